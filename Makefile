@@ -1,0 +1,68 @@
+# Each verb does the set-up that it needs, and nothing again once that is done.
+# EXTRA=gpu installs the GPU runtime into .venv instead of the CPU one.
+PYTHON ?= python3
+EXTRA ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+ARCID := $(BIN)/arcid
+PACKS := open yunet retinaface
+TEST_PACKS := $(PACKS) mtcnn arcface-mobilefacenet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+
+.PHONY: serve demo test check format bench migration image clean networks
+
+serve: networks
+	$(ARCID) serve $(ARGS)
+
+demo: networks
+	$(ARCID) demo $(ARGS)
+
+test: $(VENV)/dev
+	$(ARCID) models pull $(TEST_PACKS)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev networks
+	$(BIN)/python benchmarks/stages.py $(ARGS)
+
+# make migration MESSAGE="what changed"
+migration: $(VENV)/dev
+	$(BIN)/python migrations/new.py "$(MESSAGE)"
+
+image:
+	docker build --file docker/Dockerfile --tag arcid .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+networks: $(VENV)/$(EXTRA)
+	$(ARCID) models pull $(PACKS)
+
+# The development installation contains the CPU one.
+$(VENV)/cpu: requirements/cpu.txt pyproject.toml
+	test -e $(VENV)/dev && test $(VENV)/dev -nt requirements/dev.txt || { \
+	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(PIP) --require-hashes -r requirements/cpu.txt && \
+	  $(PIP) --no-build-isolation --editable . ; }
+	touch $@
+
+$(VENV)/gpu: requirements/gpu.txt pyproject.toml
+	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/dev: requirements/dev.txt pyproject.toml
+	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-build-isolation --editable .
+	touch $@ $(VENV)/cpu

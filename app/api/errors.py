@@ -1,0 +1,75 @@
+"""Every error as RFC 9457 problem+json with a stable code. The one place where errors meet HTTP."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.errors import ArcidError, NothingEnrolled
+
+MEDIA_TYPE = "application/problem+json"
+
+# Looked up along the error's classes, the nearest first.
+STATUS: Mapping[type[ArcidError], HTTPStatus] = {
+    errors.PhotoRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BodyEmpty: HTTPStatus.BAD_REQUEST,
+    errors.BodyMalformed: HTTPStatus.BAD_REQUEST,
+    errors.ContentTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NothingEnrolled: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
+    errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
+    errors.ModelMismatch: HTTPStatus.CONFLICT,
+}
+
+
+def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
+    """Return a problem+json answer; `extra` members follow the standard ones."""
+    body = {"type": f"urn:arcid:error:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return JSONResponse({**body, "code": code, **extra}, status, media_type=MEDIA_TYPE)
+
+
+def status_of(error: type[ArcidError]) -> HTTPStatus:
+    """Return the status of an error class; what no client can cause is a 500."""
+    return next((STATUS[each] for each in error.__mro__ if each in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def install(app: FastAPI) -> None:
+    """Map the domain's errors, FastAPI's and Starlette's; the last resort is in `app.api.middleware`."""
+    app.add_exception_handler(ArcidError, _arcid_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _arcid_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ArcidError)  # noqa: S101 - FastAPI calls this for nothing else
+    status = status_of(type(error))
+    extra: dict[str, Any] = {}
+    if isinstance(error, NothingEnrolled):
+        extra["rejected"] = [{"photo": each.photo, "code": each.code, "detail": each.detail} for each in error.rejected]
+    if isinstance(error, errors.RequestInvalid) and error.fields:
+        extra["errors"] = error.fields
+    return problem(status, error.code, str(error), **extra)
+
+
+async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - FastAPI calls this for nothing else
+    fields = [{"field": ".".join(str(part) for part in each["loc"]), "detail": each["msg"]} for each in error.errors()]
+    return problem(422, errors.RequestInvalid.code, "the request does not fit its schema", errors=fields)
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - FastAPI calls this for nothing else
+    codes = {404: "not_found", 405: "method_not_allowed", 400: errors.BodyMalformed.code}
+    answer = problem(error.status_code, codes.get(error.status_code, "http_error"), error.detail)
+    answer.headers.update(error.headers or {})
+    return answer

@@ -1,0 +1,71 @@
+"""POST /enroll, /verify, /identify."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+
+from app.api.body import body_of, openapi_body
+from app.api.dependencies import ServicesDependency
+from app.api.schemas import (
+    MOST_PHOTOS,
+    EnrollAnswer,
+    EnrollRequest,
+    IdentifyAnswer,
+    IdentifyRequest,
+    ProblemSchema,
+    VerifyAnswer,
+    VerifyRequest,
+)
+
+_PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemSchema"}}}}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ProblemSchema, "description": "Empty or malformed body.", **_PROBLEM},
+    404: {"model": ProblemSchema, "description": "Unknown collection or identity.", **_PROBLEM},
+    409: {"model": ProblemSchema, "description": "The collection belongs to another network.", **_PROBLEM},
+    413: {"model": ProblemSchema, "description": "Too many bytes or pixels.", **_PROBLEM},
+    415: {"model": ProblemSchema, "description": "Neither multipart nor JSON.", **_PROBLEM},
+    422: {"model": ProblemSchema, "description": "A photo or field cannot be used; `code` says why.", **_PROBLEM},
+}
+
+router = APIRouter(tags=["recognition"], responses=_PROBLEMS)
+
+
+@router.post("/enroll", openapi_extra={"requestBody": openapi_body(EnrollRequest)})
+def enroll(
+    request: Annotated[EnrollRequest, Depends(body_of(EnrollRequest, most_files=MOST_PHOTOS))],
+    services: ServicesDependency,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> EnrollAnswer:
+    """Enrol a person with one or more photos; each photo is accepted or refused for itself."""
+    enrolment = services.enrolment.enrol(
+        request.photos,
+        collection=request.collection,
+        identity_id=request.identity_id,
+        name=request.name,
+        metadata=request.metadata,
+        choice=request.face,
+        idempotency_key=idempotency_key,
+    )
+    return EnrollAnswer.of(enrolment)
+
+
+@router.post("/verify", openapi_extra={"requestBody": openapi_body(VerifyRequest)})
+def verify(
+    request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))], services: ServicesDependency
+) -> VerifyAnswer:
+    """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
+    if request.reference is not None:
+        verification = services.verification.verify_photo(request.probe, request.reference)
+    else:
+        identity_id = request.identity_id or ""
+        verification = services.verification.verify_identity(request.probe, identity_id, collection=request.collection)
+    return VerifyAnswer.of(verification, services.embedder.model)
+
+
+@router.post("/identify", openapi_extra={"requestBody": openapi_body(IdentifyRequest)})
+def identify(
+    request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))], services: ServicesDependency
+) -> IdentifyAnswer:
+    """Look up every face of a photo among the enrolled."""
+    identification = services.identification.identify(request.photo, collection=request.collection, top_k=request.top_k)
+    return IdentifyAnswer.of(identification, services.embedder.model)

@@ -1,0 +1,116 @@
+"""GET /healthz, /readyz, /models."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.api.dependencies import ServicesDependency
+from app.errors import SchemaOutdated
+from app.factory import Services
+
+router = APIRouter(tags=["status"])
+
+
+class Health(BaseModel):
+    """The process is up."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Check(BaseModel):
+    """One thing that must work before requests are served."""
+
+    is_ready: bool
+    detail: str
+
+
+class Readiness(BaseModel):
+    """All checks, by name."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[Literal["database", "networks", "index"], Check]
+
+
+class ModelSchema(BaseModel):
+    """A pack of networks."""
+
+    name: str
+    title: str
+    licence: str
+    commercial_use: Literal["yes", "no", "unverified"]
+    is_pulled: bool
+    is_in_use: Annotated[bool, Field(description="The service embeds with this pack.")]
+    model: str | None
+    dimension: int | None
+    default_detector: str | None
+    files: dict[str, str | None]
+
+
+class Models(BaseModel):
+    """All known packs, and how networks are run."""
+
+    models: list[ModelSchema]
+    detector: str
+    provider: str
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Say that the process is up; touches nothing else."""
+    return Health()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+def readyz(services: ServicesDependency, response: Response) -> Readiness:
+    """Say whether database, networks and index are ready, each by name."""
+    networks = f"{services.pack.name} with {services.detector} on {services.runtime.provider}"
+    checks: dict[Literal["database", "networks", "index"], Check] = {
+        "database": _database(services),
+        "networks": Check(is_ready=True, detail=networks),
+    }
+    checks["index"] = (
+        _index(services) if checks["database"].is_ready else Check(is_ready=False, detail="the database is not ready")
+    )
+    is_ready = all(check.is_ready for check in checks.values())
+    response.status_code = 200 if is_ready else 503
+    return Readiness(status="ready" if is_ready else "not_ready", checks=checks)
+
+
+@router.get("/models")
+def models(services: ServicesDependency) -> Models:
+    """List the packs: licence, whether they are here, which one is in use."""
+    listed = [
+        ModelSchema(
+            name=each.name,
+            title=each.title,
+            licence=each.licence,
+            commercial_use=each.commercial_use,
+            is_pulled=services.packs.has(each),
+            is_in_use=each.name == services.pack.name,
+            model=each.embedder.model if each.embedder else None,
+            dimension=each.embedder.dimension if each.embedder else None,
+            default_detector=each.default_detector,
+            files={file.name: services.packs.sha256(each, file.name) for file in each.files},
+        )
+        for each in services.packs.manifests()
+    ]
+    return Models(models=listed, detector=services.detector, provider=services.runtime.provider.value)
+
+
+def _database(services: Services) -> Check:
+    try:
+        services.schema.require_current()
+    except (SQLAlchemyError, SchemaOutdated) as error:
+        detail = str(error) if isinstance(error, SchemaOutdated) else "the database does not answer"
+        return Check(is_ready=False, detail=detail)
+    return Check(is_ready=True, detail=f"{services.engine.dialect.name} at revision {services.schema.head()}")
+
+
+def _index(services: Services) -> Check:
+    states = services.gallery.states()
+    behind = [state.collection for state in states if state.faces != state.indexed]
+    if behind:
+        return Check(is_ready=False, detail=f"differs from the database in: {', '.join(behind)}")
+    return Check(is_ready=True, detail=f"{sum(state.indexed for state in states)} faces in {len(states)} collections")

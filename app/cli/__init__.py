@@ -1,0 +1,42 @@
+"""The command line: `arcid`."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from app import __version__
+from app.cli import collections, database, models
+from app.cli.demo import demo
+from app.cli.doctor import doctor
+from app.cli.serve import serve
+from app.errors import ArcidError
+
+cli = typer.Typer(
+    name="arcid",
+    help="Self-hosted face recognition: enrol, verify, identify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+cli.command()(serve)
+cli.command()(demo)
+cli.command()(doctor)
+cli.add_typer(models.cli, name="models")
+cli.add_typer(database.cli, name="db")
+cli.add_typer(collections.cli, name="collections")
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    Console().print(__version__, highlight=False)
+
+
+def main() -> None:
+    """Run the command line; what an operator can mend is one line on standard error and exit status 1."""
+    try:
+        cli()
+    except ArcidError as error:
+        Console(stderr=True).print(f"arcid: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,107 @@
+"""`arcid doctor`: is everything here that the service needs, and is it what it should be?"""
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import __version__
+from app.config import Settings, read_settings
+from app.errors import ArcidError
+from app.factory import database_url, detector_of, open_packs, open_schema, open_store
+from app.inference.runtime import resolve, usable_providers
+
+_ONE_OF = {
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
+    "OpenCV": ("opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
+    "FAISS": ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    what: str
+    detail: str
+    is_sound: bool = True
+
+
+def doctor() -> None:
+    """Report versions, providers, networks, database and index; exit status 1 when something is wrong."""
+    settings = read_settings()
+    findings = [finding for check in _CHECKS for finding in _guarded(check, settings)]
+    table = Table("", "what", "finding", box=None)
+    for each in findings:
+        table.add_row("ok" if each.is_sound else "[red]WRONG[/red]", each.what, each.detail)
+    Console().print(table, highlight=False)
+    if not all(each.is_sound for each in findings):
+        raise typer.Exit(1)
+
+
+def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    """Pass on what a check finds; one that cannot go on is a finding itself."""
+    try:
+        yield from check(settings)
+    except (ArcidError, SQLAlchemyError) as error:
+        yield Finding(check.__name__.strip("_"), str(error), is_sound=False)
+
+
+def _versions(_settings: Settings) -> Iterator[Finding]:
+    yield Finding("ArcID", f"{__version__} on Python {platform.python_version()}")
+    for what, names in _ONE_OF.items():
+        found = installed(names)
+        detail = ", ".join(f"{name} {version}" for name, version in found.items()) or "none is installed"
+        yield Finding(what, detail, is_sound=len(found) == 1)
+    with_window = [name for name in installed(_ONE_OF["OpenCV"]) if not name.endswith("-headless")]
+    if with_window:
+        yield Finding(
+            "OpenCV", f"{with_window[0]} needs a desktop's libraries; install the headless one", is_sound=False
+        )
+
+
+def installed(names: tuple[str, ...]) -> dict[str, str]:
+    """Return the installed ones of some distributions with their versions."""
+    present = {each.name.lower().replace("_", "-"): each.version for each in metadata.distributions() if each.name}
+    return {name: present[name] for name in names if name in present}
+
+
+def _providers(settings: Settings) -> Iterator[Finding]:
+    yield Finding("providers", f"usable: {', '.join(usable_providers())}")
+    runtime = resolve(settings.inference.provider, settings.inference.threads)
+    yield Finding("provider", f"{settings.inference.provider} takes {runtime.provider}")
+
+
+def _networks(settings: Settings) -> Iterator[Finding]:
+    packs = open_packs(settings)
+    detector = detector_of(settings, packs.manifest(settings.pack))
+    for manifest in packs.required_by(settings.pack, detector):
+        use = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "licence unverified"}
+        yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {use[manifest.commercial_use]}")
+        for file in manifest.files:
+            path = packs.verified(manifest, file.name)
+            yield Finding(f"  {file.name}", f"sha256 {packs.sha256(manifest, file.name)} in {path.parent}")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    engine, schema = open_schema(settings)
+    yield Finding("database", f"{engine.url.render_as_string(hide_password=True)}")
+    current, head = schema.current(), schema.head()
+    yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
+    engine.dispose()
+
+
+def _index(settings: Settings) -> Iterator[Finding]:
+    store = open_store(settings)
+    for each in store.collections():
+        faces = store.face_count(each)
+        yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}, revision {each.revision}")
+    yield Finding("index", f"exact (FAISS), built from {database_url(settings).partition(':')[0]} at every start")
+
+
+_CHECKS = (_versions, _providers, _networks, _database, _index)

@@ -1,0 +1,75 @@
+"""`arcid models`: list, pull, verify and add packs of networks."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.config import read_settings
+from app.errors import NetworkError
+from app.factory import open_packs
+
+cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
+
+
+@cli.command("list")
+def list_packs() -> None:
+    """List all packs, their licences, and which are pulled."""
+    packs = open_packs(read_settings())
+    table = Table("pack", "pulled", "commercial use", "licence", "detector", "embedder", box=None)
+    for each in packs.manifests():
+        detector = each.detector.kind if each.detector else (each.default_detector or "")
+        embedder = f"{each.embedder.model}, {each.embedder.dimension}-d" if each.embedder else ""
+        pulled = "yes" if packs.has(each) else "no"
+        table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder)
+    Console().print(table)
+
+
+@cli.command()
+def pull(
+    names: Annotated[list[str], typer.Argument(help="Packs to pull, with the detectors that they need.")],
+    *,
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Pull even what is here already.")] = False,
+) -> None:
+    """Download packs, check their hashes, convert them for ONNX Runtime."""
+    packs, console = open_packs(read_settings()), Console()
+    wanted = {each.name: each for name in names for each in packs.required_by(name)}
+    for manifest in wanted.values():
+        if packs.has(manifest) and not again:
+            console.print(f"{manifest.name}: here already", highlight=False)
+            continue
+        with console.status(f"pulling {manifest.name} ..."):
+            packs.pull(manifest, is_licence_accepted=accept_license)
+        console.print(f"{manifest.name}: pulled ({manifest.licence})", highlight=False)
+
+
+@cli.command()
+def verify() -> None:
+    """Check the SHA-256 of every pulled file; exit status 1 if one differs."""
+    packs, console = open_packs(read_settings()), Console()
+    is_sound = True
+    for manifest in packs.manifests():
+        if not packs.has(manifest):
+            continue
+        for file in manifest.files:
+            try:
+                packs.verified(manifest, file.name)
+            except NetworkError as error:
+                is_sound = False
+                console.print(f"{manifest.name}/{file.name}: {error}", style="red", highlight=False, soft_wrap=True)
+            else:
+                console.print(f"{manifest.name}/{file.name}: sound", highlight=False)
+    if not is_sound:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def add(folder: Annotated[Path, typer.Argument(help="Folder with a manifest.toml and its ONNX files.")]) -> None:
+    """Add a local folder of ONNX files as a pack, under the folder's name."""
+    manifest = open_packs(read_settings()).add(folder.resolve())
+    Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)

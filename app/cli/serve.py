@@ -1,0 +1,30 @@
+"""`arcid serve`."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.config import Settings, read_settings
+from app.factory import is_embedded, open_schema
+from app.main import create_app
+from app.observability import logs
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+) -> None:
+    """Serve the REST API."""
+    settings = read_settings()
+    logs.configure(is_json=settings.log_json)
+    prepare_database(settings)
+    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False)
+
+
+def prepare_database(settings: Settings) -> None:
+    """Bring the embedded database up to date; another one is only ever changed by `arcid db upgrade`."""
+    if is_embedded(settings):
+        engine, schema = open_schema(settings)
+        schema.upgrade()
+        engine.dispose()

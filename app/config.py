@@ -1,0 +1,102 @@
+"""Every setting, read from the environment once (prefix ARCID_, groups joined by two underscores)."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import SettingsInvalid
+from app.inference.runtime import Provider
+
+APP = Path(__file__).parent
+PROJECT = APP.parent
+IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
+PREFIX = "ARCID_"
+
+_DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" / "arcid"
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that ships with the code: beside `app/` in a checkout, inside it once installed."""
+    return PROJECT / name if IS_CHECKOUT else APP / name
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitSettings(_Group):
+    """What a request may weigh."""
+
+    photo_bytes: Annotated[int, Field(gt=0, description="Most bytes of one photo.")] = 20_000_000
+    photo_pixels: Annotated[int, Field(gt=0, description="Most pixels of one photo.")] = 50_000_000
+    photos: Annotated[int, Field(gt=0, description="Most photos in one enrolment.")] = 50
+    body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
+
+
+class DetectionSettings(_Group):
+    """How faces are looked for."""
+
+    lowest_score: Annotated[float, Field(gt=0, lt=1, description="Least detection score of a face.")] = 0.6
+    longest_side: Annotated[
+        int, Field(ge=64, le=4096, description="A photo is shrunk to this longer side for detection, never enlarged.")
+    ] = 1280
+
+
+class InferenceSettings(_Group):
+    """How networks are run."""
+
+    provider: Annotated[
+        Provider, Field(description="auto, cpu, cuda or tensorrt; one asked for by name is never replaced by another.")
+    ] = Provider.AUTO
+    threads: Annotated[int, Field(ge=1, description="Threads of one network run.")] = 1
+    concurrency: Annotated[
+        int | None, Field(ge=1, description="Photos analysed at once; default: the number of cores.")
+    ] = None
+    flip: Annotated[bool, Field(description="Average each embedding with its mirror image's.")] = True
+
+
+class Settings(BaseSettings):
+    """Frozen; an unknown name is an error, not a silent default."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Annotated[Path, Field(description="Folder of the database, the index and keys.")] = _DATA
+    models_dir: Annotated[Path, Field(description="Folder of the pulled networks.")] = _DATA
+    database_url: Annotated[str | None, Field(description="SQLAlchemy URL; default: SQLite in the data folder.")] = None
+    pack: Annotated[str, Field(description="The pack whose embedder is used; see `arcid models list`.")] = "open"
+    detector: Annotated[
+        str | None, Field(description="Detector pack, or finder+landmarker; default: what the pack recommends.")
+    ] = None
+    insightface_mirror: Annotated[
+        str | None, Field(description="Address to fetch InsightFace's packs from instead of the publisher's.")
+    ] = None
+    log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
+    limits: LimitSettings = LimitSettings()
+    detection: DetectionSettings = DetectionSettings()
+    inference: InferenceSettings = InferenceSettings()
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
+    names = _known_names(Settings)
+    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names)
+    if unknown:
+        raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        raise SettingsInvalid(f"{name}: {first['msg']}") from error
+
+
+def _known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    names = set()
+    for field, info in group.model_fields.items():
+        names.add(f"{prefix}{field}".upper())
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names |= _known_names(info.annotation, f"{prefix}{field}__")
+    return names

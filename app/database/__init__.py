@@ -1,0 +1,1 @@
+"""The SQL database: engine, tables, and whether its schema is current."""

@@ -1,0 +1,45 @@
+"""Is the database's schema the one that this version needs? Upgrades run Alembic's scripts in `migrations/`."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from app.errors import SchemaOutdated
+
+
+class Schema:
+    """The migrations of a folder, against one database."""
+
+    def __init__(self, engine: Engine, migrations: Path) -> None:
+        self._engine = engine
+        self._config = Config()
+        self._config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+        self._config.set_main_option("path_separator", "os")
+
+    def head(self) -> str:
+        """Return the revision that this version of the code needs."""
+        head = ScriptDirectory.from_config(self._config).get_current_head()
+        return head or "empty"
+
+    def current(self) -> str:
+        """Return the revision of the database, "empty" for one without tables."""
+        with self._engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() or "empty"
+
+    def upgrade(self) -> None:
+        """Bring the database to `head`; does nothing when it is there."""
+        with self._engine.begin() as connection:
+            self._config.attributes["connection"] = connection
+            command.upgrade(self._config, "head")
+
+    def require_current(self) -> None:
+        """Raise SchemaOutdated, with the command that mends it, unless the database is at `head`."""
+        current, head = self.current(), self.head()
+        if current != head:
+            raise SchemaOutdated(
+                f"the database is at revision {current}, this version needs {head}; run: arcid db upgrade"
+            )

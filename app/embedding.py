@@ -1,0 +1,61 @@
+"""ArcFace-family networks: aligned crops in, unit vectors and raw feature norms out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.faces import Floats, Pixels
+from app.inference.session import Session
+
+_LARGEST_BATCH = 32  # bounds memory for a crowd; on a CPU core batching gains nothing, on a GPU this is plenty
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """`vectors` (n, d), each of length 1, and `norms` (n,), the length of each feature before normalisation.
+
+    The norm is a sign of image quality: it falls with blur, darkness and occlusion (Ranjan et al., 2017).
+    """
+
+    vectors: Floats
+    norms: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """What a network wants as input: (pixel - mean) / scale, in RGB or BGR order."""
+
+    mean: float = 127.5
+    scale: float = 128.0
+    is_bgr: bool = False
+
+
+class Embedder:
+    """An embedding network; with `is_flip_averaged` a face's feature is the mean of its crop's and its mirror image's."""
+
+    def __init__(self, session: Session, preprocessing: Preprocessing, *, is_flip_averaged: bool = False) -> None:
+        self._session = session
+        self._preprocessing = preprocessing
+        self._is_flip_averaged = is_flip_averaged
+
+    def embed(self, crops: Pixels) -> Embeddings:
+        """Embed crops of shape (n, 112, 112, 3), RGB uint8; n may be 0."""
+        features = self._features(crops)
+        if self._is_flip_averaged:
+            features = (features + self._features(crops[:, :, ::-1])) * np.float32(0.5)
+        norms: Floats = np.sqrt((features * features).sum(axis=1))
+        vectors = (features / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float32, copy=False)
+        return Embeddings(vectors, norms)
+
+    def _features(self, crops: Pixels) -> Floats:
+        batch = as_input(crops, self._preprocessing)
+        starts = range(0, max(len(batch), 1), _LARGEST_BATCH)
+        return np.concatenate([self._session.run(batch[start : start + _LARGEST_BATCH])[0] for start in starts])
+
+
+def as_input(crops: Pixels, preprocessing: Preprocessing) -> Floats:
+    """Turn RGB uint8 crops (n, height, width, 3) into the network's float32 input (n, 3, height, width)."""
+    planes = (crops[..., ::-1] if preprocessing.is_bgr else crops).transpose(0, 3, 1, 2)
+    if (preprocessing.mean, preprocessing.scale) == (0, 1):
+        return planes.astype(np.float32)
+    return (planes - np.float32(preprocessing.mean)) * np.float32(1 / preprocessing.scale)

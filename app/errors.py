@@ -1,0 +1,219 @@
+"""The domain's error tree. Every class has a stable `code`; HTTP status codes are mapped in `app/api/errors.py`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ArcidError(Exception):
+    """Something the caller or the operator can act on; the message is safe to show to a client."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+# Photos
+
+
+class PhotoRefused(ArcidError):
+    """A photo that cannot be used; the reason is the code."""
+
+
+class NotAnImage(PhotoRefused):
+    """The bytes are no image of a supported format."""
+
+    code = "not_an_image"
+
+
+class ImageDamaged(PhotoRefused):
+    """The photo begins as an image of a supported format, but is cut short or damaged."""
+
+    code = "image_damaged"
+
+
+class TooManyBytes(PhotoRefused):
+    """The photo has more bytes than the service accepts."""
+
+    code = "too_many_bytes"
+
+
+class TooManyPixels(PhotoRefused):
+    """The photo has more pixels than the service accepts; said before any pixel is decoded."""
+
+    code = "too_many_pixels"
+
+
+class NoFace(PhotoRefused):
+    """No face was found in the photo."""
+
+    code = "no_face"
+
+
+class SeveralFaces(PhotoRefused):
+    """The photo shows several faces and the caller did not choose one."""
+
+    code = "several_faces"
+
+
+# Networks
+
+
+class NetworkError(ArcidError):
+    """A network that cannot be used, with what to do about it."""
+
+
+class NetworkMissing(NetworkError):
+    """A network's file is not in the data folder; `arcid models pull` brings it."""
+
+    code = "network_missing"
+
+
+class NetworkCorrupt(NetworkError):
+    """A file's SHA-256 differs from the pinned one."""
+
+    code = "network_corrupt"
+
+
+class NetworkInvalid(NetworkError):
+    """A file is no network of the kind that its manifest says."""
+
+    code = "network_invalid"
+
+
+class ProviderUnavailable(NetworkError):
+    """The execution provider that was asked for does not work on this machine."""
+
+    code = "provider_unavailable"
+
+
+class PackUnknown(NetworkError):
+    """No manifest has this name."""
+
+    code = "pack_unknown"
+
+
+class ManifestInvalid(NetworkError):
+    """A manifest does not say what a manifest must say."""
+
+    code = "manifest_invalid"
+
+
+class ArchiveUnavailable(NetworkError):
+    """The package that carries a network could not be downloaded or read."""
+
+    code = "archive_unavailable"
+
+
+class LicenceNotAccepted(NetworkError):
+    """The pack may not be used commercially, and nobody has said that this is understood."""
+
+    code = "licence_not_accepted"
+
+
+# Requests and the gallery
+
+
+class RequestInvalid(ArcidError):
+    """The request does not fit its schema; `fields` says where and why."""
+
+    code = "request_invalid"
+
+    def __init__(self, message: str, fields: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.fields = list(fields)
+
+
+class BodyEmpty(ArcidError):
+    """The request has no body."""
+
+    code = "body_empty"
+
+
+class BodyMalformed(ArcidError):
+    """The body is not what its content type says."""
+
+    code = "body_malformed"
+
+
+class BodyTooLarge(ArcidError):
+    """The body has more bytes than the service accepts; the rest was not read."""
+
+    code = "body_too_large"
+
+
+class ContentTypeUnsupported(ArcidError):
+    """The body is neither multipart/form-data nor JSON."""
+
+    code = "content_type_unsupported"
+
+
+class CollectionUnknown(ArcidError):
+    """There is no collection of this name."""
+
+    code = "collection_unknown"
+
+
+class CollectionExists(ArcidError):
+    """There is a collection of this name already."""
+
+    code = "collection_exists"
+
+
+class IdentityUnknown(ArcidError):
+    """Nobody is enrolled under this identity id in the collection."""
+
+    code = "identity_unknown"
+
+
+class ModelMismatch(ArcidError):
+    """The collection's templates are of another network than the one that is running."""
+
+    code = "model_mismatch"
+
+
+class IdempotencyConflict(ArcidError):
+    """The Idempotency-Key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedPhoto:
+    """A photo of an enrolment that was refused and why (an error code); `photo` counts from 0."""
+
+    photo: int
+    code: str
+    detail: str
+
+
+class NothingEnrolled(ArcidError):
+    """Every photo of an enrolment was refused; `rejected` says why, photo by photo."""
+
+    code = "nothing_enrolled"
+
+    def __init__(self, message: str, rejected: Sequence[RejectedPhoto]) -> None:
+        super().__init__(message)
+        self.rejected = list(rejected)
+
+
+class IndexUnusable(ArcidError):
+    """A saved index is damaged or of another kind; the database can rebuild it."""
+
+    code = "index_unusable"
+
+
+class SchemaOutdated(ArcidError):
+    """The database's schema is not the one that this version needs."""
+
+    code = "schema_outdated"
+
+
+class SettingsInvalid(ArcidError):
+    """A setting has a value, or an environment variable a name, that does not exist."""
+
+    code = "settings_invalid"
+
+
+class DemoPhotoMissing(ArcidError):
+    """A package that carries a photo of the demo is not installed."""
+
+    code = "demo_photo_missing"

@@ -1,0 +1,44 @@
+"""The values that cross rooms: frozen, and the arrays inside are not written to once they are here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+"""Any float32 array; the docstring of whoever takes or gives it states the shape."""
+
+Pixels = NDArray[np.uint8]
+"""Colour images: RGB, uint8, 0..255, shape (height, width, 3) or (n, height, width, 3)."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom (xyxy) in pixels of the photo; may reach beyond its edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One face found in a photo: box, score in 0..1 and five landmarks.
+
+    `landmarks` has shape (5, 2), x and y in pixels of the photo, in the order left eye, right eye, nose tip, left
+    corner of the mouth, right corner (left and right as the viewer sees them).
+    """
+
+    box: Box
+    score: float
+    landmarks: Floats
+
+    def scaled(self, factor: float) -> "Detection":
+        """Return the same face in a photo `factor` times as large."""
+        left, top, right, bottom = self.box
+        box = (left * factor, top * factor, right * factor, bottom * factor)
+        return Detection(box, self.score, self.landmarks * np.float32(factor))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An enrolled identity that a probe resembles: its best face and their similarity (cosine, -1..1)."""
+
+    identity_id: str
+    name: str | None
+    face_id: str
+    similarity: float

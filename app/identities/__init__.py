@@ -1,0 +1,1 @@
+"""Collections, identities and faces: what is enrolled, and its SQL store."""

@@ -1,0 +1,1 @@
+"""Photo bytes to upright RGB pixels, and sampling them."""

@@ -1,0 +1,1 @@
+"""Everything that says "onnxruntime", and the files that it runs."""

@@ -1,0 +1,128 @@
+"""Packs in the data folder: pulled, added, verified, and found for whoever opens a network."""
+
+import hashlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.errors import LicenceNotAccepted, ManifestInvalid, NetworkCorrupt, NetworkMissing, PackUnknown
+from app.inference.archives import check_sha256, fetched, read_member
+from app.inference.manifest import File, Manifest, read_manifest
+
+_RECORD = "pulled.json"  # beside the files of a pack: the SHA-256 of each as converted here
+
+
+class Packs:
+    """The packs of a data folder. Manifests come with the project, or lie beside files that the operator added."""
+
+    def __init__(self, shipped: Path, folder: Path, mirror: str | None = None) -> None:
+        """Take the folder of shipped manifests, the folder of pulled files and a mirror of InsightFace's releases."""
+        self._shipped = shipped
+        self._folder = folder
+        self._mirror = mirror
+
+    def manifests(self) -> Iterator[Manifest]:
+        """Yield every pack's manifest, by name."""
+        paths = {path.stem: path for path in self._shipped.glob("*.toml")}
+        paths |= {path.parent.name: path for path in self._folder.glob("*/manifest.toml")}
+        for _, path in sorted(paths.items()):
+            yield read_manifest(path)
+
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of a pack; raises PackUnknown."""
+        for path in (self._folder / name / "manifest.toml", self._shipped / f"{name}.toml"):
+            if path.is_file():
+                return read_manifest(path)
+        raise PackUnknown(f"there is no pack {name!r}; known: {', '.join(each.name for each in self.manifests())}")
+
+    def has(self, manifest: Manifest) -> bool:
+        """Say whether all files of the pack are here (their hashes are checked by `verified`)."""
+        return all((self._folder / manifest.name / file.name).is_file() for file in manifest.files)
+
+    def required_by(self, name: str, detector: str | None = None) -> list[Manifest]:
+        """Return the pack and the packs of its detectors (`detector` instead of its default), each once."""
+        manifest = self.manifest(name)
+        chosen = detector or manifest.default_detector or ""
+        names = dict.fromkeys([name, *(part for part in chosen.split("+") if part)])
+        return [self.manifest(each) for each in names]
+
+    def pull(self, manifest: Manifest, *, is_licence_accepted: bool = False) -> None:
+        """Bring the files of one pack into the data folder: downloaded, checked, converted, then put in place at once.
+
+        Raises LicenceNotAccepted, ArchiveUnavailable, NetworkCorrupt, NetworkInvalid, ManifestInvalid.
+        """
+        if manifest.needs_licence_consent() and not is_licence_accepted:
+            raise LicenceNotAccepted(
+                f"{manifest.name} is published under: {manifest.licence}. To accept that, pull it with --accept-license"
+            )
+        # Here and not above: conversion needs onnx and friends, which serving does not.
+        from app.inference.conversion.steps import convert  # noqa: PLC0415
+
+        wanted: dict[str, list[File]] = defaultdict(list)
+        for file in manifest.files:
+            if file.archive is None:
+                raise ManifestInvalid(f"{manifest.name} was added from a folder; it cannot be pulled")
+            wanted[file.archive].append(file)
+        converted: dict[str, bytes] = {}
+        for archive, files in wanted.items():
+            with fetched(manifest.archives[archive], self._mirror) as path:
+                for file in files:
+                    source = read_member(path, file.member or file.name)
+                    if file.sha256 is not None:
+                        check_sha256(source, file.sha256, f"{file.member} of {archive}")
+                    converted[file.name] = convert(source, file.conversion)
+        self._install(manifest.name, converted)
+
+    def add(self, folder: Path) -> Manifest:
+        """Copy a local folder with a manifest.toml and its ONNX files; raises ManifestInvalid, NetworkCorrupt."""
+        manifest = read_manifest(folder / "manifest.toml")
+        contents = {"manifest.toml": (folder / "manifest.toml").read_bytes()}
+        for file in manifest.files:
+            path = folder / file.name
+            if not path.is_file():
+                raise ManifestInvalid(f"{path} is listed in the manifest but is not there")
+            contents[file.name] = path.read_bytes()
+            if file.sha256 is not None:
+                check_sha256(contents[file.name], file.sha256, str(path))
+        self._install(manifest.name, contents)
+        return manifest
+
+    def verified(self, manifest: Manifest, file: str) -> Path:
+        """Return the path of a network whose bytes are those that were pulled.
+
+        Raises NetworkMissing (with the command that brings it) or NetworkCorrupt.
+        """
+        folder = self._folder / manifest.name
+        path = folder / file
+        if not path.is_file():
+            raise NetworkMissing(f"{path} is missing; run: arcid models pull {manifest.name}")
+        expected = self._record(folder).get(file)
+        if expected is None:
+            raise NetworkCorrupt(f"{folder / _RECORD} does not know {file}; run: arcid models pull {manifest.name}")
+        check_sha256(path.read_bytes(), expected, str(path))
+        return path
+
+    def sha256(self, manifest: Manifest, file: str) -> str | None:
+        """Return the recorded SHA-256 of a pulled file, None before it is pulled."""
+        return self._record(self._folder / manifest.name).get(file)
+
+    def _record(self, folder: Path) -> dict[str, str]:
+        try:
+            record: dict[str, str] = json.loads((folder / _RECORD).read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as error:
+            raise NetworkCorrupt(f"{folder / _RECORD} is damaged; pull the pack again") from error
+        return record
+
+    def _install(self, name: str, contents: dict[str, bytes]) -> None:
+        folder = self._folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+        for file, data in [*contents.items(), (_RECORD, json.dumps(record, indent=1).encode())]:
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as part:
+                part.write(data)
+            Path(part.name).chmod(0o644)
+            Path(part.name).replace(folder / file)

@@ -1,0 +1,105 @@
+"""How networks are run: the execution provider, chosen explicitly, and the session options that go with it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
+
+from app.errors import NetworkInvalid, ProviderUnavailable
+
+
+class Provider(StrEnum):
+    """Where networks run. `auto` takes the best one that really works and says which."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
+# What ONNX Runtime is told, best first; it puts nodes that the first one cannot run on the next.
+_ORT_PROVIDERS = {
+    Provider.CPU: ["CPUExecutionProvider"],
+    Provider.CUDA: ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    Provider.TENSORRT: ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+}
+_LOAD_ERRORS = (
+    ort_state.Fail,
+    ort_state.InvalidArgument,
+    ort_state.InvalidGraph,
+    ort_state.InvalidProtobuf,
+    ort_state.NoSuchFile,
+    ort_state.NotImplemented,
+    ort_state.RuntimeException,
+)
+
+# The smallest network there is, x -> x: opening it shows whether a provider works on this machine.
+_IDENTITY = bytes.fromhex(
+    "080812003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A resolved choice: the provider (never `auto`) and the threads of one network run."""
+
+    provider: Provider = Provider.CPU
+    threads: int = 1
+
+    def open(self, network: Path | bytes) -> ort.InferenceSession:
+        """Open a network on exactly this provider.
+
+        Raises NetworkInvalid for what is no network, ProviderUnavailable when ONNX Runtime fell back to another one.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # A waiting thread that spins takes its core from another request.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        wanted = _ORT_PROVIDERS[self.provider]
+        name = network.name if isinstance(network, Path) else "the network"
+        try:
+            session = ort.InferenceSession(network, sess_options=options, providers=wanted)
+        except _LOAD_ERRORS as error:
+            raise NetworkInvalid(f"ONNX Runtime cannot load {name}: {error}") from error
+        got: str = session.get_providers()[0]
+        if got != wanted[0]:
+            raise ProviderUnavailable(f"{self.provider} was asked for, but ONNX Runtime can only offer {got} here")
+        session.disable_fallback()
+        return session
+
+
+def usable_providers() -> list[Provider]:
+    """Return the providers that really open a network on this machine, best first."""
+    return [provider for provider in (Provider.TENSORRT, Provider.CUDA, Provider.CPU) if _works(provider)]
+
+
+def resolve(provider: Provider, threads: int) -> Runtime:
+    """Turn a setting into a Runtime: `auto` becomes CUDA where it works, else the CPU.
+
+    Raises ProviderUnavailable when a provider asked for by name does not work here. TensorRT is never chosen by
+    `auto`: it compiles each network for minutes.
+    """
+    if provider is Provider.AUTO:
+        return Runtime(Provider.CUDA if _works(Provider.CUDA) else Provider.CPU, threads)
+    if not _works(provider):
+        raise ProviderUnavailable(
+            f"{provider} was asked for, but it does not work on this machine; "
+            f"usable: {', '.join(usable_providers())} (`arcid doctor` shows more)"
+        )
+    return Runtime(provider, threads)
+
+
+def _works(provider: Provider) -> bool:
+    if _ORT_PROVIDERS[provider][0] not in ort.get_available_providers():
+        return False
+    if provider is not Provider.CPU:
+        ort.preload_dlls()  # CUDA and cuDNN from the nvidia-* packages
+    try:
+        Runtime(provider).open(_IDENTITY)
+    except (ProviderUnavailable, NetworkInvalid):
+        return False
+    return True

@@ -1,0 +1,38 @@
+"""The application: routes, middleware, and a lifespan that opens the services and lets them go."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app import __version__
+from app.api import docs, errors, recognise, status
+from app.api.middleware import RequestContext
+from app.config import Settings
+from app.factory import open_services
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; nothing is opened before its lifespan starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = await run_in_threadpool(open_services, settings)
+        yield
+        app.state.services.close()
+
+    app = FastAPI(
+        title="ArcID",
+        version=__version__,
+        summary="Self-hosted face recognition: enrol, verify, identify.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.include_router(recognise.router)
+    app.include_router(status.router)
+    docs.install(app)
+    errors.install(app)
+    app.add_middleware(RequestContext, most_bytes=settings.limits.body_bytes)
+    return app

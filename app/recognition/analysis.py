@@ -1,0 +1,71 @@
+"""Photo bytes to faces with embeddings: decode, detect, align, embed."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.alignment import CROP_SIDE, align
+from app.detection.found import Detector
+from app.embedding import Embedder
+from app.faces import Detection, Floats
+from app.imaging.decode import Image, Limits, decode
+from app.observability.stages import stage
+from app.recognition.prominence import most_prominent_first
+
+# A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
+_KEPT_PER_DETECTED = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A face of a photo: what was detected (in pixels of the upright photo), unit vector (d,), raw feature norm."""
+
+    detection: Detection
+    vector: Floats
+    norm: float
+
+
+class Analysis:
+    """Turns photos into faces; at most `concurrency` at once, so that memory stays bounded and caches stay warm."""
+
+    def __init__(
+        self, detector: Detector, embedder: Embedder, *, limits: Limits, detection_side: int, concurrency: int
+    ) -> None:
+        self._detector = detector
+        self._embedder = embedder
+        self._limits = limits
+        self._enough = int(detection_side * _KEPT_PER_DETECTED)
+        self._permits = threading.BoundedSemaphore(concurrency)
+
+    def analyse(self, data: bytes) -> list[Face]:
+        """Return every face of a photo, the most prominent first; none is an ordinary result.
+
+        Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo.
+        """
+        with self._permits:
+            with stage("decode"):
+                image = decode(data, self._limits, enough=self._enough)
+            with stage("detect"):
+                detections = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+            if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
+                with stage("decode"):
+                    detections = [each.scaled(image.reduction) for each in detections]
+                    image = decode(data, self._limits)
+            return self._faces(image, detections)
+
+    def _faces(self, image: Image, detections: list[Detection]) -> list[Face]:
+        landmarks = np.array([each.landmarks for each in detections], np.float32).reshape(-1, 5, 2)
+        with stage("align"):
+            crops = align(image.pixels, landmarks)
+        with stage("embed"):
+            embeddings = self._embedder.embed(crops)
+        return [
+            Face(detection.scaled(image.reduction), vector, float(norm))
+            for detection, vector, norm in zip(detections, embeddings.vectors, embeddings.norms, strict=True)
+        ]
+
+
+def _longer_side(detection: Detection) -> float:
+    left, top, right, bottom = detection.box
+    return max(right - left, bottom - top)
