@@ -31,7 +31,7 @@ class Preprocessing:
 
 
 class Embedder:
-    """An embedding network; with `is_flip_averaged` a face's feature is the mean of its crop's and its mirror image's."""
+    """An embedding network. With `is_flip_averaged` a feature is the mean of the crop's and its mirror image's."""
 
     def __init__(self, session: Session, preprocessing: Preprocessing, *, is_flip_averaged: bool = False) -> None:
         self._session = session

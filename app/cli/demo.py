@@ -39,7 +39,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         settings = read_settings(data_dir=Path(folder), database_url=None)
         prepare_database(settings)
-        with _serving(settings, port) as address, httpx.Client(base_url=address, timeout=60) as client:
+        with serving(settings, port) as address, httpx.Client(base_url=address, timeout=60) as client:
             mistakes = _tour(client, console)
             console.print(f"Interactive API documentation: {address}/docs", highlight=False)
             if once:
@@ -100,7 +100,7 @@ def _row(version: Version, boxes: dict[str, Any], faces: list[dict[str, Any]]) -
 
 
 @contextmanager
-def _serving(settings: Settings, port: int) -> Iterator[str]:
+def serving(settings: Settings, port: int) -> Iterator[str]:
     """Serve in a thread of this process; yield the address once requests are answered."""
     with socket.create_server((_HOST, port)) as listener:
         server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))

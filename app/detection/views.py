@@ -8,6 +8,8 @@ import numpy as np
 from app.detection.found import Found
 from app.faces import Pixels
 
+Shape = tuple[int, int]  # height, width
+
 GRID = 32  # the coarsest stride of the single-shot networks
 
 
@@ -25,10 +27,10 @@ class View:
         return found.moved(1 / self.scale, (-self.left / self.scale, -self.top / self.scale))
 
 
-def fitted(pixels: Pixels, longest_side: int, shape: tuple[int, int] | None = None, *, grid: int = GRID) -> View:
+def fitted(pixels: Pixels, longest_side: int, shape: Shape | None = None, *, grid: int = GRID) -> View:
     """Return the whole photo, shrunk (never enlarged) until its longer side is at most `longest_side`.
 
-    The view is padded with black at the right and bottom to the next multiple of `grid`, or to `shape` (height, width) for
+    The view is padded with black at the right and bottom to the next multiple of `grid`, or to `shape` for
     networks of a fixed input size.
     """
     height, width = pixels.shape[:2]
@@ -39,7 +41,7 @@ def fitted(pixels: Pixels, longest_side: int, shape: tuple[int, int] | None = No
     return View(_padded(small, rows, columns, 0, 0), scale)
 
 
-def surrounded(pixels: Pixels, longest_side: int, shape: tuple[int, int]) -> View:
+def surrounded(pixels: Pixels, longest_side: int, shape: Shape) -> View:
     """Return the photo, resized until its longer side is `longest_side`, in the middle of black (height, width).
 
     A face that fills the frame becomes one of ordinary size with room around it.

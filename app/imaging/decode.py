@@ -13,7 +13,7 @@ from PIL import ImageOps
 from app.errors import ImageDamaged, NotAnImage, TooManyBytes, TooManyPixels
 from app.faces import Pixels
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow opens MPO as a JPEG
 
 # What Pillow's decoders raise on damaged files, found by fuzzing them (tests/test_imaging.py).
 _DECODER_ERRORS = (

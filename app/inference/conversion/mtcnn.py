@@ -1,37 +1,22 @@
 """P-, R- and O-Net of MTCNN (Zhang et al., IEEE SPL 2016) as ONNX, from the weight files of PyPI's `mtcnn` 1.0.0.
 
-A file is an LZ4 frame around what joblib dumped: a pickled list whose arrays stand as raw bytes behind the pickled
-description of each. Nothing is unpickled: `_Reader` follows the few data opcodes that such a list needs, a name stays
-a mere string, and all else is refused, so a hostile file can run nothing.
-
-The layout, found by comparing the arrays with those of other ports: kernels are upright (height, width, in, out), so
-photos go in as they are; but the first dense layer still counts its inputs by (width, height, channel), as in the
-MATLAB original, and its rows are reordered here, once.
+The layout of the arrays in them, found by comparing them with those of other ports: kernels are upright (height, width,
+in, out), so photos go in as they are; but the first dense layer still counts its inputs by (width, height, channel), as
+in the MATLAB original, and its rows are reordered here, once.
 """
 
-import io
-import pickletools
 from collections.abc import Sequence
 from typing import Any
 
-import lz4.frame
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from app.errors import NetworkInvalid
 from app.faces import Floats
+from app.inference.conversion.joblib_reader import read_arrays
 
 OPSET, IR_VERSION = 17, 8
-LARGEST_PICKLE = 8 << 20  # bytes; the largest of the three has 1.6 MB
-
-_WRAPPER, _ARRAY, _DTYPE = ("joblib.numpy_pickle", "NumpyArrayWrapper"), ("numpy", "ndarray"), ("numpy", "dtype")
-_FLOAT32 = ("f4", False, True)
-_LITTLE_ENDIAN = (3, "<", None, None, None, -1, -1, 0)
-_LITERALS = {"BININT", "BININT1", "BININT2", "SHORT_BINUNICODE"}
-_CONSTANTS = {"NONE": None, "NEWFALSE": False, "NEWTRUE": True, "EMPTY_TUPLE": (), "EMPTY_LIST": ()}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_IGNORED = {"PROTO", "FRAME", "STOP"}
 
 
 def pnet(weights: bytes) -> onnx.ModelProto:
@@ -41,7 +26,7 @@ def pnet(weights: bytes) -> onnx.ModelProto:
     every 2 pixels: `probability` (n, 1, rows, columns) of a face, 0..1, and `box` (n, 4, rows, columns): how far left,
     top, right and bottom of the face lie from the window's, as shares of its side.
     """
-    net = _Net("pnet", ["n", 3, "height", "width"], read_weights(weights))
+    net = _Net("pnet", ["n", 3, "height", "width"], read_arrays(weights))
     net.convolve(10, 3)
     net.pool(2)
     net.convolve(16, 3)
@@ -56,7 +41,7 @@ def rnet(weights: bytes) -> onnx.ModelProto:
 
     `input` (n, 3, 24, 24), RGB scaled to -1..1, gives `probability` (n, 1) of a face, 0..1, and `box` (n, 4), as P-Net.
     """
-    net = _Net("rnet", ["n", 3, 24, 24], read_weights(weights))
+    net = _Net("rnet", ["n", 3, 24, 24], read_arrays(weights))
     net.convolve(28, 3)
     net.pool(3)
     net.convolve(48, 3)
@@ -74,7 +59,7 @@ def onet(weights: bytes) -> onnx.ModelProto:
     `input` (n, 3, 48, 48), RGB scaled to -1..1, gives `probability` (n, 1) and `box` (n, 4) as R-Net's, and `landmarks`
     (n, 10): five x, then five y, from the window's left and top as shares of its side, in `Detection`'s order.
     """
-    net = _Net("onet", ["n", 3, 48, 48], read_weights(weights))
+    net = _Net("onet", ["n", 3, 48, 48], read_arrays(weights))
     net.convolve(32, 3)
     net.pool(3)
     net.convolve(64, 3)
@@ -87,104 +72,6 @@ def onet(weights: bytes) -> onnx.ModelProto:
     net.head("landmarks", 10)
     net.face_head()
     return net.model()
-
-
-def read_weights(weights: bytes) -> list[Floats]:
-    """Read the float32 arrays of a joblib dump in an LZ4 frame, in order; raises NetworkInvalid for anything else."""
-    try:
-        frame = lz4.frame.LZ4FrameDecompressor()
-        pickled = frame.decompress(weights, max_length=LARGEST_PICKLE)
-        if not frame.eof:
-            raise NetworkInvalid("the weight file is truncated or too large")
-        return _Reader(pickled).read()
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise NetworkInvalid(f"the weight file is malformed: {error}") from error
-
-
-class _Reader:
-    """The little of pickle that a list of arrays needs: data is stacked and remembered, names are mere strings."""
-
-    def __init__(self, pickled: bytes) -> None:
-        self._stream = io.BytesIO(pickled)
-        self._stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: list[Any] = []
-        self._arrays: list[Floats] = []
-
-    def read(self) -> list[Floats]:
-        """Return the arrays; `genops` goes on reading wherever `_array` has left the stream."""
-        argument: Any
-        for opcode, argument, _ in pickletools.genops(self._stream):
-            if opcode.name in _LITERALS:
-                self._stack.append(argument)
-            elif opcode.name in _CONSTANTS:
-                self._stack.append(_CONSTANTS[opcode.name])
-            elif opcode.name in _TUPLES:
-                self._stack.append(tuple(self._pop(_TUPLES[opcode.name])))
-            elif opcode.name == "BINGET":
-                self._stack.append(self._memo[argument])
-            elif opcode.name not in _IGNORED:
-                self._compose(opcode.name)
-        if self._stream.read(1):
-            raise NetworkInvalid("the weight file goes on behind its end")
-        return self._arrays
-
-    def _compose(self, opcode: str) -> None:
-        match opcode:
-            case "MARK":
-                self._marks.append(len(self._stack))
-            case "MEMOIZE":
-                self._memo.append(self._stack[-1])
-            case "TUPLE":
-                self._stack.append(tuple(self._pop_to_mark()))
-            case "EMPTY_DICT":
-                self._stack.append({})
-            case "SETITEMS":
-                items = self._pop_to_mark()
-                if not all(isinstance(key, str) for key in items[::2]):
-                    raise NetworkInvalid("the weight file describes an array in unknown terms")
-                self._stack[-1].update(zip(items[::2], items[1::2], strict=True))
-            case "APPENDS":
-                self._pop_to_mark()
-            case _:
-                self._stack.append(self._object(opcode, *self._pop(2)))
-
-    def _object(self, opcode: str, below: Any, top: Any) -> Any:
-        """Return what stands for an object of the three kinds admitted; none is ever made."""
-        match opcode:
-            case "STACK_GLOBAL" if (below, top) in (_WRAPPER, _ARRAY, _DTYPE):
-                return below, top
-            case "NEWOBJ" if (below, top) == (_WRAPPER, ()):
-                return _WRAPPER
-            case "REDUCE" if (below, top) == (_DTYPE, _FLOAT32):
-                return _FLOAT32
-            case "BUILD" if (below, top) == (_FLOAT32, _LITTLE_ENDIAN):
-                return _FLOAT32
-            case "BUILD" if below == _WRAPPER:
-                return self._array(top)
-        raise NetworkInvalid(f"the weight file holds more than arrays ({opcode})")
-
-    def _array(self, description: dict[str, Any]) -> None:
-        """Read the array that follows its description: a byte n, n bytes of padding, the values."""
-        if [description[key] for key in ("subclass", "dtype", "order")] != [_ARRAY, _FLOAT32, "C"]:
-            raise NetworkInvalid("the weight file holds an array that is not float32 in C order")
-        self._stream.seek(self._stream.read(1)[0], io.SEEK_CUR)
-        shape = description["shape"]
-        values = np.frombuffer(self._stream.read(4 * int(np.prod(shape))), "<f4")
-        self._arrays.append(values.reshape(shape).astype(np.float32))
-
-    def _pop(self, count: int) -> list[Any]:
-        if len(self._stack) < count:
-            raise NetworkInvalid("the weight file takes more than it gave")
-        popped = self._stack[-count:]
-        del self._stack[-count:]
-        return popped
-
-    def _pop_to_mark(self) -> list[Any]:
-        start = self._marks.pop()
-        popped = self._stack[start:]
-        del self._stack[start:]
-        return popped
 
 
 class _Net:
