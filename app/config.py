@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import SettingsInvalid
 from app.inference.runtime import Provider
@@ -91,6 +91,8 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
         raise SettingsInvalid(f"{name}: {first['msg']}") from error
+    except SettingsError as error:  # a whole group in one variable that is no JSON
+        raise SettingsInvalid(str(error)) from error
 
 
 def _known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:

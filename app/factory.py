@@ -65,7 +65,12 @@ def models_folder(settings: Settings) -> Path:
 
 def database_url(settings: Settings) -> str:
     """Return the database's URL; SQLite in the data folder unless a setting says otherwise."""
-    return settings.database_url or sqlite_url(settings.data_dir / "arcid.db")
+    return settings.database_url or sqlite_url(embedded_file(settings))
+
+
+def embedded_file(settings: Settings) -> Path:
+    """Return the file of the embedded database."""
+    return settings.data_dir / "arcid.db"
 
 
 def is_embedded(settings: Settings) -> bool:

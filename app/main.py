@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
-from app.api import docs, errors, recognise, status
+from app.api import docs, errors, openapi, recognise, status
 from app.api.middleware import RequestContext
 from app.config import Settings
 from app.factory import open_services
@@ -32,6 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(recognise.router)
     app.include_router(status.router)
+    openapi.install(app)
     docs.install(app)
     errors.install(app)
     app.add_middleware(RequestContext, most_bytes=settings.limits.body_bytes)

@@ -3,14 +3,29 @@
 import importlib.util
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
-from app.config import PROJECT
+from app.cli.serve import prepare_database
+from app.config import PROJECT, read_settings
 from app.inference.archives import fetched
 from app.inference.packs import Packs
+from app.main import create_app
 
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"
+
+# Where the six people of the group photo are (found by eye), left to right.
+PEOPLE = [
+    (61, 269, 167, 397),
+    (267, 152, 372, 278),
+    (466, 267, 568, 412),
+    (748, 353, 847, 475),
+    (906, 59, 1006, 202),
+    (1126, 273, 1221, 397),
+]
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +90,37 @@ def lfw() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/lfw is only on the project's own machines")
     return folder
+
+
+@pytest.fixture(scope="session")
+def faces_of(group_photo):
+    """The six people of the group photo, each cut out: faces_of[0] .. faces_of[5], JPEG bytes, left to right."""
+    photo = cv2.imdecode(np.frombuffer(group_photo, np.uint8), cv2.IMREAD_COLOR)
+    assert photo is not None
+    cuts = [
+        photo[max(0, top - 60) : bottom + 60, max(0, left - 50) : right + 50] for left, top, right, bottom in PEOPLE
+    ]
+    return [cv2.imencode(".jpg", cut)[1].tobytes() for cut in cuts]
+
+
+@pytest.fixture(scope="module")
+def settings(packs, tmp_path_factory):
+    """Settings on an empty embedded database, at the current schema; skips when the default pack is not pulled."""
+    if not all(packs.has(each) for each in packs.required_by("open")):
+        pytest.skip("the pack open is not pulled; run: arcid models pull open")
+    settings = read_settings(data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA)
+    prepare_database(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def client(settings):
+    """A client of the real service: real networks, real database, empty gallery for each test module."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def faceless() -> bytes:
+    """A photo without faces: scikit-image's cup of coffee."""
+    return _photo_of("skimage", "data", "coffee.png")

@@ -43,18 +43,6 @@ def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awa
     return read
 
 
-def openapi_body(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return the OpenAPI requestBody that describes both forms of `schema`, with its examples."""
-    as_json = schema.model_json_schema(ref_template="#/components/schemas/{model}")
-    as_json.pop("$defs", None)
-    as_form = json.loads(json.dumps(as_json).replace('"contentEncoding": "base64"', '"format": "binary"'))
-    as_form.pop("examples", None)
-    return {
-        "required": True,
-        "content": {"multipart/form-data": {"schema": as_form}, "application/json": {"schema": as_json}},
-    }
-
-
 async def _json(request: Request) -> dict[str, Any]:
     body = await request.body()
     if not body:

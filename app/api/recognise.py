@@ -1,36 +1,26 @@
 """POST /enroll, /verify, /identify."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from app.api.body import body_of, openapi_body
+from app.api.body import body_of
 from app.api.dependencies import ServicesDependency
+from app.api.openapi import PROBLEM_RESPONSES, body_as
 from app.api.schemas import (
     MOST_PHOTOS,
     EnrollAnswer,
     EnrollRequest,
     IdentifyAnswer,
     IdentifyRequest,
-    ProblemSchema,
     VerifyAnswer,
     VerifyRequest,
 )
 
-_PROBLEM = {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemSchema"}}}}
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ProblemSchema, "description": "Empty or malformed body.", **_PROBLEM},
-    404: {"model": ProblemSchema, "description": "Unknown collection or identity.", **_PROBLEM},
-    409: {"model": ProblemSchema, "description": "The collection belongs to another network.", **_PROBLEM},
-    413: {"model": ProblemSchema, "description": "Too many bytes or pixels.", **_PROBLEM},
-    415: {"model": ProblemSchema, "description": "Neither multipart nor JSON.", **_PROBLEM},
-    422: {"model": ProblemSchema, "description": "A photo or field cannot be used; `code` says why.", **_PROBLEM},
-}
-
-router = APIRouter(tags=["recognition"], responses=_PROBLEMS)
+router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
 
-@router.post("/enroll", openapi_extra={"requestBody": openapi_body(EnrollRequest)})
+@router.post("/enroll", openapi_extra=body_as(EnrollRequest))
 def enroll(
     request: Annotated[EnrollRequest, Depends(body_of(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
@@ -49,7 +39,7 @@ def enroll(
     return EnrollAnswer.of(enrolment)
 
 
-@router.post("/verify", openapi_extra={"requestBody": openapi_body(VerifyRequest)})
+@router.post("/verify", openapi_extra=body_as(VerifyRequest))
 def verify(
     request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))], services: ServicesDependency
 ) -> VerifyAnswer:
@@ -62,7 +52,7 @@ def verify(
     return VerifyAnswer.of(verification, services.embedder.model)
 
 
-@router.post("/identify", openapi_extra={"requestBody": openapi_body(IdentifyRequest)})
+@router.post("/identify", openapi_extra=body_as(IdentifyRequest))
 def identify(
     request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))], services: ServicesDependency
 ) -> IdentifyAnswer:

@@ -14,6 +14,7 @@ from app.recognition.verification import Verification
 
 MOST_PHOTOS = 50
 MOST_CANDIDATES = 100
+LONGEST_METADATA = 16_384
 DEFAULT_COLLECTION = "default"
 
 
@@ -31,12 +32,15 @@ def _photo(value: object) -> object:
 
 
 def _json_object(value: object) -> object:
-    if not isinstance(value, str):
-        return value
+    """Take an object, also as JSON text from a form; what JSON cannot say (NaN) or what is too long is refused."""
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        parsed = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(parsed, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError("metadata must be a JSON object") from error
+    if len(text) > LONGEST_METADATA:
+        raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
+    return parsed
 
 
 Photo = Annotated[
@@ -47,6 +51,7 @@ Photo = Annotated[
     ),
 ]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+PersonName = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 JsonObject = Annotated[
     dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object", "additionalProperties": True})
@@ -74,7 +79,7 @@ class EnrollRequest(_Schema):
     identity_id: Annotated[Id | None, Field(description="The caller's id of the person; generated when missing.")] = (
         None
     )
-    name: Annotated[str | None, Field(max_length=256)] = None
+    name: PersonName | None = None
     metadata: Annotated[JsonObject | None, Field(description="A JSON object, kept as it is.")] = None
     collection: CollectionName = DEFAULT_COLLECTION
     face: Annotated[FaceChoice, Field(description="Refuse photos with several faces, or take the main one.")] = (
@@ -126,8 +131,26 @@ class RejectedPhotoSchema(BaseModel):
     detail: str
 
 
+_BOX = [112.4, 80.1, 203.9, 201.7]
+_LANDMARKS = [[135.2, 128.0], [178.8, 127.1], [157.3, 153.6], [139.9, 176.2], [175.0, 175.5]]
+_FACE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93}
+_FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
+
+
+def _example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
 class EnrollAnswer(BaseModel):
     """What became of each photo."""
+
+    model_config = _example(
+        {
+            "identity_id": "ada",
+            "faces": [{"face_id": _FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93}],
+            "rejected": [{"photo": 1, "code": "no_face", "detail": "no face was found in the photo"}],
+        }
+    )
 
     identity_id: str
     faces: list[EnrolledFaceSchema]
@@ -169,6 +192,17 @@ class ReferenceFaceSchema(BaseModel):
 
 class VerifyAnswer(BaseModel):
     """The decision on one pair."""
+
+    model_config = _example(
+        {
+            "verdict": "match",
+            "similarity": 0.71,
+            "threshold": 0.35,
+            "probe_face": _FACE,
+            "reference_face": {"box": None, "landmarks": None, "detection_score": None, "face_id": _FACE_ID},
+            "model": "sface-2021dec",
+        }
+    )
 
     verdict: Literal["match", "no_match"]
     similarity: Similarity
@@ -227,6 +261,20 @@ class IdentifiedFaceSchema(FaceSchema):
 class IdentifyAnswer(BaseModel):
     """Every face of the photo, the most prominent first."""
 
+    model_config = _example(
+        {
+            "faces": [
+                {
+                    **_FACE,
+                    "verdict": "match",
+                    "candidates": [{"identity_id": "ada", "name": "Ada", "face_id": _FACE_ID, "similarity": 0.71}],
+                }
+            ],
+            "threshold": 0.35,
+            "model": "sface-2021dec",
+        }
+    )
+
     faces: list[IdentifiedFaceSchema]
     threshold: float
     model: str
@@ -239,7 +287,22 @@ class IdentifyAnswer(BaseModel):
 
 
 class ProblemSchema(BaseModel):
-    """An error (RFC 9457); `code` is stable."""
+    """An error (RFC 9457); `code` is stable, and some codes bring members of their own."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:arcid:error:identity_unknown",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "nobody is enrolled as 'ada' in collection 'default'",
+                    "code": "identity_unknown",
+                }
+            ]
+        },
+    )
 
     type: str
     title: str

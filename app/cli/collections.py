@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.output import show
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.factory import embedder_of, open_packs, open_store
@@ -30,4 +31,4 @@ def list_collections() -> None:
     table = Table("collection", "network", "faces", "revision", box=None)
     for each in store.collections():
         table.add_row(each.name, each.model, str(store.face_count(each)), str(each.revision))
-    Console().print(table)
+    show(table)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import typer
 import uvicorn
 from rich.console import Console
@@ -39,7 +39,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         settings = read_settings(data_dir=Path(folder), database_url=None)
         prepare_database(settings)
-        with serving(settings, port) as address, httpx.Client(base_url=address, timeout=60) as client:
+        with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60) as client:
             mistakes = _tour(client, console)
             console.print(f"Interactive API documentation: {address}/docs", highlight=False)
             if once:
@@ -49,7 +49,7 @@ def demo(
                 threading.Event().wait()
 
 
-def _tour(client: httpx.Client, console: Console) -> int:
+def _tour(client: httpx2.Client, console: Console) -> int:
     """Enrol, identify, print; return how many people were mistaken."""
     photo = group_photo()
     people = sorted(_identify(client, as_jpeg(photo)), key=lambda face: face["box"][0])
@@ -76,7 +76,7 @@ def _tour(client: httpx.Client, console: Console) -> int:
     return mistakes
 
 
-def _identify(client: httpx.Client, photo: bytes) -> list[dict[str, Any]]:
+def _identify(client: httpx2.Client, photo: bytes) -> list[dict[str, Any]]:
     answer = client.post("/identify", files={"photo": photo}).raise_for_status()
     faces: list[dict[str, Any]] = answer.json()["faces"]
     return faces

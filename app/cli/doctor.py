@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
+from app.cli.output import show
 from app.config import Settings, read_settings
 from app.errors import ArcidError
-from app.factory import database_url, detector_of, open_packs, open_schema, open_store
+from app.factory import detector_of, embedded_file, is_embedded, open_packs, open_schema, open_store
 from app.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {
@@ -38,8 +39,8 @@ def doctor() -> None:
     findings = [finding for check in _CHECKS for finding in _guarded(check, settings)]
     table = Table("", "what", "finding", box=None)
     for each in findings:
-        table.add_row("ok" if each.is_sound else "[red]WRONG[/red]", each.what, each.detail)
-    Console().print(table, highlight=False)
+        table.add_row("ok" if each.is_sound else "[red]WRONG[/red]", escape(each.what), escape(each.detail))
+    show(table)
     if not all(each.is_sound for each in findings):
         raise typer.Exit(1)
 
@@ -48,7 +49,7 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
     """Pass on what a check finds; one that cannot go on is a finding itself."""
     try:
         yield from check(settings)
-    except (ArcidError, SQLAlchemyError) as error:
+    except (ArcidError, SQLAlchemyError, OSError) as error:
         yield Finding(check.__name__.strip("_"), str(error), is_sound=False)
 
 
@@ -89,19 +90,21 @@ def _networks(settings: Settings) -> Iterator[Finding]:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    if is_embedded(settings) and not embedded_file(settings).exists():
+        yield Finding("database", f"{embedded_file(settings)} is not there yet; `arcid serve` makes it")
+        return
     engine, schema = open_schema(settings)
-    yield Finding("database", f"{engine.url.render_as_string(hide_password=True)}")
+    yield Finding("database", engine.url.render_as_string(hide_password=True))
     current, head = schema.current(), schema.head()
     yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
     engine.dispose()
-
-
-def _index(settings: Settings) -> Iterator[Finding]:
+    if current != head:
+        return
     store = open_store(settings)
     for each in store.collections():
         faces = store.face_count(each)
         yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}, revision {each.revision}")
-    yield Finding("index", f"exact (FAISS), built from {database_url(settings).partition(':')[0]} at every start")
+    yield Finding("index", "exact (FAISS), built from the database at every start")
 
 
-_CHECKS = (_versions, _providers, _networks, _database, _index)
+_CHECKS = (_versions, _providers, _networks, _database)

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.output import show
 from app.config import read_settings
 from app.errors import NetworkError
 from app.factory import open_packs
@@ -24,7 +25,7 @@ def list_packs() -> None:
         embedder = f"{each.embedder.model}, {each.embedder.dimension}-d" if each.embedder else ""
         pulled = "yes" if packs.has(each) else "no"
         table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder)
-    Console().print(table)
+    show(table)
 
 
 @cli.command()

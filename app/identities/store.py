@@ -69,10 +69,11 @@ class IdentityStore:
             )
             if retry is not None:
                 session.execute(delete(EnrolmentTable).where(EnrolmentTable.created_at < now - _REMEMBER))
-                earlier = _earlier(session, collection, retry)
+                earlier = _earlier(session, collection, retry, now)
                 if earlier is not None:
+                    answer = dict(earlier.answer)  # before the rollback, which forgets what was read
                     session.rollback()
-                    return Written((), dict(earlier.answer))
+                    return Written((), answer)
                 session.add(_enrolment_row(collection, retry, now))
             identity = _identity_row(session, collection, person, now)
             rows = [_face_row(face, collection, identity, now) for face in faces]
@@ -83,7 +84,7 @@ class IdentityStore:
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
         """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enrol`."""
         with Session(self._reading) as session:
-            earlier = _earlier(session, collection, retry)
+            earlier = _earlier(session, collection, retry, datetime.now(UTC))
             return Written((), dict(earlier.answer)) if earlier is not None else None
 
     def templates(self, collection: Collection) -> Iterator[tuple[NDArray[np.int64], Floats]]:
@@ -146,12 +147,12 @@ def _vectors(blobs: Iterable[bytes]) -> Floats:
     return np.stack([np.frombuffer(blob, _VECTOR) for blob in blobs]).astype(np.float32)
 
 
-def _earlier(session: Session, collection: Collection, retry: Retry) -> EnrolmentTable | None:
+def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable | None:
     earlier = session.scalar(
         select(EnrolmentTable).where(
             EnrolmentTable.collection_id == collection.key,
             EnrolmentTable.idempotency_key == retry.idempotency_key,
-            EnrolmentTable.created_at >= datetime.now(UTC) - _REMEMBER,
+            EnrolmentTable.created_at >= now - _REMEMBER,
         )
     )
     if earlier is not None and earlier.request_sha256 != retry.request_sha256:

@@ -2,7 +2,10 @@
 
 import io
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +18,7 @@ from app.faces import Pixels
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow opens MPO as a JPEG
 
-# What Pillow's decoders raise on damaged files, found by fuzzing them (tests/test_imaging.py).
+# What Pillow's decoders raise on damaged files, found by fuzzing them (tests/imaging/test_decode.py).
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -26,12 +29,11 @@ _DECODER_ERRORS = (
     EOFError,
     OverflowError,
     AttributeError,
-    NotImplementedError,
+    RuntimeError,
     struct.error,
     zlib.error,
     cv2.error,
 )
-_BOMBS = (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning)
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
@@ -63,7 +65,7 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     """
     if len(data) > limits.bytes:
         raise TooManyBytes(f"the photo has {len(data):,} bytes; at most {limits.bytes:,} are accepted")
-    with _opened(data, limits) as header:
+    with _silent_pillow(), _opened(data, limits) as header:
         width, height = header.size
         if width * height > limits.pixels:
             raise TooManyPixels(f"the photo has {width} x {height} pixels; at most {limits.pixels:,} are accepted")
@@ -78,10 +80,30 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
 def _opened(data: bytes, limits: Limits) -> Pillow.Image:
     try:
         return Pillow.open(io.BytesIO(data), formats=FORMATS)
-    except _BOMBS as error:
+    except Pillow.DecompressionBombError as error:
         raise TooManyPixels(f"the photo has too many pixels; at most {limits.pixels:,} are accepted") from error
     except _DECODER_ERRORS as error:
+        if _is_begun(data):
+            raise ImageDamaged("the image is cut short or damaged") from error
         raise NotAnImage(f"the bytes are not an image of a supported format ({', '.join(FORMATS)})") from error
+
+
+def _is_begun(data: bytes) -> bool:
+    """Say whether the first bytes are those of a supported format."""
+    Pillow.init()  # knows every format only after this
+    accepts = [Pillow.OPEN[name][1] for name in FORMATS]
+    return any(accept is not None and accept(data[:16]) for accept in accepts)
+
+
+@contextmanager
+def _silent_pillow() -> Iterator[None]:
+    """Keep to ourselves what Pillow warns of: odd metadata, and sizes that our own limit judges.
+
+    Filters are shared by all threads, but this one is the same in each: whichever leaves last, only Pillow is silenced.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
 
 
 def _reduction(longer_side: int, enough: int | None) -> int:
@@ -112,7 +134,7 @@ def _decode_other(header: Pillow.Image) -> Pixels:
 
 def _from_deep_grey(values: np.typing.NDArray[np.generic]) -> Pixels:
     """Scale grey (height, width) to 8 bits: integers from 16 bits, floats from 0..1 (or 0..255 where any exceeds 1)."""
-    grey = np.nan_to_num(values.astype(np.float64))
+    grey = np.nan_to_num(values).astype(np.float64)  # in this order: infinity would overflow below
     full = 65535.0 if values.dtype.kind in "iu" else (1.0 if grey.max(initial=0) <= 1 else 255.0)
     levels = np.clip(grey * (255 / full), 0, 255).astype(np.uint8)
     return np.repeat(levels[:, :, None], 3, axis=2)

@@ -65,10 +65,10 @@ class FlatIndex:
     def load(self, path: Path) -> None:
         """See `VectorIndex`."""
         try:
-            loaded = faiss.read_index(str(path))
-        except RuntimeError as error:
+            loaded: Any = faiss.read_index(str(path))
+        except (RuntimeError, MemoryError) as error:  # a damaged length may ask for more memory than there is
             raise IndexUnusable(f"{path} is no FAISS index: {error}") from error
-        if not isinstance(loaded, faiss.IndexIDMap2) or loaded.d != self.dimension:
+        if not _is_flat(loaded) or loaded.d != self.dimension:
             raise IndexUnusable(f"{path} holds another kind of index or vectors of another length")
         with self._lock.writing():
             self._index = loaded
@@ -79,3 +79,12 @@ class FlatIndex:
         if known:
             self._index.remove_ids(np.fromiter(known, np.int64))
             self._known -= known
+
+
+def _is_flat(index: Any) -> bool:
+    """Say whether a loaded index is one that `FlatIndex` saved: exact, by inner product, one key for each vector."""
+    if not isinstance(index, faiss.IndexIDMap2):
+        return False
+    vectors: Any = faiss.downcast_index(index.index)
+    counts = {int(index.ntotal), int(vectors.ntotal), int(index.id_map.size())}
+    return isinstance(vectors, faiss.IndexFlatIP) and vectors.d == index.d and len(counts) == 1

@@ -1,5 +1,6 @@
 """The oracle: exact search in NumPy, too plain to be wrong; every other index is held against it."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from app.faces import Floats
 from app.index.files import write_whole
 from app.index.lock import ReadWriteLock
 from app.index.protocol import Keys
+
+# What NumPy and zipfile raise on files that are damaged, or no .npz.
+_LOAD_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
 
 
 class OracleIndex:
@@ -63,11 +67,12 @@ class OracleIndex:
     def load(self, path: Path) -> None:
         """See `VectorIndex`."""
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as saved:
                 keys, vectors = saved["keys"], saved["vectors"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except _LOAD_ERRORS as error:
             raise IndexUnusable(f"{path} is no index file: {error}") from error
-        if vectors.shape != (len(keys), self._dimension):
+        is_typed = keys.dtype == np.int64 and vectors.dtype == np.float32
+        if not is_typed or keys.ndim != 1 or vectors.shape != (len(keys), self._dimension):
             raise IndexUnusable(f"{path} holds vectors of shape {vectors.shape}, expected (n, {self._dimension})")
         with self._lock.writing():
             self._keys, self._vectors = keys, vectors

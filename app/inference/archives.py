@@ -7,6 +7,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,19 @@ from app.errors import ArchiveUnavailable, NetworkCorrupt
 from app.inference.manifest import Archive
 
 _TIMEOUT_S = 600
+
+# What zipfile, tarfile and the decompressors behind them raise on an archive that is damaged or lacks a file.
+_DAMAGED = (
+    KeyError,
+    ValueError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -46,7 +60,7 @@ def read_member(archive: Path, member: str) -> bytes:
             if source is None:
                 raise ArchiveUnavailable(f"{archive.name}: {member} is not a file")
             return source.read()
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except _DAMAGED as error:
         raise ArchiveUnavailable(f"{archive.name} has no readable {member}: {error}") from error
 
 

@@ -90,7 +90,10 @@ def read_manifest(path: Path) -> Manifest:
     """
     name = path.parent.name if path.name == "manifest.toml" else path.stem
     try:
-        manifest = Manifest.model_validate({"name": name, **tomllib.loads(path.read_text("utf-8"))})
+        said = tomllib.loads(path.read_text("utf-8"))
+        if "name" in said:
+            raise ManifestInvalid(f"{path}: a pack's name is that of its file or folder; remove `name`")
+        manifest = Manifest.model_validate({"name": name, **said})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ManifestInvalid(f"{path}: {error}") from error
     known = {file.name for file in manifest.files}

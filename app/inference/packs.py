@@ -110,12 +110,12 @@ class Packs:
 
     def _record(self, folder: Path) -> dict[str, str]:
         try:
-            record: dict[str, str] = json.loads((folder / _RECORD).read_text("utf-8"))
+            record = json.loads((folder / _RECORD).read_text("utf-8"))
+            return {str(file): str(sha256) for file, sha256 in record.items()}
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (ValueError, AttributeError) as error:
             raise NetworkCorrupt(f"{folder / _RECORD} is damaged; pull the pack again") from error
-        return record
 
     def _install(self, name: str, contents: dict[str, bytes]) -> None:
         folder = self._folder / name

@@ -41,7 +41,7 @@ class Gallery:
         self._model = model
         self._dimension = dimension
         self._indexes: dict[int, VectorIndex] = {}
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
 
     def rebuild(self) -> None:
         """Build the index of every collection of this model from the database; run before the first request."""
@@ -70,8 +70,8 @@ class Gallery:
 
     def add(self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None) -> Written:
         """Enrol faces of one person: committed to the database, and found by searches once this returns."""
-        index = self._index(collection)
         with self._writing:
+            index = self._index(collection)
             written = self._store.enrol(collection, person, faces, retry)
             if written.keys:
                 try:

@@ -1,0 +1,68 @@
+"""The OpenAPI document: bodies in both forms, errors as problem+json, nothing that FastAPI cannot know left out."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.api.errors import MEDIA_TYPE
+from app.api.schemas import EnrollRequest, IdentifyRequest, ProblemSchema, VerifyRequest
+
+_REF = "#/components/schemas/{model}"
+_PROBLEMS = {
+    400: "The body is empty or malformed.",
+    404: "The collection or identity is unknown.",
+    409: "The collection belongs to another network.",
+    413: "The body or a photo has too many bytes or pixels.",
+    415: "The body is neither multipart/form-data nor JSON.",
+    422: "A field does not fit, or a photo cannot be used; `code` says why.",
+    500: "The service failed; its log has the details.",
+}
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=ProblemSchema.__name__)}}},
+    }
+    for status, description in _PROBLEMS.items()
+}
+
+
+def body_as(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return what a route adds for a body that may be multipart or JSON."""
+    form, as_json = (_REF.format(model=name) for name in (f"{schema.__name__}Form", schema.__name__))
+    content = {"multipart/form-data": {"schema": {"$ref": form}}, "application/json": {"schema": {"$ref": as_json}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def install(app: FastAPI) -> None:
+    """Make `app.openapi()` return the complete document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+            made.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+            app.openapi_schema = made
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # the way that FastAPI documents
+
+
+def _schemas() -> dict[str, Any]:
+    requests: tuple[type[BaseModel], ...] = (EnrollRequest, VerifyRequest, IdentifyRequest)
+    _, made = models_json_schema([(each, "validation") for each in (*requests, ProblemSchema)], ref_template=_REF)
+    schemas: dict[str, Any] = made["$defs"]
+    for each in requests:
+        schemas[f"{each.__name__}Form"] = _as_form(schemas[each.__name__])
+    return schemas
+
+
+def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the multipart form of a JSON body: photos are files, not base64."""
+    form: dict[str, Any] = json.loads(json.dumps(schema).replace('"contentEncoding": "base64"', '"format": "binary"'))
+    form.pop("examples", None)
+    form["title"] += "Form"
+    return form

@@ -1,0 +1,140 @@
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+
+
+def enroll(client, *photos, headers=None, **fields):
+    files = [("photos", ("photo", photo)) for photo in photos]
+    return client.post("/enroll", files=files, data=fields, headers=headers)
+
+
+def similar(client, photo, identity_id):
+    answer = client.post("/verify", files={"probe": photo}, data={"identity_id": identity_id})
+    return answer.json()["similarity"]
+
+
+def test_a_person_is_enrolled_under_the_callers_id(client, faces_of):
+    answer = enroll(client, faces_of[0], identity_id="ada", name="Ada", metadata='{"badge": 7}')
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["identity_id"] == "ada"
+    assert body["rejected"] == []
+    (face,) = body["faces"]
+    assert UUID(face["face_id"])
+    assert face["photo"] == 0
+    assert 0.6 < face["detection_score"] <= 1
+    left, top, right, bottom = face["box"]
+    assert 90 < right - left < 130
+    assert top < bottom
+    assert similar(client, faces_of[0], "ada") > 0.99
+
+
+def test_an_id_is_generated_when_none_is_given(client, faces_of):
+    first, second = (enroll(client, faces_of[1]).json()["identity_id"] for _ in range(2))
+    assert UUID(first) != UUID(second)
+
+
+def test_json_says_the_same_as_multipart(client, faces_of):
+    photo = base64.b64encode(faces_of[2]).decode()
+    body = {"photos": [photo, f"data:image/jpeg;base64,{photo}"], "identity_id": "json", "metadata": {"a": [1, None]}}
+    answer = client.post("/enroll", json=body)
+    assert answer.status_code == 200
+    assert [face["photo"] for face in answer.json()["faces"]] == [0, 1]
+
+
+def test_each_photo_is_judged_for_itself(client, faces_of, group_photo):
+    answer = enroll(client, b"no image", faces_of[3], group_photo, b"", identity_id="partly")
+    assert answer.status_code == 200
+    assert [face["photo"] for face in answer.json()["faces"]] == [1]
+    assert {each["photo"]: each["code"] for each in answer.json()["rejected"]} == {
+        0: "not_an_image",
+        2: "several_faces",
+        3: "not_an_image",
+    }
+    assert all(each["detail"] for each in answer.json()["rejected"])
+
+
+def test_none_accepted_is_an_error_that_says_why_photo_by_photo(client, faceless, group_photo):
+    answer = enroll(client, faceless, group_photo, identity_id="nobody")
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "nothing_enrolled"
+    assert [each["code"] for each in answer.json()["rejected"]] == ["no_face", "several_faces"]
+    assert client.post("/verify", files={"probe": faceless}, data={"identity_id": "nobody"}).status_code == 404
+
+
+def test_the_main_face_of_several_is_taken_on_demand(client, group_photo):
+    answer = enroll(client, group_photo, identity_id="main", face="largest")
+    assert answer.status_code == 200
+    assert len(answer.json()["faces"]) == 1
+
+
+def test_more_photos_are_added_to_the_same_person(client, faces_of, portrait):
+    for photo in (faces_of[4], portrait):
+        assert enroll(client, photo, identity_id="two-looks").status_code == 200
+    assert similar(client, faces_of[4], "two-looks") > 0.99
+    assert similar(client, portrait, "two-looks") > 0.99
+
+
+def test_a_retry_with_the_same_key_changes_nothing(client, faces_of):
+    headers = {"Idempotency-Key": str(uuid4())}
+    first = enroll(client, faces_of[5], headers=headers, name="Once")
+    again = enroll(client, faces_of[5], headers=headers, name="Once")
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+
+
+def test_retries_at_the_same_time_enrol_once(client, faces_of):
+    headers = {"Idempotency-Key": str(uuid4())}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: enroll(client, faces_of[5], headers=headers).json(), range(8)))
+    assert all(answer == answers[0] for answer in answers)
+
+
+def test_a_key_used_for_another_request_is_refused(client, faces_of):
+    headers = {"Idempotency-Key": str(uuid4())}
+    assert enroll(client, faces_of[5], headers=headers).status_code == 200
+    answer = enroll(client, faces_of[4], headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "idempotency_conflict"
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"metadata": "[1]"}, "metadata"),
+        ({"metadata": "{"}, "metadata"),
+        ({"face": "smallest"}, "face"),
+        ({"collection": "no spaces"}, "collection"),
+        ({"identity_id": ""}, "identity_id"),
+        ({"identity_id": "x" * 129}, "identity_id"),
+        ({"name": "x" * 257}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"metadata": '{"long": "' + "x" * 20_000 + '"}'}, "metadata"),
+        ({"metadata": '{"not a number": NaN}'}, "metadata"),
+        ({"surprise": "1"}, "surprise"),
+    ],
+)
+def test_a_wrong_field_is_named(client, faces_of, fields, field):
+    answer = enroll(client, faces_of[0], **fields)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "request_invalid"
+    assert [each["field"].split(".")[0] for each in answer.json()["errors"]] == [field]
+
+
+def test_photos_must_be_there_and_not_too_many(client, faces_of):
+    assert client.post("/enroll", data={"name": "x"}, files={"other": b"x"}).json()["code"] == "request_invalid"
+    assert enroll(client, *[b"x"] * 51).status_code in {400, 422}
+    assert client.post("/enroll", json={"photos": []}).json()["code"] == "request_invalid"
+    assert client.post("/enroll", json={"photos": ["%%"]}).json()["code"] == "request_invalid"
+    assert client.post("/enroll", json={"photos": [7]}).json()["code"] == "request_invalid"
+
+
+@pytest.mark.parametrize("text", [r"\ud800", r"\u0000"])
+def test_text_that_no_database_stores_is_refused(client, faces_of, text):
+    photo = base64.b64encode(faces_of[0]).decode()
+    for field in ("identity_id", "name"):
+        body = f'{{"photos": ["{photo}"], "{field}": "a{text}"}}'
+        answer = client.post("/enroll", content=body, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")

@@ -1,0 +1,88 @@
+import base64
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+
+def identify(client, photo, **fields):
+    return client.post("/identify", files={"photo": photo}, data=fields)
+
+
+def test_an_empty_gallery_knows_nobody(client, group_photo):
+    faces = identify(client, group_photo).json()["faces"]
+    assert len(faces) == 6
+    assert all(face["verdict"] == "unknown" and face["candidates"] == [] for face in faces)
+
+
+@pytest.fixture(scope="module")
+def enrolled(client, faces_of):
+    for number, photo in enumerate(faces_of):
+        for _ in range(2):
+            fields = {"identity_id": f"person-{number}", "name": f"Person {number}"}
+            assert client.post("/enroll", files={"photos": photo}, data=fields).status_code == 200
+    return client
+
+
+def test_every_face_is_identified_where_it_is(enrolled, group_photo):
+    body = identify(enrolled, group_photo).json()
+    assert body["model"] == "sface-2021dec"
+    faces = sorted(body["faces"], key=lambda face: face["box"][0])
+    assert [face["candidates"][0]["identity_id"] for face in faces] == [f"person-{number}" for number in range(6)]
+    assert all(face["verdict"] == "match" and face["detection_score"] > 0.6 for face in faces)
+    for face in faces:
+        left, top, right, bottom = face["box"]
+        assert all(left < x < right and top < y < bottom for x, y in face["landmarks"])
+
+
+def test_candidates_are_one_for_each_identity_best_first(enrolled, faces_of):
+    (face,) = identify(enrolled, faces_of[0], top_k="4").json()["faces"]
+    similarities = [each["similarity"] for each in face["candidates"]]
+    assert similarities == sorted(similarities, reverse=True)
+    assert len({each["identity_id"] for each in face["candidates"]}) == len(similarities) == 4
+    assert face["candidates"][0]["name"] == "Person 0"
+
+
+def test_a_person_is_the_match_of_at_most_one_face(enrolled, faces_of):
+    one = cv2.imdecode(np.frombuffer(faces_of[0], np.uint8), cv2.IMREAD_COLOR)
+    twice = cv2.imencode(".png", np.hstack([one, np.zeros_like(one), one]))[1].tobytes()
+    faces = identify(enrolled, twice).json()["faces"]
+    assert len(faces) == 2
+    assert {face["candidates"][0]["identity_id"] for face in faces} == {"person-0"}
+    assert sorted(face["verdict"] for face in faces) == ["match", "unknown"]
+
+
+def test_a_stranger_is_unknown(enrolled, portrait):
+    (face,) = identify(enrolled, portrait).json()["faces"]
+    assert face["verdict"] == "unknown"
+    assert face["candidates"][0]["similarity"] < 0.3
+
+
+def test_a_photo_without_faces_is_an_ordinary_answer(enrolled, faceless):
+    answer = identify(enrolled, faceless)
+    assert answer.status_code == 200
+    assert answer.json()["faces"] == []
+
+
+def test_json_says_the_same_as_multipart(enrolled, portrait):
+    body = {"photo": base64.b64encode(portrait).decode(), "top_k": 2}
+    assert enrolled.post("/identify", json=body).json() == identify(enrolled, portrait, top_k="2").json()
+
+
+def test_the_stages_are_timed(enrolled, portrait):
+    timing = identify(enrolled, portrait).headers["server-timing"]
+    assert re.fullmatch(
+        r"decode;dur=[\d.]+, detect;dur=[\d.]+, align;dur=[\d.]+, embed;dur=[\d.]+, search;dur=[\d.]+", timing
+    )
+
+
+@pytest.mark.parametrize("top_k", ["0", "101", "many", "1.5"])
+def test_top_k_has_a_range(enrolled, portrait, top_k):
+    answer = identify(enrolled, portrait, top_k=top_k)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+def test_an_unknown_collection_is_named(enrolled, portrait):
+    answer = identify(enrolled, portrait, collection="elsewhere")
+    assert (answer.status_code, answer.json()["code"]) == (404, "collection_unknown")

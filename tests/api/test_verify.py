@@ -1,0 +1,79 @@
+import base64
+
+import pytest
+
+
+def verify(client, **parts):
+    files = {name: part for name, part in parts.items() if isinstance(part, bytes)}
+    fields = {name: part for name, part in parts.items() if isinstance(part, str)}
+    return client.post("/verify", files=files, data=fields)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _enrolled(client, faces_of, portrait):
+    files = [("photos", ("a", portrait)), ("photos", ("b", faces_of[0]))]
+    assert client.post("/enroll", files=files, data={"identity_id": "two-faced"}).status_code == 200
+
+
+def test_a_photo_matches_itself(client, faces_of):
+    answer = verify(client, probe=faces_of[0], reference=faces_of[0])
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["verdict"] == "match"
+    assert body["similarity"] == pytest.approx(1, abs=1e-4)
+    assert 0 < body["threshold"] < 1
+    assert body["model"] == "sface-2021dec"
+    for face in (body["probe_face"], body["reference_face"]):
+        assert len(face["box"]) == 4
+        assert len(face["landmarks"]) == 5
+        assert face["detection_score"] > 0.6
+
+
+def test_different_people_do_not_match(client, faces_of):
+    for other in faces_of[1:]:
+        answer = verify(client, probe=faces_of[0], reference=other).json()
+        assert answer["verdict"] == "no_match"
+        assert answer["similarity"] < answer["threshold"]
+
+
+def test_an_identity_is_compared_by_its_nearest_face(client, faces_of, portrait):
+    enrolled = {
+        verify(client, probe=photo, identity_id="two-faced").json()["reference_face"]["face_id"]
+        for photo in (portrait, faces_of[0])
+    }
+    assert len(enrolled) == 2
+    answer = verify(client, probe=portrait, identity_id="two-faced").json()
+    assert answer["verdict"] == "match"
+    assert answer["similarity"] > 0.99
+    assert answer["reference_face"]["box"] is None
+
+
+def test_json_says_the_same_as_multipart(client, faces_of, portrait):
+    body = {"probe": base64.b64encode(portrait).decode(), "reference": base64.b64encode(faces_of[3]).decode()}
+    as_form = verify(client, probe=portrait, reference=faces_of[3])
+    assert client.post("/verify", json=body).json() == as_form.json()
+
+
+def test_exactly_one_reference_is_needed(client, portrait):
+    assert verify(client, probe=portrait).json()["code"] == "request_invalid"
+    both = verify(client, probe=portrait, reference=portrait, identity_id="two-faced")
+    assert both.status_code == 422
+    assert both.json()["code"] == "request_invalid"
+
+
+def test_a_photo_without_a_face_is_named(client, portrait, faceless):
+    for parts, role in (
+        ({"probe": faceless, "reference": portrait}, "probe"),
+        ({"probe": portrait, "reference": faceless}, "reference"),
+    ):
+        answer = verify(client, **parts)
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "no_face"
+        assert role in answer.json()["detail"]
+
+
+def test_an_unknown_identity_or_collection_is_named(client, portrait):
+    answer = verify(client, probe=portrait, identity_id="who")
+    assert (answer.status_code, answer.json()["code"]) == (404, "identity_unknown")
+    answer = verify(client, probe=portrait, identity_id="two-faced", collection="elsewhere")
+    assert (answer.status_code, answer.json()["code"]) == (404, "collection_unknown")
