@@ -10,15 +10,15 @@ from app import __version__
 from app.api import docs, errors, openapi, recognise, status
 from app.api.middleware import RequestContext
 from app.config import Settings
-from app.factory import open_services
+from app.factory import Services, open_services
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application; nothing is opened before its lifespan starts."""
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """Return the application; it opens its services when its lifespan starts, unless the caller has opened them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = await run_in_threadpool(open_services, settings)
+        app.state.services = services or await run_in_threadpool(open_services, settings)
         yield
         app.state.services.close()
 

@@ -1,7 +1,7 @@
 """The OpenAPI document: bodies in both forms, errors as problem+json, nothing that FastAPI cannot know left out."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -52,8 +52,9 @@ def install(app: FastAPI) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    requests: tuple[type[BaseModel], ...] = (EnrollRequest, VerifyRequest, IdentifyRequest)
-    _, made = models_json_schema([(each, "validation") for each in (*requests, ProblemSchema)], ref_template=_REF)
+    requests: list[type[BaseModel]] = [EnrollRequest, VerifyRequest, IdentifyRequest]
+    modes: list[tuple[type[BaseModel], Literal["validation"]]] = [(each, "validation") for each in requests]
+    _, made = models_json_schema([*modes, (ProblemSchema, "validation")], ref_template=_REF)
     schemas: dict[str, Any] = made["$defs"]
     for each in requests:
         schemas[f"{each.__name__}Form"] = _as_form(schemas[each.__name__])

@@ -6,7 +6,7 @@ import typer
 import uvicorn
 
 from app.config import Settings, read_settings
-from app.factory import is_embedded, open_schema
+from app.factory import is_embedded, open_schema, open_services
 from app.main import create_app
 from app.observability import logs
 
@@ -19,7 +19,9 @@ def serve(
     settings = read_settings()
     logs.configure(is_json=settings.log_json)
     prepare_database(settings)
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False)
+    # Opened here and not by the application: what is wrong then is one line and no traceback.
+    app = create_app(settings, open_services(settings))
+    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
 
 
 def prepare_database(settings: Settings) -> None:

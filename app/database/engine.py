@@ -16,8 +16,9 @@ def sqlite_url(path: Path) -> str:
 def open_engine(url: str) -> Engine:
     """Open the database at `url`; an SQLite file's folder is made. Nothing is connected yet."""
     parsed = make_url(url)
-    engine = create_engine(parsed, pool_pre_ping=True)
-    if parsed.get_backend_name() == "sqlite":
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    engine = create_engine(parsed, pool_pre_ping=not is_sqlite)  # only a server can hang up
+    if is_sqlite:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         event.listen(engine, "connect", _prepare_sqlite)

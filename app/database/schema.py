@@ -27,7 +27,7 @@ class Schema:
 
     def current(self) -> str:
         """Return the revision of the database, "empty" for one without tables."""
-        with self._engine.connect() as connection:
+        with self._engine.execution_options(is_reader=True).connect() as connection:
             return MigrationContext.configure(connection).get_current_revision() or "empty"
 
     def upgrade(self) -> None:

@@ -14,6 +14,13 @@ from app.errors import CollectionExists, CollectionUnknown, IdempotencyConflict,
 from app.faces import Floats
 from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
 
+_COLLECTIONS = select(
+    CollectionTable.id,
+    CollectionTable.name,
+    CollectionTable.model,
+    CollectionTable.dimension,
+    CollectionTable.revision,
+)
 _VECTOR = np.dtype("<f4")
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
@@ -34,22 +41,22 @@ class IdentityStore:
             with Session(self._writing) as session, session.begin():
                 session.add(row)
                 session.flush()
-                return _collection(row)
+                return Collection(row.id, row.name, row.model, row.dimension, row.revision)
         except IntegrityError as error:
             raise CollectionExists(f"there is a collection {name!r} already") from error
 
     def collection(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
-        with Session(self._reading) as session:
-            row = session.scalar(select(CollectionTable).where(CollectionTable.name == name))
-            if row is None:
-                raise CollectionUnknown(f"there is no collection {name!r}")
-            return _collection(row)
+        with self._reading.connect() as connection:
+            row = connection.execute(_COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
+        if row is None:
+            raise CollectionUnknown(f"there is no collection {name!r}")
+        return Collection(*row)
 
     def collections(self) -> list[Collection]:
         """Return all collections by name."""
-        with Session(self._reading) as session:
-            return [_collection(row) for row in session.scalars(select(CollectionTable).order_by(CollectionTable.name))]
+        with self._reading.connect() as connection:
+            return [Collection(*row) for row in connection.execute(_COLLECTIONS.order_by(CollectionTable.name))]
 
     def enrol(
         self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None = None
@@ -97,8 +104,8 @@ class IdentityStore:
         )
         last = 0
         while True:
-            with Session(self._reading) as session:
-                rows = session.execute(query.where(FaceTable.id > last)).all()
+            with self._reading.connect() as connection:
+                rows = connection.execute(query.where(FaceTable.id > last)).all()
             if not rows:
                 return
             last = rows[-1].id
@@ -106,8 +113,8 @@ class IdentityStore:
 
     def identity_templates(self, collection: Collection, identity_id: str) -> tuple[list[Owner], Floats]:
         """Return the faces of one identity and their vectors (n, d), n >= 1; raises IdentityUnknown."""
-        with Session(self._reading) as session:
-            rows = session.execute(
+        with self._reading.connect() as connection:
+            rows = connection.execute(
                 select(IdentityTable.identity_id, IdentityTable.name, FaceTable.face_id, FaceTable.embedding)
                 .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
                 .where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
@@ -122,9 +129,9 @@ class IdentityStore:
         """Return to whom faces belong; a key that is gone is left out."""
         wanted = sorted(set(keys))
         owners: dict[int, Owner] = {}
-        with Session(self._reading) as session:
+        with self._reading.connect() as connection:
             for start in range(0, len(wanted), _ASK_AT_ONCE):
-                rows = session.execute(
+                rows = connection.execute(
                     select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id, IdentityTable.name)
                     .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
                     .where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
@@ -134,13 +141,9 @@ class IdentityStore:
 
     def face_count(self, collection: Collection) -> int:
         """Return how many faces are enrolled in a collection."""
-        with Session(self._reading) as session:
+        with self._reading.connect() as connection:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
-            return session.scalar(counted) or 0
-
-
-def _collection(row: CollectionTable) -> Collection:
-    return Collection(row.id, row.name, row.model, row.dimension, row.revision)
+            return connection.scalar(counted) or 0
 
 
 def _vectors(blobs: Iterable[bytes]) -> Floats:

@@ -107,11 +107,12 @@ class Gallery:
 
     def states(self) -> list[IndexState]:
         """Return how each index stands against the database."""
-        return [
-            IndexState(collection.name, self._store.face_count(collection), self._indexes[collection.key].count())
-            for collection in self._store.collections()
-            if collection.key in self._indexes
-        ]
+        with self._writing:  # between a write's two halves they would differ
+            return [
+                IndexState(collection.name, self._store.face_count(collection), self._indexes[collection.key].count())
+                for collection in self._store.collections()
+                if collection.key in self._indexes
+            ]
 
     def _index(self, collection: Collection) -> VectorIndex:
         index = self._indexes.get(collection.key)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy as np
 
 PEOPLE_PER_FOLD = 600
@@ -22,7 +22,7 @@ def pairs(folder: Path) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     return [((row[0], row[1]), (row[0], row[2]) if len(row) == 3 else (row[2], row[3])) for row in rows]
 
 
-def similarities(client: httpx.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
+def similarities(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
     """Verify each pair; None where a face was not found."""
 
     def verify(pair: tuple[tuple[str, str], tuple[str, str]]) -> float | None:

@@ -34,7 +34,7 @@ def bytes_literal(module: bytes) -> bytes:
     try:
         statement = ast.parse(module).body[0]
         value = ast.literal_eval(statement.value) if isinstance(statement, ast.Assign) else None
-    except (SyntaxError, ValueError, IndexError) as error:
+    except (SyntaxError, ValueError, IndexError, MemoryError, RecursionError) as error:  # the last two: nested deeply
         raise NetworkInvalid(f"this is not a Python module with one bytes literal: {error}") from error
     if not isinstance(value, bytes):
         raise NetworkInvalid("this is not a Python module with one bytes literal")
@@ -46,7 +46,7 @@ def _on_graph(change: Callable[[onnx.ModelProto], onnx.ModelProto], data: bytes)
         model = onnx.load_model_from_string(data)
         changed = change(model)
         onnx.checker.check_model(changed)
-    except (DecodeError, onnx.checker.ValidationError) as error:
+    except (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError) as error:
         raise NetworkInvalid(f"this is no valid ONNX network: {error}") from error
     result: bytes = changed.SerializeToString()
     return result
