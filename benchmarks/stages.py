@@ -20,8 +20,8 @@ from service import Client, Service, form, per_second, running
 from app.alignment import align
 from app.cli.demo_photos import as_jpeg, cut_out, group_photo, stranger
 from app.config import read_settings
-from app.factory import detector_of, open_detector, open_embedder, open_packs
 from app.faces import Pixels
+from app.factory import detector_of, open_detector, open_embedder, open_packs
 from app.imaging.decode import Limits, decode
 from app.index.flat import FlatIndex
 from app.inference.runtime import resolve

@@ -197,7 +197,7 @@ class VerifyAnswer(BaseModel):
         {
             "verdict": "match",
             "similarity": 0.71,
-            "threshold": 0.35,
+            "threshold": 0.42,
             "probe_face": _FACE,
             "reference_face": {"box": None, "landmarks": None, "detection_score": None, "face_id": _FACE_ID},
             "model": "sface-2021dec",
@@ -270,7 +270,7 @@ class IdentifyAnswer(BaseModel):
                     "candidates": [{"identity_id": "ada", "name": "Ada", "face_id": _FACE_ID, "similarity": 0.71}],
                 }
             ],
-            "threshold": 0.35,
+            "threshold": 0.42,
             "model": "sface-2021dec",
         }
     )
