@@ -32,7 +32,6 @@ class LimitSettings(_Group):
 
     photo_bytes: Annotated[int, Field(gt=0, description="Most bytes of one photo.")] = 20_000_000
     photo_pixels: Annotated[int, Field(gt=0, description="Most pixels of one photo.")] = 50_000_000
-    photos: Annotated[int, Field(gt=0, description="Most photos in one enrolment.")] = 50
     body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
 
 
@@ -81,7 +80,7 @@ class Settings(BaseSettings):
 
 def read_settings(**overrides: object) -> Settings:
     """Read the environment; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
-    names = _known_names(Settings)
+    names = known_names(Settings)
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names)
     if unknown:
         raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
@@ -95,10 +94,11 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsInvalid(str(error)) from error
 
 
-def _known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    """Return the environment variables of all settings, groups included, in capitals."""
     names = set()
     for field, info in group.model_fields.items():
         names.add(f"{prefix}{field}".upper())
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names |= _known_names(info.annotation, f"{prefix}{field}__")
+            names |= known_names(info.annotation, f"{prefix}{field}__")
     return names

@@ -207,6 +207,12 @@ class SchemaOutdated(ArcidError):
     code = "schema_outdated"
 
 
+class DatabaseUnavailable(ArcidError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
 class SettingsInvalid(ArcidError):
     """A setting has a value, or an environment variable a name, that does not exist."""
 

@@ -4,11 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine
-
 from app.config import Settings, shipped
-from app.database.engine import open_engine, sqlite_url
-from app.database.schema import Schema
+from app.database.connection import Database
+from app.database.engine import sqlite_url
 from app.detection import mtcnn, retinaface, yunet
 from app.detection.bounded import Bounded
 from app.detection.cascade import Cascade
@@ -46,8 +44,7 @@ class Services:
     gallery: Gallery
     analysis: Analysis
     packs: Packs
-    engine: Engine
-    schema: Schema
+    database: Database
     runtime: Runtime
     pack: Manifest
     embedder: EmbedderSection
@@ -55,7 +52,7 @@ class Services:
 
     def close(self) -> None:
         """Let go of the database."""
-        self.engine.dispose()
+        self.database.close()
 
 
 def models_folder(settings: Settings) -> Path:
@@ -83,17 +80,16 @@ def open_packs(settings: Settings) -> Packs:
     return Packs(shipped("models"), models_folder(settings), settings.insightface_mirror)
 
 
-def open_schema(settings: Settings) -> tuple[Engine, Schema]:
-    """Open the database and its migrations."""
-    engine = open_engine(database_url(settings))
-    return engine, Schema(engine, shipped("migrations"))
+def open_database(settings: Settings) -> Database:
+    """Open the database and its migrations; nothing is connected yet."""
+    return Database(database_url(settings), shipped("migrations"))
 
 
 def open_store(settings: Settings) -> IdentityStore:
     """Open the store alone, without networks; raises SchemaOutdated."""
-    engine, schema = open_schema(settings)
-    schema.require_current()
-    return IdentityStore(engine)
+    database = open_database(settings)
+    database.schema.require_current()
+    return IdentityStore(database.engine)
 
 
 def embedder_of(pack: Manifest) -> EmbedderSection:
@@ -117,9 +113,9 @@ def open_services(settings: Settings) -> Services:
     embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
     _log.info("networks.opened", pack=pack.name, detector=detector_name, provider=runtime.provider.value)
 
-    engine, schema = open_schema(settings)
-    schema.require_current()
-    gallery = Gallery(IdentityStore(engine), FlatIndex, model=section.model, dimension=section.dimension)
+    database = open_database(settings)
+    database.schema.require_current()
+    gallery = Gallery(IdentityStore(database.engine), FlatIndex, model=section.model, dimension=section.dimension)
     gallery.ensure(DEFAULT_COLLECTION)
     gallery.rebuild()
 
@@ -137,8 +133,7 @@ def open_services(settings: Settings) -> Services:
         gallery=gallery,
         analysis=analysis,
         packs=packs,
-        engine=engine,
-        schema=schema,
+        database=database,
         runtime=runtime,
         pack=pack,
         embedder=section,

@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.dependencies import ServicesDependency
-from app.errors import SchemaOutdated
+from app.errors import ArcidError
 from app.factory import Services
 
 router = APIRouter(tags=["status"])
@@ -101,11 +100,10 @@ def models(services: ServicesDependency) -> Models:
 
 def _database(services: Services) -> Check:
     try:
-        services.schema.require_current()
-    except (SQLAlchemyError, SchemaOutdated) as error:
-        detail = str(error) if isinstance(error, SchemaOutdated) else "the database does not answer"
-        return Check(is_ready=False, detail=detail)
-    return Check(is_ready=True, detail=f"{services.engine.dialect.name} at revision {services.schema.head()}")
+        services.database.schema.require_current()
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    return Check(is_ready=True, detail=f"at revision {services.database.schema.head()}")
 
 
 def _index(services: Services) -> Check:

@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 
 from app.config import read_settings
-from app.factory import open_schema
+from app.factory import open_database
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -12,19 +12,17 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 @cli.command()
 def upgrade() -> None:
     """Bring the database to the schema that this version needs."""
-    engine, schema = open_schema(read_settings())
-    before = schema.current()
-    schema.upgrade()
-    Console().print(f"{before} -> {schema.current()}", highlight=False)
-    engine.dispose()
+    with open_database(read_settings()) as database:
+        before = database.schema.current()
+        database.schema.upgrade()
+        Console().print(f"{before} -> {database.schema.current()}", highlight=False)
 
 
 @cli.command()
 def status() -> None:
     """Print the database's revision and the one that is needed; exit status 1 if they differ."""
-    engine, schema = open_schema(read_settings())
-    current, head = schema.current(), schema.head()
-    engine.dispose()
+    with open_database(read_settings()) as database:
+        current, head = database.schema.current(), database.schema.head()
     Console().print(f"database: {current}, needed: {head}", highlight=False)
     if current != head:
         raise typer.Exit(1)

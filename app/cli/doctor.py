@@ -8,13 +8,12 @@ from importlib import metadata
 import typer
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
 from app.cli.output import show
 from app.config import Settings, read_settings
 from app.errors import ArcidError
-from app.factory import detector_of, embedded_file, is_embedded, open_packs, open_schema, open_store
+from app.factory import detector_of, embedded_file, is_embedded, open_database, open_packs, open_store
 from app.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {
@@ -49,7 +48,7 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
     """Pass on what a check finds; one that cannot go on is a finding itself."""
     try:
         yield from check(settings)
-    except (ArcidError, SQLAlchemyError, OSError) as error:
+    except (ArcidError, OSError, ImportError) as error:
         yield Finding(check.__name__.strip("_"), str(error), is_sound=False)
 
 
@@ -93,11 +92,10 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if is_embedded(settings) and not embedded_file(settings).exists():
         yield Finding("database", f"{embedded_file(settings)} is not there yet; `arcid serve` makes it")
         return
-    engine, schema = open_schema(settings)
-    yield Finding("database", engine.url.render_as_string(hide_password=True))
-    current, head = schema.current(), schema.head()
+    with open_database(settings) as database:
+        yield Finding("database", str(database))
+        current, head = database.schema.current(), database.schema.head()
     yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
-    engine.dispose()
     if current != head:
         return
     store = open_store(settings)

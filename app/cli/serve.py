@@ -6,7 +6,7 @@ import typer
 import uvicorn
 
 from app.config import Settings, read_settings
-from app.factory import is_embedded, open_schema, open_services
+from app.factory import is_embedded, open_database, open_services
 from app.main import create_app
 from app.observability import logs
 
@@ -27,6 +27,5 @@ def serve(
 def prepare_database(settings: Settings) -> None:
     """Bring the embedded database up to date; another one is only ever changed by `arcid db upgrade`."""
     if is_embedded(settings):
-        engine, schema = open_schema(settings)
-        schema.upgrade()
-        engine.dispose()
+        with open_database(settings) as database:
+            database.schema.upgrade()

@@ -4,6 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.errors import SettingsInvalid
 
 BUSY_TIMEOUT_MS = 5000
 
@@ -14,10 +17,16 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """Open the database at `url`; an SQLite file's folder is made. Nothing is connected yet."""
-    parsed = make_url(url)
-    is_sqlite = parsed.get_backend_name() == "sqlite"
-    engine = create_engine(parsed, pool_pre_ping=not is_sqlite)  # only a server can hang up
+    """Open the database at `url`; an SQLite file's folder is made. Nothing is connected yet.
+
+    Raises SettingsInvalid for what is no URL, or of a database whose driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+        is_sqlite = parsed.get_backend_name() == "sqlite"
+        engine = create_engine(parsed, pool_pre_ping=not is_sqlite)  # only a server can hang up
+    except (ArgumentError, ImportError) as error:
+        raise SettingsInvalid(f"ARCID_DATABASE_URL cannot be used: {error}") from error
     if is_sqlite:
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

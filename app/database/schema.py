@@ -6,9 +6,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import SchemaOutdated
+from app.errors import DatabaseUnavailable, SchemaOutdated
+
+_NO_ANSWER = "the database does not answer; its address is ARCID_DATABASE_URL"
 
 
 class Schema:
@@ -26,15 +30,26 @@ class Schema:
         return head or "empty"
 
     def current(self) -> str:
-        """Return the revision of the database, "empty" for one without tables."""
-        with self._engine.execution_options(is_reader=True).connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision() or "empty"
+        """Return the revision of the database, "empty" for one without tables; raises DatabaseUnavailable."""
+        try:
+            with self._engine.execution_options(is_reader=True).connect() as connection:
+                return MigrationContext.configure(connection).get_current_revision() or "empty"
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable(_NO_ANSWER) from error
 
     def upgrade(self) -> None:
-        """Bring the database to `head`; does nothing when it is there."""
-        with self._engine.begin() as connection:
-            self._config.attributes["connection"] = connection
-            command.upgrade(self._config, "head")
+        """Bring the database to `head`; does nothing when it is there.
+
+        Raises SchemaOutdated when it cannot be brought there, DatabaseUnavailable.
+        """
+        try:
+            with self._engine.begin() as connection:
+                self._config.attributes["connection"] = connection
+                command.upgrade(self._config, "head")
+        except CommandError as error:  # the database is of a later version of the code
+            raise SchemaOutdated(f"the database cannot be brought to revision {self.head()}: {error}") from error
+        except SQLAlchemyError as error:
+            raise DatabaseUnavailable(_NO_ANSWER) from error
 
     def require_current(self) -> None:
         """Raise SchemaOutdated, with the command that mends it, unless the database is at `head`."""

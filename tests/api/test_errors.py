@@ -79,7 +79,7 @@ def test_collection_unknown(client, portrait, path):
 
 
 def test_model_mismatch(client, settings, portrait):
-    store = IdentityStore(client.app.state.services.engine)
+    store = IdentityStore(client.app.state.services.database.engine)
     store.create_collection("other-network", model="another", dimension=512)
     expect(identify(client, portrait, collection="other-network"), 409, "model_mismatch")
 
