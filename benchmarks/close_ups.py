@@ -2,8 +2,8 @@
 
 python benchmarks/close_ups.py --images DIR [--most 200]
 
-DIR holds photos with one clear face each, such as LFW's. Each face is cut out to a part of its box and enlarged; found means
-a face wider than half the picture. Boxes of other sizes are counted as wrong.
+DIR holds photos with one clear face each, such as LFW's. Each face is cut out to a part of its box and enlarged; found
+means a face wider than half the picture. Boxes of other sizes are counted as wrong.
 """
 
 import argparse

@@ -11,6 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -84,8 +85,8 @@ def throughput(service: Service, bare: Callable[[bytes], int], data: bytes, seco
     clients = [Client(service.port) for _ in range(_CLIENTS)]
     served, run = [], []
     for _ in range(3):
-        served.append(per_second([lambda client=client: client.post("/identify", body) for client in clients], seconds))
-        run.append(per_second([lambda: bare(data)] * _CORES, seconds))
+        served.append(per_second([partial(client.post, "/identify", body) for client in clients], seconds))
+        run.append(per_second([partial(bare, data)] * _CORES, seconds))
     return statistics.median(served), statistics.median(run)
 
 

@@ -15,7 +15,7 @@ CLOSE_UP_SIDE = 96
 SURROUNDED_SIDE = 192
 
 # What an ordinary view finds inside a close-up face, this much smaller, are parts of it taken for faces: an eye, half a
-# face. With 3 instead, half of the faces 1000 pixels large came out as several halves.
+# face. Of 46 LFW faces cut tightly and enlarged to 1000 pixels, YuNet found 46 as one face; with 3 instead, 9.
 _SMALLER = 1.5
 _INSIDE = 0.7
 
