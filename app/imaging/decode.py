@@ -2,10 +2,7 @@
 
 import io
 import struct
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -65,7 +62,7 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     """
     if len(data) > limits.bytes:
         raise TooManyBytes(f"the photo has {len(data):,} bytes; at most {limits.bytes:,} are accepted")
-    with _silent_pillow(), _opened(data, limits) as header:
+    with _opened(data, limits) as header:
         width, height = header.size
         if width * height > limits.pixels:
             raise TooManyPixels(f"the photo has {width} x {height} pixels; at most {limits.pixels:,} are accepted")
@@ -93,17 +90,6 @@ def _is_begun(data: bytes) -> bool:
     Pillow.init()  # knows every format only after this
     accepts = [Pillow.OPEN[name][1] for name in FORMATS]
     return any(accept is not None and accept(data[:16]) for accept in accepts)
-
-
-@contextmanager
-def _silent_pillow() -> Iterator[None]:
-    """Keep to ourselves what Pillow warns of: odd metadata, and sizes that our own limit judges.
-
-    Filters are shared by all threads, but this one is the same in each: whichever leaves last, only Pillow is silenced.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
 
 
 def _reduction(longer_side: int, enough: int | None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.errors import IndexUnusable
 from app.faces import Floats
-from app.index.files import write_whole
+from app.index.files import check_whole, write_whole
 from app.index.lock import ReadWriteLock
 from app.index.protocol import Keys
 
@@ -64,9 +64,10 @@ class FlatIndex:
 
     def load(self, path: Path) -> None:
         """See `VectorIndex`."""
+        check_whole(path)
         try:
             loaded: Any = faiss.read_index(str(path))
-        except (RuntimeError, MemoryError) as error:  # a damaged length may ask for more memory than there is
+        except RuntimeError as error:
             raise IndexUnusable(f"{path} is no FAISS index: {error}") from error
         if not _is_flat(loaded) or loaded.d != self.dimension:
             raise IndexUnusable(f"{path} holds another kind of index or vectors of another length")

@@ -7,12 +7,12 @@ import numpy as np
 
 from app.errors import IndexUnusable
 from app.faces import Floats
-from app.index.files import write_whole
+from app.index.files import check_whole, write_whole
 from app.index.lock import ReadWriteLock
 from app.index.protocol import Keys
 
-# What NumPy and zipfile raise on files that are damaged, or no .npz.
-_LOAD_ERRORS = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
+# What NumPy and zipfile raise on files that are no .npz, or one with other arrays.
+_LOAD_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class OracleIndex:
@@ -66,6 +66,7 @@ class OracleIndex:
 
     def load(self, path: Path) -> None:
         """See `VectorIndex`."""
+        check_whole(path)
         try:
             with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as saved:
                 keys, vectors = saved["keys"], saved["vectors"]

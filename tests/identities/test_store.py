@@ -1,0 +1,425 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sqlalchemy import Engine, delete, func, select, update
+
+from app.database.engine import open_engine, sqlite_url
+from app.database.tables import Base, CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.errors import CollectionExists, CollectionUnknown, IdempotencyConflict, IdentityUnknown
+from app.faces import Detection, Floats
+from app.identities import store as store_module
+from app.identities.store import IdentityStore
+from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
+
+D = 4
+
+
+@pytest.fixture
+def engine(tmp_path) -> Iterator[Engine]:
+    engine = open_engine(sqlite_url(tmp_path / "arcid.db"))
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine):
+    return IdentityStore(engine)
+
+
+@pytest.fixture
+def people(store):
+    return store.create_collection("people", model="net", dimension=D)
+
+
+_numbers = count()
+
+
+def new_face(vector: Floats | None = None) -> NewFace:
+    number = next(_numbers)
+    if vector is None:
+        vector = np.asarray(np.random.default_rng(number).normal(size=D), np.float32)
+    landmarks = np.arange(10, dtype=np.float32).reshape(5, 2) + number
+    return NewFace(f"face-{number}", vector, 12.5, Detection((1.5, -2, 30, 40.25), 0.75, landmarks), f"{number:064x}")
+
+
+def enrol(store: IdentityStore, collection: Collection, identity_id: str, faces: int = 1) -> list[NewFace]:
+    new = [new_face() for _ in range(faces)]
+    store.enrol(collection, Person(identity_id), new)
+    return new
+
+
+def rows_of(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        return {
+            table.__tablename__: connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (IdentityTable, FaceTable, EnrolmentTable)
+        }
+
+
+def identity_row(engine: Engine, identity_id: str) -> tuple[str | None, object]:
+    with engine.connect() as connection:
+        query = select(IdentityTable.name, IdentityTable.metadata_).where(IdentityTable.identity_id == identity_id)
+        row = connection.execute(query).one()
+        return row[0], row[1]
+
+
+# Collections
+
+
+def test_a_new_collection_is_empty(store):
+    created = store.create_collection("people", model="net", dimension=D)
+    assert created == store.collection("people") == Collection(created.key, "people", "net", D, 0)
+    assert store.face_count(created) == 0
+    assert list(store.templates(created)) == []
+
+
+def test_collections_come_by_name(store):
+    for name in ("b", "c", "a"):
+        store.create_collection(name, model="net", dimension=D)
+    assert [each.name for each in store.collections()] == ["a", "b", "c"]
+
+
+def test_a_name_is_given_once(store, people):
+    with pytest.raises(CollectionExists, match="'people'"):
+        store.create_collection("people", model="other", dimension=9)
+    assert store.collections() == [people]
+
+
+def test_a_collection_that_does_not_exist(store):
+    assert store.collections() == []
+    with pytest.raises(CollectionUnknown, match="'nobody'"):
+        store.collection("nobody")
+
+
+# Enrolment
+
+
+def test_enrolling_stores_the_face_and_its_person(store, people, engine):
+    face = new_face()
+    written = store.enrol(people, Person("ada", "Ada", {"room": 7}), [face])
+    assert written == Written([1])
+    assert store.owners([1]) == {1: Owner("ada", "Ada", face.face_id)}
+    assert identity_row(engine, "ada") == ("Ada", {"room": 7})
+    with engine.connect() as connection:
+        row = connection.execute(select(FaceTable)).one()
+    assert (row.model, row.norm, row.detection_score, row.image_sha256) == ("net", 12.5, 0.75, face.image_sha256)
+    assert row.box == [1.5, -2, 30, 40.25]
+    assert row.landmarks == face.detection.landmarks.tolist()
+    assert timedelta(0) <= datetime.now(UTC) - row.created_at < timedelta(minutes=1)
+
+
+def test_a_person_is_one_identity_however_often_enrolled(store, people, engine):
+    first, second = enrol(store, people, "ada", 2), enrol(store, people, "ada")
+    assert rows_of(engine) == {"identities": 1, "faces": 3, "enrolments": 0}
+    owners, vectors = store.identity_templates(people, "ada")
+    assert [owner.face_id for owner in owners] == [face.face_id for face in (*first, *second)]
+    assert (vectors == [face.vector for face in (*first, *second)]).all()
+
+
+@pytest.mark.parametrize(
+    ("person", "stored"),
+    [
+        (Person("ada"), ("Ada", {"room": 7})),
+        (Person("ada", "Countess"), ("Countess", {"room": 7})),
+        (Person("ada", None, {"floor": 2}), ("Ada", {"floor": 2})),
+        (Person("ada", "", {}), ("", {})),
+    ],
+)
+def test_what_is_none_is_left_as_it_is(store, people, engine, person, stored):
+    store.enrol(people, Person("ada", "Ada", {"room": 7}), [new_face()])
+    store.enrol(people, person, [new_face()])
+    assert identity_row(engine, "ada") == stored
+
+
+def test_a_person_without_a_name_has_none(store, people, engine):
+    enrol(store, people, "ada")
+    assert identity_row(engine, "ada") == (None, {})
+    assert store.identity_templates(people, "ada")[0][0].name is None
+
+
+def test_an_update_is_dated(store, people, engine):
+    def dates() -> tuple[datetime, datetime]:
+        with engine.connect() as connection:
+            row = connection.execute(select(IdentityTable.created_at, IdentityTable.updated_at)).one()
+            return row[0], row[1]
+
+    enrol(store, people, "ada")
+    created, updated = dates()
+    assert created == updated
+    enrol(store, people, "ada")
+    assert dates()[0] == created < dates()[1]
+
+
+def test_every_write_counts_in_its_own_collection(store, people):
+    other = store.create_collection("other", model="net", dimension=D)
+    for writes in range(1, 4):
+        enrol(store, people, f"p{writes}", faces=writes)
+        assert store.collection("people").revision == writes
+    assert store.collection("other") == other
+
+
+def test_a_write_that_fails_changes_nothing(store, people, engine):
+    (face,) = enrol(store, people, "ada")
+    with pytest.raises(Exception, match=r"faces\.face_id"):
+        store.enrol(people, Person("ada", "Eve"), [new_face(), face], Retry("key", "request"))
+    assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 0}
+    assert identity_row(engine, "ada") == (None, {})
+    assert store.collection("people").revision == 1
+
+
+def test_keys_grow_and_are_never_used_again(store, people, engine):
+    first = store.enrol(people, Person("ada"), [new_face() for _ in range(3)]).keys
+    assert list(first) == sorted(first)
+    with engine.begin() as connection:
+        connection.execute(delete(FaceTable))
+    second = store.enrol(people, Person("ada"), [new_face()]).keys
+    assert min(second) > max(first)
+
+
+def test_a_face_without_its_person_cannot_be(store, people, engine):
+    enrol(store, people, "ada", 3)
+    with engine.begin() as connection:
+        connection.execute(delete(IdentityTable))
+    assert store.face_count(people) == 0
+
+
+def test_the_same_id_in_two_collections_is_two_people(store, people):
+    other = store.create_collection("other", model="net", dimension=D)
+    store.enrol(people, Person("ada", "Ada L."), [new_face()])
+    store.enrol(other, Person("ada", "Ada K."), [new_face()])
+    assert [store.identity_templates(each, "ada")[0][0].name for each in (people, other)] == ["Ada L.", "Ada K."]
+    assert (store.face_count(people), store.face_count(other)) == (1, 1)
+
+
+def test_writers_at_once_are_all_written(store, people):
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(lambda n: store.enrol(people, Person(f"p{n % 3}"), [new_face()]), range(24)))
+    assert len({key for each in written for key in each.keys}) == 24
+    assert store.collection("people").revision == store.face_count(people) == 24
+    assert sum(len(store.identity_templates(people, f"p{n}")[0]) for n in range(3)) == 24
+
+
+# Reading
+
+
+@pytest.mark.parametrize(("page", "pages"), [(1, [1] * 7), (3, [3, 3, 1]), (7, [7]), (100, [7])])
+def test_templates_come_in_pages_in_order_of_their_keys(store, people, monkeypatch, page, pages):
+    monkeypatch.setattr(store_module, "_READ_AT_ONCE", page)
+    other = store.create_collection("other", model="net", dimension=D)
+    faces = []
+    for number in range(7):
+        faces += enrol(store, people, f"p{number % 2}")
+        enrol(store, other, "somebody else")
+    found = list(store.templates(people))
+    assert [len(keys) for keys, _ in found] == pages
+    keys = np.concatenate([keys for keys, _ in found])
+    assert keys.dtype == np.int64
+    assert (np.diff(keys) > 0).all()
+    assert (np.concatenate([vectors for _, vectors in found]) == [face.vector for face in faces]).all()
+
+
+def test_templates_may_be_read_while_faces_come(store, people, monkeypatch):
+    monkeypatch.setattr(store_module, "_READ_AT_ONCE", 2)
+    enrol(store, people, "ada", 4)
+    pages = store.templates(people)
+    next(pages)
+    enrol(store, people, "ada", 1)
+    assert sum(len(keys) for keys, _ in pages) == 3
+
+
+@pytest.mark.parametrize("identity_id", ["bob", "", "ADA", "ada "])
+def test_an_identity_that_is_not_enrolled(store, people, identity_id):
+    enrol(store, people, "ada")
+    with pytest.raises(IdentityUnknown, match="'people'"):
+        store.identity_templates(people, identity_id)
+
+
+def test_owners_of_many_faces_and_of_none(store, people):
+    faces = enrol(store, people, "ada", 1203)
+    owners = store.owners([*range(1, 1204), 5, 9999, -1])
+    assert list(owners) == list(range(1, 1204))
+    assert [owner.face_id for owner in owners.values()] == [face.face_id for face in faces]
+    assert store.owners([]) == {}
+
+
+@pytest.fixture(scope="module")
+def kept_store(tmp_path_factory):
+    engine = open_engine(sqlite_url(tmp_path_factory.mktemp("kept") / "arcid.db"))
+    Base.metadata.create_all(engine)
+    store = IdentityStore(engine)
+    store.create_collection("people", model="net", dimension=D)
+    yield store
+    engine.dispose()
+
+
+@settings(deadline=None)  # the disk decides
+@given(vectors=arrays(np.uint32, st.tuples(st.integers(1, 4), st.just(D)), elements=st.integers(0, 2**32 - 1)))
+def test_vectors_survive_bit_for_bit(kept_store, vectors):
+    people, person = kept_store.collection("people"), Person(f"p{next(_numbers)}")
+    as_floats = vectors.view(np.float32)
+    keys = kept_store.enrol(people, person, [new_face(vector) for vector in as_floats]).keys
+    _, stored = kept_store.identity_templates(people, person.identity_id)
+    assert stored.dtype == np.float32
+    assert stored.tobytes() == as_floats.tobytes()
+    pages = list(kept_store.templates(people))
+    every_key, every_vector = (np.concatenate(parts) for parts in zip(*pages, strict=True))
+    assert every_vector[np.isin(every_key, keys)].tobytes() == as_floats.tobytes()
+
+
+def test_a_view_of_another_layout_is_stored_as_it_reads(store, people):
+    vector = np.arange(2 * D, dtype=">f8")[::2].astype(">f4")
+    store.enrol(people, Person("ada"), [new_face(vector)])
+    assert store.identity_templates(people, "ada")[1].tolist() == [[0, 2, 4, 6]]
+
+
+# Retries
+
+
+def retry(request: str = "request", *, key: str = "key", answer: object = "first") -> Retry:
+    return Retry(key, request, {"answer": answer})
+
+
+def test_a_retry_gets_the_first_answer_and_writes_nothing(store, people, engine):
+    assert store.earlier_answer(people, retry()) is None
+    first = store.enrol(people, Person("ada"), [new_face()], retry())
+    assert (list(first.keys), first.earlier_answer) == ([1], None)
+    before = rows_of(engine)
+    again = store.enrol(people, Person("eve"), [new_face()], retry(answer="second"))
+    assert again == store.earlier_answer(people, retry()) == Written((), {"answer": "first"})
+    assert rows_of(engine) == before == {"identities": 1, "faces": 1, "enrolments": 1}
+    assert store.collection("people").revision == 1
+
+
+def test_a_key_used_for_another_request_is_a_conflict(store, people, engine):
+    store.enrol(people, Person("ada"), [new_face()], retry())
+    before = rows_of(engine)
+    with pytest.raises(IdempotencyConflict):
+        store.earlier_answer(people, retry("other request"))
+    with pytest.raises(IdempotencyConflict):
+        store.enrol(people, Person("ada"), [new_face()], retry("other request"))
+    assert rows_of(engine) == before
+    assert store.collection("people").revision == 1
+
+
+def test_another_key_or_collection_is_another_request(store, people):
+    other = store.create_collection("other", model="net", dimension=D)
+    for collection, key in ((people, "key"), (people, "key 2"), (other, "key")):
+        assert store.enrol(collection, Person("ada"), [new_face()], retry(key=key)).keys
+    assert (store.face_count(people), store.face_count(other)) == (2, 1)
+
+
+def test_without_a_key_every_request_is_written(store, people):
+    for _ in range(2):
+        assert store.enrol(people, Person("ada"), [new_face()]).keys
+    assert store.face_count(people) == 2
+
+
+def age_enrolments(engine: Engine, age: timedelta) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(EnrolmentTable).values(created_at=datetime.now(UTC) - age))
+
+
+def test_a_key_is_remembered_for_a_day(store, people, engine):
+    store.enrol(people, Person("ada"), [new_face()], retry())
+    age_enrolments(engine, timedelta(hours=23, minutes=59))
+    assert store.enrol(people, Person("ada"), [new_face()], retry()).earlier_answer == {"answer": "first"}
+
+
+@pytest.mark.parametrize("request_sha256", ["request", "other request"])
+def test_a_key_is_forgotten_after_a_day(store, people, engine, request_sha256):
+    store.enrol(people, Person("ada"), [new_face()], retry())
+    age_enrolments(engine, timedelta(hours=24, seconds=1))
+    later = retry(request_sha256, answer="later")
+    assert store.earlier_answer(people, later) is None
+    assert store.enrol(people, Person("ada"), [new_face()], later).keys
+    assert store.earlier_answer(people, later) == Written((), {"answer": "later"})
+    assert rows_of(engine)["enrolments"] == 1
+
+
+def test_forgotten_keys_do_not_pile_up(store, people, engine):
+    for number in range(3):
+        store.enrol(people, Person("ada"), [new_face()], retry(key=f"old {number}"))
+    age_enrolments(engine, timedelta(hours=25))
+    store.enrol(people, Person("ada"), [new_face()], retry(key="new"))
+    assert rows_of(engine)["enrolments"] == 1
+
+
+def test_a_key_expires_at_one_moment(store, people, monkeypatch):
+    """A clock that runs on between two looks at it must not find a key that is both too old and still there."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    ticks = count()
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override]
+            return start + next(ticks) * timedelta(hours=10)
+
+    monkeypatch.setattr(store_module, "datetime", Clock)
+    for number in range(8):
+        store.enrol(people, Person("ada"), [new_face()], retry(answer=number))
+
+
+@pytest.mark.parametrize("requests", [["request"], ["request", "other"]])
+def test_of_many_threads_with_one_key_exactly_one_is_written(store, people, engine, requests):
+    gate = threading.Barrier(16)
+
+    def enrol_at_once(number: int):
+        gate.wait(10)
+        try:
+            return store.enrol(
+                people, Person("ada"), [new_face()], retry(requests[number % len(requests)], answer=number)
+            )
+        except IdempotencyConflict as error:
+            return error
+
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(enrol_at_once, range(16)))
+    (winner,) = [number for number, each in enumerate(results) if isinstance(each, Written) and each.keys]
+    for number, each in enumerate(results):
+        if number % len(requests) != winner % len(requests):
+            assert isinstance(each, IdempotencyConflict)
+        elif number != winner:
+            assert each == Written((), {"answer": winner})
+    assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 1}
+    assert store.collection("people").revision == 1
+
+
+@pytest.mark.parametrize("answer", [None, 1.5, "Zoë", ["a", {"b": None}], {"faces": [{"box": [1, 2.5]}]}])
+def test_answers_come_back_as_they_were(store, people, answer):
+    store.enrol(people, Person("ada"), [new_face()], retry(answer=answer))
+    earlier = store.earlier_answer(people, retry())
+    assert earlier is not None
+    assert earlier.earlier_answer == {"answer": answer}
+
+
+def test_a_collection_goes_with_all_that_it_holds(store, people, engine):
+    store.enrol(people, Person("ada"), [new_face()], retry())
+    with engine.begin() as connection:
+        connection.execute(delete(CollectionTable))
+    assert rows_of(engine) == {"identities": 0, "faces": 0, "enrolments": 0}
+
+
+def test_reading_does_not_wait_for_a_writer(store, people, engine):
+    (face,) = enrol(store, people, "ada")
+    with engine.begin() as writer:
+        writer.execute(update(CollectionTable).values(revision=99))
+        with ThreadPoolExecutor(1) as pool:
+
+            def read() -> None:
+                assert store.collection("people").revision == 1
+                assert [each.name for each in store.collections()] == ["people"]
+                assert store.owners([1])[1].face_id == face.face_id
+                assert store.face_count(people) == len(list(store.templates(people))) == 1
+                assert store.identity_templates(people, "ada")[0]
+                assert store.earlier_answer(people, retry()) is None
+
+            pool.submit(read).result(timeout=4)

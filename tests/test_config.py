@@ -1,0 +1,152 @@
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from app.config import PROJECT, Settings, read_settings, shipped
+from app.errors import SettingsInvalid
+from app.inference.runtime import Provider
+
+# Every setting: its variable, what the environment says, and what comes of it.
+SETTINGS = {
+    "ARCID_DATA_DIR": ("/data", Path("/data")),
+    "ARCID_MODELS_DIR": ("/models", Path("/models")),
+    "ARCID_DATABASE_URL": ("postgresql://db/arcid", "postgresql://db/arcid"),
+    "ARCID_PACK": ("buffalo_l", "buffalo_l"),
+    "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
+    "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
+    "ARCID_LOG_JSON": ("true", True),
+    "ARCID_LIMITS__PHOTO_BYTES": ("1", 1),
+    "ARCID_LIMITS__PHOTO_PIXELS": ("2", 2),
+    "ARCID_LIMITS__BODY_BYTES": ("4", 4),
+    "ARCID_DETECTION__LOWEST_SCORE": ("0.25", 0.25),
+    "ARCID_DETECTION__LONGEST_SIDE": ("640", 640),
+    "ARCID_INFERENCE__PROVIDER": ("tensorrt", Provider.TENSORRT),
+    "ARCID_INFERENCE__THREADS": ("5", 5),
+    "ARCID_INFERENCE__CONCURRENCY": ("6", 6),
+    "ARCID_INFERENCE__FLIP": ("false", False),
+}
+
+WRONG = {
+    "ARCID_LOG_JSON": "perhaps",
+    "ARCID_LIMITS__PHOTO_BYTES": "many",
+    "ARCID_LIMITS__PHOTO_PIXELS": "-1",
+    "ARCID_LIMITS__BODY_BYTES": "1.5",
+    "ARCID_DETECTION__LOWEST_SCORE": "1",
+    "ARCID_DETECTION__LONGEST_SIDE": "63",
+    "ARCID_INFERENCE__PROVIDER": "gpu",
+    "ARCID_INFERENCE__THREADS": "0",
+    "ARCID_INFERENCE__CONCURRENCY": "0",
+    "ARCID_INFERENCE__FLIP": "",
+}
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch):
+    for name in os.environ:
+        if name.upper().startswith("ARCID_"):
+            monkeypatch.delenv(name)
+
+
+def leaves(group: BaseModel, prefix: str = "ARCID_") -> dict[str, object]:
+    """Return every setting under the name of its variable."""
+    found: dict[str, object] = {}
+    for field in type(group).model_fields:
+        value = getattr(group, field)
+        name = prefix + field.upper()
+        found |= leaves(value, f"{name}__") if isinstance(value, BaseModel) else {name: value}
+    return found
+
+
+def test_every_setting_is_listed_here():
+    assert set(leaves(read_settings())) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_variable_sets_its_setting_and_no_other(monkeypatch, name):
+    said, meant = SETTINGS[name]
+    before = leaves(read_settings())
+    monkeypatch.setenv(name, said)
+    after = leaves(read_settings())
+    assert after[name] == meant != before[name]
+    assert {**after, name: None} == {**before, name: None}
+
+
+def test_all_together(monkeypatch):
+    for name, (said, _) in SETTINGS.items():
+        monkeypatch.setenv(name, said)
+    assert leaves(read_settings()) == {name: meant for name, (_, meant) in SETTINGS.items()}
+
+
+def test_the_case_of_a_variable_does_not_matter(monkeypatch):
+    monkeypatch.setenv("arcid_limits__Photo_Bytes", "9")
+    assert read_settings().limits.photo_bytes == 9
+
+
+def test_a_group_may_come_as_json(monkeypatch):
+    monkeypatch.setenv("ARCID_LIMITS", '{"photo_bytes": 8, "body_bytes": 9}')
+    monkeypatch.setenv("ARCID_LIMITS__PHOTO_BYTES", "7")
+    limits = read_settings().limits
+    assert (limits.body_bytes, limits.photo_bytes, limits.photo_pixels) == (9, 7, 50_000_000)
+
+
+@pytest.mark.parametrize("name", ["ARCID_PAK", "ARCID_LIMITS__PHOTO", "ARCID_LIMITS_PHOTO_BYTES", "arcid_x", "ARCID_"])
+def test_a_name_that_does_not_exist_is_refused(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(SettingsInvalid, match=rf"no setting is called {name}; known: .*ARCID_PACK"):
+        read_settings()
+
+
+def test_other_peoples_variables_are_none_of_ours(monkeypatch):
+    monkeypatch.setenv("XARCID_PACK", "1")
+    monkeypatch.setenv("PACK", "1")
+    assert read_settings().pack == "open"
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_refused_by_its_name(monkeypatch, name):
+    monkeypatch.setenv(name, WRONG[name])
+    with pytest.raises(SettingsInvalid, match=f"^{name}: "):
+        read_settings()
+
+
+@pytest.mark.parametrize("said", ["many", "[", "[1]", '{"photo": 1}'])
+def test_a_wrong_group_is_refused_by_its_name(monkeypatch, said):
+    monkeypatch.setenv("ARCID_LIMITS", said)
+    with pytest.raises(SettingsInvalid, match=r"(?i)limits"):
+        read_settings()
+
+
+def test_overrides_win(monkeypatch):
+    monkeypatch.setenv("ARCID_PACK", "buffalo_l")
+    assert read_settings(pack="mtcnn").pack == "mtcnn"
+    with pytest.raises(SettingsInvalid, match=r"^ARCID_PAK: "):
+        read_settings(pak="mtcnn")
+
+
+def test_settings_are_frozen():
+    settings = read_settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.pack = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.limits.photo_bytes = 1  # type: ignore[misc]
+
+
+def test_every_setting_says_what_it_is():
+    def described(group: type[BaseModel]) -> list[str | None]:
+        descriptions: list[str | None] = []
+        for field in group.model_fields.values():
+            kind = field.annotation
+            is_group = isinstance(kind, type) and issubclass(kind, BaseModel)
+            descriptions += described(kind) if is_group else [field.description]  # type: ignore[arg-type]
+        return descriptions
+
+    assert all(described(Settings))
+    assert len(described(Settings)) == len(SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["models", "migrations"])
+def test_what_ships_lies_beside_the_code(name):
+    assert shipped(name) == PROJECT / name
+    assert shipped(name).is_dir()
