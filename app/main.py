@@ -10,7 +10,7 @@ from app import __version__
 from app.api import docs, errors, openapi, recognise, status
 from app.api.middleware import RequestContext
 from app.config import Settings
-from app.factory import Services, open_services
+from app.factory.services import Services, open_services
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:

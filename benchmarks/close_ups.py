@@ -20,7 +20,7 @@ from app.detection.found import Found, Network
 from app.detection.single_shot import CLOSE_UP_SIDE, SURROUNDED_SIDE, SingleShotDetector
 from app.detection.views import View, fitted, surrounded
 from app.faces import Detection, Pixels
-from app.factory import open_packs
+from app.factory.services import open_packs
 from app.inference.runtime import Runtime
 from app.inference.session import Session
 

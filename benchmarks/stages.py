@@ -22,7 +22,8 @@ from app.alignment import align
 from app.cli.demo_photos import as_jpeg, cut_out, group_photo, stranger
 from app.config import read_settings
 from app.faces import Pixels
-from app.factory import detector_of, open_detector, open_embedder, open_packs
+from app.factory.networks import detector_of, open_detector, open_embedder
+from app.factory.services import open_packs
 from app.imaging.decode import Limits, decode
 from app.index.flat import FlatIndex
 from app.inference.runtime import resolve

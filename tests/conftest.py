@@ -35,7 +35,7 @@ def packs():
 
 
 @pytest.fixture(scope="session")
-def network(packs):
+def network(packs: Packs):
     """Path of a pulled network: network("yunet", "yunet.onnx"); skips with the command that brings it."""
 
     def path(pack: str, file: str) -> Path:

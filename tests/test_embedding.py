@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from app.alignment import align
 from app.embedding import Embedder, Preprocessing, as_input
 from app.faces import Floats, Pixels
-from app.factory import open_embedder
+from app.factory.networks import open_embedder
 from app.imaging.decode import Limits, decode
 from app.inference.runtime import Runtime
 from app.inference.session import Session

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.factory import Services
+from app.factory.services import Services
 
 
 def _services(request: Request) -> Services:

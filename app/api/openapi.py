@@ -8,8 +8,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from app.api.answers import ProblemSchema
 from app.api.errors import MEDIA_TYPE
-from app.api.schemas import EnrollRequest, IdentifyRequest, ProblemSchema, VerifyRequest
+from app.api.requests import EnrollRequest, IdentifyRequest, VerifyRequest
 
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {

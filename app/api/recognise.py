@@ -4,18 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
+from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 from app.api.body import body_of
 from app.api.dependencies import ServicesDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as
-from app.api.schemas import (
-    MOST_PHOTOS,
-    EnrollAnswer,
-    EnrollRequest,
-    IdentifyAnswer,
-    IdentifyRequest,
-    VerifyAnswer,
-    VerifyRequest,
-)
+from app.api.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 

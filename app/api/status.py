@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from app.api.dependencies import ServicesDependency
 from app.errors import ArcidError
-from app.factory import Services
+from app.factory.services import Services
 
 router = APIRouter(tags=["status"])
 

@@ -9,7 +9,8 @@ from rich.table import Table
 from app.cli.output import show
 from app.cli.serve import prepare_database
 from app.config import read_settings
-from app.factory import embedder_of, open_packs, open_store
+from app.factory.networks import embedder_of
+from app.factory.services import open_packs, open_store
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 

@@ -4,7 +4,7 @@ import typer
 from rich.console import Console
 
 from app.config import read_settings
-from app.factory import open_database
+from app.factory.services import open_database
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 

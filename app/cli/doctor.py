@@ -13,7 +13,8 @@ from app import __version__
 from app.cli.output import show
 from app.config import Settings, read_settings
 from app.errors import ArcidError
-from app.factory import detector_of, embedded_file, is_embedded, open_database, open_packs, open_store
+from app.factory.networks import detector_of
+from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
 from app.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {

@@ -10,7 +10,7 @@ from rich.table import Table
 from app.cli.output import show
 from app.config import read_settings
 from app.errors import NetworkError
-from app.factory import open_packs
+from app.factory.services import open_packs
 
 cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
 
@@ -55,7 +55,7 @@ def verify() -> None:
     packs, console = open_packs(read_settings()), Console()
     is_sound = True
     for manifest in packs.manifests():
-        if not packs.has(manifest):
+        if not packs.is_begun(manifest):
             continue
         for file in manifest.files:
             try:

@@ -6,7 +6,7 @@ import typer
 import uvicorn
 
 from app.config import Settings, read_settings
-from app.factory import is_embedded, open_database, open_services
+from app.factory.services import is_embedded, open_database, open_services
 from app.main import create_app
 from app.observability import logs
 

@@ -41,6 +41,10 @@ class Packs:
         """Say whether all files of the pack are here (their hashes are checked by `verified`)."""
         return all((self._folder / manifest.name / file.name).is_file() for file in manifest.files)
 
+    def is_begun(self, manifest: Manifest) -> bool:
+        """Say whether any file of the pack is here."""
+        return any((self._folder / manifest.name / file.name).exists() for file in manifest.files)
+
     def required_by(self, name: str, detector: str | None = None) -> list[Manifest]:
         """Return the pack and the packs of its detectors (`detector` instead of its default), each once."""
         manifest = self.manifest(name)
@@ -78,6 +82,8 @@ class Packs:
     def add(self, folder: Path) -> Manifest:
         """Copy a local folder with a manifest.toml and its ONNX files; raises ManifestInvalid, NetworkCorrupt."""
         manifest = read_manifest(folder / "manifest.toml")
+        if (self._shipped / f"{manifest.name}.toml").is_file():
+            raise ManifestInvalid(f"there is a pack {manifest.name!r} already; rename the folder")
         contents = {"manifest.toml": (folder / "manifest.toml").read_bytes()}
         for file in manifest.files:
             path = folder / file.name
@@ -97,16 +103,20 @@ class Packs:
         folder = self._folder / manifest.name
         path = folder / file
         if not path.is_file():
-            raise NetworkMissing(f"{path} is missing; run: arcid models pull {manifest.name}")
+            raise NetworkMissing(f"{path} is missing; run: {self._remedy(manifest)}")
         expected = self._record(folder).get(file)
         if expected is None:
-            raise NetworkCorrupt(f"{folder / _RECORD} does not know {file}; run: arcid models pull {manifest.name}")
+            raise NetworkCorrupt(f"{folder / _RECORD} does not know {file}; run: {self._remedy(manifest)}")
         check_sha256(path.read_bytes(), expected, str(path))
         return path
 
     def sha256(self, manifest: Manifest, file: str) -> str | None:
         """Return the recorded SHA-256 of a pulled file, None before it is pulled."""
         return self._record(self._folder / manifest.name).get(file)
+
+    def _remedy(self, manifest: Manifest) -> str:
+        is_shipped = (self._shipped / f"{manifest.name}.toml").is_file()
+        return f"arcid models {f'pull {manifest.name}' if is_shipped else f'add FOLDER/{manifest.name}'}"
 
     def _record(self, folder: Path) -> dict[str, str]:
         try:

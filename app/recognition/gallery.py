@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.errors import ModelMismatch
+from app.errors import CollectionExists, ModelMismatch
 from app.faces import Candidate, Floats
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
@@ -61,7 +62,7 @@ class Gallery:
 
     def ensure(self, name: str) -> None:
         """Create a collection for this model unless there is one of that name."""
-        if name not in {collection.name for collection in self._store.collections()}:
+        with suppress(CollectionExists):  # also when another process was quicker
             self._store.create_collection(name, model=self._model, dimension=self._dimension)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:

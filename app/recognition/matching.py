@@ -29,8 +29,8 @@ def best_per_identity(
 def matched(candidates: Sequence[Sequence[Candidate]], threshold: float) -> list[bool]:
     """Decide for every face of one photo whether its first candidate is a match.
 
-    A face matches when its first candidate reaches `threshold` and no other face of the photo is more similar to that
-    identity: a person is in a photo once.
+    A face matches when its first candidate reaches `threshold` and no other face whose first candidate is the same
+    identity is more similar to it: a person is in a photo once.
     """
     closest: dict[str, int] = {}
     for face, found in enumerate(candidates):

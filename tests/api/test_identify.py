@@ -45,7 +45,7 @@ def test_candidates_are_one_for_each_identity_best_first(enrolled, faces_of):
 
 
 def test_a_person_is_the_match_of_at_most_one_face(enrolled, faces_of):
-    one = cv2.imdecode(np.frombuffer(faces_of[0], np.uint8), cv2.IMREAD_COLOR)
+    one = np.asarray(cv2.imdecode(np.frombuffer(faces_of[0], np.uint8), cv2.IMREAD_COLOR))
     twice = cv2.imencode(".png", np.hstack([one, np.zeros_like(one), one]))[1].tobytes()
     faces = identify(enrolled, twice).json()["faces"]
     assert len(faces) == 2

@@ -1,6 +1,6 @@
 import re
 
-from app.api.schemas import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 
 PATHS = ("/enroll", "/verify", "/identify")
 

@@ -2,7 +2,7 @@ import pytest
 
 from app.config import read_settings
 from app.errors import CollectionExists, PackUnknown, SchemaOutdated, SettingsInvalid
-from app.factory import open_store
+from app.factory.services import open_store
 
 
 def rows(output: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ from app.config import Settings
 from app.detection.boxes import overlaps
 from app.detection.found import Detector
 from app.faces import Detection, Floats, Pixels
-from app.factory import open_detector
+from app.factory.networks import open_detector
 from app.inference.runtime import Runtime
 from tests.detection.people import ASTRONAUT, SIX_PEOPLE, decoded, error
 

@@ -10,7 +10,7 @@ ROUNDS = 4
 
 def variants(faces_of, portrait):
     """Photos that differ in who, how many and how large, each with who is on it."""
-    cuts = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) for data in (*faces_of, portrait)]
+    cuts = [np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)) for data in (*faces_of, portrait)]
     for number in range(THREADS):
         who = number % len(cuts)
         scale = 1 + 0.07 * (number // len(cuts))

@@ -295,10 +295,10 @@ def test_a_folder_of_networks_is_added(packs, own):
     assert [each.name for each in packs.manifests()] == ["mine", "zoo"]
 
 
-def test_an_added_pack_goes_before_a_shipped_one(packs, tmp_path, own):
-    packs.add(own.rename(tmp_path / "zoo"))
-    assert packs.manifest("zoo").title == "Mine"
-    assert [(each.name, each.title) for each in packs.manifests()] == [("zoo", "Mine")]
+def test_an_added_pack_cannot_take_the_place_of_a_shipped_one(packs, tmp_path, own):
+    with pytest.raises(ManifestInvalid, match="already"):
+        packs.add(own.rename(tmp_path / "zoo"))
+    assert packs.manifest("zoo").archives
 
 
 def test_an_added_pack_cannot_be_pulled(packs, own):

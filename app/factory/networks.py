@@ -1,0 +1,88 @@
+"""Settings in, open networks out: the detector, alone or as a cascade, and the embedder."""
+
+from app.config import Settings
+from app.detection import mtcnn, retinaface, yunet
+from app.detection.bounded import Bounded
+from app.detection.cascade import Cascade
+from app.detection.found import Detector, Network
+from app.detection.scrfd import Scrfd
+from app.detection.single_shot import Options, SingleShotDetector
+from app.embedding import Embedder, Preprocessing
+from app.errors import ManifestInvalid, SettingsInvalid
+from app.inference.manifest import EmbedderSection, Manifest
+from app.inference.packs import Packs
+from app.inference.runtime import Runtime
+from app.inference.session import Session
+
+
+def embedder_of(pack: Manifest) -> EmbedderSection:
+    """Return what the manifest says of the pack's embedder; raises SettingsInvalid for a pack without one."""
+    if pack.embedder is None:
+        raise SettingsInvalid(f"pack {pack.name!r} has no embedder; it can be ARCID_DETECTOR, not ARCID_PACK")
+    return pack.embedder
+
+
+def detector_of(settings: Settings, pack: Manifest) -> str:
+    """Return the detector's name: the setting, else what the pack recommends."""
+    name = settings.detector or pack.default_detector
+    if name is None:
+        raise SettingsInvalid(f"pack {pack.name!r} recommends no detector; set ARCID_DETECTOR")
+    return name
+
+
+def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Detector:
+    """Open the detector `name`: one pack, or finder+landmarker for a cascade.
+
+    Raises SettingsInvalid for a combination that does not exist, NetworkMissing, NetworkCorrupt, NetworkInvalid.
+    """
+    options = Options(settings.detection.lowest_score, settings.detection.longest_side)
+    parts = [packs.manifest(part) for part in name.split("+")]
+    if len(parts) == 1 and _kind(parts[0]) == "mtcnn":
+        return Bounded(_open_mtcnn(packs, parts[0], runtime), options.longest_side)
+    if len(parts) > 2 or "mtcnn" in map(_kind, parts):
+        raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
+    networks = [_open_network(packs, part, runtime) for part in parts]
+    detectors = [SingleShotDetector(network, _sized(options, network)) for network in networks]
+    return detectors[0] if len(parts) == 1 else Cascade(detectors[0], networks[1], detectors[1])
+
+
+def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, *, is_flip_averaged: bool) -> Embedder:
+    """Open the embedder of a pack; raises ManifestInvalid when its output is not what the manifest says."""
+    section = embedder_of(pack)
+    session = Session(packs.verified(pack, section.file), runtime)
+    (shape, *_) = session.output_shapes.values()
+    if shape[-1] not in {None, section.dimension}:
+        raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
+    preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
+    return Embedder(session, preprocessing, is_flip_averaged=is_flip_averaged)
+
+
+def _kind(manifest: Manifest) -> str:
+    if manifest.detector is None:
+        raise SettingsInvalid(f"pack {manifest.name!r} has no detector")
+    return manifest.detector.kind
+
+
+def _open_network(packs: Packs, manifest: Manifest, runtime: Runtime) -> Network:
+    kind, files = _kind(manifest), manifest.detector.files if manifest.detector else ()
+    path = packs.verified(manifest, files[0])
+    if kind == "yunet":
+        return yunet.Yunet(Session(path, runtime, yunet.OUTPUTS))
+    if kind == "retinaface":
+        return retinaface.RetinaFace(Session(path, runtime, retinaface.OUTPUTS))
+    return Scrfd(Session(path, runtime))
+
+
+def _open_mtcnn(packs: Packs, manifest: Manifest, runtime: Runtime) -> mtcnn.Mtcnn:
+    pnet, rnet, onet = manifest.detector.files if manifest.detector else ("", "", "")
+    return mtcnn.Mtcnn(
+        Session(packs.verified(manifest, pnet), runtime, mtcnn.PNET_OUTPUTS),
+        Session(packs.verified(manifest, rnet), runtime, mtcnn.RNET_OUTPUTS),
+        Session(packs.verified(manifest, onet), runtime, mtcnn.ONET_OUTPUTS),
+    )
+
+
+def _sized(options: Options, network: Network) -> Options:
+    """Take over the input size of a network that accepts no other."""
+    shape = network.input_shape
+    return Options(options.lowest_score, options.longest_side, input_shape=shape) if shape else options
