@@ -1,5 +1,6 @@
 """The application: routes, middleware, and a lifespan that opens the services and lets them go."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import __version__
 from app.api import docs, errors, openapi, recognise, status
+from app.api.dependencies import Workers
 from app.api.middleware import RequestContext
 from app.config import Settings
 from app.factory.services import Services, open_services
@@ -19,6 +21,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services or await run_in_threadpool(open_services, settings)
+        app.state.workers = Workers(settings.inference.concurrency or os.cpu_count() or 1)
         yield
         app.state.services.close()
 

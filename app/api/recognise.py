@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header
 
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 from app.api.body import body_of
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as
 from app.api.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
 
@@ -14,13 +14,15 @@ router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
 
 @router.post("/enroll", openapi_extra=body_as(EnrollRequest))
-def enroll(
+async def enroll(
     request: Annotated[EnrollRequest, Depends(body_of(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
+    workers: WorkersDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
     """Enrol a person with one or more photos; each photo is accepted or refused for itself."""
-    enrolment = services.enrolment.enrol(
+    enrolment = await workers.run(
+        services.enrolment.enrol,
         request.photos,
         collection=request.collection,
         identity_id=request.identity_id,
@@ -33,22 +35,30 @@ def enroll(
 
 
 @router.post("/verify", openapi_extra=body_as(VerifyRequest))
-def verify(
-    request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))], services: ServicesDependency
+async def verify(
+    request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
 ) -> VerifyAnswer:
     """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
     if request.reference is not None:
-        verification = services.verification.verify_photo(request.probe, request.reference)
+        verification = await workers.run(services.verification.verify_photo, request.probe, request.reference)
     else:
         identity_id = request.identity_id or ""
-        verification = services.verification.verify_identity(request.probe, identity_id, collection=request.collection)
+        verification = await workers.run(
+            services.verification.verify_identity, request.probe, identity_id, collection=request.collection
+        )
     return VerifyAnswer.of(verification, services.embedder.model)
 
 
 @router.post("/identify", openapi_extra=body_as(IdentifyRequest))
-def identify(
-    request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))], services: ServicesDependency
+async def identify(
+    request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
 ) -> IdentifyAnswer:
     """Look up every face of a photo among the enrolled."""
-    identification = services.identification.identify(request.photo, collection=request.collection, top_k=request.top_k)
+    identification = await workers.run(
+        services.identification.identify, request.photo, collection=request.collection, top_k=request.top_k
+    )
     return IdentifyAnswer.of(identification, services.embedder.model)

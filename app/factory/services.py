@@ -1,6 +1,5 @@
 """Settings in, connected services out."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,7 +108,6 @@ def open_services(settings: Settings) -> Services:
         embedder,
         limits=Limits(settings.limits.photo_bytes, settings.limits.photo_pixels),
         detection_side=settings.detection.longest_side,
-        concurrency=settings.inference.concurrency or os.cpu_count() or 1,
     )
     return Services(
         enrolment=EnrolmentService(analysis, gallery),

@@ -1,6 +1,5 @@
 """Photo bytes to faces with embeddings: decode, detect, align, embed."""
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,32 +26,28 @@ class Face:
 
 
 class Analysis:
-    """Turns photos into faces; at most `concurrency` at once, so that memory stays bounded and caches stay warm."""
+    """Turns photos into faces. Holds no state of a photo: safe under concurrent calls."""
 
-    def __init__(
-        self, detector: Detector, embedder: Embedder, *, limits: Limits, detection_side: int, concurrency: int
-    ) -> None:
+    def __init__(self, detector: Detector, embedder: Embedder, *, limits: Limits, detection_side: int) -> None:
         self._detector = detector
         self._embedder = embedder
         self._limits = limits
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
-        self._permits = threading.BoundedSemaphore(concurrency)
 
     def analyse(self, data: bytes) -> list[Face]:
         """Return every face of a photo, the most prominent first; none is an ordinary result.
 
         Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo.
         """
-        with self._permits:
+        with stage("decode"):
+            image = decode(data, self._limits, enough=self._enough)
+        with stage("detect"):
+            detections = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+        if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
             with stage("decode"):
-                image = decode(data, self._limits, enough=self._enough)
-            with stage("detect"):
-                detections = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
-            if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
-                with stage("decode"):
-                    detections = [each.scaled(image.reduction) for each in detections]
-                    image = decode(data, self._limits)
-            return self._faces(image, detections)
+                detections = [each.scaled(image.reduction) for each in detections]
+                image = decode(data, self._limits)
+        return self._faces(image, detections)
 
     def _faces(self, image: Image, detections: list[Detection]) -> list[Face]:
         landmarks = np.array([each.landmarks for each in detections], np.float32).reshape(-1, 5, 2)

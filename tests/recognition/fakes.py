@@ -75,6 +75,4 @@ def colour_network() -> bytes:
 
 def colour_analysis() -> Analysis:
     embedder = Embedder(Session(colour_network(), Runtime()), Preprocessing(127.5, 127.5), is_flip_averaged=True)
-    return Analysis(
-        SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640, concurrency=2
-    )
+    return Analysis(SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640)
