@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import problem, status_of
@@ -48,6 +49,9 @@ class RequestContext:
             try:
                 limited = _limited(receive, headers.get("content-length", ""), self._most_bytes)
                 await self._app(scope, limited, send_with_headers)
+            except ClientDisconnect:
+                _log.info("request.abandoned", method=scope["method"], path=scope["path"])
+                return
             except ArcidError as error:
                 await _answer(error, status, scope, receive, send_with_headers)
             except Exception:  # noqa: BLE001 - the last resort: whatever failed, the client gets a problem

@@ -1,4 +1,10 @@
+import socket
+import time
+
+import httpx2
 import pytest
+
+from app.cli.demo import serving
 
 
 def test_a_given_request_id_comes_back(client):
@@ -14,3 +20,18 @@ def test_an_unusable_request_id_is_replaced(client, given):
 
 def test_each_request_has_an_id_of_its_own(client):
     assert client.get("/healthz").headers["x-request-id"] != client.get("/healthz").headers["x-request-id"]
+
+
+def test_a_client_that_leaves_in_mid_body_is_no_failure(settings, capfd):
+    with serving(settings, port=0) as address:
+        host, port = address.removeprefix("http://").split(":")
+        for content_type in ("application/json", "multipart/form-data; boundary=b"):
+            with socket.create_connection((host, int(port))) as leaving:
+                head = (
+                    f"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: 999\r\n\r\n"
+                )
+                leaving.sendall(head.encode() + b"{")
+                time.sleep(0.2)
+        time.sleep(0.2)
+        assert httpx2.get(f"{address}/healthz").status_code == 200
+    assert "Traceback" not in capfd.readouterr().err
