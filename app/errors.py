@@ -207,6 +207,24 @@ class SchemaOutdated(ArcidError):
     code = "schema_outdated"
 
 
+class CalibrationTooSmall(ArcidError):
+    """There are too few pairs of different people to calibrate with."""
+
+    code = "calibration_too_small"
+
+
+class CalibrationInvalid(ArcidError):
+    """A calibration file is damaged or of another version."""
+
+    code = "calibration_invalid"
+
+
+class CalibrationMissing(ArcidError):
+    """An error rate was asked for, but the network in use was never calibrated."""
+
+    code = "calibration_missing"
+
+
 class DatabaseUnavailable(ArcidError):
     """The database does not answer."""
 
@@ -223,3 +241,9 @@ class DemoPhotoMissing(ArcidError):
     """A package that carries a photo of the demo is not installed."""
 
     code = "demo_photo_missing"
+
+
+class EvaluationInvalid(ArcidError):
+    """A pairs file, a set or a folder of an evaluation is not what it must be."""
+
+    code = "evaluation_invalid"

@@ -1,18 +1,26 @@
 """What answers carry. The names are the API's contract."""
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.faces import Candidate, Detection
 from app.recognition.enrolment import Enrolment
-from app.recognition.identification import Identification, IdentifiedFace
+from app.recognition.identification import Identification, IdentifiedFace, Rates
+from app.recognition.policy import Outcome
 from app.recognition.verification import Verification
 
 BoxSchema = Annotated[
     tuple[float, float, float, float], Field(description="Left, top, right, bottom in pixels of the upright photo.")
 ]
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
+Rate = Annotated[
+    float | None,
+    Field(
+        description="Share of pairs of different people at least as similar; null while the network is not calibrated."
+    ),
+]
 
 
 class EnrolledFaceSchema(BaseModel):
@@ -99,15 +107,17 @@ class VerifyAnswer(BaseModel):
             "verdict": "match",
             "similarity": 0.71,
             "threshold": 0.42,
+            "fmr": 1.2e-10,
             "probe_face": _FACE,
             "reference_face": {"box": None, "landmarks": None, "detection_score": None, "face_id": _FACE_ID},
             "model": "sface-2021dec",
         }
     )
 
-    verdict: Literal["match", "no_match"]
+    verdict: Literal["match", "possible", "no_match"]
     similarity: Similarity
     threshold: float
+    fmr: Rate
     probe_face: FaceSchema
     reference_face: ReferenceFaceSchema
     model: str
@@ -123,6 +133,7 @@ class VerifyAnswer(BaseModel):
             verdict=verification.verdict.value,
             similarity=verification.similarity,
             threshold=verification.threshold,
+            fmr=verification.fmr,
             probe_face=FaceSchema.of(verification.probe_face.detection),
             reference_face=reference,
             model=model,
@@ -136,17 +147,22 @@ class CandidateSchema(BaseModel):
     name: str | None
     face_id: str
     similarity: Similarity
+    fmr: Rate
+    fpir: Annotated[
+        float | None, Field(description="Chance that a stranger is as similar to anyone in a gallery of this size.")
+    ]
 
     @classmethod
-    def of(cls, candidate: Candidate) -> "CandidateSchema":
-        """Take over a candidate."""
-        return cls.model_validate(candidate, from_attributes=True)
+    def of(cls, candidate: Candidate, rates: Rates) -> "CandidateSchema":
+        """Take over a candidate and its error rates."""
+        return cls(**asdict(candidate), fmr=rates.fmr, fpir=rates.fpir)
 
 
 class IdentifiedFaceSchema(FaceSchema):
     """A face of the photo: `match` says that its first candidate is this person."""
 
-    verdict: Literal["match", "unknown"]
+    verdict: Literal["match", "possible", "unknown"]
+    margin: Annotated[float | None, Field(description="How much more similar the first candidate is than the second.")]
     candidates: list[CandidateSchema]
 
     @classmethod
@@ -154,8 +170,11 @@ class IdentifiedFaceSchema(FaceSchema):
         """Take over one face of the service's result."""
         return cls(
             **FaceSchema.of(identified.face.detection).model_dump(),
-            verdict=identified.verdict.value,
-            candidates=[CandidateSchema.of(each) for each in identified.candidates],
+            verdict="unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value,
+            margin=identified.margin,
+            candidates=[
+                CandidateSchema.of(*each) for each in zip(identified.candidates, identified.rates, strict=True)
+            ],
         )
 
 
@@ -168,7 +187,17 @@ class IdentifyAnswer(BaseModel):
                 {
                     **_FACE,
                     "verdict": "match",
-                    "candidates": [{"identity_id": "ada", "name": "Ada", "face_id": _FACE_ID, "similarity": 0.71}],
+                    "margin": 0.58,
+                    "candidates": [
+                        {
+                            "identity_id": "ada",
+                            "name": "Ada",
+                            "face_id": _FACE_ID,
+                            "similarity": 0.71,
+                            "fmr": 1.2e-10,
+                            "fpir": 1.2e-7,
+                        }
+                    ],
                 }
             ],
             "threshold": 0.42,

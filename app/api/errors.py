@@ -29,6 +29,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
+    errors.CalibrationMissing: HTTPStatus.CONFLICT,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -1,5 +1,6 @@
 """POST /enroll, /verify, /identify."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
@@ -41,13 +42,16 @@ async def verify(
     workers: WorkersDependency,
 ) -> VerifyAnswer:
     """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
-    if request.reference is not None:
-        verification = await workers.run(services.verification.verify_photo, request.probe, request.reference)
-    else:
-        identity_id = request.identity_id or ""
-        verification = await workers.run(
-            services.verification.verify_identity, request.probe, identity_id, collection=request.collection
-        )
+    verify_photo, verify_identity = services.verification.verify_photo, services.verification.verify_identity
+    verification = await workers.run(
+        partial(verify_photo, reference=request.reference)
+        if request.reference is not None
+        else partial(verify_identity, identity_id=request.identity_id or ""),
+        request.probe,
+        collection=request.collection,
+        max_fmr=request.max_fmr,
+        threshold=request.threshold,
+    )
     return VerifyAnswer.of(verification, services.embedder.model)
 
 
@@ -59,6 +63,11 @@ async def identify(
 ) -> IdentifyAnswer:
     """Look up every face of a photo among the enrolled."""
     identification = await workers.run(
-        services.identification.identify, request.photo, collection=request.collection, top_k=request.top_k
+        services.identification.identify,
+        request.photo,
+        collection=request.collection,
+        top_k=request.top_k,
+        max_fpir=request.max_fpir,
+        threshold=request.threshold,
     )
     return IdentifyAnswer.of(identification, services.embedder.model)

@@ -80,6 +80,11 @@ class EnrollRequest(_Schema):
     )
 
 
+Threshold = Annotated[
+    float | None, Field(ge=-1, le=1, description="Decide by this similarity exactly, instead of by an error rate.")
+]
+
+
 class VerifyRequest(_Schema):
     """A probe photo, and what it is compared with: a photo, or an enrolled identity."""
 
@@ -89,6 +94,18 @@ class VerifyRequest(_Schema):
     reference: Photo | None = None
     identity_id: Id | None = None
     collection: CollectionName = DEFAULT_COLLECTION
+
+    max_fmr: Annotated[
+        float | None,
+        Field(gt=0, le=0.5, description="Most pairs of different people that may match; 1e-4 when nothing is said."),
+    ] = None
+    threshold: Threshold = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "VerifyRequest":
+        if self.max_fmr is not None and self.threshold is not None:
+            raise ValueError("send either max_fmr or threshold")
+        return self
 
     @model_validator(mode="after")
     def _one_reference(self) -> "VerifyRequest":
@@ -105,3 +122,14 @@ class IdentifyRequest(_Schema):
     photo: Photo
     collection: CollectionName = DEFAULT_COLLECTION
     top_k: Annotated[int, Field(ge=1, le=MOST_CANDIDATES, description="Most candidates for each face.")] = 5
+    max_fpir: Annotated[
+        float | None,
+        Field(gt=0, le=0.5, description="Most strangers that may find a match; 0.01 when nothing is said."),
+    ] = None
+    threshold: Threshold = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "IdentifyRequest":
+        if self.max_fpir is not None and self.threshold is not None:
+            raise ValueError("send either max_fpir or threshold")
+        return self

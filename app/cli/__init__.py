@@ -6,11 +6,13 @@ import typer
 from rich.console import Console
 
 from app import __version__
-from app.cli import collections, database, models
+from app.cli import collections, database, evaluate, models
+from app.cli.calibrate import calibrate
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.serve import serve
 from app.errors import ArcidError
+from app.observability import logs
 
 cli = typer.Typer(
     name="arcid",
@@ -22,9 +24,11 @@ cli = typer.Typer(
 cli.command()(serve)
 cli.command()(demo)
 cli.command()(doctor)
+cli.command()(calibrate)
 cli.add_typer(models.cli, name="models")
 cli.add_typer(database.cli, name="db")
 cli.add_typer(collections.cli, name="collections")
+cli.add_typer(evaluate.cli, name="evaluate")
 
 
 @cli.command()
@@ -35,6 +39,7 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; what an operator can mend is one line on standard error and exit status 1."""
+    logs.configure(is_json=False, level="WARNING")  # `serve` logs more
     try:
         cli()
     except ArcidError as error:

@@ -15,9 +15,12 @@ from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
 from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
+from app.recognition.calibration import Origin
+from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
+from app.recognition.policy import Policy
 from app.recognition.verification import VerificationService
 
 _log = get_logger(__name__)
@@ -83,6 +86,46 @@ def open_store(settings: Settings) -> IdentityStore:
     return IdentityStore(database.engine)
 
 
+def open_calibrations(settings: Settings, packs: Packs) -> Calibrations:
+    """Return the calibrations of the network, detector and flip averaging that are in use."""
+    origin = calibration_origin(settings, packs)
+    name = file_name(
+        network_sha256=origin.network_sha256,
+        detector=origin.detector,
+        is_flip_averaged=origin.is_flip_averaged,
+    )
+    return Calibrations(shipped("models") / "calibrations", settings.data_dir / "calibrations", name)
+
+
+def calibration_origin(settings: Settings, packs: Packs, source: str = "") -> Origin:
+    """Return what a calibration of the network in use says of itself before anything is counted."""
+    pack = packs.manifest(settings.pack)
+    section = embedder_of(pack)
+    sha256 = packs.source_sha256(pack, section.file)
+    return Origin(sha256, section.model, detector_of(settings, pack), settings.inference.flip, 0, 0, 0, source)
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Return how networks are run here; raises ProviderUnavailable."""
+    return resolve(settings.inference.provider, settings.inference.threads)
+
+
+def open_analysis(settings: Settings, runtime: Runtime) -> Analysis:
+    """Open the networks and nothing else; raises NetworkError's children and SettingsInvalid."""
+    packs = open_packs(settings)
+    pack = packs.manifest(settings.pack)
+    detector_name = detector_of(settings, pack)
+    detector = open_detector(packs, detector_name, runtime, settings)
+    embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
+    _log.info("networks.opened", pack=pack.name, detector=detector_name, provider=runtime.provider.value)
+    return Analysis(
+        detector,
+        embedder,
+        limits=Limits(settings.limits.photo_bytes, settings.limits.photo_pixels),
+        detection_side=settings.detection.longest_side,
+    )
+
+
 def open_services(settings: Settings) -> Services:
     """Open everything: networks checked and loaded, database current, index built.
 
@@ -91,28 +134,23 @@ def open_services(settings: Settings) -> Services:
     packs = open_packs(settings)
     pack = packs.manifest(settings.pack)
     section = embedder_of(pack)
-    runtime = resolve(settings.inference.provider, settings.inference.threads)
-    detector_name = detector_of(settings, pack)
-    detector = open_detector(packs, detector_name, runtime, settings)
-    embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
-    _log.info("networks.opened", pack=pack.name, detector=detector_name, provider=runtime.provider.value)
-
+    runtime = open_runtime(settings)
+    analysis = open_analysis(settings, runtime)
     database = open_database(settings)
     database.schema.require_current()
     gallery = Gallery(IdentityStore(database.engine), FlatIndex, model=section.model, dimension=section.dimension)
     gallery.ensure(DEFAULT_COLLECTION)
     gallery.rebuild()
 
-    analysis = Analysis(
-        detector,
-        embedder,
-        limits=Limits(settings.limits.photo_bytes, settings.limits.photo_pixels),
-        detection_side=settings.detection.longest_side,
-    )
+    calibrations = open_calibrations(settings, packs)
+
+    def policy_of(collection: str) -> Policy:
+        return Policy(calibrations.of(collection), section.threshold)
+
     return Services(
         enrolment=EnrolmentService(analysis, gallery),
-        verification=VerificationService(analysis, gallery, threshold=section.threshold),
-        identification=IdentificationService(analysis, gallery, threshold=section.threshold),
+        verification=VerificationService(analysis, gallery, policy_of),
+        identification=IdentificationService(analysis, gallery, policy_of),
         gallery=gallery,
         analysis=analysis,
         packs=packs,
@@ -120,5 +158,5 @@ def open_services(settings: Settings) -> Services:
         runtime=runtime,
         pack=pack,
         embedder=section,
-        detector=detector_name,
+        detector=detector_of(settings, pack),
     )

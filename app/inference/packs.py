@@ -110,6 +110,11 @@ class Packs:
         check_sha256(path.read_bytes(), expected, str(path))
         return path
 
+    def source_sha256(self, manifest: Manifest, file: str) -> str:
+        """Return the SHA-256 that names a network wherever it was converted: of its source, else of the file added."""
+        pinned = {each.name: each.sha256 for each in manifest.files}
+        return pinned.get(file) or self.sha256(manifest, file) or "unknown"
+
     def sha256(self, manifest: Manifest, file: str) -> str | None:
         """Return the recorded SHA-256 of a pulled file, None before it is pulled."""
         return self._record(self._folder / manifest.name).get(file)

@@ -102,6 +102,10 @@ class Gallery:
                     return candidates
                 wanted *= 8
 
+    def face_count(self, collection: Collection) -> int:
+        """Return how many faces a search of the collection compares with."""
+        return self._index(collection).count()
+
     def templates(self, collection: Collection, identity_id: str) -> tuple[list[Owner], Floats]:
         """Return all faces of an identity and their vectors (n, d), n >= 1; raises IdentityUnknown."""
         return self._store.identity_templates(collection, identity_id)

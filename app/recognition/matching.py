@@ -1,4 +1,4 @@
-"""The decisions: best candidate of each identity, match or unknown. Pure."""
+"""The decisions: best candidate of each identity, match, possible or unknown. Pure."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 from app.faces import Candidate, Floats
 from app.identities.values import Owner
+from app.recognition.policy import Outcome, Rule
+
+# By about so much do two photos of one person differ in their similarity to a third (one standard deviation on LFW): a
+# smaller lead may be turned by the next photo.
+_TOO_NEAR = 0.1
 
 
 def best_per_identity(
@@ -26,17 +31,30 @@ def best_per_identity(
     return list(best.values())
 
 
-def matched(candidates: Sequence[Sequence[Candidate]], threshold: float) -> list[bool]:
-    """Decide for every face of one photo whether its first candidate is a match.
+def decided(candidates: Sequence[Sequence[Candidate]], rule: Rule) -> list[Outcome]:
+    """Decide for every face of one photo whether its first candidate is this person.
 
-    A face matches when its first candidate reaches `threshold` and no other face whose first candidate is the same
-    identity is more similar to it: a person is in a photo once.
+    A person is in a photo once: of the faces whose first candidate is the same identity, only the most similar can
+    match. Under an error rate, a match whose runner-up reaches the threshold too and is nearly as similar is only
+    possible: the two cannot be told apart. An explicit threshold decides alone.
     """
     closest: dict[str, int] = {}
     for face, found in enumerate(candidates):
-        if found and found[0].similarity >= threshold:
+        if found and found[0].similarity >= rule.doubt_from:
             rival = closest.get(found[0].identity_id)
             if rival is None or candidates[rival][0].similarity < found[0].similarity:
                 closest[found[0].identity_id] = face
     winners = set(closest.values())
-    return [face in winners for face in range(len(candidates))]
+    return [_outcome(found, rule) if face in winners else Outcome.NO_MATCH for face, found in enumerate(candidates)]
+
+
+def margin(candidates: Sequence[Candidate]) -> float | None:
+    """Return how much more similar the first candidate is than the second, None without a second."""
+    return candidates[0].similarity - candidates[1].similarity if len(candidates) > 1 else None
+
+
+def _outcome(found: Sequence[Candidate], rule: Rule) -> Outcome:
+    lead = margin(found)
+    is_near = lead is not None and lead < _TOO_NEAR and found[1].similarity >= rule.threshold
+    outcome = rule.outcome(found[0].similarity)
+    return Outcome.POSSIBLE if is_near and rule.has_doubt() and outcome is Outcome.MATCH else outcome

@@ -4,6 +4,9 @@ import re
 import cv2
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
+
+from app.main import create_app
 
 
 def identify(client, photo, **fields):
@@ -86,3 +89,47 @@ def test_top_k_has_a_range(enrolled, portrait, top_k):
 def test_an_unknown_collection_is_named(enrolled, portrait):
     answer = identify(enrolled, portrait, collection="elsewhere")
     assert (answer.status_code, answer.json()["code"]) == (404, "collection_unknown")
+
+
+def test_candidates_carry_their_error_rates(enrolled, faces_of):
+    (face,) = identify(enrolled, faces_of[0]).json()["faces"]
+    first, second = face["candidates"][:2]
+    assert face["margin"] == pytest.approx(first["similarity"] - second["similarity"])
+    assert first["fmr"] < second["fmr"]
+    # Twelve faces are enrolled: a stranger has about twelve times the chance of one pair.
+    assert second["fpir"] == pytest.approx(1 - (1 - second["fmr"]) ** 12)
+
+
+def test_the_margin_does_not_depend_on_how_many_candidates_are_wanted(enrolled, faces_of):
+    margins = [identify(enrolled, faces_of[0], top_k=k).json()["faces"][0]["margin"] for k in ("1", "5")]
+    assert margins[0] == margins[1] > 0.3
+
+
+def test_fewer_false_matches_need_more_similarity(enrolled, faces_of):
+    thresholds = [
+        identify(enrolled, faces_of[0], max_fpir=rate).json()["threshold"] for rate in ("0.1", "0.01", "0.001")
+    ]
+    assert thresholds == sorted(thresholds)
+    assert identify(enrolled, faces_of[0]).json()["threshold"] == thresholds[1]
+
+
+def test_an_explicit_threshold_is_honoured_exactly(enrolled, faces_of):
+    answer = identify(enrolled, faces_of[0], threshold="0.999999").json()
+    assert answer["threshold"] == 0.999999
+    assert identify(enrolled, faces_of[0], threshold="-1", top_k="1").json()["faces"][0]["verdict"] == "match"
+
+
+def test_a_rule_must_be_one(enrolled, portrait):
+    answer = identify(enrolled, portrait, max_fpir="0.1", threshold="0.4")
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+
+
+def test_a_network_without_a_calibration_promises_no_rate(settings, portrait):
+    plain = settings.model_copy(update={"detector": "retinaface"})
+    with TestClient(create_app(plain)) as client:
+        assert client.post("/enroll", files={"photos": portrait}, data={"identity_id": "e"}).status_code == 200
+        candidate = identify(client, portrait).json()["faces"][0]["candidates"][0]
+        assert candidate["fmr"] is None
+        assert candidate["fpir"] is None
+        answer = identify(client, portrait, max_fpir="0.01")
+        assert (answer.status_code, answer.json()["code"]) == (409, "calibration_missing")

@@ -77,3 +77,48 @@ def test_an_unknown_identity_or_collection_is_named(client, portrait):
     assert (answer.status_code, answer.json()["code"]) == (404, "identity_unknown")
     answer = verify(client, probe=portrait, identity_id="two-faced", collection="elsewhere")
     assert (answer.status_code, answer.json()["code"]) == (404, "collection_unknown")
+
+
+def test_the_answer_carries_its_error_rate(client, faces_of):
+    same = verify(client, probe=faces_of[0], reference=faces_of[0]).json()
+    other = verify(client, probe=faces_of[0], reference=faces_of[1]).json()
+    assert 0 <= same["fmr"] < 1e-6
+    assert 1e-4 < other["fmr"] <= 1
+
+
+def test_a_smaller_error_rate_needs_more_similarity(client, faces_of):
+    parts = {"probe": faces_of[0], "reference": faces_of[1]}
+    thresholds = [verify(client, **parts, max_fmr=rate).json()["threshold"] for rate in ("0.1", "0.0001", "0.000001")]
+    assert thresholds == sorted(thresholds)
+    assert verify(client, **parts).json()["threshold"] == thresholds[1]
+
+
+def test_what_cannot_be_told_apart_is_possible(client, faces_of):
+    parts = {"probe": faces_of[0], "reference": faces_of[1]}
+    answer = verify(client, **parts).json()
+    at_its_own_rate = verify(client, **parts, max_fmr=str(min(answer["fmr"], 0.5))).json()
+    if answer["fmr"] <= 0.5:
+        assert at_its_own_rate["verdict"] == "possible"
+
+
+def test_an_explicit_threshold_is_honoured_exactly(client, faces_of):
+    parts = {"probe": faces_of[0], "reference": faces_of[1]}
+    similarity = verify(client, **parts).json()["similarity"]
+    for threshold, verdict in ((similarity, "match"), (similarity + 1e-6, "no_match")):
+        answer = verify(client, **parts, threshold=repr(threshold)).json()
+        assert (answer["threshold"], answer["verdict"]) == (threshold, verdict)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"max_fmr": "0.1", "threshold": "0.4"},
+        {"max_fmr": "0"},
+        {"max_fmr": "0.6"},
+        {"threshold": "1.1"},
+        {"threshold": "x"},
+    ],
+)
+def test_a_rule_must_be_one_and_possible(client, faces_of, rule):
+    answer = verify(client, probe=faces_of[0], reference=faces_of[1], **rule)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")

@@ -3,6 +3,7 @@ import pytest
 from app.errors import CollectionUnknown, ModelMismatch, NotAnImage
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.identification import Identification, IdentificationService
+from app.recognition.policy import Policy
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, SIDE, WHITE, photo, similarity
 
 YELLOW = (255, 255, 0)
@@ -20,7 +21,7 @@ def enrol(analysis, gallery):
 
 @pytest.fixture
 def identify(analysis, gallery):
-    service = IdentificationService(analysis, gallery, threshold=0.8)
+    service = IdentificationService(analysis, gallery, lambda _: Policy(None, 0.8))
 
     def identify(*colours, collection="people", top_k=5) -> Identification:
         return service.identify(photo(*colours), collection=collection, top_k=top_k)
@@ -37,7 +38,7 @@ def summary(identification: Identification) -> list[tuple[str, str | None]]:
 def test_everybody_in_a_photo_is_identified(identify, enrol):
     enrol("ada", photo(RED))
     enrol("bob", photo(BLUE))
-    assert summary(identify(BLUE, GREEN, PINK)) == [("match", "bob"), ("unknown", "ada"), ("match", "ada")]
+    assert summary(identify(BLUE, GREEN, PINK)) == [("match", "bob"), ("no_match", "ada"), ("match", "ada")]
 
 
 def test_the_most_prominent_face_comes_first(identify, enrol):
@@ -68,7 +69,7 @@ def test_no_more_candidates_than_asked(identify, enrol, top_k):
 
 def test_a_person_is_in_a_photo_once(identify, enrol):
     enrol("ada", photo(RED))
-    assert summary(identify(PINK, RED)) == [("unknown", "ada"), ("match", "ada")]
+    assert summary(identify(PINK, RED)) == [("no_match", "ada"), ("match", "ada")]
 
 
 def test_a_photo_without_a_face_has_no_faces(identify, enrol):
@@ -77,7 +78,7 @@ def test_a_photo_without_a_face_has_no_faces(identify, enrol):
 
 
 def test_in_an_empty_collection_everybody_is_unknown(identify):
-    assert summary(identify(RED, BLUE)) == [("unknown", None), ("unknown", None)]
+    assert summary(identify(RED, BLUE)) == [("no_match", None), ("no_match", None)]
 
 
 @pytest.mark.parametrize(("collection", "error"), [("nowhere", CollectionUnknown), ("foreign", ModelMismatch)])
@@ -88,4 +89,6 @@ def test_the_collection_must_fit(identify, collection, error):
 
 def test_bytes_that_are_no_photo_are_refused(analysis, gallery):
     with pytest.raises(NotAnImage):
-        IdentificationService(analysis, gallery, threshold=0.8).identify(b"no photo", collection="people", top_k=1)
+        IdentificationService(analysis, gallery, lambda _: Policy(None, 0.8)).identify(
+            b"no photo", collection="people", top_k=1
+        )

@@ -7,10 +7,17 @@ from hypothesis import strategies as st
 
 from app.faces import Candidate
 from app.identities.values import Owner
-from app.recognition.matching import best_per_identity, matched
+from app.recognition.matching import best_per_identity, decided, margin
+from app.recognition.policy import Outcome, Rule
 
 PEOPLE = "abcde"
 SIMILARITIES = st.sampled_from([-0.5, 0.0, 0.25, 0.5, 0.75, 1.0])  # exact in float32, and ties are likely
+
+
+def matched(candidates, threshold):
+    """Decide by an exact threshold; candidates of one face are alone above it, so that none is ambiguous."""
+    outcomes = decided([found[:1] for found in candidates], Rule(threshold, threshold, threshold))
+    return [outcome is Outcome.MATCH for outcome in outcomes]
 
 
 @st.composite
@@ -117,3 +124,27 @@ def test_a_face_that_lost_its_person_is_unknown_although_others_resemble_it():
 
 def test_no_faces_give_no_verdicts():
     assert matched([], 0.5) == []
+
+
+def test_between_the_bounds_of_doubt_a_match_is_only_possible():
+    rule = Rule(0.5, 0.4, 0.6)
+    outcomes = [decided([[Candidate("a", None, "f", similarity)]], rule)[0] for similarity in (0.39, 0.4, 0.59, 0.6)]
+    assert outcomes == [Outcome.NO_MATCH, Outcome.POSSIBLE, Outcome.POSSIBLE, Outcome.MATCH]
+
+
+def test_two_people_nearly_as_similar_cannot_be_told_apart():
+    rule, exact = Rule(0.5, 0.49, 0.51), Rule(0.5, 0.5, 0.5)
+    similarities = {"first": 0.8, "close": 0.75, "far": 0.6, "just": 0.52, "below": 0.45}
+    first, close, far, just, below = (Candidate(name, None, "f", value) for name, value in similarities.items())
+    assert decided([[first, close]], rule) == [Outcome.POSSIBLE]
+    assert decided([[first, far]], rule) == [Outcome.MATCH]
+    # A near runner-up below the threshold is nobody's match, so there is nothing to confuse.
+    assert decided([[just, below]], rule) == [Outcome.MATCH]
+    assert decided([[first, close]], exact) == [Outcome.MATCH]
+
+
+def test_the_margin_is_to_the_runner_up():
+    first, second = Candidate("a", None, "f", 0.8), Candidate("b", None, "f", 0.5)
+    assert margin([first, second]) == pytest.approx(0.3)
+    assert margin([first]) is None
+    assert margin([]) is None

@@ -1,0 +1,138 @@
+"""`arcid evaluate`: how good is a pack on your photos?"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from app.cli import evaluation_bench as bench
+from app.errors import EvaluationInvalid
+from app.evaluation import identification, protocols, report
+from app.evaluation.all_pairs import compare_all, comparisons_of
+from app.evaluation.bootstrap import REPLICATES
+from app.evaluation.values import Pairs, Photo
+from app.evaluation.verification import verify
+
+cli = typer.Typer(help="Measure a pack on photos with known people.", no_args_is_help=True)
+
+Images = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the photos.")]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder for report.json and report.html.")]
+Pack = Annotated[str | None, typer.Option(help="Pack instead of ARCID_PACK.")]
+Detector = Annotated[str | None, typer.Option(help="Detector instead of ARCID_DETECTOR.")]
+Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image's embedding.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops: nothing is detected.")]
+SaveEmbeddings = Annotated[Path | None, typer.Option(dir_okay=False, help="File (.npz) to keep the embeddings in.")]
+Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Show the hardest photos in report.html.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Embed every photo anew.")]
+Replicates = Annotated[int, typer.Option("--bootstrap", min=0, help="Resamplings for the intervals; 0: none.")]
+
+
+@cli.command()
+def verification(  # noqa: PLR0913 - the options of a command
+    *,
+    out: Out,
+    pairs: Annotated[Path | None, typer.Option(dir_okay=False, help="Pairs file in LFW's format.")] = None,
+    bin_set: Annotated[Path | None, typer.Option("--bin", dir_okay=False, help="InsightFace's .bin set.")] = None,
+    csv: Annotated[Path | None, typer.Option(dir_okay=False, help="CSV of pairs: photo, photo, 1 or 0.")] = None,
+    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every two photos of --images, person/photo.")] = False,
+    images: Images = None,
+    pack: Pack = None,
+    detector: Detector = None,
+    flip: Flip = None,
+    aligned: Aligned = False,
+    save_embeddings: SaveEmbeddings = None,
+    thumbnails: Thumbnails = False,
+    no_cache: NoCache = False,
+    bootstrap: Replicates = REPLICATES,
+) -> None:
+    """Compare pairs (1:1): accuracy over folds, ROC, EER, AUC, TAR at FAR."""
+    wanted = _wanted(pairs=pairs, bin_set=bin_set, csv=csv, images=images, is_all=all_pairs)
+    out.mkdir(parents=True, exist_ok=True)
+    from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
+
+    with bench.opened(bench.chosen(pack, detector, flip=flip), is_aligned=aligned, is_cached=not no_cache) as here:
+        if isinstance(wanted, Pairs):
+            embedded = here.embed(wanted.photos, save_embeddings)
+            with here.counting("resamplings", bootstrap) as advance:
+                verified = verify(wanted, embedded, replicates=bootstrap, advance=advance)
+            content = report.of_pairs(wanted, embedded, verified)
+            page = partial(pages.of_pairs, pairs=wanted, verified=verified)
+        else:
+            embedded = here.embed(wanted, save_embeddings)
+            with here.counting("comparisons", comparisons_of(embedded)) as advance:
+                compared = compare_all(embedded, replicates=bootstrap, advance=advance)
+            content = report.of_all_pairs(embedded, compared)
+            page = partial(pages.of_all_pairs, compared=compared)
+    content = {"kind": "verification", **content, "setup": here.setup}
+    pictures = bench.thumbnails(content, embedded) if thumbnails else {}
+    bench.write(content, page(content, thumbnails=pictures), out, pages.rows(content))
+
+
+@cli.command("identification")
+def identify(  # noqa: PLR0913 - the options of a command
+    *,
+    out: Out,
+    images: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of people: person/photo.jpg.")],
+    distractors: Annotated[
+        Path | None, typer.Option(exists=True, help="Folder of strangers' photos, or their embeddings (.npy).")
+    ] = None,
+    pack: Pack = None,
+    detector: Detector = None,
+    flip: Flip = None,
+    aligned: Aligned = False,
+    save_embeddings: SaveEmbeddings = None,
+    thumbnails: Thumbnails = False,
+    no_cache: NoCache = False,
+    bootstrap: Replicates = REPLICATES,
+) -> None:
+    """Search people (1:N), closed and open set: rank-k, FNIR at FPIR, and rank-1 among distractors."""
+    photos = protocols.read_people(images)
+    strangers = protocols.read_photos(distractors) if distractors is not None and distractors.is_dir() else ()
+    among = _array(distractors) if distractors is not None and not strangers else None
+    out.mkdir(parents=True, exist_ok=True)
+    from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
+
+    megaface = {}
+    with bench.opened(bench.chosen(pack, detector, flip=flip), is_aligned=aligned, is_cached=not no_cache) as here:
+        embedded = here.embed(photos, save_embeddings)
+        if strangers:
+            found = here.embed(strangers)
+            among = found.embeddings[found.is_found]
+        with here.counting("resamplings", bootstrap) as advance:
+            identified = identification.identify(embedded, replicates=bootstrap, advance=advance)
+        if among is not None:
+            sizes = identification.sizes_of(len(among))
+            with here.counting("distractors", len(among)) as advance:
+                hardest = identification.hardest_distractors(embedded, among, sizes, advance)
+            megaface = identification.rank_1_among(embedded, hardest, sizes, replicates=bootstrap)
+    content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": here.setup}
+    page = pages.of_searches(content, identified, bench.thumbnails(content, embedded) if thumbnails else {})
+    bench.write(content, page, out, pages.rows(content))
+
+
+def _wanted(
+    *, pairs: Path | None, bin_set: Path | None, csv: Path | None, images: Path | None, is_all: bool
+) -> Pairs | tuple[Photo, ...]:
+    """Read the one source of pairs that was named; photos alone when every two are compared."""
+    if sum([pairs is not None, bin_set is not None, csv is not None, is_all]) != 1:
+        raise EvaluationInvalid("name one source of pairs: --pairs, --bin, --csv or --all-pairs")
+    if bin_set is not None:
+        return protocols.read_bin_set(bin_set)
+    if csv is not None:
+        return protocols.read_csv(csv, images or csv.parent)
+    if images is None:
+        raise EvaluationInvalid("--images is missing: the folder of the photos")
+    return protocols.read_people(images) if pairs is None else protocols.read_lfw(pairs, images)
+
+
+def _array(file: Path) -> NDArray[np.floating[Any]]:
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise EvaluationInvalid(f"{file} is no .npy file of embeddings: {error}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.size:
+        raise EvaluationInvalid(f"{file} holds no floating-point embeddings")
+    return array

@@ -1,0 +1,94 @@
+"""What both commands of `arcid evaluate` need: the opened pipeline with a progress bar, and the written report."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.cli.output import show
+from app.config import Settings, read_settings
+from app.evaluation.embeddings import Cache, Embeddings, save
+from app.evaluation.report import Report, plain
+from app.evaluation.values import Advance, Embedded, Photo
+from app.factory.evaluation import open_pipeline
+from app.imaging.decode import Limits, decode
+
+_THUMBNAIL = 96  # pixels of the shorter side
+
+Row = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything opened: what embeds photos, by which set-up, and the bar that shows how far it is."""
+
+    embeddings: Embeddings
+    setup: dict[str, Any]
+    progress: Progress
+
+    def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> Embedded:
+        """Embed photos; keep the embeddings in a file if one is named."""
+        with self.counting("photos", len(photos)) as advance:
+            embedded = self.embeddings.embed(photos, advance)
+        if save_to is not None:
+            save(embedded, save_to)
+        return embedded
+
+    @contextmanager
+    def counting(self, what: str, total: int) -> Iterator[Advance]:
+        """Show progress towards a total."""
+        task = self.progress.add_task(what, total=total)
+        yield lambda steps: self.progress.advance(task, steps)
+
+
+def chosen(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
+    """Read the settings; what the command line names wins."""
+    settings = read_settings()
+    named = {name: value for name, value in (("pack", pack), ("detector", detector)) if value is not None}
+    inference = settings.inference if flip is None else settings.inference.model_copy(update={"flip": flip})
+    return settings.model_copy(update={**named, "inference": inference})
+
+
+@contextmanager
+def opened(settings: Settings, *, is_aligned: bool, is_cached: bool) -> Iterator[Bench]:
+    """Open the networks, the cache and a progress bar on standard error."""
+    pipeline = open_pipeline(settings, is_aligned=is_aligned)
+    cache = Cache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
+    threads = settings.inference.concurrency or os.cpu_count() or 1
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Bench(Embeddings(pipeline.enrol, threads=threads, cache=cache), pipeline.setup, progress)
+
+
+def thumbnails(report: Report, embedded: Embedded) -> dict[str, bytes]:
+    """Return small pictures of the photos that the report calls hard, by name."""
+    rows = [each for hardest in report["hardest"].values() for each in hardest]
+    wanted = {each[key] for each in rows for key in ("first", "second", "closest_other") if key in each}
+    pictures = {}
+    for photo in (each for each in embedded.photos if each.name in wanted):
+        pixels = decode(photo.read(), Limits(), enough=_THUMBNAIL).pixels
+        factor = _THUMBNAIL / min(pixels.shape[:2])
+        small = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        pictures[photo.name] = cv2.imencode(".jpg", small[:, :, ::-1])[1].tobytes()
+    return pictures
+
+
+def write(report: Report, page: str, out: Path, rows: Sequence[Row]) -> None:
+    """Write both reports and print the figures."""
+    (out / "report.json").write_text(json.dumps(plain(report), indent=1, allow_nan=False), "utf-8")
+    (out / "report.html").write_text(page, "utf-8")
+    table = Table("figure", "value", "95 % interval", "threshold", box=None)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    show(table)
+    failed = f"{report['failures_to_enrol']} of {report['photos']} photos without a face"
+    Console().print(f"{failed}; {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)

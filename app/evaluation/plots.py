@@ -1,0 +1,95 @@
+"""Curves and histograms as SVG files, drawn with Matplotlib."""
+
+import io
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from app.evaluation.curves import Curve
+from app.evaluation.values import Doubles
+
+_SIZE = (6.4, 4.2)  # inches
+_MOST_POINTS = 2000
+_GENUINE, _IMPOSTOR = "#1b7837", "#b2182b"
+
+Names = tuple[str, str]
+"""What false and true acceptance are called: FAR and TAR, or FPIR and 1 - FNIR."""
+
+
+def roc(curve: Curve, names: Names = ("FAR", "TAR")) -> bytes:
+    """Draw true over false acceptance, this logarithmically."""
+
+    def draw(axes: Axes) -> None:
+        is_shown = curve.far > 0
+        if is_shown.any():
+            axes.plot(*_thinned(curve.far[is_shown], curve.tar[is_shown]), color=_GENUINE)
+            axes.set(xscale="log")
+        axes.set(xlabel=names[0], ylabel=names[1])
+
+    return _svg(draw)
+
+
+def det(curve: Curve, names: Names = ("FMR", "FNMR")) -> bytes:
+    """Draw both error rates over each other, logarithmically; zero cannot be shown."""
+
+    def draw(axes: Axes) -> None:
+        is_shown = (curve.far > 0) & (curve.tar < 1)
+        if is_shown.any():
+            axes.plot(*_thinned(curve.far[is_shown], 1 - curve.tar[is_shown]), color=_IMPOSTOR)
+            axes.set(xscale="log", yscale="log")
+        else:
+            axes.text(0.5, 0.5, "no threshold makes both errors", ha="center", transform=axes.transAxes)
+        axes.set(xlabel=names[0], ylabel=names[1])
+
+    return _svg(draw)
+
+
+def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles], names: Names) -> bytes:
+    """Draw the shares of similarities; each side is (values, weights)."""
+    bins = np.linspace(-0.5, 1, 76).tolist()
+
+    def draw(axes: Axes) -> None:
+        for (values, weights), name, color in ((genuine, names[0], _GENUINE), (impostor, names[1], _IMPOSTOR)):
+            is_finite = np.isfinite(values)
+            if weights[is_finite].sum() > 0:
+                share = weights[is_finite] / weights[is_finite].sum()
+                axes.hist(values[is_finite], bins, weights=share, alpha=0.6, color=color, label=name)
+        axes.set(xlabel="similarity", ylabel="share")
+        axes.legend()
+
+    return _svg(draw)
+
+
+def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
+    """Draw rank-1 over the number of distractors."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(sizes, rates, marker="o", color=_GENUINE)
+        axes.set(xlabel="distractors", ylabel="rank-1", xscale="log")
+
+    return _svg(draw)
+
+
+def _svg(draw: Callable[[Axes], None]) -> bytes:
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    axes = figure.subplots()
+    draw(axes)
+    axes.grid(visible=True, which="major", alpha=0.3)
+    out = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": "arcid"}):  # the same figures give the same file
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+def _thinned(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
+    """Leave points out where there are more than a picture can show, but neither end, and no corner far from both."""
+    is_corner = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
+    x, y = x[is_corner], y[is_corner]
+    if len(x) <= _MOST_POINTS:
+        return x, y
+    rank = np.unique(np.geomspace(1, len(x), _MOST_POINTS).astype(np.intp))
+    keep = len(x) - rank[::-1]  # densest where few impostors are accepted
+    return x[keep], y[keep]

@@ -1,0 +1,116 @@
+"""Error rates of similarities: which one is reached by one pair of different people in ten thousand?
+
+How a calibration is made: `app.recognition.calibration_fit`. Pure, but for the JSON form at the end.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from app.errors import CalibrationInvalid
+
+VERSION: Final = 1
+LEVELS: Final = tuple(float(level) for level in np.logspace(0, -3, 31))
+SPREAD_LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was measured: a calibration holds for this network, detector and flip averaging only."""
+
+    network_sha256: str
+    model: str
+    detector: str
+    is_flip_averaged: bool
+    people: int
+    faces: int
+    pairs: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Generalised Pareto: the rate is `rate * (1 + shape * (s - start) / scale) ** (-1 / shape)` for s >= `start`."""
+
+    start: float
+    rate: float
+    shape: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """At false match rate `fmr`, the true one lies between `low` and `high` times it (95 %, resampled by person)."""
+
+    fmr: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """False match rates of similarities, and back; `thresholds` are reached at the rates of `LEVELS`."""
+
+    origin: Origin
+    thresholds: tuple[float, ...]
+    tail: Tail
+    spread: tuple[Spread, ...]
+    version: int = VERSION
+
+    def fmr(self, similarity: float) -> float:
+        """Return the share (0..1) of pairs of different people that are at least as similar."""
+        if similarity >= self.tail.start:
+            base = max(1 + self.tail.shape * (similarity - self.tail.start) / self.tail.scale, 1e-9)
+            return float(self.tail.rate * base ** (-1 / self.tail.shape))
+        return float(np.exp(np.interp(similarity, self.thresholds, np.log(LEVELS))))
+
+    def threshold(self, fmr: float) -> float:
+        """Return the similarity that the share `fmr` (0 < fmr <= 1) of pairs of different people reaches."""
+        if fmr < self.tail.rate:
+            grown = ((fmr / self.tail.rate) ** -self.tail.shape - 1) / self.tail.shape
+            return float(min(self.tail.start + self.tail.scale * grown, 1.0))
+        return float(np.interp(-np.log(fmr), -np.log(LEVELS), self.thresholds))
+
+    def doubt(self, fmr: float) -> tuple[float, float]:
+        """Return the thresholds between which it is in doubt whether the rate is above or below `fmr`."""
+        at = -np.log([each.fmr for each in self.spread])
+        low, high = (float(np.interp(-np.log(fmr), at, side)) for side in self._sides())
+        return self.threshold(min(fmr / low, 1.0)), self.threshold(min(fmr / high, 1.0))
+
+    def _sides(self) -> tuple[list[float], list[float]]:
+        return [each.low for each in self.spread], [each.high for each in self.spread]
+
+
+def chance_among(fmr: float, faces: int) -> float:
+    """Return the chance that a stranger reaches, somewhere among `faces`, what one impostor pair reaches at rate `fmr`.
+
+    The maximum of `faces` scores taken as independent (how well that holds: docs/thresholds.md).
+    """
+    return float(-np.expm1(faces * np.log1p(-min(fmr, 1 - 1e-12))))
+
+
+def rate_for_chance(chance: float, faces: int) -> float:
+    """Return the rate for one pair that gives a stranger the chance `chance` among `faces`: `chance_among` inverted."""
+    return float(-np.expm1(np.log1p(-chance) / max(faces, 1)))
+
+
+_FORM = TypeAdapter(Calibration)
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read a calibration's JSON file; raises CalibrationInvalid."""
+    try:
+        calibration = _FORM.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise CalibrationInvalid(f"{path} is no calibration: {error}") from error
+    if calibration.version != VERSION or len(calibration.thresholds) != len(LEVELS) or not calibration.spread:
+        raise CalibrationInvalid(f"{path} is a calibration of another version; calibrate again")
+    return calibration
+
+
+def as_json(calibration: Calibration) -> bytes:
+    """Return the JSON form that `read_calibration` takes."""
+    return _FORM.dump_json(calibration, indent=1)

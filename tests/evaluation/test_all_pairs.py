@@ -1,0 +1,82 @@
+"""Blockwise histograms against every pair looked at by itself."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from app.evaluation import all_pairs
+from app.evaluation.all_pairs import BINS, compare_all, comparisons_of, edges
+from app.evaluation.bootstrap import multiplicities
+from tests.evaluation.fakes import random_people
+
+
+def looked_at(photos):
+    """Every pair with a face in both: similarity, and whether it is one person."""
+    found = []
+    for one, two in itertools.combinations(np.flatnonzero(photos.is_found), 2):
+        first, second = photos.embeddings[one].astype(float), photos.embeddings[two].astype(float)
+        cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+        found.append((cosine, one, two))
+    return found
+
+
+@pytest.fixture(params=[7, 1024])
+def block(request, monkeypatch):
+    monkeypatch.setattr(all_pairs, "_BLOCK", request.param)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_pair_is_counted_once(seed, block):
+    photos = random_people(seed)
+    steps: list[int] = []
+    found, expected = compare_all(photos, replicates=0, advance=steps.append), looked_at(photos)
+    assert sum(steps) == comparisons_of(photos) == len(expected)
+    people = photos.people
+    for counted, is_same in ((found.genuine, True), (found.impostor, False)):
+        values = sorted(value for value, one, two in expected if (people[one] == people[two]) == is_same)
+        assert counted.sum() == len(values)
+        np.testing.assert_allclose(np.repeat(edges(), counted.astype(int)), values, atol=2.1 / BINS)
+    lost = sum(
+        people[one] == people[two] and not (photos.is_found[one] and photos.is_found[two])
+        for one, two in itertools.combinations(range(len(people)), 2)
+    )
+    assert found.curve.tar[0] == pytest.approx(found.genuine.sum() / (found.genuine.sum() + lost))
+
+
+def test_the_hardest_pairs_are_named(block):
+    photos = random_people(5)
+    people, expected = photos.people, looked_at(photos)
+    found = compare_all(photos, replicates=0)
+    impostors = sorted((each for each in expected if people[each[1]] != people[each[2]]), reverse=True)
+    genuine = sorted(each for each in expected if people[each[1]] == people[each[2]])
+    assert [each[1:] for each in found.hard_impostor] == [each[1:] for each in impostors[:20]]
+    assert [tuple(sorted(each[1:])) for each in found.hard_genuine] == [each[1:] for each in genuine[:20]]
+
+
+def test_intervals_are_those_of_the_resampled_people(block):
+    photos = random_people(6, lost=0)
+    found = compare_all(photos, replicates=50).estimates["tar@1e-1"]
+    people, samples = photos.people, []
+    for drawn in multiplicities(12, 50):
+        genuine, impostor = [], []
+        for value, one, two in looked_at(photos):
+            if people[one] == people[two]:
+                genuine.append((value, drawn[people[one]]))
+            else:
+                impostor.append((value, drawn[people[one]] * drawn[people[two]]))
+        allowed = 0.1 * sum(weight for _, weight in impostor)
+        passed, bar = 0.0, 2.0
+        for value, weight in sorted(impostor, reverse=True):
+            passed += weight
+            if passed > allowed:
+                bar = value
+                break
+        total = sum(weight for _, weight in genuine)
+        samples.append(sum(weight for value, weight in genuine if value > bar) / total)
+    assert found.interval == pytest.approx(tuple(np.percentile(samples, (2.5, 97.5))), abs=0.02)
+
+
+def test_too_many_comparisons_get_no_interval(monkeypatch):
+    monkeypatch.setattr(all_pairs, "_MOST_WEIGHINGS", 1000)
+    assert compare_all(random_people(1), replicates=100).estimates["eer"].interval is None

@@ -1,0 +1,100 @@
+"""Each photo is embedded once; what is kept is checked, and belongs to its set-up."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from app.errors import EvaluationInvalid, ImageDamaged, NoFace
+from app.evaluation.embeddings import Cache, Embeddings, save
+from app.evaluation.values import EmbeddedFace, Photo
+
+PHOTOS = [Photo(f"{name}.jpg", name.encode(), name) for name in ("one", "none", "three", "damaged")]
+
+
+class Enrolled:
+    """Remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+
+    def __call__(self, data: bytes) -> EmbeddedFace:
+        self.asked.append(data)
+        if data == b"none":
+            raise NoFace("nobody")
+        if data == b"damaged":
+            raise ImageDamaged("cut short")
+        value = len(data) + 0.1
+        return EmbeddedFace(np.array([value, 0], np.float32), value, (1, 2, 3.3, 4))
+
+
+def same(one, other):
+    for name in ("embeddings", "norms", "boxes"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    return one.failures == other.failures
+
+
+def test_photos_come_back_in_their_order():
+    steps: list[int] = []
+    found = Embeddings(Enrolled(), threads=3).embed(PHOTOS, steps.append)
+    assert sum(steps) == 4
+    assert found.failures == {1: "no_face", 3: "image_damaged"}
+    assert found.is_found.tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(found.embeddings[2], np.array([5.1, 0], np.float32))
+    assert np.isnan(found.embeddings[1]).all()
+    np.testing.assert_array_equal(found.boxes[0], np.array([1, 2, 3.3, 4], np.float32))
+
+
+def test_a_photo_is_embedded_once(tmp_path):
+    first, second = Enrolled(), Enrolled()
+    found = Embeddings(first, threads=2, cache=Cache(tmp_path)).embed(PHOTOS)
+    again = Embeddings(second, threads=2, cache=Cache(tmp_path)).embed(PHOTOS[::-1])
+    assert (len(first.asked), second.asked) == (4, [])
+    np.testing.assert_array_equal(found.embeddings, again.embeddings[::-1])
+    assert again.failures == {2: "no_face", 0: "image_damaged"}
+    assert same(found, Embeddings(second, threads=2, cache=Cache(tmp_path)).embed(PHOTOS))
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_another_set_up_asks_again(tmp_path):
+    enrol = Enrolled()
+    for folder in ("one", "two"):
+        Embeddings(enrol, threads=1, cache=Cache(tmp_path / folder)).embed(PHOTOS)
+    assert len(enrol.asked) == 8
+
+
+@pytest.mark.parametrize("damage", [b"", b"+", lambda data: data[:-3], lambda data: data[:-1] + b"\x01"])
+def test_what_is_damaged_is_embedded_again(tmp_path, damage):
+    found = Embeddings(Enrolled(), threads=1, cache=Cache(tmp_path)).embed(PHOTOS)
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            path.write_bytes(damage(path.read_bytes()) if callable(damage) else damage)
+    enrol = Enrolled()
+    assert same(found, Embeddings(enrol, threads=1, cache=Cache(tmp_path)).embed(PHOTOS))
+    assert len(enrol.asked) == 4
+
+
+def test_photos_are_embedded_side_by_side():
+    together = threading.Barrier(2, timeout=10)
+
+    def enrol(data):
+        together.wait()
+        return EmbeddedFace(np.ones(2, np.float32), 1, (0, 0, 1, 1))
+
+    assert not Embeddings(enrol, threads=2).embed(PHOTOS).failures
+
+
+def test_no_face_anywhere():
+    with pytest.raises(EvaluationInvalid, match="any of the 1 photos"):
+        Embeddings(Enrolled(), threads=1).embed(PHOTOS[1:2])
+
+
+def test_saved_embeddings(tmp_path):
+    found = Embeddings(Enrolled(), threads=1).embed(PHOTOS)
+    save(found, tmp_path / "new" / "saved")
+    with np.load(tmp_path / "new" / "saved", allow_pickle=False) as saved:
+        assert saved["files"].tolist() == ["one.jpg", "three.jpg"]
+        assert saved["failures"].tolist() == ["none.jpg", "damaged.jpg"]
+        np.testing.assert_array_equal(saved["embeddings"], found.embeddings[[0, 2]])
+        np.testing.assert_array_equal(saved["norms"], np.array([3.1, 5.1], np.float32))
+        assert saved["boxes"].shape == (2, 4)

@@ -1,0 +1,119 @@
+"""Searches against a loop over all candidates."""
+
+import numpy as np
+import pytest
+
+from app.errors import EvaluationInvalid
+from app.evaluation import identification
+from app.evaluation.identification import hardest_distractors, identify, rank_1_among, search, sizes_of, split
+from app.evaluation.values import unit
+from tests.evaluation.fakes import embedded, random_people
+
+
+@pytest.fixture(params=[5, 2048])
+def block(request, monkeypatch):
+    monkeypatch.setattr(identification, "_BLOCK", request.param)
+
+
+def test_who_is_enrolled_and_who_searches():
+    found = split(np.array([1, 0, 1, 2, 0, 1]))
+    assert found.gallery.tolist() == [1, 0]
+    assert found.probes.tolist() == [4, 2, 5]
+    assert found.mates.tolist() == [0, 1, 1]
+    assert found.strangers.tolist() == [3]
+    with pytest.raises(EvaluationInvalid):
+        split(np.arange(3))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ranks_are_places_in_the_sorted_gallery(seed, block):
+    photos = random_people(seed, noise=1.5)
+    vectors, roles = unit(photos.embeddings).astype(np.float32), split(photos.people)
+    found = search(vectors[roles.probes], vectors[roles.gallery], roles.mates)
+    for place, (probe, mate) in enumerate(zip(roles.probes, roles.mates, strict=True)):
+        cosines = {other: float(vectors[probe] @ vectors[at]) for other, at in enumerate(roles.gallery)}
+        cosines = {other: value for other, value in cosines.items() if not np.isnan(value)}
+        if mate not in cosines:
+            assert found.rank[place] == len(roles.gallery) + 1
+            continue
+        order = sorted(cosines, key=lambda other: -cosines[other])
+        assert found.rank[place] == order.index(mate) + 1
+        best = next(other for other in order if other != mate)
+        assert (found.other_place[place], found.other[place]) == (best, pytest.approx(cosines[best], abs=1e-6))
+    assert found.rank.max() > 2
+
+
+def test_a_tie_is_no_hit():
+    vectors = np.eye(2, dtype=np.float32)[[0, 0, 1]]
+    assert search(vectors[:1], vectors, np.array([0])).rank.tolist() == [2]
+
+
+# Ada and Bob enrol at 0 and 90 degrees; Bob's second probe looks like Ada, one photo of Ada has no face.
+SCENE = [[1, 0], [0.9, 0.1], None, [0, 1], [0.1, 0.9], [0.8, 0.6], [0.6, 0.8], [1, 1], None]
+WHO = "aaabbbcde"
+
+
+def test_a_scene_by_hand():
+    found = identify(embedded(SCENE, WHO), replicates=50)
+    assert found.mated.rank.tolist() == [1, 3, 1, 2]
+    assert found.estimates["rank@1"].value == 2 / 4
+    assert found.estimates["rank@2"].value == 3 / 4
+    assert found.non_mated[:2].tolist() == pytest.approx([0.8, 0.5**0.5])
+    assert np.isnan(found.non_mated[2])
+    assert not found.is_leave_one_out
+    assert found.estimates["fnir@1e-1"].value == 1 / 2  # above 0.8 are two of four
+    assert found.estimates["failures_to_enrol_rate"].value == 2 / 9
+    low, high = found.estimates["rank@1"].interval or (1, 0)
+    assert low <= 0.5 <= high
+
+
+def test_an_enrolment_that_failed_is_a_miss():
+    found = identify(embedded([None, [1, 0], [0, 1], [0, 1]], "aabb"), replicates=0)
+    assert found.estimates["rank@1"].value == 1 / 2
+    assert found.is_leave_one_out
+
+
+def test_without_strangers_the_probes_are_searched_without_their_mates():
+    found = identify(embedded([[1, 0], [0.9, 0.1], [0, 1], [0.6, 0.8]], "aabb"), replicates=0)
+    assert found.is_leave_one_out
+    assert found.non_mated.tolist() == pytest.approx([0.1 / np.hypot(0.9, 0.1), 0.6], abs=1e-6)
+
+
+# MegaFace
+
+
+def test_sizes():
+    assert sizes_of(5) == [5]
+    assert sizes_of(100) == [10, 100]
+    assert sizes_of(1_000_000) == [10, 100, 1000, 10_000, 100_000, 1_000_000]
+
+
+def test_rank_1_among_distractors(block, tmp_path):
+    photos = random_people(3, noise=0.8)
+    vectors = unit(photos.embeddings).astype(np.float32)
+    among = np.random.default_rng(9).normal(size=(123, 8)).astype(np.float32)
+    np.save(tmp_path / "among.npy", among)
+    sizes = sizes_of(len(among))
+    steps: list[int] = []
+    mapped = np.load(tmp_path / "among.npy", mmap_mode="r")
+    hardest = hardest_distractors(photos, mapped, sizes, steps.append)
+    assert sum(steps) == len(among)
+    found = rank_1_among(photos, hardest, sizes, replicates=20)
+    others, people = among / np.linalg.norm(among, axis=1)[:, None], photos.people
+    for size in sizes:
+        hits = [
+            (vectors[probe] @ others[:size].T).max() < vectors[probe] @ vectors[mate]
+            for probe in range(len(people))
+            for mate in range(len(people))
+            if probe != mate and people[probe] == people[mate]
+        ]
+        assert found[str(size)].value == pytest.approx(np.mean(hits))
+    assert found["10"].value > found["123"].value
+
+
+@pytest.mark.parametrize(
+    "among", [np.zeros(8), np.zeros((3, 7)), np.zeros((3, 8)), np.full((3, 8), np.nan)], ids=["1-d", "7", "0", "nan"]
+)
+def test_distractors_that_are_no_embeddings(among):
+    with pytest.raises(EvaluationInvalid):
+        hardest_distractors(random_people(1), among, [3])

@@ -1,0 +1,152 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import CalibrationInvalid, CalibrationTooSmall
+from app.faces import Floats
+from app.recognition.calibration import (
+    LEVELS,
+    Calibration,
+    Origin,
+    Spread,
+    Tail,
+    as_json,
+    chance_among,
+    rate_for_chance,
+    read_calibration,
+)
+from app.recognition.calibration_fit import calibrate
+from app.recognition.calibrations import Calibrations, file_name
+
+ORIGIN = Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test")
+DIMENSION = 64
+
+
+def strangers(seed: int, people: int, photos: int = 1) -> tuple[Floats, list[str]]:
+    """Unit vectors of random people, and whose they are; with several photos a person's lie close together."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((people, DIMENSION)).repeat(photos, axis=0)
+    vectors = centres + 0.5 * rng.standard_normal(centres.shape) if photos > 1 else centres
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit.astype(np.float32), [f"person-{number // photos}" for number in range(people * photos)]
+
+
+def impostor_scores(vectors, people):
+    rows, columns = np.triu_indices(len(vectors), 1)
+    person = np.array(people)
+    return (vectors @ vectors.T)[rows, columns][person[rows] != person[columns]]
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    return calibrate(*strangers(1, 1500), ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("fmr", "factor"), [(0.5, 1.02), (0.1, 1.05), (1e-2, 1.1), (1e-3, 1.15), (1e-4, 1.3), (1e-5, 2)]
+)
+def test_the_promise_holds_for_people_never_seen(calibration, fmr, factor):
+    scores = impostor_scores(*strangers(2, 2000))
+    assert 1 / factor < (scores >= calibration.threshold(fmr)).mean() / fmr < factor
+
+
+def test_every_pair_of_different_people_counts_once():
+    vectors, people = strangers(3, 200, photos=4)
+    made = calibrate(vectors, people, ORIGIN)
+    scores = impostor_scores(vectors, people)
+    assert (made.origin.people, made.origin.faces, made.origin.pairs) == (200, 800, len(scores))
+    assert made.threshold(0.01) == pytest.approx(np.quantile(scores, 0.99), abs=2e-3)
+
+
+def test_photos_under_a_wrong_name_do_not_lead_the_tail(calibration):
+    vectors, people = strangers(1, 1500)
+    wrong = vectors[:5] + 0.02 * np.random.default_rng(0).standard_normal((5, DIMENSION)).astype(np.float32)
+    wrong /= np.linalg.norm(wrong, axis=1, keepdims=True)
+    spoilt = calibrate(np.concatenate([vectors, wrong]), [*people, *(f"wrong-{n}" for n in range(5))], ORIGIN)
+    assert spoilt.threshold(1e-6) == pytest.approx(calibration.threshold(1e-6), abs=0.02)
+
+
+@given(st.floats(1e-9, 1))
+def test_threshold_and_rate_are_inverse(rate):
+    made = Calibration(ORIGIN, tuple(np.linspace(-1, 0.4, len(LEVELS)).tolist()), Tail(0.4, 1e-3, -0.1, 0.03), SPREAD)
+    assert made.fmr(made.threshold(rate)) == pytest.approx(rate, rel=1e-6)
+
+
+SPREAD = tuple(Spread(rate, 0.8, 1.25) for rate in (1e-1, 1e-3, 1e-6))
+
+
+def test_rates_fall_with_similarity_and_stay_in_range(calibration):
+    rates = [calibration.fmr(similarity) for similarity in np.linspace(-1, 1, 401)]
+    assert all(0 <= rate <= 1 for rate in rates)
+    assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
+
+
+def test_doubt_lies_around_the_threshold_and_grows_outwards(calibration):
+    widths = []
+    for rate in (1e-2, 1e-4, 1e-6):
+        low, high = calibration.doubt(rate)
+        assert low < calibration.threshold(rate) < high
+        widths.append(high - low)
+    assert widths == sorted(widths)
+
+
+@given(st.floats(1e-6, 0.5), st.integers(1, 10_000_000))
+def test_the_chance_among_many_is_inverted(chance, faces):
+    assert chance_among(rate_for_chance(chance, faces), faces) == pytest.approx(chance, rel=1e-6)
+
+
+def test_the_chance_among_one_is_the_rate():
+    assert chance_among(1e-4, 1) == pytest.approx(1e-4)
+    assert chance_among(1e-4, 1000) == pytest.approx(1 - (1 - 1e-4) ** 1000)
+
+
+@pytest.mark.parametrize("fpir", [0.1, 0.01])
+def test_strangers_find_a_match_as_rarely_as_promised(calibration, fpir):
+    gallery, _ = strangers(4, 1000)
+    probes, _ = strangers(5, 5000)
+    threshold = calibration.threshold(rate_for_chance(fpir, len(gallery)))
+    assert 0.5 < ((probes @ gallery.T).max(axis=1) >= threshold).mean() / fpir < 2
+
+
+def test_too_few_pairs_are_refused():
+    with pytest.raises(CalibrationTooSmall, match="100,000"):
+        calibrate(*strangers(6, 100), ORIGIN)
+
+
+def test_the_file_says_the_same(calibration, tmp_path):
+    path = tmp_path / "calibration.json"
+    path.write_bytes(as_json(calibration))
+    assert read_calibration(path) == calibration
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"version": 1}'])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    path = tmp_path / "calibration.json"
+    path.write_bytes(content)
+    with pytest.raises(CalibrationInvalid):
+        read_calibration(path)
+
+
+def test_another_version_is_refused(calibration, tmp_path):
+    path = tmp_path / "calibration.json"
+    path.write_bytes(as_json(calibration).replace(b'"version": 1', b'"version": 2'))
+    with pytest.raises(CalibrationInvalid, match="version"):
+        read_calibration(path)
+
+
+def test_a_collections_own_calibration_goes_before_the_shipped_one(calibration, tmp_path):
+    name = file_name(network_sha256="ab" * 32, detector="yunet", is_flip_averaged=True)
+    assert name == "abababababababab-yunet-arcface112-flip.json"
+    calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name)
+    assert calibrations.of("default") is None
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / name).write_bytes(as_json(calibration))
+    assert calibrations.of("default") == calibration
+    own = calibrate(*strangers(7, 600), ORIGIN)
+    calibrations.path_of("default").parent.mkdir(parents=True)
+    calibrations.path_of("default").write_bytes(as_json(own))
+    assert calibrations.of("default") == own
+    assert calibrations.of("other") == calibration
