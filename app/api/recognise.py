@@ -42,15 +42,13 @@ async def verify(
     workers: WorkersDependency,
 ) -> VerifyAnswer:
     """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
-    verify_photo, verify_identity = services.verification.verify_photo, services.verification.verify_identity
-    verification = await workers.run(
-        partial(verify_photo, reference=request.reference)
+    against = (
+        partial(services.verification.verify_photo, request.probe, request.reference)
         if request.reference is not None
-        else partial(verify_identity, identity_id=request.identity_id or ""),
-        request.probe,
-        collection=request.collection,
-        max_fmr=request.max_fmr,
-        threshold=request.threshold,
+        else partial(services.verification.verify_identity, request.probe, request.identity_id or "")
+    )
+    verification = await workers.run(
+        against, collection=request.collection, max_fmr=request.max_fmr, threshold=request.threshold
     )
     return VerifyAnswer.of(verification, services.embedder.model)
 
