@@ -83,9 +83,10 @@ def latency(service: Service, bare: Callable[[bytes], int], data: bytes, rounds:
 def throughput(service: Service, bare: Callable[[bytes], int], data: bytes, seconds: float) -> tuple[float, float]:
     """Return requests a second of 8 clients, and photos a second of the bare pipeline on two threads, in turn."""
     body = form(data)
-    clients = [Client(service.port) for _ in range(_CLIENTS)]
     served, run = [], []
     for _ in range(3):
+        # Anew each time: the service hangs up on a connection that was idle for seconds.
+        clients = [Client(service.port) for _ in range(_CLIENTS)]
         served.append(per_second([partial(client.post, "/identify", body) for client in clients], seconds))
         run.append(per_second([partial(bare, data)] * _CORES, seconds))
     return statistics.median(served), statistics.median(run)
