@@ -36,7 +36,6 @@ class Services:
     verification: VerificationService
     identification: IdentificationService
     gallery: Gallery
-    analysis: Analysis
     packs: Packs
     database: Database
     runtime: Runtime
@@ -152,7 +151,6 @@ def open_services(settings: Settings) -> Services:
         verification=VerificationService(analysis, gallery, policy_of),
         identification=IdentificationService(analysis, gallery, policy_of),
         gallery=gallery,
-        analysis=analysis,
         packs=packs,
         database=database,
         runtime=runtime,
