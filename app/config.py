@@ -54,7 +54,12 @@ class InferenceSettings(_Group):
     concurrency: Annotated[
         int | None, Field(ge=1, description="Photos analysed at once; default: the number of cores.")
     ] = None
-    flip: Annotated[bool, Field(description="Average each embedding with its mirror image's.")] = True
+    flip: Annotated[
+        bool,
+        Field(
+            description="Average embeddings with their mirror images' in new collections; also in evaluate, calibrate."
+        ),
+    ] = True
 
 
 class Settings(BaseSettings):

@@ -31,17 +31,20 @@ class Preprocessing:
 
 
 class Embedder:
-    """An embedding network. With `is_flip_averaged` a feature is the mean of the crop's and its mirror image's."""
+    """An embedding network."""
 
-    def __init__(self, session: Session, preprocessing: Preprocessing, *, is_flip_averaged: bool = False) -> None:
+    def __init__(self, session: Session, preprocessing: Preprocessing) -> None:
         self._session = session
         self._preprocessing = preprocessing
-        self._is_flip_averaged = is_flip_averaged
 
-    def embed(self, crops: Pixels) -> Embeddings:
-        """Embed crops of shape (n, 112, 112, 3), RGB uint8; n may be 0."""
+    def embed(self, crops: Pixels, *, is_flip_averaged: bool = False) -> Embeddings:
+        """Embed crops of shape (n, 112, 112, 3), RGB uint8; n may be 0.
+
+        With `is_flip_averaged` a feature is the mean of the crop's and its mirror image's (Wang et al., "Additive
+        Margin Softmax", 2018): twice the work.
+        """
         features = self._features(crops)
-        if self._is_flip_averaged:
+        if is_flip_averaged:
             features = (features + self._features(crops[:, :, ::-1])) * np.float32(0.5)
         norms: Floats = np.sqrt((features * features).sum(axis=1))
         vectors = (features / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float32, copy=False)

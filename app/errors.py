@@ -54,6 +54,12 @@ class SeveralFaces(PhotoRefused):
     code = "several_faces"
 
 
+class LowQuality(PhotoRefused):
+    """The face is too poor to be enrolled; the message says why."""
+
+    code = "low_quality"
+
+
 # Networks
 
 
@@ -156,6 +162,12 @@ class CollectionExists(ArcidError):
     """There is a collection of this name already."""
 
     code = "collection_exists"
+
+
+class CollectionNotEmpty(ArcidError):
+    """What was asked for can be changed only while nobody is enrolled in the collection."""
+
+    code = "collection_not_empty"
 
 
 class IdentityUnknown(ArcidError):

@@ -36,9 +36,13 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An enrolled identity that a probe resembles: its best face and their similarity (cosine, -1..1)."""
+    """An enrolled identity that a probe resembles: similarity (cosine, -1..1) to its template of `faces` faces.
+
+    `face_id` is the face of the identity that is nearest to the probe.
+    """
 
     identity_id: str
     name: str | None
     face_id: str
     similarity: float
+    faces: int = 1

@@ -52,7 +52,7 @@ def bare_pipeline() -> Callable[[bytes], int]:
     pack = packs.manifest(settings.pack)
     runtime = resolve(settings.inference.provider, settings.inference.threads)
     detector = open_detector(packs, detector_of(settings, pack), runtime, settings)
-    embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
+    embedder = open_embedder(packs, pack, runtime)
     index = FlatIndex(pack.embedder.dimension if pack.embedder else 0)
     limits, enough = Limits(), int(settings.detection.longest_side * 1.5)
 
@@ -60,7 +60,7 @@ def bare_pipeline() -> Callable[[bytes], int]:
         image = decode(data, limits, enough=enough)
         found = detector.detect(image.pixels)
         crops = align(image.pixels, np.array([each.landmarks for each in found], np.float32).reshape(-1, 5, 2))
-        index.search(embedder.embed(crops).vectors, _TOP_K)
+        index.search(embedder.embed(crops, is_flip_averaged=settings.inference.flip).vectors, _TOP_K)
         return len(found)
 
     return run

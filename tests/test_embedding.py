@@ -78,7 +78,7 @@ def test_vectors_and_norms_are_those_of_the_features(session: Session, mean: flo
 @settings(deadline=None)
 @given(CROPS, st.booleans())
 def test_vectors_have_length_one(session: Session, crops: Pixels, is_flip_averaged: bool):  # noqa: FBT001 - drawn
-    embeddings = Embedder(session, Preprocessing(), is_flip_averaged=is_flip_averaged).embed(crops)
+    embeddings = Embedder(session, Preprocessing()).embed(crops, is_flip_averaged=is_flip_averaged)
     assert embeddings.vectors.shape == (len(crops), DIMENSION)
     assert embeddings.norms.shape == (len(crops),)
     np.testing.assert_allclose(np.linalg.norm(embeddings.vectors, axis=1), np.ones(len(crops)), rtol=1e-5)
@@ -87,8 +87,8 @@ def test_vectors_have_length_one(session: Session, crops: Pixels, is_flip_averag
 @settings(deadline=None)
 @given(CROPS)
 def test_a_flip_averaged_crop_equals_its_mirror_image(session: Session, crops: Pixels):
-    embedder = Embedder(session, Preprocessing(), is_flip_averaged=True)
-    one, other = embedder.embed(crops), embedder.embed(crops[:, :, ::-1])
+    embedder = Embedder(session, Preprocessing())
+    one, other = (embedder.embed(each, is_flip_averaged=True) for each in (crops, crops[:, :, ::-1]))
     np.testing.assert_array_equal(one.vectors, other.vectors)
     np.testing.assert_array_equal(one.norms, other.norms)
 
@@ -96,13 +96,28 @@ def test_a_flip_averaged_crop_equals_its_mirror_image(session: Session, crops: P
 def test_flip_averaging_is_the_mean_of_two_features(session: Session):
     crops = random_crops(4)
     expected = (features_of(crops) + features_of(crops[:, :, ::-1])) / 2
-    embeddings = Embedder(session, Preprocessing(), is_flip_averaged=True).embed(crops)
+    embeddings = Embedder(session, Preprocessing()).embed(crops, is_flip_averaged=True)
     np.testing.assert_allclose(embeddings.vectors * embeddings.norms[:, None], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_one_embedder_serves_both_ways_and_remembers_neither(session: Session):
+    embedder, crops = Embedder(session, Preprocessing()), random_crops(4)
+    plain, averaged, again = embedder.embed(crops), embedder.embed(crops, is_flip_averaged=True), embedder.embed(crops)
+    np.testing.assert_array_equal(plain.vectors, again.vectors)
+    np.testing.assert_array_equal(plain.norms, again.norms)
+    assert not np.allclose(plain.vectors, averaged.vectors, atol=0.01)
+
+
+def test_flip_averaging_never_lengthens_a_feature_beyond_its_two_parts(session: Session):
+    embedder, crops = Embedder(session, Preprocessing()), random_crops(16)
+    one, other = embedder.embed(crops), embedder.embed(crops[:, :, ::-1])
+    averaged = embedder.embed(crops, is_flip_averaged=True)
+    assert (averaged.norms <= (one.norms + other.norms) / 2 * (1 + 1e-5)).all()
 
 
 @pytest.mark.parametrize("is_flip_averaged", [False, True])
 def test_no_crop_gives_no_vector(session: Session, is_flip_averaged: bool):  # noqa: FBT001 - a case
-    embeddings = Embedder(session, Preprocessing(), is_flip_averaged=is_flip_averaged).embed(random_crops(0))
+    embeddings = Embedder(session, Preprocessing()).embed(random_crops(0), is_flip_averaged=is_flip_averaged)
     assert embeddings.vectors.shape == (0, DIMENSION)
     assert embeddings.norms.shape == (0,)
     assert embeddings.vectors.dtype == np.float32
@@ -110,9 +125,9 @@ def test_no_crop_gives_no_vector(session: Session, is_flip_averaged: bool):  # n
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 64, 70])
 def test_many_crops_equal_one_by_one(session: Session, count: int):
-    embedder, crops = Embedder(session, Preprocessing(), is_flip_averaged=True), random_crops(count)
-    together = embedder.embed(crops)
-    apart = [embedder.embed(crop[None]) for crop in crops]
+    embedder, crops = Embedder(session, Preprocessing()), random_crops(count)
+    together = embedder.embed(crops, is_flip_averaged=True)
+    apart = [embedder.embed(crop[None], is_flip_averaged=True) for crop in crops]
     np.testing.assert_allclose(together.vectors, np.concatenate([each.vectors for each in apart]), atol=1e-6)
     np.testing.assert_allclose(together.norms, np.concatenate([each.norms for each in apart]), rtol=1e-5)
 
@@ -149,11 +164,11 @@ def test_the_real_network_knows_a_face_again(pack: str, network, packs, portrait
     manifest = packs.manifest(pack)
     assert manifest.embedder is not None
     network(pack, manifest.embedder.file)
-    embedder = open_embedder(packs, manifest, Runtime(), is_flip_averaged=True)
+    embedder = open_embedder(packs, manifest, Runtime())
     pixels = decode(portrait, Limits()).pixels
     points = np.array([[204, 101], [247, 103], [225, 129], [202, 139], [246, 141]], np.float32)
     crops = align(pixels, np.stack([points, points + 1.5, points + 300]))
-    embeddings = embedder.embed(np.concatenate([crops, crops[:1, :, ::-1]]))
+    embeddings = embedder.embed(np.concatenate([crops, crops[:1, :, ::-1]]), is_flip_averaged=True)
     similarities = embeddings.vectors @ embeddings.vectors.T
     assert similarities[0, 1] > 0.9
     assert similarities[0, 2] < 0.5

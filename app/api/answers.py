@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.faces import Candidate, Detection
+from app.quality import Quality, Reason
 from app.recognition.enrolment import Enrolment
 from app.recognition.identification import Identification, IdentifiedFace, Rates
 from app.recognition.policy import Outcome
@@ -17,10 +18,26 @@ BoxSchema = Annotated[
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 Rate = Annotated[
     float | None,
-    Field(
-        description="Share of pairs of different people at least as similar; null while the network is not calibrated."
-    ),
+    Field(description="Share of other people at least as similar; null while the network is not calibrated."),
 ]
+LowQuality = Annotated[
+    bool,
+    Field(description="The face is below the collection's least quality: under an error rate, possible at best."),
+]
+
+
+class QualitySchema(BaseModel):
+    """How usable a face is."""
+
+    score: Annotated[float, Field(description="0 (useless) to 1.")]
+    reasons: Annotated[
+        list[Reason], Field(description="What is wrong with it; may be empty at any score.", examples=[["blurred"]])
+    ]
+
+    @classmethod
+    def of(cls, quality: Quality) -> "QualitySchema":
+        """Take over a quality."""
+        return cls(score=quality.score, reasons=list(quality.reasons))
 
 
 class EnrolledFaceSchema(BaseModel):
@@ -30,6 +47,7 @@ class EnrolledFaceSchema(BaseModel):
     photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
     box: BoxSchema
     detection_score: float
+    quality: Annotated[QualitySchema | None, Field(description="Null in answers of earlier versions.")] = None
 
 
 class RejectedPhotoSchema(BaseModel):
@@ -42,7 +60,8 @@ class RejectedPhotoSchema(BaseModel):
 
 _BOX = [112.4, 80.1, 203.9, 201.7]
 _LANDMARKS = [[135.2, 128.0], [178.8, 127.1], [157.3, 153.6], [139.9, 176.2], [175.0, 175.5]]
-_FACE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93}
+_QUALITY = {"score": 0.78, "reasons": []}
+_FACE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93, "quality": _QUALITY}
 _FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
 
 
@@ -56,7 +75,7 @@ class EnrollAnswer(BaseModel):
     model_config = _example(
         {
             "identity_id": "ada",
-            "faces": [{"face_id": _FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93}],
+            "faces": [{"face_id": _FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93, "quality": _QUALITY}],
             "rejected": [{"photo": 1, "code": "no_face", "detail": "no face was found in the photo"}],
         }
     )
@@ -72,7 +91,7 @@ class EnrollAnswer(BaseModel):
 
 
 class FaceSchema(BaseModel):
-    """A detected face."""
+    """A detected face, and how usable it is."""
 
     box: BoxSchema
     landmarks: Annotated[
@@ -82,21 +101,29 @@ class FaceSchema(BaseModel):
         ),
     ]
     detection_score: float
+    quality: QualitySchema
 
     @classmethod
-    def of(cls, detection: Detection) -> "FaceSchema":
-        """Take over a detection."""
+    def of(cls, detection: Detection, quality: Quality) -> "FaceSchema":
+        """Take over a detection and its quality."""
         landmarks = [(x, y) for x, y in detection.landmarks.tolist()]
-        return cls(box=detection.box, landmarks=landmarks, detection_score=detection.score)
+        return cls(
+            box=detection.box,
+            landmarks=landmarks,
+            detection_score=detection.score,
+            quality=QualitySchema.of(quality),
+        )
 
 
 class ReferenceFaceSchema(BaseModel):
-    """What the probe was compared with: a face of the reference photo, or an enrolled face."""
+    """What the probe was compared with: a face of the reference photo, or the template of an enrolled identity."""
 
     box: BoxSchema | None = None
     landmarks: list[tuple[float, float]] | None = None
     detection_score: float | None = None
-    face_id: str | None = None
+    quality: QualitySchema | None = None
+    face_id: Annotated[str | None, Field(description="The enrolled face that is nearest to the probe.")] = None
+    faces: Annotated[int, Field(description="How many faces the template is made of.")] = 1
 
 
 class VerifyAnswer(BaseModel):
@@ -109,7 +136,15 @@ class VerifyAnswer(BaseModel):
             "threshold": 0.42,
             "fmr": 1.2e-10,
             "probe_face": _FACE,
-            "reference_face": {"box": None, "landmarks": None, "detection_score": None, "face_id": _FACE_ID},
+            "low_quality": False,
+            "reference_face": {
+                "box": None,
+                "landmarks": None,
+                "detection_score": None,
+                "quality": None,
+                "face_id": _FACE_ID,
+                "faces": 3,
+            },
             "model": "sface-2021dec",
         }
     )
@@ -118,6 +153,7 @@ class VerifyAnswer(BaseModel):
     similarity: Similarity
     threshold: float
     fmr: Rate
+    low_quality: LowQuality
     probe_face: FaceSchema
     reference_face: ReferenceFaceSchema
     model: str
@@ -125,27 +161,31 @@ class VerifyAnswer(BaseModel):
     @classmethod
     def of(cls, verification: Verification, model: str) -> "VerifyAnswer":
         """Take over the service's result."""
-        reference = ReferenceFaceSchema(face_id=verification.reference_face_id)
-        if verification.reference_face is not None:
-            face = FaceSchema.of(verification.reference_face.detection)
-            reference = ReferenceFaceSchema.model_validate(face.model_dump())
+        probe, seen = verification.probe, verification.reference
+        reference = ReferenceFaceSchema(face_id=verification.reference_face_id, faces=verification.reference_faces)
+        if seen is not None:
+            reference = ReferenceFaceSchema.model_validate(
+                FaceSchema.of(seen.face.detection, seen.quality).model_dump()
+            )
         return cls(
             verdict=verification.verdict.value,
             similarity=verification.similarity,
             threshold=verification.threshold,
             fmr=verification.fmr,
-            probe_face=FaceSchema.of(verification.probe_face.detection),
+            low_quality=verification.is_poor,
+            probe_face=FaceSchema.of(probe.face.detection, probe.quality),
             reference_face=reference,
             model=model,
         )
 
 
 class CandidateSchema(BaseModel):
-    """An enrolled identity, by its face nearest to the probe."""
+    """An enrolled identity: `similarity` is to the template of its `faces`, `face_id` the one nearest to the probe."""
 
     identity_id: str
     name: str | None
     face_id: str
+    faces: int
     similarity: Similarity
     fmr: Rate
     fpir: Annotated[
@@ -162,6 +202,7 @@ class IdentifiedFaceSchema(FaceSchema):
     """A face of the photo: `match` says that its first candidate is this person."""
 
     verdict: Literal["match", "possible", "unknown"]
+    low_quality: LowQuality
     margin: Annotated[float | None, Field(description="How much more similar the first candidate is than the second.")]
     candidates: list[CandidateSchema]
 
@@ -169,8 +210,9 @@ class IdentifiedFaceSchema(FaceSchema):
     def of_identified(cls, identified: IdentifiedFace) -> "IdentifiedFaceSchema":
         """Take over one face of the service's result."""
         return cls(
-            **FaceSchema.of(identified.face.detection).model_dump(),
+            **FaceSchema.of(identified.face.detection, identified.quality).model_dump(),
             verdict="unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value,
+            low_quality=identified.is_poor,
             margin=identified.margin,
             candidates=[
                 CandidateSchema.of(*each) for each in zip(identified.candidates, identified.rates, strict=True)
@@ -187,12 +229,14 @@ class IdentifyAnswer(BaseModel):
                 {
                     **_FACE,
                     "verdict": "match",
+                    "low_quality": False,
                     "margin": 0.58,
                     "candidates": [
                         {
                             "identity_id": "ada",
                             "name": "Ada",
                             "face_id": _FACE_ID,
+                            "faces": 3,
                             "similarity": 0.71,
                             "fmr": 1.2e-10,
                             "fpir": 1.2e-7,

@@ -44,10 +44,16 @@ def calibrate(
     if images is not None and out is None:
         raise SettingsInvalid("--images needs --out, a folder or a file")
     packs = open_packs(settings)
-    faces = _enrolled(settings, collection) if collection is not None else _photographed(settings, images or Path())
+    is_flip_averaged = settings.inference.flip
+    if collection is not None:
+        is_flip_averaged = open_store(settings).collection(collection).practice.is_flip_averaged
+        vectors, norms, people = _enrolled(settings, collection)
+    else:
+        vectors, norms, people = _photographed(settings, images or Path())
     source = f"collection {collection}" if collection is not None else "a folder of photos"
-    made = fit(*faces, calibration_origin(settings, packs, source))
-    own = open_calibrations(settings, packs).path_of(collection or "")
+    origin = calibration_origin(settings, packs, source, is_flip_averaged=is_flip_averaged)
+    made = fit(vectors, people, origin, norms=norms)
+    own = open_calibrations(settings, packs).path_of(collection or "", is_flip_averaged=is_flip_averaged)
     path = own if out is None else (out / own.name if out.is_dir() else out)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(as_json(made))
@@ -55,34 +61,36 @@ def calibrate(
     Console().print(f"written to {path}", highlight=False, soft_wrap=True)
 
 
-def _enrolled(settings: Settings, name: str) -> tuple[Floats, list[str]]:
-    """Return the vectors of a collection and whose they are."""
+def _enrolled(settings: Settings, name: str) -> tuple[Floats, Floats, list[str]]:
+    """Return the vectors of a collection, their norms and whose they are."""
     store = open_store(settings)
     found = store.collection(name)
-    vectors, people = [], []
+    vectors, norms, people = [np.empty((0, found.dimension), np.float32)], [np.empty(0, np.float32)], []
     for keys, block in store.templates(found):
         owners = store.owners(keys.tolist())
         vectors.append(block)
+        norms.append(np.array([owners[key].norm for key in keys.tolist()], np.float32))
         people += [owners[key].identity_id for key in keys.tolist()]
-    return np.concatenate(vectors) if vectors else np.empty((0, found.dimension), np.float32), people
+    return np.concatenate(vectors), np.concatenate(norms), people
 
 
-def _photographed(settings: Settings, folder: Path) -> tuple[Floats, list[str]]:
-    """Return the vector of the main face of every photo and the name of the folder that it lies in."""
+def _photographed(settings: Settings, folder: Path) -> tuple[Floats, Floats, list[str]]:
+    """Return the vector of the main face of every photo, its norm and the name of the folder that it lies in."""
     analysis = open_analysis(settings, open_runtime(settings))
     paths = sorted(path for path in folder.glob("*/*") if path.is_file())
 
-    def embedded(path: Path) -> tuple[Floats, str] | None:
+    def embedded(path: Path) -> tuple[Floats, float, str] | None:
         try:
-            faces = analysis.analyse(path.read_bytes())
+            faces = analysis.analyse(path.read_bytes(), is_flip_averaged=settings.inference.flip)
         except PhotoRefused:
             return None
-        return (faces[0].vector, path.parent.name) if faces else None
+        return (faces[0].vector, faces[0].norm, path.parent.name) if faces else None
 
     with ThreadPoolExecutor(settings.inference.concurrency or os.cpu_count()) as pool:
         done = track(pool.map(embedded, paths), "photos", total=len(paths), console=Console(stderr=True))
         found = [each for each in done if each is not None]
-    return np.array([vector for vector, _ in found], np.float32), [name for _, name in found]
+    vectors, norms = (np.array([each[part] for each in found], np.float32) for part in (0, 1))
+    return vectors, norms, [name for *_, name in found]
 
 
 def _print(made: Calibration) -> None:

@@ -25,6 +25,7 @@ Detector = Annotated[str | None, typer.Option(help="Detector instead of ARCID_DE
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image's embedding.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops: nothing is detected.")]
 SaveEmbeddings = Annotated[Path | None, typer.Option(dir_okay=False, help="File (.npz) to keep the embeddings in.")]
+Degrade = Annotated[bool, typer.Option("--degrade", help="Make every photo worse first, reproducibly.")]
 Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Show the hardest photos in report.html.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Embed every photo anew.")]
 Replicates = Annotated[int, typer.Option("--bootstrap", min=0, help="Resamplings for the intervals; 0: none.")]
@@ -43,6 +44,7 @@ def verification(  # noqa: PLR0913 - the options of a command
     detector: Detector = None,
     flip: Flip = None,
     aligned: Aligned = False,
+    degrade: Degrade = False,
     save_embeddings: SaveEmbeddings = None,
     thumbnails: Thumbnails = False,
     no_cache: NoCache = False,
@@ -53,7 +55,8 @@ def verification(  # noqa: PLR0913 - the options of a command
     out.mkdir(parents=True, exist_ok=True)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
-    with bench.opened(bench.chosen(pack, detector, flip=flip), is_aligned=aligned, is_cached=not no_cache) as here:
+    settings = bench.chosen(pack, detector, flip=flip)
+    with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
         if isinstance(wanted, Pairs):
             embedded = here.embed(wanted.photos, save_embeddings)
             with here.counting("resamplings", bootstrap) as advance:
@@ -83,6 +86,7 @@ def identify(  # noqa: PLR0913 - the options of a command
     detector: Detector = None,
     flip: Flip = None,
     aligned: Aligned = False,
+    degrade: Degrade = False,
     save_embeddings: SaveEmbeddings = None,
     thumbnails: Thumbnails = False,
     no_cache: NoCache = False,
@@ -96,7 +100,8 @@ def identify(  # noqa: PLR0913 - the options of a command
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
     megaface = {}
-    with bench.opened(bench.chosen(pack, detector, flip=flip), is_aligned=aligned, is_cached=not no_cache) as here:
+    settings = bench.chosen(pack, detector, flip=flip)
+    with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
         embedded = here.embed(photos, save_embeddings)
         if strangers:
             found = here.embed(strangers)

@@ -59,9 +59,9 @@ def chosen(pack: str | None, detector: str | None, *, flip: bool | None) -> Sett
 
 
 @contextmanager
-def opened(settings: Settings, *, is_aligned: bool, is_cached: bool) -> Iterator[Bench]:
+def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
     """Open the networks, the cache and a progress bar on standard error."""
-    pipeline = open_pipeline(settings, is_aligned=is_aligned)
+    pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
     cache = Cache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
     threads = settings.inference.concurrency or os.cpu_count() or 1
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -53,7 +54,10 @@ class Base(DeclarativeBase):
 
 
 class CollectionTable(Base):
-    """An isolated gallery, bound to one embedding model; `revision` counts its writes."""
+    """An isolated gallery, bound to one embedding model; `revision` counts its writes.
+
+    `faces` and `identities` are counted along, so that nobody has to count millions of rows for a threshold.
+    """
 
     __tablename__ = "collections"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
@@ -63,6 +67,11 @@ class CollectionTable(Base):
     model: Mapped[str] = mapped_column(String(128))
     dimension: Mapped[int]
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    faces: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    identities: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    is_flip_averaged: Mapped[bool] = mapped_column(server_default=true())
+    enrol_quality: Mapped[float] = mapped_column(Float, server_default="0")
+    probe_quality: Mapped[float] = mapped_column(Float, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -100,6 +109,8 @@ class FaceTable(Base):
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
     """Unit-norm float32, little-endian."""
     norm: Mapped[float] = mapped_column(Float)
+    quality: Mapped[float | None] = mapped_column(Float)
+    """0..1; null in faces that were enrolled before there was one."""
     detection_score: Mapped[float] = mapped_column(Float)
     box: Mapped[list[float]] = mapped_column(JSON)
     landmarks: Mapped[list[list[float]]] = mapped_column(JSON)

@@ -12,10 +12,10 @@ from app.errors import EvaluationInvalid, PhotoRefused
 from app.evaluation.values import Advance, Embedded, EmbeddedFace, Enrol, Photo
 from app.faces import Floats
 
-_HEAD = 5  # of a row: norm, box; the raw embedding follows
+_HEAD = 6  # of a row: norm, box, quality; the raw embedding follows
 
 Found = Floats | str
-"""A row (5 + d,): norm, box, raw embedding. Or the error code of a photo without a face."""
+"""A row (6 + d,): norm, box, quality, raw embedding. Or the error code of a photo without a face."""
 
 
 class Cache:
@@ -76,7 +76,7 @@ class Embeddings:
             raise EvaluationInvalid(f"no face was found in any of the {len(photos)} photos")
         table = np.full((len(photos), rows[0].size), np.nan, np.float32)
         table[[place for place in range(len(photos)) if place not in failures]] = rows
-        return Embedded(tuple(photos), table[:, _HEAD:], table[:, 0], table[:, 1:_HEAD], failures)
+        return Embedded(tuple(photos), table[:, _HEAD:], table[:, 0], table[:, 1:5], table[:, 5], failures)
 
     def _found(self, data: bytes) -> Found:
         key = hashlib.sha256(data).hexdigest()
@@ -93,7 +93,7 @@ class Embeddings:
 
 
 def save(embedded: Embedded, file: Path) -> None:
-    """Write the photos with a face as an .npz: files, embeddings (raw), norms, boxes; and the `failures`' names."""
+    """Write the photos with a face as an .npz: files, embeddings (raw), norms, boxes, quality; `failures`: names."""
     is_found = embedded.is_found
     names = np.array([each.name for each in embedded.photos], np.str_)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -104,9 +104,10 @@ def save(embedded: Embedded, file: Path) -> None:
             embeddings=embedded.embeddings[is_found],
             norms=embedded.norms[is_found],
             boxes=embedded.boxes[is_found],
+            quality=embedded.quality[is_found],
             failures=names[~is_found],
         )
 
 
 def _row(face: EmbeddedFace) -> Floats:
-    return np.concatenate([[face.norm], face.box, face.embedding]).astype(np.float32)
+    return np.concatenate([[face.norm], face.box, [face.quality], face.embedding]).astype(np.float32)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from app.evaluation import plots
-from app.evaluation.all_pairs import AllCompared, edges
+from app.evaluation.all_pairs import AllCompared
+from app.evaluation.blocks import edges
 from app.evaluation.curves import Curve
 from app.evaluation.html import Page, Thumbnails
 from app.evaluation.identification import Identified
@@ -33,7 +34,7 @@ def rows(report: Report) -> list[tuple[str, str, str, str]]:
             else:
                 threshold = _number(found["threshold"]) if "threshold" in found else ""
                 lines.append((f"{title} {mark}", _number(found[name]), _interval(found["interval"]), threshold))
-    return lines
+    return lines + _discarding(report.get("error_versus_discard", {"points": []}))
 
 
 def of_pairs(report: Report, pairs: Pairs, verified: Verified, thumbnails: Thumbnails) -> str:
@@ -70,6 +71,19 @@ def of_searches(report: Report, identified: Identified, thumbnails: Thumbnails) 
     return _ended(page, report, identified.curve, histogram, thumbnails, names=("FPIR", "FNIR"))
 
 
+def _discarding(found: Report) -> list[tuple[str, str, str, str]]:
+    """Return the error-versus-discard curve, a line for each point."""
+    return [
+        (
+            f"FNMR without the worst {100 * each['discarded']:g} %",
+            _number(each["fnmr"]),
+            _interval(each["interval"]),
+            _number(found["threshold"]),
+        )
+        for each in found["points"]
+    ]
+
+
 def _begun(report: Report) -> Page:
     page = Page(f"ArcID {report['kind']}: {report['setup']['pack']}")
     page.table(("set-up", ""), [(key, str(value)) for key, value in _flat(report["setup"])])
@@ -93,6 +107,11 @@ def _ended(
     page.plot("ROC", plots.roc(curve, (names[0], "TAR" if names[1] == "FRR" else "1 - FNIR")))
     page.plot("DET", plots.det(curve, names))
     page.plot("Similarities", histogram)
+    if points := report.get("error_versus_discard", {"points": []})["points"]:
+        shares, fnmr = (np.array([each[key] for each in points]) for key in ("discarded", "fnmr"))
+        page.plot(
+            f"Error versus discard (FAR {report['error_versus_discard']['far']})", plots.over_discarded(shares, fnmr)
+        )
     page.heading("Thresholds")
     table = [(f"{at:.2f}", f"{far:.3e}", f"{frr:.3e}") for at, far, frr in threshold_table(curve)]
     page.table(("threshold", *names), table)

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.evaluation.curves import Curve
+from app.evaluation.discard import ideal
 from app.evaluation.values import Doubles
 
 _SIZE = (6.4, 4.2)  # inches
@@ -69,6 +70,19 @@ def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
     def draw(axes: Axes) -> None:
         axes.plot(sizes, rates, marker="o", color=_GENUINE)
         axes.set(xlabel="distractors", ylabel="rank-1", xscale="log")
+
+    return _svg(draw)
+
+
+def over_discarded(shares: Doubles, fnmr: Doubles) -> bytes:
+    """Draw FNMR over the share of pairs that were rejected, beside what rejecting errors alone would give."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(shares, fnmr, marker="o", color=_IMPOSTOR, label="by quality")
+        dense = np.linspace(0, shares[-1], 201)
+        axes.plot(dense, ideal(fnmr[0], dense), linestyle="--", color="#888888", label="ideal")
+        axes.set(xlabel="share of pairs rejected, worst first", ylabel="FNMR", ylim=(0, None))
+        axes.legend()
 
     return _svg(draw)
 

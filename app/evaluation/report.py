@@ -1,14 +1,16 @@
 """What was found, as report.json has it; every figure stands beside its interval. Pure."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from app.evaluation.all_pairs import KEPT, AllCompared, Hard
+from app.evaluation import hardest
+from app.evaluation.all_pairs import KEPT, AllCompared
 from app.evaluation.bootstrap import Estimate
 from app.evaluation.curves import FARS, UNSUPPORTED, Curve, is_supported, label, threshold_at
+from app.evaluation.discard import SHARES, far_of, name_of, rejected
 from app.evaluation.identification import RANKS, Identified
 from app.evaluation.values import Embedded, Pairs
 from app.evaluation.verification import Verified
@@ -20,6 +22,7 @@ def of_pairs(pairs: Pairs, embedded: Embedded, verified: Verified) -> Report:
     """Report given pairs."""
     is_found = np.isfinite(verified.similarities)
     genuine, impostor = int(pairs.is_same.sum()), int((~pairs.is_same).sum())
+    compared = int((~pairs.is_same & is_found).sum())
     accuracies = verified.folds.accuracies
     order = np.argsort(verified.similarities)  # NaN last
     order = order[: int(is_found.sum())]
@@ -30,7 +33,8 @@ def of_pairs(pairs: Pairs, embedded: Embedded, verified: Verified) -> Report:
         "accuracy_std": float(np.std(accuracies)),
         "accuracy_per_fold": accuracies.tolist(),
         "threshold_per_fold": verified.folds.thresholds.tolist(),
-        **_rates(verified.estimates, verified.curve, int((~pairs.is_same & is_found).sum())),
+        **_rates(verified.estimates, verified.curve, compared),
+        "error_versus_discard": _discarded(verified.estimates, verified.curve, pairs=genuine, impostors=compared),
         **_failures(embedded, verified.estimates),
         "pairs": {
             "genuine": genuine,
@@ -39,25 +43,32 @@ def of_pairs(pairs: Pairs, embedded: Embedded, verified: Verified) -> Report:
             "folds": len(accuracies),
         },
         "hardest": {
-            "genuine": _hardest(embedded, [each for each, same in zip(hard, is_same, strict=True) if same][:KEPT]),
-            "impostor": _hardest(embedded, [each for each, same in zip(hard, is_same, strict=True) if not same][::-1]),
+            "genuine": hardest.of_pairs(
+                embedded, [each for each, same in zip(hard, is_same, strict=True) if same][:KEPT]
+            ),
+            "impostor": hardest.of_pairs(
+                embedded, [each for each, same in zip(hard, is_same, strict=True) if not same][::-1]
+            ),
         },
     }
 
 
 def of_all_pairs(embedded: Embedded, compared: AllCompared) -> Report:
     """Report every pair of a folder; there are no folds, hence no accuracy."""
-    impostor = int(compared.impostor.sum())
+    genuine, impostor = int(compared.genuine.sum()), int(compared.impostor.sum())
     return {
         "accuracy": None,
         "accuracy_interval": None,
         "accuracy_std": None,
         **_rates(compared.estimates, compared.curve, impostor),
+        "error_versus_discard": _discarded(
+            compared.estimates, compared.curve, pairs=genuine + compared.prevented, impostors=impostor
+        ),
         **_failures(embedded, compared.estimates),
-        "pairs": {"genuine": int(compared.genuine.sum()), "impostor": impostor},
+        "pairs": {"genuine": genuine, "impostor": impostor},
         "hardest": {
-            "genuine": _hardest(embedded, compared.hard_genuine),
-            "impostor": _hardest(embedded, compared.hard_impostor),
+            "genuine": hardest.of_pairs(embedded, compared.hard_genuine),
+            "impostor": hardest.of_pairs(embedded, compared.hard_impostor),
         },
     }
 
@@ -83,7 +94,10 @@ def of_searches(embedded: Embedded, identified: Identified, megaface: Mapping[st
             "non_mated": searches,
             "non_mated_are": "mated without their mates" if identified.is_leave_one_out else "people with one photo",
         },
-        "hardest": {"mated": _missed(embedded, identified), "non_mated": _false_alarms(embedded, identified)},
+        "hardest": {
+            "mated": hardest.of_mated(embedded, identified),
+            "non_mated": hardest.of_non_mated(embedded, identified),
+        },
     }
 
 
@@ -131,6 +145,25 @@ def _at_rates(name: str, estimate: Callable[[str], Estimate], curve: Curve, impo
     }
 
 
+def _discarded(found: Mapping[str, Estimate], curve: Curve, *, pairs: int, impostors: int) -> Report:
+    """Return FNMR as the worst pairs are rejected; `pairs` of each point are those left."""
+    far = far_of(impostors)
+    if far is None:
+        return {"far": None, "threshold": None, "points": [], "note": UNSUPPORTED}
+    return {
+        "far": label(far),
+        "threshold": float(curve.thresholds[threshold_at(curve, far)]),
+        "points": [
+            {
+                "discarded": share,
+                **_valued("fnmr", found[name_of(share)]),
+                "pairs": pairs - rejected(pairs, share),
+            }
+            for share in SHARES
+        ],
+    }
+
+
 def _failures(embedded: Embedded, found: Mapping[str, Estimate]) -> Report:
     failures = embedded.failures.items()
     return {
@@ -140,37 +173,3 @@ def _failures(embedded: Embedded, found: Mapping[str, Estimate]) -> Report:
         "photos": len(embedded.photos),
         "people": len({each.person for each in embedded.photos}),
     }
-
-
-def _hardest(embedded: Embedded, hard: Iterable[Hard]) -> list[Report]:
-    photos = embedded.photos
-    named = ((similarity, photos[one].name, photos[two].name) for similarity, one, two in hard)
-    return [{"similarity": similarity, "first": one, "second": two} for similarity, one, two in named][:KEPT]
-
-
-def _missed(embedded: Embedded, identified: Identified) -> list[Report]:
-    """Return the mated searches by how much closer somebody else was."""
-    mated, roles, names = identified.mated, identified.split, [each.name for each in embedded.photos]
-    compared = np.flatnonzero(np.isfinite(mated.mate) & np.isfinite(mated.other))
-    order = compared[np.argsort(mated.mate[compared] - mated.other[compared])[:KEPT]]
-    return [
-        {
-            "similarity": float(mated.mate[at]),
-            "first": names[roles.probes[at]],
-            "second": names[roles.gallery[roles.mates[at]]],
-            "rank": int(mated.rank[at]),
-            "closest_other": names[roles.gallery[mated.other_place[at]]],
-            "similarity_of_other": float(mated.other[at]),
-        }
-        for at in order
-    ]
-
-
-def _false_alarms(embedded: Embedded, identified: Identified) -> list[Report]:
-    roles = identified.split
-    of = roles.probes if identified.is_leave_one_out else roles.strangers
-    order = [at for at in np.argsort(-identified.non_mated)[:KEPT] if np.isfinite(identified.non_mated[at])]
-    places = [(int(of[at]), int(roles.gallery[identified.non_mated_place[at]])) for at in order]
-    return _hardest(
-        embedded, [(float(identified.non_mated[at]), *pair) for at, pair in zip(order, places, strict=True)]
-    )

@@ -32,11 +32,12 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFace:
-    """The face that counts in a photo: raw embedding (d,) before normalisation, its norm, its box."""
+    """The face that counts in a photo: raw embedding (d,) before normalisation, its norm, its box, quality 0..1."""
 
     embedding: Floats
     norm: float
     box: Box
+    quality: float
 
 
 Enrol = Callable[[bytes], EmbeddedFace]
@@ -47,14 +48,15 @@ Enrol = Callable[[bytes], EmbeddedFace]
 class Embedded:
     """Photos with what was found in them, in one order.
 
-    `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy; all NaN where `failures` has the photo's place with
-    the error code.
+    `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy, `quality` (n,) 0..1; all NaN where `failures` has
+    the photo's place with the error code.
     """
 
     photos: tuple[Photo, ...]
     embeddings: Floats
     norms: Floats
     boxes: Floats
+    quality: Floats
     failures: dict[int, str]
 
     @property

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates, pair_weights
 from app.evaluation.curves import FARS, Comparisons, Curve, auc, eer, label, tar_at
+from app.evaluation.discard import far_of, fnmr_of, poorer
 from app.evaluation.values import Advance, Bools, Doubles, Embedded, Ints, Pairs, unit
 
 ACCEPT_ALL, REJECT_ALL = -2.0, 2.0  # beyond every cosine
@@ -84,22 +85,24 @@ def verify(
     # A genuine comparison that could not be made is rejected at every threshold, an impostor's proves nothing.
     genuine, impostor = pairs.is_same, ~pairs.is_same & is_found
     comparisons = Comparisons(np.where(is_found, similarities, -np.inf)[genuine], similarities[impostor])
-    people = embedded.people
-    first, second = people[pairs.places[:, 0]], people[pairs.places[:, 1]]
+    first, second = embedded.people[pairs.places].T
+    quality = poorer(*embedded.quality[pairs.places[genuine]].T)
+    fnmr = fnmr_of(similarities[genuine], quality, far_of(int(impostor.sum())))
     failure_rate = failure_rate_of(embedded)
 
-    def evaluated(drawn: Doubles) -> tuple[CrossValidated, Curve]:
-        weights = pair_weights(drawn, first, second)
+    def evaluated(weights: Doubles) -> tuple[CrossValidated, Curve]:
         folds = cross_validated(similarities, pairs.is_same, pairs.folds, weights)
         return folds, comparisons.curve(weights[genuine], weights[impostor])
 
     def figures(drawn: Doubles) -> Figures:
-        folds, curve = evaluated(drawn)
-        return {"accuracy": folds.mean, "failures_to_enrol_rate": failure_rate(drawn), **figures_of(curve)}
+        weights = pair_weights(drawn, first, second)
+        folds, curve = evaluated(weights)
+        rates = {"accuracy": folds.mean, "failures_to_enrol_rate": failure_rate(drawn)}
+        return {**rates, **figures_of(curve), **fnmr(curve, weights[genuine])}
 
-    count = int(people.max()) + 1
+    count = int(embedded.people.max()) + 1
     found = estimates(figures, people=count, replicates=replicates, advance=advance)
-    return Verified(similarities, *evaluated(np.ones(count)), found)
+    return Verified(similarities, *evaluated(np.ones(len(similarities))), found)
 
 
 def figures_of(curve: Curve) -> dict[str, float]:

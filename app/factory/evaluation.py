@@ -8,17 +8,22 @@ from typing import Any
 import numpy as np
 
 from app import __version__
-from app.alignment import CROP_SIDE
+from app.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.config import Settings
 from app.embedding import Embedder
 from app.errors import EvaluationInvalid, NoFace
+from app.evaluation.degradation import degraded
 from app.evaluation.values import EmbeddedFace, Enrol
 from app.factory.networks import detector_of, embedder_of, open_embedder
-from app.factory.services import open_analysis, open_packs, open_runtime
+from app.factory.services import open_analysis, open_calibrations, open_packs, open_runtime
 from app.imaging.decode import Limits, decode
+from app.inference.manifest import Manifest
+from app.inference.packs import Packs
+from app.quality import judge, measure
 from app.recognition.analysis import Analysis
 
-_CACHE_FORMAT = 1
+_CACHE_FORMAT = 2
+_PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,58 +40,92 @@ class Pipeline:
         return hashlib.sha256(described.encode()).hexdigest()[:32]
 
 
-def open_pipeline(settings: Settings, *, is_aligned: bool) -> Pipeline:
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """How a face is embedded and judged."""
+
+    is_flip_averaged: bool
+    typical_norm: float | None
+
+
+def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = False) -> Pipeline:
     """Open the networks; with `is_aligned` a photo is the 112x112 crop and nothing is detected.
 
-    Raises NetworkError's children and SettingsInvalid.
+    With `is_degraded` each photo is made worse before. Raises NetworkError's children and SettingsInvalid.
     """
+    limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
     packs = open_packs(settings)
     pack = packs.manifest(settings.pack)
-    section = embedder_of(pack)
     runtime = open_runtime(settings)
-    limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
-    setup: dict[str, Any] = {
+    judged = _Judged(settings.inference.flip, _typical_norm(settings, packs))
+    setup = _described(settings, packs, pack, judged) | {
+        "aligned": is_aligned,
+        "degraded": is_degraded,
+        "provider": runtime.provider.value,
+    }
+    if is_aligned:
+        enrol = _of_crops(open_embedder(packs, pack, runtime), limits, judged)
+    else:
+        name = detector_of(settings, pack)
+        for manifest in map(packs.manifest, name.split("+")):
+            for file in manifest.detector.files if manifest.detector else ():
+                setup["sha256"][file] = packs.sha256(manifest, file)
+        setup |= {"detector": name, "detection": settings.detection.model_dump()}
+        enrol = _of_photos(open_analysis(_roomy(settings) if is_degraded else settings, runtime), judged)
+    if is_degraded:
+        return Pipeline(lambda data: enrol(degraded(data, limits, is_size_kept=is_aligned)), setup)
+    return Pipeline(enrol, setup)
+
+
+def _described(settings: Settings, packs: Packs, pack: Manifest, judged: _Judged) -> dict[str, Any]:
+    """Return what shapes an embedding or its quality, as a report has it; nothing of detection yet."""
+    section = embedder_of(pack)
+    return {
         "pack": pack.name,
         "model": section.model,
         "detector": None,
-        "flip": settings.inference.flip,
-        "aligned": is_aligned,
-        "provider": runtime.provider.value,
+        "flip": judged.is_flip_averaged,
+        "typical_norm": judged.typical_norm,
         "version": __version__,
         "sha256": {section.file: packs.sha256(pack, section.file)},
-        "limits": {"photo_bytes": limits.bytes, "photo_pixels": limits.pixels},
+        "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
         "preprocessing": {"mean": section.mean, "scale": section.scale, "color": section.color},
     }
-    if is_aligned:
-        embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
-        return Pipeline(_of_crops(embedder, limits), setup)
-    name = detector_of(settings, pack)
-    for manifest in map(packs.manifest, name.split("+")):
-        for file in manifest.detector.files if manifest.detector else ():
-            setup["sha256"][file] = packs.sha256(manifest, file)
-    setup |= {"detector": name, "detection": settings.detection.model_dump()}
-    return Pipeline(_of_photos(open_analysis(settings, runtime)), setup)
 
 
-def _of_photos(analysis: Analysis) -> Enrol:
+def _typical_norm(settings: Settings, packs: Packs) -> float | None:
+    shipped = open_calibrations(settings, packs).shipped(is_flip_averaged=settings.inference.flip)
+    return shipped.typical_norm if shipped else None
+
+
+def _roomy(settings: Settings) -> Settings:
+    """Return settings that accept, as a PNG, every photo that was accepted as it came."""
+    most = max(settings.limits.photo_bytes, settings.limits.photo_pixels * _PNG_BYTES)
+    return settings.model_copy(update={"limits": settings.limits.model_copy(update={"photo_bytes": most})})
+
+
+def _of_photos(analysis: Analysis, judged: _Judged) -> Enrol:
     def enrol(data: bytes) -> EmbeddedFace:
-        faces = analysis.analyse(data)
+        faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged)
         if not faces:
             raise NoFace("no face was found in the photo")
         face = faces[0]  # the most prominent
-        return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box)
+        score = judge(face.measures, face.norm, judged.typical_norm).score
+        return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
 
     return enrol
 
 
-def _of_crops(embedder: Embedder, limits: Limits) -> Enrol:
+def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> Enrol:
     def enrol(data: bytes) -> EmbeddedFace:
         pixels = decode(data, limits).pixels
         if pixels.shape[:2] != (CROP_SIDE, CROP_SIDE):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise EvaluationInvalid(f"a photo is {size}; --aligned takes crops of {CROP_SIDE}x{CROP_SIDE}")
-        embeddings = embedder.embed(pixels[None])
+        embeddings = embedder.embed(pixels[None], is_flip_averaged=judged.is_flip_averaged)
         norm = float(embeddings.norms[0])
-        return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, (0, 0, CROP_SIDE, CROP_SIDE))
+        score = judge(measure(pixels, ARCFACE_TEMPLATE), norm, judged.typical_norm).score
+        box = (0, 0, CROP_SIDE, CROP_SIDE)
+        return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, box, score)
 
     return enrol

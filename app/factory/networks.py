@@ -46,7 +46,7 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
     return detectors[0] if len(parts) == 1 else Cascade(detectors[0], networks[1], detectors[1])
 
 
-def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, *, is_flip_averaged: bool) -> Embedder:
+def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime) -> Embedder:
     """Open the embedder of a pack; raises ManifestInvalid when its output is not what the manifest says."""
     section = embedder_of(pack)
     session = Session(packs.verified(pack, section.file), runtime)
@@ -54,7 +54,7 @@ def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, *, is_flip_ave
     if shape[-1] not in {None, section.dimension}:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
     preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
-    return Embedder(session, preprocessing, is_flip_averaged=is_flip_averaged)
+    return Embedder(session, preprocessing)
 
 
 def _kind(manifest: Manifest) -> str:

@@ -8,6 +8,7 @@ from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
 from app.identities.store import IdentityStore
+from app.identities.values import Collection, Practice
 from app.imaging.decode import Limits
 from app.index.flat import FlatIndex
 from app.inference.manifest import EmbedderSection, Manifest
@@ -86,22 +87,28 @@ def open_store(settings: Settings) -> IdentityStore:
 
 
 def open_calibrations(settings: Settings, packs: Packs) -> Calibrations:
-    """Return the calibrations of the network, detector and flip averaging that are in use."""
-    origin = calibration_origin(settings, packs)
-    name = file_name(
-        network_sha256=origin.network_sha256,
-        detector=origin.detector,
-        is_flip_averaged=origin.is_flip_averaged,
-    )
-    return Calibrations(shipped("models") / "calibrations", settings.data_dir / "calibrations", name)
+    """Return the calibrations of the network and detector that are in use."""
+    origin = calibration_origin(settings, packs, is_flip_averaged=True)
+
+    def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - all that it is for
+        return file_name(
+            network_sha256=origin.network_sha256, detector=origin.detector, is_flip_averaged=is_flip_averaged
+        )
+
+    return Calibrations(shipped("models") / "calibrations", settings.data_dir / "calibrations", name_for)
 
 
-def calibration_origin(settings: Settings, packs: Packs, source: str = "") -> Origin:
+def calibration_origin(settings: Settings, packs: Packs, source: str = "", *, is_flip_averaged: bool) -> Origin:
     """Return what a calibration of the network in use says of itself before anything is counted."""
     pack = packs.manifest(settings.pack)
     section = embedder_of(pack)
     sha256 = packs.source_sha256(pack, section.file)
-    return Origin(sha256, section.model, detector_of(settings, pack), settings.inference.flip, 0, 0, 0, source)
+    return Origin(sha256, section.model, detector_of(settings, pack), is_flip_averaged, 0, 0, 0, source)
+
+
+def new_practice(settings: Settings) -> Practice:
+    """Return how faces are made in a collection that says nothing else."""
+    return Practice(is_flip_averaged=settings.inference.flip)
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -115,7 +122,7 @@ def open_analysis(settings: Settings, runtime: Runtime) -> Analysis:
     pack = packs.manifest(settings.pack)
     detector_name = detector_of(settings, pack)
     detector = open_detector(packs, detector_name, runtime, settings)
-    embedder = open_embedder(packs, pack, runtime, is_flip_averaged=settings.inference.flip)
+    embedder = open_embedder(packs, pack, runtime)
     _log.info("networks.opened", pack=pack.name, detector=detector_name, provider=runtime.provider.value)
     return Analysis(
         detector,
@@ -138,16 +145,18 @@ def open_services(settings: Settings) -> Services:
     database = open_database(settings)
     database.schema.require_current()
     gallery = Gallery(IdentityStore(database.engine), FlatIndex, model=section.model, dimension=section.dimension)
-    gallery.ensure(DEFAULT_COLLECTION)
+    gallery.ensure(DEFAULT_COLLECTION, new_practice(settings))
     gallery.rebuild()
 
     calibrations = open_calibrations(settings, packs)
 
-    def policy_of(collection: str) -> Policy:
-        return Policy(calibrations.of(collection), section.threshold)
+    def policy_of(collection: Collection) -> Policy:
+        practice = collection.practice
+        calibration = calibrations.of(collection.name, is_flip_averaged=practice.is_flip_averaged)
+        return Policy(calibration, section.threshold, practice.probe_quality)
 
     return Services(
-        enrolment=EnrolmentService(analysis, gallery),
+        enrolment=EnrolmentService(analysis, gallery, policy_of),
         verification=VerificationService(analysis, gallery, policy_of),
         identification=IdentificationService(analysis, gallery, policy_of),
         gallery=gallery,

@@ -1,18 +1,22 @@
 """Collections, identities and faces in SQL. Rows never leave this file; values do."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
-from app.errors import CollectionExists, CollectionUnknown, IdempotencyConflict, IdentityUnknown
+from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
 from app.faces import Floats
-from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
+from app.identities.values import Collection, Enrolled, NewFace, Owner, Person, Practice, Retry, Written
 
 _COLLECTIONS = select(
     CollectionTable.id,
@@ -20,10 +24,29 @@ _COLLECTIONS = select(
     CollectionTable.model,
     CollectionTable.dimension,
     CollectionTable.revision,
+    CollectionTable.faces,
+    CollectionTable.identities,
+    CollectionTable.is_flip_averaged,
+    CollectionTable.enrol_quality,
+    CollectionTable.probe_quality,
+)
+_ENROLLED = (
+    select(
+        IdentityTable.id.label("identity_key"),
+        IdentityTable.identity_id,
+        IdentityTable.name,
+        FaceTable.id,
+        FaceTable.face_id,
+        FaceTable.embedding,
+        FaceTable.quality,
+    )
+    .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
+    .order_by(IdentityTable.id, FaceTable.id)
 )
 _VECTOR = np.dtype("<f4")
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
+_UNKNOWN_QUALITY = 0.5
 _REMEMBER = timedelta(hours=24)
 
 
@@ -34,16 +57,36 @@ class IdentityStore:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def create_collection(self, name: str, *, model: str, dimension: int) -> Collection:
+    def create_collection(
+        self, name: str, *, model: str, dimension: int, practice: Practice | None = None
+    ) -> Collection:
         """Create an empty collection bound to a model; raises CollectionExists."""
-        row = CollectionTable(name=name, model=model, dimension=dimension, revision=0, created_at=datetime.now(UTC))
+        row = CollectionTable(
+            name=name, model=model, dimension=dimension, created_at=datetime.now(UTC), **asdict(practice or Practice())
+        )
         try:
             with Session(self._writing) as session, session.begin():
                 session.add(row)
-                session.flush()
-                return Collection(row.id, row.name, row.model, row.dimension, row.revision)
         except IntegrityError as error:
             raise CollectionExists(f"there is a collection {name!r} already") from error
+        return self.collection(name)
+
+    def change_practice(self, name: str, practice: Practice) -> Collection:
+        """Change how a collection's faces are made and judged.
+
+        Raises CollectionUnknown, and CollectionNotEmpty for another flip averaging once faces are enrolled.
+        """
+        collection = self.collection(name)
+        change = update(CollectionTable).where(CollectionTable.id == collection.key).values(**asdict(practice))
+        if practice.is_flip_averaged != collection.practice.is_flip_averaged:
+            change = change.where(CollectionTable.faces == 0)
+        with self._writing.begin() as connection:
+            if connection.execute(change).rowcount == 0:
+                raise CollectionNotEmpty(
+                    f"faces are enrolled in collection {name!r}: flip averaging cannot change any more; create another "
+                    "collection"
+                )
+        return self.collection(name)
 
     def collection(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
@@ -51,12 +94,12 @@ class IdentityStore:
             row = connection.execute(_COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
         if row is None:
             raise CollectionUnknown(f"there is no collection {name!r}")
-        return Collection(*row)
+        return _collection(row)
 
     def collections(self) -> list[Collection]:
         """Return all collections by name."""
         with self._reading.connect() as connection:
-            return [Collection(*row) for row in connection.execute(_COLLECTIONS.order_by(CollectionTable.name))]
+            return [_collection(row) for row in connection.execute(_COLLECTIONS.order_by(CollectionTable.name))]
 
     def enrol(
         self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None = None
@@ -82,9 +125,14 @@ class IdentityStore:
                     session.rollback()
                     return Written((), answer)
                 session.add(_enrolment_row(collection, retry, now))
-            identity = _identity_row(session, collection, person, now)
+            identity, is_new = _identity_row(session, collection, person, now)
             rows = [_face_row(face, collection, identity, now) for face in faces]
             session.add_all(rows)
+            session.execute(
+                update(CollectionTable)
+                .where(CollectionTable.id == collection.key)
+                .values(faces=CollectionTable.faces + len(rows), identities=CollectionTable.identities + int(is_new))
+            )
             session.flush()
             return Written([row.id for row in rows])
 
@@ -111,19 +159,27 @@ class IdentityStore:
             last = rows[-1].id
             yield np.array([row.id for row in rows], np.int64), _vectors(row.embedding for row in rows)
 
-    def identity_templates(self, collection: Collection, identity_id: str) -> tuple[list[Owner], Floats]:
-        """Return the faces of one identity and their vectors (n, d), n >= 1; raises IdentityUnknown."""
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
         with self._reading.connect() as connection:
             rows = connection.execute(
-                select(IdentityTable.identity_id, IdentityTable.name, FaceTable.face_id, FaceTable.embedding)
-                .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
-                .where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
-                .order_by(FaceTable.id)
+                _ENROLLED.where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
             ).all()
         if not rows:
             raise IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {collection.name!r}")
-        owners = [Owner(row.identity_id, row.name, row.face_id) for row in rows]
-        return owners, _vectors(row.embedding for row in rows)
+        return _enrolled(rows)
+
+    def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
+        """Return the identities to whom any of these faces belong, each once and with all its faces."""
+        wanted = sorted(set(keys))
+        found: dict[int, Enrolled] = {}
+        with self._reading.connect() as connection:
+            for start in range(0, len(wanted), _ASK_AT_ONCE):
+                owners = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
+                rows = connection.execute(_ENROLLED.where(IdentityTable.id.in_(owners))).all()
+                for key, group in groupby(rows, key=attrgetter("identity_key")):
+                    found[key] = _enrolled(list(group))
+        return list(found.values())
 
     def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
         """Return to whom faces belong; a key that is gone is left out."""
@@ -132,11 +188,11 @@ class IdentityStore:
         with self._reading.connect() as connection:
             for start in range(0, len(wanted), _ASK_AT_ONCE):
                 rows = connection.execute(
-                    select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id, IdentityTable.name)
+                    select(FaceTable.id, FaceTable.face_id, FaceTable.norm, IdentityTable.identity_id)
                     .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
                     .where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
                 )
-                owners |= {row.id: Owner(row.identity_id, row.name, row.face_id) for row in rows}
+                owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in rows}
         return owners
 
     def face_count(self, collection: Collection) -> int:
@@ -144,6 +200,31 @@ class IdentityStore:
         with self._reading.connect() as connection:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
             return connection.scalar(counted) or 0
+
+
+def _collection(row: Row[*tuple[Any, ...]]) -> Collection:
+    return Collection(
+        row.id,
+        row.name,
+        row.model,
+        row.dimension,
+        row.revision,
+        row.faces,
+        row.identities,
+        Practice(row.is_flip_averaged, row.enrol_quality, row.probe_quality),
+    )
+
+
+def _enrolled(rows: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
+    qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in rows]
+    return Enrolled(
+        rows[0].identity_id,
+        rows[0].name,
+        np.array([row.id for row in rows], np.int64),
+        tuple(row.face_id for row in rows),
+        _vectors(row.embedding for row in rows),
+        np.array(qualities, np.float32),
+    )
 
 
 def _vectors(blobs: Iterable[bytes]) -> Floats:
@@ -163,12 +244,16 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
     return earlier
 
 
-def _identity_row(session: Session, collection: Collection, person: Person, now: datetime) -> IdentityTable:
+def _identity_row(
+    session: Session, collection: Collection, person: Person, now: datetime
+) -> tuple[IdentityTable, bool]:
+    """Return the identity's row, up to date, and whether it is new."""
     row = session.scalar(
         select(IdentityTable).where(
             IdentityTable.collection_id == collection.key, IdentityTable.identity_id == person.identity_id
         )
     )
+    is_new = row is None
     if row is None:
         row = IdentityTable(
             collection_id=collection.key, identity_id=person.identity_id, metadata_={}, created_at=now, updated_at=now
@@ -180,7 +265,7 @@ def _identity_row(session: Session, collection: Collection, person: Person, now:
     if person.metadata is not None:
         row.metadata_ = dict(person.metadata)
     session.flush()
-    return row
+    return row, is_new
 
 
 def _face_row(face: NewFace, collection: Collection, identity: IdentityTable, now: datetime) -> FaceTable:
@@ -191,6 +276,7 @@ def _face_row(face: NewFace, collection: Collection, identity: IdentityTable, no
         model=collection.model,
         embedding=face.vector.astype(_VECTOR).tobytes(),
         norm=face.norm,
+        quality=face.quality,
         detection_score=face.detection.score,
         box=list(face.detection.box),
         landmarks=face.detection.landmarks.tolist(),

@@ -4,9 +4,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.faces import Detection, Floats
 
 JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """How a collection's faces are made and which are good enough (quality, 0..1).
+
+    `is_flip_averaged` is fixed by the first face. Below `enrol_quality` a photo is not enrolled; below `probe_quality`
+    a probe is at best a possible match.
+    """
+
+    is_flip_averaged: bool = True
+    enrol_quality: float = 0.25
+    probe_quality: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +34,9 @@ class Collection:
     model: str
     dimension: int
     revision: int
+    faces: int
+    identities: int
+    practice: Practice
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +50,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class NewFace:
-    """A template to store: unit vector (d,), raw feature norm, what was detected, SHA-256 of the photo."""
+    """A template to store: unit vector (d,), raw feature norm, quality, what was detected, SHA-256 of the photo."""
 
     face_id: str
     vector: Floats
     norm: float
+    quality: float
     detection: Detection
     image_sha256: str
 
@@ -59,8 +79,23 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """To whom an enrolled face belongs."""
+    """To whom an enrolled face belongs, and its raw feature norm."""
+
+    identity_id: str
+    face_id: str
+    norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """An identity with all its faces, in one order: keys in the index, ids, unit vectors (n, d), qualities (n,).
+
+    A face that was enrolled before there was a quality has the quality 0.5.
+    """
 
     identity_id: str
     name: str | None
-    face_id: str
+    keys: NDArray[np.int64]
+    face_ids: tuple[str, ...]
+    vectors: Floats
+    qualities: Floats

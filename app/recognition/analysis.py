@@ -10,6 +10,7 @@ from app.embedding import Embedder
 from app.faces import Detection, Floats
 from app.imaging.decode import Image, Limits, decode
 from app.observability.stages import stage
+from app.quality import Measures, measure
 from app.recognition.prominence import most_prominent_first
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
@@ -23,6 +24,7 @@ class Face:
     detection: Detection
     vector: Floats
     norm: float
+    measures: Measures
 
 
 class Analysis:
@@ -34,8 +36,10 @@ class Analysis:
         self._limits = limits
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
-    def analyse(self, data: bytes) -> list[Face]:
+    def analyse(self, data: bytes, *, is_flip_averaged: bool) -> list[Face]:
         """Return every face of a photo, the most prominent first; none is an ordinary result.
+
+        `is_flip_averaged`: see `Embedder.embed`.
 
         Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo.
         """
@@ -47,17 +51,22 @@ class Analysis:
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        return self._faces(image, detections)
+        return self._faces(image, detections, is_flip_averaged=is_flip_averaged)
 
-    def _faces(self, image: Image, detections: list[Detection]) -> list[Face]:
+    def _faces(self, image: Image, detections: list[Detection], *, is_flip_averaged: bool) -> list[Face]:
         landmarks = np.array([each.landmarks for each in detections], np.float32).reshape(-1, 5, 2)
         with stage("align"):
             crops = align(image.pixels, landmarks)
         with stage("embed"):
-            embeddings = self._embedder.embed(crops)
+            embeddings = self._embedder.embed(crops, is_flip_averaged=is_flip_averaged)
+        found = [detection.scaled(image.reduction) for detection in detections]
+        with stage("assess"):
+            measures = [measure(crop, each.landmarks) for crop, each in zip(crops, found, strict=True)]
         return [
-            Face(detection.scaled(image.reduction), vector, float(norm))
-            for detection, vector, norm in zip(detections, embeddings.vectors, embeddings.norms, strict=True)
+            Face(detection, vector, float(norm), measured)
+            for detection, vector, norm, measured in zip(
+                found, embeddings.vectors, embeddings.norms, measures, strict=True
+            )
         ]
 
 

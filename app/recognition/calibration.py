@@ -3,6 +3,7 @@
 How a calibration is made: `app.recognition.calibration_fit`. Pure, but for the JSON form at the end.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -59,6 +60,8 @@ class Calibration:
     tail: Tail
     spread: tuple[Spread, ...]
     version: int = VERSION
+    typical_norm: float | None = None
+    """Median of the raw feature norms; the scale of what `app.quality` makes of them."""
 
     def fmr(self, similarity: float) -> float:
         """Return the share (0..1) of pairs of different people that are at least as similar."""
@@ -84,17 +87,35 @@ class Calibration:
         return [each.low for each in self.spread], [each.high for each in self.spread]
 
 
-def chance_among(fmr: float, faces: int) -> float:
-    """Return the chance that a stranger reaches, somewhere among `faces`, what one impostor pair reaches at rate `fmr`.
+# The template of several faces attracts more strangers than one face does: of two 1.4-1.6 times as many, of five
+# 1.9-2.3, of eight 2.0-2.5 (docs/thresholds.md).
+_MOST_FOR_ONE = 3.0
 
-    The maximum of `faces` scores taken as independent (how well that holds: docs/thresholds.md).
+
+def comparisons_of(faces: int) -> float:
+    """Return how many comparisons of single faces a comparison with a template of `faces` is worth."""
+    return min(math.sqrt(max(faces, 1)), _MOST_FOR_ONE)
+
+
+def comparisons_among(identities: int, faces: int) -> float:
+    """Return how many comparisons a search among `identities` with `faces` in all is worth, at most.
+
+    The sum of `comparisons_of` over all identities is largest when they have equally many faces.
     """
-    return float(-np.expm1(faces * np.log1p(-min(fmr, 1 - 1e-12))))
+    return min(math.sqrt(identities * faces), _MOST_FOR_ONE * identities)
 
 
-def rate_for_chance(chance: float, faces: int) -> float:
-    """Return the rate for one pair that gives a stranger the chance `chance` among `faces`: `chance_among` inverted."""
-    return float(-np.expm1(np.log1p(-chance) / max(faces, 1)))
+def chance_among(fmr: float, comparisons: float) -> float:
+    """Return the chance that a stranger reaches, in so many comparisons, what one impostor pair reaches at rate `fmr`.
+
+    The maximum of as many scores taken as independent (how well that holds: docs/thresholds.md).
+    """
+    return float(-np.expm1(comparisons * np.log1p(-min(fmr, 1 - 1e-12))))
+
+
+def rate_for_chance(chance: float, comparisons: float) -> float:
+    """Return the rate for one pair that gives a stranger this chance: `chance_among` inverted."""
+    return float(-np.expm1(np.log1p(-chance) / max(comparisons, 1)))
 
 
 _FORM = TypeAdapter(Calibration)

@@ -30,8 +30,10 @@ _BLOCK = 2048
 Counts = NDArray[np.int64]
 
 
-def calibrate(vectors: Floats, people: Sequence[str], origin: Origin) -> Calibration:
-    """Fit a calibration to unit vectors (n, d) and whose they are (n); every pair of different people is an impostor.
+def calibrate(vectors: Floats, people: Sequence[str], origin: Origin, *, norms: Floats) -> Calibration:
+    """Fit a calibration to unit vectors (n, d), whose they are (n), and their raw feature norms (n,).
+
+    Every pair of different people is an impostor.
 
     Memory stays bounded: scores are counted in fine bins, block by block. Raises CalibrationTooSmall below 100,000
     pairs, where one in a thousand could not be counted.
@@ -51,6 +53,7 @@ def calibrate(vectors: Floats, people: Sequence[str], origin: Origin) -> Calibra
         thresholds,
         _tail(total),
         (),
+        typical_norm=float(np.median(norms)),
     )
     return replace(fitted, spread=_spread(fitted, counts))
 

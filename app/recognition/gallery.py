@@ -6,20 +6,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.errors import CollectionExists, ModelMismatch
 from app.faces import Candidate, Floats
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
+from app.identities.values import Collection, Enrolled, NewFace, Person, Practice, Retry, Written
 from app.index.protocol import VectorIndex
 from app.observability.logs import get_logger
 from app.observability.stages import stage
-from app.recognition.matching import best_per_identity
+from app.recognition.matching import ranked
 
 _log = get_logger(__name__)
 
-# Faces asked of the index for each identity wanted; people with more faces than that cost a second search.
-_FACES_PER_IDENTITY = 4
+# Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
+# owners of these faces are then compared by all their faces: the best need not be the owner of the nearest one.
+_FACES_PER_IDENTITY, _LEAST_FACES = 4, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,13 @@ class Gallery:
             if collection.model == self._model:
                 self._index(collection)
 
+    def collection(self, name: str) -> Collection:
+        """Return a collection, of whatever model; raises CollectionUnknown."""
+        return self._store.collection(name)
+
     def require(self, name: str) -> Collection:
         """Return a collection that this model can serve; raises CollectionUnknown, ModelMismatch."""
-        collection = self._store.collection(name)
+        collection = self.collection(name)
         if collection.model != self._model:
             raise ModelMismatch(
                 f"collection {name!r} was enrolled with {collection.model}, the service runs {self._model}; embeddings "
@@ -60,10 +66,10 @@ class Gallery:
             )
         return collection
 
-    def ensure(self, name: str) -> None:
+    def ensure(self, name: str, practice: Practice | None = None) -> None:
         """Create a collection for this model unless there is one of that name."""
         with suppress(CollectionExists):  # also when another process was quicker
-            self._store.create_collection(name, model=self._model, dimension=self._dimension)
+            self._store.create_collection(name, model=self._model, dimension=self._dimension, practice=practice)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
         """See `IdentityStore.earlier_answer`."""
@@ -90,25 +96,17 @@ class Gallery:
         """
         index = self._index(collection)
         with stage("search"):
-            wanted = top_k * _FACES_PER_IDENTITY
+            wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
             while True:
-                similarities, keys = index.search(vectors, wanted)
-                owners = self._store.owners(keys.ravel().tolist())
-                candidates = [
-                    best_per_identity(row, row_keys, owners, top_k)
-                    for row, row_keys in zip(similarities, keys, strict=True)
-                ]
-                if similarities.shape[1] < wanted or all(len(found) >= top_k for found in candidates):
-                    return candidates
+                _, keys = index.search(vectors, wanted)
+                people = self._store.owners_with_faces(keys.ravel().tolist())
+                if keys.shape[1] < wanted or _least_people(keys, people) >= top_k:
+                    return ranked(vectors, people, top_k)
                 wanted *= 8
 
-    def face_count(self, collection: Collection) -> int:
-        """Return how many faces a search of the collection compares with."""
-        return self._index(collection).count()
-
-    def templates(self, collection: Collection, identity_id: str) -> tuple[list[Owner], Floats]:
-        """Return all faces of an identity and their vectors (n, d), n >= 1; raises IdentityUnknown."""
-        return self._store.identity_templates(collection, identity_id)
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
+        return self._store.enrolled(collection, identity_id)
 
     def states(self) -> list[IndexState]:
         """Return how each index stands against the database."""
@@ -133,3 +131,9 @@ class Gallery:
             index.add(keys, vectors)
         _log.info("index.built", collection=collection.name, faces=index.count())
         return index
+
+
+def _least_people(keys: NDArray[np.int64], people: Sequence[Enrolled]) -> int:
+    """Return to how many people the hits (n, k) of the probe with the fewest belong."""
+    place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
+    return min(len({place[key] for key in row if key in place}) for row in keys.tolist()) if len(keys) else 0

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.faces import Candidate
+from app.quality import Quality
 from app.recognition.analysis import Analysis, Face
+from app.recognition.calibration import comparisons_among
 from app.recognition.gallery import Gallery
 from app.recognition.matching import decided, margin
 from app.recognition.policy import Outcome, Policy, PolicyOf
@@ -13,7 +15,7 @@ from app.recognition.policy import Outcome, Policy, PolicyOf
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often strangers are as similar as a candidate: one pair (`fmr`), one stranger in this gallery (`fpir`).
+    """How often strangers are as similar: to this candidate (`fmr`), to anyone in this gallery (`fpir`).
 
     None where the network is not calibrated.
     """
@@ -26,10 +28,13 @@ class Rates:
 class IdentifiedFace:
     """A face of the photo, its candidates (best first) with their error rates, and the verdict on the first of them.
 
-    `margin` is how much more similar the first candidate is than the second.
+    `margin` is how much more similar the first candidate is than the second; `is_poor` says that the face is below the
+    collection's least quality.
     """
 
     face: Face
+    quality: Quality
+    is_poor: bool
     verdict: Outcome
     candidates: list[Candidate]
     rates: list[Rates]
@@ -66,19 +71,26 @@ class IdentificationService:
         Raises CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are no photo.
         """
         target = self._gallery.require(collection)
-        policy = self._policy_of(collection)
-        enrolled = self._gallery.face_count(target)
-        rule = policy.for_identification(enrolled, max_fpir=max_fpir, threshold=threshold)
-        faces = self._analysis.analyse(photo)
+        policy = self._policy_of(target)
+        comparisons = comparisons_among(target.identities, target.faces)
+        rule = policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold)
+        faces = self._analysis.analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
         if not faces:
             return Identification([], rule.threshold)
+        qualities = [policy.quality(face) for face in faces]
+        is_poor = [policy.is_poor(quality) for quality in qualities]
         candidates = self._gallery.search(target, np.stack([face.vector for face in faces]), max(top_k, 2))
+        verdicts = decided(candidates, is_poor, rule)
         identified = [
-            IdentifiedFace(face, outcome, found[:top_k], _rates(policy, found[:top_k], enrolled), margin(found))
-            for face, outcome, found in zip(faces, decided(candidates, rule), candidates, strict=True)
+            IdentifiedFace(
+                face, quality, poor, verdict, found[:top_k], _rates(policy, found[:top_k], comparisons), margin(found)
+            )
+            for face, quality, poor, verdict, found in zip(faces, qualities, is_poor, verdicts, candidates, strict=True)
         ]
         return Identification(identified, rule.threshold)
 
 
-def _rates(policy: Policy, candidates: list[Candidate], enrolled: int) -> list[Rates]:
-    return [Rates(policy.fmr(each.similarity), policy.fpir(each.similarity, enrolled)) for each in candidates]
+def _rates(policy: Policy, candidates: list[Candidate], comparisons: float) -> list[Rates]:
+    return [
+        Rates(policy.fmr(each.similarity, each.faces), policy.fpir(each.similarity, comparisons)) for each in candidates
+    ]

@@ -1,42 +1,61 @@
-"""The decisions: best candidate of each identity, match, possible or unknown. Pure."""
+"""The decisions: what stands for an identity, its similarity to a probe, match, possible or unknown. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.faces import Candidate, Floats
-from app.identities.values import Owner
+from app.identities.values import Enrolled
 from app.recognition.policy import Outcome, Rule
 
 # By about so much do two photos of one person differ in their similarity to a third (one standard deviation on LFW): a
 # smaller lead may be turned by the next photo.
 _TOO_NEAR = 0.1
 
+_LEAST_WEIGHT = 0.02  # of a face without any quality, so that an identity of such faces has a template too
 
-def best_per_identity(
-    similarities: Floats, keys: NDArray[np.int64], owners: Mapping[int, Owner], top_k: int
-) -> list[Candidate]:
-    """Turn one probe's hits, best first, into at most `top_k` candidates, one for each identity, best first.
 
-    `similarities` and `keys` are (m,). A key without an owner was deleted meanwhile and is passed over.
+def template(enrolled: Enrolled) -> Floats:
+    """Return what stands for an identity: the mean of its faces, weighted by their quality, of length 1 (d,).
+
+    Chosen by measurement against the best single face, the plain mean and mixtures of them (docs/thresholds.md).
     """
-    best: dict[str, Candidate] = {}
-    for similarity, key in zip(similarities.tolist(), keys.tolist(), strict=True):
-        owner = owners.get(key)
-        if owner is not None and owner.identity_id not in best:
-            best[owner.identity_id] = Candidate(owner.identity_id, owner.name, owner.face_id, similarity)
-            if len(best) == top_k:
-                break
-    return list(best.values())
+    first: Floats = enrolled.vectors[0]
+    if len(enrolled.vectors) == 1:
+        return first
+    mean = (enrolled.qualities + np.float32(_LEAST_WEIGHT)) @ enrolled.vectors
+    length = np.linalg.norm(mean)
+    return np.asarray(mean / length, np.float32) if length else first  # faces that cancel each other out
 
 
-def decided(candidates: Sequence[Sequence[Candidate]], rule: Rule) -> list[Outcome]:
+def ranked(probes: Floats, people: Sequence[Enrolled], top_k: int) -> list[list[Candidate]]:
+    """Compare every probe (n, d) with every person: at most `top_k` candidates for each probe, best first.
+
+    A candidate's face is the one of the person's that is nearest to the probe.
+    """
+    if not people:
+        return [[] for _ in probes]
+    similarities = probes @ np.stack([template(each) for each in people]).T
+    best = np.argsort(-similarities, axis=1, kind="stable")[:, :top_k]
+    return [
+        [candidate(probe, people[at], float(similarities[row, at])) for at in places]
+        for row, (probe, places) in enumerate(zip(probes, best, strict=True))
+    ]
+
+
+def candidate(probe: Floats, enrolled: Enrolled, similarity: float) -> Candidate:
+    """Return a person as a candidate for a probe (d,)."""
+    nearest = int((enrolled.vectors @ probe).argmax())
+    return Candidate(enrolled.identity_id, enrolled.name, enrolled.face_ids[nearest], similarity, len(enrolled.keys))
+
+
+def decided(candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool], rule: Rule) -> list[Outcome]:
     """Decide for every face of one photo whether its first candidate is this person.
 
     A person is in a photo once: of the faces whose first candidate is the same identity, only the most similar can
-    match. Under an error rate, a match whose runner-up reaches the threshold too and is nearly as similar is only
-    possible: the two cannot be told apart. An explicit threshold decides alone.
+    match. Under an error rate, a match is only possible when its face is too poor (`is_poor`), or when its runner-up
+    reaches the threshold too and is nearly as similar: the two cannot be told apart. An explicit threshold decides
+    alone.
     """
     closest: dict[str, int] = {}
     for face, found in enumerate(candidates):
@@ -45,7 +64,12 @@ def decided(candidates: Sequence[Sequence[Candidate]], rule: Rule) -> list[Outco
             if rival is None or candidates[rival][0].similarity < found[0].similarity:
                 closest[found[0].identity_id] = face
     winners = set(closest.values())
-    return [_outcome(found, rule) if face in winners else Outcome.NO_MATCH for face, found in enumerate(candidates)]
+    return [
+        rule.outcome(found[0].similarity, is_doubtful=is_poor[face] or _is_close_race(found, rule))
+        if face in winners
+        else Outcome.NO_MATCH
+        for face, found in enumerate(candidates)
+    ]
 
 
 def margin(candidates: Sequence[Candidate]) -> float | None:
@@ -53,8 +77,6 @@ def margin(candidates: Sequence[Candidate]) -> float | None:
     return candidates[0].similarity - candidates[1].similarity if len(candidates) > 1 else None
 
 
-def _outcome(found: Sequence[Candidate], rule: Rule) -> Outcome:
+def _is_close_race(found: Sequence[Candidate], rule: Rule) -> bool:
     lead = margin(found)
-    is_near = lead is not None and lead < _TOO_NEAR and found[1].similarity >= rule.threshold
-    outcome = rule.outcome(found[0].similarity)
-    return Outcome.POSSIBLE if is_near and rule.has_doubt() and outcome is Outcome.MATCH else outcome
+    return lead is not None and lead < _TOO_NEAR and found[1].similarity >= rule.threshold

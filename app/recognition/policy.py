@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import CalibrationMissing
-from app.recognition.calibration import Calibration, chance_among, rate_for_chance
+from app.identities.values import Collection
+from app.quality import Quality, judge
+from app.recognition.analysis import Face
+from app.recognition.calibration import Calibration, chance_among, comparisons_of, rate_for_chance
 
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01
@@ -31,46 +34,64 @@ class Rule:
         """Say whether the rule comes from an error rate; an explicit threshold has no doubt."""
         return self.doubt_from < self.doubt_to
 
-    def outcome(self, similarity: float) -> Outcome:
-        """Decide on one similarity."""
+    def outcome(self, similarity: float, *, is_doubtful: bool = False) -> Outcome:
+        """Decide on one similarity; one that is doubtful for another reason is at best possible."""
         if similarity >= self.doubt_to:
-            return Outcome.MATCH
+            return Outcome.POSSIBLE if is_doubtful and self.has_doubt() else Outcome.MATCH
         return Outcome.POSSIBLE if similarity >= self.doubt_from else Outcome.NO_MATCH
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one collection: by its calibration, or by a fixed threshold while there is none."""
+    """The rules of one collection: by its calibration, or by a fixed threshold while there is none.
+
+    Below `probe_quality` (0..1) a probe is too poor for a firm match.
+    """
 
     calibration: Calibration | None
     fallback: float
+    probe_quality: float = 0
 
-    def for_verification(self, *, max_fmr: float | None = None, threshold: float | None = None) -> Rule:
-        """Return the rule for one pair: at most the share `max_fmr` of pairs of different people is a match.
+    def for_verification(self, faces: int = 1, *, max_fmr: float | None = None, threshold: float | None = None) -> Rule:
+        """Return the rule for a template of `faces`: at most the share `max_fmr` of other people's probes matches it.
 
         Raises CalibrationMissing when a rate is asked for and there is no calibration.
         """
         if threshold is not None:
             return _exact(threshold)
-        return self._at(max_fmr, DEFAULT_MAX_FMR)
+        wanted = None if max_fmr is None else max_fmr / comparisons_of(faces)
+        return self._at(wanted, DEFAULT_MAX_FMR / comparisons_of(faces))
 
-    def for_identification(self, faces: int, *, max_fpir: float | None = None, threshold: float | None = None) -> Rule:
-        """Return the rule for a gallery of `faces`: at most the share `max_fpir` of strangers finds a match in it.
+    def for_identification(
+        self, comparisons: float, *, max_fpir: float | None = None, threshold: float | None = None
+    ) -> Rule:
+        """Return the rule for a gallery worth `comparisons`: at most the share `max_fpir` of strangers matches in it.
 
         Raises CalibrationMissing as above.
         """
         if threshold is not None:
             return _exact(threshold)
-        wanted = None if max_fpir is None else rate_for_chance(max_fpir, faces)
-        return self._at(wanted, rate_for_chance(DEFAULT_MAX_FPIR, faces))
+        wanted = None if max_fpir is None else rate_for_chance(max_fpir, comparisons)
+        return self._at(wanted, rate_for_chance(DEFAULT_MAX_FPIR, comparisons))
 
-    def fmr(self, similarity: float) -> float | None:
-        """Return the share of pairs of different people that reach a similarity, None without a calibration."""
-        return None if self.calibration is None else self.calibration.fmr(similarity)
+    def fmr(self, similarity: float, faces: int = 1) -> float | None:
+        """Return the share of other people that reach a similarity to a template of `faces`.
 
-    def fpir(self, similarity: float, faces: int) -> float | None:
-        """Return the chance that a stranger reaches a similarity somewhere among `faces`, None as above."""
-        return None if self.calibration is None else chance_among(self.calibration.fmr(similarity), faces)
+        None without a calibration.
+        """
+        return self.fpir(similarity, comparisons_of(faces))
+
+    def fpir(self, similarity: float, comparisons: float) -> float | None:
+        """Return the chance that a stranger reaches a similarity in a gallery worth `comparisons`, None as above."""
+        return None if self.calibration is None else chance_among(self.calibration.fmr(similarity), comparisons)
+
+    def quality(self, face: Face) -> Quality:
+        """Judge a face by the scale of the network in use."""
+        return judge(face.measures, face.norm, self.calibration.typical_norm if self.calibration else None)
+
+    def is_poor(self, *qualities: Quality) -> bool:
+        """Say whether any face of a comparison is too poor for a firm match."""
+        return any(each.score < self.probe_quality for each in qualities)
 
     def _at(self, wanted: float | None, default: float) -> Rule:
         if self.calibration is None:
@@ -84,8 +105,8 @@ class Policy:
         return Rule(self.calibration.threshold(rate), *self.calibration.doubt(rate))
 
 
-PolicyOf = Callable[[str], Policy]
-"""The policy of a collection, by its name."""
+PolicyOf = Callable[[Collection], Policy]
+"""The policy of a collection."""
 
 
 def _exact(threshold: float) -> Rule:

@@ -3,25 +3,40 @@
 from dataclasses import dataclass
 
 from app.errors import NoFace
+from app.identities.values import Collection
+from app.quality import Quality
 from app.recognition.analysis import Analysis, Face
 from app.recognition.gallery import Gallery
-from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.matching import candidate, template
+from app.recognition.policy import Outcome, Policy, PolicyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A face of a photo, and how usable it is."""
+
+    face: Face
+    quality: Quality
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled face.
+    """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled identity.
 
-    `fmr` is the share of pairs of different people at least as similar, None where the network is not calibrated.
+    `fmr` is the share of other people at least as similar to this reference, None where the network is not calibrated.
+    `is_poor` says that a face is below the collection's least quality. Of an identity, `reference_face_id` is the face
+    nearest to the probe and `reference_faces` how many faces it was compared with.
     """
 
     verdict: Outcome
     similarity: float
     threshold: float
     fmr: float | None
-    probe_face: Face
-    reference_face: Face | None
-    reference_face_id: str | None
+    is_poor: bool
+    probe: Seen
+    reference: Seen | None = None
+    reference_face_id: str | None = None
+    reference_faces: int = 1
 
 
 class VerificationService:
@@ -41,13 +56,19 @@ class VerificationService:
         max_fmr: float | None = None,
         threshold: float | None = None,
     ) -> Verification:
-        """Compare two photos by the collection's policy; raises a PhotoRefused (also NoFace) or CalibrationMissing."""
-        policy = self._policy_of(collection)
+        """Compare two photos by the collection's policy; its templates, which may be of another network, are not asked.
+
+        Raises CollectionUnknown, CalibrationMissing, or a PhotoRefused (also NoFace).
+        """
+        target = self._gallery.collection(collection)
+        policy = self._policy_of(target)
         rule = policy.for_verification(max_fmr=max_fmr, threshold=threshold)
-        probe_face = self._main_face(probe, "probe")
-        reference_face = self._main_face(reference, "reference")
-        similarity = float(probe_face.vector @ reference_face.vector)
-        return _decided(policy, rule, similarity, probe_face, reference_face, None)
+        seen = self._main_face(probe, "probe", target, policy)
+        other = self._main_face(reference, "reference", target, policy)
+        similarity = float(seen.face.vector @ other.face.vector)
+        is_poor = policy.is_poor(seen.quality, other.quality)
+        verdict = rule.outcome(similarity, is_doubtful=is_poor)
+        return Verification(verdict, similarity, rule.threshold, policy.fmr(similarity), is_poor, seen, other)
 
     def verify_identity(
         self,
@@ -58,28 +79,30 @@ class VerificationService:
         max_fmr: float | None = None,
         threshold: float | None = None,
     ) -> Verification:
-        """Compare a photo with all faces of an enrolled identity: the best one counts.
+        """Compare a photo with an enrolled identity: with the template of all its faces.
 
         Raises IdentityUnknown, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused (also NoFace).
         """
         target = self._gallery.require(collection)
-        policy = self._policy_of(collection)
-        rule = policy.for_verification(max_fmr=max_fmr, threshold=threshold)
-        owners, vectors = self._gallery.templates(target, identity_id)
-        probe_face = self._main_face(probe, "probe")
-        similarities = vectors @ probe_face.vector
-        best = int(similarities.argmax())
-        return _decided(policy, rule, float(similarities[best]), probe_face, None, owners[best].face_id)
+        policy = self._policy_of(target)
+        enrolled = self._gallery.enrolled(target, identity_id)
+        rule = policy.for_verification(len(enrolled.keys), max_fmr=max_fmr, threshold=threshold)
+        seen = self._main_face(probe, "probe", target, policy)
+        found = candidate(seen.face.vector, enrolled, float(template(enrolled) @ seen.face.vector))
+        is_poor = policy.is_poor(seen.quality)
+        return Verification(
+            rule.outcome(found.similarity, is_doubtful=is_poor),
+            found.similarity,
+            rule.threshold,
+            policy.fmr(found.similarity, found.faces),
+            is_poor,
+            seen,
+            reference_face_id=found.face_id,
+            reference_faces=found.faces,
+        )
 
-    def _main_face(self, photo: bytes, role: str) -> Face:
-        faces = self._analysis.analyse(photo)
+    def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> Seen:
+        faces = self._analysis.analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")
-        return faces[0]
-
-
-def _decided(
-    policy: Policy, rule: Rule, similarity: float, probe: Face, reference: Face | None, face_id: str | None
-) -> Verification:
-    verdict, fmr = rule.outcome(similarity), policy.fmr(similarity)
-    return Verification(verdict, similarity, rule.threshold, fmr, probe, reference, face_id)
+        return Seen(faces[0], policy.quality(faces[0]))

@@ -1,8 +1,15 @@
 import base64
+import re
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
+import cv2
+import numpy as np
 import pytest
+from sqlalchemy import select, update
+
+from app.database.tables import EnrolmentTable
+from app.identities.values import Practice
 
 
 def enroll(client, *photos, headers=None, **fields):
@@ -25,6 +32,7 @@ def test_a_person_is_enrolled_under_the_callers_id(client, faces_of):
     assert UUID(face["face_id"])
     assert face["photo"] == 0
     assert 0.6 < face["detection_score"] <= 1
+    assert face["quality"] == {"score": pytest.approx(0.6, abs=0.1), "reasons": []}
     left, top, right, bottom = face["box"]
     assert 90 < right - left < 130
     assert top < bottom
@@ -71,10 +79,68 @@ def test_the_main_face_of_several_is_taken_on_demand(client, group_photo):
 
 
 def test_more_photos_are_added_to_the_same_person(client, faces_of, portrait):
-    for photo in (faces_of[4], portrait):
+    for faces, photo in enumerate((faces_of[4], portrait), start=1):
         assert enroll(client, photo, identity_id="two-looks").status_code == 200
-    assert similar(client, faces_of[4], "two-looks") > 0.99
-    assert similar(client, portrait, "two-looks") > 0.99
+        answer = client.post("/verify", files={"probe": photo}, data={"identity_id": "two-looks"}).json()
+        assert answer["reference_face"]["faces"] == faces
+    # Two people: the template lies between them.
+    assert 0.5 < similar(client, faces_of[4], "two-looks") < 0.9
+    assert 0.5 < similar(client, portrait, "two-looks") < 0.9
+
+
+@pytest.fixture
+def exacting(client):
+    """A collection that takes nothing below a quality of 0.45."""
+    client.app.state.services.gallery.ensure("exacting", Practice(enrol_quality=0.45))
+    return "exacting"
+
+
+def test_a_poor_photo_is_refused_with_reasons_and_a_good_one_is_taken(client, exacting, faces_of):
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(faces_of[0], np.uint8), cv2.IMREAD_COLOR))
+    poor = cv2.imencode(".png", cv2.GaussianBlur(pixels, (0, 0), 4))[1].tobytes()
+    answer = enroll(client, poor, faces_of[0], identity_id="ada", collection=exacting)
+    assert answer.status_code == 200
+    assert [face["photo"] for face in answer.json()["faces"]] == [1]
+    (rejected,) = answer.json()["rejected"]
+    assert (rejected["photo"], rejected["code"]) == (0, "low_quality")
+    assert re.fullmatch(
+        r"the face's quality is 0\.\d\d \(.*blurred.*\); the collection takes 0\.45 or more", rejected["detail"]
+    )
+    alone = enroll(client, poor, identity_id="bob", collection=exacting)
+    assert (alone.status_code, alone.json()["code"]) == (422, "nothing_enrolled")
+    assert [each["code"] for each in alone.json()["rejected"]] == ["low_quality"]
+
+
+def test_a_retry_of_before_there_was_a_quality_is_answered(client, faces_of):
+    headers = {"Idempotency-Key": str(uuid4())}
+    first = enroll(client, faces_of[5], headers=headers, identity_id="early").json()
+    with client.app.state.services.database.engine.begin() as connection:
+        row = EnrolmentTable.idempotency_key == headers["Idempotency-Key"]
+        answer = connection.execute(select(EnrolmentTable.answer).where(row)).scalar_one()
+        del answer["faces"][0]["quality"]
+        connection.execute(update(EnrolmentTable).where(row).values(answer=answer))
+    again = enroll(client, faces_of[5], headers=headers, identity_id="early")
+    assert again.status_code == 200
+    first["faces"][0]["quality"] = None
+    assert again.json() == first
+
+
+def test_collections_count_what_is_enrolled_in_them(client, faces_of):
+    client.app.state.services.gallery.ensure("counted")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(
+                lambda number: enroll(
+                    client, *faces_of[number : number + 2], identity_id=f"p{number % 3}", collection="counted"
+                ),
+                range(5),
+            )
+        )
+    assert all(answer.status_code == 200 for answer in answers)
+    gallery = client.app.state.services.gallery
+    counted = gallery.require("counted")
+    assert (counted.faces, counted.identities, counted.revision) == (10, 3, 5)
+    assert [(each.faces, each.indexed) for each in gallery.states() if each.collection == "counted"] == [(10, 10)]
 
 
 def test_a_retry_with_the_same_key_changes_nothing(client, faces_of):

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.factory.services import open_calibrations
+from app.identities.values import Practice
 from app.main import create_app
 
 
@@ -76,7 +78,9 @@ def test_json_says_the_same_as_multipart(enrolled, portrait):
 def test_the_stages_are_timed(enrolled, portrait):
     timing = identify(enrolled, portrait).headers["server-timing"]
     assert re.fullmatch(
-        r"decode;dur=[\d.]+, detect;dur=[\d.]+, align;dur=[\d.]+, embed;dur=[\d.]+, search;dur=[\d.]+", timing
+        r"decode;dur=[\d.]+, detect;dur=[\d.]+, align;dur=[\d.]+, embed;dur=[\d.]+, assess;dur=[\d.]+, "
+        r"search;dur=[\d.]+",
+        timing,
     )
 
 
@@ -96,8 +100,9 @@ def test_candidates_carry_their_error_rates(enrolled, faces_of):
     first, second = face["candidates"][:2]
     assert face["margin"] == pytest.approx(first["similarity"] - second["similarity"])
     assert first["fmr"] < second["fmr"]
-    # Twelve faces are enrolled: a stranger has about twelve times the chance of one pair.
-    assert second["fpir"] == pytest.approx(1 - (1 - second["fmr"]) ** 12)
+    # Six people are enrolled, all with two faces: a stranger has about six times the chance of one of them.
+    assert first["faces"] == second["faces"] == 2
+    assert second["fpir"] == pytest.approx(1 - (1 - second["fmr"]) ** 6)
 
 
 def test_the_margin_does_not_depend_on_how_many_candidates_are_wanted(enrolled, faces_of):
@@ -133,3 +138,83 @@ def test_a_network_without_a_calibration_promises_no_rate(settings, portrait):
         assert candidate["fpir"] is None
         answer = identify(client, portrait, max_fpir="0.01")
         assert (answer.status_code, answer.json()["code"]) == (409, "calibration_missing")
+
+
+# Quality
+
+
+def dimmed(photo, factor):
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR))
+    return cv2.imencode(".png", (pixels * factor).astype(np.uint8))[1].tobytes()
+
+
+def blurred(photo, sigma):
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR))
+    return cv2.imencode(".png", cv2.GaussianBlur(pixels, (0, 0), sigma))[1].tobytes()
+
+
+def test_every_face_carries_its_quality(enrolled, group_photo):
+    for face in identify(enrolled, group_photo).json()["faces"]:
+        assert set(face["quality"]) == {"score", "reasons"}
+        assert 0.3 < face["quality"]["score"] <= 1
+        assert face["low_quality"] is False
+
+
+def test_what_is_wrong_with_a_face_is_named(enrolled, faces_of):
+    (good,) = identify(enrolled, faces_of[0]).json()["faces"]
+    (blurry,) = identify(enrolled, blurred(faces_of[0], 4)).json()["faces"]
+    (dark,) = identify(enrolled, dimmed(faces_of[0], 0.15)).json()["faces"]
+    assert good["quality"]["reasons"] == []
+    assert "blurred" in blurry["quality"]["reasons"]
+    assert "dark" in dark["quality"]["reasons"]
+    assert good["quality"]["score"] > max(each["quality"]["score"] for each in (blurry, dark))
+
+
+def collection(client, name, **practice):
+    services = client.app.state.services
+    services.gallery.ensure(name, Practice(**practice))
+    return name
+
+
+def test_a_probe_below_the_collections_least_quality_is_possible_at_best(client, faces_of):
+    people = collection(client, "exacting-probes", probe_quality=1)
+    assert client.post(
+        "/enroll", files={"photos": faces_of[0]}, data={"identity_id": "ada", "collection": people}
+    ).is_success
+    (face,) = identify(client, faces_of[0], collection=people).json()["faces"]
+    assert (face["verdict"], face["low_quality"]) == ("possible", True)
+    assert face["candidates"][0]["similarity"] > 0.99
+    (face,) = identify(client, faces_of[0], collection=people, threshold="0.9").json()["faces"]
+    assert (face["verdict"], face["low_quality"]) == ("match", True)
+    (stranger,) = identify(client, faces_of[1], collection=people).json()["faces"]
+    assert (stranger["verdict"], stranger["low_quality"]) == ("unknown", True)
+
+
+def test_an_uncalibrated_network_judges_by_what_can_be_seen(settings, portrait):
+    plain = settings.model_copy(update={"detector": "retinaface"})
+    with TestClient(create_app(plain)) as client:
+        (face,) = identify(client, portrait).json()["faces"]
+        assert face["quality"]["score"] == pytest.approx(0.75, abs=0.02)
+
+
+# Each collection in its own way
+
+
+def test_collections_are_embedded_and_judged_each_in_its_own_way(client, settings, portrait, faces_of):
+    services = client.app.state.services
+    calibrations = open_calibrations(settings, services.packs)
+    vectors = {}
+    for kind in (True, False):
+        name = collection(client, f"flip-{kind}", is_flip_averaged=kind)
+        fields = {"identity_id": "eileen", "collection": name}
+        assert client.post("/enroll", files={"photos": portrait}, data=fields).is_success
+        answer = identify(client, portrait, collection=name, max_fpir="0.001").json()
+        (found,) = answer["faces"][0]["candidates"]
+        assert found["similarity"] == pytest.approx(1, abs=1e-4)
+        shipped = calibrations.shipped(is_flip_averaged=kind)
+        assert shipped is not None
+        assert answer["threshold"] == shipped.threshold(1e-3)
+        other = identify(client, faces_of[0], collection=name).json()["faces"][0]["candidates"][0]
+        assert other["fmr"] == pytest.approx(shipped.fmr(other["similarity"]))
+        vectors[kind] = services.gallery.enrolled(services.gallery.require(name), "eileen").vectors[0]
+    assert not np.allclose(vectors[True], vectors[False], atol=0.01)

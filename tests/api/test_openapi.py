@@ -1,6 +1,9 @@
 import re
 
+import pytest
+
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.quality import Reason
 
 PATHS = ("/enroll", "/verify", "/identify")
 
@@ -24,6 +27,33 @@ def test_answers_have_examples_that_fit(client):
     for answer in (EnrollAnswer, VerifyAnswer, IdentifyAnswer):
         (example,) = answer.model_json_schema()["examples"]
         answer.model_validate(example)
+
+
+@pytest.mark.parametrize("answer", [EnrollAnswer, VerifyAnswer, IdentifyAnswer])
+def test_examples_show_every_field(answer):
+    """A client that is written after the example knows all that an answer holds."""
+    schema = answer.model_json_schema()
+
+    def compare(part, example):
+        options = [part, *part.get("anyOf", [])]
+        named = [schema["$defs"][each["$ref"].rpartition("/")[2]] for each in options if "$ref" in each]
+        (described,) = named or [part]
+        if isinstance(example, dict):
+            assert set(example) == set(described["properties"])
+            for name, each in described["properties"].items():
+                compare(each, example[name])
+        elif isinstance(example, list):
+            for each in example:
+                compare(described.get("items", {}), each)
+
+    (example,) = schema["examples"]
+    compare(schema, example)
+
+
+def test_the_reasons_of_a_poor_face_are_listed(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert set(schemas["Reason"]["enum"]) == set(Reason)
+    assert schemas["QualitySchema"]["properties"]["reasons"]["items"] == {"$ref": "#/components/schemas/Reason"}
 
 
 def test_errors_are_problems(client):

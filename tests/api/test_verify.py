@@ -2,6 +2,8 @@ import base64
 
 import pytest
 
+from app.identities.values import Practice
+
 
 def verify(client, **parts):
     files = {name: part for name, part in parts.items() if isinstance(part, bytes)}
@@ -27,6 +29,9 @@ def test_a_photo_matches_itself(client, faces_of):
         assert len(face["box"]) == 4
         assert len(face["landmarks"]) == 5
         assert face["detection_score"] > 0.6
+        assert face["quality"] == {"score": pytest.approx(0.6, abs=0.1), "reasons": []}
+    assert body["low_quality"] is False
+    assert (body["reference_face"]["face_id"], body["reference_face"]["faces"]) == (None, 1)
 
 
 def test_different_people_do_not_match(client, faces_of):
@@ -36,16 +41,47 @@ def test_different_people_do_not_match(client, faces_of):
         assert answer["similarity"] < answer["threshold"]
 
 
-def test_an_identity_is_compared_by_its_nearest_face(client, faces_of, portrait):
-    enrolled = {
-        verify(client, probe=photo, identity_id="two-faced").json()["reference_face"]["face_id"]
-        for photo in (portrait, faces_of[0])
-    }
-    assert len(enrolled) == 2
-    answer = verify(client, probe=portrait, identity_id="two-faced").json()
-    assert answer["verdict"] == "match"
-    assert answer["similarity"] > 0.99
-    assert answer["reference_face"]["box"] is None
+def test_an_identity_is_compared_by_all_its_faces_and_the_nearest_is_named(client, faces_of, portrait):
+    """Two people under one name: the template lies between them, and strangers are far from it."""
+    answers = [verify(client, probe=photo, identity_id="two-faced").json() for photo in (portrait, faces_of[0])]
+    assert len({answer["reference_face"]["face_id"] for answer in answers}) == 2
+    for answer in answers:
+        assert answer["verdict"] == "match"
+        assert 0.6 < answer["similarity"] < 0.85
+        assert answer["reference_face"]["faces"] == 2
+        assert answer["reference_face"]["box"] is answer["reference_face"]["quality"] is None
+    stranger = verify(client, probe=faces_of[3], identity_id="two-faced").json()
+    assert stranger["verdict"] == "no_match"
+
+
+def test_a_template_of_two_faces_is_judged_more_strictly(client, faces_of, portrait):
+    for max_fmr in ("0.1", "0.0001"):
+        photos, template = (
+            verify(client, probe=faces_of[3], max_fmr=max_fmr, **reference).json()
+            for reference in ({"reference": portrait}, {"identity_id": "two-faced"})
+        )
+        assert photos["threshold"] < template["threshold"]
+    threshold = repr(template["similarity"])
+    assert verify(client, probe=faces_of[3], identity_id="two-faced", threshold=threshold).json()["verdict"] == "match"
+
+
+def test_strangers_reach_a_template_of_two_faces_more_often(client, faces_of):
+    answer = verify(client, probe=faces_of[3], identity_id="two-faced").json()
+    services = client.app.state.services
+    policy = services.verification._policy_of(services.gallery.require("default"))
+    assert answer["fmr"] == pytest.approx(1 - (1 - policy.fmr(answer["similarity"])) ** 2**0.5)
+    assert answer["fmr"] > policy.fmr(answer["similarity"])
+
+
+def test_a_poor_face_is_possible_at_best(client, faces_of):
+    client.app.state.services.gallery.ensure("exacting", Practice(probe_quality=1))
+    exacting = {"probe": faces_of[0], "reference": faces_of[0], "collection": "exacting"}
+    answer = verify(client, **exacting).json()
+    assert (answer["verdict"], answer["low_quality"]) == ("possible", True)
+    answer = verify(client, **exacting, threshold="0.9").json()
+    assert (answer["verdict"], answer["low_quality"]) == ("match", True)
+    answer = verify(client, **{**exacting, "reference": faces_of[1]}).json()
+    assert (answer["verdict"], answer["low_quality"]) == ("no_match", True)
 
 
 def test_json_says_the_same_as_multipart(client, faces_of, portrait):

@@ -1,8 +1,32 @@
+import numpy as np
 import pytest
 
 from app.config import read_settings
-from app.errors import CollectionExists, PackUnknown, SchemaOutdated, SettingsInvalid
+from app.errors import (
+    CollectionExists,
+    CollectionNotEmpty,
+    CollectionUnknown,
+    PackUnknown,
+    SchemaOutdated,
+    SettingsInvalid,
+)
+from app.faces import Detection
 from app.factory.services import open_store
+from app.identities.values import NewFace, Person, Practice
+
+FLIPPED = "flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe)"
+
+
+def practice_of(name: str) -> Practice:
+    return open_store(read_settings()).collection(name).practice
+
+
+def enrol(name: str, identity_id: str, faces: int) -> None:
+    store = open_store(read_settings())
+    detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
+    vector = np.array([1, 0, 0], np.float32)
+    new = [NewFace(f"{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64) for number in range(faces)]
+    store.enrol(store.collection(name), Person(identity_id), new)
 
 
 def rows(output: str) -> list[list[str]]:
@@ -27,8 +51,8 @@ def test_collections_are_listed(arcid, tiny, monkeypatch):
     result = arcid("collections", "list")
     assert result.exit_code == 0
     assert rows(result.output) == [
-        ["Ada's", "guests", "arcface-w600k-r50", "0", "0"],
-        ["people", "tiny-net", "0", "0"],
+        ["Ada's", "guests", "arcface-w600k-r50", "0", "0", "0", *FLIPPED.split()],
+        ["people", "tiny-net", "0", "0", "0", *FLIPPED.split()],
     ]
 
 
@@ -51,3 +75,91 @@ def test_a_database_of_ones_own_is_not_upgraded_silently(arcid, tmp_path, monkey
         assert isinstance(arcid("collections", *command).exception, SchemaOutdated)
     arcid("db", "upgrade")
     assert arcid("collections", "create", "people").exit_code == 0
+
+
+def test_the_list_counts_people_faces_and_writes(arcid, tiny):
+    arcid("collections", "create", "people", "--no-flip", "--probe-quality", "0")
+    enrol("people", "ada", 3)
+    enrol("people", "bob", 1)
+    result = arcid("collections", "list")
+    assert result.output.splitlines()[0].split() == [
+        "collection",
+        "network",
+        "identities",
+        "faces",
+        "revision",
+        "practice",
+    ]
+    described = "plain, quality from 0.25 (enrolment) and 0 (probe)"
+    assert rows(result.output) == [["people", "tiny-net", "2", "4", "2", *described.split()]]
+
+
+# Practice
+
+
+@pytest.mark.parametrize(
+    ("options", "practice"),
+    [
+        ((), Practice()),
+        (("--flip",), Practice(is_flip_averaged=True)),
+        (("--no-flip",), Practice(is_flip_averaged=False)),
+        (("--enrol-quality", "0.5"), Practice(enrol_quality=0.5)),
+        (("--no-flip", "--enrol-quality", "0", "--probe-quality", "1"), Practice(False, 0, 1)),  # noqa: FBT003 - a value
+    ],
+)
+def test_a_collection_is_made_with_the_practice_asked_for(arcid, tiny, options, practice):
+    assert arcid("collections", "create", "people", *options).exit_code == 0
+    assert practice_of("people") == practice
+
+
+@pytest.mark.parametrize(
+    ("setting", "options", "is_flip_averaged"),
+    [("false", (), False), ("false", ("--flip",), True), ("true", ("--no-flip",), False), ("true", (), True)],
+)
+def test_the_setting_holds_for_a_new_collection_that_says_nothing(
+    arcid, tiny, monkeypatch, setting, options, is_flip_averaged
+):
+    monkeypatch.setenv("ARCID_INFERENCE__FLIP", setting)
+    arcid("collections", "create", "people", *options)
+    assert practice_of("people") == Practice(is_flip_averaged)
+
+
+def test_what_is_set_changes_and_the_rest_stays(arcid, tiny):
+    arcid("collections", "create", "people", "--enrol-quality", "0.5")
+    result = arcid("collections", "set", "people", "--no-flip", "--probe-quality", "0.3")
+    described = "plain, quality from 0.5 (enrolment) and 0.3 (probe)"
+    assert (result.exit_code, result.output) == (0, f"people: {described}\n")
+    assert practice_of("people") == Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.3)
+    assert arcid("collections", "set", "people").output == f"people: {described}\n"
+    assert rows(arcid("collections", "list").output)[0][5:] == described.split()
+
+
+def test_the_setting_does_not_change_a_collection_that_is_there(arcid, tiny, monkeypatch):
+    arcid("collections", "create", "people")
+    monkeypatch.setenv("ARCID_INFERENCE__FLIP", "false")
+    arcid("collections", "set", "people", "--enrol-quality", "0.4")
+    assert practice_of("people") == Practice(is_flip_averaged=True, enrol_quality=0.4)
+
+
+def test_once_somebody_is_enrolled_only_the_gates_can_be_set(arcid, tiny):
+    arcid("collections", "create", "people")
+    enrol("people", "ada", 1)
+    assert arcid("collections", "set", "people", "--flip", "--enrol-quality", "0.4").exit_code == 0
+    result = arcid("collections", "set", "people", "--no-flip", "--enrol-quality", "0.1")
+    assert isinstance(result.exception, CollectionNotEmpty)
+    assert practice_of("people") == Practice(enrol_quality=0.4)
+
+
+def test_a_collection_that_does_not_exist_cannot_be_set(arcid, tiny):
+    arcid("db", "upgrade")
+    assert isinstance(arcid("collections", "set", "nobody", "--flip").exception, CollectionUnknown)
+
+
+@pytest.mark.parametrize("option", ["--enrol-quality", "--probe-quality"])
+@pytest.mark.parametrize("quality", ["-0.1", "1.01", "good", "nan"])
+def test_a_quality_is_from_0_to_1(arcid, tiny, option, quality):
+    result = arcid("collections", "create", "people", option, quality)
+    assert (result.exit_code, option in result.output) == (2, True)
+    arcid("collections", "create", "people")
+    assert arcid("collections", "set", "people", option, quality).exit_code == 2
+    assert practice_of("people") == Practice()

@@ -94,6 +94,13 @@ def test_pairs_of_lfw(evaluate, people, pairs_file, tmp_path):
         assert 0 <= low <= high <= 1
     assert report["pairs"] == {"genuine": 6, "impostor": 6, "not_compared": 1, "folds": 2}
     assert report["setup"]["pack"] == "open"
+    assert report["setup"]["degraded"] is False
+    assert report["error_versus_discard"] == {
+        "far": None,
+        "threshold": None,
+        "points": [],
+        "note": "fewer than 10 impostor pairs above",
+    }
     assert "accuracy" in output
     assert "1 of 14 photos without a face" in output
     with np.load(saved, allow_pickle=False) as kept:
@@ -101,6 +108,8 @@ def test_pairs_of_lfw(evaluate, people, pairs_file, tmp_path):
         assert kept["failures"].tolist() == ["Ada/Ada_0003.jpg"]
         np.testing.assert_allclose(np.linalg.norm(kept["embeddings"], axis=1), kept["norms"], rtol=1e-5)
         assert (kept["boxes"][:, 2] > kept["boxes"][:, 0]).all()
+        assert kept["quality"].shape == (13,)
+        assert ((kept["quality"] > 0) & (kept["quality"] <= 1)).all()
     assert page.count("data:image/svg+xml") == 3
     assert "data:image/jpeg" in page
     assert "Bob/Bob_0001.jpg" in page
@@ -141,6 +150,10 @@ def test_crops_in_a_bin(evaluate, faces_of, tmp_path):
     assert report["setup"]["detector"] is None
     assert report["failures_to_enrol"] == 0
     assert report["accuracy"] > 0.7
+    worse, _, _ = evaluate("verification", "--bin", tmp_path / "set.bin", "--aligned", "--degrade")
+    assert worse["setup"] == {**report["setup"], "degraded": True}
+    assert worse["failures_to_enrol"] == 0
+    assert worse["auc"] != report["auc"]
 
 
 def test_every_pair_of_a_folder(evaluate, people):
@@ -194,6 +207,57 @@ def test_what_is_wrong_is_said(evaluate, people, tmp_path):
     (tmp_path / "bad.npy").write_bytes(pickle.dumps(random_people))
     with pytest.raises(EvaluationInvalid, match=r"bad\.npy"):
         evaluate("identification", "--distractors", tmp_path / "bad.npy", *out)
+
+
+def test_degraded_photos_have_embeddings_of_their_own(evaluate, people, tmp_path):
+    files = tmp_path / "as_they_are.npz", tmp_path / "worse.npz", tmp_path / "again.npz"
+    for file, options in zip(files, ([], ["--degrade"], ["--degrade", "--no-cache"]), strict=True):
+        report, _, _ = evaluate("identification", "--images", people, "--save-embeddings", file, *options)
+        assert report["setup"]["degraded"] is bool(options)
+    as_they_are, worse, again = (dict(np.load(file)) for file in files)
+    for name, found in worse.items():
+        np.testing.assert_array_equal(found, again[name])
+    common = [name for name in as_they_are["files"] if name in worse["files"]]
+    quality, lower = (
+        np.array([saved["quality"][list(saved["files"]).index(name)] for name in common])
+        for saved in (as_they_are, worse)
+    )
+    assert lower.mean() < quality.mean()
+
+
+def test_a_photo_that_is_accepted_is_accepted_made_worse(evaluate, faces_of, portrait, tmp_path, monkeypatch):
+    for number, photo in enumerate([*faces_of, portrait]):
+        (tmp_path / "people" / "Ada").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "people" / "Ada" / f"{number}.jpg").write_bytes(photo)
+    longest = max(map(len, faces_of))
+    assert longest < len(portrait)
+    monkeypatch.setenv("ARCID_LIMITS__PHOTO_BYTES", str(longest))
+    report, _, _ = evaluate("verification", "--all-pairs", "--images", tmp_path / "people", "--degrade")
+    refused = [each["file"] for each in report["failed_photos"] if each["reason"] != "no_face"]
+    assert refused == ["Ada/6.jpg"]
+    assert report["setup"]["limits"]["photo_bytes"] == longest
+
+
+@pytest.mark.lfw
+def test_rejecting_poor_faces_removes_errors(evaluate, lfw, tmp_path):
+    """400 pairs of one person, of people with four or five photos, and all pairs of these; made worse."""
+    pairs = 0
+    for folder in sorted((lfw / "images").iterdir()):
+        photos = sorted(folder.glob("*.jpg"))
+        if len(photos) in {4, 5} and pairs < 400:
+            pairs += len(photos) * (len(photos) - 1) // 2
+            (tmp_path / "people").mkdir(exist_ok=True)
+            (tmp_path / "people" / folder.name).symlink_to(folder)
+    report, page, output = evaluate("verification", "--all-pairs", "--images", tmp_path / "people", "--degrade")
+    curve = report["error_versus_discard"]
+    fnmr = {each["discarded"]: each["fnmr"] for each in curve["points"]}
+    assert curve["far"] == "1e-3"
+    assert fnmr[0] == pytest.approx(1 - report["tar_at_far"]["1e-3"]["tar"])
+    assert fnmr[0] > fnmr[0.1] > fnmr[0.3] > fnmr[0.5]
+    assert fnmr[0.3] < 0.75 * fnmr[0]
+    assert curve["points"][-1]["pairs"] == curve["points"][0]["pairs"] - curve["points"][0]["pairs"] // 2
+    assert "FNMR without the worst 50 %" in output
+    assert page.count("data:image/svg+xml") == 4
 
 
 @pytest.mark.lfw

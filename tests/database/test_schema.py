@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -11,7 +12,10 @@ from app.config import PROJECT
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
 from app.database.tables import Base
-from app.errors import DatabaseUnavailable, SchemaOutdated
+from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
+from app.faces import Detection
+from app.identities.store import IdentityStore
+from app.identities.values import NewFace, Person, Practice
 
 MIGRATIONS = PROJECT / "migrations"
 TABLES = {"alembic_version", "collections", "enrolments", "faces", "identities"}
@@ -29,13 +33,29 @@ def schema(engine):
     return Schema(engine, MIGRATIONS)
 
 
-def migrated(engine, target: str) -> None:
+_COLLECTION = """
+    INSERT INTO collections (id, name, model, dimension, revision, created_at)
+    VALUES (:key, :name, 'm', 4, 7, '2026-01-01 00:00:00')
+"""
+_ENROLMENT = "INSERT INTO enrolments VALUES (NULL, :key, 'k', :sha256, '{}', '2026-01-01 00:00:00')"
+_IDENTITY = """
+    INSERT INTO identities VALUES (:person, :key, :id, NULL, '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')
+"""
+_FACE = """
+    INSERT INTO faces VALUES (
+        NULL, :face, :key, :person, 'm', x'0000803f000000000000000000000000', 20.5, 0.9, '[0, 0, 9, 9]', '[]', :sha256,
+        '2026-01-01 00:00:00'
+    )
+"""
+
+
+def migrated(engine, target: str, *, is_upgrade: bool = False) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, target)
+        (command.upgrade if is_upgrade else command.downgrade)(config, target)
 
 
 def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine, schema):
@@ -71,7 +91,7 @@ def test_upgrade_brings_the_database_to_the_head(schema):
 def test_upgrading_twice_keeps_what_is_stored(engine, schema):
     schema.upgrade()
     with engine.begin() as connection:
-        connection.execute(text("INSERT INTO collections VALUES (1, 'a', 'm', 4, 0, '2026-01-01 00:00:00')"))
+        connection.execute(text(_COLLECTION), {"key": 1, "name": "a"})
     schema.upgrade()
     schema.require_current()
     with engine.connect() as connection:
@@ -127,3 +147,96 @@ def test_a_folder_with_a_percent_sign_is_no_trouble(engine, tmp_path):
     schema = Schema(engine, folder)
     schema.upgrade()
     schema.require_current()
+
+
+# 0002: quality, practice, counters
+
+
+@pytest.fixture
+def filled(engine):
+    """A database of the first revision: `many` with 3 people and 6 faces, `few` with 1 and 1, `none`."""
+    migrated(engine, "0001", is_upgrade=True)
+    with engine.begin() as connection:
+        for key, (name, faces) in enumerate({"many": (1, 2, 3), "few": (1,), "none": ()}.items(), start=1):
+            connection.execute(text(_COLLECTION), {"key": key, "name": name})
+            connection.execute(text(_ENROLMENT), {"key": key, "sha256": "0" * 64})
+            for number, count in enumerate(faces):
+                person = 10 * key + number
+                connection.execute(text(_IDENTITY), {"person": person, "key": key, "id": f"p{person}"})
+                for face in range(count):
+                    row = {"face": f"face-{person}-{face}", "key": key, "person": person, "sha256": "a" * 64}
+                    connection.execute(text(_FACE), row)
+    return engine
+
+
+def everything(engine) -> dict[str, list[dict[str, object]]]:
+    with engine.connect() as connection:
+        return {
+            table: [dict(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]  # noqa: S608 - a name from above
+            for table in sorted(TABLES - {"alembic_version"})
+        }
+
+
+def test_what_was_stored_by_the_first_revision_is_kept_and_counted(filled, schema):
+    before = everything(filled)
+    schema.upgrade()
+    schema.require_current()
+    after = everything(filled)
+    for table, rows in before.items():
+        assert len(rows) == len(after[table]) > 0
+        for old, new in zip(rows, after[table], strict=True):
+            assert old == {column: new[column] for column in old}
+    assert [(row["faces"], row["identities"]) for row in after["collections"]] == [(6, 3), (1, 1), (0, 0)]
+    assert {row["quality"] for row in after["faces"]} == {None}
+
+
+def test_collections_of_the_first_revision_get_no_gates(filled, schema):
+    schema.upgrade()
+    store = IdentityStore(filled)
+    assert {each.practice for each in store.collections()} == {Practice(True, 0, 0)}  # noqa: FBT003 - a value
+    many = store.collection("many")
+    assert (many.faces, many.identities, many.revision) == (6, 3, 7)
+    person = store.enrolled(many, "p12")
+    assert person.qualities.tolist() == [0.5, 0.5, 0.5]
+    assert person.vectors.tolist() == [[1, 0, 0, 0]] * 3
+
+
+def test_after_the_upgrade_the_counters_go_on(filled, schema):
+    schema.upgrade()
+    store = IdentityStore(filled)
+    face = NewFace(
+        "new",
+        np.eye(4, dtype=np.float32)[0],
+        1,
+        0.75,
+        Detection((0, 0, 1, 1), 1, np.zeros((5, 2), np.float32)),
+        "b" * 64,
+    )
+    store.enrol(store.collection("many"), Person("p10"), [face])
+    assert [(each.faces, each.identities) for each in map(store.collection, ("many", "few", "none"))] == [
+        (7, 3),
+        (1, 1),
+        (0, 0),
+    ]
+    with pytest.raises(CollectionNotEmpty):
+        store.change_practice("few", Practice(is_flip_averaged=False))
+    store.change_practice("none", Practice(is_flip_averaged=False))
+
+
+def test_back_at_the_first_revision_everything_is_as_it_was(filled, schema):
+    before = everything(filled)
+    schema.upgrade()
+    migrated(filled, "0001")
+    assert schema.current() == "0001"
+    assert everything(filled) == before
+    with pytest.raises(SchemaOutdated, match="revision 0001"):
+        schema.require_current()
+    schema.upgrade()
+    assert IdentityStore(filled).collection("many").faces == 6
+
+
+def test_a_collection_still_goes_with_all_that_it_holds(filled, schema):
+    schema.upgrade()
+    with filled.begin() as connection:
+        connection.execute(text("DELETE FROM collections"))
+    assert not any(everything(filled).values())

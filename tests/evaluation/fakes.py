@@ -5,8 +5,8 @@ import numpy as np
 from app.evaluation.values import Embedded, Photo
 
 
-def embedded(vectors, people) -> Embedded:
-    """Photos of `people` with given raw vectors; None is a photo without a face."""
+def embedded(vectors, people, quality=None) -> Embedded:
+    """Photos of `people` with given raw vectors and quality (else all 0.5); None is a photo without a face."""
     dimension = max(len(each) for each in vectors if each is not None)
     table = np.full((len(vectors), dimension), np.nan, np.float32)
     for place, each in enumerate(vectors):
@@ -15,11 +15,13 @@ def embedded(vectors, people) -> Embedded:
     photos = tuple(Photo(f"{person}/{place}.jpg", b"", str(person)) for place, person in enumerate(people))
     failures = {place: "no_face" for place, each in enumerate(vectors) if each is None}
     boxes = np.zeros((len(vectors), 4), np.float32)
-    return Embedded(photos, table, np.linalg.norm(table, axis=1), boxes, failures)
+    qualities = np.full(len(vectors), 0.5, np.float32) if quality is None else np.array(quality, np.float32)
+    qualities[list(failures)] = np.nan
+    return Embedded(photos, table, np.linalg.norm(table, axis=1), boxes, qualities, failures)
 
 
 def random_people(seed, people=12, photos=5, dimension=8, *, lost=3, noise=0.6) -> Embedded:
-    """People who resemble themselves, in shuffled order; some photos are without a face."""
+    """People who resemble themselves, in shuffled order, of a quality with ties; some photos are without a face."""
     generator = np.random.default_rng(seed)
     owners = generator.permutation(np.repeat(np.arange(people), photos))
     vectors = list(
@@ -27,4 +29,4 @@ def random_people(seed, people=12, photos=5, dimension=8, *, lost=3, noise=0.6) 
     )
     for place in generator.choice(len(vectors), lost, replace=False):
         vectors[place] = None
-    return embedded(vectors, owners)
+    return embedded(vectors, owners, generator.integers(0, 8, len(vectors)) / 8)

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from app.evaluation import all_pairs
-from app.evaluation.all_pairs import BINS, compare_all, comparisons_of, edges
+from app.evaluation import all_pairs, blocks
+from app.evaluation.all_pairs import compare_all, comparisons_of
+from app.evaluation.blocks import BINS, edges
 from app.evaluation.bootstrap import multiplicities
 from tests.evaluation.fakes import random_people
 
@@ -23,7 +24,7 @@ def looked_at(photos):
 
 @pytest.fixture(params=[7, 1024])
 def block(request, monkeypatch):
-    monkeypatch.setattr(all_pairs, "_BLOCK", request.param)
+    monkeypatch.setattr(blocks, "_BLOCK", request.param)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -25,11 +25,11 @@ class Enrolled:
         if data == b"damaged":
             raise ImageDamaged("cut short")
         value = len(data) + 0.1
-        return EmbeddedFace(np.array([value, 0], np.float32), value, (1, 2, 3.3, 4))
+        return EmbeddedFace(np.array([value, 0], np.float32), value, (1, 2, 3.3, 4), 0.7)
 
 
 def same(one, other):
-    for name in ("embeddings", "norms", "boxes"):
+    for name in ("embeddings", "norms", "boxes", "quality"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     return one.failures == other.failures
 
@@ -42,6 +42,7 @@ def test_photos_come_back_in_their_order():
     assert found.is_found.tolist() == [True, False, True, False]
     np.testing.assert_array_equal(found.embeddings[2], np.array([5.1, 0], np.float32))
     assert np.isnan(found.embeddings[1]).all()
+    assert np.isnan(found.quality).tolist() == [False, True, False, True]
     np.testing.assert_array_equal(found.boxes[0], np.array([1, 2, 3.3, 4], np.float32))
 
 
@@ -79,7 +80,7 @@ def test_photos_are_embedded_side_by_side():
 
     def enrol(data):
         together.wait()
-        return EmbeddedFace(np.ones(2, np.float32), 1, (0, 0, 1, 1))
+        return EmbeddedFace(np.ones(2, np.float32), 1, (0, 0, 1, 1), 1)
 
     assert not Embeddings(enrol, threads=2).embed(PHOTOS).failures
 
@@ -98,3 +99,4 @@ def test_saved_embeddings(tmp_path):
         np.testing.assert_array_equal(saved["embeddings"], found.embeddings[[0, 2]])
         np.testing.assert_array_equal(saved["norms"], np.array([3.1, 5.1], np.float32))
         assert saved["boxes"].shape == (2, 4)
+        np.testing.assert_array_equal(saved["quality"], np.array([0.7, 0.7], np.float32))

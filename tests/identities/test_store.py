@@ -1,6 +1,8 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -13,11 +15,11 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from app.database.engine import open_engine, sqlite_url
 from app.database.tables import Base, CollectionTable, EnrolmentTable, FaceTable, IdentityTable
-from app.errors import CollectionExists, CollectionUnknown, IdempotencyConflict, IdentityUnknown
+from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
 from app.faces import Detection, Floats
 from app.identities import store as store_module
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, NewFace, Owner, Person, Retry, Written
+from app.identities.values import Collection, Enrolled, NewFace, Owner, Person, Practice, Retry, Written
 
 D = 4
 
@@ -43,12 +45,13 @@ def people(store):
 _numbers = count()
 
 
-def new_face(vector: Floats | None = None) -> NewFace:
+def new_face(vector: Floats | None = None, quality: float = 0.5) -> NewFace:
     number = next(_numbers)
     if vector is None:
         vector = np.asarray(np.random.default_rng(number).normal(size=D), np.float32)
     landmarks = np.arange(10, dtype=np.float32).reshape(5, 2) + number
-    return NewFace(f"face-{number}", vector, 12.5, Detection((1.5, -2, 30, 40.25), 0.75, landmarks), f"{number:064x}")
+    detection = Detection((1.5, -2, 30, 40.25), 0.75, landmarks)
+    return NewFace(f"face-{number}", vector, 12.5, quality, detection, f"{number:064x}")
 
 
 def enrol(store: IdentityStore, collection: Collection, identity_id: str, faces: int = 1) -> list[NewFace]:
@@ -77,7 +80,7 @@ def identity_row(engine: Engine, identity_id: str) -> tuple[str | None, object]:
 
 def test_a_new_collection_is_empty(store):
     created = store.create_collection("people", model="net", dimension=D)
-    assert created == store.collection("people") == Collection(created.key, "people", "net", D, 0)
+    assert created == store.collection("people") == Collection(created.key, "people", "net", D, 0, 0, 0, Practice())
     assert store.face_count(created) == 0
     assert list(store.templates(created)) == []
 
@@ -100,6 +103,112 @@ def test_a_collection_that_does_not_exist(store):
         store.collection("nobody")
 
 
+# Practice
+
+
+def test_a_collection_is_made_with_its_practice(store):
+    practice = Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.25)
+    created = store.create_collection("strict", model="net", dimension=D, practice=practice)
+    assert created.practice == store.collection("strict").practice == practice
+    assert [each.practice for each in store.collections()] == [practice]
+
+
+@pytest.mark.parametrize("practice", [Practice(False, 0, 0), Practice(True, 1, 1), Practice(False, 0.3, 0.7)])  # noqa: FBT003 - a case
+def test_while_nobody_is_enrolled_everything_can_change(store, people, practice):
+    other = store.create_collection("other", model="net", dimension=D)
+    changed = store.change_practice("people", practice)
+    assert changed == store.collection("people") == replace(people, practice=practice)
+    assert store.change_practice("people", Practice()) == people
+    assert store.collection("other") == other
+
+
+def test_once_somebody_is_enrolled_flip_averaging_is_fixed(store, people):
+    enrol(store, people, "ada")
+    looser = Practice(enrol_quality=0.1, probe_quality=0)
+    assert store.change_practice("people", looser).practice == looser
+    with pytest.raises(CollectionNotEmpty, match="'people'"):
+        store.change_practice("people", Practice(is_flip_averaged=False, enrol_quality=0.9))
+    assert store.collection("people").practice == looser
+    assert store.collection("people").revision == 1
+    store.create_collection("plain", model="net", dimension=D, practice=Practice(is_flip_averaged=False))
+    enrol(store, store.collection("plain"), "ada")
+    with pytest.raises(CollectionNotEmpty):
+        store.change_practice("plain", Practice())
+
+
+def test_nothing_changes_in_a_collection_that_does_not_exist(store, people):
+    with pytest.raises(CollectionUnknown, match="'nobody'"):
+        store.change_practice("nobody", Practice(enrol_quality=0))
+    assert store.collections() == [people]
+
+
+# Counters
+
+
+def counted(engine: Engine) -> dict[str, tuple[int, int]]:
+    """Count the faces and the identities of each collection, row by row."""
+    counts = {}
+    with engine.connect() as connection:
+        for key, name in connection.execute(select(CollectionTable.id, CollectionTable.name)):
+            faces, identities = (
+                connection.execute(
+                    select(func.count()).select_from(table).where(table.collection_id == key)
+                ).scalar_one()
+                for table in (FaceTable, IdentityTable)
+            )
+            counts[name] = (faces, identities)
+    return counts
+
+
+def counters(store: IdentityStore) -> dict[str, tuple[int, int]]:
+    return {each.name: (each.faces, each.identities) for each in store.collections()}
+
+
+@settings(deadline=None, max_examples=30)  # the disk decides
+@given(
+    writes=st.lists(
+        st.tuples(st.sampled_from("xy"), st.sampled_from("abc"), st.integers(1, 4), st.sampled_from(["", "k", "l"])),
+        max_size=12,
+    )
+)
+def test_the_counters_are_the_numbers_of_rows(writes, tmp_path_factory):
+    engine = open_engine(sqlite_url(tmp_path_factory.mktemp("counters") / "arcid.db"))
+    Base.metadata.create_all(engine)
+    store = IdentityStore(engine)
+    both = {name: store.create_collection(name, model="net", dimension=D) for name in "xy"}
+    for name, person, faces, key in writes:
+        new = [new_face() for _ in range(faces)]
+        store.enrol(both[name], Person(person), new, retry(key=key) if key else None)
+        assert counters(store) == counted(engine)
+    engine.dispose()
+
+
+def test_what_is_not_written_is_not_counted(store, people, engine):
+    (face,) = enrol(store, people, "ada")
+    with pytest.raises(Exception, match=r"faces\.face_id"):
+        store.enrol(people, Person("eve"), [new_face(), face])
+    store.enrol(people, Person("ada"), [new_face()], retry())
+    for refused in (retry(), retry("another")):
+        with suppress(IdempotencyConflict):
+            store.enrol(people, Person("eve"), [new_face()], refused)
+    assert counters(store) == counted(engine) == {"people": (2, 1)}
+
+
+def test_writers_at_once_are_all_counted(store, people, engine):
+    other = store.create_collection("other", model="net", dimension=D)
+
+    def write(number: int) -> None:
+        collection = other if number % 4 == 0 else people
+        key = retry(key=f"key {number // 2}") if number % 3 == 0 else None
+        with suppress(IdempotencyConflict):
+            store.enrol(collection, Person(f"p{number % 7}"), [new_face() for _ in range(1 + number % 3)], key)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(48)))
+    assert counters(store) == counted(engine)
+    assert counters(store)["people"][1] == counters(store)["other"][1] == 7
+
+
 # Enrolment
 
 
@@ -107,11 +216,12 @@ def test_enrolling_stores_the_face_and_its_person(store, people, engine):
     face = new_face()
     written = store.enrol(people, Person("ada", "Ada", {"room": 7}), [face])
     assert written == Written([1])
-    assert store.owners([1]) == {1: Owner("ada", "Ada", face.face_id)}
+    assert store.owners([1]) == {1: Owner("ada", face.face_id, 12.5)}
     assert identity_row(engine, "ada") == ("Ada", {"room": 7})
     with engine.connect() as connection:
         row = connection.execute(select(FaceTable)).one()
     assert (row.model, row.norm, row.detection_score, row.image_sha256) == ("net", 12.5, 0.75, face.image_sha256)
+    assert row.quality == 0.5
     assert row.box == [1.5, -2, 30, 40.25]
     assert row.landmarks == face.detection.landmarks.tolist()
     assert timedelta(0) <= datetime.now(UTC) - row.created_at < timedelta(minutes=1)
@@ -120,9 +230,10 @@ def test_enrolling_stores_the_face_and_its_person(store, people, engine):
 def test_a_person_is_one_identity_however_often_enrolled(store, people, engine):
     first, second = enrol(store, people, "ada", 2), enrol(store, people, "ada")
     assert rows_of(engine) == {"identities": 1, "faces": 3, "enrolments": 0}
-    owners, vectors = store.identity_templates(people, "ada")
-    assert [owner.face_id for owner in owners] == [face.face_id for face in (*first, *second)]
-    assert (vectors == [face.vector for face in (*first, *second)]).all()
+    ada = store.enrolled(people, "ada")
+    assert list(ada.face_ids) == [face.face_id for face in (*first, *second)]
+    assert (ada.vectors == [face.vector for face in (*first, *second)]).all()
+    assert ada.keys.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +254,7 @@ def test_what_is_none_is_left_as_it_is(store, people, engine, person, stored):
 def test_a_person_without_a_name_has_none(store, people, engine):
     enrol(store, people, "ada")
     assert identity_row(engine, "ada") == (None, {})
-    assert store.identity_templates(people, "ada")[0][0].name is None
+    assert store.enrolled(people, "ada").name is None
 
 
 def test_an_update_is_dated(store, people, engine):
@@ -196,7 +307,7 @@ def test_the_same_id_in_two_collections_is_two_people(store, people):
     other = store.create_collection("other", model="net", dimension=D)
     store.enrol(people, Person("ada", "Ada L."), [new_face()])
     store.enrol(other, Person("ada", "Ada K."), [new_face()])
-    assert [store.identity_templates(each, "ada")[0][0].name for each in (people, other)] == ["Ada L.", "Ada K."]
+    assert [store.enrolled(each, "ada").name for each in (people, other)] == ["Ada L.", "Ada K."]
     assert (store.face_count(people), store.face_count(other)) == (1, 1)
 
 
@@ -205,7 +316,7 @@ def test_writers_at_once_are_all_written(store, people):
         written = list(pool.map(lambda n: store.enrol(people, Person(f"p{n % 3}"), [new_face()]), range(24)))
     assert len({key for each in written for key in each.keys}) == 24
     assert store.collection("people").revision == store.face_count(people) == 24
-    assert sum(len(store.identity_templates(people, f"p{n}")[0]) for n in range(3)) == 24
+    assert sum(len(store.enrolled(people, f"p{n}").keys) for n in range(3)) == 24
 
 
 # Reading
@@ -240,7 +351,7 @@ def test_templates_may_be_read_while_faces_come(store, people, monkeypatch):
 def test_an_identity_that_is_not_enrolled(store, people, identity_id):
     enrol(store, people, "ada")
     with pytest.raises(IdentityUnknown, match="'people'"):
-        store.identity_templates(people, identity_id)
+        store.enrolled(people, identity_id)
 
 
 def test_owners_of_many_faces_and_of_none(store, people):
@@ -249,6 +360,72 @@ def test_owners_of_many_faces_and_of_none(store, people):
     assert list(owners) == list(range(1, 1204))
     assert [owner.face_id for owner in owners.values()] == [face.face_id for face in faces]
     assert store.owners([]) == {}
+
+
+# Identities with all their faces
+
+
+def test_an_identity_comes_with_all_its_faces_in_one_order(store, people):
+    faces = [new_face(quality=quality) for quality in (0.25, 1, 0, 0.75)]
+    keys = store.enrol(people, Person("ada", "Ada"), faces).keys
+    enrol(store, people, "bob", 2)
+    ada = store.enrolled(people, "ada")
+    assert (ada.identity_id, ada.name, ada.keys.tolist()) == ("ada", "Ada", list(keys))
+    assert ada.face_ids == tuple(face.face_id for face in faces)
+    assert (ada.vectors == [face.vector for face in faces]).all()
+    assert ada.qualities.tolist() == [0.25, 1, 0, 0.75]
+    assert (ada.keys.dtype, ada.vectors.dtype, ada.qualities.dtype) == (np.int64, np.float32, np.float32)
+
+
+def test_a_face_from_before_there_was_a_quality_counts_half(store, people, engine):
+    store.enrol(people, Person("ada"), [new_face(quality=0.9), new_face(quality=0)])
+    with engine.begin() as connection:
+        connection.execute(update(FaceTable).where(FaceTable.id == 1).values(quality=None))
+    assert store.enrolled(people, "ada").qualities.tolist() == [0.5, 0]
+    assert [each.qualities.tolist() for each in store.owners_with_faces([2])] == [[0.5, 0]]
+
+
+def as_values(enrolled: Enrolled) -> tuple[object, ...]:
+    arrays = (enrolled.keys, enrolled.vectors, enrolled.qualities)
+    return enrolled.identity_id, enrolled.name, enrolled.face_ids, *(array.tolist() for array in arrays)
+
+
+@settings(deadline=None, max_examples=30)  # the disk decides
+@given(asked=st.lists(st.integers(-3, 45), max_size=30), at_once=st.sampled_from([1, 3, 500]))
+def test_owners_come_once_each_and_with_all_their_faces(crowded, asked, at_once):
+    store, people, owner_of = crowded
+    wanted = {owner_of[key] for key in asked if key in owner_of}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "_ASK_AT_ONCE", at_once)
+        found = store.owners_with_faces(asked)
+    assert sorted(each.identity_id for each in found) == sorted(wanted)
+    for each in found:
+        assert as_values(each) == as_values(store.enrolled(people, each.identity_id))
+        assert {owner_of[key] for key in each.keys.tolist()} == {each.identity_id}
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory):
+    """A store with ten people of one to seven faces, in turns, and to whom each key belongs."""
+    engine = open_engine(sqlite_url(tmp_path_factory.mktemp("crowded") / "arcid.db"))
+    Base.metadata.create_all(engine)
+    store = IdentityStore(engine)
+    people = store.create_collection("people", model="net", dimension=D)
+    owner_of = {}
+    for turn in range(7):
+        for number in range(turn, 10):
+            (key,) = store.enrol(people, Person(f"p{number}", f"P{number}"), [new_face(quality=number / 10)]).keys
+            owner_of[key] = f"p{number}"
+    yield store, people, owner_of
+    engine.dispose()
+
+
+def test_owners_of_very_many_faces(store, people):
+    enrol(store, people, "ada", 1203)
+    enrol(store, people, "bob", 2)
+    found = store.owners_with_faces([*range(1, 1206), 9999])
+    assert [(each.identity_id, len(each.keys)) for each in found] == [("ada", 1203), ("bob", 2)]
+    assert store.owners_with_faces([]) == []
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +444,7 @@ def test_vectors_survive_bit_for_bit(kept_store, vectors):
     people, person = kept_store.collection("people"), Person(f"p{next(_numbers)}")
     as_floats = vectors.view(np.float32)
     keys = kept_store.enrol(people, person, [new_face(vector) for vector in as_floats]).keys
-    _, stored = kept_store.identity_templates(people, person.identity_id)
+    stored = kept_store.enrolled(people, person.identity_id).vectors
     assert stored.dtype == np.float32
     assert stored.tobytes() == as_floats.tobytes()
     pages = list(kept_store.templates(people))
@@ -278,7 +455,7 @@ def test_vectors_survive_bit_for_bit(kept_store, vectors):
 def test_a_view_of_another_layout_is_stored_as_it_reads(store, people):
     vector = np.arange(2 * D, dtype=">f8")[::2].astype(">f4")
     store.enrol(people, Person("ada"), [new_face(vector)])
-    assert store.identity_templates(people, "ada")[1].tolist() == [[0, 2, 4, 6]]
+    assert store.enrolled(people, "ada").vectors.tolist() == [[0, 2, 4, 6]]
 
 
 # Retries
@@ -419,7 +596,8 @@ def test_reading_does_not_wait_for_a_writer(store, people, engine):
                 assert [each.name for each in store.collections()] == ["people"]
                 assert store.owners([1])[1].face_id == face.face_id
                 assert store.face_count(people) == len(list(store.templates(people))) == 1
-                assert store.identity_templates(people, "ada")[0]
+                assert store.enrolled(people, "ada").face_ids == (face.face_id,)
+                assert [each.identity_id for each in store.owners_with_faces([1])] == ["ada"]
                 assert store.earlier_answer(people, retry()) is None
 
             pool.submit(read).result(timeout=4)

@@ -1,13 +1,13 @@
-"""A world in which a face is a square of one colour, and a person is a colour.
+"""A world in which a face is a square of one colour with some grain, and a person is a colour.
 
 The network is a tiny ONNX graph that gives the mean colour of a crop, so that everything between the photo's bytes and
-the vector is the real thing.
+the vector is the real thing. The grain makes a face as sharp as a photo is; without it, it is blurred.
 """
 
 import io
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
 from app.alignment import ARCFACE_TEMPLATE, CROP_SIDE
@@ -17,6 +17,7 @@ from app.imaging.decode import Limits
 from app.inference.runtime import Runtime
 from app.inference.session import Session
 from app.recognition.analysis import Analysis
+from app.recognition.calibration import LEVELS, Calibration, Origin, Spread, Tail
 
 Colour = tuple[int, int, int]
 
@@ -28,11 +29,36 @@ MODEL, DIMENSION = "colours", 3
 SIDE = CROP_SIDE
 
 
-def photo(*colours: Colour) -> bytes:
-    """Return a PNG of squares side by side; white ones hold no face."""
-    squares = [np.full((SIDE, SIDE, 3), colour, np.uint8) for colour in colours]
+_CONTRAST = 0.6  # leaves room for the grain
+_GRAIN = np.random.default_rng(0).integers(-24, 25, (SIDE // 2, SIDE, 1))
+
+
+def square(colour: Colour, *, grain: float = 1) -> Pixels:
+    """Return a face, or nothing but white; its mean is the colour, paler."""
+    if colour == WHITE:
+        return np.full((SIDE, SIDE, 3), colour, np.uint8)
+    pale = 127.5 + (np.array(colour) - 127.5) * _CONTRAST
+    return np.asarray(pale + grain * np.vstack([_GRAIN, -_GRAIN]), np.uint8)
+
+
+def photo(*colours: Colour, grain: float = 1) -> bytes:
+    """Return a PNG of squares side by side; white ones hold no face. Without grain a face is worth nothing."""
+    return png(np.hstack([square(colour, grain=grain) for colour in colours]))
+
+
+def blurred(*colours: Colour) -> bytes:
+    """Return a photo of faces whose quality is 0."""
+    return photo(*colours, grain=0)
+
+
+def halved(left: Colour, right: Colour) -> bytes:
+    """Return a photo of one face that is not symmetric."""
+    return png(np.hstack([square(left)[:, : SIDE // 2], square(right)[:, SIDE // 2 :]]))
+
+
+def png(pixels: Pixels) -> bytes:
     data = io.BytesIO()
-    Pillow.fromarray(np.hstack(squares)).save(data, "PNG")
+    Pillow.fromarray(pixels).save(data, "PNG")
     return data.getvalue()
 
 
@@ -57,22 +83,36 @@ class SquareDetector:
         ]
 
 
-def colour_network() -> bytes:
-    """Return an ONNX network: images (n, 3, 112, 112) to their mean colours (n, 3)."""
+def colour_network(*, is_half_blind: bool = False) -> bytes:
+    """Return an ONNX network: images (n, 3, 112, 112) to their mean colours (n, 3), or those of their left halves."""
+    width = [numpy_helper.from_array(np.array([end], np.int64), name) for end, name in ((0, "from"), (SIDE // 2, "to"))]
+    axis = numpy_helper.from_array(np.array([3], np.int64), "axis")
     nodes = [
-        helper.make_node("GlobalAveragePool", ["input"], ["mean"]),
+        helper.make_node("Slice", ["input", "from", "to", "axis"], ["half"]),
+        helper.make_node("GlobalAveragePool", ["half" if is_half_blind else "input"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["embedding"]),
     ]
     ends = [
         helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, SIDE, SIDE]),
         helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", DIMENSION]),
     ]
-    graph = helper.make_graph(nodes, "colours", ends[:1], ends[1:])
+    graph = helper.make_graph(nodes, "colours", ends[:1], ends[1:], [*width, axis])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
     data: bytes = model.SerializeToString()
     return data
 
 
-def colour_analysis() -> Analysis:
-    embedder = Embedder(Session(colour_network(), Runtime()), Preprocessing(127.5, 127.5), is_flip_averaged=True)
+def colour_analysis(*, is_half_blind: bool = False) -> Analysis:
+    embedder = Embedder(Session(colour_network(is_half_blind=is_half_blind), Runtime()), Preprocessing(127.5, 127.5))
     return Analysis(SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640)
+
+
+def calibration(*, typical_norm: float | None = None, start: float = 0.4, is_flip_averaged: bool = True) -> Calibration:
+    """Return a calibration made up: one pair of strangers in a thousand reaches `start`."""
+    return Calibration(
+        Origin("ab" * 32, MODEL, "squares", is_flip_averaged, people=9, faces=9, pairs=36, source="test"),
+        tuple(start - 0.6 + 0.02 * number for number in range(len(LEVELS))),
+        Tail(start, 1e-3, -0.05, 0.025),
+        tuple(Spread(rate, 0.8, 1.25) for rate in (1e-1, 1e-3, 1e-6)),
+        typical_norm=typical_norm,
+    )

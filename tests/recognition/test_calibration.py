@@ -1,10 +1,15 @@
 import itertools
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.config import PROJECT
 from app.errors import CalibrationInvalid, CalibrationTooSmall
 from app.faces import Floats
 from app.recognition.calibration import (
@@ -15,6 +20,8 @@ from app.recognition.calibration import (
     Tail,
     as_json,
     chance_among,
+    comparisons_among,
+    comparisons_of,
     rate_for_chance,
     read_calibration,
 )
@@ -34,6 +41,10 @@ def strangers(seed: int, people: int, photos: int = 1) -> tuple[Floats, list[str
     return unit.astype(np.float32), [f"person-{number // photos}" for number in range(people * photos)]
 
 
+def fitted(vectors: Floats, people: list[str], origin: Origin = ORIGIN) -> Calibration:
+    return calibrate(vectors, people, origin, norms=np.linspace(5, 15, len(vectors), dtype=np.float32))
+
+
 def impostor_scores(vectors, people):
     rows, columns = np.triu_indices(len(vectors), 1)
     person = np.array(people)
@@ -42,7 +53,7 @@ def impostor_scores(vectors, people):
 
 @pytest.fixture(scope="module")
 def calibration():
-    return calibrate(*strangers(1, 1500), ORIGIN)
+    return fitted(*strangers(1, 1500))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +66,7 @@ def test_the_promise_holds_for_people_never_seen(calibration, fmr, factor):
 
 def test_every_pair_of_different_people_counts_once():
     vectors, people = strangers(3, 200, photos=4)
-    made = calibrate(vectors, people, ORIGIN)
+    made = fitted(vectors, people)
     scores = impostor_scores(vectors, people)
     assert (made.origin.people, made.origin.faces, made.origin.pairs) == (200, 800, len(scores))
     assert made.threshold(0.01) == pytest.approx(np.quantile(scores, 0.99), abs=2e-3)
@@ -65,7 +76,7 @@ def test_photos_under_a_wrong_name_do_not_lead_the_tail(calibration):
     vectors, people = strangers(1, 1500)
     wrong = vectors[:5] + 0.02 * np.random.default_rng(0).standard_normal((5, DIMENSION)).astype(np.float32)
     wrong /= np.linalg.norm(wrong, axis=1, keepdims=True)
-    spoilt = calibrate(np.concatenate([vectors, wrong]), [*people, *(f"wrong-{n}" for n in range(5))], ORIGIN)
+    spoilt = fitted(np.concatenate([vectors, wrong]), [*people, *(f"wrong-{n}" for n in range(5))])
     assert spoilt.threshold(1e-6) == pytest.approx(calibration.threshold(1e-6), abs=0.02)
 
 
@@ -113,7 +124,7 @@ def test_strangers_find_a_match_as_rarely_as_promised(calibration, fpir):
 
 def test_too_few_pairs_are_refused():
     with pytest.raises(CalibrationTooSmall, match="100,000"):
-        calibrate(*strangers(6, 100), ORIGIN)
+        fitted(*strangers(6, 100))
 
 
 def test_the_file_says_the_same(calibration, tmp_path):
@@ -137,16 +148,103 @@ def test_another_version_is_refused(calibration, tmp_path):
         read_calibration(path)
 
 
-def test_a_collections_own_calibration_goes_before_the_shipped_one(calibration, tmp_path):
-    name = file_name(network_sha256="ab" * 32, detector="yunet", is_flip_averaged=True)
-    assert name == "abababababababab-yunet-arcface112-flip.json"
-    calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name)
-    assert calibrations.of("default") is None
-    (tmp_path / "shipped").mkdir()
-    (tmp_path / "shipped" / name).write_bytes(as_json(calibration))
-    assert calibrations.of("default") == calibration
-    own = calibrate(*strangers(7, 600), ORIGIN)
-    calibrations.path_of("default").parent.mkdir(parents=True)
-    calibrations.path_of("default").write_bytes(as_json(own))
-    assert calibrations.of("default") == own
-    assert calibrations.of("other") == calibration
+# Templates of several faces
+
+
+def test_one_face_is_one_comparison_and_a_template_is_worth_at_most_three():
+    assert comparisons_of(1) == 1
+    assert comparisons_of(4) == 2
+    assert [comparisons_of(faces) for faces in (9, 10, 1000)] == [3, 3, 3]
+
+
+@given(st.integers(1, 10_000))
+def test_more_faces_are_never_worth_less(faces):
+    assert 1 <= comparisons_of(faces) <= comparisons_of(faces + 1) <= min(faces + 1, 3)
+
+
+@given(st.lists(st.one_of(st.integers(1, 20), st.integers(1, 5000)), max_size=60))
+def test_a_search_is_worth_at_least_all_its_templates(faces):
+    among = comparisons_among(len(faces), sum(faces))
+    assert sum(map(comparisons_of, faces)) <= among * (1 + 1e-12)
+    assert among <= 3 * len(faces)
+
+
+@given(st.integers(0, 1000), st.integers(1, 30))
+def test_a_search_among_equals_is_worth_exactly_its_templates(identities, faces):
+    assert comparisons_among(identities, identities * faces) == pytest.approx(identities * comparisons_of(faces))
+
+
+# The scale of feature norms
+
+
+def test_the_typical_norm_is_the_median():
+    vectors, people = strangers(3, 600)
+    norms = np.random.default_rng(0).permutation(np.linspace(1, 9, 600, dtype=np.float32))
+    norms[:3] = 1e6
+    made = calibrate(vectors, people, ORIGIN, norms=norms)
+    assert made.typical_norm == pytest.approx(float(np.median(norms)))
+    assert 4.9 < np.median(norms) < 5.2
+
+
+def test_a_file_from_before_there_was_a_typical_norm_is_read(calibration, tmp_path):
+    content = json.loads(as_json(calibration))
+    assert content.pop("typical_norm") == calibration.typical_norm
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(content))
+    assert read_calibration(path) == replace(calibration, typical_norm=None)
+
+
+def test_the_calibrations_that_ship_are_read():
+    paths = list((PROJECT / "models" / "calibrations").glob("*.json"))
+    assert paths
+    for path in paths:
+        made = read_calibration(path)
+        assert path.name == file_name(
+            network_sha256=made.origin.network_sha256,
+            detector=made.origin.detector,
+            is_flip_averaged=made.origin.is_flip_averaged,
+        )
+
+
+# Which calibration holds
+
+
+def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - as Calibrations calls it
+    return file_name(network_sha256="ab" * 32, detector="yunet", is_flip_averaged=is_flip_averaged)
+
+
+def write(path: Path, made: Calibration) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(as_json(made))
+
+
+def test_the_file_name_says_how_the_network_is_used():
+    assert name_for(True) == "abababababababab-yunet-arcface112-flip.json"  # noqa: FBT003 - as Calibrations calls it
+    assert name_for(False) == "abababababababab-yunet-arcface112-plain.json"  # noqa: FBT003 - as above
+
+
+@pytest.mark.parametrize("kind", [False, True])
+def test_a_collections_own_calibration_goes_before_the_shipped_one(calibration, tmp_path, kind):
+    calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name_for)
+    assert calibrations.of("default", is_flip_averaged=kind) is None
+    assert calibrations.shipped(is_flip_averaged=kind) is None
+    write(tmp_path / "shipped" / name_for(kind), calibration)
+    assert calibrations.of("default", is_flip_averaged=kind) == calibration
+    own = fitted(*strangers(7, 600))
+    write(calibrations.path_of("default", is_flip_averaged=kind), own)
+    assert calibrations.of("default", is_flip_averaged=kind) == own
+    assert calibrations.of("other", is_flip_averaged=kind) == calibration
+    assert calibrations.shipped(is_flip_averaged=kind) == calibration
+    # Nothing of it holds for embeddings that are made in another way.
+    assert calibrations.of("default", is_flip_averaged=not kind) is None
+
+
+def test_a_new_calibration_is_used_at_once(calibration, tmp_path):
+    calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name_for)
+    path = calibrations.path_of("default", is_flip_averaged=True)
+    write(path, calibration)
+    assert calibrations.of("default", is_flip_averaged=True) == calibration
+    changed = replace(calibration, typical_norm=1.0)
+    write(path, changed)
+    os.utime(path, ns=(1, 1))
+    assert calibrations.of("default", is_flip_averaged=True) == changed

@@ -1,8 +1,12 @@
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
 
+from app.database.tables import EnrolmentTable
 from app.errors import (
     CollectionUnknown,
     IdempotencyConflict,
@@ -12,17 +16,31 @@ from app.errors import (
     RejectedPhoto,
 )
 from app.faces import Detection
+from app.identities.values import Practice
+from app.quality import Quality, Reason
 from app.recognition.analysis import Face
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice
 from app.recognition.gallery import IndexState
-from tests.recognition.fakes import BLUE, GREEN, PINK, RED, SIDE, WHITE, photo, vector_of
+from app.recognition.policy import Policy
+from tests.recognition.fakes import (
+    BLUE,
+    GREEN,
+    PINK,
+    RED,
+    SIDE,
+    WHITE,
+    blurred,
+    calibration,
+    photo,
+    vector_of,
+)
 
 NO_IMAGE = b"This is no image."
 
 
 @pytest.fixture
 def service(analysis, gallery):
-    return EnrolmentService(analysis, gallery)
+    return EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5))
 
 
 def count(gallery):
@@ -35,7 +53,8 @@ def test_a_person_is_enrolled_and_found(service, gallery):
     enrolment = service.enrol([photo(RED)], collection="people", identity_id="ada", name="Ada", metadata={"room": 7})
     (face,) = enrolment.faces
     assert (enrolment.identity_id, enrolment.rejected) == ("ada", [])
-    assert face == EnrolledFace(str(UUID(face.face_id)), 0, (0, 0, SIDE, SIDE), 0.9)
+    quality = Quality(pytest.approx(0.75))  # type: ignore[arg-type] # compares like a float
+    assert face == EnrolledFace(str(UUID(face.face_id)), 0, (0, 0, SIDE, SIDE), 0.9, quality)
     ((candidate,),) = gallery.search(gallery.require("people"), vector_of(RED)[None], 5)
     assert (candidate.identity_id, candidate.name, candidate.face_id) == ("ada", "Ada", face.face_id)
     assert candidate.similarity == pytest.approx(1, abs=1e-4)
@@ -50,8 +69,7 @@ def test_without_an_id_a_new_person_is_made_each_time(service, gallery):
 def test_further_photos_join_the_same_person(service, gallery):
     service.enrol([photo(RED)], collection="people", identity_id="ada")
     service.enrol([photo(PINK), photo(GREEN)], collection="people", identity_id="ada")
-    owners, _ = gallery.templates(gallery.require("people"), "ada")
-    assert len(owners) == 3
+    assert len(gallery.enrolled(gallery.require("people"), "ada").face_ids) == 3
 
 
 def test_every_photo_is_accepted_or_refused_for_itself(service, gallery):
@@ -81,7 +99,7 @@ def test_when_no_photo_is_accepted_nothing_is_written(service, gallery, photos):
     assert [each.photo for each in refused.value.rejected] == list(range(len(photos)))
     assert gallery.require("people").revision == 0
     with pytest.raises(IdentityUnknown):
-        gallery.templates(gallery.require("people"), "ada")
+        gallery.enrolled(gallery.require("people"), "ada")
 
 
 def test_several_faces_say_what_to_do(service):
@@ -96,17 +114,16 @@ def test_the_most_prominent_face_can_be_chosen(service, gallery):
         [photo(RED, GREEN, BLUE)], collection="people", identity_id="ada", choice=FaceChoice.LARGEST
     )
     assert enrolment.faces[0].box == (SIDE, 0, 2 * SIDE, SIDE)
-    _, vectors = gallery.templates(gallery.require("people"), "ada")
-    assert vectors[0] == pytest.approx(vector_of(GREEN), abs=1e-3)
+    assert gallery.enrolled(gallery.require("people"), "ada").vectors[0] == pytest.approx(vector_of(GREEN), abs=1e-3)
 
 
 @pytest.mark.parametrize(("collection", "error"), [("nowhere", CollectionUnknown), ("foreign", ModelMismatch)])
 def test_the_collection_is_checked_before_any_photo(gallery, collection, error):
     class NoAnalysis:
-        def analyse(self, _data: bytes) -> list[Face]:
+        def analyse(self, _data: bytes, *, is_flip_averaged: bool) -> list[Face]:  # noqa: ARG002 - Analysis's
             raise AssertionError("not before the collection is known")
 
-    service = EnrolmentService(NoAnalysis(), gallery)  # type: ignore[arg-type] # a fake
+    service = EnrolmentService(NoAnalysis(), gallery, lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
     with pytest.raises(error):
         service.enrol([photo(RED)], collection=collection)
 
@@ -122,10 +139,92 @@ def test_the_photos_hash_is_kept(analysis, store):
             kept.extend(faces)
             return store.enrol(collection, person, faces, retry)
 
-    EnrolmentService(analysis, Spy()).enrol([photo(RED)], collection="c")  # type: ignore[arg-type] # a fake
+    service = EnrolmentService(analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
+    service.enrol([photo(RED)], collection="c")
     assert kept[0].image_sha256 == hashlib.sha256(photo(RED)).hexdigest()
     assert isinstance(kept[0].detection, Detection)
-    assert kept[0].norm == pytest.approx(3**0.5, abs=0.01)
+    assert kept[0].norm == pytest.approx(0.6 * 3**0.5, abs=0.01)
+    assert kept[0].quality == pytest.approx(0.75)
+
+
+# Quality
+
+
+def test_a_face_below_the_least_quality_is_refused_and_another_photo_is_accepted(service, gallery):
+    enrolment = service.enrol([blurred(RED), photo(RED), photo(WHITE)], collection="people", identity_id="ada")
+    assert [face.photo for face in enrolment.faces] == [1]
+    detail = "the face's quality is 0.00 (blurred); the collection takes 0.25 or more"
+    assert enrolment.rejected == [
+        RejectedPhoto(0, "low_quality", detail),
+        RejectedPhoto(2, "no_face", "no face was found in the photo"),
+    ]
+    assert count(gallery) == 1
+
+
+def test_when_every_face_is_too_poor_nothing_is_written(service, gallery):
+    with pytest.raises(NothingEnrolled) as refused:
+        service.enrol([blurred(RED), blurred(PINK)], collection="people", identity_id="ada")
+    assert [each.code for each in refused.value.rejected] == ["low_quality", "low_quality"]
+    assert gallery.require("people").revision == 0
+
+
+def test_the_least_quality_is_the_collections(service, gallery, store):
+    store.change_practice("people", Practice(enrol_quality=0))
+    (face,) = service.enrol([blurred(RED)], collection="people").faces
+    assert face.quality == Quality(0, (Reason.BLURRED,))
+    store.change_practice("people", Practice(enrol_quality=0.76))
+    with pytest.raises(NothingEnrolled) as refused:
+        service.enrol([photo(RED)], collection="people")
+    detail = "the face's quality is 0.75; the collection takes 0.76 or more"  # nothing is wrong that has a name
+    assert refused.value.rejected == [RejectedPhoto(0, "low_quality", detail)]
+
+
+def test_the_feature_norm_is_judged_by_the_collections_calibration(analysis, gallery):
+    asked = []
+
+    def policy_of(collection):
+        asked.append(collection)
+        return Policy(calibration(typical_norm=4), 0.5)
+
+    with pytest.raises(NothingEnrolled) as refused:
+        EnrolmentService(analysis, gallery, policy_of).enrol([photo(RED)], collection="people")
+    assert refused.value.rejected[0].detail.startswith("the face's quality is 0.00 (occluded_or_uncertain);")
+    assert asked == [gallery.require("people")]
+
+
+def test_of_several_faces_the_chosen_one_is_judged(service):
+    squares = photo(RED, GREEN, BLUE)
+    enrolment = service.enrol([squares], collection="people", choice=FaceChoice.LARGEST)
+    assert enrolment.faces[0].quality.score > 0.7
+    with pytest.raises(NothingEnrolled) as refused:
+        service.enrol([blurred(RED, GREEN)], collection="people")
+    assert refused.value.rejected[0].code == "several_faces"
+
+
+def test_what_is_stored_is_what_was_answered(service, gallery):
+    faces = service.enrol([photo(RED), photo(PINK)], collection="people", identity_id="ada").faces
+    stored = gallery.enrolled(gallery.require("people"), "ada")
+    assert stored.face_ids == tuple(face.face_id for face in faces)
+    assert stored.qualities == pytest.approx([face.quality.score for face in faces])
+
+
+# Counters
+
+
+def test_collections_count_their_faces_and_identities_also_under_concurrent_enrolments(service, gallery, store):
+    colours = [RED, GREEN, BLUE, PINK]
+
+    def enrol(number: int) -> None:
+        photos = [photo(colours[number % 4]), *([blurred(RED), photo(PINK)] if number % 3 == 0 else [])]
+        service.enrol(photos, collection="people", identity_id=f"p{number % 5}", idempotency_key=f"key {number % 20}")
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(enrol, [*range(20), *range(20)]))
+    people = gallery.require("people")
+    owners = store.owners([key for keys, _ in store.templates(people) for key in keys.tolist()])
+    assert len(owners) == people.faces == store.face_count(people) == count(gallery) == 27
+    assert len({owner.identity_id for owner in owners.values()}) == people.identities == 5
+    assert people.revision == 20
 
 
 # Retries
@@ -188,3 +287,28 @@ def test_a_refused_request_may_be_tried_again_with_its_key(service):
     with pytest.raises(NothingEnrolled):
         service.enrol([photo(WHITE)], collection="people", idempotency_key="key")
     assert service.enrol([photo(RED)], collection="people", idempotency_key="key").faces
+
+
+def test_a_retry_of_a_request_answered_before_there_was_a_quality_gets_that_answer(service, gallery, store):
+    first = service.enrol([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
+    with store._writing.begin() as connection:
+        answer = connection.execute(select(EnrolmentTable.answer)).scalar_one()
+        assert answer["faces"][0].pop("quality") == {"score": pytest.approx(0.75), "reasons": []}
+        connection.execute(update(EnrolmentTable).values(answer=answer))
+    again = service.enrol([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
+    assert again.faces == [replace(first.faces[0], quality=None)]
+    assert again.rejected == first.rejected
+    assert count(gallery) == 1
+
+
+def test_a_retry_gets_the_reasons_too(service, store):
+    store.change_practice("people", Practice(enrol_quality=0))
+    first, again = (service.enrol([blurred(RED)], collection="people", idempotency_key="key") for _ in range(2))
+    assert first == again
+    assert again.faces[0].quality == Quality(0, (Reason.BLURRED,))
+
+
+def test_a_retry_is_answered_also_when_the_collection_takes_less_now(service, store):
+    first = service.enrol([photo(RED)], idempotency_key="key", **REQUEST)
+    store.change_practice("people", Practice(enrol_quality=0.9))
+    assert service.enrol([photo(RED)], idempotency_key="key", **REQUEST) == first

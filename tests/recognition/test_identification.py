@@ -1,18 +1,40 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from app.errors import CollectionUnknown, ModelMismatch, NotAnImage
+from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch, NotAnImage
+from app.identities.values import Practice
+from app.quality import Quality, Reason
+from app.recognition.calibration import Calibration, as_json, comparisons_among, comparisons_of
+from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.identification import Identification, IdentificationService
 from app.recognition.policy import Policy
-from tests.recognition.fakes import BLUE, GREEN, PINK, RED, SIDE, WHITE, photo, similarity
+from tests.recognition.fakes import (
+    BLUE,
+    GREEN,
+    PINK,
+    RED,
+    SIDE,
+    WHITE,
+    blurred,
+    calibration,
+    colour_analysis,
+    halved,
+    photo,
+    similarity,
+    vector_of,
+)
 
 YELLOW = (255, 255, 0)
+MOSS = (80, 255, 0)  # somewhat more like red than like blue
 
 
 @pytest.fixture
 def enrol(analysis, gallery):
     def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        service = EnrolmentService(analysis, gallery)
+        service = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.8))
         enrolment = service.enrol(photos, collection="people", identity_id=identity_id, name=identity_id.title())
         return [face.face_id for face in enrolment.faces]
 
@@ -38,7 +60,7 @@ def summary(identification: Identification) -> list[tuple[str, str | None]]:
 def test_everybody_in_a_photo_is_identified(identify, enrol):
     enrol("ada", photo(RED))
     enrol("bob", photo(BLUE))
-    assert summary(identify(BLUE, GREEN, PINK)) == [("match", "bob"), ("no_match", "ada"), ("match", "ada")]
+    assert summary(identify(BLUE, MOSS, PINK)) == [("match", "bob"), ("no_match", "ada"), ("match", "ada")]
 
 
 def test_the_most_prominent_face_comes_first(identify, enrol):
@@ -55,8 +77,12 @@ def test_candidates_are_best_first_with_all_that_is_known(identify, enrol):
     (red,) = result.faces
     assert (result.threshold, red.verdict) == (0.8, "match")
     assert [each.identity_id for each in red.candidates] == ["ada", "eve", "bob"]
-    expected = [similarity(RED, each) for each in (RED, YELLOW, BLUE)]
+    both = vector_of(BLUE) + vector_of(GREEN)
+    bob = float(both @ vector_of(RED) / np.linalg.norm(both))
+    expected = [similarity(RED, RED), similarity(RED, YELLOW), bob]
     assert [each.similarity for each in red.candidates] == pytest.approx(expected, abs=1e-3)
+    assert [each.faces for each in red.candidates] == [1, 1, 2]
+    assert (red.quality, red.is_poor) == (Quality(pytest.approx(0.75)), False)  # type: ignore[arg-type] # like a float
     assert (red.candidates[0].name, red.candidates[0].face_id) == ("Ada", face)
 
 
@@ -92,3 +118,151 @@ def test_bytes_that_are_no_photo_are_refused(analysis, gallery):
         IdentificationService(analysis, gallery, lambda _: Policy(None, 0.8)).identify(
             b"no photo", collection="people", top_k=1
         )
+
+
+# Several faces of a person
+
+
+LIME, MINT = (60, 255, 0), (0, 255, 130)  # greenish people
+
+
+def test_one_foreign_face_does_not_speak_for_a_person(identify, enrol):
+    """By the best single face, every greenish person would be Ada."""
+    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
+    enrol("bob", photo(LIME))
+    assert summary(identify(GREEN, RED)) == [("match", "bob"), ("match", "ada")]
+    assert similarity(GREEN, LIME) < 1
+
+
+def test_a_worthless_face_hardly_counts(identify, enrol, store):
+    store.change_practice("people", Practice(enrol_quality=0))
+    enrol("ada", photo(RED), blurred(GREEN))
+    enrol("bob", photo(MINT))
+    assert summary(identify(GREEN, RED)) == [("match", "bob"), ("match", "ada")]
+
+
+def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, gallery, enrol):
+    calibrated = calibration()
+    policy = Policy(calibrated, 0.8)
+    service = IdentificationService(analysis, gallery, lambda _: policy)
+    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(RED))
+    enrol("bob", photo(BLUE))
+    comparisons = comparisons_among(2, 5)
+    for max_fpir in (None, 0.1, 1e-4):
+        result = service.identify(photo(PINK), collection="people", top_k=5, max_fpir=max_fpir)
+        assert result.threshold == policy.for_identification(comparisons, max_fpir=max_fpir).threshold
+        assert result.threshold > policy.for_identification(2, max_fpir=max_fpir).threshold
+    (face,) = result.faces
+    assert [each.faces for each in face.candidates] == [4, 1]
+    for each, rates in zip(face.candidates, face.rates, strict=True):
+        pair = calibrated.fmr(each.similarity)
+        assert rates.fmr == policy.fmr(each.similarity, each.faces)
+        assert rates.fmr == pytest.approx(1 - (1 - pair) ** comparisons_of(each.faces))
+        assert rates.fpir == pytest.approx(1 - (1 - pair) ** comparisons)
+        assert rates.fmr is not None
+        assert rates.fpir is not None
+        assert pair <= rates.fmr + 1e-9
+        assert rates.fmr < rates.fpir
+
+
+# Quality
+
+
+def test_a_poor_face_is_possible_at_best(analysis, gallery, enrol):
+    service = IdentificationService(
+        analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+    )
+    enrol("ada", photo(RED))
+    enrol("bob", photo(BLUE))
+    (good,) = service.identify(photo(RED), collection="people", top_k=5).faces
+    assert (good.verdict, good.is_poor) == ("match", False)
+    poor, stranger = sorted(
+        service.identify(blurred(RED, GREEN), collection="people", top_k=5).faces,
+        key=lambda each: each.face.detection.box,
+    )
+    assert (poor.verdict, poor.is_poor, poor.quality) == ("possible", True, Quality(0, (Reason.BLURRED,)))
+    assert poor.candidates[0].identity_id == "ada"
+    assert poor.candidates[0].similarity == pytest.approx(1, abs=1e-3)
+    assert (stranger.verdict, stranger.is_poor) == ("no_match", True)
+    (exact,) = service.identify(blurred(RED), collection="people", top_k=5, threshold=0.9).faces
+    assert (exact.verdict, exact.is_poor) == ("match", True)
+
+
+def test_the_gate_is_the_collections(analysis, gallery, enrol, store):
+    service = IdentificationService(
+        analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+    )
+    enrol("ada", photo(RED))
+    for gate, verdict in ((0, "match"), (0.74, "possible")):
+        store.change_practice("people", Practice(probe_quality=gate))
+        (face,) = service.identify(blurred(RED), collection="people", top_k=5).faces
+        assert (face.verdict, face.is_poor) == (verdict, verdict == "possible")
+        (face,) = service.identify(photo(RED), collection="people", top_k=5).faces
+        assert (face.verdict, face.is_poor) == ("match", False)
+
+
+# Each collection in its own way
+
+
+def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - as Calibrations calls it
+    return file_name(network_sha256="ab" * 32, detector="squares", is_flip_averaged=is_flip_averaged)
+
+
+def write(folder: Path, made: Calibration) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name_for(made.origin.is_flip_averaged)).write_bytes(as_json(made))
+
+
+@pytest.fixture
+def two_ways(gallery, tmp_path):
+    """Services on the collections `flipped` and `plain`, each with a shipped calibration of its own kind."""
+    gallery.ensure("flipped", Practice(is_flip_averaged=True))
+    gallery.ensure("plain", Practice(is_flip_averaged=False))
+    calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name_for)
+    for kind, start in ((True, 0.4), (False, 0.5)):
+        write(tmp_path / "shipped", calibration(start=start, is_flip_averaged=kind))
+
+    def policy_of(collection):
+        of_its_kind = calibrations.of(collection.name, is_flip_averaged=collection.practice.is_flip_averaged)
+        return Policy(of_its_kind, 0.8, collection.practice.probe_quality)
+
+    analysis = colour_analysis(is_half_blind=True)
+    return EnrolmentService(analysis, gallery, policy_of), IdentificationService(analysis, gallery, policy_of)
+
+
+def test_collections_of_one_service_embed_each_in_its_own_way(two_ways, gallery):
+    """The network sees the left half only: red as the photo is, red and green with its mirror image."""
+    enrolment, identification = two_ways
+    both = vector_of(RED) + vector_of(GREEN)
+    expected = {"plain": vector_of(RED), "flipped": both / np.linalg.norm(both)}
+    for collection, vector in expected.items():
+        enrolment.enrol([halved(RED, GREEN)], collection=collection, identity_id="ada")
+        (stored,) = gallery.enrolled(gallery.require(collection), "ada").vectors
+        assert stored == pytest.approx(vector, abs=1e-3)
+        for seen, similar in ((halved(RED, GREEN), 1), (halved(GREEN, RED), 1 if collection == "flipped" else -1 / 3)):
+            (face,) = identification.identify(seen, collection=collection, top_k=1).faces
+            assert face.candidates[0].similarity == pytest.approx(similar, abs=1e-3)
+            assert (face.verdict == "match") == (similar == 1)
+
+
+def test_collections_of_one_service_are_judged_each_by_the_calibration_of_its_kind(two_ways, tmp_path):
+    enrolment, identification = two_ways
+
+    def threshold(collection):
+        return identification.identify(photo(RED), collection=collection, top_k=1, max_fpir=1e-3).threshold
+
+    for collection, start in (("flipped", 0.4), ("plain", 0.5)):
+        enrolment.enrol([photo(RED)], collection=collection, identity_id="ada")
+        assert threshold(collection) == pytest.approx(start)
+    write(tmp_path / "own" / "plain", calibration(start=0.6, is_flip_averaged=False))
+    write(tmp_path / "own" / "flipped", calibration(start=0.7, is_flip_averaged=False))  # of no use to it
+    assert threshold("plain") == pytest.approx(0.6)
+    assert threshold("flipped") == pytest.approx(0.4)
+
+
+def test_a_calibration_of_the_other_kind_promises_nothing(two_ways, tmp_path):
+    _, identification = two_ways
+    (tmp_path / "shipped" / name_for(False)).unlink()  # noqa: FBT003 - as Calibrations calls it
+    assert identification.identify(photo(RED), collection="flipped", top_k=1, max_fpir=1e-3)
+    with pytest.raises(CalibrationMissing):
+        identification.identify(photo(RED), collection="plain", top_k=1, max_fpir=1e-3)

@@ -1,27 +1,31 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
-from app.recognition.calibration import LEVELS, Calibration, Origin, Spread, Tail
-from app.recognition.policy import Outcome, Policy
+from app.quality import Quality, Reason
+from app.recognition.calibration import comparisons_among, comparisons_of
+from app.recognition.policy import DEFAULT_MAX_FMR, Outcome, Policy, Rule
+from tests.recognition.fakes import RED, calibration, colour_analysis, photo
 
-CALIBRATION = Calibration(
-    Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=9, faces=9, pairs=36, source="test"),
-    tuple(-0.2 + 0.02 * number for number in range(len(LEVELS))),
-    Tail(0.4, 1e-3, -0.05, 0.025),
-    tuple(Spread(rate, 0.8, 1.25) for rate in (1e-1, 1e-3, 1e-6)),
-)
+CALIBRATION = calibration()
 CALIBRATED = Policy(CALIBRATION, 0.42)
 UNCALIBRATED = Policy(None, 0.42)
 
 
-@given(st.floats(-1, 1), st.floats(-1, 1))
-def test_an_explicit_threshold_is_honoured_exactly(threshold, similarity):
+@given(st.floats(-1, 1), st.floats(-1, 1), st.booleans())
+def test_an_explicit_threshold_is_honoured_exactly(threshold, similarity, is_doubtful):
     for policy in (CALIBRATED, UNCALIBRATED):
-        for rule in (policy.for_verification(threshold=threshold), policy.for_identification(9, threshold=threshold)):
+        for rule in (
+            policy.for_verification(threshold=threshold),
+            policy.for_verification(7, threshold=threshold),
+            policy.for_identification(9, threshold=threshold),
+        ):
             assert rule.threshold == threshold
-            assert rule.outcome(similarity) is (Outcome.MATCH if similarity >= threshold else Outcome.NO_MATCH)
+            outcome = rule.outcome(similarity, is_doubtful=is_doubtful)
+            assert outcome is (Outcome.MATCH if similarity >= threshold else Outcome.NO_MATCH)
 
 
 def test_an_error_rate_becomes_a_threshold_with_doubt_around_it():
@@ -33,6 +37,13 @@ def test_an_error_rate_becomes_a_threshold_with_doubt_around_it():
     assert rule.outcome(rule.doubt_from - 1e-9) is Outcome.NO_MATCH
 
 
+@given(st.floats(-1, 1))
+def test_what_is_doubtful_for_another_reason_is_at_best_possible(similarity):
+    rule = Rule(0.5, 0.4, 0.6)
+    firm, doubtful = rule.outcome(similarity), rule.outcome(similarity, is_doubtful=True)
+    assert doubtful is (Outcome.POSSIBLE if firm is Outcome.MATCH else firm)
+
+
 def test_a_larger_gallery_needs_a_higher_threshold():
     thresholds = [CALIBRATED.for_identification(faces).threshold for faces in (0, 1, 100, 10_000, 10_000_000)]
     assert thresholds == sorted(thresholds)
@@ -40,11 +51,80 @@ def test_a_larger_gallery_needs_a_higher_threshold():
 
 
 def test_without_a_calibration_the_fallback_decides_but_no_rate_is_promised():
-    assert UNCALIBRATED.for_verification().threshold == 0.42
+    for faces in (1, 5):
+        assert UNCALIBRATED.for_verification(faces).threshold == 0.42
+        assert UNCALIBRATED.fmr(0.5, faces) is None
     assert UNCALIBRATED.for_identification(1000).threshold == 0.42
-    assert UNCALIBRATED.fmr(0.5) is None
     assert UNCALIBRATED.fpir(0.5, 10) is None
     with pytest.raises(CalibrationMissing, match="arcid calibrate"):
         UNCALIBRATED.for_verification(max_fmr=1e-4)
     with pytest.raises(CalibrationMissing, match="arcid calibrate"):
         UNCALIBRATED.for_identification(10, max_fpir=0.01)
+
+
+# Templates of several faces
+
+
+@pytest.mark.parametrize("max_fmr", [None, 0.1, 1e-3, 1e-5])
+def test_a_template_of_more_faces_needs_a_higher_threshold(max_fmr):
+    rules = [CALIBRATED.for_verification(faces, max_fmr=max_fmr) for faces in (1, 2, 4, 9)]
+    for one, more in pairwise(rules):
+        assert one.threshold < more.threshold
+        assert one.doubt_from < more.doubt_from
+        assert one.doubt_to < more.doubt_to
+    assert rules[0].threshold == CALIBRATION.threshold(max_fmr or DEFAULT_MAX_FMR)
+    # Nine faces are worth three comparisons, and so are more.
+    assert rules[3].threshold == CALIBRATION.threshold((max_fmr or DEFAULT_MAX_FMR) / 3)
+    assert CALIBRATED.for_verification(1000, max_fmr=max_fmr) == rules[3]
+
+
+@given(st.floats(-0.9, 0.75), st.integers(1, 50))
+def test_strangers_reach_a_template_of_more_faces_more_often(similarity, faces):
+    one, rate = CALIBRATED.fmr(similarity), CALIBRATED.fmr(similarity, faces)
+    assert one is not None
+    assert rate is not None
+    assert one == pytest.approx(CALIBRATION.fmr(similarity))
+    assert one <= rate <= min(1, one * comparisons_of(faces) * (1 + 1e-9))
+    if faces > 1 and one < 0.5:
+        assert rate > one
+
+
+@given(st.floats(1e-8, 0.5), st.integers(1, 50))
+def test_at_the_threshold_the_rate_reported_is_the_one_asked_for(max_fmr, faces):
+    rule = CALIBRATED.for_verification(faces, max_fmr=max_fmr)
+    reported = CALIBRATED.fmr(rule.threshold, faces)
+    assert reported is not None
+    assert 0.75 * max_fmr < reported <= max_fmr * (1 + 1e-6)
+
+
+@given(st.floats(-0.9, 0.75), st.lists(st.integers(1, 30), min_size=1, max_size=20))
+def test_a_stranger_finds_anybody_at_least_as_often_as_any_one_of_them(similarity, faces):
+    among = CALIBRATED.fpir(similarity, comparisons_among(len(faces), sum(faces)))
+    for each in faces:
+        one = CALIBRATED.fmr(similarity, each)
+        assert among is not None
+        assert one is not None
+        assert among >= one * (1 - 1e-9)
+
+
+# Quality
+
+
+def test_faces_are_judged_on_the_scale_of_the_calibration():
+    (face,) = colour_analysis().analyse(photo(RED), is_flip_averaged=False)
+    uncertain = Policy(calibration(typical_norm=face.norm * 2), 0).quality(face)
+    assert uncertain == Quality(pytest.approx(0.125, abs=0.001), (Reason.OCCLUDED_OR_UNCERTAIN,))  # type: ignore[arg-type] # compares like a float
+    assert Policy(calibration(typical_norm=face.norm), 0).quality(face).score == pytest.approx(0.75)
+    assert Policy(calibration(typical_norm=face.norm / 2), 0).quality(face).score == pytest.approx(1)
+    for policy in (CALIBRATED, UNCALIBRATED):  # of a network whose typical norm was never measured
+        assert policy.quality(face) == Quality(pytest.approx(0.75))  # type: ignore[arg-type] # as above
+
+
+def test_one_poor_face_makes_a_comparison_poor():
+    policy = Policy(None, 0.42, 0.3)
+    good, enough, poor = Quality(0.9), Quality(0.3), Quality(0.299)
+    assert not policy.is_poor(good, enough)
+    assert policy.is_poor(poor)
+    assert policy.is_poor(good, poor)
+    assert policy.is_poor(poor, good)
+    assert not Policy(None, 0.42).is_poor(Quality(0))

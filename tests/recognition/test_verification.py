@@ -1,12 +1,31 @@
 import math
 
+import numpy as np
 import pytest
 
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
+from app.identities.values import Practice
+from app.quality import Quality, Reason
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.policy import Policy
 from app.recognition.verification import VerificationService
-from tests.recognition.fakes import BLUE, GREEN, PINK, RED, SIDE, WHITE, photo, similarity
+from tests.recognition.fakes import (
+    BLUE,
+    GREEN,
+    PINK,
+    RED,
+    SIDE,
+    WHITE,
+    blurred,
+    calibration,
+    colour_analysis,
+    halved,
+    photo,
+    similarity,
+    vector_of,
+)
+
+YELLOW = (255, 255, 0)
 
 
 @pytest.fixture
@@ -17,7 +36,9 @@ def verify(analysis, gallery):
 @pytest.fixture
 def enrol(analysis, gallery):
     def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        enrolment = EnrolmentService(analysis, gallery).enrol(photos, collection="people", identity_id=identity_id)
+        enrolment = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5)).enrol(
+            photos, collection="people", identity_id=identity_id
+        )
         return [face.face_id for face in enrolment.faces]
 
     return enrol
@@ -30,7 +51,9 @@ def test_two_photos_of_one_person(verify):
     result = verify.verify_photo(photo(RED), photo(PINK), collection="people")
     assert (result.verdict, result.threshold, result.reference_face_id) == ("match", 0.5, None)
     assert result.similarity == pytest.approx(similarity(RED, PINK), abs=1e-3)
-    assert result.probe_face.detection.box == result.reference_face.detection.box == (0, 0, SIDE, SIDE)
+    assert result.probe.face.detection.box == result.reference.face.detection.box == (0, 0, SIDE, SIDE)
+    assert result.probe.quality == result.reference.quality == Quality(pytest.approx(0.75))  # type: ignore[arg-type] # like a float
+    assert (result.is_poor, result.reference_faces) == (False, 1)
 
 
 def test_two_photos_of_two_people(verify):
@@ -51,7 +74,7 @@ def test_the_most_prominent_face_counts(verify):
     crowd = photo(GREEN, RED, BLUE)
     result = verify.verify_photo(crowd, photo(PINK), collection="people")
     assert result.verdict == "match"
-    assert result.probe_face.detection.box == (SIDE, 0, 2 * SIDE, SIDE)
+    assert result.probe.face.detection.box == (SIDE, 0, 2 * SIDE, SIDE)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +83,12 @@ def test_the_most_prominent_face_counts(verify):
 def test_a_photo_without_a_face_is_named(verify, probe, reference, role):
     with pytest.raises(NoFace, match=f"the {role} photo"):
         verify.verify_photo(photo(probe), photo(reference), collection="people")
+
+
+def test_two_photos_can_be_compared_in_a_collection_of_another_network(verify):
+    assert verify.verify_photo(photo(RED), photo(PINK), collection="foreign").verdict == "match"
+    with pytest.raises(CollectionUnknown):
+        verify.verify_photo(photo(RED), photo(PINK), collection="nowhere")
 
 
 def test_bytes_that_are_no_photo_are_refused(verify):
@@ -85,7 +114,7 @@ def test_the_threshold_itself_is_a_match(analysis, gallery, step, verdict):
 def test_an_enrolled_person_is_verified(verify, enrol):
     (face,) = enrol("ada", photo(RED))
     result = verify.verify_identity(photo(PINK), "ada", collection="people")
-    assert (result.verdict, result.reference_face, result.reference_face_id) == ("match", None, face)
+    assert (result.verdict, result.reference, result.reference_face_id) == ("match", None, face)
     assert result.similarity == pytest.approx(similarity(RED, PINK), abs=1e-3)
 
 
@@ -95,11 +124,40 @@ def test_an_impostor_is_refused(verify, enrol):
     assert verify.verify_identity(photo(GREEN), "ada", collection="people").verdict == "no_match"
 
 
-def test_the_best_of_a_persons_faces_counts(verify, enrol):
-    faces = enrol("ada", photo(BLUE), photo(RED), photo(GREEN))
-    for colour, face in zip((BLUE, RED, GREEN), faces, strict=True):
+def test_a_person_is_compared_by_the_template_of_all_faces(verify, enrol):
+    faces = enrol("ada", photo(PINK), photo(RED), photo(YELLOW))
+    mean = sum(vector_of(each) for each in (PINK, RED, YELLOW))
+    for colour, face in zip((PINK, RED, YELLOW), faces, strict=True):
         result = verify.verify_identity(photo(colour), "ada", collection="people")
-        assert (result.reference_face_id, result.similarity) == (face, pytest.approx(1, abs=1e-3))
+        assert (result.reference_face_id, result.reference_faces) == (face, 3)
+        expected = float(mean @ vector_of(colour) / np.linalg.norm(mean))
+        assert result.similarity == pytest.approx(expected, abs=1e-3)
+
+
+def test_who_looks_like_the_one_foreign_face_of_a_person_is_refused(verify, enrol):
+    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
+    assert verify.verify_identity(photo(GREEN), "ada", collection="people").verdict == "no_match"
+    assert verify.verify_identity(photo(PINK), "ada", collection="people").verdict == "match"
+
+
+def test_a_template_of_more_faces_is_judged_more_strictly(analysis, gallery, enrol):
+    policy = Policy(calibration(), 0.5)
+    service = VerificationService(analysis, gallery, lambda _: policy)
+    enrol("one", photo(RED))
+    enrol("four", *[photo(RED)] * 4)
+    for max_fmr in (None, 0.1, 1e-5):
+        one, four = (
+            service.verify_identity(photo(PINK), who, collection="people", max_fmr=max_fmr) for who in ("one", "four")
+        )
+        photos = service.verify_photo(photo(PINK), photo(RED), collection="people", max_fmr=max_fmr)
+        assert one.threshold == photos.threshold < four.threshold
+        assert four.threshold == policy.for_verification(4, max_fmr=max_fmr).threshold
+    assert one.similarity == pytest.approx(four.similarity, abs=1e-5)
+    one, four = (service.verify_identity(photo(YELLOW), who, collection="people") for who in ("one", "four"))
+    assert one.fmr == pytest.approx(service.verify_photo(photo(YELLOW), photo(RED), collection="people").fmr)
+    assert one.fmr is not None
+    assert one.fmr > 1e-4
+    assert four.fmr == pytest.approx(2 * one.fmr, rel=1e-2)
 
 
 def test_who_is_not_enrolled_is_unknown(verify, enrol):
@@ -118,3 +176,51 @@ def test_a_probe_without_a_face(verify, enrol):
     enrol("ada", photo(RED))
     with pytest.raises(NoFace, match="the probe photo"):
         verify.verify_identity(photo(WHITE), "ada", collection="people")
+
+
+# Quality
+
+
+@pytest.fixture
+def careful(analysis, gallery):
+    """A service under an error rate that minds the collection's least quality of probes."""
+    return VerificationService(analysis, gallery, lambda each: Policy(calibration(), 0.5, each.practice.probe_quality))
+
+
+@pytest.mark.parametrize(
+    ("probe", "reference", "is_poor"),
+    [(photo, photo, False), (blurred, photo, True), (photo, blurred, True), (blurred, blurred, True)],
+)
+def test_with_a_poor_face_a_match_is_only_possible(careful, probe, reference, is_poor):
+    result = careful.verify_photo(probe(RED), reference(RED), collection="people")
+    assert (result.verdict, result.is_poor) == ("possible" if is_poor else "match", is_poor)
+    assert result.similarity == pytest.approx(1, abs=1e-3)
+    result = careful.verify_photo(probe(RED), reference(GREEN), collection="people")
+    assert (result.verdict, result.is_poor) == ("no_match", is_poor)
+    result = careful.verify_photo(probe(RED), reference(RED), collection="people", threshold=0.9)
+    assert (result.verdict, result.is_poor) == ("match", is_poor)
+
+
+def test_a_poor_probe_of_an_enrolled_person_is_only_possible(careful, enrol, store):
+    enrol("ada", photo(RED))
+    assert careful.verify_identity(photo(RED), "ada", collection="people").verdict == "match"
+    result = careful.verify_identity(blurred(RED), "ada", collection="people")
+    assert (result.verdict, result.is_poor, result.probe.quality.reasons) == ("possible", True, (Reason.BLURRED,))
+    exact = careful.verify_identity(blurred(RED), "ada", collection="people", threshold=0.9)
+    assert (exact.verdict, exact.is_poor) == ("match", True)
+    store.change_practice("people", Practice(probe_quality=0))
+    result = careful.verify_identity(blurred(RED), "ada", collection="people")
+    assert (result.verdict, result.is_poor) == ("match", False)
+
+
+@pytest.mark.parametrize(("is_flip_averaged", "similar"), [(True, 1), (False, -1 / 3)])
+def test_photos_are_embedded_as_the_collection_does_it(gallery, is_flip_averaged, similar):
+    gallery.ensure("own way", Practice(is_flip_averaged))
+    analysis = colour_analysis(is_half_blind=True)
+    service = VerificationService(analysis, gallery, lambda _: Policy(None, 0.5))
+    result = service.verify_photo(halved(RED, GREEN), halved(GREEN, RED), collection="own way")
+    assert result.similarity == pytest.approx(similar, abs=1e-3)
+    enrolment = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5))
+    enrolment.enrol([halved(RED, GREEN)], collection="own way", identity_id="ada")
+    result = service.verify_identity(halved(GREEN, RED), "ada", collection="own way")
+    assert result.similarity == pytest.approx(similar, abs=1e-3)

@@ -1,0 +1,169 @@
+"""What stands for a person with several photos: the best single face, the mean, or the quality-weighted mean?
+
+    arcid evaluate identification --images people/ --out report/ --save-embeddings good.npz
+    arcid evaluate identification --images people/ --out report/ --save-embeddings poor.npz --degrade
+    python benchmarks/templates.py good.npz --poor poor.npz
+
+Galleries of random photos of the same people, every rule on the same ones; the rest of their photos are the probes, and
+people with one photo the strangers. With --poor one enrolled photo of each person is its degraded copy. Prints FNIR at
+FPIR 1 %, rank-1 errors, and how many strangers reach a template for each that reaches a single face.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.faces import Floats
+from app.identities.values import Enrolled
+from app.recognition.calibration import comparisons_of
+from app.recognition.matching import template
+
+_FPIR = 0.01
+_SIZES = (1, 2, 3, 5, 8)
+_RATES = (1e-3, 2e-4)
+
+Rule = Callable[[Floats, list[Enrolled]], Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Photos of people: unit vectors (n, d), qualities (n,) and whose they are."""
+
+    files: list[str]
+    vectors: Floats
+    qualities: Floats
+
+    def of_people(self) -> list[NDArray[np.intp]]:
+        """Return the places of each person's photos."""
+        _, person = np.unique([Path(file).parent.name for file in self.files], return_inverse=True)
+        return [np.flatnonzero(person == number) for number in range(person.max() + 1)]
+
+
+def read(file: Path) -> Saved:
+    """Read what `arcid evaluate --save-embeddings` wrote."""
+    saved = np.load(file)
+    raw = saved["embeddings"]
+    return Saved(saved["files"].tolist(), raw / np.linalg.norm(raw, axis=1, keepdims=True), saved["quality"])
+
+
+def best_face(probes: Floats, gallery: list[Enrolled]) -> Floats:
+    """Compare with the face of each person that is nearest."""
+    starts = np.cumsum([0, *(len(each.vectors) for each in gallery[:-1])])
+    return np.maximum.reduceat(probes @ np.concatenate([each.vectors for each in gallery]).T, starts, axis=1)
+
+
+def mean(probes: Floats, gallery: list[Enrolled]) -> Floats:
+    """Compare with the mean of each person's faces."""
+    means = np.stack([each.vectors.mean(axis=0) for each in gallery])
+    return np.asarray(probes @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T, np.float32)
+
+
+def weighted(probes: Floats, gallery: list[Enrolled]) -> Floats:
+    """Compare as the service does."""
+    return np.asarray(probes @ np.stack([template(each) for each in gallery]).T, np.float32)
+
+
+RULES: dict[str, Rule] = {"best face": best_face, "mean": mean, "weighted mean": weighted}
+
+
+def galleries(
+    good: Saved, poor: Saved | None, share: int | None, rounds: int
+) -> Iterator[tuple[list[Enrolled], list[Enrolled]]]:
+    """Yield random galleries with their probes: `share` photos of everyone with more, or half of each one's photos."""
+    rng = np.random.default_rng(0)
+    place = {file: at for at, file in enumerate(poor.files)} if poor else {}
+    for _ in range(rounds):
+        enrolled: list[Enrolled] = []
+        probes: list[Enrolled] = []
+        for photos in good.of_people():
+            count = share or (len(photos) + 1) // 2
+            if len(photos) <= max(count, 1):
+                continue
+            chosen = rng.permutation(photos)
+            vectors, qualities = good.vectors[chosen].copy(), good.qualities[chosen].copy()
+            if poor:
+                at = place.get(good.files[chosen[0]])
+                if at is None:  # no face was found in the degraded copy: it would not have been enrolled
+                    continue
+                vectors[0], qualities[0] = poor.vectors[at], poor.qualities[at]
+            for group, part in ((enrolled, slice(count)), (probes, slice(count, None))):
+                keys = np.arange(len(vectors[part]))
+                group.append(Enrolled("", None, keys, ("",) * len(keys), vectors[part], qualities[part]))
+        yield enrolled, probes
+
+
+def figures(rule: Rule, gallery: list[Enrolled], probes: list[Enrolled], strangers: Floats) -> tuple[float, float]:
+    """Return FNIR at FPIR 1 % and the share of probes whose best candidate is somebody else."""
+    mates = np.repeat(np.arange(len(gallery)), [len(each.vectors) for each in probes])
+    rows = np.arange(len(mates))
+    found = rule(np.concatenate([each.vectors for each in probes]), gallery)
+    genuine = found[rows, mates].copy()
+    found[rows, mates] = -1
+    other = found.max(axis=1)
+    best = np.sort(rule(strangers, gallery).max(axis=1))[::-1]
+    threshold = best[int(_FPIR * len(best))]
+    return float(np.mean((genuine <= threshold) | (genuine <= other))), float(np.mean(genuine <= other))
+
+
+def compare(good: Saved, poor: Saved | None, rounds: int) -> None:
+    """Print the rules side by side, for galleries of several sizes."""
+    strangers = good.vectors[[photos[0] for photos in good.of_people() if len(photos) == 1]]
+    print(f"\n{'enrolled':<24}" + "".join(f"{name:>32}" for name in RULES))
+    for share in (1, 2, 3, 5, None):
+        drawn = list(galleries(good, poor, share, rounds))
+        label = f"{share or 'half of all'}, {len(drawn[0][0])} people"
+        cells = []
+        for rule in RULES.values():
+            fnir, wrong = np.mean([figures(rule, *each, strangers) for each in drawn], axis=0)
+            cells.append(f"FNIR {fnir:.2%}, rank-1 err {wrong:.2%}")
+        print(f"{label:<24}" + "".join(f"{cell:>32}" for cell in cells))
+
+
+def strangers_drawn(good: Saved, rounds: int) -> None:
+    """Print how much more often strangers reach a template of k faces than a single face of the same people."""
+    rng = np.random.default_rng(0)
+    people = good.of_people()
+    many = [photos for photos in people if len(photos) >= max(_SIZES)]
+    others = good.vectors[np.concatenate([photos for photos in people if len(photos) < max(_SIZES)])]
+    counts = {size: np.zeros(len(_RATES)) for size in _SIZES}
+    thresholds = None
+    for _ in range(rounds):
+        chosen = [rng.permutation(photos)[: max(_SIZES)] for photos in many]
+        for size in _SIZES:
+            keys = np.arange(size)
+            gallery = [
+                Enrolled("", None, keys, ("",) * size, good.vectors[each[:size]], good.qualities[each[:size]])
+                for each in chosen
+            ]
+            scores = weighted(others, gallery)
+            if thresholds is None:
+                thresholds = np.quantile(scores, 1 - np.array(_RATES))
+            counts[size] += [(scores >= at).sum() for at in thresholds]
+    print(f"\nstrangers that reach a template, for each that reaches one face ({len(many)} people)")
+    for size, count in counts.items():
+        times = zip(count / counts[1], _RATES, strict=True)
+        ratios = "  ".join(f"{ratio:.2f} at FMR {rate:g}" for ratio, rate in times)
+        print(f"{size} faces: {ratios}; counted as {comparisons_of(size):.2f}")
+
+
+def main() -> None:
+    """Read the options and print everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("embeddings", type=Path)
+    parser.add_argument("--poor", type=Path, help="the same photos, evaluated with --degrade")
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    good = read(options.embeddings)
+    compare(good, None, options.rounds)
+    if options.poor:
+        print("\none enrolled photo of each degraded:", end="")
+        compare(good, read(options.poor), options.rounds)
+    strangers_drawn(good, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
