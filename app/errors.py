@@ -6,9 +6,13 @@ from typing import ClassVar
 
 
 class ArcidError(Exception):
-    """Something the caller or the operator can act on; the message is safe to show to a client."""
+    """Something the caller or the operator can act on; the message is safe to show to a client.
+
+    `reason`, where there is one, is a library's own words: for the operator and the log, never for a client.
+    """
 
     code: ClassVar[str] = "internal_error"
+    reason: str = ""
 
 
 # Photos
@@ -237,10 +241,24 @@ class CalibrationMissing(ArcidError):
     code = "calibration_missing"
 
 
-class DatabaseUnavailable(ArcidError):
-    """The database does not answer."""
+class DatabaseError(ArcidError):
+    """The database cannot do its work now; nothing that was acknowledged is lost."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database does not answer, or is busy for too long; it may be tried again."""
 
     code = "database_unavailable"
+
+
+class DatabaseNotWritable(DatabaseError):
+    """The database's disk is full or its file is read-only: an operator has to act. Reading goes on."""
+
+    code = "database_not_writable"
 
 
 class SettingsInvalid(ArcidError):

@@ -15,6 +15,8 @@ from app.inference.archives import fetched
 from app.inference.packs import Packs
 from app.main import create_app
 
+pytest_plugins = ["tests.databases"]
+
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"
 

@@ -11,7 +11,9 @@ from starlette.exceptions import HTTPException
 
 from app import errors
 from app.errors import ArcidError, NothingEnrolled
+from app.observability.logs import get_logger
 
+_log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 # Looked up along the error's classes, the nearest first.
@@ -31,7 +33,10 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.ModelMismatch: HTTPStatus.CONFLICT,
     errors.CalibrationMissing: HTTPStatus.CONFLICT,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    # Not 503: waiting does not mend it, and what only reads is still served.
+    errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
 }
+RETRY_AFTER_S = 5
 
 
 def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
@@ -60,7 +65,12 @@ async def _arcid_error(_request: Request, error: Exception) -> JSONResponse:
         extra["rejected"] = [{"photo": each.photo, "code": each.code, "detail": each.detail} for each in error.rejected]
     if isinstance(error, errors.RequestInvalid) and error.fields:
         extra["errors"] = error.fields
-    return problem(status, error.code, str(error), **extra)
+    if error.reason:
+        _log.warning("request.refused", code=error.code, reason=error.reason)
+    answer = problem(status, error.code, str(error), **extra)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
 
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:

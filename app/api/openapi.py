@@ -21,6 +21,8 @@ _PROBLEMS = {
     415: "The body is neither multipart/form-data nor JSON.",
     422: "A field does not fit, or a photo cannot be used; `code` says why.",
     500: "The service failed; its log has the details.",
+    503: "The database does not answer now; try again after `Retry-After` seconds.",
+    507: "The database's disk is full or cannot be written; nothing was enrolled.",
 }
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {

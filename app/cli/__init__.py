@@ -43,5 +43,6 @@ def main() -> None:
     try:
         cli()
     except ArcidError as error:
-        Console(stderr=True).print(f"arcid: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
+        Console(stderr=True).print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)

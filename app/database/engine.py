@@ -1,14 +1,34 @@
-"""The engine: SQLite in WAL mode by default, any SQLAlchemy URL else."""
+"""The engine: SQLite in WAL mode by default, or PostgreSQL.
+
+A connection with the execution option `is_reader` reads one moment of the database and writes nothing; with `has_time`
+(migrations) none of PostgreSQL's time limits applies but the one for locks.
+"""
 
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from app.errors import SettingsInvalid
+from app.database.failures import NO_FOLDER, translate
+from app.errors import DatabaseNotWritable, DatabaseUnavailable, SettingsInvalid
 
 BUSY_TIMEOUT_MS = 5000
+POOL_SIZE, POOL_OVERFLOW = 5, 10
+"""Connections that are kept, and opened beyond those under load: at most 15 for each process."""
+POOL_TIMEOUT_S = 10
+
+
+class _Pool(QueuePool):
+    """Says in the domain's words that no connection became free in time."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except PoolTimeout as error:
+            raise DatabaseUnavailable("the database is busy; try again", str(error)) from error
 
 
 def sqlite_url(path: Path) -> str:
@@ -19,19 +39,54 @@ def sqlite_url(path: Path) -> str:
 def open_engine(url: str) -> Engine:
     """Open the database at `url`; an SQLite file's folder is made. Nothing is connected yet.
 
-    Raises SettingsInvalid for what is no URL, or of a database whose driver is not installed.
+    Raises SettingsInvalid for what is no URL, or of a database whose driver is not installed, and DatabaseNotWritable
+    where the folder cannot be made.
     """
     try:
         parsed = make_url(url)
-        is_sqlite = parsed.get_backend_name() == "sqlite"
-        engine = create_engine(parsed, pool_pre_ping=not is_sqlite)  # only a server can hang up
+        if parsed.get_backend_name() == "sqlite":
+            engine = _open_sqlite(parsed)
+        elif parsed.get_backend_name() == "postgresql":
+            engine = _open_postgresql(parsed)
+        else:
+            engine = create_engine(parsed, pool_pre_ping=True)
     except (ArgumentError, ImportError) as error:
         raise SettingsInvalid(f"ARCID_DATABASE_URL cannot be used: {error}") from error
-    if is_sqlite:
-        if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+    event.listen(engine, "handle_error", translate)
+    return engine
+
+
+def _pool_options() -> dict[str, Any]:
+    return {
+        "poolclass": _Pool,
+        "pool_size": POOL_SIZE,
+        "max_overflow": POOL_OVERFLOW,
+        "pool_timeout": POOL_TIMEOUT_S,
+    }
+
+
+def _open_postgresql(url: URL) -> Engine:
+    if url.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise ArgumentError(f"{url.drivername} is not supported; write postgresql://...")
+    # Imported here because the driver is an extra.
+    from app.database import postgresql  # noqa: PLC0415
+
+    # After a restart of the server, the first use of each pooled connection finds it dead and takes a new one.
+    engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_pool_options())
+    postgresql.prepare(engine)
+    return engine
+
+
+def _open_sqlite(url: URL) -> Engine:
+    is_file = url.database not in {None, "", ":memory:"}
+    engine = create_engine(url, **(_pool_options() if is_file else {}))
+    if is_file:
+        try:
+            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseNotWritable(NO_FOLDER, str(error)) from error
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
     return engine
 
 
@@ -39,7 +94,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver's own BEGIN is deferred and would fail, not wait, when two writers meet; ours comes from the event.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+    # The timeout comes first: the other pragmas may have to wait as well.
+    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

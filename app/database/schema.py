@@ -7,11 +7,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, SchemaOutdated
 
+_UPGRADE_LOCK = 0x41726349  # any number, as long as nobody else locks it
 _NO_ANSWER = "the database does not answer; its address is ARCID_DATABASE_URL"
 
 
@@ -35,7 +36,7 @@ class Schema:
             with self._engine.execution_options(is_reader=True).connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision() or "empty"
         except SQLAlchemyError as error:
-            raise DatabaseUnavailable(_NO_ANSWER) from error
+            raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
 
     def upgrade(self) -> None:
         """Bring the database to `head`; does nothing when it is there.
@@ -43,13 +44,15 @@ class Schema:
         Raises SchemaOutdated when it cannot be brought there, DatabaseUnavailable.
         """
         try:
-            with self._engine.begin() as connection:
+            with self._engine.execution_options(has_time=True).begin() as connection:
+                if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE lets in one upgrade at a time
+                    connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
                 self._config.attributes["connection"] = connection
                 command.upgrade(self._config, "head")
         except CommandError as error:  # the database is of a later version of the code
             raise SchemaOutdated(f"the database cannot be brought to revision {self.head()}: {error}") from error
         except SQLAlchemyError as error:
-            raise DatabaseUnavailable(_NO_ANSWER) from error
+            raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
 
     def require_current(self) -> None:
         """Raise SchemaOutdated, with the command that mends it, unless the database is at `head`."""
@@ -58,3 +61,8 @@ class Schema:
             raise SchemaOutdated(
                 f"the database is at revision {current}, this version needs {head}; run: arcid db upgrade"
             )
+
+
+def _words(error: SQLAlchemyError) -> str:
+    """Return what the driver said, in one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())

@@ -118,7 +118,12 @@ class IdentityStore:
                 .values(revision=CollectionTable.revision + 1)
             )
             if retry is not None:
-                session.execute(delete(EnrolmentTable).where(EnrolmentTable.created_at < now - _REMEMBER))
+                # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
+                session.execute(
+                    delete(EnrolmentTable).where(
+                        EnrolmentTable.collection_id == collection.key, EnrolmentTable.created_at < now - _REMEMBER
+                    )
+                )
                 earlier = _earlier(session, collection, retry, now)
                 if earlier is not None:
                     answer = dict(earlier.answer)  # before the rollback, which forgets what was read

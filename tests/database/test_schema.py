@@ -18,14 +18,17 @@ from app.identities.store import IdentityStore
 from app.identities.values import NewFace, Person, Practice
 
 MIGRATIONS = PROJECT / "migrations"
+_ONE_COLLECTION = text(
+    "INSERT INTO collections (id, name, model, dimension, revision, created_at)"
+    " VALUES (1, 'a', 'm', 4, 0, '2026-01-01 00:00:00')"
+)
 TABLES = {"alembic_version", "collections", "enrolments", "faces", "identities"}
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = open_engine(sqlite_url(tmp_path / "arcid.db"))
-    yield engine
-    engine.dispose()
+def engine(databases):
+    with databases.engine(is_empty=True) as engine:
+        yield engine
 
 
 @pytest.fixture
@@ -37,16 +40,21 @@ _COLLECTION = """
     INSERT INTO collections (id, name, model, dimension, revision, created_at)
     VALUES (:key, :name, 'm', 4, 7, '2026-01-01 00:00:00')
 """
-_ENROLMENT = "INSERT INTO enrolments VALUES (NULL, :key, 'k', :sha256, '{}', '2026-01-01 00:00:00')"
+_ENROLMENT = """
+    INSERT INTO enrolments (collection_id, idempotency_key, request_sha256, answer, created_at)
+    VALUES (:key, 'k', :sha256, '{}', '2026-01-01 00:00:00')
+"""
 _IDENTITY = """
-    INSERT INTO identities VALUES (:person, :key, :id, NULL, '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')
+    INSERT INTO identities (id, collection_id, identity_id, metadata, created_at, updated_at)
+    VALUES (:person, :key, :id, '{}', '2026-01-01 00:00:00', '2026-01-01 00:00:00')
 """
 _FACE = """
-    INSERT INTO faces VALUES (
-        NULL, :face, :key, :person, 'm', x'0000803f000000000000000000000000', 20.5, 0.9, '[0, 0, 9, 9]', '[]', :sha256,
-        '2026-01-01 00:00:00'
-    )
+    INSERT INTO faces (
+        face_id, collection_id, identity_key, model, embedding, norm, detection_score, box, landmarks, image_sha256,
+        created_at
+    ) VALUES (:face, :key, :person, 'm', :embedding, 20.5, 0.9, '[0, 0, 9, 9]', '[]', :sha256, '2026-01-01 00:00:00')
 """
+_EMBEDDING = bytes.fromhex("0000803f000000000000000000000000")
 
 
 def migrated(engine, target: str, *, is_upgrade: bool = False) -> None:
@@ -68,12 +76,14 @@ def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine, schema)
 
 def test_an_upgraded_database_never_uses_a_key_again(engine, schema):
     schema.upgrade()
+    # SQLite would take the highest key anew that is free; a sequence of PostgreSQL never goes back.
+    if engine.dialect.name == "sqlite":
+        query, sign = "SELECT sql FROM sqlite_master WHERE name = :name", "AUTOINCREMENT"
+    else:
+        query, sign = "SELECT pg_get_serial_sequence(:name, 'id')", "_id_seq"
     with engine.connect() as connection:
         for table in sorted(TABLES - {"alembic_version"}):
-            statement = connection.execute(
-                text("SELECT sql FROM sqlite_master WHERE name = :name"), {"name": table}
-            ).scalar_one()
-            assert "AUTOINCREMENT" in statement
+            assert sign in connection.execute(text(query), {"name": table}).scalar_one()
 
 
 def test_an_empty_database_is_not_current(schema):
@@ -165,7 +175,7 @@ def filled(engine):
                 connection.execute(text(_IDENTITY), {"person": person, "key": key, "id": f"p{person}"})
                 for face in range(count):
                     row = {"face": f"face-{person}-{face}", "key": key, "person": person, "sha256": "a" * 64}
-                    connection.execute(text(_FACE), row)
+                    connection.execute(text(_FACE), {**row, "embedding": _EMBEDDING})
     return engine
 
 

@@ -2,8 +2,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.database.engine import open_engine, sqlite_url
-from app.database.tables import Base
 from app.identities.store import IdentityStore
 from app.index.flat import FlatIndex
 from app.recognition.analysis import Analysis
@@ -17,11 +15,9 @@ def analysis() -> Analysis:
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[IdentityStore]:
-    engine = open_engine(sqlite_url(tmp_path / "arcid.db"))
-    Base.metadata.create_all(engine)
-    yield IdentityStore(engine)
-    engine.dispose()
+def store(databases) -> Iterator[IdentityStore]:
+    with databases.engine() as engine:
+        yield IdentityStore(engine)
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from app.database.engine import open_engine, sqlite_url
-from app.database.tables import Base
 from app.errors import CollectionUnknown, IdempotencyConflict, IdentityUnknown, ModelMismatch
 from app.faces import Candidate, Detection, Floats
 from app.identities.store import IdentityStore
@@ -308,11 +306,9 @@ def test_writers_and_searches_at_once_agree_whatever_fails(store):
 
 
 @pytest.fixture(scope="module")
-def kept_store(tmp_path_factory) -> Iterator[IdentityStore]:
-    engine = open_engine(sqlite_url(tmp_path_factory.mktemp("gallery") / "arcid.db"))
-    Base.metadata.create_all(engine)
-    yield IdentityStore(engine)
-    engine.dispose()
+def kept_store(databases) -> Iterator[IdentityStore]:
+    with databases.engine() as engine:
+        yield IdentityStore(engine)
 
 
 def crowd(number: int, *, around: Floats, spread: float, seed: int) -> Floats:

@@ -1,0 +1,75 @@
+"""PostgreSQL through psycopg 3 (the `postgres` extra): how long it is waited for, and what its transactions are."""
+
+from typing import Any
+
+from psycopg import Connection, IsolationLevel, OperationalError
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine, event
+
+STATEMENT_TIMEOUT_S = 30
+LOCK_TIMEOUT_S = 5  # as SQLite's busy timeout
+IDLE_TIMEOUT_S = 30
+ANSWER_TIMEOUT_S = STATEMENT_TIMEOUT_S + 5
+PING_TIMEOUT_S = 3
+
+# What the URL says itself (`?connect_timeout=10`) wins.
+_CONNECTING: dict[str, str | int] = {
+    "fallback_application_name": "arcid",
+    "connect_timeout": 4,
+    # A machine that is gone (no power, no network) is noticed within about 15 s.
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    # The server ends what takes too long. A transaction whose replica died must not hold its locks either.
+    "options": (
+        f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={LOCK_TIMEOUT_S}s"
+        f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
+    ),
+}
+
+
+class _Connection(Connection[Any]):
+    """Waits for an answer no longer than it should take.
+
+    The server's own limits do not help when the server hangs (a stopped process, a disk that does not answer), and
+    TCP's do not either as long as the machine is up.
+    """
+
+    has_time = False
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait as psycopg does; a connection whose answer is overdue is closed, because it might still come."""
+        # SQLAlchemy switches to autocommit for nothing but the question whether a pooled connection still lives.
+        limit = PING_TIMEOUT_S if self.autocommit else None if self.has_time else ANSWER_TIMEOUT_S
+        try:
+            return super().wait(gen, interval, timeout or limit)
+        except OperationalError:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:
+                self.close()
+            raise
+
+
+def prepare(engine: Engine) -> None:
+    """Make `engine` connect with these limits and begin transactions as its execution options say."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "begin", _begin)
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> _Connection:
+    return _Connection.connect(*arguments, **{**_CONNECTING, **parameters})
+
+
+def _begin(connection: Any) -> None:
+    options = connection.get_execution_options()
+    is_reader, has_time = options.get("is_reader", False), options.get("has_time", False)
+    driver = connection.connection.dbapi_connection
+    # Sent with the BEGIN that comes anyway. A reader sees one moment, however many queries it asks.
+    driver.read_only = is_reader or None  # not False, which a standby refuses before it could say what it is
+    driver.isolation_level = IsolationLevel.REPEATABLE_READ if is_reader else IsolationLevel.READ_COMMITTED
+    driver.has_time = has_time
+    if has_time:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")

@@ -1,0 +1,81 @@
+"""A PostgreSQL server of a test's own, which it may stop, kill and let hang."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_QUICK = "-c fsync=off -c full_page_writes=off"
+
+
+class Cluster:
+    """A server in a folder, listening on a socket in it."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries = binaries
+        self._folder = folder
+        self.url = f"postgresql://postgres@/postgres?host={folder}"
+        self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} {_QUICK}"
+        self._run("pg_ctl", "--wait", f"--log={self._folder / 'log'}", f"--options={options}", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server: `fast` says goodbye to its clients, `immediate` is as good as a crash."""
+        self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
+
+    def pause(self) -> None:
+        """Let the server hang: it keeps its connections and takes new ones, but answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        for pid in (postmaster, *_children(postmaster)):
+            os.kill(pid, number)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # PostgreSQL refuses to run as root.
+        as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        command = [*as_owner, str(self._binaries / program), f"--pgdata={self._folder / 'data'}", *arguments]
+        # Not captured through a pipe, which the server would keep open.
+        subprocess.run(command, check=True, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _children(parent: int) -> list[int]:
+    # "pid (name) state parent ..."; a name may hold spaces and brackets.
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.parent.is_dir()]
+    return [int(stat.split()[0]) for stat in stats if int(stat.rpartition(")")[2].split()[1]) == parent]
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """Yield a running server; skips where PostgreSQL is not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    in_path = shutil.which("initdb")
+    if not found and not in_path:
+        pytest.skip("no PostgreSQL is installed; on Debian: apt-get install postgresql")
+    binaries = (found[-1] if found else Path(str(in_path))).resolve().parent
+    with tempfile.TemporaryDirectory(prefix="arcid-cluster-") as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        cluster = Cluster(binaries, folder)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            if (folder / "data" / "postmaster.pid").exists():
+                cluster.resume()
+                cluster.stop()

@@ -1,0 +1,143 @@
+"""An SQLite file on a full disk, read-only, or locked: said in the domain's words, and nothing acknowledged is lost."""
+
+import os
+import sqlite3
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from app.database import engine as engine_module
+from app.database.engine import open_engine, sqlite_url
+from app.database.tables import Base
+from app.errors import DatabaseNotWritable, DatabaseUnavailable
+from app.identities.store import IdentityStore
+from app.identities.values import Collection
+from tests.database.enrolling import enrol
+
+
+@contextmanager
+def file_store(path):
+    engine = open_engine(sqlite_url(path))
+    Base.metadata.create_all(engine)
+    try:
+        yield engine, IdentityStore(engine)
+    finally:
+        engine.dispose()
+
+
+def enrol_until_refused(store: IdentityStore, people: Collection) -> tuple[int, DatabaseNotWritable]:
+    """Return how many were acknowledged before the first that was refused."""
+    for number in range(100_000):
+        try:
+            enrol(store, people, number)
+        except DatabaseNotWritable as error:
+            return number, error
+    pytest.fail("the disk was never full")
+
+
+def test_a_full_disk_by_quota(tmp_path):
+    with file_store(tmp_path / "arcid.db") as (engine, store):
+        people = store.create_collection("people", model="net", dimension=512)
+        with engine.connect() as connection:
+            (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 40}")
+        acknowledged, error = enrol_until_refused(store, people)
+        assert "disk is full; make room" in str(error)
+        assert acknowledged > 0
+        assert store.collection("people").faces == store.face_count(people) == acknowledged
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        enrol(store, people, acknowledged)
+        assert store.face_count(people) == acknowledged + 1
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr}")
+    yield folder
+    subprocess.run(["/bin/umount", "--lazy", folder], check=True)
+
+
+def test_a_full_disk(small_disk):
+    """Reading goes on, nothing acknowledged is lost, and with room again it is as before; after a restart too."""
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(200_000))
+    with file_store(small_disk / "arcid.db") as (_, store):
+        people = store.create_collection("people", model="net", dimension=512)
+        acknowledged, error = enrol_until_refused(store, people)
+        assert "disk is full; make room" in str(error)
+        assert "full" in error.reason
+        assert acknowledged > 0
+        assert store.face_count(people) == acknowledged
+        ballast.unlink()
+        enrol(store, people, acknowledged)
+    with file_store(small_disk / "arcid.db") as (engine, store):
+        assert store.face_count(people) == store.collection("people").faces == acknowledged + 1
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+
+
+def test_a_file_system_that_became_read_only(small_disk):
+    with file_store(small_disk / "arcid.db") as (_, store):
+        people = store.create_collection("people", model="net", dimension=512)
+        enrol(store, people, 1)
+    remount = ["/bin/mount", "-o"]
+    subprocess.run([*remount, "remount,ro", small_disk], check=True)
+    engine = open_engine(sqlite_url(small_disk / "arcid.db"))
+    with pytest.raises(DatabaseNotWritable, match="writable for the user"):
+        enrol(IdentityStore(engine), people, 2)
+    subprocess.run([*remount, "remount,rw", small_disk], check=True)
+    enrol(IdentityStore(engine), people, 2)
+    assert IdentityStore(engine).face_count(people) == 2
+    engine.dispose()
+
+
+def test_a_file_opened_for_reading_only(tmp_path):
+    path = tmp_path / "arcid.db"
+    with file_store(path) as (_, store):
+        people = store.create_collection("people", model="net", dimension=512)
+    engine = open_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    with pytest.raises(DatabaseNotWritable, match="writable for the user"):
+        enrol(IdentityStore(engine), people, 1)
+    engine.dispose()
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DatabaseNotWritable, match="folder") as caught:
+        open_engine(sqlite_url(tmp_path / "file" / "arcid.db"))
+    assert str(tmp_path) in caught.value.reason
+
+
+def test_a_file_that_cannot_be_opened(tmp_path):
+    (tmp_path / "arcid.db").mkdir()
+    engine = open_engine(sqlite_url(tmp_path / "arcid.db"))
+    with pytest.raises(DatabaseNotWritable, match="cannot be opened"):
+        engine.connect()
+    engine.dispose()
+
+
+def test_a_file_that_another_process_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module, "BUSY_TIMEOUT_MS", 20)
+    with file_store(tmp_path / "arcid.db") as (engine, store):
+        people = store.create_collection("people", model="net", dimension=512)
+        other = sqlite3.connect(tmp_path / "arcid.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseUnavailable, match="locked"):
+            enrol(store, people, 1)
+        assert store.collection("people") == people  # who only reads does not wait
+        other.execute("ROLLBACK")
+        other.close()
+        enrol(store, people, 1)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 20
