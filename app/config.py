@@ -1,10 +1,11 @@
 """Every setting, read from the environment once (prefix ARCID_, groups joined by two underscores)."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from app.errors import SettingsInvalid
@@ -62,6 +63,39 @@ class InferenceSettings(_Group):
     ] = True
 
 
+class IndexKind(StrEnum):
+    """How faces are searched."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    COMPRESSED = "compressed"
+    GPU = "gpu"
+    MILVUS = "milvus"
+
+
+class GallerySettings(_Group):
+    """How indexes follow the database."""
+
+    follow_seconds: Annotated[
+        float, Field(gt=0, le=60, description="How often changes by other processes are looked for.")
+    ] = 0.2
+    snapshot_seconds: Annotated[
+        float, Field(gt=0, description="How often an index that changed is written to the data folder.")
+    ] = 60
+    log_days: Annotated[
+        float, Field(gt=0, description="How long changes are kept; a process away for longer reads all faces again.")
+    ] = 7
+
+
+class MilvusSettings(_Group):
+    """The distributed engine, with ARCID_INDEX=milvus."""
+
+    address: Annotated[
+        str | None, Field(description="Address of the engine, such as http://milvus:19530, or a file for milvus-lite.")
+    ] = None
+    token: Annotated[SecretStr | None, Field(description="user:password, or an API key of the engine.")] = None
+
+
 class Settings(BaseSettings):
     """Frozen; an unknown name is an error, not a silent default."""
 
@@ -77,10 +111,15 @@ class Settings(BaseSettings):
     insightface_mirror: Annotated[
         str | None, Field(description="Address to fetch InsightFace's packs from instead of the publisher's.")
     ] = None
+    index: Annotated[
+        IndexKind, Field(description="auto (exact, compressed when large), exact, compressed, gpu or milvus.")
+    ] = IndexKind.AUTO
     log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
     limits: LimitSettings = LimitSettings()
     detection: DetectionSettings = DetectionSettings()
     inference: InferenceSettings = InferenceSettings()
+    gallery: GallerySettings = GallerySettings()
+    milvus: MilvusSettings = MilvusSettings()
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -180,6 +180,12 @@ class IdentityUnknown(ArcidError):
     code = "identity_unknown"
 
 
+class FaceUnknown(ArcidError):
+    """There is no face of this id in the collection."""
+
+    code = "face_unknown"
+
+
 class ModelMismatch(ArcidError):
     """The collection's templates are of another network than the one that is running."""
 
@@ -215,6 +221,12 @@ class IndexUnusable(ArcidError):
     """A saved index is damaged or of another kind; the database can rebuild it."""
 
     code = "index_unusable"
+
+
+class IndexUnavailable(ArcidError):
+    """The distributed engine that holds the index does not answer."""
+
+    code = "index_unavailable"
 
 
 class SchemaOutdated(ArcidError):

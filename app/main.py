@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
-from app.api import docs, errors, openapi, recognise, status
+from app.api import docs, errors, gallery, openapi, recognise, status
 from app.api.dependencies import Workers
 from app.api.middleware import RequestContext
 from app.config import Settings
@@ -34,6 +34,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(recognise.router)
+    app.include_router(gallery.router)
     app.include_router(status.router)
     openapi.install(app)
     docs.install(app)

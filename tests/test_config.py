@@ -2,9 +2,9 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from app.config import PROJECT, Settings, read_settings, shipped
+from app.config import PROJECT, IndexKind, Settings, read_settings, shipped
 from app.errors import SettingsInvalid
 from app.inference.runtime import Provider
 
@@ -16,6 +16,7 @@ SETTINGS = {
     "ARCID_PACK": ("buffalo_l", "buffalo_l"),
     "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
     "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
+    "ARCID_INDEX": ("compressed", IndexKind.COMPRESSED),
     "ARCID_LOG_JSON": ("true", True),
     "ARCID_LIMITS__PHOTO_BYTES": ("1", 1),
     "ARCID_LIMITS__PHOTO_PIXELS": ("2", 2),
@@ -26,9 +27,15 @@ SETTINGS = {
     "ARCID_INFERENCE__THREADS": ("5", 5),
     "ARCID_INFERENCE__CONCURRENCY": ("6", 6),
     "ARCID_INFERENCE__FLIP": ("false", False),
+    "ARCID_GALLERY__FOLLOW_SECONDS": ("1.5", 1.5),
+    "ARCID_GALLERY__SNAPSHOT_SECONDS": ("7", 7),
+    "ARCID_GALLERY__LOG_DAYS": ("0.5", 0.5),
+    "ARCID_MILVUS__ADDRESS": ("http://milvus:19530", "http://milvus:19530"),
+    "ARCID_MILVUS__TOKEN": ("root:milvus", SecretStr("root:milvus")),
 }
 
 WRONG = {
+    "ARCID_INDEX": "faiss",
     "ARCID_LOG_JSON": "perhaps",
     "ARCID_LIMITS__PHOTO_BYTES": "many",
     "ARCID_LIMITS__PHOTO_PIXELS": "-1",
@@ -39,6 +46,9 @@ WRONG = {
     "ARCID_INFERENCE__THREADS": "0",
     "ARCID_INFERENCE__CONCURRENCY": "0",
     "ARCID_INFERENCE__FLIP": "",
+    "ARCID_GALLERY__FOLLOW_SECONDS": "0",
+    "ARCID_GALLERY__SNAPSHOT_SECONDS": "-1",
+    "ARCID_GALLERY__LOG_DAYS": "0",
 }
 
 

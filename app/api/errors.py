@@ -29,10 +29,12 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.NothingEnrolled: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
+    errors.FaceUnknown: HTTPStatus.NOT_FOUND,
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
     errors.CalibrationMissing: HTTPStatus.CONFLICT,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.IndexUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     # Not 503: waiting does not mend it, and what only reads is still served.
     errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
 }

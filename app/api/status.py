@@ -11,6 +11,8 @@ from app.factory.services import Services
 
 router = APIRouter(tags=["status"])
 
+_LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica takes no more requests
+
 
 class Health(BaseModel):
     """The process is up."""
@@ -107,8 +109,11 @@ def _database(services: Services) -> Check:
 
 
 def _index(services: Services) -> Check:
-    states = services.gallery.states()
-    behind = [state.collection for state in states if state.faces != state.indexed]
-    if behind:
-        return Check(is_ready=False, detail=f"differs from the database in: {', '.join(behind)}")
-    return Check(is_ready=True, detail=f"{sum(state.indexed for state in states)} faces in {len(states)} collections")
+    try:
+        states = services.gallery.states()
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    behind = [f"{each.collection} by {each.behind} revisions" for each in states if each.behind]
+    faces = f"{sum(each.indexed for each in states)} faces in {len(states)} collections"
+    detail = f"{faces}; behind: {', '.join(behind)}" if behind else f"{faces}, none behind"
+    return Check(is_ready=all(each.seconds_behind < _LONGEST_LAG for each in states), detail=detail)

@@ -50,7 +50,8 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
     try:
         yield from check(settings)
     except (ArcidError, OSError, ImportError) as error:
-        yield Finding(check.__name__.strip("_"), str(error), is_sound=False)
+        reason = f" ({error.reason})" if isinstance(error, ArcidError) and error.reason else ""
+        yield Finding(check.__name__.strip("_"), f"{error}{reason}", is_sound=False)
 
 
 def _versions(_settings: Settings) -> Iterator[Finding]:
@@ -103,7 +104,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     for each in store.collections():
         faces = store.face_count(each)
         yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}, revision {each.revision}")
-    yield Finding("index", "exact (FAISS), built from the database at every start")
+    yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
 
 
 _CHECKS = (_versions, _providers, _networks, _database)

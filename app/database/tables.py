@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -56,17 +57,23 @@ class Base(DeclarativeBase):
 class CollectionTable(Base):
     """An isolated gallery, bound to one embedding model; `revision` counts its writes.
 
-    `faces` and `identities` are counted along, so that nobody has to count millions of rows for a threshold.
+    `faces` and `identities` are counted along, so that nobody has to count millions of rows for a threshold. `uid`
+    tells it from every other collection that ever had its id. The change log has all changes of revisions above
+    `log_from`.
     """
 
     __tablename__ = "collections"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    uid: Mapped[str] = mapped_column(String(36), server_default=text("''"))
     name: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(String(128))
     dimension: Mapped[int]
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    log_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    index_kind: Mapped[str | None] = mapped_column(String(16))
+    """Null: as the service's setting says."""
     faces: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     identities: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     is_flip_averaged: Mapped[bool] = mapped_column(server_default=true())
@@ -118,6 +125,32 @@ class FaceTable(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class ChangeTable(Base):
+    """The change log: a face that a revision of a collection added or removed. The face itself may be gone."""
+
+    __tablename__ = "changes"
+    __table_args__ = (Index(None, "collection_id", "revision"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    revision: Mapped[int] = mapped_column(BigInteger)
+    face_key: Mapped[int] = mapped_column(BigInteger)
+    is_removal: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class SharedIndexTable(Base):
+    """Up to which revision an index that all replicas share shows a collection; its row's lock orders who feeds it."""
+
+    __tablename__ = "shared_indexes"
+    __table_args__ = (UniqueConstraint("collection_id", "name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(255))
+    revision: Mapped[int] = mapped_column(BigInteger)
+
+
 class EnrolmentTable(Base):
     """What was answered to an enrolment with an Idempotency-Key, written in the enrolment's own transaction."""
 
@@ -126,6 +159,8 @@ class EnrolmentTable(Base):
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
+    identity_id: Mapped[str | None] = mapped_column(String(128))
+    """Whom the answer is about: it goes when they go. Null in enrolments of before this was noted."""
     idempotency_key: Mapped[str] = mapped_column(String(255))
     request_sha256: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -1,16 +1,18 @@
 """Settings in, connected services out."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from app.config import Settings, shipped
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
+from app.factory.projections import Projections
+from app.identities.log import ChangeLog
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Practice
 from app.imaging.decode import Limits
-from app.index.flat import FlatIndex
 from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
@@ -19,9 +21,10 @@ from app.recognition.analysis import Analysis
 from app.recognition.calibration import Origin
 from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.enrolment import EnrolmentService
+from app.recognition.follower import Follower
 from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
-from app.recognition.policy import Policy
+from app.recognition.policy import Policy, PolicyOf
 from app.recognition.verification import VerificationService
 
 _log = get_logger(__name__)
@@ -37,6 +40,7 @@ class Services:
     verification: VerificationService
     identification: IdentificationService
     gallery: Gallery
+    follower: Follower
     packs: Packs
     database: Database
     runtime: Runtime
@@ -45,7 +49,9 @@ class Services:
     detector: str
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Stop following, write the last snapshots, let go of indexes and database."""
+        self.follower.stop()
+        self.gallery.close()
         self.database.close()
 
 
@@ -111,6 +117,20 @@ def new_practice(settings: Settings) -> Practice:
     return Practice(is_flip_averaged=settings.inference.flip)
 
 
+def open_policy_of(settings: Settings) -> PolicyOf:
+    """Return what tells the policy of a collection for the network in use."""
+    packs = open_packs(settings)
+    calibrations = open_calibrations(settings, packs)
+    fallback = embedder_of(packs.manifest(settings.pack)).threshold
+
+    def policy_of(collection: Collection) -> Policy:
+        practice = collection.practice
+        calibration = calibrations.of(collection.name, is_flip_averaged=practice.is_flip_averaged)
+        return Policy(calibration, fallback, practice.probe_quality)
+
+    return policy_of
+
+
 def open_runtime(settings: Settings) -> Runtime:
     """Return how networks are run here; raises ProviderUnavailable."""
     return resolve(settings.inference.provider, settings.inference.threads)
@@ -144,22 +164,26 @@ def open_services(settings: Settings) -> Services:
     analysis = open_analysis(settings, runtime)
     database = open_database(settings)
     database.schema.require_current()
-    gallery = Gallery(IdentityStore(database.engine), FlatIndex, model=section.model, dimension=section.dimension)
+    projections = Projections(settings, database)
+    gallery = Gallery(IdentityStore(database.engine), projections.new, model=section.model, dimension=section.dimension)
     gallery.ensure(DEFAULT_COLLECTION, new_practice(settings))
-    gallery.rebuild()
+    gallery.open()
+    follower = Follower(
+        gallery,
+        ChangeLog(database.engine),
+        every=settings.gallery.follow_seconds,
+        save_every=settings.gallery.snapshot_seconds,
+        keep=timedelta(days=settings.gallery.log_days),
+    )
+    follower.start()
 
-    calibrations = open_calibrations(settings, packs)
-
-    def policy_of(collection: Collection) -> Policy:
-        practice = collection.practice
-        calibration = calibrations.of(collection.name, is_flip_averaged=practice.is_flip_averaged)
-        return Policy(calibration, section.threshold, practice.probe_quality)
-
+    policy_of = open_policy_of(settings)
     return Services(
         enrolment=EnrolmentService(analysis, gallery, policy_of),
         verification=VerificationService(analysis, gallery, policy_of),
         identification=IdentificationService(analysis, gallery, policy_of),
         gallery=gallery,
+        follower=follower,
         packs=packs,
         database=database,
         runtime=runtime,

@@ -6,20 +6,40 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Engine, Row, delete, func, select, update
+from sqlalchemy import Engine, Row, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
-from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
+from app.errors import (
+    CollectionExists,
+    CollectionNotEmpty,
+    CollectionUnknown,
+    FaceUnknown,
+    IdempotencyConflict,
+    IdentityUnknown,
+)
 from app.faces import Floats
-from app.identities.values import Collection, Enrolled, NewFace, Owner, Person, Practice, Retry, Written
+from app.identities import log
+from app.identities.values import (
+    Collection,
+    Enrolled,
+    Keys,
+    NewFace,
+    Owner,
+    Person,
+    Practice,
+    Removed,
+    Retry,
+    Written,
+)
 
 _COLLECTIONS = select(
     CollectionTable.id,
+    CollectionTable.uid,
     CollectionTable.name,
     CollectionTable.model,
     CollectionTable.dimension,
@@ -29,6 +49,7 @@ _COLLECTIONS = select(
     CollectionTable.is_flip_averaged,
     CollectionTable.enrol_quality,
     CollectionTable.probe_quality,
+    CollectionTable.index_kind,
 )
 _ENROLLED = (
     select(
@@ -58,11 +79,23 @@ class IdentityStore:
         self._reading = engine.execution_options(is_reader=True)
 
     def create_collection(
-        self, name: str, *, model: str, dimension: int, practice: Practice | None = None
+        self,
+        name: str,
+        *,
+        model: str,
+        dimension: int,
+        practice: Practice | None = None,
+        index_kind: str | None = None,
     ) -> Collection:
         """Create an empty collection bound to a model; raises CollectionExists."""
         row = CollectionTable(
-            name=name, model=model, dimension=dimension, created_at=datetime.now(UTC), **asdict(practice or Practice())
+            uid=str(uuid4()),
+            name=name,
+            model=model,
+            dimension=dimension,
+            index_kind=index_kind,
+            created_at=datetime.now(UTC),
+            **asdict(practice or Practice()),
         )
         try:
             with Session(self._writing) as session, session.begin():
@@ -111,12 +144,7 @@ class IdentityStore:
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
-            # First, so that the collection's row lock puts its writers in order.
-            session.execute(
-                update(CollectionTable)
-                .where(CollectionTable.id == collection.key)
-                .values(revision=CollectionTable.revision + 1)
-            )
+            revision = log.next_revision(session, collection)
             if retry is not None:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
                 session.execute(
@@ -128,8 +156,8 @@ class IdentityStore:
                 if earlier is not None:
                     answer = dict(earlier.answer)  # before the rollback, which forgets what was read
                     session.rollback()
-                    return Written((), answer)
-                session.add(_enrolment_row(collection, retry, now))
+                    return Written((), earlier_answer=answer)
+                session.add(_enrolment_row(collection, person, retry, now))
             identity, is_new = _identity_row(session, collection, person, now)
             rows = [_face_row(face, collection, identity, now) for face in faces]
             session.add_all(rows)
@@ -139,30 +167,106 @@ class IdentityStore:
                 .values(faces=CollectionTable.faces + len(rows), identities=CollectionTable.identities + int(is_new))
             )
             session.flush()
-            return Written([row.id for row in rows])
+            keys = [row.id for row in rows]
+            log.append(session, collection, revision, keys, is_removal=False, now=now)
+            return Written(keys, revision)
+
+    def remove_identity(self, collection: Collection, identity_id: str) -> Removed:
+        """Delete an identity, its faces and the answers about it; raises IdentityUnknown."""
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            identity = session.scalar(
+                select(IdentityTable).where(
+                    IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id
+                )
+            )
+            if identity is None:
+                raise _nobody(collection, identity_id)
+            faces = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id)).all()
+            session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
+            session.delete(identity)
+            self._forget(session, collection, identity_id)
+            return self._removed(session, collection, revision, faces, identities=1)
+
+    def remove_face(self, collection: Collection, face_id: str) -> Removed:
+        """Delete one face, and with its last face the identity; raises FaceUnknown."""
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            face = session.scalar(
+                select(FaceTable).where(FaceTable.collection_id == collection.key, FaceTable.face_id == face_id)
+            )
+            if face is None:
+                raise FaceUnknown(f"there is no face {face_id!r} in collection {collection.name!r}")
+            identity = session.get_one(IdentityTable, face.identity_key)
+            session.delete(face)
+            session.flush()
+            is_last = session.scalar(select(FaceTable.id).where(FaceTable.identity_key == identity.id).limit(1)) is None
+            if is_last:
+                session.delete(identity)
+            self._forget(session, collection, identity.identity_id)
+            return self._removed(session, collection, revision, [face.id], identities=int(is_last))
+
+    @staticmethod
+    def _forget(session: Session, collection: Collection, identity_id: str) -> None:
+        """Delete the answers about an identity; those of before it was noted whom they are about go as well."""
+        session.execute(
+            delete(EnrolmentTable).where(
+                EnrolmentTable.collection_id == collection.key,
+                or_(EnrolmentTable.identity_id == identity_id, EnrolmentTable.identity_id.is_(None)),
+            )
+        )
+
+    @staticmethod
+    def _removed(
+        session: Session, collection: Collection, revision: int, keys: Sequence[int], *, identities: int
+    ) -> Removed:
+        session.execute(
+            update(CollectionTable)
+            .where(CollectionTable.id == collection.key)
+            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - identities)
+        )
+        log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
+        return Removed(keys, revision)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
         """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enrol`."""
         with Session(self._reading) as session:
             earlier = _earlier(session, collection, retry, datetime.now(UTC))
-            return Written((), dict(earlier.answer)) if earlier is not None else None
+            return Written((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
 
-    def templates(self, collection: Collection) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Yield all keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time."""
+    def templates(
+        self, collection: Collection, *, first: int = 1, last: int | None = None
+    ) -> Iterator[tuple[Keys, Floats]]:
+        """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
+
+        All of them, or those with keys from `first` to `last`, both included.
+        """
         query = (
             select(FaceTable.id, FaceTable.embedding)
             .where(FaceTable.collection_id == collection.key)
             .order_by(FaceTable.id)
             .limit(_READ_AT_ONCE)
         )
-        last = 0
+        if last is not None:
+            query = query.where(FaceTable.id <= last)
         while True:
             with self._reading.connect() as connection:
-                rows = connection.execute(query.where(FaceTable.id > last)).all()
+                rows = connection.execute(query.where(FaceTable.id >= first)).all()
             if not rows:
                 return
-            last = rows[-1].id
+            first = rows[-1].id + 1
             yield np.array([row.id for row in rows], np.int64), _vectors(row.embedding for row in rows)
+
+    def templates_of(self, keys: Sequence[int]) -> Iterator[tuple[Keys, Floats]]:
+        """Yield these keys and their vectors, some hundred at a time; a key that is gone is left out."""
+        for start in range(0, len(keys), _ASK_AT_ONCE):
+            query = select(FaceTable.id, FaceTable.embedding).where(
+                FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE])
+            )
+            with self._reading.connect() as connection:
+                rows = connection.execute(query).all()
+            if rows:
+                yield np.array([row.id for row in rows], np.int64), _vectors(row.embedding for row in rows)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
         """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
@@ -171,7 +275,7 @@ class IdentityStore:
                 _ENROLLED.where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
             ).all()
         if not rows:
-            raise IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {collection.name!r}")
+            raise _nobody(collection, identity_id)
         return _enrolled(rows)
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
@@ -210,6 +314,7 @@ class IdentityStore:
 def _collection(row: Row[*tuple[Any, ...]]) -> Collection:
     return Collection(
         row.id,
+        row.uid,
         row.name,
         row.model,
         row.dimension,
@@ -217,7 +322,12 @@ def _collection(row: Row[*tuple[Any, ...]]) -> Collection:
         row.faces,
         row.identities,
         Practice(row.is_flip_averaged, row.enrol_quality, row.probe_quality),
+        row.index_kind,
     )
+
+
+def _nobody(collection: Collection, identity_id: str) -> IdentityUnknown:
+    return IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {collection.name!r}")
 
 
 def _enrolled(rows: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
@@ -290,9 +400,10 @@ def _face_row(face: NewFace, collection: Collection, identity: IdentityTable, no
     )
 
 
-def _enrolment_row(collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable:
+def _enrolment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrolmentTable:
     return EnrolmentTable(
         collection_id=collection.key,
+        identity_id=person.identity_id,
         idempotency_key=retry.idempotency_key,
         request_sha256=retry.request_sha256,
         answer=dict(retry.answer),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.faces import Detection, Floats
 
 JsonObject = Mapping[str, Any]
+Keys = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,13 @@ class Practice:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes."""
+    """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes.
+
+    `uid` tells it from every other collection that ever had its key; `index_kind` None is the service's choice.
+    """
 
     key: int
+    uid: str
     name: str
     model: str
     dimension: int
@@ -37,6 +42,7 @@ class Collection:
     faces: int
     identities: int
     practice: Practice
+    index_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,31 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an enrolment wrote: the faces' keys in the index, or (nothing written) the answer given before."""
+    """What an enrolment wrote: the faces' keys in the index, or (nothing written) the answer given before.
+
+    `revision` is the collection's from this write on.
+    """
 
     keys: Sequence[int]
+    revision: int = 0
     earlier_answer: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a deletion took out: the faces' keys in the index; `revision` is the collection's from then on."""
+
+    keys: Sequence[int]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a change log: what became, up to `revision`, of the faces that changed. Each key occurs once."""
+
+    revision: int
+    added: Keys
+    removed: Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +122,7 @@ class Enrolled:
 
     identity_id: str
     name: str | None
-    keys: NDArray[np.int64]
+    keys: Keys
     face_ids: tuple[str, ...]
     vectors: Floats
     qualities: Floats

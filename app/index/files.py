@@ -1,42 +1,98 @@
-"""How index files are written: whole or not at all, and with a checksum at their end."""
+"""How snapshot files come and go: whole or not at all, and on the disk before anything relies on it."""
 
+import fcntl
 import hashlib
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from app.errors import IndexUnusable
+import numpy as np
+from numpy.typing import NDArray
+
+# An array's bytes are written as they lie in memory; every machine that runs this is little-endian.
+Part = NDArray[Any] | bytes
 
 _READ_AT_ONCE = 1 << 20
+_LOCK = ".lock"
+_PART = ".part-"
+
+# What a snapshot folder may hold; anything else is somebody's who pointed at the wrong folder, and is left alone.
+MANIFEST = "manifest.json"
+_SUFFIXES = {".segment", ".codec"}
 
 
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a new file beside `path`, append its SHA-256, then put it in the place of `path` in one step."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-        temporary = Path(part.name)
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a snapshot folder alone, among all threads and processes; makes the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write_whole(path: Path, parts: Sequence[Part]) -> None:
+    """Write the parts' bytes to a new file, then put it in the place of `path`; `sync_folder` makes that last."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_PART, delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            for part in parts:
+                file.write(_bytes_of(part))
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renamed and deleted names last through a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            file.write(hashlib.file_digest(file, "sha256").digest())
-        temporary.replace(path)
+        os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
-def check_whole(path: Path) -> None:
-    """Raise IndexUnusable unless `path` is a file as `write_whole` left it.
+def sweep(folder: Path, kept: set[str]) -> None:
+    """Delete every file of a locked snapshot, and of saves that were cut off, but those named; for good."""
+    for path in folder.iterdir():
+        is_ours = path.name == MANIFEST or path.suffix in _SUFFIXES or path.name.startswith(_PART)
+        if is_ours and path.name not in kept and not path.is_dir():
+            path.unlink(missing_ok=True)
+    sync_folder(folder)
 
-    Comes before any library reads the file: a damaged length would make it ask for all memory.
+
+def digest_of(parts: Sequence[Part]) -> str:
+    """Return the SHA-256 of the parts' bytes, one after the other."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(_bytes_of(part))
+    return digest.hexdigest()
+
+
+def read_into(path: Path, parts: Sequence[NDArray[Any]], sha256: str) -> None:
+    """Fill contiguous arrays with a file's bytes; raises OSError, or ValueError unless size and hash are right.
+
+    The arrays' memory is taken by the caller, but touched only after the file's size was found to fit.
     """
     digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            left = path.stat().st_size - digest.digest_size
-            while left > 0 and (part := file.read(min(left, _READ_AT_ONCE))):
-                digest.update(part)
-                left -= len(part)
-            is_whole = file.read() == digest.digest()
-    except OSError as error:
-        raise IndexUnusable(f"{path} cannot be read: {error}") from error
-    if not is_whole:
-        raise IndexUnusable(f"{path} is damaged, or no index file")
+    with path.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != sum(part.nbytes for part in parts):
+            raise ValueError("the file is of another size")
+        for part in parts:
+            left = _bytes_of(part)
+            while left and (read := file.readinto(left[:_READ_AT_ONCE])):
+                digest.update(left[:read])  # while it is in the cache
+                left = left[read:]
+    if digest.hexdigest() != sha256:
+        raise ValueError("the file's checksum is another")
+
+
+def _bytes_of(part: Part) -> memoryview:
+    if isinstance(part, bytes):
+        return memoryview(part)
+    return part.reshape(-1).view(np.uint8).data  # a view: what is read into it is in the array

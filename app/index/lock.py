@@ -1,4 +1,4 @@
-"""Many readers or one writer; a waiting writer goes before new readers."""
+"""Many readers or one writer; each goes before those of the other sort that came later, so that neither starves."""
 
 import threading
 from collections.abc import Iterator
@@ -6,19 +6,32 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """Guards an index: FAISS may be searched by many threads at once, but not while it changes."""
+    """Guards an index: FAISS may be searched by many threads at once, but not while it changes.
+
+    A waiting writer goes before new readers, and readers who waited while it wrote go before the next writer (a
+    "phase-fair" lock): a long import does not keep searches out.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._readers = 0
+        self._waiting_readers = 0
+        self._invited_readers = 0  # those who waited when the last writer ended, and have not begun yet
         self._waiting_writers = 0
         self._is_writing = False
+        self._written = 0  # how many writers have ended
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Hold the lock beside other readers."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_writing and not self._waiting_writers)
+            before = self._written
+            self._waiting_readers += 1
+            self._changed.wait_for(
+                lambda: not self._is_writing and (not self._waiting_writers or self._written != before)
+            )
+            self._waiting_readers -= 1
+            self._invited_readers -= self._written != before
             self._readers += 1
         try:
             yield
@@ -32,7 +45,7 @@ class ReadWriteLock:
         """Hold the lock alone."""
         with self._changed:
             self._waiting_writers += 1
-            self._changed.wait_for(lambda: not self._is_writing and not self._readers)
+            self._changed.wait_for(lambda: not (self._is_writing or self._readers or self._invited_readers))
             self._waiting_writers -= 1
             self._is_writing = True
         try:
@@ -40,4 +53,6 @@ class ReadWriteLock:
         finally:
             with self._changed:
                 self._is_writing = False
+                self._written += 1
+                self._invited_readers = self._waiting_readers
                 self._changed.notify_all()

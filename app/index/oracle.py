@@ -1,18 +1,10 @@
 """The oracle: exact search in NumPy, too plain to be wrong; every other index is held against it."""
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 
-from app.errors import IndexUnusable
 from app.faces import Floats
-from app.index.files import check_whole, write_whole
 from app.index.lock import ReadWriteLock
 from app.index.protocol import Keys
-
-# What NumPy and zipfile raise on files that are no .npz, or one with other arrays.
-_LOAD_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class OracleIndex:
@@ -25,16 +17,22 @@ class OracleIndex:
         self._vectors: Floats = np.empty((0, dimension), np.float32)
 
     @property
+    def kind(self) -> str:
+        """See `VectorIndex`."""
+        return "oracle"
+
+    @property
     def dimension(self) -> int:
         """See `VectorIndex`."""
         return self._dimension
 
     def add(self, keys: Keys, vectors: Floats) -> None:
         """See `VectorIndex`."""
+        stored = vectors.astype(np.float16).astype(np.float32)
         with self._lock.writing():
             kept = ~np.isin(self._keys, keys)
             self._keys = np.concatenate([self._keys[kept], keys])
-            self._vectors = np.concatenate([self._vectors[kept], vectors])
+            self._vectors = np.concatenate([self._vectors[kept], stored])
 
     def remove(self, keys: Keys) -> None:
         """See `VectorIndex`."""
@@ -42,38 +40,31 @@ class OracleIndex:
             kept = ~np.isin(self._keys, keys)
             self._keys, self._vectors = self._keys[kept], self._vectors[kept]
 
-    def search(self, vectors: Floats, k: int) -> tuple[Floats, Keys]:
+    def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
         """See `VectorIndex`."""
         with self._lock.reading():
-            similarities = vectors @ self._vectors.T
-            order = np.lexsort((np.broadcast_to(self._keys, similarities.shape), -similarities), axis=1)[:, :k]
-            return np.take_along_axis(similarities, order, axis=1), self._keys[order]
+            compared = np.ones(len(self._keys), np.bool_) if among is None else np.isin(self._keys, among)
+            keys, similarities = self._keys[compared], vectors @ self._vectors[compared].T
+            order = np.lexsort((np.broadcast_to(keys, similarities.shape), -similarities), axis=1)[:, :k]
+            return np.take_along_axis(similarities, order, axis=1), keys[order]
+
+    def close(self) -> None:
+        """See `VectorIndex`."""
 
     def count(self) -> int:
         """See `VectorIndex`."""
         return len(self._keys)
 
-    def save(self, path: Path) -> None:
+    def keys(self) -> Keys:
         """See `VectorIndex`."""
         with self._lock.reading():
-            keys, vectors = self._keys, self._vectors
+            return np.sort(self._keys)
 
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez(file, keys=keys, vectors=vectors)
-
-        write_whole(path, write)
-
-    def load(self, path: Path) -> None:
+    def vectors(self, keys: Keys) -> Floats:
         """See `VectorIndex`."""
-        check_whole(path)
-        try:
-            with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as saved:
-                keys, vectors = saved["keys"], saved["vectors"]
-        except _LOAD_ERRORS as error:
-            raise IndexUnusable(f"{path} is no index file: {error}") from error
-        is_typed = keys.dtype == np.int64 and vectors.dtype == np.float32
-        if not is_typed or keys.ndim != 1 or vectors.shape != (len(keys), self._dimension):
-            raise IndexUnusable(f"{path} holds vectors of shape {vectors.shape}, expected (n, {self._dimension})")
-        with self._lock.writing():
-            self._keys, self._vectors = keys, vectors
+        found = np.full((len(keys), self._dimension), np.nan, np.float32)
+        with self._lock.reading():
+            for row, key in enumerate(keys):
+                if key in self._keys:
+                    found[row] = self._vectors[self._keys == key][0]
+        return found

@@ -1,4 +1,4 @@
-"""All enrolled templates: the database is the truth, the index its projection. The only file that touches both."""
+"""All enrolled templates: what is written goes to the database, then to the index; searches ask the index."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -6,18 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.errors import CollectionExists, ModelMismatch
+from app.errors import CollectionExists, IndexUnavailable, ModelMismatch
 from app.faces import Candidate, Floats
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, Enrolled, NewFace, Person, Practice, Retry, Written
-from app.index.protocol import VectorIndex
-from app.observability.logs import get_logger
+from app.identities.values import Collection, Enrolled, Keys, NewFace, Person, Practice, Removed, Retry, Written
 from app.observability.stages import stage
 from app.recognition.matching import ranked
-
-_log = get_logger(__name__)
+from app.recognition.projection import Projection
 
 # Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
 # owners of these faces are then compared by all their faces: the best need not be the owner of the nearest one.
@@ -26,31 +22,34 @@ _FACES_PER_IDENTITY, _LEAST_FACES = 4, 32
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """How the index of a collection stands against the database."""
+    """How the index of a collection stands against the database: `behind` counts revisions."""
 
     collection: str
-    faces: int
+    kind: str
     indexed: int
+    faces: int
+    revision: int
+    behind: int
+    seconds_behind: float
 
 
 class Gallery:
     """The collections that were enrolled with one embedding model."""
 
     def __init__(
-        self, store: IdentityStore, new_index: Callable[[int], VectorIndex], *, model: str, dimension: int
+        self, store: IdentityStore, new_projection: Callable[[Collection], Projection], *, model: str, dimension: int
     ) -> None:
         self._store = store
-        self._new_index = new_index
+        self._new_projection = new_projection
         self._model = model
         self._dimension = dimension
-        self._indexes: dict[int, VectorIndex] = {}
-        self._writing = threading.RLock()
+        self._projections: dict[int, Projection] = {}
+        self._opening = threading.Lock()
 
-    def rebuild(self) -> None:
-        """Build the index of every collection of this model from the database; run before the first request."""
-        for collection in self._store.collections():
-            if collection.model == self._model:
-                self._index(collection)
+    def open(self) -> None:
+        """Make the index of every collection of this model ready; run before the first request."""
+        for collection in self._served():
+            self._projection(collection)
 
     def collection(self, name: str) -> Collection:
         """Return a collection, of whatever model; raises CollectionUnknown."""
@@ -72,29 +71,45 @@ class Gallery:
             self._store.create_collection(name, model=self._model, dimension=self._dimension, practice=practice)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
-        """See `IdentityStore.earlier_answer`."""
-        return self._store.earlier_answer(collection, retry)
+        """See `IdentityStore.earlier_answer`; who was enrolled then is found by searches once this returns."""
+        earlier = self._store.earlier_answer(collection, retry)
+        if earlier is not None:
+            self._catch_up(collection)
+        return earlier
 
     def add(self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None) -> Written:
         """Enrol faces of one person: committed to the database, and found by searches once this returns."""
-        with self._writing:
-            index = self._index(collection)
-            written = self._store.enrol(collection, person, faces, retry)
-            if written.keys:
-                try:
-                    index.add(np.array(written.keys, np.int64), np.stack([face.vector for face in faces]))
-                except (RuntimeError, MemoryError):
-                    # The faces are safe in the database; a new index is built from it before the next search.
-                    _log.exception("index.add_failed", collection=collection.name)
-                    self._indexes.pop(collection.key, None)
+        projection = self._projection(collection)
+        written = self._store.enrol(collection, person, faces, retry)
+        if written.keys:
+            projection.advance(written.revision, written.keys, np.stack([face.vector for face in faces]))
+        else:
+            self._catch_up(collection)
         return written
+
+    def remove_identity(self, collection: Collection, identity_id: str) -> Removed:
+        """Delete a person with all faces: gone from database, index and snapshots once this returns.
+
+        Raises IdentityUnknown.
+        """
+        projection = self._projection(collection)
+        removed = self._store.remove_identity(collection, identity_id)
+        projection.catch_up(removed.revision)
+        return removed
+
+    def remove_face(self, collection: Collection, face_id: str) -> Removed:
+        """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
+        projection = self._projection(collection)
+        removed = self._store.remove_face(collection, face_id)
+        projection.catch_up(removed.revision)
+        return removed
 
     def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:
         """Return for each probe (n, d) at most `top_k` candidates, one for each identity, best first.
 
         One search and one query for all probes, unless a few people's many faces fill the first answer.
         """
-        index = self._index(collection)
+        index = self._projection(collection).index
         with stage("search"):
             wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
             while True:
@@ -108,32 +123,68 @@ class Gallery:
         """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
         return self._store.enrolled(collection, identity_id)
 
+    def follow(self) -> None:
+        """Apply what other processes have written; collections that they made are opened.
+
+        Raises IndexUnavailable, after all other collections have followed, and DatabaseError's children.
+        """
+        failure: IndexUnavailable | None = None
+        for collection in self._served():
+            try:
+                self._projection(collection).catch_up(collection.revision)
+            except IndexUnavailable as error:  # the others do not wait for its engine
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def save(self) -> None:
+        """Write the snapshots that make the next start quick."""
+        for projection in list(self._projections.values()):
+            projection.save()
+
     def states(self) -> list[IndexState]:
         """Return how each index stands against the database."""
-        with self._writing:  # between a write's two halves they would differ
-            return [
-                IndexState(collection.name, self._store.face_count(collection), self._indexes[collection.key].count())
-                for collection in self._store.collections()
-                if collection.key in self._indexes
-            ]
+        opened = dict(self._projections)
+        return [self._state(each, opened[each.key]) for each in self._served() if each.key in opened]
 
-    def _index(self, collection: Collection) -> VectorIndex:
-        index = self._indexes.get(collection.key)
-        if index is None:
-            with self._writing:
-                index = self._indexes.get(collection.key) or self._built(collection)
-                self._indexes[collection.key] = index
-        return index
+    def close(self) -> None:
+        """Write the last snapshots and let go of the indexes."""
+        self.save()
+        for projection in self._projections.values():
+            projection.close()
 
-    def _built(self, collection: Collection) -> VectorIndex:
-        index = self._new_index(collection.dimension)
-        for keys, vectors in self._store.templates(collection):
-            index.add(keys, vectors)
-        _log.info("index.built", collection=collection.name, faces=index.count())
-        return index
+    def _catch_up(self, collection: Collection) -> None:
+        """Bring the index to where the database is now."""
+        self._projection(collection).catch_up(self._store.collection(collection.name).revision)
+
+    def _served(self) -> list[Collection]:
+        return [each for each in self._store.collections() if each.model == self._model]
+
+    def _state(self, collection: Collection, projection: Projection) -> IndexState:
+        applied, index = projection.revision(), projection.index
+        return IndexState(
+            collection=collection.name,
+            kind=index.kind,
+            indexed=index.count(),
+            faces=collection.faces,
+            revision=applied,
+            behind=max(collection.revision - applied, 0),
+            seconds_behind=projection.seconds_behind(collection.revision),
+        )
+
+    def _projection(self, collection: Collection) -> Projection:
+        projection = self._projections.get(collection.key)
+        if projection is None:
+            with self._opening:
+                projection = self._projections.get(collection.key)
+                if projection is None:
+                    projection = self._new_projection(collection)
+                    projection.open()
+                    self._projections[collection.key] = projection
+        return projection
 
 
-def _least_people(keys: NDArray[np.int64], people: Sequence[Enrolled]) -> int:
+def _least_people(keys: Keys, people: Sequence[Enrolled]) -> int:
     """Return to how many people the hits (n, k) of the probe with the fewest belong."""
     place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
     return min(len({place[key] for key in row if key in place}) for row in keys.tolist()) if len(keys) else 0

@@ -1,7 +1,16 @@
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from app.faces import Detection
+from app.identities.store import IdentityStore
+from app.identities.values import NewFace, Person
 from app.main import create_app
+from app.recognition.gallery import Gallery, IndexState
 
 
 def test_healthz_is_cheap(client):
@@ -18,6 +27,50 @@ def test_readyz_names_each_part(client):
     assert set(body["checks"]) == {"database", "networks", "index"}
     assert all(check["is_ready"] for check in body["checks"].values())
     assert "yunet+retinaface on cpu" in body["checks"]["networks"]["detail"]
+
+
+def state_of(**changes) -> IndexState:
+    state = IndexState("people", "exact", indexed=7, faces=9, revision=5, behind=0, seconds_behind=0)
+    return replace(state, **changes)
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "detail"),
+    [
+        ([], 200, "0 faces in 0 collections, none behind"),
+        ([state_of(), state_of(collection="others")], 200, "14 faces in 2 collections, none behind"),
+        (
+            [state_of(behind=2, seconds_behind=0.3), state_of(collection="others")],
+            200,
+            "14 faces in 2 collections; behind: people by 2 revisions",
+        ),
+        (
+            [state_of(behind=2, seconds_behind=0.3), state_of(collection="others", behind=1, seconds_behind=11)],
+            503,
+            "14 faces in 2 collections; behind: people by 2 revisions, others by 1 revisions",
+        ),
+    ],
+)
+def test_readyz_shows_faces_and_lag(client, monkeypatch, states, status, detail):
+    monkeypatch.setattr(Gallery, "states", lambda _: states)
+    answer = client.get("/readyz")
+    check = answer.json()["checks"]["index"]
+    assert (answer.status_code, check) == (status, {"is_ready": status == 200, "detail": detail})
+
+
+def test_a_replica_that_another_writes_to_catches_up_by_itself(client):
+    """The other replica is a store on the same database."""
+    services = client.app.state.services
+    store = IdentityStore(services.database.engine)
+    default = store.collection("default")
+    detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
+    vector = np.eye(default.dimension, dtype=np.float32)[0]
+    store.enrol(default, Person("ada"), [NewFace("face", vector, 1, 1, detection, "0" * 64)])
+    until = time.monotonic() + 10
+    while not client.get("/readyz").json()["checks"]["index"]["detail"].startswith("1 faces in"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    services.gallery.remove_identity(default, "ada")
 
 
 def test_readyz_says_what_is_wrong(settings):

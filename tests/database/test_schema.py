@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from app.database.schema import Schema
 from app.database.tables import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.faces import Detection
+from app.identities.log import ChangeLog
+from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
 from app.identities.values import NewFace, Person, Practice
 
@@ -22,7 +25,8 @@ _ONE_COLLECTION = text(
     "INSERT INTO collections (id, name, model, dimension, revision, created_at)"
     " VALUES (1, 'a', 'm', 4, 0, '2026-01-01 00:00:00')"
 )
-TABLES = {"alembic_version", "collections", "enrolments", "faces", "identities"}
+FIRST_TABLES = {"collections", "enrolments", "faces", "identities"}
+TABLES = FIRST_TABLES | {"alembic_version", "changes", "shared_indexes"}
 
 
 @pytest.fixture
@@ -183,7 +187,7 @@ def everything(engine) -> dict[str, list[dict[str, object]]]:
     with engine.connect() as connection:
         return {
             table: [dict(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY id")).mappings()]  # noqa: S608 - a name from above
-            for table in sorted(TABLES - {"alembic_version"})
+            for table in sorted(FIRST_TABLES)
         }
 
 
@@ -250,3 +254,54 @@ def test_a_collection_still_goes_with_all_that_it_holds(filled, schema):
     with filled.begin() as connection:
         connection.execute(text("DELETE FROM collections"))
     assert not any(everything(filled).values())
+
+
+# 0003: change log, shared indexes
+
+
+def test_collections_of_before_have_an_id_each_and_a_log_that_begins_now(filled, schema):
+    schema.upgrade()
+    store, log = IdentityStore(filled), ChangeLog(filled)
+    collections = store.collections()
+    assert len({each.uid for each in collections}) == 3
+    assert all(UUID(each.uid) for each in collections)
+    assert {each.index_kind for each in collections} == {None}
+    for each in collections:
+        assert log.since(each, 6) is None  # what was written before is in no log
+        tail = log.since(each, 7)
+        assert tail is not None
+        assert (tail.revision, len(tail.added), len(tail.removed)) == (7, 0, 0)
+
+
+def test_after_the_upgrade_the_log_goes_on(filled, schema):
+    schema.upgrade()
+    store, log = IdentityStore(filled), ChangeLog(filled)
+    many = store.collection("many")
+    removed = store.remove_identity(many, "p12")
+    assert (len(removed.keys), removed.revision) == (3, 8)
+    tail = log.since(many, 7)
+    assert tail is not None
+    assert sorted(tail.removed.tolist()) == sorted(removed.keys)
+    assert (store.collection("many").faces, store.collection("many").identities) == (3, 2)
+
+
+def test_a_deletion_takes_the_answers_of_before_along(filled, schema):
+    """Nobody noted whom they are about."""
+    schema.upgrade()
+    store = IdentityStore(filled)
+    store.remove_identity(store.collection("many"), "p10")
+    assert [row["collection_id"] for row in everything(filled)["enrolments"]] == [2, 3]
+
+
+def test_an_upgrade_from_the_second_revision_and_back(filled, schema):
+    migrated(filled, "0002", is_upgrade=True)
+    before = everything(filled)
+    schema.upgrade()
+    store = IdentityStore(filled)
+    with SharedIndexes(filled).feeding(store.collection("many"), "engine") as progress:
+        progress.revision = 7
+    migrated(filled, "0002")
+    assert schema.current() == "0002"
+    assert everything(filled) == before
+    schema.upgrade()
+    schema.require_current()

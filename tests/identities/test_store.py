@@ -1,5 +1,4 @@
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -15,46 +14,12 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
-from app.faces import Detection, Floats
 from app.identities import store as store_module
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, Enrolled, NewFace, Owner, Person, Practice, Retry, Written
-
-D = 4
-
-
-@pytest.fixture
-def engine(databases) -> Iterator[Engine]:
-    with databases.engine() as engine:
-        yield engine
-
-
-@pytest.fixture
-def store(engine):
-    return IdentityStore(engine)
-
-
-@pytest.fixture
-def people(store):
-    return store.create_collection("people", model="net", dimension=D)
-
+from app.identities.values import Collection, Enrolled, Owner, Person, Practice, Retry, Written
+from tests.identities.enrolling import D, enrol, new_face
 
 _numbers = count()
-
-
-def new_face(vector: Floats | None = None, quality: float = 0.5) -> NewFace:
-    number = next(_numbers)
-    if vector is None:
-        vector = np.asarray(np.random.default_rng(number).normal(size=D), np.float32)
-    landmarks = np.arange(10, dtype=np.float32).reshape(5, 2) + number
-    detection = Detection((1.5, -2, 30, 40.25), 0.75, landmarks)
-    return NewFace(f"face-{number}", vector, 12.5, quality, detection, f"{number:064x}")
-
-
-def enrol(store: IdentityStore, collection: Collection, identity_id: str, faces: int = 1) -> list[NewFace]:
-    new = [new_face() for _ in range(faces)]
-    store.enrol(collection, Person(identity_id), new)
-    return new
 
 
 def rows_of(engine: Engine) -> dict[str, int]:
@@ -77,7 +42,11 @@ def identity_row(engine: Engine, identity_id: str) -> tuple[str | None, object]:
 
 def test_a_new_collection_is_empty(store):
     created = store.create_collection("people", model="net", dimension=D)
-    assert created == store.collection("people") == Collection(created.key, "people", "net", D, 0, 0, 0, Practice())
+    assert (
+        created
+        == store.collection("people")
+        == Collection(created.key, created.uid, "people", "net", D, 0, 0, 0, Practice())
+    )
     assert store.face_count(created) == 0
     assert list(store.templates(created)) == []
 
@@ -210,7 +179,7 @@ def test_writers_at_once_are_all_counted(store, people, engine):
 def test_enrolling_stores_the_face_and_its_person(store, people, engine):
     face = new_face()
     written = store.enrol(people, Person("ada", "Ada", {"room": 7}), [face])
-    assert written == Written([1])
+    assert written == Written([1], revision=1)
     assert store.owners([1]) == {1: Owner("ada", face.face_id, 12.5)}
     assert identity_row(engine, "ada") == ("Ada", {"room": 7})
     with engine.connect() as connection:
@@ -462,7 +431,7 @@ def test_a_retry_gets_the_first_answer_and_writes_nothing(store, people, engine)
     assert (list(first.keys), first.earlier_answer) == ([1], None)
     before = rows_of(engine)
     again = store.enrol(people, Person("eve"), [new_face()], retry(answer="second"))
-    assert again == store.earlier_answer(people, retry()) == Written((), {"answer": "first"})
+    assert again == store.earlier_answer(people, retry()) == Written((), earlier_answer={"answer": "first"})
     assert rows_of(engine) == before == {"identities": 1, "faces": 1, "enrolments": 1}
     assert store.collection("people").revision == 1
 
@@ -509,7 +478,7 @@ def test_a_key_is_forgotten_after_a_day(store, people, engine, request_sha256):
     later = retry(request_sha256, answer="later")
     assert store.earlier_answer(people, later) is None
     assert store.enrol(people, Person("ada"), [new_face()], later).keys
-    assert store.earlier_answer(people, later) == Written((), {"answer": "later"})
+    assert store.earlier_answer(people, later) == Written((), earlier_answer={"answer": "later"})
     assert rows_of(engine)["enrolments"] == 1
 
 
@@ -556,7 +525,7 @@ def test_of_many_threads_with_one_key_exactly_one_is_written(store, people, engi
         if number % len(requests) != winner % len(requests):
             assert isinstance(each, IdempotencyConflict)
         elif number != winner:
-            assert each == Written((), {"answer": winner})
+            assert each == Written((), earlier_answer={"answer": winner})
     assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 1}
     assert store.collection("people").revision == 1
 

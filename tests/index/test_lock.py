@@ -64,7 +64,8 @@ def test_a_writer_excludes_readers_and_writers(lock, pool):
     others = [Holder(pool, lock.reading()), Holder(pool, lock.writing())]
     assert not any(other.got.wait(SOON) for other in others)
     writer.let_go()
-    others[1].may_go.set()
+    for other in others:
+        other.may_go.set()
     assert all(other.got.wait(LONG) for other in others)
     for other in others:
         other.let_go()
@@ -84,6 +85,44 @@ def test_a_waiting_writer_goes_before_new_readers(lock, pool):
     writer.let_go()
     assert late.got.wait(LONG)
     late.let_go()
+
+
+def test_readers_who_waited_go_before_the_next_writer(lock, pool):
+    first = Holder(pool, lock.writing())
+    assert first.got.wait(LONG)
+    readers = [Holder(pool, lock.reading()) for _ in range(2)]
+    while lock._waiting_readers < 2:
+        time.sleep(0.001)
+    second = Holder(pool, lock.writing())
+    while not lock._waiting_writers:
+        time.sleep(0.001)
+    first.let_go()
+    assert all(reader.got.wait(LONG) for reader in readers)
+    assert not second.got.wait(SOON)
+    for reader in readers:
+        reader.let_go()
+    assert second.got.wait(LONG)
+    second.let_go()
+
+
+def test_writers_without_a_pause_do_not_keep_readers_out(lock, pool):
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            with lock.writing():
+                pass
+
+    writers = [pool.submit(write) for _ in range(2)]
+    started = time.monotonic()
+    for _ in range(20):
+        with lock.reading():
+            pass
+    waited = time.monotonic() - started
+    done.set()
+    for writer in writers:
+        writer.result(LONG)
+    assert waited < LONG
 
 
 @pytest.mark.parametrize("name", ["reading", "writing"])

@@ -1,12 +1,13 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine
 
 from app.identities.store import IdentityStore
-from app.index.flat import FlatIndex
 from app.recognition.analysis import Analysis
 from app.recognition.gallery import Gallery
 from tests.recognition.fakes import DIMENSION, MODEL, colour_analysis
+from tests.recognition.galleries import gallery_on
 
 
 @pytest.fixture(scope="session")
@@ -15,15 +16,20 @@ def analysis() -> Analysis:
 
 
 @pytest.fixture
-def store(databases) -> Iterator[IdentityStore]:
+def engine(databases) -> Iterator[Engine]:
     with databases.engine() as engine:
-        yield IdentityStore(engine)
+        yield engine
 
 
 @pytest.fixture
-def gallery(store) -> Gallery:
+def store(engine) -> IdentityStore:
+    return IdentityStore(engine)
+
+
+@pytest.fixture
+def gallery(engine, store) -> Gallery:
     """A gallery with an empty collection `people`, and one of another network, `foreign`."""
-    gallery = Gallery(store, FlatIndex, model=MODEL, dimension=DIMENSION)
+    gallery = gallery_on(engine, model=MODEL, dimension=DIMENSION)
     gallery.ensure("people")
     store.create_collection("foreign", model="another", dimension=DIMENSION)
     return gallery

@@ -20,7 +20,6 @@ from app.identities.values import Practice
 from app.quality import Quality, Reason
 from app.recognition.analysis import Face
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice
-from app.recognition.gallery import IndexState
 from app.recognition.policy import Policy
 from tests.recognition.fakes import (
     BLUE,
@@ -44,7 +43,8 @@ def service(analysis, gallery):
 
 
 def count(gallery):
-    (state,) = gallery.states() or [IndexState("people", 0, 0)]
+    gallery.follow()
+    (state,) = gallery.states()
     assert state.faces == state.indexed
     return state.faces
 

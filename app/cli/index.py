@@ -1,0 +1,152 @@
+"""`arcid index`: how the indexes stand against the database, and how to build them anew."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.output import show
+from app.config import Settings, read_settings
+from app.database.connection import Database
+from app.errors import IndexUnusable
+from app.factory.projections import Projections, snapshot_folder
+from app.factory.services import DEFAULT_COLLECTION, open_database, open_policy_of
+from app.identities.store import IdentityStore
+from app.identities.values import Collection, Keys
+from app.index.manifest import read_manifest
+from app.index.recall import measure, probes_of
+from app.recognition.calibration import comparisons_among
+from app.recognition.consistency import Differences, differences
+from app.recognition.projection import Projection
+
+cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
+
+Name = Annotated[str | None, typer.Argument(help="Name of the collection; default: all of them.")]
+_SHOWN = 5  # keys of a difference
+_TRIES = 5  # comparisons that a running service may disturb
+_LIKE = 0.6  # about the median similarity of two photos of one person
+_MEASURED = ("recall@1", "recall@10", "same decision")
+
+
+@cli.command()
+def status() -> None:
+    """Say for each collection what is enrolled and which snapshot lies in the data folder."""
+    settings = read_settings()
+    table = Table("collection", "index", "faces", "revision", "snapshot", box=None)
+    with _current(settings) as database:
+        for each in IdentityStore(database.engine).collections():
+            kind = each.index_kind or settings.index.value
+            table.add_row(each.name, kind, str(each.faces), str(each.revision), _snapshot(settings, each))
+    show(table)
+
+
+@cli.command()
+def rebuild(name: Name = None) -> None:
+    """Build indexes anew from the database and replace their snapshots; a running service is not disturbed."""
+    settings = read_settings()
+    with _current(settings) as database:
+        for collection, projection in _projections(settings, database, name):
+            projection.rebuild()
+            projection.save()
+            index = projection.index
+            Console().print(f"{collection.name}: {index.count()} faces, {index.kind}", highlight=False)
+
+
+@cli.command()
+def verify(name: Name = None) -> None:
+    """Compare indexes, as a starting replica would have them, with the database; exit status 1 if any differs."""
+    settings, is_same = read_settings(), True
+    with _current(settings) as database:
+        for collection, projection in _projections(settings, database, name):
+            projection.open()
+            found = _compared(IdentityStore(database.engine), collection, projection)
+            is_same &= found.is_none()
+            Console().print(f"{collection.name}: {_described(found, projection)}", highlight=False)
+    if not is_same:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def recall(
+    name: Annotated[str, typer.Argument(help="Name of the collection.")] = DEFAULT_COLLECTION,
+    probes: Annotated[int, typer.Option(min=1, help="How many faces are looked for.")] = 200,
+) -> None:
+    """Compare an index with exact search on your own faces, looked for by probes more and less like them."""
+    settings = read_settings()
+    with _current(settings) as database:
+        for collection, projection in _projections(settings, database, name):
+            projection.open()
+            index = projection.index
+            threshold = (
+                open_policy_of(settings)(collection)
+                .for_identification(comparisons_among(collection.identities, collection.faces))
+                .threshold
+            )
+            drawn = np.random.default_rng(0).permutation(index.keys())[:probes]
+            vectors = index.vectors(drawn)
+            table = Table(f"{collection.name}, {index.kind}, {index.count()} faces", *_MEASURED, box=None)
+            for cosine in (_LIKE, threshold):
+                found = measure(index, probes_of(vectors, cosine), threshold=threshold)
+                shares = (found.at_1, found.at_10, found.decisions)
+                table.add_row(f"probes at similarity {cosine:.2f}", *(f"{share:.4f}" for share in shares))
+            show(table)
+
+
+@contextmanager
+def _current(settings: Settings) -> Iterator[Database]:
+    with open_database(settings) as database:
+        database.schema.require_current()
+        yield database
+
+
+def _projections(settings: Settings, database: Database, name: str | None) -> Iterator[tuple[Collection, Projection]]:
+    """Yield the projections of one collection or of all, not open yet, each closed before the next."""
+    store, projections = IdentityStore(database.engine), Projections(settings, database)
+    for collection in store.collections() if name is None else [store.collection(name)]:
+        projection = projections.new(collection)
+        try:
+            yield collection, projection
+        finally:
+            projection.close()
+
+
+def _compared(store: IdentityStore, collection: Collection, projection: Projection) -> Differences:
+    """Compare when nobody writes between following and comparing, if that can be had."""
+    for _ in range(_TRIES):
+        projection.catch_up(store.collection(collection.name).revision)
+        found = differences(store, collection, projection.index)
+        if found.is_none() or store.collection(collection.name).revision <= projection.revision():
+            break
+    return found
+
+
+def _snapshot(settings: Settings, collection: Collection) -> str:
+    folder = snapshot_folder(settings, collection)
+    if not folder.is_dir():
+        return "none"
+    try:
+        manifest = read_manifest(folder)
+    except IndexUnusable as error:
+        return str(error)
+    rows = sum(segment.rows for segment in manifest.segments)
+    size = sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file())
+    return (
+        f"revision {manifest.revision}, {manifest.kind}, {rows} faces in {len(manifest.segments)} files, {size:,} bytes"
+    )
+
+
+def _described(found: Differences, projection: Projection) -> str:
+    if found.is_none():
+        return f"{projection.index.count()} faces, as in the database at revision {projection.revision()}"
+    named = {"missing": found.missing, "not enrolled": found.foreign, "of another vector": found.changed}
+    return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in named.items() if len(keys))
+
+
+def _some(keys: Keys) -> str:
+    shown = ", ".join(map(str, np.sort(keys)[:_SHOWN].tolist()))
+    return f"keys {shown}, ..." if len(keys) > _SHOWN else f"keys {shown}"

@@ -1,0 +1,66 @@
+"""Settings in, projections out: which index a collection has, and what feeds it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from app.config import IndexKind, Settings
+from app.database.connection import Database
+from app.errors import SettingsInvalid
+from app.identities.log import ChangeLog
+from app.identities.shared import SharedIndexes
+from app.identities.store import IdentityStore
+from app.identities.values import Collection
+from app.index.flat import FlatIndex
+from app.index.growing import GrowingIndex
+from app.index.milvus import MilvusIndex
+from app.index.milvus_engine import connect
+from app.index.protocol import LocalIndex
+from app.recognition.projection import LocalProjection, Projection, SharedProjection
+
+_LEAST_COMPRESSED = 2_000  # templates that codes can be learnt from
+
+
+class Projections:
+    """Makes the projection of a collection; see `new`."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._store = IdentityStore(database.engine)
+        self._log = ChangeLog(database.engine)
+        self._shared = SharedIndexes(database.engine)
+
+    def new(self, collection: Collection) -> Projection:
+        """Return a projection that is not open yet; raises SettingsInvalid, ProviderUnavailable, IndexUnavailable."""
+        kind = IndexKind(collection.index_kind or self._settings.index)
+        if kind is IndexKind.MILVUS:
+            index = self._milvus(collection)
+            return SharedProjection(collection, self._store, self._log, shared=self._shared, index=index)
+        folder = snapshot_folder(self._settings, collection)
+        return LocalProjection(collection, self._store, self._log, new_index=local_index(kind), folder=folder)
+
+    def _milvus(self, collection: Collection) -> MilvusIndex:
+        address, token = self._settings.milvus.address, self._settings.milvus.token
+        if address is None:
+            raise SettingsInvalid("the index milvus needs ARCID_MILVUS__ADDRESS")
+        client = connect(address, token.get_secret_value() if token else "")
+        return MilvusIndex(client, f"arcid_{collection.uid.replace('-', '')}", collection.dimension)
+
+
+def snapshot_folder(settings: Settings, collection: Collection) -> Path:
+    """Return where the snapshot of a collection lies, or would."""
+    return settings.data_dir / "index" / collection.uid
+
+
+def local_index(kind: IndexKind) -> Callable[[int], LocalIndex]:
+    """Return what makes an empty index of a kind, of vectors of a length."""
+    if kind is IndexKind.GPU:
+        from app.index.gpu import GpuIndex  # noqa: PLC0415 - asks the machine for its GPU
+
+        return GpuIndex
+    kinds: dict[IndexKind, Callable[[int], LocalIndex]] = {
+        IndexKind.AUTO: GrowingIndex,
+        IndexKind.EXACT: FlatIndex,
+        IndexKind.COMPRESSED: partial(GrowingIndex, limit=_LEAST_COMPRESSED),
+    }
+    return kinds[kind]

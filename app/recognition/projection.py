@@ -1,0 +1,310 @@
+"""A collection's index and the revision of the database that it shows; the change log brings it forward.
+
+House rule: the database is the truth, an index is a disposable projection of it.
+"""
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import CollectionUnknown, IndexUnusable
+from app.faces import Floats
+from app.identities.log import ChangeLog
+from app.identities.shared import Progress, SharedIndexes
+from app.identities.store import IdentityStore
+from app.identities.values import Collection, Keys, Tail
+from app.index.protocol import LocalIndex, Origin, VectorIndex
+from app.index.snapshot import forget
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class Projection(ABC):
+    """What all projections share: following the log, and beginning anew where it does not reach back."""
+
+    def __init__(self, collection: Collection, store: IdentityStore, log: ChangeLog) -> None:
+        self._collection = collection
+        self._store = store
+        self._log = log
+        self._applying = threading.RLock()
+        self._current_at = time.monotonic()
+
+    @property
+    @abstractmethod
+    def index(self) -> VectorIndex:
+        """What searches ask."""
+
+    @abstractmethod
+    def revision(self) -> int:
+        """Return the revision up to which everything is in the index; later changes may be in it too."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make the index ready: from what was kept, then by the log; from the database where that does not do."""
+
+    @abstractmethod
+    def catch_up(self, target: int) -> None:
+        """Bring the index to a revision that was committed, or beyond."""
+
+    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
+        """Bring the index to the revision `target`, whose whole content is that `keys` were added."""
+        del keys, vectors
+        self.catch_up(target)
+
+    @abstractmethod
+    def rebuild(self) -> None:
+        """Build the index anew from the database; searches go on in the old one meanwhile."""
+
+    @abstractmethod
+    def save(self) -> None:
+        """Keep on disk what makes the next start quick, where there is anything to keep."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of threads and connections."""
+
+    def seconds_behind(self, target: int) -> float:
+        """Return for how long the index has been behind the revision `target`, 0 if it is not."""
+        return time.monotonic() - self._current_at if self.revision() < target else 0.0
+
+    def _is_current(self, target: int) -> bool:
+        """Say whether everything up to a revision is in the index, and remember when it was."""
+        if self.revision() < target:
+            return False
+        self._current_at = time.monotonic()
+        return True
+
+    def _apply(self, index: VectorIndex, tail: Tail, *, after_each: Callable[[], None] | None = None) -> None:
+        if len(tail.removed):
+            index.remove(tail.removed)
+        for keys, vectors in self._store.templates_of(tail.added.tolist()):
+            index.add(keys, vectors)
+            if after_each is not None:
+                after_each()
+
+
+class LocalProjection(Projection):
+    """An index in this process; its snapshots lie in `folder`, or nowhere."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        store: IdentityStore,
+        log: ChangeLog,
+        *,
+        new_index: Callable[[int], LocalIndex],
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(collection, store, log)
+        self._new_index = new_index
+        self._folder = folder
+        self._origin = Origin(collection.model, collection.uid)
+        self._index = new_index(collection.dimension)
+        self._revision = 0
+        self._saved: int | None = None
+        self._is_broken = False
+
+    @property
+    def index(self) -> VectorIndex:
+        """See `Projection`; an index that refused a change is built anew first."""
+        if self._is_broken:
+            with self._applying:
+                if self._is_broken:
+                    self._rebuild()
+        return self._index
+
+    def revision(self) -> int:
+        """See `Projection`."""
+        return self._revision
+
+    def open(self) -> None:
+        """See `Projection`."""
+        with self._applying:
+            if not self._restored():
+                self._rebuild()
+            self._follow()
+            self._current_at = time.monotonic()
+
+    def catch_up(self, target: int) -> None:
+        """See `Projection`."""
+        if not self._is_current(target):
+            with self._applying:
+                if not self._is_current(target):
+                    self._follow()
+                    self._is_current(target)
+
+    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
+        """See `Projection`; nothing has to be read when this process wrote last."""
+        with self._applying:
+            if self._revision != target - 1:
+                self.catch_up(target)
+                return
+            try:
+                self._index.add(np.array(keys, np.int64), vectors)
+            except (RuntimeError, MemoryError):
+                self._break()
+            self._revision = target
+
+    def rebuild(self) -> None:
+        """See `Projection`."""
+        with self._applying:
+            self._rebuild()
+
+    def save(self) -> None:
+        """See `Projection`. Searches and writes go on meanwhile."""
+        # The revision first: it is set after the index has the changes, or is known to be broken.
+        revision = self._revision
+        if self._folder is None or self._is_broken or self._saved == revision:
+            return
+        try:
+            self._index.save(self._folder, self._origin, revision)
+        except OSError:
+            _log.exception("index.save_failed", collection=self._collection.name)
+        else:
+            self._saved = revision
+
+    def close(self) -> None:
+        """See `Projection`."""
+        self._index.close()
+
+    def _restored(self) -> bool:
+        """Take over a snapshot, if there is one of this collection and model that is not ahead of the database."""
+        if self._folder is None:
+            return False
+        try:
+            restored = self._index.load(self._folder, self._origin)
+        except IndexUnusable as error:
+            _log.info("index.snapshot_ignored", collection=self._collection.name, reason=str(error))
+            return False
+        if self._log.since(self._collection, restored.revision) is None:
+            _log.info("index.snapshot_ignored", collection=self._collection.name, reason="the log does not reach it")
+            return False
+        for lost in restored.lost:
+            self._fill(self._index, first=lost.first, last=lost.last)
+        self._revision = self._saved = restored.revision
+        if restored.lost:
+            self._saved = None
+        faces, torn = self._index.count(), len(restored.lost)
+        _log.info("index.restored", collection=self._collection.name, faces=faces, torn_segments=torn)
+        return True
+
+    def _rebuild(self) -> None:
+        """Build a new index from the database beside the old one, then take it."""
+        revision = self._log.revisions().get(self._collection.key)
+        if revision is None:
+            raise CollectionUnknown(f"collection {self._collection.name!r} was deleted")
+        index = self._new_index(self._collection.dimension)
+        self._fill(index)
+        old, self._index = self._index, index
+        old.close()
+        self._revision, self._is_broken, self._saved = revision, False, None
+        _log.info("index.built", collection=self._collection.name, kind=index.kind, faces=index.count())
+        self._forget(np.setdiff1d(old.keys(), index.keys()))
+
+    def _follow(self) -> None:
+        tail = self._log.since(self._collection, self._revision)
+        if tail is None:
+            self._rebuild()
+            return
+        try:
+            self._apply(self._index, tail)
+        except (RuntimeError, MemoryError):
+            self._break()
+        self._revision = tail.revision
+        self._forget(tail.removed)
+
+    def _fill(self, index: VectorIndex, *, first: int = 1, last: int | None = None) -> None:
+        for keys, vectors in self._store.templates(self._collection, first=first, last=last):
+            index.add(keys, vectors)
+
+    def _forget(self, keys: Keys) -> None:
+        """Delete snapshot files with faces that are gone; what cannot be deleted goes with the next snapshot."""
+        if self._folder is None or not len(keys):
+            return
+        self._saved = None
+        try:
+            forget(self._folder, keys)
+        except OSError:
+            _log.exception("index.forget_failed", collection=self._collection.name)
+
+    def _break(self) -> None:
+        # The faces are safe in the database; a new index is built from it before the next search.
+        _log.exception("index.change_failed", collection=self._collection.name)
+        self._is_broken = True
+
+
+class SharedProjection(Projection):
+    """An index that all replicas share, such as the distributed engine's; whoever finds it behind feeds it.
+
+    The revision that it shows stands in the database, and its row is locked while somebody feeds the index: changes
+    arrive in order, whoever brings them. Who dies meanwhile leaves the revision as it was; the next one repeats.
+    """
+
+    def __init__(
+        self, collection: Collection, store: IdentityStore, log: ChangeLog, *, shared: SharedIndexes, index: VectorIndex
+    ) -> None:
+        super().__init__(collection, store, log)
+        self._shared = shared
+        self._index = index
+
+    @property
+    def index(self) -> VectorIndex:
+        """See `Projection`."""
+        return self._index
+
+    def revision(self) -> int:
+        """See `Projection`."""
+        return self._shared.revision(self._collection, self._index.kind)
+
+    def open(self) -> None:
+        """See `Projection`."""
+        self._feed()
+
+    def catch_up(self, target: int) -> None:
+        """See `Projection`."""
+        if not self._is_current(target):
+            self._feed(target)
+            self._is_current(target)
+
+    def rebuild(self) -> None:
+        """See `Projection`: everything is brought again, and what is not enrolled is taken out."""
+        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
+            progress.revision = self._refill(progress)
+
+    def save(self) -> None:
+        """See `Projection`: the engine keeps its own data."""
+
+    def close(self) -> None:
+        """See `Projection`."""
+        self._index.close()
+
+    def _feed(self, target: int | None = None) -> None:
+        """Bring what is new, unless somebody has brought everything up to the revision `target` meanwhile."""
+        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
+            if target is not None and progress.revision >= target:
+                return
+            tail = self._log.since(self._collection, progress.revision) if progress.revision else None
+            if tail is not None:
+                self._apply(self._index, tail, after_each=progress.is_made)
+                progress.revision = tail.revision
+                return
+            progress.revision = self._refill(progress)
+
+    def _refill(self, progress: Progress) -> int:
+        """Bring everything that is enrolled, take out what is not, and return the revision of before."""
+        revision = self._log.revisions()[self._collection.key]
+        kept = [np.empty(0, np.int64)]
+        for keys, vectors in self._store.templates(self._collection):
+            self._index.add(keys, vectors)
+            kept.append(keys)
+            progress.is_made()
+        foreign = np.setdiff1d(self._index.keys(), np.concatenate(kept))
+        if len(foreign):
+            self._index.remove(foreign)
+        _log.info("index.built", collection=self._collection.name, kind=self._index.kind, faces=self._index.count())
+        return revision
