@@ -18,6 +18,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from app.config import PROJECT
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
+from app.identities.store import IdentityStore
 
 MIGRATIONS = PROJECT / "migrations"
 
@@ -51,6 +52,19 @@ def databases(request, tmp_path_factory) -> Iterator[Databases]:
     else:
         with postgresql_databases(server_url()) as made:
             yield made
+
+
+@pytest.fixture
+def engine(databases) -> Iterator[Engine]:
+    """A new database at the current schema."""
+    with databases.engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def store(engine) -> IdentityStore:
+    """The store of that database."""
+    return IdentityStore(engine)
 
 
 def server_url() -> URL:

@@ -1,9 +1,5 @@
-from collections.abc import Iterator
-
 import pytest
-from sqlalchemy import Engine
 
-from app.identities.store import IdentityStore
 from app.recognition.analysis import Analysis
 from app.recognition.gallery import Gallery
 from tests.recognition.fakes import DIMENSION, MODEL, colour_analysis
@@ -13,17 +9,6 @@ from tests.recognition.galleries import gallery_on
 @pytest.fixture(scope="session")
 def analysis() -> Analysis:
     return colour_analysis()
-
-
-@pytest.fixture
-def engine(databases) -> Iterator[Engine]:
-    with databases.engine() as engine:
-        yield engine
-
-
-@pytest.fixture
-def store(engine) -> IdentityStore:
-    return IdentityStore(engine)
 
 
 @pytest.fixture
