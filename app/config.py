@@ -29,11 +29,25 @@ class _Group(BaseModel):
 
 
 class LimitSettings(_Group):
-    """What a request may weigh."""
+    """What a request may weigh and how long it may take; docs/operations.md has the reasons."""
 
     photo_bytes: Annotated[int, Field(gt=0, description="Most bytes of one photo.")] = 20_000_000
     photo_pixels: Annotated[int, Field(gt=0, description="Most pixels of one photo.")] = 50_000_000
     body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
+    bodies_bytes: Annotated[
+        int, Field(gt=0, description="Most bytes of all bodies held at once; one body may always come.")
+    ] = 256_000_000
+    waiting: Annotated[
+        int, Field(ge=0, description="Most requests that wait while as many as can be are worked on; more are 503.")
+    ] = 64
+    wait_seconds: Annotated[float, Field(gt=0, description="Longest wait of a request for its turn; then 503.")] = 10
+    read_seconds: Annotated[
+        float, Field(gt=0, description="Longest time in which a request's head, and then its body, may arrive.")
+    ] = 30
+    connections: Annotated[int, Field(gt=0, description="Most open connections; one more is answered 503.")] = 2000
+    grace_seconds: Annotated[
+        float, Field(ge=0, description="How long requests under way may take to finish after SIGTERM.")
+    ] = 8
 
 
 class DetectionSettings(_Group):

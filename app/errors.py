@@ -150,6 +150,12 @@ class BodyTooLarge(ArcidError):
     code = "body_too_large"
 
 
+class BodyTooSlow(ArcidError):
+    """The body took too long to arrive; the rest was not read."""
+
+    code = "body_too_slow"
+
+
 class ContentTypeUnsupported(ArcidError):
     """The body is neither multipart/form-data nor JSON."""
 
@@ -271,6 +277,24 @@ class DatabaseNotWritable(DatabaseError):
     """The database's disk is full or its file is read-only: an operator has to act. Reading goes on."""
 
     code = "database_not_writable"
+
+
+class Overloaded(ArcidError):
+    """As many requests wait as may wait; nothing was done with this one."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(ArcidError):
+    """The request waited too long for its turn; nothing was done with it."""
+
+    code = "deadline_exceeded"
+
+
+class ShuttingDown(ArcidError):
+    """The service is about to stop."""
+
+    code = "shutting_down"
 
 
 class SettingsInvalid(ArcidError):

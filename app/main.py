@@ -8,8 +8,10 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
-from app.api import docs, errors, gallery, openapi, recognise, status
-from app.api.dependencies import Workers
+from app.api import docs, errors, gallery, metrics, openapi, recognise, status
+from app.api.admission import Admission
+from app.api.intake import Intake
+from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
 from app.config import Settings
 from app.factory.services import Services, open_services
@@ -21,7 +23,6 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services or await run_in_threadpool(open_services, settings)
-        app.state.workers = Workers(settings.inference.concurrency or os.cpu_count() or 1)
         yield
         app.state.services.close()
 
@@ -36,8 +37,25 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.include_router(recognise.router)
     app.include_router(gallery.router)
     app.include_router(status.router)
+    app.include_router(metrics.router)
     openapi.install(app)
     docs.install(app)
     errors.install(app)
-    app.add_middleware(RequestContext, most_bytes=settings.limits.body_bytes)
+    limits = settings.limits
+    app.state.metrics = Metrics()
+    app.state.admission = Admission(
+        settings.inference.concurrency or os.cpu_count() or 1,
+        most_waiting=limits.waiting,
+        wait_seconds=limits.wait_seconds,
+        waited=app.state.metrics.waited,
+    )
+    app.state.intake = Intake(
+        body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
+    )
+    app.add_middleware(
+        RequestContext,
+        intake=app.state.intake,
+        admission=app.state.admission,
+        metrics=app.state.metrics,
+    )
     return app

@@ -20,10 +20,12 @@ _LONGEST_FIELD = 100_000  # bytes of a field that is no file
 def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awaitable[Schema]]:
     """Return a dependency that reads `schema` from either form.
 
-    Raises BodyEmpty, BodyMalformed, ContentTypeUnsupported, or RequestInvalid with the fields that are wrong.
+    Raises Overloaded and ShuttingDown before anything is read; BodyEmpty, BodyMalformed, ContentTypeUnsupported, or
+    RequestInvalid with the fields that are wrong.
     """
 
     async def read(request: Request) -> Schema:
+        request.app.state.admission.require_room()
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if request.headers.get("content-length") == "0":
             raise BodyEmpty("the request has no body")

@@ -6,7 +6,10 @@ from typing import Annotated, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
+from starlette.types import Receive
 
+from app.api.admission import Admission
+from app.api.intake import Intake
 from app.factory.services import Services
 
 Parameters = ParamSpec("Parameters")
@@ -14,23 +17,22 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Threads for the services' work, as many as photos are analysed at once; further requests wait their turn.
+    """Threads for the services' work, for one request, whose client's messages `receive` gives."""
 
-    Few threads that do one photo after the other need less memory and keep their caches warmer than many that share the
-    cores; and a status request never waits behind them.
-    """
-
-    def __init__(self, threads: int) -> None:
-        self._limiter = CapacityLimiter(threads)
+    def __init__(self, admission: Admission, receive: Receive) -> None:
+        self._admission = admission
+        self._receive = receive
 
     async def run(
         self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """Call `work` in a thread and return what it returns."""
-        return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._limiter)
+        """Wait for a turn, call `work` in a thread and return what it returns; raises as `Admission.turn` does."""
+        async with self._admission.turn(self._receive):
+            # A limiter of its own: whoever holds a turn finds a thread.
+            return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
 
 
-# Both are coroutines because FastAPI sends a plain function through a thread.
+# All are coroutines because FastAPI sends a plain function through a thread.
 
 
 async def _services(request: Request) -> Services:
@@ -38,10 +40,21 @@ async def _services(request: Request) -> Services:
     return services
 
 
+async def _admission(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
+
+
+async def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
 async def _workers(request: Request) -> Workers:
-    workers: Workers = request.app.state.workers
-    return workers
+    return Workers(request.app.state.admission, request.receive)
 
 
 ServicesDependency = Annotated[Services, Depends(_services)]
+AdmissionDependency = Annotated[Admission, Depends(_admission)]
+IntakeDependency = Annotated[Intake, Depends(_intake)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]

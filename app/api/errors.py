@@ -1,6 +1,6 @@
 """Every error as RFC 9457 problem+json with a stable code. The one place where errors meet HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.BodyEmpty: HTTPStatus.BAD_REQUEST,
     errors.BodyMalformed: HTTPStatus.BAD_REQUEST,
     errors.ContentTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -35,6 +36,9 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.CalibrationMissing: HTTPStatus.CONFLICT,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IndexUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.DeadlineExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     # Not 503: waiting does not mend it, and what only reads is still served.
     errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
 }
@@ -42,9 +46,19 @@ RETRY_AFTER_S = 5
 
 
 def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
-    """Return a problem+json answer; `extra` members follow the standard ones."""
+    """Return a problem+json answer; `extra` members follow the standard ones. 503 says when to try again."""
     body = {"type": f"urn:arcid:error:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse({**body, "code": code, **extra}, status, media_type=MEDIA_TYPE)
+    headers = {}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    if status == HTTPStatus.REQUEST_TIMEOUT:  # the rest of the body may still be on its way
+        headers["Connection"] = "close"
+    return JSONResponse({**body, "code": code, **extra}, status, headers, media_type=MEDIA_TYPE)
+
+
+def note(scope: MutableMapping[str, Any], code: str) -> None:
+    """Leave a problem's code with the request, for the log and the metrics (`app.api.middleware`)."""
+    scope["arcid.problem"] = code
 
 
 def status_of(error: type[ArcidError]) -> HTTPStatus:
@@ -59,7 +73,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-async def _arcid_error(_request: Request, error: Exception) -> JSONResponse:
+async def _arcid_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ArcidError)  # noqa: S101 - FastAPI calls this for nothing else
     status = status_of(type(error))
     extra: dict[str, Any] = {}
@@ -69,21 +83,22 @@ async def _arcid_error(_request: Request, error: Exception) -> JSONResponse:
         extra["errors"] = error.fields
     if error.reason:
         _log.warning("request.refused", code=error.code, reason=error.reason)
-    answer = problem(status, error.code, str(error), **extra)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return answer
+    note(request.scope, error.code)
+    return problem(status, error.code, str(error), **extra)
 
 
-async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - FastAPI calls this for nothing else
     fields = [{"field": ".".join(str(part) for part in each["loc"]), "detail": each["msg"]} for each in error.errors()]
+    note(request.scope, errors.RequestInvalid.code)
     return problem(422, errors.RequestInvalid.code, "the request does not fit its schema", errors=fields)
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - FastAPI calls this for nothing else
     codes = {404: "not_found", 405: "method_not_allowed", 400: errors.BodyMalformed.code}
-    answer = problem(error.status_code, codes.get(error.status_code, "http_error"), error.detail)
+    code = codes.get(error.status_code, "http_error")
+    note(request.scope, code)
+    answer = problem(error.status_code, code, error.detail)
     answer.headers.update(error.headers or {})
     return answer

@@ -16,12 +16,13 @@ _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
     404: "The collection or identity is unknown.",
+    408: "The body took too long to arrive.",
     409: "The collection belongs to another network.",
     413: "The body or a photo has too many bytes or pixels.",
     415: "The body is neither multipart/form-data nor JSON.",
     422: "A field does not fit, or a photo cannot be used; `code` says why.",
     500: "The service failed; its log has the details.",
-    503: "The database does not answer now; try again after `Retry-After` seconds.",
+    503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
     507: "The database's disk is full or cannot be written; nothing was enrolled.",
 }
 

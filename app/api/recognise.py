@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Header
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 from app.api.body import body_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.metrics import MetricsDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as
 from app.api.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
 
@@ -40,6 +41,7 @@ async def verify(
     request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    metrics: MetricsDependency,
 ) -> VerifyAnswer:
     """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
     against = (
@@ -50,6 +52,7 @@ async def verify(
     verification = await workers.run(
         against, collection=request.collection, max_fmr=request.max_fmr, threshold=request.threshold
     )
+    metrics.verified(verification)
     return VerifyAnswer.of(verification, services.embedder.model)
 
 
@@ -58,6 +61,7 @@ async def identify(
     request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    metrics: MetricsDependency,
 ) -> IdentifyAnswer:
     """Look up every face of a photo among the enrolled."""
     identification = await workers.run(
@@ -68,4 +72,5 @@ async def identify(
         max_fpir=request.max_fpir,
         threshold=request.threshold,
     )
+    metrics.identified(identification)
     return IdentifyAnswer.of(identification, services.embedder.model)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from app.api.dependencies import ServicesDependency
+from app.api.dependencies import AdmissionDependency, ServicesDependency
 from app.errors import ArcidError
 from app.factory.services import Services
 
@@ -27,11 +27,14 @@ class Check(BaseModel):
     detail: str
 
 
+CheckName = Literal["database", "networks", "index", "shutdown"]
+
+
 class Readiness(BaseModel):
     """All checks, by name."""
 
     status: Literal["ready", "not_ready"]
-    checks: dict[Literal["database", "networks", "index"], Check]
+    checks: dict[CheckName, Check]
 
 
 class ModelSchema(BaseModel):
@@ -64,16 +67,18 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
-def readyz(services: ServicesDependency, response: Response) -> Readiness:
-    """Say whether database, networks and index are ready, each by name."""
+def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
+    """Say whether database, networks and index are ready, each by name, and whether the service is shutting down."""
     networks = f"{services.pack.name} with {services.detector} on {services.runtime.provider}"
-    checks: dict[Literal["database", "networks", "index"], Check] = {
+    checks: dict[CheckName, Check] = {
         "database": _database(services),
         "networks": Check(is_ready=True, detail=networks),
     }
     checks["index"] = (
         _index(services) if checks["database"].is_ready else Check(is_ready=False, detail="the database is not ready")
     )
+    if admission.is_draining:
+        checks["shutdown"] = Check(is_ready=False, detail="what is under way is finished, nothing new is begun")
     is_ready = all(check.is_ready for check in checks.values())
     response.status_code = 200 if is_ready else 503
     return Readiness(status="ready" if is_ready else "not_ready", checks=checks)

@@ -12,14 +12,12 @@ from typing import Annotated, Any
 
 import httpx2
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
 from app.cli.demo_photos import Version, as_jpeg, cut_out, group_photo, stranger, versions
-from app.cli.serve import prepare_database
+from app.cli.serve import configured_server, prepare_database
 from app.config import Settings, read_settings
-from app.main import create_app
 from app.observability import logs
 
 _HOST = "127.0.0.1"
@@ -103,7 +101,7 @@ def _row(version: Version, boxes: dict[str, Any], faces: list[dict[str, Any]]) -
 def serving(settings: Settings, port: int) -> Iterator[str]:
     """Serve in a thread of this process; yield the address once requests are answered."""
     with socket.create_server((_HOST, port)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+        server = configured_server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + _START_TIMEOUT_S

@@ -2,17 +2,22 @@
 
 import ctypes
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
-import uvicorn
 
+from app.api.server import Server, server_of
 from app.config import Settings, read_settings
-from app.factory.services import is_embedded, open_database, open_services
+from app.factory.services import Services, is_embedded, open_database, open_services
 from app.main import create_app
 from app.observability import logs
 
+if sys.platform != "win32":
+    import resource
+
 _M_ARENA_MAX = -8  # of mallopt(3)
+_OTHER_FILES = 500  # databases, snapshots, photos on their way
 
 
 def serve(
@@ -24,9 +29,38 @@ def serve(
     settings = read_settings()
     logs.configure(is_json=settings.log_json)
     prepare_database(settings)
+    raise_file_limit(settings.limits.connections)
     # Opened here and not by the application: what is wrong then is one line and no traceback.
-    app = create_app(settings, open_services(settings))
-    uvicorn.run(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
+    server = configured_server(settings, open_services(settings), host=host, port=port)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(1)  # the log has said why
+
+
+def configured_server(settings: Settings, services: Services | None = None, *, host: str = "", port: int = 0) -> Server:
+    """Return the application's server; see `create_app` for `services`. Without an address it is run with sockets."""
+    limits = settings.limits
+    return server_of(
+        create_app(settings, services),
+        read_seconds=limits.read_seconds,
+        most_connections=limits.connections,
+        grace_seconds=limits.grace_seconds,
+        host=host,
+        port=port,
+    )
+
+
+def raise_file_limit(connections: int) -> None:
+    """Let the process have as many open files as it may have connections, and some more, if the system allows that."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def use_one_arena() -> None:

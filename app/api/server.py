@@ -1,0 +1,123 @@
+"""Uvicorn as this service runs it: clients that dawdle are cut, connections are counted, a stop is graceful."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import ClassVar
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.api.errors import problem
+from app.errors import Overloaded
+
+# Longer than the 60 s of common load balancers: who reuses a connection should be the one who closes it.
+_KEEP_ALIVE_S = 75
+_MOST_HEAD_BYTES = 65_536
+# Idle connections are let go this long after everybody has been told, by readyz and `Connection: close`.
+_LINGER_S = 0.5
+_LAST_ANSWERS_S = 1
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Uvicorn bounds neither the time nor the size of a request's head, nor the connections."""
+
+    read_seconds: ClassVar[float]
+    most_connections: ClassVar[int]
+    _reading: asyncio.TimerHandle | None = None
+    _unanswered: int = 0  # bytes since the head began, or the body last grew
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Begin to wait for a request; with too many connections, refuse this one."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most_connections:
+            self._refuse()
+        else:
+            self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; a head without an end is cut."""
+        if self._reading is None:
+            self._await_request()
+        self._unanswered += len(data)
+        super().data_received(data)
+        if self._unanswered > _MOST_HEAD_BYTES + len(data):
+            self.transport.close()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body; how much of it may come is for the application to say."""
+        self._unanswered = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Stop waiting: the request has come."""
+        self._unanswered = 0
+        self._stop_waiting()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        self._reading = self.loop.call_later(self.read_seconds, self._too_slow)
+
+    def _stop_waiting(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    def _too_slow(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()  # no head, or the rest of a body that was refused
+        else:
+            self._await_request()  # a body that is being read, which the application cuts: app/api/intake.py
+
+    def _refuse(self) -> None:
+        answer = problem(503, Overloaded.code, "too many connections are open; try again later")
+        head = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in answer.raw_headers)
+        status = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
+        self.transport.write(f"{status}{head}\r\n".encode() + bytes(answer.body))
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Stops when what is under way is done, or the time for it is over; meanwhile everybody is told to go elsewhere."""
+
+    def __init__(self, config: uvicorn.Config, *, drain: Callable[[], None], grace_seconds: float) -> None:
+        super().__init__(config)
+        self._drain = drain
+        self._grace_seconds = grace_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the requests that have begun; new ones are refused cleanly meanwhile."""
+        self._drain()
+        begun = set(self.server_state.tasks)
+        if begun:
+            await asyncio.wait(begun, timeout=self._grace_seconds)
+        if self.server_state.connections:
+            await asyncio.sleep(_LINGER_S)
+        await super().shutdown(sockets)  # cancels what is left; app/api/middleware.py answers for it
+
+
+def server_of(
+    app: FastAPI, *, read_seconds: float, most_connections: int, grace_seconds: float, host: str = "", port: int = 0
+) -> Server:
+    """Return a server for the application, on an address unless it is run with sockets."""
+    limits = {"read_seconds": read_seconds, "most_connections": most_connections}
+    protocol = type("LimitedProtocol", (Protocol,), limits)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=protocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_LAST_ANSWERS_S,
+    )
+    return Server(config, drain=app.state.admission.drain, grace_seconds=grace_seconds)

@@ -1,0 +1,248 @@
+"""A real server under overload, slow clients and a stop; the work behind it is a fake."""
+
+import asyncio
+import json
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from app.config import PROJECT
+from tests.api.fakes import HOST, Identifying, answer, ask, request, serving
+
+
+def codes(answers):
+    return [json.loads(body).get("code", "ok") for _, _, body in answers]
+
+
+def memory():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def test_a_thousand_clients_at_once_are_served_or_refused():
+    identifying = Identifying(seconds=0.002)
+    with serving(identifying, waiting=16) as port:
+
+        async def crowd():
+            return await asyncio.gather(*(ask(port) for _ in range(1000)))
+
+        answers = asyncio.run(crowd())
+        assert {status for status, _, _ in answers} <= {200, 503}
+        served = sum(status == 200 for status, _, _ in answers)
+        assert served == identifying.seen >= 18
+        assert identifying.most == 2
+        assert set(codes(answers)) <= {"ok", "overloaded"}
+        assert asyncio.run(ask(port, request("GET", "/healthz")))[0] == 200
+
+
+def test_overload_is_refused_at_once_and_unread():
+    go = threading.Event()
+    identifying = Identifying(go=go)
+    with serving(identifying, waiting=3) as port:
+
+        async def run():
+            admitted = [asyncio.create_task(ask(port)) for _ in range(5)]
+            await asyncio.sleep(0.3)
+            before, started = memory(), time.monotonic()
+            # 60 MB are announced and none of it is sent: the answer does not wait for it.
+            unread = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n"
+            refused = await asyncio.gather(*(ask(port, unread) for _ in range(50)))
+            assert time.monotonic() - started < 2
+            assert memory() - before < 50_000_000
+            assert set(codes(refused)) == {"overloaded"}
+            assert all(status == 503 and int(headers["retry-after"]) > 0 for status, headers, _ in refused)
+            assert refused[0][1]["content-type"] == "application/problem+json"
+            for path in ("/healthz", "/readyz"):
+                assert (await ask(port, request("GET", path)))[0] == 200
+            _, _, metrics = await ask(port, request("GET", "/metrics"))
+            assert b"arcid_work_running 2\n" in metrics
+            assert b"arcid_work_waiting 3\n" in metrics
+            assert b'arcid_problems_total{code="overloaded"} 50\n' in metrics
+            go.set()
+            assert [status for status, _, _ in await asyncio.gather(*admitted)] == [200] * 5
+
+        asyncio.run(run())
+
+
+def test_a_client_that_has_gone_is_not_worked_for():
+    go = threading.Event()
+    identifying = Identifying(go=go)
+    with serving(identifying, at_once=1) as port:
+
+        async def run():
+            first = asyncio.create_task(ask(port))
+            await asyncio.sleep(0.1)
+            _, writer = await asyncio.open_connection(HOST, port)
+            writer.write(request())
+            await asyncio.sleep(0.1)
+            writer.close()
+            await asyncio.sleep(0.1)
+            last = asyncio.create_task(ask(port))
+            await asyncio.sleep(0.1)
+            go.set()
+            assert [(await each)[0] for each in (first, last)] == [200, 200]
+            assert identifying.seen == 2
+            assert b"arcid_abandoned_total 1\n" in (await ask(port, request("GET", "/metrics")))[2]
+
+        asyncio.run(run())
+
+
+def test_a_wait_that_is_too_long_ends():
+    go = threading.Event()
+    with serving(Identifying(go=go), at_once=1, wait_seconds=0.2) as port:
+
+        async def run():
+            first = asyncio.create_task(ask(port))
+            await asyncio.sleep(0.1)
+            status, headers, body = await ask(port)
+            assert (status, json.loads(body)["code"]) == (503, "deadline_exceeded")
+            assert "retry-after" in headers
+            go.set()
+            assert (await first)[0] == 200
+
+        asyncio.run(run())
+
+
+def test_two_hundred_slow_clients_keep_nobody_out():
+    identifying = Identifying()
+    with serving(identifying, read_seconds=1.5) as port:
+
+        async def trickle(first):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(first)
+            received = asyncio.create_task(reader.read())
+            while not received.done():
+                writer.write(b"x")
+                await asyncio.wait({received}, timeout=0.1)
+            writer.close()
+            return await received
+
+        async def run():
+            head = request(body=b"x" * 1000)[:-1000]
+            slow = [asyncio.create_task(trickle(head)) for _ in range(100)]
+            slow += [asyncio.create_task(trickle(b"POST /identify HTTP/1.1\r\nX: ")) for _ in range(100)]
+            await asyncio.sleep(0.2)
+            for _ in range(20):
+                status, _, _ = await ask(port)
+                assert status == 200
+            ends = await asyncio.wait_for(asyncio.gather(*slow, return_exceptions=True), 10)
+            bodies = [each for each in ends[:100] if isinstance(each, bytes) and b"body_too_slow" in each]
+            assert bodies
+            assert all(each.startswith(b"HTTP/1.1 408 ") for each in bodies)
+            assert all(not isinstance(each, bytes) or each == b"" for each in ends[100:])
+            assert (await ask(port))[0] == 200
+
+        asyncio.run(run())
+        assert identifying.seen == 21
+
+
+def test_a_head_without_an_end_is_cut():
+    with serving(Identifying()) as port:
+
+        async def run():
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nX: ")
+            received = asyncio.create_task(reader.read())
+            for _ in range(500):
+                writer.write(b"x" * 10_000)
+                await asyncio.sleep(0.001)
+                if received.done():
+                    break
+            assert received.done()
+            received.exception()  # a reset: what was on its way is not read
+            writer.transport.abort()
+            assert (await ask(port, request("GET", "/healthz")))[0] == 200
+
+        asyncio.run(run())
+
+
+def test_one_connection_too_many_is_told_so():
+    with serving(Identifying(), connections=3) as port:
+
+        async def run():
+            held = [await asyncio.open_connection(HOST, port) for _ in range(3)]
+            reader, writer = await asyncio.open_connection(HOST, port)
+            status, headers, body = await answer(reader)
+            assert (status, headers["connection"], json.loads(body)["code"]) == (503, "close", "overloaded")
+            for _, each in [*held, (reader, writer)]:
+                each.close()
+            await asyncio.sleep(0.1)
+            assert (await ask(port))[0] == 200
+
+        asyncio.run(run())
+
+
+@pytest.fixture
+def process():
+    """Return a function that starts a service of its own process: port and process."""
+    started = []
+
+    def start(seconds, grace):
+        command = [sys.executable, "-m", "tests.api.fakes", str(seconds), str(grace)]
+        each = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(each)
+        assert each.stdout
+        return int(each.stdout.readline()), each
+
+    yield start
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+async def until_ready(port):
+    for _ in range(200):
+        try:
+            return await asyncio.wait_for(ask(port, request("GET", "/healthz")), 1)
+        except (OSError, TimeoutError):
+            await asyncio.sleep(0.05)
+    raise AssertionError
+
+
+def test_a_stop_finishes_what_is_under_way_and_refuses_the_rest_cleanly(process):
+    port, service = process(0.4, 8)
+
+    async def run():
+        await until_ready(port)
+        idle_reader, idle = await asyncio.open_connection(HOST, port)
+        idle.write(request("GET", "/readyz"))
+        assert (await answer(idle_reader))[0] == 200
+        under_way = [asyncio.create_task(ask(port)) for _ in range(10)]
+        await asyncio.sleep(0.3)
+        service.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        idle.write(request("GET", "/readyz"))
+        status, headers, body = await answer(idle_reader)
+        assert (status, headers["connection"]) == (503, "close")
+        assert json.loads(body)["checks"]["shutdown"]["is_ready"] is False
+        late = await ask(port)
+        assert (late[0], json.loads(late[2])["code"]) == (503, "shutting_down")
+        assert [status for status, _, _ in await asyncio.gather(*under_way)] == [200] * 10
+        idle.close()
+        await idle.wait_closed()
+
+    asyncio.run(run())
+    out, err = service.communicate(timeout=10)
+    assert "closed" in out
+    assert "Traceback" not in err
+
+
+def test_what_takes_longer_than_the_grace_gets_a_clean_answer(process):
+    port, service = process(3, 0.3)
+
+    async def run():
+        await until_ready(port)
+        under_way = [asyncio.create_task(ask(port)) for _ in range(5)]
+        await asyncio.sleep(0.3)
+        service.send_signal(signal.SIGTERM)
+        return await asyncio.gather(*under_way)
+
+    answers = asyncio.run(run())
+    assert codes(answers) == ["shutting_down"] * 5
+    out, err = service.communicate(timeout=10)
+    assert "closed" in out
+    assert "Traceback" not in err
