@@ -192,6 +192,12 @@ class FaceUnknown(ArcidError):
     code = "face_unknown"
 
 
+class PreconditionFailed(ArcidError):
+    """What was to be changed is not what the caller has seen: it was changed meanwhile."""
+
+    code = "precondition_failed"
+
+
 class ModelMismatch(ArcidError):
     """The collection's templates are of another network than the one that is running."""
 

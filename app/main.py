@@ -8,7 +8,19 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
-from app.api import docs, errors, gallery, metrics, openapi, recognise, status
+from app.api import (
+    collections,
+    docs,
+    errors,
+    faces,
+    gallery,
+    identities,
+    metrics,
+    openapi,
+    recognise,
+    stateless,
+    status,
+)
 from app.api.admission import Admission
 from app.api.intake import Intake
 from app.api.metrics import Metrics
@@ -35,7 +47,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(recognise.router)
-    app.include_router(gallery.router)
+    app.include_router(stateless.router)
+    for resource in (collections, identities, faces, gallery):
+        app.include_router(resource.router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     openapi.install(app)

@@ -10,14 +10,23 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.answers import ProblemSchema
 from app.api.errors import MEDIA_TYPE
-from app.api.requests import EnrollRequest, IdentifyRequest, VerifyRequest
+from app.api.requests import (
+    DetectRequest,
+    EmbedRequest,
+    EnrollRequest,
+    IdentifyRequest,
+    SearchRequest,
+    VerifyRequest,
+)
+from app.api.resources import CollectionChange, CollectionRequest, IdentityChange, MergeRequest, MoveRequest
 
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
-    404: "The collection or identity is unknown.",
+    404: "The collection, identity or face is unknown.",
     408: "The body took too long to arrive.",
-    409: "The collection belongs to another network.",
+    409: "The collection belongs to another network, or what was asked for is not possible as things are.",
+    412: "It was changed meanwhile: what is there is not what `If-Match` names.",
     413: "The body or a photo has too many bytes or pixels.",
     415: "The body is neither multipart/form-data nor JSON.",
     422: "A field does not fit, or a photo cannot be used; `code` says why.",
@@ -42,6 +51,12 @@ def body_as(schema: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def json_body_as(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return what a route adds for a body that is JSON."""
+    reference = {"$ref": _REF.format(model=schema.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}
+
+
 def install(app: FastAPI) -> None:
     """Make `app.openapi()` return the complete document."""
 
@@ -56,8 +71,18 @@ def install(app: FastAPI) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [EnrollRequest, VerifyRequest, IdentifyRequest]
-    modes: list[tuple[type[BaseModel], Literal["validation"]]] = [(each, "validation") for each in requests]
+    requests: list[type[BaseModel]] = [EnrollRequest, VerifyRequest, IdentifyRequest, DetectRequest, EmbedRequest]
+    json_only: list[type[BaseModel]] = [
+        SearchRequest,
+        CollectionRequest,
+        CollectionChange,
+        IdentityChange,
+        MergeRequest,
+        MoveRequest,
+    ]
+    modes: list[tuple[type[BaseModel], Literal["validation"]]] = [
+        (each, "validation") for each in (*requests, *json_only)
+    ]
     _, made = models_json_schema([*modes, (ProblemSchema, "validation")], ref_template=_REF)
     schemas: dict[str, Any] = made["$defs"]
     for each in requests:

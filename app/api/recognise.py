@@ -71,6 +71,7 @@ async def identify(
         top_k=request.top_k,
         max_fpir=request.max_fpir,
         threshold=request.threshold,
+        where=request.where,
     )
     metrics.identified(identification)
     return IdentifyAnswer.of(identification, services.embedder.model)

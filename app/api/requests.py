@@ -3,15 +3,29 @@
 import base64
 import binascii
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from app.recognition.enrolment import FaceChoice
 
 MOST_PHOTOS = 50
 MOST_CANDIDATES = 100
 LONGEST_METADATA = 16_384
+LONGEST_WHERE = 4_096
+LONGEST_EMBEDDING = 4_096
 DEFAULT_COLLECTION = "default"
 
 
@@ -33,10 +47,23 @@ def _json_object(value: object) -> object:
     try:
         parsed = json.loads(value) if isinstance(value, str) else value
         text = json.dumps(parsed, allow_nan=False)
+        json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair could never be answered
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError("metadata must be a JSON object") from error
     if len(text) > LONGEST_METADATA:
         raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
+    return parsed
+
+
+def _where(value: object) -> object:
+    """Take an object, also as JSON text from a form; as ASCII it must fit a database's pattern."""
+    try:
+        parsed = json.loads(value) if isinstance(value, str) else value
+        text = json.dumps(parsed, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("where must be a JSON object") from error
+    if len(text) > LONGEST_WHERE:
+        raise ValueError(f"where must have at most {LONGEST_WHERE} characters as JSON")
     return parsed
 
 
@@ -50,8 +77,20 @@ Photo = Annotated[
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 PersonName = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 JsonObject = Annotated[
     dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object", "additionalProperties": True})
+]
+
+
+Where = Annotated[
+    dict[str, StrictStr | StrictBool | StrictInt | StrictFloat | None],
+    BeforeValidator(_where),
+    Field(
+        max_length=20,
+        description="Search only people whose metadata has these members with these values (text, number, true, null).",
+        examples=[{"site": "Oslo"}],
+    ),
 ]
 
 
@@ -114,12 +153,23 @@ class VerifyRequest(_Schema):
         return self
 
 
-class IdentifyRequest(_Schema):
-    """A photo, in which every face is looked up."""
+class DetectRequest(_Schema):
+    """A photo, in which faces are found."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"photo": "/9j/4AAQSkZJRg...", "top_k": 3}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"photo": "/9j/4AAQSkZJRg..."}]})
 
     photo: Photo
+
+
+class EmbedRequest(DetectRequest):
+    """A photo, in which faces are found and embedded."""
+
+    flip: Annotated[
+        bool | None, Field(description="Average with the mirror image's embedding; null: as the service's setting.")
+    ] = None
+
+
+class _Lookup(_Schema):
     collection: CollectionName = DEFAULT_COLLECTION
     top_k: Annotated[int, Field(ge=1, le=MOST_CANDIDATES, description="Most candidates for each face.")] = 5
     max_fpir: Annotated[
@@ -127,9 +177,33 @@ class IdentifyRequest(_Schema):
         Field(gt=0, le=0.5, description="Most strangers that may find a match; 0.01 when nothing is said."),
     ] = None
     threshold: Threshold = None
+    where: Where | None = None
 
     @model_validator(mode="after")
-    def _one_rule(self) -> "IdentifyRequest":
+    def _one_rule(self) -> Self:
         if self.max_fpir is not None and self.threshold is not None:
             raise ValueError("send either max_fpir or threshold")
         return self
+
+
+class IdentifyRequest(_Lookup):
+    """A photo, in which every face is looked up."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"photo": "/9j/4AAQSkZJRg...", "top_k": 3}]})
+
+    photo: Photo
+
+
+class SearchRequest(_Lookup):
+    """An embedding, which is looked up."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"embedding": [0.02, -0.11, 0.07], "top_k": 3}]})
+
+    embedding: Annotated[
+        list[Annotated[float, Field(allow_inf_nan=False, strict=True)]],
+        Field(
+            min_length=1,
+            max_length=LONGEST_EMBEDDING,
+            description="As many numbers as the collection's embeddings have; of any length but 0.",
+        ),
+    ]

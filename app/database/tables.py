@@ -86,7 +86,11 @@ class IdentityTable(Base):
     """A person enrolled in a collection, under the caller's own id."""
 
     __tablename__ = "identities"
-    __table_args__ = (UniqueConstraint("collection_id", "identity_id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("collection_id", "identity_id"),
+        Index(None, "collection_id", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))

@@ -35,9 +35,18 @@ class Projections:
         kind = IndexKind(collection.index_kind or self._settings.index)
         if kind is IndexKind.MILVUS:
             index = self._milvus(collection)
-            return SharedProjection(collection, self._store, self._log, shared=self._shared, index=index)
+            return SharedProjection(
+                collection, self._store, self._log, shared=self._shared, index=index, drop=index.drop
+            )
         folder = snapshot_folder(self._settings, collection)
         return LocalProjection(collection, self._store, self._log, new_index=local_index(kind), folder=folder)
+
+    def kinds(self) -> frozenset[str]:
+        """Return the kinds of index that a collection can have here."""
+        kinds = {IndexKind.AUTO, IndexKind.EXACT, IndexKind.COMPRESSED, self._settings.index}
+        if self._settings.milvus.address is not None:
+            kinds.add(IndexKind.MILVUS)
+        return frozenset(kind.value for kind in kinds)
 
     def _milvus(self, collection: Collection) -> MilvusIndex:
         address, token = self._settings.milvus.address, self._settings.milvus.token

@@ -9,6 +9,9 @@ from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
 from app.factory.projections import Projections
+from app.identities.collections import Collections
+from app.identities.editing import Editing
+from app.identities.listing import Listing
 from app.identities.log import ChangeLog
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Practice
@@ -20,10 +23,13 @@ from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
 from app.recognition.calibration import Origin
 from app.recognition.calibrations import Calibrations, file_name
+from app.recognition.collections import CollectionService, Usual
 from app.recognition.enrolment import EnrolmentService
+from app.recognition.examination import ExaminationService
 from app.recognition.follower import Follower
 from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
+from app.recognition.people import PeopleService
 from app.recognition.policy import Policy, PolicyOf
 from app.recognition.verification import VerificationService
 
@@ -39,6 +45,9 @@ class Services:
     enrolment: EnrolmentService
     verification: VerificationService
     identification: IdentificationService
+    examination: ExaminationService
+    collections: CollectionService
+    people: PeopleService
     gallery: Gallery
     follower: Follower
     packs: Packs
@@ -165,7 +174,8 @@ def open_services(settings: Settings) -> Services:
     database = open_database(settings)
     database.schema.require_current()
     projections = Projections(settings, database)
-    gallery = Gallery(IdentityStore(database.engine), projections.new, model=section.model, dimension=section.dimension)
+    store = IdentityStore(database.engine)
+    gallery = Gallery(store, projections.new, model=section.model, dimension=section.dimension)
     gallery.ensure(DEFAULT_COLLECTION, new_practice(settings))
     gallery.open()
     follower = Follower(
@@ -178,10 +188,20 @@ def open_services(settings: Settings) -> Services:
     follower.start()
 
     policy_of = open_policy_of(settings)
+    calibrations = open_calibrations(settings, packs)
+    usual = Usual(DEFAULT_COLLECTION, new_practice(settings), projections.kinds())
+    listing = Listing(database.engine)
     return Services(
         enrolment=EnrolmentService(analysis, gallery, policy_of),
         verification=VerificationService(analysis, gallery, policy_of),
         identification=IdentificationService(analysis, gallery, policy_of),
+        examination=ExaminationService(
+            analysis,
+            lambda is_flip_averaged: calibrations.shipped(is_flip_averaged=is_flip_averaged),
+            is_flip_averaged=settings.inference.flip,
+        ),
+        collections=CollectionService(gallery, store, Collections(database.engine), listing, usual),
+        people=PeopleService(gallery, listing, Editing(database.engine)),
         gallery=gallery,
         follower=follower,
         packs=packs,

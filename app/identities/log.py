@@ -8,17 +8,24 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.database.tables import ChangeTable, CollectionTable
+from app.errors import CollectionUnknown
 from app.identities.values import Collection, Tail
 
 
 def next_revision(session: Session, collection: Collection) -> int:
-    """Begin a write: take the collection's row lock, which puts its writers in order, and return the new revision."""
-    return session.execute(
+    """Begin a write: take the collection's row lock, which puts its writers in order, and return the new revision.
+
+    Raises CollectionUnknown when it was deleted meanwhile.
+    """
+    revision: int | None = session.scalar(
         update(CollectionTable)
         .where(CollectionTable.id == collection.key)
         .values(revision=CollectionTable.revision + 1)
         .returning(CollectionTable.revision)
-    ).scalar_one()
+    )
+    if revision is None:
+        raise CollectionUnknown(f"there is no collection {collection.name!r}")
+    return revision
 
 
 def append(

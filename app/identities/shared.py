@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database.tables import SharedIndexTable
+from app.errors import CollectionUnknown
 from app.identities.values import Collection
 
 
@@ -37,10 +38,12 @@ class SharedIndexes:
 
     @contextmanager
     def feeding(self, collection: Collection, name: str) -> Iterator[Progress]:
-        """Be the only one who feeds an index; others wait."""
+        """Be the only one who feeds an index; others wait. Raises CollectionUnknown when it was deleted meanwhile."""
         self._ensure(collection, name)
         with Session(self._writing) as session, session.begin():
-            row = session.scalars(_row(collection, name).with_for_update()).one()
+            row = session.scalars(_row(collection, name).with_for_update()).one_or_none()
+            if row is None:
+                raise CollectionUnknown(f"there is no collection {collection.name!r}")
             progress = Progress(session, row.revision)
             yield progress
             row.revision = progress.revision
@@ -53,7 +56,7 @@ class SharedIndexes:
             with Session(self._writing) as session, session.begin():
                 session.add(SharedIndexTable(collection_id=collection.key, name=name, revision=0))
         except IntegrityError:
-            return  # another replica was quicker
+            return  # another replica was quicker, or the collection was deleted
 
 
 def _row(collection: Collection, name: str) -> Select[SharedIndexTable]:

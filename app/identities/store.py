@@ -9,21 +9,19 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Engine, Row, delete, func, or_, select, update
+from sqlalchemy import Engine, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import (
     CollectionExists,
-    CollectionNotEmpty,
-    CollectionUnknown,
-    FaceUnknown,
     IdempotencyConflict,
-    IdentityUnknown,
 )
 from app.faces import Floats
-from app.identities import log
+from app.identities import log, rows
+from app.identities.collections import Collections
+from app.identities.restriction import Where, restricted
 from app.identities.values import (
     Collection,
     Enrolled,
@@ -33,24 +31,11 @@ from app.identities.values import (
     Person,
     Practice,
     Removed,
+    Restricted,
     Retry,
     Written,
 )
 
-_COLLECTIONS = select(
-    CollectionTable.id,
-    CollectionTable.uid,
-    CollectionTable.name,
-    CollectionTable.model,
-    CollectionTable.dimension,
-    CollectionTable.revision,
-    CollectionTable.faces,
-    CollectionTable.identities,
-    CollectionTable.is_flip_averaged,
-    CollectionTable.enrol_quality,
-    CollectionTable.probe_quality,
-    CollectionTable.index_kind,
-)
 _ENROLLED = (
     select(
         IdentityTable.id.label("identity_key"),
@@ -64,7 +49,6 @@ _ENROLLED = (
     .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
     .order_by(IdentityTable.id, FaceTable.id)
 )
-_VECTOR = np.dtype("<f4")
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
 _UNKNOWN_QUALITY = 0.5
@@ -109,30 +93,20 @@ class IdentityStore:
 
         Raises CollectionUnknown, and CollectionNotEmpty for another flip averaging once faces are enrolled.
         """
-        collection = self.collection(name)
-        change = update(CollectionTable).where(CollectionTable.id == collection.key).values(**asdict(practice))
-        if practice.is_flip_averaged != collection.practice.is_flip_averaged:
-            change = change.where(CollectionTable.faces == 0)
-        with self._writing.begin() as connection:
-            if connection.execute(change).rowcount == 0:
-                raise CollectionNotEmpty(
-                    f"faces are enrolled in collection {name!r}: flip averaging cannot change any more; create another "
-                    "collection"
-                )
-        return self.collection(name)
+        return Collections(self._writing).change(name, asdict(practice))
 
     def collection(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
         with self._reading.connect() as connection:
-            row = connection.execute(_COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
+            row = connection.execute(rows.COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
         if row is None:
-            raise CollectionUnknown(f"there is no collection {name!r}")
-        return _collection(row)
+            raise rows.unknown(name)
+        return rows.collection(row)
 
     def collections(self) -> list[Collection]:
         """Return all collections by name."""
         with self._reading.connect() as connection:
-            return [_collection(row) for row in connection.execute(_COLLECTIONS.order_by(CollectionTable.name))]
+            return [rows.collection(row) for row in connection.execute(rows.COLLECTIONS.order_by(CollectionTable.name))]
 
     def enrol(
         self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None = None
@@ -158,16 +132,16 @@ class IdentityStore:
                     session.rollback()
                     return Written((), earlier_answer=answer)
                 session.add(_enrolment_row(collection, person, retry, now))
-            identity, is_new = _identity_row(session, collection, person, now)
-            rows = [_face_row(face, collection, identity, now) for face in faces]
-            session.add_all(rows)
+            identity, is_new = rows.identity_row(session, collection, person, now)
+            new = [_face_row(face, collection, identity, now) for face in faces]
+            session.add_all(new)
             session.execute(
                 update(CollectionTable)
                 .where(CollectionTable.id == collection.key)
-                .values(faces=CollectionTable.faces + len(rows), identities=CollectionTable.identities + int(is_new))
+                .values(faces=CollectionTable.faces + len(new), identities=CollectionTable.identities + int(is_new))
             )
             session.flush()
-            keys = [row.id for row in rows]
+            keys = [row.id for row in new]
             log.append(session, collection, revision, keys, is_removal=False, now=now)
             return Written(keys, revision)
 
@@ -175,46 +149,32 @@ class IdentityStore:
         """Delete an identity, its faces and the answers about it; raises IdentityUnknown."""
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
-            identity = session.scalar(
-                select(IdentityTable).where(
-                    IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id
-                )
-            )
+            identity = rows.identity(session, collection, identity_id)
             if identity is None:
-                raise _nobody(collection, identity_id)
+                raise rows.nobody(collection, identity_id)
             faces = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id)).all()
             session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
             session.delete(identity)
-            self._forget(session, collection, identity_id)
+            rows.forget_answers(session, collection, identity_id)
             return self._removed(session, collection, revision, faces, identities=1)
 
     def remove_face(self, collection: Collection, face_id: str) -> Removed:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
-            face = session.scalar(
-                select(FaceTable).where(FaceTable.collection_id == collection.key, FaceTable.face_id == face_id)
-            )
+            face = rows.face(session, collection, face_id)
             if face is None:
-                raise FaceUnknown(f"there is no face {face_id!r} in collection {collection.name!r}")
+                raise rows.no_face(collection, face_id)
             identity = session.get_one(IdentityTable, face.identity_key)
             session.delete(face)
             session.flush()
-            is_last = session.scalar(select(FaceTable.id).where(FaceTable.identity_key == identity.id).limit(1)) is None
+            is_last = not rows.has_faces(session, identity)
             if is_last:
                 session.delete(identity)
-            self._forget(session, collection, identity.identity_id)
+            else:
+                identity.updated_at = datetime.now(UTC)
+            rows.forget_answers(session, collection, identity.identity_id)
             return self._removed(session, collection, revision, [face.id], identities=int(is_last))
-
-    @staticmethod
-    def _forget(session: Session, collection: Collection, identity_id: str) -> None:
-        """Delete the answers about an identity; those of before it was noted whom they are about go as well."""
-        session.execute(
-            delete(EnrolmentTable).where(
-                EnrolmentTable.collection_id == collection.key,
-                or_(EnrolmentTable.identity_id == identity_id, EnrolmentTable.identity_id.is_(None)),
-            )
-        )
 
     @staticmethod
     def _removed(
@@ -251,11 +211,11 @@ class IdentityStore:
             query = query.where(FaceTable.id <= last)
         while True:
             with self._reading.connect() as connection:
-                rows = connection.execute(query.where(FaceTable.id >= first)).all()
-            if not rows:
+                read = connection.execute(query.where(FaceTable.id >= first)).all()
+            if not read:
                 return
-            first = rows[-1].id + 1
-            yield np.array([row.id for row in rows], np.int64), _vectors(row.embedding for row in rows)
+            first = read[-1].id + 1
+            yield np.array([row.id for row in read], np.int64), rows.vectors(row.embedding for row in read)
 
     def templates_of(self, keys: Sequence[int]) -> Iterator[tuple[Keys, Floats]]:
         """Yield these keys and their vectors, some hundred at a time; a key that is gone is left out."""
@@ -264,19 +224,19 @@ class IdentityStore:
                 FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE])
             )
             with self._reading.connect() as connection:
-                rows = connection.execute(query).all()
-            if rows:
-                yield np.array([row.id for row in rows], np.int64), _vectors(row.embedding for row in rows)
+                read = connection.execute(query).all()
+            if read:
+                yield np.array([row.id for row in read], np.int64), rows.vectors(row.embedding for row in read)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
         """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
         with self._reading.connect() as connection:
-            rows = connection.execute(
+            read = connection.execute(
                 _ENROLLED.where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
             ).all()
-        if not rows:
-            raise _nobody(collection, identity_id)
-        return _enrolled(rows)
+        if not read:
+            raise rows.nobody(collection, identity_id)
+        return _enrolled(read)
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
         """Return the identities to whom any of these faces belong, each once and with all its faces."""
@@ -285,8 +245,8 @@ class IdentityStore:
         with self._reading.connect() as connection:
             for start in range(0, len(wanted), _ASK_AT_ONCE):
                 owners = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
-                rows = connection.execute(_ENROLLED.where(IdentityTable.id.in_(owners))).all()
-                for key, group in groupby(rows, key=attrgetter("identity_key")):
+                read = connection.execute(_ENROLLED.where(IdentityTable.id.in_(owners))).all()
+                for key, group in groupby(read, key=attrgetter("identity_key")):
                     found[key] = _enrolled(list(group))
         return list(found.values())
 
@@ -296,13 +256,18 @@ class IdentityStore:
         owners: dict[int, Owner] = {}
         with self._reading.connect() as connection:
             for start in range(0, len(wanted), _ASK_AT_ONCE):
-                rows = connection.execute(
+                read = connection.execute(
                     select(FaceTable.id, FaceTable.face_id, FaceTable.norm, IdentityTable.identity_id)
                     .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
                     .where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
                 )
-                owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in rows}
+                owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in read}
         return owners
+
+    def restricted(self, collection: Collection, where: Where) -> Restricted:
+        """See `app.identities.restriction.restricted`."""
+        with self._reading.connect() as connection:
+            return restricted(connection, collection, where)
 
     def face_count(self, collection: Collection) -> int:
         """Return how many faces are enrolled in a collection."""
@@ -311,39 +276,16 @@ class IdentityStore:
             return connection.scalar(counted) or 0
 
 
-def _collection(row: Row[*tuple[Any, ...]]) -> Collection:
-    return Collection(
-        row.id,
-        row.uid,
-        row.name,
-        row.model,
-        row.dimension,
-        row.revision,
-        row.faces,
-        row.identities,
-        Practice(row.is_flip_averaged, row.enrol_quality, row.probe_quality),
-        row.index_kind,
-    )
-
-
-def _nobody(collection: Collection, identity_id: str) -> IdentityUnknown:
-    return IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {collection.name!r}")
-
-
-def _enrolled(rows: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
-    qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in rows]
+def _enrolled(read: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
+    qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in read]
     return Enrolled(
-        rows[0].identity_id,
-        rows[0].name,
-        np.array([row.id for row in rows], np.int64),
-        tuple(row.face_id for row in rows),
-        _vectors(row.embedding for row in rows),
+        read[0].identity_id,
+        read[0].name,
+        np.array([row.id for row in read], np.int64),
+        tuple(row.face_id for row in read),
+        rows.vectors(row.embedding for row in read),
         np.array(qualities, np.float32),
     )
-
-
-def _vectors(blobs: Iterable[bytes]) -> Floats:
-    return np.stack([np.frombuffer(blob, _VECTOR) for blob in blobs]).astype(np.float32)
 
 
 def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable | None:
@@ -359,37 +301,13 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
     return earlier
 
 
-def _identity_row(
-    session: Session, collection: Collection, person: Person, now: datetime
-) -> tuple[IdentityTable, bool]:
-    """Return the identity's row, up to date, and whether it is new."""
-    row = session.scalar(
-        select(IdentityTable).where(
-            IdentityTable.collection_id == collection.key, IdentityTable.identity_id == person.identity_id
-        )
-    )
-    is_new = row is None
-    if row is None:
-        row = IdentityTable(
-            collection_id=collection.key, identity_id=person.identity_id, metadata_={}, created_at=now, updated_at=now
-        )
-        session.add(row)
-    row.updated_at = now
-    if person.name is not None:
-        row.name = person.name
-    if person.metadata is not None:
-        row.metadata_ = dict(person.metadata)
-    session.flush()
-    return row, is_new
-
-
 def _face_row(face: NewFace, collection: Collection, identity: IdentityTable, now: datetime) -> FaceTable:
     return FaceTable(
         face_id=face.face_id,
         collection_id=collection.key,
         identity_key=identity.id,
         model=collection.model,
-        embedding=face.vector.astype(_VECTOR).tobytes(),
+        embedding=face.vector.astype(rows.VECTOR).tobytes(),
         norm=face.norm,
         quality=face.quality,
         detection_score=face.detection.score,

@@ -44,6 +44,19 @@ class Collection:
     practice: Practice
     index_kind: str | None = None
 
+    @property
+    def version(self) -> str:
+        """What is another one after every write."""
+        return f"{self.uid}-{self.revision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """The part of a collection that a search is restricted to: its faces' keys in the index, and whose they are."""
+
+    keys: Keys
+    identities: int
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

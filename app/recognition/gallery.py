@@ -7,10 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.errors import CollectionExists, IndexUnavailable, ModelMismatch
+from app.errors import CollectionExists, CollectionUnknown, IndexUnavailable, ModelMismatch
 from app.faces import Candidate, Floats
+from app.identities.restriction import Where
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, Enrolled, Keys, NewFace, Person, Practice, Removed, Retry, Written
+from app.identities.values import (
+    Collection,
+    Enrolled,
+    Keys,
+    NewFace,
+    Person,
+    Practice,
+    Removed,
+    Restricted,
+    Retry,
+    Written,
+)
 from app.observability.stages import stage
 from app.recognition.matching import ranked
 from app.recognition.projection import Projection
@@ -68,7 +80,13 @@ class Gallery:
     def ensure(self, name: str, practice: Practice | None = None) -> None:
         """Create a collection for this model unless there is one of that name."""
         with suppress(CollectionExists):  # also when another process was quicker
-            self._store.create_collection(name, model=self._model, dimension=self._dimension, practice=practice)
+            self.create(name, practice)
+
+    def create(self, name: str, practice: Practice | None = None, index_kind: str | None = None) -> Collection:
+        """Create a collection for this model; raises CollectionExists."""
+        return self._store.create_collection(
+            name, model=self._model, dimension=self._dimension, practice=practice, index_kind=index_kind
+        )
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
         """See `IdentityStore.earlier_answer`; who was enrolled then is found by searches once this returns."""
@@ -104,16 +122,34 @@ class Gallery:
         projection.catch_up(removed.revision)
         return removed
 
-    def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:
+    def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
+        """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
+
+        Of whatever model. Other replicas drop what is theirs when they follow.
+        """
+        with self._opening:
+            projection = self._projections.get(collection.key) or self._new_projection(collection)
+        delete(collection)
+        self._projections.pop(collection.key, None)
+        projection.drop()
+
+    def restricted(self, collection: Collection, where: Where) -> Restricted:
+        """Return the part of a collection whose people have such metadata."""
+        return self._store.restricted(collection, where)
+
+    def search(
+        self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
+    ) -> list[list[Candidate]]:
         """Return for each probe (n, d) at most `top_k` candidates, one for each identity, best first.
 
-        One search and one query for all probes, unless a few people's many faces fill the first answer.
+        One search and one query for all probes, unless a few people's many faces fill the first answer. With `among`,
+        only the people of these faces are searched, exactly.
         """
         index = self._projection(collection).index
         with stage("search"):
             wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
             while True:
-                _, keys = index.search(vectors, wanted)
+                _, keys = index.search(vectors, wanted, among=among)
                 people = self._store.owners_with_faces(keys.ravel().tolist())
                 if keys.shape[1] < wanted or _least_people(keys, people) >= top_k:
                     return ranked(vectors, people, top_k)
@@ -123,15 +159,25 @@ class Gallery:
         """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
         return self._store.enrolled(collection, identity_id)
 
+    def catch_up(self, collection: Collection, revision: int) -> None:
+        """Bring the index of a collection to a revision that was committed."""
+        self._projection(collection).catch_up(revision)
+
     def follow(self) -> None:
         """Apply what other processes have written; collections that they made are opened.
 
         Raises IndexUnavailable, after all other collections have followed, and DatabaseError's children.
         """
         failure: IndexUnavailable | None = None
-        for collection in self._served():
+        opened = set(self._projections)  # before the list: what was made meanwhile is in neither
+        served = self._served()
+        for key in opened - {each.key for each in served}:
+            self._drop_deleted(key)
+        for collection in served:
             try:
-                self._projection(collection).catch_up(collection.revision)
+                self.catch_up(collection, collection.revision)
+            except CollectionUnknown:  # deleted meanwhile: dropped next time
+                continue
             except IndexUnavailable as error:  # the others do not wait for its engine
                 failure = error
         if failure is not None:
@@ -153,9 +199,15 @@ class Gallery:
         for projection in self._projections.values():
             projection.close()
 
+    def _drop_deleted(self, key: int) -> None:
+        """Drop the index of a collection that another process has deleted."""
+        projection = self._projections.pop(key, None)
+        if projection is not None:
+            projection.drop()
+
     def _catch_up(self, collection: Collection) -> None:
         """Bring the index to where the database is now."""
-        self._projection(collection).catch_up(self._store.collection(collection.name).revision)
+        self.catch_up(collection, self._store.collection(collection.name).revision)
 
     def _served(self) -> list[Collection]:
         return [each for each in self._store.collections() if each.model == self._model]

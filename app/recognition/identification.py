@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.faces import Candidate
+from app.errors import RequestInvalid
+from app.faces import Candidate, Floats
+from app.identities.restriction import Where
+from app.identities.values import Collection, Keys
 from app.quality import Quality
 from app.recognition.analysis import Analysis, Face
 from app.recognition.calibration import comparisons_among
@@ -49,8 +53,27 @@ class Identification:
     threshold: float
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an embedding resembles: candidates (best first) with their rates, and the verdict on the first of them."""
+
+    verdict: Outcome
+    candidates: list[Candidate]
+    rates: list[Rates]
+    margin: float | None
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """What is searched: everything, or `among` these keys; and how many comparisons that is worth."""
+
+    among: Keys | None
+    comparisons: float
+
+
 class IdentificationService:
-    """See `identify`."""
+    """See `identify` and `search`."""
 
     def __init__(self, analysis: Analysis, gallery: Gallery, policy_of: PolicyOf) -> None:
         self._analysis = analysis
@@ -65,29 +88,83 @@ class IdentificationService:
         top_k: int,
         max_fpir: float | None = None,
         threshold: float | None = None,
+        where: Where | None = None,
     ) -> Identification:
-        """Identify every face of a photo; no face gives no entry.
+        """Identify every face of a photo among all people or those of whom `where` holds; no face gives no entry.
 
         Raises CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are no photo.
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)
-        comparisons = comparisons_among(target.identities, target.faces)
-        rule = policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold)
+        searched = self._searched(target, where)
+        rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
         faces = self._analysis.analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
         if not faces:
             return Identification([], rule.threshold)
         qualities = [policy.quality(face) for face in faces]
         is_poor = [policy.is_poor(quality) for quality in qualities]
-        candidates = self._gallery.search(target, np.stack([face.vector for face in faces]), max(top_k, 2))
+        vectors = np.stack([face.vector for face in faces])
+        candidates = self._gallery.search(target, vectors, max(top_k, 2), among=searched.among)
         verdicts = decided(candidates, is_poor, rule)
         identified = [
             IdentifiedFace(
-                face, quality, poor, verdict, found[:top_k], _rates(policy, found[:top_k], comparisons), margin(found)
+                face,
+                quality,
+                poor,
+                verdict,
+                found[:top_k],
+                _rates(policy, found[:top_k], searched.comparisons),
+                margin(found),
             )
             for face, quality, poor, verdict, found in zip(faces, qualities, is_poor, verdicts, candidates, strict=True)
         ]
         return Identification(identified, rule.threshold)
+
+    def search(
+        self,
+        embedding: NDArray[np.float64],
+        *,
+        collection: str,
+        top_k: int,
+        max_fpir: float | None = None,
+        threshold: float | None = None,
+        where: Where | None = None,
+    ) -> Found:
+        """Look up an embedding (d,) of any length but 0, as `identify` does; nothing is known of its quality.
+
+        Raises CollectionUnknown, ModelMismatch, CalibrationMissing, and RequestInvalid for one of another dimension, or
+        that is no direction.
+        """
+        target = self._gallery.require(collection)
+        probe = _unit(embedding, target.dimension)
+        policy = self._policy_of(target)
+        searched = self._searched(target, where)
+        rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
+        (found,) = self._gallery.search(target, probe[None], max(top_k, 2), among=searched.among)
+        (verdict,) = decided([found], [False], rule)
+        rates = _rates(policy, found[:top_k], searched.comparisons)
+        return Found(verdict, found[:top_k], rates, margin(found), rule.threshold)
+
+    def _searched(self, collection: Collection, where: Where | None) -> _Searched:
+        if not where:
+            return _Searched(None, comparisons_among(collection.identities, collection.faces))
+        part = self._gallery.restricted(collection, where)
+        return _Searched(part.keys, comparisons_among(part.identities, len(part.keys)))
+
+
+def _unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
+    problem = None
+    if embedding.shape != (dimension,):
+        problem = f"has {embedding.size} numbers; the collection's have {dimension}"
+    elif not np.isfinite(embedding).all():
+        problem = "has numbers that are not finite"
+    elif not embedding.any():
+        problem = "is zero and has no direction"
+    if problem is not None:
+        detail = f"the embedding {problem}"
+        raise RequestInvalid(detail, [{"field": "embedding", "detail": detail}])
+    scaled = embedding / np.abs(embedding).max()  # whose squares neither vanish nor overflow
+    return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 
 
 def _rates(policy: Policy, candidates: list[Candidate], comparisons: float) -> list[Rates]:

@@ -3,6 +3,7 @@
 House rule: the database is the truth, an index is a disposable projection of it.
 """
 
+import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -68,6 +69,10 @@ class Projection(ABC):
     def close(self) -> None:
         """Let go of threads and connections."""
 
+    @abstractmethod
+    def drop(self) -> None:
+        """Close, and delete what is kept of the index wherever it is: its collection is gone. May be repeated."""
+
     def seconds_behind(self, target: int) -> float:
         """Return for how long the index has been behind the revision `target`, 0 if it is not."""
         return time.monotonic() - self._current_at if self.revision() < target else 0.0
@@ -108,6 +113,7 @@ class LocalProjection(Projection):
         self._revision = 0
         self._saved: int | None = None
         self._is_broken = False
+        self._saving = threading.Lock()
 
     @property
     def index(self) -> VectorIndex:
@@ -159,18 +165,27 @@ class LocalProjection(Projection):
         """See `Projection`. Searches and writes go on meanwhile."""
         # The revision first: it is set after the index has the changes, or is known to be broken.
         revision = self._revision
-        if self._folder is None or self._is_broken or self._saved == revision:
-            return
-        try:
-            self._index.save(self._folder, self._origin, revision)
-        except OSError:
-            _log.exception("index.save_failed", collection=self._collection.name)
-        else:
-            self._saved = revision
+        with self._saving:
+            if self._folder is None or self._is_broken or self._saved == revision:
+                return
+            try:
+                self._index.save(self._folder, self._origin, revision)
+            except OSError:
+                _log.exception("index.save_failed", collection=self._collection.name)
+            else:
+                self._saved = revision
 
     def close(self) -> None:
         """See `Projection`."""
         self._index.close()
+
+    def drop(self) -> None:
+        """See `Projection`: the folder of the snapshots goes."""
+        with self._applying, self._saving:
+            folder, self._folder = self._folder, None
+            self._index.close()
+        if folder is not None and folder.exists():
+            shutil.rmtree(folder)
 
     def _restored(self) -> bool:
         """Take over a snapshot, if there is one of this collection and model that is not ahead of the database."""
@@ -246,11 +261,20 @@ class SharedProjection(Projection):
     """
 
     def __init__(
-        self, collection: Collection, store: IdentityStore, log: ChangeLog, *, shared: SharedIndexes, index: VectorIndex
+        self,
+        collection: Collection,
+        store: IdentityStore,
+        log: ChangeLog,
+        *,
+        shared: SharedIndexes,
+        index: VectorIndex,
+        drop: Callable[[], None] | None = None,
     ) -> None:
+        """Take what feeds the index, and what drops it from the engine for good."""
         super().__init__(collection, store, log)
         self._shared = shared
         self._index = index
+        self._drop = drop
 
     @property
     def index(self) -> VectorIndex:
@@ -282,6 +306,13 @@ class SharedProjection(Projection):
     def close(self) -> None:
         """See `Projection`."""
         self._index.close()
+
+    def drop(self) -> None:
+        """See `Projection`: the engine forgets the collection."""
+        with self._applying:
+            if self._drop is not None:
+                self._drop()
+            self._index.close()
 
     def _feed(self, target: int | None = None) -> None:
         """Bring what is new, unless somebody has brought everything up to the revision `target` meanwhile."""

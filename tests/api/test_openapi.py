@@ -76,3 +76,17 @@ def test_the_interactive_documentation_needs_no_other_machine(client):
     assert not re.findall(r"(?:src|href)=\"https?://", page.text)
     for asset in re.findall(r"(?:src|href)=\"(/[^\"]+)\"", page.text):
         assert client.get(asset).status_code == 200
+
+
+def test_bodies_without_photos_are_json_with_an_example(client):
+    document = client.get("/openapi.json").json()
+    bodies = [
+        operation["requestBody"]["content"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    ]
+    json_only = [each["application/json"]["schema"]["$ref"] for each in bodies if len(each) == 1]
+    assert len(json_only) == 6
+    for reference in json_only:
+        assert document["components"]["schemas"][reference.rpartition("/")[2]]["examples"]

@@ -83,8 +83,8 @@ def test_a_collection_is_made_with_its_practice(store):
 def test_while_nobody_is_enrolled_everything_can_change(store, people, practice):
     other = store.create_collection("other", model="net", dimension=D)
     changed = store.change_practice("people", practice)
-    assert changed == store.collection("people") == replace(people, practice=practice)
-    assert store.change_practice("people", Practice()) == people
+    assert changed == store.collection("people") == replace(people, practice=practice, revision=1)
+    assert store.change_practice("people", Practice()) == replace(people, revision=2)
     assert store.collection("other") == other
 
 
@@ -95,7 +95,7 @@ def test_once_somebody_is_enrolled_flip_averaging_is_fixed(store, people):
     with pytest.raises(CollectionNotEmpty, match="'people'"):
         store.change_practice("people", Practice(is_flip_averaged=False, enrol_quality=0.9))
     assert store.collection("people").practice == looser
-    assert store.collection("people").revision == 1
+    assert store.collection("people").revision == 2
     store.create_collection("plain", model="net", dimension=D, practice=Practice(is_flip_averaged=False))
     enrol(store, store.collection("plain"), "ada")
     with pytest.raises(CollectionNotEmpty):

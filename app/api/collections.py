@@ -1,0 +1,72 @@
+"""Collections: isolated galleries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from app.api.body import json_of
+from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.paging import After, Limit, cursor_of
+from app.api.requests import CollectionName
+from app.api.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
+from app.api.versions import Versions, tag
+
+router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections")
+
+Name = Annotated[CollectionName, Path(description="Name of the collection.")]
+
+
+@router.post("", status_code=201, openapi_extra=json_body_as(CollectionRequest))
+async def create_collection(
+    request: Annotated[CollectionRequest, Depends(json_of(CollectionRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> CollectionSchema:
+    """Make an empty collection for the running network."""
+    made = await workers.run(services.collections.create, request.name, request.practice(), request.index)
+    tag(response, made.version)
+    response.headers["Location"] = f"/collections/{made.name}"
+    return CollectionSchema.of(made, services.embedder.model)
+
+
+@router.get("")
+async def list_collections(
+    services: ServicesDependency, workers: WorkersDependency, after: After, limit: Limit = 50
+) -> CollectionsPage:
+    """List all collections, also those of other networks."""
+    page = await workers.run(services.collections.page, after=after, limit=limit)
+    listed = [CollectionSchema.of(each, services.embedder.model) for each in page.items]
+    return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
+
+
+@router.get("/{collection}")
+async def get_collection(
+    collection: Name, services: ServicesDependency, workers: WorkersDependency, response: Response
+) -> CollectionSchema:
+    """Show a collection, also of another network."""
+    found = await workers.run(services.collections.get, collection)
+    tag(response, found.version)
+    return CollectionSchema.of(found, services.embedder.model)
+
+
+@router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
+async def change_collection(
+    collection: Name,
+    request: Annotated[CollectionChange, Depends(json_of(CollectionChange))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    versions: Versions,
+    response: Response,
+) -> CollectionSchema:
+    """Change how faces are made and judged; what is not sent stays."""
+    changed = await workers.run(services.collections.change, collection, request.practice(), versions)
+    tag(response, changed.version)
+    return CollectionSchema.of(changed, services.embedder.model)
+
+
+@router.delete("/{collection}", status_code=204)
+async def delete_collection(collection: Name, services: ServicesDependency, workers: WorkersDependency) -> None:
+    """Delete a collection with everything in it; the default one is there again at once, empty."""
+    await workers.run(services.collections.delete, collection)

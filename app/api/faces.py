@@ -1,0 +1,54 @@
+"""Enrolled faces: listed, shown, given to somebody else."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from app.api.body import json_of
+from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.gallery import Collection
+from app.api.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.paging import After, Limit
+from app.api.requests import Id
+from app.api.resources import FacesPage, MoveRequest, StoredFaceSchema
+
+router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/faces")
+
+
+@router.get("")
+async def list_faces(
+    collection: Collection,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    after: After,
+    limit: Limit = 50,
+    identity_id: Annotated[Id | None, Query(description="Only this person's.")] = None,
+) -> FacesPage:
+    """List the faces of a collection, or of one person."""
+    faces_page = services.people.faces_page
+    return FacesPage.of(await workers.run(faces_page, collection, after=after, limit=limit, identity_id=identity_id))
+
+
+@router.get("/{face_id}")
+async def get_face(
+    collection: Collection,
+    face_id: Id,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    embedding: Annotated[bool, Query(description="Show the embedding, too: it is biometric data.")] = False,  # noqa: FBT002 - a query parameter
+) -> StoredFaceSchema:
+    """Show a face."""
+    face = await workers.run(services.people.face, collection, face_id, has_embedding=embedding)
+    return StoredFaceSchema.of(face)
+
+
+@router.post("/{face_id}/move", openapi_extra=json_body_as(MoveRequest))
+async def move_face(
+    collection: Collection,
+    face_id: Id,
+    request: Annotated[MoveRequest, Depends(json_of(MoveRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> StoredFaceSchema:
+    """Give a face to another person, who is created if new; a person without faces is gone."""
+    return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))

@@ -1,0 +1,110 @@
+"""POST /detect, /embed: what is in a photo, without any collection. POST /search: who is like an embedding."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from app.api.answers import CandidateSchema, FaceSchema
+from app.api.body import body_of, json_of
+from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.openapi import PROBLEM_RESPONSES, body_as, json_body_as
+from app.api.requests import DetectRequest, EmbedRequest, SearchRequest
+from app.recognition.identification import Found
+from app.recognition.policy import Outcome
+
+router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
+
+
+class DetectAnswer(BaseModel):
+    """Every face of the photo, the most prominent first."""
+
+    faces: list[FaceSchema]
+
+
+class EmbeddedFaceSchema(FaceSchema):
+    """A face with its embedding."""
+
+    embedding: Annotated[list[float], Field(description="Of length 1.")]
+    norm: Annotated[float, Field(description="Length of the network's feature before normalisation.")]
+
+
+class EmbedAnswer(BaseModel):
+    """Every face of the photo, the most prominent first; embeddings compare only with those made the same way."""
+
+    faces: list[EmbeddedFaceSchema]
+    model: str
+    dimension: int
+    flip: Annotated[bool, Field(description="Embeddings are averaged with the mirror image's.")]
+
+
+class SearchAnswer(BaseModel):
+    """The people whom an embedding resembles, best first: `match` says that the first one is this person."""
+
+    verdict: Literal["match", "possible", "unknown"]
+    margin: Annotated[float | None, Field(description="How much more similar the first candidate is than the second.")]
+    candidates: list[CandidateSchema]
+    threshold: float
+    model: str
+
+    @classmethod
+    def of(cls, found: Found, model: str) -> "SearchAnswer":
+        """Take over the service's result."""
+        return cls(
+            verdict="unknown" if found.verdict is Outcome.NO_MATCH else found.verdict.value,
+            margin=found.margin,
+            candidates=[CandidateSchema.of(*each) for each in zip(found.candidates, found.rates, strict=True)],
+            threshold=found.threshold,
+            model=model,
+        )
+
+
+@router.post("/detect", openapi_extra=body_as(DetectRequest))
+async def detect(
+    request: Annotated[DetectRequest, Depends(body_of(DetectRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> DetectAnswer:
+    """Find the faces of a photo, and say how usable they are; nothing is stored."""
+    seen = await workers.run(services.examination.examine, request.photo)
+    return DetectAnswer(faces=[FaceSchema.of(each.face.detection, each.quality) for each in seen.faces])
+
+
+@router.post("/embed", openapi_extra=body_as(EmbedRequest))
+async def embed(
+    request: Annotated[EmbedRequest, Depends(body_of(EmbedRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> EmbedAnswer:
+    """Find the faces of a photo and embed them; nothing is stored."""
+    seen = await workers.run(services.examination.examine, request.photo, is_flip_averaged=request.flip)
+    faces = [
+        EmbeddedFaceSchema(
+            **FaceSchema.of(each.face.detection, each.quality).model_dump(),
+            embedding=each.face.vector.tolist(),
+            norm=each.face.norm,
+        )
+        for each in seen.faces
+    ]
+    embedder = services.embedder
+    return EmbedAnswer(faces=faces, model=embedder.model, dimension=embedder.dimension, flip=seen.is_flip_averaged)
+
+
+@router.post("/search", openapi_extra=json_body_as(SearchRequest))
+async def search(
+    request: Annotated[SearchRequest, Depends(json_of(SearchRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> SearchAnswer:
+    """Look up an embedding among the enrolled."""
+    found = await workers.run(
+        services.identification.search,
+        np.array(request.embedding, np.float64),
+        collection=request.collection,
+        top_k=request.top_k,
+        max_fpir=request.max_fpir,
+        threshold=request.threshold,
+        where=request.where,
+    )
+    return SearchAnswer.of(found, services.embedder.model)

@@ -1,0 +1,68 @@
+"""Collections are changed and deleted here."""
+
+from collections.abc import Collection as AnyOf
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from app.database.tables import (
+    ChangeTable,
+    CollectionTable,
+    EnrolmentTable,
+    FaceTable,
+    IdentityTable,
+    SharedIndexTable,
+)
+from app.errors import CollectionNotEmpty, PreconditionFailed
+from app.identities import log, rows
+from app.identities.values import Collection, Practice
+
+# What belongs to a collection, in an order that leaves nothing pointing to what is gone.
+_CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrolmentTable, SharedIndexTable)
+
+
+class Collections:
+    """Every method is one transaction, in the order of the collection's other writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine
+        self._deleting = engine.execution_options(has_time=True)  # millions of faces take a while
+
+    def change(self, name: str, changes: Mapping[str, Any], versions: AnyOf[str] | None = None) -> Collection:
+        """Change how a collection's faces are made and judged: `changes` are fields of `Practice`.
+
+        Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted, and
+        CollectionNotEmpty for another flip averaging once faces are enrolled.
+        """
+        with Session(self._writing) as session, session.begin():
+            collection = _locked(session, name, versions)
+            practice: Practice = replace(collection.practice, **changes)
+            if collection.faces and practice.is_flip_averaged != collection.practice.is_flip_averaged:
+                raise CollectionNotEmpty(
+                    f"faces are enrolled in collection {name!r}: flip averaging cannot change any more; create another "
+                    "collection"
+                )
+            session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
+            return replace(collection, practice=practice, revision=log.next_revision(session, collection))
+
+    def delete(self, collection: Collection) -> None:
+        """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
+        with Session(self._deleting) as session, session.begin():
+            log.next_revision(session, collection)  # whoever is writing ends first; whoever waits finds nothing
+            for table in _CONTENT:
+                session.execute(delete(table).where(table.collection_id == collection.key))
+            session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))
+
+
+def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:
+    found = session.scalar(select(CollectionTable.id).where(CollectionTable.name == name).with_for_update())
+    row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == found)).one_or_none()
+    if row is None:
+        raise rows.unknown(name)
+    collection = rows.collection(row)
+    if versions is not None and collection.version not in versions:
+        raise PreconditionFailed(f"collection {name!r} has changed: read it again")
+    return collection

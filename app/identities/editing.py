@@ -1,0 +1,117 @@
+"""Changes of who is who: a person's name and metadata, two people who are one, a face that is somebody else's.
+
+The index knows faces, not whose they are, and templates are made from the database at each search: none of these
+changes needs the index, and none is in the change log. The revision counts them like every write.
+"""
+
+from collections.abc import Collection as AnyOf
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, update
+from sqlalchemy.orm import Session
+
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.errors import PreconditionFailed
+from app.identities import log, rows
+from app.identities.records import IdentityRecord, PersonChange
+from app.identities.values import Collection, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """`revision` is the collection's from this change on."""
+
+    identity_id: str
+    revision: int
+
+
+class Editing:
+    """Every method is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine
+
+    def change(
+        self, collection: Collection, identity_id: str, change: PersonChange, versions: AnyOf[str] | None = None
+    ) -> Edited:
+        """Change a person's name or metadata.
+
+        Raises IdentityUnknown, and PreconditionFailed if they are in none of the `versions` that are wanted.
+        """
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            identity = _required(session, collection, identity_id)
+            if versions is not None and IdentityRecord.version_of(identity.id, identity.updated_at) not in versions:
+                raise PreconditionFailed(f"identity {identity_id!r} has changed: read it again")
+            if change.has_name:
+                identity.name = change.name
+            if change.has_metadata:
+                identity.metadata_ = dict(change.metadata or {})
+            identity.updated_at = datetime.now(UTC)
+            return Edited(identity_id, revision)
+
+    def merge(self, collection: Collection, identity_id: str, into: str) -> Edited:
+        """Give all faces of one person to another; the first one is gone. Raises IdentityUnknown for either.
+
+        `into` keeps name and metadata, and takes over what it lacks. Answers of enrolments go over to it as well: they
+        can still be repeated, and are deleted with it.
+        """
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            source, target = _required(session, collection, identity_id), _required(session, collection, into)
+            if source is target:
+                return Edited(into, revision)
+            session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
+            session.execute(
+                update(EnrolmentTable)
+                .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+                .values(identity_id=into)
+            )
+            target.name = target.name if target.name is not None else source.name
+            target.metadata_ = {**source.metadata_, **target.metadata_}
+            target.updated_at = datetime.now(UTC)
+            session.delete(source)
+            _count(session, collection, identities=-1)
+            return Edited(into, revision)
+
+    def move_face(self, collection: Collection, face_id: str, identity_id: str) -> Edited:
+        """Give a face to another person, who is created if new; without faces, the one who had it is gone.
+
+        Answers of enrolments about the one who had it are deleted: they tell of a face that is no longer theirs. Raises
+        FaceUnknown.
+        """
+        now = datetime.now(UTC)
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            face = rows.face(session, collection, face_id)
+            if face is None:
+                raise rows.no_face(collection, face_id)
+            source = session.get_one(IdentityTable, face.identity_key)
+            if source.identity_id == identity_id:
+                return Edited(identity_id, revision)
+            target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
+            face.identity_key = target.id
+            source.updated_at = now
+            session.flush()
+            rows.forget_answers(session, collection, source.identity_id)
+            is_last = not rows.has_faces(session, source)
+            if is_last:
+                session.delete(source)
+            _count(session, collection, identities=int(is_new) - int(is_last))
+            return Edited(identity_id, revision)
+
+
+def _required(session: Session, collection: Collection, identity_id: str) -> IdentityTable:
+    identity = rows.identity(session, collection, identity_id)
+    if identity is None:
+        raise rows.nobody(collection, identity_id)
+    return identity
+
+
+def _count(session: Session, collection: Collection, *, identities: int) -> None:
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(identities=CollectionTable.identities + identities)
+    )

@@ -1,0 +1,63 @@
+"""Who is enrolled: people and their faces, listed and put right."""
+
+from collections.abc import Collection as AnyOf
+
+from app.errors import RequestInvalid
+from app.identities.editing import Editing
+from app.identities.listing import Listing
+from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
+from app.recognition.gallery import Gallery
+
+
+class PeopleService:
+    """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
+
+    def __init__(self, gallery: Gallery, listing: Listing, editing: Editing) -> None:
+        self._gallery = gallery
+        self._listing = listing
+        self._editing = editing
+
+    def page(self, collection: str, *, after: int, limit: int, text: str | None) -> Page[IdentityRecord]:
+        """See `Listing.identities`."""
+        return self._listing.identities(self._gallery.require(collection), after=after, limit=limit, text=text)
+
+    def get(self, collection: str, identity_id: str) -> IdentityRecord:
+        """Return one person; raises IdentityUnknown."""
+        return self._listing.identity(self._gallery.require(collection), identity_id)
+
+    def faces_page(self, collection: str, *, after: int, limit: int, identity_id: str | None) -> Page[FaceRecord]:
+        """See `Listing.faces`; raises IdentityUnknown."""
+        target = self._gallery.require(collection)
+        if identity_id is not None:
+            self._listing.identity(target, identity_id)
+        return self._listing.faces(target, after=after, limit=limit, identity_id=identity_id)
+
+    def face(self, collection: str, face_id: str, *, has_embedding: bool) -> FaceRecord:
+        """Return one face, with its embedding if wanted; raises FaceUnknown."""
+        return self._listing.face(self._gallery.require(collection), face_id, has_embedding=has_embedding)
+
+    def change(
+        self, collection: str, identity_id: str, change: PersonChange, versions: AnyOf[str] | None
+    ) -> IdentityRecord:
+        """Change name or metadata; see `Editing.change`."""
+        target = self._gallery.require(collection)
+        edited = self._editing.change(target, identity_id, change, versions)
+        self._gallery.catch_up(target, edited.revision)
+        return self._listing.identity(target, identity_id)
+
+    def merge(self, collection: str, identity_id: str, into: str) -> IdentityRecord:
+        """Make two people one; see `Editing.merge`. Raises RequestInvalid for a person and themselves."""
+        target = self._gallery.require(collection)
+        if identity_id == into:
+            detail = "an identity cannot be merged into itself"
+            raise RequestInvalid(detail, [{"field": "into", "detail": detail}])
+        edited = self._editing.merge(target, identity_id, into)
+        self._gallery.catch_up(target, edited.revision)
+        return self._listing.identity(target, into)
+
+    def move_face(self, collection: str, face_id: str, identity_id: str) -> FaceRecord:
+        """Give a face to another person; see `Editing.move_face`."""
+        target = self._gallery.require(collection)
+        edited = self._editing.move_face(target, face_id, identity_id)
+        self._gallery.catch_up(target, edited.revision)
+        return self._listing.face(target, face_id)

@@ -1,0 +1,182 @@
+import pytest
+
+from tests.api.test_collections import enrol
+from tests.api.test_errors import expect
+
+ROOT = "/collections/people"
+ODD = "a/b c?#%é/merge"
+
+
+@pytest.fixture
+def people(client, faces_of):
+    """Ada with two faces and Bob with one: their face ids."""
+    client.post("/collections", json={"name": "people"})
+    ada = [enrol(client, faces_of[0], "ada", name="Ada", metadata='{"site": "Oslo", "badge": 7}') for _ in range(2)]
+    yield {"ada": ada, "bob": [enrol(client, faces_of[1], "bob", metadata='{"site": "Rome"}')]}
+    client.delete(ROOT)
+
+
+def counts(client):
+    shown = client.get(ROOT).json()
+    return shown["identities"], shown["faces"]
+
+
+def candidates(client, photo, **fields):
+    answer = client.post("/identify", files={"photo": photo}, data={"collection": "people", **fields})
+    assert answer.status_code == 200
+    return [each["identity_id"] for each in answer.json()["faces"][0]["candidates"]]
+
+
+# People
+
+
+def test_people_are_listed_and_searched(client, people):
+    first = client.get(f"{ROOT}/identities", params={"limit": 1}).json()
+    second = client.get(f"{ROOT}/identities", params={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert [each["identity_id"] for page in (first, second) for each in page["identities"]] == ["ada", "bob"]
+    assert second["next_cursor"] is None
+    assert (first["identities"][0]["faces"], first["identities"][0]["metadata"]["badge"]) == (2, 7)
+    for text, found in {"AD": ["ada"], "b": ["bob"], "nobody": []}.items():
+        page = client.get(f"{ROOT}/identities", params={"q": text}).json()
+        assert [each["identity_id"] for each in page["identities"]] == found
+    for text in ("", "\0", "x" * 129):
+        expect(client.get(f"{ROOT}/identities", params={"q": text}), 422, "request_invalid")
+    expect(client.get("/collections/nowhere/identities"), 404, "collection_unknown")
+
+
+def test_a_person_is_shown_with_faces_and_no_vectors(client, people):
+    answer = client.get(f"{ROOT}/identities/ada")
+    body = answer.json()
+    assert (body["identity_id"], body["name"], body["faces"]) == ("ada", "Ada", 2)
+    assert [each["face_id"] for each in body["first_faces"]] == people["ada"]
+    assert all(each["embedding"] is None for each in body["first_faces"])
+    assert answer.headers["etag"].startswith('"')
+    expect(client.get(f"{ROOT}/identities/nobody"), 404, "identity_unknown")
+
+
+def test_a_person_is_renamed(client, people):
+    seen = client.get(f"{ROOT}/identities/ada").headers["etag"]
+    changed = client.patch(f"{ROOT}/identities/ada", json={"name": "Ada L."}, headers={"if-match": seen})
+    assert (changed.status_code, changed.json()["name"], changed.json()["metadata"]["badge"]) == (200, "Ada L.", 7)
+    late = client.patch(f"{ROOT}/identities/ada", json={"name": "X"}, headers={"if-match": seen})
+    expect(late, 412, "precondition_failed")
+    emptied = client.patch(f"{ROOT}/identities/ada", json={"name": None, "metadata": None}).json()
+    assert (emptied["name"], emptied["metadata"]) == (None, {})
+    expect(client.patch(f"{ROOT}/identities/nobody", json={"name": "X"}), 404, "identity_unknown")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"{}", "body"),
+        (b'{"name": 7}', "name"),
+        (b'{"name": "a\\u0000"}', "name"),
+        (b'{"name": "\\ud800"}', "name"),
+        (b'{"metadata": []}', "metadata"),
+        (b'{"metadata": {"a": NaN}}', "metadata"),
+        (b'{"metadata": {"a": "\\ud800"}}', "metadata"),
+        (b'{"metadata": {"a": "' + b"x" * 17_000 + b'"}}', "metadata"),
+        (b'{"identity_id": "eve"}', "identity_id"),
+    ],
+)
+def test_a_change_that_does_not_fit(client, people, body, field):
+    answer = client.patch(f"{ROOT}/identities/ada", content=body, headers={"content-type": "application/json"})
+    expect(answer, 422, "request_invalid")
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    assert client.get(f"{ROOT}/identities/ada").json()["name"] == "Ada"
+
+
+def test_odd_metadata_comes_back_as_it_went(client, people):
+    odd = {"nul": "\0", "big": 10**300, "deep": [[[{}]]], "é": "\U0001f600", "float": 0.1}
+    assert client.patch(f"{ROOT}/identities/ada", json={"metadata": odd}).json()["metadata"] == odd
+
+
+def test_an_id_may_be_odd(client, people, faces_of):
+    from urllib.parse import quote  # noqa: PLC0415 - for this test
+
+    enrol(client, faces_of[2], ODD)
+    path = f"{ROOT}/identities/{quote(ODD)}"
+    assert client.get(path).json()["identity_id"] == ODD
+    assert client.patch(path, json={"name": "Odd"}).json()["name"] == "Odd"
+    assert client.post(f"{path}/merge", json={"into": "ada"}).json()["faces"] == 3
+    expect(client.get(path), 404, "identity_unknown")
+
+
+def test_two_people_are_made_one(client, people, faces_of):
+    assert candidates(client, faces_of[1])[0] == "bob"
+    answer = client.post(f"{ROOT}/identities/bob/merge", json={"into": "ada"})
+    assert (answer.status_code, answer.json()["faces"]) == (200, 3)
+    assert answer.headers["etag"] == client.get(f"{ROOT}/identities/ada").headers["etag"]
+    assert counts(client) == (1, 3)
+    assert candidates(client, faces_of[1]) == ["ada"]
+    expect(client.get(f"{ROOT}/identities/bob"), 404, "identity_unknown")
+    expect(client.post(f"{ROOT}/identities/bob/merge", json={"into": "ada"}), 404, "identity_unknown")
+    expect(client.post(f"{ROOT}/identities/ada/merge", json={"into": "bob"}), 404, "identity_unknown")
+    expect(client.post(f"{ROOT}/identities/ada/merge", json={"into": "ada"}), 422, "request_invalid")
+    expect(client.post(f"{ROOT}/identities/ada/merge", json={"into": ""}), 422, "request_invalid")
+
+
+# Faces
+
+
+def test_faces_are_listed(client, people):
+    def listed(**query):
+        page = client.get(f"{ROOT}/faces", params=query).json()
+        return [each["face_id"] for each in page["faces"]], page["next_cursor"]
+
+    everybody = people["ada"] + people["bob"]
+    assert listed() == (everybody, None)
+    first, cursor = listed(limit=2)
+    assert first + listed(limit=2, cursor=cursor)[0] == everybody
+    assert listed(identity_id="bob") == (people["bob"], None)
+    expect(client.get(f"{ROOT}/faces", params={"identity_id": "nobody"}), 404, "identity_unknown")
+
+
+def test_a_face_shows_its_vector_only_on_demand(client, people):
+    path = f"{ROOT}/faces/{people['bob'][0]}"
+    face = client.get(path).json()
+    assert face["embedding"] is None
+    assert (face["identity_id"], face["model"], len(face["image_sha256"])) == ("bob", "sface-2021dec", 64)
+    assert len(face["box"]) == 4
+    assert len(face["landmarks"]) == 5
+    assert face["norm"] > 1
+    assert 0 < face["quality"] <= 1
+    embedding = client.get(path, params={"embedding": "true"}).json()["embedding"]
+    assert sum(each * each for each in embedding) == pytest.approx(1, abs=1e-3)
+    found = client.post("/search", json={"embedding": embedding, "collection": "people", "top_k": 1}).json()
+    assert (found["verdict"], found["candidates"][0]["identity_id"]) == ("match", "bob")
+    assert found["candidates"][0]["fmr"] < 1e-6
+    assert found["candidates"][0]["fpir"] < 1e-5
+    expect(client.get(path, params={"embedding": "maybe"}), 422, "request_invalid")
+    expect(client.get(f"{ROOT}/faces/nothing"), 404, "face_unknown")
+
+
+def test_a_face_is_given_to_somebody_else(client, people, faces_of):
+    path = f"{ROOT}/faces/{people['bob'][0]}/move"
+    assert client.post(path, json={"identity_id": "eve"}).json()["identity_id"] == "eve"
+    assert counts(client) == (2, 3)
+    assert candidates(client, faces_of[1])[0] == "eve"
+    expect(client.get(f"{ROOT}/identities/bob"), 404, "identity_unknown")
+    for body in ({}, {"identity_id": ""}, {"identity_id": "a\0"}, {"identity_id": "eve", "name": "Eve"}):
+        expect(client.post(path, json=body), 422, "request_invalid")
+    expect(client.post(f"{ROOT}/faces/nothing/move", json={"identity_id": "eve"}), 404, "face_unknown")
+
+
+# A part of the collection
+
+
+def test_a_search_in_a_part_of_the_collection(client, people, faces_of):
+    assert candidates(client, faces_of[0]) == ["ada", "bob"]
+    assert candidates(client, faces_of[0], where='{"site": "Rome"}') == ["bob"]
+    assert candidates(client, faces_of[0], where='{"site": "Oslo", "badge": 7}') == ["ada"]
+    assert candidates(client, faces_of[0], where='{"site": "Oslo", "badge": "7"}') == []
+    assert candidates(client, faces_of[0], where="{}") == ["ada", "bob"]
+
+
+@pytest.mark.parametrize(
+    "where", ["[]", "x", '{"a": []}', '{"a": {"b": 1}}', '{"a": NaN}', '{"a": "' + "x" * 5000 + '"}']
+)
+def test_a_restriction_that_does_not_fit(client, portrait, where):
+    answer = client.post("/identify", files={"photo": portrait}, data={"where": where})
+    expect(answer, 422, "request_invalid")
+    assert all(each["field"].startswith("where") for each in answer.json()["errors"])
