@@ -210,6 +210,60 @@ class IdempotencyConflict(ArcidError):
     code = "idempotency_conflict"
 
 
+# Who may do what
+
+
+class KeyMissing(ArcidError):
+    """The service has API keys, and the request brings none."""
+
+    code = "key_missing"
+
+
+class KeyInvalid(ArcidError):
+    """The API key is not known, has expired or was revoked."""
+
+    code = "key_invalid"
+
+
+class ScopeMissing(ArcidError):
+    """The API key may not be used for this."""
+
+    code = "scope_missing"
+
+
+class CollectionForbidden(ArcidError):
+    """The API key is restricted to other collections."""
+
+    code = "collection_forbidden"
+
+
+class KeyExists(ArcidError):
+    """There is a key of this name already."""
+
+    code = "key_exists"
+
+
+class KeyUnknown(ArcidError):
+    """There is no key of this name or id that could be revoked."""
+
+    code = "key_unknown"
+
+
+class KeysRequired(ArcidError):
+    """The service would listen to other machines without asking for keys."""
+
+    code = "keys_required"
+
+
+class TrailBroken(ArcidError):
+    """The audit trail is not the one that was written."""
+
+    code = "trail_broken"
+
+
+# Enrolments of which nothing was left
+
+
 @dataclass(frozen=True, slots=True)
 class RejectedPhoto:
     """A photo of an enrolment that was refused and why (an error code); `photo` counts from 0."""

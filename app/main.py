@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
@@ -22,9 +22,11 @@ from app.api import (
     status,
 )
 from app.api.admission import Admission
+from app.api.authentication import Authentication
 from app.api.intake import Intake
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
+from app.api.permissions import authorise
 from app.config import Settings
 from app.factory.services import Services, open_services
 
@@ -43,6 +45,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         version=__version__,
         summary="Self-hosted face recognition: enrol, verify, identify.",
         lifespan=lifespan,
+        dependencies=[Depends(authorise)],
         docs_url=None,
         redoc_url=None,
     )
@@ -66,6 +69,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.intake = Intake(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
+    app.add_middleware(Authentication)  # inside the next one
     app.add_middleware(
         RequestContext,
         intake=app.state.intake,

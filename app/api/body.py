@@ -20,8 +20,9 @@ _LONGEST_FIELD = 100_000  # bytes of a field that is no file
 def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awaitable[Schema]]:
     """Return a dependency that reads `schema` from either form.
 
-    Raises Overloaded and ShuttingDown before anything is read; BodyEmpty, BodyMalformed, ContentTypeUnsupported, or
-    RequestInvalid with the fields that are wrong.
+    Raises Overloaded and ShuttingDown before anything is read; BodyEmpty, BodyMalformed, ContentTypeUnsupported,
+    RequestInvalid with the fields that are wrong, or CollectionForbidden when it names a `collection` that the key is
+    not for.
     """
 
     async def read(request: Request) -> Schema:
@@ -37,7 +38,7 @@ def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awa
             raise BodyEmpty("the request has no body")
         else:
             raise ContentTypeUnsupported("send multipart/form-data with files, or application/json with base64")
-        return _validated(schema, fields)
+        return _validated(request, schema, fields)
 
     return read
 
@@ -52,7 +53,7 @@ def json_of(schema: type[Schema]) -> Callable[[Request], Awaitable[Schema]]:
         fields = await _json(request)
         if not content_type:
             raise ContentTypeUnsupported("send application/json")
-        return _validated(schema, fields)
+        return _validated(request, schema, fields)
 
     return read
 
@@ -94,11 +95,15 @@ async def _value(form: FormData, name: str, schema: type[BaseModel]) -> object:
     return values if field is not None and get_origin(field.annotation) is list else values[-1]
 
 
-def _validated(schema: type[Schema], fields: dict[str, Any]) -> Schema:
+def _validated(request: Request, schema: type[Schema], fields: dict[str, Any]) -> Schema:
     try:
-        return schema.model_validate(fields)
+        value = schema.model_validate(fields)
     except ValidationError as error:
         raise RequestInvalid("the request does not fit its schema", _fields(error)) from error
+    collection = getattr(value, "collection", None)
+    if collection is not None:
+        request.state.principal.require_collection(collection)
+    return value
 
 
 def _fields(error: ValidationError) -> list[dict[str, str]]:

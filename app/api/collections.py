@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Response
 
 from app.api.body import json_of
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit, cursor_of
 from app.api.requests import CollectionName
@@ -22,9 +22,11 @@ async def create_collection(
     request: Annotated[CollectionRequest, Depends(json_of(CollectionRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    principal: PrincipalDependency,
     response: Response,
 ) -> CollectionSchema:
     """Make an empty collection for the running network."""
+    principal.require_collection(request.name)
     made = await workers.run(services.collections.create, request.name, request.practice(), request.index)
     tag(response, made.version)
     response.headers["Location"] = f"/collections/{made.name}"
@@ -33,11 +35,15 @@ async def create_collection(
 
 @router.get("")
 async def list_collections(
-    services: ServicesDependency, workers: WorkersDependency, after: After, limit: Limit = 50
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
 ) -> CollectionsPage:
-    """List all collections, also those of other networks."""
+    """List all collections, also those of other networks; a key for some of them sees no others."""
     page = await workers.run(services.collections.page, after=after, limit=limit)
-    listed = [CollectionSchema.of(each, services.embedder.model) for each in page.items]
+    listed = [CollectionSchema.of(each, services.embedder.model) for each in page.items if principal.may_use(each.name)]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
 
 

@@ -8,6 +8,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from starlette.types import Receive
 
+from app.access.values import Principal
 from app.api.admission import Admission
 from app.api.intake import Intake
 from app.factory.services import Services
@@ -54,7 +55,13 @@ async def _workers(request: Request) -> Workers:
     return Workers(request.app.state.admission, request.receive)
 
 
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
 ServicesDependency = Annotated[Services, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
 IntakeDependency = Annotated[Intake, Depends(_intake)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
+PrincipalDependency = Annotated[Principal, Depends(_principal)]

@@ -29,6 +29,10 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NothingEnrolled: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.KeyMissing: HTTPStatus.UNAUTHORIZED,
+    errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeMissing: HTTPStatus.FORBIDDEN,
+    errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
     errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
     errors.FaceUnknown: HTTPStatus.NOT_FOUND,
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
@@ -78,6 +82,11 @@ def install(app: FastAPI) -> None:
 
 async def _arcid_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ArcidError)  # noqa: S101 - FastAPI calls this for nothing else
+    return respond(request.scope, error)
+
+
+def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
+    """Return the answer to an error of the domain, and log what only the operator is told."""
     status = status_of(type(error))
     extra: dict[str, Any] = {}
     if isinstance(error, NothingEnrolled):
@@ -86,8 +95,13 @@ async def _arcid_error(request: Request, error: Exception) -> JSONResponse:
         extra["errors"] = error.fields
     if error.reason:
         _log.warning("request.refused", code=error.code, reason=error.reason)
-    note(request.scope, error.code)
-    return problem(status, error.code, str(error), **extra)
+    note(scope, error.code)
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        _log.warning("access.refused", code=error.code)
+    answer = problem(status, error.code, str(error), **extra)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="arcid"'
+    return answer
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:

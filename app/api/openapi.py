@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from app.api.answers import ProblemSchema
 from app.api.errors import MEDIA_TYPE
+from app.api.permissions import is_open, needed
 from app.api.requests import (
     DetectRequest,
     EmbedRequest,
@@ -23,6 +24,8 @@ from app.api.resources import CollectionChange, CollectionRequest, IdentityChang
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
+    401: "No API key, or one that is not known, has expired or was revoked.",
+    403: "The API key lacks the scope, or is for other collections.",
     404: "The collection, identity or face is unknown.",
     408: "The body took too long to arrive.",
     409: "The collection belongs to another network, or what was asked for is not possible as things are.",
@@ -33,6 +36,11 @@ _PROBLEMS = {
     500: "The service failed; its log has the details.",
     503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
     507: "The database's disk is full or cannot be written; nothing was enrolled.",
+}
+
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `arcid keys create`."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same, as a header."},
 }
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -63,11 +71,29 @@ def install(app: FastAPI) -> None:
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            made.setdefault("components", {}).setdefault("schemas", {}).update(_schemas())
+            components = made.setdefault("components", {})
+            components.setdefault("schemas", {}).update(_schemas())
+            components["securitySchemes"] = _SECURITY_SCHEMES
+            _describe_access(made["paths"])
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign] # the way that FastAPI documents
+
+
+def _describe_access(paths: dict[str, dict[str, Any]]) -> None:
+    """Say of every operation whether it needs a key, and with which scope."""
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            if is_open(path):
+                operation["security"] = []
+                continue
+            operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+            scope = needed(method.upper(), path)
+            needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
+            operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
+            for status in (401, 403):
+                operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
 
 
 def _schemas() -> dict[str, Any]:

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
-from app.cli import collections, database, evaluate, index, models
+from app.cli import audit, collections, database, evaluate, index, keys, models
 from app.cli.calibrate import calibrate
 from app.cli.demo import demo
 from app.cli.doctor import doctor
@@ -28,6 +28,8 @@ cli.command()(calibrate)
 cli.add_typer(models.cli, name="models")
 cli.add_typer(database.cli, name="db")
 cli.add_typer(collections.cli, name="collections")
+cli.add_typer(keys.cli, name="keys")
+cli.add_typer(audit.cli, name="audit")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
 

@@ -1,21 +1,28 @@
 """`arcid serve`."""
 
 import ctypes
+import ipaddress
+import logging
+import socket
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from app.api.server import Server, server_of
 from app.config import Settings, read_settings
-from app.factory.services import Services, is_embedded, open_database, open_services
+from app.errors import KeysRequired
+from app.factory.services import Services, is_embedded, open_database, open_keys, open_services
 from app.main import create_app
 from app.observability import logs
+from app.observability.logs import get_logger
 
 if sys.platform != "win32":
     import resource
 
+_log = get_logger(__name__)
 _M_ARENA_MAX = -8  # of mallopt(3)
 _OTHER_FILES = 500  # databases, snapshots, photos on their way
 
@@ -23,6 +30,10 @@ _OTHER_FILES = 500  # databases, snapshots, photos on their way
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    *,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen to other machines although there are no API keys.")
+    ] = False,
 ) -> None:
     """Serve the REST API."""
     use_one_arena()
@@ -30,6 +41,7 @@ def serve(
     logs.configure(is_json=settings.log_json)
     prepare_database(settings)
     raise_file_limit(settings.limits.connections)
+    require_keys(settings, host, is_insecure=insecure)
     # Opened here and not by the application: what is wrong then is one line and no traceback.
     server = configured_server(settings, open_services(settings), host=host, port=port)
     with suppress(KeyboardInterrupt):
@@ -61,6 +73,33 @@ def raise_file_limit(connections: int) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def require_keys(settings: Settings, host: str, *, is_insecure: bool) -> None:
+    """Raise KeysRequired where other machines could call a service without keys; say in the log how it stands."""
+    keys = open_keys(settings).all()
+    if keys:
+        now = datetime.now(UTC)
+        active = sum(each.state(now) == "active" for each in keys)
+        _log.log(logging.INFO if active else logging.WARNING, "access.keys_required", active=active, all=len(keys))
+    elif is_loopback(host):
+        _log.warning("access.open", to="this machine", hint="arcid keys create")
+    elif is_insecure:
+        _log.warning("access.open", to="every machine that reaches this one", hint="arcid keys create")
+    else:
+        raise KeysRequired(
+            f"there are no API keys, so only this machine may be served, not {host or 'every address'}; create one: "
+            "arcid keys create NAME --scope admin (or say --insecure)"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach an address or name; one that cannot be resolved counts as reachable."""
+    try:
+        found = {str(each[4][0]) for each in socket.getaddrinfo(host or "0.0.0.0", None)}  # noqa: S104 - as uvicorn takes it
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(each.partition("%")[0]).is_loopback for each in found)
 
 
 def use_one_arena() -> None:

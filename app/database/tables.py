@@ -1,9 +1,10 @@
-"""The tables: collections, identities, faces, and the enrolments that a retry must not repeat."""
+"""The tables: collections, identities, faces, the enrolments that a retry must not repeat, keys, the audit trail."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     DateTime,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    event,
     text,
     true,
 )
@@ -169,3 +171,70 @@ class EnrolmentTable(Base):
     request_sha256: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class KeyTable(Base):
+    """An API key: its hash, and what it may be used for. None is ever deleted: the trail speaks of it."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        UniqueConstraint("key_id"),
+        UniqueConstraint("sha256"),
+        # A name may be taken again once its key is revoked.
+        Index(
+            "ix_api_keys_name_unrevoked",
+            "name",
+            unique=True,
+            sqlite_where=text("revoked_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    collections: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    """Null: all of them."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AuditTable(Base):
+    """The audit trail, to which triggers let nobody do anything but append; see `app.database.audit`."""
+
+    __tablename__ = "audit"
+    __table_args__ = (UniqueConstraint("seq"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    """1, 2, 3 without a gap."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))
+    collection: Mapped[str | None] = mapped_column(String(64))
+    subject: Mapped[str | None] = mapped_column(String(128))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class AuditHeadTable(Base):
+    """The trail's last row, in one row whose lock puts all writers in order."""
+
+    __tablename__ = "audit_head"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+# As the migration does it: the row is there as soon as the table is.
+_FIRST_HEAD = "INSERT INTO audit_head (seq, sha256) VALUES (0, '" + "0" * 64 + "')"
+event.listen(AuditHeadTable.__table__, "after_create", DDL(_FIRST_HEAD))  # type: ignore[no-untyped-call] # SQLAlchemy's

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from app.access.service import Access
+from app.access.store import KeyStore
+from app.access.trail import Trail
 from app.config import Settings, shipped
 from app.database.connection import Database
 from app.database.engine import sqlite_url
@@ -48,6 +51,7 @@ class Services:
     examination: ExaminationService
     collections: CollectionService
     people: PeopleService
+    access: Access
     gallery: Gallery
     follower: Follower
     packs: Packs
@@ -99,6 +103,20 @@ def open_store(settings: Settings) -> IdentityStore:
     database = open_database(settings)
     database.schema.require_current()
     return IdentityStore(database.engine)
+
+
+def open_keys(settings: Settings) -> KeyStore:
+    """Open the store of API keys alone; raises SchemaOutdated."""
+    database = open_database(settings)
+    database.schema.require_current()
+    return KeyStore(database.engine)
+
+
+def open_trail(settings: Settings) -> Trail:
+    """Open the audit trail alone; raises SchemaOutdated."""
+    database = open_database(settings)
+    database.schema.require_current()
+    return Trail(database.engine)
 
 
 def open_calibrations(settings: Settings, packs: Packs) -> Calibrations:
@@ -202,6 +220,7 @@ def open_services(settings: Settings) -> Services:
         ),
         collections=CollectionService(gallery, store, Collections(database.engine), listing, usual),
         people=PeopleService(gallery, listing, Editing(database.engine)),
+        access=Access(KeyStore(database.engine)),
         gallery=gallery,
         follower=follower,
         packs=packs,

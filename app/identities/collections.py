@@ -2,12 +2,14 @@
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Engine, delete, select, update
 from sqlalchemy.orm import Session
 
+from app.database import audit
+from app.database.audit import Action
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
@@ -46,7 +48,9 @@ class Collections:
                     "collection"
                 )
             session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
-            return replace(collection, practice=practice, revision=log.next_revision(session, collection))
+            changed = replace(collection, practice=practice, revision=log.next_revision(session, collection))
+            audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(practice))
+            return changed
 
     def delete(self, collection: Collection) -> None:
         """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
@@ -55,6 +59,9 @@ class Collections:
             for table in _CONTENT:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))
+            audit.append(
+                session, Action.COLLECTION_DELETED, collection=collection.name, detail={"faces": collection.faces}
+            )
 
 
 def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:

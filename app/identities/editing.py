@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
+from app.database import audit
+from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import PreconditionFailed
 from app.identities import log, rows
@@ -49,6 +51,9 @@ class Editing:
             if change.has_metadata:
                 identity.metadata_ = dict(change.metadata or {})
             identity.updated_at = datetime.now(UTC)
+            session.flush()
+            what = {"name": change.has_name, "metadata": change.has_metadata}
+            audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
             return Edited(identity_id, revision)
 
     def merge(self, collection: Collection, identity_id: str, into: str) -> Edited:
@@ -73,6 +78,13 @@ class Editing:
             target.updated_at = datetime.now(UTC)
             session.delete(source)
             _count(session, collection, identities=-1)
+            audit.append(
+                session,
+                Action.IDENTITY_MERGED,
+                collection=collection.name,
+                subject=identity_id,
+                detail={"into": into},
+            )
             return Edited(into, revision)
 
     def move_face(self, collection: Collection, face_id: str, identity_id: str) -> Edited:
@@ -99,6 +111,13 @@ class Editing:
             if is_last:
                 session.delete(source)
             _count(session, collection, identities=int(is_new) - int(is_last))
+            audit.append(
+                session,
+                Action.FACE_MOVED,
+                collection=collection.name,
+                subject=identity_id,
+                detail={"face": face_id, "from": source.identity_id},
+            )
             return Edited(identity_id, revision)
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import Engine, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.database import audit
+from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import (
     CollectionExists,
@@ -84,6 +86,8 @@ class IdentityStore:
         try:
             with Session(self._writing) as session, session.begin():
                 session.add(row)
+                session.flush()
+                audit.append(session, Action.COLLECTION_CREATED, collection=name, detail={"model": model})
         except IntegrityError as error:
             raise CollectionExists(f"there is a collection {name!r} already") from error
         return self.collection(name)
@@ -143,6 +147,13 @@ class IdentityStore:
             session.flush()
             keys = [row.id for row in new]
             log.append(session, collection, revision, keys, is_removal=False, now=now)
+            audit.append(
+                session,
+                Action.IDENTITY_ENROLLED,
+                collection=collection.name,
+                subject=person.identity_id,
+                detail={"faces": [face.face_id for face in faces], "is_new": is_new},
+            )
             return Written(keys, revision)
 
     def remove_identity(self, collection: Collection, identity_id: str) -> Removed:
@@ -156,7 +167,15 @@ class IdentityStore:
             session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
             session.delete(identity)
             rows.forget_answers(session, collection, identity_id)
-            return self._removed(session, collection, revision, faces, identities=1)
+            removed = self._removed(session, collection, revision, faces, identities=1)
+            audit.append(
+                session,
+                Action.IDENTITY_DELETED,
+                collection=collection.name,
+                subject=identity_id,
+                detail={"faces": len(faces)},
+            )
+            return removed
 
     def remove_face(self, collection: Collection, face_id: str) -> Removed:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
@@ -174,7 +193,15 @@ class IdentityStore:
             else:
                 identity.updated_at = datetime.now(UTC)
             rows.forget_answers(session, collection, identity.identity_id)
-            return self._removed(session, collection, revision, [face.id], identities=int(is_last))
+            removed = self._removed(session, collection, revision, [face.id], identities=int(is_last))
+            audit.append(
+                session,
+                Action.FACE_DELETED,
+                collection=collection.name,
+                subject=identity.identity_id,
+                detail={"face": face_id, "is_last": is_last},
+            )
+            return removed
 
     @staticmethod
     def _removed(

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from socket import create_server
 from types import SimpleNamespace
 
+from app.access.values import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
 from app.observability import logs
@@ -41,6 +42,7 @@ class Identifying:
 def services_of(identifying):
     return SimpleNamespace(
         identification=identifying,
+        access=SimpleNamespace(needs_refresh=lambda _: False, principal=lambda _: ANONYMOUS),
         embedder=SimpleNamespace(model="fake"),
         pack=SimpleNamespace(name="fake"),
         detector="fake",

@@ -59,9 +59,9 @@ def test_overload_is_refused_at_once_and_unread():
             for path in ("/healthz", "/readyz"):
                 assert (await ask(port, request("GET", path)))[0] == 200
             _, _, metrics = await ask(port, request("GET", "/metrics"))
-            assert b"arcid_work_running 2\n" in metrics
-            assert b"arcid_work_waiting 3\n" in metrics
-            assert b'arcid_problems_total{code="overloaded"} 50\n' in metrics
+            assert b"arcid_work_running 2.0\n" in metrics
+            assert b"arcid_work_waiting 3.0\n" in metrics
+            assert b'arcid_problems_total{code="overloaded"} 50.0\n' in metrics
             go.set()
             assert [status for status, _, _ in await asyncio.gather(*admitted)] == [200] * 5
 
@@ -86,7 +86,7 @@ def test_a_client_that_has_gone_is_not_worked_for():
             go.set()
             assert [(await each)[0] for each in (first, last)] == [200, 200]
             assert identifying.seen == 2
-            assert b"arcid_abandoned_total 1\n" in (await ask(port, request("GET", "/metrics")))[2]
+            assert b"arcid_abandoned_total 1.0\n" in (await ask(port, request("GET", "/metrics")))[2]
 
         asyncio.run(run())
 

@@ -42,7 +42,7 @@ def test_an_error_that_looks_like_markup_is_printed_as_it_is(run):
     assert "'[red]a[/b]'" in run("models", "pull", "[red]a[/b]")[2]
 
 
-@pytest.mark.parametrize("command", [[], ["models"], ["db"], ["collections"]])
+@pytest.mark.parametrize("command", [[], ["models"], ["db"], ["collections"], ["keys"], ["audit"]])
 def test_without_a_command_help_is_shown(run, command):
     _, out, err = run(*command)
     assert "Usage: " in out + err

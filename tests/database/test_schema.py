@@ -26,7 +26,7 @@ _ONE_COLLECTION = text(
     " VALUES (1, 'a', 'm', 4, 0, '2026-01-01 00:00:00')"
 )
 FIRST_TABLES = {"collections", "enrolments", "faces", "identities"}
-TABLES = FIRST_TABLES | {"alembic_version", "changes", "shared_indexes"}
+TABLES = FIRST_TABLES | {"alembic_version", "api_keys", "audit", "audit_head", "changes", "shared_indexes"}
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""Keys, scopes, and who is calling."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from app.errors import CollectionForbidden, ScopeMissing
+
+
+class Scope(StrEnum):
+    """What a key may be used for. `admin` stands for all of them; the others do not contain each other."""
+
+    RECOGNISE = "recognise"
+    """Ask who somebody is; changes nothing."""
+    ENROL = "enrol"
+    """Add faces."""
+    MANAGE = "manage"
+    """See, change and delete what is in the gallery."""
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling and what they may do; `collections` is None for all of them."""
+
+    name: str
+    scopes: frozenset[Scope]
+    collections: frozenset[str] | None = None
+    key_id: str | None = None
+
+    def require(self, scope: Scope) -> None:
+        """Raise ScopeMissing unless this may be done."""
+        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+            raise ScopeMissing(f"the key has no scope {scope.value!r}")
+
+    def may_use(self, collection: str) -> bool:
+        """Say whether a collection is one of those that the key is for."""
+        return self.collections is None or collection in self.collections
+
+    def require_collection(self, collection: str) -> None:
+        """Raise CollectionForbidden unless the key is for this collection; whether there is one is not told."""
+        if not self.may_use(collection):
+            raise CollectionForbidden(f"the key is not for collection {collection!r}")
+
+
+ANONYMOUS = Principal("anonymous", frozenset(Scope))
+"""Whoever calls a service that has no keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What a key is to be."""
+
+    name: str
+    scopes: Collection[Scope]
+    collections: Collection[str] | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as it is stored: everything but the key itself. `key_id` is public, a part of the key."""
+
+    key_id: str
+    name: str
+    scopes: frozenset[Scope]
+    collections: frozenset[str] | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    def state(self, now: datetime) -> str:
+        """Return "active", "revoked" or "expired"."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"

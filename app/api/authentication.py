@@ -1,0 +1,57 @@
+"""Who is calling: the key of every request, before a byte of its body is read."""
+
+import asyncio
+
+import structlog
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access.service import Access
+from app.access.values import Principal
+from app.api.errors import respond
+from app.api.permissions import is_open
+from app.database.audit import Actor, acting
+from app.errors import ArcidError
+
+
+class Authentication:
+    """ASGI middleware inside `RequestContext`: `request.state.principal` is who calls, and the audit trail's actor.
+
+    It stands before the routes: what is not listed as open (`app.api.permissions`) answers nobody without a key.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            principal = await self._principal(scope["app"].state.services.access, _presented(Headers(scope=scope)))
+        except ArcidError as error:
+            await respond(scope, error)(scope, receive, send)
+            return
+        scope.setdefault("state", {})["principal"] = principal
+        if principal.key_id is not None:
+            structlog.contextvars.bind_contextvars(key=principal.key_id)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        with acting(Actor(principal.name, principal.key_id, request_id)):
+            await self._app(scope, receive, send)
+
+    async def _principal(self, access: Access, secret: str | None) -> Principal:
+        if access.needs_refresh(secret):
+            # One for all that wait: its outcome is theirs, and none of them ends it by going away.
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = asyncio.create_task(to_thread.run_sync(access.refresh))
+            await asyncio.shield(self._refreshing)
+        return access.principal(secret)
+
+
+def _presented(headers: Headers) -> str | None:
+    """Return the key of `Authorization: Bearer` or `X-Api-Key`, if there is one."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")

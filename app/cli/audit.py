@@ -1,0 +1,48 @@
+"""`arcid audit`: who did what to whom and when."""
+
+import json
+import re
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.access.trail import Anchor
+from app.config import read_settings
+from app.errors import SettingsInvalid, TrailBroken
+from app.factory.services import open_trail
+
+cli = typer.Typer(help="The audit trail: append-only, each line chained to the one before.", no_args_is_help=True)
+
+_ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
+
+
+@cli.command()
+def verify(
+    anchor: Annotated[
+        str | None, typer.Option(help="LINE:HASH that was noted before; that line must still be the same.")
+    ] = None,
+) -> None:
+    """Check every line and print the last one as an anchor; exit status 1, with the lines, if the trail was changed."""
+    verdict = open_trail(read_settings()).verify(None if anchor is None else _anchor(anchor))
+    console = Console()
+    for each in verdict.breaks:
+        console.print(f"line {each.seq}: {each.what}", highlight=False, soft_wrap=True)
+    if verdict.breaks:
+        raise TrailBroken(f"the audit trail is broken in {len(verdict.breaks)} places; {verdict.lines} lines were read")
+    head = verdict.head
+    console.print(f"{verdict.lines} lines, unbroken up to {head.seq}:{head.sha256}", highlight=False, soft_wrap=True)
+
+
+@cli.command()
+def export() -> None:
+    """Print the trail, one JSON object a line, the oldest first."""
+    for line in open_trail(read_settings()).lines():
+        typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
+
+
+def _anchor(text: str) -> Anchor:
+    found = _ANCHOR.fullmatch(text)
+    if found is None:
+        raise SettingsInvalid(f"{text!r} is no anchor; write LINE:HASH, as `arcid audit verify` prints it")
+    return Anchor(int(found[1]), found[2])

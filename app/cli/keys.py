@@ -1,0 +1,76 @@
+"""`arcid keys`: who may call the service, and what for."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.access.values import Key, NewKey, Scope
+from app.cli.output import show
+from app.cli.serve import prepare_database
+from app.config import read_settings
+from app.errors import SettingsInvalid
+from app.factory.services import open_keys
+
+cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+@cli.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What the key is for; shown in lists and in the audit trail.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may be used for; may be given several times.")],
+    collection: Annotated[
+        list[str] | None, typer.Option(help="Only for this collection; may be given several times.")
+    ] = None,
+    expires: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends.")] = None,
+) -> None:
+    """Create a key and print it, once: it is stored as a hash only. A running service knows it within a second."""
+    for each in (name, *(collection or ())):
+        if not _NAME.fullmatch(each):
+            raise SettingsInvalid(f"{each!r} is no name: up to 64 letters, digits, '_', '.', '-'")
+    settings = read_settings()
+    prepare_database(settings)
+    expires_at = datetime.now(UTC) + timedelta(days=expires) if expires else None
+    key, secret = open_keys(settings).create(NewKey(name, scope, collection or None, expires_at))
+    # The key alone on standard output, for KEY=$(arcid keys create ...).
+    note = f"{key.name} ({key.key_id}): {_scopes(key)}; it is shown only now, and every request needs a key now"
+    Console(stderr=True).print(note, highlight=False, soft_wrap=True)
+    typer.echo(secret)
+
+
+@cli.command("list")
+def list_keys() -> None:
+    """List all keys there ever were, without the keys themselves."""
+    now = datetime.now(UTC)
+    table = Table("id", "name", "scopes", "collections", "created", "ends", "state", box=None)
+    for each in open_keys(read_settings()).all():
+        table.add_row(
+            each.key_id,
+            each.name,
+            _scopes(each),
+            "all" if each.collections is None else ", ".join(sorted(each.collections)),
+            _day(each.created_at),
+            _day(each.expires_at),
+            each.state(now),
+        )
+    show(table)
+
+
+@cli.command()
+def revoke(key: Annotated[str, typer.Argument(help="Its name or id.")]) -> None:
+    """Revoke a key for ever; a running service refuses it within a second."""
+    revoked = open_keys(read_settings()).revoke(key)
+    Console().print(f"{revoked.name} ({revoked.key_id}): revoked", highlight=False)
+
+
+def _scopes(key: Key) -> str:
+    return ", ".join(scope.value for scope in Scope if scope in key.scopes)
+
+
+def _day(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d}"

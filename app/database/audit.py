@@ -1,0 +1,135 @@
+"""The audit trail's writing end: `append`, called last in the transaction that does what is noted.
+
+It is in that transaction so that there is no change without its line and no line without its change, and so that a
+line costs no commit of its own. Last, because it takes the lock of the trail's head, which all writers share.
+
+Each line holds the SHA-256 of the one before and its own, over that and its content: a line that is edited, removed or
+moved breaks the chain there.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.orm import Session
+
+from app.database.tables import AuditHeadTable, AuditTable
+
+GENESIS = "0" * 64
+"""What the first line has as the hash of the one before."""
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    IDENTITY_ENROLLED = "identity.enrolled"
+    IDENTITY_CHANGED = "identity.changed"
+    IDENTITY_MERGED = "identity.merged"
+    IDENTITY_DELETED = "identity.deleted"
+    FACE_MOVED = "face.moved"
+    FACE_DELETED = "face.deleted"
+    COLLECTION_CREATED = "collection.created"
+    COLLECTION_CHANGED = "collection.changed"
+    COLLECTION_DELETED = "collection.deleted"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does it: the name and id of a key, "anonymous" without keys, "cli" for the command line and the start."""
+
+    name: str
+    key_id: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the trail. `subject` is whom or what it was done to: an identity's id, a key's name."""
+
+    seq: int
+    at: datetime
+    actor: str
+    key_id: str | None
+    request_id: str | None
+    action: str
+    collection: str | None
+    subject: str | None
+    detail: Mapping[str, Any]
+    previous: str
+
+    def content(self) -> dict[str, Any]:
+        """Return what is hashed, ready for JSON."""
+        return {
+            "seq": self.seq,
+            "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
+            "actor": self.actor,
+            "key_id": self.key_id,
+            "request_id": self.request_id,
+            "action": self.action,
+            "collection": self.collection,
+            "subject": self.subject,
+            "detail": dict(self.detail),
+            "previous": self.previous,
+        }
+
+    def sha256(self) -> str:
+        """Return the line's hash: over its content as JSON, names sorted, no spaces, ASCII."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+_CLI = Actor("cli")
+_actor: ContextVar[Actor] = ContextVar("audit_actor", default=_CLI)
+
+
+@contextmanager
+def acting(actor: Actor) -> Iterator[None]:
+    """Say who does all that is done inside, also in threads that are started with a copy of the context."""
+    token = _actor.set(actor)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def append(
+    transaction: Session | Connection,
+    action: Action,
+    *,
+    collection: str | None = None,
+    subject: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Note what a transaction does; call it last. Nothing biometric and no names of people belong into `detail`."""
+    head = transaction.execute(  # takes the lock
+        update(AuditHeadTable)
+        .values(seq=AuditHeadTable.seq + 1)
+        .returning(AuditHeadTable.seq, AuditHeadTable.sha256)
+        .execution_options(synchronize_session=False)
+    ).one()
+    actor = _actor.get()
+    entry = Entry(
+        head.seq,
+        datetime.now(UTC),
+        actor.name,
+        actor.key_id,
+        actor.request_id,
+        action.value,
+        collection,
+        subject,
+        dict(detail or {}),
+        head.sha256,
+    )
+    sha256 = entry.sha256()
+    row = {**entry.content(), "at": entry.at, "sha256": sha256}
+    transaction.execute(insert(AuditTable).values(row))
+    moved = update(AuditHeadTable).values(sha256=sha256).execution_options(synchronize_session=False)
+    transaction.execute(moved)

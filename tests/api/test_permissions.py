@@ -1,0 +1,266 @@
+"""One key of each scope against every route: who may do what."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.access.store import KeyStore
+from app.access.trail import Trail
+from app.access.values import NewKey, Scope
+from app.api.permissions import NEEDS, OPEN, needed
+from app.main import create_app
+from tests.api.test_errors import expect
+
+OWN, OTHER = "default", "other"
+
+
+@pytest.fixture(scope="module")
+def app(settings, databases):
+    with databases.url() as url:
+        yield create_app(settings.model_copy(update={"database_url": url}))
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def store(client):
+    return KeyStore(client.app.state.services.database.engine)
+
+
+@pytest.fixture(scope="module")
+def secrets(store):
+    """A key of each scope, and one of all of them for the collection `default` only."""
+    made = {scope: store.create(NewKey(scope.value, [scope]))[1] for scope in Scope}
+    return {**made, "own": store.create(NewKey("own", list(Scope), [OWN]))[1]}
+
+
+def bearer(secret):
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def path_of(template, collection=OWN):
+    filled = template.replace("{collection}", collection)
+    return filled.replace("{identity_id}", "x").replace("{face_id}", "x").replace("{", "").replace("}", "")
+
+
+def operations(app):
+    document = app.openapi()["paths"]
+    return {(method.upper(), path) for path, methods in document.items() for method in methods}
+
+
+def test_every_route_is_in_the_table_or_open(app):
+    assert {each for each in operations(app) if each[1] not in OPEN} == set(NEEDS)
+    assert {path for _, path in operations(app) if path in OPEN} == {"/healthz", "/readyz"}
+
+
+def test_a_route_that_is_not_in_the_table_needs_admin():
+    assert needed("POST", "/new") is needed("PATCH", "/models") is Scope.ADMIN
+
+
+# The expected table, written out: a slip in NEEDS does not pass unnoticed.
+ALLOWED = {
+    ("POST", "/verify"): {Scope.RECOGNISE},
+    ("POST", "/identify"): {Scope.RECOGNISE},
+    ("POST", "/detect"): {Scope.RECOGNISE},
+    ("POST", "/embed"): {Scope.RECOGNISE},
+    ("POST", "/search"): {Scope.RECOGNISE},
+    ("POST", "/enroll"): {Scope.ENROL},
+    ("GET", "/collections"): {Scope.MANAGE},
+    ("POST", "/collections"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}"): {Scope.MANAGE},
+    ("PATCH", "/collections/{collection}"): {Scope.MANAGE},
+    ("DELETE", "/collections/{collection}"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}/identities"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}/identities/{identity_id}"): {Scope.MANAGE},
+    ("PATCH", "/collections/{collection}/identities/{identity_id}"): {Scope.MANAGE},
+    ("DELETE", "/collections/{collection}/identities/{identity_id}"): {Scope.MANAGE},
+    ("POST", "/collections/{collection}/identities/{identity_id}/merge"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}/faces"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}/faces/{face_id}"): {Scope.MANAGE},
+    ("DELETE", "/collections/{collection}/faces/{face_id}"): {Scope.MANAGE},
+    ("POST", "/collections/{collection}/faces/{face_id}/move"): {Scope.MANAGE},
+    ("GET", "/models"): set(Scope),
+    ("GET", "/metrics"): set(Scope),
+}
+
+
+def test_the_expected_table_is_complete():
+    assert set(ALLOWED) == set(NEEDS)
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("operation", NEEDS, ids=" ".join)
+def test_who_may_do_what(client, secrets, operation, scope):
+    method, path = operation
+    answer = client.request(method, path_of(path), headers=bearer(secrets[scope]))
+    if scope in ALLOWED[operation] | {Scope.ADMIN}:
+        assert answer.status_code not in {401, 403}, answer.text
+    else:
+        expect(answer, 403, "scope_missing")
+
+
+@pytest.mark.parametrize("operation", NEEDS, ids=" ".join)
+def test_nothing_without_a_key(client, secrets, operation):
+    method, path = operation
+    answer = client.request(method, path_of(path))
+    expect(answer, 401, "key_missing")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    answer = client.request(method, path_of(path), headers=bearer("arcid_00000000_" + "x" * 43))
+    expect(answer, 401, "key_invalid")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nothing", "/keys", "/docs/", "/docs/assets", "/healthz/", "/metrics", "//models"]
+)
+def test_what_is_no_route_needs_a_key_too(client, secrets, path):
+    expect(client.get(path, follow_redirects=False), 401, "key_missing")
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_what_is_open(client, secrets, path):
+    assert client.get(path).status_code == 200
+    assert client.get("/docs/assets/swagger-ui.css").status_code == 200
+
+
+def test_a_mount_does_not_lead_to_a_route(client, secrets):
+    for path in ("/docs/assets/../../models", "/docs/assets/%2e%2e/%2e%2e/models"):
+        assert client.get(path).status_code in {401, 404}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        lambda secret: {"Authorization": f"Bearer {secret}"},
+        lambda secret: {"authorization": f"bearer  {secret} "},
+        lambda secret: {"X-Api-Key": secret},
+        lambda secret: {"Authorization": "Basic eDp5", "X-Api-Key": secret},
+    ],
+)
+def test_ways_to_present_a_key(client, secrets, headers):
+    assert client.get("/models", headers=headers(secrets[Scope.RECOGNISE])).status_code == 200
+
+
+@pytest.mark.parametrize("value", [b"Bearer", b"Bearer ", b"\xff\xfe", b"Bearer \xff", b"Basic eDp5", b"x" * 5000])
+def test_odd_headers_are_no_key(client, secrets, value):
+    assert client.get("/models", headers={b"Authorization": value}).status_code == 401
+
+
+def test_a_key_is_asked_for_before_the_body_is_read(client, secrets):
+    answer = client.post("/identify", content=b"{nonsense", headers={"content-type": "application/json"})
+    expect(answer, 401, "key_missing")
+
+
+# Restriction to collections
+
+BODIES: dict[str, dict[str, Any]] = {
+    "/enroll": {"photos": ["AAAA"]},
+    "/verify": {"probe": "AAAA", "reference": "AAAA"},
+    "/identify": {"photo": "AAAA"},
+    "/search": {"embedding": [1.0]},
+}
+
+
+def test_every_body_that_names_a_collection_is_tested(app):
+    document = app.openapi()
+    named = set()
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                schema = document["components"]["schemas"].get(content["schema"].get("$ref", "").rpartition("/")[2], {})
+                if "collection" in schema.get("properties", {}):
+                    named.add(path)
+    assert named == set(BODIES)
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_a_body_may_name_only_the_keys_own_collections(client, secrets, path):
+    def post(collection):
+        return client.post(path, json={**BODIES[path], "collection": collection}, headers=bearer(secrets["own"]))
+
+    expect(post(OTHER), 403, "collection_forbidden")
+    assert post(OWN).status_code == 422  # the photo is none, the embedding of another length
+    if path == "/search":
+        return  # takes JSON only
+    files = dict.fromkeys(BODIES[path], b"x")
+    answer = client.post(path, data={"collection": OTHER}, files=files, headers=bearer(secrets["own"]))
+    expect(answer, 403, "collection_forbidden")
+
+
+@pytest.mark.parametrize("operation", [each for each in NEEDS if "{collection}" in each[1]], ids=" ".join)
+def test_a_path_may_name_only_the_keys_own_collections(client, secrets, operation):
+    method, path = operation
+    expect(client.request(method, path_of(path, OTHER), headers=bearer(secrets["own"])), 403, "collection_forbidden")
+    assert client.request(method, path_of(path, OWN), headers=bearer(secrets["own"])).status_code not in {401, 403}
+
+
+def test_a_query_may_name_only_the_keys_own_collections(client, secrets):
+    headers = bearer(secrets["own"])
+    assert client.get("/models?collection=default", headers=headers).status_code == 200
+    expect(client.get("/models?collection=default&collection=other", headers=headers), 403, "collection_forbidden")
+
+
+# Life of a key
+
+
+def test_a_revoked_key_stops_within_a_second(client, store, secrets):
+    key, secret = store.create(NewKey("short", [Scope.RECOGNISE]))
+    deadline = time.monotonic() + 1.5
+    while client.get("/models", headers=bearer(secret)).status_code != 200:  # new: within a tenth
+        assert time.monotonic() < deadline
+    store.revoke("short")
+    revoked = time.monotonic()
+    while (answer := client.get("/models", headers=bearer(secret))).status_code == 200:
+        assert time.monotonic() < revoked + 1.5
+    expect(answer, 401, "key_invalid")
+    assert "revoked" in answer.json()["detail"]
+    assert secret not in answer.text
+    assert key.key_id in answer.text
+
+
+def test_the_trail_names_the_key_and_the_request(client, secrets, portrait):
+    headers = {**bearer(secrets[Scope.ENROL]), "X-Request-ID": "request-7"}
+    assert client.post(
+        "/enroll", files={"photos": portrait}, data={"identity_id": "eileen"}, headers=headers
+    ).is_success
+    headers = {**bearer(secrets[Scope.MANAGE]), "X-Request-ID": "request-8"}
+    assert client.delete("/collections/default/identities/eileen", headers=headers).is_success
+    trail = Trail(client.app.state.services.database.engine)
+    enrolled, deleted = [each.entry for each in trail.lines()][-2:]
+    assert (enrolled.action, enrolled.actor, enrolled.request_id, enrolled.subject) == (
+        "identity.enrolled",
+        "enrol",
+        "request-7",
+        "eileen",
+    )
+    assert (deleted.action, deleted.actor, deleted.request_id) == ("identity.deleted", "manage", "request-8")
+    assert enrolled.key_id is not None
+    assert trail.verify().breaks == []
+
+
+def test_the_document_says_which_scope(app):
+    paths = app.openapi()["paths"]
+    assert "scope `enrol`" in paths["/enroll"]["post"]["description"]
+    assert paths["/enroll"]["post"]["security"] == [{"bearer": []}, {"apiKey": []}]
+    assert paths["/healthz"]["get"]["security"] == []
+    assert {"401", "403"} <= set(paths["/models"]["get"]["responses"])
+    assert set(app.openapi()["components"]["securitySchemes"]) == {"bearer", "apiKey"}
+    json.dumps(app.openapi())
+
+
+def test_without_keys_everything_is_as_before(settings, databases, portrait):
+    with databases.url() as url:
+        app = create_app(settings.model_copy(update={"database_url": url}))
+        with TestClient(app, raise_server_exceptions=False) as client:
+            assert client.get("/models").status_code == 200
+            assert client.post("/enroll", files={"photos": portrait}).status_code == 200
+            expect(client.get("/nothing"), 404, "not_found")
+            engine = app.state.services.database.engine
+            assert [each.entry.actor for each in Trail(engine).lines()] == ["cli", "anonymous"]

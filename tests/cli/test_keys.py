@@ -1,0 +1,162 @@
+import json
+import sqlite3
+
+import pytest
+from structlog.testing import capture_logs
+
+from app.cli.serve import is_loopback, require_keys
+from app.config import read_settings
+from app.errors import KeyExists, KeysRequired, KeyUnknown, SettingsInvalid, TrailBroken
+from app.factory.services import open_keys
+
+
+def created(arcid, name="door", *options):
+    result = arcid("keys", "create", name, "--scope", "enrol", *options)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def test_a_key_is_printed_alone_and_once(arcid):
+    result = arcid("keys", "create", "door", "--scope", "enrol", "--scope", "recognise", "--expires", "30")
+    (secret,) = result.stdout.splitlines()
+    assert secret.startswith("arcid_")
+    assert "recognise, enrol" in result.stderr
+    listed = arcid("keys", "list").output
+    assert "door" in listed
+    assert secret.split("_")[1] in listed
+    assert secret.split("_", 2)[2] not in listed
+
+
+def test_keys_are_listed_with_their_state(arcid):
+    created(arcid, "door", "--collection", "staff", "--collection", "guests")
+    arcid("keys", "revoke", "door")
+    row = arcid("keys", "list").output.splitlines()[1].split()
+    assert row[1:5] == ["door", "enrol", "guests,", "staff"]
+    assert row[-2:] == ["never", "revoked"]
+
+
+def test_what_cannot_be_created(arcid):
+    created(arcid)
+    assert isinstance(arcid("keys", "create", "door", "--scope", "enrol").exception, KeyExists)
+    assert arcid("keys", "create", "other").exit_code == 2  # no scope
+    assert arcid("keys", "create", "other", "--scope", "everything").exit_code == 2
+    assert arcid("keys", "create", "other", "--scope", "enrol", "--expires", "0").exit_code == 2
+    for wrong in (["a b"], ["x" * 65], ["ok", "--collection", "../x"]):
+        assert isinstance(arcid("keys", "create", *wrong, "--scope", "enrol").exception, SettingsInvalid)
+
+
+def test_a_key_is_revoked_once(arcid):
+    key_id = created(arcid).split("_")[1]
+    assert arcid("keys", "revoke", key_id).output == f"door ({key_id}): revoked\n"
+    assert isinstance(arcid("keys", "revoke", "door").exception, KeyUnknown)
+
+
+# Secure by default
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["0.0.0.0", "::", "", "192.168.0.1", "10.0.0.1", "2001:db8::1", "no-such-host.invalid"],  # noqa: S104
+)
+def test_not_loopback(host):
+    assert not is_loopback(host)
+
+
+@pytest.fixture
+def settings(arcid):
+    assert arcid("db", "upgrade").exit_code == 0
+    return read_settings()
+
+
+def test_without_keys_only_this_machine_is_served(settings):
+    require_keys(settings, "127.0.0.1", is_insecure=False)
+    require_keys(settings, "0.0.0.0", is_insecure=True)  # noqa: S104
+    with pytest.raises(KeysRequired, match=r"arcid keys create .*--insecure"):
+        require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+
+
+def test_with_keys_all_may_be_served(arcid, settings):
+    created(arcid)
+    require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+    arcid("keys", "revoke", "door")  # nobody gets in now, so nothing is open
+    require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "said"),
+    [
+        ("127.0.0.1", 0, "access.open"),
+        ("0.0.0.0", 0, "access.open"),  # noqa: S104
+        ("127.0.0.1", 1, "access.keys_required"),
+    ],
+)
+def test_the_log_says_how_it_stands(arcid, settings, host, keys, said):
+    for number in range(keys):
+        created(arcid, f"k{number}")
+    with capture_logs() as lines:
+        require_keys(settings, host, is_insecure=True)
+    assert [line["event"] for line in lines] == [said]
+
+
+def test_serve_refuses_before_it_opens_a_network(arcid, tiny, monkeypatch):
+    monkeypatch.setattr("app.observability.logs.configure", lambda **_: None)  # it would outlive the test
+    result = arcid("serve", "--host", "0.0.0.0")  # noqa: S104
+    assert isinstance(result.exception, KeysRequired)
+
+
+# The audit trail
+
+
+def tampered(home, statement):
+    with sqlite3.connect(home / "arcid.db") as connection:
+        connection.execute("DROP TRIGGER IF EXISTS audit_no_update")
+        connection.execute("DROP TRIGGER IF EXISTS audit_no_delete")
+        connection.execute(statement)
+    connection.close()
+
+
+def test_the_trail_is_verified(arcid, home):
+    for number in range(3):
+        created(arcid, f"k{number}")
+    result = arcid("audit", "verify")
+    assert result.exit_code == 0
+    assert result.output.startswith("3 lines, unbroken up to 3:")
+    anchor = result.output.split()[-1]
+    created(arcid, "k3")
+    assert arcid("audit", "verify", "--anchor", anchor).exit_code == 0
+    assert isinstance(arcid("audit", "verify", "--anchor", f"2{anchor[1:]}").exception, TrailBroken)
+    assert isinstance(arcid("audit", "verify", "--anchor", "nonsense").exception, SettingsInvalid)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE audit SET subject = 'x' WHERE seq = 2", "line 2: changed"),
+        ("DELETE FROM audit WHERE seq = 2", "line 2: missing"),
+        ("DELETE FROM audit WHERE seq = 3", "line 3: missing"),
+    ],
+)
+def test_a_broken_trail_is_told_with_the_line(arcid, home, statement, said):
+    for number in range(3):
+        created(arcid, f"k{number}")
+    tampered(home, statement)
+    result = arcid("audit", "verify")
+    assert isinstance(result.exception, TrailBroken)
+    assert said in result.output
+
+
+def test_the_trail_is_exported(arcid):
+    created(arcid)
+    arcid("keys", "revoke", "door")
+    lines = [json.loads(line) for line in arcid("audit", "export").output.splitlines()]
+    assert [(line["seq"], line["actor"], line["action"], line["subject"]) for line in lines] == [
+        (1, "cli", "key.created", "door"),
+        (2, "cli", "key.revoked", "door"),
+    ]
+    assert lines[1]["previous"] == lines[0]["sha256"]
+    assert len(open_keys(read_settings()).all()) == 1
