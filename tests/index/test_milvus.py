@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -169,36 +168,6 @@ def test_a_collection_that_the_engine_has_lost_is_unusable(engine):
     for use in (lambda: index.search(units(1), 1), lambda: index.add(keys_of(1), units(1)), index.keys, index.count):
         with pytest.raises(IndexUnusable):
             use()
-
-
-def test_searches_run_beside_a_writer(index):
-    """Key n always has the vector n % 50: whatever a search sees, keys and similarities belong together."""
-    steady, probes = units(50), units(3, seed=1)
-    index.add(np.arange(50), steady)
-    truth = probes @ steady.T
-    done = threading.Event()
-
-    def read() -> int:
-        searches = 0
-        while not (done.is_set() and searches):
-            similarities, keys = index.search(probes, 60)
-            np.testing.assert_allclose(similarities, np.take_along_axis(truth, keys % 50, axis=1), atol=1e-5)
-            assert all(len(set(row)) == len(row) for row in keys.tolist())
-            assert keys.shape[1] == 60 or set(range(50)) <= set(keys[0].tolist())
-            searches += 1
-        return searches
-
-    with ThreadPoolExecutor(4) as pool:
-        readers = [pool.submit(read) for _ in range(4)]
-        try:
-            for turn in range(20):
-                passing = np.arange(50 + turn % 7, 70 + turn % 11)
-                index.add(passing, steady[passing % 50])
-                index.remove(passing)
-        finally:
-            done.set()
-        assert all(reader.result(timeout=60) for reader in readers)
-    assert index.count() == 50
 
 
 def test_a_row_that_a_graph_left_short_is_filled_up():
