@@ -13,7 +13,6 @@ from app.api import (
     docs,
     errors,
     faces,
-    gallery,
     identities,
     metrics,
     openapi,
@@ -51,7 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.include_router(recognise.router)
     app.include_router(stateless.router)
-    for resource in (collections, identities, faces, gallery):
+    for resource in (collections, identities, faces):
         app.include_router(resource.router)
     app.include_router(status.router)
     app.include_router(metrics.router)

@@ -2,19 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Response
 
 from app.api.body import json_of
 from app.api.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit, cursor_of
-from app.api.requests import CollectionName
+from app.api.requests import CollectionPath
 from app.api.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
 from app.api.versions import Versions, tag
 
 router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections")
-
-Name = Annotated[CollectionName, Path(description="Name of the collection.")]
 
 
 @router.post("", status_code=201, openapi_extra=json_body_as(CollectionRequest))
@@ -49,7 +47,7 @@ async def list_collections(
 
 @router.get("/{collection}")
 async def get_collection(
-    collection: Name, services: ServicesDependency, workers: WorkersDependency, response: Response
+    collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency, response: Response
 ) -> CollectionSchema:
     """Show a collection, also of another network."""
     found = await workers.run(services.collections.get, collection)
@@ -59,7 +57,7 @@ async def get_collection(
 
 @router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
 async def change_collection(
-    collection: Name,
+    collection: CollectionPath,
     request: Annotated[CollectionChange, Depends(json_of(CollectionChange))],
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -73,6 +71,8 @@ async def change_collection(
 
 
 @router.delete("/{collection}", status_code=204)
-async def delete_collection(collection: Name, services: ServicesDependency, workers: WorkersDependency) -> None:
+async def delete_collection(
+    collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
+) -> None:
     """Delete a collection with everything in it; the default one is there again at once, empty."""
     await workers.run(services.collections.delete, collection)

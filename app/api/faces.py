@@ -1,4 +1,4 @@
-"""Enrolled faces: listed, shown, given to somebody else."""
+"""Enrolled faces: listed, shown, given to somebody else, deleted."""
 
 from typing import Annotated
 
@@ -6,10 +6,9 @@ from fastapi import APIRouter, Depends, Query
 
 from app.api.body import json_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
-from app.api.gallery import Collection
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit
-from app.api.requests import Id
+from app.api.requests import CollectionPath, Id
 from app.api.resources import FacesPage, MoveRequest, StoredFaceSchema
 
 router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/faces")
@@ -17,7 +16,7 @@ router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/colle
 
 @router.get("")
 async def list_faces(
-    collection: Collection,
+    collection: CollectionPath,
     services: ServicesDependency,
     workers: WorkersDependency,
     after: After,
@@ -31,7 +30,7 @@ async def list_faces(
 
 @router.get("/{face_id}")
 async def get_face(
-    collection: Collection,
+    collection: CollectionPath,
     face_id: Id,
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -44,7 +43,7 @@ async def get_face(
 
 @router.post("/{face_id}/move", openapi_extra=json_body_as(MoveRequest))
 async def move_face(
-    collection: Collection,
+    collection: CollectionPath,
     face_id: Id,
     request: Annotated[MoveRequest, Depends(json_of(MoveRequest))],
     services: ServicesDependency,
@@ -52,3 +51,11 @@ async def move_face(
 ) -> StoredFaceSchema:
     """Give a face to another person, who is created if new; a person without faces is gone."""
     return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))
+
+
+@router.delete("/{face_id}", status_code=204)
+async def delete_face(
+    collection: CollectionPath, face_id: Id, services: ServicesDependency, workers: WorkersDependency
+) -> None:
+    """Delete one face, and with the last one its person; once this is answered it is found no more."""
+    await workers.run(services.people.remove_face, collection, face_id)

@@ -1,4 +1,4 @@
-"""People: listed, shown, renamed, merged. An id may have slashes, so it takes the rest of a path."""
+"""People: listed, shown, renamed, merged, deleted. An id may have slashes, so it takes the rest of a path."""
 
 from typing import Annotated
 
@@ -6,10 +6,9 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.body import json_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
-from app.api.gallery import Collection
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import MOST_ON_A_PAGE, After, Limit
-from app.api.requests import Id, Text
+from app.api.requests import CollectionPath, Id, Text
 from app.api.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
 from app.api.versions import Versions, tag
 
@@ -18,7 +17,7 @@ router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/colle
 
 @router.get("")
 async def list_identities(
-    collection: Collection,
+    collection: CollectionPath,
     services: ServicesDependency,
     workers: WorkersDependency,
     after: After,
@@ -31,7 +30,7 @@ async def list_identities(
 
 @router.get("/{identity_id:path}")
 async def get_identity(
-    collection: Collection,
+    collection: CollectionPath,
     identity_id: Id,
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -47,7 +46,7 @@ async def get_identity(
 
 @router.patch("/{identity_id:path}", openapi_extra=json_body_as(IdentityChange))
 async def change_identity(
-    collection: Collection,
+    collection: CollectionPath,
     identity_id: Id,
     request: Annotated[IdentityChange, Depends(json_of(IdentityChange))],
     services: ServicesDependency,
@@ -63,7 +62,7 @@ async def change_identity(
 
 @router.post("/{identity_id:path}/merge", openapi_extra=json_body_as(MergeRequest))
 async def merge_identity(
-    collection: Collection,
+    collection: CollectionPath,
     identity_id: Id,
     request: Annotated[MergeRequest, Depends(json_of(MergeRequest))],
     services: ServicesDependency,
@@ -74,3 +73,11 @@ async def merge_identity(
     merged = await workers.run(services.people.merge, collection, identity_id, request.into)
     tag(response, merged.version)
     return IdentitySchema.of(merged)
+
+
+@router.delete("/{identity_id:path}", status_code=204)
+async def delete_identity(
+    collection: CollectionPath, identity_id: Id, services: ServicesDependency, workers: WorkersDependency
+) -> None:
+    """Delete a person with all faces; once this is answered they are found no more."""
+    await workers.run(services.people.remove, collection, identity_id)

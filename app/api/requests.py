@@ -5,6 +5,7 @@ import binascii
 import json
 from typing import Annotated, Any, Self
 
+from fastapi import Path
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -77,6 +78,7 @@ Photo = Annotated[
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 PersonName = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+CollectionPath = Annotated[CollectionName, Path(description="Name of the collection.")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 JsonObject = Annotated[
     dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object", "additionalProperties": True})
