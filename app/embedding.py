@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.faces import Floats, Pixels
+from app.inference.batcher import Batcher, Batching
 from app.inference.session import Session
+from app.observability.stages import stage
 
-_LARGEST_BATCH = 32  # bounds memory for a crowd; on a CPU core batching gains nothing, on a GPU this is plenty
+_LARGEST_BATCH = 32  # bounds memory for a crowd in one photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +33,42 @@ class Preprocessing:
 
 
 class Embedder:
-    """An embedding network."""
+    """An embedding network; with `batching`, concurrent calls share its runs until it is closed."""
 
-    def __init__(self, session: Session, preprocessing: Preprocessing) -> None:
+    def __init__(self, session: Session, preprocessing: Preprocessing, batching: Batching | None = None) -> None:
         self._session = session
         self._preprocessing = preprocessing
+        self.batcher = None if batching is None else Batcher(lambda rows: self._session.run(rows)[0], batching)
+
+    def close(self) -> None:
+        """Finish what waits for a shared run and refuse what comes."""
+        if self.batcher is not None:
+            self.batcher.close()
 
     def embed(self, crops: Pixels, *, is_flip_averaged: bool = False) -> Embeddings:
         """Embed crops of shape (n, 112, 112, 3), RGB uint8; n may be 0.
 
         With `is_flip_averaged` a feature is the mean of the crop's and its mirror image's (Wang et al., "Additive
-        Margin Softmax", 2018): twice the work.
+        Margin Softmax", 2018): twice the work. With batching it raises as `Batcher.run` does.
         """
-        features = self._features(crops)
-        if is_flip_averaged:
-            features = (features + self._features(crops[:, :, ::-1])) * np.float32(0.5)
+        features, *mirrored = self._features([crops, crops[:, :, ::-1]] if is_flip_averaged else [crops])
+        if mirrored:
+            features = (features + mirrored[0]) * np.float32(0.5)
         norms: Floats = np.sqrt((features * features).sum(axis=1))
         vectors = (features / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]).astype(np.float32, copy=False)
         return Embeddings(vectors, norms)
 
-    def _features(self, crops: Pixels) -> Floats:
-        batch = as_input(crops, self._preprocessing)
+    def _features(self, views: list[Pixels]) -> list[Floats]:
+        """Return the features of each view of the crops."""
+        if self.batcher is None or not len(views[0]):
+            return [self._run_alone(as_input(view, self._preprocessing)) for view in views]
+        rows = np.concatenate([as_input(view, self._preprocessing) for view in views])
+        return np.split(self.batcher.run(rows), len(views))
+
+    def _run_alone(self, batch: Floats) -> Floats:
         starts = range(0, max(len(batch), 1), _LARGEST_BATCH)
-        return np.concatenate([self._session.run(batch[start : start + _LARGEST_BATCH])[0] for start in starts])
+        with stage("infer"):
+            return np.concatenate([self._session.run(batch[start : start + _LARGEST_BATCH])[0] for start in starts])
 
 
 def as_input(crops: Pixels, preprocessing: Preprocessing) -> Floats:

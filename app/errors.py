@@ -64,6 +64,28 @@ class LowQuality(PhotoRefused):
     code = "low_quality"
 
 
+class FaceMismatch(PhotoRefused):
+    """The face does not look like the identity's other faces, and the collection refuses such photos."""
+
+    code = "face_mismatch"
+
+
+class UrlNotAllowed(PhotoRefused):
+    """The address of a photo is none that the service may fetch from, as it is written."""
+
+    code = "url_not_allowed"
+
+
+class UrlUnreachable(PhotoRefused):
+    """No photo came from the address; why is said to the operator only, in `reason`."""
+
+    code = "url_unreachable"
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 # Networks
 
 
@@ -162,6 +184,12 @@ class ContentTypeUnsupported(ArcidError):
     code = "content_type_unsupported"
 
 
+class UrlsDisabled(ArcidError):
+    """Photos by URL are switched off."""
+
+    code = "urls_disabled"
+
+
 class CollectionUnknown(ArcidError):
     """There is no collection of this name."""
 
@@ -186,6 +214,18 @@ class IdentityUnknown(ArcidError):
     code = "identity_unknown"
 
 
+class IdentityExists(ArcidError):
+    """Somebody has this identity id in the collection already."""
+
+    code = "identity_exists"
+
+
+class ImageNotKept(ArcidError):
+    """The photo of a face was asked for; photos are not stored."""
+
+    code = "image_not_kept"
+
+
 class FaceUnknown(ArcidError):
     """There is no face of this id in the collection."""
 
@@ -199,9 +239,49 @@ class PreconditionFailed(ArcidError):
 
 
 class ModelMismatch(ArcidError):
-    """The collection's templates are of another network than the one that is running."""
+    """The collection's templates are of a network that is not served, or not of the one that was meant."""
 
     code = "model_mismatch"
+
+
+class CollectionSwitched(ArcidError):
+    """The collection went over to another network while it was used; done once more, it uses that one."""
+
+    code = "collection_switched"
+
+
+class TemplatesMissing(ArcidError):
+    """A collection cannot go over to another network: faces lack a template of it. `faces` has (face, identity) ids."""
+
+    code = "templates_missing"
+
+    def __init__(self, message: str, faces: Sequence[tuple[str, str]]) -> None:
+        super().__init__(message)
+        self.faces = list(faces)
+
+
+class NoWayBack(ArcidError):
+    """A collection was never of another network, or its templates of that time are discarded."""
+
+    code = "no_way_back"
+
+
+class JobUnderWay(ArcidError):
+    """A job of the same kind waits or runs for the collection."""
+
+    code = "job_under_way"
+
+
+class EncryptionRequired(ArcidError):
+    """Crops of faces are stored encrypted or not at all, and no encryption is set up."""
+
+    code = "encryption_required"
+
+
+class FaceExists(ArcidError):
+    """Another collection of the database has a face of this id."""
+
+    code = "face_exists"
 
 
 class IdempotencyConflict(ArcidError):
@@ -255,6 +335,28 @@ class KeysRequired(ArcidError):
     code = "keys_required"
 
 
+class RateExceeded(ArcidError):
+    """More requests came than the rate allows; the next one is served `retry_after_s` seconds later."""
+
+    code = "rate_exceeded"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(RateExceeded):
+    """The API key's quota is used up; the next request is served `retry_after_s` seconds later."""
+
+    code = "quota_exceeded"
+
+
+class RatesUnavailable(ArcidError):
+    """What counts the requests of all replicas does not answer, and nothing is served uncounted."""
+
+    code = "rates_unavailable"
+
+
 class TrailBroken(ArcidError):
     """The audit trail is not the one that was written."""
 
@@ -281,6 +383,33 @@ class NothingEnrolled(ArcidError):
     def __init__(self, message: str, rejected: Sequence[RejectedPhoto]) -> None:
         super().__init__(message)
         self.rejected = list(rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """Somebody else in the collection whom faces of an enrolment look like.
+
+    `photo` (from 0) shows the face that is most similar, `face_id` is theirs that is nearest to it, `faces` how many
+    they have. `fpir` is the chance that any of a stranger's photos is as similar to anyone in this gallery, None where
+    the network is not calibrated.
+    """
+
+    photo: int
+    identity_id: str
+    face_id: str
+    faces: int
+    similarity: float
+    fpir: float | None
+
+
+class DuplicateIdentity(ArcidError):
+    """Faces of an enrolment look like somebody else, and the collection refuses that; `duplicates` says whom."""
+
+    code = "duplicate_identity"
+
+    def __init__(self, message: str, duplicates: Sequence[Duplicate]) -> None:
+        super().__init__(message)
+        self.duplicates = list(duplicates)
 
 
 class IndexUnusable(ArcidError):
@@ -357,10 +486,148 @@ class ShuttingDown(ArcidError):
     code = "shutting_down"
 
 
+# Jobs
+
+
+class JobUnknown(ArcidError):
+    """There is no job of this id, or it is of a collection that the key is not for."""
+
+    code = "job_unknown"
+
+
+class JobFinished(ArcidError):
+    """The job has ended and cannot be cancelled any more."""
+
+    code = "job_finished"
+
+
+class JobCancelled(ArcidError):
+    """The end of the work that is under way was asked for: it was cancelled, or its process stops."""
+
+    code = "job_cancelled"
+
+
+class JobInterrupted(ArcidError):
+    """Several processes died in succession while they did this job, and got nowhere."""
+
+    code = "job_interrupted"
+
+
+class ImportInvalid(ArcidError):
+    """What is to be imported cannot be read as a whole; its message says why."""
+
+    code = "import_invalid"
+
+
+class ImportFolderForbidden(ArcidError):
+    """A path on the server lies outside the folder that imports may read, or there is no such folder."""
+
+    code = "import_folder_forbidden"
+
+
+class ItemInvalid(ArcidError):
+    """A file or line of an import cannot be used for what it is, not for what it shows."""
+
+    code = "item_invalid"
+
+
+# Archives and backups
+
+
+class FileUnusable(ArcidError):
+    """A file that was named cannot be read or written."""
+
+    code = "file_unusable"
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ArchiveRefused(ArcidError):
+    """An archive or backup that cannot be taken; nothing was written."""
+
+
+class ArchiveInvalid(ArchiveRefused):
+    """It is no archive of this kind, or what it holds is not what it must be."""
+
+    code = "archive_invalid"
+
+
+class ArchiveDamaged(ArchiveRefused):
+    """It is cut short, or a checksum is another."""
+
+    code = "archive_damaged"
+
+
+class ArchiveTooNew(ArchiveRefused):
+    """It was made by a later version."""
+
+    code = "archive_too_new"
+
+
+class BackupImpossible(ArcidError):
+    """The database is not one that this command can back up or restore; the message says how it is done."""
+
+    code = "backup_impossible"
+
+
+class DatabaseInUse(ArcidError):
+    """A service or a command uses the database that should be replaced."""
+
+    code = "database_in_use"
+
+
+class EncryptionError(ArcidError):
+    """What is encrypted cannot be used as things are; an operator has to act."""
+
+
+class MasterKeyMissing(EncryptionError):
+    """The database holds encrypted templates, and no setting names the master key."""
+
+    code = "master_key_missing"
+
+
+class MasterKeyInvalid(EncryptionError):
+    """The master key is none: not 32 bytes in base64, or its file cannot be read."""
+
+    code = "master_key_invalid"
+
+
+class MasterKeyWrong(EncryptionError):
+    """The master key is not the one that the database's data keys were wrapped with."""
+
+    code = "master_key_wrong"
+
+
+class SealBroken(EncryptionError):
+    """Encrypted bytes were changed, are in another place than they were written to, or their key is gone."""
+
+    code = "seal_broken"
+
+
+class PlainIndexRefused(EncryptionError):
+    """Templates are to be encrypted, and an index would hold them in plain outside this service."""
+
+    code = "plain_index_refused"
+
+
+class ConsentMissing(ArcidError):
+    """The collection takes nobody without consent that is noted, and has not ended."""
+
+    code = "consent_missing"
+
+
 class SettingsInvalid(ArcidError):
     """A setting has a value, or an environment variable a name, that does not exist."""
 
     code = "settings_invalid"
+
+
+class TracingUnavailable(ArcidError):
+    """Traces are asked for, but the libraries for them are not installed."""
+
+    code = "tracing_unavailable"
 
 
 class DemoPhotoMissing(ArcidError):

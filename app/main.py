@@ -1,6 +1,5 @@
 """The application: routes, middleware, and a lifespan that opens the services and lets them go."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,36 +7,57 @@ from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
+from app.access.rates import Rate
 from app.api import (
+    calibration,
     collections,
     docs,
     errors,
     faces,
+    health,
     identities,
+    jobs,
     metrics,
     openapi,
+    page,
+    privacy,
     recognise,
+    reembedding,
     stateless,
     status,
 )
 from app.api.admission import Admission
 from app.api.authentication import Authentication
+from app.api.compreface import routers as compreface
 from app.api.intake import Intake
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
 from app.api.permissions import authorise
+from app.api.rates import Rates, UsualRates
 from app.config import Settings
+from app.factory.batching import photos_at_once
+from app.factory.rates import open_limiter
+from app.factory.remote import open_fetcher
 from app.factory.services import Services, open_services
+from app.factory.tracing import open_tracing
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
-    """Return the application; it opens its services when its lifespan starts, unless the caller has opened them."""
+    """Return the application; it opens its services when its lifespan starts, unless the caller has opened them.
+
+    Raises TracingUnavailable when traces are asked for and cannot be made.
+    """
+    tracing = open_tracing(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.services = services or await run_in_threadpool(open_services, settings)
+        app.state.admission.resize(photos_at_once(settings, app.state.services.runtime))
         yield
+        await app.state.rates.close()
         app.state.services.close()
+        if tracing is not None:
+            tracing.close()
 
     app = FastAPI(
         title="ArcID",
@@ -50,17 +70,23 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.include_router(recognise.router)
     app.include_router(stateless.router)
-    for resource in (collections, identities, faces):
+    app.include_router(calibration.router)
+    # Privacy before identities, whose ids take the rest of a path.
+    for resource in (collections, privacy, identities, faces, health, reembedding):
         app.include_router(resource.router)
+    app.include_router(jobs.router)
+    for router in compreface.ALL:
+        app.include_router(router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     openapi.install(app)
     docs.install(app)
+    page.install(app)
     errors.install(app)
     limits = settings.limits
     app.state.metrics = Metrics()
     app.state.admission = Admission(
-        settings.inference.concurrency or os.cpu_count() or 1,
+        1,  # until the networks are open, which say how many
         most_waiting=limits.waiting,
         wait_seconds=limits.wait_seconds,
         waited=app.state.metrics.waited,
@@ -68,11 +94,19 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.intake = Intake(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
+    app.state.fetcher = open_fetcher(settings)
+    rates = settings.rates
+    app.state.rates = Rates(
+        open_limiter(rates, app.state.metrics.uncounted),
+        UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures))),
+        app.state.metrics.rate_refused,
+    )
     app.add_middleware(Authentication)  # inside the next one
     app.add_middleware(
         RequestContext,
         intake=app.state.intake,
         admission=app.state.admission,
         metrics=app.state.metrics,
+        tracing=tracing,
     )
     return app

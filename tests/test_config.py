@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from app.config import PROJECT, IndexKind, Settings, read_settings, shipped
+from app.config import PROJECT, IndexKind, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
 from app.inference.runtime import Provider
 
@@ -14,10 +14,12 @@ SETTINGS = {
     "ARCID_MODELS_DIR": ("/models", Path("/models")),
     "ARCID_DATABASE_URL": ("postgresql://db/arcid", "postgresql://db/arcid"),
     "ARCID_PACK": ("buffalo_l", "buffalo_l"),
+    "ARCID_PACKS": ("open, buffalo_l", ("open", "buffalo_l")),
     "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
     "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
     "ARCID_INDEX": ("compressed", IndexKind.COMPRESSED),
     "ARCID_LOG_JSON": ("true", True),
+    "ARCID_SECRETS_DIR": (str(PROJECT / "docs"), PROJECT / "docs"),
     "ARCID_LIMITS__PHOTO_BYTES": ("1", 1),
     "ARCID_LIMITS__PHOTO_PIXELS": ("2", 2),
     "ARCID_LIMITS__BODY_BYTES": ("4", 4),
@@ -27,17 +29,43 @@ SETTINGS = {
     "ARCID_LIMITS__READ_SECONDS": ("3.5", 3.5),
     "ARCID_LIMITS__CONNECTIONS": ("9", 9),
     "ARCID_LIMITS__GRACE_SECONDS": ("0", 0.0),
+    "ARCID_RATES__KEY": ("600/minute", "600/minute"),
+    "ARCID_RATES__QUOTA": ("100000/day", "100000/day"),
+    "ARCID_RATES__ANONYMOUS": ("5/second", "5/second"),
+    "ARCID_RATES__FAILURES": ("none", "none"),
+    "ARCID_RATES__STORAGE": ("redis://:secret@redis/0", SecretStr("redis://:secret@redis/0")),
+    "ARCID_RATES__WHEN_AWAY": ("refuse", WhenAway.REFUSE),
+    "ARCID_URLS__IS_ENABLED": ("true", True),
+    "ARCID_URLS__HOSTS": ("photos.example.com,*.example.org", "photos.example.com,*.example.org"),
+    "ARCID_URLS__SCHEMES": ("http,https", "http,https"),
+    "ARCID_URLS__PORTS": ("8443", "8443"),
+    "ARCID_URLS__SECONDS": ("2.5", 2.5),
+    "ARCID_URLS__REDIRECTS": ("0", 0),
+    "ARCID_URLS__AT_ONCE": ("2", 2),
     "ARCID_DETECTION__LOWEST_SCORE": ("0.25", 0.25),
     "ARCID_DETECTION__LONGEST_SIDE": ("640", 640),
     "ARCID_INFERENCE__PROVIDER": ("tensorrt", Provider.TENSORRT),
     "ARCID_INFERENCE__THREADS": ("5", 5),
     "ARCID_INFERENCE__CONCURRENCY": ("6", 6),
     "ARCID_INFERENCE__FLIP": ("false", False),
+    "ARCID_INFERENCE__BATCH_SIZE": ("16", 16),
+    "ARCID_INFERENCE__BATCH_WAIT_MS": ("0.5", 0.5),
+    "ARCID_INFERENCE__BATCH_QUEUE": ("99", 99),
     "ARCID_GALLERY__FOLLOW_SECONDS": ("1.5", 1.5),
     "ARCID_GALLERY__SNAPSHOT_SECONDS": ("7", 7),
     "ARCID_GALLERY__LOG_DAYS": ("0.5", 0.5),
+    "ARCID_JOBS__IMPORT_DIR": ("/photos", Path("/photos")),
+    "ARCID_JOBS__LEASE_SECONDS": ("5.5", 5.5),
+    "ARCID_JOBS__KEEP_DAYS": ("1.5", 1.5),
     "ARCID_MILVUS__ADDRESS": ("http://milvus:19530", "http://milvus:19530"),
     "ARCID_MILVUS__TOKEN": ("root:milvus", SecretStr("root:milvus")),
+    "ARCID_TRACING__ENDPOINT": ("http://collector:4318", "http://collector:4318"),
+    "ARCID_TRACING__RATIO": ("0.1", 0.1),
+    "ARCID_TRACING__SERVICE_NAME": ("doors", "doors"),
+    "ARCID_GALLERY__SWEEP_SECONDS": ("9", 9),
+    "ARCID_ENCRYPTION__KEY_FILE": ("/etc/arcid.key", Path("/etc/arcid.key")),
+    "ARCID_ENCRYPTION__KEY": ("AAAA", SecretStr("AAAA")),
+    "ARCID_ENCRYPTION__ALLOW_PLAIN_INDEX": ("true", True),
 }
 
 WRONG = {
@@ -52,15 +80,34 @@ WRONG = {
     "ARCID_LIMITS__READ_SECONDS": "0",
     "ARCID_LIMITS__CONNECTIONS": "0",
     "ARCID_LIMITS__GRACE_SECONDS": "-1",
+    "ARCID_RATES__KEY": "100",
+    "ARCID_RATES__QUOTA": "100/week",
+    "ARCID_RATES__ANONYMOUS": "0/minute",
+    "ARCID_RATES__FAILURES": "",
+    "ARCID_RATES__WHEN_AWAY": "perhaps",
+    "ARCID_URLS__SCHEMES": "ftp",
+    "ARCID_URLS__PORTS": "https",
+    "ARCID_URLS__SECONDS": "0",
+    "ARCID_URLS__REDIRECTS": "-1",
+    "ARCID_URLS__AT_ONCE": "0",
     "ARCID_DETECTION__LOWEST_SCORE": "1",
     "ARCID_DETECTION__LONGEST_SIDE": "63",
     "ARCID_INFERENCE__PROVIDER": "gpu",
     "ARCID_INFERENCE__THREADS": "0",
     "ARCID_INFERENCE__CONCURRENCY": "0",
     "ARCID_INFERENCE__FLIP": "",
+    "ARCID_INFERENCE__BATCH_SIZE": "0",
+    "ARCID_INFERENCE__BATCH_WAIT_MS": "-1",
+    "ARCID_INFERENCE__BATCH_QUEUE": "0",
+    "ARCID_TRACING__ENDPOINT": "collector:4318",
+    "ARCID_TRACING__RATIO": "1.1",
+    "ARCID_TRACING__SERVICE_NAME": "",
     "ARCID_GALLERY__FOLLOW_SECONDS": "0",
     "ARCID_GALLERY__SNAPSHOT_SECONDS": "-1",
     "ARCID_GALLERY__LOG_DAYS": "0",
+    "ARCID_JOBS__LEASE_SECONDS": "0",
+    "ARCID_JOBS__KEEP_DAYS": "0",
+    "ARCID_GALLERY__SWEEP_SECONDS": "0",
 }
 
 
@@ -137,6 +184,39 @@ def test_a_wrong_value_is_refused_by_its_name(monkeypatch, name):
 def test_a_wrong_group_is_refused_by_its_name(monkeypatch, said):
     monkeypatch.setenv("ARCID_LIMITS", said)
     with pytest.raises(SettingsInvalid, match=r"(?i)limits"):
+        read_settings()
+
+
+def test_values_may_lie_in_files(monkeypatch, tmp_path):
+    monkeypatch.setenv("ARCID_SECRETS_DIR", str(tmp_path))
+    (tmp_path / "arcid_database_url").write_text("postgresql://db/arcid\n")
+    (tmp_path / "arcid_milvus__token").write_text("root:milvus")
+    (tmp_path / "keystore").write_bytes(b"\xff none of ours")
+    assert read_settings().database_url == "postgresql://db/arcid"
+    assert read_settings().milvus.token == SecretStr("root:milvus")
+    monkeypatch.setenv("ARCID_DATABASE_URL", "postgresql://other/arcid")
+    assert read_settings().database_url == "postgresql://other/arcid"
+    assert read_settings(database_url=None).database_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("arcid_databse_url", b"postgresql://", "no setting is called arcid_databse_url"),
+        ("arcid_database_url", b"\xff", "arcid_database_url cannot be read"),
+        ("arcid_limits__waiting", b"many", "^ARCID_LIMITS__WAITING: "),
+    ],
+)
+def test_a_wrong_file_is_refused_by_its_name(monkeypatch, tmp_path, name, content, message):
+    monkeypatch.setenv("ARCID_SECRETS_DIR", str(tmp_path))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SettingsInvalid, match=message):
+        read_settings()
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("ARCID_SECRETS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(SettingsInvalid, match=r"ARCID_SECRETS_DIR: .*nowhere cannot be read"):
         read_settings()
 
 

@@ -13,7 +13,13 @@ DOCS = {path.stem: path.read_text("utf-8") for path in (PROJECT / "docs").glob("
 
 
 def test_every_setting_is_documented():
-    groups = {f"{PREFIX}{name}".upper() for name in ("limits", "detection", "inference", "gallery", "milvus")}
+    groups = {
+        f"{PREFIX}{name}".upper()
+        for name in (
+            *("limits", "rates", "urls", "detection", "inference", "gallery", "jobs", "milvus", "tracing"),
+            "encryption",
+        )
+    }
     assert set(re.findall(r"`(ARCID_\w+)`", DOCS["settings"])) == known_names(Settings) - groups
 
 

@@ -1,5 +1,7 @@
 """Preprocessing, flip averaging and norms, on tiny networks whose features plain NumPy gives as well."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnx
 import pytest
@@ -10,9 +12,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.alignment import align
 from app.embedding import Embedder, Preprocessing, as_input
+from app.errors import ShuttingDown
 from app.faces import Floats, Pixels
 from app.factory.networks import open_embedder
 from app.imaging.decode import Limits, decode
+from app.inference.batcher import Batching
 from app.inference.runtime import Runtime
 from app.inference.session import Session
 
@@ -174,3 +178,33 @@ def test_the_real_network_knows_a_face_again(pack: str, network, packs, portrait
     assert similarities[0, 2] < 0.5
     assert similarities[0, 3] == pytest.approx(1, abs=1e-4)
     assert embeddings.norms[0] > embeddings.norms[2]
+
+
+def test_concurrent_calls_share_runs_and_get_the_same(session: Session):
+    batched = Embedder(session, Preprocessing(), Batching(largest=16, wait_seconds=0.05))
+    alone = Embedder(session, Preprocessing())
+    photos = [random_crops(count) for count in (1, 2, 3, 1, 40, 0)]
+    with ThreadPoolExecutor(len(photos)) as pool:
+        found = list(pool.map(lambda crops: batched.embed(crops, is_flip_averaged=True), photos))
+    for crops, each in zip(photos, found, strict=True):
+        expected = alone.embed(crops, is_flip_averaged=True)
+        np.testing.assert_allclose(each.vectors, expected.vectors, atol=1e-6)
+        np.testing.assert_allclose(each.norms, expected.norms, rtol=1e-5)
+    assert batched.batcher is not None
+    sizes = batched.batcher.state().sizes
+    assert sum(size * runs for size, runs in sizes.items()) == 94
+    assert sum(sizes.values()) < 10
+    assert max(sizes) <= 16
+    batched.close()
+    with pytest.raises(ShuttingDown):
+        batched.embed(photos[0])
+    alone.close()
+    alone.embed(photos[0])
+
+
+def test_a_face_and_its_mirror_image_take_one_run(session: Session):
+    embedder = Embedder(session, Preprocessing(), Batching(wait_seconds=0))
+    embedder.embed(random_crops(1), is_flip_averaged=True)
+    assert embedder.batcher is not None
+    assert embedder.batcher.state().sizes == {2: 1}
+    embedder.close()

@@ -77,4 +77,4 @@ class Access:
 
 
 def _principal(key: Key) -> Principal:
-    return Principal(key.name, key.scopes, key.collections, key.key_id)
+    return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota)

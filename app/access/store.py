@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.access.rates import Rate
 from app.access.secret import new_secret, sha256_of
 from app.access.values import Key, NewKey, Scope
 from app.database import audit
@@ -22,6 +23,8 @@ _KEYS = select(
     KeyTable.created_at,
     KeyTable.expires_at,
     KeyTable.revoked_at,
+    KeyTable.rate,
+    KeyTable.quota,
 ).order_by(KeyTable.id)
 
 
@@ -32,9 +35,12 @@ class KeyStore:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def create(self, key: NewKey) -> tuple[Key, str]:
-        """Store a new key and return it with its secret, which nobody can find out again; raises KeyExists."""
-        key_id, secret = new_secret()
+    def create(self, key: NewKey, given: tuple[str, str] | None = None) -> tuple[Key, str]:
+        """Store a new key and return it with its secret, which nobody can find out again; raises KeyExists.
+
+        `given` is the id and the secret of a key that was made elsewhere (`arcid keys first`).
+        """
+        key_id, secret = given or new_secret()
         scopes = sorted({scope.value for scope in key.scopes})
         collections = None if key.collections is None else sorted(set(key.collections))
         made = insert(KeyTable).values(
@@ -45,6 +51,8 @@ class KeyStore:
             collections=collections,
             created_at=datetime.now(UTC),
             expires_at=key.expires_at,
+            rate=_text(key.rate),
+            quota=_text(key.quota),
         )
         try:
             with self._writing.begin() as connection:
@@ -58,6 +66,8 @@ class KeyStore:
                         "scopes": scopes,
                         "collections": collections,
                         "expires_at": key.expires_at.astimezone(UTC).isoformat() if key.expires_at else None,
+                        "rate": _text(key.rate),
+                        "quota": _text(key.quota),
                     },
                 )
                 row = connection.execute(_KEYS.where(KeyTable.key_id == key_id)).one()
@@ -98,4 +108,14 @@ def _key(row: Row[*tuple[Any, ...]]) -> Key:
         row.created_at,
         row.expires_at,
         row.revoked_at,
+        _rate(row.rate),
+        _rate(row.quota),
     )
+
+
+def _text(rate: Rate | None) -> str | None:
+    return None if rate is None else str(rate)
+
+
+def _rate(text: str | None) -> Rate | None:
+    return None if text is None else Rate.parse(text)

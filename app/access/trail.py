@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select
+from sqlalchemy import Connection, Engine, Row, or_, select
+from sqlalchemy.orm import Session
 
-from app.database.audit import GENESIS, Entry
+from app.database.audit import GENESIS, Action, Entry, append
 from app.database.tables import AuditHeadTable, AuditTable
 
 _READ_AT_ONCE = 1000
+_TWO_PEOPLE = (Action.IDENTITY_MERGED.value, Action.FACE_MOVED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,27 @@ class Trail:
     """Reads the trail of a database, as it is at one moment."""
 
     def __init__(self, engine: Engine) -> None:
+        self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
     def lines(self) -> Iterator[Stored]:
         """Yield all lines, the oldest first."""
         with self._reading.connect() as connection:
             yield from _lines(connection)
+
+    def about(self, collection: str, identity_id: str) -> Iterator[Stored]:
+        """Yield the lines about a person in a collection, also as the one into whom another was merged."""
+        whose = or_(AuditTable.subject == identity_id, AuditTable.action.in_(_TWO_PEOPLE))
+        query = select(AuditTable).where(AuditTable.collection == collection, whose).order_by(AuditTable.seq)
+        with self._reading.connect() as connection:
+            for row in connection.execute(query):
+                if identity_id in {row.subject, *(row.detail.get(name) for name in ("into", "from"))}:
+                    yield _stored(row)
+
+    def note_export(self, collection: str, identity_id: str) -> None:
+        """Note that somebody was given all that is stored about a person."""
+        with Session(self._writing) as session, session.begin():
+            append(session, Action.IDENTITY_EXPORTED, collection=collection, subject=identity_id)
 
     def verify(self, anchor: Anchor | None = None) -> Verdict:
         """Check every line, that none is missing, and that `anchor` is one of them."""

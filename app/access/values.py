@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from app.access.rates import Rate
 from app.errors import CollectionForbidden, ScopeMissing
 
 
@@ -28,6 +29,9 @@ class Principal:
     scopes: frozenset[Scope]
     collections: frozenset[str] | None = None
     key_id: str | None = None
+    rate: Rate | None = None
+    """None: as the service's setting, like `quota`."""
+    quota: Rate | None = None
 
     def require(self, scope: Scope) -> None:
         """Raise ScopeMissing unless this may be done."""
@@ -56,6 +60,8 @@ class NewKey:
     scopes: Collection[Scope]
     collections: Collection[str] | None = None
     expires_at: datetime | None = None
+    rate: Rate | None = None
+    quota: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,9 @@ class Key:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    rate: Rate | None = None
+    """None: as the service's setting, like `quota`."""
+    quota: Rate | None = None
 
     def state(self, now: datetime) -> str:
         """Return "active", "revoked" or "expired"."""

@@ -36,6 +36,11 @@ class Admission:
         self._waited = waited
         self._turns = asyncio.Semaphore(at_once)
 
+    def resize(self, at_once: int) -> None:
+        """Say anew how many are worked on at once; before the first turn, which is when the networks are open."""
+        self.at_once = at_once
+        self._turns = asyncio.Semaphore(at_once)
+
     def drain(self) -> None:
         """From now on refuse what has not begun to read its body; the others finish."""
         self.is_draining = True
@@ -71,7 +76,7 @@ class Admission:
 
     async def _acquire(self, receive: Receive) -> None:
         started = time.perf_counter()
-        gone = asyncio.create_task(_departure(receive))
+        gone = asyncio.create_task(departure(receive))
         self.waiting += 1
         try:
             async with asyncio.timeout(self._wait_seconds) as deadline:
@@ -93,7 +98,7 @@ class Admission:
         self._waited(time.perf_counter() - started)
 
 
-async def _departure(receive: Receive) -> None:
+async def departure(receive: Receive) -> None:
     """Return once the client has gone; its body has been read by now."""
     while (await receive())["type"] != "http.disconnect":
         pass

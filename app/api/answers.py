@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.api.findings import DuplicateSchema, MismatchSchema
 from app.faces import Candidate, Detection
 from app.quality import Quality, Reason
 from app.recognition.enrolment import Enrolment
@@ -12,9 +13,18 @@ from app.recognition.identification import Identification, IdentifiedFace, Rates
 from app.recognition.policy import Outcome
 from app.recognition.verification import Verification
 
+
+def _numbers(count: int) -> WithJsonSchema:
+    """Say the length of a tuple of numbers as all generators of clients understand it: without `prefixItems`."""
+    return WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count})
+
+
 BoxSchema = Annotated[
-    tuple[float, float, float, float], Field(description="Left, top, right, bottom in pixels of the upright photo.")
+    tuple[float, float, float, float],
+    _numbers(4),
+    Field(description="Left, top, right, bottom in pixels of the upright photo."),
 ]
+PointSchema = Annotated[tuple[float, float], _numbers(2)]
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 Rate = Annotated[
     float | None,
@@ -77,12 +87,25 @@ class EnrollAnswer(BaseModel):
             "identity_id": "ada",
             "faces": [{"face_id": _FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93, "quality": _QUALITY}],
             "rejected": [{"photo": 1, "code": "no_face", "detail": "no face was found in the photo"}],
+            "duplicates": [
+                {
+                    "photo": 0,
+                    "identity_id": "a.lovelace",
+                    "face_id": _FACE_ID,
+                    "faces": 1,
+                    "similarity": 0.74,
+                    "fpir": 2e-8,
+                }
+            ],
+            "mismatches": [],
         }
     )
 
     identity_id: str
     faces: list[EnrolledFaceSchema]
     rejected: list[RejectedPhotoSchema]
+    duplicates: Annotated[list[DuplicateSchema], Field(description="Whom else the faces look like.")]
+    mismatches: Annotated[list[MismatchSchema], Field(description="Enrolled photos that do not look like the others.")]
 
     @classmethod
     def of(cls, enrolment: Enrolment) -> "EnrollAnswer":
@@ -95,7 +118,7 @@ class FaceSchema(BaseModel):
 
     box: BoxSchema
     landmarks: Annotated[
-        list[tuple[float, float]],
+        list[PointSchema],
         Field(
             description="Left eye, right eye, nose tip, left and right corner of the mouth, as the viewer sees them."
         ),
@@ -119,7 +142,7 @@ class ReferenceFaceSchema(BaseModel):
     """What the probe was compared with: a face of the reference photo, or the template of an enrolled identity."""
 
     box: BoxSchema | None = None
-    landmarks: list[tuple[float, float]] | None = None
+    landmarks: list[PointSchema] | None = None
     detection_score: float | None = None
     quality: QualitySchema | None = None
     face_id: Annotated[str | None, Field(description="The enrolled face that is nearest to the probe.")] = None
@@ -283,3 +306,6 @@ class ProblemSchema(BaseModel):
     status: int
     detail: str
     code: str
+    request_id: Annotated[
+        str | None, Field(description="As in X-Request-ID and in the service's log; absent before a request is read.")
+    ] = None

@@ -11,8 +11,9 @@ from app.access.service import Access
 from app.access.values import Principal
 from app.api.errors import respond
 from app.api.permissions import is_open
+from app.api.rates import Rates, announcing
 from app.database.audit import Actor, acting
-from app.errors import ArcidError
+from app.errors import ArcidError, KeyInvalid
 
 
 class Authentication:
@@ -30,8 +31,12 @@ class Authentication:
         if scope["type"] != "http" or is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
+        state = scope["app"].state
         try:
-            principal = await self._principal(scope["app"].state.services.access, _presented(Headers(scope=scope)))
+            principal = await self._known(state.services.access, state.rates, scope)
+            standings = await state.rates.admit(principal, scope)
+            send = announcing(send, standings)
+            state.rates.require(standings)
         except ArcidError as error:
             await respond(scope, error)(scope, receive, send)
             return
@@ -41,6 +46,14 @@ class Authentication:
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         with acting(Actor(principal.name, principal.key_id, request_id)):
             await self._app(scope, receive, send)
+
+    async def _known(self, access: Access, rates: Rates, scope: Scope) -> Principal:
+        """Return who calls. A key that is good is served whatever else comes from its address: it may be a proxy's."""
+        try:
+            return await self._principal(access, _presented(Headers(scope=scope)))
+        except KeyInvalid:
+            await rates.fail(scope)
+            raise
 
     async def _principal(self, access: Access, secret: str | None) -> Principal:
         if access.needs_refresh(secret):

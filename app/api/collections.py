@@ -23,12 +23,14 @@ async def create_collection(
     principal: PrincipalDependency,
     response: Response,
 ) -> CollectionSchema:
-    """Make an empty collection for the running network."""
+    """Make an empty collection for a network that is served, the usual one if none is named."""
     principal.require_collection(request.name)
-    made = await workers.run(services.collections.create, request.name, request.practice(), request.index)
+    made = await workers.run(
+        services.collections.create, request.name, request.practice(), request.index, model=request.model
+    )
     tag(response, made.version)
     response.headers["Location"] = f"/collections/{made.name}"
-    return CollectionSchema.of(made, services.embedder.model)
+    return CollectionSchema.of(made, services.serving.models)
 
 
 @router.get("")
@@ -39,9 +41,9 @@ async def list_collections(
     after: After,
     limit: Limit = 50,
 ) -> CollectionsPage:
-    """List all collections, also those of other networks; a key for some of them sees no others."""
+    """List all collections, also those of networks that are not served; a key for some of them sees no others."""
     page = await workers.run(services.collections.page, after=after, limit=limit)
-    listed = [CollectionSchema.of(each, services.embedder.model) for each in page.items if principal.may_use(each.name)]
+    listed = [CollectionSchema.of(each, services.serving.models) for each in page.items if principal.may_use(each.name)]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
 
 
@@ -49,10 +51,10 @@ async def list_collections(
 async def get_collection(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency, response: Response
 ) -> CollectionSchema:
-    """Show a collection, also of another network."""
+    """Show a collection, also of a network that is not served."""
     found = await workers.run(services.collections.get, collection)
     tag(response, found.version)
-    return CollectionSchema.of(found, services.embedder.model)
+    return CollectionSchema.of(found, services.serving.models)
 
 
 @router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
@@ -67,7 +69,7 @@ async def change_collection(
     """Change how faces are made and judged; what is not sent stays."""
     changed = await workers.run(services.collections.change, collection, request.practice(), versions)
     tag(response, changed.version)
-    return CollectionSchema.of(changed, services.embedder.model)
+    return CollectionSchema.of(changed, services.serving.models)
 
 
 @router.delete("/{collection}", status_code=204)

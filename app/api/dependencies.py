@@ -1,17 +1,25 @@
 """What routes ask for."""
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from app.access.values import Principal
-from app.api.admission import Admission
+from app.api.admission import Admission, departure
 from app.api.intake import Intake
+from app.errors import ArcidError
 from app.factory.services import Services
+from app.inference.cancellation import cancellable
+from app.observability.stages import note
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -27,10 +35,33 @@ class Workers:
     async def run(
         self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """Wait for a turn, call `work` in a thread and return what it returns; raises as `Admission.turn` does."""
-        async with self._admission.turn(self._receive):
+        """Wait for a turn, call `work` in a thread and return what it returns; raises as `Admission.turn` does.
+
+        Raises ClientDisconnect too when the client has gone before its crops' turn in a shared run came.
+        """
+        asked = time.perf_counter()
+        async with self._admission.turn(self._receive), self._cancelled_by_departure():
+            note("wait", asked, time.perf_counter())
             # A limiter of its own: whoever holds a turn finds a thread.
             return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
+
+    @asynccontextmanager
+    async def _cancelled_by_departure(self) -> AsyncIterator[None]:
+        """Cancel the work inside, as far as it hears of that, when the client goes."""
+        with cancellable() as cancellation:
+
+            async def watch() -> None:
+                with suppress(ArcidError):  # about a body that nobody reads
+                    await departure(self._receive)
+                    cancellation.cancel()
+
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            except CancelledError:
+                raise ClientDisconnect from None
+            finally:
+                watching.cancel()
 
 
 # All are coroutines because FastAPI sends a plain function through a thread.

@@ -1,13 +1,16 @@
 """Every error as RFC 9457 problem+json with a stable code. The one place where errors meet HTTP."""
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from app import errors
 from app.errors import ArcidError, NothingEnrolled
@@ -33,14 +36,34 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
     errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
+    errors.UrlsDisabled: HTTPStatus.FORBIDDEN,
+    errors.UrlNotAllowed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UrlUnreachable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RateExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.RatesUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
     errors.FaceUnknown: HTTPStatus.NOT_FOUND,
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
+    errors.JobUnknown: HTTPStatus.NOT_FOUND,
+    errors.JobFinished: HTTPStatus.CONFLICT,
+    errors.ImportInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.ImportFolderForbidden: HTTPStatus.FORBIDDEN,
+    errors.ImageNotKept: HTTPStatus.NOT_FOUND,
     errors.CollectionExists: HTTPStatus.CONFLICT,
+    errors.IdentityExists: HTTPStatus.CONFLICT,
+    errors.DuplicateIdentity: HTTPStatus.CONFLICT,
     errors.CollectionNotEmpty: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.ModelMismatch: HTTPStatus.CONFLICT,
+    errors.TemplatesMissing: HTTPStatus.CONFLICT,
+    errors.NoWayBack: HTTPStatus.CONFLICT,
+    errors.JobUnderWay: HTTPStatus.CONFLICT,
+    errors.EncryptionRequired: HTTPStatus.CONFLICT,
+    errors.FaceExists: HTTPStatus.CONFLICT,
+    errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CalibrationMissing: HTTPStatus.CONFLICT,
+    errors.CollectionSwitched: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ConsentMissing: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IndexUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -50,11 +73,15 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 RETRY_AFTER_S = 5
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
     """Return a problem+json answer; `extra` members follow the standard ones. 503 says when to try again."""
     body = {"type": f"urn:arcid:error:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:  # none before a request is read: too many connections
+        body["request_id"] = request_id
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -91,6 +118,10 @@ def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
     extra: dict[str, Any] = {}
     if isinstance(error, NothingEnrolled):
         extra["rejected"] = [{"photo": each.photo, "code": each.code, "detail": each.detail} for each in error.rejected]
+    if isinstance(error, errors.DuplicateIdentity):
+        extra["duplicates"] = [asdict(each) for each in error.duplicates]
+    if isinstance(error, errors.TemplatesMissing):
+        extra["faces"] = [{"face_id": face_id, "identity_id": identity_id} for face_id, identity_id in error.faces]
     if isinstance(error, errors.RequestInvalid) and error.fields:
         extra["errors"] = error.fields
     if error.reason:
@@ -99,6 +130,8 @@ def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         _log.warning("access.refused", code=error.code)
     answer = problem(status, error.code, str(error), **extra)
+    if isinstance(error, errors.RateExceeded):
+        answer.headers["Retry-After"] = str(error.retry_after_s)
     if status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="arcid"'
     return answer
@@ -118,4 +151,18 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     note(request.scope, code)
     answer = problem(error.status_code, code, error.detail)
     answer.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
     return answer
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return the methods of a path, of all its routes; Starlette names those of the first."""
+    allowed: set[str] = set()
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        for route in request.app.routes:
+            is_static = isinstance(route, Mount) and method not in {"GET", "HEAD"}
+            if route.matches(scope)[0] is Match.FULL and not is_static:
+                allowed.add(method)
+    return allowed

@@ -8,6 +8,7 @@ from app.api.body import json_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit
+from app.api.privacy import ErasureReceipt
 from app.api.requests import CollectionPath, Id
 from app.api.resources import FacesPage, MoveRequest, StoredFaceSchema
 
@@ -53,9 +54,9 @@ async def move_face(
     return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))
 
 
-@router.delete("/{face_id}", status_code=204)
+@router.delete("/{face_id}")
 async def delete_face(
     collection: CollectionPath, face_id: Id, services: ServicesDependency, workers: WorkersDependency
-) -> None:
+) -> ErasureReceipt:
     """Delete one face, and with the last one its person; once this is answered it is found no more."""
-    await workers.run(services.people.remove_face, collection, face_id)
+    return ErasureReceipt.of(await workers.run(services.erasure.face, collection, face_id))

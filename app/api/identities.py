@@ -6,13 +6,20 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from app.api.body import json_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.identity_routes import IdentityRoute
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import MOST_ON_A_PAGE, After, Limit
+from app.api.privacy import ErasureReceipt
 from app.api.requests import CollectionPath, Id, Text
 from app.api.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
 from app.api.versions import Versions, tag
 
-router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/identities")
+router = APIRouter(
+    tags=["gallery"],
+    responses=PROBLEM_RESPONSES,
+    prefix="/collections/{collection}/identities",
+    route_class=IdentityRoute,
+)
 
 
 @router.get("")
@@ -75,9 +82,9 @@ async def merge_identity(
     return IdentitySchema.of(merged)
 
 
-@router.delete("/{identity_id:path}", status_code=204)
+@router.delete("/{identity_id:path}")
 async def delete_identity(
     collection: CollectionPath, identity_id: Id, services: ServicesDependency, workers: WorkersDependency
-) -> None:
+) -> ErasureReceipt:
     """Delete a person with all faces; once this is answered they are found no more."""
-    await workers.run(services.people.remove, collection, identity_id)
+    return ErasureReceipt.of(await workers.run(services.erasure.identity, collection, identity_id))

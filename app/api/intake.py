@@ -1,7 +1,7 @@
 """What is read of bodies: how large one may be, how long it may take, and how much all together may hold."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from anyio import fail_after
@@ -20,6 +20,29 @@ class Intake:
         self._read_seconds = read_seconds
 
     @contextmanager
+    def holding(self) -> Iterator[Callable[[int], None]]:
+        """Yield what counts bytes that were fetched for a request; they are held until the block is left.
+
+        What is yielded raises Overloaded.
+        """
+        seen = 0
+
+        def hold(more: int) -> None:
+            nonlocal seen
+            self._require_room(more)
+            seen += more
+            self.held += more
+
+        try:
+            yield hold
+        finally:
+            self.held -= seen
+
+    def _require_room(self, more: int) -> None:
+        if more and self.held + more > self.most_held:
+            raise Overloaded("the service holds as many bodies as it may; try again later")
+
+    @contextmanager
     def limited(self, receive: Receive, announced: str) -> Iterator[Receive]:
         """Yield a `receive` that stops reading; the body's bytes are held until the block is left.
 
@@ -33,8 +56,7 @@ class Intake:
         def require_room(more: int) -> None:
             if seen + more > self._most_each:
                 raise BodyTooLarge(f"the body is too large; at most {self._most_each:,} bytes are accepted")
-            if more and self.held + more > self.most_held:
-                raise Overloaded("the service holds as many bodies as it may; try again later")
+            self._require_room(more)
 
         async def limited() -> Message:
             nonlocal seen, is_complete

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from app import __version__
+from app.api.batch_metrics import add_batches
 from app.api.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency
 from app.errors import ArcidError
 from app.factory.services import Services
@@ -53,6 +54,18 @@ class Metrics:
         self._problems = Counter(
             "arcid_problems", "Answers that were a problem, by their code.", ("code",), registry=self.registry
         )
+        self._rates_refused = Counter(
+            "arcid_rates_refused", "Requests that were one too many, by the limit.", ("limit",), registry=self.registry
+        )
+        self._fetched = Counter(
+            "arcid_photos_fetched",
+            "Photos asked for by URL, by outcome: ok, or a code.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self._rates_uncounted = Counter(
+            "arcid_rates_uncounted", "Requests that Redis could not count.", registry=self.registry
+        )
         self._abandoned = Counter(
             "arcid_abandoned", "Requests whose client left before the answer.", registry=self.registry
         )
@@ -81,6 +94,18 @@ class Metrics:
     def refused(self, code: str) -> None:
         """Count a problem."""
         self._problems.labels(code).inc()
+
+    def rate_refused(self, limit: str) -> None:
+        """Count a request that was one too many: for its key, its quota, its address."""
+        self._rates_refused.labels(limit).inc()
+
+    def fetched(self, outcome: str) -> None:
+        """Count a photo that was asked for by URL."""
+        self._fetched.labels(outcome).inc()
+
+    def uncounted(self) -> None:
+        """Count a request that the replicas' common storage could not count."""
+        self._rates_uncounted.inc()
 
     def abandoned(self) -> None:
         """Count a client that left."""
@@ -122,6 +147,7 @@ def metrics(
         ("arcid_body_bytes_limit", "Most bytes of bodies that may be held.", intake.most_held),
     ):
         Gauge(name, about, registry=now).set(value)
+    add_batches(dict(services.embedders), now)
     _indexes(services, now)
     _build(services, now)
     return Response(generate_latest(metrics.registry) + generate_latest(now), media_type=CONTENT_TYPE_PLAIN_0_0_4)

@@ -3,6 +3,7 @@
 import re
 import time
 from asyncio import CancelledError
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
@@ -11,25 +12,39 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.admission import Admission
+from app.api.compreface.problems import reshaping
 from app.api.errors import note, problem, status_of
 from app.api.intake import Intake
 from app.api.metrics import Metrics
 from app.errors import ArcidError, ShuttingDown
 from app.observability.logs import get_logger
-from app.observability.stages import recording, server_timing
+from app.observability.stages import recording, server_timing, traced
+
+if TYPE_CHECKING:
+    from app.observability.tracing import RequestSpan, Tracing
 
 _log = get_logger(__name__)
 _GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class RequestContext:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, intake: Intake, admission: Admission, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        intake: Intake,
+        admission: Admission,
+        metrics: Metrics,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         self._app = app
         self._intake = intake
         self._admission = admission
         self._metrics = metrics
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -40,12 +55,14 @@ class RequestContext:
         given = headers.get("x-request-id", "")
         request_id = given if _GIVEN_ID.fullmatch(given) else uuid4().hex
         started, status = time.perf_counter(), 0
-        with recording() as stages, structlog.contextvars.bound_contextvars(request_id=request_id):
+        span = self._span(scope, headers)
+        bound = {"request_id": request_id, **({"trace_id": span.trace_id} if span else {})}
+        with recording() as stages, traced(span), structlog.contextvars.bound_contextvars(**bound):
 
             async def send_with_headers(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
-                    status = message["status"]
+                    status = int(message["status"])
                     answer = MutableHeaders(scope=message)
                     answer["X-Request-ID"] = request_id
                     if self._admission.is_draining:
@@ -54,21 +71,32 @@ class RequestContext:
                         answer["Server-Timing"] = server_timing(stages)
                 await send(message)
 
+            sending = reshaping(scope, send_with_headers)
             try:
                 with self._intake.limited(receive, headers.get("content-length", "")) as limited:
-                    await self._app(scope, limited, send_with_headers)
+                    await self._app(scope, limited, sending)
             except ClientDisconnect:
                 self._metrics.abandoned()
-                _log.info("request.abandoned", method=scope["method"], path=scope["path"])
+                _log.info("request.abandoned", method=scope["method"], route=_route(scope))
+                _end(span, scope, None)
                 return
             except CancelledError:  # by the server, once the time for a graceful end is over
-                await _answer(_stopped(), status, scope, receive, send_with_headers)
+                await _answer(_stopped(), status, scope, receive, sending)
             except ArcidError as error:
-                await _answer(error, status, scope, receive, send_with_headers)
+                await _answer(error, status, scope, receive, sending)
             except Exception:  # noqa: BLE001 - the last resort: whatever failed, the client gets a problem
-                _log.exception("request.failed", method=scope["method"], path=scope["path"])
-                await _answer(None, status, scope, receive, send_with_headers)
-            self._done(scope, status, time.perf_counter() - started, stages)
+                _log.exception("request.failed", method=scope["method"], route=_route(scope))
+                await _answer(None, status, scope, receive, sending)
+            ended = time.perf_counter()
+            _end(span, scope, status)
+            self._done(scope, status, ended - started, stages)
+
+    def _span(self, scope: Scope, headers: Headers) -> "RequestSpan | None":
+        """Begin a request's span; none for probes, which come every second and mean nothing."""
+        if self._tracing is None or scope["path"] in _UNTRACED:
+            return None
+        server = scope.get("server") or ("unknown", None)
+        return self._tracing.request(scope["method"], headers, scheme=scope["scheme"], server=server)
 
     def _done(self, scope: Scope, status: int, seconds: float, stages: dict[str, float]) -> None:
         """Count the answer and write its line."""
@@ -79,13 +107,23 @@ class RequestContext:
         _log.info(
             "request.done",
             method=scope["method"],
-            path=scope["path"],
-            route=route,
+            route=route,  # never the path: it may hold an identity's id
             status=status,
             **({"code": code} if code else {}),
             ms=round(seconds * 1000, 1),
             **{f"{name}_ms": round(each * 1000, 1) for name, each in stages.items()},
         )
+
+
+def _end(span: "RequestSpan | None", scope: Scope, status: int | None) -> None:
+    """End a request's span; without a status its client has left."""
+    if span is None:
+        return
+    if status is None:
+        span.abandoned(_known_route(scope))
+    else:
+        span.answered(_known_route(scope), status, scope.get("arcid.problem"))
+    span.end(time.perf_counter())
 
 
 def _stopped() -> ShuttingDown:
@@ -94,7 +132,11 @@ def _stopped() -> ShuttingDown:
 
 def _route(scope: Scope) -> str:
     """Return the template of the path; one word for all paths that no route knows, so that they stay few."""
-    path: str = getattr(scope.get("route"), "path", "other")
+    return _known_route(scope) or "other"
+
+
+def _known_route(scope: Scope) -> str | None:
+    path: str | None = getattr(scope.get("route"), "path", None)
     return path
 
 

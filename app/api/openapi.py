@@ -9,6 +9,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.api.answers import ProblemSchema
+from app.api.changes import ReembedRequest, RollbackRequest, SwitchRequest
+from app.api.compreface import requests as compreface
+from app.api.compreface.problems import PREFIX as COMPREFACE
 from app.api.errors import MEDIA_TYPE
 from app.api.permissions import is_open, needed
 from app.api.requests import (
@@ -16,6 +19,7 @@ from app.api.requests import (
     EmbedRequest,
     EnrollRequest,
     IdentifyRequest,
+    JobRequest,
     SearchRequest,
     VerifyRequest,
 )
@@ -33,6 +37,7 @@ _PROBLEMS = {
     413: "The body or a photo has too many bytes or pixels.",
     415: "The body is neither multipart/form-data nor JSON.",
     422: "A field does not fit, or a photo cannot be used; `code` says why.",
+    429: "A rate or quota of the API key or the client's address is used up; try again after `Retry-After` seconds.",
     500: "The service failed; its log has the details.",
     503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
     507: "The database's disk is full or cannot be written; nothing was enrolled.",
@@ -75,6 +80,7 @@ def install(app: FastAPI) -> None:
             components.setdefault("schemas", {}).update(_schemas())
             components["securitySchemes"] = _SECURITY_SCHEMES
             _describe_access(made["paths"])
+            _leave_out_unused(made["paths"])
             app.openapi_schema = made
         return app.openapi_schema
 
@@ -92,12 +98,28 @@ def _describe_access(paths: dict[str, dict[str, Any]]) -> None:
             scope = needed(method.upper(), path)
             needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
             operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
-            for status in (401, 403):
+            for status in (401, 403, 429):
                 operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
 
 
+def _leave_out_unused(paths: dict[str, dict[str, Any]]) -> None:
+    """CompreFace's routes answer 400 where others answer 422, which FastAPI adds to every route with parameters."""
+    for path, operations in paths.items():
+        if path.startswith(COMPREFACE):
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+
+
 def _schemas() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [EnrollRequest, VerifyRequest, IdentifyRequest, DetectRequest, EmbedRequest]
+    requests: list[type[BaseModel]] = [
+        EnrollRequest,
+        VerifyRequest,
+        IdentifyRequest,
+        DetectRequest,
+        EmbedRequest,
+        JobRequest,
+        *compreface.PHOTOS,
+    ]
     json_only: list[type[BaseModel]] = [
         SearchRequest,
         CollectionRequest,
@@ -105,6 +127,10 @@ def _schemas() -> dict[str, Any]:
         IdentityChange,
         MergeRequest,
         MoveRequest,
+        *compreface.JSON_ONLY,
+        ReembedRequest,
+        SwitchRequest,
+        RollbackRequest,
     ]
     modes: list[tuple[type[BaseModel], Literal["validation"]]] = [
         (each, "validation") for each in (*requests, *json_only)
@@ -117,8 +143,24 @@ def _schemas() -> dict[str, Any]:
 
 
 def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the multipart form of a JSON body: photos are files, not base64."""
-    form: dict[str, Any] = json.loads(json.dumps(schema).replace('"contentEncoding": "base64"', '"format": "binary"'))
+    """Return the multipart form of a JSON body: photos are files, not base64, and what is null is not sent."""
+    as_file = '"format": "binary"'  # for what _photo in app/api/requests.py says
+    form: dict[str, Any] = json.loads(
+        json.dumps(schema).replace('"format": "byte"', as_file).replace('"contentEncoding": "base64", ', "")
+    )
     form.pop("examples", None)
     form["title"] += "Form"
+    for name, each in form["properties"].items():
+        options = [_of_text(option) for option in each.pop("anyOf", [each]) if option.get("type") != "null"]
+        form["properties"][name] = {**each, **options[0]}
+        if form["properties"][name].get("default", ...) is None:
+            del form["properties"][name]["default"]
     return form
+
+
+def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return what a form's field may say; a truth value has many spellings."""
+    if schema.get("type") != "boolean":
+        return schema
+    spelled = ["true", "True", "1", "on", "yes", "false", "False", "0", "off", "no"]
+    return {**schema, "type": ["boolean", "string"], "enum": [True, False, *spelled]}

@@ -16,6 +16,7 @@ NEEDS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/detect"): Scope.RECOGNISE,
     ("POST", "/embed"): Scope.RECOGNISE,
     ("POST", "/search"): Scope.RECOGNISE,
+    ("GET", "/calibration"): Scope.RECOGNISE,
     ("GET", "/collections"): Scope.MANAGE,
     ("POST", "/collections"): Scope.MANAGE,
     ("GET", "/collections/{collection}"): Scope.MANAGE,
@@ -26,26 +27,60 @@ NEEDS: Mapping[tuple[str, str], Scope | None] = {
     ("PATCH", "/collections/{collection}/identities/{identity_id}"): Scope.MANAGE,
     ("DELETE", "/collections/{collection}/identities/{identity_id}"): Scope.MANAGE,
     ("POST", "/collections/{collection}/identities/{identity_id}/merge"): Scope.MANAGE,
+    ("GET", "/collections/{collection}/identities/{identity_id}/export"): Scope.MANAGE,
     ("GET", "/collections/{collection}/faces"): Scope.MANAGE,
     ("GET", "/collections/{collection}/faces/{face_id}"): Scope.MANAGE,
     ("DELETE", "/collections/{collection}/faces/{face_id}"): Scope.MANAGE,
     ("POST", "/collections/{collection}/faces/{face_id}/move"): Scope.MANAGE,
+    ("GET", "/collections/{collection}/health"): Scope.MANAGE,
+    ("GET", "/collections/{collection}/reembed"): Scope.MANAGE,
+    ("POST", "/collections/{collection}/reembed"): Scope.MANAGE,
+    ("POST", "/collections/{collection}/reembed/switch"): Scope.MANAGE,
+    ("POST", "/collections/{collection}/reembed/rollback"): Scope.MANAGE,
+    ("POST", "/collections/{collection}/reembed/discard"): Scope.MANAGE,
+    ("GET", "/jobs"): Scope.MANAGE,
+    ("POST", "/jobs"): Scope.MANAGE,
+    ("GET", "/jobs/{job_id}"): Scope.MANAGE,
+    ("POST", "/jobs/{job_id}/cancel"): Scope.MANAGE,
+    ("GET", "/jobs/{job_id}/errors"): Scope.MANAGE,
+    ("GET", "/jobs/{job_id}/events"): Scope.MANAGE,
+    ("POST", "/api/v1/recognition/recognize"): Scope.RECOGNISE,
+    ("POST", "/api/v1/recognition/faces/{image_id}/verify"): Scope.RECOGNISE,
+    ("POST", "/api/v1/recognition/embeddings/recognize"): Scope.RECOGNISE,
+    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): Scope.RECOGNISE,
+    ("POST", "/api/v1/detection/detect"): Scope.RECOGNISE,
+    ("POST", "/api/v1/verification/verify"): Scope.RECOGNISE,
+    ("POST", "/api/v1/verification/embeddings/verify"): Scope.RECOGNISE,
+    ("POST", "/api/v1/recognition/subjects"): Scope.ENROL,
+    ("POST", "/api/v1/recognition/faces"): Scope.ENROL,
+    ("GET", "/api/v1/recognition/subjects"): Scope.MANAGE,
+    ("PUT", "/api/v1/recognition/subjects/{subject}"): Scope.MANAGE,
+    ("DELETE", "/api/v1/recognition/subjects/{subject}"): Scope.MANAGE,
+    ("DELETE", "/api/v1/recognition/subjects"): Scope.MANAGE,
+    ("GET", "/api/v1/recognition/faces"): Scope.MANAGE,
+    ("GET", "/api/v1/recognition/faces/{image_id}/img"): Scope.MANAGE,
+    ("DELETE", "/api/v1/recognition/faces/{image_id}"): Scope.MANAGE,
+    ("DELETE", "/api/v1/recognition/faces"): Scope.MANAGE,
+    ("POST", "/api/v1/recognition/faces/delete"): Scope.MANAGE,
     ("GET", "/models"): ANY_KEY,
     ("GET", "/metrics"): ANY_KEY,
 }
-OPEN = frozenset({"/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths that need no key."""
-_OPEN_FOLDER = "/docs/assets/"
+_OPEN_FOLDERS = ("/docs/assets/", "/web/")
 
 
 def is_open(path: str) -> bool:
     """Say whether a request's path is answered to everybody; all others need a key, also those that lead nowhere."""
-    return path in OPEN or path.startswith(_OPEN_FOLDER)
+    return path in OPEN or path.startswith(_OPEN_FOLDERS)
 
 
 def needed(method: str, path: str) -> Scope | None:
-    """Return the scope for a route, by its path as in the OpenAPI document; None where any key will do."""
-    return NEEDS.get((method, path), Scope.ADMIN)
+    """Return the scope for a route, by its path as in the OpenAPI document; None where any key will do.
+
+    A path that is served with a slash at its end too needs the same.
+    """
+    return NEEDS.get((method, path.rstrip("/")), Scope.ADMIN)
 
 
 async def authorise(request: Request) -> None:

@@ -6,18 +6,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
-from app.api.body import body_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.metrics import MetricsDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as
+from app.api.photos_by_url import photos_of
 from app.api.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
+from app.recognition.screening import Reactions
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
 
 @router.post("/enroll", openapi_extra=body_as(EnrollRequest))
 async def enroll(
-    request: Annotated[EnrollRequest, Depends(body_of(EnrollRequest, most_files=MOST_PHOTOS))],
+    request: Annotated[EnrollRequest, Depends(photos_of(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
@@ -30,15 +31,17 @@ async def enroll(
         identity_id=request.identity_id,
         name=request.name,
         metadata=request.metadata,
+        terms=request.terms(),
         choice=request.face,
         idempotency_key=idempotency_key,
+        reactions=Reactions(request.on_duplicate, request.on_mismatch),
     )
     return EnrollAnswer.of(enrolment)
 
 
 @router.post("/verify", openapi_extra=body_as(VerifyRequest))
 async def verify(
-    request: Annotated[VerifyRequest, Depends(body_of(VerifyRequest, most_files=2))],
+    request: Annotated[VerifyRequest, Depends(photos_of(VerifyRequest, most_files=2))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
@@ -53,12 +56,12 @@ async def verify(
         against, collection=request.collection, max_fmr=request.max_fmr, threshold=request.threshold
     )
     metrics.verified(verification)
-    return VerifyAnswer.of(verification, services.embedder.model)
+    return VerifyAnswer.of(verification, verification.model)
 
 
 @router.post("/identify", openapi_extra=body_as(IdentifyRequest))
 async def identify(
-    request: Annotated[IdentifyRequest, Depends(body_of(IdentifyRequest, most_files=1))],
+    request: Annotated[IdentifyRequest, Depends(photos_of(IdentifyRequest, most_files=1))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
@@ -74,4 +77,4 @@ async def identify(
         where=request.where,
     )
     metrics.identified(identification)
-    return IdentifyAnswer.of(identification, services.embedder.model)
+    return IdentifyAnswer.of(identification, identification.model)

@@ -1,20 +1,44 @@
 """What is in the gallery as requests change it and answers show it. The names are the API's contract."""
 
+from collections.abc import Container
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.api.answers import BoxSchema
+from app.api.answers import BoxSchema, PointSchema
 from app.api.paging import cursor_of
-from app.api.requests import CollectionName, Id, JsonObject, PersonName
+from app.api.requests import (
+    WHOLE,
+    CollectionName,
+    ConsentSchema,
+    Id,
+    JsonObject,
+    Moment,
+    NetworkName,
+    OnDuplicate,
+    OnMismatch,
+    PersonName,
+)
 from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
-from app.identities.values import Collection
+from app.identities.values import Collection, Reaction
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 IndexKind = Literal["auto", "exact", "compressed", "gpu", "milvus"]
-_PRACTICE = {"flip": "is_flip_averaged", "enrol_quality": "enrol_quality", "probe_quality": "probe_quality"}
+Rate = Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)]
+Detector = Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z0-9][a-z0-9_.-]*(\+[a-z0-9][a-z0-9_.-]*)?$")]
+_PRACTICE = {
+    "flip": "is_flip_averaged",
+    "enrol_quality": "enrol_quality",
+    "probe_quality": "probe_quality",
+    "keep_crops": "is_crop_kept",
+    "on_duplicate": "on_duplicate",
+    "on_mismatch": "on_mismatch",
+    "require_consent": "is_consent_required",
+}
+# Null: as the service's default; of the last, for ever.
+_OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
 Cursor = Annotated[str | None, Field(description="`cursor` of the next page; null on the last one.")]
 
 
@@ -24,33 +48,65 @@ class _PracticeSchema(BaseModel):
     flip: Flip | None = None
     enrol_quality: Annotated[Gate | None, Field(description="Least quality of an enrolled face.")] = None
     probe_quality: Annotated[Gate | None, Field(description="Least quality of a firmly matched probe.")] = None
+    detector: Annotated[
+        Detector | None, Field(description="A pack, or finder+landmarker; null: as the service's setting.")
+    ] = None
+    max_fmr: Annotated[Rate | None, Field(description="Where /verify says nothing; null: 1e-4.")] = None
+    max_fpir: Annotated[Rate | None, Field(description="Where /identify and /search say nothing; null: 0.01.")] = None
+    threshold: Annotated[
+        float | None, Field(ge=-1, le=1, allow_inf_nan=False, description="Decides instead of both rates.")
+    ] = None
+    keep_crops: Annotated[
+        bool | None, Field(strict=True, description="Store the aligned crops of enrolled faces, encrypted.")
+    ] = None
+    on_duplicate: OnDuplicate = None
+    on_mismatch: OnMismatch = None
+    retention_days: Annotated[
+        int | None,
+        Field(ge=1, le=36_500, description="People are erased so long after their last photo; null: never."),
+        WHOLE,
+    ] = None
+    require_consent: Annotated[
+        bool | None, Field(strict=True, description="Enrol nobody whose consent is not noted.")
+    ] = None
 
     def practice(self) -> dict[str, Any]:
         """Return the fields of `Practice` that were sent."""
         sent = {name: getattr(self, name) for name in _PRACTICE}
-        return {_PRACTICE[name]: value for name, value in sent.items() if value is not None}
+        practice = {_PRACTICE[name]: value for name, value in sent.items() if value is not None}
+        return practice | {name: getattr(self, name) for name in _OR_DEFAULT if name in self.model_fields_set}
 
 
 class CollectionRequest(_PracticeSchema):
-    """A new collection, bound to the running network; what is not said is as the service's settings say."""
+    """A new collection, bound to a network that is served; what is not said is as the service's settings say."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"name": "staff", "enrol_quality": 0.4, "index": "exact"}]}
     )
 
     name: CollectionName
+    model: NetworkName | None = None
     index: Annotated[IndexKind | None, Field(description="How it is searched; null: as the service's setting.")] = None
 
 
 class CollectionChange(_PracticeSchema):
-    """What changes of a collection; `flip` only while nobody is enrolled."""
+    """What changes of a collection; `flip` and `detector` only while nobody is enrolled."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"probe_quality": 0.3}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"probe_quality": 0.3}],
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "boolean" if name == "flip" else "number"}}}
+                for name in _PRACTICE
+            ],
+        },
+    )
 
     @model_validator(mode="after")
     def _something(self) -> "CollectionChange":
         if not self.practice():
-            raise ValueError("send flip, enrol_quality or probe_quality")
+            raise ValueError(f"send any of {', '.join([*_PRACTICE, *_OR_DEFAULT])}")
         return self
 
 
@@ -60,28 +116,46 @@ class CollectionSchema(BaseModel):
     name: str
     model: Annotated[str, Field(description="The network that made its embeddings.")]
     dimension: int
-    is_usable: Annotated[bool, Field(description="The service runs that network; else its use is 409.")]
+    is_usable: Annotated[bool, Field(description="The service serves that network; else its use is 409.")]
     flip: bool
     enrol_quality: float
     probe_quality: float
+    detector: Annotated[str | None, Field(description="Null: as the service's setting; as with the next three.")]
+    max_fmr: float | None
+    max_fpir: float | None
+    threshold: float | None
+    on_duplicate: Reaction
+    on_mismatch: Reaction
+    retention_days: Annotated[int | None, Field(description="Null: people are kept for ever.")]
+    require_consent: bool
     index: Annotated[str | None, Field(description="Null: as the service's setting.")]
+    keep_crops: bool
     identities: int
     faces: int
     revision: Annotated[int, Field(description="Counts its writes.")]
 
     @classmethod
-    def of(cls, collection: Collection, running: str) -> "CollectionSchema":
-        """Take over a collection, given the network that is running."""
+    def of(cls, collection: Collection, served: Container[str]) -> "CollectionSchema":
+        """Take over a collection, given the networks that are served."""
         practice = collection.practice
         return cls(
             name=collection.name,
             model=collection.model,
             dimension=collection.dimension,
-            is_usable=collection.model == running,
+            is_usable=collection.model in served,
             flip=practice.is_flip_averaged,
             enrol_quality=practice.enrol_quality,
             probe_quality=practice.probe_quality,
+            detector=practice.detector,
+            max_fmr=practice.max_fmr,
+            max_fpir=practice.max_fpir,
+            threshold=practice.threshold,
+            on_duplicate=practice.on_duplicate,
+            on_mismatch=practice.on_mismatch,
+            retention_days=practice.retention_days,
+            require_consent=practice.is_consent_required,
             index=collection.index_kind,
+            keep_crops=practice.is_crop_kept,
             identities=collection.identities,
             faces=collection.faces,
             revision=collection.revision,
@@ -104,6 +178,12 @@ class IdentitySchema(BaseModel):
     faces: Annotated[int, Field(description="How many.")]
     created_at: datetime
     updated_at: datetime
+    consent: ConsentSchema | None
+    expires_at: datetime | None
+    ends_at: Annotated[
+        datetime | None,
+        Field(description="Found no more from then on, and erased: `expires_at`, or the retention's end."),
+    ]
 
     @classmethod
     def of(cls, record: IdentityRecord) -> "IdentitySchema":
@@ -115,6 +195,9 @@ class IdentitySchema(BaseModel):
             faces=record.faces,
             created_at=record.created_at,
             updated_at=record.updated_at,
+            consent=ConsentSchema.of(record.consent),
+            expires_at=record.expires_at,
+            ends_at=record.ends_at,
         )
 
 
@@ -131,25 +214,39 @@ class IdentitiesPage(BaseModel):
 
 
 class IdentityChange(BaseModel):
-    """What changes of a person: a name (null removes it), the metadata as a whole (null empties it)."""
+    """What changes of a person: a name (null removes it), the metadata, consent as a whole (null empties them)."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "Ada Lovelace", "metadata": {"badge": 7}}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "Ada Lovelace", "metadata": {"badge": 7}}], "minProperties": 1},
     )
 
     name: PersonName | None = None
     metadata: JsonObject | None = None
+    consent: ConsentSchema | None = None
+    expires_at: Annotated[
+        Moment | None, Field(description="When they are to be erased; null: as the retention says.")
+    ] = None
 
     @model_validator(mode="after")
     def _something(self) -> "IdentityChange":
         if not self.model_fields_set:
-            raise ValueError("send name or metadata")
+            raise ValueError("send name, metadata, consent or expires_at")
         return self
 
     def change(self) -> PersonChange:
         """Return what was sent."""
         sent = self.model_fields_set
-        return PersonChange(self.name, self.metadata, has_name="name" in sent, has_metadata="metadata" in sent)
+        return PersonChange(
+            self.name,
+            self.metadata,
+            has_name="name" in sent,
+            has_metadata="metadata" in sent,
+            consent=self.consent.value() if self.consent is not None else None,
+            expires_at=self.expires_at,
+            has_consent="consent" in sent,
+            has_expires_at="expires_at" in sent,
+        )
 
 
 class MergeRequest(BaseModel):
@@ -174,7 +271,7 @@ class StoredFaceSchema(BaseModel):
     face_id: str
     identity_id: str
     box: BoxSchema
-    landmarks: list[tuple[float, float]]
+    landmarks: list[PointSchema]
     detection_score: float
     quality: Annotated[float | None, Field(description="0 to 1; null if enrolled before there was one.")]
     norm: Annotated[float, Field(description="Length of the network's feature before normalisation.")]

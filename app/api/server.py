@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.errors import problem
 from app.errors import Overloaded
@@ -15,22 +16,27 @@ from app.errors import Overloaded
 # Longer than the 60 s of common load balancers: who reuses a connection should be the one who closes it.
 _KEEP_ALIVE_S = 75
 _MOST_HEAD_BYTES = 65_536
+_MOST_PIPELINED = 16  # requests of one connection that wait for the answer to the one before; thousands fit in a packet
 # Idle connections are let go this long after everybody has been told, by readyz and `Connection: close`.
 _LINGER_S = 0.5
 _LAST_ANSWERS_S = 1
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. Uvicorn bounds neither the time nor the size of a request's head, nor the connections."""
+    """One connection. Uvicorn bounds neither a head's time and size, nor an answer's time, nor the connections."""
 
     read_seconds: ClassVar[float]
     most_connections: ClassVar[int]
     _reading: asyncio.TimerHandle | None = None
+    _writing: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None
+    _is_refused = False
     _unanswered: int = 0  # bytes since the head began, or the body last grew
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Begin to wait for a request; with too many connections, refuse this one."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # whatever the client does not take at once is waited for
         if len(self.connections) > self.most_connections:
             self._refuse()
         else:
@@ -38,12 +44,35 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came; a head without an end is cut."""
+        if self._is_refused:
+            return
         if self._reading is None:
             self._await_request()
         self._unanswered += len(data)
         super().data_received(data)
         if self._unanswered > _MOST_HEAD_BYTES + len(data):
+            self._leave_running()
             self.transport.close()
+
+    def on_message_begin(self) -> None:
+        """Begin a request; who sends many without waiting for answers is cut."""
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            raise ConnectionAbortedError("too many requests at once")  # for uvicorn the end of what can be parsed
+        super().on_message_begin()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP; while an answer is under way nothing is written into it, and it is the last one."""
+        if self._running is None or self._running.response_complete:
+            super().send_400_response(msg)
+        else:
+            self._is_refused = True
+            self.pipeline.clear()
+            self._running.keep_alive = False
+            self.flow.pause_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body; how much of it may come is for the application to say."""
@@ -59,7 +88,20 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
+        self._stop_writing()
+        self._leave_running()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client to take what was written; who does not read is cut, and keeps no connection."""
+        super().pause_writing()
+        self._stop_writing()
+        self._writing = self.loop.call_later(self.read_seconds, self._unread)
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._stop_writing()
+        super().resume_writing()
 
     def _await_request(self) -> None:
         self._reading = self.loop.call_later(self.read_seconds, self._too_slow)
@@ -68,6 +110,22 @@ class Protocol(HttpToolsProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+
+    def _unread(self) -> None:
+        self._leave_running()
+        self.transport.abort()
+
+    def _leave_running(self) -> None:
+        """Tell the request under way that its client has gone; uvicorn tells only the last one that came."""
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _stop_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
 
     def _too_slow(self) -> None:
         if self.cycle is None or self.cycle.response_complete:

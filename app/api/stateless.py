@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.api.answers import CandidateSchema, FaceSchema
-from app.api.body import body_of, json_of
+from app.api.body import json_of
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as, json_body_as
+from app.api.photos_by_url import photos_of
 from app.api.requests import DetectRequest, EmbedRequest, SearchRequest
 from app.recognition.identification import Found
 from app.recognition.policy import Outcome
@@ -62,23 +63,25 @@ class SearchAnswer(BaseModel):
 
 @router.post("/detect", openapi_extra=body_as(DetectRequest))
 async def detect(
-    request: Annotated[DetectRequest, Depends(body_of(DetectRequest, most_files=1))],
+    request: Annotated[DetectRequest, Depends(photos_of(DetectRequest, most_files=1))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> DetectAnswer:
     """Find the faces of a photo, and say how usable they are; nothing is stored."""
-    seen = await workers.run(services.examination.examine, request.photo)
+    seen = await workers.run(services.examination.examine, request.photo, model=request.model)
     return DetectAnswer(faces=[FaceSchema.of(each.face.detection, each.quality) for each in seen.faces])
 
 
 @router.post("/embed", openapi_extra=body_as(EmbedRequest))
 async def embed(
-    request: Annotated[EmbedRequest, Depends(body_of(EmbedRequest, most_files=1))],
+    request: Annotated[EmbedRequest, Depends(photos_of(EmbedRequest, most_files=1))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> EmbedAnswer:
     """Find the faces of a photo and embed them; nothing is stored."""
-    seen = await workers.run(services.examination.examine, request.photo, is_flip_averaged=request.flip)
+    seen = await workers.run(
+        services.examination.examine, request.photo, is_flip_averaged=request.flip, model=request.model
+    )
     faces = [
         EmbeddedFaceSchema(
             **FaceSchema.of(each.face.detection, each.quality).model_dump(),
@@ -87,8 +90,7 @@ async def embed(
         )
         for each in seen.faces
     ]
-    embedder = services.embedder
-    return EmbedAnswer(faces=faces, model=embedder.model, dimension=embedder.dimension, flip=seen.is_flip_averaged)
+    return EmbedAnswer(faces=faces, model=seen.model, dimension=seen.dimension, flip=seen.is_flip_averaged)
 
 
 @router.post("/search", openapi_extra=json_body_as(SearchRequest))
@@ -102,9 +104,10 @@ async def search(
         services.identification.search,
         np.array(request.embedding, np.float64),
         collection=request.collection,
+        model=services.serving.named(request.model).model if request.model is not None else None,
         top_k=request.top_k,
         max_fpir=request.max_fpir,
         threshold=request.threshold,
         where=request.where,
     )
-    return SearchAnswer.of(found, services.embedder.model)
+    return SearchAnswer.of(found, found.model)

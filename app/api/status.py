@@ -45,7 +45,8 @@ class ModelSchema(BaseModel):
     licence: str
     commercial_use: Literal["yes", "no", "unverified"]
     is_pulled: bool
-    is_in_use: Annotated[bool, Field(description="The service embeds with this pack.")]
+    is_in_use: Annotated[bool, Field(description="The service serves collections of this pack's network.")]
+    is_default: Annotated[bool, Field(description="New collections are of this pack's network.")]
     model: str | None
     dimension: int | None
     default_detector: str | None
@@ -86,7 +87,8 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
 
 @router.get("/models")
 def models(services: ServicesDependency) -> Models:
-    """List the packs: licence, whether they are here, which one is in use."""
+    """List the packs: licence, whether they are here, which are in use."""
+    served = {each.pack for each in services.serving.all}
     listed = [
         ModelSchema(
             name=each.name,
@@ -94,7 +96,8 @@ def models(services: ServicesDependency) -> Models:
             licence=each.licence,
             commercial_use=each.commercial_use,
             is_pulled=services.packs.has(each),
-            is_in_use=each.name == services.pack.name,
+            is_in_use=each.name in served,
+            is_default=each.name == services.pack.name,
             model=each.embedder.model if each.embedder else None,
             dimension=each.embedder.dimension if each.embedder else None,
             default_detector=each.default_detector,

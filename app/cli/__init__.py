@@ -6,10 +6,13 @@ import typer
 from rich.console import Console
 
 from app import __version__
-from app.cli import audit, collections, database, evaluate, index, keys, models
+from app.cli import audit, collections, database, evaluate, gallery, index, jobs, keys, models, reembed
+from app.cli.backup import backup, restore
 from app.cli.calibrate import calibrate
 from app.cli.demo import demo
 from app.cli.doctor import doctor
+from app.cli.importing import import_photos
+from app.cli.portable import export, import_archive, import_embeddings
 from app.cli.serve import serve
 from app.errors import ArcidError
 from app.observability import logs
@@ -25,11 +28,20 @@ cli.command()(serve)
 cli.command()(demo)
 cli.command()(doctor)
 cli.command()(calibrate)
+cli.command("import")(import_photos)
+cli.command()(export)
+cli.command()(import_archive)
+cli.command()(import_embeddings)
+cli.command()(backup)
+cli.command()(restore)
 cli.add_typer(models.cli, name="models")
 cli.add_typer(database.cli, name="db")
 cli.add_typer(collections.cli, name="collections")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(audit.cli, name="audit")
+cli.add_typer(gallery.cli, name="gallery")
+cli.add_typer(jobs.cli, name="jobs")
+cli.add_typer(reembed.cli, name="reembed")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
 

@@ -13,18 +13,16 @@ from rich.table import Table
 
 from app.cli.output import show
 from app.config import Settings, read_settings
-from app.errors import PhotoRefused, SettingsInvalid
+from app.errors import ModelMismatch, PhotoRefused, SettingsInvalid
 from app.faces import Floats
-from app.factory.services import (
-    calibration_origin,
-    open_analysis,
-    open_calibrations,
-    open_packs,
-    open_runtime,
-    open_store,
-)
-from app.recognition.calibration import Calibration, as_json
+from app.factory.calibrating import enrolled, write
+from app.factory.services import open_analysis, open_packs, open_runtime, open_store
+from app.factory.serving import calibration_origin, open_calibrations, served_by
+from app.identities.values import Collection
+from app.inference.packs import Packs
+from app.recognition.calibration import Calibration
 from app.recognition.calibration_fit import calibrate as fit
+from app.recognition.serving import Served
 
 _SHOWN_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -44,34 +42,36 @@ def calibrate(
     if images is not None and out is None:
         raise SettingsInvalid("--images needs --out, a folder or a file")
     packs = open_packs(settings)
-    is_flip_averaged = settings.inference.flip
+    is_flip_averaged, network, detector = settings.inference.flip, None, None
     if collection is not None:
-        is_flip_averaged = open_store(settings).collection(collection).practice.is_flip_averaged
-        vectors, norms, people = _enrolled(settings, collection)
+        store = open_store(settings)
+        found = store.collection(collection)
+        is_flip_averaged, detector = found.practice.is_flip_averaged, found.practice.detector
+        network = _network_of(settings, packs, found)
+        vectors, norms, people = enrolled(store, found)
     else:
         vectors, norms, people = _photographed(settings, images or Path())
     source = f"collection {collection}" if collection is not None else "a folder of photos"
-    origin = calibration_origin(settings, packs, source, is_flip_averaged=is_flip_averaged)
+    origin = calibration_origin(
+        settings, packs, source, is_flip_averaged=is_flip_averaged, network=network, detector=detector
+    )
     made = fit(vectors, people, origin, norms=norms)
-    own = open_calibrations(settings, packs).path_of(collection or "", is_flip_averaged=is_flip_averaged)
+    own = open_calibrations(settings, packs, network, detector).path_of(
+        collection or "", is_flip_averaged=is_flip_averaged
+    )
     path = own if out is None else (out / own.name if out.is_dir() else out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(as_json(made))
+    write(made, path)
     _print(made)
     Console().print(f"written to {path}", highlight=False, soft_wrap=True)
 
 
-def _enrolled(settings: Settings, name: str) -> tuple[Floats, Floats, list[str]]:
-    """Return the vectors of a collection, their norms and whose they are."""
-    store = open_store(settings)
-    found = store.collection(name)
-    vectors, norms, people = [np.empty((0, found.dimension), np.float32)], [np.empty(0, np.float32)], []
-    for keys, block in store.templates(found):
-        owners = store.owners(keys.tolist())
-        vectors.append(block)
-        norms.append(np.array([owners[key].norm for key in keys.tolist()], np.float32))
-        people += [owners[key].identity_id for key in keys.tolist()]
-    return np.concatenate(vectors), np.concatenate(norms), people
+def _network_of(settings: Settings, packs: Packs, collection: Collection) -> Served:
+    for each in served_by(settings, packs):
+        if each.model == collection.model:
+            return each
+    raise ModelMismatch(
+        f"collection {collection.name!r} is of {collection.model}; name its pack in ARCID_PACK or ARCID_PACKS"
+    )
 
 
 def _photographed(settings: Settings, folder: Path) -> tuple[Floats, Floats, list[str]]:

@@ -1,6 +1,7 @@
 """`arcid collections`: isolated galleries."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -8,10 +9,14 @@ from rich.table import Table
 
 from app.cli.output import show
 from app.cli.serve import prepare_database
-from app.config import read_settings
-from app.factory.networks import embedder_of
-from app.factory.services import new_practice, open_packs, open_store
-from app.identities.values import Practice
+from app.config import Settings, read_settings
+from app.errors import EncryptionRequired, SettingsInvalid
+from app.factory.services import new_practice, open_master, open_packs, open_store
+from app.factory.serving import open_serving
+from app.identities.collections import require_one_rule
+from app.identities.values import Practice, Reaction
+from app.inference.runtime import Runtime
+from app.recognition.serving import Serving
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
@@ -19,37 +24,110 @@ cli = typer.Typer(help="Collections: isolated galleries, each bound to one netwo
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average embeddings with the mirror image's.")]
 EnrolQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Least quality of an enrolled face.")]
 ProbeQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Least quality of a firmly matched probe.")]
+DetectorName = Annotated[str | None, typer.Option(help="A pack, or finder+landmarker.")]
+MaxFmr = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="For /verify, where a request says nothing.")]
+MaxFpir = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="For /identify and /search, likewise.")]
+Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Decides instead of both rates.")]
+KeepCrops = Annotated[
+    bool | None, typer.Option("--keep-crops/--no-keep-crops", help="Store the crops of enrolled faces, encrypted.")
+]
+
+_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold")
+_OPTIONS = (
+    "is_flip_averaged",
+    "enrol_quality",
+    "probe_quality",
+    *_RESETTABLE,
+    "is_crop_kept",
+    "on_duplicate",
+    "on_mismatch",
+)
+
+
+OnDuplicate = Annotated[Reaction | None, typer.Option(help="Faces that look like another identity.")]
+OnMismatch = Annotated[Reaction | None, typer.Option(help="Faces that do not look like their identity's others.")]
 
 
 @cli.command()
-def create(
+def create(  # noqa: PLR0913 - a parameter is an option
     name: Annotated[str, typer.Argument(help="Name of the new collection.")],
+    *,
+    model: Annotated[str | None, typer.Option(help="Network or pack; default: that of ARCID_PACK.")] = None,
     flip: Flip = None,
     enrol_quality: EnrolQuality = None,
     probe_quality: ProbeQuality = None,
+    detector: DetectorName = None,
+    max_fmr: MaxFmr = None,
+    max_fpir: MaxFpir = None,
+    threshold: Threshold = None,
+    keep_crops: KeepCrops = None,
+    on_duplicate: OnDuplicate = None,
+    on_mismatch: OnMismatch = None,
 ) -> None:
-    """Create a collection for the network of ARCID_PACK; a running service serves it at once."""
+    """Create a collection for a network of ARCID_PACK or ARCID_PACKS; a running service serves it at once."""
     settings = read_settings()
     prepare_database(settings)
-    embedder = embedder_of(open_packs(settings).manifest(settings.pack))
-    practice = _changed(new_practice(settings), is_flip_averaged=flip, enrol=enrol_quality, probe=probe_quality)
-    open_store(settings).create_collection(name, model=embedder.model, dimension=embedder.dimension, practice=practice)
-    Console().print(f"{name}: created for {embedder.model}", highlight=False)
+    serving = _serving(settings)
+    network = serving.named(model)
+    said = _said(
+        flip,
+        enrol_quality,
+        probe_quality,
+        detector,
+        max_fmr,
+        max_fpir,
+        threshold,
+        keep_crops,
+        on_duplicate,
+        on_mismatch,
+    )
+    practice = _changed(settings, new_practice(settings), said)
+    if detector is not None:
+        serving.require_detector(network, detector)
+    open_store(settings).create_collection(name, model=network.model, dimension=network.dimension, practice=practice)
+    Console().print(f"{name}: created for {network.model}", highlight=False)
 
 
 @cli.command("set")
-def change(
+def change(  # noqa: PLR0913 - a parameter is an option
     name: Annotated[str, typer.Argument(help="Name of the collection.")],
+    *,
     flip: Flip = None,
     enrol_quality: EnrolQuality = None,
     probe_quality: ProbeQuality = None,
+    detector: DetectorName = None,
+    max_fmr: MaxFmr = None,
+    max_fpir: MaxFpir = None,
+    threshold: Threshold = None,
+    keep_crops: KeepCrops = None,
+    on_duplicate: OnDuplicate = None,
+    on_mismatch: OnMismatch = None,
+    reset: Annotated[
+        list[str] | None, typer.Option(help="detector, max_fmr, max_fpir, threshold: back to the service's default.")
+    ] = None,
 ) -> None:
-    """Change a collection; what is not named stays. Flip averaging is fixed once somebody is enrolled."""
-    store = open_store(read_settings())
-    now = store.collection(name).practice
-    practice = _changed(now, is_flip_averaged=flip, enrol=enrol_quality, probe=probe_quality)
+    """Change a collection; what is not named stays. Flip and detector are fixed once somebody is enrolled."""
+    settings = read_settings()
+    store = open_store(settings)
+    now = store.collection(name)
+    said = _said(
+        flip,
+        enrol_quality,
+        probe_quality,
+        detector,
+        max_fmr,
+        max_fpir,
+        threshold,
+        keep_crops,
+        on_duplicate,
+        on_mismatch,
+    )
+    practice = _changed(settings, now.practice, _reset(reset or []) | said)
+    if detector is not None:
+        serving = _serving(settings)
+        serving.require_detector(serving.of(now), detector)
     store.change_practice(name, practice)
-    Console().print(f"{name}: {_described(practice)}", highlight=False)
+    Console().print(f"{name}: {_described(practice)}", highlight=False, soft_wrap=True)
 
 
 @cli.command("list")
@@ -63,16 +141,36 @@ def list_collections() -> None:
     show(table)
 
 
-def _changed(
-    practice: Practice, *, is_flip_averaged: bool | None, enrol: float | None, probe: float | None
-) -> Practice:
-    return Practice(
-        practice.is_flip_averaged if is_flip_averaged is None else is_flip_averaged,
-        practice.enrol_quality if enrol is None else enrol,
-        practice.probe_quality if probe is None else probe,
-    )
+def _said(*values: object) -> dict[str, Any]:
+    """Return what the options said, by the names of `Practice`."""
+    return {name: value for name, value in zip(_OPTIONS, values, strict=True) if value is not None}
+
+
+def _reset(names: list[str]) -> dict[str, Any]:
+    for name in names:
+        if name not in _RESETTABLE:
+            raise SettingsInvalid(f"--reset {name}: say one of {', '.join(_RESETTABLE)}")
+    return dict.fromkeys(names)
+
+
+def _serving(settings: Settings) -> Serving:
+    # On the CPU, wherever the service runs: it is only asked what there is.
+    return open_serving(settings, open_packs(settings), Runtime())
+
+
+def _changed(settings: Settings, practice: Practice, said: dict[str, Any]) -> Practice:
+    changed: Practice = replace(practice, **said)
+    if said.get("is_crop_kept") and open_master(settings) is None:
+        raise EncryptionRequired("crops are stored encrypted or not at all, and no encryption is set up")
+    require_one_rule(changed)
+    return changed
 
 
 def _described(practice: Practice) -> str:
     flip = "flip-averaged" if practice.is_flip_averaged else "plain"
-    return f"{flip}, quality from {practice.enrol_quality:g} (enrolment) and {practice.probe_quality:g} (probe)"
+    said = {name: getattr(practice, name) for name in _RESETTABLE}
+    own = "".join(f", {name} {value}" for name, value in said.items() if value is not None)
+    crops = ", crops kept" if practice.is_crop_kept else ""
+    quality = f"quality from {practice.enrol_quality:g} (enrolment) and {practice.probe_quality:g} (probe)"
+    reactions = f"{practice.on_duplicate} duplicates, {practice.on_mismatch} mismatches"
+    return f"{flip}, {quality}, {reactions}{own}{crops}"

@@ -4,7 +4,9 @@ import typer
 from rich.console import Console
 
 from app.config import read_settings
+from app.database.scrubbing import Scrubber
 from app.factory.services import open_database
+from app.identities import uids
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -26,3 +28,28 @@ def status() -> None:
     Console().print(f"database: {current}, needed: {head}", highlight=False)
     if current != head:
         raise typer.Exit(1)
+
+
+@cli.command()
+def renew_uids() -> None:
+    """After pg_restore, with every replica stopped: make all indexes of before those of other collections."""
+    with open_database(read_settings()) as database:
+        database.schema.require_current()
+        old = uids.renew(database.engine, restored_from="another tool")
+    Console().print(f"{len(old)} collections; their indexes are built anew at the next start", highlight=False)
+    if old:
+        names = ", ".join(_engine_name(each) for each in old)
+        Console().print(f"in Milvus, where it is used, nobody needs any more: {names}", highlight=False, soft_wrap=True)
+
+
+def _engine_name(uid: str) -> str:
+    return f"arcid_{uid.replace('-', '')}"
+
+
+@cli.command("vacuum-erased")
+def vacuum_erased() -> None:
+    """Write the tables of personal data anew, so that nothing deleted is left in them; locks them meanwhile."""
+    with open_database(read_settings()) as database:
+        database.schema.require_current()
+        Scrubber(database.engine).rewrite()
+        Console().print("faces, identities and enrolments are written anew", highlight=False)

@@ -13,8 +13,9 @@ from app import __version__
 from app.cli.output import show
 from app.config import Settings, read_settings
 from app.errors import ArcidError
-from app.factory.networks import detector_of
 from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
+from app.factory.serving import served_by
+from app.identities.resealing import Resealing
 from app.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {
@@ -81,8 +82,8 @@ def _providers(settings: Settings) -> Iterator[Finding]:
 
 def _networks(settings: Settings) -> Iterator[Finding]:
     packs = open_packs(settings)
-    detector = detector_of(settings, packs.manifest(settings.pack))
-    for manifest in packs.required_by(settings.pack, detector):
+    required = [each for one in served_by(settings, packs) for each in packs.required_by(one.pack, one.detector)]
+    for manifest in {each.name: each for each in required}.values():
         use = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "licence unverified"}
         yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {use[manifest.commercial_use]}")
         for file in manifest.files:
@@ -100,11 +101,25 @@ def _database(settings: Settings) -> Iterator[Finding]:
     yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
     if current != head:
         return
+    yield from _encryption(settings)
     store = open_store(settings)
+    served = {each.model for each in served_by(settings, open_packs(settings))}
     for each in store.collections():
         faces = store.face_count(each)
-        yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}, revision {each.revision}")
+        use = "" if each.model in served else ", which is not served: name its pack in ARCID_PACKS"
+        yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}{use}, revision {each.revision}")
     yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
+
+
+def _encryption(settings: Settings) -> Iterator[Finding]:
+    with open_database(settings) as database:
+        database.require_current()
+        plain = Resealing(database.engine, database.vault).left()
+        if not database.vault.is_on:
+            yield Finding("encryption", f"off; {plain} templates in plain")
+            return
+    hint = "" if not plain else " (arcid keys rotate-data)"
+    yield Finding("encryption", f"on; {plain} templates not encrypted yet{hint}", is_sound=not plain)
 
 
 _CHECKS = (_versions, _providers, _networks, _database)

@@ -39,7 +39,7 @@ def status() -> None:
     settings = read_settings()
     table = Table("collection", "index", "faces", "revision", "snapshot", box=None)
     with _current(settings) as database:
-        for each in IdentityStore(database.engine).collections():
+        for each in IdentityStore(database.engine, database.vault).collections():
             kind = each.index_kind or settings.index.value
             table.add_row(each.name, kind, str(each.faces), str(each.revision), _snapshot(settings, each))
     show(table)
@@ -64,7 +64,7 @@ def verify(name: Name = None) -> None:
     with _current(settings) as database:
         for collection, projection in _projections(settings, database, name):
             projection.open()
-            found = _compared(IdentityStore(database.engine), collection, projection)
+            found = _compared(IdentityStore(database.engine, database.vault), collection, projection)
             is_same &= found.is_none()
             Console().print(f"{collection.name}: {_described(found, projection)}", highlight=False)
     if not is_same:
@@ -100,13 +100,13 @@ def recall(
 @contextmanager
 def _current(settings: Settings) -> Iterator[Database]:
     with open_database(settings) as database:
-        database.schema.require_current()
+        database.require_current()
         yield database
 
 
 def _projections(settings: Settings, database: Database, name: str | None) -> Iterator[tuple[Collection, Projection]]:
     """Yield the projections of one collection or of all, not open yet, each closed before the next."""
-    store, projections = IdentityStore(database.engine), Projections(settings, database)
+    store, projections = IdentityStore(database.engine, database.vault), Projections(settings, database)
     for collection in store.collections() if name is None else [store.collection(name)]:
         projection = projections.new(collection)
         try:

@@ -8,7 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.access.rates import Rate
 from app.access.values import Key, NewKey, Scope
+from app.cli import encryption
+from app.cli.first_key import first
 from app.cli.output import show
 from app.cli.serve import prepare_database
 from app.config import read_settings
@@ -16,6 +19,7 @@ from app.errors import SettingsInvalid
 from app.factory.services import open_keys
 
 cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
+cli.command()(first)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -28,15 +32,18 @@ def create(
         list[str] | None, typer.Option(help="Only for this collection; may be given several times.")
     ] = None,
     expires: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Most requests, such as 100/minute, or none.")] = None,
+    quota: Annotated[str | None, typer.Option(help="The same over a longer time, such as 100000/day.")] = None,
 ) -> None:
     """Create a key and print it, once: it is stored as a hash only. A running service knows it within a second."""
     for each in (name, *(collection or ())):
         if not _NAME.fullmatch(each):
             raise SettingsInvalid(f"{each!r} is no name: up to 64 letters, digits, '_', '.', '-'")
+    limits = _rate("--rate", rate), _rate("--quota", quota)
     settings = read_settings()
     prepare_database(settings)
     expires_at = datetime.now(UTC) + timedelta(days=expires) if expires else None
-    key, secret = open_keys(settings).create(NewKey(name, scope, collection or None, expires_at))
+    key, secret = open_keys(settings).create(NewKey(name, scope, collection or None, expires_at, *limits))
     # The key alone on standard output, for KEY=$(arcid keys create ...).
     note = f"{key.name} ({key.key_id}): {_scopes(key)}; it is shown only now, and every request needs a key now"
     Console(stderr=True).print(note, highlight=False, soft_wrap=True)
@@ -47,13 +54,15 @@ def create(
 def list_keys() -> None:
     """List all keys there ever were, without the keys themselves."""
     now = datetime.now(UTC)
-    table = Table("id", "name", "scopes", "collections", "created", "ends", "state", box=None)
+    table = Table("id", "name", "scopes", "collections", "rate", "quota", "created", "ends", "state", box=None)
     for each in open_keys(read_settings()).all():
         table.add_row(
             each.key_id,
             each.name,
             _scopes(each),
             "all" if each.collections is None else ", ".join(sorted(each.collections)),
+            "as set" if each.rate is None else str(each.rate),
+            "as set" if each.quota is None else str(each.quota),
             _day(each.created_at),
             _day(each.expires_at),
             each.state(now),
@@ -66,6 +75,18 @@ def revoke(key: Annotated[str, typer.Argument(help="Its name or id.")]) -> None:
     """Revoke a key for ever; a running service refuses it within a second."""
     revoked = open_keys(read_settings()).revoke(key)
     Console().print(f"{revoked.name} ({revoked.key_id}): revoked", highlight=False)
+
+
+def _rate(option: str, text: str | None) -> Rate | None:
+    try:
+        return None if text is None else Rate.parse(text)
+    except ValueError as error:
+        raise SettingsInvalid(f"{option}: {error}") from error
+
+
+cli.command("new-master")(encryption.new_master)
+cli.command("rotate-data")(encryption.rotate_data)
+cli.command("rotate-master")(encryption.rotate_master)
 
 
 def _scopes(key: Key) -> str:

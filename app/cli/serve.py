@@ -13,10 +13,11 @@ import typer
 
 from app.api.server import Server, server_of
 from app.config import Settings, read_settings
-from app.errors import KeysRequired
+from app.errors import ArcidError, KeysRequired
 from app.factory.services import Services, is_embedded, open_database, open_keys, open_services
+from app.factory.tracing import require_tracing
 from app.main import create_app
-from app.observability import logs
+from app.observability import logs, stderr
 from app.observability.logs import get_logger
 
 if sys.platform != "win32":
@@ -38,10 +39,21 @@ def serve(
     """Serve the REST API."""
     use_one_arena()
     settings = read_settings()
-    logs.configure(is_json=settings.log_json)
+    logs.configure(is_json=settings.log_json, stream=stderr.take_over() if settings.log_json else None)
+    try:
+        _serve(settings, host, port, is_insecure=insecure)
+    except ArcidError as error:
+        if not settings.log_json:
+            raise
+        _log.critical("serve.failed", code=error.code, error=str(error), reason=error.reason)
+        raise typer.Exit(1) from error
+
+
+def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> None:
+    require_tracing(settings)
     prepare_database(settings)
     raise_file_limit(settings.limits.connections)
-    require_keys(settings, host, is_insecure=insecure)
+    require_keys(settings, host, is_insecure=is_insecure)
     # Opened here and not by the application: what is wrong then is one line and no traceback.
     server = configured_server(settings, open_services(settings), host=host, port=port)
     with suppress(KeyboardInterrupt):

@@ -30,16 +30,33 @@ class Action(StrEnum):
     """What was done."""
 
     IDENTITY_ENROLLED = "identity.enrolled"
+    IDENTITY_CREATED = "identity.created"
     IDENTITY_CHANGED = "identity.changed"
+    IDENTITY_RENAMED = "identity.renamed"
     IDENTITY_MERGED = "identity.merged"
     IDENTITY_DELETED = "identity.deleted"
+    IDENTITY_EXPIRED = "identity.expired"
+    IDENTITY_EXPORTED = "identity.exported"
     FACE_MOVED = "face.moved"
     FACE_DELETED = "face.deleted"
     COLLECTION_CREATED = "collection.created"
     COLLECTION_CHANGED = "collection.changed"
+    COLLECTION_CLEARED = "collection.cleared"
     COLLECTION_DELETED = "collection.deleted"
+    COLLECTION_SWITCHED = "collection.switched"
+    COLLECTION_EXPORTED = "collection.exported"
+    COLLECTION_IMPORTED = "collection.imported"
+    COLLECTION_TEMPLATES_DISCARDED = "collection.templates_discarded"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
+    JOB_CREATED = "job.created"
+    JOB_CANCELLED = "job.cancelled"
+    JOB_FINISHED = "job.finished"
+    DATABASE_BACKED_UP = "database.backed_up"
+    DATABASE_RESTORED = "database.restored"
+    DATA_KEY_CREATED = "data_key.created"
+    DATA_KEY_DELETED = "data_key.deleted"
+    MASTER_KEY_CHANGED = "master_key.changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,14 @@ class Actor:
     name: str
     key_id: str | None = None
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Which line of the trail tells of it."""
+
+    seq: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +115,15 @@ _CLI = Actor("cli")
 _actor: ContextVar[Actor] = ContextVar("audit_actor", default=_CLI)
 
 
+def actor() -> Actor:
+    """Return who does what is done at the moment."""
+    return _actor.get()
+
+
 @contextmanager
-def acting(actor: Actor) -> Iterator[None]:
+def acting(who: Actor) -> Iterator[None]:
     """Say who does all that is done inside, also in threads that are started with a copy of the context."""
-    token = _actor.set(actor)
+    token = _actor.set(who)
     try:
         yield
     finally:
@@ -107,7 +137,7 @@ def append(
     collection: str | None = None,
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> None:
+) -> Noted:
     """Note what a transaction does; call it last. Nothing biometric and no names of people belong into `detail`."""
     head = transaction.execute(  # takes the lock
         update(AuditHeadTable)
@@ -115,13 +145,13 @@ def append(
         .returning(AuditHeadTable.seq, AuditHeadTable.sha256)
         .execution_options(synchronize_session=False)
     ).one()
-    actor = _actor.get()
+    who = _actor.get()
     entry = Entry(
         head.seq,
         datetime.now(UTC),
-        actor.name,
-        actor.key_id,
-        actor.request_id,
+        who.name,
+        who.key_id,
+        who.request_id,
         action.value,
         collection,
         subject,
@@ -133,3 +163,4 @@ def append(
     transaction.execute(insert(AuditTable).values(row))
     moved = update(AuditHeadTable).values(sha256=sha256).execution_options(synchronize_session=False)
     transaction.execute(moved)
+    return Noted(entry.seq, sha256)

@@ -4,16 +4,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.database.cipher import Master
 from app.database.engine import open_engine
+from app.database.occupancy import Occupancy
 from app.database.schema import Schema
+from app.database.vault import Vault
 
 
 class Database:
     """The engine at a URL, and how its schema stands against the migrations of a folder. Use as a context, or close."""
 
-    def __init__(self, url: str, migrations: Path) -> None:
+    def __init__(self, url: str, migrations: Path, master: Master | None = None) -> None:
+        """With a master key, what is written of people is encrypted; see `require_current`."""
         self.engine = open_engine(url)
+        self.vault = Vault(self.engine, master)
         self.schema = Schema(self.engine, migrations)
+        self._occupancy: Occupancy | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -27,6 +33,22 @@ class Database:
         """Return the URL without its password."""
         return self.engine.url.render_as_string(hide_password=True)
 
+    def occupy(self) -> None:
+        """Hold an SQLite file until this is closed, so that nobody restores another meanwhile; else do nothing.
+
+        Raises DatabaseInUse while somebody does.
+        """
+        url = self.engine.url
+        if url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}:
+            self._occupancy = Occupancy.shared(Path(str(url.database)))
+
+    def require_current(self) -> None:
+        """Raise SchemaOutdated, or MasterKeyMissing and MasterKeyWrong where the data keys do not open."""
+        self.schema.require_current()
+        self.vault.open_keys()
+
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+        if self._occupancy is not None:
+            self._occupancy.release()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.database.failures import NO_FOLDER, translate
+from app.database.timing import time_statements
 from app.errors import DatabaseNotWritable, DatabaseUnavailable, SettingsInvalid
 
 BUSY_TIMEOUT_MS = 5000
@@ -53,6 +54,7 @@ def open_engine(url: str) -> Engine:
     except (ArgumentError, ImportError) as error:
         raise SettingsInvalid(f"ARCID_DATABASE_URL cannot be used: {error}") from error
     event.listen(engine, "handle_error", translate)
+    time_statements(engine)
     return engine
 
 
@@ -96,6 +98,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     # The timeout comes first: the other pragmas may have to wait as well.
     for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    # What is deleted is overwritten, and no template gets into a temporary file while rows are sorted.
+    for pragma in ("secure_delete=ON", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
     # SQLite's own knows ASCII only; PostgreSQL finds "Zoë" by "ZOË", and so do we.

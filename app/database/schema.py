@@ -38,6 +38,11 @@ class Schema:
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
 
+    def is_known(self, revision: str) -> bool:
+        """Say whether this version of the code can bring a database from a revision to `head`."""
+        known = ScriptDirectory.from_config(self._config).walk_revisions()
+        return revision == "empty" or revision in {script.revision for script in known}
+
     def upgrade(self) -> None:
         """Bring the database to `head`; does nothing when it is there.
 

@@ -1,4 +1,4 @@
-"""The tables: collections, identities, faces, the enrolments that a retry must not repeat, keys, the audit trail."""
+"""The tables: collections, identities, faces, the enrolments that a retry must not repeat, keys, jobs, the trail."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     event,
+    false,
     text,
     true,
 )
@@ -41,6 +42,17 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Read what is stored as UTC."""
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class Word(TypeDecorator[str]):
+    """A word of a few, stored as the plain text that it is, whichever enumeration it comes from."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Store text: a driver may have ideas of its own about enumerations."""
+        return None if value is None else str(value)
 
 
 class Base(DeclarativeBase):
@@ -81,6 +93,17 @@ class CollectionTable(Base):
     is_flip_averaged: Mapped[bool] = mapped_column(server_default=true())
     enrol_quality: Mapped[float] = mapped_column(Float, server_default="0")
     probe_quality: Mapped[float] = mapped_column(Float, server_default="0")
+    detector: Mapped[str | None] = mapped_column(String(128))
+    """Null, here and in the next three: as the service's default."""
+    max_fmr: Mapped[float | None] = mapped_column(Float)
+    max_fpir: Mapped[float | None] = mapped_column(Float)
+    threshold: Mapped[float | None] = mapped_column(Float)
+    is_crop_kept: Mapped[bool] = mapped_column(server_default=false())
+    on_duplicate: Mapped[str] = mapped_column(Word(16), server_default="flag")
+    on_mismatch: Mapped[str] = mapped_column(Word(16), server_default="flag")
+    retention_days: Mapped[int | None]
+    """Null: for ever."""
+    is_consent_required: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -91,6 +114,8 @@ class IdentityTable(Base):
     __table_args__ = (
         UniqueConstraint("collection_id", "identity_id"),
         Index(None, "collection_id", "id"),
+        Index(None, "collection_id", "enrolled_at"),
+        Index(None, "expires_at"),
         {"sqlite_autoincrement": True},
     )
 
@@ -99,8 +124,12 @@ class IdentityTable(Base):
     identity_id: Mapped[str] = mapped_column(String(128))
     name: Mapped[str | None] = mapped_column(String(256))
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSON)
+    consent: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    enrolled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """The last time. Null, which only an older version of the service leaves behind: as `updated_at`."""
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class FaceTable(Base):
@@ -110,6 +139,7 @@ class FaceTable(Base):
     __table_args__ = (
         UniqueConstraint("face_id"),
         Index(None, "identity_key"),
+        Index(None, "data_key_id"),
         Index(None, "collection_id", "id"),
         {"sqlite_autoincrement": True},
     )
@@ -120,7 +150,9 @@ class FaceTable(Base):
     identity_key: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
     model: Mapped[str] = mapped_column(String(128))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
-    """Unit-norm float32, little-endian."""
+    """Unit-norm float32, little-endian; sealed (`app.database.cipher`) where there is a data key."""
+    data_key_id: Mapped[int | None] = mapped_column(ForeignKey("data_keys.id"))
+    """The key cannot be deleted while a row needs it."""
     norm: Mapped[float] = mapped_column(Float)
     quality: Mapped[float | None] = mapped_column(Float)
     """0..1; null in faces that were enrolled before there was one."""
@@ -129,6 +161,33 @@ class FaceTable(Base):
     landmarks: Mapped[list[list[float]]] = mapped_column(JSON)
     image_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class CropTable(Base):
+    """The sealed crop that a face was embedded from; a table of its own, so that no other query reads it."""
+
+    __tablename__ = "crops"
+
+    __table_args__ = (Index(None, "data_key_id"),)
+
+    face_key: Mapped[int] = mapped_column(ForeignKey("faces.id", ondelete="CASCADE"), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    data_key_id: Mapped[int | None] = mapped_column(ForeignKey("data_keys.id"))
+
+
+class NextTemplateTable(Base):
+    """A face's template of another network than its collection's: the coming one's, or the one before's."""
+
+    __tablename__ = "next_templates"
+    __table_args__ = (Index(None, "data_key_id"),)
+
+    face_key: Mapped[int] = mapped_column(ForeignKey("faces.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str] = mapped_column(String(128), primary_key=True)
+    embedding: Mapped[bytes] = mapped_column(LargeBinary)
+    """As in faces, sealed for the face: a swap copies it as it is."""
+    data_key_id: Mapped[int | None] = mapped_column(ForeignKey("data_keys.id"))
+    norm: Mapped[float] = mapped_column(Float)
+    quality: Mapped[float | None] = mapped_column(Float)
 
 
 class ChangeTable(Base):
@@ -173,6 +232,31 @@ class EnrolmentTable(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+class DataKeyTable(Base):
+    """A key that templates are sealed with, wrapped by the master key. The newest one is in use."""
+
+    __tablename__ = "data_keys"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    wrapped: Mapped[bytes] = mapped_column(LargeBinary)
+    master: Mapped[str] = mapped_column(String(16))
+    """Fingerprint of the master key."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ClaimTable(Base):
+    """Work that one process at a time does, and until when whoever has claimed it keeps it."""
+
+    __tablename__ = "claims"
+    __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    holder: Mapped[str] = mapped_column(String(36))
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class KeyTable(Base):
     """An API key: its hash, and what it may be used for. None is ever deleted: the trail speaks of it."""
 
@@ -201,6 +285,60 @@ class KeyTable(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rate: Mapped[str | None] = mapped_column(String(32))
+    """As `100/minute`, or `none`; null: as the service's setting. So is `quota`."""
+    quota: Mapped[str | None] = mapped_column(String(32))
+
+
+class JobTable(Base):
+    """Long work: what is asked for, how far it is, and whose it is at the moment (its lease)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (UniqueConstraint("job_id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    job_id: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(32))
+    collection: Mapped[str | None] = mapped_column(String(64))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    place: Mapped[str | None] = mapped_column(String(36))
+    """The data folder whose processes may do it; null: all."""
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    done: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint: Mapped[dict[str, Any]] = mapped_column(JSON)
+    errors: Mapped[int] = mapped_column(BigInteger)
+    errors_kept: Mapped[int] = mapped_column(BigInteger)
+    """How many there were at the checkpoint."""
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    failure_code: Mapped[str | None] = mapped_column(String(64))
+    failure_detail: Mapped[str | None] = mapped_column(String(1024))
+    actor: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    attempts: Mapped[int]
+    deaths: Mapped[int]
+    """Processes that died in succession without reaching a checkpoint."""
+    owner: Mapped[str | None] = mapped_column(String(36))
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Without an owner: not before."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class JobErrorTable(Base):
+    """An item (a file, a line) that a job could not do; numbered from 1 in each job."""
+
+    __tablename__ = "job_errors"
+    __table_args__ = (UniqueConstraint("job_key", "number"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    job_key: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    number: Mapped[int] = mapped_column(BigInteger)
+    item: Mapped[str] = mapped_column(String(512))
+    code: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(String(1024))
 
 
 class AuditTable(Base):

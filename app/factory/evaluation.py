@@ -15,7 +15,8 @@ from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.degradation import degraded
 from app.evaluation.values import EmbeddedFace, Enrol
 from app.factory.networks import detector_of, embedder_of, open_embedder
-from app.factory.services import open_analysis, open_calibrations, open_packs, open_runtime
+from app.factory.services import open_analysis, open_packs, open_runtime
+from app.factory.serving import open_calibrations
 from app.imaging.decode import Limits, decode
 from app.inference.manifest import Manifest
 from app.inference.packs import Packs

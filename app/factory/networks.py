@@ -9,6 +9,7 @@ from app.detection.scrfd import Scrfd
 from app.detection.single_shot import Options, SingleShotDetector
 from app.embedding import Embedder, Preprocessing
 from app.errors import ManifestInvalid, SettingsInvalid
+from app.inference.batcher import Batching
 from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime
@@ -46,15 +47,18 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
     return detectors[0] if len(parts) == 1 else Cascade(detectors[0], networks[1], detectors[1])
 
 
-def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime) -> Embedder:
-    """Open the embedder of a pack; raises ManifestInvalid when its output is not what the manifest says."""
+def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:
+    """Open the embedder of a pack; raises ManifestInvalid when its output is not what the manifest says.
+
+    With `batching`, concurrent calls share its runs; the caller closes it.
+    """
     section = embedder_of(pack)
     session = Session(packs.verified(pack, section.file), runtime)
     (shape, *_) = session.output_shapes.values()
     if shape[-1] not in {None, section.dimension}:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
     preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
-    return Embedder(session, preprocessing)
+    return Embedder(session, preprocessing, batching)
 
 
 def _kind(manifest: Manifest) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from app.config import IndexKind, Settings
 from app.database.connection import Database
-from app.errors import SettingsInvalid
+from app.errors import PlainIndexRefused, SettingsInvalid
+from app.factory.keys import SnapshotSeal
 from app.identities.log import ChangeLog
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
@@ -16,6 +17,7 @@ from app.index.growing import GrowingIndex
 from app.index.milvus import MilvusIndex
 from app.index.milvus_engine import connect
 from app.index.protocol import LocalIndex
+from app.index.snapshot import erase_plain
 from app.recognition.projection import LocalProjection, Projection, SharedProjection
 
 _LEAST_COMPRESSED = 2_000  # templates that codes can be learnt from
@@ -26,7 +28,8 @@ class Projections:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
-        self._store = IdentityStore(database.engine)
+        self._vault = database.vault
+        self._store = IdentityStore(database.engine, database.vault)
         self._log = ChangeLog(database.engine)
         self._shared = SharedIndexes(database.engine)
 
@@ -34,19 +37,40 @@ class Projections:
         """Return a projection that is not open yet; raises SettingsInvalid, ProviderUnavailable, IndexUnavailable."""
         kind = IndexKind(collection.index_kind or self._settings.index)
         if kind is IndexKind.MILVUS:
+            self._require_accepted(collection)
             index = self._milvus(collection)
             return SharedProjection(
                 collection, self._store, self._log, shared=self._shared, index=index, drop=index.drop
             )
         folder = snapshot_folder(self._settings, collection)
-        return LocalProjection(collection, self._store, self._log, new_index=local_index(kind), folder=folder)
+        seal = SnapshotSeal(self._vault, collection.uid) if self._vault.is_on else None
+        return LocalProjection(
+            collection, self._store, self._log, new_index=local_index(kind), folder=folder, seal=seal
+        )
+
+    def erase_plain(self) -> None:
+        """With encryption, delete all snapshots in the data folder that are in plain, of whatever collection."""
+        folder = self._settings.data_dir / "index"
+        if self._vault.is_on and folder.is_dir():
+            for each in folder.iterdir():
+                erase_plain(each)
 
     def kinds(self) -> frozenset[str]:
         """Return the kinds of index that a collection can have here."""
         kinds = {IndexKind.AUTO, IndexKind.EXACT, IndexKind.COMPRESSED, self._settings.index}
-        if self._settings.milvus.address is not None:
+        if self._settings.milvus.address is not None and self._is_plain_accepted():
             kinds.add(IndexKind.MILVUS)
         return frozenset(kind.value for kind in kinds)
+
+    def _is_plain_accepted(self) -> bool:
+        return not self._vault.is_on or self._settings.encryption.allow_plain_index
+
+    def _require_accepted(self, collection: Collection) -> None:
+        if not self._is_plain_accepted():
+            raise PlainIndexRefused(
+                f"collection {collection.name!r} is searched by Milvus, which holds templates in plain: choose "
+                "another index, or say that this is accepted: ARCID_ENCRYPTION__ALLOW_PLAIN_INDEX=true"
+            )
 
     def _milvus(self, collection: Collection) -> MilvusIndex:
         address, token = self._settings.milvus.address, self._settings.milvus.token

@@ -1,5 +1,6 @@
 """Settings in, connected services out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -8,35 +9,54 @@ from app.access.service import Access
 from app.access.store import KeyStore
 from app.access.trail import Trail
 from app.config import Settings, shipped
+from app.database.cipher import Master, decoded
+from app.database.claims import Claims
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
+from app.database.scrubbing import Scrubber
+from app.embedding import Embedder
+from app.errors import SettingsInvalid
+from app.factory.batching import batching_of
+from app.factory.calibrating import calibration_work
+from app.factory.jobs import import_work, open_jobs
+from app.factory.keys import VaultSealer, read_master
+from app.factory.networks import detector_of, embedder_of
 from app.factory.projections import Projections
+from app.factory.reembedding import open_network_change, reembed_work
+from app.factory.serving import open_serving, require_networks
 from app.identities.collections import Collections
+from app.identities.crops import CropSealer, Sealer
 from app.identities.editing import Editing
 from app.identities.listing import Listing
 from app.identities.log import ChangeLog
+from app.identities.pages import IdentityPages
+from app.identities.reembedding import Reembedding
+from app.identities.retention import Retention
+from app.identities.roster import Roster
 from app.identities.store import IdentityStore
-from app.identities.values import Collection, Practice
-from app.imaging.decode import Limits
+from app.identities.values import Practice
 from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
-from app.observability.logs import get_logger
+from app.jobs.service import JobService
 from app.recognition.analysis import Analysis
-from app.recognition.calibration import Origin
-from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.collections import CollectionService, Usual
+from app.recognition.comparison import ComparisonService
+from app.recognition.disclosure import DisclosureService
 from app.recognition.enrolment import EnrolmentService
+from app.recognition.erasure import ErasureService
 from app.recognition.examination import ExaminationService
 from app.recognition.follower import Follower
 from app.recognition.gallery import Gallery
+from app.recognition.health import HealthService
+from app.recognition.housekeeping import Housekeeper
 from app.recognition.identification import IdentificationService
+from app.recognition.network_change import NetworkChange
 from app.recognition.people import PeopleService
-from app.recognition.policy import Policy, PolicyOf
+from app.recognition.policy import PolicyOf
+from app.recognition.serving import Serving
+from app.recognition.subjects import SubjectService
 from app.recognition.verification import VerificationService
-
-_log = get_logger(__name__)
 
 DEFAULT_COLLECTION = "default"
 
@@ -51,18 +71,34 @@ class Services:
     examination: ExaminationService
     collections: CollectionService
     people: PeopleService
+    health: HealthService
+    subjects: SubjectService
+    comparison: ComparisonService
+    erasure: ErasureService
+    disclosure: DisclosureService
     access: Access
     gallery: Gallery
     follower: Follower
+    housekeeper: Housekeeper
+    reembedding: Reembedding
+    network_change: NetworkChange
+    serving: Serving
+    jobs: JobService
     packs: Packs
     database: Database
     runtime: Runtime
     pack: Manifest
     embedder: EmbedderSection
     detector: str
+    embedders: Mapping[str, Embedder]
+    """Those opened so far, by model; each is closed with the services, and its batcher, if it has one, is measured."""
 
     def close(self) -> None:
-        """Stop following, write the last snapshots, let go of indexes and database."""
+        """Stop the job that is under way, stop batching and following, write the last snapshots, let go of all else."""
+        self.jobs.runner.stop()
+        for each in list(self.embedders.values()):
+            each.close()
+        self.housekeeper.stop()
         self.follower.stop()
         self.gallery.close()
         self.database.close()
@@ -95,14 +131,27 @@ def open_packs(settings: Settings) -> Packs:
 
 def open_database(settings: Settings) -> Database:
     """Open the database and its migrations; nothing is connected yet."""
-    return Database(database_url(settings), shipped("migrations"))
+    return Database(database_url(settings), shipped("migrations"), open_master(settings))
+
+
+def open_master(settings: Settings) -> Master | None:
+    """Return the master key that the settings name, None without encryption.
+
+    Raises MasterKeyInvalid, and SettingsInvalid where it is named twice.
+    """
+    encryption = settings.encryption
+    if encryption.key is not None and encryption.key_file is not None:
+        raise SettingsInvalid("name the master key once: ARCID_ENCRYPTION__KEY_FILE or ARCID_ENCRYPTION__KEY")
+    if encryption.key is not None:
+        return Master(decoded(encryption.key.get_secret_value()))
+    return read_master(encryption.key_file) if encryption.key_file is not None else None
 
 
 def open_store(settings: Settings) -> IdentityStore:
     """Open the store alone, without networks; raises SchemaOutdated."""
     database = open_database(settings)
-    database.schema.require_current()
-    return IdentityStore(database.engine)
+    database.require_current()
+    return IdentityStore(database.engine, database.vault)
 
 
 def open_keys(settings: Settings) -> KeyStore:
@@ -119,43 +168,14 @@ def open_trail(settings: Settings) -> Trail:
     return Trail(database.engine)
 
 
-def open_calibrations(settings: Settings, packs: Packs) -> Calibrations:
-    """Return the calibrations of the network and detector that are in use."""
-    origin = calibration_origin(settings, packs, is_flip_averaged=True)
-
-    def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - all that it is for
-        return file_name(
-            network_sha256=origin.network_sha256, detector=origin.detector, is_flip_averaged=is_flip_averaged
-        )
-
-    return Calibrations(shipped("models") / "calibrations", settings.data_dir / "calibrations", name_for)
-
-
-def calibration_origin(settings: Settings, packs: Packs, source: str = "", *, is_flip_averaged: bool) -> Origin:
-    """Return what a calibration of the network in use says of itself before anything is counted."""
-    pack = packs.manifest(settings.pack)
-    section = embedder_of(pack)
-    sha256 = packs.source_sha256(pack, section.file)
-    return Origin(sha256, section.model, detector_of(settings, pack), is_flip_averaged, 0, 0, 0, source)
-
-
 def new_practice(settings: Settings) -> Practice:
     """Return how faces are made in a collection that says nothing else."""
     return Practice(is_flip_averaged=settings.inference.flip)
 
 
 def open_policy_of(settings: Settings) -> PolicyOf:
-    """Return what tells the policy of a collection for the network in use."""
-    packs = open_packs(settings)
-    calibrations = open_calibrations(settings, packs)
-    fallback = embedder_of(packs.manifest(settings.pack)).threshold
-
-    def policy_of(collection: Collection) -> Policy:
-        practice = collection.practice
-        calibration = calibrations.of(collection.name, is_flip_averaged=practice.is_flip_averaged)
-        return Policy(calibration, fallback, practice.probe_quality)
-
-    return policy_of
+    """Return what tells the policy of a collection; no network is opened."""
+    return open_serving(settings, open_packs(settings), Runtime()).policy_of
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -164,36 +184,38 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 def open_analysis(settings: Settings, runtime: Runtime) -> Analysis:
-    """Open the networks and nothing else; raises NetworkError's children and SettingsInvalid."""
-    packs = open_packs(settings)
-    pack = packs.manifest(settings.pack)
-    detector_name = detector_of(settings, pack)
-    detector = open_detector(packs, detector_name, runtime, settings)
-    embedder = open_embedder(packs, pack, runtime)
-    _log.info("networks.opened", pack=pack.name, detector=detector_name, provider=runtime.provider.value)
-    return Analysis(
-        detector,
-        embedder,
-        limits=Limits(settings.limits.photo_bytes, settings.limits.photo_pixels),
-        detection_side=settings.detection.longest_side,
-    )
+    """Open the networks of ARCID_PACK and nothing else; raises NetworkError's children and SettingsInvalid."""
+    serving = open_serving(settings, open_packs(settings), runtime)
+    return serving.analysis(serving.default)
 
 
-def open_services(settings: Settings) -> Services:
+def sealer_of(database: Database) -> Sealer | None:
+    """Return what encrypts crops; None, as long as no encryption is set up."""
+    return VaultSealer(database.vault) if database.vault.is_on else None
+
+
+def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     """Open everything: networks checked and loaded, database current, index built.
 
+    Crops are sealed by `sealer` instead of what the settings say, if there is one.
     Raises NetworkError's children, SchemaOutdated, SettingsInvalid: each says what to do.
     """
     packs = open_packs(settings)
     pack = packs.manifest(settings.pack)
     section = embedder_of(pack)
     runtime = open_runtime(settings)
-    analysis = open_analysis(settings, runtime)
+    embedders: dict[str, Embedder] = {}
+    serving = open_serving(settings, packs, runtime, batching=batching_of(settings, runtime), embedders=embedders)
+    require_networks(packs, serving.all)
+    serving.analysis(serving.default)  # the others when they are needed: a network takes memory
     database = open_database(settings)
-    database.schema.require_current()
+    database.occupy()
+    database.require_current()
     projections = Projections(settings, database)
-    store = IdentityStore(database.engine)
-    gallery = Gallery(store, projections.new, model=section.model, dimension=section.dimension)
+    projections.erase_plain()
+    store = IdentityStore(database.engine, database.vault)
+    further = {each.model: each.dimension for each in serving.all}
+    gallery = Gallery(store, projections.new, model=section.model, dimension=section.dimension, further=further)
     gallery.ensure(DEFAULT_COLLECTION, new_practice(settings))
     gallery.open()
     follower = Follower(
@@ -204,29 +226,70 @@ def open_services(settings: Settings) -> Services:
         keep=timedelta(days=settings.gallery.log_days),
     )
     follower.start()
+    scrubber = Scrubber(database.engine)
+    housekeeper = Housekeeper(
+        gallery,
+        Retention(database.engine),
+        Claims(database.engine),
+        scrubber,
+        every=settings.gallery.sweep_seconds,
+    )
+    housekeeper.start()
 
-    policy_of = open_policy_of(settings)
-    calibrations = open_calibrations(settings, packs)
+    analysis_of, policy_of = serving.analysis_of, serving.policy_of
+    sealer = sealer or sealer_of(database)
+    crops = CropSealer(sealer) if sealer is not None else None
     usual = Usual(DEFAULT_COLLECTION, new_practice(settings), projections.kinds())
-    listing = Listing(database.engine)
+    listing = Listing(database.engine, database.vault)
+    enrolment = EnrolmentService(analysis_of, gallery, policy_of, crops=crops)
+    identification = IdentificationService(analysis_of, gallery, policy_of)
+    people = PeopleService(gallery, listing, Editing(database.engine))
+    erasure = ErasureService(gallery, scrubber)
+    roster = Roster(database.engine)
+    network_change = open_network_change(settings, database, gallery, serving, crops)
+    kinds = {
+        "import": import_work(settings, database, enrolment, gallery),
+        "calibrate": calibration_work(settings, packs, serving, store),
+        "reembed": reembed_work(network_change),
+    }
+    jobs = open_jobs(settings, database, gallery, kinds)
+    jobs.runner.start()
     return Services(
-        enrolment=EnrolmentService(analysis, gallery, policy_of),
-        verification=VerificationService(analysis, gallery, policy_of),
-        identification=IdentificationService(analysis, gallery, policy_of),
-        examination=ExaminationService(
-            analysis,
-            lambda is_flip_averaged: calibrations.shipped(is_flip_averaged=is_flip_averaged),
-            is_flip_averaged=settings.inference.flip,
+        enrolment=enrolment,
+        verification=VerificationService(analysis_of, gallery, policy_of),
+        identification=identification,
+        examination=ExaminationService(serving, is_flip_averaged=settings.inference.flip),
+        collections=CollectionService(
+            gallery,
+            store,
+            Collections(database.engine),
+            listing,
+            usual,
+            serving=serving,
+            has_sealer=crops is not None,
+            scrubber=scrubber,
         ),
-        collections=CollectionService(gallery, store, Collections(database.engine), listing, usual),
-        people=PeopleService(gallery, listing, Editing(database.engine)),
+        people=people,
+        health=HealthService(gallery, IdentityPages(database.engine, store), policy_of),
+        subjects=SubjectService(
+            analysis_of, gallery, listing, roster, enrolment=enrolment, people=people, erasure=erasure
+        ),
+        comparison=ComparisonService(analysis_of, gallery, listing, policy_of, identification),
+        erasure=erasure,
+        disclosure=DisclosureService(gallery, listing, Trail(database.engine)),
         access=Access(KeyStore(database.engine)),
         gallery=gallery,
         follower=follower,
+        housekeeper=housekeeper,
+        reembedding=Reembedding(database.engine, crops, database.vault),
+        network_change=network_change,
+        serving=serving,
+        jobs=jobs,
         packs=packs,
         database=database,
         runtime=runtime,
         pack=pack,
         embedder=section,
         detector=detector_of(settings, pack),
+        embedders=embedders,
     )

@@ -18,7 +18,7 @@ from app.database.tables import (
     IdentityTable,
     SharedIndexTable,
 )
-from app.errors import CollectionNotEmpty, PreconditionFailed
+from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
 from app.identities import log, rows
 from app.identities.values import Collection, Practice
 
@@ -36,17 +36,19 @@ class Collections:
     def change(self, name: str, changes: Mapping[str, Any], versions: AnyOf[str] | None = None) -> Collection:
         """Change how a collection's faces are made and judged: `changes` are fields of `Practice`.
 
-        Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted, and
-        CollectionNotEmpty for another flip averaging once faces are enrolled.
+        Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted,
+        CollectionNotEmpty for another flip averaging or detector once faces are enrolled, and RequestInvalid where a
+        threshold and an error rate would both decide.
         """
         with Session(self._writing) as session, session.begin():
             collection = _locked(session, name, versions)
             practice: Practice = replace(collection.practice, **changes)
-            if collection.faces and practice.is_flip_averaged != collection.practice.is_flip_averaged:
+            if collection.faces and _how_made(practice) != _how_made(collection.practice):
                 raise CollectionNotEmpty(
-                    f"faces are enrolled in collection {name!r}: flip averaging cannot change any more; create another "
-                    "collection"
+                    f"faces are enrolled in collection {name!r}: flip averaging and detector cannot change any more; "
+                    "create another collection"
                 )
+            require_one_rule(practice)
             session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
             changed = replace(collection, practice=practice, revision=log.next_revision(session, collection))
             audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(practice))
@@ -62,6 +64,18 @@ class Collections:
             audit.append(
                 session, Action.COLLECTION_DELETED, collection=collection.name, detail={"faces": collection.faces}
             )
+
+
+def require_one_rule(practice: Practice) -> None:
+    """Raise RequestInvalid where both a threshold and an error rate would decide."""
+    if practice.threshold is not None and (practice.max_fmr is not None or practice.max_fpir is not None):
+        detail = "a collection has either a threshold or max_fmr and max_fpir; null takes back what is there"
+        raise RequestInvalid(detail, [{"field": "threshold", "detail": detail}])
+
+
+def _how_made(practice: Practice) -> tuple[bool, str | None]:
+    """Return what all embeddings of a collection must share."""
+    return practice.is_flip_averaged, practice.detector
 
 
 def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:

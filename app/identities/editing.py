@@ -15,7 +15,7 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import PreconditionFailed
-from app.identities import log, rows
+from app.identities import consent, log, retention, rows
 from app.identities.records import IdentityRecord, PersonChange
 from app.identities.values import Collection, Person
 
@@ -50,9 +50,14 @@ class Editing:
                 identity.name = change.name
             if change.has_metadata:
                 identity.metadata_ = dict(change.metadata or {})
+            if change.has_consent:
+                identity.consent = consent.stored(change.consent)
+            if change.has_expires_at:
+                identity.expires_at = change.expires_at
             identity.updated_at = datetime.now(UTC)
             session.flush()
             what = {"name": change.has_name, "metadata": change.has_metadata}
+            what |= {"consent": change.has_consent, "expires_at": change.has_expires_at}
             audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
             return Edited(identity_id, revision)
 
@@ -75,6 +80,7 @@ class Editing:
             )
             target.name = target.name if target.name is not None else source.name
             target.metadata_ = {**source.metadata_, **target.metadata_}
+            retention.take_over(source, target)
             target.updated_at = datetime.now(UTC)
             session.delete(source)
             _count(session, collection, identities=-1)
@@ -91,7 +97,7 @@ class Editing:
         """Give a face to another person, who is created if new; without faces, the one who had it is gone.
 
         Answers of enrolments about the one who had it are deleted: they tell of a face that is no longer theirs. Raises
-        FaceUnknown.
+        FaceUnknown, ConsentMissing.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
@@ -102,7 +108,10 @@ class Editing:
             source = session.get_one(IdentityTable, face.identity_key)
             if source.identity_id == identity_id:
                 return Edited(identity_id, revision)
+            enrolled_at = (rows.identity(session, collection, identity_id) or source).enrolled_at
             target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
+            target.enrolled_at = enrolled_at  # no photo has come
+            consent.require(session, collection, target, now)
             face.identity_key = target.id
             source.updated_at = now
             session.flush()

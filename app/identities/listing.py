@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, func, or_, select
 
-from app.database.tables import CollectionTable, FaceTable, IdentityTable
-from app.identities import rows
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.identities import consent, retention, rows
 from app.identities.records import FaceRecord, IdentityRecord, Page
-from app.identities.values import Collection
+from app.identities.values import Collection, JsonObject
 
 _COUNTED = (
     select(func.count(FaceTable.id)).where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable)
@@ -24,8 +25,10 @@ _IDENTITIES = select(
     IdentityTable.metadata_.label("person_metadata"),
     IdentityTable.created_at,
     IdentityTable.updated_at,
+    IdentityTable.consent,
+    *retention.TERMS,
     _COUNTED.label("faces"),
-)
+).join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
 _FACES = select(
     FaceTable.id,
     FaceTable.face_id,
@@ -44,8 +47,10 @@ _FACES = select(
 class Listing:
     """Pages of collections, identities and faces, and one of each."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are in plain."""
         self._reading = engine.execution_options(is_reader=True)
+        self._vault = vault or Vault(engine)
 
     def collections(self, *, after: int, limit: int) -> Page[Collection]:
         """Return the collections with keys above `after`."""
@@ -79,25 +84,46 @@ class Listing:
         return _identity(row)
 
     def faces(
-        self, collection: Collection, *, after: int, limit: int, identity_id: str | None = None
+        self,
+        collection: Collection,
+        *,
+        after: int,
+        limit: int,
+        identity_id: str | None = None,
+        has_embedding: bool = False,
     ) -> Page[FaceRecord]:
         """Return the faces with keys above `after`, all or those of one identity (none if it is unknown)."""
         query = _FACES.where(FaceTable.collection_id == collection.key, FaceTable.id > after)
         if identity_id is not None:
             query = query.where(IdentityTable.identity_id == identity_id)
+        if has_embedding:
+            query = query.add_columns(FaceTable.embedding, FaceTable.data_key_id)
         read, after_this = self._page(query.order_by(FaceTable.id), limit)
-        return Page([_face(row) for row in read], after_this)
+        return Page([self._with_embedding(row) if has_embedding else _face(row) for row in read], after_this)
 
     def face(self, collection: Collection, face_id: str, *, has_embedding: bool = False) -> FaceRecord:
         """Return one face, with its embedding if wanted; raises FaceUnknown."""
         query = _FACES.where(FaceTable.collection_id == collection.key, FaceTable.face_id == face_id)
         if has_embedding:
-            query = query.add_columns(FaceTable.embedding)
+            query = query.add_columns(FaceTable.embedding, FaceTable.data_key_id)
         with self._reading.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise rows.no_face(collection, face_id)
-        return replace(_face(row), embedding=rows.vectors([row.embedding])[0]) if has_embedding else _face(row)
+        return self._with_embedding(row) if has_embedding else _face(row)
+
+    def answers(self, collection: Collection, identity_id: str) -> list[JsonObject]:
+        """Return the stored answers of enrolments about an identity."""
+        query = (
+            select(EnrolmentTable.answer)
+            .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+            .order_by(EnrolmentTable.id)
+        )
+        with self._reading.connect() as connection:
+            return list(connection.scalars(query))
+
+    def _with_embedding(self, row: Row[*tuple[Any, ...]]) -> FaceRecord:
+        return replace(_face(row), embedding=rows.vectors([row], self._vault)[0])
 
     def _page(self, query: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], int | None]:
         """Return at most `limit` rows, and the last one's key if there are more."""
@@ -108,7 +134,16 @@ class Listing:
 
 def _identity(row: Row[*tuple[Any, ...]]) -> IdentityRecord:
     return IdentityRecord(
-        row.id, row.identity_id, row.name, row.person_metadata, row.faces, row.created_at, row.updated_at
+        row.id,
+        row.identity_id,
+        row.name,
+        row.person_metadata,
+        row.faces,
+        row.created_at,
+        row.updated_at,
+        consent.value(row.consent),
+        retention.ends_at(row),
+        row.expires_at,
     )
 
 

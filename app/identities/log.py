@@ -15,7 +15,7 @@ from app.identities.values import Collection, Tail
 def next_revision(session: Session, collection: Collection) -> int:
     """Begin a write: take the collection's row lock, which puts its writers in order, and return the new revision.
 
-    Raises CollectionUnknown when it was deleted meanwhile.
+    Raises CollectionUnknown when it was deleted meanwhile. Who writes templates asks `rows.require_unswitched` next.
     """
     revision: int | None = session.scalar(
         update(CollectionTable)
@@ -66,7 +66,10 @@ class ChangeLog:
         with self._reading.connect() as connection:
             # The revision first: what commits meanwhile belongs to a later one and is left for the next time.
             current = connection.execute(
-                select(CollectionTable.revision, CollectionTable.log_from).where(CollectionTable.id == collection.key)
+                select(CollectionTable.revision, CollectionTable.log_from).where(
+                    CollectionTable.id == collection.key,
+                    CollectionTable.uid == collection.uid,  # the log of another network's templates is of no use
+                )
             ).one_or_none()
             if current is None or not current.log_from <= revision <= current.revision:
                 return None

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from app.faces import Box, Floats
-from app.identities.values import JsonObject
+from app.identities.values import Consent, JsonObject
 
 Record = TypeVar("Record")
 
@@ -20,7 +20,11 @@ class Page(Generic[Record]):
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """An identity without its templates; `faces` counts them."""
+    """An identity without its templates; `faces` counts them.
+
+    From `ends_at` on it is found no more, and is erased: at `expires_at`, or when the collection's retention is over,
+    whichever comes first.
+    """
 
     key: int
     identity_id: str
@@ -29,6 +33,9 @@ class IdentityRecord:
     faces: int
     created_at: datetime
     updated_at: datetime
+    consent: Consent | None = None
+    ends_at: datetime | None = None
+    expires_at: datetime | None = None
 
     @property
     def version(self) -> str:
@@ -61,9 +68,13 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """What changes of an identity; what `has_name` and `has_metadata` do not name stays."""
+    """What changes of an identity; what `has_name` and its like do not name stays."""
 
     name: str | None = None
     metadata: JsonObject | None = None
     has_name: bool = False
     has_metadata: bool = False
+    consent: Consent | None = None
+    expires_at: datetime | None = None
+    has_consent: bool = False
+    has_expires_at: bool = False

@@ -5,13 +5,16 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, delete, or_, select
+from sqlalchemy import Connection, Row, delete, or_, select
 from sqlalchemy.orm import Session
 
+from app.database.cipher import Context
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
-from app.errors import CollectionUnknown, FaceUnknown, IdentityUnknown
+from app.database.vault import Vault
+from app.errors import CollectionSwitched, CollectionUnknown, FaceUnknown, IdentityUnknown
 from app.faces import Floats
-from app.identities.values import Collection, Person, Practice
+from app.identities import consent
+from app.identities.values import Collection, Person, Practice, Reaction
 
 VECTOR = np.dtype("<f4")
 COLLECTIONS = select(
@@ -26,8 +29,19 @@ COLLECTIONS = select(
     CollectionTable.is_flip_averaged,
     CollectionTable.enrol_quality,
     CollectionTable.probe_quality,
+    CollectionTable.on_duplicate,
+    CollectionTable.on_mismatch,
     CollectionTable.index_kind,
+    CollectionTable.detector,
+    CollectionTable.max_fmr,
+    CollectionTable.max_fpir,
+    CollectionTable.threshold,
+    CollectionTable.is_crop_kept,
+    CollectionTable.retention_days,
+    CollectionTable.is_consent_required,
 )
+TEMPLATE = (FaceTable.face_id, FaceTable.embedding, FaceTable.data_key_id)
+"""What a query has to ask for so that `vectors` can read its rows."""
 
 
 def collection(row: Row[*tuple[Any, ...]]) -> Collection:
@@ -41,7 +55,20 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
         row.revision,
         row.faces,
         row.identities,
-        Practice(row.is_flip_averaged, row.enrol_quality, row.probe_quality),
+        Practice(
+            row.is_flip_averaged,
+            row.enrol_quality,
+            row.probe_quality,
+            detector=row.detector,
+            max_fmr=row.max_fmr,
+            max_fpir=row.max_fpir,
+            threshold=row.threshold,
+            is_crop_kept=row.is_crop_kept,
+            on_duplicate=Reaction(row.on_duplicate),
+            on_mismatch=Reaction(row.on_mismatch),
+            retention_days=row.retention_days,
+            is_consent_required=row.is_consent_required,
+        ),
         row.index_kind,
     )
 
@@ -49,6 +76,21 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
 def unknown(name: str) -> CollectionUnknown:
     """Say that there is no collection of this name."""
     return CollectionUnknown(f"there is no collection {name!r}")
+
+
+def switched(of: Collection) -> CollectionSwitched:
+    """Say that a collection has gone over to another network."""
+    return CollectionSwitched(f"collection {of.name!r} has just gone over to another network; try again")
+
+
+def require_unswitched(connection: Connection | Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection has, in this transaction, the network that the value says.
+
+    One that was deleted passes.
+    """
+    uid = connection.scalar(select(CollectionTable.uid).where(CollectionTable.id == of.key))
+    if uid is not None and uid != of.uid:
+        raise switched(of)
 
 
 def nobody(of: Collection, identity_id: str) -> IdentityUnknown:
@@ -61,9 +103,15 @@ def no_face(of: Collection, face_id: str) -> FaceUnknown:
     return FaceUnknown(f"there is no face {face_id!r} in collection {of.name!r}")
 
 
-def vectors(blobs: Iterable[bytes]) -> Floats:
-    """Return stored embeddings as an array (n, d)."""
-    return np.stack([np.frombuffer(blob, VECTOR) for blob in blobs]).astype(np.float32)
+def template_of(face_id: str) -> Context:
+    """Return what a face's template is sealed as: it opens as no other face's."""
+    return Context("template", face_id)
+
+
+def vectors(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault) -> Floats:
+    """Return the stored embeddings of rows with TEMPLATE as an array (n, d)."""
+    opened = (vault.open(template_of(row.face_id), row.embedding, row.data_key_id) for row in read)
+    return np.stack([np.frombuffer(blob, VECTOR) for blob in opened]).astype(np.float32)
 
 
 def identity(session: Session, of: Collection, identity_id: str) -> IdentityTable | None:
@@ -92,20 +140,26 @@ def identity_row(session: Session, of: Collection, person: Person, now: datetime
             collection_id=of.key, identity_id=person.identity_id, metadata_={}, created_at=now, updated_at=now
         )
         session.add(row)
-    row.updated_at = now
+    row.updated_at = row.enrolled_at = now
     if person.name is not None:
         row.name = person.name
     if person.metadata is not None:
         row.metadata_ = dict(person.metadata)
+    if person.terms.consent is not None:
+        row.consent = consent.stored(person.terms.consent)
+    if person.terms.expires_at is not None:
+        row.expires_at = person.terms.expires_at
     session.flush()
     return row, is_new
 
 
-def forget_answers(session: Session, of: Collection, identity_id: str) -> None:
-    """Delete the answers about an identity; those of before it was noted whom they are about go as well."""
-    session.execute(
-        delete(EnrolmentTable).where(
-            EnrolmentTable.collection_id == of.key,
-            or_(EnrolmentTable.identity_id == identity_id, EnrolmentTable.identity_id.is_(None)),
-        )
+def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
+    """Delete the answers about an identity; those of before it was noted whom they are about go as well.
+
+    Return how many there were.
+    """
+    gone = delete(EnrolmentTable).where(
+        EnrolmentTable.collection_id == of.key,
+        or_(EnrolmentTable.identity_id == identity_id, EnrolmentTable.identity_id.is_(None)),
     )
+    return len(session.execute(gone.returning(EnrolmentTable.id)).all())

@@ -16,17 +16,19 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
 from app.errors import (
     CollectionExists,
     IdempotencyConflict,
 )
 from app.faces import Floats
-from app.identities import log, rows
+from app.identities import consent, crops, log, photos, retention, rows
 from app.identities.collections import Collections
 from app.identities.restriction import Where, restricted
 from app.identities.values import (
     Collection,
     Enrolled,
+    JsonObject,
     Keys,
     NewFace,
     Owner,
@@ -43,12 +45,14 @@ _ENROLLED = (
         IdentityTable.id.label("identity_key"),
         IdentityTable.identity_id,
         IdentityTable.name,
+        *retention.TERMS,
         FaceTable.id,
-        FaceTable.face_id,
-        FaceTable.embedding,
+        *rows.TEMPLATE,
         FaceTable.quality,
+        FaceTable.model,
     )
     .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
+    .join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
     .order_by(IdentityTable.id, FaceTable.id)
 )
 _READ_AT_ONCE = 10_000
@@ -60,9 +64,11 @@ _REMEMBER = timedelta(hours=24)
 class IdentityStore:
     """The only place where SQL about identities is written. Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are kept in plain."""
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
+        self._vault = vault or Vault(engine)
 
     def create_collection(
         self,
@@ -113,16 +119,27 @@ class IdentityStore:
             return [rows.collection(row) for row in connection.execute(rows.COLLECTIONS.order_by(CollectionTable.name))]
 
     def enrol(
-        self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None = None
+        self,
+        collection: Collection,
+        person: Person,
+        faces: Sequence[NewFace],
+        retry: Retry | None = None,
+        *,
+        only_new: bool = False,
     ) -> Written:
         """Store faces of one person, creating the identity on its first face.
 
+        With `only_new`, faces whose photo this person was enrolled with already are left out; when that leaves none,
+        nothing at all is written.
+
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
-        IdempotencyConflict when the key was used for another request.
+        IdempotencyConflict when the key was used for another request. Raises CollectionSwitched where the vectors are
+        no longer of the collection's network.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
+            rows.require_unswitched(session, collection)
             if retry is not None:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
                 session.execute(
@@ -136,8 +153,14 @@ class IdentityStore:
                     session.rollback()
                     return Written((), earlier_answer=answer)
                 session.add(_enrolment_row(collection, person, retry, now))
+            if only_new:
+                faces = photos.without_known(session, collection, person.identity_id, faces)
+                if not faces:
+                    session.rollback()
+                    return Written(())
             identity, is_new = rows.identity_row(session, collection, person, now)
-            new = [_face_row(face, collection, identity, now) for face in faces]
+            consent.require(session, collection, identity, now)
+            new = [self._face_row(session, face, collection, identity, now) for face in faces]
             session.add_all(new)
             session.execute(
                 update(CollectionTable)
@@ -146,6 +169,7 @@ class IdentityStore:
             )
             session.flush()
             keys = [row.id for row in new]
+            crops.put(session, zip(keys, faces, strict=True))
             log.append(session, collection, revision, keys, is_removal=False, now=now)
             audit.append(
                 session,
@@ -154,28 +178,32 @@ class IdentityStore:
                 subject=person.identity_id,
                 detail={"faces": [face.face_id for face in faces], "is_new": is_new},
             )
-            return Written(keys, revision)
+            return Written(keys, revision, is_new=is_new, faces=faces)
 
-    def remove_identity(self, collection: Collection, identity_id: str) -> Removed:
-        """Delete an identity, its faces and the answers about it; raises IdentityUnknown."""
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Removed:
+        """Delete an identity, its faces and the answers about it; raises IdentityUnknown.
+
+        With `only_expired` one whose time is not over (any more) counts as unknown.
+        """
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
             identity = rows.identity(session, collection, identity_id)
-            if identity is None:
+            if identity is None or (only_expired and not retention.has_expired(session, identity, datetime.now(UTC))):
                 raise rows.nobody(collection, identity_id)
-            faces = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id)).all()
+            whose = select(FaceTable.id, FaceTable.face_id).where(FaceTable.identity_key == identity.id)
+            faces = session.execute(whose.order_by(FaceTable.id)).all()
             session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
             session.delete(identity)
-            rows.forget_answers(session, collection, identity_id)
-            removed = self._removed(session, collection, revision, faces, identities=1)
-            audit.append(
+            return self._removed(
                 session,
-                Action.IDENTITY_DELETED,
-                collection=collection.name,
-                subject=identity_id,
+                collection,
+                revision,
+                [(face.id, face.face_id) for face in faces],
+                identity_id=identity_id,
+                is_whole=True,
+                action=Action.IDENTITY_EXPIRED if only_expired else Action.IDENTITY_DELETED,
                 detail={"faces": len(faces)},
             )
-            return removed
 
     def remove_face(self, collection: Collection, face_id: str) -> Removed:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
@@ -192,28 +220,40 @@ class IdentityStore:
                 session.delete(identity)
             else:
                 identity.updated_at = datetime.now(UTC)
-            rows.forget_answers(session, collection, identity.identity_id)
-            removed = self._removed(session, collection, revision, [face.id], identities=int(is_last))
-            audit.append(
+            return self._removed(
                 session,
-                Action.FACE_DELETED,
-                collection=collection.name,
-                subject=identity.identity_id,
+                collection,
+                revision,
+                [(face.id, face_id)],
+                identity_id=identity.identity_id,
+                is_whole=is_last,
+                action=Action.FACE_DELETED,
                 detail={"face": face_id, "is_last": is_last},
             )
-            return removed
 
     @staticmethod
     def _removed(
-        session: Session, collection: Collection, revision: int, keys: Sequence[int], *, identities: int
+        session: Session,
+        collection: Collection,
+        revision: int,
+        faces: Sequence[tuple[int, str]],
+        *,
+        identity_id: str,
+        is_whole: bool,
+        action: Action,
+        detail: JsonObject,
     ) -> Removed:
+        keys, now = [key for key, _ in faces], datetime.now(UTC)
+        answers = rows.forget_answers(session, collection, identity_id)
         session.execute(
             update(CollectionTable)
             .where(CollectionTable.id == collection.key)
-            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - identities)
+            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
         )
-        log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
-        return Removed(keys, revision)
+        log.append(session, collection, revision, keys, is_removal=True, now=now)
+        noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
+        face_ids = [face_id for _, face_id in faces]
+        return Removed(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
         """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enrol`."""
@@ -226,10 +266,11 @@ class IdentityStore:
     ) -> Iterator[tuple[Keys, Floats]]:
         """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
 
-        All of them, or those with keys from `first` to `last`, both included.
+        All of them, or those with keys from `first` to `last`, both included. Raises CollectionSwitched once they are
+        no longer of the collection's network.
         """
         query = (
-            select(FaceTable.id, FaceTable.embedding)
+            select(FaceTable.id, *rows.TEMPLATE)
             .where(FaceTable.collection_id == collection.key)
             .order_by(FaceTable.id)
             .limit(_READ_AT_ONCE)
@@ -239,42 +280,52 @@ class IdentityStore:
         while True:
             with self._reading.connect() as connection:
                 read = connection.execute(query.where(FaceTable.id >= first)).all()
+                rows.require_unswitched(connection, collection)
             if not read:
                 return
             first = read[-1].id + 1
-            yield np.array([row.id for row in read], np.int64), rows.vectors(row.embedding for row in read)
+            yield np.array([row.id for row in read], np.int64), rows.vectors(read, self._vault)
 
-    def templates_of(self, keys: Sequence[int]) -> Iterator[tuple[Keys, Floats]]:
-        """Yield these keys and their vectors, some hundred at a time; a key that is gone is left out."""
+    def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[tuple[Keys, Floats]]:
+        """Yield these keys and their vectors, some hundred at a time; a key that is gone is left out.
+
+        With their `collection`, raises CollectionSwitched once they are no longer of its network.
+        """
         for start in range(0, len(keys), _ASK_AT_ONCE):
-            query = select(FaceTable.id, FaceTable.embedding).where(
-                FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE])
-            )
+            query = select(FaceTable.id, *rows.TEMPLATE).where(FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE]))
             with self._reading.connect() as connection:
                 read = connection.execute(query).all()
+                if collection is not None:
+                    rows.require_unswitched(connection, collection)
             if read:
-                yield np.array([row.id for row in read], np.int64), rows.vectors(row.embedding for row in read)
+                yield np.array([row.id for row in read], np.int64), rows.vectors(read, self._vault)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
-        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
+        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown.
+
+        Who has expired is unknown already, as in `owners_with_faces`.
+        """
         with self._reading.connect() as connection:
             read = connection.execute(
                 _ENROLLED.where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
             ).all()
-        if not read:
+        if not read or retention.is_over(read[0], datetime.now(UTC)):
             raise rows.nobody(collection, identity_id)
-        return _enrolled(read)
+        return self._enrolled(read)
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
         """Return the identities to whom any of these faces belong, each once and with all its faces."""
         wanted = sorted(set(keys))
         found: dict[int, Enrolled] = {}
+        now = datetime.now(UTC)
         with self._reading.connect() as connection:
             for start in range(0, len(wanted), _ASK_AT_ONCE):
                 owners = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
                 read = connection.execute(_ENROLLED.where(IdentityTable.id.in_(owners))).all()
                 for key, group in groupby(read, key=attrgetter("identity_key")):
-                    found[key] = _enrolled(list(group))
+                    faces = list(group)
+                    if not retention.is_over(faces[0], now):
+                        found[key] = self._enrolled(faces)
         return list(found.values())
 
     def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
@@ -296,23 +347,49 @@ class IdentityStore:
         with self._reading.connect() as connection:
             return restricted(connection, collection, where)
 
+    def has_photo(self, collection: Collection, identity_id: str, image_sha256: str) -> bool:
+        """Say whether a person is enrolled with this very photo."""
+        with Session(self._reading) as session:
+            return bool(photos.known(session, collection, identity_id, [image_sha256]))
+
     def face_count(self, collection: Collection) -> int:
         """Return how many faces are enrolled in a collection."""
         with self._reading.connect() as connection:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
             return connection.scalar(counted) or 0
 
+    def _enrolled(self, read: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
+        qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in read]
+        return Enrolled(
+            read[0].identity_id,
+            read[0].name,
+            np.array([row.id for row in read], np.int64),
+            tuple(row.face_id for row in read),
+            rows.vectors(read, self._vault),
+            np.array(qualities, np.float32),
+            read[0].model,
+        )
 
-def _enrolled(read: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
-    qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in read]
-    return Enrolled(
-        read[0].identity_id,
-        read[0].name,
-        np.array([row.id for row in read], np.int64),
-        tuple(row.face_id for row in read),
-        rows.vectors(row.embedding for row in read),
-        np.array(qualities, np.float32),
-    )
+    def _face_row(
+        self, session: Session, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime
+    ) -> FaceTable:
+        template = face.vector.astype(rows.VECTOR).tobytes()
+        sealed = self._vault.seal(session, rows.template_of(face.face_id), template)
+        return FaceTable(
+            face_id=face.face_id,
+            collection_id=collection.key,
+            identity_key=identity.id,
+            model=collection.model,
+            embedding=sealed.data,
+            data_key_id=sealed.data_key_id,
+            norm=face.norm,
+            quality=face.quality,
+            detection_score=face.detection.score,
+            box=list(face.detection.box),
+            landmarks=face.detection.landmarks.tolist(),
+            image_sha256=face.image_sha256,
+            created_at=now,
+        )
 
 
 def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable | None:
@@ -326,23 +403,6 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
     if earlier is not None and earlier.request_sha256 != retry.request_sha256:
         raise IdempotencyConflict("this Idempotency-Key was used for another request; take a new one")
     return earlier
-
-
-def _face_row(face: NewFace, collection: Collection, identity: IdentityTable, now: datetime) -> FaceTable:
-    return FaceTable(
-        face_id=face.face_id,
-        collection_id=collection.key,
-        identity_key=identity.id,
-        model=collection.model,
-        embedding=face.vector.astype(rows.VECTOR).tobytes(),
-        norm=face.norm,
-        quality=face.quality,
-        detection_score=face.detection.score,
-        box=list(face.detection.box),
-        landmarks=face.detection.landmarks.tolist(),
-        image_sha256=face.image_sha256,
-        created_at=now,
-    )
 
 
 def _enrolment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrolmentTable:

@@ -2,35 +2,61 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.database.audit import Noted
+from app.database.vault import Sealed
 from app.faces import Detection, Floats
 
 JsonObject = Mapping[str, Any]
 Keys = NDArray[np.int64]
 
 
+class Reaction(StrEnum):
+    """What an enrolment does about faces that seem to be somebody else's: refuse them, say so, or not even look."""
+
+    REJECT = "reject"
+    FLAG = "flag"
+    ALLOW = "allow"
+
+
 @dataclass(frozen=True, slots=True)
 class Practice:
-    """How a collection's faces are made and which are good enough (quality, 0..1).
+    """How a collection's faces are made, which are good enough (quality, 0..1), and what decides.
 
-    `is_flip_averaged` is fixed by the first face. Below `enrol_quality` a photo is not enrolled; below `probe_quality`
-    a probe is at best a possible match.
+    `is_flip_averaged` and `detector` are fixed by the first face. Below `enrol_quality` a photo is not enrolled; below
+    `probe_quality` a probe is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both, hold
+    where a request says nothing. None is the service's default. With `is_crop_kept` the crops of enrolled faces are
+    stored, sealed. `on_duplicate` is for faces that look like another identity, `on_mismatch` for those that do not
+    look like their own. Who was last enrolled `retention_days` ago is found no more, and is erased; None keeps people
+    for ever. With `is_consent_required` nobody is enrolled whose consent is not noted, or has ended.
     """
 
     is_flip_averaged: bool = True
     enrol_quality: float = 0.25
     probe_quality: float = 0.2
+    detector: str | None = None
+    max_fmr: float | None = None
+    max_fpir: float | None = None
+    threshold: float | None = None
+    is_crop_kept: bool = False
+    on_duplicate: Reaction = Reaction.FLAG
+    on_mismatch: Reaction = Reaction.FLAG
+    retention_days: int | None = None
+    is_consent_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes.
 
-    `uid` tells it from every other collection that ever had its key; `index_kind` None is the service's choice.
+    `uid` tells it from every other collection that ever had its key, and from itself with another network;
+    `index_kind` None is the service's choice.
     """
 
     key: int
@@ -59,17 +85,47 @@ class Restricted:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """On what grounds somebody is enrolled (`basis`: "consent", "contract" ...), their words, and a reference."""
+
+    basis: str
+    given_at: datetime
+    text: str | None = None
+    expires_at: datetime | None = None
+    reference: str | None = None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Say whether it does not hold any more."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what grounds somebody is enrolled, and until when; None leaves what is stored as it is."""
+
+    consent: Consent | None = None
+    expires_at: datetime | None = None
+
+
+_NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """Who is enrolled: the caller's id (or a generated one); None leaves what is stored as it is."""
 
     identity_id: str
     name: str | None = None
     metadata: JsonObject | None = None
+    terms: Terms = _NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
 class NewFace:
-    """A template to store: unit vector (d,), raw feature norm, quality, what was detected, SHA-256 of the photo."""
+    """A template to store: unit vector (d,), raw feature norm, quality, what was detected, SHA-256 of the photo.
+
+    `sealed_crop` is what it was embedded from, where that is kept.
+    """
 
     face_id: str
     vector: Floats
@@ -77,6 +133,7 @@ class NewFace:
     quality: float
     detection: Detection
     image_sha256: str
+    sealed_crop: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +149,32 @@ class Retry:
 class Written:
     """What an enrolment wrote: the faces' keys in the index, or (nothing written) the answer given before.
 
-    `revision` is the collection's from this write on.
+    `revision` is the collection's from this write on. `is_new`: the person was not there before. `faces` are those that
+    were written, in the order of `keys`.
     """
 
     keys: Sequence[int]
     revision: int = 0
     earlier_answer: JsonObject | None = None
+    is_new: bool = field(default=False, compare=False)
+    faces: Sequence[NewFace] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What a deletion took out: the faces' keys in the index; `revision` is the collection's from then on."""
+    """What a deletion took out: the faces' keys in the index; `revision` is the collection's from then on.
+
+    `is_whole`: the identity is gone as well. `answers` counts the stored answers that went with it.
+    """
 
     keys: Sequence[int]
     revision: int
+    identity_id: str
+    face_ids: Sequence[str]
+    is_whole: bool
+    answers: int
+    noted: Noted
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +199,7 @@ class Owner:
 class Enrolled:
     """An identity with all its faces, in one order: keys in the index, ids, unit vectors (n, d), qualities (n,).
 
-    A face that was enrolled before there was a quality has the quality 0.5.
+    A face that was enrolled before there was a quality has the quality 0.5. `model` made the vectors.
     """
 
     identity_id: str
@@ -139,3 +208,4 @@ class Enrolled:
     face_ids: tuple[str, ...]
     vectors: Floats
     qualities: Floats
+    model: str = ""

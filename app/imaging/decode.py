@@ -3,7 +3,9 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -31,6 +33,7 @@ _DECODER_ERRORS = (
     zlib.error,
     cv2.error,
 )
+_STRIP_PIXELS = 1_000_000
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
@@ -107,20 +110,48 @@ def _decode_jpeg(data: bytes, reduction: int) -> Image:
 
 
 def _decode_other(header: Pillow.Image) -> Pixels:
+    """Convert strip by strip: beside the decoded photo only its RGB pixels are ever held as a whole."""
     header.load()
-    upright = ImageOps.exif_transpose(header)
-    if upright.mode.startswith(("I", "F")):
-        return _from_deep_grey(np.asarray(upright))
-    if upright.has_transparency_data:
-        coloured = upright.convert("RGBA")
-        white = Pillow.new("RGBA", coloured.size, "white")
-        return np.asarray(Pillow.alpha_composite(white, coloured).convert("RGB"))
-    return np.asarray(upright.convert("RGB"))
+    ImageOps.exif_transpose(header, in_place=True)
+    to_rgb = _converter(header)
+    pixels = np.empty((header.height, header.width, 3), np.uint8)
+    for strip, top in _strips(header):
+        pixels[top : top + strip.height] = to_rgb(strip)
+    return pixels
 
 
-def _from_deep_grey(values: np.typing.NDArray[np.generic]) -> Pixels:
-    """Scale grey (height, width) to 8 bits: integers from 16 bits, floats from 0..1 (or 0..255 where any exceeds 1)."""
-    grey = np.nan_to_num(values).astype(np.float64)  # in this order: infinity would overflow below
-    full = 65535.0 if values.dtype.kind in "iu" else (1.0 if grey.max(initial=0) <= 1 else 255.0)
+def _strips(image: Pillow.Image) -> Iterator[tuple[Pillow.Image, int]]:
+    """Yield the photo in strips of full width, each with its first row."""
+    rows = max(1, _STRIP_PIXELS // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height))), top
+
+
+def _converter(image: Pillow.Image) -> Callable[[Pillow.Image], Pixels]:
+    """Return what makes (height, width, 3) RGB of strips of a photo."""
+    if image.mode.startswith(("I", "F")):
+        return partial(_from_deep_grey, full=_full_scale(image))
+    if image.has_transparency_data:
+        return _on_white
+    return lambda strip: np.asarray(strip.convert("RGB"))
+
+
+def _on_white(strip: Pillow.Image) -> Pixels:
+    coloured = strip.convert("RGBA")
+    white = Pillow.new("RGBA", coloured.size, "white")
+    return np.asarray(Pillow.alpha_composite(white, coloured).convert("RGB"))
+
+
+def _full_scale(image: Pillow.Image) -> float:
+    """Return what white is: for integers that of 16 bits, for floats 1, or 255 where any exceeds 1."""
+    if image.mode.startswith("I"):
+        return 65535.0
+    highest = max((np.nan_to_num(np.asarray(strip)).max(initial=0) for strip, _ in _strips(image)), default=0)
+    return 1.0 if highest <= 1 else 255.0
+
+
+def _from_deep_grey(strip: Pillow.Image, *, full: float) -> Pixels:
+    """Scale grey to 8 bits."""
+    grey = np.nan_to_num(np.asarray(strip)).astype(np.float64)  # in this order: infinity would overflow below
     levels = np.clip(grey * (255 / full), 0, 255).astype(np.uint8)
     return np.repeat(levels[:, :, None], 3, axis=2)

@@ -57,13 +57,19 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sweep(folder: Path, kept: set[str]) -> None:
-    """Delete every file of a locked snapshot, and of saves that were cut off, but those named; for good."""
+def sweep(folder: Path, kept: set[str]) -> int:
+    """Delete every file of a locked snapshot, and of saves that were cut off, but those named; for good.
+
+    Return how many there were.
+    """
+    deleted = 0
     for path in folder.iterdir():
         is_ours = path.name == MANIFEST or path.suffix in _SUFFIXES or path.name.startswith(_PART)
         if is_ours and path.name not in kept and not path.is_dir():
             path.unlink(missing_ok=True)
+            deleted += 1
     sync_folder(folder)
+    return deleted
 
 
 def digest_of(parts: Sequence[Part]) -> str:

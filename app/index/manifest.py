@@ -30,6 +30,8 @@ class Segment(_Schema):
     last: _Key
     rows: Annotated[int, Field(ge=1, le=BLOCK_ROWS)]
     code_bytes: Annotated[int, Field(ge=0, le=BLOCK_ROWS * 4096)]
+    data_key_id: int | None = None
+    """What the file is sealed with; null: it is in plain."""
 
 
 class CodecFile(_Schema):
@@ -38,6 +40,7 @@ class CodecFile(_Schema):
     file: _File
     sha256: _Sha256
     groups: Annotated[int, Field(ge=2, le=4096)]
+    data_key_id: int | None = None
 
 
 class Manifest(_Schema):
@@ -59,6 +62,11 @@ class Manifest(_Schema):
         if self.checksum and self.checksum != self._digest():
             raise ValueError("the checksum is another")
         return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether any file can be read without a key."""
+        return any(each.data_key_id is None for each in (*self.segments, *([self.codec] if self.codec else ())))
 
     @property
     def files(self) -> set[str]:

@@ -12,12 +12,26 @@ from app.faces import Floats
 Keys = NDArray[np.int64]
 
 
+class Seal(Protocol):
+    """Encrypts the files of one collection's snapshots."""
+
+    def newest(self) -> int:
+        """Return the id of the key that files are sealed with now."""
+
+    def seal(self, kind: str, data: bytes) -> tuple[bytes, int]:
+        """Return a file's content sealed, and the id of the key."""
+
+    def open(self, kind: str, sealed: bytes) -> bytes:
+        """Return what was sealed; raises ValueError if it cannot be trusted, or its key is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose vectors a snapshot holds: the embedding model and the id of the collection."""
+    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and what seals its files."""
 
     model: str
     collection: str
+    seal: Seal | None = None
 
 
 @dataclass(frozen=True, slots=True)

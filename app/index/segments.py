@@ -1,5 +1,6 @@
 """The files of a snapshot: one for each block, immutable and named by its content, and one for the codec."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from numpy.typing import NDArray
 
 from app.index.block import Block, Bytes, Halves
 from app.index.codec import Codec
-from app.index.files import digest_of, read_into, write_whole
+from app.index.files import Part, digest_of, read_into, write_whole
 from app.index.manifest import CodecFile, Segment
-from app.index.protocol import Keys
+from app.index.protocol import Keys, Seal
 
 # Numbers of float16 whose exponent bits are all set are infinite or no number.
 _EXPONENT = np.uint16(0x7C00)
@@ -38,9 +39,10 @@ class Content:
         return [self.keys, self.vectors, self.codes]
 
 
-def write_segment(folder: Path, content: Content) -> Segment:
+def write_segment(folder: Path, content: Content, seal: Seal | None = None) -> Segment:
     """Write a block's content (at least one row) to a file of its own; raises OSError."""
-    sha256 = digest_of(content.parts)
+    parts, data_key_id = _sealed("segment", content.parts, seal)
+    sha256 = digest_of(parts)
     segment = Segment(
         file=f"{sha256[:32]}.segment",
         sha256=sha256,
@@ -48,18 +50,19 @@ def write_segment(folder: Path, content: Content) -> Segment:
         last=int(content.keys.max()),
         rows=len(content.keys),
         code_bytes=len(content.codes),
+        data_key_id=data_key_id,
     )
-    write_whole(folder / segment.file, content.parts)
+    write_whole(folder / segment.file, parts)
     return segment
 
 
-def read_segment(folder: Path, segment: Segment, block: Block) -> Bytes | None:
+def read_segment(folder: Path, segment: Segment, block: Block, seal: Seal | None = None) -> Bytes | None:
     """Fill an empty block, but for its codes, and return those packed; None if the file cannot be trusted."""
     codes = np.empty(segment.code_bytes, np.uint8)
     keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
     halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
     try:
-        read_into(folder / segment.file, [keys, halves, codes], segment.sha256)
+        _read("segment", folder / segment.file, [keys, halves, codes], file=segment, seal=seal)
     except (OSError, ValueError):
         return None
     if keys.min() < segment.first or keys.max() > segment.last or not _are_finite(halves):
@@ -76,26 +79,55 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
         size = (folder / segment.file).stat().st_size
     except OSError:
         return False
-    return size == segment.rows * (8 + 2 * dimension) + segment.code_bytes
+    plain = segment.rows * (8 + 2 * dimension) + segment.code_bytes
+    return size == plain if segment.data_key_id is None else size > plain
 
 
-def write_codec(folder: Path, codec: Codec) -> CodecFile:
+def write_codec(folder: Path, codec: Codec, seal: Seal | None = None) -> CodecFile:
     """Write a codec to a file of its own, unless it is there already; raises OSError."""
-    sha256 = digest_of(codec.parts)
+    parts, data_key_id = _sealed("codec", codec.parts, seal)
+    sha256 = digest_of(parts)
     path = folder / f"{sha256[:32]}.codec"
     if not path.exists():
-        write_whole(path, codec.parts)
-    return CodecFile(file=path.name, sha256=sha256, groups=codec.groups)
+        write_whole(path, parts)
+    return CodecFile(file=path.name, sha256=sha256, groups=codec.groups, data_key_id=data_key_id)
 
 
-def read_codec(folder: Path, file: CodecFile, dimension: int) -> Codec | None:
+def read_codec(folder: Path, file: CodecFile, dimension: int, seal: Seal | None = None) -> Codec | None:
     """Return a codec; None if the file cannot be trusted."""
     try:
         data = np.empty(Codec.size(dimension, file.groups), np.uint8)
-        read_into(folder / file.file, [data], file.sha256)
+        _read("codec", folder / file.file, [data], file=file, seal=seal)
         return Codec.from_bytes(data.tobytes(), dimension, file.groups)
     except (OSError, ValueError):
         return None
+
+
+def _sealed(kind: str, parts: Sequence[NDArray[Any]], seal: Seal | None) -> tuple[Sequence[Part], int | None]:
+    if seal is None:
+        return parts, None
+    sealed, data_key_id = seal.seal(kind, b"".join(part.tobytes() for part in parts))
+    return [sealed], data_key_id
+
+
+def _read(
+    kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, seal: Seal | None
+) -> None:
+    """Fill contiguous arrays with a file's content; raises as `read_into`, and ValueError where it does not open."""
+    if (file.data_key_id is None) != (seal is None):
+        raise ValueError("the file is sealed, or it should be")
+    if seal is None:
+        read_into(path, parts, file.sha256)
+        return
+    sealed = path.read_bytes()
+    if digest_of([sealed]) != file.sha256:
+        raise ValueError("the file's checksum is another")
+    opened = memoryview(seal.open(kind, sealed))
+    if len(opened) != sum(part.nbytes for part in parts):
+        raise ValueError("the file is of another size")
+    for part in parts:
+        part.reshape(-1).view(np.uint8)[:] = np.frombuffer(opened[: part.nbytes], np.uint8)
+        opened = opened[part.nbytes :]
 
 
 def _are_finite(vectors: Halves) -> bool:

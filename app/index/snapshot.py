@@ -10,8 +10,8 @@ from app.index.block import Block, widened
 from app.index.codec import Codec
 from app.index.files import locked, sweep, sync_folder
 from app.index.lock import ReadWriteLock
-from app.index.manifest import Manifest, Segment, read_manifest
-from app.index.protocol import KeyRange, Keys, Origin
+from app.index.manifest import CodecFile, Manifest, Segment, read_manifest
+from app.index.protocol import KeyRange, Keys, Origin, Seal
 from app.index.segments import Content, is_there, read_segment, write_codec, write_segment
 
 # Segments read at once: reading, hashing and checking one are work for one core.
@@ -33,6 +33,7 @@ class SavedBlocks:
         self._kind = kind
         self._dimension = dimension
         self._known: dict[Block, tuple[int, Segment]] = {}
+        self._codec: tuple[Codec, CodecFile] | None = None
 
     def know(self, block: Block, segment: Segment) -> None:
         """Remember that a block was just read from a segment."""
@@ -54,8 +55,9 @@ class SavedBlocks:
         before stands.
         """
         with locked(folder):
-            file = write_codec(folder, codec) if codec is not None else None
-            known = {block: each for block in blocks if (each := self._save_block(folder, block, lock)) is not None}
+            seal, key = origin.seal, origin.seal.newest() if origin.seal is not None else None
+            file = self._save_codec(folder, codec, seal, key) if codec is not None else None
+            known = {b: each for b in blocks if (each := self._save_block(folder, b, lock, seal, key)) is not None}
             manifest = Manifest(
                 kind=self._kind,
                 model=origin.model,
@@ -71,15 +73,26 @@ class SavedBlocks:
             sweep(folder, manifest.files)
         self._known = known
 
-    def _save_block(self, folder: Path, block: Block, lock: ReadWriteLock) -> tuple[int, Segment] | None:
+    def _save_codec(self, folder: Path, codec: Codec, seal: Seal | None, key: int | None) -> CodecFile:
+        """Write the codec, unless it is there; sealed, the same content would get another name each time."""
+        known = self._codec
+        is_known = known is not None and known[0] is codec and known[1].data_key_id == key
+        if known is None or not is_known or not (folder / known[1].file).exists():
+            known = self._codec = (codec, write_codec(folder, codec, seal))
+        return known[1]
+
+    def _save_block(
+        self, folder: Path, block: Block, lock: ReadWriteLock, seal: Seal | None, key: int | None
+    ) -> tuple[int, Segment] | None:
         with lock.reading():
             version, known = block.version, self._known.get(block)
-            if known is not None and known[0] == version and is_there(folder, known[1], self._dimension):
+            is_known = known is not None and known[0] == version and known[1].data_key_id == key
+            if known is not None and is_known and is_there(folder, known[1], self._dimension):
                 return known
             if not block.count:
                 return None
             content = Content.of(block)
-        return version, write_segment(folder, content)
+        return version, write_segment(folder, content, seal)
 
 
 def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manifest:
@@ -92,12 +105,14 @@ def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manife
     return manifest
 
 
-def read_blocks(folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block]) -> ReadBlocks:
+def read_blocks(
+    folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block], seal: Seal | None = None
+) -> ReadBlocks:
     """Read all segments; vectors whose codes do not fit are encoded again."""
 
     def read(segment: Segment) -> Block | None:
         block = new_block()
-        packed = read_segment(folder, segment, block)
+        packed = read_segment(folder, segment, block, seal)
         if packed is None:
             return None
         if block.codes is not None:
@@ -116,18 +131,30 @@ def read_blocks(folder: Path, segments: Sequence[Segment], new_block: Callable[[
     )
 
 
-def forget(folder: Path, keys: Keys) -> None:
+def forget(folder: Path, keys: Keys) -> int:
     """Delete for good every file that may hold one of these keys; `load` reports its range as lost, `save` mends it.
 
-    Waits for a save of the same folder to end. Without a readable manifest all files are deleted. Raises OSError.
+    Return how many there were. Waits for a save of the same folder to end. Without a readable manifest all files are
+    deleted. Raises OSError.
     """
     if not folder.is_dir():
-        return
+        return 0
     with locked(folder):
         try:
             manifest = read_manifest(folder)
         except IndexUnusable:
-            sweep(folder, set())
-            return
+            return sweep(folder, set())
         held = {each.file for each in manifest.segments if ((keys >= each.first) & (keys <= each.last)).any()}
-        sweep(folder, manifest.files - held)
+        return sweep(folder, manifest.files - held)
+
+
+def erase_plain(folder: Path) -> int:
+    """Delete for good what was written before snapshots were sealed; return how many files. Raises OSError."""
+    if not folder.is_dir():
+        return 0
+    with locked(folder):
+        try:
+            is_plain = read_manifest(folder).is_plain
+        except IndexUnusable:
+            is_plain = True
+        return sweep(folder, set()) if is_plain else 0

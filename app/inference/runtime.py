@@ -53,6 +53,7 @@ class Runtime:
 
         Raises NetworkInvalid for what is no network, ProviderUnavailable when ONNX Runtime fell back to another one.
         """
+        ort.disable_telemetry_events()  # it would note which networks are opened
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1

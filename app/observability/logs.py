@@ -1,20 +1,24 @@
 """Logs: one JSON object a line on standard error, or readable lines in a terminal. Never photos, vectors or names."""
 
+import json
 import logging
+import math
 import sys
+from contextlib import suppress
+from typing import Any, TextIO
 
 import structlog
 
 
-def configure(*, is_json: bool, level: str = "INFO") -> None:
-    """Set up structlog and send the standard library's logs through it."""
+def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Set up structlog and send the standard library's logs through it, to `stream` (default: standard error)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=_as_json)
         if is_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
@@ -30,7 +34,7 @@ def configure(*, is_json: bool, level: str = "INFO") -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -44,6 +48,31 @@ def configure(*, is_json: bool, level: str = "INFO") -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+def _as_json(fields: Any, **options: Any) -> str:
+    """Write JSON as the standard has it: it knows no NaN and no infinity, which become text."""
+    try:
+        return json.dumps(fields, allow_nan=False, **options)
+    except ValueError:
+        return json.dumps(_finite(fields), allow_nan=False, **options)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Says in one line that a line could not be written, instead of printing a traceback and its arguments."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as the standard library has it
+        failure = {"event": "log.failed", "level": "error", "logger": record.name, "line": record.lineno}
+        with suppress(OSError, ValueError):  # nobody reads any more
+            self.stream.write(json.dumps(failure) + self.terminator)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -51,6 +51,10 @@ class Spread:
     high: float
 
 
+# Smaller ones mean the same, and their logarithms and powers would leave the range of a number.
+_LEAST_RATE = 1e-300
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """False match rates of similarities, and back; `thresholds` are reached at the rates of `LEVELS`."""
@@ -72,6 +76,7 @@ class Calibration:
 
     def threshold(self, fmr: float) -> float:
         """Return the similarity that the share `fmr` (0 < fmr <= 1) of pairs of different people reaches."""
+        fmr = max(fmr, _LEAST_RATE)
         if fmr < self.tail.rate:
             grown = ((fmr / self.tail.rate) ** -self.tail.shape - 1) / self.tail.shape
             return float(min(self.tail.start + self.tail.scale * grown, 1.0))
@@ -79,6 +84,7 @@ class Calibration:
 
     def doubt(self, fmr: float) -> tuple[float, float]:
         """Return the thresholds between which it is in doubt whether the rate is above or below `fmr`."""
+        fmr = max(fmr, _LEAST_RATE)
         at = -np.log([each.fmr for each in self.spread])
         low, high = (float(np.interp(-np.log(fmr), at, side)) for side in self._sides())
         return self.threshold(min(fmr / low, 1.0)), self.threshold(min(fmr / high, 1.0))

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import RequestInvalid
-from app.identities.collections import Collections
+from app.database.scrubbing import Scrubber
+from app.errors import EncryptionRequired, RequestInvalid
+from app.identities.collections import Collections, require_one_rule
 from app.identities.listing import Listing
 from app.identities.records import Page
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Practice
 from app.recognition.gallery import Gallery
+from app.recognition.serving import Served, Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +26,29 @@ class Usual:
 
 
 class CollectionService:
-    """Collections of whatever network are listed, changed and deleted; new ones are bound to the running one."""
+    """Collections of whatever network are listed, changed and deleted; new ones are bound to one that is served."""
 
     def __init__(
-        self, gallery: Gallery, store: IdentityStore, collections: Collections, listing: Listing, usual: Usual
+        self,
+        gallery: Gallery,
+        store: IdentityStore,
+        collections: Collections,
+        listing: Listing,
+        usual: Usual,
+        *,
+        serving: Serving,
+        has_sealer: bool = False,
+        scrubber: Scrubber | None = None,
     ) -> None:
+        """`has_sealer`: crops can be stored encrypted, so collections may keep them."""
+        self._serving = serving
+        self._has_sealer = has_sealer
         self._gallery = gallery
         self._store = store
         self._collections = collections
         self._listing = listing
         self._usual = usual
+        self._scrubber = scrubber
 
     def page(self, *, after: int, limit: int) -> Page[Collection]:
         """Return a page of all collections."""
@@ -43,19 +58,29 @@ class CollectionService:
         """Return a collection; raises CollectionUnknown."""
         return self._store.collection(name)
 
-    def create(self, name: str, practice: Mapping[str, Any], index_kind: str | None) -> Collection:
+    def create(
+        self, name: str, practice: Mapping[str, Any], index_kind: str | None, *, model: str | None = None
+    ) -> Collection:
         """Create an empty collection; `practice` has the fields of `Practice` that are not as usual.
 
-        Raises CollectionExists, and RequestInvalid for an index that is not to be had here.
+        `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired for crops that nothing seals,
+        and RequestInvalid for an index, a network or a detector that is not to be had here.
         """
+        network = self._serving.named(model)
         if index_kind is not None and index_kind not in self._usual.index_kinds:
             kinds = ", ".join(sorted(self._usual.index_kinds))
             detail = f"the index {index_kind} is not to be had here; there are {kinds}"
             raise RequestInvalid(detail, [{"field": "index", "detail": detail}])
-        return self._gallery.create(name, replace(self._usual.practice, **practice), index_kind)
+        wanted: Practice = replace(self._usual.practice, **practice)
+        self._require_possible(network, wanted, practice)
+        require_one_rule(wanted)
+        return self._gallery.create(name, wanted, index_kind, model=network.model)
 
     def change(self, name: str, practice: Mapping[str, Any], versions: AnyOf[str] | None) -> Collection:
-        """See `Collections.change`."""
+        """See `Collections.change`; raises EncryptionRequired and RequestInvalid as `create` does."""
+        if practice.get("detector") or practice.get("is_crop_kept"):
+            collection = self.get(name)
+            self._require_possible(self._serving.of(collection), replace(collection.practice, **practice), practice)
         return self._collections.change(name, practice, versions)
 
     def delete(self, name: str) -> None:
@@ -64,5 +89,13 @@ class CollectionService:
         Raises CollectionUnknown.
         """
         self._gallery.drop(self._store.collection(name), self._collections.delete)
+        if self._scrubber is not None:
+            self._scrubber.scrub()
         if name == self._usual.name:
             self._gallery.ensure(name, self._usual.practice)
+
+    def _require_possible(self, network: Served, practice: Practice, said: Mapping[str, Any]) -> None:
+        if said.get("detector"):
+            self._serving.require_detector(network, said["detector"])
+        if practice.is_crop_kept and not self._has_sealer:
+            raise EncryptionRequired("crops are stored encrypted or not at all, and no encryption is set up")

@@ -3,20 +3,35 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 from pydantic import TypeAdapter
 
-from app.errors import LowQuality, NoFace, NothingEnrolled, PhotoRefused, RejectedPhoto, SeveralFaces
+from app.errors import (
+    Duplicate,
+    DuplicateIdentity,
+    EncryptionRequired,
+    LowQuality,
+    NoFace,
+    NothingEnrolled,
+    PhotoRefused,
+    RejectedPhoto,
+    SeveralFaces,
+)
 from app.faces import Box
-from app.identities.values import Collection, NewFace, Person, Retry
+from app.identities.crops import CropSealer
+from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.quality import Quality
-from app.recognition.analysis import Analysis, Face
+from app.recognition.analysis import AnalysisOf, Face
+from app.recognition.duplicates import described
 from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
+from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screened
+from app.recognition.switching import again_if_switched
 
 
 class FaceChoice(StrEnum):
@@ -40,95 +55,181 @@ class EnrolledFace:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What became of each photo."""
+    """What became of each photo, whom else the faces look like, and which do not look like the identity's others."""
 
     identity_id: str
     faces: list[EnrolledFace]
     rejected: list[RejectedPhoto]
+    duplicates: list[Duplicate] = field(default_factory=list)
+    mismatches: list[Mismatch] = field(default_factory=list)
 
 
 _ENROLMENT = TypeAdapter(Enrolment)
+_AS_USUAL = Reactions()
+_TERMS = TypeAdapter(Terms)
+_NO_TERMS = Terms()
 
 
 class EnrolmentService:
     """See `enrol`."""
 
-    def __init__(self, analysis: Analysis, gallery: Gallery, policy_of: PolicyOf) -> None:
-        self._analysis = analysis
+    def __init__(
+        self,
+        analysis_of: AnalysisOf,
+        gallery: Gallery,
+        policy_of: PolicyOf,
+        *,
+        crops: CropSealer | None = None,
+    ) -> None:
+        """`crops` seals the crops of collections that keep them; these take nobody without it."""
+        self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
+        self._crops = crops
 
-    def enrol(
+    @again_if_switched
+    def enrol(  # noqa: PLR0913 - what an enrolment may say
         self,
-        photos: Sequence[bytes],
+        photos: Sequence[bytes | PhotoRefused],
         *,
         collection: str,
         identity_id: str | None = None,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
+        terms: Terms = _NO_TERMS,
         choice: FaceChoice = FaceChoice.ONLY,
         idempotency_key: str | None = None,
+        reactions: Reactions = _AS_USUAL,
     ) -> Enrolment:
         """Enrol one person with one or more photos, each of which is accepted or refused for itself.
 
-        The same request with the same `idempotency_key` gets the first one's answer and changes nothing. Raises
-        NothingEnrolled when no photo was accepted, CollectionUnknown, ModelMismatch, IdempotencyConflict.
+        A photo that could not be had comes as its error. `reactions` to faces that seem to be somebody else's win over
+        the collection's. The same request with the same `idempotency_key` gets the first one's answer and changes
+        nothing. Raises NothingEnrolled when no photo was accepted, DuplicateIdentity, ConsentMissing,
+        CollectionUnknown, ModelMismatch, IdempotencyConflict, and EncryptionRequired in a collection that keeps crops
+        where nothing seals them.
         """
         target = self._gallery.require(collection)
-        hashes = [hashlib.sha256(photo).hexdigest() for photo in photos]
+        self._sealing(target)  # before the work
+        hashes = [_sha256(photo) for photo in photos]
         retry = None
         if idempotency_key is not None:
-            retry = Retry(idempotency_key, _fingerprint(hashes, identity_id, name, metadata, choice))
+            said = [] if reactions == _AS_USUAL else [asdict(reactions)]  # without any: as before there were some
+            agreed = [] if terms == _NO_TERMS else [_TERMS.dump_python(terms, mode="json")]
+            parts = (hashes, identity_id, name, metadata, choice, *said, *agreed)
+            retry = Retry(idempotency_key, _fingerprint(*parts))
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLMENT.validate_python(earlier.earlier_answer)
 
-        accepted, rejected = self._accepted(target, photos, choice)
-        enrolment = Enrolment(identity_id or str(uuid4()), [each.described() for each in accepted], rejected)
+        accepted, rejected = self._accepted(target, photos, hashes, choice)
+        own_id = identity_id or str(uuid4())
+        do = reactions.within(target.practice)
+        found = self.screen(target, own_id, accepted, do)
+        rejected = sorted([*rejected, *found.rejected], key=lambda each: each.photo)
+        accepted = [each for each in accepted if each.photo not in {each.photo for each in found.rejected}]
         if not accepted:
             raise NothingEnrolled("no photo was accepted", rejected)
+        if found.duplicates and do.on_duplicate is Reaction.REJECT:
+            return self._refused(target, found.duplicates, retry)
+        faces = [each.described() for each in accepted]
+        enrolment = Enrolment(own_id, faces, rejected, found.duplicates, found.mismatches)
         if retry is not None:
             answer = _ENROLMENT.dump_python(enrolment, mode="json")
             retry = Retry(retry.idempotency_key, retry.request_sha256, answer)
-        person = Person(enrolment.identity_id, name, metadata)
-        written = self._gallery.add(target, person, [each.stored(hashes[each.photo]) for each in accepted], retry)
+        person = Person(enrolment.identity_id, name, metadata, terms)
+        written = self.add(target, person, accepted, retry)
         return _ENROLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrolment
 
-    def _accepted(
-        self, collection: Collection, photos: Sequence[bytes], choice: FaceChoice
-    ) -> tuple[list["_Accepted"], list[RejectedPhoto]]:
+    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
+        """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
+        analysis = self._analysis_of(collection)
+        faces = analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged)
+        face = _chosen(faces, choice)
+        quality = self._policy_of(collection).quality(face)
+        _require(quality, collection.practice.enrol_quality)
+        return Accepted(str(uuid4()), face, quality, image_sha256)
+
+    def screen(
+        self, collection: Collection, identity_id: str, accepted: Sequence["Accepted"], do: Reactions
+    ) -> Screened:
+        """See `screening.screened`."""
+        if not accepted:
+            return Screened([], [], [])
+        faces = NewFaces(
+            np.stack([each.face.vector for each in accepted]),
+            np.array([each.quality.score for each in accepted], np.float32),
+            [each.photo for each in accepted],
+        )
         policy = self._policy_of(collection)
-        accepted: list[_Accepted] = []
+        return screened(self._gallery, collection, policy, identity_id=identity_id, faces=faces, do=do)
+
+    def add(
+        self,
+        collection: Collection,
+        person: Person,
+        accepted: Sequence["Accepted"],
+        retry: Retry | None = None,
+        *,
+        only_new: bool = False,
+    ) -> Written:
+        """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enrol` does."""
+        seal = self._sealing(collection)
+        faces = [each.stored(seal) for each in accepted]
+        return self._gallery.add(collection, person, faces, retry, only_new=only_new)
+
+    def _sealing(self, collection: Collection) -> CropSealer | None:
+        if not collection.practice.is_crop_kept:
+            return None
+        if self._crops is None:
+            raise EncryptionRequired(
+                f"collection {collection.name!r} keeps crops, which are stored encrypted or not at all, and no "
+                "encryption is set up"
+            )
+        return self._crops
+
+    def _refused(self, collection: Collection, found: Sequence[Duplicate], retry: Retry | None) -> Enrolment:
+        """Raise DuplicateIdentity, unless this very request was answered meanwhile: the duplicate is its own."""
+        earlier = self._gallery.earlier_answer(collection, retry) if retry is not None else None
+        if earlier is not None:
+            return _ENROLMENT.validate_python(earlier.earlier_answer)
+        raise DuplicateIdentity(described(found), found)
+
+    def _accepted(
+        self, collection: Collection, photos: Sequence[bytes | PhotoRefused], hashes: Sequence[str], choice: FaceChoice
+    ) -> tuple[list["Accepted"], list[RejectedPhoto]]:
+        accepted: list[Accepted] = []
         rejected: list[RejectedPhoto] = []
-        for photo, data in enumerate(photos):
+        for photo, (data, image_sha256) in enumerate(zip(photos, hashes, strict=True)):
             try:
-                faces = self._analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged)
-                face = _chosen(faces, choice)
-                quality = policy.quality(face)
-                _require(quality, collection.practice.enrol_quality)
+                if isinstance(data, PhotoRefused):
+                    raise data
+                accepted.append(replace(self.accept(collection, data, image_sha256, choice), photo=photo))
             except PhotoRefused as error:
                 rejected.append(RejectedPhoto(photo, error.code, str(error)))
-            else:
-                accepted.append(_Accepted(str(uuid4()), photo, face, quality))
         return accepted, rejected
 
 
 @dataclass(frozen=True, slots=True)
-class _Accepted:
-    """A face on its way into the gallery."""
+class Accepted:
+    """A face on its way into the gallery; `photo` is the number of its photo in a request."""
 
     face_id: str
-    photo: int
     face: Face
     quality: Quality
+    image_sha256: str
+    photo: int = 0
 
     def described(self) -> EnrolledFace:
+        """Return what is answered."""
         detection = self.face.detection
         return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality)
 
-    def stored(self, image_sha256: str) -> NewFace:
-        face = self.face
-        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, image_sha256)
+    def stored(self, crops: CropSealer | None = None) -> NewFace:
+        """Return what is stored, with the crop if it is to be kept."""
+        face, digest = self.face, self.image_sha256
+        sealed = None if crops is None or face.crop is None else crops.seal(self.face_id, face.crop)
+        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed)
 
 
 def _chosen(faces: Sequence[Face], choice: FaceChoice) -> Face:
@@ -145,6 +246,10 @@ def _require(quality: Quality, least: float) -> None:
         raise LowQuality(
             f"the face's quality is {quality.score:.2f}{reasons}; the collection takes {least:.2f} or more"
         )
+
+
+def _sha256(photo: bytes | PhotoRefused) -> str:
+    return hashlib.sha256(photo).hexdigest() if isinstance(photo, bytes) else photo.code
 
 
 def _fingerprint(*parts: object) -> str:

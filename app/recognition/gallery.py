@@ -1,15 +1,24 @@
 """All enrolled templates: what is written goes to the database, then to the index; searches ask the index."""
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.errors import CollectionExists, CollectionUnknown, IndexUnavailable, ModelMismatch
+from app.errors import (
+    CollectionExists,
+    CollectionSwitched,
+    CollectionUnknown,
+    IndexUnavailable,
+    IndexUnusable,
+    ModelMismatch,
+)
 from app.faces import Candidate, Floats
 from app.identities.restriction import Where
+from app.identities.rows import switched
 from app.identities.store import IdentityStore
 from app.identities.values import (
     Collection,
@@ -45,21 +54,45 @@ class IndexState:
     seconds_behind: float
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was deleted in the database, from which kind of index, and with how many snapshot files.
+
+    `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
+    """
+
+    removed: Removed
+    index_kind: str
+    files: int | None
+
+
 class Gallery:
-    """The collections that were enrolled with one embedding model."""
+    """The collections that were enrolled with any of the embedding models that are served.
+
+    A collection may go over to another model at any moment (`app.identities.reembedding`). What was required before
+    that is then refused with CollectionSwitched, so that no probe meets templates of another model.
+    """
 
     def __init__(
-        self, store: IdentityStore, new_projection: Callable[[Collection], Projection], *, model: str, dimension: int
+        self,
+        store: IdentityStore,
+        new_projection: Callable[[Collection], Projection],
+        *,
+        model: str,
+        dimension: int,
+        further: Mapping[str, int] | None = None,
     ) -> None:
+        """Take the model of new collections with its dimension, and `further` ones that are served."""
         self._store = store
         self._new_projection = new_projection
         self._model = model
-        self._dimension = dimension
+        self._dimensions = {**(further or {}), model: dimension}
         self._projections: dict[int, Projection] = {}
+        self._prepared: dict[str, Projection] = {}
         self._opening = threading.Lock()
 
     def open(self) -> None:
-        """Make the index of every collection of this model ready; run before the first request."""
+        """Make the index of every collection that is served ready; run before the first request."""
         for collection in self._served():
             self._projection(collection)
 
@@ -68,24 +101,33 @@ class Gallery:
         return self._store.collection(name)
 
     def require(self, name: str) -> Collection:
-        """Return a collection that this model can serve; raises CollectionUnknown, ModelMismatch."""
+        """Return a collection whose model is served; raises CollectionUnknown, ModelMismatch."""
         collection = self.collection(name)
-        if collection.model != self._model:
+        if collection.model not in self._dimensions:
             raise ModelMismatch(
-                f"collection {name!r} was enrolled with {collection.model}, the service runs {self._model}; embeddings "
-                "of different networks cannot be compared: start it with that network or use another collection"
+                f"collection {name!r} was enrolled with {collection.model}, the service runs "
+                f"{', '.join(sorted(self._dimensions))}; embeddings of different networks cannot be compared: add its "
+                "pack to ARCID_PACKS, embed the collection again with a network that runs, or use another collection"
             )
         return collection
 
     def ensure(self, name: str, practice: Practice | None = None) -> None:
-        """Create a collection for this model unless there is one of that name."""
+        """Create a collection for the usual model unless there is one of that name."""
         with suppress(CollectionExists):  # also when another process was quicker
             self.create(name, practice)
 
-    def create(self, name: str, practice: Practice | None = None, index_kind: str | None = None) -> Collection:
-        """Create a collection for this model; raises CollectionExists."""
+    def create(
+        self,
+        name: str,
+        practice: Practice | None = None,
+        index_kind: str | None = None,
+        *,
+        model: str | None = None,
+    ) -> Collection:
+        """Create a collection for a model that is served (default: the usual one); raises CollectionExists."""
+        model = model or self._model
         return self._store.create_collection(
-            name, model=self._model, dimension=self._dimension, practice=practice, index_kind=index_kind
+            name, model=model, dimension=self._dimensions[model], practice=practice, index_kind=index_kind
         )
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
@@ -95,32 +137,55 @@ class Gallery:
             self._catch_up(collection)
         return earlier
 
-    def add(self, collection: Collection, person: Person, faces: Sequence[NewFace], retry: Retry | None) -> Written:
-        """Enrol faces of one person: committed to the database, and found by searches once this returns."""
-        projection = self._projection(collection)
-        written = self._store.enrol(collection, person, faces, retry)
-        if written.keys:
-            projection.advance(written.revision, written.keys, np.stack([face.vector for face in faces]))
-        else:
-            self._catch_up(collection)
-        return written
+    def add(
+        self,
+        collection: Collection,
+        person: Person,
+        faces: Sequence[NewFace],
+        retry: Retry | None,
+        *,
+        only_new: bool = False,
+    ) -> Written:
+        """Enrol faces of one person: committed to the database, and found by searches once this returns.
 
-    def remove_identity(self, collection: Collection, identity_id: str) -> Removed:
-        """Delete a person with all faces: gone from database, index and snapshots once this returns.
-
-        Raises IdentityUnknown.
+        `only_new`: see `IdentityStore.enrol`. Raises CollectionSwitched, and nothing is written, where their vectors
+        are no longer of its model.
         """
         projection = self._projection(collection)
-        removed = self._store.remove_identity(collection, identity_id)
-        projection.catch_up(removed.revision)
-        return removed
+        written = self._store.enrol(collection, person, faces, retry, only_new=only_new)
+        if not written.keys:
+            self._catch_up(collection)
+            return written
+        try:
+            projection.advance(written.revision, written.keys, np.stack([face.vector for face in written.faces]))
+        except CollectionSwitched:  # after the commit: no longer a reason to refuse
+            self.catch_up(collection, written.revision)
+        return written
 
-    def remove_face(self, collection: Collection, face_id: str) -> Removed:
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Erased:
+        """Delete a person with all faces: gone from database, index and snapshots once this returns.
+
+        Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then of whatever network.
+        """
+        if collection.model not in self._dimensions:
+            removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
+            self._new_projection(collection).forget(np.array(removed.keys, np.int64))
+            return Erased(removed, "none", 0)
+        self._open_if_current(collection)
+        return self.erased(collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired))
+
+    def remove_face(self, collection: Collection, face_id: str) -> Erased:
         """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
-        projection = self._projection(collection)
-        removed = self._store.remove_face(collection, face_id)
-        projection.catch_up(removed.revision)
-        return removed
+        self._open_if_current(collection)
+        return self.erased(collection, self._store.remove_face(collection, face_id))
+
+    def erased(self, collection: Collection, removed: Removed) -> Erased:
+        """Take what was deleted in the database out of the index and its snapshots."""
+        self.catch_up(collection, removed.revision)
+        projection = self._projections.get(collection.key)
+        if projection is None:  # gone with its collection, or to a network that is not served
+            return Erased(removed, "none", None)
+        return Erased(removed, projection.index.kind, projection.forgotten(removed.revision))
 
     def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
         """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
@@ -143,25 +208,78 @@ class Gallery:
         """Return for each probe (n, d) at most `top_k` candidates, one for each identity, best first.
 
         One search and one query for all probes, unless a few people's many faces fill the first answer. With `among`,
-        only the people of these faces are searched, exactly.
+        only the people of these faces are searched, exactly. Raises CollectionSwitched where the probes are of another
+        model than the templates are by now.
+        """
+        with stage("search"):
+            return ranked(vectors, self.people_near(collection, vectors, top_k, among=among), top_k)
+
+    def people_near(
+        self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
+    ) -> list[Enrolled]:
+        """Return the people of the faces nearest to any of the vectors (n, d), at least `top_k` for each if there are.
+
+        Each once, in no order. One search and one query, and more for those whom a few people's many faces surround.
+        Raises CollectionSwitched as `search` does.
         """
         index = self._projection(collection).index
-        with stage("search"):
-            wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
-            while True:
+        wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
+        near: dict[str, Enrolled] = {}
+        while True:
+            try:
                 _, keys = index.search(vectors, wanted, among=among)
-                people = self._store.owners_with_faces(keys.ravel().tolist())
-                if keys.shape[1] < wanted or _least_people(keys, people) >= top_k:
-                    return ranked(vectors, people, top_k)
-                wanted *= 8
+            except (IndexUnusable, IndexUnavailable):
+                self._require_unswitched(collection)  # an engine forgets the index of before
+                raise
+            people = self._store.owners_with_faces(keys.ravel().tolist())
+            _require_model(collection, people)
+            near |= {each.identity_id: each for each in people}
+            is_short = _people_each(keys, people) < top_k
+            if keys.shape[1] < wanted or not is_short.any():
+                return list(near.values())
+            vectors = vectors[is_short]
+            wanted *= 8
+
+    def has_photo(self, collection: Collection, identity_id: str, image_sha256: str) -> bool:
+        """Say whether a person is enrolled with this very photo."""
+        return self._store.has_photo(collection, identity_id, image_sha256)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
-        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown."""
-        return self._store.enrolled(collection, identity_id)
+        """Return one identity with its faces, of which there is at least one.
+
+        Raises IdentityUnknown, and CollectionSwitched where they are of another model by now.
+        """
+        enrolled = self._store.enrolled(collection, identity_id)
+        _require_model(collection, [enrolled])
+        return enrolled
 
     def catch_up(self, collection: Collection, revision: int) -> None:
-        """Bring the index of a collection to a revision that was committed."""
-        self._projection(collection).catch_up(revision)
+        """Bring the index of a collection, of whatever model it is by now, to a revision that was committed."""
+        while True:
+            try:
+                self._projection(collection).catch_up(revision)
+            except CollectionSwitched:
+                collection = self.collection(collection.name)
+                if collection.model in self._dimensions:
+                    continue
+            return
+
+    @contextmanager
+    def prepared(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
+        """Have the index of a collection as a switch in this context will make it: requests then do not wait for it.
+
+        `blocks` are the templates of then, by key; searches go on in the index of now meanwhile.
+        """
+        projection = self._new_projection(coming)
+        projection.prepare(blocks)
+        self._prepared[coming.uid] = projection
+        try:
+            yield
+        finally:
+            with self._opening:
+                left = self._prepared.pop(coming.uid, None)
+            if left is not None:  # nothing was switched
+                left.drop()
 
     def follow(self) -> None:
         """Apply what other processes have written; collections that they made are opened.
@@ -176,7 +294,7 @@ class Gallery:
         for collection in served:
             try:
                 self.catch_up(collection, collection.revision)
-            except CollectionUnknown:  # deleted meanwhile: dropped next time
+            except (CollectionUnknown, CollectionSwitched):  # meanwhile: dropped, or opened anew, next time
                 continue
             except IndexUnavailable as error:  # the others do not wait for its engine
                 failure = error
@@ -210,7 +328,7 @@ class Gallery:
         self.catch_up(collection, self._store.collection(collection.name).revision)
 
     def _served(self) -> list[Collection]:
-        return [each for each in self._store.collections() if each.model == self._model]
+        return [each for each in self._store.collections() if each.model in self._dimensions]
 
     def _state(self, collection: Collection, projection: Projection) -> IndexState:
         applied, index = projection.revision(), projection.index
@@ -226,17 +344,38 @@ class Gallery:
 
     def _projection(self, collection: Collection) -> Projection:
         projection = self._projections.get(collection.key)
-        if projection is None:
-            with self._opening:
-                projection = self._projections.get(collection.key)
-                if projection is None:
-                    projection = self._new_projection(collection)
-                    projection.open()
-                    self._projections[collection.key] = projection
+        if projection is not None and projection.uid == collection.uid:
+            return projection
+        with self._opening:
+            before = self._projections.get(collection.key)
+            if before is not None:
+                if before.uid == collection.uid:
+                    return before
+                self._require_unswitched(collection)
+            projection = self._prepared.get(collection.uid) or self._new_projection(collection)
+            projection.open()
+            self._prepared.pop(collection.uid, None)
+            self._projections[collection.key] = projection
+        if before is not None:
+            before.drop()  # searches that are under way in it end well, and are then refused
         return projection
 
+    def _open_if_current(self, collection: Collection) -> None:
+        """Make sure before a write that the index can be opened; one of another model is opened after it."""
+        with suppress(CollectionSwitched):
+            self._projection(collection)
 
-def _least_people(keys: Keys, people: Sequence[Enrolled]) -> int:
-    """Return to how many people the hits (n, k) of the probe with the fewest belong."""
+    def _require_unswitched(self, collection: Collection) -> None:
+        if self.collection(collection.name).uid != collection.uid:
+            raise switched(collection)
+
+
+def _require_model(collection: Collection, people: Sequence[Enrolled]) -> None:
+    if any(each.model != collection.model for each in people):
+        raise switched(collection)
+
+
+def _people_each(keys: Keys, people: Sequence[Enrolled]) -> NDArray[np.intp]:
+    """Return to how many people the hits (n, k) of each probe belong (n,)."""
     place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
-    return min(len({place[key] for key in row if key in place}) for row in keys.tolist()) if len(keys) else 0
+    return np.array([len({place[key] for key in row if key in place}) for row in keys.tolist()], np.intp)

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import RequestInvalid
+from app.errors import ModelMismatch, RequestInvalid
 from app.faces import Candidate, Floats
 from app.identities.restriction import Where
 from app.identities.values import Collection, Keys
 from app.quality import Quality
-from app.recognition.analysis import Analysis, Face
+from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.calibration import comparisons_among
 from app.recognition.gallery import Gallery
 from app.recognition.matching import decided, margin
 from app.recognition.policy import Outcome, Policy, PolicyOf
+from app.recognition.switching import again_if_switched
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,11 @@ class IdentifiedFace:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Every face of the photo, the most prominent first, and the threshold that decided."""
+    """Every face of the photo, the most prominent first, the threshold that decided, and the network."""
 
     faces: list[IdentifiedFace]
     threshold: float
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Found:
     rates: list[Rates]
     margin: float | None
     threshold: float
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,12 @@ class _Searched:
 class IdentificationService:
     """See `identify` and `search`."""
 
-    def __init__(self, analysis: Analysis, gallery: Gallery, policy_of: PolicyOf) -> None:
-        self._analysis = analysis
+    def __init__(self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf) -> None:
+        self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
 
+    @again_if_switched
     def identify(
         self,
         photo: bytes,
@@ -98,9 +102,9 @@ class IdentificationService:
         policy = self._policy_of(target)
         searched = self._searched(target, where)
         rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
-        faces = self._analysis.analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
+        faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
         if not faces:
-            return Identification([], rule.threshold)
+            return Identification([], rule.threshold, target.model)
         qualities = [policy.quality(face) for face in faces]
         is_poor = [policy.is_poor(quality) for quality in qualities]
         vectors = np.stack([face.vector for face in faces])
@@ -118,13 +122,15 @@ class IdentificationService:
             )
             for face, quality, poor, verdict, found in zip(faces, qualities, is_poor, verdicts, candidates, strict=True)
         ]
-        return Identification(identified, rule.threshold)
+        return Identification(identified, rule.threshold, target.model)
 
+    @again_if_switched
     def search(
         self,
         embedding: NDArray[np.float64],
         *,
         collection: str,
+        model: str | None = None,
         top_k: int,
         max_fpir: float | None = None,
         threshold: float | None = None,
@@ -132,18 +138,23 @@ class IdentificationService:
     ) -> Found:
         """Look up an embedding (d,) of any length but 0, as `identify` does; nothing is known of its quality.
 
-        Raises CollectionUnknown, ModelMismatch, CalibrationMissing, and RequestInvalid for one of another dimension, or
-        that is no direction.
+        Raises CollectionUnknown, ModelMismatch (also for an embedding by a `model` that is not the collection's),
+        CalibrationMissing, and RequestInvalid for one of another dimension, or that is no direction.
         """
         target = self._gallery.require(collection)
-        probe = _unit(embedding, target.dimension)
+        if model is not None and model != target.model:
+            raise ModelMismatch(
+                f"collection {collection!r} is of {target.model}; embeddings by {model} cannot be compared with it: "
+                "embed the photo with that network"
+            )
+        probe = unit(embedding, target.dimension)
         policy = self._policy_of(target)
         searched = self._searched(target, where)
         rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
         (found,) = self._gallery.search(target, probe[None], max(top_k, 2), among=searched.among)
         (verdict,) = decided([found], [False], rule)
         rates = _rates(policy, found[:top_k], searched.comparisons)
-        return Found(verdict, found[:top_k], rates, margin(found), rule.threshold)
+        return Found(verdict, found[:top_k], rates, margin(found), rule.threshold, target.model)
 
     def _searched(self, collection: Collection, where: Where | None) -> _Searched:
         if not where:
@@ -152,7 +163,8 @@ class IdentificationService:
         return _Searched(part.keys, comparisons_among(part.identities, len(part.keys)))
 
 
-def _unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
+def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
+    """Return an embedding (d,) with length 1; raises RequestInvalid for another dimension, or if it is no direction."""
     problem = None
     if embedding.shape != (dimension,):
         problem = f"has {embedding.size} numbers; the collection's have {dimension}"

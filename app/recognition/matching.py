@@ -13,6 +13,7 @@ from app.recognition.policy import Outcome, Rule
 _TOO_NEAR = 0.1
 
 _LEAST_WEIGHT = 0.02  # of a face without any quality, so that an identity of such faces has a template too
+_LEAST_LENGTH = 1e-4  # of a mean of unit vectors; what is shorter is rounding, with a direction of its own
 
 
 def template(enrolled: Enrolled) -> Floats:
@@ -20,12 +21,18 @@ def template(enrolled: Enrolled) -> Floats:
 
     Chosen by measurement against the best single face, the plain mean and mixtures of them (docs/thresholds.md).
     """
-    first: Floats = enrolled.vectors[0]
-    if len(enrolled.vectors) == 1:
+    return template_of(enrolled.vectors, enrolled.qualities)
+
+
+def template_of(vectors: Floats, qualities: Floats) -> Floats:
+    """Return what stands for some faces of one person, of which there is at least one: see `template`."""
+    first: Floats = vectors[0]
+    if len(vectors) == 1:
         return first
-    mean = (enrolled.qualities + np.float32(_LEAST_WEIGHT)) @ enrolled.vectors
+    weights = qualities + np.float32(_LEAST_WEIGHT)
+    mean = (weights / weights.sum()) @ vectors
     length = np.linalg.norm(mean)
-    return np.asarray(mean / length, np.float32) if length else first  # faces that cancel each other out
+    return np.asarray(mean / length, np.float32) if length > _LEAST_LENGTH else first  # they cancel each other out
 
 
 def ranked(probes: Floats, people: Sequence[Enrolled], top_k: int) -> list[list[Candidate]]:

@@ -55,14 +55,6 @@ class PeopleService:
         self._gallery.catch_up(target, edited.revision)
         return self._listing.identity(target, into)
 
-    def remove(self, collection: str, identity_id: str) -> None:
-        """See `Gallery.remove_identity`."""
-        self._gallery.remove_identity(self._gallery.require(collection), identity_id)
-
-    def remove_face(self, collection: str, face_id: str) -> None:
-        """See `Gallery.remove_face`."""
-        self._gallery.remove_face(self._gallery.require(collection), face_id)
-
     def move_face(self, collection: str, face_id: str, identity_id: str) -> FaceRecord:
         """Give a face to another person; see `Editing.move_face`."""
         target = self._gallery.require(collection)

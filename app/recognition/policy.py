@@ -45,18 +45,23 @@ class Rule:
 class Policy:
     """The rules of one collection: by its calibration, or by a fixed threshold while there is none.
 
-    Below `probe_quality` (0..1) a probe is too poor for a firm match.
+    Below `probe_quality` (0..1) a probe is too poor for a firm match. What the request says decides; else `threshold`,
+    `max_fmr` and `max_fpir`, which are the collection's; else the service's defaults.
     """
 
     calibration: Calibration | None
     fallback: float
     probe_quality: float = 0
+    max_fmr: float | None = None
+    max_fpir: float | None = None
+    threshold: float | None = None
 
     def for_verification(self, faces: int = 1, *, max_fmr: float | None = None, threshold: float | None = None) -> Rule:
         """Return the rule for a template of `faces`: at most the share `max_fmr` of other people's probes matches it.
 
         Raises CalibrationMissing when a rate is asked for and there is no calibration.
         """
+        threshold, max_fmr = self._said(threshold, max_fmr, self.max_fmr)
         if threshold is not None:
             return _exact(threshold)
         wanted = None if max_fmr is None else max_fmr / comparisons_of(faces)
@@ -69,6 +74,7 @@ class Policy:
 
         Raises CalibrationMissing as above.
         """
+        threshold, max_fpir = self._said(threshold, max_fpir, self.max_fpir)
         if threshold is not None:
             return _exact(threshold)
         wanted = None if max_fpir is None else rate_for_chance(max_fpir, comparisons)
@@ -92,6 +98,14 @@ class Policy:
     def is_poor(self, *qualities: Quality) -> bool:
         """Say whether any face of a comparison is too poor for a firm match."""
         return any(each.score < self.probe_quality for each in qualities)
+
+    def _said(
+        self, threshold: float | None, rate: float | None, own_rate: float | None
+    ) -> tuple[float | None, float | None]:
+        """Return the threshold or the rate that the request says, else what the collection does; None for neither."""
+        if threshold is not None or rate is not None:
+            return threshold, rate
+        return self.threshold, own_rate
 
     def _at(self, wanted: float | None, default: float) -> Rule:
         if self.calibration is None:

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,12 @@ from app.identities.log import ChangeLog
 from app.identities.shared import Progress, SharedIndexes
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Keys, Tail
-from app.index.protocol import LocalIndex, Origin, VectorIndex
+from app.index.protocol import LocalIndex, Origin, Seal, VectorIndex
 from app.index.snapshot import forget
 from app.observability.logs import get_logger
 
 _log = get_logger(__name__)
+_NOTED = 1000  # revisions of which is known what they deleted on disk
 
 
 class Projection(ABC):
@@ -34,6 +35,11 @@ class Projection(ABC):
         self._log = log
         self._applying = threading.RLock()
         self._current_at = time.monotonic()
+
+    @property
+    def uid(self) -> str:
+        """Of the collection, with the network that the index is of."""
+        return self._collection.uid
 
     @property
     @abstractmethod
@@ -48,9 +54,15 @@ class Projection(ABC):
     def open(self) -> None:
         """Make the index ready: from what was kept, then by the log; from the database where that does not do."""
 
+    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:  # noqa: B027 - an engine is fed when it is opened
+        """Fill the index in advance with templates that will be the collection's; `open` then has little to do."""
+
     @abstractmethod
     def catch_up(self, target: int) -> None:
-        """Bring the index to a revision that was committed, or beyond."""
+        """Bring the index to a revision that was committed, or beyond.
+
+        Raises CollectionSwitched, as all that reads templates does, when they are of another network meanwhile.
+        """
 
     def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
         """Bring the index to the revision `target`, whose whole content is that `keys` were added."""
@@ -73,6 +85,15 @@ class Projection(ABC):
     def drop(self) -> None:
         """Close, and delete what is kept of the index wherever it is: its collection is gone. May be repeated."""
 
+    def forgotten(self, revision: int) -> int | None:
+        """Return how many snapshot files went because of the faces that a revision removed; None: some may be left."""
+        del revision
+        return 0
+
+    def forget(self, keys: Keys) -> None:
+        """Delete what is kept on disk of faces that are gone, without an index; for a collection that is not served."""
+        del keys
+
     def seconds_behind(self, target: int) -> float:
         """Return for how long the index has been behind the revision `target`, 0 if it is not."""
         return time.monotonic() - self._current_at if self.revision() < target else 0.0
@@ -87,7 +108,7 @@ class Projection(ABC):
     def _apply(self, index: VectorIndex, tail: Tail, *, after_each: Callable[[], None] | None = None) -> None:
         if len(tail.removed):
             index.remove(tail.removed)
-        for keys, vectors in self._store.templates_of(tail.added.tolist()):
+        for keys, vectors in self._store.templates_of(tail.added.tolist(), self._collection):
             index.add(keys, vectors)
             if after_each is not None:
                 after_each()
@@ -104,14 +125,16 @@ class LocalProjection(Projection):
         *,
         new_index: Callable[[int], LocalIndex],
         folder: Path | None = None,
+        seal: Seal | None = None,
     ) -> None:
         super().__init__(collection, store, log)
         self._new_index = new_index
         self._folder = folder
-        self._origin = Origin(collection.model, collection.uid)
+        self._origin = Origin(collection.model, collection.uid, seal)
         self._index = new_index(collection.dimension)
         self._revision = 0
         self._saved: int | None = None
+        self._forgotten: dict[int, int | None] = {}
         self._is_broken = False
         self._saving = threading.Lock()
 
@@ -128,10 +151,17 @@ class LocalProjection(Projection):
         """See `Projection`."""
         return self._revision
 
+    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
+        """See `Projection`; what is written meanwhile comes from the log."""
+        revision = self._log.revisions().get(self._collection.key, 0)
+        for keys, vectors in blocks:
+            self._index.add(keys, vectors)
+        self._revision = revision
+
     def open(self) -> None:
         """See `Projection`."""
         with self._applying:
-            if not self._restored():
+            if not self._revision and not self._restored():
                 self._rebuild()
             self._follow()
             self._current_at = time.monotonic()
@@ -168,12 +198,15 @@ class LocalProjection(Projection):
         with self._saving:
             if self._folder is None or self._is_broken or self._saved == revision:
                 return
+            # Whoever removes faces from here on notes it after this save, which may still write them.
+            forgotten = [each for each, files in self._forgotten.items() if files is None]
             try:
                 self._index.save(self._folder, self._origin, revision)
             except OSError:
                 _log.exception("index.save_failed", collection=self._collection.name)
             else:
                 self._saved = revision
+                self._forgotten |= dict.fromkeys(forgotten, 0)
 
     def close(self) -> None:
         """See `Projection`."""
@@ -217,9 +250,9 @@ class LocalProjection(Projection):
         self._fill(index)
         old, self._index = self._index, index
         old.close()
-        self._revision, self._is_broken, self._saved = revision, False, None
         _log.info("index.built", collection=self._collection.name, kind=index.kind, faces=index.count())
-        self._forget(np.setdiff1d(old.keys(), index.keys()))
+        self._note(revision, self._forget(np.setdiff1d(old.keys(), index.keys())))
+        self._revision, self._is_broken, self._saved = revision, False, None
 
     def _follow(self) -> None:
         tail = self._log.since(self._collection, self._revision)
@@ -230,22 +263,38 @@ class LocalProjection(Projection):
             self._apply(self._index, tail)
         except (RuntimeError, MemoryError):
             self._break()
+        # Before the revision is shown, on which whoever has deleted the faces waits.
+        self._note(tail.revision, self._forget(tail.removed))
         self._revision = tail.revision
-        self._forget(tail.removed)
 
     def _fill(self, index: VectorIndex, *, first: int = 1, last: int | None = None) -> None:
         for keys, vectors in self._store.templates(self._collection, first=first, last=last):
             index.add(keys, vectors)
 
-    def _forget(self, keys: Keys) -> None:
-        """Delete snapshot files with faces that are gone; what cannot be deleted goes with the next snapshot."""
+    def forgotten(self, revision: int) -> int | None:
+        """See `Projection`."""
+        later = [each for each in self._forgotten if each >= revision]
+        return self._forgotten[min(later)] if later else 0
+
+    def forget(self, keys: Keys) -> None:
+        """See `Projection`."""
+        self._forget(keys)
+
+    def _note(self, revision: int, files: int | None) -> None:
+        self._forgotten[revision] = files
+        while len(self._forgotten) > _NOTED:
+            del self._forgotten[min(self._forgotten)]
+
+    def _forget(self, keys: Keys) -> int | None:
+        """Delete snapshot files with faces that are gone; what cannot be deleted (None) goes with the next snapshot."""
         if self._folder is None or not len(keys):
-            return
+            return 0
         self._saved = None
         try:
-            forget(self._folder, keys)
+            return forget(self._folder, keys)
         except OSError:
             _log.exception("index.forget_failed", collection=self._collection.name)
+            return None
 
     def _break(self) -> None:
         # The faces are safe in the database; a new index is built from it before the next search.

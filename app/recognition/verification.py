@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from app.errors import NoFace
 from app.identities.values import Collection
 from app.quality import Quality
-from app.recognition.analysis import Analysis, Face
+from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.gallery import Gallery
 from app.recognition.matching import candidate, template
 from app.recognition.policy import Outcome, Policy, PolicyOf
+from app.recognition.switching import again_if_switched
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Verification:
 
     `fmr` is the share of other people at least as similar to this reference, None where the network is not calibrated.
     `is_poor` says that a face is below the collection's least quality. Of an identity, `reference_face_id` is the face
-    nearest to the probe and `reference_faces` how many faces it was compared with.
+    nearest to the probe and `reference_faces` how many faces it was compared with. `model` is the network.
     """
 
     verdict: Outcome
@@ -37,13 +38,14 @@ class Verification:
     reference: Seen | None = None
     reference_face_id: str | None = None
     reference_faces: int = 1
+    model: str = ""
 
 
 class VerificationService:
     """See `verify_photo` and `verify_identity`. In a photo with several faces the most prominent one counts."""
 
-    def __init__(self, analysis: Analysis, gallery: Gallery, policy_of: PolicyOf) -> None:
-        self._analysis = analysis
+    def __init__(self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf) -> None:
+        self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
 
@@ -56,9 +58,10 @@ class VerificationService:
         max_fmr: float | None = None,
         threshold: float | None = None,
     ) -> Verification:
-        """Compare two photos by the collection's policy; its templates, which may be of another network, are not asked.
+        """Compare two photos by the collection's policy; its templates are not asked.
 
-        Raises CollectionUnknown, CalibrationMissing, or a PhotoRefused (also NoFace).
+        Where its network is not served, the usual one is used. Raises CollectionUnknown, CalibrationMissing, or a
+        PhotoRefused (also NoFace).
         """
         target = self._gallery.collection(collection)
         policy = self._policy_of(target)
@@ -68,8 +71,10 @@ class VerificationService:
         similarity = float(seen.face.vector @ other.face.vector)
         is_poor = policy.is_poor(seen.quality, other.quality)
         verdict = rule.outcome(similarity, is_doubtful=is_poor)
-        return Verification(verdict, similarity, rule.threshold, policy.fmr(similarity), is_poor, seen, other)
+        fmr, model = policy.fmr(similarity), self._analysis_of(target).model
+        return Verification(verdict, similarity, rule.threshold, fmr, is_poor, seen, other, model=model)
 
+    @again_if_switched
     def verify_identity(
         self,
         probe: bytes,
@@ -99,10 +104,11 @@ class VerificationService:
             seen,
             reference_face_id=found.face_id,
             reference_faces=found.faces,
+            model=target.model,
         )
 
     def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> Seen:
-        faces = self._analysis.analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
+        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")
         return Seen(faces[0], policy.quality(faces[0]))

@@ -3,7 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from app.access.rates import UNLIMITED, Rate
 from app.access.secret import sha256_of
+from app.access.service import Access
+from app.access.trail import Trail
 from app.access.values import NewKey, Scope
 from app.errors import KeyExists, KeyUnknown
 
@@ -20,6 +23,25 @@ def test_a_key_is_kept_as_it_was_made(keys):
     )
     assert keys.by_sha256() == {sha256_of(secret): made}
     assert secret.startswith(f"arcid_{made.key_id}_")
+
+
+def test_rate_and_quota_are_kept(keys, engine):
+    rate, quota = Rate(100, 60), Rate(5, 86_400)
+    made, secret = keys.create(NewKey("door", [Scope.ENROL], rate=rate, quota=quota))
+    free, _ = keys.create(NewKey("free", [Scope.ENROL], rate=UNLIMITED))
+    usual, _ = keys.create(NewKey("usual", [Scope.ENROL]))
+    assert [(each.rate, each.quota) for each in (made, free, usual)] == [
+        (rate, quota),
+        (UNLIMITED, None),
+        (None, None),
+    ]
+    assert keys.all() == [made, free, usual]
+    access = Access(keys)
+    access.refresh()
+    principal = access.principal(secret)
+    assert (principal.rate, principal.quota) == (rate, quota)
+    line = next(Trail(engine).lines()).entry
+    assert (line.detail["rate"], line.detail["quota"]) == ("100/minute", "5/day")
 
 
 def test_a_key_for_all_collections(keys):

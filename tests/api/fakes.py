@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from app.access.values import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
+from app.inference.runtime import Runtime
 from app.observability import logs
 from app.recognition.identification import Identification
 
@@ -46,15 +47,16 @@ def services_of(identifying):
         embedder=SimpleNamespace(model="fake"),
         pack=SimpleNamespace(name="fake"),
         detector="fake",
-        runtime=SimpleNamespace(provider=SimpleNamespace(value="cpu")),
+        runtime=Runtime(),
+        embedders={},
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(schema=SimpleNamespace(require_current=lambda: None, head=lambda: "0")),
         close=lambda: sys.stdout.write("closed\n"),
     )
 
 
-def settings_of(*, at_once=2, **limits):
-    return read_settings(limits=limits, inference={"concurrency": at_once})
+def settings_of(*, at_once=2, rates=None, urls=None, **limits):
+    return read_settings(limits=limits, inference={"concurrency": at_once}, rates=rates or {}, urls=urls or {})
 
 
 @contextmanager

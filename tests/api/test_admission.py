@@ -180,3 +180,16 @@ def test_draining_refuses_what_is_new_and_finishes_what_was_let_in():
         assert list(await asyncio.gather(first, waiting)) == ["first", "waiting"]
 
     asyncio.run(run())
+
+
+def test_how_many_work_may_be_said_once_the_networks_are_open():
+    async def run():
+        work = Work(at_once=1)
+        work.admission.resize(3)
+        requests = [work.start(number) for number in range(4)]
+        await settled()
+        assert (work.begun, work.admission.at_once, work.admission.waiting) == ([0, 1, 2], 3, 1)
+        work.end.set()
+        await asyncio.gather(*requests)
+
+    asyncio.run(run())

@@ -1,5 +1,6 @@
 import base64
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
@@ -198,10 +199,41 @@ def test_photos_must_be_there_and_not_too_many(client, faces_of):
     assert client.post("/enroll", json={"photos": [7]}).json()["code"] == "request_invalid"
 
 
-@pytest.mark.parametrize("text", [r"\ud800", r"\u0000"])
-def test_text_that_no_database_stores_is_refused(client, faces_of, text):
+@pytest.mark.parametrize(
+    ("text", "status", "code"), [(r"\ud800", 400, "body_malformed"), (r"\u0000", 422, "request_invalid")]
+)
+def test_text_that_no_database_stores_is_refused(client, faces_of, text, status, code):
     photo = base64.b64encode(faces_of[0]).decode()
     for field in ("identity_id", "name"):
         body = f'{{"photos": ["{photo}"], "{field}": "a{text}"}}'
         answer = client.post("/enroll", content=body, headers={"Content-Type": "application/json"})
-        assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{" + b",".join(b'"n%d":0' % each for each in range(300_000)) + b"}",
+        b'{"photos": [' + b"1," * 3_000_000 + b"1]}",
+        b'{"photos": [], "metadata": ' + b"[" * 1_000_000,
+        b'{"photos": ["' + b"A" * 1_000_000 + b'"], "top_k": ' + b"9" * 1_000_000 + b"}",
+    ],
+    ids=["names", "list", "deep", "digits"],
+)
+def test_a_body_of_very_many_values_costs_little(client, body):
+    started = time.perf_counter()
+    answer = client.post("/enroll", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 422}
+    assert len(answer.content) < 10_000
+    assert time.perf_counter() - started < 2
+
+
+def test_metadata_that_no_answer_could_hold_is_refused(client, faces_of):
+    def enrol(depth):
+        metadata = '{"a":' * depth + "1" + "}" * depth
+        fields = {"identity_id": "deep", "metadata": metadata}
+        return client.post("/enroll", files={"photos": faces_of[0]}, data=fields).status_code
+
+    assert [enrol(depth) for depth in (65, 300, 900)] == [422] * 3
+    assert enrol(64) == 200
+    assert client.get("/collections/default/identities/deep").status_code == 200

@@ -160,6 +160,59 @@ def test_a_head_without_an_end_is_cut():
         asyncio.run(run())
 
 
+def test_a_client_that_does_not_read_is_cut():
+    with serving(Identifying(), read_seconds=0.5, connections=1) as port:
+
+        async def run():
+            _, writer = await asyncio.open_connection(HOST, port, limit=1)
+            writer.write(request("GET", "/docs/assets/swagger-ui-bundle.js") * 10)
+            await asyncio.sleep(0.1)
+            assert (await ask(port, request("GET", "/healthz")))[0] == 503  # its connection is the only one
+            await asyncio.sleep(3)
+            assert (await ask(port, request("GET", "/healthz")))[0] == 200
+            writer.transport.abort()
+
+        asyncio.run(run())
+
+
+def test_very_many_requests_at_once_on_one_connection_are_cut():
+    identifying = Identifying(seconds=0.2)
+    with serving(identifying) as port:
+
+        async def run():
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(request() + request("GET", "/healthz") * 5000)
+            received = await reader.read()
+            assert received.count(b"HTTP/1.1 ") < 20
+            writer.close()
+            reader, writer = await asyncio.open_connection(HOST, port)
+            writer.write(request() + request("GET", "/healthz") * 10)
+            assert [(await answer(reader))[0] for _ in range(11)] == [200] * 11
+            writer.close()
+
+        asyncio.run(run())
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer():
+    with serving(Identifying(), read_seconds=0.5) as port:
+
+        async def run():
+            reader, writer = await asyncio.open_connection(HOST, port, limit=1024)
+            writer.write(request("GET", "/docs/assets/swagger-ui-bundle.js"))
+            for _ in range(10):
+                await reader.read(1024)
+                await asyncio.sleep(0.1)
+            head = 0
+            while more := await asyncio.wait_for(reader.read(65_536), 5):
+                head += len(more)
+                if head > 1_000_000:
+                    break
+            assert head > 1_000_000
+            writer.close()
+
+        asyncio.run(run())
+
+
 def test_one_connection_too_many_is_told_so():
     with serving(Identifying(), connections=3) as port:
 

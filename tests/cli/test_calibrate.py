@@ -9,7 +9,8 @@ from app.cli import cli
 from app.config import read_settings
 from app.errors import CalibrationTooSmall
 from app.faces import Detection
-from app.factory.services import open_calibrations, open_packs, open_store
+from app.factory.services import open_packs, open_store
+from app.factory.serving import open_calibrations
 from app.identities.values import NewFace, Person, Practice
 from tests.conftest import DATA
 

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -6,15 +8,18 @@ from app.errors import (
     CollectionExists,
     CollectionNotEmpty,
     CollectionUnknown,
+    EncryptionRequired,
     PackUnknown,
+    RequestInvalid,
     SchemaOutdated,
     SettingsInvalid,
 )
 from app.faces import Detection
 from app.factory.services import open_store
-from app.identities.values import NewFace, Person, Practice
+from app.identities.values import NewFace, Person, Practice, Reaction
 
-FLIPPED = "flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe)"
+_FLAGS = ", flag duplicates, flag mismatches"
+FLIPPED = f"flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe){_FLAGS}"
 
 
 def practice_of(name: str) -> Practice:
@@ -90,7 +95,7 @@ def test_the_list_counts_people_faces_and_writes(arcid, tiny):
         "revision",
         "practice",
     ]
-    described = "plain, quality from 0.25 (enrolment) and 0 (probe)"
+    described = f"plain, quality from 0.25 (enrolment) and 0 (probe){_FLAGS}"
     assert rows(result.output) == [["people", "tiny-net", "2", "4", "2", *described.split()]]
 
 
@@ -127,11 +132,19 @@ def test_the_setting_holds_for_a_new_collection_that_says_nothing(
 def test_what_is_set_changes_and_the_rest_stays(arcid, tiny):
     arcid("collections", "create", "people", "--enrol-quality", "0.5")
     result = arcid("collections", "set", "people", "--no-flip", "--probe-quality", "0.3")
-    described = "plain, quality from 0.5 (enrolment) and 0.3 (probe)"
+    described = f"plain, quality from 0.5 (enrolment) and 0.3 (probe){_FLAGS}"
     assert (result.exit_code, result.output) == (0, f"people: {described}\n")
     assert practice_of("people") == Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.3)
     assert arcid("collections", "set", "people").output == f"people: {described}\n"
     assert rows(arcid("collections", "list").output)[0][5:] == described.split()
+
+
+def test_reactions_are_made_and_set(arcid, tiny):
+    arcid("collections", "create", "people", "--on-duplicate", "reject")
+    result = arcid("collections", "set", "people", "--on-mismatch", "allow")
+    assert result.output.endswith(", reject duplicates, allow mismatches\n")
+    assert practice_of("people") == Practice(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.ALLOW)
+    assert arcid("collections", "set", "people", "--on-mismatch", "shrug").exit_code == 2
 
 
 def test_the_setting_does_not_change_a_collection_that_is_there(arcid, tiny, monkeypatch):
@@ -162,4 +175,54 @@ def test_a_quality_is_from_0_to_1(arcid, tiny, option, quality):
     assert (result.exit_code, option in result.output) == (2, True)
     arcid("collections", "create", "people")
     assert arcid("collections", "set", "people", option, quality).exit_code == 2
+    assert practice_of("people") == Practice()
+
+
+# Networks, detectors and rules
+
+
+@pytest.fixture
+def second(arcid, tiny, tiny_folder, monkeypatch):
+    """A second pack, served beside the first."""
+    folder = tiny_folder.parent / "second"
+    shutil.copytree(tiny_folder, folder)
+    manifest = folder / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace("tiny-net", "second-net"))
+    assert arcid("models", "add", str(folder)).exit_code == 0
+    monkeypatch.setenv("ARCID_PACKS", "second")
+
+
+@pytest.mark.parametrize("name", ["second", "second-net"])
+def test_a_collection_is_made_for_any_network_that_is_served(arcid, second, name):
+    result = arcid("collections", "create", "people", "--model", name)
+    assert (result.exit_code, result.output) == (0, "people: created for second-net\n")
+    assert rows(arcid("collections", "list").output)[0][1] == "second-net"
+
+
+def test_a_network_that_is_not_served_is_refused(arcid, tiny):
+    result = arcid("collections", "create", "people", "--model", "open")
+    assert isinstance(result.exception, RequestInvalid)
+    assert "ARCID_PACKS" in str(result.exception)
+
+
+def test_a_collection_has_rules_of_its_own(arcid, tiny):
+    assert arcid("collections", "create", "people", "--max-fmr", "0.001", "--max-fpir", "0.1").exit_code == 0
+    assert practice_of("people") == Practice(max_fmr=0.001, max_fpir=0.1)
+    assert "max_fmr 0.001, max_fpir 0.1" in arcid("collections", "list").output
+    assert isinstance(arcid("collections", "set", "people", "--threshold", "0.5").exception, RequestInvalid)
+    reset = ("--reset", "max_fmr", "--reset", "max_fpir")
+    assert arcid("collections", "set", "people", "--threshold", "0.5", *reset).exit_code == 0
+    assert practice_of("people") == Practice(threshold=0.5)
+    assert isinstance(arcid("collections", "set", "people", "--reset", "flip").exception, SettingsInvalid)
+
+
+def test_a_detector_of_its_own_must_be_there(arcid, tiny):
+    result = arcid("collections", "create", "people", "--detector", "yunet")
+    assert isinstance(result.exception, RequestInvalid)
+
+
+def test_crops_are_not_kept_without_encryption(arcid, tiny):
+    assert isinstance(arcid("collections", "create", "people", "--keep-crops").exception, EncryptionRequired)
+    arcid("collections", "create", "people")
+    assert isinstance(arcid("collections", "set", "people", "--keep-crops").exception, EncryptionRequired)
     assert practice_of("people") == Practice()

@@ -35,6 +35,18 @@ def test_keys_are_listed_with_their_state(arcid):
     assert row[-2:] == ["never", "revoked"]
 
 
+def test_a_key_has_a_rate_and_a_quota(arcid):
+    created(arcid, "fast", "--rate", "100/second", "--quota", "none")
+    created(arcid, "usual")
+    fast, usual = (line.split() for line in arcid("keys", "list").output.splitlines()[1:])
+    assert fast[4:6] == ["100/second", "none"]
+    assert usual[4:8] == ["as", "set", "as", "set"]
+    for option in ("--rate", "--quota"):
+        refused = arcid("keys", "create", "other", "--scope", "enrol", option, "100").exception
+        assert isinstance(refused, SettingsInvalid)
+        assert str(refused).startswith(f"{option}: '100' is no rate")
+
+
 def test_what_cannot_be_created(arcid):
     created(arcid)
     assert isinstance(arcid("keys", "create", "door", "--scope", "enrol").exception, KeyExists)

@@ -27,6 +27,7 @@ _ONE_COLLECTION = text(
 )
 FIRST_TABLES = {"collections", "enrolments", "faces", "identities"}
 TABLES = FIRST_TABLES | {"alembic_version", "api_keys", "audit", "audit_head", "changes", "shared_indexes"}
+TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates"}
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_an_upgraded_database_never_uses_a_key_again(engine, schema):
     else:
         query, sign = "SELECT pg_get_serial_sequence(:name, 'id')", "_id_seq"
     with engine.connect() as connection:
-        for table in sorted(TABLES - {"alembic_version"}):
+        for table in sorted(TABLES - {"alembic_version", "crops", "next_templates"}):  # these have faces' keys
             assert sign in connection.execute(text(query), {"name": table}).scalar_one()
 
 

@@ -1,9 +1,12 @@
 from contextlib import contextmanager
 
+import cv2
 import httpx2
+import numpy as np
 import pytest
 
 from app.cli.demo import serving
+from tests.end_to_end.browsing import chromium, opened
 
 
 @pytest.fixture(scope="module")
@@ -17,3 +20,40 @@ def served(settings):
             yield client
 
     return start
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory, portrait):
+    """A Chromium whose camera sees the portrait; skips where there is no Chromium, or no Playwright."""
+    pixels = cv2.imdecode(np.frombuffer(portrait, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    frames = tmp_path_factory.mktemp("camera") / "portrait.mjpeg"
+    frames.write_bytes(cv2.imencode(".jpg", pixels)[1].tobytes() * 10)
+    with chromium(frames) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address(browser, settings):
+    """Where the service is, without API keys."""
+    with serving(settings, port=0) as address:
+        yield address
+
+
+@pytest.fixture
+def people(address, faces_of):
+    """Enrol four people of the group photo: p0 to p3, Ada, Bob, Cora, Dan; take everybody away afterwards."""
+    with httpx2.Client(base_url=address, timeout=120) as client:
+        for at, name in enumerate(("Ada", "Bob", "Cora", "Dan")):
+            data = {"identity_id": f"p{at}", "name": name}
+            client.post("/enroll", files={"photos": faces_of[at]}, data=data).raise_for_status()
+        yield
+        for each in client.get("/collections/default/identities").json()["identities"]:
+            client.delete(f"/collections/default/identities/{each['identity_id']}").raise_for_status()
+
+
+@pytest.fixture
+def page(browser, address, people):
+    """The page at desktop width, with four people enrolled."""
+    with opened(browser, address) as page:
+        yield page

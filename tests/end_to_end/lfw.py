@@ -22,8 +22,22 @@ def pairs(folder: Path) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     return [((row[0], row[1]), (row[0], row[2]) if len(row) == 3 else (row[2], row[3])) for row in rows]
 
 
-def similarities(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
-    """Verify each pair; None where a face was not found."""
+def embedded(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
+    """Return each pair's similarity, every photo embedded once; None where a face was not found."""
+    wanted = list(wanted)
+
+    def embed(one: tuple[str, str]) -> Any:
+        faces = client.post("/embed", files={"photo": photo(folder, *one)}).json()["faces"]
+        return np.array(faces[0]["embedding"]) if faces else None
+
+    photos = sorted({one for pair in wanted for one in pair})
+    found = dict(zip(photos, in_parallel(embed, photos), strict=True))
+    both = [(found[first], found[second]) for first, second in wanted]
+    return [None if first is None or second is None else float(first @ second) for first, second in both]
+
+
+def verified(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
+    """Return what POST /verify says of each pair; None where a face was not found."""
 
     def verify(pair: tuple[tuple[str, str], tuple[str, str]]) -> float | None:
         files = {"probe": photo(folder, *pair[0]), "reference": photo(folder, *pair[1])}

@@ -5,7 +5,7 @@ from sqlalchemy import func, select, update
 
 from app.database.tables import EnrolmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown
-from app.identities.values import Person, Removed, Retry
+from app.identities.values import Person, Retry
 from tests.identities.enrolling import D, enrol, new_face
 
 
@@ -28,7 +28,9 @@ def answers(engine) -> list[str]:
 def test_a_face_goes_and_its_person_stays(store, people, engine):
     faces = [new_face() for _ in range(3)]
     keys = store.enrol(people, Person("ada"), faces).keys
-    assert store.remove_face(people, faces[1].face_id) == Removed([keys[1]], 2)
+    removed = store.remove_face(people, faces[1].face_id)
+    assert (removed.keys, removed.revision, removed.face_ids) == ([keys[1]], 2, [faces[1].face_id])
+    assert (removed.identity_id, removed.is_whole) == ("ada", False)
     assert store.enrolled(people, "ada").face_ids == (faces[0].face_id, faces[2].face_id)
     assert counters(store) == (1, 2, 2)
     assert rows_of(engine) == (1, 2)

@@ -509,3 +509,19 @@ def test_a_damaged_photo_is_an_image_or_refused_without_a_warning(name: str):
             assert 0 < image.pixels.size <= SMALL_LIMITS.pixels * 3
     assert outcomes["image_damaged"] > 0
     assert set(outcomes) <= {"decoded", "not_an_image", "image_damaged", "too_many_pixels"}
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "F", "I;16"])
+def test_strips_make_one_photo(mode, monkeypatch):
+    rng = np.random.default_rng(1)
+    grey = rng.integers(0, 255, (37, 23), np.uint8)
+    if mode in {"F", "I;16"}:
+        photo = Pillow.fromarray(grey.astype(np.float32 if mode == "F" else np.uint16) * (1 if mode == "F" else 257))
+    else:
+        photo = Pillow.fromarray(grey).convert("RGBA" if mode == "RGBA" else mode)
+    data = io.BytesIO()
+    photo.save(data, "TIFF")
+    whole = decode(data.getvalue(), Limits()).pixels
+    monkeypatch.setattr("app.imaging.decode._STRIP_PIXELS", 100)
+    assert (decode(data.getvalue(), Limits()).pixels == whole).all()
+    assert whole.shape == (37, 23, 3)

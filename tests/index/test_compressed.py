@@ -101,11 +101,11 @@ def test_deletions_give_memory_back(index):
 
 
 def test_nothing_of_the_removed_stays_in_memory(index, gallery):
+    filled = {id(block): block.count for block in index._rows.blocks.values()}
     index.remove(np.arange(0, 3000))
     for block in index._rows.blocks.values():
-        behind = block.vectors[block.count : block.count + 1].astype(np.float32)
         assert not np.isin(np.arange(3000), block.keys[: block.count]).any()
-        assert not (behind @ gallery[:3000].T > 0.9).any()
+        assert not block.vectors[block.count : filled.get(id(block), block.count)].any()
     index.remove(index.keys())
     assert index.search(gallery[:1], 5)[1].shape == (1, 0)
 

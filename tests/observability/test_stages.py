@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.observability.stages import recording, server_timing, stage
+from app.observability.stages import note, recording, server_timing, stage, traced
 
 
 def test_a_stage_is_timed():
@@ -68,3 +68,59 @@ def test_threads_belong_to_the_recording_whose_context_they_carry():
 def test_server_timing_is_in_milliseconds():
     assert server_timing({"decode": 0.0015, "embed": 1.25}) == "decode;dur=1.50, embed;dur=1250.00"
     assert server_timing({}) == ""
+
+
+class Span:
+    """Remembers what began and ended within it."""
+
+    def __init__(self, name="request"):
+        self.name, self.children, self.ended, self.error = name, [], None, None
+
+    def child(self, name, started):
+        assert started <= time.perf_counter()
+        self.children.append(Span(name))
+        return self.children[-1]
+
+    def end(self, ended, error=None):
+        assert self.ended is None
+        self.ended, self.error = ended, error
+
+    def tree(self):
+        assert all(each.ended is not None for each in self.children)
+        return {each.name: each.tree() for each in self.children}
+
+
+def test_a_stage_that_is_over_may_be_noted():
+    with recording() as stages:
+        note("queue", 1.0, 1.5)
+        note("queue", 2.0, 2.25)
+    assert stages == {"queue": 0.75}
+    note("queue", 1, 2)
+
+
+def test_stages_are_spans_within_each_other_also_in_threads():
+    def work() -> None:
+        with stage("embed"):
+            note("queue", time.perf_counter(), time.perf_counter())
+            with stage("infer"):
+                pass
+
+    span = Span()
+    with recording() as stages, traced(span), ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, work).result()
+        with stage("search"):
+            pass
+    with stage("afterwards"):
+        pass
+    assert span.tree() == {"embed": {"queue": {}, "infer": {}}, "search": {}}
+    assert list(stages) == ["queue", "infer", "embed", "search"]
+
+
+def test_the_span_of_a_stage_that_fails_knows_the_errors_class_only():
+    span = Span()
+    with traced(span):
+        with pytest.raises(ValueError, match="secret"), stage("decode"):
+            raise ValueError("secret")
+        with stage("detect"):
+            pass
+    assert [each.error for each in span.children] == [ValueError, None]

@@ -102,9 +102,11 @@ def colour_network(*, is_half_blind: bool = False) -> bytes:
     return data
 
 
-def colour_analysis(*, is_half_blind: bool = False) -> Analysis:
-    embedder = Embedder(Session(colour_network(is_half_blind=is_half_blind), Runtime()), Preprocessing(127.5, 127.5))
-    return Analysis(SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640)
+def colour_analysis(*, is_half_blind: bool = False, is_inverted: bool = False) -> Analysis:
+    """Return the world's analysis; inverted, it is that of another network, to which red is what cyan is to this."""
+    scale = -127.5 if is_inverted else 127.5
+    embedder = Embedder(Session(colour_network(is_half_blind=is_half_blind), Runtime()), Preprocessing(127.5, scale))
+    return Analysis(SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640, model=MODEL)
 
 
 def calibration(*, typical_norm: float | None = None, start: float = 0.4, is_flip_averaged: bool = True) -> Calibration:

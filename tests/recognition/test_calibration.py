@@ -109,6 +109,15 @@ def test_the_chance_among_many_is_inverted(chance, faces):
     assert chance_among(rate_for_chance(chance, faces), faces) == pytest.approx(chance, rel=1e-6)
 
 
+@pytest.mark.parametrize("rate", [0.0, 5e-324, 1e-310])
+@pytest.mark.parametrize("shape", [-0.2, 0.2])
+def test_a_rate_next_to_nothing_has_a_threshold(calibration, rate, shape):
+    heavy = replace(calibration, tail=replace(calibration.tail, shape=shape))
+    least, most = sorted(heavy.doubt(rate))
+    assert least <= heavy.threshold(rate) <= 1
+    assert most <= 1
+
+
 def test_the_chance_among_one_is_the_rate():
     assert chance_among(1e-4, 1) == pytest.approx(1e-4)
     assert chance_among(1e-4, 1000) == pytest.approx(1 - (1 - 1e-4) ** 1000)

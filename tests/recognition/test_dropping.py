@@ -14,6 +14,7 @@ from app.recognition.identification import IdentificationService
 from app.recognition.policy import Policy
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of, sharing
+from tests.recognition.serving import serving_of
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def replicas(engine, tmp_path):
 @pytest.fixture
 def service(replicas, store, engine):
     usual = Usual("default", Practice(enrol_quality=0.4), frozenset({"exact"}))
-    return CollectionService(replicas[0], store, Collections(engine), Listing(engine), usual)
+    return CollectionService(replicas[0], store, Collections(engine), Listing(engine), usual, serving=serving_of(net=D))
 
 
 def test_no_byte_of_a_deleted_collection_is_left(replicas, service, tmp_path):

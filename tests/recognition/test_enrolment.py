@@ -16,7 +16,7 @@ from app.errors import (
     RejectedPhoto,
 )
 from app.faces import Detection
-from app.identities.values import Practice
+from app.identities.values import Practice, Reaction
 from app.quality import Quality, Reason
 from app.recognition.analysis import Face
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice
@@ -39,7 +39,7 @@ NO_IMAGE = b"This is no image."
 
 @pytest.fixture
 def service(analysis, gallery):
-    return EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5))
+    return EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
 
 
 def count(gallery):
@@ -123,7 +123,7 @@ def test_the_collection_is_checked_before_any_photo(gallery, collection, error):
         def analyse(self, _data: bytes, *, is_flip_averaged: bool) -> list[Face]:  # noqa: ARG002 - Analysis's
             raise AssertionError("not before the collection is known")
 
-    service = EnrolmentService(NoAnalysis(), gallery, lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
+    service = EnrolmentService(lambda _: NoAnalysis(), gallery, lambda _: Policy(None, 0.5))  # type: ignore[arg-type,return-value] # a fake
     with pytest.raises(error):
         service.enrol([photo(RED)], collection=collection)
 
@@ -133,13 +133,14 @@ def test_the_photos_hash_is_kept(analysis, store):
 
     class Spy:
         def require(self, name: str):
-            return store.create_collection(name, model="m", dimension=3)
+            practice = Practice(on_duplicate=Reaction.ALLOW, on_mismatch=Reaction.ALLOW)  # nothing else is looked at
+            return store.create_collection(name, model="m", dimension=3, practice=practice)
 
-        def add(self, collection, person, faces, retry):
+        def add(self, collection, person, faces, retry, *, only_new):
             kept.extend(faces)
-            return store.enrol(collection, person, faces, retry)
+            return store.enrol(collection, person, faces, retry, only_new=only_new)
 
-    service = EnrolmentService(analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
+    service = EnrolmentService(lambda _: analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
     service.enrol([photo(RED)], collection="c")
     assert kept[0].image_sha256 == hashlib.sha256(photo(RED)).hexdigest()
     assert isinstance(kept[0].detection, Detection)
@@ -187,7 +188,7 @@ def test_the_feature_norm_is_judged_by_the_collections_calibration(analysis, gal
         return Policy(calibration(typical_norm=4), 0.5)
 
     with pytest.raises(NothingEnrolled) as refused:
-        EnrolmentService(analysis, gallery, policy_of).enrol([photo(RED)], collection="people")
+        EnrolmentService(lambda _: analysis, gallery, policy_of).enrol([photo(RED)], collection="people")
     assert refused.value.rejected[0].detail.startswith("the face's quality is 0.00 (occluded_or_uncertain);")
     assert asked == [gallery.require("people")]
 

@@ -14,6 +14,7 @@ from app.recognition.policy import Policy
 from tests.recognition.fakes import (
     BLUE,
     GREEN,
+    MODEL,
     PINK,
     RED,
     SIDE,
@@ -34,7 +35,7 @@ MOSS = (80, 255, 0)  # somewhat more like red than like blue
 @pytest.fixture
 def enrol(analysis, gallery):
     def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        service = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.8))
+        service = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.8))
         enrolment = service.enrol(photos, collection="people", identity_id=identity_id, name=identity_id.title())
         return [face.face_id for face in enrolment.faces]
 
@@ -43,7 +44,7 @@ def enrol(analysis, gallery):
 
 @pytest.fixture
 def identify(analysis, gallery):
-    service = IdentificationService(analysis, gallery, lambda _: Policy(None, 0.8))
+    service = IdentificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.8))
 
     def identify(*colours, collection="people", top_k=5) -> Identification:
         return service.identify(photo(*colours), collection=collection, top_k=top_k)
@@ -100,7 +101,7 @@ def test_a_person_is_in_a_photo_once(identify, enrol):
 
 def test_a_photo_without_a_face_has_no_faces(identify, enrol):
     enrol("ada", photo(RED))
-    assert identify(WHITE) == Identification([], 0.8)
+    assert identify(WHITE) == Identification([], 0.8, MODEL)
 
 
 def test_in_an_empty_collection_everybody_is_unknown(identify):
@@ -115,7 +116,7 @@ def test_the_collection_must_fit(identify, collection, error):
 
 def test_bytes_that_are_no_photo_are_refused(analysis, gallery):
     with pytest.raises(NotAnImage):
-        IdentificationService(analysis, gallery, lambda _: Policy(None, 0.8)).identify(
+        IdentificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.8)).identify(
             b"no photo", collection="people", top_k=1
         )
 
@@ -144,7 +145,7 @@ def test_a_worthless_face_hardly_counts(identify, enrol, store):
 def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, gallery, enrol):
     calibrated = calibration()
     policy = Policy(calibrated, 0.8)
-    service = IdentificationService(analysis, gallery, lambda _: policy)
+    service = IdentificationService(lambda _: analysis, gallery, lambda _: policy)
     enrol("ada", photo(RED), photo(PINK), photo(RED), photo(RED))
     enrol("bob", photo(BLUE))
     comparisons = comparisons_among(2, 5)
@@ -170,7 +171,7 @@ def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, galler
 
 def test_a_poor_face_is_possible_at_best(analysis, gallery, enrol):
     service = IdentificationService(
-        analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
     )
     enrol("ada", photo(RED))
     enrol("bob", photo(BLUE))
@@ -190,7 +191,7 @@ def test_a_poor_face_is_possible_at_best(analysis, gallery, enrol):
 
 def test_the_gate_is_the_collections(analysis, gallery, enrol, store):
     service = IdentificationService(
-        analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
     )
     enrol("ada", photo(RED))
     for gate, verdict in ((0, "match"), (0.74, "possible")):
@@ -227,7 +228,9 @@ def two_ways(gallery, tmp_path):
         return Policy(of_its_kind, 0.8, collection.practice.probe_quality)
 
     analysis = colour_analysis(is_half_blind=True)
-    return EnrolmentService(analysis, gallery, policy_of), IdentificationService(analysis, gallery, policy_of)
+    return EnrolmentService(lambda _: analysis, gallery, policy_of), IdentificationService(
+        lambda _: analysis, gallery, policy_of
+    )
 
 
 def test_collections_of_one_service_embed_each_in_its_own_way(two_ways, gallery):

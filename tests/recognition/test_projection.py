@@ -128,7 +128,7 @@ def test_who_was_removed_is_nowhere(a, b, people, tmp_path, what):
     gone, stays = (vectors[number].astype("<f2").tobytes() for number in (17, 3))
     for name in ("a", "b"):
         assert gone in bytes_under(tmp_path / name)
-    key = (a.remove_face(people, faces[17]) if what == "face" else a.remove_identity(people, "p17")).keys
+    key = (a.remove_face(people, faces[17]) if what == "face" else a.remove_identity(people, "p17")).removed.keys
     assert gone not in bytes_under(tmp_path / "a")
     assert np.isnan(index_of(a, "people").vectors(np.array(key))).all()
     assert found(a, people, vectors[17]) != "p17"

@@ -38,8 +38,8 @@ class Spy(IdentityStore):
             self.paged += len(keys)
             yield keys, vectors
 
-    def templates_of(self, keys) -> Iterator[tuple[Keys, Floats]]:
-        for own, vectors in super().templates_of(keys):
+    def templates_of(self, keys, collection=None) -> Iterator[tuple[Keys, Floats]]:
+        for own, vectors in super().templates_of(keys, collection):
             self.asked += len(own)
             yield own, vectors
 

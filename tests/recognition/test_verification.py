@@ -30,13 +30,13 @@ YELLOW = (255, 255, 0)
 
 @pytest.fixture
 def verify(analysis, gallery):
-    return VerificationService(analysis, gallery, lambda _: Policy(None, 0.5))
+    return VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
 
 
 @pytest.fixture
 def enrol(analysis, gallery):
     def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        enrolment = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5)).enrol(
+        enrolment = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5)).enrol(
             photos, collection="people", identity_id=identity_id
         )
         return [face.face_id for face in enrolment.faces]
@@ -99,12 +99,12 @@ def test_bytes_that_are_no_photo_are_refused(verify):
 @pytest.mark.parametrize(("step", "verdict"), [(-1, "match"), (0, "match"), (1, "no_match")])
 def test_the_threshold_itself_is_a_match(analysis, gallery, step, verdict):
     exact = (
-        VerificationService(analysis, gallery, lambda _: Policy(None, 0))
+        VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0))
         .verify_photo(photo(RED), photo(PINK), collection="people")
         .similarity
     )
     threshold = exact if step == 0 else math.nextafter(exact, step * math.inf)
-    service = VerificationService(analysis, gallery, lambda _: Policy(None, threshold))
+    service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, threshold))
     assert service.verify_photo(photo(RED), photo(PINK), collection="people").verdict == verdict
 
 
@@ -142,7 +142,7 @@ def test_who_looks_like_the_one_foreign_face_of_a_person_is_refused(verify, enro
 
 def test_a_template_of_more_faces_is_judged_more_strictly(analysis, gallery, enrol):
     policy = Policy(calibration(), 0.5)
-    service = VerificationService(analysis, gallery, lambda _: policy)
+    service = VerificationService(lambda _: analysis, gallery, lambda _: policy)
     enrol("one", photo(RED))
     enrol("four", *[photo(RED)] * 4)
     for max_fmr in (None, 0.1, 1e-5):
@@ -184,7 +184,9 @@ def test_a_probe_without_a_face(verify, enrol):
 @pytest.fixture
 def careful(analysis, gallery):
     """A service under an error rate that minds the collection's least quality of probes."""
-    return VerificationService(analysis, gallery, lambda each: Policy(calibration(), 0.5, each.practice.probe_quality))
+    return VerificationService(
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.5, each.practice.probe_quality)
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,10 +219,10 @@ def test_a_poor_probe_of_an_enrolled_person_is_only_possible(careful, enrol, sto
 def test_photos_are_embedded_as_the_collection_does_it(gallery, is_flip_averaged, similar):
     gallery.ensure("own way", Practice(is_flip_averaged))
     analysis = colour_analysis(is_half_blind=True)
-    service = VerificationService(analysis, gallery, lambda _: Policy(None, 0.5))
+    service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
     result = service.verify_photo(halved(RED, GREEN), halved(GREEN, RED), collection="own way")
     assert result.similarity == pytest.approx(similar, abs=1e-3)
-    enrolment = EnrolmentService(analysis, gallery, lambda _: Policy(None, 0.5))
+    enrolment = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
     enrolment.enrol([halved(RED, GREEN)], collection="own way", identity_id="ada")
     result = service.verify_identity(halved(GREEN, RED), "ada", collection="own way")
     assert result.similarity == pytest.approx(similar, abs=1e-3)

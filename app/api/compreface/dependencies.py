@@ -1,0 +1,60 @@
+"""What CompreFace's routes ask for."""
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from app.api.compreface.answers import Extras, TimesSchema, VersionsSchema
+from app.api.compreface.requests import LeastScore, Limit, Plugins, Status
+from app.api.dependencies import PrincipalDependency
+from app.api.requests import DEFAULT_COLLECTION, CollectionName
+from app.factory.services import Services
+from app.observability.stages import so_far
+from app.recognition.comparison import Choice
+
+
+async def _collection(
+    principal: PrincipalDependency,
+    collection: Annotated[
+        CollectionName | None, Query(description="Default: the only one that the key is for, else `default`.")
+    ] = None,
+) -> str:
+    """Return the collection that stands for the key's service; raises CollectionForbidden."""
+    if collection is not None:
+        return collection  # `app.api.permissions.authorise` has looked at it
+    if principal.collections is not None and len(principal.collections) == 1:
+        (only,) = principal.collections
+        return only
+    principal.require_collection(DEFAULT_COLLECTION)
+    return DEFAULT_COLLECTION
+
+
+async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
+    return Choice(least_score or 0, limit)
+
+
+class Shown:
+    """What an answer shows of faces beside their boxes."""
+
+    def __init__(self, plugins: Plugins = "", status: Status = False) -> None:  # noqa: FBT002 - a query parameter
+        self._plugins = {each.strip() for each in plugins.split(",")}
+        self._status = status
+
+    def extras(self, services: Services) -> Extras:
+        """Return it, once the work is done."""
+        made = Extras(has_landmarks="landmarks" in self._plugins, has_embedding="calculator" in self._plugins)
+        if self._status:
+            seconds = so_far()
+            detector, calculator = (round(seconds.get(each, 0) * 1000, 1) for each in ("detect", "embed"))
+            made.times = TimesSchema(detector=detector, calculator=calculator)
+            made.versions = VersionsSchema(detector=services.detector, calculator=services.embedder.model)
+        return made
+
+
+async def _shown(face_plugins: Plugins = "", status: Status = False) -> Shown:  # noqa: FBT002 - a query parameter
+    return Shown(face_plugins, status)
+
+
+CollectionDependency = Annotated[str, Depends(_collection)]
+ChoiceDependency = Annotated[Choice, Depends(_choice)]
+ShownDependency = Annotated[Shown, Depends(_shown)]

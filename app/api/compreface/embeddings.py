@@ -1,0 +1,100 @@
+"""Embeddings under /api/v1, recognised and verified without a photo."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from fastapi import APIRouter, Depends
+from numpy.typing import NDArray
+
+from app.api.body import json_of
+from app.api.compreface.answers import (
+    EmbeddingAnswer,
+    EmbeddingLikeness,
+    EmbeddingRecognitionAnswer,
+    EmbeddingSubjects,
+    SubjectLikeness,
+)
+from app.api.compreface.dependencies import CollectionDependency
+from app.api.compreface.problems import PREFIX, RESPONSES
+from app.api.compreface.requests import (
+    CompreFaceEmbeddingPair,
+    CompreFaceEmbeddings,
+    ImageId,
+    PredictionCount,
+)
+from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.openapi import json_body_as
+from app.api.requests import MOST_CANDIDATES
+
+router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"))
+EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFaceEmbeddings))]
+
+
+@router.post("/recognition/embeddings/recognize", openapi_extra=json_body_as(CompreFaceEmbeddings))
+async def recognise_embeddings(
+    request: EmbeddingsDependency,
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    prediction_count: PredictionCount = 1,
+) -> EmbeddingRecognitionAnswer:
+    """Find the subjects that each embedding is most like."""
+    found = await workers.run(
+        services.comparison.recognise_embeddings,
+        _arrays(request.embeddings),
+        collection=collection,
+        top_k=min(prediction_count, MOST_CANDIDATES),
+    )
+    result = [
+        EmbeddingSubjects(
+            embedding=embedding,
+            similarities=[SubjectLikeness(subject=each.identity_id, similarity=each.likeness) for each in people],
+        )
+        for embedding, people in zip(request.embeddings, found, strict=True)
+    ]
+    return EmbeddingRecognitionAnswer(result=result)
+
+
+@router.post("/recognition/embeddings/faces/{image_id}/verify", openapi_extra=json_body_as(CompreFaceEmbeddings))
+async def verify_embeddings_with_example(
+    image_id: ImageId,
+    request: EmbeddingsDependency,
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> EmbeddingAnswer:
+    """Compare embeddings with an enrolled face."""
+    found = await workers.run(
+        services.comparison.embeddings_with_face,
+        _arrays(request.embeddings),
+        collection=collection,
+        face_id=image_id,
+    )
+    return _answer(request.embeddings, found)
+
+
+@router.post("/verification/embeddings/verify", openapi_extra=json_body_as(CompreFaceEmbeddingPair))
+async def verify_embeddings(
+    request: Annotated[CompreFaceEmbeddingPair, Depends(json_of(CompreFaceEmbeddingPair))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> EmbeddingAnswer:
+    """Compare embeddings with one embedding."""
+    (source,) = _arrays([request.source])
+    found = await workers.run(services.comparison.embeddings, source, _arrays(request.targets), collection=collection)
+    return _answer(request.targets, found)
+
+
+def _arrays(embeddings: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
+    return [np.array(each, np.float64) for each in embeddings]
+
+
+def _answer(embeddings: Sequence[list[float]], found: Sequence[float]) -> EmbeddingAnswer:
+    return EmbeddingAnswer(
+        result=[
+            EmbeddingLikeness(embedding=embedding, similarity=likeness)
+            for embedding, likeness in zip(embeddings, found, strict=True)
+        ]
+    )

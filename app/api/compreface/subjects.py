@@ -1,0 +1,67 @@
+"""/api/v1/recognition/subjects: people, also without a photo. A name may have slashes: it takes the path's rest."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from app.api.body import json_of
+from app.api.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
+from app.api.compreface.dependencies import CollectionDependency
+from app.api.compreface.problems import PREFIX, RESPONSES
+from app.api.compreface.requests import CompreFaceSubject, SubjectPath
+from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.openapi import json_body_as
+
+router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/subjects")
+
+
+@router.post("", status_code=201, openapi_extra=json_body_as(CompreFaceSubject))
+async def add_subject(
+    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> SubjectAnswer:
+    """Enter a subject without a face."""
+    await workers.run(services.subjects.create, collection, request.subject)
+    return SubjectAnswer(subject=request.subject)
+
+
+@router.get("")
+@router.get("/", include_in_schema=False)  # as CompreFace's own documentation writes it
+async def list_subjects(
+    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> SubjectsAnswer:
+    """List all subjects."""
+    return SubjectsAnswer(subjects=await workers.run(services.subjects.ids, collection))
+
+
+@router.put("/{subject:path}", openapi_extra=json_body_as(CompreFaceSubject))
+async def rename_subject(
+    subject: SubjectPath,
+    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> UpdatedAnswer:
+    """Rename a subject; where the new name is taken, all faces go over to whoever has it."""
+    updated = await workers.run(services.subjects.rename, collection, subject, request.subject)
+    return UpdatedAnswer(updated=updated)
+
+
+@router.delete("")
+async def delete_all_subjects(
+    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> DeletedAnswer:
+    """Delete all subjects with all faces."""
+    subjects, _ = await workers.run(services.subjects.clear, collection)
+    return DeletedAnswer(deleted=subjects)
+
+
+@router.delete("/{subject:path}")
+async def delete_subject(
+    subject: SubjectPath, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> SubjectAnswer:
+    """Delete a subject with all faces."""
+    await workers.run(services.subjects.remove, collection, subject)
+    return SubjectAnswer(subject=subject)

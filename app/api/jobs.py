@@ -1,0 +1,121 @@
+"""Jobs: long work with progress."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import StringConstraints
+
+from app.api.body import body_of
+from app.api.dependencies import AdmissionDependency, PrincipalDependency, ServicesDependency, WorkersDependency
+from app.api.long_work import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
+from app.api.openapi import PROBLEM_RESPONSES, body_as
+from app.api.paging import After, Limit, cursor_of
+from app.api.requests import CollectionName, JobRequest
+from app.errors import DatabaseError, JobUnknown
+from app.jobs.values import Job, JobState
+
+router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
+_LOOK_EVERY_S = 0.5
+
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
+
+
+@router.post("", status_code=202, openapi_extra=body_as(JobRequest))
+async def create_job(
+    request: Annotated[JobRequest, Depends(body_of(JobRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> JobSchema:
+    """Ask for long work: an import of photos, or a calibration of the collection by its own faces."""
+    jobs, options = services.jobs, {"face": request.face.value, "flat": request.flat}
+    if request.file is not None:
+        made = await workers.run(jobs.import_upload, request.collection, request.file, options)
+    elif request.path is not None:
+        made = await workers.run(jobs.import_path, request.collection, request.path, options)
+    else:
+        made = await workers.run(jobs.calibrate, request.collection)
+    response.headers["Location"] = f"/jobs/{made.job_id}"
+    return JobSchema.of(made)
+
+
+@router.get("")
+async def list_jobs(
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
+    collection: Annotated[CollectionName | None, Query(description="Only of this collection.")] = None,
+    state: Annotated[JobState | None, Query(description="Only in this state.")] = None,
+) -> JobsPage:
+    """List the jobs, the oldest first; a key for some collections sees theirs."""
+    seen = principal.collections if collection is None else {collection}
+    page = await workers.run(services.jobs.page, after=after, limit=limit, state=state, collections=seen)
+    return JobsPage(jobs=[JobSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+
+
+@router.get("/{job_id}")
+async def get_job(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> JobSchema:
+    """Show a job: how far it is, or what came of it."""
+    return JobSchema.of(await workers.run(services.jobs.get, job_id, principal.collections))
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> JobSchema:
+    """Ask for a job's end: one that waits has ended at once, one that runs soon; what it has done stays done."""
+    return JobSchema.of(await workers.run(services.jobs.cancel, job_id, principal.collections))
+
+
+@router.get("/{job_id}/errors")
+async def list_job_errors(
+    job_id: JobId,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
+) -> JobErrorsPage:
+    """List the items (files, lines) that a job could not do: the first thousand."""
+    page = await workers.run(services.jobs.errors, job_id, principal.collections, after=after, limit=limit)
+    return JobErrorsPage(errors=[JobErrorSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+
+
+async def _watched(job_id: JobId, services: ServicesDependency, principal: PrincipalDependency) -> Job:
+    """Return the job before the answer begins, while it can still be 404; no turn is taken for what only reads."""
+    return await to_thread.run_sync(services.jobs.get, job_id, principal.collections)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def watch_job(
+    request: Request,
+    job: Annotated[Job, Depends(_watched)],
+    services: ServicesDependency,
+    admission: AdmissionDependency,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job by server-sent events: `progress` whenever it has moved, and `end`, after which nothing comes."""
+    shown: Job | None = None
+    while True:
+        if job.state.is_final:
+            yield ServerSentEvent(event="end", data=JobSchema.of(job))
+            return
+        if job != shown:
+            yield ServerSentEvent(event="progress", data=JobSchema.of(job))
+            shown = job
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if admission.is_draining or await request.is_disconnected():
+            return
+        try:
+            job = await to_thread.run_sync(services.jobs.get, job.job_id, None)
+        except DatabaseError:  # it will answer again
+            continue
+        except JobUnknown:  # forgotten meanwhile
+            return

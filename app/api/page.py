@@ -1,0 +1,81 @@
+"""The page at `/` and its files, which are read once: HTML, CSS and ES modules as they are in `app/web`."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' blob: data:",
+    "connect-src": "'self'",
+    "media-src": "'self' blob:",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Asked for again each time, and answered with 304: after an update no file is of another version than the rest.
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page at `/` and what it loads below `/web/`; both need no key, and are no part of the API."""
+    served = _read()
+
+    async def page(request: Request) -> Response:
+        return _answer(request, served["index.html"])
+
+    async def asset(request: Request) -> Response:
+        found = served.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return _answer(request, found)
+
+    app.add_route("/", page, include_in_schema=False)
+    app.add_route("/web/{name}", asset, include_in_schema=False)
+
+
+def _read() -> dict[str, _File]:
+    read = {}
+    for each in (files("app") / "web").iterdir():
+        media_type = _TYPES.get(each.name[each.name.rfind(".") :])
+        if media_type is not None:
+            content = each.read_bytes()
+            read[each.name] = _File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+    return read
+
+
+def _answer(request: Request, file: _File) -> Response:
+    headers = {**HEADERS, "ETag": file.etag}
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if known & {file.etag, "*"}:
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, headers=headers, media_type=file.media_type)

@@ -1,0 +1,109 @@
+"""Which limits hold for a request, and what its answer says of them."""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Scope, Send
+
+from app.access.limiter import Limiter
+from app.access.rates import UNLIMITED, Allowance, Rate, Standing
+from app.access.values import Principal
+from app.errors import QuotaExceeded, RateExceeded
+
+_SITE_BITS = 64  # of an IPv6 address: what one customer has at least, and may use address by address
+
+
+@dataclass(frozen=True, slots=True)
+class UsualRates:
+    """What holds where a key says nothing else."""
+
+    key: Rate = UNLIMITED
+    quota: Rate = UNLIMITED
+    anonymous: Rate = UNLIMITED
+    failures: Rate = UNLIMITED
+
+
+class Rates:
+    """Counts each request once, before its body is read; refused ones count for nobody."""
+
+    def __init__(self, limiter: Limiter, usual: UsualRates, refused: Callable[[str], None] = lambda _: None) -> None:
+        """`refused` is told the name of the limit that refuses: key, quota, anonymous or failures."""
+        self._limiter = limiter
+        self._usual = usual
+        self._refused = refused
+
+    async def admit(self, principal: Principal, scope: Scope) -> list[Standing]:
+        """Count a request on its key, or on its address where there is none; raises RatesUnavailable."""
+        return await self._limiter.take(self._allowances(principal, scope))
+
+    def require(self, standings: Sequence[Standing]) -> None:
+        """Raise RateExceeded or QuotaExceeded where one of them refuses."""
+        for each in standings:
+            if not each.is_allowed:
+                self._refuse(each)
+
+    async def fail(self, scope: Scope) -> None:
+        """Count a wrong key on its address; raises RateExceeded, RatesUnavailable."""
+        if self._usual.failures != UNLIMITED:
+            self.require(await self._limiter.take([Allowance("failures", self._usual.failures, client(scope))]))
+
+    async def close(self) -> None:
+        """Let go of a shared storage."""
+        await self._limiter.close()
+
+    def _allowances(self, principal: Principal, scope: Scope) -> list[Allowance]:
+        usual = self._usual
+        if principal.key_id is None:
+            wanted = [("anonymous", usual.anonymous, "")]
+        else:
+            rate = usual.key if principal.rate is None else principal.rate
+            quota = usual.quota if principal.quota is None else principal.quota
+            wanted = [("key", rate, principal.key_id), ("quota", quota, principal.key_id)]
+        return [Allowance(name, rate, who or client(scope)) for name, rate, who in wanted if rate != UNLIMITED]
+
+    def _refuse(self, standing: Standing) -> None:
+        name, rate = standing.allowance.name, standing.allowance.rate
+        self._refused(name)
+        wait = f"try again in {standing.reset_s} seconds"
+        if name == "quota":
+            raise QuotaExceeded(f"the API key's quota of {rate} is used up; {wait}", standing.reset_s)
+        whose = {"key": "the API key's", "anonymous": "this address's", "failures": "this address's"}[name]
+        what = "wrong keys" if name == "failures" else "requests"
+        raise RateExceeded(f"{whose} rate of {rate} is used up, too many {what} came; {wait}", standing.reset_s)
+
+
+def announcing(send: Send, standings: Sequence[Standing]) -> Send:
+    """Return a `send` that says how the client stands (draft-ietf-httpapi-ratelimit-headers, 8 to 11)."""
+    if not standings:
+        return send
+    policy = ", ".join(f'"{each.allowance.name}";q={_rate(each).amount};w={_rate(each).seconds}' for each in standings)
+    standing = ", ".join(f'"{each.allowance.name}";r={each.remaining};t={each.reset_s}' for each in standings)
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["RateLimit-Policy"] = policy
+            headers["RateLimit"] = standing
+        await send(message)
+
+    return send_with_headers
+
+
+def client(scope: Scope) -> str:
+    """Return on whose account a client's address counts: IPv4 as it is, of IPv6 the /64."""
+    host = (scope.get("client") or ("unknown",))[0]
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return str(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _SITE_BITS), strict=False))
+    return str(address)
+
+
+def _rate(standing: Standing) -> Rate:
+    return standing.allowance.rate

@@ -1,0 +1,51 @@
+"""`arcid backup`, `arcid restore`: the embedded database in a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli.progress import progress_bar
+from app.config import read_settings
+from app.database.sqlite_files import sqlite_file
+from app.factory.portable import open_restore
+from app.factory.services import database_url, open_database
+from app.jobs.backup import back_up
+
+
+def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
+    """Write the embedded database and the calibrations to a file; a running service goes on."""
+    settings = read_settings()
+    sqlite_file(database_url(settings))  # another database is refused before it is asked anything
+    with open_database(settings) as database:
+        database.occupy()
+        with progress_bar("backup") as bar:
+            done = back_up(database, settings.data_dir, file, bar)
+    _print(f"{file}: {file.stat().st_size:,} bytes, schema {done.revision}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `arcid backup` wrote.")],
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace the database without asking.")] = False,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Keep the database of before beside the new one.")
+    ] = False,
+) -> None:
+    """Put a backup in the place of the embedded database; no service may run."""
+    settings = read_settings()
+    work = open_restore(settings)
+    if work.database.exists() and not yes:
+        typer.confirm(f"Replace {work.database} and all that was enrolled since the backup?", abort=True)
+    with progress_bar("restore") as bar:
+        done = work.run(file, bar, is_old_kept=keep_old)
+    _print(
+        f"{work.database}: {done.collections} collections, as they were at {done.backup.created_at:%Y-%m-%d %H:%M:%SZ}"
+    )
+    if done.old is not None:
+        _print(f"the database of before: {done.old}")
+
+
+def _print(line: str) -> None:
+    Console().print(line, highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,59 @@
+"""`arcid keys new-master | rotate-data | rotate-master`: what templates are encrypted with."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli.serve import prepare_database
+from app.config import read_settings
+from app.database.scrubbing import Scrubber
+from app.factory.keys import read_master, write_master
+from app.factory.projections import Projections
+from app.factory.services import open_database
+from app.identities.resealing import Resealing
+
+
+def new_master(file: Annotated[Path, typer.Argument(help="The new file; only its owner may read it.")]) -> None:
+    """Write a new master key. Whoever has it and the database reads all templates; without it nobody does."""
+    master = write_master(file)
+    note = f"{file}: master key {master.fingerprint}; keep a copy in another place than the database's backups"
+    Console().print(note, highlight=False, soft_wrap=True)
+
+
+def rotate_data(
+    block: Annotated[int, typer.Option(min=1, max=10_000, help="Rows in one transaction.")] = 500,
+) -> None:
+    """Encrypt everything with a new data key, while the service runs, and delete the old ones.
+
+    What was cut off before is finished first, with the key that was new then; what is in plain yet is encrypted.
+    """
+    settings = read_settings()
+    prepare_database(settings)
+    with open_database(settings) as database:
+        database.require_current()
+        resealing = Resealing(database.engine, database.vault)
+        key = resealing.begin()
+        total = resealing.left(key)
+        done = sum(resealing.run(key, block))
+        deleted = resealing.finish(key)
+        Projections(settings, database).erase_plain()
+        is_clean = Scrubber(database.engine).scrub()
+    said = f"{done} of {total} rows encrypted with data key {key}; deleted data keys: {len(deleted)}"
+    Console().print(said, highlight=False)
+    if not is_clean:
+        Console(stderr=True).print("old pages go from the write-ahead log when its readers have gone", soft_wrap=True)
+
+
+def rotate_master(
+    new_key_file: Annotated[Path, typer.Option(help="File of the other master key: arcid keys new-master FILE.")],
+) -> None:
+    """Wrap all data keys with another master key; then name it in the settings. Running services go on until then."""
+    settings = read_settings()
+    with open_database(settings) as database:
+        database.require_current()
+        count = database.vault.rewrap(read_master(new_key_file))
+        Scrubber(database.engine).scrub()
+    note = f"{count} data keys are wrapped anew: set ARCID_ENCRYPTION__KEY_FILE={new_key_file} before the next start"
+    Console().print(note, highlight=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""`arcid keys first`: the first key of a service that a machine sets up; it comes from a file and is in no log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.access.secret import id_of
+from app.access.values import NewKey, Scope
+from app.cli.serve import prepare_database
+from app.config import read_settings
+from app.errors import KeyExists, SettingsInvalid
+from app.factory.services import open_keys
+
+_NAME = "first"
+
+
+def first(
+    file: Annotated[
+        Path, typer.Argument(help="Holds the key: arcid_, 8 hexadecimal digits, _, 43 or more characters.")
+    ],
+) -> None:
+    """Take a database's first key, with scope admin, from a file; do nothing where there has been a key before."""
+    settings, console = read_settings(), Console()
+    try:
+        secret = file.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"{file} cannot be read: {error}") from error
+    key_id = id_of(secret)
+    if key_id is None:
+        raise SettingsInvalid(f"{file} holds no key: arcid_, 8 of 0-9a-f, _, and 43 to 128 of A-Z, a-z, 0-9, _, -")
+    prepare_database(settings)
+    keys = open_keys(settings)
+    if not keys.all():
+        try:
+            keys.create(NewKey(_NAME, [Scope.ADMIN]), (key_id, secret))
+        except KeyExists:  # another replica was quicker
+            pass
+        else:
+            console.print(f"{_NAME} ({key_id}): admin; every request needs a key now", highlight=False)
+            return
+    console.print("there are keys already", highlight=False)

@@ -1,0 +1,136 @@
+"""`arcid gallery`: is what is enrolled in order?"""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.api.findings import HealthAnswer
+from app.cli.output import show
+from app.config import Settings, read_settings
+from app.factory.health import open_health
+from app.factory.networks import embedder_of
+from app.factory.services import open_packs, open_store
+from app.identities.values import Collection
+from app.recognition.findings import Findings, Mend, Someone
+from app.recognition.health import HealthService
+
+cli = typer.Typer(help="Galleries: what is enrolled, and what is wrong with it.", no_args_is_help=True)
+
+_PAGE = 200
+
+
+@cli.callback()
+def gallery() -> None:
+    """Look after what is enrolled."""
+
+
+@cli.command()
+def check(
+    *,
+    collection: Annotated[
+        str | None, typer.Option(help="Name of the collection; default: all of the network in use.")
+    ] = None,
+    max_fpir: Annotated[
+        float | None,
+        typer.Option(min=1e-9, max=0.5, help="Most people with one identity only that are taken for a second one."),
+    ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="One JSON document a line for each collection.")] = False,
+) -> None:
+    """Find people enrolled twice, foreign faces and poor ones; exit status 1 if anything was found."""
+    settings, is_found = read_settings(), False
+    with open_health(settings) as health:
+        for each in _chosen(settings, collection):
+            found = _checked(health, each, max_fpir)
+            is_found |= bool(found.pairs or found.foreign or found.poor)
+            if is_json:
+                answer = HealthAnswer.of(found).model_dump(mode="json", exclude={"next_cursor"})
+                typer.echo(json.dumps({"collection": each.name, **answer}))
+            else:
+                _print(each, found)
+    if is_found:
+        raise typer.Exit(1)
+
+
+def _chosen(settings: Settings, name: str | None) -> list[Collection]:
+    store = open_store(settings)
+    if name is not None:
+        return [store.collection(name)]
+    model = embedder_of(open_packs(settings).manifest(settings.pack)).model
+    return [each for each in store.collections() if each.model == model]
+
+
+def _checked(health: HealthService, collection: Collection, max_fpir: float | None) -> Findings:
+    """Go over all pages; what was found comes with the most certain first."""
+    every, after = Findings(0, 0), 0
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(escape(collection.name), total=collection.identities)
+        while True:
+            page = health.check(collection.name, after=after, limit=_PAGE, max_fpir=max_fpir)
+            every = Findings(
+                every.identities + page.identities,
+                every.faces + page.faces,
+                every.pairs + page.pairs,
+                every.foreign + page.foreign,
+                every.poor + page.poor,
+            )
+            progress.advance(task, page.identities)
+            if page.after is None:
+                break
+            after = page.after
+    every.pairs.sort(key=lambda each: -each.similarity)
+    every.foreign.sort(key=lambda each: (each.is_undecided, each.similarity))
+    every.poor.sort(key=lambda each: each.quality)
+    return every
+
+
+def _print(collection: Collection, found: Findings) -> None:
+    counts = f"{found.identities} identities, {found.faces} faces"
+    sums = f"{len(found.pairs)} duplicates, {len(found.foreign)} foreign faces, {len(found.poor)} poor faces"
+    Console().print(f"{collection.name}: {counts}; {sums}", markup=False, highlight=False, soft_wrap=True)
+    if found.pairs:
+        table = Table("looks like one person", "and", "similarity", "FPIR", "mend by", box=None)
+        for pair in found.pairs:
+            names = (_named(pair.first), _named(pair.second))
+            table.add_row(*names, f"{pair.similarity:.2f}", _rate(pair.fpir), _call(pair.mend))
+        show(table)
+    if found.foreign:
+        table = Table("foreign face", "of", "similarity", "FMR", "quality", "looks like", "mend by", box=None)
+        for face in found.foreign:
+            alike = face.looks_like
+            table.add_row(
+                escape(face.face_id),
+                _named(face.identity),
+                f"{face.similarity:.2f} to {face.others}",
+                _rate(face.fmr),
+                f"{face.quality:.2f}",
+                ("unlike each other" if face.is_undecided else "nobody else")
+                if alike is None
+                else f"{_named(alike.person)}, {alike.similarity:.2f}, FPIR {_rate(alike.fpir)}",
+                _call(face.mend),
+            )
+        show(table)
+    if found.poor:
+        table = Table("poor face", "of", "quality", "mend by", box=None)
+        for poor in found.poor:
+            quality = f"{poor.quality:.2f} (least {poor.least:g})"
+            table.add_row(escape(poor.face_id), _named(poor.identity), quality, _call(poor.mend))
+        show(table)
+
+
+def _named(person: Someone) -> str:
+    return escape(f"{person.identity_id} ({person.faces})")
+
+
+def _rate(rate: float | None) -> str:
+    return "unknown" if rate is None else f"{rate:.1g}"
+
+
+def _call(mend: Mend) -> str:
+    body = "" if mend.body is None else f" {json.dumps(mend.body, ensure_ascii=False)}"
+    return escape(f"{mend.method} {mend.path}{body}")

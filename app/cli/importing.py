@@ -1,0 +1,126 @@
+"""`arcid import`: photos of many people, with a progress bar and a list of what could not be enrolled."""
+
+import csv
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType, MappingProxyType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from app.cli.output import show
+from app.cli.serve import prepare_database, use_one_arena
+from app.config import read_settings
+from app.errors import JobCancelled
+from app.factory.importing import open_bulk
+from app.factory.jobs import photo_import
+from app.factory.services import DEFAULT_COLLECTION
+from app.jobs.opening import open_source
+from app.recognition.enrolment import FaceChoice
+
+_SHOWN = 50
+SOME_REFUSED, CANCELLED = 3, 130
+
+
+class Shown:
+    """The Progress of a command: a bar, and a list of what was refused.
+
+    It has no checkpoint: photos that are known are skipped.
+    """
+
+    checkpoint: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, bars: Bars, what: str = "photos") -> None:
+        self.refused: list[tuple[str, str, str]] = []
+        self.done = 0
+        self._bars = bars
+        self._task = bars.add_task(what, total=None)
+        self._is_ending = False
+
+    def advance(self, done: int, *, total: int | None = None, checkpoint: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - Progress's signature
+        """See Progress."""
+        self.done = done
+        self._bars.update(self._task, completed=done, total=total)
+        if self._is_ending:
+            raise JobCancelled("its end was asked for")
+
+    def refuse(self, item: str, code: str, detail: str) -> None:
+        """See Progress."""
+        self.refused.append((item, code, detail))
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the work cleanly; the second time they end it at once."""
+
+        def end(number: int, _frame: FrameType | None) -> None:
+            self._is_ending = True
+            signal.signal(number, before[signal.Signals(number)])
+
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            for number in before:
+                signal.signal(number, end)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def import_photos(
+    source: Annotated[Path, typer.Argument(help="A folder person/photo.jpg, a ZIP of one, or a CSV file.")],
+    *,
+    collection: Annotated[str, typer.Option(help="Name of the collection, which must exist.")] = DEFAULT_COLLECTION,
+    face: Annotated[
+        FaceChoice, typer.Option(help="Refuse photos with several faces, or take the main one.")
+    ] = FaceChoice.ONLY,
+    flat: Annotated[bool, typer.Option("--flat", help="Photos are person.jpg instead of person/photo.jpg.")] = False,
+    errors: Annotated[Path | None, typer.Option(help="Write every refused file here, as CSV.")] = None,
+) -> None:
+    """Enrol photos of many people. Run again, it skips what is enrolled: after Ctrl-C, a crash, or with new photos.
+
+    Exit status 3 if files were refused, 130 if it was stopped.
+    """
+    use_one_arena()
+    settings = read_settings()
+    prepare_database(settings)
+    result: Mapping[str, int] | None = None
+    with open_source(source, is_flat=flat) as opened, open_bulk(settings, collection, face) as bulk:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Bars(*columns, console=Console(stderr=True)) as bars:
+            shown = Shown(bars)
+            with shown.stoppable(), suppress(JobCancelled):
+                result = photo_import(settings, bulk, is_polite=False).run(opened, shown)
+    _list(shown.refused, errors)
+    console = Console()
+    if result is None:
+        console.print(f"stopped after {shown.done} photos; run the same command again to go on", highlight=False)
+        raise typer.Exit(CANCELLED)
+    console.print(
+        f"{result['enrolled']} enrolled ({result['new_people']} new people), {result['known']} skipped that were "
+        f"enrolled before, {result['refused']} refused, of {result['photos']} photos",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if shown.refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _list(refused: list[tuple[str, str, str]], path: Path | None) -> None:
+    if path is not None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("file", "code", "detail"), *refused])
+    if not refused:
+        return
+    table = Table("file", "code", "detail", box=None)
+    for row in refused[:_SHOWN]:
+        table.add_row(*(each.replace("[", r"\[") for each in row))
+    show(table)
+    if len(refused) > _SHOWN:
+        where = f"all of them are in {path}" if path else "--errors FILE writes them all"
+        Console().print(f"... and {len(refused) - _SHOWN} more; {where}", highlight=False, soft_wrap=True)

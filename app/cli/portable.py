@@ -1,0 +1,72 @@
+"""`arcid export`, `import-archive`, `import-embeddings`: galleries that leave and come."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli.progress import progress_bar
+from app.cli.serve import prepare_database
+from app.config import read_settings
+from app.factory.portable import open_archive_import, open_embeddings_import, open_export
+from app.factory.services import DEFAULT_COLLECTION, open_database
+
+
+def export(
+    collection: Annotated[str, typer.Argument(help="Name of the collection.")],
+    file: Annotated[Path, typer.Argument(help="The archive to write, such as people.zip.")],
+) -> None:
+    """Write a collection to a portable archive; a running service goes on."""
+    settings = read_settings()
+    with open_database(settings) as database:
+        database.occupy()
+        database.require_current()
+        with progress_bar("export") as bar:
+            done = open_export(settings, database).write(collection, file, bar)
+    _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
+
+
+def import_archive(
+    file: Annotated[Path, typer.Argument(help="An archive that `arcid export` wrote.")],
+    collection: Annotated[str | None, typer.Option(help="Import into this one; default: the archive's name.")] = None,
+    *,
+    new_face_ids: Annotated[
+        bool, typer.Option("--new-face-ids", help="Give the faces new ids, for a copy within one database.")
+    ] = False,
+) -> None:
+    """Import a portable archive; what is there already is left out, so it may be repeated."""
+    settings = read_settings()
+    prepare_database(settings)
+    with open_database(settings) as database:
+        database.occupy()
+        database.require_current()
+        with progress_bar("import") as bar:
+            work = open_archive_import(settings, database)
+            done = work.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
+    _print(f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there")
+
+
+def import_embeddings(
+    file: Annotated[Path, typer.Argument(help="NDJSON: identity_id, embedding, and name, metadata, quality if known.")],
+    model: Annotated[str, typer.Option(help="The network that made the embeddings; it must be the collection's.")],
+    collection: Annotated[str, typer.Option(help="Import into this one.")] = DEFAULT_COLLECTION,
+) -> None:
+    """Import embeddings that were made elsewhere; exit status 1 if any line was refused, the rest is imported."""
+    settings = read_settings()
+    prepare_database(settings)
+    with open_database(settings) as database:
+        database.occupy()
+        database.require_current()
+        with progress_bar("import") as bar:
+            done = open_embeddings_import(database).run(file, bar, collection=collection, model=model)
+    _print(
+        f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there, "
+        f"{done.refused} lines refused"
+    )
+    if done.refused:
+        raise typer.Exit(1)
+
+
+def _print(line: str) -> None:
+    Console().print(line, highlight=False, soft_wrap=True, markup=False)

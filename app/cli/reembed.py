@@ -1,0 +1,148 @@
+"""`arcid reembed`: from one network to another, without losing the gallery."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from app.cli.importing import CANCELLED, SOME_REFUSED, Shown
+from app.cli.output import show
+from app.cli.serve import prepare_database, use_one_arena
+from app.config import read_settings
+from app.errors import JobCancelled
+from app.factory.reembedding import open_alone
+from app.factory.services import open_database, open_packs, open_runtime, sealer_of
+from app.identities.reembedding import FaceName, Switched
+from app.recognition.network_change import Changed, NetworkChange
+
+cli = typer.Typer(
+    help="From one network to another: faces are embedded anew from their stored crops.", no_args_is_help=True
+)
+
+_SHOWN = 50
+
+
+class OnMissing(StrEnum):
+    """What becomes of faces without a crop."""
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
+Name = Annotated[str, typer.Argument(help="Name of the collection.")]
+Model = Annotated[str, typer.Option(help="Network or pack, of ARCID_PACK or ARCID_PACKS.")]
+Missing = Annotated[
+    OnMissing, typer.Option(help="Faces without a crop: leave the collection as it is, or delete them in the switch.")
+]
+
+
+@cli.command()
+def start(
+    collection: Name,
+    *,
+    model: Model,
+    on_missing: Missing = OnMissing.REFUSE,
+    switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Go over when all faces are embedded.")] = True,
+) -> None:
+    """Embed all faces by another network, then go over to it. Run again, it goes on where it was.
+
+    Exit status 3 if faces lack a crop, so that nothing was switched; 130 if it was stopped.
+    """
+    done: Changed | None = None
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _opened() as change:
+        change.require_possible(collection, model)
+        with Bars(*columns, console=Console(stderr=True)) as bars:
+            shown = Shown(bars, "faces")
+            with shown.stoppable(), suppress(JobCancelled):
+                done = change.embed_and_switch(
+                    collection,
+                    model,
+                    is_rest_dropped=on_missing is OnMissing.DROP,
+                    is_switched=switch,
+                    told=lambda ready, faces: shown.advance(ready, total=faces),
+                )
+    if done is None:
+        _say(f"stopped at {shown.done} faces; run the same command again to go on")
+        raise typer.Exit(CANCELLED)
+    _list(done.named, done.missing)
+    if done.is_switched:
+        dropped = f", {done.dropped} deleted" if done.dropped else ""
+        _say(f"{collection}: {done.faces} faces, from {done.before} to {done.model}{dropped}")
+    elif not done.missing:
+        _say(f"{collection}: all {done.faces} faces have a template of {done.model}; `arcid reembed switch` goes over")
+    else:
+        _say(f"{collection} is still of {done.before}: {done.missing} of {done.faces} faces need a new photo")
+        raise typer.Exit(SOME_REFUSED)
+
+
+@cli.command()
+def status(collection: Name, *, model: Annotated[str | None, typer.Option(help="Only what it lacks.")] = None) -> None:
+    """Show of which networks the faces have templates, and which faces need a new photo."""
+    with _opened() as change:
+        seen = change.overview(collection, model, after=0, limit=_SHOWN)
+    table = Table("network", "templates", "", box=None)
+    table.add_row(seen.collection.model, str(seen.collection.faces), "its own")
+    for name, count in seen.ready.items():
+        table.add_row(name, str(count), "before" if name == seen.before else "")
+    show(table)
+    _list(tuple(seen.without_crop.items), seen.crops_missing)
+
+
+@cli.command()
+def switch(collection: Name, *, model: Model, on_missing: Missing = OnMissing.REFUSE) -> None:
+    """Go over to a network that all faces have a template of, in one moment."""
+    with _opened() as change:
+        _tell(change.switch(collection, model, is_rest_dropped=on_missing is OnMissing.DROP))
+
+
+@cli.command()
+def rollback(collection: Name, *, on_missing: Missing = OnMissing.REFUSE) -> None:
+    """Go back to the network of before, in one moment."""
+    with _opened() as change:
+        _tell(change.roll_back(collection, is_rest_dropped=on_missing is OnMissing.DROP))
+
+
+@cli.command()
+def discard(collection: Name) -> None:
+    """Delete the templates of all networks but the collection's own: after this there is no way back."""
+    with _opened() as change:
+        _say(f"{collection}: {change.discard(collection)} templates deleted")
+
+
+@contextmanager
+def _opened() -> Iterator[NetworkChange]:
+    use_one_arena()
+    settings = read_settings()
+    prepare_database(settings)
+    with open_database(settings) as database:
+        packs, runtime, sealer = open_packs(settings), open_runtime(settings), sealer_of(database)
+        with open_alone(settings, database, packs, runtime, sealer) as change:
+            yield change
+
+
+def _tell(done: Switched) -> None:
+    _list(tuple(done.dropped), len(done.dropped))
+    dropped = f", {len(done.dropped)} deleted" if done.dropped else ""
+    _say(f"{done.collection.name}: {done.collection.faces} faces, now of {done.collection.model}{dropped}")
+
+
+def _list(faces: tuple[FaceName, ...], count: int) -> None:
+    if not faces:
+        return
+    table = Table("face without a crop", "of", box=None)
+    for each in faces[:_SHOWN]:
+        table.add_row(each.face_id, each.identity_id.replace("[", r"\["))
+    show(table)
+    if count > _SHOWN:
+        _say(f"... and {count - _SHOWN} more: GET /collections/.../reembed lists them all")
+
+
+def _say(text: str) -> None:
+    Console().print(text, highlight=False, markup=False, soft_wrap=True)

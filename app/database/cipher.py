@@ -1,0 +1,118 @@
+"""AES-256-GCM for what is kept of people: templates, crops, snapshots. Pure: keys in, bytes in, bytes out.
+
+A sealed text is `version (1 byte), id of its data key (8, big-endian), nonce (12), ciphertext, tag (16)`. The context
+(what it is, and of whom) is associated data: sealed text that was put in another place does not open.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app.errors import MasterKeyInvalid, SealBroken
+
+KEY_BYTES: Final = 32
+VERSION: Final = 1
+_ID_BYTES, _NONCE_BYTES, _TAG_BYTES = 8, 12, 16
+_HEAD = 1 + _ID_BYTES
+OVERHEAD: Final = _HEAD + _NONCE_BYTES + _TAG_BYTES
+"""How many bytes longer a sealed text is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is sealed: its kind ("template", "crop", "segment"), and the id of what it belongs to (a face's, say)."""
+
+    kind: str
+    of: str
+
+    def encoded(self, head: bytes) -> bytes:
+        """Return the associated data: unambiguous, and with the sealed text's own head."""
+        return b"\0".join((head, self.kind.encode(), self.of.encode()))
+
+
+class Key:
+    """A key of 32 bytes under an id; never shown. A key may seal 2**32 texts (random nonces, NIST SP 800-38D)."""
+
+    def __init__(self, key_id: int, secret: bytes) -> None:
+        """Raise MasterKeyInvalid for another length."""
+        if len(secret) != KEY_BYTES:
+            raise MasterKeyInvalid(f"a key has {KEY_BYTES} bytes, not {len(secret)}")
+        self.key_id = key_id
+        self._aes = AESGCM(secret)
+
+    def seal(self, context: Context, data: bytes) -> bytes:
+        """Return `data` sealed."""
+        head = bytes([VERSION]) + self.key_id.to_bytes(_ID_BYTES, "big")
+        nonce = os.urandom(_NONCE_BYTES)
+        return b"".join((head, nonce, self._aes.encrypt(nonce, data, context.encoded(head))))
+
+    def open(self, context: Context, sealed: bytes) -> bytes:
+        """Return what was sealed by this key in this context; raises SealBroken."""
+        if key_id_of(sealed) != self.key_id:
+            raise SealBroken(f"the {context.kind} is sealed with another key")
+        nonce, text = sealed[_HEAD : _HEAD + _NONCE_BYTES], sealed[_HEAD + _NONCE_BYTES :]
+        try:
+            return self._aes.decrypt(nonce, text, context.encoded(sealed[:_HEAD]))
+        except InvalidTag as error:
+            raise SealBroken(f"the {context.kind} was changed, or belongs to something else") from error
+
+
+def key_id_of(sealed: bytes) -> int:
+    """Return the id of the key that a text was sealed with; raises SealBroken if it is no sealed text."""
+    if len(sealed) < OVERHEAD or sealed[0] != VERSION:
+        raise SealBroken("these bytes are not sealed")
+    return int.from_bytes(sealed[1:_HEAD], "big")
+
+
+class Master:
+    """The key that wraps data keys; its `fingerprint` says which one it is and tells nothing about it."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Raise MasterKeyInvalid unless it has 32 bytes."""
+        self._key = Key(0, secret)
+        self.fingerprint = hashlib.sha256(b"arcid master key" + secret).hexdigest()[:16]
+
+    def wrap(self, key_id: int, secret: bytes) -> bytes:
+        """Return a data key's secret, sealed."""
+        return self._key.seal(_of_key(key_id), secret)
+
+    def unwrap(self, key_id: int, wrapped: bytes) -> Key:
+        """Return a data key; raises SealBroken if another master key has wrapped it."""
+        return Key(key_id, self._key.open(_of_key(key_id), wrapped))
+
+    def rewrapped(self, key_id: int, wrapped: bytes, master: "Master") -> bytes:
+        """Return a wrapped data key as another master key wraps it; raises SealBroken."""
+        return master.wrap(key_id, self._key.open(_of_key(key_id), wrapped))
+
+
+def _of_key(key_id: int) -> Context:
+    return Context("data key", str(key_id))
+
+
+def new_secret() -> bytes:
+    """Return a new key's bytes."""
+    return os.urandom(KEY_BYTES)
+
+
+def encoded(secret: bytes) -> str:
+    """Return a key as settings and key files hold it: base64."""
+    return base64.b64encode(secret).decode()
+
+
+def decoded(text: str) -> bytes:
+    """Return the key that `encoded` wrote; raises MasterKeyInvalid, which does not repeat the text."""
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MasterKeyInvalid("the master key is not base64; make one: arcid keys new-master FILE") from error
+    if len(secret) != KEY_BYTES:
+        raise MasterKeyInvalid(
+            f"the master key has {len(secret)} bytes, not {KEY_BYTES}; make one: arcid keys new-master"
+        )
+    return secret

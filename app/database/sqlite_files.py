@@ -1,0 +1,139 @@
+"""The embedded database as a file: copied while it is used, checked, and put in the place of another."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.database.engine import BUSY_TIMEOUT_MS
+from app.errors import ArchiveDamaged, ArchiveInvalid, BackupImpossible, DatabaseInUse, DatabaseUnavailable
+
+_PAGES_AT_ONCE = 2000  # some megabytes between two looks at whether the copy is still wanted
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+def sqlite_file(url: str) -> Path:
+    """Return the file of an SQLite URL; raises BackupImpossible for another database, with what to run instead."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BackupImpossible("ARCID_DATABASE_URL is no URL of a database") from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        return Path(str(parsed.database))
+    shown = parsed._replace(drivername=parsed.get_backend_name(), password=None).render_as_string()
+    raise BackupImpossible(
+        "only the embedded database is backed up and restored by this command; for PostgreSQL: "
+        f"pg_dump --format=custom --file=arcid.dump '{shown}', and to restore, with every replica stopped: "
+        f"pg_restore --clean --if-exists --single-transaction --dbname='{shown}' arcid.dump, then: arcid db renew-uids"
+    )
+
+
+def copy(source: Path, target: Path, copied: Callable[[int, int], None]) -> None:
+    """Copy a database as it is at one moment into a new file, without what was deleted from it; others go on writing.
+
+    `copied` is called with how many pages are done, and of how many. Raises DatabaseUnavailable.
+    """
+    rough = target.with_name(target.name + ".rough")
+    try:
+        with _translated(source), _opened(source) as reader, closing(sqlite3.connect(rough)) as writer:
+            # The read transaction holds the moment: without it the copy would begin anew at each write by others.
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            reader.backup(
+                writer, pages=_PAGES_AT_ONCE, progress=lambda _, left, total: copied(total - left, total), sleep=0
+            )
+            reader.execute("ROLLBACK")
+        with _translated(source), closing(sqlite3.connect(rough)) as whole:
+            # Pages that are free still hold what was deleted; a database that is written anew does not.
+            whole.execute("VACUUM INTO ?", (str(target),))
+    finally:
+        _remove(rough)
+
+
+def check(path: Path) -> None:
+    """Raise ArchiveDamaged or ArchiveInvalid unless a file is a whole SQLite database."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            said = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            orphan = database.execute("PRAGMA foreign_key_check").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise ArchiveInvalid("its database is no SQLite database") from error
+    if said != "ok" or orphan is not None:
+        raise ArchiveDamaged(f"its database is damaged: {said if orphan is None else 'rows without their owners'}")
+
+
+def fold(path: Path) -> None:
+    """Make a database one file, without a log beside it; raises DatabaseInUse while anybody has it open.
+
+    One that is no database any more is left as it is.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode=DELETE").fetchone()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise DatabaseInUse(f"a service or command has {path} open; stop it first") from error
+    except sqlite3.DatabaseError:
+        return
+
+
+@contextmanager
+def replaced(path: Path, new: Path) -> Iterator[Path | None]:
+    """Put `new` in the place of a database that nobody has open; gives where the old one lies meanwhile, if any.
+
+    If what is done inside fails, the old one is back.
+    """
+    aside = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    has_old = path.exists()
+    if has_old:
+        fold(path)
+    moved = []
+    for suffix in _BESIDE:  # of a database so damaged that they could not be folded into it
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            moved.append((beside, aside.with_name(aside.name + suffix)))
+    if has_old:
+        aside.hardlink_to(path)  # the name is never without a database
+    for source, target in moved:
+        source.rename(target)
+    try:
+        new.replace(path)
+        yield aside if has_old else None
+    except BaseException:
+        if has_old:
+            aside.replace(path)
+        for source, target in moved:
+            target.rename(source)
+        raise
+
+
+def has_removed(aside: Path) -> bool:
+    """Delete a database that was put aside, and say whether that went well."""
+    try:
+        _remove(aside)
+    except OSError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", *_BESIDE):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> closing[sqlite3.Connection]:
+    # Not read-only: a reader takes part in the log beside the file, whose index it may have to make.
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    return closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None))
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise DatabaseUnavailable(f"{path} cannot be read", str(error)) from error

@@ -1,0 +1,26 @@
+"""The stage `database`: every statement of a request, from its sending to its first row (not the commit)."""
+
+import time
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from app.observability.stages import note
+
+_STARTED = "arcid.started"
+
+
+def time_statements(engine: Engine) -> None:
+    """Note each statement that succeeds as part of the stage `database`; neither its text nor its values."""
+    event.listen(engine, "before_cursor_execute", _begin)
+    event.listen(engine, "after_cursor_execute", _end)
+
+
+def _begin(connection: Any, *_: Any) -> None:
+    connection.info[_STARTED] = time.perf_counter()
+
+
+def _end(connection: Any, *_: Any) -> None:
+    started = connection.info.pop(_STARTED, None)
+    if started is not None:
+        note("database", started, time.perf_counter())

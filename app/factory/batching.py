@@ -1,0 +1,30 @@
+"""Settings in, how photos share the embedder out."""
+
+import os
+
+from app.config import Settings
+from app.inference.batcher import Batching
+from app.inference.runtime import Provider, Runtime
+
+_LARGEST_ON_A_GPU = 32
+
+
+def batching_of(settings: Settings, runtime: Runtime) -> Batching | None:
+    """Return how concurrent requests share runs of the embedder; None where each photo has its own: on the CPU."""
+    inference = settings.inference
+    is_gpu = runtime.provider is not Provider.CPU
+    largest = inference.batch_size or (_LARGEST_ON_A_GPU if is_gpu else 1)
+    if largest == 1:
+        return None
+    return Batching(largest, inference.batch_wait_ms / 1000, inference.batch_queue, is_padded=is_gpu)
+
+
+def photos_at_once(settings: Settings, runtime: Runtime) -> int:
+    """Return how many photos are analysed at once.
+
+    As many as cores, which decode, align and search; with batching also half a batch (a crop and its mirror image take
+    two places in it) that keep no core busy while they wait for their run. Without them no batch would ever fill.
+    """
+    batching = batching_of(settings, runtime)
+    waiting = batching.largest // 2 if batching else 0
+    return settings.inference.concurrency or (os.cpu_count() or 1) + waiting

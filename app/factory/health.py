@@ -1,0 +1,37 @@
+"""Settings in, the health check of galleries out: indexes and database, no network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.config import Settings
+from app.factory.projections import Projections
+from app.factory.services import open_database, open_packs, open_policy_of
+from app.factory.serving import served_by
+from app.identities.pages import IdentityPages
+from app.identities.store import IdentityStore
+from app.identities.values import Collection
+from app.recognition.gallery import Gallery
+from app.recognition.health import HealthService
+from app.recognition.projection import Projection
+
+
+@contextmanager
+def open_health(settings: Settings) -> Iterator[HealthService]:
+    """Open what a check needs; a running service and its snapshots are left alone. Raises SchemaOutdated."""
+    default, *_ = served = served_by(settings, open_packs(settings))
+    opened: list[Projection] = []
+    with open_database(settings) as database:
+        database.require_current()
+        projections, store = Projections(settings, database), IdentityStore(database.engine, database.vault)
+
+        def new(collection: Collection) -> Projection:
+            opened.append(projections.new(collection))
+            return opened[-1]
+
+        further = {each.model: each.dimension for each in served}
+        gallery = Gallery(store, new, model=default.model, dimension=default.dimension, further=further)
+        try:
+            yield HealthService(gallery, IdentityPages(database.engine, store), open_policy_of(settings))
+        finally:
+            for each in opened:
+                each.close()

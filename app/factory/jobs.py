@@ -1,0 +1,94 @@
+"""Settings in, long work out: the kinds of jobs, and the thread that does them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+from app.config import Settings
+from app.database.connection import Database
+from app.identities.values import Person
+from app.jobs.leases import Leases
+from app.jobs.opening import open_source
+from app.jobs.photos import Added, PhotoImport
+from app.jobs.progress import Parameters, Progress, Result, Work
+from app.jobs.runner import JobRunner
+from app.jobs.service import JobService, importable
+from app.jobs.store import JobStore
+from app.jobs.uploads import Uploads
+from app.recognition.bulk import BulkEnrolment
+from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.gallery import Gallery
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """Bulk enrolment as an import speaks to it."""
+
+    enrolment: BulkEnrolment
+
+    def is_known(self, identity_id: str, image_sha256: str) -> bool:
+        """See Enrolling."""
+        return self.enrolment.is_known(identity_id, image_sha256)
+
+    def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
+        """See Enrolling."""
+        return self.enrolment.prepare(photo, image_sha256)
+
+    def add(self, person: Person, photos: Sequence[Accepted]) -> Added:
+        """See Enrolling."""
+        refused = self.enrolment.refusals(person.identity_id, photos)
+        wanted = [each for place, each in enumerate(photos) if place not in {place for place, _ in refused}]
+        if not wanted:
+            return Added(0, 0, is_new=False, refused=refused)
+        written = self.enrolment.add(person, wanted)
+        return Added(len(written.keys), len(wanted) - len(written.keys), written.is_new, refused)
+
+
+def photo_import(settings: Settings, enrolment: BulkEnrolment, *, is_polite: bool) -> PhotoImport[Accepted]:
+    """Return the import of photos into a collection, on as many threads as photos are analysed at once."""
+    return PhotoImport(
+        Bulk(enrolment),
+        threads=settings.inference.concurrency or os.cpu_count() or 1,
+        most_bytes=settings.limits.photo_bytes,
+        is_polite=is_polite,
+    )
+
+
+def open_uploads(settings: Settings, store: JobStore) -> Uploads:
+    """Return the files that were sent along with jobs."""
+    return Uploads(settings.data_dir / "jobs", store.unfinished)
+
+
+def import_work(settings: Settings, database: Database, enrolment: EnrolmentService, gallery: Gallery) -> Work:
+    """Return the kind of job that imports photos."""
+    uploads = open_uploads(settings, JobStore(database.engine))
+    root = settings.jobs.import_dir
+
+    def work(parameters: Parameters, progress: Progress) -> Result:
+        bulk = BulkEnrolment(enrolment, gallery, parameters["collection"], FaceChoice(parameters["face"]))
+        upload = parameters.get("upload")
+        path = uploads.path(upload) if upload else importable(root, parameters["path"])
+        inside = None if upload else root
+        with open_source(path, is_flat=parameters["flat"], inside=inside) as source:
+            return photo_import(settings, bulk, is_polite=True).run(source, progress)
+
+    return work
+
+
+def open_jobs(settings: Settings, database: Database, gallery: Gallery, kinds: Mapping[str, Work]) -> JobService:
+    """Return jobs of these kinds; its runner is not started yet."""
+    store = JobStore(database.engine)
+    uploads = open_uploads(settings, store)
+    lease = settings.jobs.lease_seconds
+    leases = Leases(database.engine, owner=str(uuid4()), place=uploads.place(), lease=timedelta(seconds=lease))
+    runner = JobRunner(
+        store,
+        leases,
+        kinds,
+        lease_seconds=lease,
+        keep=timedelta(days=settings.jobs.keep_days),
+        tidy=uploads.tidy,
+    )
+    return JobService(store, runner, uploads, require=gallery.require, import_dir=settings.jobs.import_dir)

@@ -1,0 +1,68 @@
+"""Settings in, long work out: export, import, backup and restore, without networks being opened."""
+
+from collections.abc import Callable
+
+from app.config import Settings, shipped
+from app.database.connection import Database
+from app.database.sqlite_files import sqlite_file
+from app.errors import NetworkError
+from app.factory.services import database_url, open_packs
+from app.identities.bulk import Incoming
+from app.identities.store import IdentityStore
+from app.identities.transfer import Outgoing
+from app.identities.values import Collection
+from app.jobs.embeddings import EmbeddingsImport
+from app.jobs.exporting import Export
+from app.jobs.importing import ArchiveImport
+from app.jobs.restore import Restore
+
+CatchUp = Callable[[Collection, int], None]
+
+
+def nobody_waits(_collection: Collection, _revision: int) -> None:
+    """Bring no index forward: for commands, after which services follow by themselves."""
+
+
+def open_export(settings: Settings, database: Database) -> Export:
+    """Return what exports collections of a database."""
+    known = networks_of(settings)
+
+    def network_of(model: str) -> str | None:
+        found = known(model)
+        return next(iter(found)) if len(found) == 1 else None
+
+    return Export(Outgoing(database.engine, database.vault), network_of)
+
+
+def open_archive_import(settings: Settings, database: Database, catch_up: CatchUp = nobody_waits) -> ArchiveImport:
+    """Return what imports archives into a database; `catch_up` is the gallery's where there is one."""
+    store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
+    return ArchiveImport(store, incoming, networks_of=networks_of(settings), catch_up=catch_up)
+
+
+def open_embeddings_import(database: Database, catch_up: CatchUp = nobody_waits) -> EmbeddingsImport:
+    """Return what imports embeddings into a database; `catch_up` as above."""
+    store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
+    return EmbeddingsImport(store, incoming, catch_up=catch_up)
+
+
+def open_restore(settings: Settings) -> Restore:
+    """Return what restores the embedded database; raises BackupImpossible for another one."""
+    return Restore(sqlite_file(database_url(settings)), settings.data_dir, shipped("migrations"))
+
+
+def networks_of(settings: Settings) -> Callable[[str], frozenset[str]]:
+    """Return what tells the SHA-256 of all network files that are known here under a model's name."""
+    packs = open_packs(settings)
+
+    def known(model: str) -> frozenset[str]:
+        found = set()
+        for manifest in packs.manifests():
+            if manifest.embedder is not None and manifest.embedder.model == model:
+                try:
+                    found.add(packs.source_sha256(manifest, manifest.embedder.file))
+                except NetworkError:  # its record is damaged, which is no matter here
+                    continue
+        return frozenset(found - {"unknown"})
+
+    return known

@@ -1,0 +1,60 @@
+"""The aligned crops of enrolled faces, from which another network can embed them again: sealed, or not stored."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from app.database.cipher import Context
+from app.database.tables import CropTable
+from app.database.vault import Sealed
+from app.faces import Pixels
+from app.identities.values import NewFace
+from app.imaging.lossless import decode_png, encode_png
+
+
+class Sealer(Protocol):
+    """Encrypts what is stored, with authentication; `about` says what it is and must be the same when it is opened."""
+
+    def seal(self, data: bytes, *, about: str) -> Sealed:
+        """Return the data encrypted, and by which data key."""
+
+    def open(self, sealed: bytes, *, about: str) -> bytes:
+        """Return what was sealed; raises an ArcidError for what was not, or about something else."""
+
+
+class CropSealer:
+    """Turns crops into what is stored, and back. What is stored of one face opens as no other's."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, face_id: str, crop: Pixels) -> Sealed:
+        """Return a crop (112, 112, 3), RGB, as it is stored: a PNG, which loses nothing, sealed."""
+        return self._sealer.seal(encode_png(crop), about=about(face_id))
+
+    def open(self, face_id: str, sealed: bytes) -> Pixels:
+        """Return the crop (112, 112, 3), RGB, of a face, every pixel as it was; raises what the sealer raises."""
+        return decode_png(self._sealer.open(sealed, about=about(face_id)))
+
+
+def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
+    """Store, in an enrolment's own transaction, the crops of faces (each with its key) that bring one."""
+    sealed = [
+        {"face_key": key, "sealed": face.sealed_crop.data, "data_key_id": face.sealed_crop.data_key_id}
+        for key, face in faces
+        if face.sealed_crop is not None
+    ]
+    if sealed:
+        session.execute(insert(CropTable), sealed)
+
+
+def crop_context(of: str) -> Context:
+    """Return how the data keys tell sealed crops from what else they seal."""
+    return Context("crop", of)
+
+
+def about(face_id: str) -> str:
+    """Return what a crop is sealed with: its face's own id, which stays through merges, moves and other networks."""
+    return f"crop:{face_id}"

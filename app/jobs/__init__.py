@@ -1,0 +1,1 @@
+"""Long work with progress: what it is, who does it; import, export, backup and restore."""

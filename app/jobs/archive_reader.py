@@ -1,0 +1,199 @@
+"""Reads a portable archive that may come from anybody: in blocks, and nothing of it is believed."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from pydantic import ValidationError
+
+from app.errors import ArchiveDamaged, ArchiveInvalid
+from app.faces import Floats
+from app.identities.bulk import Block
+from app.identities.transfer import MovedFace, MovedPerson
+from app.jobs.portable import (
+    FACES,
+    FORMAT,
+    IDENTITIES,
+    MEMBERS,
+    VECTOR,
+    VECTORS,
+    VERSION,
+    FaceLine,
+    IdentityLine,
+    Manifest,
+    check_vectors,
+)
+from app.jobs.zips import Reading, Schema, reading
+
+Line = TypeVar("Line", bound=Schema)
+
+_LONGEST_LINE = 1 << 17
+_LONGEST_HEAD = 8192
+_FACES_AT_ONCE = 2000
+_UNIT = 1e-3
+
+
+class Archive:
+    """An archive that is open; `manifest` is what it says of itself, `sha256` is the manifest's."""
+
+    def __init__(self, archive: Reading) -> None:
+        data, self.sha256 = archive.manifest(format_name=FORMAT, version=VERSION)
+        try:
+            self.manifest = Manifest.model_validate_json(data)
+        except ValidationError as error:
+            raise ArchiveInvalid(f"manifest.json: {_first(error)}") from error
+        self._archive = archive
+
+    def verify(self) -> None:
+        """Read everything once; raises ArchiveDamaged, ArchiveInvalid. Nothing of it may be used before."""
+        self._archive.verify(self.manifest.members)
+        for _ in self.blocks():
+            pass
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Yield what is in it, some thousand faces at a time, each with how many faces are read then.
+
+        Raises ArchiveInvalid where it is not what it must be, and ArchiveDamaged as `verify`.
+        """
+        seen_people, seen_faces = _Seen("identity"), _Seen("face")
+        with self._vectors() as vectors:
+            faces = self._faces(seen_faces)
+            gathered, done, people = _Gathered(), 0, 0
+            face = next(faces, None)
+            for people, person in enumerate(self._people(seen_people), 1):  # noqa: B007 - used below
+                is_faceless = face is None or face.identity_id != person.identity_id
+                (gathered.faceless if is_faceless else gathered.people).append(person)
+                while face is not None and face.identity_id == person.identity_id:
+                    if len(gathered.faces) == _FACES_AT_ONCE:
+                        done += len(gathered.faces)
+                        yield done, gathered.block(vectors)
+                        gathered = _Gathered([person])
+                    gathered.faces.append(face)
+                    face = next(faces, None)
+                if gathered.is_full():
+                    done += len(gathered.faces)
+                    yield done, gathered.block(vectors)
+                    gathered = _Gathered()
+            done += len(gathered.faces)
+            if face is not None:
+                raise ArchiveInvalid(f"{FACES}: face {face.face_id!r} is not at the place of its person")
+            if (people, done) != (self.manifest.identities, self.manifest.faces):
+                raise ArchiveInvalid("there are fewer identities or faces than the manifest says")
+            seen_people.check()
+            seen_faces.check()
+            yield done, gathered.block(vectors)
+
+    def _people(self, seen: "_Seen") -> Iterator[MovedPerson]:
+        for line in self._lines(IDENTITIES, IdentityLine, self.manifest.identities):
+            seen.add(line.identity_id)
+            yield line.value()
+
+    def _faces(self, seen: "_Seen") -> Iterator[MovedFace]:
+        for row, line in enumerate(self._lines(FACES, FaceLine, self.manifest.faces)):
+            if line.row != row:
+                raise ArchiveInvalid(f"{FACES}: line {row + 1} has row {line.row}")
+            seen.add(line.face_id)
+            yield line.value()
+
+    def _lines(self, name: str, schema: type[Line], most: int) -> Iterator[Line]:
+        with self._archive.member(name) as stream:
+            number = 0
+            while line := stream.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(line) > _LONGEST_LINE:
+                    raise ArchiveInvalid(f"{name}: line {number} is too long")
+                if number > most:
+                    raise ArchiveInvalid(f"{name} has more lines than the manifest says")
+                try:
+                    parsed = schema.model_validate_json(line)
+                except ValidationError as error:
+                    raise ArchiveInvalid(f"{name}: line {number}: {_first(error)}") from error
+                yield parsed
+
+    @contextmanager
+    def _vectors(self) -> Iterator["_Vectors"]:
+        manifest = self.manifest
+        rows, dimension = manifest.faces, manifest.network.dimension
+        with self._archive.member(VECTORS) as stream:
+            head = stream.read(_LONGEST_HEAD)
+            length = check_vectors(head, self._archive.sizes[VECTORS], rows=rows, dimension=dimension)
+        with self._archive.member(VECTORS) as stream:
+            stream.read(length)
+            yield _Vectors(stream, dimension)
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Archive]:
+    """Open a portable archive; raises FileUnusable, and ArchiveRefused's children for what it is not."""
+    with reading(path, MEMBERS.__contains__) as archive:
+        if set(archive.sizes) != {*MEMBERS, "manifest.json"}:
+            raise ArchiveInvalid("it lacks a member")
+        yield Archive(archive)
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """The block that is being read."""
+
+    people: list[MovedPerson] = field(default_factory=list)
+    faces: list[MovedFace] = field(default_factory=list)
+    faceless: list[MovedPerson] = field(default_factory=list)
+
+    def is_full(self) -> bool:
+        return max(len(self.faces), len(self.people) + len(self.faceless)) >= _FACES_AT_ONCE
+
+    def block(self, vectors: "_Vectors") -> Block:
+        return Block(self.people, self.faces, vectors.read(len(self.faces)), self.faceless)
+
+
+class _Vectors:
+    """Rows of vectors.npy, one after the other."""
+
+    def __init__(self, stream: io.BufferedReader, dimension: int) -> None:
+        self._stream = stream
+        self._dimension = dimension
+        self._row = 0
+
+    def read(self, rows: int) -> Floats:
+        """Return the next `rows` unit vectors (n, d)."""
+        data = self._stream.read(rows * self._dimension * VECTOR.itemsize)
+        if len(data) != rows * self._dimension * VECTOR.itemsize:
+            raise ArchiveDamaged(f"{VECTORS} is cut short")
+        vectors = np.frombuffer(data, VECTOR).reshape(rows, self._dimension).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_unit = np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1) <= _UNIT  # False for NaN
+        if not is_unit.all():
+            row = self._row + int(np.flatnonzero(~is_unit)[0])
+            raise ArchiveInvalid(f"{VECTORS}: row {row} is no vector of length 1")
+        self._row += rows
+        return vectors
+
+
+class _Seen:
+    """Notices an id that comes twice, in 16 bytes an id."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._digests = bytearray()
+
+    def add(self, text: str) -> None:
+        self._digests += hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+    def check(self) -> None:
+        digests = np.frombuffer(self._digests, np.dtype("V16"))
+        halves = digests.view(np.uint64).reshape(-1, 2)
+        order = np.lexsort((halves[:, 1], halves[:, 0]))
+        ordered = halves[order]
+        if (ordered[1:] == ordered[:-1]).all(axis=1).any():
+            raise ArchiveInvalid(f"the id of a {self._what} is in it twice")
+
+
+def _first(error: ValidationError) -> str:
+    """Say what is wrong and where, without the value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

@@ -1,0 +1,85 @@
+"""The embedded database and the calibrations of its collections in one file, made while the service runs."""
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from app import __version__
+from app.database import audit, sqlite_files
+from app.database.audit import Action
+from app.database.connection import Database
+from app.errors import DatabaseUnavailable
+from app.jobs.progress import Progress
+from app.jobs.zips import Member, Schema, writing
+
+FORMAT, VERSION = "arcid-backup", 1
+DATABASE = "arcid.db"
+CALIBRATIONS = "calibrations"
+_CALIBRATION = re.compile(CALIBRATIONS + r"/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,120}\.json")
+
+
+class Backup(Schema):
+    """manifest.json: `revision` is that of the database's schema."""
+
+    format: Literal["arcid-backup"]
+    format_version: Literal[1]
+    arcid_version: str
+    created_at: AwareDatetime
+    revision: str = Field(pattern=r"^[0-9A-Za-z_]{1,64}$")
+    members: dict[str, Member]
+
+
+def is_member(name: str) -> bool:
+    """Say whether a backup may have a member of this name."""
+    return name == DATABASE or _CALIBRATION.fullmatch(name) is not None
+
+
+def back_up(database: Database, data_dir: Path, path: Path, progress: Progress) -> Backup:
+    """Write a backup to a new file, which takes `path` when it is whole; only its owner may read it.
+
+    Needs room for the database twice beside `path`. Progress counts in percent. The trail notes it first, so that the
+    backup itself knows of it. Raises BackupImpossible, DatabaseUnavailable, FileUnusable.
+    """
+    source = sqlite_files.sqlite_file(str(database.engine.url))
+    if not source.is_file():
+        raise DatabaseUnavailable(f"{source} is not there")
+    database.schema.require_current()
+    with database.engine.begin() as connection:
+        audit.append(connection, Action.DATABASE_BACKED_UP)
+    with writing(path) as archive, tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
+        copied = Path(folder) / DATABASE
+        sqlite_files.copy(source, copied, _part_of(progress, 0, 50))
+        sqlite_files.check(copied)
+        size = copied.stat().st_size
+        packed = _part_of(progress, 50, 100)
+        archive.file(DATABASE, copied, lambda done: packed(done, size))
+        for name, calibration in _calibrations(data_dir):
+            archive.file(name, calibration)
+        backup = Backup(
+            format="arcid-backup",
+            format_version=1,
+            arcid_version=__version__,
+            created_at=datetime.now(UTC),
+            revision=database.schema.current(),
+            members=archive.members,
+        )
+        archive.manifest(backup)
+    progress.advance(100, total=100)
+    return backup
+
+
+def _calibrations(data_dir: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted((data_dir / CALIBRATIONS).glob("*/*.json")):
+        name = path.relative_to(data_dir).as_posix()
+        if is_member(name) and path.is_file():
+            yield name, path
+
+
+def _part_of(progress: Progress, first: int, last: int) -> Callable[[int, int], None]:
+    """Return what tells `progress` of a part of the work, as percent from `first` to `last`."""
+    return lambda done, total: progress.advance(first + (last - first) * done // max(total, 1), total=100)

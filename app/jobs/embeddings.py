@@ -1,0 +1,204 @@
+"""Embeddings that were made elsewhere, one JSON object a line, into a collection of the same network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from uuid import NAMESPACE_OID, uuid5
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from app.errors import FileUnusable, LowQuality, ModelMismatch
+from app.faces import Floats
+from app.identities.bulk import Block, Incoming
+from app.identities.store import IdentityStore
+from app.identities.transfer import MovedFace, MovedPerson
+from app.identities.values import Collection
+from app.jobs.portable import Id, Metadata, Name, Share
+from app.jobs.progress import Progress
+from app.jobs.zips import Schema
+
+LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
+NO_PHOTO = "0" * 64
+"""Stands for the SHA-256 of a photo that nobody has seen."""
+
+_LONGEST_LINE = 1 << 18
+_LINES_AT_ONCE = 2000
+_READ_AT_ONCE = 1 << 20
+_LEAST_LENGTH = 1e-6
+
+
+class EmbeddingLine(Schema):
+    """A line: whose it is, the vector of any length but 0, and what is known of the face."""
+
+    identity_id: Id
+    name: Name | None = None
+    metadata: Metadata | None = None
+    embedding: Annotated[list[float], Field(min_length=2, max_length=4096)]
+    quality: Share | None = None
+    norm: Annotated[float, Field(gt=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsImported:
+    """What came of a file: new faces and people, and lines whose faces were there already or that were refused."""
+
+    faces: int = 0
+    identities: int = 0
+    skipped: int = 0
+    refused: int = 0
+
+
+class EmbeddingsImport:
+    """Takes files of embeddings; see `run`."""
+
+    def __init__(
+        self, store: IdentityStore, incoming: Incoming, *, catch_up: Callable[[Collection, int], None]
+    ) -> None:
+        """`catch_up` brings the index to a revision of the collection; it is called after each block."""
+        self._store = store
+        self._incoming = incoming
+        self._catch_up = catch_up
+
+    def run(self, path: Path, progress: Progress, *, collection: str, model: str) -> EmbeddingsImported:
+        """Import a file into a collection that is there; `model` is the network that made the embeddings.
+
+        A line that cannot be used is refused with its number, and the rest goes in. A face's id follows from the
+        collection, the identity and the vector: a file that is imported again brings nothing twice. Progress counts
+        lines. Raises CollectionUnknown, ModelMismatch, FileUnusable.
+        """
+        into = self._store.collection(collection)
+        if model != into.model:
+            raise ModelMismatch(
+                f"the embeddings are of {model}, collection {collection!r} is of {into.model}; embeddings of different "
+                "networks cannot be compared: make a collection of that network, or embed the photos with this one"
+            )
+        try:
+            with path.open("rb") as file:
+                return self._read(file, into, progress)
+        except OSError as error:
+            raise FileUnusable(f"{path} cannot be read", str(error)) from error
+
+    def _read(self, file: BinaryIO, into: Collection, progress: Progress) -> EmbeddingsImported:
+        total = _count(file)
+        mark = {"collection": into.key, "total": total}
+        earlier = progress.checkpoint if mark.items() <= progress.checkpoint.items() else {}
+        number = earlier.get("lines", 0)
+        file.seek(earlier.get("offset", 0))
+        progress.advance(number, total=total)
+        faces = identities = skipped = refused = 0
+        is_more = True
+        while is_more:
+            usable: list[_Usable] = []
+            for _ in range(_LINES_AT_ONCE):
+                line = file.readline(_LONGEST_LINE + 1)
+                is_more = bool(line)
+                if not line:
+                    break
+                number += 1
+                try:
+                    if line.strip():
+                        usable.append(_usable(_said(line, file), into))
+                except _RefusedError as error:
+                    refused += 1
+                    progress.refuse(f"line {number}", error.code, error.detail)
+            added = self._incoming.add(into, _block(usable, into), origin={"file": "embeddings"}, is_telling=True)
+            if added.revision:
+                self._catch_up(into, added.revision)
+            faces, identities = faces + added.faces, identities + added.identities
+            skipped += len(usable) - added.faces
+            progress.advance(number, total=total, checkpoint={**mark, "lines": number, "offset": file.tell()})
+        return EmbeddingsImported(faces, identities, skipped, refused)
+
+
+class _RefusedError(Exception):
+    """A line that cannot be used: a code, and what is wrong."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
+    """Take a line, and skip the rest in the file of one that is too long; raises _RefusedError."""
+    if len(line) > _LONGEST_LINE:
+        _skip_rest(line, file)
+        raise _RefusedError(LINE_INVALID, f"the line has more than {_LONGEST_LINE} bytes")
+    try:
+        return EmbeddingLine.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise _RefusedError(LINE_INVALID, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
+    """Take a line for a collection; raises _RefusedError."""
+    if len(said.embedding) != into.dimension:
+        raise _RefusedError(EMBEDDING_INVALID, f"the embedding has {len(said.embedding)} numbers, not {into.dimension}")
+    raw = np.array(said.embedding)
+    with np.errstate(over="ignore"):
+        length = float(np.linalg.norm(raw))
+    if not _LEAST_LENGTH < length < np.inf:
+        raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0, or beyond all numbers")
+    least = into.practice.enrol_quality
+    if said.quality is not None and said.quality < least:
+        raise _RefusedError(LowQuality.code, f"the quality {said.quality:g} is below the collection's least, {least:g}")
+    return _Usable(said, np.asarray(raw / length, np.float32), length if said.norm is None else said.norm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    """A line with its unit vector (d,) and its norm."""
+
+    said: EmbeddingLine
+    vector: Floats
+    norm: float
+
+
+def _skip_rest(line: bytes, file: BinaryIO) -> None:
+    while line and not line.endswith(b"\n"):
+        line = file.readline(_LONGEST_LINE)
+
+
+def _block(usable: list[_Usable], into: Collection) -> Block:
+    """Return the people, each once with what was said of them last, and their faces, each once."""
+    now = datetime.now(UTC)
+    people: dict[str, MovedPerson] = {}
+    faces: dict[str, tuple[MovedFace, Floats]] = {}
+    for each in usable:
+        said = each.said
+        known = people.get(said.identity_id)
+        name = said.name if said.name is not None or known is None else known.name
+        metadata = said.metadata if said.metadata is not None or known is None else known.metadata
+        people[said.identity_id] = MovedPerson(said.identity_id, name, metadata, now, now)
+        face = _face(each, into, now)
+        faces.setdefault(face.face_id, (face, each.vector))
+    vectors = [vector for _, vector in faces.values()]
+    stacked = np.stack(vectors) if vectors else np.empty((0, into.dimension), np.float32)
+    return Block(list(people.values()), [face for face, _ in faces.values()], stacked)
+
+
+def _face(of: _Usable, into: Collection, now: datetime) -> MovedFace:
+    content = f"arcid:{into.name}:{of.said.identity_id}:{of.vector.tobytes().hex()}"
+    return MovedFace(
+        str(uuid5(NAMESPACE_OID, content)),
+        of.said.identity_id,
+        of.said.quality,
+        of.norm,
+        (0.0, 0.0, 0.0, 0.0),
+        ((0.0, 0.0),) * 5,
+        0.0,
+        NO_PHOTO,
+        now,
+    )
+
+
+def _count(file: BinaryIO) -> int:
+    """Return how many lines a file has."""
+    lines, last = 0, b"\n"
+    while data := file.read(_READ_AT_ONCE):
+        lines, last = lines + data.count(b"\n"), data[-1:]
+    return lines + (last != b"\n")

@@ -1,0 +1,125 @@
+"""A portable archive into a collection: a new one, or one of the same network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
+
+from app.errors import CollectionExists, CollectionUnknown, ModelMismatch
+from app.identities.bulk import Block, Incoming
+from app.identities.store import IdentityStore
+from app.identities.values import Collection
+from app.jobs.archive_reader import Archive, open_archive
+from app.jobs.portable import Manifest
+from app.jobs.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import brought: new faces and people, and faces that were there already."""
+
+    collection: str
+    faces: int
+    identities: int
+    skipped: int
+
+
+class ArchiveImport:
+    """Takes archives back; see `run`."""
+
+    def __init__(
+        self,
+        store: IdentityStore,
+        incoming: Incoming,
+        *,
+        networks_of: Callable[[str], frozenset[str]],
+        catch_up: Callable[[Collection, int], None],
+    ) -> None:
+        """Take who knows networks, and who brings an index forward.
+
+        `networks_of` gives the SHA-256 of all known networks of a model. `catch_up` is called after each block with
+        the collection and its revision.
+        """
+        self._store = store
+        self._incoming = incoming
+        self._networks_of = networks_of
+        self._catch_up = catch_up
+
+    def run(
+        self, path: Path, progress: Progress, *, collection: str | None = None, has_new_face_ids: bool = False
+    ) -> Imported:
+        """Import an archive into a collection (default: of the archive's name), which is made unless it is there.
+
+        Everything in the archive is checked before anything is written. Faces that are there already are left out, and
+        people who are there keep name and metadata: an import may be repeated. With `has_new_face_ids` faces get ids
+        that follow from their old ones and the collection's name. Raises FileUnusable, ArchiveRefused's children,
+        ModelMismatch, FaceExists.
+        """
+        with open_archive(path) as archive:
+            progress.advance(0, total=archive.manifest.faces)
+            # Before the archive is read through: whoever has the wrong collection should not wait for it.
+            self._matching(archive.manifest, collection)
+            archive.verify()
+            into = self._collection(archive.manifest, collection)
+            return self._written(archive, into, progress, has_new_face_ids=has_new_face_ids)
+
+    def _written(self, archive: Archive, into: Collection, progress: Progress, *, has_new_face_ids: bool) -> Imported:
+        total, origin = archive.manifest.faces, {"archive": archive.sha256}
+        mark = {"archive": archive.sha256, "collection": into.key}
+        done_before = progress.checkpoint.get("faces", 0) if mark.items() <= progress.checkpoint.items() else 0
+        faces = identities = 0
+        for done, block in archive.blocks():
+            if 0 < done <= done_before and block.faces:
+                continue
+            renamed = _with_new_ids(block, into.name) if has_new_face_ids else block
+            added = self._incoming.add(into, renamed, origin=origin)
+            faces, identities = faces + added.faces, identities + added.identities
+            if added.revision:
+                self._catch_up(into, added.revision)
+            progress.advance(done, total=total, checkpoint={**mark, "faces": done})
+        return Imported(into.name, faces, identities, total - faces)
+
+    def _matching(self, manifest: Manifest, name: str | None) -> Collection | None:
+        """Return the collection if it is there; raises ModelMismatch unless the archive's faces can go into it."""
+        known = self._networks_of(manifest.network.model)
+        if manifest.network.sha256 is not None and known and manifest.network.sha256 not in known:
+            raise ModelMismatch(
+                f"the archive's faces were made by another network file of the name {manifest.network.model} than the "
+                "one here; pull or add that network under its own name, or enrol the photos again"
+            )
+        try:
+            found = self._store.collection(name or manifest.collection.name)
+        except CollectionUnknown:
+            return None
+        network = (found.model, found.dimension)
+        if network != (manifest.network.model, manifest.network.dimension):
+            raise ModelMismatch(
+                f"the archive's faces are of {manifest.network.model}, collection {found.name!r} is of {found.model}; "
+                "embeddings of different networks cannot be compared: import into another collection"
+            )
+        if found.practice.is_flip_averaged != manifest.collection.practice.is_flip_averaged:
+            raise ModelMismatch(
+                f"of the archive and collection {found.name!r} only one is flip-averaged: import into another one"
+            )
+        return found
+
+    def _collection(self, manifest: Manifest, name: str | None) -> Collection:
+        found = self._matching(manifest, name)
+        if found is not None:
+            return found
+        try:
+            return self._store.create_collection(
+                name or manifest.collection.name,
+                model=manifest.network.model,
+                dimension=manifest.network.dimension,
+                practice=manifest.collection.practice,
+            )
+        except CollectionExists:  # somebody was quicker
+            return self._collection(manifest, name)
+
+
+def _with_new_ids(block: Block, collection: str) -> Block:
+    faces = [
+        replace(face, face_id=str(uuid5(NAMESPACE_OID, f"arcid:{collection}:{face.face_id}"))) for face in block.faces
+    ]
+    return replace(block, faces=faces)

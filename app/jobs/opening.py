@@ -1,0 +1,22 @@
+"""What lies at a path becomes a source of photos."""
+
+import zipfile
+from pathlib import Path
+
+from app.errors import ImportInvalid
+from app.jobs.listed import ListedFolder
+from app.jobs.sources import Folder, Source
+from app.jobs.zipped import Zip
+
+
+def open_source(path: Path, *, is_flat: bool = False, inside: Path | None = None) -> Source:
+    """Open a folder, a CSV or a ZIP file; nothing may lead out of `inside`. Raises ImportInvalid."""
+    if path.is_dir():
+        return Folder(path, is_flat=is_flat, inside=inside)
+    if not path.is_file():
+        raise ImportInvalid("there is no such file or folder")
+    if path.suffix.lower() == ".csv":
+        return ListedFolder(path, inside=inside)
+    if zipfile.is_zipfile(path):
+        return Zip(path, is_flat=is_flat)
+    raise ImportInvalid("what is imported is a folder, a ZIP file or a CSV file")

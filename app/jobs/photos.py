@@ -1,0 +1,230 @@
+"""Bulk import of photos: read and analysed on many threads, written by one, in an order that is the same each time."""
+
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from app.errors import ArcidError, ItemInvalid, PhotoRefused
+from app.identities.values import Person
+from app.jobs.progress import Progress
+from app.jobs.sources import Item, Source
+
+Prepared = TypeVar("Prepared")
+
+MOST_TOGETHER = 50
+"""Photos of one person that are written in one transaction."""
+_AHEAD = 4  # photos for each thread that are read and analysed before the first of them is written
+_CHECKPOINT_EVERY_S = 2.0
+_LOW_PRIORITY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of photos of one person: how many are enrolled, were so before, or are refused (index, error)."""
+
+    enrolled: int
+    known: int
+    is_new: bool
+    refused: Sequence[tuple[int, ArcidError]] = ()
+
+
+class Enrolling(Protocol[Prepared]):
+    """Enrolment into one collection, in two steps; `prepare` may be called by several threads."""
+
+    def is_known(self, identity_id: str, image_sha256: str) -> bool:
+        """Say whether this very photo of this person is enrolled."""
+
+    def prepare(self, photo: bytes, image_sha256: str) -> Prepared:
+        """Analyse a photo and judge it as an enrolment does; raises a PhotoRefused."""
+
+    def add(self, person: Person, photos: Sequence[Prepared]) -> Added:
+        """Write photos of one person in one transaction; none that is there already, whoever was quicker."""
+
+
+@dataclass(slots=True)
+class _Counts:
+    photos: int = 0
+    enrolled: int = 0
+    known: int = 0
+    refused: int = 0
+    new_people: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class _Outcome(Generic[Prepared]):
+    """What the threads made of an item: neither is a photo that was known."""
+
+    item: Item
+    prepared: Prepared | None = None
+    error: PhotoRefused | ItemInvalid | None = None
+
+
+@dataclass(slots=True)
+class _Group(Generic[Prepared]):
+    """Photos of one person that follow each other."""
+
+    items: list[Item] = field(default_factory=list)
+    prepared: list[Prepared] = field(default_factory=list)
+
+    def takes(self, item: Item) -> bool:
+        if not self.items:
+            return True
+        first = self.items[0]
+        same = (first.identity_id, first.name, first.metadata) == (item.identity_id, item.name, item.metadata)
+        return same and len(self.items) < MOST_TOGETHER
+
+
+class PhotoImport(Generic[Prepared]):
+    """Enrols all photos of a source; see `run`."""
+
+    def __init__(self, enrolling: Enrolling[Prepared], *, threads: int, most_bytes: int, is_polite: bool) -> None:
+        """`threads` analyse at once; `is_polite`: they give way to the process's other threads, where they can."""
+        self._enrolling = enrolling
+        self._threads = threads
+        self._most_bytes = most_bytes
+        self._is_polite = is_polite
+
+    def run(self, source: Source, progress: Progress) -> dict[str, int]:
+        """Return how many photos there were, were enrolled, were known before, were refused, and how many people new.
+
+        A photo of a person that is enrolled already is not enrolled again, so that this may be run as often as one
+        likes; it goes on where `progress` has its checkpoint. Raises JobCancelled, and what a collection as a whole
+        refuses.
+        """
+        items = source.items
+        begun = _begun(items, progress.checkpoint)
+        counts = _Counts(**progress.checkpoint.get("counts", {})) if begun else _Counts()
+        writer = _Writer(self._enrolling, progress, counts, begun, len(items))
+        progress.advance(begun, total=len(items))
+        ending = threading.Event()
+        pool = ThreadPoolExecutor(self._threads, "arcid-import", give_way if self._is_polite else None)
+        try:
+            for outcome in _in_order(
+                pool, lambda item: self._prepared(source, item, ending), items[begun:], self._threads
+            ):
+                writer.take(outcome)
+            writer.end()
+        finally:
+            ending.set()
+            pool.shutdown(cancel_futures=True)  # the source is closed after this
+        return counts.as_json()
+
+    def _prepared(self, source: Source, item: Item, ending: threading.Event) -> _Outcome[Prepared]:
+        if ending.is_set():
+            return _Outcome(item)
+        try:
+            photo = _read(source, item, self._most_bytes)
+            sha256 = hashlib.sha256(photo).hexdigest()
+            if self._enrolling.is_known(item.identity_id, sha256):
+                return _Outcome(item)
+            return _Outcome(item, self._enrolling.prepare(photo, sha256))
+        except (PhotoRefused, ItemInvalid) as error:
+            return _Outcome(item, error=error)
+
+
+class _Writer(Generic[Prepared]):
+    """Takes the outcomes in order, writes them person by person, and says how far that is."""
+
+    def __init__(
+        self, enrolling: Enrolling[Prepared], progress: Progress, counts: _Counts, done: int, total: int
+    ) -> None:
+        self._enrolling = enrolling
+        self._progress = progress
+        self._counts = counts
+        self._done = done
+        self._total = total
+        self._group: _Group[Prepared] = _Group()
+        self._last: Item | None = None
+        self._kept = time.monotonic()
+
+    def take(self, outcome: _Outcome[Prepared]) -> None:
+        item = outcome.item
+        if not self._group.takes(item):
+            self._write()
+        self._last = item
+        self._done += 1
+        self._counts.photos += 1
+        if outcome.error is not None:
+            self._refuse(item, outcome.error)
+        elif outcome.prepared is None:
+            self._counts.known += 1
+        else:
+            self._group.items.append(item)
+            self._group.prepared.append(outcome.prepared)
+        if not self._group.items and time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
+            self._keep()
+        else:
+            self._progress.advance(self._done)
+
+    def end(self) -> None:
+        self._write()
+        self._keep()
+
+    def _write(self) -> None:
+        group, self._group = self._group, _Group()
+        if group.items:
+            first = group.items[0]
+            added = self._enrolling.add(Person(first.identity_id, first.name, first.metadata), group.prepared)
+            self._counts.enrolled += added.enrolled
+            self._counts.known += added.known
+            self._counts.new_people += added.is_new
+            for index, error in added.refused:
+                self._refuse(group.items[index], error)
+        if time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
+            self._keep()
+
+    def _refuse(self, item: Item, error: ArcidError) -> None:
+        self._counts.refused += 1
+        self._progress.refuse(item.label, error.code, str(error))
+
+    def _keep(self) -> None:
+        """Store a checkpoint; all that was taken is written by now."""
+        self._kept = time.monotonic()
+        checkpoint = {"after": self._last.label, "counts": self._counts.as_json()} if self._last else None
+        self._progress.advance(self._done, total=self._total, checkpoint=checkpoint)
+
+
+def _read(source: Source, item: Item, most_bytes: int) -> bytes:
+    if item.flaw is not None:
+        raise ItemInvalid(item.flaw)
+    return source.read(item, most_bytes)
+
+
+def _begun(items: Sequence[Item], checkpoint: Mapping[str, Any]) -> int:
+    """Return how many items are done; none if the one that was done last is not there any more."""
+    after = checkpoint.get("after")
+    return next((number for number, each in enumerate(items, 1) if each.label == after), 0) if after else 0
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Item], _Outcome[Prepared]],
+    items: Sequence[Item],
+    threads: int,
+) -> Iterator[_Outcome[Prepared]]:
+    """Yield what `work` makes of each item, in their order; so many are under way that no thread waits for long."""
+    waiting: deque[Future[_Outcome[Prepared]]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) >= threads * _AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def give_way() -> None:
+    """Let this thread run when others of the process have nothing to do; on Linux, where a thread has a priority."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)

@@ -1,0 +1,201 @@
+"""The portable archive of a collection: what its files say. docs/archive-format.md describes it for others."""
+
+import io
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from app.errors import ArchiveInvalid
+from app.identities.consent import stored
+from app.identities.transfer import MovedFace, MovedPerson
+from app.identities.values import Consent, Practice
+from app.jobs.zips import Member, Schema
+
+FORMAT, VERSION = "arcid-collection", 1
+IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"
+MEMBERS = (IDENTITIES, FACES, VECTORS)
+VECTOR = np.dtype("<f4")
+LONGEST_METADATA = 65_536  # four times what a request may bring: merged people have that of both
+_LONGEST_HEADER = 4096
+
+
+def _metadata(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        if len(json.dumps(value, allow_nan=False)) > LONGEST_METADATA:
+            raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be answered
+    except RecursionError as error:
+        raise ValueError("metadata is nested too deeply") from error
+    return value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
+FaceId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Model = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[float, float]
+
+
+class CollectionPart(Schema):
+    """The collection that was exported, at which revision."""
+
+    name: CollectionName
+    uid: str = Field(max_length=36)
+    revision: int = Field(ge=0)
+    created_at: AwareDatetime
+    practice: Practice
+
+
+class NetworkPart(Schema):
+    """What made the vectors; the SHA-256 of the network's file where it was known."""
+
+    model: Model
+    dimension: int = Field(ge=2, le=4096)
+    sha256: Sha256 | None
+
+
+class Manifest(Schema):
+    """manifest.json."""
+
+    format: Literal["arcid-collection"]
+    format_version: Literal[1]
+    arcid_version: str
+    created_at: AwareDatetime
+    collection: CollectionPart
+    network: NetworkPart
+    identities: int = Field(ge=0)
+    faces: int = Field(ge=0)
+    members: dict[str, Member]
+
+
+class IdentityLine(Schema):
+    """A line of identities.ndjson."""
+
+    identity_id: Id
+    name: Name | None
+    metadata: Metadata
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+    consent: Consent | None = None
+    enrolled_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+
+    def value(self) -> MovedPerson:
+        """Return what it says."""
+        return MovedPerson(
+            self.identity_id,
+            self.name,
+            self.metadata,
+            self.created_at,
+            self.updated_at,
+            None if self.consent is None else stored(self.consent),
+            self.enrolled_at,
+            self.expires_at,
+        )
+
+
+class FaceLine(Schema):
+    """A line of faces.ndjson; `row` is its row in vectors.npy, which is also its place in the file."""
+
+    row: int = Field(ge=0)
+    face_id: FaceId
+    identity_id: Id
+    quality: Share | None
+    norm: float = Field(ge=0)
+    box: tuple[float, float, float, float]
+    landmarks: tuple[Point, Point, Point, Point, Point]
+    detection_score: Share
+    image_sha256: Sha256
+    created_at: AwareDatetime
+
+    def value(self) -> MovedFace:
+        """Return what it says."""
+        return MovedFace(
+            self.face_id,
+            self.identity_id,
+            self.quality,
+            self.norm,
+            self.box,
+            self.landmarks,
+            self.detection_score,
+            self.image_sha256,
+            self.created_at,
+        )
+
+
+def identity_line(person: MovedPerson) -> bytes:
+    """Return a person's line."""
+    return _line(
+        {
+            "identity_id": person.identity_id,
+            "name": person.name,
+            "metadata": dict(person.metadata or {}),
+            "created_at": person.created_at.isoformat(),
+            "updated_at": person.updated_at.isoformat(),
+            "consent": person.consent,
+            "enrolled_at": _moment(person.enrolled_at),
+            "expires_at": _moment(person.expires_at),
+        }
+    )
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def face_line(face: MovedFace, row: int) -> bytes:
+    """Return a face's line."""
+    return _line(
+        {
+            "row": row,
+            "face_id": face.face_id,
+            "identity_id": face.identity_id,
+            "quality": face.quality,
+            "norm": face.norm,
+            "box": face.box,
+            "landmarks": face.landmarks,
+            "detection_score": face.detection_score,
+            "image_sha256": face.image_sha256,
+            "created_at": face.created_at.isoformat(),
+        }
+    )
+
+
+def _line(members: Mapping[str, Any]) -> bytes:
+    return json.dumps(members, separators=(",", ":")).encode() + b"\n"
+
+
+def vectors_header(rows: int, dimension: int) -> bytes:
+    """Return the beginning of vectors.npy: NumPy's header, version 1.0."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": VECTOR.str, "fortran_order": False, "shape": (rows, dimension)}
+    )
+    return header.getvalue()
+
+
+def check_vectors(begin: bytes, size: int, *, rows: int, dimension: int) -> int:
+    """Return how long the header is with which vectors.npy of `size` bytes begins; raises ArchiveInvalid.
+
+    Nothing of it is executed: an array of objects (a pickle) is refused by its dtype.
+    """
+    stream = io.BytesIO(begin)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, is_fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
+    except Exception as error:
+        raise ArchiveInvalid(f"{VECTORS} is no array that NumPy can read") from error
+    if dtype != VECTOR or dtype.hasobject or is_fortran:
+        raise ArchiveInvalid(f"{VECTORS} must hold little-endian float32, row by row")
+    if shape != (rows, dimension) or size != stream.tell() + rows * dimension * VECTOR.itemsize:
+        raise ArchiveInvalid(f"{VECTORS} must be {rows} x {dimension}, as the manifest says")
+    return stream.tell()

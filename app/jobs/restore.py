@@ -1,0 +1,124 @@
+"""A backup in the place of the embedded database."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from app.database import sqlite_files
+from app.database.connection import Database
+from app.database.engine import sqlite_url
+from app.database.occupancy import Occupancy
+from app.errors import ArchiveInvalid, FileUnusable, SchemaOutdated
+from app.identities import uids
+from app.jobs.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
+from app.jobs.progress import Progress
+from app.jobs.zips import Reading, reading
+
+_INDEX = "index"
+_READ_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was restored; `old` is where the database of before lies, None if there was none or it was not kept."""
+
+    backup: Backup
+    collections: int
+    old: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Restores into a database's file and the data folder with its indexes and calibrations."""
+
+    database: Path
+    data_dir: Path
+    migrations: Path
+
+    def run(self, path: Path, progress: Progress, *, is_old_kept: bool = False) -> Restored:
+        """Put a backup in the place of the database; all of it is checked before anything is replaced.
+
+        Its schema is brought up to date and its collections get new uids, so that no index of before fits. The old
+        database lies aside until all is done, or for good. Progress counts in percent. Raises DatabaseInUse,
+        SchemaOutdated for a backup of a later version, FileUnusable and ArchiveRefused's children.
+        """
+        held = Occupancy.alone(self.database)
+        try:
+            with reading(path, is_member) as archive, self._folder() as folder:
+                backup = _manifest(archive)
+                size = sum(each.size for each in backup.members.values())
+                archive.verify(backup.members, lambda done: progress.advance(50 * done // max(size, 1), total=100))
+                for name in backup.members:
+                    _unpack(archive, name, folder / name)
+                progress.advance(70, total=100)
+                collections = self._prepare(folder / DATABASE, backup)
+                progress.advance(90, total=100)
+                old = self._swap(folder, is_old_kept=is_old_kept)
+            progress.advance(100, total=100)
+            return Restored(backup, collections, old)
+        except OSError as error:
+            raise FileUnusable("the backup could not be restored; the database is as it was", str(error)) from error
+        finally:
+            held.release()
+
+    @contextmanager
+    def _folder(self) -> Iterator[Path]:
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.database.parent, prefix=".restore-") as folder:
+            yield Path(folder)
+
+    def _prepare(self, new: Path, backup: Backup) -> int:
+        """Make the database in the backup one of this version, of collections nobody has seen; return how many."""
+        sqlite_files.check(new)
+        with Database(sqlite_url(new), self.migrations) as database:
+            if not database.schema.is_known(database.schema.current()):
+                raise SchemaOutdated(
+                    f"the backup is at revision {backup.revision}, this version knows up to {database.schema.head()}; "
+                    f"restore it with ArcID {backup.arcid_version} or later"
+                )
+            database.schema.upgrade()
+            collections = len(uids.renew(database.engine, restored_from=f"backup of {backup.created_at.isoformat()}"))
+        sqlite_files.fold(new)
+        return collections
+
+    def _swap(self, folder: Path, *, is_old_kept: bool) -> Path | None:
+        """Put everything in place; if that fails, all is as it was."""
+        new_calibrations, calibrations = folder / CALIBRATIONS, self.data_dir / CALIBRATIONS
+        new_calibrations.mkdir(exist_ok=True)
+        with sqlite_files.replaced(self.database, folder / DATABASE) as old:
+            aside = folder / "calibrations-before"
+            if calibrations.exists():
+                shutil.move(calibrations, aside)
+            try:
+                shutil.move(new_calibrations, calibrations)
+            except OSError:
+                if aside.exists():
+                    shutil.move(aside, calibrations)
+                raise
+        # From here on the restored database is the one. Indexes of collections that are no more hold vectors.
+        shutil.rmtree(self.data_dir / _INDEX, ignore_errors=True)
+        is_gone = old is not None and not is_old_kept and sqlite_files.has_removed(old)
+        return None if is_gone else old
+
+
+def _manifest(archive: Reading) -> Backup:
+    data, _ = archive.manifest(format_name=FORMAT, version=VERSION)
+    try:
+        backup = Backup.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise ArchiveInvalid(f"manifest.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if DATABASE not in backup.members:
+        raise ArchiveInvalid("there is no database in it")
+    return backup
+
+
+def _unpack(archive: Reading, name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with archive.member(name) as stream, path.open("xb") as file:
+        shutil.copyfileobj(stream, file, _READ_AT_ONCE)

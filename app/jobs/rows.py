@@ -1,0 +1,40 @@
+"""How rows of jobs become values, and what the clock of a database says."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database.audit import Actor
+from app.database.tables import JobTable
+from app.jobs.values import Failure, Job, JobState
+
+
+def job(row: JobTable) -> Job:
+    """Take over a row."""
+    return Job(
+        row.id,
+        row.job_id,
+        row.kind,
+        row.collection,
+        row.parameters,
+        JobState(row.state),
+        row.done,
+        row.total,
+        row.errors,
+        row.result,
+        Failure(row.failure_code, row.failure_detail or "") if row.failure_code else None,
+        Actor(row.actor, row.key_id, row.request_id),
+        row.attempts,
+        row.created_at,
+        row.started_at,
+        row.finished_at,
+    )
+
+
+def now(session: Session) -> datetime:
+    """Return the time by which leases are judged: the server's, since machines' clocks differ; else this machine's."""
+    if session.get_bind().dialect.name == "postgresql":
+        moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+        return moment
+    return datetime.now(UTC)

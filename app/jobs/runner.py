@@ -1,0 +1,131 @@
+"""The thread of each process that does jobs, one after the other."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import structlog
+
+from app.database.audit import acting
+from app.errors import ArcidError, CollectionSwitched, DatabaseError, IndexUnavailable, JobCancelled, JobInterrupted
+from app.jobs.leases import Leases
+from app.jobs.progress import Work
+from app.jobs.running import Running
+from app.jobs.store import JobStore
+from app.jobs.values import Claim, Failure, JobState
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+MOST_DEATHS = 3
+_PASSING = (CollectionSwitched, DatabaseError, IndexUnavailable)
+"""Not the job's fault: it is taken up again from its checkpoint once that is over."""
+_PAUSE = timedelta(seconds=5)
+_TIDY_EVERY_S = 3600.0
+
+
+class JobRunner:
+    """Looks every `every` seconds for a job of one of the `kinds` and does it; see `start`, `stop`, `wake`."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        leases: Leases,
+        kinds: Mapping[str, Work],
+        *,
+        lease_seconds: float,
+        keep: timedelta,
+        tidy: Callable[[str | None], None] = lambda _: None,
+        every: float = 1.0,
+    ) -> None:
+        """`keep`: how long ended jobs are kept. `tidy` removes the files of a job that has ended; None: of all such."""
+        self._store = store
+        self._leases = leases
+        self._kinds = kinds
+        self._lease_seconds = lease_seconds
+        self._keep = keep
+        self._tidy = tidy
+        self._every = every
+        self._stopping = threading.Event()
+        self._waking = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="arcid-jobs", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look for jobs."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look at once: there is a new job."""
+        self._waking.set()
+
+    def stop(self) -> None:
+        """End after the step that is under way; the job is free at once for another process."""
+        self._stopping.set()
+        self._waking.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        tidied = -_TIDY_EVERY_S
+        is_away = False
+        while not self._stopping.is_set():
+            try:
+                if time.monotonic() - tidied >= _TIDY_EVERY_S:
+                    tidied = time.monotonic()
+                    self._store.forget(self._keep)
+                    self._tidy(None)
+                if (claim := self._leases.claim(self._kinds.keys())) is not None:
+                    self._do(claim)
+                    continue
+            except (ArcidError, OSError) as error:
+                if not is_away:
+                    _log.warning("jobs.failed", error=error.code if isinstance(error, ArcidError) else repr(error))
+                is_away = True
+            else:
+                is_away = False
+            self._waking.wait(self._every)
+            self._waking.clear()
+
+    def _do(self, claim: Claim) -> None:
+        job = claim.job
+        with structlog.contextvars.bound_contextvars(job=job.job_id, kind=job.kind):
+            _log.info("job.started", attempt=job.attempts)
+            running = Running(claim, self._leases, lease_seconds=self._lease_seconds, stopping=self._stopping)
+            with acting(job.actor), running:
+                self._work(claim, running)
+
+    def _work(self, claim: Claim, running: Running) -> None:
+        try:
+            _require_survivable(claim)
+            running.advance(claim.job.done)  # it may have been cancelled while nobody did it
+            result = self._kinds[claim.job.kind](claim.job.parameters, running)
+        except JobCancelled:
+            if running.is_cancelling and not running.is_lost:
+                self._finish(claim, running, JobState.CANCELLED)
+            elif not running.is_lost:
+                self._leases.release(claim)
+                _log.info("job.released")
+        except _PASSING as error:
+            _log.warning("job.waits", error=error.code)
+            self._leases.release(claim, _PAUSE)  # if this fails too, the lease ends by itself
+        except ArcidError as error:
+            self._finish(claim, running, JobState.FAILED, failure=Failure(error.code, str(error)))
+        except Exception:  # noqa: BLE001 - whatever failed, it is this job that failed, not those that come after
+            _log.exception("job.failed")
+            failure = Failure(ArcidError.code, "the service failed; its log has the details under this job's id")
+            self._finish(claim, running, JobState.FAILED, failure=failure)
+        else:
+            self._finish(claim, running, JobState.SUCCEEDED, result=result)
+
+    def _finish(self, claim: Claim, running: Running, state: JobState, **outcome: object) -> None:
+        if running.is_lost or not self._leases.finish(claim, running.standing(), state, **outcome):  # type: ignore[arg-type] # as `Leases.finish`
+            _log.warning("job.lost")
+            return
+        _log.info("job.finished", state=state.value)
+        self._tidy(claim.job.job_id)
+
+
+def _require_survivable(claim: Claim) -> None:
+    if claim.deaths >= MOST_DEATHS:
+        raise JobInterrupted(f"{claim.deaths} processes died in succession while they did this job")

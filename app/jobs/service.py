@@ -1,0 +1,126 @@
+"""Jobs as callers see them: asked for, shown, cancelled."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Collection as AnyOf
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from app.errors import ImportFolderForbidden, ImportInvalid, JobUnderWay
+from app.identities.records import Page
+from app.jobs.opening import open_source
+from app.jobs.runner import JobRunner
+from app.jobs.store import JobStore
+from app.jobs.uploads import Uploads
+from app.jobs.values import Job, JobState, NewJob, Refusal
+
+Collections = AnyOf[str] | None
+"""Of which collections jobs are seen; None: of all and of none."""
+
+
+class JobService:
+    """Asks for jobs and shows them; the `runner` of this process does them."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        runner: JobRunner,
+        uploads: Uploads,
+        *,
+        require: Callable[[str], object],
+        import_dir: Path | None,
+    ) -> None:
+        """`require` raises what is to be said of a collection that cannot be used."""
+        self.runner = runner
+        self._store = store
+        self._uploads = uploads
+        self._require = require
+        self._import_dir = import_dir
+
+    def import_upload(self, collection: str, data: bytes, options: Mapping[str, Any]) -> Job:
+        """Import the photos of a ZIP file; raises ImportInvalid, CollectionUnknown, ModelMismatch, Overloaded."""
+        self._require(collection)
+        job_id = str(uuid4())
+        path = self._uploads.keep(job_id, data)
+        try:
+            _require_zip(data)
+            with open_source(path, is_flat=bool(options.get("flat"))):
+                """Whatever is wrong with it as a whole is said now."""
+            return self._create(job_id, "import", collection, {**options, "upload": job_id})
+        except BaseException:
+            self._uploads.drop(job_id)
+            raise
+
+    def import_path(self, collection: str, path: str, options: Mapping[str, Any]) -> Job:
+        """Import what lies at a path in the folder that may be read; raises as above, and ImportFolderForbidden."""
+        self._require(collection)
+        importable(self._import_dir, path)
+        return self._create(str(uuid4()), "import", collection, {**options, "path": path})
+
+    def calibrate(self, collection: str) -> Job:
+        """Calibrate a collection from its own faces; raises CollectionUnknown, ModelMismatch, Overloaded."""
+        self._require(collection)
+        return self._create(str(uuid4()), "calibrate", collection, {})
+
+    def reembed(self, collection: str, options: Mapping[str, Any]) -> Job:
+        """Embed a collection by another network, wherever there is time; raises JobUnderWay, Overloaded."""
+        self.require_none("reembed", collection)
+        return self._create(str(uuid4()), "reembed", collection, options, is_local=False)
+
+    def require_none(self, kind: str, collection: str) -> None:
+        """Raise JobUnderWay while a job of a kind waits or runs for a collection."""
+        if (job_id := self._store.under_way(kind, collection)) is not None:
+            raise JobUnderWay(
+                f"the job {job_id} is under way for collection {collection!r}: wait for its end or cancel it"
+            )
+
+    def get(self, job_id: str, collections: Collections) -> Job:
+        """Return a job; raises JobUnknown."""
+        return self._store.get(job_id, collections)
+
+    def page(self, *, after: int, limit: int, state: JobState | None, collections: Collections) -> Page[Job]:
+        """Return a page of jobs, in the order in which they were asked for."""
+        return self._store.page(after=after, limit=limit, state=state, collections=collections)
+
+    def errors(self, job_id: str, collections: Collections, *, after: int, limit: int) -> Page[Refusal]:
+        """Return a page of what a job refused; raises JobUnknown."""
+        return self._store.errors(self._store.get(job_id, collections), after=after, limit=limit)
+
+    def cancel(self, job_id: str, collections: Collections) -> Job:
+        """Ask for a job's end; raises JobUnknown, JobFinished."""
+        job = self._store.cancel(job_id, collections)
+        if job.state.is_final:
+            self._uploads.drop(job_id)
+        return job
+
+    def _create(
+        self, job_id: str, kind: str, collection: str, parameters: Mapping[str, Any], *, is_local: bool = True
+    ) -> Job:
+        said = {"collection": collection, **parameters}
+        # What reads or writes files stays with the data folder of the process that was asked.
+        job = self._store.create(NewJob(job_id, kind, collection, said, self._uploads.place() if is_local else None))
+        self.runner.wake()
+        return job
+
+
+def importable(import_dir: Path | None, path: str) -> Path:
+    """Return the path that is meant in the folder that may be read; raises ImportFolderForbidden.
+
+    Links are followed first, so that none leads out of it. Whether anything lies outside is not told.
+    """
+    if import_dir is None:
+        raise ImportFolderForbidden("imports from the server's own folders are off; see ARCID_JOBS__IMPORT_DIR")
+    refused = ImportFolderForbidden("there is nothing of that name in the folder that imports may read")
+    try:
+        root = import_dir.resolve(strict=True)
+        found = (root / path).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise refused from error
+    if not found.is_relative_to(root):
+        raise refused
+    return found
+
+
+def _require_zip(data: bytes) -> None:
+    if not data.startswith(b"PK"):
+        raise ImportInvalid("the file is no ZIP; a list alone has no photos: send a ZIP that holds both")

@@ -1,0 +1,135 @@
+"""Where photos to import come from: items in an order that is the same each time, and the bytes of each."""
+
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
+
+_IDENTITY_ID = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+_SKIPPED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A photo of a person. `label` names it to people, once in a source; `flaw` says why it cannot be used."""
+
+    label: str
+    identity_id: str
+    where: str
+    name: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    flaw: str | None = None
+
+
+class Source(Protocol):
+    """Photos to import; a context."""
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """All of them; those of a person follow each other unless a list says otherwise."""
+
+    def read(self, item: Item, most_bytes: int) -> bytes:
+        """Return a photo's bytes; raises ItemInvalid, TooManyBytes. May be called by several threads."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Folder:
+    """Photos as `person/photo.jpg`, the folder's name being the person's id; `is_flat`: `person.jpg`.
+
+    With `inside`, whatever leads out of that folder (a symbolic link) is refused.
+    """
+
+    def __init__(self, root: Path, *, is_flat: bool = False, inside: Path | None = None) -> None:
+        self._root = root
+        self._inside = inside
+        try:
+            found = [each for top in _inside(root) for each in ([top] if is_flat else self._of_person(top))]
+        except OSError as error:
+            raise ImportInvalid(f"the folder cannot be read: {error.strerror}") from error
+        self.items: list[Item] = [item_of(each.relative_to(root).as_posix(), is_flat=is_flat) for each in found]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """There is nothing to let go of."""
+
+    def read(self, item: Item, most_bytes: int) -> bytes:
+        """See Source."""
+        return read_file(self._root / item.where, most_bytes, inside=self._inside)
+
+    def _of_person(self, top: Path) -> list[Path]:
+        if not top.is_dir():
+            return [top]
+        try:
+            if self._inside is None or top.resolve().is_relative_to(self._inside.resolve()):
+                return _inside(top)
+        except (OSError, RuntimeError):  # RuntimeError: a loop of links
+            pass
+        return [top / "?"]  # one item that says why, when it is read
+
+
+def item_of(where: str, *, is_flat: bool) -> Item:
+    """Return the item at `person/photo.jpg`, or with `is_flat` at `person.jpg`; another path has a flaw."""
+    parts = where.split("/")
+    if is_flat:
+        identity_id = parts[-1].rpartition(".")[0] or parts[-1]
+        flaw = "it lies in a folder" if len(parts) > 1 else None
+    else:
+        identity_id = parts[0]
+        flaw = None if len(parts) == 2 else "it does not lie in a person's folder: person/photo.jpg"
+    return Item(printable(where), identity_id, where, flaw=flaw or flaw_of(identity_id))
+
+
+def flaw_of(identity_id: str) -> str | None:
+    """Say why an id cannot be a person's."""
+    if _IDENTITY_ID.fullmatch(identity_id) and printable(identity_id) == identity_id:
+        return None
+    return "the person's id has to have 1 to 128 characters, none of them a control character"
+
+
+def is_skipped(name: str) -> bool:
+    """Say whether a file or folder is none of the user's: hidden, or left there by a desktop."""
+    return name.startswith(".") or name in _SKIPPED
+
+
+def printable(text: str) -> str:
+    """Return a path as valid Unicode: a file's name may be any bytes."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def read_file(path: Path, most_bytes: int, *, inside: Path | None = None) -> bytes:
+    """Return the bytes of a regular file; raises ItemInvalid, also for a path that leads out of `inside`."""
+    try:
+        found = path.resolve(strict=True)
+        if inside is not None and not found.is_relative_to(inside.resolve()):
+            raise ItemInvalid("the path leads out of the folder that may be read")
+        # A pipe or a device would be waited for without an end.
+        opened = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(opened, "rb") as file:
+            if not stat.S_ISREG(os.fstat(opened).st_mode):
+                raise ItemInvalid("it is no file")
+            data = file.read(most_bytes + 1)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ItemInvalid(f"the file cannot be read: {reason or 'its path is none'}") from error
+    return bounded(data, most_bytes)
+
+
+def bounded(data: bytes, most_bytes: int) -> bytes:
+    """Return the data; raises TooManyBytes."""
+    if len(data) > most_bytes:
+        raise TooManyBytes(f"the photo has more than {most_bytes:,} bytes, which is what is accepted")
+    return data
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(each for each in folder.iterdir() if not is_skipped(each.name))

@@ -1,0 +1,147 @@
+"""Jobs in SQL, as callers see them: asked for, shown, cancelled, forgotten. Who does them: `app.jobs.leases`."""
+
+from collections.abc import Collection as AnyOf
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, Select, delete, func, select
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import JobErrorTable, JobTable
+from app.errors import JobFinished, JobUnknown, Overloaded
+from app.identities.records import Page
+from app.jobs import rows
+from app.jobs.values import Job, JobState, NewJob, Refusal
+
+MOST_UNFINISHED = 100
+"""Jobs that wait or run at once; uploads lie on a disk."""
+UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.CANCELLING.value)
+
+
+class JobStore:
+    """Every method is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine
+        self._reading = engine.execution_options(is_reader=True)
+
+    def create(self, new: NewJob) -> Job:
+        """Ask for a job, in the name of the audit trail's actor; raises Overloaded when as many wait as may."""
+        who = audit.actor()
+        row = JobTable(
+            job_id=new.job_id,
+            kind=new.kind,
+            collection=new.collection,
+            parameters=dict(new.parameters),
+            place=new.place,
+            state=JobState.QUEUED.value,
+            done=0,
+            checkpoint={},
+            errors=0,
+            errors_kept=0,
+            actor=who.name,
+            key_id=who.key_id,
+            request_id=who.request_id,
+            attempts=0,
+            deaths=0,
+            created_at=datetime.now(UTC),
+        )
+        with Session(self._writing) as session, session.begin():
+            waiting = select(func.count()).select_from(JobTable).where(JobTable.state.in_(UNFINISHED))
+            if (session.scalar(waiting) or 0) >= MOST_UNFINISHED:
+                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, as many as may; try again later")
+            session.add(row)
+            session.flush()
+            made = rows.job(row)
+            audit.append(
+                session,
+                Action.JOB_CREATED,
+                collection=new.collection,
+                subject=new.job_id,
+                detail={"kind": new.kind},
+            )
+        return made
+
+    def get(self, job_id: str, collections: AnyOf[str] | None = None) -> Job:
+        """Return a job; raises JobUnknown, also when it is of none of the `collections` (None: all, and of none)."""
+        with Session(self._reading) as session:
+            return rows.job(_row(session, _visible(collections), job_id))
+
+    def page(
+        self, *, after: int, limit: int, state: JobState | None = None, collections: AnyOf[str] | None = None
+    ) -> Page[Job]:
+        """Return the jobs with keys above `after`, of some collections, in a state."""
+        query = _visible(collections).where(JobTable.id > after).order_by(JobTable.id).limit(limit + 1)
+        if state is not None:
+            query = query.where(JobTable.state == state.value)
+        with Session(self._reading) as session:
+            found = [rows.job(row) for row in session.scalars(query)]
+        return Page(found[:limit], found[limit - 1].key if len(found) > limit else None)
+
+    def errors(self, job: Job, *, after: int, limit: int) -> Page[Refusal]:
+        """Return what a job refused, from the number after `after`."""
+        query = (
+            select(JobErrorTable)
+            .where(JobErrorTable.job_key == job.key, JobErrorTable.number > after)
+            .order_by(JobErrorTable.number)
+            .limit(limit + 1)
+        )
+        with Session(self._reading) as session:
+            found = [Refusal(each.number, each.item, each.code, each.detail) for each in session.scalars(query)]
+        return Page(found[:limit], found[limit - 1].number if len(found) > limit else None)
+
+    def cancel(self, job_id: str, collections: AnyOf[str] | None = None) -> Job:
+        """Ask for a job's end: a waiting one has ended at once. Raises JobUnknown, JobFinished."""
+        with Session(self._writing) as session, session.begin():
+            row = _row(session, _visible(collections).with_for_update(), job_id)
+            state = JobState(row.state)
+            if state.is_final:
+                raise JobFinished(f"the job has ended: it is {state.value}")
+            if state is not JobState.CANCELLING:
+                is_waiting = state is JobState.QUEUED
+                row.state = (JobState.CANCELLED if is_waiting else JobState.CANCELLING).value
+                row.finished_at = datetime.now(UTC) if is_waiting else None
+                row.owner, row.leased_until = (None, None) if is_waiting else (row.owner, row.leased_until)
+                session.flush()
+                audit.append(
+                    session,
+                    Action.JOB_CANCELLED,
+                    collection=row.collection,
+                    subject=job_id,
+                    detail={"kind": row.kind, "was": state.value},
+                )
+            return rows.job(row)
+
+    def under_way(self, kind: str, collection: str) -> str | None:
+        """Return the id of a job of a kind that waits or runs for a collection, if there is one."""
+        query = select(JobTable.job_id).where(
+            JobTable.state.in_(UNFINISHED), JobTable.kind == kind, JobTable.collection == collection
+        )
+        with Session(self._reading) as session:
+            return session.scalar(query.limit(1))
+
+    def unfinished(self) -> set[str]:
+        """Return the ids of the jobs that wait or run."""
+        with Session(self._reading) as session:
+            return set(session.scalars(select(JobTable.job_id).where(JobTable.state.in_(UNFINISHED))))
+
+    def forget(self, keep: timedelta) -> None:
+        """Delete the jobs that ended longer ago than `keep`, with their errors."""
+        old = select(JobTable.id).where(JobTable.finished_at < datetime.now(UTC) - keep)
+        with Session(self._writing) as session, session.begin():
+            keys = session.scalars(old).all()
+            session.execute(delete(JobErrorTable).where(JobErrorTable.job_key.in_(keys)))
+            session.execute(delete(JobTable).where(JobTable.id.in_(keys)))
+
+
+def _visible(collections: AnyOf[str] | None) -> Select[JobTable]:
+    query = select(JobTable)
+    return query if collections is None else query.where(JobTable.collection.in_(sorted(collections)))
+
+
+def _row(session: Session, among: Select[JobTable], job_id: str) -> JobTable:
+    row = session.scalar(among.where(JobTable.job_id == job_id))
+    if row is None:
+        raise JobUnknown(f"there is no job {job_id!r}")
+    return row

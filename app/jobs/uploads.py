@@ -1,0 +1,62 @@
+"""What was sent along with a job, in the data folder until the job has ended."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+_PLACE = "place"
+_NEW_S = 3600.0  # a file comes before its job
+
+
+class Uploads:
+    """One file for each job. They lie on this machine alone: see `place`."""
+
+    def __init__(self, folder: Path, unfinished: Callable[[], set[str]]) -> None:
+        """`unfinished` tells the ids of the jobs that may still need their file."""
+        self._folder = folder
+        self._unfinished = unfinished
+
+    def place(self) -> str:
+        """Return the id of this data folder, by which its jobs find back to it; made at the first call."""
+        path = self._folder / _PLACE
+        with suppress(FileNotFoundError):
+            if place := path.read_text("ascii"):
+                return place
+        self._folder.mkdir(parents=True, exist_ok=True)
+        made = self._folder / f"{_PLACE}.{uuid4().hex}"
+        made.write_text(str(uuid4()), "ascii")
+        with suppress(FileExistsError):
+            os.link(made, path)  # of two processes one is the first
+        made.unlink()
+        return path.read_text("ascii")
+
+    def path(self, job_id: str) -> Path:
+        """Return where the file of a job lies, or would."""
+        return self._folder / f"{job_id}.upload"
+
+    def keep(self, job_id: str, data: bytes) -> Path:
+        """Write the file of a job that is about to be made."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(job_id)
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return path
+
+    def drop(self, job_id: str) -> None:
+        """Delete the file of a job, if there is one."""
+        self.path(job_id).unlink(missing_ok=True)
+
+    def tidy(self, job_id: str | None = None) -> None:
+        """Delete the file of a job that has ended; without one, of all that have, and that nobody had deleted."""
+        if job_id is not None:
+            self.drop(job_id)
+            return
+        latest = time.time() - _NEW_S
+        old = {path.stem for path in self._folder.glob("*.upload") if path.stat().st_mtime < latest}
+        for each in old - self._unfinished():
+            self.drop(each)

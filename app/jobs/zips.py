@@ -1,0 +1,216 @@
+"""ZIP files with a manifest: written as a stream with the SHA-256 of every member, read with suspicion.
+
+What is read may come from anybody: only members of expected names are looked at, nothing is unpacked beyond the size
+that it states, and no member may state a size that its compressed bytes make implausible.
+"""
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable
+
+MANIFEST = "manifest.json"
+LONGEST_MANIFEST = 1 << 20
+_READ_AT_ONCE = 1 << 20
+_MOST_AT_ONCE = 1 << 22  # what the ZIP reader may ask for at once: its directory is read whole
+_PLAUSIBLE_RATIO, _RATIO_FROM = 250, 1 << 20
+_LEVEL = 1  # what is text is small then; more takes longer than the disk
+_ENCRYPTED = 0x1
+
+
+class Schema(BaseModel):
+    """What is read from an archive is exactly what is expected."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Member(Schema):
+    """A file in an archive: its unpacked size and SHA-256."""
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Writing:
+    """Writes members one after the other; `members` describes those that are finished."""
+
+    def __init__(self, archive: ZipFile) -> None:
+        self.members: dict[str, Member] = {}
+        self._archive = archive
+
+    @contextmanager
+    def member(self, name: str, *, is_stored: bool = False) -> Iterator[Callable[[bytes | memoryview], None]]:
+        """Open a new member; gives what takes its bytes. `is_stored`: uncompressed."""
+        digest, size = hashlib.sha256(), 0
+        info = ZipInfo(name) if is_stored else name
+        with self._archive.open(info, "w", force_zip64=True) as stream:
+
+            def write(data: bytes | memoryview) -> None:
+                nonlocal size
+                digest.update(data)
+                size += len(data)
+                stream.write(data)
+
+            yield write
+        self.members[name] = Member(size=size, sha256=digest.hexdigest())
+
+    def file(self, name: str, path: Path, written: Callable[[int], None] | None = None) -> None:
+        """Add a file as it is; `written` is called with how many bytes of it are done."""
+        done = 0
+        with path.open("rb") as source, self.member(name, is_stored=True) as write:
+            while data := source.read(_READ_AT_ONCE):
+                write(data)
+                done += len(data)
+                if written is not None:
+                    written(done)
+
+    def manifest(self, manifest: BaseModel) -> None:
+        """Write the manifest, which comes last."""
+        self._archive.writestr(ZipInfo(MANIFEST), manifest.model_dump_json(indent=1))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Writing]:
+    """Write an archive to a new file that only its owner may read, which takes `path` when it is whole and on the disk.
+
+    Raises FileUnusable.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                with ZipFile(file, "w", ZIP_DEFLATED, allowZip64=True, compresslevel=_LEVEL) as archive:
+                    yield Writing(archive)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be written", str(error)) from error
+
+
+class Reading:
+    """An archive whose members have expected names; see `reading`."""
+
+    def __init__(self, archive: ZipFile) -> None:
+        self.sizes = {info.filename: info.file_size for info in archive.infolist()}
+        self._archive = archive
+
+    @contextmanager
+    def member(self, name: str) -> Iterator[io.BufferedReader]:
+        """Open a member; raises ArchiveDamaged while it is read if its bytes are not those that were packed."""
+        with _translated(), self._archive.open(name) as stream:
+            yield io.BufferedReader(cast("io.RawIOBase", stream), _READ_AT_ONCE)
+
+    def manifest(self, *, format_name: str, version: int) -> tuple[bytes, str]:
+        """Return the manifest's bytes and their SHA-256; raises ArchiveInvalid and ArchiveTooNew by what it says."""
+        if self.sizes[MANIFEST] > LONGEST_MANIFEST:
+            raise ArchiveInvalid(f"{MANIFEST} is too long")
+        with self.member(MANIFEST) as stream:
+            data = stream.read()
+        try:
+            said = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise ArchiveInvalid(f"{MANIFEST} is no JSON") from error
+        if not isinstance(said, dict) or said.get("format") != format_name:
+            raise ArchiveInvalid(f"not an archive of the format {format_name}")
+        found = said.get("format_version")
+        if isinstance(found, int) and found > version:
+            raise ArchiveTooNew(f"the archive has format version {found}, this ArcID reads up to {version}")
+        return data, hashlib.sha256(data).hexdigest()
+
+    def verify(self, members: dict[str, Member], read: Callable[[int], None] | None = None) -> None:
+        """Raise ArchiveInvalid unless exactly these members are here, ArchiveDamaged if bytes are not theirs.
+
+        `read` is called with how many bytes were read.
+        """
+        if set(members) | {MANIFEST} != set(self.sizes):
+            raise ArchiveInvalid(f"{MANIFEST} names other members than there are")
+        done = 0
+        for name, expected in members.items():
+            digest = hashlib.sha256()
+            if self.sizes[name] != expected.size:
+                raise ArchiveDamaged(f"{name} is of another size than {MANIFEST} says")
+            with self.member(name) as stream:
+                while data := stream.read(_READ_AT_ONCE):
+                    digest.update(data)
+                    done += len(data)
+                    if read is not None:
+                        read(done)
+            if digest.hexdigest() != expected.sha256:
+                raise ArchiveDamaged(f"{name} has another checksum than {MANIFEST} says")
+
+
+@contextmanager
+def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]:
+    """Open an archive; raises FileUnusable, ArchiveInvalid for a member whose name is not expected and for bombs."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be read", str(error)) from error
+    with file:
+        with _translated():
+            archive = ZipFile(cast("BinaryIO", _Bounded(file)))
+        with archive:
+            _check(archive.infolist(), is_expected)
+            yield Reading(archive)
+
+
+def _check(infos: list[ZipInfo], is_expected: Callable[[str], bool]) -> None:
+    names = [info.filename for info in infos]
+    if MANIFEST not in names:
+        raise ArchiveInvalid(f"there is no {MANIFEST} in it")
+    if len(set(names)) != len(names):
+        raise ArchiveInvalid("a member is in it twice")
+    for info in infos:
+        # The directory's own spelling: ZipInfo cuts a name at a NUL and turns the separators of other systems.
+        if info.orig_filename != info.filename or not (info.filename == MANIFEST or is_expected(info.filename)):
+            raise ArchiveInvalid(f"it has a member that does not belong there: {info.orig_filename[:80]!r}")
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
+            raise ArchiveInvalid(f"{info.filename} is encrypted or compressed in another way than deflate")
+        if info.file_size > max(_PLAUSIBLE_RATIO * info.compress_size, _RATIO_FROM):
+            raise ArchiveInvalid(f"{info.filename} would unpack to far more than it can hold")
+
+
+class _Bounded:
+    """A file from which nobody reads so much at once that memory is in danger."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, _MOST_AT_ONCE + 1) if size >= 0 else _MOST_AT_ONCE + 1)
+        if len(data) > _MOST_AT_ONCE:
+            raise BadZipFile("its directory is too long")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except BadZipFile as error:
+        message = str(error)
+        if "CRC" in message:
+            raise ArchiveDamaged(f"it is damaged: {message}") from error
+        raise ArchiveInvalid(f"it is no ZIP archive, or cut short: {message}") from error
+    except (zlib.error, EOFError) as error:
+        raise ArchiveDamaged("it is damaged: a member cannot be unpacked") from error
+    except (NotImplementedError, UnicodeDecodeError, OverflowError, ValueError) as error:
+        raise ArchiveInvalid("it is no ZIP archive that can be read") from error

@@ -1,0 +1,55 @@
+"""Enrolment of many people in one go: photos are accepted on many threads, and written person by person."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.errors import ArcidError, DuplicateIdentity, FaceMismatch
+from app.identities.values import Collection, Person, Reaction, Written
+from app.recognition.duplicates import described
+from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.gallery import Gallery
+from app.recognition.screening import Reactions
+
+
+class BulkEnrolment:
+    """Photos into one collection, each accepted or refused as by `EnrolmentService.enrol`; safe under threads."""
+
+    def __init__(self, enrolment: EnrolmentService, gallery: Gallery, collection: str, choice: FaceChoice) -> None:
+        """Raises CollectionUnknown, ModelMismatch."""
+        self._enrolment = enrolment
+        self._gallery = gallery
+        self._collection: Collection = gallery.require(collection)
+        self._choice = choice
+
+    def is_known(self, identity_id: str, image_sha256: str) -> bool:
+        """Say whether a person is enrolled with this very photo."""
+        return self._gallery.has_photo(self._collection, identity_id, image_sha256)
+
+    def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
+        """Analyse and judge a photo; raises a PhotoRefused."""
+        return self._enrolment.accept(self._collection, photo, image_sha256, self._choice)
+
+    def add(self, person: Person, photos: Sequence[Accepted]) -> Written:
+        """Write photos of one person in one transaction, without those that they are enrolled with already."""
+        return self._enrolment.add(self._collection, person, photos, only_new=True)
+
+    def refusals(self, identity_id: str, photos: Sequence[Accepted]) -> list[tuple[int, ArcidError]]:
+        """Return which photos (from 0) of one person the collection refuses for being somebody else's, and why.
+
+        Only where it refuses such: what it would only flag is found by the health check, all of it at once.
+        """
+        practice = self._collection.practice
+        do = Reactions(_only_rejected(practice.on_duplicate), _only_rejected(practice.on_mismatch))
+        if do == Reactions(Reaction.ALLOW, Reaction.ALLOW):
+            return []
+        numbered = [replace(each, photo=place) for place, each in enumerate(photos)]
+        found = self._enrolment.screen(self._collection, identity_id, numbered, do)
+        refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
+        if found.duplicates:
+            rest = [place for place in range(len(photos)) if place not in {place for place, _ in refused}]
+            refused += [(place, DuplicateIdentity(described(found.duplicates), found.duplicates)) for place in rest]
+        return refused
+
+
+def _only_rejected(reaction: Reaction) -> Reaction:
+    return reaction if reaction is Reaction.REJECT else Reaction.ALLOW

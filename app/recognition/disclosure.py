@@ -1,0 +1,49 @@
+"""Everything that is stored about one person, for that person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.access.trail import Stored, Trail
+from app.identities.listing import Listing
+from app.identities.records import FaceRecord, IdentityRecord
+from app.identities.values import JsonObject
+from app.recognition.gallery import Gallery
+
+_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """A person, all faces with embeddings, stored answers of enrolments, and the trail's lines about them."""
+
+    collection: str
+    identity: IdentityRecord
+    faces: Sequence[FaceRecord]
+    answers: Sequence[JsonObject]
+    trail: Sequence[Stored]
+
+
+class DisclosureService:
+    """See `of`."""
+
+    def __init__(self, gallery: Gallery, listing: Listing, trail: Trail) -> None:
+        self._gallery = gallery
+        self._listing = listing
+        self._trail = trail
+
+    def of(self, collection: str, identity_id: str) -> Disclosure:
+        """Return everything about a person, and note in the trail that it was asked for.
+
+        Raises CollectionUnknown, ModelMismatch, IdentityUnknown.
+        """
+        target = self._gallery.require(collection)
+        identity = self._listing.identity(target, identity_id)
+        faces: list[FaceRecord] = []
+        after: int | None = 0
+        while after is not None:
+            page = self._listing.faces(target, after=after, limit=_AT_ONCE, identity_id=identity_id, has_embedding=True)
+            faces += page.items
+            after = page.after
+        self._trail.note_export(collection, identity_id)
+        answers = self._listing.answers(target, identity_id)
+        return Disclosure(collection, identity, faces, answers, list(self._trail.about(collection, identity_id)))

@@ -1,0 +1,52 @@
+"""Do the faces of an enrolment belong to somebody else already?"""
+
+from collections.abc import Sequence
+
+from app.errors import Duplicate
+from app.faces import Floats
+from app.identities.values import Collection
+from app.recognition.calibration import comparisons_among
+from app.recognition.gallery import Gallery
+from app.recognition.policy import Policy
+
+_NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
+
+
+def duplicates(
+    gallery: Gallery,
+    collection: Collection,
+    policy: Policy,
+    *,
+    identity_id: str,
+    vectors: Floats,
+    photos: Sequence[int],
+) -> list[Duplicate]:
+    """Return whom the faces of an enrolment of `identity_id` look like, the most similar first: others, not themself.
+
+    Unit vectors (n, d) of photos (n,), any n. At the collection's identification error rate for the enrolment as a
+    whole: a stranger with several photos has as many chances.
+    """
+    if not len(vectors):
+        return []
+    comparisons = comparisons_among(collection.identities, collection.faces) * len(vectors)
+    rule = policy.for_identification(comparisons)
+    found: dict[str, Duplicate] = {}
+    for photo, candidates in zip(photos, gallery.search(collection, vectors, _NAMED + 1), strict=True):
+        for each in candidates:
+            known = found.get(each.identity_id)
+            is_more = known is None or known.similarity < each.similarity
+            if each.identity_id != identity_id and each.similarity >= rule.threshold and is_more:
+                fpir = policy.fpir(each.similarity, comparisons)
+                found[each.identity_id] = Duplicate(
+                    photo, each.identity_id, each.face_id, each.faces, each.similarity, fpir
+                )
+    return sorted(found.values(), key=lambda each: -each.similarity)[:_NAMED]
+
+
+def described(found: Sequence[Duplicate]) -> str:
+    """Say whom an enrolment looks like and the way out."""
+    names = ", ".join(f"{each.identity_id!r} (similarity {each.similarity:.2f})" for each in found)
+    return (
+        f"this looks like {names}, who is enrolled already; enrol it as that identity_id, or send on_duplicate=allow "
+        "if they are different people"
+    )

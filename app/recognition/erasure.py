@@ -1,0 +1,85 @@
+"""Erasing people, and the receipt that says what was removed where and what is left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.database.audit import Noted
+from app.database.scrubbing import Scrubber
+from app.identities.values import Collection, Removed
+from app.recognition.gallery import Erased, Gallery
+
+REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECONDS, snapshots of theirs included")
+BACKUPS = ("backups", "copies of the database or the data folder that were made before, outside this service")
+ENGINE = ("milvus", "the engine's own files, until it compacts them")
+DEAD_ROWS = ("database", "dead rows and PostgreSQL's own log, until `arcid db vacuum-erased` and its archives' end")
+LOG_PENDING = ("write-ahead log", "another process reads; it is emptied in the background, seconds later")
+FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot deletes it")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an erasure removed, and `left`: (where, what). `pending`: what this service still removes by itself."""
+
+    collection: str
+    identity_id: str
+    is_identity_gone: bool
+    face_ids: Sequence[str]
+    answers: int
+    index_kind: str
+    snapshot_files: int
+    revision: int
+    noted: Noted
+    at: datetime
+    pending: Sequence[tuple[str, str]]
+    left: Sequence[tuple[str, str]]
+
+
+class ErasureService:
+    """Raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
+
+    def __init__(self, gallery: Gallery, scrubber: Scrubber) -> None:
+        self._gallery = gallery
+        self._scrubber = scrubber
+
+    def identity(self, collection: str, identity_id: str) -> Receipt:
+        """Erase a person: see `Gallery.remove_identity`."""
+        return self._receipt(collection, self._gallery.remove_identity(self._gallery.require(collection), identity_id))
+
+    def face(self, collection: str, face_id: str) -> Receipt:
+        """Erase one face, and with the last one its person."""
+        return self._receipt(collection, self._gallery.remove_face(self._gallery.require(collection), face_id))
+
+    def removed(self, collection: Collection, removed: Removed) -> Receipt:
+        """Finish what was deleted in the database by other means."""
+        return self._receipt(collection.name, self._gallery.erased(collection, removed))
+
+    def cleared(self, collection: Collection, revision: int) -> None:
+        """Finish the emptying of a collection, which got this revision by it."""
+        self._gallery.catch_up(collection, revision)
+        self._scrubber.scrub()
+
+    def _receipt(self, collection: str, erased: Erased) -> Receipt:
+        removed, pending, left = erased.removed, [], [REPLICAS, BACKUPS]
+        if not self._scrubber.scrub():
+            pending.append(LOG_PENDING)
+        if erased.files is None:
+            pending.append(FILES_PENDING)
+        if self._scrubber.keeps_dead_rows:
+            left.append(DEAD_ROWS)
+        if erased.index_kind == ENGINE[0]:
+            left.append(ENGINE)
+        return Receipt(
+            collection=collection,
+            identity_id=removed.identity_id,
+            is_identity_gone=removed.is_whole,
+            face_ids=removed.face_ids,
+            answers=removed.answers,
+            index_kind=erased.index_kind,
+            snapshot_files=erased.files or 0,
+            revision=removed.revision,
+            noted=removed.noted,
+            at=removed.at,
+            pending=pending,
+            left=left,
+        )

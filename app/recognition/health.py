@@ -1,0 +1,204 @@
+"""Is a gallery healthy? One person under two identities, foreign faces inside one, faces too poor to help.
+
+Page by page: what is there all the while is looked at once, whatever is written meanwhile, and a pair of identities is
+reported by the one whose id comes first.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.faces import Floats
+from app.identities.pages import IdentityPages
+from app.identities.values import Collection, Enrolled
+from app.observability.stages import stage
+from app.recognition import mending
+from app.recognition.agreement import Agreement, agreement
+from app.recognition.calibration import comparisons_among
+from app.recognition.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
+from app.recognition.gallery import Gallery
+from app.recognition.matching import template, template_of
+from app.recognition.policy import Policy, PolicyOf
+
+_FACES_ON_A_PAGE = 2_000
+_NEAREST = 4  # people that are looked at for each identity at least, itself among them
+
+# Identities whose plain templates are that much less similar than a pair must be are not looked at more closely: a
+# foreign face inside may draw the plain template away from its person.
+_MAY_BE_AWAY = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """An identity, its faces that are good enough, and how these agree; `core` (d,) stands for those that do.
+
+    None of both where no face is good enough; no core where no majority agrees.
+    """
+
+    of: Enrolled
+    is_good: NDArray[np.bool_]
+    agreement: Agreement | None
+    core: Floats | None
+
+    def foreign(self) -> list[int]:
+        """Return the places of faces that do not fit; of all good ones, where nobody can tell which are foreign."""
+        found = self.agreement
+        if found is None or found.fits.all():
+            return []
+        places = np.flatnonzero(self.is_good)
+        return [int(each) for each in (places[~found.fits] if found.is_majority else places)]
+
+
+class HealthService:
+    """See `check`."""
+
+    def __init__(self, gallery: Gallery, pages: IdentityPages, policy_of: PolicyOf) -> None:
+        self._gallery = gallery
+        self._pages = pages
+        self._policy_of = policy_of
+
+    def check(self, collection: str, *, after: int = 0, limit: int = 50, max_fpir: float | None = None) -> Findings:
+        """Look at the identities with keys above `after`, at most `limit` of them: one search for all.
+
+        `max_fpir`: of so many people without a second identity one may be paired with somebody; None: as identification
+        does. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
+        """
+        target = self._gallery.require(collection)
+        policy = self._policy_of(target)
+        comparisons = comparisons_among(target.identities, target.faces)
+        rule = policy.for_identification(comparisons, max_fpir=max_fpir)
+        page = self._pages.page(target, after=after, limit=limit, faces=_FACES_ON_A_PAGE)
+        with stage("examine"):
+            people = [_examined(each, target, policy) for each in page.items]
+        check = _Check(target, policy, comparisons, rule.threshold)
+        probes = [check.probes(each) for each in people]
+        wanted = [each for part in probes for each in part]
+        near = self._gallery.people_near(target, np.stack(wanted), _NEAREST) if wanted else []
+        with stage("examine"):
+            found = Findings(len(people), sum(len(each.of.keys) for each in people), after=page.after)
+            check.compare(people, probes, near, found)
+        return found
+
+
+def _examined(of: Enrolled, collection: Collection, policy: Policy) -> _Examined:
+    is_good = of.qualities >= max(collection.practice.enrol_quality, policy.probe_quality)
+    if not is_good.any():
+        return _Examined(of, is_good, None, None)
+    vectors, qualities = of.vectors[is_good], of.qualities[is_good]
+    found = agreement(vectors, qualities, policy)
+    core = template_of(vectors[found.fits], qualities[found.fits]) if found.is_majority else None
+    return _Examined(of, is_good, found, core)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The comparison of one page with everybody near."""
+
+    collection: Collection
+    policy: Policy
+    comparisons: float
+    threshold: float
+
+    def probes(self, of: _Examined) -> list[Floats]:
+        """Return what is searched for one identity: its core, if any, then each foreign face."""
+        cores = [] if of.core is None else [of.core]
+        return [*cores, *(of.of.vectors[place] for place in of.foreign())]
+
+    def compare(
+        self, people: list[_Examined], probes: list[list[Floats]], near: list[Enrolled], found: Findings
+    ) -> None:
+        """Add to `found` what is wrong with people, given their probes and everybody near any of them."""
+        templates = np.stack([template(each) for each in near]) if near else None
+        for each, searched in zip(people, probes, strict=True):
+            if templates is not None and searched:
+                similarities = np.stack(searched) @ templates.T
+                if each.core is not None:
+                    found.pairs.extend(self._pairs(each, similarities[0], near))
+                rest = similarities[0 if each.core is None else 1 :]
+                found.foreign.extend(self._foreign(each, rest, near))
+            found.poor.extend(self._poor(each))
+
+    def _pairs(self, of: _Examined, similarities: Floats, near: list[Enrolled]) -> list[LikePair]:
+        pairs = []
+        for place in np.flatnonzero(similarities >= self.threshold - _MAY_BE_AWAY):
+            other = near[place]
+            if other.identity_id <= of.of.identity_id:
+                continue
+            core = _examined(other, self.collection, self.policy).core
+            similarity = float(of.core @ core) if of.core is not None and core is not None else -1.0
+            if similarity >= self.threshold:
+                pairs.append(self._pair(of.of, other, similarity))
+        return pairs
+
+    def _pair(self, one: Enrolled, other: Enrolled, similarity: float) -> LikePair:
+        first, second = (_someone(each) for each in sorted((one, other), key=lambda each: len(each.keys)))
+        return LikePair(
+            first,
+            second,
+            similarity,
+            self.policy.fpir(similarity, self.comparisons),
+            mending.merge(self.collection.name, first.identity_id, second.identity_id),
+        )
+
+    def _foreign(self, of: _Examined, similarities: Floats, near: list[Enrolled]) -> list[ForeignFace]:
+        places = of.foreign()
+        if not places or of.agreement is None:
+            return []
+        alike = [self._lookalike(of.of, row, near) for row in similarities]
+        # Without a majority, faces that are somebody else's are the foreign ones; if all are, or none is, who knows.
+        is_told = of.agreement.is_majority or 0 < sum(each is not None for each in alike) < len(alike)
+        good = np.flatnonzero(of.is_good).tolist()
+        found = []
+        for place, lookalike in zip(places, alike, strict=True):
+            if not is_told or lookalike is not None or of.agreement.is_majority:
+                found.append(self._foreign_face(of, place, good.index(place), lookalike, is_told=is_told))
+        return found
+
+    def _foreign_face(
+        self, of: _Examined, place: int, among_good: int, lookalike: Lookalike | None, *, is_told: bool
+    ) -> ForeignFace:
+        assert of.agreement is not None  # noqa: S101 - only who has one has foreign faces
+        similarity, others = float(of.agreement.similarities[among_good]), int(of.agreement.others[among_good])
+        face_id, name = of.of.face_ids[place], self.collection.name
+        return ForeignFace(
+            face_id,
+            _someone(of.of),
+            float(of.of.qualities[place]),
+            similarity,
+            self.policy.fmr(similarity, others),
+            others,
+            not is_told,
+            lookalike,
+            mending.move(name, face_id, lookalike.person.identity_id)
+            if lookalike is not None
+            else mending.delete(name, face_id),
+        )
+
+    def _lookalike(self, of: Enrolled, similarities: Floats, near: list[Enrolled]) -> Lookalike | None:
+        """Return whom a face looks like most of all others, if anybody."""
+        best = next((place for place in np.argsort(-similarities) if near[place].identity_id != of.identity_id), None)
+        if best is None or similarities[best] < self.threshold:
+            return None
+        similarity = float(similarities[best])
+        return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, self.comparisons))
+
+    def _poor(self, of: _Examined) -> list[PoorFace]:
+        least, name = self.collection.practice.enrol_quality, self.collection.name
+        is_poor = of.of.qualities < least
+        return [
+            PoorFace(
+                of.of.face_ids[place],
+                _someone(of.of),
+                float(of.of.qualities[place]),
+                least,
+                mending.photograph(name, of.of.identity_id)
+                if is_poor.all()
+                else mending.delete(name, of.of.face_ids[place]),
+            )
+            for place in np.flatnonzero(is_poor)
+        ]
+
+
+def _someone(enrolled: Enrolled) -> Someone:
+    return Someone(enrolled.identity_id, enrolled.name, len(enrolled.keys))

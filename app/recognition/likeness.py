@@ -1,0 +1,53 @@
+"""A similarity as a likeness: one scale from 0 to 1 for every network, on which a number means an error rate. Pure.
+
+Integrations of other recognisers compare a number in 0..1 with a threshold of their own, often 0.5 or 0.9. A cosine is
+no such number: 0.5 is a match with one network and a stranger with another. The likeness follows the false match rate:
+
+    log3(likeness / (1 - likeness)) = -log10(FMR) - 4
+
+so 0.5 is the rate of one pair of strangers in 10,000 (which decides /verify when nothing is said), and each decade of
+the rate multiplies the odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
+"""
+
+import math
+from dataclasses import dataclass
+
+from app.recognition.policy import DEFAULT_MAX_FMR, Policy
+
+_ODDS_PER_DECADE = 3.0
+_ODDS_PER_COSINE = 20.0  # natural logarithm; about what calibrated networks have around their thresholds (19 to 24)
+_SMALLEST_RATE = 1e-300
+_DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The scale of a collection: by its policy's calibration, or around the policy's fixed threshold without one."""
+
+    policy: Policy
+
+    def likeness(self, similarity: float, faces: int = 1) -> float:
+        """Return the likeness (0..1, five digits) of a similarity (cosine) to a template of `faces`.
+
+        It never falls as the similarity rises.
+        """
+        fmr = self.policy.fmr(similarity, faces)
+        if fmr is None:
+            return _logistic(_ODDS_PER_COSINE * (similarity - self.policy.fallback))
+        return likeness_of_rate(fmr)
+
+
+def likeness_of_rate(fmr: float) -> float:
+    """Return the likeness (0..1, five digits) that stands for a false match rate (0..1)."""
+    decades = math.log10(DEFAULT_MAX_FMR) - math.log10(max(fmr, _SMALLEST_RATE))
+    return _logistic(math.log(_ODDS_PER_DECADE) * decades)
+
+
+def rate_of_likeness(likeness: float) -> float:
+    """Return the false match rate that a likeness (0 < likeness < 1) stands for: `likeness_of_rate` inverted."""
+    decades = math.log(likeness / (1 - likeness)) / math.log(_ODDS_PER_DECADE)
+    return float(DEFAULT_MAX_FMR * 10**-decades)
+
+
+def _logistic(log_odds: float) -> float:
+    return round((1 + math.tanh(log_odds / 2)) / 2, _DIGITS)

@@ -1,0 +1,33 @@
+"""The calls of the API that mend what a health check finds. Pure."""
+
+from urllib.parse import quote
+
+from app.recognition.findings import Mend
+
+
+def merge(collection: str, identity_id: str, into: str) -> Mend:
+    """Give all faces of one identity to another."""
+    return Mend("POST", f"/collections/{_in_path(collection)}/identities/{_in_path(identity_id)}/merge", {"into": into})
+
+
+def move(collection: str, face_id: str, identity_id: str) -> Mend:
+    """Give one face to another identity."""
+    return Mend("POST", f"{_face(collection, face_id)}/move", {"identity_id": identity_id})
+
+
+def delete(collection: str, face_id: str) -> Mend:
+    """Delete one face."""
+    return Mend("DELETE", _face(collection, face_id))
+
+
+def photograph(collection: str, identity_id: str) -> Mend:
+    """Enrol a photo, which has to be added to the body; for an identity that has no other good face."""
+    return Mend("POST", "/enroll", {"collection": collection, "identity_id": identity_id, "photos": []})
+
+
+def _face(collection: str, face_id: str) -> str:
+    return f"/collections/{_in_path(collection)}/faces/{_in_path(face_id)}"
+
+
+def _in_path(text: str) -> str:
+    return quote(text, safe="")

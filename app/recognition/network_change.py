@@ -1,0 +1,293 @@
+"""A collection goes over to another network: its crops are embedded by it while it is served, then it is switched."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import numpy as np
+
+from app.errors import (
+    CollectionSwitched,
+    CollectionUnknown,
+    DatabaseError,
+    EncryptionRequired,
+    ModelMismatch,
+    NoWayBack,
+    RequestInvalid,
+    TemplatesMissing,
+)
+from app.identities.records import Page
+from app.identities.reembedding import (
+    CropBlock,
+    FaceName,
+    NextTemplates,
+    Reembedding,
+    Standing,
+    Switched,
+    templates_missing,
+)
+from app.identities.values import Collection
+from app.recognition.analysis import Face
+from app.recognition.gallery import Gallery
+from app.recognition.policy import PolicyOf
+from app.recognition.serving import Served, Serving
+from app.recognition.switching import again_if_switched
+
+MOST_NAMED = 1000
+"""Faces without a crop that the outcome names; all are counted."""
+_CHUNK = 16  # crops that a thread embeds together
+_MOST_BY_THE_WAY = 64  # faces that a switch embeds itself; more are a job's work
+_ATTEMPTS = 20  # of a switch, each after the faces that came while the one before was tried
+
+Told = Callable[[int, int], None]
+"""Hears how many faces have a template, of how many; may raise to end the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of the work: `missing` faces have no crop and no template (`named` are the first of them).
+
+    They kept the collection from going over, or were `dropped`. `model` is the network it shall have.
+    """
+
+    before: str
+    model: str
+    faces: int
+    is_switched: bool
+    missing: int = 0
+    named: tuple[FaceName, ...] = ()
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How a collection stands: by model, how many faces have a template beside its own (`before`: of the last one).
+
+    `without_crop` are faces that need a new photo, a page of them.
+    """
+
+    collection: Collection
+    before: str | None
+    ready: dict[str, int]
+    crops_missing: int
+    without_crop: Page[FaceName]
+
+
+class NetworkChange:
+    """See `embed_and_switch`, `switch`, `roll_back`, `discard` and `overview`."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        work: Reembedding,
+        serving: Serving,
+        policy_of: PolicyOf,
+        *,
+        threads: int,
+        give_way: Callable[[], None] | None = None,
+        has_crops: bool,
+        is_served_here: bool = True,
+    ) -> None:
+        """`threads` embed at once, and begin with `give_way`. `has_crops`: there is what opens stored crops.
+
+        `is_served_here`: this process answers requests, so it builds the coming index before the switch.
+        """
+        self._gallery = gallery
+        self._work = work
+        self._serving = serving
+        self._policy_of = policy_of
+        self._threads = threads
+        self._give_way = give_way
+        self._has_crops = has_crops
+        self._is_served_here = is_served_here
+
+    def require_possible(self, name: str, model: str) -> Served:
+        """Return the network meant by a model or pack.
+
+        Raises CollectionUnknown, EncryptionRequired where crops cannot be opened, and RequestInvalid for a network that
+        is not served, or the collection's own.
+        """
+        network, collection = self._serving.named(model), self._gallery.collection(name)
+        _require_another(collection, network)
+        self._require_crops(self._work.standing(collection, network.model))
+        return network
+
+    def embed_and_switch(
+        self, name: str, model: str, *, is_rest_dropped: bool, is_switched: bool, told: Told = lambda *_: None
+    ) -> Changed:
+        """Embed what has a crop and no template of a network; then switch, unless told not to or faces are missing.
+
+        May be broken off at any time and called again: it goes on with what is missing, and does nothing where the
+        collection is of that network by now. Raises what `require_possible` does, and CollectionSwitched where somebody
+        else switches the collection meanwhile.
+        """
+        network, collection = self._serving.named(model), self._gallery.collection(name)
+        if collection.model == network.model:
+            told(collection.faces, collection.faces)
+            before = self._work.before(collection) or collection.model
+            return Changed(before, network.model, collection.faces, is_switched=True)
+        standing = self._embed(collection, network, told)
+        missing = standing.without_crop
+        named = tuple(self._work.without_crop(collection, network.model, limit=MOST_NAMED)) if missing else ()
+        if is_switched and (is_rest_dropped or not missing):
+            done = self._switch(collection, network, is_rest_dropped=is_rest_dropped, told=told)
+            return Changed(
+                collection.model,
+                network.model,
+                done.collection.faces,
+                is_switched=True,
+                missing=len(done.dropped),
+                named=tuple(done.dropped[:MOST_NAMED]),
+                dropped=len(done.dropped),
+            )
+        self._work.keep(collection)
+        return Changed(collection.model, network.model, standing.faces, is_switched=False, missing=missing, named=named)
+
+    @again_if_switched
+    def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> Switched:
+        """Go over to a network that the faces have been embedded by; a few that came since then are embedded here.
+
+        Raises what `require_possible` does, and TemplatesMissing, which names faces without a template: many that have
+        a crop, or, unless `is_rest_dropped`, any that has none.
+        """
+        network, collection = self._serving.named(model), self._gallery.collection(name)
+        _require_another(collection, network)
+        standing = self._work.standing(collection, network.model)
+        waiting = standing.faces - standing.ready - standing.without_crop
+        if waiting > _MOST_BY_THE_WAY or (standing.without_crop and not is_rest_dropped):
+            named = self._work.without_crop(collection, network.model, limit=MOST_NAMED)
+            raise templates_missing(collection, network.model, named, waiting + standing.without_crop)
+        return self._switch(collection, network, is_rest_dropped=is_rest_dropped)
+
+    def roll_back(self, name: str, *, is_rest_dropped: bool) -> Switched:
+        """Go back to the network of before; raises as `switch` does, NoWayBack, and ModelMismatch if it is not served.
+
+        Done once more it leads forth again.
+        """
+        collection = self._gallery.collection(name)
+        before = self._work.before(collection)
+        if before is None or not (self._work.counts(collection).get(before) or not collection.faces):
+            raise NoWayBack(f"collection {name!r} has no templates of a network of before")
+        if before not in self._serving.models:
+            raise ModelMismatch(f"{before} is not served, so nothing could be asked of the collection: see ARCID_PACKS")
+        return self.switch(name, before, is_rest_dropped=is_rest_dropped)
+
+    @again_if_switched
+    def discard(self, name: str) -> int:
+        """Delete all templates of networks that are not the collection's, and return how many: no way leads back."""
+        collection = self._gallery.collection(name)
+        return sum(self._work.discard(collection, model) for model in self._work.counts(collection))
+
+    @again_if_switched
+    def overview(self, name: str, model: str | None, *, after: int, limit: int) -> Overview:
+        """Return how a collection stands, and a page of the faces without a crop (and a template of `model`)."""
+        collection = self._gallery.collection(name)
+        wanted = "" if model is None else self._serving.named(model).model
+        standing = self._work.standing(collection, wanted)
+        named = self._work.without_crop(collection, wanted, after=after, limit=limit + 1)
+        page = Page(named[:limit], named[limit - 1].key if len(named) > limit else None)
+        counts, before = self._work.counts(collection), self._work.before(collection)
+        return Overview(collection, before, counts, standing.without_crop, page)
+
+    def _embed(self, collection: Collection, network: Served, told: Told = lambda *_: None) -> Standing:
+        """Embed until no face with a crop lacks a template, those that come meanwhile included."""
+        coming = self._coming(collection, network)
+        standing = self._work.standing(collection, network.model)
+        told(standing.ready, standing.faces)
+        if standing.ready + standing.without_crop == standing.faces:
+            return standing
+        self._require_crops(standing)
+        self._serving.analysis_of(coming)  # opened once, not by each thread
+        pool = ThreadPoolExecutor(self._threads, "arcid-reembed", self._give_way)
+        try:
+            while standing.ready + standing.without_crop < standing.faces:
+                done = standing.ready
+                for block in self._work.blocks(collection, network.model, size=self._threads * _CHUNK):
+                    done += self._work.put(collection, network.model, self._made(pool, coming, block))
+                    told(done, max(standing.faces, done))
+                standing = self._work.standing(collection, network.model)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        told(standing.ready, standing.faces)
+        return standing
+
+    def _made(self, pool: ThreadPoolExecutor, coming: Collection, block: CropBlock) -> NextTemplates:
+        analysis, policy = self._serving.analysis_of(coming), self._policy_of(coming)
+        is_flip_averaged = coming.practice.is_flip_averaged
+
+        def faces_of(first: int) -> list[Face]:
+            part = slice(first, first + _CHUNK)
+            return analysis.of_crops(block.crops[part], block.detections[part], is_flip_averaged=is_flip_averaged)
+
+        faces = [face for part in pool.map(faces_of, range(0, len(block.keys), _CHUNK)) for face in part]
+        return NextTemplates(
+            block.keys,
+            np.stack([face.vector for face in faces]),
+            np.array([face.norm for face in faces], np.float32),
+            np.array([policy.quality(face).score for face in faces], np.float32),
+        )
+
+    def _switch(
+        self, collection: Collection, network: Served, *, is_rest_dropped: bool, told: Told = lambda *_: None
+    ) -> Switched:
+        """Switch in one moment, with as much done before as can be."""
+        coming = self._coming(collection, network)
+        self._embed(collection, network, told)
+        self._work.keep(collection)
+        self._serving.analysis_of(coming)
+        if self._is_served_here:
+            with self._gallery.prepared(coming, self._work.templates(collection, network.model)):
+                done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, told=told)
+                self._gallery.catch_up(done.collection, done.collection.revision)
+        else:
+            done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, told=told)
+        with suppress(CollectionSwitched, CollectionUnknown, DatabaseError):  # what is left does no harm
+            self._work.tidy(done.collection)
+        return done
+
+    def _swapped(
+        self,
+        collection: Collection,
+        coming: Collection,
+        network: Served,
+        *,
+        is_rest_dropped: bool,
+        told: Told,
+    ) -> Switched:
+        for attempt in range(_ATTEMPTS):
+            try:
+                done = self._work.switch(
+                    collection,
+                    model=network.model,
+                    dimension=network.dimension,
+                    is_rest_dropped=is_rest_dropped,
+                    uid=coming.uid,
+                    detector=coming.practice.detector,
+                )
+            except TemplatesMissing:
+                standing = self._embed(collection, network, told)  # faces came meanwhile
+                if attempt == _ATTEMPTS - 1 or (standing.without_crop and not is_rest_dropped):
+                    raise
+            else:
+                return done
+        raise AssertionError  # the last attempt returns or raises
+
+    def _coming(self, collection: Collection, network: Served) -> Collection:
+        """Return the collection as a switch will make it. Its detector stays, by name where it was the usual one."""
+        detector = self._serving.detector_of(collection)
+        own = collection.practice.detector if detector == network.detector else detector
+        practice = replace(collection.practice, detector=own)
+        uid = str(uuid4())
+        return replace(collection, uid=uid, model=network.model, dimension=network.dimension, practice=practice)
+
+    def _require_crops(self, standing: Standing) -> None:
+        if not self._has_crops and standing.ready + standing.without_crop < standing.faces:
+            raise EncryptionRequired("stored crops cannot be opened: no encryption is set up")
+
+
+def _require_another(collection: Collection, network: Served) -> None:
+    if collection.model == network.model:
+        detail = f"collection {collection.name!r} is of {network.model} already"
+        raise RequestInvalid(detail, [{"field": "model", "detail": detail}])

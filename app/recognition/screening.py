@@ -1,0 +1,123 @@
+"""Whose are the faces of an enrolment? They should look like each other, like their identity, and like nobody else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.errors import Duplicate, FaceMismatch, IdentityUnknown, RejectedPhoto
+from app.faces import Floats
+from app.identities.values import Collection, Practice, Reaction
+from app.recognition.agreement import Agreement, agreement
+from app.recognition.duplicates import duplicates
+from app.recognition.gallery import Gallery
+from app.recognition.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """What to do about faces that look like somebody else, and about those that do not look like their identity.
+
+    None: as the collection does.
+    """
+
+    on_duplicate: Reaction | None = None
+    on_mismatch: Reaction | None = None
+
+    def within(self, practice: Practice) -> "Reactions":
+        """Return what is done in a collection of this practice: none of them None."""
+        return Reactions(self.on_duplicate or practice.on_duplicate, self.on_mismatch or practice.on_mismatch)
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A photo of an enrolment (from 0) whose face does not look like the `faces` others of its identity.
+
+    `similarity` is to their template, `fmr` the share of other people that are as similar to it, None where the network
+    is not calibrated.
+    """
+
+    photo: int
+    similarity: float
+    faces: int
+    fmr: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewFaces:
+    """The accepted faces of an enrolment: unit vectors (n, d), qualities (n,), and which photos they are from."""
+
+    vectors: Floats
+    qualities: Floats
+    photos: Sequence[int]
+
+    def only(self, places: Sequence[int]) -> "NewFaces":
+        """Return some of them."""
+        return NewFaces(self.vectors[places], self.qualities[places], [self.photos[place] for place in places])
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """`mismatches` and `duplicates` are to be told; the photos of `rejected` are not to be enrolled."""
+
+    rejected: list[RejectedPhoto]
+    mismatches: list[Mismatch]
+    duplicates: list[Duplicate]
+
+
+def screened(
+    gallery: Gallery, collection: Collection, policy: Policy, *, identity_id: str, faces: NewFaces, do: Reactions
+) -> Screened:
+    """Compare the faces of an enrolment (n >= 1) with each other, with their identity's and with everybody else's."""
+    mismatches = (
+        [] if do.on_mismatch is Reaction.ALLOW else _mismatches(gallery, collection, policy, identity_id, faces)
+    )
+    rejected = []
+    if do.on_mismatch is Reaction.REJECT:
+        rejected = [RejectedPhoto(each.photo, FaceMismatch.code, _detail(each)) for each in mismatches]
+        mismatches = []
+    if do.on_duplicate is Reaction.ALLOW:
+        return Screened(rejected, mismatches, [])
+    # Poor faces look like everybody (docs/thresholds.md).
+    refused = {each.photo for each in rejected}
+    asked = faces.only(
+        [
+            place
+            for place, photo in enumerate(faces.photos)
+            if photo not in refused and faces.qualities[place] >= policy.probe_quality
+        ]
+    )
+    found = duplicates(gallery, collection, policy, identity_id=identity_id, vectors=asked.vectors, photos=asked.photos)
+    return Screened(rejected, mismatches, found)
+
+
+def _mismatches(
+    gallery: Gallery, collection: Collection, policy: Policy, identity_id: str, faces: NewFaces
+) -> list[Mismatch]:
+    try:
+        there = gallery.enrolled(collection, identity_id)
+    except IdentityUnknown:
+        found, first = agreement(faces.vectors, faces.qualities, policy), 0
+    else:
+        first = len(there.keys)
+        vectors, qualities = (
+            np.concatenate(each) for each in ((there.vectors, faces.vectors), (there.qualities, faces.qualities))
+        )
+        found = agreement(vectors, qualities, policy, enrolled=first)
+    return [
+        _mismatch(found, first + place, photo, policy)
+        for place, photo in enumerate(faces.photos)
+        if not found.fits[first + place] or not found.is_majority
+    ]
+
+
+def _mismatch(found: Agreement, place: int, photo: int, policy: Policy) -> Mismatch:
+    similarity, faces = float(found.similarities[place]), int(found.others[place])
+    return Mismatch(photo, similarity, faces, policy.fmr(similarity, faces))
+
+
+def _detail(of: Mismatch) -> str:
+    return (
+        f"the face does not look like the identity's {of.faces} other faces (similarity {of.similarity:.2f}); send "
+        "on_mismatch=allow if it is the same person"
+    )

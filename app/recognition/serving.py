@@ -1,0 +1,124 @@
+"""The networks that this service embeds with, and which of them does it for a collection."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.errors import ArcidError, RequestInvalid
+from app.identities.values import Collection
+from app.recognition.analysis import Analysis
+from app.recognition.calibrations import Calibrations
+from app.recognition.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An embedding network that is served: its pack, its model and the length of its vectors.
+
+    `detector` finds faces for it where a collection says nothing; `threshold` decides while there is no calibration.
+    """
+
+    pack: str
+    model: str
+    dimension: int
+    detector: str
+    threshold: float
+
+
+class Serving:
+    """Networks by collection. Each is opened when it is first needed; safe under concurrent calls."""
+
+    def __init__(
+        self,
+        served: Sequence[Served],
+        *,
+        open_analysis: Callable[[Served, str], Analysis],
+        calibrations_of: Callable[[Served, str], Calibrations],
+    ) -> None:
+        """Take the networks, the usual one first, and what opens one with a detector, by the detector's name."""
+        self.default = served[0]
+        self._served = {each.model: each for each in reversed(served)}  # the first of those of one model
+        self._open_analysis = open_analysis
+        self._calibrations_of = calibrations_of
+        self._analyses: dict[tuple[str, str], Analysis] = {}
+        self._calibrations: dict[tuple[str, str], Calibrations] = {}
+        self._opening = threading.Lock()
+
+    @property
+    def all(self) -> list[Served]:
+        """The networks, the usual one first."""
+        return [self.default, *(each for each in self._served.values() if each is not self.default)]
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The models of the networks."""
+        return frozenset(self._served)
+
+    def named(self, name: str | None) -> Served:
+        """Return the network of a model or pack, the usual one without a name; raises RequestInvalid."""
+        if name is None:
+            return self.default
+        for each in self.all:
+            if name in {each.model, each.pack}:
+                return each
+        there = ", ".join(f"{each.model} (pack {each.pack})" for each in self.all)
+        detail = f"the network {name!r} is not served; there are {there}, and packs named in ARCID_PACKS come with it"
+        raise RequestInvalid(detail, [{"field": "model", "detail": detail}])
+
+    def of(self, collection: Collection) -> Served:
+        """Return a collection's network, the usual one where that is not served."""
+        return self._served.get(collection.model, self.default)
+
+    def detector_of(self, collection: Collection) -> str:
+        """Return the name of what finds faces for a collection."""
+        return collection.practice.detector or self.of(collection).detector
+
+    def analysis(self, network: Served, detector: str | None = None) -> Analysis:
+        """Return what analyses photos by a network; raises NetworkError's children and SettingsInvalid."""
+        detector = detector or network.detector
+        known = self._analyses.get((network.model, detector))
+        if known is not None:
+            return known
+        with self._opening:  # one at a time: who waits for the same network finds it then
+            known = self._analyses.get((network.model, detector))
+            if known is None:
+                known = self._analyses[network.model, detector] = self._open_analysis(network, detector)
+            return known
+
+    def analysis_of(self, collection: Collection) -> Analysis:
+        """See `AnalysisOf`."""
+        return self.analysis(self.of(collection), collection.practice.detector)
+
+    def calibrations(self, network: Served, detector: str | None = None) -> Calibrations:
+        """Return the calibrations of a network with a detector."""
+        detector = detector or network.detector
+        known = self._calibrations.get((network.model, detector))
+        if known is None:
+            known = self._calibrations[network.model, detector] = self._calibrations_of(network, detector)
+        return known
+
+    def policy_of(self, collection: Collection) -> Policy:
+        """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
+        network, practice = self.of(collection), collection.practice
+        calibration = self.calibrations(network, practice.detector).of(
+            collection.name, is_flip_averaged=practice.is_flip_averaged
+        )
+        return Policy(
+            calibration,
+            network.threshold,
+            practice.probe_quality,
+            practice.max_fmr,
+            practice.max_fpir,
+            practice.threshold,
+        )
+
+    def require_detector(self, network: Served, detector: str) -> None:
+        """Open a detector for a network; raises RequestInvalid for one that is not to be had."""
+        try:
+            self.analysis(network, detector)
+        except ArcidError as error:
+            detail = (
+                f"the detector {detector!r} is not to be had here; there are pulled packs with a detector (`arcid "
+                "models list`), and finder+landmarker of two single-shot ones"
+            )
+            raise RequestInvalid(detail, [{"field": "detector", "detail": detail}]) from error

@@ -1,0 +1,126 @@
+"""People managed apart from their photos: entered before the first one, kept after the last one, renamed."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, ImageNotKept, NoFace, SeveralFaces
+from app.identities.listing import Listing
+from app.identities.roster import Example, Examples, Roster
+from app.identities.values import Collection, Person
+from app.recognition.analysis import AnalysisOf
+from app.recognition.enrolment import EnrolmentService, FaceChoice
+from app.recognition.erasure import ErasureService
+from app.recognition.gallery import Gallery
+from app.recognition.people import PeopleService
+
+
+class SubjectService:
+    """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
+
+    def __init__(
+        self,
+        analysis_of: AnalysisOf,
+        gallery: Gallery,
+        listing: Listing,
+        roster: Roster,
+        *,
+        enrolment: EnrolmentService,
+        people: PeopleService,
+        erasure: ErasureService,
+    ) -> None:
+        self._analysis_of = analysis_of
+        self._gallery = gallery
+        self._listing = listing
+        self._roster = roster
+        self._enrolment = enrolment
+        self._people = people
+        self._erasure = erasure
+
+    def ids(self, collection: str) -> list[str]:
+        """Return the ids of all people in the order in which they came."""
+        return self._roster.ids(self._gallery.require(collection))
+
+    def create(self, collection: str, identity_id: str) -> None:
+        """Enter a person without a face; the id is the name too. Raises IdentityExists."""
+        target = self._gallery.require(collection)
+        self._gallery.catch_up(target, self._roster.create(target, Person(identity_id, identity_id)))
+
+    def rename(self, collection: str, identity_id: str, new_id: str) -> bool:
+        """Give a person another id, or all their faces to the person who has it; say whether anything was changed.
+
+        Raises IdentityUnknown.
+        """
+        if identity_id == new_id:
+            return False
+        target = self._gallery.require(collection)
+        try:
+            self._gallery.catch_up(target, self._roster.rename(target, identity_id, new_id))
+        except IdentityExists:
+            self._people.merge(collection, identity_id, new_id)
+        return True
+
+    def remove(self, collection: str, identity_id: str) -> int:
+        """Delete a person with all faces and return how many; raises IdentityUnknown."""
+        return len(self._erasure.identity(collection, identity_id).face_ids)
+
+    def remove_if_any(self, collection: str, identity_id: str) -> int:
+        """Delete a person with all faces and return how many; 0 for nobody."""
+        try:
+            return self.remove(collection, identity_id)
+        except IdentityUnknown:
+            return 0
+
+    def clear(self, collection: str) -> tuple[int, int]:
+        """Delete all people and return how many, and how many faces; the collection stays."""
+        target = self._gallery.require(collection)
+        cleared = self._roster.clear(target)
+        self._erasure.cleared(target, cleared.revision)
+        return cleared.identities, cleared.faces
+
+    def add_example(self, photo: bytes, *, collection: str, identity_id: str, least_score: float | None = None) -> str:
+        """Enrol the only face of a photo and return its id; with `least_score`, the only one detected that surely.
+
+        Whoever is new gets the id as their name. Raises NothingEnrolled, NoFace, SeveralFaces.
+        """
+        target = self._gallery.require(collection)
+        choice = FaceChoice.ONLY if least_score is None else self._choice(target, photo, least_score)
+        name = None if self._roster.has(target, identity_id) else identity_id
+        enrolment = self._enrolment.enrol(
+            [photo], collection=collection, identity_id=identity_id, name=name, choice=choice
+        )
+        return enrolment.faces[0].face_id
+
+    def examples(self, collection: str, *, start: int, limit: int, identity_id: str | None) -> Examples:
+        """See `Roster.examples`."""
+        target = self._gallery.require(collection)
+        return self._roster.examples(target, start=start, limit=limit, identity_id=identity_id)
+
+    def remove_example(self, collection: str, face_id: str) -> Example:
+        """Delete a face, and leave its person even without one; raises FaceUnknown."""
+        target = self._gallery.require(collection)
+        example, removed = self._roster.remove_face(target, face_id)
+        self._erasure.removed(target, removed)
+        return example
+
+    def remove_examples(self, collection: str, face_ids: Sequence[str]) -> list[Example]:
+        """Delete faces as `remove_example` does, one by one, and return those that there were."""
+        gone = []
+        for face_id in face_ids:
+            with suppress(FaceUnknown):
+                gone.append(self.remove_example(collection, face_id))
+        return gone
+
+    def photo(self, collection: str, face_id: str) -> bytes:
+        """Raise FaceUnknown, or ImageNotKept: photos are not stored."""
+        self._listing.face(self._gallery.require(collection), face_id)
+        raise ImageNotKept("photos are not stored, only what is needed to recognise a face")
+
+    def _choice(self, collection: Collection, photo: bytes, least_score: float) -> FaceChoice:
+        """Say how to enrol the only face with such a detection score: it must be the most prominent one."""
+        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=False)
+        clear = [face for face in faces if face.detection.score >= least_score]
+        if not clear:
+            raise NoFace("no face was found in the photo")
+        if len(clear) > 1 or clear[0] is not faces[0]:
+            raise SeveralFaces(f"the photo shows {len(faces)} faces; crop it")
+        return FaceChoice.LARGEST

@@ -1,0 +1,1 @@
+"""Photos that other machines have: which addresses are public, and how a photo is fetched from one."""

@@ -1,0 +1,104 @@
+/** The service's API. Addresses are relative, so the page also works below a prefix of a proxy. */
+
+import { key } from "./session.js";
+
+/** An error as the service says it (RFC 9457), or as near to it as a lost connection comes. */
+export class Problem extends Error {
+  /** @param {{title?: string, detail?: string, code?: string, status?: number, retryAfter?: number | null, [member: string]: any}} members */
+  constructor(members) {
+    super(members.detail ?? "");
+    this.title = members.title ?? "Error";
+    this.detail = members.detail ?? "";
+    this.code = members.code ?? "unknown";
+    this.status = members.status ?? 0;
+    this.requestId = members.request_id ?? null;
+    this.retryAfter = members.retryAfter ?? null;
+    this.members = members;
+  }
+
+  /** Whether the same request may well succeed later. */
+  get isPassing() {
+    return this.status === 0 ? this.code === "unreachable" : [408, 429, 502, 503, 504].includes(this.status);
+  }
+}
+
+/** @type {(problem: Problem) => Promise<boolean>} */
+let askForKey = async () => false;
+
+/** @param {(problem: Problem) => Promise<boolean>} ask asks for another key; true: there is one */
+export function whenRefused(ask) {
+  askForKey = ask;
+}
+
+/**
+ * @typedef {object} Options
+ * @property {Record<string, string | number | null>} [query]
+ * @property {object | null} [json]
+ * @property {FormData} [form]
+ * @property {AbortSignal} [signal]
+ * @property {Record<string, string>} [headers]
+ * @property {boolean} [isOptional] a key that lacks the scope is not asked to be replaced
+ */
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<any>} the answer's JSON, null for none; throws Problem
+ */
+export async function call(method, path, options = {}) {
+  const answer = await send(method, path, options);
+  return answer.status === 204 ? null : answer.json();
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<Response>} an answer of success; throws Problem
+ */
+export async function send(method, path, options = {}) {
+  for (;;) {
+    const sent = key();
+    const answer = await fetched(method, path, options, sent);
+    if (answer.ok) return answer;
+    const problem = await problemOf(answer);
+    const isRefused = answer.status === 401 || (answer.status === 403 && !options.isOptional);
+    // Another request may have brought a new key meanwhile.
+    if (!isRefused || !(key() !== sent || (await askForKey(problem)))) throw problem;
+  }
+}
+
+async function fetched(method, path, { query = {}, json, form, signal, headers = {} }, secret) {
+  const address = new URL(path.replace(/^\//, ""), document.baseURI);
+  for (const [name, value] of Object.entries(query)) if (value !== null && value !== "") address.searchParams.set(name, String(value));
+  const sent = { ...headers };
+  if (secret) sent.Authorization = `Bearer ${secret}`;
+  if (json) sent["Content-Type"] = "application/json";
+  try {
+    return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : form, signal, credentials: "omit", cache: "no-store" });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    const detail = "The service did not answer. Is it running, and the connection up?";
+    throw new Problem({ title: "No connection", detail, code: "unreachable" });
+  }
+}
+
+async function problemOf(answer) {
+  const retryAfter = Number(answer.headers.get("Retry-After")) || null;
+  const about = { title: answer.statusText || `Status ${answer.status}`, code: `http_${answer.status}`, status: answer.status, retryAfter };
+  try {
+    return new Problem({ ...about, ...(await answer.json()), status: answer.status });
+  } catch {
+    return new Problem(about);
+  }
+}
+
+/**
+ * @param {string} path as `collections/{}/faces`
+ * @param {...string} parts what stands for each `{}`
+ */
+export const at = (path, ...parts) => parts.reduce((made, part) => made.replace("{}", () => encodeURIComponent(part)), path);
+
+/** @returns {string} of its own for each write, so that a repeated one changes nothing twice */
+export const idempotencyKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (each) => each.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,43 @@
+/** The page: wires the parts. */
+
+import { whenRefused } from "./api.js";
+import { startCollections } from "./collections.js";
+import { askKey } from "./dialogs.js";
+import { byId } from "./elements.js";
+import { startEnrol } from "./enrol.js";
+import { startGallery } from "./gallery.js";
+import { startIdentify } from "./identify.js";
+import { startJobs } from "./jobs.js";
+import { clearProblems } from "./problems.js";
+import { key, session, signOut } from "./session.js";
+import { startTabs } from "./tabs.js";
+import { startVerify } from "./verify.js";
+
+/** @type {string | null} */
+let kept = null; // a key that its user wants to keep although it may not do everything
+whenRefused(async (problem) => {
+  if (problem.status === 403 && kept === key()) return false;
+  const isThere = await askKey(problem.detail);
+  if (!isThere) kept = key();
+  return isThere;
+});
+const account = () => {
+  byId("sign-out").hidden = key() === null;
+  byId("key-set").textContent = key() === null ? "API key" : "Change key";
+};
+byId("key-set").onclick = () => void askKey("The service asks for a key once it has any.");
+byId("sign-out").onclick = signOut;
+session.addEventListener("key", account);
+session.addEventListener("key", clearProblems);
+account();
+
+// A photo that misses its field must not replace the page.
+for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
+
+startIdentify();
+startEnrol();
+startVerify();
+startGallery();
+startJobs();
+startTabs();
+startCollections();

@@ -1,0 +1,54 @@
+/** FMR and FPIR over the similarity, on a logarithmic scale. */
+
+const SVG = "http://www.w3.org/2000/svg";
+const SIZE = { width: 320, height: 210, left: 38, right: 8, top: 10, bottom: 28 };
+const FLOOR = -8; // powers of ten
+const FROM = -0.2;
+
+const x = (/** @type {number} */ similarity) => SIZE.left + ((similarity - FROM) / (1 - FROM)) * (SIZE.width - SIZE.left - SIZE.right);
+const y = (/** @type {number} */ rate) => SIZE.top + (Math.max(Math.log10(Math.max(rate, 1e-300)), FLOOR) / FLOOR) * (SIZE.height - SIZE.top - SIZE.bottom);
+
+/**
+ * @param {string} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {string} [text]
+ */
+function shape(tag, attributes, text = "") {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
+  made.textContent = text;
+  return made;
+}
+
+/**
+ * @param {HTMLElement} host
+ * @param {{similarity: number, fmr: number, fpir: number}[]} points
+ * @param {number} at the threshold
+ * @param {{fmr: number, fpir: number} | null} rates there
+ */
+export function drawCurve(host, points, at, rates) {
+  const svg = shape("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, "aria-hidden": "true", focusable: "false" });
+  for (const power of [0, -2, -4, -6, -8]) {
+    const height = y(10 ** power);
+    svg.append(shape("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: height, y2: height }));
+    const text = { 0: "100 %", "-2": "1 %", "-4": "0.01 %" }[power] ?? `1e${power}`.replace("-", "\u2212");
+    svg.append(shape("text", { x: SIZE.left - 4, y: height + 4, "text-anchor": "end" }, text));
+  }
+  for (const similarity of [0, 0.25, 0.5, 0.75, 1]) {
+    svg.append(shape("text", { x: x(similarity), y: SIZE.height - 10, "text-anchor": similarity === 1 ? "end" : "middle" }, String(similarity)));
+  }
+  const mark = x(at);
+  svg.append(shape("line", { class: "at", x1: mark, x2: mark, y1: SIZE.top, y2: SIZE.height - SIZE.bottom }));
+  for (const name of /** @type {const} */ (["fpir", "fmr"])) {
+    const line = points.filter((each, index) => each[name] > 10 ** FLOOR || (points[index - 1]?.[name] ?? 0) > 10 ** FLOOR);
+    svg.append(shape("polyline", { class: name, points: line.map((each) => `${x(each.similarity).toFixed(1)},${y(each[name]).toFixed(1)}`).join(" ") }));
+    if (rates) svg.append(shape("circle", { class: `${name}-dot`, cx: mark, cy: y(rates[name]), r: 4 }));
+  }
+  if (points.length) {
+    svg.append(shape("text", { class: "fmr-text", x: SIZE.width - 76, y: SIZE.top + 14 }, "FMR"));
+    svg.append(shape("text", { class: "fpir-text", x: SIZE.width - 42, y: SIZE.top + 14 }, "FPIR"));
+  } else {
+    svg.append(shape("text", { x: SIZE.width / 2, y: SIZE.height / 2, "text-anchor": "middle" }, "not calibrated"));
+  }
+  host.replaceChildren(svg);
+}

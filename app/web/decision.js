@@ -1,0 +1,36 @@
+/** What a threshold would decide. Pure; the service's own rule is in its answers. */
+
+/**
+ * As the service does with an explicit threshold: of the faces of one photo whose first candidate is the same person,
+ * only the most similar can match.
+ *
+ * @param {any[]} faces of an answer of /identify
+ * @param {number} threshold
+ * @returns {("match" | "unknown")[]}
+ */
+export function decide(faces, threshold) {
+  const best = new Map();
+  faces.forEach((face, at) => {
+    const first = face.candidates[0];
+    if (!first || first.similarity < threshold) return;
+    const rival = best.get(first.identity_id);
+    if (rival === undefined || faces[rival].candidates[0].similarity < first.similarity) best.set(first.identity_id, at);
+  });
+  const winners = new Set(best.values());
+  return faces.map((_, at) => (winners.has(at) ? "match" : "unknown"));
+}
+
+/**
+ * @param {{similarity: number, fmr: number, fpir: number}[]} points by similarity
+ * @param {number} similarity
+ * @returns {{fmr: number, fpir: number} | null} between two points on a logarithmic scale; null without points
+ */
+export function ratesAt(points, similarity) {
+  if (!points.length) return null;
+  const after = points.findIndex((each) => each.similarity >= similarity);
+  if (after <= 0) return after === 0 ? points[0] : points[points.length - 1];
+  const [low, high] = [points[after - 1], points[after]];
+  const part = (similarity - low.similarity) / (high.similarity - low.similarity);
+  const between = (/** @type {"fmr" | "fpir"} */ name) => Math.exp(Math.log(Math.max(low[name], 1e-300)) * (1 - part) + Math.log(Math.max(high[name], 1e-300)) * part);
+  return { fmr: between("fmr"), fpir: between("fpir") };
+}

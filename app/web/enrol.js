@@ -1,0 +1,129 @@
+/** Enrol: photos of one person, and what became of each. */
+
+import { call, idempotencyKey } from "./api.js";
+import { button, byId, make, say } from "./elements.js";
+import { count, judgement, plain, rate, similarity } from "./numbers.js";
+import { photoField } from "./photofield.js";
+import { attempt } from "./problems.js";
+import { collection } from "./session.js";
+import { addPanel, show } from "./tabs.js";
+
+/** @type {File[]} */
+let photos = [];
+/** @type {Map<File, string>} */
+const addresses = new Map();
+let isDone = false;
+
+/** Wire the tab. */
+export function startEnrol() {
+  const field = photoField(byId("enrol-photos"), {
+    what: "photos",
+    isMultiple: true,
+    onPhotos: (more) => {
+      if (isDone) forget();
+      photos = [...photos, ...more];
+      list();
+    },
+  });
+  const form = byId("enrol-form");
+  form.onsubmit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    byId("enrol-result").replaceChildren();
+    if (!photos.length || isDone) return tell(isDone ? "These are enrolled. Add other photos." : "Add a photo first.");
+    const repeated = idempotencyKey();
+    void attempt(form, () => enrol(repeated), (problem) => {
+      if (problem.code === "nothing_enrolled") outcome({ faces: [], duplicates: [], mismatches: [], ...problem.members });
+      else if (problem.code === "duplicate_identity") lookalikes(problem.members.duplicates);
+      else byId("enrol-result").replaceChildren();
+    });
+  };
+  addPanel("enrol", { onHide: field.close });
+}
+
+/**
+ * Open the tab for another photo of somebody.
+ *
+ * @param {string} identityId
+ */
+export function enrolMore(identityId) {
+  forget();
+  list();
+  byId("enrol-id").value = identityId;
+  show("enrol");
+}
+
+async function enrol(repeated) {
+  const form = new FormData();
+  for (const photo of photos) form.append("photos", photo);
+  const fields = { identity_id: byId("enrol-id").value.trim(), name: byId("enrol-name").value.trim(), on_duplicate: byId("enrol-duplicate").value };
+  for (const [name, value] of Object.entries(fields)) if (value) form.append(name, value);
+  form.append("face", byId("enrol-face").value);
+  form.append("collection", collection());
+  byId("enrol-result").replaceChildren(make("p", { class: "hint" }, "Enrolling …"));
+  outcome(await call("POST", "enroll", { form, headers: { "Idempotency-Key": repeated } }));
+}
+
+/** The photos to be sent. */
+function list() {
+  byId("enrol-result").replaceChildren();
+  byId("enrol-list").replaceChildren(
+    ...photos.map((photo) => {
+      const remove = button("Remove", () => {
+        photos = photos.filter((each) => each !== photo);
+        list();
+        byId("enrol-photos").querySelector("button").focus();
+      }, "quiet small");
+      remove.setAttribute("aria-label", `Remove ${photo.name}`);
+      return make("li", {}, thumbnail(photo), make("div", {}, photo.name, remove));
+    }),
+  );
+}
+
+/** What became of each photo. */
+function outcome(answer) {
+  isDone = answer.faces.length > 0; // those that were all refused may be sent again, with other options
+  const flags = (/** @type {any[]} */ all, /** @type {number} */ at) => all.filter((each) => each.photo === at);
+  byId("enrol-list").replaceChildren(
+    ...photos.map((photo, at) => {
+      const face = answer.faces.find((/** @type {any} */ each) => each.photo === at);
+      const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
+      const doubts = [
+        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)})`),
+        ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")} (similarity ${similarity(each.similarity)})`),
+      ];
+      const tone = !face ? "refused" : doubts.length ? "possible" : "match";
+      const words = face ? [judgement(face.quality)] : refused ? [`${plain(refused.code)}: ${refused.detail}`] : [];
+      return make("li", { class: tone }, thumbnail(photo), make("div", {}, make("b", {}, face ? (doubts.length ? "Enrolled, but" : "Enrolled") : "Refused"), ...[...doubts, ...words].map((each) => make("span", {}, each))));
+    }),
+  );
+  if (answer.identity_id === undefined) return byId("enrol-result").replaceChildren();
+  lookalikes(answer.duplicates);
+  const refused = answer.rejected.length ? `, ${answer.rejected.length} refused` : "";
+  const isDoubtful = answer.duplicates.length + answer.mismatches.length > 0;
+  tell(`${answer.identity_id}: ${count(answer.faces.length, "photo")} enrolled${refused}.`, isDoubtful ? "possible" : "match");
+}
+
+/** @param {any[]} duplicates whom the faces look like */
+function lookalikes(duplicates) {
+  const items = duplicates.map((each) =>
+    make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`)),
+  );
+  byId("enrol-result").replaceChildren(make("ul", { class: "findings" }, ...items));
+}
+
+function tell(text, tone = "") {
+  byId("enrol-result").prepend(make("p", { class: `verdict ${tone}` }, text));
+  say(text);
+}
+
+function thumbnail(photo) {
+  if (!addresses.has(photo)) addresses.set(photo, URL.createObjectURL(photo));
+  return make("img", { src: addresses.get(photo), alt: "" });
+}
+
+function forget() {
+  for (const address of addresses.values()) URL.revokeObjectURL(address);
+  addresses.clear();
+  photos = [];
+  isDone = false;
+}

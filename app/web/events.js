@@ -1,0 +1,38 @@
+/** Server-sent events by fetch: EventSource cannot send a key in a header. */
+
+import { send } from "./api.js";
+
+/**
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @returns {AsyncGenerator<{event: string, data: any}>} until the service ends the stream; throws Problem
+ */
+export async function* events(path, signal) {
+  const answer = await send("GET", path, { signal, headers: { Accept: "text/event-stream" } });
+  if (!answer.body) return;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let waiting = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    waiting += value;
+    const blocks = waiting.replaceAll("\r\n", "\n").split("\n\n");
+    waiting = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const read = parse(block);
+      if (read) yield read;
+    }
+  }
+}
+
+/** @param {string} block lines up to an empty one */
+function parse(block) {
+  let event = "message";
+  const data = [];
+  for (const line of block.split("\n")) {
+    const [, name, value] = line.match(/^([a-z]+): ?(.*)$/) ?? [];
+    if (name === "event") event = value;
+    if (name === "data") data.push(value);
+  }
+  return data.length ? { event, data: JSON.parse(data.join("\n")) } : null;
+}

@@ -1,0 +1,128 @@
+/** Jobs: what runs, how far it is; imports of a ZIP file. */
+
+import { Problem, at, call } from "./api.js";
+import { confirmed } from "./dialogs.js";
+import { button, byId, make, say } from "./elements.js";
+import { events } from "./events.js";
+import { count, moment, plain } from "./numbers.js";
+import { attempt } from "./problems.js";
+import { collection, session } from "./session.js";
+import { addPanel, openTab } from "./tabs.js";
+
+const MOST = 1000; // looked through for the newest; the service lists the oldest first
+const SHOWN = 50;
+const AGAIN_MS = 2000;
+const FINAL = ["succeeded", "failed", "cancelled"];
+const TONES = { succeeded: "match", failed: "refused", cancelled: "unknown" };
+let watching = new AbortController();
+
+/** Wire the tab. */
+export function startJobs() {
+  byId("jobs-refresh").onclick = () => void load();
+  byId("import-form").onsubmit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    void attempt(byId("import-form"), start);
+  };
+  const again = () => openTab() === "jobs" && void load();
+  session.addEventListener("collection", again);
+  addPanel("jobs", { onShow: () => void load(), onHide: () => watching.abort() });
+}
+
+async function start() {
+  const [file] = byId("import-file").files;
+  if (!file) throw new Problem({ title: "No file", detail: "Choose a ZIP file first.", code: "file_missing" });
+  const form = new FormData();
+  form.append("kind", "import");
+  form.append("collection", collection());
+  form.append("face", byId("import-face").value);
+  form.append("flat", String(byId("import-flat").checked));
+  form.append("file", file);
+  await call("POST", "jobs", { form });
+  byId("import-file").value = "";
+  say("The import has begun.");
+  await load();
+}
+
+async function load() {
+  watching.abort();
+  watching = new AbortController();
+  const { signal } = watching;
+  await attempt(byId("jobs-list"), async () => {
+    const jobs = await newest();
+    byId("jobs-none").hidden = jobs !== null;
+    byId("jobs-there").hidden = jobs === null;
+    if (!jobs) return;
+    const items = jobs.map((job) => watched(job, signal));
+    byId("jobs-list").replaceChildren(...(items.length ? items : [make("li", { class: "hint" }, "No job yet.")]));
+  });
+}
+
+/** @returns {Promise<any[] | null>} null when the service has none */
+async function newest() {
+  const found = [];
+  let cursor = null;
+  try {
+    do {
+      const page = await call("GET", "jobs", { query: { collection: collection(), limit: 200, cursor } });
+      found.push(...page.jobs);
+      cursor = page.next_cursor;
+    } while (cursor && found.length < MOST);
+  } catch (error) {
+    if (error instanceof Problem && error.code === "not_found") return null;
+    throw error;
+  }
+  return found.reverse().slice(0, SHOWN);
+}
+
+/** An entry that follows its job. */
+function watched(job, signal) {
+  const item = make("li", {});
+  drawJob(item, job);
+  if (!FINAL.includes(job.state)) void follow(item, job.job_id, signal);
+  return item;
+}
+
+async function follow(item, jobId, signal) {
+  await attempt(item, async () => {
+    while (!signal.aborted && !FINAL.includes(item.dataset.state)) {
+      for await (const { data } of events(at("jobs/{}/events", jobId), signal)) {
+        drawJob(item, data);
+        if (FINAL.includes(data.state)) say(`The ${data.kind}: ${data.state}.`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // a stream without an end: the service stops, or is another now
+    }
+  });
+}
+
+function drawJob(item, job) {
+  const isOver = FINAL.includes(job.state);
+  const progress = make("progress", { "aria-label": `Progress of the ${job.kind}` });
+  if (job.total !== null) [progress.max, progress.value] = [Math.max(job.total, 1), job.total ? job.done : 1];
+  const errors = job.errors ? button(`Show ${count(job.errors, "refused item")}`, () => void listErrors(item, job.job_id), "small quiet") : null;
+  const cancel = isOver || job.state === "cancelling" ? null : button("Cancel", () => void cancelJob(item, job), "small");
+  const result = job.result && Object.entries(job.result).filter(([, value]) => typeof value !== "object").map(([name, value]) => `${plain(name)} ${value}`).join(", ");
+  item.dataset.state = job.state;
+  item.className = `job ${TONES[job.state] ?? "possible"}`;
+  item.replaceChildren(
+    make("span", {}, make("b", {}, `${job.kind} ${job.state}`), `: ${job.done.toLocaleString("en")} of ${job.total === null ? "…" : job.total.toLocaleString("en")}`),
+    ...(isOver ? [] : [progress]),
+    make("small", {}, `${moment(job.created_at)} by ${job.created_by}${job.collection ? `, ${job.collection}` : ""}`),
+    ...(result ? [make("small", {}, result)] : []),
+    ...(job.failure ? [make("span", {}, `${job.failure.code}: ${job.failure.detail}`)] : []),
+    make("div", { class: "row" }, errors, cancel),
+  );
+}
+
+async function cancelJob(item, job) {
+  if (!(await confirmed(`Cancel this ${job.kind}?`, "What it has done stays done.", "Cancel the job"))) return;
+  await attempt(byId("jobs-list"), async () => drawJob(item, await call("POST", at("jobs/{}/cancel", job.job_id))));
+}
+
+async function listErrors(item, jobId) {
+  await attempt(byId("jobs-list"), async () => {
+    const page = await call("GET", at("jobs/{}/errors", jobId), { query: { limit: 200 } });
+    const lines = page.errors.map((/** @type {any} */ each) => make("li", {}, make("small", {}, `${each.item}: ${plain(each.code)}: ${each.detail}`)));
+    item.querySelector(".refusals")?.remove();
+    item.append(make("ul", { class: "refusals", "aria-label": "Refused items" }, ...lines, page.next_cursor ? make("li", {}, make("small", {}, "… and more")) : null));
+  });
+}

@@ -1,0 +1,77 @@
+/** Where photos come from: files, dropped files, the camera. */
+
+import { Camera } from "./camera.js";
+import { button, make, say } from "./elements.js";
+import { attempt } from "./problems.js";
+
+/**
+ * @typedef {object} PhotoField
+ * @property {() => void} close let go of the camera
+ */
+
+/**
+ * @param {HTMLElement} host
+ * @param {object} wishes
+ * @param {string} wishes.what "a photo"
+ * @param {boolean} [wishes.isMultiple]
+ * @param {(photos: File[]) => void} wishes.onPhotos
+ * @param {() => void} [wishes.onLive] what the camera does instead of taking photos
+ * @returns {PhotoField}
+ */
+export function photoField(host, { what, isMultiple = false, onPhotos, onLive }) {
+  const file = make("input", { type: "file", accept: "image/*", multiple: isMultiple, hidden: true, tabIndex: -1 });
+  const choose = button(`Choose ${what}`, () => file.click());
+  const camera = button(onLive ? "Live camera" : "Use the camera", () => (onLive ? onLive() : void openCamera()));
+  const drop = make("div", { class: "drop" }, make("div", { class: "row" }, choose, camera), make("p", {}, `or drop ${isMultiple ? "them" : "it"} here`), file);
+  const viewer = make("div", { class: "viewer", hidden: true });
+  host.replaceChildren(drop, viewer);
+
+  const take = (/** @type {File[]} */ files) => {
+    if (!files.length) return;
+    drop.classList.add("compact");
+    onPhotos(isMultiple ? files : files.slice(0, 1));
+  };
+  file.onchange = () => {
+    take([...(file.files ?? [])]);
+    file.value = "";
+  };
+  drop.ondragover = (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  };
+  drop.ondragleave = () => drop.classList.remove("over");
+  drop.ondrop = (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take([...(event.dataTransfer?.files ?? [])]);
+  };
+
+  /** @type {Camera | null} */
+  let open = null;
+  const close = () => {
+    open?.close();
+    open = null;
+    viewer.hidden = true;
+    viewer.replaceChildren();
+  };
+  async function openCamera() {
+    close();
+    const video = make("video", { "aria-label": "What the camera sees" });
+    const mine = new Camera(video);
+    await attempt(host, async () => {
+      await mine.open();
+      open = mine;
+      const shoot = button("Take the photo", () => void attempt(viewer, async () => {
+        take([await mine.frame()]);
+        say("Photo taken");
+        if (!isMultiple) close();
+      }), "main");
+      viewer.replaceChildren(video, make("div", { class: "row" }, shoot, button("Close the camera", close, "quiet")));
+      viewer.hidden = false;
+      await video.play();
+      shoot.focus();
+    });
+  }
+  document.addEventListener("visibilitychange", () => document.hidden && close());
+  return { close };
+}

@@ -1,0 +1,62 @@
+/** Errors, shown and read out at once; what may pass is retried by hand. */
+
+import { Problem } from "./api.js";
+import { button, byId, make } from "./elements.js";
+
+/** @type {WeakSet<object>} */
+const busy = new WeakSet();
+
+/** Take away what is shown. */
+export function clearProblems() {
+  byId("problems").replaceChildren();
+}
+
+/**
+ * @param {unknown} error a Problem; anything else is a fault of this page
+ * @param {(() => void) | null} [retry]
+ */
+export function showProblem(error, retry = null) {
+  const problem = error instanceof Problem ? error : new Problem({ title: "The page failed", detail: String(error), code: "page_error" });
+  if (!(error instanceof Problem)) console.error(error);
+  const fields = (problem.members.errors ?? []).map((each) => make("li", {}, `${each.field}: ${each.detail}`));
+  const wait = problem.retryAfter ? `The service asks to wait ${problem.retryAfter} s.` : null;
+  const shown = make(
+    "div",
+    { class: "problem" },
+    make("p", {}, make("b", {}, problem.title), problem.detail ? ` – ${problem.detail}` : ""),
+    fields.length ? make("ul", {}, ...fields) : null,
+    make("p", {}, make("small", {}, make("code", {}, problem.code), problem.requestId ? ` · request ${problem.requestId}` : "", wait ? ` · ${wait}` : "")),
+  );
+  const dismiss = () => shown.remove();
+  const again = retry && problem.isPassing ? button("Try again", () => (dismiss(), retry()), "small") : null;
+  shown.append(make("div", { class: "row" }, again, button("Dismiss", dismiss, "small quiet")));
+  byId("problems").replaceChildren(shown);
+  shown.scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Do something that may fail, one at a time for each `owner`.
+ *
+ * @template Result
+ * @param {HTMLElement} owner marked as busy meanwhile
+ * @param {() => Promise<Result>} work
+ * @param {(problem: Problem) => void} [onProblem] shows more of it
+ * @returns {Promise<Result | undefined>}
+ */
+export async function attempt(owner, work, onProblem = () => {}) {
+  if (busy.has(owner)) return undefined;
+  busy.add(owner);
+  owner.setAttribute("aria-busy", "true");
+  clearProblems();
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") return undefined;
+    showProblem(error, () => void attempt(owner, work, onProblem));
+    if (error instanceof Problem) onProblem(error);
+    return undefined;
+  } finally {
+    busy.delete(owner);
+    owner.removeAttribute("aria-busy");
+  }
+}

@@ -1,0 +1,32 @@
+/** What the tab remembers: the API key (sessionStorage: gone with the tab) and the collection. */
+
+const KEY = "arcid.key";
+const COLLECTION = "arcid.collection";
+
+/** Says `key` and `collection` when they change. */
+export const session = new EventTarget();
+
+/** @returns {string | null} */
+export const key = () => sessionStorage.getItem(KEY);
+
+/** @param {string} value */
+export function useKey(value) {
+  sessionStorage.setItem(KEY, value);
+  session.dispatchEvent(new Event("key"));
+}
+
+/** Forget all, and all that is shown. */
+export function signOut() {
+  sessionStorage.clear();
+  location.reload();
+}
+
+/** @returns {string} */
+export const collection = () => sessionStorage.getItem(COLLECTION) ?? "default";
+
+/** @param {string} name */
+export function useCollection(name) {
+  if (name === collection()) return;
+  sessionStorage.setItem(COLLECTION, name);
+  session.dispatchEvent(new Event("collection"));
+}

@@ -1,0 +1,94 @@
+/** The slider over the calibration's curves: what a threshold lets through, and whom it would match. */
+
+import { call } from "./api.js";
+import { drawCurve } from "./curve.js";
+import { ratesAt } from "./decision.js";
+import { byId, make } from "./elements.js";
+import { count, rate, similarity } from "./numbers.js";
+import { showProblem } from "./problems.js";
+import { collection, session } from "./session.js";
+import { openTab } from "./tabs.js";
+
+/**
+ * @typedef {object} Threshold
+ * @property {() => number | null} value null while the collection's own rule decides
+ * @property {() => Promise<void>} load ask the service for the curve
+ * @property {(matched: string | null) => void} tell how many faces are matched now
+ */
+
+/**
+ * @param {() => void} onChange
+ * @returns {Threshold}
+ */
+export function startThreshold(onChange) {
+  const slider = byId("threshold");
+  const reset = byId("threshold-reset");
+  /** @type {any} */
+  let known = null;
+  let isMoved = false;
+  /** @type {string | null} */
+  let matched = null;
+
+  const draw = () => {
+    if (!known) return;
+    const at = isMoved ? Number(slider.value) : known.identification.threshold;
+    const rates = ratesAt(known.points, at);
+    byId("threshold-value").textContent = similarity(at, 3);
+    const spoken = rates ? `, FMR ${rate(rates.fmr)}, FPIR ${rate(rates.fpir)}` : "";
+    slider.setAttribute("aria-valuetext", `similarity ${similarity(at, 3)}${spoken}`);
+    const facts = [
+      ["FMR: pairs of strangers that match", rates ? rate(rates.fmr) : "not calibrated"],
+      [`FPIR: strangers who match any of ${count(known.identities, "person", "people")}`, !known.identities ? "none" : rates ? rate(rates.fpir) : "not calibrated"],
+      ["Faces of this picture that match", matched ?? "–"],
+    ];
+    byId("threshold-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    drawCurve(byId("curve"), known.points, at, rates);
+    reset.disabled = !isMoved;
+  };
+
+  async function load() {
+    const asked = collection();
+    try {
+      const answer = await call("GET", "calibration", { query: { collection: asked }, isOptional: true });
+      if (asked !== collection()) return;
+      known = answer;
+      slider.disabled = false;
+      if (!isMoved) slider.value = known.identification.threshold;
+      draw();
+    } catch (error) {
+      known = null;
+      slider.disabled = true;
+      byId("curve").replaceChildren();
+      byId("threshold-facts").replaceChildren();
+      if (error?.status === 403) byId("curve").append(make("p", { class: "hint" }, "This key may not recognise people."));
+      else showProblem(error, () => void load());
+    }
+  }
+
+  slider.oninput = () => {
+    isMoved = true;
+    onChange();
+    draw();
+  };
+  reset.onclick = () => {
+    isMoved = false;
+    slider.value = known.identification.threshold;
+    slider.focus();
+    onChange();
+    draw();
+  };
+  const again = () => {
+    isMoved = false;
+    if (openTab() === "identify") void load();
+  };
+  session.addEventListener("collection", again);
+  session.addEventListener("key", again);
+  return {
+    value: () => (isMoved ? Number(slider.value) : null),
+    load,
+    tell: (text) => {
+      matched = text;
+      draw();
+    },
+  };
+}

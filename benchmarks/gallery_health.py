@@ -1,0 +1,295 @@
+"""Does the health check find what is wrong with a gallery? Duplicates and foreign photos are planted among real people.
+
+    arcid evaluate identification --images people/ --out report/ --bootstrap 0 --save-embeddings people.npz
+    python benchmarks/gallery_health.py people.npz --seeds 5
+
+The people are split into two halves: on the first the calibration is made, everything is measured on the second.
+
+First: how often a genuine photo is taken for a foreign one, and the other way round, by the number of other photos.
+Then galleries of everybody with all their photos, in a database and an index as the service has them. In each, 50
+people with several photos are split into two identities, and 50 identities get a photo of somebody else: 25 of people
+who are enrolled with other photos too, 25 of people who are not. Prints precision and recall of what the check
+reports, and how often an enrolment with all photos of an identity names somebody else.
+"""
+
+import argparse
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.config import read_settings
+from app.faces import Detection, Floats
+from app.factory.projections import Projections
+from app.factory.services import open_database
+from app.identities.pages import IdentityPages
+from app.identities.store import IdentityStore
+from app.identities.values import Collection, NewFace, Person
+from app.observability import logs
+from app.recognition.agreement import MOST_FMR, least_similarity
+from app.recognition.calibration import Calibration, Origin
+from app.recognition.calibration_fit import calibrate
+from app.recognition.duplicates import duplicates
+from app.recognition.findings import Findings
+from app.recognition.gallery import Gallery
+from app.recognition.health import HealthService
+from app.recognition.matching import template_of
+from app.recognition.policy import Policy
+from app.recognition.projection import Projection
+
+_SPLIT, _FOREIGN = 50, 50  # identities
+_OTHERS = (1, 2, 3, 5, 8)
+_STRANGERS = 20  # for each genuine photo
+_SURE = 0.6  # no pair of different people in a million reaches it
+_DETECTION = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
+
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """Unit vectors (n, d), qualities and norms (n,), and whose photos they are (n,)."""
+
+    vectors: Floats
+    qualities: Floats
+    norms: Floats
+    people: NDArray[np.str_]
+
+    def only(self, wanted: NDArray[np.bool_]) -> "Photos":
+        """Return some of them."""
+        return Photos(self.vectors[wanted], self.qualities[wanted], self.norms[wanted], self.people[wanted])
+
+    def of_people(self) -> dict[str, Places]:
+        """Return the places of each person's photos."""
+        return {str(name): np.flatnonzero(self.people == name) for name in np.unique(self.people)}
+
+
+@dataclass
+class Planted:
+    """Who is enrolled as whom: places of photos by identity; what is wrong with it; whose each photo really is."""
+
+    identities: dict[str, list[int]]
+    split: set[frozenset[str]] = field(default_factory=set)
+    known: dict[int, str] = field(default_factory=dict)
+    """Foreign photos of people who are enrolled, and as whom."""
+    unknown: set[int] = field(default_factory=set)
+
+
+def read(file: Path) -> Photos:
+    """Read what `arcid evaluate --save-embeddings` wrote."""
+    saved = np.load(file)
+    raw = saved["embeddings"]
+    people = np.array([Path(each).parent.name for each in saved["files"].tolist()], np.str_)
+    return Photos(raw / np.linalg.norm(raw, axis=1, keepdims=True), saved["quality"], saved["norms"], people)
+
+
+def halves(photos: Photos) -> tuple[Photos, Photos]:
+    """Split the people, whoever they are."""
+    names = np.random.default_rng(1).permutation(np.unique(photos.people))
+    is_first = np.isin(photos.people, names[: len(names) // 2])
+    return photos.only(is_first), photos.only(~is_first)
+
+
+def rule(photos: Photos, policy: Policy) -> None:
+    """Print how often the rule for mismatches errs, on photos as they come."""
+    rng = np.random.default_rng(0)
+    groups = list(photos.of_people().values())
+    print(f"\na photo fits when at most {MOST_FMR:.0%} of strangers are as similar ({len(photos.vectors)} photos)")
+    for others in _OTHERS:
+        genuine, foreign = [], []
+        for places in (each for each in groups if len(each) > others):
+            for _ in range(min(len(places), 20)):
+                drawn = rng.permutation(places)[: others + 1]
+                template = template_of(photos.vectors[drawn[1:]], photos.qualities[drawn[1:]])
+                strangers = rng.integers(len(photos.vectors), size=_STRANGERS)
+                strangers = strangers[photos.people[strangers] != photos.people[drawn[0]]]
+                genuine.append(float(photos.vectors[drawn[0]] @ template))
+                foreign.append(photos.vectors[strangers] @ template)
+        least = least_similarity(policy, others)
+        wrong, missed = np.mean(np.array(genuine) < least), np.mean(np.concatenate(foreign) >= least)
+        print(
+            f"  {others} other photos: from {least:.2f}; genuine refused {wrong:.2%} of {len(genuine)}, "
+            f"foreign accepted {missed:.2%}"
+        )
+
+
+def planted(photos: Photos, seed: int) -> Planted:
+    """Return a gallery of everybody in which something is wrong."""
+    rng = np.random.default_rng(seed)
+    people = {name: rng.permutation(places).tolist() for name, places in photos.of_people().items()}
+    several = rng.permutation([name for name, places in people.items() if len(places) > 1]).tolist()
+    single = rng.permutation([name for name, places in people.items() if len(places) == 1]).tolist()
+    made = Planted(people)
+    for name in several[:_SPLIT]:
+        at = int(rng.integers(1, len(people[name])))
+        people[f"{name} again"] = people[name][at:]
+        del people[name][at:]
+        made.split.add(frozenset((name, f"{name} again")))
+    givers, takers = several[_SPLIT : _SPLIT + _FOREIGN // 2], several[_SPLIT + _FOREIGN // 2 :][:_FOREIGN]
+    for giver, taker in zip(givers, takers, strict=False):
+        photo = people[giver].pop()
+        people[taker].append(photo)
+        made.known[photo] = giver
+    for giver, taker in zip(single[: _FOREIGN // 2], takers[_FOREIGN // 2 :], strict=False):
+        (photo,) = people.pop(giver)
+        people[taker].append(photo)
+        made.unknown.add(photo)
+    return made
+
+
+@contextmanager
+def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tuple[Gallery, HealthService]]:
+    """Enrol the gallery and yield it with the check of it; the id of a face is its photo's place."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = read_settings(data_dir=Path(folder), database_url=None)
+        with open_database(settings) as database:
+            database.schema.upgrade()
+            store = IdentityStore(database.engine, database.vault)
+            projections, opened = Projections(settings, database), []
+
+            def new(collection: Collection) -> Projection:
+                opened.append(projections.new(collection))
+                return opened[-1]
+
+            gallery = Gallery(store, new, model="benchmark", dimension=photos.vectors.shape[1])
+            gallery.ensure("people")
+            target = gallery.require("people")
+            for identity_id, places in gallery_of.identities.items():
+                faces = [
+                    NewFace(
+                        str(place),
+                        photos.vectors[place],
+                        float(photos.norms[place]),
+                        float(photos.qualities[place]),
+                        _DETECTION,
+                        "0" * 64,
+                    )
+                    for place in places
+                ]
+                store.enrol(target, Person(identity_id), faces)
+            try:
+                yield gallery, HealthService(gallery, IdentityPages(database.engine, store), lambda _: policy)
+            finally:
+                for each in opened:
+                    each.close()
+
+
+def checked(health: HealthService, max_fpir: float | None) -> Findings:
+    """Go over all pages."""
+    every, after = Findings(0, 0), 0
+    while True:
+        page = health.check("people", after=after, max_fpir=max_fpir)
+        every.pairs.extend(page.pairs)
+        every.foreign.extend(page.foreign)
+        every.poor.extend(page.poor)
+        if page.after is None:
+            return every
+        after = page.after
+
+
+def count(truth: Planted, found: Findings) -> Counter[str]:
+    """Count what was found, what was not, and what is not wrong."""
+    counts: Counter[str] = Counter()
+    pairs = {frozenset((each.first.identity_id, each.second.identity_id)): each.similarity for each in found.pairs}
+    assert len(pairs) == len(found.pairs), "a pair was reported twice"  # noqa: S101 - a benchmark
+    counts["pairs planted"] = len(truth.split)
+    counts["pairs found"] = len(truth.split & set(pairs))
+    counts["pairs reported"] = len(pairs)
+    counts["pairs not planted, sure"] = sum(
+        similarity >= _SURE for pair, similarity in pairs.items() if pair not in truth.split
+    )
+    foreign = {int(each.face_id): each for each in found.foreign}
+    told = {place for place, each in foreign.items() if not each.is_undecided}
+    wrong = truth.unknown | set(truth.known)
+    owners = {place: name for name, places in truth.identities.items() for place in places}
+    hurt = {owners[place] for place in wrong}
+    named = {owners[place] for place in foreign}
+    counts["foreign planted"], counts["foreign reported"] = len(wrong), len(foreign)
+    counts["foreign found"] = len(wrong & set(foreign))
+    counts["told reported"], counts["told found"] = len(told), len(wrong & told)
+    counts["known planted"] = len(truth.known)
+    counts["owner named"] = sum(
+        (alike := foreign[place].looks_like) is not None and alike.person.identity_id == owner
+        for place, owner in truth.known.items()
+        if place in foreign
+    )
+    counts["identities named"], counts["identities hurt"] = len(named), len(hurt)
+    counts["identities found"] = len(named & hurt)
+    counts["identities not planted that look like others"] = len(
+        {owners[place] for place in told - wrong if foreign[place].looks_like is not None}
+    )
+    counts["poor"] = len(found.poor)
+    return counts
+
+
+def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -> Counter[str]:
+    """Count of whom an enrolment with all their photos would have said that they look like somebody else."""
+    counts: Counter[str] = Counter()
+    wrong, target = truth.unknown | set(truth.known), gallery.require("people")
+    again = {name for pair in truth.split for name in pair}
+    for name, places in truth.identities.items():
+        if wrong & set(places):
+            continue
+        vectors = photos.vectors[places]
+        said = duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
+        kind = "again" if name in again else "once"
+        counts[f"enrolled {kind}"] += 1
+        counts[f"said of {kind}"] += bool(said)
+    return counts
+
+
+def share(part: int, of: int) -> str:
+    """Return a share as text."""
+    return f"{part}/{of} = {part / of:.1%}" if of else "none"
+
+
+def main() -> None:
+    """Read the options and print everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("embeddings", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--max-fpir", type=float, default=None, help="instead of the check's default")
+    options = parser.parse_args()
+    logs.configure(is_json=False, level="WARNING")
+    fitted_on, others = halves(read(options.embeddings))
+    origin = Origin("", "benchmark", "", is_flip_averaged=True, people=0, faces=0, pairs=0, source="")
+    calibration: Calibration = calibrate(fitted_on.vectors, fitted_on.people.tolist(), origin, norms=fitted_on.norms)
+    policy = Policy(calibration, 0.5, 0.2)
+    rule(others, policy)
+
+    total: Counter[str] = Counter()
+    for seed in range(options.seeds):
+        truth = planted(others, seed)
+        with service(others, truth, policy) as (gallery, health):
+            total += count(truth, checked(health, options.max_fpir))
+            total += enrolled(others, truth, gallery, policy)
+    print(f"\n{len(truth.identities)} identities, {len(others.vectors)} photos, {options.seeds} galleries")
+    pairs, foreign = total["pairs found"], total["foreign found"]
+    print(f"  pairs: precision {share(pairs, total['pairs reported'])}, recall {share(pairs, total['pairs planted'])}")
+    sure = total["pairs not planted, sure"]
+    print(f"    reported though not planted, but more similar than {_SURE}: {sure}")
+    print(
+        f"  foreign faces: precision {share(foreign, total['foreign reported'])}, "
+        f"recall {share(foreign, total['foreign planted'])}"
+    )
+    found = total["told found"]
+    print(f"    those that are decided: precision {share(found, total['told reported'])}, {found} found")
+    print(
+        f"    identities with one: precision {share(total['identities found'], total['identities named'])}, "
+        f"recall {share(total['identities found'], total['identities hurt'])}"
+    )
+    print(f"    whose it is was said right: {share(total['owner named'], total['known planted'])}")
+    print(f"    not planted, yet like somebody else: {total['identities not planted that look like others']}")
+    print(f"  poor faces: {total['poor']}")
+    print("  an enrolment names somebody else:")
+    print(f"    of people with two identities {share(total['said of again'], total['enrolled again'])}")
+    print(f"    of people with one {share(total['said of once'], total['enrolled once'])}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""How many pairs of photos of one person miss each similarity of docs/compreface.md.
+
+PYTHONPATH=. .venv/bin/python benchmarks/likeness.py FOLDER [PEOPLE]      FOLDER/person/photo.jpg
+"""
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from app.config import read_settings
+from app.factory.services import open_analysis, open_packs, open_runtime
+from app.factory.serving import open_calibrations
+from app.recognition.likeness import Scale
+from app.recognition.policy import Policy
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
+
+
+def main(folder: Path, most: int = 400) -> None:
+    """Compare two photos of each of `most` people, chosen at random but always the same."""
+    settings = read_settings()
+    analysis = open_analysis(settings, open_runtime(settings))
+    scale = Scale(Policy(open_calibrations(settings, open_packs(settings)).shipped(is_flip_averaged=True), 0))
+    people = [sorted(each.glob("*.jpg")) for each in sorted(folder.iterdir()) if each.is_dir()]
+    people = [photos for photos in people if len(photos) > 1]
+    choice = random.Random(5)
+    choice.shuffle(people)
+    likenesses = []
+    for photos in people[:most]:
+        pair = choice.sample(photos, 2)
+        faces = [analysis.analyse(photo.read_bytes(), is_flip_averaged=True) for photo in pair]
+        if all(faces):
+            likenesses.append(scale.likeness(float(faces[0][0].vector @ faces[1][0].vector)))
+    found = np.array(likenesses)
+    print(f"{len(found)} pairs")
+    for each in THRESHOLDS:
+        print(f"{each:.2f}  {np.mean(found < each):.4f}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -1,0 +1,86 @@
+import gc
+import json
+
+import pytest
+from sqlalchemy import text
+
+from app.config import read_settings
+from app.errors import ArchiveInvalid, BackupImpossible, CollectionUnknown, DatabaseInUse, ModelMismatch
+from app.factory.services import open_database, open_store
+from tests.cli.test_index import enrol
+
+
+@pytest.fixture
+def people(arcid, tiny):
+    """The collection `people` with five faces of Ada."""
+    assert arcid("collections", "create", "people").exit_code == 0
+    enrol("ada", 5)
+    return open_store(read_settings()).collection("people")
+
+
+def test_export_and_import(arcid, people, tmp_path, monkeypatch):
+    path = str(tmp_path / "people.zip")
+    result = arcid("export", "people", path)
+    assert (result.exit_code, result.stdout) == (0, f"{path}: 5 faces of 1 people, revision 1\n")
+    again = arcid("import-archive", path)
+    assert again.stdout == "people: 0 new faces, 0 new people, 5 faces were there\n"
+    copied = arcid("import-archive", path, "--collection", "copy", "--new-face-ids")
+    assert copied.stdout == "copy: 5 new faces, 1 new people, 0 faces were there\n"
+    monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
+    arcid("db", "upgrade")
+    assert arcid("import-archive", path).stdout == "people: 5 new faces, 1 new people, 0 faces were there\n"
+
+
+def test_an_export_names_the_network(arcid, people, tmp_path, tiny):
+    arcid("export", "people", str(tmp_path / "people.zip"))
+    (tiny / "pulled.json").write_text(json.dumps({"rec.onnx": "cd" * 32}))
+    assert isinstance(arcid("import-archive", str(tmp_path / "people.zip")).exception, ModelMismatch)
+
+
+def test_what_cannot_be_exported_or_imported(arcid, people, tmp_path):
+    assert isinstance(arcid("export", "nobody", str(tmp_path / "a")).exception, CollectionUnknown)
+    (tmp_path / "text").write_text("no archive")
+    assert isinstance(arcid("import-archive", str(tmp_path / "text")).exception, ArchiveInvalid)
+
+
+def test_embeddings(arcid, people, tmp_path):
+    path = tmp_path / "faces.ndjson"
+    path.write_text('{"identity_id": "bob", "embedding": [1, 0, 0]}\n{"identity_id": "eve", "embedding": [1]}\n')
+    result = arcid("import-embeddings", str(path), "--collection", "people", "--model", "tiny-net")
+    assert result.exit_code == 1
+    assert result.stdout == "people: 1 new faces, 1 new people, 0 faces were there, 1 lines refused\n"
+    assert "line 2: line_invalid" in result.stderr
+
+
+def test_backup_and_restore(arcid, people, tmp_path, home):
+    path = str(tmp_path / "b")
+    assert arcid("backup", path).exit_code == 0
+    enrol("bob")
+    assert arcid("restore", path).exit_code == 1  # nobody has said yes
+    with open_database(read_settings()) as service:
+        service.occupy()
+        assert isinstance(arcid("restore", path, "--yes").exception, DatabaseInUse)
+    gc.collect()  # the commands above ran in this process; their connections end with them
+    result = arcid("restore", path, "--yes", "--keep-old")
+    assert result.exit_code == 0, result.exception
+    assert "1 collections, as they were at" in result.stdout
+    assert len(list(home.glob("arcid.db.before-restore-*"))) == 1
+    after = open_store(read_settings()).collection("people")
+    assert (after.faces, after.uid == people.uid) == (5, False)
+
+
+def test_postgresql_is_told_what_to_run(arcid, tmp_path, home, monkeypatch):
+    monkeypatch.setenv("ARCID_DATABASE_URL", "postgresql+psycopg://arcid:secret@db/arcid")
+    for command in ("backup", "restore"):
+        error = arcid(command, str(tmp_path / "b")).exception
+        assert isinstance(error, BackupImpossible)
+        assert "postgresql://arcid@db/arcid" in str(error)
+
+
+def test_renewed_uids(arcid, people):
+    with open_database(read_settings()) as database, database.engine.begin() as connection:
+        connection.execute(text("INSERT INTO shared_indexes (collection_id, name, revision) VALUES (1, 'milvus', 9)"))
+    result = arcid("db", "renew-uids")
+    assert result.exit_code == 0
+    assert f"arcid_{people.uid.replace('-', '')}" in result.stdout
+    assert open_store(read_settings()).collection("people").uid != people.uid

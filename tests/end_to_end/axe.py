@@ -1,0 +1,31 @@
+"""axe-core, which judges a page's accessibility: fetched with npm, pinned by version and hash, kept in .data."""
+
+import base64
+import hashlib
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from app.config import PROJECT
+
+VERSION = "4.14.1"
+SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+KEPT = PROJECT / ".data" / "axe" / VERSION / "axe.min.js"
+
+
+def axe_source() -> str:
+    """Return the script; raises OSError or SubprocessError where npm cannot bring it, ValueError for another file."""
+    if not KEPT.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["npm", "pack", "--silent", "--ignore-scripts", f"axe-core@{VERSION}"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=120)
+            (packed,) = Path(folder).glob("*.tgz")
+            if base64.b64encode(hashlib.sha512(packed.read_bytes()).digest()).decode() != SHA512:
+                raise ValueError(f"axe-core {VERSION} is not the file that it was")
+            with tarfile.open(packed) as archive:
+                script = archive.extractfile("package/axe.min.js")
+                assert script is not None
+                KEPT.parent.mkdir(parents=True, exist_ok=True)
+                KEPT.write_bytes(script.read())
+    return KEPT.read_text("utf-8")

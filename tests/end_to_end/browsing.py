@@ -1,0 +1,118 @@
+"""A real Chromium on the page: what it asks of other machines, complains about, or shows beyond the edge is noted."""
+
+import shutil
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+CHROMIUM = shutil.which("chromium")
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+_NOTE_VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`));
+"""
+_BEYOND_THE_EDGE = """() => {
+  const wide = document.documentElement.clientWidth;
+  const scrolls = (each) => each && (getComputedStyle(each).overflowX !== "visible" || scrolls(each.parentElement));
+  return [...document.querySelectorAll("body *")]
+    .filter((each) => each.checkVisibility() && !each.closest(".skip, .hidden-text"))
+    .filter((each) => !scrolls(each.parentElement))
+    .map((each) => [each, each.getBoundingClientRect()])
+    .filter(([, box]) => box.width && (box.right > wide + 1 || box.left < -1))
+    .map(([each, box]) => `${each.tagName}#${each.id}.${each.className} ${box.left}..${box.right} of ${wide}`);
+}"""
+
+
+@contextmanager
+def chromium(camera):
+    """Yield a browser whose camera shows the frames of a file."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: run .ci/browser make test")
+    playwright.expect.set_options(timeout=60_000)  # the machine may be busy
+    with playwright.sync_playwright() as running:
+        arguments = [*_ARGUMENTS, f"--use-file-for-fake-video-capture={camera}"]
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"):
+    """Yield the page; afterwards it must have complained about nothing, and asked no other machine."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context.set_default_timeout(60_000)
+    foreign, complaints = [], []
+
+    def guard(route):
+        asked = urlsplit(route.request.url)
+        if asked.scheme in {"blob", "data"} or asked.netloc == urlsplit(address).netloc:
+            route.continue_()
+        else:
+            foreign.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", guard)
+    context.add_init_script(_NOTE_VIOLATIONS)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
+    try:
+        page.goto(address + path)
+        yield page
+        assert page.evaluate("violations") == []
+    finally:
+        context.close()
+    assert foreign == []
+    assert complaints == []
+
+
+def _is_complaint(message):
+    # Chromium notes every answer of 4xx and 5xx, and every connection that is refused; the page shows them itself.
+    return message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource")
+
+
+def photo(content, name="photo.jpg"):
+    """Return a file as a file field takes it."""
+    return {"name": name, "mimeType": "image/jpeg", "buffer": content}
+
+
+def show(page, tab):
+    """Open a tab."""
+    page.get_by_role("tab", name=tab).click()
+
+
+def enrol(page, identity_id, *photos, name=""):
+    """Enrol over the page, and wait for what became of it."""
+    show(page, "Enrol")
+    page.set_input_files("#enrol-photos input", [photo(each, f"{at}.jpg") for at, each in enumerate(photos)])
+    page.get_by_label("Id yours").fill(identity_id)
+    page.get_by_label("Name optional").fill(name)
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.locator("#enrol-result .verdict").wait_for()
+
+
+def identify(page, content):
+    """Identify a photo over the page, and wait for the answer."""
+    show(page, "Identify")
+    page.set_input_files("#identify-photo input", [photo(content)])
+    page.locator("#identify-result h3").wait_for()
+
+
+def beyond_the_edge(page):
+    """Return what is wider than the window, or lies outside of it; what scrolls by itself may be wide inside."""
+    scrolls = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    return [*(["the page scrolls sideways"] if scrolls else []), *page.evaluate(_BEYOND_THE_EDGE)]

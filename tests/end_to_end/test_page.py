@@ -1,0 +1,467 @@
+"""The page in a real Chromium, against the real service."""
+
+import json
+import re
+import time
+from io import BytesIO
+from zipfile import ZipFile
+
+import pytest
+from playwright.sync_api import expect
+
+from app.access.store import KeyStore
+from app.access.values import NewKey, Scope
+from app.cli.demo import serving
+from app.cli.serve import prepare_database
+from app.factory.services import open_database
+from tests.end_to_end.browsing import enrol, identify, opened, photo, show
+
+pytestmark = pytest.mark.browser
+
+_DROP = """([selector, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+  document.querySelector(selector).dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: data }));
+}"""
+_PAINTED = """() => {
+  const canvas = document.querySelector(".picture canvas");
+  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return pixels.some((value) => value > 0);
+}"""
+_HIDE = """() => {
+  Object.defineProperty(document, "hidden", { value: true, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+# Enrol
+
+
+def test_each_photo_is_enrolled_or_refused_with_its_reason(page, faces_of, faceless, group_photo):
+    enrol(page, "eve", faces_of[5], faceless, group_photo, name="Eve")
+    accepted, without, several = page.locator("#enrol-list li").all_inner_texts()
+    assert re.search(r"Enrolled\s+quality 0\.\d\d", accepted)
+    assert "no face" in without
+    assert "several faces" in several
+    assert "eve: 1 photo enrolled, 2 refused" in page.locator("#enrol-result").inner_text()
+
+
+def test_who_looks_like_somebody_else_is_flagged(page, faces_of):
+    enrol(page, "again", faces_of[0], faces_of[1])
+    first, second = page.locator("#enrol-list li.possible").all_inner_texts()
+    assert "looks like p0" in first
+    assert "looks like p1" in second
+    assert "unlike the other" in first + second
+
+
+def test_a_lookalike_can_be_refused(page, faces_of):
+    show(page, "Enrol")
+    page.get_by_label("Looks like somebody else").select_option("reject")
+    page.set_input_files("#enrol-photos input", [photo(faces_of[0])])
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.get_by_text("Looks like p0").wait_for()
+    assert "duplicate_identity" in page.locator(".problem").inner_text()
+
+
+def test_nothing_enrolled_says_why_for_each_photo(page, faceless):
+    show(page, "Enrol")
+    page.set_input_files("#enrol-photos input", [photo(faceless)])
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.locator("#enrol-list li.refused").get_by_text("no face").wait_for()
+    assert "nothing_enrolled" in page.locator(".problem").inner_text()
+
+
+def test_enrol_by_drag_and_drop_and_take_one_back(page, faces_of):
+    show(page, "Enrol")
+    for face in faces_of[4:6]:
+        page.evaluate(_DROP, ["#enrol-photos .drop", list(face)])
+    page.get_by_role("button", name="Remove dropped.jpg").first.click()
+    assert page.locator("#enrol-list li").count() == 1
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.locator("#enrol-result .verdict.match").wait_for()
+
+
+def test_enrol_by_webcam(page):
+    show(page, "Enrol")
+    page.locator("#enrol-photos").get_by_role("button", name="Use the camera").click()
+    page.get_by_role("button", name="Take the photo").click()
+    page.locator("#enrol-list li").wait_for()
+    page.get_by_role("button", name="Close the camera").click()
+    page.get_by_label("Id yours").fill("eileen")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.locator("#enrol-result", has_text="eileen: 1 photo enrolled").wait_for()
+    assert page.locator("video").count() == 0
+
+
+# Identify
+
+
+def test_identify_says_who_with_rates_and_quality_and_draws_it(page, group_photo):
+    identify(page, group_photo)
+    assert page.locator("#identify-result h3").inner_text() == "6 faces, 4 matched"
+    ada = page.locator(".face.match:has(b:text-is('Ada'))").inner_text()
+    assert re.search(r"similarity 0\.\d\d · quality 0\.\d\d\s+FPIR .+ · FMR .+", ada)
+    assert page.locator(".face.unknown").count() == 2
+    assert page.evaluate(_PAINTED)
+
+
+def test_a_photo_without_faces_is_an_ordinary_result(page, faceless):
+    identify(page, faceless)
+    assert page.locator("#identify-result").inner_text().strip() == "No face was found."
+    assert page.locator(".problem").count() == 0
+
+
+def test_the_slider_shows_rates_and_decides_anew(page, group_photo):
+    identify(page, group_photo)
+    facts = page.locator("#threshold-facts dd")
+    expect(facts.nth(2)).to_have_text("4 of 6")
+    page.locator("#threshold").focus()
+    before = page.locator("#threshold-value").inner_text()
+    page.keyboard.press("End")
+    assert page.locator("#identify-result h3").inner_text() == "6 faces, 0 matched"
+    assert "1 in " in facts.nth(0).inner_text()
+    assert facts.nth(2).inner_text() == "0 of 6"
+    assert "similarity 1.000" in page.locator("#threshold").get_attribute("aria-valuetext")
+    page.keyboard.press("Home")
+    assert facts.nth(1).inner_text() == "100 %"
+    page.get_by_role("button", name="Back to the collection").click()
+    assert page.locator("#identify-result h3").inner_text() == "6 faces, 4 matched"
+    assert page.locator("#threshold-value").inner_text() == before
+    assert page.locator("#curve polyline").count() == 2
+
+
+def test_the_live_camera_names_who_it_sees_one_request_at_a_time(page, portrait):
+    enrol(page, "eileen", portrait, name="Eileen Collins")
+    open_now, most, asked = set(), 0, 0
+
+    def begun(request):
+        nonlocal most, asked
+        if request.url.endswith("/identify"):
+            open_now.add(request)
+            most, asked = max(most, len(open_now)), asked + 1
+
+    def ended(request):
+        open_now.discard(request)
+
+    page.on("request", begun)
+    page.on("requestfinished", ended)
+    page.on("requestfailed", ended)
+    show(page, "Identify")
+    page.get_by_role("button", name="Live camera").click()
+    page.locator(".face.match:has(b:text-is('Eileen Collins'))").wait_for()
+    begin, before = time.monotonic(), asked
+    while asked < before + 2:
+        assert time.monotonic() < begin + 60
+        page.wait_for_timeout(200)
+    assert most == 1
+    assert time.monotonic() > begin + 0.9  # two more frames, about a second apart
+    assert page.evaluate(_PAINTED)
+    page.evaluate(_HIDE)
+    expect(page.locator("video")).to_have_count(0)
+    stopped = asked
+    page.wait_for_timeout(1500)
+    assert asked == stopped
+
+
+def test_the_live_camera_is_stopped_by_hand_and_by_another_tab(page):
+    for leave in (
+        lambda: page.get_by_role("button", name="Stop the camera").click(),
+        lambda: show(page, "Verify"),
+    ):
+        show(page, "Identify")
+        page.get_by_role("button", name="Live camera").click()
+        page.locator("#identify-result h3").wait_for()
+        leave()
+        expect(page.locator("video")).to_have_count(0)
+
+
+# Verify
+
+
+def verify(page):
+    page.get_by_role("button", name="Verify", exact=True).click()
+    page.locator("#verify-result .verdict").wait_for()
+    return page.locator("#verify-result").inner_text()
+
+
+def test_verify_two_photos(page, faces_of, group_photo):
+    show(page, "Verify")
+    page.set_input_files("#verify-probe input", [photo(faces_of[0])])
+    assert "Choose the photo to compare with" in verify(page)
+    page.set_input_files("#verify-reference input", [photo(faces_of[0])])
+    page.locator("#verify-reference-stage .picture").wait_for()
+    assert re.search(r"The same person\s+Similarity 1\.00; a match needs 0\.\d\d", verify(page))
+    page.set_input_files("#verify-reference input", [photo(faces_of[1])])
+    page.locator("#verify-result .verdict").wait_for(state="detached")
+    assert "Different people" in verify(page)
+
+
+def test_verify_a_photo_against_a_person(page, faces_of):
+    show(page, "Verify")
+    page.set_input_files("#verify-probe input", [photo(faces_of[2])])
+    page.get_by_label("an enrolled person").check()
+    page.locator("#verify-id").fill("p2")
+    assert "The same person" in verify(page)
+    page.locator("#verify-id").fill("p3")
+    page.get_by_role("button", name="Verify", exact=True).click()
+    page.locator("#verify-result", has_text="Different people").wait_for()
+    page.locator("#verify-id").fill("nobody")
+    page.get_by_role("button", name="Verify", exact=True).click()
+    page.locator(".problem", has_text="identity_unknown").wait_for()
+
+
+# Gallery
+
+
+def open_person(page, name):
+    show(page, "Gallery")
+    page.locator("#people").get_by_role("button", name=name).click()
+    page.locator("#person h3", has_text=name).wait_for()
+
+
+def test_browse_find_and_page(page):
+    page.route(
+        re.compile(r"/identities\?.*limit=50"),
+        lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=3")),
+    )
+    show(page, "Gallery")
+    page.locator("#people li").nth(2).wait_for()
+    assert page.locator("#people li").count() == 3
+    page.get_by_role("button", name="Show more").click()
+    page.locator("#people li").nth(3).wait_for()
+    assert page.get_by_role("button", name="Show more").count() == 0
+    page.get_by_label("Find by id or name").fill("cor")
+    page.keyboard.press("Enter")
+    expect(page.locator("#people li")).to_have_count(1)
+    page.locator("#people button").click()
+    assert re.search(r"quality 0\.\d\d", page.locator("#person .person-faces").inner_text())
+    page.get_by_label("Find by id or name").fill("<b>")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_text("Nobody like that.").wait_for()
+
+
+def test_rename_and_merge(page):
+    open_person(page, "Ada")
+    page.locator("#person-name").fill('<img src=x onerror="alert(1)">')
+    page.get_by_role("button", name="Rename").click()
+    page.locator("#people button", has_text="<img src=x").wait_for()
+    page.locator("#person h3", has_text="<img src=x").wait_for()
+    page.locator("#person-into").fill("p1")
+    page.locator("#person").get_by_role("button", name="Merge").click()
+    page.locator("#confirm-yes").click()
+    page.locator("#person h3", has_text="Bob").wait_for()
+    expect(page.locator("#people li")).to_have_count(3)
+    assert page.locator("#person .person-faces li").count() == 2
+    page.get_by_role("button", name=re.compile("Delete the face")).first.click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#person .person-faces li")).to_have_count(1)
+
+
+def test_delete_is_asked_about_first(page, group_photo):
+    open_person(page, "Ada")
+    page.get_by_role("button", name="Delete this person").click()
+    page.locator("#confirm-no").click()
+    page.get_by_role("button", name="Delete this person").click()
+    page.keyboard.press("Escape")
+    assert page.locator("#people li").count() == 4
+    page.get_by_role("button", name="Delete this person").click()
+    page.locator("#confirm-yes").click()
+    page.locator("#person", has_text="p0 is deleted.").wait_for()
+    expect(page.locator("#people li")).to_have_count(3)
+    identify(page, group_photo)
+    assert page.locator("#identify-result h3").inner_text() == "6 faces, 3 matched"
+
+
+def test_the_gallerys_health_is_shown_and_mended(page, faces_of):
+    enrol(page, "ada-too", faces_of[0])
+    show(page, "Gallery")
+    page.get_by_role("button", name="Check the gallery").click()
+    finding = page.locator("#findings li", has_text="look like one person")
+    finding.wait_for()
+    page.get_by_text("5 people looked at, 1 finding.").wait_for()
+    finding.get_by_role("button", name="Merge into").click()
+    page.locator("#confirm-yes").click()
+    page.locator("#findings li.match", has_text="done").wait_for()
+    expect(page.locator("#people li")).to_have_count(4)
+
+
+# Jobs
+
+
+def test_an_import_over_the_page(page, faces_of, faceless):
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        archive.writestr("eve/1.jpg", faces_of[5])
+        archive.writestr("eve/2.jpg", faceless)
+    show(page, "Jobs")
+    page.set_input_files(
+        "#import-file", [{"name": "p.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}]
+    )
+    page.get_by_role("button", name="Start the import").click()
+    page.locator(".job.match", has_text="import succeeded: 2 of 2").wait_for()
+    page.get_by_role("button", name="Show 1 refused item").click()
+    page.locator(".refusals", has_text="no face").wait_for()
+    show(page, "Gallery")
+    page.locator("#people button", has_text="eve").wait_for()
+
+
+def job(**changes):
+    made = {"job_id": "j1", "kind": "import", "collection": "default", "parameters": {}, "state": "running", "done": 1}
+    made |= {"total": 4, "errors": 0, "result": None, "failure": None, "created_by": "anonymous", "attempts": 1}
+    made |= {"created_at": "2026-01-01T10:00:00Z", "started_at": None, "finished_at": None}
+    return made | changes
+
+
+def test_a_job_is_watched_and_cancelled(page):
+    """As the service would answer, so that each state is seen for certain."""
+    asked, jobs = [], []
+    done = job(state="succeeded", done=4, errors=1, result={"photos": 4, "enrolled": 3})
+    stream = "".join(
+        f"event: {name}\r\ndata: {json.dumps(each)}\r\n\r\n"
+        for name, each in (("progress", job(done=2)), ("end", done))
+    )
+
+    def answer(route):
+        request = route.request
+        path = request.url.partition("?")[0].rpartition("/jobs")[2]
+        asked.append(f"{request.method} {path}")
+        if path.endswith("/events"):
+            route.fulfill(body=": hello\n\n" + stream, content_type="text/event-stream")
+        elif path.endswith("/errors"):
+            refused = {"number": 1, "item": "eve/2.jpg", "code": "no_face", "detail": "no face was found"}
+            route.fulfill(json={"errors": [refused], "next_cursor": None})
+        elif path.endswith("/cancel"):
+            route.fulfill(status=202, json=job(job_id="j2", state="cancelled"))
+        elif request.method == "POST":
+            jobs.append(job())
+            route.fulfill(status=202, json=job())
+        else:
+            route.fulfill(json={"jobs": jobs, "next_cursor": None})
+
+    page.route(re.compile(r"/jobs(\?|/|$)"), answer)
+    show(page, "Jobs")
+    page.get_by_text("No job yet.").wait_for()
+    page.get_by_role("button", name="Start the import").click()
+    page.locator(".problem", has_text="Choose a ZIP file first.").wait_for()
+    zipped = {"name": "people.zip", "mimeType": "application/zip", "buffer": b"PK"}
+    page.set_input_files("#import-file", [zipped])
+    page.get_by_role("button", name="Start the import").click()
+    page.locator(".job.match", has_text="import succeeded: 4 of 4").wait_for()
+    assert "photos 4, enrolled 3" in page.locator(".job").inner_text()
+    page.get_by_role("button", name="Show 1 refused item").click()
+    page.get_by_text("eve/2.jpg: no face").wait_for()
+    jobs[:] = [job(job_id="j2", state="queued", total=None)]
+    page.unroute(re.compile(r"/jobs(\?|/|$)"))
+    page.route(re.compile(r"/jobs/j2/events"), lambda route: route.fulfill(body="", content_type="text/event-stream"))
+    page.route(re.compile(r"/jobs(\?|/j2/cancel|$)"), answer)
+    page.get_by_role("button", name="Refresh").click()
+    page.locator(".job").get_by_role("button", name="Cancel").click()
+    page.locator("#confirm-yes").click()
+    page.locator(".job.unknown", has_text="import cancelled").wait_for()
+    assert "POST /j2/cancel" in asked
+
+
+def test_a_service_without_jobs_says_so(page):
+    problem = {"title": "Not Found", "status": 404, "detail": "Not Found", "code": "not_found"}
+    page.route(re.compile(r"/jobs(\?|$)"), lambda route: route.fulfill(status=404, json=problem))
+    show(page, "Jobs")
+    page.get_by_text("This service has no jobs.").wait_for()
+    assert page.locator(".problem").count() == 0
+
+
+# Problems
+
+
+def test_a_problem_is_shown_with_title_detail_and_code(page, faceless, faces_of):
+    show(page, "Verify")
+    page.set_input_files("#verify-probe input", [photo(faceless)])
+    page.set_input_files("#verify-reference input", [photo(faces_of[0])])
+    page.locator("#verify-reference-stage .picture").wait_for()
+    page.get_by_role("button", name="Verify", exact=True).click()
+    shown = page.locator("[aria-live=assertive] .problem")
+    shown.wait_for()
+    text = shown.inner_text()
+    assert "Unprocessable" in text
+    assert "no face was found" in text
+    assert "no_face" in text
+    assert shown.get_by_role("button", name="Try again").count() == 0
+    shown.get_by_role("button", name="Dismiss").click()
+    assert page.locator(".problem").count() == 0
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_what_may_pass_is_tried_again_by_hand(page, group_photo, is_lost):
+    busy = {"title": "Service Unavailable", "status": 503, "detail": "too many requests wait", "code": "overloaded"}
+
+    def fail(route):
+        if is_lost:
+            route.abort()
+        else:
+            route.fulfill(status=503, json=busy, headers={"Retry-After": "7"})
+
+    page.route("**/identify", fail, times=1)
+    show(page, "Identify")
+    page.set_input_files("#identify-photo input", [photo(group_photo)])
+    shown = page.locator(".problem")
+    shown.wait_for()
+    assert ("unreachable" if is_lost else "asks to wait 7 s") in shown.inner_text()
+    shown.get_by_role("button", name="Try again").click()
+    page.locator("#identify-result h3", has_text="6 faces, 4 matched").wait_for()
+    assert page.locator(".problem").count() == 0
+
+
+# Keys
+
+
+@pytest.fixture(scope="module")
+def guarded(browser, settings, tmp_path_factory):
+    """A service with keys: its address and the keys."""
+    guarded = settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("guarded")})
+    prepare_database(guarded)
+    store = KeyStore(open_database(guarded).engine)
+    keys = {scope.value: store.create(NewKey(scope.value, [scope]))[1] for scope in Scope}
+    with serving(guarded, port=0) as address:
+        yield address, keys
+
+
+def give_key(page, secret):
+    page.locator("#key-dialog[open]").wait_for()
+    page.get_by_label("Key", exact=True).fill(secret)
+    page.get_by_role("button", name="Use this key").click()
+
+
+def test_a_key_is_asked_for_kept_for_the_tab_and_forgotten(browser, guarded, portrait):
+    address, keys = guarded
+    with opened(browser, address) as page:
+        give_key(page, "wrong")
+        page.locator("#key-reason", has_text="key").wait_for()
+        give_key(page, keys["admin"])
+        page.locator("#collection-list").wait_for()
+        page.reload()
+        page.locator("#collection-list").wait_for()
+        assert page.locator("#key-dialog[open]").count() == 0
+        enrol(page, "eileen", portrait)
+        assert page.evaluate("sessionStorage.length") >= 1
+        assert page.evaluate("localStorage.length") == 0
+        assert page.evaluate("document.cookie") == ""
+        page.get_by_role("button", name="Sign out").click()
+        page.locator("#key-dialog[open]").wait_for()
+        assert page.evaluate("sessionStorage.length") == 0
+        page.get_by_role("button", name="Cancel").click()
+        page.locator(".problem", has_text="key_missing").first.wait_for()
+
+
+def test_a_key_that_may_only_recognise_types_the_collection(browser, guarded, portrait):
+    address, keys = guarded
+    with opened(browser, address) as page:
+        give_key(page, keys["recognise"])
+        identify(page, portrait)
+        assert page.get_by_role("textbox", name="Collection").input_value() == "default"
+        show(page, "Gallery")
+        page.locator("#key-reason", has_text="scope").wait_for()
+        page.get_by_role("button", name="Cancel").click()
+        page.locator(".problem", has_text="scope_missing").wait_for()
+        page.get_by_role("textbox", name="Collection").fill("nowhere")
+        page.keyboard.press("Enter")
+        show(page, "Identify")
+        page.locator(".problem", has_text="collection_unknown").wait_for()

@@ -1,0 +1,198 @@
+"""The page for those who see little, use no mouse, or have a small screen: in Chromium, with axe-core as the judge."""
+
+import subprocess
+from functools import partial
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.end_to_end.axe import axe_source
+from tests.end_to_end.browsing import beyond_the_edge, enrol, identify, opened, photo, show
+
+pytestmark = pytest.mark.browser
+TABS = ("Identify", "Enrol", "Verify", "Gallery", "Jobs")
+_JUDGE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
+}"""
+
+
+@pytest.fixture(scope="module")
+def axe():
+    try:
+        return axe_source()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"axe-core cannot be had: {error}")
+
+
+@pytest.fixture
+def fill(group_photo, faces_of, faceless):
+    """Bring a tab to where it shows most."""
+    return partial(_fill, group_photo=group_photo, faces_of=faces_of, faceless=faceless)
+
+
+def _fill(page, tab, *, group_photo, faces_of, faceless):
+    if tab == "Enrol":
+        enrol(page, "again", faces_of[0], faces_of[5], faceless)
+    elif tab == "Identify":
+        identify(page, group_photo)
+    elif tab == "Verify":
+        show(page, tab)
+        page.set_input_files("#verify-probe input", [photo(faces_of[0])])
+        page.set_input_files("#verify-reference input", [photo(group_photo)])
+        page.locator("#verify-reference-stage .picture").wait_for()
+        page.get_by_role("button", name="Verify", exact=True).click()
+        page.locator("#verify-result .verdict").wait_for()
+    elif tab == "Gallery":
+        show(page, tab)
+        page.locator("#people button").first.click()
+        page.locator("#person h3").wait_for()
+        page.get_by_role("button", name="Check the gallery").click()
+        page.locator("#health-progress", has_text=".").wait_for()
+    else:
+        show(page, tab)
+
+
+def test_the_judges_see_what_is_wrong(page, axe):
+    page.evaluate(axe)
+    page.evaluate("document.querySelector('h2').style.color = '#ddd'")
+    assert any(each.startswith("color-contrast") for each in page.evaluate(_JUDGE))
+    page.evaluate("document.querySelector('h2').style.width = '2000px'")
+    assert len(beyond_the_edge(page)) == 2
+
+
+@pytest.mark.parametrize("width", [320, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_tab_fits_and_has_no_violation(browser, address, people, axe, fill, tmp_path, scheme, width):
+    with opened(browser, address, width=width, scheme=scheme) as page:
+        page.evaluate(axe)
+        for tab in TABS:
+            show(page, tab)
+            empty = page.evaluate(_JUDGE)
+            assert empty == [], tab
+            fill(page, tab)
+            page.screenshot(path=tmp_path / f"{tab}-{width}-{scheme}.png", full_page=True)
+            assert beyond_the_edge(page) == [], tab
+            assert page.evaluate(_JUDGE) == [], tab
+        assert len(list(tmp_path.glob("*.png"))) == len(TABS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_dialogs_and_problems_have_no_violation(browser, address, people, axe, faceless, scheme):
+    with opened(browser, address, width=320, scheme=scheme) as page:
+        page.evaluate(axe)
+        page.get_by_role("button", name="API key").click()
+        assert page.evaluate(_JUDGE) == []
+        assert beyond_the_edge(page) == []
+        page.get_by_role("button", name="Cancel").click()
+        show(page, "Gallery")
+        page.locator("#people button").first.click()
+        page.get_by_role("button", name="Delete this person").click()
+        assert page.evaluate(_JUDGE) == []
+        page.locator("#confirm-no").click()
+        show(page, "Enrol")
+        page.set_input_files("#enrol-photos input", [photo(faceless)])
+        page.get_by_role("button", name="Enrol", exact=True).click()
+        page.locator(".problem").wait_for()
+        assert page.evaluate(_JUDGE) == []
+        assert beyond_the_edge(page) == []
+
+
+def test_the_live_camera_has_no_violation(browser, address, people, axe):
+    with opened(browser, address, width=320) as page:
+        page.evaluate(axe)
+        page.get_by_role("button", name="Live camera").click()
+        page.locator("#identify-result h3").wait_for()
+        assert page.evaluate(_JUDGE) == []
+        assert beyond_the_edge(page) == []
+
+
+def focused(page):
+    return page.evaluate("(({ id, textContent }) => id || textContent.trim())(document.activeElement)")
+
+
+def walk(page, keys="Tab", most=40):
+    """Press a key until the focus is back at the start of the document, and name all that had it."""
+    seen = []
+    for _ in range(most):
+        page.keyboard.press(keys)
+        now = focused(page)
+        if page.evaluate("document.activeElement === document.body"):
+            break
+        seen.append(now)
+    return seen
+
+
+def test_the_order_of_tab_stops_is_that_of_the_page(page):
+    page.locator("#collection-list").wait_for()
+    expect(page.locator("#threshold")).to_be_enabled()
+    order = walk(page, most=11)
+    assert order == [
+        "Skip to the content",
+        "collection-list",
+        "key-set",
+        "tab-identify",
+        "identify",
+        "Choose a photo",
+        "Live camera",
+        "threshold",
+        "API documentation",
+    ]
+
+
+def test_the_focus_is_always_visible(page):
+    page.locator("#collection-list").wait_for()
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none", focused(page)
+
+
+def test_a_tour_with_the_keyboard_alone(page, faces_of):
+    page.locator("#tab-identify").focus()
+    names = []
+    for _ in TABS:
+        names.append(focused(page))
+        page.keyboard.press("ArrowRight")
+    assert names == [f"tab-{each.lower()}" for each in TABS]
+    assert focused(page) == "tab-identify"
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#enrol").is_visible()
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files([photo(faces_of[5])])
+    page.locator("#enrol-list li").wait_for()
+    while focused(page) != "enrol-id":
+        page.keyboard.press("Tab")
+    page.keyboard.type("eve")
+    page.keyboard.press("Enter")
+    page.locator("#enrol-result", has_text="eve: 1 photo enrolled").wait_for()
+
+    page.locator("#tab-enrol").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.locator("#people button").nth(4).wait_for()
+    while page.evaluate("document.activeElement.dataset.person") != "eve":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("#person h3", has_text="eve").wait_for()
+    while focused(page) != "Delete this person":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert focused(page) == "confirm-no"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text("eve is deleted.").first.wait_for()
+    expect(page.locator("#people li")).to_have_count(4)
+
+
+def test_links_name_a_tab_and_screen_readers_hear_results(browser, address, people, group_photo):
+    with opened(browser, address, path="/#/verify") as page:
+        assert page.locator("#verify").is_visible()
+        assert page.title() == "Verify · ArcID"
+        identify(page, group_photo)
+        assert page.get_by_role("status").first.inner_text().startswith("6 faces, 4 matched.")

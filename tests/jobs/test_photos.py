@@ -1,0 +1,137 @@
+"""The import of photos, on galleries in which a person is a colour."""
+
+import pytest
+
+from app.errors import CollectionUnknown, JobCancelled
+from app.factory.jobs import Bulk
+from app.jobs.opening import open_source
+from app.jobs.photos import PhotoImport
+from app.recognition.bulk import BulkEnrolment
+from app.recognition.enrolment import EnrolmentService, FaceChoice
+from app.recognition.policy import Policy
+from tests.jobs.test_sources import folder
+from tests.recognition.conftest import analysis, gallery  # noqa: F401 - fixtures
+from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, photo, vector_of
+
+
+class Watched:
+    """A Progress that keeps everything, and asks for the end after so many items."""
+
+    def __init__(self, checkpoint=None, end_after=None):
+        self.checkpoint = checkpoint or {}
+        self.refused, self.done, self.total = [], 0, None
+        self._end_after = end_after
+
+    def advance(self, done, *, total=None, checkpoint=None):
+        self.done, self.total = done, total or self.total
+        self.checkpoint = checkpoint or self.checkpoint
+        if self._end_after is not None and done >= self._end_after:
+            raise JobCancelled("enough")
+
+    def refuse(self, item, code, detail):
+        assert detail
+        self.refused.append((item, code))
+
+
+@pytest.fixture
+def enrolment(analysis, gallery):  # noqa: F811 - a fixture
+    return EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+
+
+@pytest.fixture
+def run(enrolment, gallery):  # noqa: F811 - a fixture
+    def run(path, progress=None, choice=FaceChoice.ONLY, threads=2):
+        bulk = Bulk(BulkEnrolment(enrolment, gallery, "people", choice))
+        with open_source(path) as source:
+            work = PhotoImport(bulk, threads=threads, most_bytes=10**6, is_polite=True)
+            return work.run(source, progress or Watched())
+
+    return run
+
+
+def counted(gallery):  # noqa: F811 - a fixture
+    gallery.follow()
+    (state,) = gallery.states()
+    assert state.indexed == state.faces
+    return state.faces, gallery.collection("people").identities
+
+
+FILES = {
+    "ada/1.png": photo(RED),
+    "ada/2.png": photo(PINK),
+    "ada/again.png": photo(RED),
+    "ada/none.png": photo(WHITE),
+    "bob/1.png": photo(GREEN),
+    "bob/both.png": photo(GREEN, BLUE),
+    "bob/text.png": b"no photo",
+    "bob/poor.png": photo(GREEN, grain=0),
+    "eve/1.png": photo(BLUE),
+}
+
+
+def test_photos_are_enrolled_as_one_by_one(run, gallery, tmp_path):  # noqa: F811 - a fixture
+    progress = Watched()
+    result = run(folder(tmp_path, FILES), progress)
+    assert result == {"photos": 9, "enrolled": 4, "known": 1, "refused": 4, "new_people": 3}
+    assert sorted(progress.refused) == [
+        ("ada/none.png", "no_face"),
+        ("bob/both.png", "several_faces"),
+        ("bob/poor.png", "low_quality"),
+        ("bob/text.png", "not_an_image"),
+    ]
+    assert (progress.done, progress.total) == (9, 9)
+    assert counted(gallery) == (4, 3)
+    ((candidate,),) = gallery.search(gallery.require("people"), vector_of(BLUE)[None], 1)
+    assert candidate.identity_id == "eve"
+
+
+def test_a_second_run_enrols_nothing(run, gallery, tmp_path):  # noqa: F811 - a fixture
+    run(folder(tmp_path, FILES))
+    revision = gallery.collection("people").revision
+    assert run(tmp_path) == {"photos": 9, "enrolled": 0, "known": 5, "refused": 4, "new_people": 0}
+    assert gallery.collection("people").revision == revision
+    (tmp_path / "ada" / "new.png").write_bytes(photo((250, 10, 10)))
+    assert run(tmp_path)["enrolled"] == 1
+
+
+@pytest.mark.parametrize("end_after", [0, 1, 4, 8, 9])
+@pytest.mark.parametrize("every", [0, 2])
+def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every, monkeypatch):  # noqa: F811 - a fixture
+    monkeypatch.setattr("app.jobs.photos._CHECKPOINT_EVERY_S", every)
+    first = Watched(end_after=end_after)
+    with pytest.raises(JobCancelled):
+        run(folder(tmp_path, FILES), first)
+    second = Watched(first.checkpoint)
+    result = run(tmp_path, second)
+    assert (result["photos"], result["refused"], result["enrolled"] + result["known"]) == (9, 4, 5)
+    assert counted(gallery) == (4, 3)
+    if every == 0:  # what the checkpoint covers is not looked at again
+        assert len(second.refused) == 4 - first.checkpoint.get("counts", {}).get("refused", 0)
+
+
+def test_the_main_face_can_be_chosen(run, tmp_path):
+    assert run(folder(tmp_path, {"bob/both.png": photo(GREEN, BLUE)}), choice=FaceChoice.LARGEST)["enrolled"] == 1
+
+
+def test_two_imports_at_once_enrol_nothing_twice(run, gallery, tmp_path):  # noqa: F811 - a fixture
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only here
+
+    folder(tmp_path, {f"p{person}/{n}.png": photo((200, person * 10, n * 10)) for person in range(5) for n in range(4)})
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(run, [tmp_path, tmp_path])
+    assert one["enrolled"] + two["enrolled"] == 20
+    assert counted(gallery) == (20, 5)
+
+
+def test_a_list_brings_names_and_metadata(run, gallery, tmp_path):  # noqa: F811 - a fixture
+    text = 'identity_id,photo,name,metadata\nada,1.png,Ada,"{""room"": 7}"\nada,gone.png,Ada,\n'
+    folder(tmp_path, {"list.csv": text.encode(), "1.png": photo(RED)})
+    progress = Watched()
+    assert run(tmp_path / "list.csv", progress)["enrolled"] == 1
+    assert progress.refused == [("line 3: gone.png", "item_invalid")]
+    assert gallery.enrolled(gallery.require("people"), "ada").name == "Ada"
+
+
+def test_a_collection_that_is_gone_ends_it(run, gallery, enrolment):  # noqa: F811 - a fixture
+    with pytest.raises(CollectionUnknown):
+        BulkEnrolment(enrolment, gallery, "nobody", FaceChoice.ONLY)

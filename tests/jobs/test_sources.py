@@ -1,0 +1,247 @@
+"""Folders, lists and ZIP files, honest and hostile."""
+
+import io
+import os
+import struct
+import zipfile
+
+import pytest
+
+from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
+from app.jobs import zipped
+from app.jobs.opening import open_source
+
+
+def read(path, most=1000, **options):
+    """Return what each item gives: bytes, or the code of why not."""
+    found = {}
+    with open_source(path, **options) as source:
+        for item in source.items:
+            try:
+                data = source.read(item, most) if item.flaw is None else None
+                found[item.label] = "item_invalid" if data is None else (item.identity_id, data)
+            except (ItemInvalid, TooManyBytes) as error:
+                found[item.label] = error.code
+    return found
+
+
+def folder(root, files):
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+def archive(path, files, method=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return path
+
+
+FILES = {
+    "bob/2.jpg": b"b2",
+    "ada/1.jpg": b"a1",
+    "ada/0.jpg": b"a0",
+    "ada/.DS_Store": b"x",
+    "__MACOSX/ada/._1.jpg": b"x",
+}
+READ = {"ada/0.jpg": ("ada", b"a0"), "ada/1.jpg": ("ada", b"a1"), "bob/2.jpg": ("bob", b"b2")}
+
+
+def test_a_folder_and_a_zip_of_it_are_the_same(tmp_path):
+    assert read(folder(tmp_path / "in", FILES)) == READ == read(archive(tmp_path / "in.zip", FILES))
+    assert list(read(tmp_path / "in")) == list(READ) == list(read(tmp_path / "in.zip"))
+
+
+def test_a_zip_of_the_folder_itself(tmp_path):
+    wrapped = archive(tmp_path / "in.zip", {f"photos/{name}": data for name, data in FILES.items()})
+    assert [each[0] for each in read(wrapped).values()] == ["ada", "ada", "bob"]
+
+
+def test_flat(tmp_path):
+    files = {"ada.l.jpg": b"a", "bob": b"b"}
+    wanted = {"ada.l.jpg": ("ada.l", b"a"), "bob": ("bob", b"b")}
+    assert read(folder(tmp_path / "in", files), is_flat=True) == wanted
+    assert read(archive(tmp_path / "in.zip", files), is_flat=True) == wanted
+
+
+def test_what_lies_elsewhere_is_refused_one_by_one(tmp_path):
+    files = {"top.jpg": b"x", "ada/1.jpg": b"a1", "ada/more/2.jpg": b"x", "x" * 129 + "/1.jpg": b"x"}
+    found = read(archive(tmp_path / "in.zip", files))
+    assert found.pop("ada/1.jpg") == ("ada", b"a1")
+    assert list(found.values()) == ["item_invalid"] * 3
+    found = read(folder(tmp_path / "in", files))
+    assert found.pop("ada/1.jpg") == ("ada", b"a1")
+    assert set(found.values()) == {"item_invalid"}
+    assert len(found) == 3
+
+
+def test_odd_files_of_a_folder(tmp_path):
+    root = folder(tmp_path / "in", {"ada/large.jpg": b"x" * 1001, "ada/full.jpg": b"x" * 1000})
+    os.mkfifo(root / "ada" / "pipe.jpg")  # would be waited for without an end
+    (root / "ada" / "loop").symlink_to(root / "ada" / "loop")
+    (root / "ada" / "gone").symlink_to(root / "nothing")
+    (tmp_path / "in" / os.fsdecode(b"\xff")).mkdir()
+    (tmp_path / "in" / os.fsdecode(b"\xff") / "1.jpg").write_bytes(b"x")
+    found = read(root)
+    assert found.pop("ada/full.jpg") == ("ada", b"x" * 1000)
+    assert found.pop("ada/large.jpg") == "too_many_bytes"
+    assert set(found.values()) == {"item_invalid"}
+    assert len(found) == 4
+
+
+def test_links_lead_out_only_where_they_may(tmp_path):
+    secret = folder(tmp_path / "out", {"bob/1.jpg": b"secret"})
+    root = folder(tmp_path / "in", {"ada/1.jpg": b"a1", "list.csv": b"identity_id,photo\nada,ada/link.jpg\n"})
+    (root / "bob").symlink_to(secret / "bob")
+    (root / "ada" / "link.jpg").symlink_to(secret / "bob" / "1.jpg")
+    assert read(root)["ada/link.jpg"] == ("ada", b"secret")  # the operator's own command
+    found = read(root, inside=root)
+    assert {**found, "list.csv": None} == {
+        "ada/1.jpg": ("ada", b"a1"),
+        "ada/link.jpg": "item_invalid",
+        "bob/?": "item_invalid",
+        "list.csv": None,
+    }
+    assert read(root / "list.csv", inside=root) == {"line 2: ada/link.jpg": "item_invalid"}
+
+
+@pytest.mark.parametrize("path", ["../out.jpg", "/etc/passwd", "a/../../out.jpg", "..\\out.jpg", "a\0b", ""])
+def test_a_list_leads_out_of_no_folder(tmp_path, path):
+    folder(tmp_path, {"out.jpg": b"secret", "in/list.csv": f"identity_id,photo\nada,{path}\n".encode()})
+    if "\0" in path:
+        (tmp_path / "in" / "list.csv").write_bytes(b"identity_id,photo\nada,a\0b\n")
+    assert list(read(tmp_path / "in" / "list.csv").values()) == ["item_invalid"]
+
+
+def test_a_list_with_names_and_metadata(tmp_path):
+    text = (
+        "\ufeffphoto,identity_id,name,metadata\r\n"
+        '1.jpg,ada,"Lovelace, Ada","{""room"": 7}"\r\n'
+        "\r\n"
+        "2.jpg,bob,,\r\n"
+        "3.jpg,eve,,[1]\r\n"
+        "4.jpg,eve\r\n"
+        "5.jpg,,,\r\n"
+        "6.jpg,eve,,NaN\r\n"
+    )
+    folder(tmp_path, {"list.csv": text.encode(), "1.jpg": b"1"})
+    with open_source(tmp_path / "list.csv") as source:
+        ada, bob, *flawed = source.items
+        assert (ada.identity_id, ada.name, ada.metadata) == ("ada", "Lovelace, Ada", {"room": 7})
+        assert source.read(ada, 9) == b"1"
+        assert (bob.label, bob.name, bob.metadata, bob.flaw) == ("line 4: 2.jpg", None, None, None)
+        with pytest.raises(ItemInvalid, match="No such file"):
+            source.read(bob, 9)
+        assert all(each.flaw for each in flawed)
+        assert len(flawed) == 4
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"ada,1.jpg\n",
+        b"identity_id,photo,x\n",
+        b"photo,photo,identity_id\n",
+        b"\xff\xfe",
+        b'identity_id,photo\n"a',
+    ],
+)
+def test_what_is_no_list(tmp_path, data):
+    (tmp_path / "list.csv").write_bytes(data)
+    with pytest.raises(ImportInvalid):
+        open_source(tmp_path / "list.csv")
+
+
+def test_a_zip_with_a_list(tmp_path):
+    files = {
+        "list.csv": b"identity_id,photo\nada,x/1.jpg\nbob,../2.jpg\neve,3.jpg\n",
+        "x/1.jpg": b"1",
+        "../2.jpg": b"2",
+    }
+    found = read(archive(tmp_path / "in.zip", files))
+    assert list(found.values()) == [("ada", b"1"), "item_invalid", "item_invalid"]
+    with pytest.raises(ImportInvalid, match="several"):
+        open_source(archive(tmp_path / "two.zip", {**files, "other.csv": b""}))
+
+
+def test_names_in_a_zip_are_never_paths(tmp_path):
+    names = ["../../etc/passwd", "/etc/passwd", "C:\\x\\y", "ada/../1.jpg", "..", "../ada.jpg"]
+    found = read(archive(tmp_path / "in.zip", dict.fromkeys(names, b"x")))
+    assert {each if isinstance(each, str) else each[1] for each in found.values()} <= {"item_invalid", b"x"}
+    assert [each.name for each in tmp_path.iterdir()] == ["in.zip"]
+
+
+def test_bombs(tmp_path):
+    bomb = archive(tmp_path / "one.zip", {"ada/1.jpg": b"\0" * 50_000_000, "ada/2.jpg": b"2"})
+    assert read(bomb) == {"ada/1.jpg": "too_many_bytes", "ada/2.jpg": ("ada", b"2")}
+    with pytest.raises(ImportInvalid, match="unpacks"):
+        open_source(archive(tmp_path / "all.zip", {f"a/{number}": b"\0" * 20_000_000 for number in range(8)}))
+    # One that lies about its size is cut where it exceeds what may be.
+    data = bytearray(archive(tmp_path / "lie.zip", {"ada/1.jpg": b"\0" * 5000}).read_bytes())
+    at = data.rfind(b"PK\x01\x02")
+    struct.pack_into("<L", data, at + 24, 10)
+    (tmp_path / "lie.zip").write_bytes(data)
+    assert read(tmp_path / "lie.zip") == {"ada/1.jpg": "item_invalid"}
+
+
+def test_methods_that_cost_memory_and_encryption(tmp_path):
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        assert read(archive(tmp_path / "in.zip", {"ada/1.jpg": b"x"}, method)) == {"ada/1.jpg": "item_invalid"}
+    data = bytearray(archive(tmp_path / "in.zip", {"ada/1.jpg": b"x"}).read_bytes())
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "in.zip").write_bytes(data)
+    assert read(tmp_path / "in.zip") == {"ada/1.jpg": "item_invalid"}
+
+
+@pytest.mark.parametrize("is_zip64", [False, True])
+def test_a_list_of_contents_that_is_too_large(tmp_path, monkeypatch, is_zip64):
+    if is_zip64:
+        monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10)
+    path = archive(tmp_path / "in.zip", {f"ada/{number}": b"" for number in range(50)})
+    assert (b"PK\x06\x06" in path.read_bytes()) == is_zip64
+    assert len(read(path)) == 50
+    monkeypatch.setattr(zipped, "MOST_DIRECTORY_BYTES", 1000)
+    with pytest.raises(ImportInvalid, match="list of contents"):
+        open_source(path)
+
+
+def test_damaged_zips(tmp_path):
+    whole = archive(tmp_path / "in.zip", FILES).read_bytes()
+    for cut in (4, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "in.zip").write_bytes(whole[:cut])
+        with pytest.raises(ImportInvalid):
+            open_source(tmp_path / "in.zip")
+    rng = __import__("random").Random(0)
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 8)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        (tmp_path / "in.zip").write_bytes(data)
+        try:
+            read(tmp_path / "in.zip")
+        except ImportInvalid:
+            continue
+
+
+def test_several_files_of_one_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as file:
+        file.writestr("ada/1.jpg", b"1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            file.writestr("ada/1.jpg", b"2")
+    with pytest.raises(ImportInvalid, match="one name"):
+        open_source(tmp_path / "in.zip")
+
+
+def test_what_is_none_of_these(tmp_path):
+    (tmp_path / "x.txt").write_bytes(b"text")
+    for path in (tmp_path / "x.txt", tmp_path / "nothing"):
+        with pytest.raises(ImportInvalid):
+            open_source(path)
+    inner = io.BytesIO()
+    zipfile.ZipFile(inner, "w").close()
+    assert read(archive(tmp_path / "in.zip", {"ada/in.zip": inner.getvalue()})) == {
+        "ada/in.zip": ("ada", inner.getvalue())
+    }
