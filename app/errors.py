@@ -501,6 +501,18 @@ class JobFinished(ArcidError):
     code = "job_finished"
 
 
+class JobUnfinished(ArcidError):
+    """The job has not made its archive yet, or has ended without one."""
+
+    code = "job_unfinished"
+
+
+class ExportGone(ArcidError):
+    """The job's archive is not here: it was deleted a day after the job's end, or lies with another process."""
+
+    code = "export_gone"
+
+
 class JobCancelled(ArcidError):
     """The end of the work that is under way was asked for: it was cancelled, or its process stops."""
 

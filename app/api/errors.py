@@ -46,6 +46,8 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
     errors.JobUnknown: HTTPStatus.NOT_FOUND,
     errors.JobFinished: HTTPStatus.CONFLICT,
+    errors.JobUnfinished: HTTPStatus.CONFLICT,
+    errors.ExportGone: HTTPStatus.GONE,
     errors.ImportInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.ImportFolderForbidden: HTTPStatus.FORBIDDEN,
     errors.ImageNotKept: HTTPStatus.NOT_FOUND,

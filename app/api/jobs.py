@@ -6,6 +6,7 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import StringConstraints
 
@@ -16,7 +17,7 @@ from app.api.openapi import PROBLEM_RESPONSES, body_as
 from app.api.paging import After, Limit, cursor_of
 from app.api.requests import CollectionName, JobRequest
 from app.errors import DatabaseError, JobUnknown
-from app.jobs.values import Job, JobState
+from app.jobs.values import Job, JobState, Kind
 
 router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
 _LOOK_EVERY_S = 0.5
@@ -31,14 +32,14 @@ async def create_job(
     workers: WorkersDependency,
     response: Response,
 ) -> JobSchema:
-    """Ask for long work: an import of photos, or a calibration of the collection by its own faces."""
-    jobs, options = services.jobs, {"face": request.face.value, "flat": request.flat}
+    """Ask for long work: an import of photos, of an archive or of embeddings, an export, or a calibration."""
+    jobs, kind = services.jobs, Kind(request.kind)
     if request.file is not None:
-        made = await workers.run(jobs.import_upload, request.collection, request.file, options)
+        made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
     elif request.path is not None:
-        made = await workers.run(jobs.import_path, request.collection, request.path, options)
+        made = await workers.run(jobs.import_path, kind, request.collection, request.path, request.options())
     else:
-        made = await workers.run(jobs.calibrate, request.collection)
+        made = await workers.run(jobs.export if kind is Kind.EXPORT else jobs.calibrate, request.collection)
     response.headers["Location"] = f"/jobs/{made.job_id}"
     return JobSchema.of(made)
 
@@ -87,6 +88,15 @@ async def list_job_errors(
     """List the items (files, lines) that a job could not do: the first thousand."""
     page = await workers.run(services.jobs.errors, job_id, principal.collections, after=after, limit=limit)
     return JobErrorsPage(errors=[JobErrorSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+
+
+@router.get("/{job_id}/archive", response_class=FileResponse, responses={200: {"content": {"application/zip": {}}}})
+async def get_job_archive(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> FileResponse:
+    """Fetch the archive that an export made, within a day; the audit trail notes it."""
+    job, path = await workers.run(services.jobs.archive, job_id, principal.collections)
+    return FileResponse(path, media_type="application/zip", filename=f"{job.collection}.zip")
 
 
 async def _watched(job_id: JobId, services: ServicesDependency, principal: PrincipalDependency) -> Job:

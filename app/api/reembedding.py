@@ -19,6 +19,7 @@ from app.api.long_work import JobSchema
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit
 from app.api.requests import CollectionPath, NetworkName
+from app.jobs.values import Kind
 
 router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/reembed")
 
@@ -87,5 +88,5 @@ async def discard(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
 ) -> DiscardedSchema:
     """Delete the templates of all networks but the collection's own: after this there is no way back."""
-    await workers.run(services.jobs.require_none, "reembed", collection)
+    await workers.run(services.jobs.require_none, Kind.REEMBED, collection)
     return DiscardedSchema(discarded=await workers.run(services.network_change.discard, collection))

@@ -433,39 +433,64 @@ class IdentifyRequest(_Lookup, _PhotoRequest):
     )
 
 
+_NULL: JsonValue = {"type": "null"}
+_STRING: JsonValue = {"type": "string"}
+_WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
+_LINES_IMPORT: JsonValue = {"const": "import_embeddings"}
+
+
 class JobRequest(_Schema):
-    """Long work on a collection: an import of photos from a ZIP file or a path on the server, or its calibration."""
+    """Long work on a collection: an import (of a file or a path on the server), an export, or its calibration."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"kind": "import", "collection": "staff", "path": "2026/staff.zip"}],
             "oneOf": [
-                _members(kind={"const": "calibrate"}, file={"type": "null"}, path={"type": "null"}),
-                _members("file", kind={"const": "import"}, file={"type": "string"}, path={"type": "null"}),
-                _members("path", kind={"const": "import"}, path={"type": "string"}, file={"type": "null"}),
+                _members(kind={"enum": ["calibrate", "export"]}, file=_NULL, path=_NULL, model=_NULL),
+                _members("file", kind=_WHOLE_IMPORTS, file=_STRING, path=_NULL, model=_NULL),
+                _members("path", kind=_WHOLE_IMPORTS, file=_NULL, path=_STRING, model=_NULL),
+                _members("file", "model", kind=_LINES_IMPORT, file=_STRING, path=_NULL, model=_STRING),
+                _members("path", "model", kind=_LINES_IMPORT, file=_NULL, path=_STRING, model=_STRING),
             ],
         }
     )
 
-    kind: Literal["import", "calibrate"]
+    kind: Literal["import", "import_archive", "import_embeddings", "export", "calibrate"]
     collection: CollectionName = DEFAULT_COLLECTION
-    file: Annotated[Upload | None, Field(description="A ZIP file of person/photo.jpg, or with a CSV at its top.")] = (
-        None
-    )
-    path: Annotated[
-        ServerPath | None, Field(description="A folder, CSV or ZIP in the folder that imports may read on the server.")
+    file: Annotated[
+        Upload | None,
+        Field(
+            description="A ZIP file of person/photo.jpg, or with a CSV at its top; an archive that an export made; "
+            "or embeddings, a JSON object a line."
+        ),
     ] = None
+    path: Annotated[
+        ServerPath | None,
+        Field(description="The same, or a folder or CSV of photos, in the folder that imports may read on the server."),
+    ] = None
+    model: Annotated[NetworkName | None, Field(description="The network that made the embeddings.")] = None
     face: Annotated[FaceChoice, Field(description="Refuse photos with several faces, or take the main one.")] = (
         FaceChoice.ONLY
     )
     flat: Annotated[bool, Field(description="Photos are person.jpg instead of person/photo.jpg.")] = False
+    new_face_ids: Annotated[
+        bool, Field(description="Give an archive's faces new ids, for a copy within one database.")
+    ] = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobRequest":
         given = (self.file is not None) + (self.path is not None)
-        if given != (self.kind == "import"):
+        if given != self.kind.startswith("import"):
             raise ValueError("an import needs either file or path; nothing else takes them")
+        if (self.model is not None) != (self.kind == "import_embeddings"):
+            raise ValueError("an import of embeddings needs the model that made them; nothing else takes it")
         return self
+
+    def options(self) -> dict[str, str | bool | None]:
+        """Return what the kind of import needs to know."""
+        if self.kind == "import":
+            return {"face": self.face.value, "flat": self.flat}
+        return {"new_face_ids": self.new_face_ids} if self.kind == "import_archive" else {"model": self.model}
 
 
 class SearchRequest(_Lookup):

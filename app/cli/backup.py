@@ -35,7 +35,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of the embedded database; no service may run."""
     settings = read_settings()
-    work = open_restore(settings)
+    work = open_restore(settings, database_url(settings))
     if work.database.exists() and not yes:
         typer.confirm(f"Replace {work.database} and all that was enrolled since the backup?", abort=True)
     with progress_bar("restore") as bar:

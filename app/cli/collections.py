@@ -32,13 +32,21 @@ KeepCrops = Annotated[
     bool | None, typer.Option("--keep-crops/--no-keep-crops", help="Store the crops of enrolled faces, encrypted.")
 ]
 
-_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold")
+RetentionDays = Annotated[
+    int | None, typer.Option(min=1, max=36_500, help="Erase people that long after their last enrolment.")
+]
+RequireConsent = Annotated[
+    bool | None, typer.Option("--require-consent/--no-require-consent", help="Enrol nobody without noted consent.")
+]
+
+_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
 _OPTIONS = (
     "is_flip_averaged",
     "enrol_quality",
     "probe_quality",
     *_RESETTABLE,
     "is_crop_kept",
+    "is_consent_required",
     "on_duplicate",
     "on_mismatch",
 )
@@ -60,7 +68,9 @@ def create(  # noqa: PLR0913 - a parameter is an option
     max_fmr: MaxFmr = None,
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
+    retention_days: RetentionDays = None,
     keep_crops: KeepCrops = None,
+    require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
 ) -> None:
@@ -77,7 +87,9 @@ def create(  # noqa: PLR0913 - a parameter is an option
         max_fmr,
         max_fpir,
         threshold,
+        retention_days,
         keep_crops,
+        require_consent,
         on_duplicate,
         on_mismatch,
     )
@@ -99,11 +111,16 @@ def change(  # noqa: PLR0913 - a parameter is an option
     max_fmr: MaxFmr = None,
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
+    retention_days: RetentionDays = None,
     keep_crops: KeepCrops = None,
+    require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
     reset: Annotated[
-        list[str] | None, typer.Option(help="detector, max_fmr, max_fpir, threshold: back to the service's default.")
+        list[str] | None,
+        typer.Option(
+            help="detector, max_fmr, max_fpir, threshold: back to the service's default; retention_days: for ever."
+        ),
     ] = None,
 ) -> None:
     """Change a collection; what is not named stays. Flip and detector are fixed once somebody is enrolled."""
@@ -118,7 +135,9 @@ def change(  # noqa: PLR0913 - a parameter is an option
         max_fmr,
         max_fpir,
         threshold,
+        retention_days,
         keep_crops,
+        require_consent,
         on_duplicate,
         on_mismatch,
     )
@@ -173,4 +192,5 @@ def _described(practice: Practice) -> str:
     crops = ", crops kept" if practice.is_crop_kept else ""
     quality = f"quality from {practice.enrol_quality:g} (enrolment) and {practice.probe_quality:g} (probe)"
     reactions = f"{practice.on_duplicate} duplicates, {practice.on_mismatch} mismatches"
-    return f"{flip}, {quality}, {reactions}{own}{crops}"
+    consent = ", only with consent" if practice.is_consent_required else ""
+    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}"

@@ -10,7 +10,7 @@ from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.factory.portable import open_archive_import, open_embeddings_import, open_export
-from app.factory.services import DEFAULT_COLLECTION, open_database
+from app.factory.services import DEFAULT_COLLECTION, open_database, open_packs
 
 
 def export(
@@ -23,7 +23,7 @@ def export(
         database.occupy()
         database.require_current()
         with progress_bar("export") as bar:
-            done = open_export(settings, database).write(collection, file, bar)
+            done = open_export(open_packs(settings), database).write(collection, file, bar)
     _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
 
 
@@ -42,7 +42,7 @@ def import_archive(
         database.occupy()
         database.require_current()
         with progress_bar("import") as bar:
-            work = open_archive_import(settings, database)
+            work = open_archive_import(open_packs(settings), database)
             done = work.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
     _print(f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there")
 

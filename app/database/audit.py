@@ -52,6 +52,7 @@ class Action(StrEnum):
     JOB_CREATED = "job.created"
     JOB_CANCELLED = "job.cancelled"
     JOB_FINISHED = "job.finished"
+    JOB_DOWNLOADED = "job.downloaded"
     DATABASE_BACKED_UP = "database.backed_up"
     DATABASE_RESTORED = "database.restored"
     DATA_KEY_CREATED = "data_key.created"

@@ -1,14 +1,19 @@
 """Settings in, long work out: the kinds of jobs, and the thread that does them."""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from app.config import Settings
 from app.database.connection import Database
+from app.factory.portable import open_archive_import, open_embeddings_import, open_export
 from app.identities.values import Person
+from app.inference.packs import Packs
+from app.jobs.embeddings import EmbeddingsImported
+from app.jobs.importing import Imported
 from app.jobs.leases import Leases
 from app.jobs.opening import open_source
 from app.jobs.photos import Added, PhotoImport
@@ -16,7 +21,8 @@ from app.jobs.progress import Parameters, Progress, Result, Work
 from app.jobs.runner import JobRunner
 from app.jobs.service import JobService, importable
 from app.jobs.store import JobStore
-from app.jobs.uploads import Uploads
+from app.jobs.uploads import KEPT, Uploads
+from app.jobs.values import Kind
 from app.recognition.bulk import BulkEnrolment
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
@@ -63,18 +69,66 @@ def open_uploads(settings: Settings, store: JobStore) -> Uploads:
 
 def import_work(settings: Settings, database: Database, enrolment: EnrolmentService, gallery: Gallery) -> Work:
     """Return the kind of job that imports photos."""
-    uploads = open_uploads(settings, JobStore(database.engine))
-    root = settings.jobs.import_dir
+    sent = _sent(settings, database)
 
     def work(parameters: Parameters, progress: Progress) -> Result:
         bulk = BulkEnrolment(enrolment, gallery, parameters["collection"], FaceChoice(parameters["face"]))
-        upload = parameters.get("upload")
-        path = uploads.path(upload) if upload else importable(root, parameters["path"])
-        inside = None if upload else root
-        with open_source(path, is_flat=parameters["flat"], inside=inside) as source:
+        inside = None if parameters.get("upload") else settings.jobs.import_dir
+        with open_source(sent(parameters), is_flat=parameters["flat"], inside=inside) as source:
             return photo_import(settings, bulk, is_polite=True).run(source, progress)
 
     return work
+
+
+def portable_work(settings: Settings, packs: Packs, database: Database, gallery: Gallery) -> Mapping[str, Work]:
+    """Return the kinds of jobs by which galleries leave and come; what came is found at once."""
+    sent, uploads = _sent(settings, database), open_uploads(settings, JobStore(database.engine))
+
+    def export(parameters: Parameters, progress: Progress) -> Result:
+        path = uploads.archive(parameters["archive"])
+        done = open_export(packs, database).write(parameters["collection"], path, progress)
+        return {"faces": done.faces, "identities": done.identities, "revision": done.collection.revision}
+
+    def archive(parameters: Parameters, progress: Progress) -> Result:
+        work = open_archive_import(packs, database, gallery.catch_up)
+        into, is_copy = parameters["collection"], parameters["new_face_ids"]
+        return _told(work.run(sent(parameters), progress, collection=into, has_new_face_ids=is_copy))
+
+    def embeddings(parameters: Parameters, progress: Progress) -> Result:
+        work = open_embeddings_import(database, gallery.catch_up)
+        into, model = parameters["collection"], parameters["model"]
+        return _told(work.run(sent(parameters), progress, collection=into, model=model))
+
+    return {
+        Kind.EXPORT.value: export,
+        Kind.IMPORT_ARCHIVE.value: archive,
+        Kind.IMPORT_EMBEDDINGS.value: embeddings,
+    }
+
+
+def _told(done: Imported | EmbeddingsImported) -> Result:
+    return {name: value for name, value in asdict(done).items() if name != "collection"}
+
+
+def _sent(settings: Settings, database: Database) -> Callable[[Parameters], Path]:
+    """Return what tells where that lies which a job should import."""
+    uploads = open_uploads(settings, JobStore(database.engine))
+
+    def path(parameters: Parameters) -> Path:
+        upload = parameters.get("upload")
+        return uploads.path(upload) if upload else importable(settings.jobs.import_dir, parameters["path"])
+
+    return path
+
+
+def exports_of(database: Database) -> Callable[[str], bool]:
+    """Return what tells whether archives of a collection may still lie in data folders."""
+    store = JobStore(database.engine)
+
+    def has_exports(collection: str) -> bool:
+        return store.has_ended_since(Kind.EXPORT.value, collection, datetime.now(UTC) - KEPT)
+
+    return has_exports
 
 
 def open_jobs(settings: Settings, database: Database, gallery: Gallery, kinds: Mapping[str, Work]) -> JobService:

@@ -6,11 +6,11 @@ from app.config import Settings, shipped
 from app.database.connection import Database
 from app.database.sqlite_files import sqlite_file
 from app.errors import NetworkError
-from app.factory.services import database_url, open_packs
 from app.identities.bulk import Incoming
 from app.identities.store import IdentityStore
 from app.identities.transfer import Outgoing
 from app.identities.values import Collection
+from app.inference.packs import Packs
 from app.jobs.embeddings import EmbeddingsImport
 from app.jobs.exporting import Export
 from app.jobs.importing import ArchiveImport
@@ -23,9 +23,9 @@ def nobody_waits(_collection: Collection, _revision: int) -> None:
     """Bring no index forward: for commands, after which services follow by themselves."""
 
 
-def open_export(settings: Settings, database: Database) -> Export:
+def open_export(packs: Packs, database: Database) -> Export:
     """Return what exports collections of a database."""
-    known = networks_of(settings)
+    known = networks_of(packs)
 
     def network_of(model: str) -> str | None:
         found = known(model)
@@ -34,10 +34,10 @@ def open_export(settings: Settings, database: Database) -> Export:
     return Export(Outgoing(database.engine, database.vault), network_of)
 
 
-def open_archive_import(settings: Settings, database: Database, catch_up: CatchUp = nobody_waits) -> ArchiveImport:
+def open_archive_import(packs: Packs, database: Database, catch_up: CatchUp = nobody_waits) -> ArchiveImport:
     """Return what imports archives into a database; `catch_up` is the gallery's where there is one."""
     store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
-    return ArchiveImport(store, incoming, networks_of=networks_of(settings), catch_up=catch_up)
+    return ArchiveImport(store, incoming, networks_of=networks_of(packs), catch_up=catch_up)
 
 
 def open_embeddings_import(database: Database, catch_up: CatchUp = nobody_waits) -> EmbeddingsImport:
@@ -46,14 +46,13 @@ def open_embeddings_import(database: Database, catch_up: CatchUp = nobody_waits)
     return EmbeddingsImport(store, incoming, catch_up=catch_up)
 
 
-def open_restore(settings: Settings) -> Restore:
-    """Return what restores the embedded database; raises BackupImpossible for another one."""
-    return Restore(sqlite_file(database_url(settings)), settings.data_dir, shipped("migrations"))
+def open_restore(settings: Settings, url: str) -> Restore:
+    """Return what restores the embedded database at a URL; raises BackupImpossible for another one."""
+    return Restore(sqlite_file(url), settings.data_dir, shipped("migrations"))
 
 
-def networks_of(settings: Settings) -> Callable[[str], frozenset[str]]:
+def networks_of(packs: Packs) -> Callable[[str], frozenset[str]]:
     """Return what tells the SHA-256 of all network files that are known here under a model's name."""
-    packs = open_packs(settings)
 
     def known(model: str) -> frozenset[str]:
         found = set()

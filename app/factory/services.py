@@ -18,7 +18,7 @@ from app.embedding import Embedder
 from app.errors import SettingsInvalid
 from app.factory.batching import batching_of
 from app.factory.calibrating import calibration_work
-from app.factory.jobs import import_work, open_jobs
+from app.factory.jobs import exports_of, import_work, open_jobs, portable_work
 from app.factory.keys import VaultSealer, read_master
 from app.factory.networks import detector_of, embedder_of
 from app.factory.projections import Projections
@@ -39,6 +39,7 @@ from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
 from app.jobs.service import JobService
+from app.jobs.values import Kind
 from app.recognition.analysis import Analysis
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.comparison import ComparisonService
@@ -244,13 +245,14 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     enrolment = EnrolmentService(analysis_of, gallery, policy_of, crops=crops)
     identification = IdentificationService(analysis_of, gallery, policy_of)
     people = PeopleService(gallery, listing, Editing(database.engine))
-    erasure = ErasureService(gallery, scrubber)
+    erasure = ErasureService(gallery, scrubber, exports_of(database))
     roster = Roster(database.engine)
     network_change = open_network_change(settings, database, gallery, serving, crops)
     kinds = {
-        "import": import_work(settings, database, enrolment, gallery),
-        "calibrate": calibration_work(settings, packs, serving, store),
-        "reembed": reembed_work(network_change),
+        Kind.IMPORT.value: import_work(settings, database, enrolment, gallery),
+        Kind.CALIBRATE.value: calibration_work(settings, packs, serving, store),
+        Kind.REEMBED.value: reembed_work(network_change),
+        **portable_work(settings, packs, database, gallery),
     }
     jobs = open_jobs(settings, database, gallery, kinds)
     jobs.runner.start()

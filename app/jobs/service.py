@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from app.errors import ImportFolderForbidden, ImportInvalid, JobUnderWay
+from app.errors import (
+    CollectionUnknown,
+    ExportGone,
+    ImportFolderForbidden,
+    ImportInvalid,
+    JobUnderWay,
+    JobUnfinished,
+)
 from app.identities.records import Page
+from app.jobs.archive_reader import open_archive
 from app.jobs.opening import open_source
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
 from app.jobs.uploads import Uploads
-from app.jobs.values import Job, JobState, NewJob, Refusal
+from app.jobs.values import Job, JobState, Kind, NewJob, Refusal
 
 Collections = AnyOf[str] | None
 """Of which collections jobs are seen; None: of all and of none."""
@@ -37,39 +45,68 @@ class JobService:
         self._require = require
         self._import_dir = import_dir
 
-    def import_upload(self, collection: str, data: bytes, options: Mapping[str, Any]) -> Job:
-        """Import the photos of a ZIP file; raises ImportInvalid, CollectionUnknown, ModelMismatch, Overloaded."""
-        self._require(collection)
+    def import_upload(self, kind: Kind, collection: str, data: bytes, options: Mapping[str, Any]) -> Job:
+        """Import what was sent along: photos as a ZIP file, an archive, or lines of embeddings.
+
+        Raises ImportInvalid, ArchiveRefused's children, CollectionUnknown (an archive brings its own), ModelMismatch,
+        Overloaded.
+        """
+        self._require_target(kind, collection)
         job_id = str(uuid4())
         path = self._uploads.keep(job_id, data)
         try:
-            _require_zip(data)
-            with open_source(path, is_flat=bool(options.get("flat"))):
-                """Whatever is wrong with it as a whole is said now."""
-            return self._create(job_id, "import", collection, {**options, "upload": job_id})
+            _look(kind, path, data, is_flat=bool(options.get("flat")))
+            return self._create(job_id, kind, collection, {**options, "upload": job_id})
         except BaseException:
             self._uploads.drop(job_id)
             raise
 
-    def import_path(self, collection: str, path: str, options: Mapping[str, Any]) -> Job:
+    def import_path(self, kind: Kind, collection: str, path: str, options: Mapping[str, Any]) -> Job:
         """Import what lies at a path in the folder that may be read; raises as above, and ImportFolderForbidden."""
+        self._require_target(kind, collection)
+        found = importable(self._import_dir, path)
+        if kind is not Kind.IMPORT and not found.is_file():
+            raise ImportInvalid("what is imported there is one file, and the path is of a folder")
+        return self._create(str(uuid4()), kind, collection, {**options, "path": path})
+
+    def export(self, collection: str) -> Job:
+        """Write a collection to an archive that can be fetched for a day; raises CollectionUnknown, Overloaded."""
         self._require(collection)
-        importable(self._import_dir, path)
-        return self._create(str(uuid4()), "import", collection, {**options, "path": path})
+        job_id = str(uuid4())
+        return self._create(job_id, Kind.EXPORT, collection, {"archive": job_id})
+
+    def archive(self, job_id: str, collections: Collections) -> tuple[Job, Path]:
+        """Return an export and where its archive lies, and note that it is given out.
+
+        Raises JobUnknown, JobUnfinished, and ExportGone where there is none, or none in this data folder.
+        """
+        job = self._store.get(job_id, collections)
+        if job.kind != Kind.EXPORT.value:
+            raise ExportGone("the job is no export: it made no archive")
+        if job.state is not JobState.SUCCEEDED:
+            raise JobUnfinished(f"the export is {job.state.value}: there is no archive")
+        path = self._uploads.archive(job_id)
+        if not path.is_file():
+            raise ExportGone(
+                "the archive is not here: it is deleted a day after the job's end, and lies in the data folder of the "
+                "process that wrote it; export again"
+            )
+        self._store.note_download(job)
+        return job, path
 
     def calibrate(self, collection: str) -> Job:
         """Calibrate a collection from its own faces; raises CollectionUnknown, ModelMismatch, Overloaded."""
         self._require(collection)
-        return self._create(str(uuid4()), "calibrate", collection, {})
+        return self._create(str(uuid4()), Kind.CALIBRATE, collection, {})
 
     def reembed(self, collection: str, options: Mapping[str, Any]) -> Job:
         """Embed a collection by another network, wherever there is time; raises JobUnderWay, Overloaded."""
-        self.require_none("reembed", collection)
-        return self._create(str(uuid4()), "reembed", collection, options, is_local=False)
+        self.require_none(Kind.REEMBED, collection)
+        return self._create(str(uuid4()), Kind.REEMBED, collection, options, is_local=False)
 
-    def require_none(self, kind: str, collection: str) -> None:
+    def require_none(self, kind: Kind, collection: str) -> None:
         """Raise JobUnderWay while a job of a kind waits or runs for a collection."""
-        if (job_id := self._store.under_way(kind, collection)) is not None:
+        if (job_id := self._store.under_way(kind.value, collection)) is not None:
             raise JobUnderWay(
                 f"the job {job_id} is under way for collection {collection!r}: wait for its end or cancel it"
             )
@@ -93,12 +130,21 @@ class JobService:
             self._uploads.drop(job_id)
         return job
 
+    def _require_target(self, kind: Kind, collection: str) -> None:
+        try:
+            self._require(collection)
+        except CollectionUnknown:
+            if kind is not Kind.IMPORT_ARCHIVE:
+                raise
+
     def _create(
-        self, job_id: str, kind: str, collection: str, parameters: Mapping[str, Any], *, is_local: bool = True
+        self, job_id: str, kind: Kind, collection: str, parameters: Mapping[str, Any], *, is_local: bool = True
     ) -> Job:
         said = {"collection": collection, **parameters}
         # What reads or writes files stays with the data folder of the process that was asked.
-        job = self._store.create(NewJob(job_id, kind, collection, said, self._uploads.place() if is_local else None))
+        job = self._store.create(
+            NewJob(job_id, kind.value, collection, said, self._uploads.place() if is_local else None)
+        )
         self.runner.wake()
         return job
 
@@ -121,6 +167,13 @@ def importable(import_dir: Path | None, path: str) -> Path:
     return found
 
 
-def _require_zip(data: bytes) -> None:
-    if not data.startswith(b"PK"):
-        raise ImportInvalid("the file is no ZIP; a list alone has no photos: send a ZIP that holds both")
+def _look(kind: Kind, path: Path, data: bytes, *, is_flat: bool) -> None:
+    """Say at once whatever is wrong with an upload as a whole."""
+    if kind is Kind.IMPORT_ARCHIVE:
+        with open_archive(path):
+            return
+    if kind is Kind.IMPORT:
+        if not data.startswith(b"PK"):
+            raise ImportInvalid("the file is no ZIP; a list alone has no photos: send a ZIP that holds both")
+        with open_source(path, is_flat=is_flat):
+            return

@@ -121,6 +121,28 @@ class JobStore:
         with Session(self._reading) as session:
             return session.scalar(query.limit(1))
 
+    def has_ended_since(self, kind: str, collection: str, since: datetime) -> bool:
+        """Say whether a job of a kind has succeeded for a collection since then."""
+        query = select(JobTable.id).where(
+            JobTable.state == JobState.SUCCEEDED.value,
+            JobTable.kind == kind,
+            JobTable.collection == collection,
+            JobTable.finished_at >= since,
+        )
+        with Session(self._reading) as session:
+            return session.scalar(query.limit(1)) is not None
+
+    def note_download(self, job: Job) -> None:
+        """Write into the audit trail that what a job made was given out."""
+        with Session(self._writing) as session, session.begin():
+            audit.append(
+                session,
+                Action.JOB_DOWNLOADED,
+                collection=job.collection,
+                subject=job.job_id,
+                detail={"kind": job.kind},
+            )
+
     def unfinished(self) -> set[str]:
         """Return the ids of the jobs that wait or run."""
         with Session(self._reading) as session:

@@ -1,18 +1,21 @@
-"""What was sent along with a job, in the data folder until the job has ended."""
+"""The files of jobs in the data folder: what was sent along, until it has ended; what an export wrote, for a day."""
 
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 _PLACE = "place"
 _NEW_S = 3600.0  # a file comes before its job
+KEPT = timedelta(days=1)
+"""How long the archive of an export can be fetched."""
 
 
 class Uploads:
-    """One file for each job. They lie on this machine alone: see `place`."""
+    """At most one file of each kind for a job. They lie on this machine alone: see `place`."""
 
     def __init__(self, folder: Path, unfinished: Callable[[], set[str]]) -> None:
         """`unfinished` tells the ids of the jobs that may still need their file."""
@@ -37,6 +40,11 @@ class Uploads:
         """Return where the file of a job lies, or would."""
         return self._folder / f"{job_id}.upload"
 
+    def archive(self, job_id: str) -> Path:
+        """Return where the archive that a job makes lies, or will; the folder is there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{job_id}.archive"
+
     def keep(self, job_id: str, data: bytes) -> Path:
         """Write the file of a job that is about to be made."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +60,11 @@ class Uploads:
         self.path(job_id).unlink(missing_ok=True)
 
     def tidy(self, job_id: str | None = None) -> None:
-        """Delete the file of a job that has ended; without one, of all that have, and that nobody had deleted."""
+        """Delete what was sent along with a job that has ended.
+
+        Without a job: with all that have ended, and the archives that are older than `KEPT`, with what a process that
+        died left of one.
+        """
         if job_id is not None:
             self.drop(job_id)
             return
@@ -60,3 +72,8 @@ class Uploads:
         old = {path.stem for path in self._folder.glob("*.upload") if path.stat().st_mtime < latest}
         for each in old - self._unfinished():
             self.drop(each)
+        oldest = time.time() - KEPT.total_seconds()
+        for path in (*self._folder.glob("*.archive"), *self._folder.glob(".*.archive-*")):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()

@@ -1,6 +1,6 @@
 """Erasing people, and the receipt that says what was removed where and what is left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,10 @@ REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECO
 BACKUPS = ("backups", "copies of the database or the data folder that were made before, outside this service")
 ENGINE = ("milvus", "the engine's own files, until it compacts them")
 DEAD_ROWS = ("database", "dead rows and PostgreSQL's own log, until `arcid db vacuum-erased` and its archives' end")
+EXPORTS = (
+    "exports",
+    "archives that jobs made within a day, after which they are deleted; and those that were fetched",
+)
 LOG_PENDING = ("write-ahead log", "another process reads; it is emptied in the background, seconds later")
 FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot deletes it")
 
@@ -38,9 +42,13 @@ class Receipt:
 class ErasureService:
     """Raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
 
-    def __init__(self, gallery: Gallery, scrubber: Scrubber) -> None:
+    def __init__(
+        self, gallery: Gallery, scrubber: Scrubber, has_exports: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """`has_exports` tells whether archives of a collection may still lie in data folders."""
         self._gallery = gallery
         self._scrubber = scrubber
+        self._has_exports = has_exports
 
     def identity(self, collection: str, identity_id: str) -> Receipt:
         """Erase a person: see `Gallery.remove_identity`."""
@@ -69,6 +77,8 @@ class ErasureService:
             left.append(DEAD_ROWS)
         if erased.index_kind == ENGINE[0]:
             left.append(ENGINE)
+        if self._has_exports(collection):
+            left.append(EXPORTS)
         return Receipt(
             collection=collection,
             identity_id=removed.identity_id,

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import threading
 import zipfile
 from contextlib import contextmanager, suppress
@@ -12,9 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.access.store import KeyStore
+from app.access.trail import Trail
 from app.access.values import NewKey, Scope
 from app.cli.serve import configured_server
 from app.factory.services import open_services
+from app.jobs.store import JobStore
+from app.jobs.values import NewJob
 from app.main import create_app
 from tests.api.fakes import HOST, answer, request
 from tests.api.test_errors import expect
@@ -104,6 +108,10 @@ def test_what_is_refused_at_once(client):
         {"kind": "import", "path": "a", "file": "AAAA"},
         {"kind": "calibrate", "path": "a"},
         {"kind": "x"},
+        {"kind": "export", "file": "AAAA"},
+        {"kind": "import_archive"},
+        {"kind": "import_embeddings", "file": "AAAA"},
+        {"kind": "import", "file": "AAAA", "model": "sface"},
     ):
         expect(client.post("/jobs", json=body), 422, "request_invalid")
     answer = client.post("/jobs", data={"kind": "import", "collection": "nobody"}, files={"file": zipped({})})
@@ -112,6 +120,88 @@ def test_what_is_refused_at_once(client):
         expect(client.get(f"/jobs/nothing{path}"), 404, "job_unknown")
     expect(client.post("/jobs/nothing/cancel"), 404, "job_unknown")
     assert uploads(client) == []
+
+
+def test_a_gallery_leaves_and_comes_back_elsewhere(client, root, faces_of):
+    assert client.post("/collections", json={"name": "leaving"}).status_code == 201
+    for name, place in (("stanley", 3), ("kevin", 4)):
+        fields = {"identity_id": name, "collection": "leaving"}
+        assert client.post("/enroll", files={"photos": faces_of[place]}, data=fields).status_code == 200
+    made = client.post("/jobs", json={"kind": "export", "collection": "leaving"}).json()
+    done = ended(client, made["job_id"])
+    assert (done["state"], done["result"]["faces"], done["result"]["identities"]) == ("succeeded", 2, 2), done
+    got = client.get(f"/jobs/{made['job_id']}/archive")
+    assert (got.status_code, got.headers["content-type"]) == (200, "application/zip")
+    assert got.headers["content-disposition"] == 'attachment; filename="leaving.zip"'
+    trail = [each.entry for each in Trail(client.app.state.services.database.engine).lines()]
+    assert [each.action for each in trail if each.subject == made["job_id"]][-1] == "job.downloaded"
+
+    receipt = client.delete("/collections/leaving/identities/kevin").json()
+    assert "exports" in {each["where"] for each in receipt["left"]}
+
+    fields = {"kind": "import_archive", "collection": "arrived", "new_face_ids": "true"}
+    sent = client.post("/jobs", data=fields, files={"file": got.content})
+    assert sent.status_code == 202, sent.text
+    done = ended(client, sent.json()["job_id"])
+    assert done["result"] == {"faces": 2, "identities": 2, "skipped": 0}, done
+    fields = {"collection": "arrived"}
+    found = client.post("/identify", files={"photo": faces_of[4]}, data=fields).json()["faces"][0]
+    assert found["candidates"][0]["identity_id"] == "kevin"
+
+    (root / "leaving.zip").write_bytes(got.content)
+    body = {"kind": "import_archive", "collection": "arrived", "path": "leaving.zip", "new_face_ids": True}
+    done = ended(client, client.post("/jobs", json=body).json()["job_id"])
+    assert done["result"] == {"faces": 0, "identities": 0, "skipped": 2}, done
+    eventually(lambda: not uploads(client))
+
+
+def test_embeddings_that_were_made_elsewhere(client, faces_of):
+    answer = client.post("/embed", files={"photo": faces_of[5]}).json()
+    (embedded,) = answer["faces"]
+    lines = [
+        {"identity_id": "creed", "embedding": embedded["embedding"]},
+        {"identity_id": "creed", "embedding": [1, 2]},
+    ]
+    data = "\n".join(map(json.dumps, lines)).encode()
+    fields = {"kind": "import_embeddings", "model": answer["model"]}
+    done = ended(client, client.post("/jobs", data=fields, files={"file": data}).json()["job_id"])
+    assert done["result"] == {"faces": 1, "identities": 1, "skipped": 0, "refused": 1}, done
+    (error,) = client.get(f"/jobs/{done['job_id']}/errors").json()["errors"]
+    assert (error["item"], error["code"]) == ("line 2", "embedding_invalid")
+    found = client.post("/identify", files={"photo": faces_of[5]}).json()["faces"][0]
+    assert found["candidates"][0]["identity_id"] == "creed"
+    other = client.post("/jobs", data={"kind": "import_embeddings", "model": "other"}, files={"file": data}).json()
+    assert ended(client, other["job_id"])["failure"]["code"] == "model_mismatch"
+
+
+def test_an_archive_that_is_none_or_gone(client, root):
+    for content in (b"no archive", zipped({"x": b"y"})):
+        answer = client.post("/jobs", data={"kind": "import_archive"}, files={"file": content})
+        expect(answer, 422, "archive_invalid")
+    (root / "folder").mkdir()
+    body = {"kind": "import_embeddings", "model": "sface", "path": "folder"}
+    expect(client.post("/jobs", json=body), 422, "import_invalid")
+    expect(client.post("/jobs", json={"kind": "export", "collection": "nobody"}), 404, "collection_unknown")
+    expect(client.get("/jobs/nothing/archive"), 404, "job_unknown")
+    calibration = client.post("/jobs", json={"kind": "calibrate"}).json()
+    expect(client.get(f"/jobs/{calibration['job_id']}/archive"), 410, "export_gone")
+    made = client.post("/jobs", json={"kind": "export"}).json()
+    ended(client, made["job_id"])
+    jobs = client.app.state.services.jobs
+    path = jobs._uploads.archive(made["job_id"])
+    half = path.with_name(f".{path.name}-left")
+    half.write_bytes(b"half")
+    jobs._uploads.tidy()
+    assert path.stat().st_mode & 0o077 == 0
+    for old in (path, half):
+        os.utime(old, (0, 0))
+    jobs._uploads.tidy()
+    assert not path.exists()
+    assert not half.exists()
+    expect(client.get(f"/jobs/{made['job_id']}/archive"), 410, "export_gone")
+    store = JobStore(client.app.state.services.database.engine)
+    store.create(NewJob("waiting", "export", "default", {}, place="elsewhere"))
+    expect(client.get("/jobs/waiting/archive"), 409, "job_unfinished")
 
 
 def test_a_calibration_that_cannot_be(client):

@@ -124,6 +124,7 @@ ALLOWED = {
     ("POST", "/jobs/{job_id}/cancel"): {Scope.MANAGE},
     ("GET", "/jobs/{job_id}/errors"): {Scope.MANAGE},
     ("GET", "/jobs/{job_id}/events"): {Scope.MANAGE},
+    ("GET", "/jobs/{job_id}/archive"): {Scope.MANAGE},
     ("POST", "/api/v1/recognition/recognize"): {Scope.RECOGNISE},
     ("POST", "/api/v1/recognition/faces/{image_id}/verify"): {Scope.RECOGNISE},
     ("POST", "/api/v1/recognition/embeddings/recognize"): {Scope.RECOGNISE},

@@ -226,3 +226,14 @@ def test_crops_are_not_kept_without_encryption(arcid, tiny):
     arcid("collections", "create", "people")
     assert isinstance(arcid("collections", "set", "people", "--keep-crops").exception, EncryptionRequired)
     assert practice_of("people") == Practice()
+
+
+def test_people_are_kept_for_so_long_and_only_with_consent(arcid, tiny):
+    assert arcid("collections", "create", "people", "--retention-days", "30", "--require-consent").exit_code == 0
+    out = arcid("collections", "list").stdout
+    assert "retention_days 30" in out
+    assert "only with consent" in out
+    changed = arcid("collections", "set", "people", "--reset", "retention_days", "--no-require-consent").stdout
+    assert "retention_days" not in changed
+    assert "consent" not in changed
+    assert arcid("collections", "create", "other", "--retention-days", "0").exit_code == 2
