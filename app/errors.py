@@ -507,6 +507,12 @@ class JobUnfinished(ArcidError):
     code = "job_unfinished"
 
 
+class ArchiveUnknown(ArcidError):
+    """The job is of a kind that makes no archive."""
+
+    code = "archive_unknown"
+
+
 class ExportGone(ArcidError):
     """The job's archive is not here: it was deleted a day after the job's end, or lies with another process."""
 

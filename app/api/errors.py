@@ -45,6 +45,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.FaceUnknown: HTTPStatus.NOT_FOUND,
     errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
     errors.JobUnknown: HTTPStatus.NOT_FOUND,
+    errors.ArchiveUnknown: HTTPStatus.NOT_FOUND,
     errors.JobFinished: HTTPStatus.CONFLICT,
     errors.JobUnfinished: HTTPStatus.CONFLICT,
     errors.ExportGone: HTTPStatus.GONE,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -13,7 +13,7 @@ from pydantic import StringConstraints
 from app.api.body import body_of
 from app.api.dependencies import AdmissionDependency, PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.long_work import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
-from app.api.openapi import PROBLEM_RESPONSES, body_as
+from app.api.openapi import PROBLEM_RESPONSES, body_as, problem_response
 from app.api.paging import After, Limit, cursor_of
 from app.api.requests import CollectionName, JobRequest
 from app.errors import DatabaseError, JobUnknown
@@ -21,6 +21,10 @@ from app.jobs.values import Job, JobState, Kind
 
 router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
 _LOOK_EVERY_S = 0.5
+_ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {}}},
+    410: problem_response("The archive is deleted, or lies with another process."),
+}
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
 
@@ -90,7 +94,7 @@ async def list_job_errors(
     return JobErrorsPage(errors=[JobErrorSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
 
 
-@router.get("/{job_id}/archive", response_class=FileResponse, responses={200: {"content": {"application/zip": {}}}})
+@router.get("/{job_id}/archive", response_class=FileResponse, responses=_ARCHIVE)
 async def get_job_archive(
     job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
 ) -> FileResponse:

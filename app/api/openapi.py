@@ -48,12 +48,15 @@ _SECURITY_SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same, as a header."},
 }
 
+
+def problem_response(description: str) -> dict[str, Any]:
+    """Return what a route says of one kind of error."""
+    schema = {"$ref": _REF.format(model=ProblemSchema.__name__)}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+
+
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model=ProblemSchema.__name__)}}},
-    }
-    for status, description in _PROBLEMS.items()
+    status: problem_response(description) for status, description in _PROBLEMS.items()
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.errors import (
+    ArchiveUnknown,
     CollectionUnknown,
     ExportGone,
     ImportFolderForbidden,
@@ -78,11 +79,12 @@ class JobService:
     def archive(self, job_id: str, collections: Collections) -> tuple[Job, Path]:
         """Return an export and where its archive lies, and note that it is given out.
 
-        Raises JobUnknown, JobUnfinished, and ExportGone where there is none, or none in this data folder.
+        Raises JobUnknown, ArchiveUnknown for other kinds, JobUnfinished before, and ExportGone where the archive is
+        deleted or not in this data folder.
         """
         job = self._store.get(job_id, collections)
         if job.kind != Kind.EXPORT.value:
-            raise ExportGone("the job is no export: it made no archive")
+            raise ArchiveUnknown("the job is no export: it makes no archive")
         if job.state is not JobState.SUCCEEDED:
             raise JobUnfinished(f"the export is {job.state.value}: there is no archive")
         path = self._uploads.archive(job_id)

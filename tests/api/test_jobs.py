@@ -184,7 +184,7 @@ def test_an_archive_that_is_none_or_gone(client, root):
     expect(client.post("/jobs", json={"kind": "export", "collection": "nobody"}), 404, "collection_unknown")
     expect(client.get("/jobs/nothing/archive"), 404, "job_unknown")
     calibration = client.post("/jobs", json={"kind": "calibrate"}).json()
-    expect(client.get(f"/jobs/{calibration['job_id']}/archive"), 410, "export_gone")
+    expect(client.get(f"/jobs/{calibration['job_id']}/archive"), 404, "archive_unknown")
     made = client.post("/jobs", json={"kind": "export"}).json()
     ended(client, made["job_id"])
     jobs = client.app.state.services.jobs
