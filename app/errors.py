@@ -658,3 +658,34 @@ class EvaluationInvalid(ArcidError):
     """A pairs file, a set or a folder of an evaluation is not what it must be."""
 
     code = "evaluation_invalid"
+
+
+# Training
+
+
+class TrainingError(ArcidError):
+    """Something about a training run that its operator can mend."""
+
+
+class TrainingUnavailable(TrainingError):
+    """The libraries for training are not installed, or the device that was asked for is not there."""
+
+    code = "training_unavailable"
+
+
+class TrainingInvalid(TrainingError):
+    """A configuration, a data set or a folder of a run is not what it must be."""
+
+    code = "training_invalid"
+
+
+class CheckpointMismatch(TrainingError):
+    """A run cannot go on from its checkpoint: it was made with another configuration, other data or other processes."""
+
+    code = "checkpoint_mismatch"
+
+
+class TrainingDiverged(TrainingError):
+    """The loss is no number any more: the learning rate or the scale is too high."""
+
+    code = "training_diverged"
