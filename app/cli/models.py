@@ -11,8 +11,11 @@ from app.cli.output import show
 from app.config import read_settings
 from app.errors import NetworkError
 from app.factory.services import open_packs
+from app.recognition.calibration import read_calibration
 
 cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
+
+AcceptLicense = Annotated[bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")]
 
 
 @cli.command("list")
@@ -32,9 +35,7 @@ def list_packs() -> None:
 def pull(
     names: Annotated[list[str], typer.Argument(help="Packs to pull, with the detectors that they need.")],
     *,
-    accept_license: Annotated[
-        bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")
-    ] = False,
+    accept_license: AcceptLicense = False,
     again: Annotated[bool, typer.Option("--again", help="Pull even what is here already.")] = False,
 ) -> None:
     """Download packs, check their hashes, convert them for ONNX Runtime."""
@@ -70,7 +71,13 @@ def verify() -> None:
 
 
 @cli.command()
-def add(folder: Annotated[Path, typer.Argument(help="Folder with a manifest.toml and its ONNX files.")]) -> None:
+def add(
+    folder: Annotated[Path, typer.Argument(help="Folder with a manifest.toml, its ONNX files and calibrations/.")],
+    *,
+    accept_license: AcceptLicense = False,
+) -> None:
     """Add a local folder of ONNX files as a pack, under the folder's name."""
-    manifest = open_packs(read_settings()).add(folder.resolve())
+    for path in (folder / "calibrations").glob("*.json"):
+        read_calibration(path)  # a damaged one is found now, not by the first request
+    manifest = open_packs(read_settings()).add(folder.resolve(), is_licence_accepted=accept_license)
     Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)

@@ -86,7 +86,10 @@ def open_serving(
 def open_calibrations(
     settings: Settings, packs: Packs, network: Served | None = None, detector: str | None = None
 ) -> Calibrations:
-    """Return the calibrations of a network with a detector; without them, those of ARCID_PACK."""
+    """Return the calibrations of a network with a detector; without them, those of ARCID_PACK.
+
+    An added pack brings its own, those of the others ship with ArcID.
+    """
     origin = calibration_origin(settings, packs, network=network, detector=detector, is_flip_averaged=True)
 
     def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - all that it is for
@@ -94,7 +97,8 @@ def open_calibrations(
             network_sha256=origin.network_sha256, detector=origin.detector, is_flip_averaged=is_flip_averaged
         )
 
-    return Calibrations(shipped("models") / "calibrations", settings.data_dir / "calibrations", name_for)
+    added = packs.calibrations_of(packs.manifest(network.pack if network else settings.pack))
+    return Calibrations(added or shipped("models") / "calibrations", settings.data_dir / "calibrations", name_for)
 
 
 def calibration_origin(

@@ -12,6 +12,7 @@ from app.inference.archives import check_sha256, fetched, read_member
 from app.inference.manifest import File, Manifest, read_manifest
 
 _RECORD = "pulled.json"  # beside the files of a pack: the SHA-256 of each as converted here
+_CALIBRATIONS = "calibrations"  # folder of an added pack
 
 
 class Packs:
@@ -57,10 +58,7 @@ class Packs:
 
         Raises LicenceNotAccepted, ArchiveUnavailable, NetworkCorrupt, NetworkInvalid, ManifestInvalid.
         """
-        if manifest.needs_licence_consent() and not is_licence_accepted:
-            raise LicenceNotAccepted(
-                f"{manifest.name} is published under: {manifest.licence}. To accept that, pull it with --accept-license"
-            )
+        _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="pull")
         # Here and not above: conversion needs onnx and friends, which serving does not.
         from app.inference.conversion.steps import convert  # noqa: PLC0415
 
@@ -79,9 +77,13 @@ class Packs:
                     converted[file.name] = convert(source, file.conversion)
         self._install(manifest.name, converted)
 
-    def add(self, folder: Path) -> Manifest:
-        """Copy a local folder with a manifest.toml and its ONNX files; raises ManifestInvalid, NetworkCorrupt."""
+    def add(self, folder: Path, *, is_licence_accepted: bool = False) -> Manifest:
+        """Copy a local folder with a manifest.toml, its ONNX files and the calibrations in `calibrations/`.
+
+        Raises ManifestInvalid, NetworkCorrupt, LicenceNotAccepted.
+        """
         manifest = read_manifest(folder / "manifest.toml")
+        _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="add")
         if (self._shipped / f"{manifest.name}.toml").is_file():
             raise ManifestInvalid(f"there is a pack {manifest.name!r} already; rename the folder")
         contents = {"manifest.toml": (folder / "manifest.toml").read_bytes()}
@@ -92,8 +94,15 @@ class Packs:
             contents[file.name] = path.read_bytes()
             if file.sha256 is not None:
                 check_sha256(contents[file.name], file.sha256, str(path))
+        for path in sorted((folder / _CALIBRATIONS).glob("*.json")):
+            contents[f"{_CALIBRATIONS}/{path.name}"] = path.read_bytes()
         self._install(manifest.name, contents)
         return manifest
+
+    def calibrations_of(self, manifest: Manifest) -> Path | None:
+        """Return where the calibrations of an added pack lie, if there are any; None for a pack that is shipped."""
+        folder = self._folder / manifest.name
+        return folder / _CALIBRATIONS if (folder / "manifest.toml").is_file() else None
 
     def verified(self, manifest: Manifest, file: str) -> Path:
         """Return the path of a network whose bytes are those that were pulled.
@@ -137,7 +146,16 @@ class Packs:
         folder.mkdir(parents=True, exist_ok=True)
         record = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
         for file, data in [*contents.items(), (_RECORD, json.dumps(record, indent=1).encode())]:
+            path = folder / file
+            path.parent.mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as part:
                 part.write(data)
             Path(part.name).chmod(0o644)
-            Path(part.name).replace(folder / file)
+            Path(part.name).replace(path)
+
+
+def _require_consent(manifest: Manifest, *, is_licence_accepted: bool, done: str) -> None:
+    if manifest.needs_licence_consent() and not is_licence_accepted:
+        raise LicenceNotAccepted(
+            f"{manifest.name} is published under: {manifest.licence}. To accept that, {done} it with --accept-license"
+        )

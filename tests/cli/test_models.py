@@ -4,6 +4,7 @@ import pytest
 
 from app.errors import (
     ArchiveUnavailable,
+    CalibrationInvalid,
     LicenceNotAccepted,
     ManifestInvalid,
     NetworkCorrupt,
@@ -101,6 +102,20 @@ def test_a_folder_is_added_from_inside_it(arcid, tiny_folder, monkeypatch):
 
 def test_a_folder_that_is_no_pack_is_refused(arcid, tmp_path):
     assert isinstance(arcid("models", "add", str(tmp_path)).exception, ManifestInvalid)
+
+
+def test_a_damaged_calibration_is_not_added(arcid, tiny_folder, home):
+    (tiny_folder / "calibrations").mkdir()
+    (tiny_folder / "calibrations" / "any.json").write_text("{}")
+    assert isinstance(arcid("models", "add", str(tiny_folder)).exception, CalibrationInvalid)
+    assert not (home / "models" / "tiny").exists()
+
+
+def test_a_research_pack_is_added_with_consent(arcid, tiny_folder):
+    manifest = tiny_folder / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('commercial_use = "yes"', 'commercial_use = "no"'))
+    assert isinstance(arcid("models", "add", str(tiny_folder)).exception, LicenceNotAccepted)
+    assert arcid("models", "add", "--accept-license", str(tiny_folder)).exit_code == 0
 
 
 def test_an_added_pack_is_not_pulled(arcid, tiny):

@@ -328,6 +328,24 @@ def test_a_pinned_file_must_have_its_hash(packs, own):
     assert packs.add(own).files[0].sha256 == sha256(REC)
 
 
+def test_calibrations_come_with_an_added_pack_and_with_no_other(packs, own):
+    (own / "calibrations").mkdir()
+    (own / "calibrations" / "one.json").write_text("{}")
+    (own / "calibrations" / "notes.txt").write_text("no calibration")
+    folder = packs.calibrations_of(packs.add(own))
+    assert folder is not None
+    assert [path.name for path in folder.iterdir()] == ["one.json"]
+    assert packs.calibrations_of(packs.manifest("zoo")) is None
+
+
+def test_a_licence_that_forbids_commercial_use_is_accepted_to_add(packs, own):
+    (own / "manifest.toml").write_text(OWN.replace('commercial_use = "yes"', 'commercial_use = "no"'))
+    with pytest.raises(LicenceNotAccepted, match=r"published under: mine\. .* add it with --accept-license"):
+        packs.add(own)
+    assert files_of(packs) == []
+    assert packs.add(own, is_licence_accepted=True).name == "mine"
+
+
 # Finding
 
 
