@@ -1,0 +1,75 @@
+"""MobileFaceNet: 0.99 million parameters once its BatchNorms are folded (128-d).
+
+Chen, Liu, Gao, Han: "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices", 2018,
+table 1. Its inverted residual bottlenecks are of Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2", 2018.
+"""
+
+from torch import Tensor, nn
+
+from app.training.backbones.spec import BackboneSpec
+
+_STEM, _LAST = 64, 512
+_SIDE = 7  # of the last map
+_BOTTLENECKS = (  # expansion, channels, how many, stride of the first
+    (2, 64, 5, 2),
+    (4, 128, 1, 2),
+    (2, 128, 6, 1),
+    (4, 128, 1, 2),
+    (2, 128, 2, 1),
+)
+
+
+class MobileFaceNet(nn.Module):
+    """Crops (n, 3, 112, 112) -> `body` -> map (n, 512 * width, 7, 7) -> `output` -> features (n, dimension).
+
+    The output is a depthwise convolution over the whole map, each place of it weighed, and a linear layer.
+    """
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        channels, last = spec.channels(_STEM), spec.channels(_LAST)
+        layers = [*_conv(3, channels, 3, stride=2), *_conv(channels, channels, 3, groups=channels)]
+        for expansion, published, units, stride in _BOTTLENECKS:
+            for unit in range(units):
+                wider = spec.channels(published)
+                layers.append(_Bottleneck(channels, wider, expansion=expansion, stride=1 if unit else stride))
+                channels = wider
+        self.body = nn.Sequential(*layers, *_conv(channels, last, 1))
+        self.output = nn.Sequential(
+            nn.Conv2d(last, last, _SIDE, groups=last, bias=False),
+            nn.BatchNorm2d(last),
+            nn.Flatten(),
+            nn.Linear(last, spec.dimension, bias=False),
+            nn.BatchNorm1d(spec.dimension),
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return raw features."""
+        return self.output(self.body(crops))
+
+
+class _Bottleneck(nn.Module):
+    """Widen, filter each channel, narrow again without an activation; plus the input where the shape stays."""
+
+    def __init__(self, channels: int, wider: int, *, expansion: int, stride: int) -> None:
+        super().__init__()
+        expanded = expansion * channels
+        self.is_residual = stride == 1 and channels == wider
+        self.layers = nn.Sequential(
+            *_conv(channels, expanded, 1),
+            *_conv(expanded, expanded, 3, stride=stride, groups=expanded),
+            nn.Conv2d(expanded, wider, 1, bias=False),
+            nn.BatchNorm2d(wider),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        narrowed = self.layers(maps)
+        return maps + narrowed if self.is_residual else narrowed
+
+
+def _conv(channels: int, wider: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels, wider, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False)
+    return [convolution, nn.BatchNorm2d(wider), nn.PReLU(wider)]

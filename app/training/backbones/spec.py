@@ -1,0 +1,44 @@
+"""Which backbone, and how large. Needs no PyTorch."""
+
+from dataclasses import dataclass
+
+from app.errors import TrainingInvalid
+
+NAMES = ("iresnet18", "iresnet34", "iresnet50", "iresnet100", "mobilefacenet")
+OUTPUTS = ("A", "B", "C", "D", "E")
+_MULTIPLE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneSpec:
+    """A backbone by its name, and what may be varied in it.
+
+    `dimension` is the embedding's. `width` multiplies every channel count inside, rounded to a multiple of 8; 1 is as
+    published. `output` (A to E, app/training/backbones/output.py), `has_se` (squeeze-and-excitation) and `dropout` (of
+    output E) are IResNet's; MobileFaceNet has its own output, no SE and no dropout. Raises TrainingInvalid.
+    """
+
+    name: str
+    dimension: int = 512
+    width: float = 1.0
+    output: str = "E"
+    has_se: bool = False
+    dropout: float = 0.4
+
+    def __post_init__(self) -> None:
+        wrong = {
+            f"name must be one of {', '.join(NAMES)}": self.name not in NAMES,
+            "dimension must be 2 to 4096": not 2 <= self.dimension <= 4096,
+            "width must be above 0, at most 4": not 0 < self.width <= 4,
+            f"output must be one of {', '.join(OUTPUTS)}": self.output not in OUTPUTS,
+            "dropout must be at least 0, below 1": not 0 <= self.dropout < 1,
+            "mobilefacenet has one output and no squeeze-and-excitation": self.name == "mobilefacenet"
+            and (self.output != "E" or self.has_se),
+        }
+        for rule, is_wrong in wrong.items():
+            if is_wrong:
+                raise TrainingInvalid(f"Backbone {self.name}: {rule}.")
+
+    def channels(self, published: int) -> int:
+        """Return a channel count at this width."""
+        return max(_MULTIPLE, round(published * self.width / _MULTIPLE) * _MULTIPLE)

@@ -1,0 +1,7 @@
+"""The losses of training: what is asked of features, from the plain softmax to margins on the hypersphere."""
+
+from app.training.losses.base import Loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
+
+__all__ = ["Loss", "LossSpec", "build_loss"]
