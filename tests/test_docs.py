@@ -1,13 +1,16 @@
-"""The documentation is complete: every setting, error code, pack and route has its place."""
+"""The documentation is complete: every setting, error code, pack, route, metric and command has its place."""
 
 import re
 
 import pytest
+import typer
 
 from app import errors
 from app.api.errors import STATUS
+from app.cli import cli
 from app.config import PREFIX, PROJECT, Settings, known_names
 from app.main import create_app
+from tests.docs import reference
 
 DOCS = {path.stem: path.read_text("utf-8") for path in (PROJECT / "docs").glob("*.md")}
 
@@ -32,8 +35,38 @@ def test_every_error_of_the_api_is_documented(error):
 
 
 def test_every_route_is_documented(settings):
-    for path in create_app(settings).openapi()["paths"]:
+    headings = set(re.findall(r"^## ([A-Z]+ /.*)$", DOCS["api"], re.MULTILINE))
+    routes = set()
+    for path, methods in create_app(settings).openapi()["paths"].items():
         assert path in DOCS["api"]
+        routes |= {f"{method.upper()} {path}" for method in methods if not path.startswith("/api/v1/")}
+    status = {f"GET {path}" for path in ("/healthz", "/readyz", "/models", "/metrics")}  # under one heading
+    assert headings == routes - status
+
+
+def test_every_field_is_documented():
+    assert reference.PAGE.read_text("utf-8") == reference.rendered(reference.document()), "run: make docs"
+
+
+def test_every_metric_is_documented():
+    source = "".join(path.read_text("utf-8") for path in (PROJECT / "app" / "api").glob("*metrics.py"))
+    counters = r"Counter(?:MetricFamily)?\(\s*\"(arcid_\w+)"
+    named = set(re.findall(r"\"(arcid_\w+)\"", source)) - set(re.findall(counters, source))
+    named |= {f"{name}_total" for name in re.findall(counters, source)}
+    table = DOCS["operations"].partition("## Metrics")[2].partition("\n#")[0]
+    assert set(re.findall(r"`(arcid_\w+)`", table)) == named
+
+
+def commands(command, path=("arcid",)):
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        return [" ".join(path)]
+    return [each for name, below in inner.items() for each in commands(below, (*path, name))]
+
+
+def test_every_command_is_documented():
+    headings = re.findall(r"^### (arcid .*)$", DOCS["commands"], re.MULTILINE)
+    assert sorted(headings) == sorted(commands(typer.main.get_command(cli)))
 
 
 def test_every_pack_is_documented(packs):
