@@ -1,4 +1,4 @@
-"""Which backbone, and how large. Needs no PyTorch."""
+"""Which backbone, and how large."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Target logits over the angle, as the papers draw them (ArcFace, 2019, figure 4). NumPy, float64; needs no PyTorch."""
+"""Target logits over the angle, as the papers draw them (ArcFace, 2019, figure 4). NumPy, float64."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which loss, and with which of its numbers; the defaults are the papers'. Needs no PyTorch."""
+"""Which loss, and with which of its numbers; the defaults are the papers'."""
 
 import math
 from dataclasses import dataclass

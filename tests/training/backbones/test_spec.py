@@ -1,0 +1,43 @@
+import dataclasses
+import math
+
+import pytest
+
+pytest.importorskip("torch")
+
+from app.errors import TrainingInvalid
+from app.training.backbones import BackboneSpec, build_backbone
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"name": "resnet18"}, "name must be one of iresnet18"),
+        ({"dimension": 1}, "dimension must"),
+        ({"dimension": 4097}, "dimension must"),
+        ({"width": 0}, "width must"),
+        ({"width": 5}, "width must"),
+        ({"width": math.nan}, "width must"),
+        ({"output": "F"}, "output must"),
+        ({"dropout": 1}, "dropout must"),
+        ({"dropout": -0.1}, "dropout must"),
+        ({"name": "mobilefacenet", "output": "A"}, "mobilefacenet has one output"),
+        ({"name": "mobilefacenet", "has_se": True}, "no squeeze-and-excitation"),
+    ],
+    ids=str,
+)
+def test_what_does_not_exist_is_refused(wrong, says):
+    with pytest.raises(TrainingInvalid, match=says):
+        BackboneSpec(**({"name": "iresnet18"} | wrong))
+
+
+def test_pooled_channels_are_the_embedding_with_output_a():
+    with pytest.raises(TrainingInvalid, match="number of channels, 64"):
+        build_backbone(BackboneSpec("iresnet18", dimension=512, width=0.125, output="A"))
+
+
+def test_a_spec_is_frozen_and_as_published():
+    spec = BackboneSpec("iresnet50")
+    assert (spec.dimension, spec.width, spec.output, spec.has_se, spec.dropout) == (512, 1, "E", False, 0.4)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        spec.width = 2  # type: ignore[misc]

@@ -1,0 +1,96 @@
+"""Partial FC."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch.nn import functional
+
+from app.training.losses import LossSpec, build_loss
+from app.training.losses.sampling import ClassSampler
+
+_NAMES = ["normface", "sphereface", "cosface", "arcface", "combined"]
+_CLASSES, _DIMENSION = 40, 8
+
+
+def _batch(seed=0, size=6):
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(size, _DIMENSION, generator=generator)
+    return features, torch.randint(_CLASSES, (size,), generator=generator)
+
+
+def _loss(name, **numbers):
+    return build_loss(LossSpec(name, **numbers), classes=_CLASSES, dimension=_DIMENSION)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_with_rate_one_it_is_the_cross_entropy_over_all_classes(name):
+    loss, (features, labels) = _loss(name, sample_rate=1), _batch()
+    whole = functional.cross_entropy(loss.logits(features, labels), labels)
+    assert torch.equal(loss(features, labels), whole)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_with_less_it_is_the_cross_entropy_over_the_classes_drawn(name):
+    loss, (features, labels) = _loss(name, sample_rate=0.4), _batch()
+    kept, own = loss.sampler(labels, loss.iteration)
+    assert len(kept) == 16
+    assert torch.equal(kept[own], labels)
+    expected = functional.cross_entropy(loss.logits(features, labels)[:, kept], own)
+    found = loss(features, labels)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    has_slope = loss.head.weight.grad.abs().sum(dim=(1, 2)) > 0
+    is_drawn = torch.zeros(_CLASSES, dtype=torch.bool).index_fill(0, kept, value=True)
+    assert not has_slope[~is_drawn].any()
+    assert has_slope[labels].all()
+
+
+def test_the_batchs_own_classes_always_take_part():
+    sampler = ClassSampler(_CLASSES, 0.1)
+    for step in range(50):
+        _, labels = _batch(step, size=12)
+        kept, own = sampler(labels, torch.tensor(step))
+        assert torch.equal(kept[own], labels)
+        assert len(kept) == max(4, len(labels.unique()))
+        assert torch.equal(kept, kept.unique())
+
+
+def test_every_other_class_is_drawn_as_often():
+    torch.manual_seed(0)
+    sampler, labels = ClassSampler(_CLASSES, 0.25), torch.tensor([0])
+    times = torch.zeros(_CLASSES)
+    for step in range(2000):
+        times[sampler(labels, torch.tensor(step))[0]] += 1
+    assert times[0] == 2000
+    expected = 2000 * 9 / 39
+    assert ((times[1:] - expected).abs() < 5 * expected**0.5).all()
+
+
+def test_a_resumed_run_draws_what_it_would_have_drawn():
+    torch.manual_seed(1)
+    loss, (features, labels) = _loss("arcface", sample_rate=0.3), _batch()
+    for _ in range(3):
+        loss.step()
+    torch.manual_seed(2)
+    resumed = _loss("arcface", sample_rate=0.3)
+    resumed.load_state_dict(loss.state_dict())
+    for _ in range(3):
+        assert torch.equal(resumed(features, labels), loss(features, labels))
+        torch.rand(5)  # whatever else draws numbers meanwhile
+        before = loss.sampler(labels, loss.iteration)[0]
+        loss.step()
+        resumed.step()
+        assert not torch.equal(before, loss.sampler(labels, loss.iteration)[0])
+
+
+def test_two_processes_draw_in_the_same_order():
+    torch.manual_seed(1)
+    one = ClassSampler(_CLASSES, 0.5)
+    other = ClassSampler(_CLASSES, 0.5)
+    other.load_state_dict(one.state_dict())
+    mine, theirs = torch.tensor([3, 9]), torch.tensor([20, 31])
+    drawn = [set(sampler(labels, torch.tensor(7))[0].tolist()) for sampler, labels in ((one, mine), (other, theirs))]
+    assert torch.equal(one(mine, torch.tensor(7))[0], other(mine, torch.tensor(7))[0])
+    assert len(drawn[0] ^ drawn[1]) <= 8  # their own two each, and whom those pushed out

@@ -1,0 +1,87 @@
+import dataclasses
+import math
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from app.errors import TrainingInvalid
+from app.training.losses import LossSpec, build_loss
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "margin"),
+    [
+        ("softmax", 1, 0),
+        ("normface", 16, 0),
+        ("sphereface", 1, 4),
+        ("cosface", 64, 0.35),
+        ("arcface", 64, 0.5),
+        ("combined", 64, 0),
+        ("triplet", 1, 0.2),
+    ],
+)
+def test_defaults_are_the_papers(name, scale, margin):
+    spec = LossSpec(name)
+    assert (spec.scale_or_default(), spec.margin_or_default()) == (scale, margin)
+    assert LossSpec("combined").combined_or_default() == (1, 0.3, 0.2)
+    assert LossSpec("sphereface", is_feature_normalised=True).scale_or_default() == 64
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"name": "center"}, "no loss 'center'"),
+        ({"name": "softmax", "scale": 30}, "softmax has no scale"),
+        ({"name": "sphereface", "scale": 30}, "sphereface has no scale"),
+        ({"name": "normface", "margin": 0.1}, "normface has no margin"),
+        ({"name": "combined", "margin": 0.1}, "combined has no margin"),
+        ({"name": "arcface", "m2": 0.1}, "has no m1, m2, m3"),
+        ({"name": "arcface", "is_feature_normalised": True}, "has no is_feature_normalised"),
+        ({"name": "softmax", "sub_centers": 2}, "has no sub_centers"),
+        ({"name": "triplet", "sample_rate": 0.5}, "has no sample_rate"),
+        ({"name": "arcface", "scale": 0}, "scale must"),
+        ({"name": "arcface", "scale": math.nan}, "scale must"),
+        ({"name": "arcface", "scale": math.inf}, "scale must"),
+        ({"name": "arcface", "margin": 1.6}, "margin must"),
+        ({"name": "arcface", "margin": -0.1}, "margin must"),
+        ({"name": "arcface", "margin": math.nan}, "margin must"),
+        ({"name": "cosface", "margin": 1.1}, "margin must"),
+        ({"name": "sphereface", "margin": 2.5}, "margin must"),
+        ({"name": "sphereface", "margin": 0}, "margin must"),
+        ({"name": "triplet", "margin": 0}, "margin must"),
+        ({"name": "combined", "m1": 0.9}, "m1 must"),
+        ({"name": "combined", "m1": 2, "m2": 0.3}, "m1 must"),
+        ({"name": "combined", "m3": -0.1}, "m3 must"),
+        ({"name": "sphereface", "lambda_min": 2000}, "lambda_min must"),
+        ({"name": "sphereface", "lambda_decay": -1}, "lambda_decay must"),
+        ({"name": "arcface", "sub_centers": 0}, "sub_centers must"),
+        ({"name": "arcface", "sample_rate": 0}, "sample_rate must"),
+        ({"name": "arcface", "sample_rate": 1.1}, "sample_rate must"),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_or_of_no_use_are_refused(numbers, says):
+    with pytest.raises(TrainingInvalid, match=says):
+        LossSpec(**numbers)
+
+
+def test_a_spec_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        LossSpec("arcface").scale = 3  # type: ignore[misc]
+
+
+def test_one_class_is_too_few():
+    with pytest.raises(TrainingInvalid, match="two people"):
+        build_loss(LossSpec("arcface"), classes=1, dimension=4)
+
+
+def test_the_same_seed_gives_the_same_loss():
+    states = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        states.append(build_loss(LossSpec("arcface", sample_rate=0.5), classes=9, dimension=4).state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
