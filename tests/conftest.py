@@ -91,7 +91,8 @@ def archive(packs):
     return path
 
 
-def _photo_of(package: str, *parts: str) -> bytes:
+def photo_of(package: str, *parts: str) -> bytes:
+    """Return a photo that an installed package carries."""
     spec = importlib.util.find_spec(package)  # finds the package without importing it
     assert spec is not None
     assert spec.origin is not None
@@ -101,13 +102,13 @@ def _photo_of(package: str, *parts: str) -> bytes:
 @pytest.fixture(scope="session")
 def group_photo() -> bytes:
     """InsightFace's sample photo: six people of a television series."""
-    return _photo_of("insightface", "data", "images", "t1.jpg")
+    return photo_of("insightface", "data", "images", "t1.jpg")
 
 
 @pytest.fixture(scope="session")
 def portrait() -> bytes:
     """scikit-image's portrait of the astronaut Eileen Collins (NASA, public domain): one face."""
-    return _photo_of("skimage", "data", "astronaut.png")
+    return photo_of("skimage", "data", "astronaut.png")
 
 
 @pytest.fixture(scope="session")
@@ -150,4 +151,4 @@ def client(settings):
 @pytest.fixture(scope="session")
 def faceless() -> bytes:
     """A photo without faces: scikit-image's cup of coffee."""
-    return _photo_of("skimage", "data", "coffee.png")
+    return photo_of("skimage", "data", "coffee.png")

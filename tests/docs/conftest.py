@@ -14,34 +14,35 @@ from tests.docs.quick_arcid import installed
 NAMES = ("Ada", "Bob", "Cora", "Dan", "Eve", "Finn")
 
 
-@pytest.fixture(scope="session")
-def again():
+def another_picture(photo: bytes) -> bytes:
     """Return a photo as another picture of the same person: darker, a little smaller, mirrored."""
-
-    def changed(photo: bytes) -> bytes:
-        pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
-        assert pixels is not None
-        smaller = cv2.resize(np.flip(pixels, 1) * 0.8, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
-        return cv2.imencode(".jpg", smaller)[1].tobytes()
-
-    return changed
+    pixels = _pixels(photo)
+    smaller = cv2.resize(np.flip(pixels, 1) * 0.8, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", smaller)[1].tobytes()
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory, faces_of, group_photo, portrait, again) -> Path:
+def desk(tmp_path_factory, faces_of, group_photo, portrait) -> Path:
     """Return the folder; tests work on copies."""
     desk = tmp_path_factory.mktemp("desk")
     ada, bob = faces_of[:2]
-    photos = {"ada": ada, "ada-1": ada, "ada-2": again(ada), "visitor": again(ada), "passport": ada, "bob": bob}
+    photos = {
+        "ada": ada,
+        "ada-1": ada,
+        "ada-2": another_picture(ada),
+        "visitor": another_picture(ada),
+        "passport": ada,
+        "bob": bob,
+    }
     for name, photo in {**photos, "party": group_photo, "me": portrait}.items():
         (desk / f"{name}.jpg").write_bytes(photo)
     for name, photo in zip(NAMES, faces_of, strict=True):
         person = name.lower()
         if name in NAMES[:4]:
             _write(desk / "people" / person / "1.jpg", photo)
-            _write(desk / "people" / person / "2.jpg", again(photo))
+            _write(desk / "people" / person / "2.jpg", another_picture(photo))
             _write(desk / "lfw" / name / f"{name}_0001.jpg", photo)
-            _write(desk / "lfw" / name / f"{name}_0002.jpg", again(photo))
+            _write(desk / "lfw" / name / f"{name}_0002.jpg", another_picture(photo))
             _write(desk / "staff" / person / "1.jpg", photo)
         else:
             _write(desk / "strangers" / f"{person}.jpg", photo)
@@ -53,8 +54,8 @@ def desk(tmp_path_factory, faces_of, group_photo, portrait, again) -> Path:
     (desk / "pairs.txt").write_text("\n".join(["2\t2", *lines]) + "\n", "utf-8")
     (desk / "photos").mkdir()
     (desk / "pairs.csv").write_text("a.jpg,b.jpg,1\na.jpg,c.jpg,0\n", "utf-8")
-    crops = [cv2.resize(_pixels(each), (112, 112)) for each in (ada, again(ada), ada, bob)]
-    for name, photo in zip("abc", (ada, again(ada), bob), strict=True):
+    crops = [cv2.resize(_pixels(each), (112, 112)) for each in (ada, another_picture(ada), ada, bob)]
+    for name, photo in zip("abc", (ada, another_picture(ada), bob), strict=True):
         (desk / "photos" / f"{name}.jpg").write_bytes(photo)
     encoded = [cv2.imencode(".jpg", each)[1].tobytes() for each in crops]
     (desk / "agedb_30.bin").write_bytes(pickle.dumps((encoded, [True, False])))
