@@ -17,7 +17,8 @@ NAMES = ("Ada", "Bob", "Cora", "Dan", "Eve", "Finn")
 def another_picture(photo: bytes) -> bytes:
     """Return a photo as another picture of the same person: darker, a little smaller, mirrored."""
     pixels = _pixels(photo)
-    smaller = cv2.resize(np.flip(pixels, 1) * 0.8, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
+    darker = (np.flip(pixels, 1) * 0.8).astype(np.uint8)
+    smaller = cv2.resize(darker, None, fx=0.9, fy=0.9, interpolation=cv2.INTER_AREA)
     return cv2.imencode(".jpg", smaller)[1].tobytes()
 
 
@@ -26,40 +27,34 @@ def desk(tmp_path_factory, faces_of, group_photo, portrait) -> Path:
     """Return the folder; tests work on copies."""
     desk = tmp_path_factory.mktemp("desk")
     ada, bob = faces_of[:2]
-    photos = {
-        "ada": ada,
-        "ada-1": ada,
-        "ada-2": another_picture(ada),
-        "visitor": another_picture(ada),
-        "passport": ada,
-        "bob": bob,
-    }
-    for name, photo in {**photos, "party": group_photo, "me": portrait}.items():
-        (desk / f"{name}.jpg").write_bytes(photo)
-    for name, photo in zip(NAMES, faces_of, strict=True):
-        person = name.lower()
-        if name in NAMES[:4]:
-            _write(desk / "people" / person / "1.jpg", photo)
-            _write(desk / "people" / person / "2.jpg", another_picture(photo))
-            _write(desk / "lfw" / name / f"{name}_0001.jpg", photo)
-            _write(desk / "lfw" / name / f"{name}_0002.jpg", another_picture(photo))
-            _write(desk / "staff" / person / "1.jpg", photo)
-        else:
-            _write(desk / "strangers" / f"{person}.jpg", photo)
+    other = another_picture(ada)
+    photos = {"ada": ada, "ada-1": ada, "ada-2": other, "visitor": other, "passport": ada, "bob": bob}
+    photos |= {"photos/a": ada, "photos/b": other, "photos/c": bob, "party": group_photo, "me": portrait}
+    for name, photo in zip(NAMES[:4], faces_of, strict=False):
+        photos |= {f"people/{name.lower()}/1": photo, f"people/{name.lower()}/2": another_picture(photo)}
+        photos |= {f"lfw/{name}/{name}_0001": photo, f"lfw/{name}/{name}_0002": another_picture(photo)}
+        photos |= {f"staff/{name.lower()}/1": photo}
+    photos |= {f"strangers/{number}": photo for number, photo in enumerate(faces_of[4:])}
+    for name, photo in photos.items():
+        path = desk / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photo)
     shutil.make_archive(str(desk / "staff"), "zip", desk / "staff")
+    _write_pairs(desk, [ada, other, ada, bob])
+    return desk
+
+
+def _write_pairs(desk: Path, bin_photos: list[bytes]) -> None:
+    """Write pairs as LFW, a CSV file and InsightFace's sets have them."""
     known = NAMES[:4]
     matched = [f"{each}\t1\t2" for each in known]
     others = [f"{one}\t1\t{other}\t1" for one, other in pairwise((*known, known[0]))]
     lines = [*matched[:2], *others[:2], *matched[2:], *others[2:]]
     (desk / "pairs.txt").write_text("\n".join(["2\t2", *lines]) + "\n", "utf-8")
-    (desk / "photos").mkdir()
     (desk / "pairs.csv").write_text("a.jpg,b.jpg,1\na.jpg,c.jpg,0\n", "utf-8")
-    crops = [cv2.resize(_pixels(each), (112, 112)) for each in (ada, another_picture(ada), ada, bob)]
-    for name, photo in zip("abc", (ada, another_picture(ada), bob), strict=True):
-        (desk / "photos" / f"{name}.jpg").write_bytes(photo)
+    crops = [cv2.resize(_pixels(each), (112, 112)) for each in bin_photos]
     encoded = [cv2.imencode(".jpg", each)[1].tobytes() for each in crops]
     (desk / "agedb_30.bin").write_bytes(pickle.dumps((encoded, [True, False])))
-    return desk
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +63,6 @@ def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     with installed(folder):
         yield folder
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
 
 
 def _pixels(photo: bytes):
