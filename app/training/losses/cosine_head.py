@@ -23,7 +23,7 @@ class CosineHead(nn.Module):
 
     def forward(self, classes: Tensor | None = None) -> Tensor:
         """Return unit-norm centres (classes, sub_centers, d), float32: of all classes, or of those asked for (c,)."""
-        weight = self.weight if classes is None else self.weight[classes]
+        weight = self.weight if classes is None else self.weight.index_select(0, classes)
         return unit(weight.float())
 
 

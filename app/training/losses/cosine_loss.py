@@ -1,6 +1,5 @@
 """A loss on the cosines of features and class weights; what differs from paper to paper is the target's."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -48,6 +47,8 @@ class CosineLoss(Loss):
         units, centers = unit(features), self.head(classes)
         cosines, winners = nearest(units, centers)
         own = labels[:, None]
-        theta = angles(units, centers[labels, torch.gather(winners, 1, own)[:, 0]])
+        rows = labels * centers.shape[1] + winners.gather(1, own)[:, 0]
+        # index_select adds up its gradients in the same order every time; indexing with tensors does not.
+        theta = angles(units, centers.flatten(0, 1).index_select(0, rows))
         harder = cosines.scatter(1, own, self.target(theta)[:, None])
         return self.scales(features) * harder

@@ -28,8 +28,11 @@ class Triplet(Loss):
         with without_autocast(features):
             units = unit(features.float())
             similarities = units @ units.T
+            flat = similarities.flatten()
             anchors, positives, negatives = semi_hard(similarities.detach(), labels, self.margin)
-            worse = similarities[anchors, negatives] - similarities[anchors, positives]
+            # index_select adds up its gradients in the same order every time; indexing with tensors does not.
+            rows = anchors * len(labels)
+            worse = flat.index_select(0, rows + negatives) - flat.index_select(0, rows + positives)
             return (self.margin + 2 * worse).clamp(min=0).sum() / max(len(anchors), 1)
 
 

@@ -130,8 +130,12 @@ def test_the_softmax_is_an_inner_product_and_a_bias(seed):
     found = loss(given, torch.from_numpy(labels))
     found.backward()
     np.testing.assert_allclose(found.item(), value(*exact), rtol=1e-6)
-    for place, slopes in enumerate((given.grad, loss.head.weight.grad, loss.bias.grad)):
-        expected = formulas.gradient(lambda x, p=place: value(*exact[:p], x, *exact[p + 1 :]), exact[place])
+    features, weights, bias = exact
+    for slopes, expected in (
+        (given.grad, formulas.gradient(lambda x: value(x, weights, bias), features)),
+        (loss.head.weight.grad, formulas.gradient(lambda w: value(features, w, bias), weights)),
+        (loss.bias.grad, formulas.gradient(lambda b: value(features, weights, b), bias)),
+    ):
         np.testing.assert_allclose(slopes.numpy(), expected, atol=1e-6)
 
 
