@@ -1,0 +1,1 @@
+"""From a trained network to a pack that `arcid models add` takes."""

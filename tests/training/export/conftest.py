@@ -1,0 +1,25 @@
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from app.training.backbones import BackboneSpec, build_backbone
+
+
+@pytest.fixture(scope="session")
+def backbone_of():
+    """A small backbone with statistics and slopes as training leaves them: backbone_of("mobilefacenet")."""
+
+    def build(name, **options):
+        torch.manual_seed(0)
+        backbone = build_backbone(BackboneSpec(name, dimension=16, width=0.125, **options))
+        for module in backbone.modules():
+            if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d):
+                module.running_mean.normal_(0, 0.2)
+                module.running_var.uniform_(0.5, 2)
+            if isinstance(module, torch.nn.PReLU):
+                torch.nn.init.uniform_(module.weight, 0, 0.5)
+        return backbone
+
+    return build

@@ -1,0 +1,60 @@
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from app.errors import TrainingInvalid
+from app.inference.runtime import Runtime
+from app.inference.session import Session
+from app.training.export.network import as_onnx, export_backbone
+
+# Convolutions that pad come after it in each of the eight units of IResNet-18: folding it would not be the same.
+NORMS_LEFT = {"iresnet18": 8, "mobilefacenet": 0}
+
+
+@pytest.fixture(scope="module", params=["iresnet18", "mobilefacenet"])
+def exported(request, backbone_of, tmp_path_factory):
+    """A backbone in training mode, and its file."""
+    backbone = backbone_of(request.param).train()
+    file = tmp_path_factory.mktemp("exported") / "folder" / "network.onnx"
+    export_backbone(backbone, file)
+    return request.param, backbone, file
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_the_service_computes_what_pytorch_computes(exported, batch):
+    _, backbone, file = exported
+    assert backbone.training  # as it was given
+    crops = torch.randn(batch, 3, 112, 112, generator=torch.Generator().manual_seed(batch))
+    with torch.no_grad():
+        wanted = backbone.eval()(crops).numpy()
+    backbone.train()
+    session = Session(file, Runtime())
+    (got,) = session.run(crops.numpy())
+    assert (session.input_shape, session.output_shapes) == ((None, 3, 112, 112), {"embedding": (None, 16)})
+    lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
+    assert ((got * wanted).sum(axis=1) / lengths).min() >= 0.9999
+    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+
+
+def test_nothing_is_computed_that_can_be_folded(exported):
+    name, _, file = exported
+    model = onnx.load(file)
+    kinds = Counter(node.op_type for node in model.graph.node)
+    assert kinds["BatchNormalization"] == NORMS_LEFT[name]
+    assert not {"PRelu", "Dropout", "Identity"} & kinds.keys()
+    assert model.graph.input[0].name == "input"
+
+
+def test_what_has_no_onnx_form_is_said():
+    class Odd(torch.nn.Module):
+        def forward(self, crops):
+            return crops.flatten(1) if crops.sum().item() > 0 else -crops.flatten(1)
+
+    with pytest.raises(TrainingInvalid, match="no ONNX form"):
+        as_onnx(Odd())
