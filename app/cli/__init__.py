@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
-from app.cli import audit, collections, database, evaluate, gallery, index, jobs, keys, models, reembed
+from app.cli import audit, collections, database, evaluate, gallery, index, jobs, keys, models, reembed, train
 from app.cli.backup import backup, restore
 from app.cli.calibrate import calibrate
 from app.cli.demo import demo
@@ -44,6 +44,7 @@ cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(reembed.cli, name="reembed")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
+cli.add_typer(train.cli, name="train")
 
 
 @cli.command()

@@ -1,0 +1,32 @@
+"""Encoded crops to pixels."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image as Pillow
+
+from app.alignment import CROP_SIDE
+from app.errors import TrainingInvalid
+from app.faces import Pixels
+
+_FORMATS = ("JPEG", "PNG")
+
+
+def decoded(data: bytes, name: str) -> Pixels:
+    """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, which says `name`.
+
+    Faster than `app.imaging.decode`, which knows more formats. The size is read first: a few bytes can stand for
+    gigabytes of pixels.
+    """
+    try:
+        with Pillow.open(io.BytesIO(data), formats=_FORMATS) as header:
+            size = header.size
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        raise TrainingInvalid(f"{name} is no JPEG or PNG, or is damaged") from error
+    if size != (CROP_SIDE, CROP_SIDE):
+        raise TrainingInvalid(f"{name} has {size[0]}x{size[1]} pixels; an aligned crop has {CROP_SIDE}x{CROP_SIDE}")
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise TrainingInvalid(f"{name} is damaged")
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)

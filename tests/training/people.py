@@ -1,0 +1,26 @@
+"""Made-up people: each a smooth coloured pattern, each photo the pattern with noise."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from app.faces import Pixels
+from app.imaging.lossless import encode_png
+
+
+def crops_of(person: int, count: int, seed: int = 0) -> list[Pixels]:
+    """Return crops (112, 112, 3) of a made-up person."""
+    coarse = np.random.default_rng([person, 1]).uniform(0, 255, (5, 5, 3))
+    pattern = cv2.resize(coarse, (112, 112), interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng([person, seed]).normal(0, 25, (count, 112, 112, 3))
+    return list(np.clip(pattern + noise, 0, 255).astype(np.uint8))
+
+
+def write_people(folder: Path, people: int, photos: int) -> Path:
+    """Write a folder person/photo.png of crops."""
+    for person in range(people):
+        (folder / f"p{person:02d}").mkdir(parents=True)
+        for number, crop in enumerate(crops_of(person, photos)):
+            (folder / f"p{person:02d}" / f"{number:02d}.png").write_bytes(encode_png(crop))
+    return folder

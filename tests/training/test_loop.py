@@ -1,0 +1,150 @@
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+torch = pytest.importorskip("torch")
+
+from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid  # noqa: E402
+from app.training import running  # noqa: E402
+from app.training.checkpoint import load, load_trained  # noqa: E402
+from app.training.config import made  # noqa: E402
+from tests.training.people import write_people  # noqa: E402
+
+TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("people"), people=4, photos=6)
+
+
+@pytest.fixture
+def config(people):
+    """config(**groups): a run of 3 iterations an epoch, 2 epochs, some keys changed."""
+
+    def config(**groups):
+        values = {
+            "data": {"path": people, "aligned": True},
+            "backbone": TINY,
+            "schedule": {"epochs": 2, "batch_size": 8, "learning_rate": 0.02},
+            "keeping": {"log_every": 1},
+        }
+        for name, keys in groups.items():
+            values[name] = {**values.get(name, {}), **keys} if isinstance(keys, dict) else keys
+        return made(values)
+
+    return config
+
+
+def no_cutter():
+    raise AssertionError("crops are not aligned again")
+
+
+def train(config, out, **options):
+    return running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True), **options)
+
+
+def lines_of(out):
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+class StopAfter:
+    def __init__(self, iterations):
+        self.left = iterations
+
+    def __call__(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+def is_equal(one, other):
+    """Compare nested states bit for bit."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(is_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(is_equal, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_a_run_learns_and_can_be_read_again(config, tmp_path):
+    settings = config(schedule={"epochs": 8, "learning_rate": 0.1}, loss={"name": "cosface", "scale": 16})
+    training = train(settings, tmp_path)
+    assert training.iteration == training.total == 24
+    losses = [each["loss"] for each in lines_of(tmp_path)]
+    assert len(losses) == 24
+    assert np.mean(losses[-3:]) < 0.5 * np.mean(losses[:3])
+    trained = load_trained(tmp_path)
+    assert trained.config == settings
+    assert trained.classes == ("p00", "p01", "p02", "p03")
+    assert not trained.backbone.training
+    for name, weights in trained.backbone.state_dict().items():
+        assert torch.equal(weights, training.learner.backbone.state_dict()[name])
+
+
+@pytest.mark.parametrize("changed", [{}, {"optimiser": {"ema": 0.9}, "machine": {"amp": "bf16"}}, {"seed": 1}])
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, tmp_path, changed):
+    settings = config(**changed)
+    train(settings, tmp_path / "whole")
+    stopped = train(settings, tmp_path / "parts", is_stopping=StopAfter(4))
+    assert stopped.iteration == 4
+    train(settings, tmp_path / "parts", is_resumed=True)
+    whole, parts = (load(tmp_path / name / "last.pt") for name in ("whole", "parts"))
+    assert parts["iteration"] == 6
+    assert is_equal(whole, parts)
+    whole_lines, lines = ([each["loss"] for each in lines_of(tmp_path / name)] for name in ("whole", "parts"))
+    assert lines == whole_lines
+
+
+def test_seeds_differ(config, tmp_path):
+    train(config(), tmp_path / "0")
+    train(config(seed=1), tmp_path / "1")
+    assert not is_equal(load(tmp_path / "0" / "last.pt")["backbone"], load(tmp_path / "1" / "last.pt")["backbone"])
+
+
+def test_a_run_does_not_go_on_as_another(config, people, tmp_path):
+    train(config(), tmp_path, is_stopping=StopAfter(1))
+    with pytest.raises(TrainingInvalid, match="--resume"):
+        train(config(), tmp_path)
+    with pytest.raises(CheckpointMismatch, match=r"schedule\.epochs = 2, not 3"):
+        train(config(schedule={"epochs": 3}), tmp_path, is_resumed=True)
+    with pytest.raises(CheckpointMismatch, match=r"loss\.name"):
+        train(config(loss={"name": "cosface"}), tmp_path, is_resumed=True)
+    (tmp_path / "list").write_text("p00/00.png\n")
+    with pytest.raises(CheckpointMismatch, match="data"):
+        train(config(data={"exclude": tmp_path / "list"}), tmp_path, is_resumed=True)
+    resumed = train(config(keeping={"log_every": 2, "save_every": 1}), tmp_path, is_resumed=True)
+    assert resumed.iteration == 6
+
+
+def test_resuming_what_has_not_begun_begins_it(config, tmp_path):
+    assert train(config(), tmp_path / "new", is_resumed=True).iteration == 6
+
+
+def test_a_damaged_checkpoint_is_refused(config, tmp_path):
+    train(config(), tmp_path)
+    last = tmp_path / "last.pt"
+    for damaged in (last.read_bytes()[:-500], b"", b"\x80\x02cos\nsystem\n(S'true'\ntR."):
+        last.write_bytes(damaged)
+        with pytest.raises(TrainingInvalid, match=r"last\.pt"):
+            train(config(), tmp_path, is_resumed=True)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(config, tmp_path):
+    with pytest.raises(TrainingDiverged, match="learning rate"):
+        train(config(schedule={"learning_rate": 1e30}, optimiser={"clip": 0}), tmp_path)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_a_batch_larger_than_the_data_is_refused(config, tmp_path):
+    with pytest.raises(TrainingInvalid, match="batch of 32"):
+        train(config(schedule={"batch_size": 32}), tmp_path)
+
+
+def test_the_longest_gradient_is_clipped(config, tmp_path):
+    free, clipped = config(optimiser={"clip": 0}), config(optimiser={"clip": 1e-6})
+    start = train(free, tmp_path / "free", is_stopping=StopAfter(1)).learner.backbone.state_dict()
+    slow = train(clipped, tmp_path / "clipped", is_stopping=StopAfter(1)).learner.backbone.state_dict()
+    name = next(each for each in start if each.endswith("weight"))
+    assert not torch.equal(start[name], slow[name])
