@@ -1,0 +1,92 @@
+"""The methods of both clients, by resource."""
+
+from arcid.binding import Events, Executor, Group, Operation, Pages
+from arcid.operations import collections, faces, identities, jobs, recognition, service
+
+
+class Collections(Group[Executor]):
+    """Isolated galleries."""
+
+    list = Operation(collections.page)
+    iterate = Pages(collections.page, lambda page: page.items)
+    create = Operation(collections.create)
+    get = Operation(collections.get)
+    patch = Operation(collections.patch)
+    delete = Operation(collections.delete)
+    health = Operation(collections.health)
+    iterate_health = Pages(collections.health, lambda page: (page,))
+
+
+class Identities(Group[Executor]):
+    """People."""
+
+    list = Operation(identities.page)
+    iterate = Pages(identities.page, lambda page: page.items)
+    get = Operation(identities.get)
+    patch = Operation(identities.patch)
+    delete = Operation(identities.delete)
+    merge = Operation(identities.merge)
+    export = Operation(identities.export)
+
+
+class Faces(Group[Executor]):
+    """Enrolled faces."""
+
+    list = Operation(faces.page)
+    iterate = Pages(faces.page, lambda page: page.items)
+    get = Operation(faces.get)
+    delete = Operation(faces.delete)
+    move = Operation(faces.move)
+
+
+class Jobs(Group[Executor]):
+    """Long work with progress."""
+
+    import_photos = Operation(jobs.import_photos)
+    import_archive = Operation(jobs.import_archive)
+    import_embeddings = Operation(jobs.import_embeddings)
+    export = Operation(jobs.export)
+    calibrate = Operation(jobs.calibrate)
+    reembed = Operation(jobs.reembed)
+    list = Operation(jobs.page)
+    iterate = Pages(jobs.page, lambda page: page.items)
+    get = Operation(jobs.get)
+    cancel = Operation(jobs.cancel)
+    errors = Operation(jobs.errors)
+    iterate_errors = Pages(jobs.errors, lambda page: page.items)
+    events = Events(jobs.events)
+    wait = Operation(jobs.wait)
+    download = Operation(jobs.download)
+
+
+class Reembedding(Group[Executor]):
+    """The way from one network to another; `jobs.reembed` begins it."""
+
+    show = Operation(collections.reembedding)
+    iterate_without_crop = Pages(collections.reembedding, lambda page: page.without_crop)
+    switch = Operation(collections.switch)
+    roll_back = Operation(collections.roll_back)
+    discard = Operation(collections.discard)
+
+
+class Service(Group[Executor]):
+    """All that a service can be asked for."""
+
+    enroll = Operation(recognition.enroll)
+    verify = Operation(recognition.verify)
+    identify = Operation(recognition.identify)
+    detect = Operation(recognition.detect)
+    embed = Operation(recognition.embed)
+    search = Operation(recognition.search)
+    calibration = Operation(recognition.calibration)
+    models = Operation(service.models)
+    healthz = Operation(service.healthz)
+    readyz = Operation(service.readyz)
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__(executor)
+        self.collections = Collections(executor)
+        self.identities = Identities(executor)
+        self.faces = Faces(executor)
+        self.jobs = Jobs(executor)
+        self.reembedding = Reembedding(executor)

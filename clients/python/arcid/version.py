@@ -1,0 +1,3 @@
+"""The version, which is that of the service this client was released with."""
+
+__version__ = "0.1.0"
