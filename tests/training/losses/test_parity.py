@@ -117,24 +117,23 @@ def test_the_combined_margin_where_the_paper_defines_it(name, theta):
 def test_the_softmax_is_an_inner_product_and_a_bias(seed):
     loss, weights = _built(LossSpec("softmax"), 0, seed)
     random = np.random.default_rng(seed)
-    bias, labels = random.normal(size=_CLASSES).astype(np.float32), random.integers(_CLASSES, size=6)
-    features = random.normal(size=(6, _DIMENSION)).astype(np.float32)
+    labels = random.integers(_CLASSES, size=6)
+    features, bias = (random.normal(size=size).astype(np.float32) for size in ((6, _DIMENSION), _CLASSES))
     with torch.no_grad():
         loss.bias.copy_(torch.from_numpy(bias))
 
     def value(features, weights, bias):
         return formulas.cross_entropy(features @ weights[:, 0].T + bias, labels)
 
-    exact = features.astype(np.float64), weights, bias.astype(np.float64)
     given = torch.from_numpy(features).requires_grad_()
+    exact, shifts = features.astype(np.float64), bias.astype(np.float64)
     found = loss(given, torch.from_numpy(labels))
     found.backward()
-    np.testing.assert_allclose(found.item(), value(*exact), rtol=1e-6)
-    features, weights, bias = exact
+    np.testing.assert_allclose(found.item(), value(exact, weights, shifts), rtol=1e-6)
     for slopes, expected in (
-        (given.grad, formulas.gradient(lambda x: value(x, weights, bias), features)),
-        (loss.head.weight.grad, formulas.gradient(lambda w: value(features, w, bias), weights)),
-        (loss.bias.grad, formulas.gradient(lambda b: value(features, weights, b), bias)),
+        (given.grad, formulas.gradient(lambda x: value(x, weights, shifts), exact)),
+        (loss.head.weight.grad, formulas.gradient(lambda w: value(exact, w, shifts), weights)),
+        (loss.bias.grad, formulas.gradient(lambda b: value(exact, weights, b), shifts)),
     ):
         np.testing.assert_allclose(slopes.numpy(), expected, atol=1e-6)
 
