@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # TORCH=torch (or a version) adds the extra `train` to what is tested.
 TRAIN := $(if $(TORCH),$(VENV)/train)
 
-.PHONY: serve demo test check format bench migration image clean networks training
+.PHONY: serve demo test check format bench docs migration image clean networks training
 
 serve: networks
 	$(ARCID) serve $(ARGS)
@@ -42,6 +42,11 @@ format: $(VENV)/$(DEV)
 
 bench: $(VENV)/$(DEV) networks
 	$(BIN)/python benchmarks/stages.py $(ARGS)
+
+# The pages that are written from the program, and the site, in dist/site.
+docs: $(VENV)/$(DEV)
+	$(BIN)/python -m tests.docs.reference
+	.ci/docs dist/site
 
 # make migration MESSAGE="what changed"
 migration: $(VENV)/$(DEV)
