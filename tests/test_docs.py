@@ -58,10 +58,9 @@ def test_every_metric_is_documented():
 
 
 def commands(command, path=("arcid",)):
-    inner = getattr(command, "commands", None)
-    if inner is None:
-        return [" ".join(path)]
-    return [each for name, below in inner.items() for each in commands(below, (*path, name))]
+    inner = getattr(command, "commands", {})
+    own = [" ".join(path)] if not inner or command.invoke_without_command else []
+    return own + [each for name, below in inner.items() for each in commands(below, (*path, name))]
 
 
 def test_every_command_is_documented():

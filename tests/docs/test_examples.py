@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -109,13 +110,24 @@ def test_commands_that_are_not_run_exist(example):
             require_command(words[calls[-1] + 1 :])
 
 
+@pytest.mark.parametrize("page", pages())
+def test_commands_in_sentences_exist(page):
+    sentences = re.sub(r"^ *```.*?^ *```$", "", Path(PROJECT, page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for said in re.findall(r"`arcid ([a-z][^`]*)`", sentences):
+        first, *others = said.split(" | ")
+        words = first.split()
+        require_command(words)
+        for each in others:
+            require_command([words[0], *each.split()])
+
+
 def require_command(words: list[str]) -> None:
     """Fail where `arcid` has no such command, or the command no such option."""
     command = typer.main.get_command(cli)
     arguments = iter(words)
     for word in arguments:
         commands = getattr(command, "commands", None)
-        if commands is None:
+        if commands is None or word.startswith("-"):
             break
         assert word in commands, f"arcid {' '.join(words)}"
         command = commands[word]
