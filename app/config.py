@@ -23,6 +23,8 @@ APP = Path(__file__).parent
 PROJECT = APP.parent
 IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
 PREFIX = "ARCID_"
+CLIENTS_OWN = {f"{PREFIX}API_KEY"}
+"""What the Python client reads; it may be set where a service starts, too."""
 
 _DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" / "arcid"
 
@@ -312,7 +314,8 @@ class Settings(BaseSettings):
 def read_settings(**overrides: object) -> Settings:
     """Read environment and secrets; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
     names = known_names(Settings)
-    unknown = sorted(name for name in _given_names() if name.upper().startswith(PREFIX) and name.upper() not in names)
+    given = {name for name in _given_names() if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in given if name.upper() not in names | CLIENTS_OWN)
     if unknown:
         raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
     try:

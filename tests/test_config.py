@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from arcid.client import KEY_VARIABLE
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from app.config import PROJECT, IndexKind, Settings, WhenAway, read_settings, shipped
@@ -171,6 +172,12 @@ def test_other_peoples_variables_are_none_of_ours(monkeypatch):
     monkeypatch.setenv("XARCID_PACK", "1")
     monkeypatch.setenv("PACK", "1")
     assert read_settings().pack == "open"
+
+
+def test_the_clients_key_is_no_setting_and_no_mistake(monkeypatch):
+    before = read_settings()
+    monkeypatch.setenv(KEY_VARIABLE, "secret")
+    assert read_settings() == before
 
 
 @pytest.mark.parametrize("name", WRONG)
