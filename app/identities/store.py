@@ -61,6 +61,34 @@ _UNKNOWN_QUALITY = 0.5
 _REMEMBER = timedelta(hours=24)
 
 
+def _note(
+    session: Session,
+    collection: Collection,
+    revision: int,
+    enrolled: Sequence[tuple[Person, Written]],
+    now: datetime,
+) -> None:
+    """Count and note what a transaction has enrolled; called last."""
+    keys = [key for _, written in enrolled for key in written.keys]
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(
+            faces=CollectionTable.faces + len(keys),
+            identities=CollectionTable.identities + sum(written.is_new for _, written in enrolled),
+        )
+    )
+    log.append(session, collection, revision, keys, is_removal=False, now=now)
+    for person, written in enrolled:
+        audit.append(
+            session,
+            Action.IDENTITY_ENROLLED,
+            collection=collection.name,
+            subject=person.identity_id,
+            detail={"faces": [face.face_id for face in written.faces], "is_new": written.is_new},
+        )
+
+
 class IdentityStore:
     """The only place where SQL about identities is written. Every method is one transaction."""
 
@@ -124,13 +152,8 @@ class IdentityStore:
         person: Person,
         faces: Sequence[NewFace],
         retry: Retry | None = None,
-        *,
-        only_new: bool = False,
     ) -> Written:
         """Store faces of one person, creating the identity on its first face.
-
-        With `only_new`, faces whose photo this person was enrolled with already are left out; when that leaves none,
-        nothing at all is written.
 
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
         IdempotencyConflict when the key was used for another request. Raises CollectionSwitched where the vectors are
@@ -153,32 +176,49 @@ class IdentityStore:
                     session.rollback()
                     return Written((), earlier_answer=answer)
                 session.add(_enrolment_row(collection, person, retry, now))
-            if only_new:
-                faces = photos.without_known(session, collection, person.identity_id, faces)
-                if not faces:
-                    session.rollback()
-                    return Written(())
-            identity, is_new = rows.identity_row(session, collection, person, now)
-            consent.require(session, collection, identity, now)
-            new = [self._face_row(session, face, collection, identity, now) for face in faces]
-            session.add_all(new)
-            session.execute(
-                update(CollectionTable)
-                .where(CollectionTable.id == collection.key)
-                .values(faces=CollectionTable.faces + len(new), identities=CollectionTable.identities + int(is_new))
-            )
-            session.flush()
-            keys = [row.id for row in new]
-            crops.put(session, zip(keys, faces, strict=True))
-            log.append(session, collection, revision, keys, is_removal=False, now=now)
-            audit.append(
-                session,
-                Action.IDENTITY_ENROLLED,
-                collection=collection.name,
-                subject=person.identity_id,
-                detail={"faces": [face.face_id for face in faces], "is_new": is_new},
-            )
-            return Written(keys, revision, is_new=is_new, faces=faces)
+            written = self._written(session, collection, revision, person, faces, now)
+            _note(session, collection, revision, [(person, written)], now)
+            return written
+
+    def enrol_people(self, collection: Collection, people: Sequence[tuple[Person, Sequence[NewFace]]]) -> list[Written]:
+        """Store faces of several people, without those whose photo the person was enrolled with already.
+
+        Return what was written of each; when there is nothing to write, nothing at all is. Raises as `enrol` does.
+        """
+        now = datetime.now(UTC)
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            rows.require_unswitched(session, collection)
+            done: list[Written] = []
+            for person, faces in people:
+                new = photos.without_known(session, collection, person.identity_id, faces)
+                done.append(
+                    self._written(session, collection, revision, person, new, now) if new else Written((), revision)
+                )
+            noted = [(person, each) for (person, _), each in zip(people, done, strict=True) if each.keys]
+            if noted:
+                _note(session, collection, revision, noted, now)
+            else:
+                session.rollback()
+            return done
+
+    def _written(
+        self,
+        session: Session,
+        collection: Collection,
+        revision: int,
+        person: Person,
+        faces: Sequence[NewFace],
+        now: datetime,
+    ) -> Written:
+        identity, is_new = rows.identity_row(session, collection, person, now)
+        consent.require(session, collection, identity, now)
+        new = [self._face_row(session, face, collection, identity, now) for face in faces]
+        session.add_all(new)
+        session.flush()
+        keys = [row.id for row in new]
+        crops.put(session, zip(keys, faces, strict=True))
+        return Written(keys, revision, is_new=is_new, faces=faces)
 
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Removed:
         """Delete an identity, its faces and the answers about it; raises IdentityUnknown.

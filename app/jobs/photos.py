@@ -20,7 +20,7 @@ from app.jobs.sources import Item, Source
 Prepared = TypeVar("Prepared")
 
 MOST_TOGETHER = 50
-"""Photos of one person that are written in one transaction."""
+"""Photos that are written in one transaction: of one person, or of several."""
 _AHEAD = 4  # photos for each thread that are read and analysed before the first of them is written
 _CHECKPOINT_EVERY_S = 2.0
 _LOW_PRIORITY = 10
@@ -45,8 +45,8 @@ class Enrolling(Protocol[Prepared]):
     def prepare(self, photo: bytes, image_sha256: str) -> Prepared:
         """Analyse a photo and judge it as an enrolment does; raises a PhotoRefused."""
 
-    def add(self, person: Person, photos: Sequence[Prepared]) -> Added:
-        """Write photos of one person in one transaction; none that is there already, whoever was quicker."""
+    def add(self, people: Sequence[tuple[Person, Sequence[Prepared]]]) -> list[Added]:
+        """Write photos of people, each person's in one transaction; none that is there already, whoever was quicker."""
 
 
 @dataclass(slots=True)
@@ -77,9 +77,12 @@ class _Group(Generic[Prepared]):
     items: list[Item] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
 
+    @property
+    def person(self) -> Person:
+        first = self.items[0]
+        return Person(first.identity_id, first.name, first.metadata)
+
     def takes(self, item: Item) -> bool:
-        if not self.items:
-            return True
         first = self.items[0]
         same = (first.identity_id, first.name, first.metadata) == (item.identity_id, item.name, item.metadata)
         return same and len(self.items) < MOST_TOGETHER
@@ -134,7 +137,7 @@ class PhotoImport(Generic[Prepared]):
 
 
 class _Writer(Generic[Prepared]):
-    """Takes the outcomes in order, writes them person by person, and says how far that is."""
+    """Takes the outcomes in order, writes them some people at a time, and says how far that is."""
 
     def __init__(
         self, enrolling: Enrolling[Prepared], progress: Progress, counts: _Counts, done: int, total: int
@@ -144,13 +147,13 @@ class _Writer(Generic[Prepared]):
         self._counts = counts
         self._done = done
         self._total = total
-        self._group: _Group[Prepared] = _Group()
+        self._groups: list[_Group[Prepared]] = []
         self._last: Item | None = None
         self._kept = time.monotonic()
 
     def take(self, outcome: _Outcome[Prepared]) -> None:
         item = outcome.item
-        if not self._group.takes(item):
+        if self._is_time_to_write(item):
             self._write()
         self._last = item
         self._done += 1
@@ -160,9 +163,11 @@ class _Writer(Generic[Prepared]):
         elif outcome.prepared is None:
             self._counts.known += 1
         else:
-            self._group.items.append(item)
-            self._group.prepared.append(outcome.prepared)
-        if not self._group.items and time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
+            if not self._groups or not self._groups[-1].takes(item):
+                self._groups.append(_Group())
+            self._groups[-1].items.append(item)
+            self._groups[-1].prepared.append(outcome.prepared)
+        if not self._groups and time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
             self._keep()
         else:
             self._progress.advance(self._done)
@@ -171,16 +176,23 @@ class _Writer(Generic[Prepared]):
         self._write()
         self._keep()
 
+    def _is_time_to_write(self, item: Item) -> bool:
+        """Say whether what waits is whole, as far as one can know, and much, or has waited for long."""
+        if not self._groups or self._groups[-1].takes(item):
+            return False
+        is_much = sum(len(group.items) for group in self._groups) >= MOST_TOGETHER
+        return is_much or time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S
+
     def _write(self) -> None:
-        group, self._group = self._group, _Group()
-        if group.items:
-            first = group.items[0]
-            added = self._enrolling.add(Person(first.identity_id, first.name, first.metadata), group.prepared)
-            self._counts.enrolled += added.enrolled
-            self._counts.known += added.known
-            self._counts.new_people += added.is_new
-            for index, error in added.refused:
-                self._refuse(group.items[index], error)
+        groups, self._groups = self._groups, []
+        if groups:
+            done = self._enrolling.add([(group.person, group.prepared) for group in groups])
+            for group, added in zip(groups, done, strict=True):
+                self._counts.enrolled += added.enrolled
+                self._counts.known += added.known
+                self._counts.new_people += added.is_new
+                for index, error in added.refused:
+                    self._refuse(group.items[index], error)
         if time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
             self._keep()
 

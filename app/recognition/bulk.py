@@ -1,4 +1,4 @@
-"""Enrolment of many people in one go: photos are accepted on many threads, and written person by person."""
+"""Enrolment of many people in one go: photos are accepted on many threads, and written by one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +20,8 @@ class BulkEnrolment:
         self._gallery = gallery
         self._collection: Collection = gallery.require(collection)
         self._choice = choice
+        practice = self._collection.practice
+        self._reactions = Reactions(_only_rejected(practice.on_duplicate), _only_rejected(practice.on_mismatch))
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
         """Say whether a person is enrolled with this very photo."""
@@ -29,21 +31,24 @@ class BulkEnrolment:
         """Analyse and judge a photo; raises a PhotoRefused."""
         return self._enrolment.accept(self._collection, photo, image_sha256, self._choice)
 
-    def add(self, person: Person, photos: Sequence[Accepted]) -> Written:
-        """Write photos of one person in one transaction, without those that they are enrolled with already."""
-        return self._enrolment.add(self._collection, person, photos, only_new=True)
+    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
+        """Write photos of people in one transaction, without those that they are enrolled with already."""
+        return self._enrolment.add_people(self._collection, people)
+
+    @property
+    def is_refusing(self) -> bool:
+        """Say whether the collection refuses faces for being somebody else's: then people come one by one."""
+        return self._reactions != Reactions(Reaction.ALLOW, Reaction.ALLOW)
 
     def refusals(self, identity_id: str, photos: Sequence[Accepted]) -> list[tuple[int, ArcidError]]:
         """Return which photos (from 0) of one person the collection refuses for being somebody else's, and why.
 
         Only where it refuses such: what it would only flag is found by the health check, all of it at once.
         """
-        practice = self._collection.practice
-        do = Reactions(_only_rejected(practice.on_duplicate), _only_rejected(practice.on_mismatch))
-        if do == Reactions(Reaction.ALLOW, Reaction.ALLOW):
+        if not self.is_refusing:
             return []
         numbered = [replace(each, photo=place) for place, each in enumerate(photos)]
-        found = self._enrolment.screen(self._collection, identity_id, numbered, do)
+        found = self._enrolment.screen(self._collection, identity_id, numbered, self._reactions)
         refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
         if found.duplicates:
             rest = [place for place in range(len(photos)) if place not in {place for place, _ in refused}]

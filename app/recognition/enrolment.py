@@ -170,13 +170,19 @@ class EnrolmentService:
         person: Person,
         accepted: Sequence["Accepted"],
         retry: Retry | None = None,
-        *,
-        only_new: bool = False,
     ) -> Written:
         """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enrol` does."""
         seal = self._sealing(collection)
-        faces = [each.stored(seal) for each in accepted]
-        return self._gallery.add(collection, person, faces, retry, only_new=only_new)
+        return self._gallery.add(collection, person, [each.stored(seal) for each in accepted], retry)
+
+    def add_people(
+        self, collection: Collection, people: Sequence[tuple[Person, Sequence["Accepted"]]]
+    ) -> list[Written]:
+        """Write what was accepted of several people: see `Gallery.add_people`. Raises as `add` does."""
+        seal = self._sealing(collection)
+        return self._gallery.add_people(
+            collection, [(person, [each.stored(seal) for each in accepted]) for person, accepted in people]
+        )
 
     def _sealing(self, collection: Collection) -> CropSealer | None:
         if not collection.practice.is_crop_kept:

@@ -143,24 +143,37 @@ class Gallery:
         person: Person,
         faces: Sequence[NewFace],
         retry: Retry | None,
-        *,
-        only_new: bool = False,
     ) -> Written:
         """Enrol faces of one person: committed to the database, and found by searches once this returns.
 
-        `only_new`: see `IdentityStore.enrol`. Raises CollectionSwitched, and nothing is written, where their vectors
-        are no longer of its model.
+        Raises CollectionSwitched, and nothing is written, where their vectors are no longer of its model.
         """
         projection = self._projection(collection)
-        written = self._store.enrol(collection, person, faces, retry, only_new=only_new)
-        if not written.keys:
-            self._catch_up(collection)
-            return written
-        try:
-            projection.advance(written.revision, written.keys, np.stack([face.vector for face in written.faces]))
-        except CollectionSwitched:  # after the commit: no longer a reason to refuse
-            self.catch_up(collection, written.revision)
+        written = self._store.enrol(collection, person, faces, retry)
+        self._show(collection, projection, [written])
         return written
+
+    def add_people(self, collection: Collection, people: Sequence[tuple[Person, Sequence[NewFace]]]) -> list[Written]:
+        """Enrol faces of several people in one transaction, without photos that they are enrolled with already.
+
+        See `IdentityStore.enrol_people`; found by searches once this returns. Raises as `add` does.
+        """
+        projection = self._projection(collection)
+        written = self._store.enrol_people(collection, people)
+        self._show(collection, projection, written)
+        return written
+
+    def _show(self, collection: Collection, projection: Projection, written: Sequence[Written]) -> None:
+        """Let searches find what one transaction wrote."""
+        keys = [key for each in written for key in each.keys]
+        if not keys:
+            self._catch_up(collection)
+            return
+        revision = written[0].revision
+        try:
+            projection.advance(revision, keys, np.stack([face.vector for each in written for face in each.faces]))
+        except CollectionSwitched:  # after the commit: no longer a reason to refuse
+            self.catch_up(collection, revision)
 
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Erased:
         """Delete a person with all faces: gone from database, index and snapshots once this returns.

@@ -109,6 +109,16 @@ def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every,
         assert len(second.refused) == 4 - first.checkpoint.get("counts", {}).get("refused", 0)
 
 
+def test_several_people_are_one_write(run, gallery, tmp_path):  # noqa: F811 - a fixture
+    text = "identity_id,photo\nada,1.png\nbob,2.png\nada,3.png\nada,1.png\n"
+    folder(tmp_path, {"list.csv": text.encode(), "1.png": photo(RED), "2.png": photo(GREEN), "3.png": photo(PINK)})
+    before = gallery.collection("people").revision
+    result = run(tmp_path / "list.csv")
+    assert result == {"photos": 4, "enrolled": 3, "known": 1, "refused": 0, "new_people": 2}
+    assert gallery.collection("people").revision == before + 1
+    assert counted(gallery) == (3, 2)
+
+
 def test_the_main_face_can_be_chosen(run, tmp_path):
     assert run(folder(tmp_path, {"bob/both.png": photo(GREEN, BLUE)}), choice=FaceChoice.LARGEST)["enrolled"] == 1
 
