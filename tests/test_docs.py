@@ -57,6 +57,11 @@ def test_every_metric_is_documented():
     assert set(re.findall(r"`(arcid_\w+)`", table)) == named
 
 
+def test_every_benchmark_is_documented():
+    programs = [path for path in (PROJECT / "benchmarks").glob("*.py") if "__main__" in path.read_text("utf-8")]
+    assert {f"benchmarks/{path.name}" for path in programs} <= set(re.findall(r"`(\S+)`", DOCS["benchmarks"]))
+
+
 def commands(command, path=("arcid",)):
     inner = getattr(command, "commands", {})
     own = [" ".join(path)] if not inner or command.invoke_without_command else []

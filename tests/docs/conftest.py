@@ -25,7 +25,7 @@ def another_picture(photo: bytes) -> bytes:
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory, faces_of, group_photo, portrait) -> Path:
     """Return the folder; tests work on copies."""
-    desk = tmp_path_factory.mktemp("desk")
+    desk: Path = tmp_path_factory.mktemp("desk")
     ada, bob = faces_of[:2]
     other = another_picture(ada)
     photos = {"ada": ada, "ada-1": ada, "ada-2": other, "visitor": other, "passport": ada, "bob": bob}
