@@ -2,12 +2,12 @@ import os
 from pathlib import Path
 
 import pytest
-from arcid.client import KEY_VARIABLE
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from app.config import PROJECT, IndexKind, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
 from app.inference.runtime import Provider
+from arcid.client import KEY_VARIABLE
 
 # Every setting: its variable, what the environment says, and what comes of it.
 SETTINGS = {
