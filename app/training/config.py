@@ -82,12 +82,28 @@ class Keeping(_Group):
     tensorboard: Annotated[bool, Field(description="Write TensorBoard's files too.")] = False
 
 
+class Start(_Group):
+    """The network of a pack that a run begins with, instead of a backbone drawn at random (`arcid train finetune`)."""
+
+    network: Path = Field(description="ONNX file of the embedder.")
+    sha256: str = Field(description="Of that file.")
+    pack: str = Field(description="The pack that it came from.")
+    licence: str = Field(description="Of the pack; what is made of its network has it too.")
+    commercial_use: Literal["yes", "no", "unverified"] = Field(description="As the pack says.")
+    mean: float = Field(description="Its preprocessing is (pixel - mean) / scale.")
+    scale: float = Field(gt=0)
+    bgr: Annotated[bool, Field(description="Its colours are in the order blue, green, red.")] = False
+    frozen: Annotated[bool, Field(description="Train the last layer alone.")] = False
+    rate: float = Field(0.1, gt=0, description="Its learning rate, as a share of that of the class weights.")
+
+
 class TrainingConfig(_Group):
     """Everything that shapes a run; paths are absolute once it is written."""
 
     seed: int = Field(0, ge=0, lt=2**63)
     data: Data
-    backbone: BackboneSpec = BackboneSpec("iresnet18")
+    backbone: BackboneSpec = Field(BackboneSpec("iresnet18"), description="Not used where there is a start.")
+    start: Start | None = None
     loss: LossSpec = LossSpec("arcface")
     schedule: Schedule = Schedule()
     optimiser: Optimiser = Optimiser()

@@ -1,10 +1,13 @@
 """Backbone and loss as the one module that is trained."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from app.training.backbones import build_backbone
 from app.training.config import TrainingConfig
+from app.training.finetune.starting import started
 from app.training.losses import Loss, build_loss
 
 _AUTOCAST = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -17,12 +20,22 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, backbone: nn.Module, loss: Loss, *, precision: torch.dtype | None = None, is_channels_last: bool = False
+        self,
+        backbone: nn.Module,
+        loss: Loss,
+        *,
+        share: float = 1.0,
+        precision: torch.dtype | None = None,
+        is_channels_last: bool = False,
     ) -> None:
-        """Run the backbone in `precision` where one is given; the loss is always in float32."""
+        """Run the backbone in `precision` where one is given; the loss is always in float32.
+
+        `share` is the backbone's learning rate as a share of that of the class weights.
+        """
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last) if is_channels_last else backbone
         self.loss = loss
+        self._share = share
         self._precision = precision
         self._format = torch.channels_last if is_channels_last else torch.contiguous_format
 
@@ -33,6 +46,17 @@ class Learner(nn.Module):
         loss: Tensor = self.loss(features.float(), labels)
         return loss
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Return what is trained, for an optimizer; `share` is what a group's learning rate is multiplied by."""
+        if self._share == 1:
+            return [{"params": [each for each in self.parameters() if each.requires_grad], "share": 1.0}]
+        parts = (self.backbone, self._share), (self.loss, 1.0)
+        groups = [
+            {"params": [each for each in part.parameters() if each.requires_grad], "share": share}
+            for part, share in parts
+        ]
+        return [group for group in groups if group["params"]]
+
 
 def as_input(crops: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
     """Turn crops (n, 112, 112, 3), uint8, into the backbone's input (n, 3, 112, 112): (pixel - 127.5) / 128."""
@@ -41,11 +65,19 @@ def as_input(crops: Tensor, memory_format: torch.memory_format = torch.contiguou
 
 
 def learner_of(config: TrainingConfig, classes: int) -> Learner:
-    """Build backbone and loss with weights drawn from the seed; raises TrainingInvalid."""
+    """Build backbone and loss; their weights are drawn from the seed, or the pack's to start with.
+
+    Raises TrainingInvalid.
+    """
     torch.manual_seed(config.seed)
+    start = config.start
+    backbone, dimension = (
+        (build_backbone(config.backbone), config.backbone.dimension) if start is None else started(start)
+    )
     return Learner(
-        build_backbone(config.backbone),
-        build_loss(config.loss, classes=classes, dimension=config.backbone.dimension),
+        backbone,
+        build_loss(config.loss, classes=classes, dimension=dimension),
+        share=1.0 if start is None else start.rate,
         precision=_AUTOCAST[config.machine.amp],
         is_channels_last=config.machine.channels_last,
     )

@@ -50,9 +50,11 @@ class Training:
         self._around = around
         self._classes = source.classes
         self._joined = place.joined(self.learner)
-        trained = [each for each in self.learner.parameters() if each.requires_grad]
         self._optimiser = torch.optim.SGD(
-            trained, schedule.learning_rate, config.optimiser.momentum, weight_decay=config.optimiser.weight_decay
+            self.learner.groups(),
+            schedule.learning_rate,
+            config.optimiser.momentum,
+            weight_decay=config.optimiser.weight_decay,
         )
         self._scaler = torch.amp.GradScaler(place.device.type, enabled=config.machine.amp == "fp16")
         self._average = _averaging(self.learner, config.optimiser.ema)
@@ -108,7 +110,7 @@ class Training:
         device, optimiser = self._around.place.device, self._optimiser
         torch.manual_seed(self._seed())  # of dropout and of sampled classes
         for group in optimiser.param_groups:
-            group["lr"] = self._config.schedule.rate(self.iteration, self._plan.iterations)
+            group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._plan.iterations)
         loss: Tensor = self._joined(
             batch.crops.to(device, non_blocking=True), batch.labels.to(device, non_blocking=True)
         )
