@@ -4,17 +4,19 @@ import signal
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
+import rich.progress
 import typer
 from rich.console import Console
 
 from app.config import read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
+from app.faces import Floats, Pixels
 
 cli = typer.Typer(
     help="Train a network of your own; see docs/training.md.", invoke_without_command=True, no_args_is_help=True
@@ -107,10 +109,77 @@ def train(  # noqa: PLR0913 - the options of a command
     console.print(f"trained for {training.total} iterations: {out}", highlight=False, soft_wrap=True)
 
 
+@cli.command()
+def pack(
+    folder: Annotated[Path, typer.Argument(exists=True, help="What is packed: as --data.")],
+    *,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the .arrow files.")],
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
+    exclude: Annotated[Path | None, typer.Option(help="List of photos to leave out.")] = None,
+) -> None:
+    """Align photos and pack the crops into Arrow files, which are quick to read from any place."""
+    require_training()
+    from app.training.data.chosen import Chosen  # noqa: PLC0415 - as above
+    from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
+    from app.training.data.shards import pack as write  # noqa: PLC0415 - as above
+
+    with counting("photos") as advance:
+        opened = open_path(folder, cutter_opener(), is_aligned=aligned, advance=advance)
+    source = Chosen(opened.source, excluded=read_list(exclude) if exclude is not None else ())
+    with counting("crops", len(source.labels)) as advance:
+        files = write(source, out, advance)
+    console = Console()
+    for name, code in opened.failures.items():
+        console.print(f"{name}: {code}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{len(source.labels)} crops of {len(source.classes)} people in {len(files)} files: {out}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@cli.command()
+def clean(
+    folder: Annotated[Path, typer.Argument(exists=True, help="What is cleaned: as --data.")],
+    *,
+    out: Annotated[Path, typer.Option(dir_okay=False, help="File for the list of photos to leave out.")],
+    threshold: Annotated[float, typer.Option(min=-1, max=1, help="Least cosine of a photo to its person's centre.")],
+    least: Annotated[int, typer.Option(min=1, help="People with fewer photos left are left out.")] = 1,
+    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
+    trained: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a run, instead of ARCID_PACK.")
+    ] = None,
+) -> None:
+    """List photos that seem to carry a wrong name: far from the centre of their person. Nothing is deleted."""
+    require_training()
+    from app.training.data.cleaning import likeness, to_drop, write_list  # noqa: PLC0415 - as above
+    from app.training.data.opening import open_path  # noqa: PLC0415 - as above
+
+    with counting("photos") as advance:
+        source = open_path(folder, cutter_opener(), is_aligned=aligned, advance=advance).source
+    with counting("crops", len(source.labels)) as advance:
+        cosines = likeness(source, _embed_of(trained), advance)
+    is_dropped = to_drop(cosines, source.labels, threshold, least)
+    write_list(source, cosines, is_dropped, out)
+    Console().print(
+        f"{is_dropped.sum()} of {len(is_dropped)} photos are to be left out; --exclude {out}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@contextmanager
+def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error; gives what moves it on."""
+    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
+        yield partial(bar.advance, bar.add_task(what, total=total))
+
+
 def require_training() -> None:
     """Raise TrainingUnavailable, with the remedy, where PyTorch is not installed."""
-    if find_spec("torch") is None:
-        raise TrainingUnavailable("training needs PyTorch, which is not installed; run: make training")
+    missing = [name for name in ("torch", "pyarrow") if find_spec(name) is None]
+    if missing:
+        raise TrainingUnavailable(f"training needs {' and '.join(missing)}, not installed here; run: make training")
 
 
 def cutter_opener() -> Callable[[], Any]:
@@ -118,6 +187,15 @@ def cutter_opener() -> Callable[[], Any]:
     from app.factory.training import open_cutter  # noqa: PLC0415 - PyTorch takes seconds
 
     return cache(lambda: open_cutter(read_settings()))
+
+
+def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
+    """Return what embeds crops: a network that was trained here, or the service's."""
+    from app.factory.training import open_embed  # noqa: PLC0415 - as above
+    from app.training.checkpoint import load_trained  # noqa: PLC0415 - as above
+    from app.training.evaluating import embed  # noqa: PLC0415 - as above
+
+    return open_embed(read_settings()) if trained is None else partial(embed, load_trained(trained).backbone)
 
 
 @contextmanager

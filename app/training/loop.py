@@ -58,7 +58,15 @@ class Training:
         )
         self._scaler = torch.amp.GradScaler(place.device.type, enabled=config.machine.amp == "fp16")
         self._average = _averaging(self.learner, config.optimiser.ema)
-        self._plan = Plan(len(source.labels), schedule.batch_size, config.seed, place.process, place.processes)
+        self._plan = Plan(
+            source.labels,
+            schedule.batch_size,
+            config.seed,
+            place.process,
+            place.processes,
+            together=config.data.photos_per_person,
+        )
+        self._iterations = self._plan.iterations
         self._batches = Batches(source, self._plan, config.data.augmentation, workers=config.data.workers)
         self._run = {"processes": place.processes, "data": fingerprint(source), **config.shaping()}
         self._best = -math.inf
@@ -67,7 +75,7 @@ class Training:
     @property
     def total(self) -> int:
         """Return the number of iterations of the whole run."""
-        return self._plan.iterations * self._config.schedule.epochs
+        return self._iterations * self._config.schedule.epochs
 
     def run(self) -> bool:
         """Train to the end, or until it shall stop; return whether it came to the end. Raises TrainingDiverged."""
@@ -110,7 +118,7 @@ class Training:
         device, optimiser = self._around.place.device, self._optimiser
         torch.manual_seed(self._seed())  # of dropout and of sampled classes
         for group in optimiser.param_groups:
-            group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._plan.iterations)
+            group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._iterations)
         loss: Tensor = self._joined(
             batch.crops.to(device, non_blocking=True), batch.labels.to(device, non_blocking=True)
         )
@@ -146,9 +154,9 @@ class Training:
         progress = Progress(
             self.iteration,
             self.total,
-            self.iteration / self._plan.iterations,
+            self.iteration / self._iterations,
             loss,
-            self._config.schedule.rate(self.iteration - 1, self._plan.iterations),
+            self._config.schedule.rate(self.iteration - 1, self._iterations),
             iterations_per_second * self._plan.batch * self._plan.processes,
         )
         for watcher in self._around.watchers:

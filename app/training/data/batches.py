@@ -13,7 +13,7 @@ from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.evaluation.values import Ints
 from app.training.data.augmentation import Augmentation, augmented
-from app.training.data.values import Source
+from app.training.data.values import Labels, Source
 
 _AHEAD = 2  # batches ready or on their way for each worker
 _ORDER, _CHANGES = 0, 1  # what is drawn
@@ -21,34 +21,40 @@ _ORDER, _CHANGES = 0, 1  # what is drawn
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which of `samples` crops are in which iteration: a pure function of the seed and the numbers here.
+    """Which of the crops with `labels` (n,) are in which iteration: a pure function of the seed and the numbers here.
 
     An iteration takes `batch` crops in each of `processes`: two processes with batches of 64 see together exactly what
-    one with 128 sees. What is left over at the end of an epoch waits for another epoch's order.
+    one with 128 sees. With `together`, so many crops of one person follow each other, as triplets need them. What is
+    left over at the end of an epoch waits for another epoch's order.
     """
 
-    samples: int
+    labels: Labels
     batch: int
     seed: int = 0
     process: int = 0
     processes: int = 1
+    together: int = 1
 
     @property
     def iterations(self) -> int:
         """Return how many make up an epoch; raises TrainingInvalid when there are too few crops for one."""
-        count = self.samples // (self.batch * self.processes)
+        if self.batch % self.together:
+            raise TrainingInvalid(f"a batch of {self.batch} does not hold {self.together} photos of each person")
+        samples = int((np.bincount(self.labels) // self.together * self.together).sum())
+        count = samples // (self.batch * self.processes)
         if count == 0:
-            together = f" in {self.processes} processes" if self.processes > 1 else ""
-            raise TrainingInvalid(f"a batch of {self.batch}{together} is more than the {self.samples} photos there are")
+            each = f" in {self.processes} processes" if self.processes > 1 else ""
+            raise TrainingInvalid(f"a batch of {self.batch}{each} is more than the {samples} photos there are")
         return count
 
     def order(self, epoch: int) -> Ints:
-        """Return the order of all crops in an epoch, the same in every process."""
-        return _draws(self.seed, _ORDER, epoch).permutation(self.samples)
+        """Return the order of the crops in an epoch, the same in every process."""
+        order = _draws(self.seed, _ORDER, epoch).permutation(len(self.labels))
+        return _grouped(order, self.labels, self.together) if self.together > 1 else order
 
     def places(self, order: Ints, iteration: int) -> Ints:
-        """Return this process's crops (batch,) in an iteration, by an epoch's order."""
-        start = ((iteration % self.iterations) * self.processes + self.process) * self.batch
+        """Return this process's crops (batch,) in an iteration of an epoch, from 0, by the epoch's order."""
+        start = (iteration * self.processes + self.process) * self.batch
         return order[start : start + self.batch]
 
 
@@ -85,12 +91,12 @@ class Batches:
             pool.shutdown(cancel_futures=True)
 
     def _iterations(self, first: int, end: int) -> Iterator[tuple[int, Ints]]:
-        epoch, order = -1, np.empty(0, np.intp)
+        each, known, order = self._plan.iterations, -1, np.empty(0, np.intp)
         for iteration in range(first, end):
-            if iteration // self._plan.iterations != epoch:
-                epoch = iteration // self._plan.iterations
-                order = self._plan.order(epoch)
-            yield epoch, self._plan.places(order, iteration)
+            epoch = iteration // each
+            if epoch != known:
+                known, order = epoch, self._plan.order(epoch)
+            yield epoch, self._plan.places(order, iteration % each)
 
     def _batch(self, epoch: int, places: Ints) -> Batch:
         crops = np.empty((len(places), CROP_SIDE, CROP_SIDE, 3), np.uint8)
@@ -98,6 +104,17 @@ class Batches:
             draws = _draws(self._plan.seed, _CHANGES, epoch, place)
             row[:] = augmented(self._source.crop(place), self._augmentation, draws)
         return Batch(torch.from_numpy(crops), torch.from_numpy(self._source.labels[places]))
+
+
+def _grouped(order: Ints, labels: Labels, size: int) -> Ints:
+    """Bring `size` crops of a person together, groups in the order of their first crops; what is left over goes."""
+    people = labels[order]
+    by_person = np.argsort(people, kind="stable")  # places in the order: those of each person, in it
+    counts = np.bincount(people)
+    ranks = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    is_full = ranks < (counts // size * size)[people[by_person]]
+    groups = by_person[is_full].reshape(-1, size)
+    return order[groups[np.argsort(groups[:, 0])].ravel()]
 
 
 def _draws(seed: int, what: int, epoch: int, place: int = 0) -> np.random.Generator:

@@ -10,6 +10,8 @@ from app.training.config import Data
 from app.training.data.aligning import Cutter
 from app.training.data.chosen import Chosen, in_memory
 from app.training.data.folder import read_folder
+from app.training.data.recordio import Records
+from app.training.data.shards import Shards, files_of
 from app.training.data.values import Source
 
 OpenCutter = Callable[[], Cutter]
@@ -37,8 +39,12 @@ def open_data(data: Data, open_cutter: OpenCutter, advance: Advance = lambda _: 
 
 def open_path(path: Path, open_cutter: OpenCutter, *, is_aligned: bool, advance: Advance = lambda _: None) -> Opened:
     """Open all of a data set, by the kind of its file or folder; raises as `open_data`."""
+    if path.suffix == ".rec":
+        return Opened(Records(path))
+    if shards := files_of(path):
+        return Opened(Shards(shards))
     if not path.is_dir():
-        raise TrainingInvalid(f"{path} is no folder person/photo.jpg")
+        raise TrainingInvalid(f"{path} is neither a folder person/photo.jpg nor a .rec, .arrow or .parquet file")
     folder = read_folder(path, None if is_aligned else open_cutter(), advance)
     return Opened(folder, folder.failures)
 

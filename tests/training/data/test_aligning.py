@@ -1,0 +1,102 @@
+"""Photos to crops with the real detector."""
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from app.errors import NoFace, TrainingInvalid
+from app.evaluation.values import Photo
+from app.factory.services import open_analysis, open_runtime
+from app.factory.training import open_cutter
+from app.training.data.aligning import Cutter
+from app.training.data.crops import decoded
+from app.training.data.folder import read_folder
+from tests.training.people import crops_of, write_people
+
+
+class Counted:
+    """Cuts the middle out of a photo that has one, and counts how often it is asked."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, data):
+        self.calls += 1
+        if data == b"nobody":
+            raise NoFace("no face was found in the photo")
+        return crops_of(person=len(data), count=1)[0]
+
+
+@pytest.fixture
+def cutter(tmp_path):
+    return Cutter(Counted(), "setup", tmp_path / "kept", threads=2)
+
+
+def test_a_photo_is_cut_once(cutter):
+    photos = [Photo("one", b"1", "Ada"), Photo("none", b"nobody", "Ada"), Photo("two", b"22", "Bob")]
+    steps = []
+    found = cutter.cut(photos, steps.append)
+    assert found[1] == "no_face"
+    np.testing.assert_array_equal(decoded(found[2], "two"), crops_of(person=2, count=1)[0])
+    assert cutter.cut(photos) == found
+    assert cutter.crop.calls == len(steps) == 3
+
+
+def test_another_set_up_cuts_anew_and_what_is_damaged_too(cutter):
+    photo = [Photo("one", b"1", "Ada")]
+    found = cutter.cut(photo)
+    other = Cutter(cutter.crop, "other", cutter.folder)
+    assert other.cut(photo) == found
+    assert cutter.crop.calls == 2
+    (kept,) = (cutter.folder / "setup").glob("*/*.png")
+    for damaged in (kept.read_bytes()[:-40], b""):
+        kept.write_bytes(damaged)
+        assert cutter.cut(photo) == found
+    assert cutter.crop.calls == 4
+
+
+def test_a_folder_lists_who_has_no_face(cutter, tmp_path):
+    for person, photo in (("Ada", b"a"), ("Ada", b"nobody"), ("Bob", b"nobody"), ("Cy", b"cc")):
+        (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "people" / person / f"{len(photo)}.jpg").write_bytes(photo)
+    folder = read_folder(tmp_path / "people", cutter)
+    assert folder.classes == ("Ada", "Cy")
+    assert folder.labels.tolist() == [0, 1]
+    assert folder.failures == {"Ada/6.jpg": "no_face", "Bob/6.jpg": "no_face"}
+    assert [folder.name(place) for place in (0, 1)] == ["Ada/1.jpg", "Cy/2.jpg"]
+    np.testing.assert_array_equal(folder.crop(1), crops_of(person=2, count=1)[0])
+
+
+def test_a_folder_without_faces_or_people_is_refused(cutter, tmp_path):
+    (tmp_path / "people" / "Ada").mkdir(parents=True)
+    with pytest.raises(TrainingInvalid, match=r"person/photo\.jpg"):
+        read_folder(tmp_path / "people", cutter)
+    (tmp_path / "people" / "Ada" / "1.jpg").write_bytes(b"nobody")
+    with pytest.raises(TrainingInvalid, match="no face"):
+        read_folder(tmp_path / "people", cutter)
+
+
+def test_crops_are_taken_as_they_are(tmp_path):
+    folder = read_folder(write_people(tmp_path / "people", people=2, photos=2), None)
+    np.testing.assert_array_equal(folder.crop(3), crops_of(person=1, count=2)[1])
+    (tmp_path / "people" / "p00" / "00.png").write_bytes(b"no image")
+    with pytest.raises(TrainingInvalid, match=r"p00/00\.png is no JPEG or PNG"):
+        folder.crop(0)
+    (tmp_path / "people" / "p00" / "00.png").write_bytes(cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1])
+    with pytest.raises(TrainingInvalid, match="60x40"):
+        folder.crop(0)
+    (tmp_path / "people" / "p00" / "00.png").unlink()
+    with pytest.raises(TrainingInvalid, match="cannot be read"):
+        folder.crop(0)
+
+
+def test_real_photos_are_aligned_as_the_service_does(settings, faces_of, faceless):
+    photos = [Photo(str(number), photo, "") for number, photo in enumerate([*faces_of, faceless])]
+    *crops, nobody = open_cutter(settings).cut(photos)
+    analysis = open_analysis(settings, open_runtime(settings))
+    assert nobody == "no_face"
+    for crop, photo in zip(crops, faces_of, strict=True):
+        served = analysis.analyse(photo, is_flip_averaged=False)[0].crop
+        np.testing.assert_array_equal(decoded(crop, "crop"), served)

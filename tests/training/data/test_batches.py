@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from app.errors import TrainingInvalid
+from app.training.data.augmentation import Augmentation
+from app.training.data.batches import Batches, Plan
+
+LABELS = np.repeat(np.arange(5), [9, 4, 3, 2, 1])
+EVERYTHING = Augmentation(flip=0.5, colour=0.3, affine=0.1, blur=0.5, erase=0.5)
+
+
+class Numbered:
+    """Crops that show their own number."""
+
+    labels = LABELS
+    classes = tuple("abcde")
+
+    def name(self, place):
+        return str(place)
+
+    def crop(self, place):
+        return np.full((112, 112, 3), 50 + place * 5, np.uint8)
+
+
+def places_of(plan, epoch):
+    return [plan.places(plan.order(epoch), iteration).tolist() for iteration in range(plan.iterations)]
+
+
+def test_an_epoch_has_every_crop_at_most_once():
+    plan = Plan(LABELS, batch=4)
+    seen = [place for batch in places_of(plan, 0) for place in batch]
+    assert plan.iterations == 4
+    assert len(set(seen)) == 16
+    assert places_of(plan, 0) == places_of(Plan(LABELS, batch=4), 0) != places_of(plan, 1)
+    assert places_of(plan, 0) != places_of(Plan(LABELS, batch=4, seed=1), 0)
+
+
+def test_two_processes_see_what_one_with_the_double_batch_sees():
+    first, second = (places_of(Plan(LABELS, batch=2, process=each, processes=2), 3) for each in (0, 1))
+    assert [one + other for one, other in zip(first, second, strict=True)] == places_of(Plan(LABELS, batch=4), 3)
+
+
+def test_photos_of_a_person_together():
+    plan = Plan(LABELS, batch=4, together=2)
+    assert plan.iterations == 4  # 8 + 4 + 2 + 2 crops; the ninth, the third and the single one wait
+    for batch in places_of(plan, 0) + places_of(plan, 1):
+        people = LABELS[batch].reshape(-1, 2)
+        assert (people[:, 0] == people[:, 1]).all()
+        assert len(set(batch)) == 4
+    assert places_of(plan, 0) != places_of(plan, 1)
+
+
+def test_what_cannot_be_a_batch_is_refused():
+    with pytest.raises(TrainingInvalid, match="batch of 20"):
+        _ = Plan(LABELS, batch=20).iterations
+    with pytest.raises(TrainingInvalid, match="batch of 8 in 3 processes"):
+        _ = Plan(LABELS, batch=8, processes=3).iterations
+    with pytest.raises(TrainingInvalid, match="3 photos of each person"):
+        _ = Plan(LABELS, batch=4, together=3).iterations
+
+
+def test_batches_are_the_same_whatever_the_threads_and_the_start():
+    plan = Plan(LABELS, batch=4, seed=5)
+    whole = list(Batches(Numbered(), plan, EVERYTHING).between(0, 10))
+    parts = list(Batches(Numbered(), plan, EVERYTHING, workers=3).between(3, 10))
+    assert len(whole) == 10
+    for one, other in zip(whole[3:], parts, strict=True):
+        assert torch.equal(one.crops, other.crops)
+        assert torch.equal(one.labels, other.labels)
+    assert whole[0].crops.dtype == torch.uint8
+    assert whole[0].crops.shape == (4, 112, 112, 3)
+    assert whole[0].labels.tolist() == LABELS[places_of(plan, 0)[0]].tolist()
+
+
+def test_a_crop_is_changed_otherwise_in_another_epoch():
+    plan = Plan(np.array([0, 0]), batch=2)
+    first, second = Batches(Numbered(), plan, Augmentation(colour=0.5)).between(0, 2)
+    shades = [sorted(batch.crops.float().mean((1, 2, 3)).tolist()) for batch in (first, second)]
+    assert len({shade for each in shades for shade in each}) == 4
+
+
+def test_an_error_reaches_who_asked():
+    class Broken(Numbered):
+        def crop(self, place):
+            raise TrainingInvalid(f"crop {place} is damaged")
+
+    with pytest.raises(TrainingInvalid, match="is damaged"):
+        next(Batches(Broken(), Plan(LABELS, batch=4), Augmentation()).between(0, 4))

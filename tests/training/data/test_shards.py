@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("pyarrow")
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from app.errors import TrainingInvalid
+from app.imaging.lossless import encode_png
+from app.training.data.folder import read_folder
+from app.training.data.opening import open_path
+from app.training.data.shards import pack
+from tests.training.people import crops_of, write_people
+
+
+def opened(path):
+    return open_path(path, lambda: None, is_aligned=False).source
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return read_folder(write_people(tmp_path_factory.mktemp("people"), people=3, photos=4), None)
+
+
+def test_what_is_packed_is_the_same(folder, tmp_path):
+    steps = []
+    files = pack(folder, tmp_path / "shards", steps.append, each=5)
+    assert [file.name for file in files] == ["00000.arrow", "00001.arrow", "00002.arrow"]
+    assert sum(steps) == 12
+    shards = opened(tmp_path / "shards")
+    assert shards.classes == folder.classes
+    np.testing.assert_array_equal(shards.labels, folder.labels)
+    for place in range(12):
+        assert shards.name(place) == folder.name(place)
+        np.testing.assert_array_equal(shards.crop(place), folder.crop(place))
+    with pytest.raises(TrainingInvalid, match="not empty"):
+        pack(folder, tmp_path / "shards")
+
+
+def test_parquet_with_numbers(tmp_path):
+    images = [encode_png(crops_of(person, 1)[0]) for person in (12, 5)]
+    parquet.write_table(pa.table({"image": images, "label": [12, 5]}), tmp_path / "a.parquet")
+    shards = opened(tmp_path / "a.parquet")
+    assert shards.classes == ("0000005", "0000012")
+    assert shards.labels.tolist() == [1, 0]
+    assert shards.name(1) == "a.parquet:1"
+    np.testing.assert_array_equal(shards.crop(1), crops_of(5, 1)[0])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"image": [b"x"]}, "no columns"),
+        ({"image": ["x"], "label": [1]}, "bytes"),
+        ({"image": [b"x"], "label": [1.5]}, "labels"),
+        ({"image": [b"x", b"y"], "label": [1, None]}, "labels"),
+        ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, "no crops"),
+    ],
+)
+def test_other_tables_are_refused(tmp_path, columns, message):
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(TrainingInvalid, match=message):
+        opened(tmp_path / "a.parquet")
+
+
+def test_a_row_without_a_photo_is_named(tmp_path):
+    parquet.write_table(pa.table({"image": [b"x", None], "label": [1, 2]}), tmp_path / "a.parquet")
+    shards = opened(tmp_path / "a.parquet")
+    for row in (0, 1):
+        with pytest.raises(TrainingInvalid, match=f"row {row} of"):
+            shards.crop(row)
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "parquet"])
+def test_damaged_files_are_refused(folder, tmp_path, suffix):
+    (file,) = pack(folder, tmp_path / "shards")
+    whole = file.read_bytes()
+    damaged = tmp_path / f"a.{suffix}"
+    for content in (b"", b"ARROW1", b"PAR1" + bytes(60), whole[: len(whole) // 2], whole[:-3]):
+        damaged.write_bytes(content)
+        with pytest.raises(TrainingInvalid, match="cannot be read"):
+            opened(damaged)
