@@ -33,6 +33,7 @@ class Data(_Group):
         None, description="List of photos to leave out, as `arcid train clean` writes it."
     )
     least_photos: int = Field(1, ge=1, description="People with fewer photos are left out.")
+    photos_per_person: int = Field(1, ge=1, description="Of each person in a batch, at least; triplets need 2 or more.")
     memory_gb: float = Field(4.0, ge=0, description="Decoded crops are kept in memory if all fit in so much.")
     workers: int = Field(1, ge=1, description="Threads that read, decode and change photos.")
     augmentation: Augmentation = Augmentation()

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
-from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid  # noqa: E402
-from app.training import running  # noqa: E402
-from app.training.checkpoint import load, load_trained  # noqa: E402
-from app.training.config import made  # noqa: E402
-from tests.training.people import write_people  # noqa: E402
+import torch
+
+from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
+from app.training import running
+from app.training.checkpoint import load, load_trained
+from app.training.config import made
+from tests.training.people import write_people
 
 TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
 
