@@ -39,8 +39,11 @@ def script(run: list[Example], address: str) -> str:
 
 
 @pytest.fixture
-def environment(tmp_path, desk, programs):
+def environment(tmp_path, desk, programs, network):
     """What examples see: the desk as their folder, a data folder of their own, no other setting."""
+    network("open", "sface.onnx")
+    if missing := [each for each in ("bash", "curl") if shutil.which(each) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     shutil.copytree(desk, tmp_path / "desk")
     (tmp_path / "data").mkdir()
     plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX.upper())}
