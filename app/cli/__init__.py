@@ -6,7 +6,20 @@ import typer
 from rich.console import Console
 
 from app import __version__
-from app.cli import audit, collections, database, evaluate, gallery, index, jobs, keys, models, reembed, train
+from app.cli import (
+    audit,
+    collections,
+    database,
+    evaluate,
+    gallery,
+    index,
+    jobs,
+    keys,
+    models,
+    reembed,
+    train,
+    train_more,
+)
 from app.cli.backup import backup, restore
 from app.cli.calibrate import calibrate
 from app.cli.demo import demo
@@ -45,6 +58,9 @@ cli.add_typer(reembed.cli, name="reembed")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
 cli.add_typer(train.cli, name="train")
+train.cli.command()(train_more.export)
+train.cli.command()(train_more.adapter)
+train.cli.command()(train_more.finetune)
 
 
 @cli.command()

@@ -14,6 +14,8 @@ from app.training.data.augmentation import Augmentation
 from app.training.losses import LossSpec
 from app.training.schedule import Schedule
 
+_FREE_DATA = ("data.path", "data.exclude", "data.workers", "data.memory_gb")  # what is in it is compared, not where
+
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 """A file or folder, from where the command runs."""
 
@@ -115,11 +117,11 @@ class TrainingConfig(_Group):
     def shaping(self) -> dict[str, Any]:
         """Return what a run that goes on must share with its beginning, by dotted name.
 
-        It may be watched, saved and evaluated otherwise, and run on another device or with other threads (then the
-        last bits of its weights differ).
+        It may be watched, saved and evaluated otherwise, find the same data elsewhere, and run on another device or with
+        other threads (then the last bits of its weights differ).
         """
         names = dict(_flat(self.model_dump(mode="json")))
-        free = ("evaluation.", "keeping.", "machine.device", "machine.threads", "data.workers", "data.memory_gb")
+        free = ("evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)
         return {name: value for name, value in names.items() if not name.startswith(free)}
 
     def to_toml(self) -> str:

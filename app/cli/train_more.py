@@ -1,0 +1,203 @@
+"""`arcid train export, adapter, finetune, plot`: what comes after a run, and instead of one."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from app.cli.train import STOPPED, counting, require_training, stoppable
+from app.config import Settings, read_settings
+from app.errors import TrainingInvalid
+
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets the pack's folder, NAME/.")]
+Name = Annotated[str | None, typer.Option(help="Name of the pack; by default made of what it comes from.")]
+Pack = Annotated[str, typer.Option(help="The pack to start from.")]
+Data = Annotated[Path, typer.Option(exists=True, help="Folder person/photo.jpg, or another data set.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")]
+Detector = Annotated[str | None, typer.Option(help="Detector that aligns the photos, and that the pack will name.")]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option("--calibrate", exists=True, file_okay=False, help="Folder of people that are not in the data."),
+]
+Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
+
+
+def export(  # noqa: PLR0913 - the options of a command
+    run: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a training run.")],
+    *,
+    out: Out,
+    name: Name = None,
+    licence: Annotated[str | None, typer.Option(help="Licence of the network, as you may give it.")] = None,
+    commercial_use: Annotated[
+        Literal["yes", "no", "unverified"], typer.Option(help="May it be used commercially?")
+    ] = "unverified",
+    detector: Detector = None,
+    best: Annotated[bool, typer.Option("--best", help="The checkpoint that did best, not the last.")] = False,
+    calibrate: Calibrate = None,
+    aligned: Aligned = False,
+    threshold: Threshold = None,
+) -> None:
+    """Turn what a run gave into a pack: ONNX, manifest, calibrations."""
+    require_training()
+    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
+    from app.training.export.pack import Said, model_name  # noqa: PLC0415 - as above
+    from app.training.export.trained import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
+
+    settings = _with(read_settings(), detector=detector)
+    trained = load_trained(run, BEST if best else LAST)
+    name = name or run.resolve().name
+    start = trained.config.start
+    if start is None and licence is None:
+        raise TrainingInvalid("--licence is missing: nobody but you knows on what terms the network may be used")
+    title = f"{start.pack}, fine-tuned" if start else f"{trained.config.backbone.name}, {trained.config.loss.name}"
+    said = Said(
+        f"{title}; {len(trained.classes):,} people",
+        licence or (start.licence if start else ""),
+        factory.detector_name(settings),
+        start.commercial_use if start else commercial_use,
+    )
+    with counting("photos") as advance:
+        measure = factory.calibrator(
+            settings,
+            calibrate,
+            model=partial(model_name, name),
+            preprocessing=PREPROCESSING,
+            is_aligned=aligned,
+            advance=advance,
+        )
+        _tell(write_pack(trained, out / name, said, calibrate=measure, threshold=threshold).name, out, calibrate)
+
+
+def adapter(  # noqa: PLR0913 - the options of a command
+    *,
+    data: Data,
+    out: Out,
+    pack: Pack = "open",
+    name: Name = None,
+    detector: Detector = None,
+    aligned: Aligned = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    calibrate: Calibrate = None,
+    threshold: Threshold = None,
+) -> None:
+    """Train an adapter for a pack on your photos, and write both as one pack; its licence is the pack's."""
+    require_training()
+    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.data.opening import open_path  # noqa: PLC0415 - as above
+    from app.training.export.pack import Said, model_name, write_network  # noqa: PLC0415 - as above
+    from app.training.finetune.adaptation import merged  # noqa: PLC0415 - as above
+    from app.training.finetune.adapter import Recipe, train_adapter  # noqa: PLC0415 - as above
+
+    settings = _with(read_settings(), pack=pack, detector=detector)
+    base = factory.open_base(settings)
+    name = name or f"{pack}-adapted"
+    with counting("photos") as advance:
+        source = open_path(data, _cutter(settings), is_aligned=aligned, advance=advance).source
+        views = factory.views_of(settings, base, source, advance)
+        network = merged(base.network, train_adapter(views, source.labels, Recipe(seed=seed)))
+        measure = factory.calibrator(
+            settings,
+            calibrate,
+            model=partial(model_name, name),
+            preprocessing=base.preprocessing,
+            is_aligned=aligned,
+            advance=advance,
+        )
+        said = Said(
+            f"{pack} with an adapter",
+            base.manifest.licence,
+            factory.detector_name(settings),
+            base.manifest.commercial_use,
+            f"An adapter of {len(source.classes):,} people behind {base.model}. {base.manifest.notes}".strip(),
+        )
+        written = write_network(
+            network,
+            out / name,
+            said,
+            preprocessing=base.preprocessing,
+            calibrations=measure(network),
+            threshold=threshold,
+        )
+    _tell(written.name, out, calibrate)
+
+
+def finetune(  # noqa: PLR0913 - the options of a command
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run, as of `arcid train`.")],
+    pack: Pack = "open",
+    aligned: Aligned = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train the last layer of the network alone.")] = False,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the class weights.")] = 0.02,
+    backbone_learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the network.")] = 0.002,
+    loss: Annotated[str, typer.Option(help="arcface, cosface, sphereface, softmax, ...")] = "arcface",
+    epochs: Annotated[int, typer.Option(min=1, help="Times that every photo is seen.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=2, help="Photos of an iteration.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Train a pack's network further on your photos. A run like others: resumed and exported as they are."""
+    require_training()
+    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.config import made  # noqa: PLC0415 - as above
+    from app.training.finetune.imported import Imported  # noqa: PLC0415 - as above
+    from app.training.running import train as run  # noqa: PLC0415 - as above
+
+    settings = _with(read_settings(), pack=pack)
+    base = factory.open_base(settings)
+    Imported(base.network)  # raises for one that cannot be trained, before photos are aligned
+    out.mkdir(parents=True, exist_ok=True)
+    network = out.resolve() / "start.onnx"
+    network.write_bytes(base.network)
+    start = {
+        "network": network,
+        "sha256": sha256(base.network).hexdigest(),
+        "pack": pack,
+        "licence": base.manifest.licence,
+        "commercial_use": base.manifest.commercial_use,
+        "mean": base.preprocessing.mean,
+        "scale": base.preprocessing.scale,
+        "bgr": base.preprocessing.is_bgr,
+        "frozen": freeze,
+        "rate": backbone_learning_rate / learning_rate,
+    }
+    config = made(
+        {
+            "seed": seed,
+            "data": {"path": data, "aligned": aligned},
+            "start": start,
+            "loss": {"name": loss},
+            "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
+        }
+    )
+    console = Console(stderr=True)
+    with stoppable() as is_stopping:
+        training = run(config, out, open_cutter=_cutter(settings), console=console, is_stopping=is_stopping)
+    if training.iteration < training.total:
+        console.print(
+            f"stopped at iteration {training.iteration} of {training.total}; arcid train --resume --out {out}"
+        )
+        raise typer.Exit(STOPPED)
+    console.print(f"trained: {out}; arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
+
+
+def _cutter(settings: Settings) -> Callable[[], Any]:
+    """Return what opens the networks that align photos, once, when it is first needed."""
+    from app.factory.training import open_cutter  # noqa: PLC0415 - PyTorch takes seconds
+
+    return cache(lambda: open_cutter(settings))
+
+
+def _with(settings: Settings, **named: str | None) -> Settings:
+    return settings.model_copy(update={name: value for name, value in named.items() if value is not None})
+
+
+def _tell(name: str, out: Path, calibrated_on: Path | None) -> None:
+    console = Console()
+    if calibrated_on is None:
+        console.print("not calibrated: it decides by a fixed threshold; --calibrate PEOPLE measures error rates")
+    console.print(f"written to {out / name}; arcid models add {out / name}", highlight=False, soft_wrap=True)

@@ -1,0 +1,132 @@
+"""From a run to an answer: exported, added, enrolled against and identified."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from rich.console import Console
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.cli.serve import prepare_database
+from app.config import read_settings
+from app.errors import TrainingInvalid
+from app.factory.networks import open_embedder
+from app.inference.packs import Packs
+from app.inference.runtime import Runtime
+from app.main import create_app
+from app.training import running
+from app.training.checkpoint import load_trained
+from app.training.config import made
+from app.training.evaluating import embed
+from tests.conftest import DATA
+from tests.training.people import write_people
+
+DETECTORS = ("yunet", "retinaface")
+
+
+@pytest.fixture(scope="module")
+def home(packs, tmp_path_factory):
+    """A data folder with the detectors and nothing else."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in DETECTORS:
+        if not packs.has(packs.manifest(name)):
+            pytest.skip(f"the pack {name} is not pulled; run: arcid models pull {name}")
+        shutil.copytree(DATA / "models" / name, folder / "models" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arcid(home):
+    """The command line in that folder: arcid("models", "list")."""
+    environment = {"ARCID_DATA_DIR": str(home), "ARCID_MODELS_DIR": str(home)}
+
+    def run(*arguments, **more):
+        done = CliRunner().invoke(cli, [str(each) for each in arguments], env=environment | more)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    """A run of a few iterations on made-up people: enough to tell some patterns apart, and to know a photo again."""
+    people = write_people(tmp_path_factory.mktemp("people"), people=8, photos=4)
+    out = tmp_path_factory.mktemp("runs") / "ours"
+    config = made(
+        {
+            "data": {"path": people, "aligned": True},
+            "backbone": {"name": "iresnet18", "width": 0.125, "dimension": 32},
+            "loss": {"name": "normface"},
+            "schedule": {"epochs": 5, "batch_size": 16, "learning_rate": 0.05},
+        }
+    )
+    running.train(config, out, open_cutter=lambda: None, console=Console(quiet=True))
+    return out
+
+
+@pytest.fixture(scope="module")
+def client(arcid, home, run_folder, tmp_path_factory):
+    """The service with the exported, calibrated network."""
+    strangers = write_people(tmp_path_factory.mktemp("strangers"), people=460, photos=1)
+    out = tmp_path_factory.mktemp("packs")
+    said = arcid(
+        *("train", "export", run_folder, "--out", out, "--licence", "ours alone"),
+        *("--calibrate", strangers, "--aligned"),
+    )
+    assert f"arcid models add {out / 'ours'}" in said
+    assert "ours: added" in arcid("models", "add", out / "ours")
+    settings = read_settings(data_dir=home, models_dir=home, pack="ours")
+    prepare_database(settings)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_the_exported_network_is_enrolled_against_and_identified(client, portrait):
+    answer = client.post("/enroll", files={"photos": portrait}, data={"identity_id": "eileen"})
+    assert answer.status_code == 200, answer.text
+    body = client.post("/identify", files={"photo": portrait}).json()
+    assert body["model"].startswith("ours-")
+    (face,) = body["faces"]
+    candidate = face["candidates"][0]
+    assert candidate["identity_id"] == "eileen"
+    assert candidate["similarity"] == pytest.approx(1, abs=1e-3)
+
+
+def test_its_calibration_is_used(client):
+    points = client.get("/calibration").json()["points"]
+    rates = [each["fmr"] for each in points]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] > 0.5 > rates[-1]
+
+
+def test_it_is_listed_with_its_licence(client, arcid):
+    output = " ".join(arcid("models", "list").split())
+    assert "ours yes unverified ours alone yunet+retinaface ours-" in output
+
+
+def test_nobody_but_the_operator_knows_the_licence(arcid, run_folder, tmp_path):
+    with pytest.raises(TrainingInvalid, match="--licence is missing"):
+        arcid("train", "export", run_folder, "--out", tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_no_run_is_refused(arcid, tmp_path):
+    with pytest.raises(TrainingInvalid):
+        arcid("train", "export", tmp_path, "--out", tmp_path / "out", "--licence", "x")
+
+
+def test_numbers_of_the_network_are_those_of_the_service(client, home, run_folder):
+    """What was exported is what was trained, through preprocessing and all."""
+    crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
+    added = Packs(home / "none", home / "models")
+    got = open_embedder(added, added.manifest("ours"), Runtime()).embed(crops).vectors
+    wanted = embed(load_trained(run_folder).backbone, crops, is_flip_averaged=False)
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+    assert (got * wanted).sum(axis=1).min() >= 0.9999
