@@ -1,0 +1,148 @@
+import json
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from app.errors import TrainingInvalid, TrainingUnavailable
+
+pytest.importorskip("torch")
+
+from app.training.checkpoint import load_trained
+from app.training.config import made, read_config
+from app.training.data.opening import open_path
+from tests.conftest import DATA
+from tests.training.people import write_people
+
+TINY = ["--backbone", "mobilefacenet", "--width", "0.125", "--dimension", "16", "--batch-size", "8", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    return write_people(tmp_path_factory.mktemp("people"), people=4, photos=6)
+
+
+@pytest.fixture
+def run(arcid, tmp_path):
+    """run("--seed", 1): train on made-up people into tmp_path/out; raises what the command raises."""
+
+    def run(*arguments, out=tmp_path / "out"):
+        done = arcid("train", "--out", str(out), *map(str, arguments))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done
+
+    return run
+
+
+def test_flags_shape_a_run_and_its_file_reproduces_it(run, people, tmp_path):
+    (tmp_path / "pairs.csv").write_text("p00/00.png,p00/01.png,1\np00/00.png,p01/01.png,0\np02/00.png,p03/01.png,0\n")
+    flags = ["--loss", "cosface", "--seed", 3, "--learning-rate", 0.05, "--aligned", "--evaluate-every", 1]
+    flags += [
+        "--csv",
+        tmp_path / "pairs.csv",
+        "--images",
+        people,
+        "--set",
+        "loss.scale=16",
+        "--set",
+        "machine.amp=bf16",
+    ]
+    done = run("--data", people, *TINY, *flags, "--tensorboard")
+    assert done.exit_code == 0, done.output
+    assert "24 photos of 4 people" in done.output
+    assert "iteration 3: pairs: accuracy" in done.output
+    config = made(read_config(tmp_path / "out" / "config.toml"))
+    assert (config.seed, config.loss.name, config.loss.scale, config.machine.amp) == (3, "cosface", 16, "bf16")
+    assert (config.backbone.name, config.backbone.width, config.evaluation.sets[0].name) == (
+        "mobilefacenet",
+        0.125,
+        "pairs",
+    )
+    lines = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
+    assert [each["iteration"] for each in lines if "evaluation" in each] == [1, 2, 3]
+    assert list((tmp_path / "out" / "tensorboard").iterdir())
+
+    again = run("--config", tmp_path / "out" / "config.toml", out=tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    first, second = (load_trained(tmp_path / name).backbone.state_dict() for name in ("out", "again"))
+    for name, weights in first.items():
+        np.testing.assert_array_equal(weights, second[name])
+    assert load_trained(tmp_path / "out", "best.pt").classes == ("p00", "p01", "p02", "p03")
+
+
+def test_what_is_wrong_is_said(run, people, arcid):
+    for arguments, message in (
+        (["--aligned"], r"data\.path: Field required"),
+        (["--data", people, "--backbone", "resnet"], "resnet"),
+        (["--data", people, "--device", "gpu"], r"machine\.device"),
+        (["--data", people, "--set", "loss.name"], "name=value"),
+        (["--data", people, "--set", "optimiser.emma=1"], r"optimiser\.emma"),
+    ):
+        with pytest.raises(TrainingInvalid, match=message):
+            run(*arguments)
+    assert isinstance(arcid("train", "--data", str(people)).exception, TrainingInvalid)
+
+
+def test_without_pytorch_the_remedy_is_said(run, people, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TrainingUnavailable, match=r"torch.*run: make training"):
+        run("--data", people)
+
+
+def test_without_arguments_help_is_shown(arcid):
+    shown = arcid("train").output
+    assert "--backbone" in shown
+    assert "pack" in shown
+    assert "clean" in shown
+
+
+def test_crops_are_packed_and_trained_on(run, arcid, people, tmp_path):
+    shards = tmp_path / "shards"
+    done = arcid("train", "pack", str(people), "--out", str(shards), "--aligned")
+    assert done.exit_code == 0, done.output
+    assert "24 crops of 4 people in 1 files" in done.output
+    assert run("--data", shards, *TINY).exit_code == 0
+    assert load_trained(tmp_path / "out").classes == ("p00", "p01", "p02", "p03")
+
+
+def test_a_list_of_wrong_photos_by_a_network_trained_here(run, arcid, people, tmp_path):
+    assert run("--data", people, "--aligned", *TINY).exit_code == 0
+    wrong = tmp_path / "wrong.txt"
+    options = ["--aligned", "--trained", str(tmp_path / "out"), "--out", str(wrong)]
+    done = arcid("train", "clean", str(people), *options, "--threshold", "1")
+    assert done.exit_code == 0, done.output
+    assert "24 of 24 photos" in done.output
+    assert len(wrong.read_text().splitlines()) == 24
+    assert arcid("train", "clean", str(people), *options, "--threshold", "-1").exit_code == 0
+    assert wrong.read_text() == ""
+
+
+def test_photos_are_aligned_and_cleaned_by_the_served_pack(
+    run, arcid, faces_of, faceless, tmp_path, monkeypatch, packs
+):
+    """Six people with three versions of their photo; one photo of Bob is under Ada's name."""
+    if not all(packs.has(each) for each in packs.required_by("open")):
+        pytest.skip("the pack open is not pulled; run: arcid models pull open")
+    monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
+    folder, wrong = tmp_path / "photos", tmp_path / "wrong.txt"
+    for name, photo in zip(["Ada", "Bob", "Cy", "Dee", "Eve", "Flo"], faces_of, strict=True):
+        (folder / name).mkdir(parents=True)
+        pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        for number, changed in enumerate([pixels, pixels[:, ::-1], cv2.GaussianBlur(pixels, (0, 0), 1)]):
+            (folder / name / f"{number}.jpg").write_bytes(cv2.imencode(".jpg", changed)[1].tobytes())
+    (folder / "Ada" / "nobody.png").write_bytes(faceless)
+    (folder / "Ada" / "wrong.jpg").write_bytes(faces_of[1])
+    done = arcid("train", "clean", str(folder), "--out", str(wrong), "--threshold", "0.7")
+    assert done.exit_code == 0, done.output
+    assert [line.split("\t")[0] for line in wrong.read_text().splitlines()] == ["Ada/wrong.jpg"]
+    done = run("--data", folder, "--exclude", wrong, *TINY)
+    assert done.exit_code == 0, done.output
+    assert "18 photos of 6 people" in done.output
+    assert (tmp_path / "out" / "without_face.csv").read_text().splitlines() == ["photo,code", "Ada/nobody.png,no_face"]
+    shards = tmp_path / "shards"
+    packed = arcid("train", "pack", str(folder), "--out", str(shards), "--exclude", str(wrong))
+    assert "Ada/nobody.png: no_face" in packed.output
+    assert open_path(shards, lambda: None, is_aligned=False).source.labels.tolist() == np.repeat(range(6), 3).tolist()
