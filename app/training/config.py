@@ -117,8 +117,8 @@ class TrainingConfig(_Group):
     def shaping(self) -> dict[str, Any]:
         """Return what a run that goes on must share with its beginning, by dotted name.
 
-        It may be watched, saved and evaluated otherwise, find the same data elsewhere, and run on another device or with
-        other threads (then the last bits of its weights differ).
+        It may be watched, saved and evaluated otherwise, find the same data elsewhere, and run on another device or
+        with other threads (then the last bits of its weights differ).
         """
         names = dict(_flat(self.model_dump(mode="json")))
         free = ("evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)

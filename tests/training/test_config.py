@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from app.errors import TrainingInvalid
 from app.training.config import made, read_config
 from app.training.losses import LossSpec
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "seed": 7,
     "data": {"path": "/photos", "exclude": '/list "quoted" \\ ü.txt', "augmentation": {"erase": 0.25}},
     "backbone": {"name": "iresnet50", "has_se": True, "width": 0.5},
@@ -72,7 +73,7 @@ def test_a_path_is_from_where_the_command_runs(tmp_path, monkeypatch):
     ],
 )
 def test_what_is_wrong_is_named(group, keys, message):
-    values = {"data": {"path": "/photos"}}
+    values: dict[str, Any] = {"data": {"path": "/photos"}}
     values[group] = {**values.get(group, {}), **keys} if isinstance(keys, dict) else keys
     with pytest.raises(TrainingInvalid, match=message):
         made(values)
@@ -105,4 +106,4 @@ def test_it_is_frozen():
     assert config.loss == LossSpec("arcface")
     assert config.data.path == Path("/photos")
     with pytest.raises(ValueError, match="frozen"):
-        config.seed = 1
+        config.seed = 1  # type: ignore[misc] # it is what is refused

@@ -21,7 +21,7 @@ from app.training import running
 from app.training.checkpoint import LAST, load, load_trained
 from app.training.config import Machine, made
 from app.training.distributed import placed
-from tests.training.people import write_people
+from tests.training.people import no_cutter, write_people
 from tests.training.test_loop import is_equal
 from tests.training.two_processes import run
 
@@ -81,7 +81,7 @@ def test_the_command_in_two_processes(people, tmp_path):
 
 
 def train(config, out, **options):
-    return running.train(config, out, open_cutter=lambda: None, console=Console(quiet=True), **options)
+    return running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True), **options)
 
 
 def test_a_killed_run_ends_as_one_that_was_not(people, tmp_path):

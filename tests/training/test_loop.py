@@ -12,7 +12,7 @@ from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
 from app.training import running
 from app.training.checkpoint import load, load_trained
 from app.training.config import made
-from tests.training.people import write_people
+from tests.training.people import no_cutter, write_people
 
 TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
 
@@ -38,10 +38,6 @@ def config(people):
         return made(values)
 
     return config
-
-
-def no_cutter():
-    raise AssertionError("crops are not aligned again")
 
 
 def train(config, out, **options):

@@ -13,6 +13,7 @@ from app.training.learner import Learner
 from app.training.loop import Surroundings, Training
 from app.training.losses import LossSpec, build_loss
 from app.training.watching import Journal
+from tests.training.people import no_cutter
 
 
 def config_of(people: Path, batch: int) -> TrainingConfig:
@@ -43,7 +44,7 @@ def run(people: Path, out: Path, batch: int) -> Training:
     config = config_of(people, batch)
     out.mkdir(exist_ok=True)
     with placed(config.machine) as place:
-        source = open_data(config.data, lambda: None).source
+        source = open_data(config.data, no_cutter).source
         journal = Journal(out / "metrics.jsonl") if place.is_first else None
         around = Surroundings(out, place, [] if journal is None else [journal])
         training = Training(config, source, around, learner(len(source.classes)))

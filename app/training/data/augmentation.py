@@ -51,7 +51,7 @@ def augmented(crop: Pixels, augmentation: Augmentation, draws: np.random.Generat
 def moved(crop: Pixels, right: float, down: float, radians: float, growth: float) -> Pixels:
     """Return the crop moved (in shares of its side), turned and enlarged about its middle; edges are repeated."""
     matrix = cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), float(np.degrees(radians)), 1 + growth)
-    matrix[:, 2] += (right * CROP_SIDE, down * CROP_SIDE)
+    matrix[:, 2] += np.array([right, down]) * CROP_SIDE
     warped = cv2.warpAffine(crop, matrix, (CROP_SIDE, CROP_SIDE), borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.uint8)
 

@@ -93,7 +93,7 @@ class Records:
 
     def _record(self, offset: int) -> bytes:
         """Return a record, put together where it was cut because the magic number occurs in it."""
-        parts = []
+        parts: list[bytes] = []
         while True:
             part, kind, offset = self._part(offset)
             if (kind in {_WHOLE, _BEGIN}) is bool(parts):

@@ -36,9 +36,10 @@ def cutter(tmp_path):
 
 def test_a_photo_is_cut_once(cutter):
     photos = [Photo("one", b"1", "Ada"), Photo("none", b"nobody", "Ada"), Photo("two", b"22", "Bob")]
-    steps = []
+    steps: list[int] = []
     found = cutter.cut(photos, steps.append)
     assert found[1] == "no_face"
+    assert isinstance(found[2], bytes)
     np.testing.assert_array_equal(decoded(found[2], "two"), crops_of(person=2, count=1)[0])
     assert cutter.cut(photos) == found
     assert cutter.crop.calls == len(steps) == 3
@@ -98,5 +99,6 @@ def test_real_photos_are_aligned_as_the_service_does(settings, faces_of, faceles
     analysis = open_analysis(settings, open_runtime(settings))
     assert nobody == "no_face"
     for crop, photo in zip(crops, faces_of, strict=True):
+        assert isinstance(crop, bytes)
         served = analysis.analyse(photo, is_flip_averaged=False)[0].crop
         np.testing.assert_array_equal(decoded(crop, "crop"), served)

@@ -10,7 +10,7 @@ from app.training.data.cleaning import likeness, to_centres, to_drop, write_list
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_data, read_list
 from app.training.data.values import fingerprint
-from tests.training.people import crops_of, write_people
+from tests.training.people import crops_of, no_cutter, write_people
 
 
 def coarse(crops):
@@ -46,7 +46,7 @@ def test_photos_under_a_wrong_name_are_listed_and_left_out(folder, tmp_path):
     write_list(source, cosines, to_drop(cosines, source.labels, 0.8), tmp_path / "lists" / "drop.txt")
     assert read_list(tmp_path / "lists" / "drop.txt") == {"p00/00.png", "p02/04.png"}
     data = Data(path=folder, aligned=True, exclude=tmp_path / "lists" / "drop.txt")
-    left = open_data(data, lambda: None).source
+    left = open_data(data, no_cutter).source
     assert left.labels.tolist() == [0] * 4 + [1] * 5 + [2] * 4
     assert "p00/00.png" not in {left.name(place) for place in range(13)}
 

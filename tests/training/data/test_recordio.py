@@ -13,7 +13,7 @@ from app.errors import TrainingInvalid
 from app.imaging.lossless import encode_png
 from app.training.data.opening import open_path
 from app.training.data.recordio import Records
-from tests.training.people import crops_of
+from tests.training.people import crops_of, no_cutter
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 
@@ -52,7 +52,7 @@ def insightface(tmp_path):
 
 
 def test_a_set_of_insightface(insightface):
-    records = open_path(insightface, lambda: None, is_aligned=False).source
+    records = open_path(insightface, no_cutter, is_aligned=False).source
     assert records.classes == ("0000003", "0000007")
     assert records.labels.tolist() == [1, 1, 0]
     assert records.name(0) == "1"
@@ -105,7 +105,7 @@ def test_files_that_are_not_there(insightface):
     with pytest.raises(TrainingInvalid, match=r"needs its \.idx"):
         Records(insightface)
     with pytest.raises(TrainingInvalid, match="neither"):
-        open_path(insightface.with_name("other"), lambda: None, is_aligned=True)
+        open_path(insightface.with_name("other"), no_cutter, is_aligned=True)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from app.imaging.lossless import encode_png
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_path
 from app.training.data.shards import pack
-from tests.training.people import crops_of, write_people
+from tests.training.people import crops_of, no_cutter, write_people
 
 
 def opened(path):
-    return open_path(path, lambda: None, is_aligned=False).source
+    return open_path(path, no_cutter, is_aligned=False).source
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def folder(tmp_path_factory):
 
 
 def test_what_is_packed_is_the_same(folder, tmp_path):
-    steps = []
+    steps: list[int] = []
     files = pack(folder, tmp_path / "shards", steps.append, each=5)
     assert [file.name for file in files] == ["00000.arrow", "00001.arrow", "00002.arrow"]
     assert sum(steps) == 12
