@@ -1,3 +1,5 @@
+import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,11 @@ pytest.importorskip("torch")
 
 import tomllib
 
+from pydantic import BaseModel
+
+from app.config import PROJECT
 from app.errors import TrainingInvalid
-from app.training.config import made, read_config
+from app.training.config import TrainingConfig, made, read_config
 from app.training.losses import LossSpec
 
 EVERYTHING: dict[str, Any] = {
@@ -107,3 +112,25 @@ def test_it_is_frozen():
     assert config.data.path == Path("/photos")
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 1  # type: ignore[misc] # it is what is refused
+
+
+def keys_of(value, prefix=""):
+    """Return the dotted names of all keys but those of `start`, which `arcid train finetune` writes."""
+    if is_dataclass(value) and isinstance(value, type):
+        return {f"{prefix}{each.name}" for each in fields(value)}
+    if isinstance(value, type) and issubclass(value, BaseModel):
+        return {
+            key
+            for name, field in value.model_fields.items()
+            if name != "start"
+            for key in keys_of(field.annotation, f"{prefix}{name}.")
+        }
+    return {prefix[:-1]}
+
+
+def test_every_key_is_documented():
+    table = (
+        (PROJECT / "docs" / "training.md").read_text("utf-8").partition("## Configuration\n")[2].partition("\n## ")[0]
+    )
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == keys_of(TrainingConfig)
