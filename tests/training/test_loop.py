@@ -81,9 +81,18 @@ def test_a_run_learns_and_can_be_read_again(config, tmp_path):
         assert torch.equal(weights, training.learner.backbone.state_dict()[name])
 
 
-@pytest.mark.parametrize("changed", [{}, {"optimiser": {"ema": 0.9}, "machine": {"amp": "bf16"}}, {"seed": 1}])
-def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, tmp_path, changed):
-    settings = config(**changed)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": {"photos_per_person": 2}},
+        {"optimiser": {"ema": 0.9}, "machine": {"amp": "bf16", "channels_last": True}},
+        {"seed": 1, "machine": {"amp": "fp16"}, "loss": {"name": "arcface", "sample_rate": 0.5}},
+    ],
+)
+def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, people, tmp_path, changed):
+    (tmp_path / "pairs.csv").write_text("p00/00.png,p00/01.png,1\np00/00.png,p01/01.png,0\np02/00.png,p03/01.png,0\n")
+    pairs = {"name": "pairs", "csv": tmp_path / "pairs.csv", "images": people, "aligned": True}
+    settings = config(**changed, evaluation={"every": 2, "sets": [pairs]})
     train(settings, tmp_path / "whole")
     stopped = train(settings, tmp_path / "parts", is_stopping=StopAfter(4))
     assert stopped.iteration == 4
@@ -91,8 +100,13 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, tmp_path, changed)
     whole, parts = (load(tmp_path / name / "last.pt") for name in ("whole", "parts"))
     assert parts["iteration"] == 6
     assert is_equal(whole, parts)
-    whole_lines, lines = ([each["loss"] for each in lines_of(tmp_path / name)] for name in ("whole", "parts"))
+    whole_lines, lines = (
+        [(each["iteration"], each.get("loss"), each.get("evaluation")) for each in lines_of(tmp_path / name)]
+        for name in ("whole", "parts")
+    )
     assert lines == whole_lines
+    assert [iteration for iteration, loss, _ in lines if loss is None] == [2, 4, 6]
+    assert is_equal(load(tmp_path / "whole" / "best.pt"), load(tmp_path / "parts" / "best.pt"))
 
 
 def test_seeds_differ(config, tmp_path):
