@@ -32,14 +32,16 @@ def train(
 ) -> Training:
     """Train until the end or until it shall stop; everything is written to `out`.
 
-    With `is_resumed` it goes on from the last checkpoint there, if there is one. Raises TrainingError's children.
+    With `is_resumed` it goes on from the last checkpoint there, if there is one. Of several processes all but the first
+    become quiet. Raises TrainingError's children.
     """
     last = out / LAST
     if last.exists() and not is_resumed:
         raise TrainingInvalid(f"{out} holds a run already; --resume goes on with it, or choose another folder")
     out.mkdir(parents=True, exist_ok=True)
     with placed(config.machine) as place:
-        console = console if place.is_first else Console(quiet=True)
+        if not place.is_first:
+            console.quiet = True
         opened = _opened(config, open_cutter, place, console)
         sets = _sets(config, open_cutter) if place.is_first else []
         first = load(last)["iteration"] if last.exists() else 0
