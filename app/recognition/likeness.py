@@ -12,6 +12,7 @@ the rate multiplies the odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
 import math
 from dataclasses import dataclass
 
+from app.recognition.calibration import chance_among, comparisons_of
 from app.recognition.policy import DEFAULT_MAX_FMR, Policy
 
 _ODDS_PER_DECADE = 3.0
@@ -31,10 +32,10 @@ class Scale:
 
         It never falls as the similarity rises.
         """
-        fmr = self.policy.fmr(similarity, faces)
-        if fmr is None:
+        calibration = self.policy.calibration
+        if calibration is None:
             return _logistic(_ODDS_PER_COSINE * (similarity - self.policy.fallback))
-        return likeness_of_rate(fmr)
+        return likeness_of_rate(chance_among(calibration.fmr(similarity), comparisons_of(faces)))
 
 
 def likeness_of_rate(fmr: float) -> float:

@@ -12,6 +12,8 @@ from app.recognition.calibration import Calibration, chance_among, comparisons_o
 
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01
+LEAST_STATED = 1e-9
+"""No comparison is stated to have a smaller rate: calibrations count pairs by the million, the rest is a fitted tail."""
 
 
 class Outcome(StrEnum):
@@ -81,15 +83,20 @@ class Policy:
         return self._at(wanted, rate_for_chance(DEFAULT_MAX_FPIR, comparisons))
 
     def fmr(self, similarity: float, faces: int = 1) -> float | None:
-        """Return the share of other people that reach a similarity to a template of `faces`.
+        """Return the share of other people that reach a similarity to a template of `faces`, LEAST_STATED or more.
 
         None without a calibration.
         """
         return self.fpir(similarity, comparisons_of(faces))
 
     def fpir(self, similarity: float, comparisons: float) -> float | None:
-        """Return the chance that a stranger reaches a similarity in a gallery worth `comparisons`, None as above."""
-        return None if self.calibration is None else chance_among(self.calibration.fmr(similarity), comparisons)
+        """Return the chance that a stranger reaches a similarity in a gallery worth `comparisons`.
+
+        Each comparison counts LEAST_STATED or more; None as above.
+        """
+        if self.calibration is None:
+            return None
+        return chance_among(max(self.calibration.fmr(similarity), LEAST_STATED), comparisons)
 
     def quality(self, face: Face) -> Quality:
         """Judge a face by the scale of the network in use."""
