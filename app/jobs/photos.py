@@ -21,7 +21,7 @@ Prepared = TypeVar("Prepared")
 
 MOST_TOGETHER = 50
 """Photos that are written in one transaction: of one person, or of several."""
-_AHEAD = 4  # photos for each thread that are read and analysed before the first of them is written
+_AHEAD = 16  # photos for each thread that are read and analysed before the first of them is written
 _CHECKPOINT_EVERY_S = 2.0
 _LOW_PRIORITY = 10
 
