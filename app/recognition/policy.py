@@ -13,7 +13,7 @@ from app.recognition.calibration import Calibration, chance_among, comparisons_o
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01
 LEAST_STATED = 1e-9
-"""No comparison is stated to have a smaller rate: calibrations count pairs by the million, the rest is a fitted tail."""
+"""No comparison is stated to have a smaller rate: calibrations count millions of pairs, the rest is a fitted tail."""
 
 
 class Outcome(StrEnum):
