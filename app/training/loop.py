@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from app.errors import CheckpointMismatch, TrainingDiverged
 from app.training import checkpoint
-from app.training.checkpoint import BEST, LAST, State
+from app.training.checkpoint import BEST, LAST, MIDDLE, State
 from app.training.config import TrainingConfig
 from app.training.data.batches import Batch, Batches, Plan
 from app.training.data.values import Source, fingerprint
@@ -93,6 +93,8 @@ class Training:
                 self._evaluate()
             if is_last or is_stopping or self.iteration % keeping.save_every == 0:
                 self._save(LAST)
+            if self.iteration == self.total // 2:
+                self._save(MIDDLE)
             if is_stopping:
                 return is_last
             if not self._losses:  # there was a report: neither an evaluation nor a checkpoint counts as training

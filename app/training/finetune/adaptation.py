@@ -26,8 +26,8 @@ class Adaptation:
     bias: Floats
 
     def apply(self, features: Floats) -> Floats:
-        """Adapt raw features (n, d)."""
-        norms = np.maximum(np.sqrt((features * features).sum(axis=1, keepdims=True)), _TINY)
+        """Adapt raw features (..., d)."""
+        norms = np.maximum(np.sqrt((features * features).sum(axis=-1, keepdims=True)), _TINY)
         adapted: Floats = ((features / norms) @ self.matrix.T + self.bias) * norms
         return adapted
 

@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+
+from app.errors import TrainingInvalid
+from app.training.insight.angles import BINS, boundary, edge, thetas
+from app.training.losses.spec import LossSpec
+
+THETA = np.linspace(0, math.pi, 181)
+
+
+def test_a_plain_loss_parts_two_classes_in_the_middle():
+    for name in ("softmax", "normface"):
+        np.testing.assert_allclose(boundary(LossSpec(name), THETA), THETA, atol=1e-7)
+        assert edge(LossSpec(name), math.pi / 2) == pytest.approx(math.pi / 4, abs=1e-3)
+
+
+def test_arcface_asks_for_a_fixed_angle_more():
+    theta = THETA[:150]
+    np.testing.assert_allclose(boundary(LossSpec("arcface", margin=0.5), theta), theta + 0.5, atol=1e-7)
+    # In the plane: theta + 0.5 = between - theta.
+    assert edge(LossSpec("arcface", margin=0.5), math.pi / 2) == pytest.approx((math.pi / 2 - 0.5) / 2, abs=1e-3)
+
+
+def test_cosface_asks_for_a_smaller_cosine():
+    theta = THETA[np.cos(THETA) - 0.35 >= -1]
+    np.testing.assert_allclose(
+        np.cos(boundary(LossSpec("cosface", margin=0.35), theta)), np.cos(theta) - 0.35, atol=1e-12
+    )
+
+
+def test_sphereface_multiplies_the_angle():
+    spec = LossSpec("sphereface", margin=4, lambda_min=0)
+    theta = THETA[:46]
+    np.testing.assert_allclose(boundary(spec, theta), 4 * theta, atol=1e-7)
+    assert edge(spec, math.pi / 2) == pytest.approx(math.pi / 10, abs=1e-3)
+
+
+def test_there_are_angles_at_which_nothing_is_enough():
+    assert np.isnan(boundary(LossSpec("cosface"), np.array([math.pi]))).all()
+
+
+def test_a_margin_that_leaves_no_room_leaves_nothing():
+    assert edge(LossSpec("arcface", margin=1.5), 1.0) == 0
+
+
+def test_triplet_has_no_boundary():
+    with pytest.raises(TrainingInvalid):
+        boundary(LossSpec("triplet"), THETA)
+
+
+def test_angles_are_counted_apart_for_own_and_other_classes():
+    degrees = np.array([[1.0, 91, 179], [121, 61, 31]])
+    found = thetas(np.cos(np.radians(degrees)), np.array([0, 2]))
+    assert BINS == 90
+    assert np.flatnonzero(found.genuine).tolist() == [0, 15]
+    assert found.genuine[[0, 15]].tolist() == [0.5, 0.5]
+    assert np.flatnonzero(found.impostor).tolist() == [30, 45, 60, 89]
+    assert found.impostor.sum() == 1
+
+
+def test_cosines_beyond_one_by_rounding_are_angles_too():
+    found = thetas(np.array([[1 + 1e-7, -1 - 1e-7]]), np.array([0]))
+    assert (found.genuine[0], found.impostor[-1]) == (1, 1)
