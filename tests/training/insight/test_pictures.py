@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from rich.console import Console
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.errors import TrainingInvalid
+from app.training import running
+from app.training.config import made
+from app.training.data.folder import read_folder
+from app.training.insight import drawing, toy
+from app.training.insight.stages import stages
+from app.training.losses import LossSpec
+from tests.training.people import write_people
+
+PNG = b"\x89PNG"
+
+
+def no_cutter():
+    raise AssertionError("crops are not aligned again")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Nine people; the last has one photo only."""
+    folder = write_people(tmp_path_factory.mktemp("people"), people=9, photos=4)
+    for number in range(1, 4):
+        (folder / "p08" / f"{number:02d}.png").unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(people, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "run"
+    config = made(
+        {
+            "data": {"path": people, "aligned": True},
+            "backbone": {"name": "iresnet18", "width": 0.125, "dimension": 16},
+            "loss": {"name": "normface"},
+            "schedule": {"epochs": 4, "batch_size": 16, "learning_rate": 0.05},
+        }
+    )
+    running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True))
+    return out
+
+
+def test_a_run_draws_its_people_nearer_to_their_own_class(run, people):
+    found = stages(run, read_folder(people, None))
+    assert list(found) == ["start", "iteration 4", "end"]
+    middles = np.arange(len(found["end"].genuine))
+    own = {name: float(each.genuine @ middles) for name, each in found.items()}
+    others = {name: float(each.impostor @ middles) for name, each in found.items()}
+    assert own["end"] < own["start"]
+    assert others["end"] - own["end"] > others["start"] - own["start"]
+    assert all(each.genuine.sum() == pytest.approx(1) for each in found.values())
+
+
+def test_the_people_must_be_those_of_the_run(run, tmp_path):
+    with pytest.raises(TrainingInvalid, match="not the people of the run"):
+        stages(run, read_folder(write_people(tmp_path / "others", people=2, photos=2), None))
+
+
+@pytest.mark.parametrize("name", toy.LOSSES)
+def test_eight_people_are_laid_out_apart(name, people):
+    eight = toy.eight_of(read_folder(people, None))
+    assert len(eight.people) == len(set(eight.people)) == 8
+    assert "p08" not in eight.people
+    plane = toy.arranged(eight, toy.LOSSES[name], epochs=30)
+    assert plane.features.shape == (32, 2)
+    units = plane.features / np.linalg.norm(plane.features, axis=1, keepdims=True)
+    cosines = units @ units.T
+    is_same = eight.labels[:, None] == eight.labels
+    np.fill_diagonal(is_same, val=False)
+    assert cosines[is_same].mean() > 0.8
+    assert cosines[eight.labels[:, None] != eight.labels].mean() < 0.3
+    if name in {"normface", "cosface", "arcface"}:
+        np.testing.assert_allclose(np.linalg.norm(plane.features, axis=1), 1, atol=1e-5)
+
+
+def test_fewer_than_eight_people_are_too_few(tmp_path):
+    with pytest.raises(TrainingInvalid, match="needs 8 people"):
+        toy.eight_of(read_folder(write_people(tmp_path, people=7, photos=2), None))
+
+
+def test_the_same_seed_lays_out_the_same(people):
+    eight = toy.eight_of(read_folder(people, None))
+    one, two = (toy.arranged(eight, LossSpec("softmax"), epochs=2) for _ in range(2))
+    np.testing.assert_array_equal(one.features, two.features)
+
+
+@pytest.mark.parametrize("form", ["svg", "png"])
+def test_all_pictures_are_drawn(form, run, people, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
+    options = ["--out", str(tmp_path), "--run", str(run), "--eight", str(people), "--aligned", "--epochs", "2"]
+    done = CliRunner().invoke(cli, ["train", "plot", *options, "--format", form])
+    assert done.exit_code == 0, done.output
+    names = {"target_logits", "boundaries", "angles", "eight_people"}
+    assert {path.stem for path in tmp_path.glob(f"*.{form}")} == names
+    for path in tmp_path.glob(f"*.{form}"):
+        data = path.read_bytes()
+        assert data.startswith(PNG) if form == "png" else b"<svg" in data
+
+
+def test_the_same_figures_give_the_same_file(tmp_path):
+    for name in ("one", "two"):
+        drawing.write(drawing.target_logits(), tmp_path / f"{name}.svg")
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
