@@ -48,10 +48,10 @@ def export(  # noqa: PLR0913 - the options of a command
     from app.training.export.pack import Said, model_name  # noqa: PLC0415 - as above
     from app.training.export.trained import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
 
-    settings = _with(read_settings(), detector=detector)
     trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
     start = trained.config.start
+    settings = _with(read_settings(), detector=detector or (start.detector if start else None))
     if start is None and licence is None:
         raise TrainingInvalid("--licence is missing: nobody but you knows on what terms the network may be used")
     title = f"{start.pack}, fine-tuned" if start else f"{trained.config.backbone.name}, {trained.config.loss.name}"
@@ -159,6 +159,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
         "pack": pack,
         "licence": base.manifest.licence,
         "commercial_use": base.manifest.commercial_use,
+        "detector": factory.detector_name(settings),
         "mean": base.preprocessing.mean,
         "scale": base.preprocessing.scale,
         "bgr": base.preprocessing.is_bgr,

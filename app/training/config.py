@@ -93,6 +93,7 @@ class Start(_Group):
     pack: str = Field(description="The pack that it came from.")
     licence: str = Field(description="Of the pack; what is made of its network has it too.")
     commercial_use: Literal["yes", "no", "unverified"] = Field(description="As the pack says.")
+    detector: str = Field(description="What aligns photos for it.")
     mean: float = Field(description="Its preprocessing is (pixel - mean) / scale.")
     scale: float = Field(gt=0)
     bgr: Annotated[bool, Field(description="Its colours are in the order blue, green, red.")] = False

@@ -37,6 +37,7 @@ def config(people, tmp_path):
         "pack": "tiny",
         "licence": "for tests",
         "commercial_use": "yes",
+        "detector": "yunet",
         "mean": 0.0,
         "scale": 1.0,
     }
