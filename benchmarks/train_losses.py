@@ -12,11 +12,12 @@ import json
 import os
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PARTS = 10
+_HEAD = """| loss | accuracy | EER | TAR at FAR 1e-3 | loss at the end | processor minutes |
+|---|---|---|---|---|---|"""
 LOSSES = ("softmax", "sphereface", "cosface", "arcface")
 KEYS = {
     "backbone.name": '"iresnet18"',
@@ -69,11 +70,13 @@ def trained(loss: str, *, people: Path, unseen: Path, options: argparse.Namespac
         *("--batch-size", str(options.batch_size), "--learning-rate", str(options.learning_rate), "--seed", "1"),
         *("--pairs", str(unseen), "--images", str(options.images), "--out", str(folder), *flags),
     ]
-    started = time.monotonic()
-    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        return f"| {loss} | failed: {done.stderr.decode().strip().splitlines()[-1]} | | | | |"
-    minutes = (time.monotonic() - started) / 60
+    folder.mkdir(exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        begun = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=log)
+        _, status, used = os.wait4(begun.pid, 0)
+    if status != 0:
+        return f"| {loss} | failed: see {folder}/log | | | | |"
+    minutes = (used.ru_utime + used.ru_stime) / 60
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
     figures = [line["evaluation"] for line in lines if "evaluation" in line][-1]["unseen"]
     loss_at_end = [line for line in lines if "loss" in line][-1]["loss"]
@@ -100,9 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     people, unseen = prepare(options.images.resolve(), options.pairs, options.out.resolve())
     options.images, options.out = options.images.resolve(), options.out.resolve()
-    print(
-        "| loss | accuracy | EER | TAR at FAR 1e-3 | loss at the end | minutes |\n|---|---|---|---|---|---|", flush=True
-    )
+    print(_HEAD, flush=True)
     with ThreadPoolExecutor(options.at_once) as pool:
         for row in pool.map(lambda loss: trained(loss, people=people, unseen=unseen, options=options), options.losses):
             print(row, flush=True)
