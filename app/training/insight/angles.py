@@ -1,4 +1,4 @@
-"""What a margin means, in angles. NumPy, float64; needs no PyTorch."""
+"""What a margin means, in angles. NumPy, float64."""
 
 import math
 from dataclasses import dataclass

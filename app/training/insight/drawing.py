@@ -1,4 +1,4 @@
-"""Figures of training, drawn with Matplotlib without a screen. Needs no PyTorch."""
+"""Figures of training, drawn with Matplotlib without a screen."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,7 @@
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -85,3 +87,9 @@ def test_what_is_no_embedder_has_no_dimension():
     for data in (b"nothing", b""):
         with pytest.raises(TrainingInvalid):
             dimension_of(data)
+
+
+def test_what_needs_no_pytorch_does_not_load_it():
+    modules = ("export.pack", "export.batch_norm", "finetune.adaptation", "finetune.graph")
+    code = "".join(f"import app.training.{each}\n" for each in modules)
+    subprocess.run([sys.executable, "-c", f"{code}import sys\nassert 'torch' not in sys.modules"], check=True)

@@ -103,7 +103,9 @@ def test_the_exported_network_is_enrolled_against_and_identified(client, portrai
     assert candidate["similarity"] == pytest.approx(1, abs=1e-3)
 
 
-def test_its_calibration_is_used(client):
+def test_its_calibration_is_used(client, home):
+    kinds = {path.name.rpartition("-")[2] for path in (home / "models" / "ours" / "calibrations").iterdir()}
+    assert kinds == {"flip.json", "plain.json"}
     points = client.get("/calibration").json()["points"]
     rates = [each["fmr"] for each in points]
     assert rates == sorted(rates, reverse=True)

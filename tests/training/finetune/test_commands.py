@@ -91,9 +91,10 @@ def test_a_finetuned_network_is_exported_with_the_packs_licence(arcid, people, a
     run = tmp_path / "runs" / "finer"
     options = ["--aligned", "--epochs", 2, "--batch-size", 6, "--loss", "normface", "--freeze"]
     arcid("train", "finetune", "--pack", "small", "--data", people, "--out", run, *options)
-    config = load_trained(run).config
-    assert (config.start.pack, config.start.bgr, config.start.frozen) == ("small", True, True)
-    assert config.start.rate == pytest.approx(0.1)
+    start = load_trained(run).config.start
+    assert start is not None
+    assert (start.pack, start.bgr, start.frozen) == ("small", True, True)
+    assert start.rate == pytest.approx(0.1)
     arcid("train", "export", run, "--out", tmp_path / "out", "--threshold", 0.4)
     arcid("models", "add", "--accept-license", tmp_path / "out" / "finer")
     packs, manifest = added("finer")
