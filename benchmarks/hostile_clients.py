@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -74,7 +75,11 @@ async def dawdle(port: int, first: bytes, more: bytes, seconds: float) -> bytes:
 
 async def never_read(port: int, wire: bytes, seconds: float) -> bool:
     """Ask for something without reading the answer; say whether the service closed the connection."""
-    reader, writer = await asyncio.open_connection(HOST, port, limit=1)
+    own = socket.socket()
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the system takes all of it in the client's stead
+    own.settimeout(0)
+    await asyncio.get_running_loop().sock_connect(own, (HOST, port))
+    reader, writer = await asyncio.open_connection(sock=own, limit=1)
     writer.write(wire * 10)
     await asyncio.sleep(seconds)
     try:

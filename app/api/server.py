@@ -37,6 +37,7 @@ class Protocol(HttpToolsProtocol):
         """Begin to wait for a request; with too many connections, refuse this one."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # whatever the client does not take at once is waited for
+        _limit_unread(transport.get_extra_info("socket"), self.read_seconds)
         if len(self.connections) > self.most_connections:
             self._refuse()
         else:
@@ -139,6 +140,17 @@ class Protocol(HttpToolsProtocol):
         status = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
         self.transport.write(f"{status}{head}\r\n".encode() + bytes(answer.body))
         self.transport.close()
+
+
+def _limit_unread(connection: socket.socket, seconds: float) -> None:
+    """Let the system close a connection whose client takes nothing of what the system holds for it: megabytes each.
+
+    After twice the time, since it hears of what a slow client takes in large steps only. On Linux; elsewhere such a
+    connection ends as an idle one does.
+    """
+    is_tcp = connection.family in {socket.AF_INET, socket.AF_INET6}
+    if is_tcp and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(2 * seconds * 1000))
 
 
 class Server(uvicorn.Server):

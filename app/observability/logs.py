@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import sys
+import warnings
 from contextlib import suppress
 from typing import Any, TextIO
 
@@ -47,6 +48,7 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a photo, whose answer says what is wrong
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -175,6 +176,26 @@ def test_a_client_that_does_not_read_is_cut():
         asyncio.run(run())
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux lets go of what it holds")
+def test_a_client_that_does_not_read_is_cut_though_the_system_holds_its_answer():
+    with serving(Identifying(), read_seconds=0.5, connections=1) as port:
+
+        async def run():
+            own = socket.socket()
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            own.settimeout(0)
+            await asyncio.get_running_loop().sock_connect(own, (HOST, port))
+            _, writer = await asyncio.open_connection(sock=own, limit=1)
+            writer.write(request("GET", "/openapi.json"))
+            await asyncio.sleep(0.1)
+            assert (await ask(port, request("GET", "/healthz")))[0] == 503  # its connection is the only one
+            await asyncio.sleep(3)
+            assert (await ask(port, request("GET", "/healthz")))[0] == 200
+            writer.transport.abort()
+
+        asyncio.run(run())
+
+
 def test_very_many_requests_at_once_on_one_connection_are_cut():
     identifying = Identifying(seconds=0.2)
     with serving(identifying) as port:
@@ -194,7 +215,7 @@ def test_very_many_requests_at_once_on_one_connection_are_cut():
 
 
 def test_a_client_that_reads_slowly_gets_its_whole_answer():
-    with serving(Identifying(), read_seconds=0.5) as port:
+    with serving(Identifying(), read_seconds=1) as port:
 
         async def run():
             reader, writer = await asyncio.open_connection(HOST, port, limit=1024)
