@@ -13,10 +13,9 @@ from pathlib import Path
 
 from app.config import PROJECT
 
-# Pages whose examples are run elsewhere, or not yet.
+# Pages whose examples are run elsewhere.
 EXCLUDED = {
     "docs/client.md": "the client's own tests run them",
-    "docs/training.md": "needs the extra train and hours",
 }
 _BLOCK = re.compile(
     r"(?P<comments>(?:^[ ]*<!--(?:(?!-->).)*-->\s*\n)*)^(?P<indent>[ ]*)```(?P<language>\w*)\n(?P<text>.*?)^[ ]*```$",

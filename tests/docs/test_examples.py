@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_examples_run(page, environment, network, tmp_path):
 def test_what_is_not_run_says_why():
     assert all(EXCLUDED.values())
     for each in ALL:
-        assert each.language in {"sh", "python", "json", "ini", "text", ""}, each
+        assert each.language in {"sh", "python", "json", "toml", "ini", "text", ""}, each
         assert each.reason is None or len(each.reason) > 5, each
         assert each.reason is None or not each.before, each
 
@@ -102,6 +103,14 @@ def test_python_parses(example):
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "json"], ids=str)
 def test_json_parses(example):
     assert json.loads(example.text)
+
+
+@pytest.mark.parametrize("example", [each for each in ALL if each.language == "toml"], ids=str)
+def test_toml_is_the_configuration_of_a_run(example):
+    pytest.importorskip("torch", reason="PyTorch is not installed: make training")
+    from app.training.config import made  # noqa: PLC0415 - not without PyTorch
+
+    assert made(tomllib.loads(example.text))
 
 
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "sh" and not each.is_run], ids=str)
