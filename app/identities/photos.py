@@ -10,18 +10,14 @@ from app.database.tables import FaceTable, IdentityTable
 from app.identities.values import Collection, NewFace
 
 
-def known(session: Session, of: Collection, identity_id: str, image_sha256s: AnyOf[str]) -> set[str]:
-    """Return those of these photos that a person is enrolled with."""
+def known(session: Session, of: Collection, identity_id: str, among: AnyOf[str] | None = None) -> set[str]:
+    """Return the photos that a person is enrolled with, or those of them that are `among` some."""
     query = (
         select(FaceTable.image_sha256)
         .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
-        .where(
-            IdentityTable.collection_id == of.key,
-            IdentityTable.identity_id == identity_id,
-            FaceTable.image_sha256.in_(image_sha256s),
-        )
+        .where(IdentityTable.collection_id == of.key, IdentityTable.identity_id == identity_id)
     )
-    return set(session.scalars(query))
+    return set(session.scalars(query if among is None else query.where(FaceTable.image_sha256.in_(among))))
 
 
 def without_known(session: Session, of: Collection, identity_id: str, faces: Sequence[NewFace]) -> list[NewFace]:

@@ -387,10 +387,10 @@ class IdentityStore:
         with self._reading.connect() as connection:
             return restricted(connection, collection, where)
 
-    def has_photo(self, collection: Collection, identity_id: str, image_sha256: str) -> bool:
-        """Say whether a person is enrolled with this very photo."""
+    def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
+        """Return the SHA-256 of the photos that a person is enrolled with."""
         with Session(self._reading) as session:
-            return bool(photos.known(session, collection, identity_id, [image_sha256]))
+            return frozenset(photos.known(session, collection, identity_id))
 
     def face_count(self, collection: Collection) -> int:
         """Return how many faces are enrolled in a collection."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from app.errors import ArcidError, DuplicateIdentity, FaceMismatch
 from app.identities.values import Collection, Person, Reaction, Written
@@ -9,6 +10,8 @@ from app.recognition.duplicates import described
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
 from app.recognition.screening import Reactions
+
+_PEOPLE_AT_ONCE = 64
 
 
 class BulkEnrolment:
@@ -20,12 +23,14 @@ class BulkEnrolment:
         self._gallery = gallery
         self._collection: Collection = gallery.require(collection)
         self._choice = choice
+        # Of the people whose turn it is: photos of one person come together.
+        self._photos_of = lru_cache(_PEOPLE_AT_ONCE)(partial(gallery.photos_of, self._collection))
         practice = self._collection.practice
         self._reactions = Reactions(_only_rejected(practice.on_duplicate), _only_rejected(practice.on_mismatch))
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
-        """Say whether a person is enrolled with this very photo."""
-        return self._gallery.has_photo(self._collection, identity_id, image_sha256)
+        """Say whether a person was enrolled with this very photo; `add` asks again, and then for certain."""
+        return image_sha256 in self._photos_of(identity_id)
 
     def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
         """Analyse and judge a photo; raises a PhotoRefused."""

@@ -253,9 +253,9 @@ class Gallery:
             vectors = vectors[is_short]
             wanted *= 8
 
-    def has_photo(self, collection: Collection, identity_id: str, image_sha256: str) -> bool:
-        """Say whether a person is enrolled with this very photo."""
-        return self._store.has_photo(collection, identity_id, image_sha256)
+    def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
+        """Return the SHA-256 of the photos that a person is enrolled with."""
+        return self._store.photos_of(collection, identity_id)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
         """Return one identity with its faces, of which there is at least one.
