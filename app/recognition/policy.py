@@ -12,8 +12,11 @@ from app.recognition.calibration import Calibration, chance_among, comparisons_o
 
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01
-LEAST_STATED = 1e-9
-"""No comparison is stated to have a smaller rate: calibrations count millions of pairs, the rest is a fitted tail."""
+LEAST_STATED = 1e-12
+"""No comparison is stated to have a smaller rate: calibrations count millions of pairs, the rest is a fitted tail.
+
+Far enough down that among 100 million people there is still a threshold for every FPIR that anybody asks for.
+"""
 
 
 class Outcome(StrEnum):

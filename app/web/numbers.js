@@ -21,7 +21,7 @@ export const quality = (value) => value.toFixed(2);
 export function rate(value) {
   if (value === null || value === undefined) return "not known";
   if (value >= 0.001) return `${two.format(value * 100)} %`;
-  return value <= 1e-9 ? "under 1 in a billion" : `1 in ${words.format(1 / value)}`;
+  return value <= 1e-12 ? "under 1 in a trillion" : `1 in ${words.format(1 / value)}`;
 }
 
 /**
@@ -30,7 +30,7 @@ export function rate(value) {
  */
 export function shortRate(value) {
   if (value >= 0.001) return `${two.format(value * 100)}%`;
-  return value <= 1e-9 ? "<1:1B" : `1:${short.format(1 / value)}`;
+  return value <= 1e-12 ? "<1e-12" : `1:${short.format(1 / value)}`;
 }
 
 /**
