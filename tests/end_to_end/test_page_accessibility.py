@@ -148,6 +148,7 @@ def test_the_focus_is_always_visible(page):
 
 
 def test_a_tour_with_the_keyboard_alone(page, faces_of):
+    page.locator("#collection-list").wait_for()
     page.locator("#tab-identify").focus()
     names = []
     for _ in TABS:
@@ -159,6 +160,7 @@ def test_a_tour_with_the_keyboard_alone(page, faces_of):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert page.locator("#enrol").is_visible()
+    page.wait_for_load_state("networkidle")  # what the tabs asked for has come
 
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
