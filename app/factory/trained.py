@@ -1,6 +1,6 @@
 """Settings in, calibrations of a network that no pack has yet out; and what a pack's network makes of crops."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.config import Settings
 from app.embedding import Embedder, Preprocessing
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
-from app.faces import Floats
+from app.faces import Floats, Pixels
 from app.factory.networks import detector_of, embedder_of
 from app.factory.services import open_packs, open_runtime
 from app.factory.training import open_cutter
@@ -54,8 +54,7 @@ def views_of(settings: Settings, base: Base, source: Source, advance: Advance = 
     """Return the raw features of all crops and of their mirror images (n, 2, d), by a pack's own network."""
     embedder = Embedder(Session(base.network, open_runtime(settings)), base.preprocessing)
     parts = []
-    for start in range(0, len(source.labels), _BATCH):
-        crops = np.stack([source.crop(place) for place in range(start, min(start + _BATCH, len(source.labels)))])
+    for crops in _batches(source):
         parts.append(np.stack([_raw(embedder, each) for each in (crops, crops[:, :, ::-1])], axis=1))
         advance(len(crops))
     return np.concatenate(parts)
@@ -96,17 +95,22 @@ def calibrator(
     return measure
 
 
+def _batches(source: Source) -> Iterator[Pixels]:
+    """Yield all crops (n, 112, 112, 3), some at a time."""
+    for start in range(0, len(source.labels), _BATCH):
+        yield np.stack([source.crop(place) for place in range(start, min(start + _BATCH, len(source.labels)))])
+
+
 def _embedded(embedder: Embedder, photos: Folder, *, is_flip_averaged: bool) -> tuple[Floats, Floats]:
     vectors, norms = [], []
-    for start in range(0, len(photos.labels), _BATCH):
-        crops = np.stack([photos.crop(place) for place in range(start, min(start + _BATCH, len(photos.labels)))])
+    for crops in _batches(photos):
         found = embedder.embed(crops, is_flip_averaged=is_flip_averaged)
         vectors.append(found.vectors)
         norms.append(found.norms)
     return np.concatenate(vectors), np.concatenate(norms)
 
 
-def _raw(embedder: Embedder, crops: np.typing.NDArray[np.uint8]) -> Floats:
+def _raw(embedder: Embedder, crops: Pixels) -> Floats:
     found = embedder.embed(crops)
     raw: Floats = found.vectors * found.norms[:, None]
     return raw
