@@ -1,6 +1,7 @@
 """Every setting, read from the environment once (prefix ARCID_, groups joined by two underscores)."""
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,20 @@ def shipped(name: str) -> Path:
 def _listed(value: object) -> object:
     """Take a list, or text with commas in it."""
     return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
+
+
+def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return origins as browsers write them: small letters, no default port."""
+    return tuple(_origin(each) for each in texts)
+
+
+def _origin(text: str) -> str:
+    origin = text.lower()
+    if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@,]+", origin):
+        raise ValueError(f"{text!r} is not an origin: write scheme://host[:port] without a path, or *")
+    if origin.startswith("https://"):
+        return origin.removesuffix(":443")
+    return origin.removesuffix(":80") if origin.startswith("http://") else origin
 
 
 class _Group(BaseModel):
@@ -153,6 +168,21 @@ class RateSettings(_Group):
         WhenAway,
         Field(description="While Redis is away: serve (each process counts alone) or refuse (503)."),
     ] = WhenAway.SERVE
+
+
+class CorsSettings(_Group):
+    """Web pages of other sites that may call the API."""
+
+    origins: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        AfterValidator(_origins),
+        Field(
+            description="Origins whose pages may call the API, joined by commas, as https://app.example.com; "
+            "* for any, once there are API keys."
+        ),
+    ] = ()
 
 
 class UrlSettings(_Group):
@@ -288,6 +318,7 @@ class Settings(BaseSettings):
     ] = None
     limits: LimitSettings = LimitSettings()
     rates: RateSettings = RateSettings()
+    cors: CorsSettings = CorsSettings()
     urls: UrlSettings = UrlSettings()
     detection: DetectionSettings = DetectionSettings()
     inference: InferenceSettings = InferenceSettings()

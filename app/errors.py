@@ -317,6 +317,12 @@ class CollectionForbidden(ArcidError):
     code = "collection_forbidden"
 
 
+class OriginForbidden(ArcidError):
+    """The request comes from a web page of another site, which may not call this service."""
+
+    code = "origin_forbidden"
+
+
 class KeyExists(ArcidError):
     """There is a key of this name already."""
 

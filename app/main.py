@@ -29,6 +29,7 @@ from app.api import (
 from app.api.admission import Admission
 from app.api.authentication import Authentication
 from app.api.compreface import routers as compreface
+from app.api.cors import Cors
 from app.api.intake import Intake
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
@@ -109,4 +110,6 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         metrics=app.state.metrics,
         tracing=tracing,
     )
+    if settings.cors.origins:
+        app.add_middleware(Cors, origins=settings.cors.origins)  # around all others
     return app

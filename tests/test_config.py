@@ -36,6 +36,10 @@ SETTINGS = {
     "ARCID_RATES__FAILURES": ("none", "none"),
     "ARCID_RATES__STORAGE": ("redis://:secret@redis/0", SecretStr("redis://:secret@redis/0")),
     "ARCID_RATES__WHEN_AWAY": ("refuse", WhenAway.REFUSE),
+    "ARCID_CORS__ORIGINS": (
+        "https://App.example.com:443, http://localhost:5173",
+        ("https://app.example.com", "http://localhost:5173"),
+    ),
     "ARCID_URLS__IS_ENABLED": ("true", True),
     "ARCID_URLS__HOSTS": ("photos.example.com,*.example.org", "photos.example.com,*.example.org"),
     "ARCID_URLS__SCHEMES": ("http,https", "http,https"),
@@ -86,6 +90,7 @@ WRONG = {
     "ARCID_RATES__ANONYMOUS": "0/minute",
     "ARCID_RATES__FAILURES": "",
     "ARCID_RATES__WHEN_AWAY": "perhaps",
+    "ARCID_CORS__ORIGINS": "https://app.example.com/",
     "ARCID_URLS__SCHEMES": "ftp",
     "ARCID_URLS__PORTS": "https",
     "ARCID_URLS__SECONDS": "0",

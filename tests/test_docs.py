@@ -19,7 +19,7 @@ def test_every_setting_is_documented():
     groups = {
         f"{PREFIX}{name}".upper()
         for name in (
-            *("limits", "rates", "urls", "detection", "inference", "gallery", "jobs", "milvus", "tracing"),
+            *("limits", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus", "tracing"),
             "encryption",
         )
     }

@@ -36,6 +36,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
     errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
+    errors.OriginForbidden: HTTPStatus.FORBIDDEN,
     errors.UrlsDisabled: HTTPStatus.FORBIDDEN,
     errors.UrlNotAllowed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UrlUnreachable: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -55,8 +55,9 @@ def services_of(identifying):
     )
 
 
-def settings_of(*, at_once=2, rates=None, urls=None, **limits):
-    return read_settings(limits=limits, inference={"concurrency": at_once}, rates=rates or {}, urls=urls or {})
+def settings_of(*, at_once=2, rates=None, urls=None, origins=(), **limits):
+    groups = {"rates": rates or {}, "urls": urls or {}, "cors": {"origins": origins}}
+    return read_settings(limits=limits, inference={"concurrency": at_once}, **groups)
 
 
 @contextmanager
