@@ -68,6 +68,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         dependencies=[Depends(authorise)],
         docs_url=None,
         redoc_url=None,
+        # No request reaches a route that it does not name: DELETE /collections/c/ is not DELETE /collections/c.
+        redirect_slashes=False,
     )
     app.include_router(recognise.router)
     app.include_router(stateless.router)

@@ -23,11 +23,12 @@ from app.api.compreface.requests import (
     ImageId,
     PredictionCount,
 )
+from app.api.compreface.routing import CompreFaceRoute
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import json_body_as
 from app.api.requests import MOST_CANDIDATES
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"))
+router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"), route_class=CompreFaceRoute)
 EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFaceEmbeddings))]
 
 

@@ -19,10 +19,13 @@ from app.api.compreface.requests import (
     Subject,
     SubjectFilter,
 )
+from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import body_as, json_body_as
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/faces")
+router = APIRouter(
+    tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/faces", route_class=CompreFaceRoute
+)
 _BINARY: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -71,7 +74,7 @@ async def list_examples(
     )
 
 
-@router.delete("")
+@router.delete("", dependencies=[Depends(refuse_empty_name)])
 async def delete_examples(
     collection: CollectionDependency,
     services: ServicesDependency,

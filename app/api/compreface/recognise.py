@@ -24,13 +24,14 @@ from app.api.compreface.requests import (
     ImageId,
     PredictionCount,
 )
+from app.api.compreface.routing import CompreFaceRoute
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.metrics import MetricsDependency
 from app.api.openapi import body_as
 from app.api.requests import MOST_CANDIDATES
 from app.errors import RequestInvalid
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"))
+router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"), route_class=CompreFaceRoute)
 PhotoDependency = Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))]
 
 

@@ -9,10 +9,13 @@ from app.api.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAns
 from app.api.compreface.dependencies import CollectionDependency
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import CompreFaceSubject, SubjectPath
+from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import json_body_as
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/subjects")
+router = APIRouter(
+    tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/subjects", route_class=CompreFaceRoute
+)
 
 
 @router.post("", status_code=201, openapi_extra=json_body_as(CompreFaceSubject))
@@ -28,7 +31,6 @@ async def add_subject(
 
 
 @router.get("")
-@router.get("/", include_in_schema=False)  # as CompreFace's own documentation writes it
 async def list_subjects(
     collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> SubjectsAnswer:
@@ -49,7 +51,7 @@ async def rename_subject(
     return UpdatedAnswer(updated=updated)
 
 
-@router.delete("")
+@router.delete("", dependencies=[Depends(refuse_empty_name)])
 async def delete_all_subjects(
     collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> DeletedAnswer:

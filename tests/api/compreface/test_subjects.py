@@ -140,3 +140,39 @@ def test_photos_are_not_kept(emptied, portrait):
     expect(emptied.get(f"{FACES}/{image_id}/img"), 404, 11, "image_not_kept")
     expect(emptied.get(f"{FACES}/{UNKNOWN}/img"), 404, 44, "face_unknown")
     expect(emptied.get(f"/api/v1/static/key/images/{image_id}"), 404, 0, "not_found")
+
+
+# A slash at the end
+
+
+def test_paths_with_a_slash_at_the_end(emptied, faces_of):
+    client = emptied
+    answer = client.post(f"{FACES}/", params={"subject": "ada"}, files={"file": faces_of[0]}, follow_redirects=False)
+    assert (answer.status_code, answer.json()["subject"]) == (201, "ada")
+    image_id = answer.json()["image_id"]
+    assert client.post(f"{ROOT}/", json={"subject": "bob"}, follow_redirects=False).status_code == 201
+    assert client.get(f"{FACES}/").json()["total_elements"] == 1
+    assert client.put(f"{ROOT}/bob/", json={"subject": "cleo"}).json() == {"updated": True}
+    assert client.delete(f"{ROOT}/cleo/").json() == {"subject": "cleo"}
+    for path in (f"{RECOGNITION}/recognize/", "/api/v1/detection/detect/", f"{FACES}/{image_id}/verify/"):
+        assert client.post(path, files={"file": faces_of[0]}).status_code == 200
+    assert client.delete(f"{FACES}/{image_id}/").json() == {"image_id": image_id, "subject": "ada"}
+    assert client.delete(f"{FACES}/", params={"subject": "ada"}).json() == {"deleted": 0}
+    assert subjects(client) == []
+
+
+def test_a_slash_may_belong_to_a_name(emptied):
+    for name in ("ada", "ada/"):
+        emptied.post(ROOT, json={"subject": name})
+    assert emptied.delete(f"{ROOT}/ada%2F").json() == {"subject": "ada/"}
+    assert subjects(emptied) == ["ada"]
+
+
+def test_an_empty_name_after_a_slash_deletes_nobody(emptied, portrait):
+    add(emptied, portrait, "ada")
+    for path in (f"{ROOT}/", f"{ROOT}//", f"{FACES}/", f"{FACES}//"):
+        answer = emptied.delete(path)
+        assert answer.status_code in {400, 404, 405}
+        assert set(answer.json()) >= {"message", "code", "arcid_code"}
+    expect(emptied.delete(f"{FACES}/"), 400, 26, "request_invalid")
+    assert emptied.get(FACES).json()["total_elements"] == 1
