@@ -160,6 +160,10 @@ class RateSettings(_Group):
     failures: Annotated[
         RateText, Field(description="Rate of requests with a wrong API key from one client address.")
     ] = "60/minute"
+    search: Annotated[
+        RateText,
+        Field(description="Rate of embeddings that an API key without scope `manage` may look up, at any route."),
+    ] = "60/hour"
     storage: Annotated[
         SecretStr | None,
         Field(description="Redis that counts for all replicas, as redis://:password@host:6379/0; default: in memory."),
@@ -308,6 +312,12 @@ class Settings(BaseSettings):
     index: Annotated[
         IndexKind, Field(description="auto (exact, compressed when large), exact, compressed, gpu or milvus.")
     ] = IndexKind.AUTO
+    open_metadata: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        Field(description="Members of metadata, joined by commas, that `where` may name without scope `manage`."),
+    ] = ()
     log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
     secrets_dir: Annotated[
         Path | None,

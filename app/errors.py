@@ -323,6 +323,12 @@ class OriginForbidden(ArcidError):
     code = "origin_forbidden"
 
 
+class WhereForbidden(ArcidError):
+    """The API key may not filter by this member of people's metadata."""
+
+    code = "where_forbidden"
+
+
 class KeyExists(ArcidError):
     """There is a key of this name already."""
 

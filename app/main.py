@@ -101,7 +101,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     rates = settings.rates
     app.state.rates = Rates(
         open_limiter(rates, app.state.metrics.uncounted),
-        UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures))),
+        UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures, rates.search))),
         app.state.metrics.rate_refused,
     )
     app.add_middleware(Authentication)  # inside the next one

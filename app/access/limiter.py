@@ -132,7 +132,7 @@ class Limiter:
 async def _take(limiter: SlidingWindowCounterRateLimiter, allowances: Sequence[Allowance]) -> list[Standing]:
     taken: list[tuple[Allowance, bool]] = []
     for each in allowances:
-        taken.append((each, await limiter.hit(_item(each), each.account)))
+        taken.append((each, await limiter.hit(_item(each), each.account, cost=each.amount)))
         if not taken[-1][1]:
             break
     windows = [await _window(limiter, each) for each, _ in taken]

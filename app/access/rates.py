@@ -55,22 +55,30 @@ class Window:
         """Return how many requests would be served now."""
         return max(0, rate.amount - math.floor(self.used(rate)))
 
-    def free_in(self, rate: Rate) -> float:
-        """Return in how many seconds the next request is served, if none comes before; 0 if it would be now."""
-        if self.remaining(rate):
+    def free_in(self, rate: Rate, amount: int = 1) -> float:
+        """Return in how many seconds `amount` requests (of at most the rate's) are served, if none comes before.
+
+        0 if they would be now.
+        """
+        room = rate.amount - amount + 1  # fewer than that must be in use
+        if math.floor(self.used(rate)) < room:
             return 0.0
-        if self.current < rate.amount:
-            return self.before_ends_in - (rate.amount - self.current) * rate.seconds / self.before
-        return self.current_ends_in + rate.seconds * (1 - rate.amount / self.current)
+        if self.current < room:
+            return self.before_ends_in - (room - self.current) * rate.seconds / self.before
+        return self.current_ends_in + rate.seconds * (1 - room / self.current)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """One of the limits that hold for a request: its `name`, the rate, and on whose account it counts."""
+    """One of the limits that hold for a request: its `name`, the rate, and on whose account it counts.
+
+    It counts as `amount` requests.
+    """
 
     name: str
     rate: Rate
     account: str
+    amount: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +97,4 @@ class Standing:
         rate = allowance.rate
         if is_allowed:
             return cls(allowance, is_allowed, window.remaining(rate), math.ceil(window.current_ends_in))
-        return cls(allowance, is_allowed, 0, math.floor(window.free_in(rate)) + 1)
+        return cls(allowance, is_allowed, 0, math.floor(window.free_in(rate, allowance.amount)) + 1)

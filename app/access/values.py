@@ -13,11 +13,15 @@ class Scope(StrEnum):
     """What a key may be used for. `admin` stands for all of them; the others do not contain each other."""
 
     RECOGNISE = "recognise"
-    """Ask who somebody is; changes nothing."""
+    """Ask who somebody is, with photos; changes nothing."""
+    SEARCH = "search"
+    """Ask whom an embedding resembles: with chosen embeddings, far fewer requests tell a template than with photos."""
     ENROL = "enrol"
     """Add faces."""
     MANAGE = "manage"
     """See, change and delete what is in the gallery."""
+    METRICS = "metrics"
+    """Read the service's metrics, and nothing else."""
     ADMIN = "admin"
 
 
@@ -33,9 +37,18 @@ class Principal:
     """None: as the service's setting, like `quota`."""
     quota: Rate | None = None
 
+    @property
+    def may_read_templates(self) -> bool:
+        """Say whether `embedding` is readable anyway; all others see similarities as `app.recognition.view` says."""
+        return self.has(Scope.MANAGE)
+
+    def has(self, scope: Scope) -> bool:
+        """Say whether this may be done."""
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
     def require(self, scope: Scope) -> None:
         """Raise ScopeMissing unless this may be done."""
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+        if not self.has(scope):
             raise ScopeMissing(f"the key has no scope {scope.value!r}")
 
     def may_use(self, collection: str) -> bool:
@@ -46,6 +59,11 @@ class Principal:
         """Raise CollectionForbidden unless the key is for this collection; whether there is one is not told."""
         if not self.may_use(collection):
             raise CollectionForbidden(f"the key is not for collection {collection!r}")
+
+    def require_all_collections(self) -> None:
+        """Raise CollectionForbidden if the key is for some collections only."""
+        if self.collections is not None:
+            raise CollectionForbidden("this tells of all collections, and the key is for some of them only")
 
 
 ANONYMOUS = Principal("anonymous", frozenset(Scope))

@@ -173,7 +173,10 @@ class VerifyAnswer(BaseModel):
     )
 
     verdict: Literal["match", "possible", "no_match"]
-    similarity: Similarity
+    similarity: Annotated[
+        float | None,
+        Field(description="Cosine, -1 to 1; higher is closer. Null below what the key sees: docs/security.md."),
+    ]
     threshold: float
     fmr: Rate
     low_quality: LowQuality

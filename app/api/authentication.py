@@ -40,7 +40,7 @@ class Authentication:
         except ArcidError as error:
             await respond(scope, error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["principal"] = principal
+        scope.setdefault("state", {}).update(principal=principal, standings=standings)
         if principal.key_id is not None:
             structlog.contextvars.bind_contextvars(key=principal.key_id)
         request_id = structlog.contextvars.get_contextvars().get("request_id")

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES
-from app.api.requests import DEFAULT_COLLECTION, CollectionName
 from app.factory.services import Services
 from app.identities.values import Collection
 from app.recognition.curve import Curve, curve_of
@@ -62,9 +61,7 @@ class CalibrationAnswer(BaseModel):
 
 @router.get("/calibration")
 async def calibration(
-    services: ServicesDependency,
-    workers: WorkersDependency,
-    collection: Annotated[CollectionName, Query()] = DEFAULT_COLLECTION,
+    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> CalibrationAnswer:
     """Tell the false match rate and the false positive identification rate of each similarity."""
     return await workers.run(_answer, services, collection)

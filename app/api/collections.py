@@ -42,8 +42,8 @@ async def list_collections(
     limit: Limit = 50,
 ) -> CollectionsPage:
     """List all collections, also those of networks that are not served; a key for some of them sees no others."""
-    page = await workers.run(services.collections.page, after=after, limit=limit)
-    listed = [CollectionSchema.of(each, services.serving.models) for each in page.items if principal.may_use(each.name)]
+    page = await workers.run(services.collections.page, after=after, limit=limit, among=principal.collections)
+    listed = [CollectionSchema.of(each, services.serving.models) for each in page.items]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
 
 

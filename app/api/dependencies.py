@@ -9,13 +9,15 @@ from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from app.access.values import Principal
 from app.api.admission import Admission, departure
 from app.api.intake import Intake
+from app.api.rates import Searches
+from app.api.requests import DEFAULT_COLLECTION, CollectionName
 from app.errors import ArcidError
 from app.factory.services import Services
 from app.inference.cancellation import cancellable
@@ -91,8 +93,36 @@ async def _principal(request: Request) -> Principal:
     return principal
 
 
+async def _searches(request: Request) -> Searches:
+    return Searches(request.app.state.rates, request.state.principal, request.state.standings)
+
+
+async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> bool:
+    """Say whether similarities are shown as they are: to those who may read the templates anyway."""
+    return principal.may_read_templates
+
+
+async def _collection(
+    principal: Annotated[Principal, Depends(_principal)],
+    collection: Annotated[
+        CollectionName | None, Query(description="Default: the only one that the key is for, else `default`.")
+    ] = None,
+) -> str:
+    """Return the collection that a query names, or that stands for the key; raises CollectionForbidden."""
+    if collection is not None:
+        return collection  # `app.api.permissions.authorise` has looked at it
+    if principal.collections is not None and len(principal.collections) == 1:
+        (only,) = principal.collections
+        return only
+    principal.require_collection(DEFAULT_COLLECTION)
+    return DEFAULT_COLLECTION
+
+
 ServicesDependency = Annotated[Services, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
 IntakeDependency = Annotated[Intake, Depends(_intake)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
 PrincipalDependency = Annotated[Principal, Depends(_principal)]
+SearchesDependency = Annotated[Searches, Depends(_searches)]
+ExactDependency = Annotated[bool, Depends(_is_exact)]
+CollectionDependency = Annotated[str, Depends(_collection)]

@@ -37,6 +37,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
     errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
     errors.OriginForbidden: HTTPStatus.FORBIDDEN,
+    errors.WhereForbidden: HTTPStatus.FORBIDDEN,
     errors.UrlsDisabled: HTTPStatus.FORBIDDEN,
     errors.UrlNotAllowed: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UrlUnreachable: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -39,7 +39,7 @@ class MismatchSchema(_Schema):
     """A photo whose face does not look like the other `faces` of its identity, or of the request."""
 
     photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
-    similarity: Similarity
+    similarity: Annotated[float | None, Field(description="Cosine, -1 to 1; null without scope `manage`.")]
     faces: int
     fmr: Fmr
 

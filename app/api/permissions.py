@@ -15,7 +15,7 @@ NEEDS: Mapping[tuple[str, str], Scope | None] = {
     ("POST", "/enroll"): Scope.ENROL,
     ("POST", "/detect"): Scope.RECOGNISE,
     ("POST", "/embed"): Scope.RECOGNISE,
-    ("POST", "/search"): Scope.RECOGNISE,
+    ("POST", "/search"): Scope.SEARCH,
     ("GET", "/calibration"): Scope.RECOGNISE,
     ("GET", "/collections"): Scope.MANAGE,
     ("POST", "/collections"): Scope.MANAGE,
@@ -47,8 +47,8 @@ NEEDS: Mapping[tuple[str, str], Scope | None] = {
     ("GET", "/jobs/{job_id}/archive"): Scope.MANAGE,
     ("POST", "/api/v1/recognition/recognize"): Scope.RECOGNISE,
     ("POST", "/api/v1/recognition/faces/{image_id}/verify"): Scope.RECOGNISE,
-    ("POST", "/api/v1/recognition/embeddings/recognize"): Scope.RECOGNISE,
-    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): Scope.RECOGNISE,
+    ("POST", "/api/v1/recognition/embeddings/recognize"): Scope.SEARCH,
+    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): Scope.SEARCH,
     ("POST", "/api/v1/detection/detect"): Scope.RECOGNISE,
     ("POST", "/api/v1/verification/verify"): Scope.RECOGNISE,
     ("POST", "/api/v1/verification/embeddings/verify"): Scope.RECOGNISE,
@@ -68,6 +68,8 @@ NEEDS: Mapping[tuple[str, str], Scope | None] = {
 }
 OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths that need no key."""
+_OF_ALL_COLLECTIONS = frozenset({"/metrics"})
+"""Paths that answer about all collections at once: not for a key that is for some of them."""
 _OPEN_FOLDERS = ("/docs/assets/", "/web/")
 
 
@@ -97,6 +99,8 @@ async def authorise(request: Request) -> None:
     scope = needed(request.method, path)
     if scope is not None:
         principal.require(scope)
+    if path in _OF_ALL_COLLECTIONS:
+        principal.require_all_collections()
     named = [*request.query_params.getlist("collection"), request.path_params.get("collection")]
     for collection in named:
         if collection is not None:

@@ -10,7 +10,7 @@ from starlette.types import Message, Scope, Send
 from app.access.limiter import Limiter
 from app.access.rates import UNLIMITED, Allowance, Rate, Standing
 from app.access.values import Principal
-from app.errors import QuotaExceeded, RateExceeded
+from app.errors import QuotaExceeded, RateExceeded, RequestInvalid
 
 _SITE_BITS = 64  # of an IPv6 address: what one customer has at least, and may use address by address
 
@@ -23,6 +23,7 @@ class UsualRates:
     quota: Rate = UNLIMITED
     anonymous: Rate = UNLIMITED
     failures: Rate = UNLIMITED
+    search: Rate = UNLIMITED
 
 
 class Rates:
@@ -49,6 +50,22 @@ class Rates:
         if self._usual.failures != UNLIMITED:
             self.require(await self._limiter.take([Allowance("failures", self._usual.failures, client(scope))]))
 
+    async def search(self, key_id: str, embeddings: int) -> Standing | None:
+        """Count embeddings that a key looks up; raises RateExceeded, RatesUnavailable, or RequestInvalid for too many.
+
+        None where there is no limit.
+        """
+        rate = self._usual.search
+        if rate == UNLIMITED:
+            return None
+        if embeddings > rate.amount:
+            raise RequestInvalid(
+                f"{embeddings} embeddings are more than the key may look up at {rate}: send {rate.amount} or fewer"
+            )
+        (standing,) = await self._limiter.take([Allowance("search", rate, key_id, embeddings)])
+        self.require([standing])
+        return standing
+
     async def close(self) -> None:
         """Let go of a shared storage."""
         await self._limiter.close()
@@ -69,23 +86,47 @@ class Rates:
         wait = f"try again in {standing.reset_s} seconds"
         if name == "quota":
             raise QuotaExceeded(f"the API key's quota of {rate} is used up; {wait}", standing.reset_s)
-        whose = {"key": "the API key's", "anonymous": "this address's", "failures": "this address's"}[name]
-        what = "wrong keys" if name == "failures" else "requests"
+        whose = "the API key's" if name in {"key", "search"} else "this address's"
+        what = {"failures": "wrong keys", "search": "embeddings"}.get(name, "requests")
         raise RateExceeded(f"{whose} rate of {rate} is used up, too many {what} came; {wait}", standing.reset_s)
 
 
+class Searches:
+    """Counts the embeddings that a key looks up.
+
+    A caller who may read templates has no such limit, and a service without keys neither.
+    """
+
+    def __init__(self, rates: Rates, principal: Principal, standings: list[Standing]) -> None:
+        """`standings` are those that the answer announces."""
+        self._rates = rates
+        self._principal = principal
+        self._standings = standings
+
+    async def take(self, embeddings: int) -> None:
+        """Count so many, before any of them is looked up; raises as `Rates.search`."""
+        if self._principal.may_read_templates or self._principal.key_id is None:
+            return
+        standing = await self._rates.search(self._principal.key_id, embeddings)
+        if standing is not None:
+            self._standings.append(standing)
+
+
 def announcing(send: Send, standings: Sequence[Standing]) -> Send:
-    """Return a `send` that says how the client stands (draft-ietf-httpapi-ratelimit-headers, 8 to 11)."""
-    if not standings:
-        return send
-    policy = ", ".join(f'"{each.allowance.name}";q={_rate(each).amount};w={_rate(each).seconds}' for each in standings)
-    standing = ", ".join(f'"{each.allowance.name}";r={each.remaining};t={each.reset_s}' for each in standings)
+    """Return a `send` that says how the client stands (draft-ietf-httpapi-ratelimit-headers, 8 to 11).
+
+    `standings` may grow until the answer begins.
+    """
 
     async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and standings:
             headers = MutableHeaders(scope=message)
-            headers["RateLimit-Policy"] = policy
-            headers["RateLimit"] = standing
+            headers["RateLimit-Policy"] = ", ".join(
+                f'"{each.allowance.name}";q={_rate(each).amount};w={_rate(each).seconds}' for each in standings
+            )
+            headers["RateLimit"] = ", ".join(
+                f'"{each.allowance.name}";r={each.remaining};t={each.reset_s}' for each in standings
+            )
         await send(message)
 
     return send_with_headers

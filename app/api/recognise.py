@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header
 
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import ExactDependency, ServicesDependency, WorkersDependency
 from app.api.metrics import MetricsDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as
 from app.api.photos_by_url import photos_of
@@ -21,6 +21,7 @@ async def enroll(
     request: Annotated[EnrollRequest, Depends(photos_of(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    is_exact: ExactDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
     """Enrol a person with one or more photos; each photo is accepted or refused for itself."""
@@ -35,6 +36,7 @@ async def enroll(
         choice=request.face,
         idempotency_key=idempotency_key,
         reactions=Reactions(request.on_duplicate, request.on_mismatch),
+        is_exact=is_exact,
     )
     return EnrollAnswer.of(enrolment)
 
@@ -45,6 +47,7 @@ async def verify(
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
+    is_exact: ExactDependency,
 ) -> VerifyAnswer:
     """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
     against = (
@@ -53,7 +56,11 @@ async def verify(
         else partial(services.verification.verify_identity, request.probe, request.identity_id or "")
     )
     verification = await workers.run(
-        against, collection=request.collection, max_fmr=request.max_fmr, threshold=request.threshold
+        against,
+        collection=request.collection,
+        max_fmr=request.max_fmr,
+        threshold=request.threshold,
+        is_exact=is_exact,
     )
     metrics.verified(verification)
     return VerifyAnswer.of(verification, verification.model)
@@ -65,6 +72,7 @@ async def identify(
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
+    is_exact: ExactDependency,
 ) -> IdentifyAnswer:
     """Look up every face of a photo among the enrolled."""
     identification = await workers.run(
@@ -75,6 +83,7 @@ async def identify(
         max_fpir=request.max_fpir,
         threshold=request.threshold,
         where=request.where,
+        is_exact=is_exact,
     )
     metrics.identified(identification)
     return IdentifyAnswer.of(identification, identification.model)

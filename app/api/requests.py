@@ -320,7 +320,13 @@ class EnrollRequest(PhotosRequest):
 
 
 Threshold = Annotated[
-    float | None, Field(ge=-1, le=1, description="Decide by this similarity exactly, instead of by an error rate.")
+    float | None,
+    Field(
+        ge=-1,
+        le=1,
+        description="Decide by this similarity instead of by an error rate. Without scope `manage` not below the "
+        "collection's own doubt range, and in steps of 0.001.",
+    ),
 ]
 
 

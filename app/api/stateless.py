@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.api.answers import CandidateSchema, FaceSchema
 from app.api.body import json_of
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import ExactDependency, SearchesDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as, json_body_as
 from app.api.photos_by_url import photos_of
 from app.api.requests import DetectRequest, EmbedRequest, SearchRequest
@@ -98,8 +98,11 @@ async def search(
     request: Annotated[SearchRequest, Depends(json_of(SearchRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
 ) -> SearchAnswer:
     """Look up an embedding among the enrolled."""
+    await searches.take(1)
     found = await workers.run(
         services.identification.search,
         np.array(request.embedding, np.float64),
@@ -109,5 +112,6 @@ async def search(
         max_fpir=request.max_fpir,
         threshold=request.threshold,
         where=request.where,
+        is_exact=is_exact,
     )
     return SearchAnswer.of(found, found.model)

@@ -121,7 +121,7 @@ def _index(services: Services) -> Check:
         states = services.gallery.states()
     except ArcidError as error:
         return Check(is_ready=False, detail=str(error))
-    behind = [f"{each.collection} by {each.behind} revisions" for each in states if each.behind]
-    faces = f"{sum(each.indexed for each in states)} faces in {len(states)} collections"
-    detail = f"{faces}; behind: {', '.join(behind)}" if behind else f"{faces}, none behind"
+    behind = [each.behind for each in states if each.behind]
+    # Everybody may read this: no names and sizes of collections. Those are in GET /metrics.
+    detail = f"{len(behind)} behind, by up to {max(behind)} revisions" if behind else "none behind"
     return Check(is_ready=all(each.seconds_behind < _LONGEST_LAG for each in states), detail=detail)

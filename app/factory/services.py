@@ -243,7 +243,9 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     usual = Usual(DEFAULT_COLLECTION, new_practice(settings), projections.kinds())
     listing = Listing(database.engine, database.vault)
     enrolment = EnrolmentService(analysis_of, gallery, policy_of, crops=crops)
-    identification = IdentificationService(analysis_of, gallery, policy_of)
+    identification = IdentificationService(
+        analysis_of, gallery, policy_of, open_metadata=frozenset(settings.open_metadata)
+    )
     people = PeopleService(gallery, listing, Editing(database.engine))
     erasure = ErasureService(gallery, scrubber, exports_of(database))
     roster = Roster(database.engine)

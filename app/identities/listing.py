@@ -4,6 +4,7 @@ A page begins after the last key of the one before: what is written meanwhile mo
 in the order of commits, since its row lock orders them.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -52,9 +53,11 @@ class Listing:
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
 
-    def collections(self, *, after: int, limit: int) -> Page[Collection]:
-        """Return the collections with keys above `after`."""
+    def collections(self, *, after: int, limit: int, among: Iterable[str] | None = None) -> Page[Collection]:
+        """Return the collections with keys above `after`; only those whose names are `among` these, unless None."""
         query = rows.COLLECTIONS.where(CollectionTable.id > after).order_by(CollectionTable.id)
+        if among is not None:
+            query = query.where(CollectionTable.name.in_(among))
         read, after_this = self._page(query, limit)
         return Page([rows.collection(row) for row in read], after_this)
 

@@ -1,7 +1,7 @@
 """Collections as callers see them: listed, made, changed and deleted."""
 
 from collections.abc import Collection as AnyOf
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,9 +50,9 @@ class CollectionService:
         self._usual = usual
         self._scrubber = scrubber
 
-    def page(self, *, after: int, limit: int) -> Page[Collection]:
-        """Return a page of all collections."""
-        return self._listing.collections(after=after, limit=limit)
+    def page(self, *, after: int, limit: int, among: Iterable[str] | None = None) -> Page[Collection]:
+        """Return a page of all collections, or of those `among` these names."""
+        return self._listing.collections(after=after, limit=limit, among=among)
 
     def get(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""

@@ -15,6 +15,7 @@ from app.recognition.gallery import Gallery
 from app.recognition.identification import Identification, IdentificationService, unit
 from app.recognition.likeness import Scale
 from app.recognition.policy import PolicyOf
+from app.recognition.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,25 @@ class Compared:
     likeness: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How alike two faces are, as a caller sees it."""
+
+    scale: Scale
+    view: View
+
+    def likeness(self, similarity: float) -> float:
+        """Return the likeness (0..1) of a similarity; 0 if the caller does not see it."""
+        seen = self.view.seen(similarity)
+        return 0.0 if seen is None else self.scale.likeness(seen)
+
+
 class ComparisonService:
-    """All of it by the collection's policy: raises CollectionUnknown, ModelMismatch, and PhotoRefused's children."""
+    """All of it by the collection's policy: raises CollectionUnknown, ModelMismatch, and PhotoRefused's children.
+
+    `is_exact` is for callers who may read templates; to others those are not at all alike (0, or left out) whose
+    similarity they do not see (`View`).
+    """
 
     def __init__(
         self,
@@ -88,22 +106,29 @@ class ComparisonService:
         """Return the chosen faces of a photo, the largest first; raises NoFace."""
         return self._chosen(photo, choice, self._gallery.require(collection))
 
-    def recognise(self, photo: bytes, choice: Choice, *, collection: str, top_k: int) -> Recognition:
+    def recognise(
+        self, photo: bytes, choice: Choice, *, collection: str, top_k: int, is_exact: bool = True
+    ) -> Recognition:
         """Look up the chosen faces among all people, however little alike they are; raises NoFace."""
-        identification = self._identification.identify(photo, collection=collection, top_k=top_k)
+        identification = self._identification.identify(photo, collection=collection, top_k=top_k, is_exact=is_exact)
         scale = self._scale(self._gallery.require(collection))
         chosen = [identification.faces[place] for place in choice.places([each.face for each in identification.faces])]
         return Recognition([Recognised(each.face, _alike(each.candidates, scale)) for each in chosen], identification)
 
     def recognise_embeddings(
-        self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, top_k: int
+        self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, top_k: int, is_exact: bool = True
     ) -> list[list[Alike]]:
         """Look up embeddings (d,) as `recognise` does; raises RequestInvalid as `IdentificationService.search`."""
         scale = self._scale(self._gallery.require(collection))
-        found = [self._identification.search(each, collection=collection, top_k=top_k) for each in embeddings]
+        found = [
+            self._identification.search(each, collection=collection, top_k=top_k, is_exact=is_exact)
+            for each in embeddings
+        ]
         return [_alike(each.candidates, scale) for each in found]
 
-    def with_face(self, photo: bytes, choice: Choice, *, collection: str, face_id: str) -> tuple[str, list[Compared]]:
+    def with_face(
+        self, photo: bytes, choice: Choice, *, collection: str, face_id: str, is_exact: bool = True
+    ) -> tuple[str, list[Compared]]:
         """Compare the chosen faces of a photo with an enrolled face; the first value is whose that is.
 
         Raises FaceUnknown, NoFace.
@@ -111,37 +136,47 @@ class ComparisonService:
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
-        scale = self._scale(target)
+        seen = self._seen(target, is_exact=is_exact)
         faces = self._chosen(photo, choice, target)
-        return record.identity_id, [_compared(face, float(face.vector @ record.embedding), scale) for face in faces]
+        return record.identity_id, [
+            Compared(face, seen.likeness(float(face.vector @ record.embedding))) for face in faces
+        ]
 
-    def photos(self, source: bytes, target: bytes, choice: Choice, *, collection: str) -> tuple[Face, list[Compared]]:
+    def photos(
+        self, source: bytes, target: bytes, choice: Choice, *, collection: str, is_exact: bool = True
+    ) -> tuple[Face, list[Compared]]:
         """Compare the only face of `source` with the chosen faces of `target`; raises NoFace, SeveralFaces."""
         of = self._gallery.require(collection)
         faces = self._chosen(source, Choice(choice.least_score), of)
         if len(faces) > 1:
             raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
-        scale = self._scale(of)
+        seen = self._seen(of, is_exact=is_exact)
         others = self._chosen(target, choice, of)
-        return faces[0], [_compared(each, float(each.vector @ faces[0].vector), scale) for each in others]
+        return faces[0], [Compared(each, seen.likeness(float(each.vector @ faces[0].vector))) for each in others]
 
     def embeddings_with_face(
-        self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str
+        self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
     ) -> list[float]:
         """Return how alike embeddings (d,) are to an enrolled face; raises FaceUnknown, RequestInvalid."""
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
-        return self.embeddings(record.embedding.astype(np.float64), embeddings, collection=collection)
+        source = record.embedding.astype(np.float64)
+        return self.embeddings(source, embeddings, collection=collection, is_exact=is_exact)
 
     def embeddings(
-        self, source: NDArray[np.float64], targets: Sequence[NDArray[np.float64]], *, collection: str
+        self,
+        source: NDArray[np.float64],
+        targets: Sequence[NDArray[np.float64]],
+        *,
+        collection: str,
+        is_exact: bool = True,
     ) -> list[float]:
         """Return how alike embeddings (d,) are to `source` (d,); raises RequestInvalid for one that is none."""
         of = self._gallery.require(collection)
-        scale = self._scale(of)
+        seen = self._seen(of, is_exact=is_exact)
         probe = unit(source, of.dimension)
-        return [scale.likeness(float(unit(each, of.dimension) @ probe)) for each in targets]
+        return [seen.likeness(float(unit(each, of.dimension) @ probe)) for each in targets]
 
     def _chosen(self, photo: bytes, choice: Choice, collection: Collection) -> list[Face]:
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
@@ -150,15 +185,15 @@ class ComparisonService:
     def _scale(self, collection: Collection) -> Scale:
         return Scale(self._policy_of(collection))
 
+    def _seen(self, collection: Collection, *, is_exact: bool) -> _Seen:
+        view = View.of(self._policy_of(collection).for_verification(), is_exact=is_exact)
+        return _Seen(self._scale(collection), view)
+
 
 def _alike(candidates: Sequence[Candidate], scale: Scale) -> list[Alike]:
     """Return candidates by their likeness, which knows of how many faces each template is."""
     people = [Alike(each.identity_id, scale.likeness(each.similarity, each.faces)) for each in candidates]
     return sorted(people, key=lambda each: -each.likeness)  # stable: the more similar first among equals
-
-
-def _compared(face: Face, similarity: float, scale: Scale) -> Compared:
-    return Compared(face, scale.likeness(similarity))
 
 
 def _area(face: Face) -> float:

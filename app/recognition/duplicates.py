@@ -8,6 +8,7 @@ from app.identities.values import Collection
 from app.recognition.calibration import comparisons_among
 from app.recognition.gallery import Gallery
 from app.recognition.policy import Policy
+from app.recognition.view import EXACT, View
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
 
@@ -20,11 +21,12 @@ def duplicates(
     identity_id: str,
     vectors: Floats,
     photos: Sequence[int],
+    view: View = EXACT,
 ) -> list[Duplicate]:
     """Return whom the faces of an enrolment of `identity_id` look like, the most similar first: others, not themself.
 
     Unit vectors (n, d) of photos (n,), any n. At the collection's identification error rate for the enrolment as a
-    whole: a stranger with several photos has as many chances.
+    whole: a stranger with several photos has as many chances. Similarities are as `view` rounds them.
     """
     if not len(vectors):
         return []
@@ -36,10 +38,9 @@ def duplicates(
             known = found.get(each.identity_id)
             is_more = known is None or known.similarity < each.similarity
             if each.identity_id != identity_id and each.similarity >= rule.threshold and is_more:
-                fpir = policy.fpir(each.similarity, comparisons)
-                found[each.identity_id] = Duplicate(
-                    photo, each.identity_id, each.face_id, each.faces, each.similarity, fpir
-                )
+                similarity = view.rounded(each.similarity)
+                fpir = policy.fpir(similarity, comparisons)
+                found[each.identity_id] = Duplicate(photo, each.identity_id, each.face_id, each.faces, similarity, fpir)
     return sorted(found.values(), key=lambda each: -each.similarity)[:_NAMED]
 
 

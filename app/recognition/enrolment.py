@@ -32,6 +32,7 @@ from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screened
 from app.recognition.switching import again_if_switched
+from app.recognition.view import View
 
 
 class FaceChoice(StrEnum):
@@ -100,14 +101,15 @@ class EnrolmentService:
         choice: FaceChoice = FaceChoice.ONLY,
         idempotency_key: str | None = None,
         reactions: Reactions = _AS_USUAL,
+        is_exact: bool = True,
     ) -> Enrolment:
         """Enrol one person with one or more photos, each of which is accepted or refused for itself.
 
         A photo that could not be had comes as its error. `reactions` to faces that seem to be somebody else's win over
-        the collection's. The same request with the same `idempotency_key` gets the first one's answer and changes
-        nothing. Raises NothingEnrolled when no photo was accepted, DuplicateIdentity, ConsentMissing,
-        CollectionUnknown, ModelMismatch, IdempotencyConflict, and EncryptionRequired in a collection that keeps crops
-        where nothing seals them.
+        the collection's. `is_exact` is for callers who may read templates; others see similarities as `View` says. The
+        same request with the same `idempotency_key` gets the first one's answer and changes nothing. Raises
+        NothingEnrolled when no photo was accepted, DuplicateIdentity, ConsentMissing, CollectionUnknown, ModelMismatch,
+        IdempotencyConflict, and EncryptionRequired in a collection that keeps crops where nothing seals them.
         """
         target = self._gallery.require(collection)
         self._sealing(target)  # before the work
@@ -116,7 +118,8 @@ class EnrolmentService:
         if idempotency_key is not None:
             said = [] if reactions == _AS_USUAL else [asdict(reactions)]  # without any: as before there were some
             agreed = [] if terms == _NO_TERMS else [_TERMS.dump_python(terms, mode="json")]
-            parts = (hashes, identity_id, name, metadata, choice, *said, *agreed)
+            seen = [] if is_exact else ["rounded"]  # nobody gets the answer of a caller who sees more
+            parts = (hashes, identity_id, name, metadata, choice, *said, *agreed, *seen)
             retry = Retry(idempotency_key, _fingerprint(*parts))
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
@@ -125,7 +128,7 @@ class EnrolmentService:
         accepted, rejected = self._accepted(target, photos, hashes, choice)
         own_id = identity_id or str(uuid4())
         do = reactions.within(target.practice)
-        found = self.screen(target, own_id, accepted, do)
+        found = self.screen(target, own_id, accepted, do, is_exact=is_exact)
         rejected = sorted([*rejected, *found.rejected], key=lambda each: each.photo)
         accepted = [each for each in accepted if each.photo not in {each.photo for each in found.rejected}]
         if not accepted:
@@ -151,7 +154,13 @@ class EnrolmentService:
         return Accepted(str(uuid4()), face, quality, image_sha256)
 
     def screen(
-        self, collection: Collection, identity_id: str, accepted: Sequence["Accepted"], do: Reactions
+        self,
+        collection: Collection,
+        identity_id: str,
+        accepted: Sequence["Accepted"],
+        do: Reactions,
+        *,
+        is_exact: bool = True,
     ) -> Screened:
         """See `screening.screened`."""
         if not accepted:
@@ -162,7 +171,8 @@ class EnrolmentService:
             [each.photo for each in accepted],
         )
         policy = self._policy_of(collection)
-        return screened(self._gallery, collection, policy, identity_id=identity_id, faces=faces, do=do)
+        view = View.of(policy.for_verification(), is_exact=is_exact)
+        return screened(self._gallery, collection, policy, identity_id=identity_id, faces=faces, do=do, view=view)
 
     def add(
         self,

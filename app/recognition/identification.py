@@ -1,11 +1,12 @@
 """Identification (1:N): who are the people in this photo?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import ModelMismatch, RequestInvalid
+from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
 from app.faces import Candidate, Floats
 from app.identities.restriction import Where
 from app.identities.values import Collection, Keys
@@ -14,8 +15,9 @@ from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.calibration import comparisons_among
 from app.recognition.gallery import Gallery
 from app.recognition.matching import decided, margin
-from app.recognition.policy import Outcome, Policy, PolicyOf
+from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched
+from app.recognition.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,46 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Searched:
-    """What is searched: everything, or `among` these keys; and how many comparisons that is worth."""
+class _Search:
+    """One search of everything, or `among` these keys: its worth in comparisons, the caller's view, what decides."""
 
+    collection: Collection
+    policy: Policy
     among: Keys | None
     comparisons: float
+    view: View
+    rule: Rule
+    top_k: int
+
+    def found(self, candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool]) -> list[Found]:
+        """Decide for every face of one photo, and return what its caller sees."""
+        seen = [self.view.candidates(each) for each in candidates]
+        verdicts = decided(seen, is_poor, self.rule)
+        return [self._shown(each, verdict) for each, verdict in zip(seen, verdicts, strict=True)]
+
+    def _shown(self, candidates: list[Candidate], verdict: Outcome) -> Found:
+        best = candidates[: self.top_k]
+        lead = self.view.difference(margin(candidates))
+        rates = _rates(self.policy, best, self.comparisons)
+        return Found(verdict, best, rates, lead, self.rule.threshold, self.collection.model)
 
 
 class IdentificationService:
     """See `identify` and `search`."""
 
-    def __init__(self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf) -> None:
+    def __init__(
+        self,
+        analysis_of: AnalysisOf,
+        gallery: Gallery,
+        policy_of: PolicyOf,
+        *,
+        open_metadata: frozenset[str] = frozenset(),
+    ) -> None:
+        """`open_metadata` names the members of metadata by which every caller may filter."""
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
+        self._open_metadata = open_metadata
 
     @again_if_switched
     def identify(
@@ -93,36 +121,27 @@ class IdentificationService:
         max_fpir: float | None = None,
         threshold: float | None = None,
         where: Where | None = None,
+        is_exact: bool = True,
     ) -> Identification:
         """Identify every face of a photo among all people or those of whom `where` holds; no face gives no entry.
 
-        Raises CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are no photo.
+        `is_exact` is for callers who may read templates; others see similarities as `View` says. Raises
+        WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are not
+        a photo.
         """
         target = self._gallery.require(collection)
-        policy = self._policy_of(target)
-        searched = self._searched(target, where)
-        rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
+        search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
         faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
         if not faces:
-            return Identification([], rule.threshold, target.model)
-        qualities = [policy.quality(face) for face in faces]
-        is_poor = [policy.is_poor(quality) for quality in qualities]
-        vectors = np.stack([face.vector for face in faces])
-        candidates = self._gallery.search(target, vectors, max(top_k, 2), among=searched.among)
-        verdicts = decided(candidates, is_poor, rule)
+            return Identification([], search.rule.threshold, target.model)
+        qualities = [search.policy.quality(face) for face in faces]
+        is_poor = [search.policy.is_poor(quality) for quality in qualities]
+        found = self._nearest(search, np.stack([face.vector for face in faces]), is_poor)
         identified = [
-            IdentifiedFace(
-                face,
-                quality,
-                poor,
-                verdict,
-                found[:top_k],
-                _rates(policy, found[:top_k], searched.comparisons),
-                margin(found),
-            )
-            for face, quality, poor, verdict, found in zip(faces, qualities, is_poor, verdicts, candidates, strict=True)
+            IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
+            for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
         ]
-        return Identification(identified, rule.threshold, target.model)
+        return Identification(identified, search.rule.threshold, target.model)
 
     @again_if_switched
     def search(
@@ -135,11 +154,12 @@ class IdentificationService:
         max_fpir: float | None = None,
         threshold: float | None = None,
         where: Where | None = None,
+        is_exact: bool = True,
     ) -> Found:
         """Look up an embedding (d,) of any length but 0, as `identify` does; nothing is known of its quality.
 
-        Raises CollectionUnknown, ModelMismatch (also for an embedding by a `model` that is not the collection's),
-        CalibrationMissing, and RequestInvalid for one of another dimension, or that is no direction.
+        Raises WhereForbidden, CollectionUnknown, ModelMismatch (also for an embedding by a `model` that is not the
+        collection's), CalibrationMissing, and RequestInvalid for one of another dimension, or that is no direction.
         """
         target = self._gallery.require(collection)
         if model is not None and model != target.model:
@@ -148,19 +168,37 @@ class IdentificationService:
                 "embed the photo with that network"
             )
         probe = unit(embedding, target.dimension)
-        policy = self._policy_of(target)
-        searched = self._searched(target, where)
-        rule = policy.for_identification(searched.comparisons, max_fpir=max_fpir, threshold=threshold)
-        (found,) = self._gallery.search(target, probe[None], max(top_k, 2), among=searched.among)
-        (verdict,) = decided([found], [False], rule)
-        rates = _rates(policy, found[:top_k], searched.comparisons)
-        return Found(verdict, found[:top_k], rates, margin(found), rule.threshold, target.model)
+        search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
+        (found,) = self._nearest(search, probe[None], [False])
+        return found
 
-    def _searched(self, collection: Collection, where: Where | None) -> _Searched:
-        if not where:
-            return _Searched(None, comparisons_among(collection.identities, collection.faces))
-        part = self._gallery.restricted(collection, where)
-        return _Searched(part.keys, comparisons_among(part.identities, len(part.keys)))
+    def _search(
+        self,
+        target: Collection,
+        where: Where | None,
+        top_k: int,
+        *,
+        max_fpir: float | None,
+        threshold: float | None,
+        is_exact: bool,
+    ) -> _Search:
+        if where and not is_exact and (closed := sorted(where.keys() - self._open_metadata)):
+            raise WhereForbidden(
+                f"the key may not filter by {closed[0]!r}: that needs scope 'manage', or the member's name in "
+                "ARCID_OPEN_METADATA"
+            )
+        policy = self._policy_of(target)
+        among, comparisons = None, comparisons_among(target.identities, target.faces)
+        if where:
+            part = self._gallery.restricted(target, where)
+            among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys))
+        view = View.of(policy.for_identification(comparisons), is_exact=is_exact)
+        rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
+        return _Search(target, policy, among, comparisons, view, rule, top_k)
+
+    def _nearest(self, search: _Search, vectors: Floats, is_poor: Sequence[bool]) -> list[Found]:
+        candidates = self._gallery.search(search.collection, vectors, max(search.top_k, 2), among=search.among)
+        return search.found(candidates, is_poor)
 
 
 def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:

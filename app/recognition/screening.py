@@ -1,7 +1,7 @@
 """Whose are the faces of an enrolment? They should look like each other, like their identity, and like nobody else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.recognition.agreement import Agreement, agreement
 from app.recognition.duplicates import duplicates
 from app.recognition.gallery import Gallery
 from app.recognition.policy import Policy
+from app.recognition.view import EXACT, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class Mismatch:
     """A photo of an enrolment (from 0) whose face does not look like the `faces` others of its identity.
 
     `similarity` is to their template, `fmr` the share of other people that are as similar to it, None where the network
-    is not calibrated.
+    is not calibrated. Both are None for callers who may not read templates.
     """
 
     photo: int
-    similarity: float
+    similarity: float | None
     faces: int
     fmr: float | None
 
@@ -66,12 +67,24 @@ class Screened:
 
 
 def screened(
-    gallery: Gallery, collection: Collection, policy: Policy, *, identity_id: str, faces: NewFaces, do: Reactions
+    gallery: Gallery,
+    collection: Collection,
+    policy: Policy,
+    *,
+    identity_id: str,
+    faces: NewFaces,
+    do: Reactions,
+    view: View = EXACT,
 ) -> Screened:
-    """Compare the faces of an enrolment (n >= 1) with each other, with their identity's and with everybody else's."""
+    """Compare the faces of an enrolment (n >= 1) with each other, with their identity's and with everybody else's.
+
+    `view` is what the caller sees of similarities.
+    """
     mismatches = (
         [] if do.on_mismatch is Reaction.ALLOW else _mismatches(gallery, collection, policy, identity_id, faces)
     )
+    if not view.is_exact:
+        mismatches = [replace(each, similarity=None, fmr=None) for each in mismatches]
     rejected = []
     if do.on_mismatch is Reaction.REJECT:
         rejected = [RejectedPhoto(each.photo, FaceMismatch.code, _detail(each)) for each in mismatches]
@@ -87,7 +100,9 @@ def screened(
             if photo not in refused and faces.qualities[place] >= policy.probe_quality
         ]
     )
-    found = duplicates(gallery, collection, policy, identity_id=identity_id, vectors=asked.vectors, photos=asked.photos)
+    found = duplicates(
+        gallery, collection, policy, identity_id=identity_id, vectors=asked.vectors, photos=asked.photos, view=view
+    )
     return Screened(rejected, mismatches, found)
 
 
@@ -117,7 +132,8 @@ def _mismatch(found: Agreement, place: int, photo: int, policy: Policy) -> Misma
 
 
 def _detail(of: Mismatch) -> str:
+    figure = "" if of.similarity is None else f" (similarity {of.similarity:.2f})"
     return (
-        f"the face does not look like the identity's {of.faces} other faces (similarity {of.similarity:.2f}); send "
-        "on_mismatch=allow if it is the same person"
+        f"the face does not look like the identity's {of.faces} other faces{figure}; send on_mismatch=allow if it is "
+        "the same person"
     )

@@ -77,7 +77,15 @@ class SubjectService:
         self._erasure.cleared(target, cleared.revision)
         return cleared.identities, cleared.faces
 
-    def add_example(self, photo: bytes, *, collection: str, identity_id: str, least_score: float | None = None) -> str:
+    def add_example(
+        self,
+        photo: bytes,
+        *,
+        collection: str,
+        identity_id: str,
+        least_score: float | None = None,
+        is_exact: bool = True,
+    ) -> str:
         """Enrol the only face of a photo and return its id; with `least_score`, the only one detected that surely.
 
         Whoever is new gets the id as their name. Raises NothingEnrolled, NoFace, SeveralFaces.
@@ -86,7 +94,7 @@ class SubjectService:
         choice = FaceChoice.ONLY if least_score is None else self._choice(target, photo, least_score)
         name = None if self._roster.has(target, identity_id) else identity_id
         enrolment = self._enrolment.enrol(
-            [photo], collection=collection, identity_id=identity_id, name=name, choice=choice
+            [photo], collection=collection, identity_id=identity_id, name=name, choice=choice, is_exact=is_exact
         )
         return enrolment.faces[0].face_id
 

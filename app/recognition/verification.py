@@ -8,8 +8,9 @@ from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.gallery import Gallery
 from app.recognition.matching import candidate, template
-from app.recognition.policy import Outcome, Policy, PolicyOf
+from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched
+from app.recognition.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,14 @@ class Seen:
 class Verification:
     """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled identity.
 
-    `fmr` is the share of other people at least as similar to this reference, None where the network is not calibrated.
+    `similarity` is None if the caller does not see it (`View`), and then so are `fmr` and `reference_face_id`. `fmr` is
+    the share of other people at least as similar to this reference, None where the network is not calibrated.
     `is_poor` says that a face is below the collection's least quality. Of an identity, `reference_face_id` is the face
     nearest to the probe and `reference_faces` how many faces it was compared with. `model` is the network.
     """
 
     verdict: Outcome
-    similarity: float
+    similarity: float | None
     threshold: float
     fmr: float | None
     is_poor: bool
@@ -57,22 +59,27 @@ class VerificationService:
         collection: str,
         max_fmr: float | None = None,
         threshold: float | None = None,
+        is_exact: bool = True,
     ) -> Verification:
         """Compare two photos by the collection's policy; its templates are not asked.
 
-        Where its network is not served, the usual one is used. Raises CollectionUnknown, CalibrationMissing, or a
+        Where its network is not served, the usual one is used. `is_exact` is for callers who may read templates; others
+        see the similarity as `View` says. Raises CollectionUnknown, CalibrationMissing, or a
         PhotoRefused (also NoFace).
         """
         target = self._gallery.collection(collection)
         policy = self._policy_of(target)
-        rule = policy.for_verification(max_fmr=max_fmr, threshold=threshold)
+        view = View.of(policy.for_verification(), is_exact=is_exact)
+        rule = view.rule(policy.for_verification(max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         other = self._main_face(reference, "reference", target, policy)
         similarity = float(seen.face.vector @ other.face.vector)
         is_poor = policy.is_poor(seen.quality, other.quality)
-        verdict = rule.outcome(similarity, is_doubtful=is_poor)
-        fmr, model = policy.fmr(similarity), self._analysis_of(target).model
-        return Verification(verdict, similarity, rule.threshold, fmr, is_poor, seen, other, model=model)
+        shown = view.seen(similarity)
+        verdict = _verdict(shown, rule, is_poor=is_poor)
+        fmr = None if shown is None else policy.fmr(shown)
+        model = self._analysis_of(target).model
+        return Verification(verdict, shown, rule.threshold, fmr, is_poor, seen, other, model=model)
 
     @again_if_switched
     def verify_identity(
@@ -83,26 +90,30 @@ class VerificationService:
         collection: str,
         max_fmr: float | None = None,
         threshold: float | None = None,
+        is_exact: bool = True,
     ) -> Verification:
-        """Compare a photo with an enrolled identity: with the template of all its faces.
+        """Compare a photo with an enrolled identity: with the template of all its faces; `is_exact` as above.
 
         Raises IdentityUnknown, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused (also NoFace).
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)
         enrolled = self._gallery.enrolled(target, identity_id)
-        rule = policy.for_verification(len(enrolled.keys), max_fmr=max_fmr, threshold=threshold)
+        faces = len(enrolled.keys)
+        view = View.of(policy.for_verification(faces), is_exact=is_exact)
+        rule = view.rule(policy.for_verification(faces, max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         found = candidate(seen.face.vector, enrolled, float(template(enrolled) @ seen.face.vector))
         is_poor = policy.is_poor(seen.quality)
+        shown = view.seen(found.similarity)
         return Verification(
-            rule.outcome(found.similarity, is_doubtful=is_poor),
-            found.similarity,
+            _verdict(shown, rule, is_poor=is_poor),
+            shown,
             rule.threshold,
-            policy.fmr(found.similarity, found.faces),
+            None if shown is None else policy.fmr(shown, found.faces),
             is_poor,
             seen,
-            reference_face_id=found.face_id,
+            reference_face_id=None if shown is None else found.face_id,
             reference_faces=found.faces,
             model=target.model,
         )
@@ -112,3 +123,7 @@ class VerificationService:
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")
         return Seen(faces[0], policy.quality(faces[0]))
+
+
+def _verdict(similarity: float | None, rule: Rule, *, is_poor: bool) -> Outcome:
+    return Outcome.NO_MATCH if similarity is None else rule.outcome(similarity, is_doubtful=is_poor)

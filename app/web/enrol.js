@@ -89,7 +89,7 @@ function outcome(answer) {
       const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
       const doubts = [
         ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)})`),
-        ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")} (similarity ${similarity(each.similarity)})`),
+        ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")}${each.similarity === null ? "" : ` (similarity ${similarity(each.similarity)})`}`),
       ];
       const tone = !face ? "refused" : doubts.length ? "possible" : "match";
       const words = face ? [judgement(face.quality)] : refused ? [`${plain(refused.code)}: ${refused.detail}`] : [];

@@ -42,7 +42,7 @@ export function markOf(face, verdict, at) {
  */
 export function faceItem(face, verdict, at) {
   const [first, ...others] = face.candidates;
-  const words = { match: "match", possible: "possible", unknown: first ? `nearest: ${nameOf(first)}` : "nobody to compare with" };
+  const words = { match: "match", possible: "possible", unknown: first ? `nearest: ${nameOf(first)}` : "nobody near" };
   return make(
     "li",
     { class: `face ${verdict}` },

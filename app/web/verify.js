@@ -65,10 +65,17 @@ async function verify(against) {
   const { reference_face: reference, probe_face: probe } = answer;
   result(
     make("p", { class: `verdict ${answer.verdict}` }, WORDS[answer.verdict]),
-    make("p", {}, `Similarity ${similarity(answer.similarity)}; a match needs ${similarity(answer.threshold)}. Of other people, ${rate(answer.fmr)} would be as similar (FMR).`),
+    make("p", {}, alike(answer)),
     make("p", { class: "hint" }, `Photo: ${judgement(probe.quality)}. Compared with ${reference.quality ? `a photo: ${judgement(reference.quality)}` : count(reference.faces, "enrolled face")}.${answer.low_quality ? " Too poor for a firm match." : ""}`),
   );
-  say(`${WORDS[answer.verdict]}. Similarity ${similarity(answer.similarity)}.`);
+  say(`${WORDS[answer.verdict]}.${answer.similarity === null ? "" : ` Similarity ${similarity(answer.similarity)}.`}`);
+}
+
+/** @param {any} answer whose similarity may be one that the key does not see */
+function alike(answer) {
+  const needed = `a match needs ${similarity(answer.threshold)}`;
+  if (answer.similarity === null) return `Too unlike for a figure; ${needed}.`;
+  return `Similarity ${similarity(answer.similarity)}; ${needed}. Of other people, ${rate(answer.fmr)} would be as similar (FMR).`;
 }
 
 function result(...children) {

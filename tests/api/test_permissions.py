@@ -94,7 +94,7 @@ ALLOWED = {
     ("POST", "/identify"): {Scope.RECOGNISE},
     ("POST", "/detect"): {Scope.RECOGNISE},
     ("POST", "/embed"): {Scope.RECOGNISE},
-    ("POST", "/search"): {Scope.RECOGNISE},
+    ("POST", "/search"): {Scope.SEARCH},
     ("POST", "/enroll"): {Scope.ENROL},
     ("GET", "/calibration"): {Scope.RECOGNISE},
     ("GET", "/collections"): {Scope.MANAGE},
@@ -127,8 +127,8 @@ ALLOWED = {
     ("GET", "/jobs/{job_id}/archive"): {Scope.MANAGE},
     ("POST", "/api/v1/recognition/recognize"): {Scope.RECOGNISE},
     ("POST", "/api/v1/recognition/faces/{image_id}/verify"): {Scope.RECOGNISE},
-    ("POST", "/api/v1/recognition/embeddings/recognize"): {Scope.RECOGNISE},
-    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): {Scope.RECOGNISE},
+    ("POST", "/api/v1/recognition/embeddings/recognize"): {Scope.SEARCH},
+    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): {Scope.SEARCH},
     ("POST", "/api/v1/detection/detect"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/verify"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/embeddings/verify"): {Scope.RECOGNISE},
@@ -266,6 +266,26 @@ def test_a_query_may_name_only_the_keys_own_collections(client, secrets):
     headers = bearer(secrets["own"])
     assert client.get("/models?collection=default", headers=headers).status_code == 200
     expect(client.get("/models?collection=default&collection=other", headers=headers), 403, "collection_forbidden")
+
+
+def test_what_tells_of_all_collections_is_not_for_a_key_of_some(client, secrets):
+    expect(client.get("/metrics", headers=bearer(secrets["own"])), 403, "collection_forbidden")
+    assert "arcid_index_faces" in client.get("/metrics", headers=bearer(secrets[Scope.METRICS])).text
+
+
+def test_where_no_collection_is_named_a_key_gets_its_own(client, store):
+    services = client.app.state.services
+    services.collections.create("own", {}, None)
+    one, several = (
+        bearer(store.create(NewKey(name, [Scope.RECOGNISE, Scope.MANAGE], among))[1])
+        for name, among in (("one", ["own"]), ("several", ["own", "other"]))
+    )
+    assert client.get("/calibration", headers=one).json()["collection"] == "own"
+    expect(client.get("/calibration", headers=several), 403, "collection_forbidden")
+    page = client.get("/collections?limit=1", headers=one).json()
+    assert [each["name"] for each in page["collections"]] == ["own"]
+    assert page["next_cursor"] is None  # which would tell that there are more
+    services.collections.delete("own")
 
 
 # Life of a key

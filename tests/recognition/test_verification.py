@@ -103,6 +103,7 @@ def test_the_threshold_itself_is_a_match(analysis, gallery, step, verdict):
         .verify_photo(photo(RED), photo(PINK), collection="people")
         .similarity
     )
+    assert exact is not None
     threshold = exact if step == 0 else math.nextafter(exact, step * math.inf)
     service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, threshold))
     assert service.verify_photo(photo(RED), photo(PINK), collection="people").verdict == verdict

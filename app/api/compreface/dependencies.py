@@ -2,31 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends
 
 from app.api.compreface.answers import Extras, TimesSchema, VersionsSchema
 from app.api.compreface.requests import LeastScore, Limit, Plugins, Status
-from app.api.dependencies import PrincipalDependency
-from app.api.requests import DEFAULT_COLLECTION, CollectionName
 from app.factory.services import Services
 from app.observability.stages import so_far
 from app.recognition.comparison import Choice
-
-
-async def _collection(
-    principal: PrincipalDependency,
-    collection: Annotated[
-        CollectionName | None, Query(description="Default: the only one that the key is for, else `default`.")
-    ] = None,
-) -> str:
-    """Return the collection that stands for the key's service; raises CollectionForbidden."""
-    if collection is not None:
-        return collection  # `app.api.permissions.authorise` has looked at it
-    if principal.collections is not None and len(principal.collections) == 1:
-        (only,) = principal.collections
-        return only
-    principal.require_collection(DEFAULT_COLLECTION)
-    return DEFAULT_COLLECTION
 
 
 async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
@@ -55,6 +37,5 @@ async def _shown(face_plugins: Plugins = "", status: Status = False) -> Shown:  
     return Shown(face_plugins, status)
 
 
-CollectionDependency = Annotated[str, Depends(_collection)]
 ChoiceDependency = Annotated[Choice, Depends(_choice)]
 ShownDependency = Annotated[Shown, Depends(_shown)]

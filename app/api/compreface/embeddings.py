@@ -15,7 +15,6 @@ from app.api.compreface.answers import (
     EmbeddingSubjects,
     SubjectLikeness,
 )
-from app.api.compreface.dependencies import CollectionDependency
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     CompreFaceEmbeddingPair,
@@ -24,7 +23,13 @@ from app.api.compreface.requests import (
     PredictionCount,
 )
 from app.api.compreface.routing import CompreFaceRoute
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import (
+    CollectionDependency,
+    ExactDependency,
+    SearchesDependency,
+    ServicesDependency,
+    WorkersDependency,
+)
 from app.api.openapi import json_body_as
 from app.api.requests import MOST_CANDIDATES
 
@@ -38,14 +43,18 @@ async def recognise_embeddings(
     collection: CollectionDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
     prediction_count: PredictionCount = 1,
 ) -> EmbeddingRecognitionAnswer:
     """Find the subjects that each embedding is most like."""
+    await searches.take(len(request.embeddings))
     found = await workers.run(
         services.comparison.recognise_embeddings,
         _arrays(request.embeddings),
         collection=collection,
         top_k=min(prediction_count, MOST_CANDIDATES),
+        is_exact=is_exact,
     )
     result = [
         EmbeddingSubjects(
@@ -64,13 +73,17 @@ async def verify_embeddings_with_example(
     collection: CollectionDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
 ) -> EmbeddingAnswer:
     """Compare embeddings with an enrolled face."""
+    await searches.take(len(request.embeddings))
     found = await workers.run(
         services.comparison.embeddings_with_face,
         _arrays(request.embeddings),
         collection=collection,
         face_id=image_id,
+        is_exact=is_exact,
     )
     return _answer(request.embeddings, found)
 
@@ -81,10 +94,12 @@ async def verify_embeddings(
     collection: CollectionDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    is_exact: ExactDependency,
 ) -> EmbeddingAnswer:
     """Compare embeddings with one embedding."""
     (source,) = _arrays([request.source])
-    found = await workers.run(services.comparison.embeddings, source, _arrays(request.targets), collection=collection)
+    targets = _arrays(request.targets)
+    found = await workers.run(services.comparison.embeddings, source, targets, collection=collection, is_exact=is_exact)
     return _answer(request.targets, found)
 
 

@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Response
 
 from app.api.body import body_of, json_of
 from app.api.compreface.answers import DeletedAnswer, ExampleSchema, ExamplesPage
-from app.api.compreface.dependencies import CollectionDependency
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     MOST_ON_A_PAGE,
@@ -20,7 +19,7 @@ from app.api.compreface.requests import (
     SubjectFilter,
 )
 from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import body_as, json_body_as
 
 router = APIRouter(
@@ -38,6 +37,7 @@ async def add_example(
     collection: CollectionDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    is_exact: ExactDependency,
     det_prob_threshold: LeastScore = None,
 ) -> ExampleSchema:
     """Add a photo of one face to a subject, who is created if new."""
@@ -47,6 +47,7 @@ async def add_example(
         collection=collection,
         identity_id=subject,
         least_score=det_prob_threshold,
+        is_exact=is_exact,
     )
     return ExampleSchema(image_id=face_id, subject=subject)
 

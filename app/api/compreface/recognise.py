@@ -15,7 +15,7 @@ from app.api.compreface.answers import (
     RecognisedSchema,
     RecognitionAnswer,
 )
-from app.api.compreface.dependencies import ChoiceDependency, CollectionDependency, ShownDependency
+from app.api.compreface.dependencies import ChoiceDependency, ShownDependency
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     CompreFacePair,
@@ -25,7 +25,7 @@ from app.api.compreface.requests import (
     PredictionCount,
 )
 from app.api.compreface.routing import CompreFaceRoute
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
 from app.api.metrics import MetricsDependency
 from app.api.openapi import body_as
 from app.api.requests import MOST_CANDIDATES
@@ -44,10 +44,14 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
+    is_exact: ExactDependency,
     prediction_count: PredictionCount = 1,
     detect_faces: DetectFaces = True,  # noqa: FBT002 - a query parameter
 ) -> RecognitionAnswer:
-    """Find the subjects that each face is most like; how alike they must be is for the caller to say."""
+    """Find the subjects that each face is most like; how alike they must be is for the caller to say.
+
+    Without scope `manage`, those below the collection's own doubt range are left out.
+    """
     _require_detection(is_wanted=detect_faces)
     found = await workers.run(
         services.comparison.recognise,
@@ -55,6 +59,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
         choice,
         collection=collection,
         top_k=min(prediction_count, MOST_CANDIDATES),
+        is_exact=is_exact,
     )
     metrics.identified(found.identification)
     extras = shown.extras(services)
@@ -73,10 +78,16 @@ async def verify_example(
     shown: ShownDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    is_exact: ExactDependency,
 ) -> FaceVerificationAnswer:
     """Compare every face of a photo with an enrolled face."""
     subject, compared = await workers.run(
-        services.comparison.with_face, request.file, choice, collection=collection, face_id=image_id
+        services.comparison.with_face,
+        request.file,
+        choice,
+        collection=collection,
+        face_id=image_id,
+        is_exact=is_exact,
     )
     extras = shown.extras(services)
     result = [MatchSchema.of_compared(each, extras, subject) for each in compared]
@@ -107,10 +118,16 @@ async def verify(
     shown: ShownDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
+    is_exact: ExactDependency,
 ) -> PairAnswer:
     """Compare the only face of one photo with every face of another."""
     source, compared = await workers.run(
-        services.comparison.photos, request.source_image, request.target_image, choice, collection=collection
+        services.comparison.photos,
+        request.source_image,
+        request.target_image,
+        choice,
+        collection=collection,
+        is_exact=is_exact,
     )
     extras = shown.extras(services)
     pair = PairSchema(

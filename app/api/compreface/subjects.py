@@ -6,11 +6,10 @@ from fastapi import APIRouter, Depends
 
 from app.api.body import json_of
 from app.api.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
-from app.api.compreface.dependencies import CollectionDependency
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import CompreFaceSubject, SubjectPath
 from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
-from app.api.dependencies import ServicesDependency, WorkersDependency
+from app.api.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import json_body_as
 
 router = APIRouter(

@@ -57,10 +57,13 @@ class Duplicate(Value):
 
 @dataclass(frozen=True, slots=True)
 class Mismatch(Value):
-    """A photo whose face does not look like the other `faces` of its identity, or of the request."""
+    """A photo whose face does not look like the other `faces` of its identity, or of the request.
+
+    `similarity` and `fmr` are None without scope `manage`.
+    """
 
     photo: int
-    similarity: float
+    similarity: float | None
     faces: int
     fmr: float | None
 
@@ -100,10 +103,13 @@ class ReferenceFace(Value):
 
 @dataclass(frozen=True, slots=True)
 class VerifyAnswer(Value):
-    """The decision on one pair; with `low_quality` the probe is too poor for more than `possible`."""
+    """The decision on one pair; with `low_quality` the probe is too poor for more than `possible`.
+
+    `similarity` is None if it is below what the key sees: without scope `manage`, below the collection's doubt range.
+    """
 
     verdict: Literal["match", "possible", "no_match"]
-    similarity: float
+    similarity: float | None
     threshold: float
     fmr: float | None
     low_quality: bool

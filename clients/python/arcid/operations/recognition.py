@@ -136,8 +136,8 @@ def search(
     return _of_photo("/search", SearchAnswer, Body(json=said({"embedding": numbers, "model": model, **members})))
 
 
-def calibration(collection: str = "default") -> Call[CalibrationAnswer]:
-    """Tell what each threshold would mean in a collection."""
+def calibration(collection: str | None = None) -> Call[CalibrationAnswer]:
+    """Tell what each threshold would mean in a collection, by itself the only one that the key is for, or `default`."""
     return Call(
         "GET", "/calibration", reading(CalibrationAnswer), query=query(collection=collection), is_repeatable=True
     )

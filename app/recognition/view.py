@@ -1,0 +1,78 @@
+"""What a caller sees of similarities: all of them exactly, or only what a decision needs. Pure.
+
+Exact similarities to chosen probes give away the template: as many probes as it has numbers are enough to compute it.
+A caller who may not read templates therefore sees no similarity below the collection's own doubt range, and the others
+in steps of 0.001. The thresholds that such a caller sends have the same steps, so that trying many of them tells no
+more than one answer does.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from app.faces import Candidate
+from app.recognition.policy import Rule
+
+DECIMALS = 3
+"""Of a similarity. The calibrations' own doubt is ten times as wide or more (docs/thresholds.md)."""
+
+_STEPS = 1000
+_ROUNDING = 3  # digits of a step: 0.9999999 is 1, and 0.55500001 is 0.555
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`least` is the smallest similarity that is seen; None stands for all of them, exactly."""
+
+    least: float | None = None
+
+    @classmethod
+    def of(cls, own: Rule, *, is_exact: bool) -> "View":
+        """Return a caller's view of a collection in which `own` decides when a request says nothing."""
+        return cls() if is_exact else cls(_up(own.doubt_from))
+
+    @property
+    def is_exact(self) -> bool:
+        """Say whether similarities are seen as they are."""
+        return self.least is None
+
+    def rule(self, asked: Rule) -> Rule:
+        """Return the rule that decides for this caller: `asked`, in steps; the threshold is `least` or more."""
+        if self.least is None:
+            return asked
+        return Rule(max(_up(asked.threshold), self.least), _up(asked.doubt_from), _up(asked.doubt_to))
+
+    def seen(self, similarity: float) -> float | None:
+        """Return a similarity as it is seen, None if it is not.
+
+        It is rounded down, so that it reaches the threshold of `rule` exactly if the unrounded one does.
+        """
+        rounded = self.rounded(similarity)
+        return rounded if self.least is None or rounded >= self.least else None
+
+    def rounded(self, similarity: float) -> float:
+        """Return a similarity that is seen in any case."""
+        return similarity if self.least is None else math.floor(_in_steps(similarity)) / _STEPS
+
+    def candidates(self, found: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates that are seen, with similarities as they are seen."""
+        return [
+            replace(each, similarity=similarity)
+            for each in found
+            if (similarity := self.seen(each.similarity)) is not None
+        ]
+
+    def difference(self, of: float | None) -> float | None:
+        """Return a difference of similarities that are seen, without the digits that subtraction adds."""
+        return of if of is None or self.least is None else round(of, DECIMALS)
+
+
+EXACT = View()
+
+
+def _up(similarity: float) -> float:
+    return math.ceil(_in_steps(similarity)) / _STEPS
+
+
+def _in_steps(similarity: float) -> float:
+    return round(similarity * _STEPS, _ROUNDING)
