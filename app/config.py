@@ -62,7 +62,9 @@ class LimitSettings(_Group):
     """What a request may weigh and how long it may take; docs/operations.md has the reasons."""
 
     photo_bytes: Annotated[int, Field(gt=0, description="Most bytes of one photo.")] = 20_000_000
-    photo_pixels: Annotated[int, Field(gt=0, description="Most pixels of one photo.")] = 50_000_000
+    photo_pixels: Annotated[
+        int, Field(gt=0, description="Most pixels of one photo; of WebP and AVIF half as many.")
+    ] = 50_000_000
     body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
     bodies_bytes: Annotated[
         int, Field(gt=0, description="Most bytes of all bodies held at once; one body may always come.")

@@ -34,6 +34,18 @@ class ImageDamaged(PhotoRefused):
     code = "image_damaged"
 
 
+class ImageUnsupported(PhotoRefused):
+    """The photo is of a kind that is known by name, but not decoded: HEIC, JPEG of 12 bits, floating-point TIFF."""
+
+    code = "image_unsupported"
+
+
+class ImageTooCostly(PhotoRefused):
+    """Decoding the photo would take too long for what it shows; said before any pixel is decoded."""
+
+    code = "image_too_costly"
+
+
 class TooManyBytes(PhotoRefused):
     """The photo has more bytes than the service accepts."""
 

@@ -24,6 +24,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.PhotoRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ImageTooCostly: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.BodyEmpty: HTTPStatus.BAD_REQUEST,

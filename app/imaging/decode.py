@@ -10,12 +10,17 @@ from functools import partial
 import cv2
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import UnidentifiedImageError
 
-from app.errors import ImageDamaged, NotAnImage, TooManyBytes, TooManyPixels
+from app.errors import ImageDamaged, ImageUnsupported, TooManyBytes, TooManyPixels
 from app.faces import Pixels
+from app.imaging import gif, jpeg, png, tiff
+from app.imaging.avif import coded_pixels
+from app.imaging.kinds import is_avif, refusal
+from app.imaging.orientation import of_exif, of_xmp, upright
+from app.imaging.webp import size as webp_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow opens MPO as a JPEG
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
 # What Pillow's decoders raise on damaged files, found by fuzzing them (tests/imaging/test_decode.py).
 _DECODER_ERRORS = (
@@ -33,6 +38,11 @@ _DECODER_ERRORS = (
     zlib.error,
     cv2.error,
 )
+_JPEG = b"\xff\xd8\xff"
+_FILLER = bytes(range(1, 200)) * 8  # decodes to something, where a decoder still waits for bytes
+_MOST_BLOCKS_TO_REDUCE = 4_000_000
+_MOST_BYTES_A_PIXEL = 4  # of a TIFF as large as the limit: deeper ones have fewer pixels
+_RUN_FACTOR = 16
 _STRIP_PIXELS = 1_000_000
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
@@ -60,39 +70,42 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     """Decode a photo. 16-bit, grey, CMYK, palette and transparent photos become RGB (transparent: on white).
 
     With `enough`, a JPEG may come reduced as long as its longer side keeps at least `enough` pixels: it is decoded at
-    that size, for a fraction of the work. Raises TooManyBytes, TooManyPixels (both before decoding), NotAnImage or
+    that size, for a fraction of the work. Metadata never matters, except for the orientation.
+
+    Raises TooManyBytes, TooManyPixels, ImageTooCostly, ImageUnsupported (all before decoding), NotAnImage or
     ImageDamaged.
     """
     if len(data) > limits.bytes:
         raise TooManyBytes(f"the photo has {len(data):,} bytes; at most {limits.bytes:,} are accepted")
-    with _opened(data, limits) as header:
-        width, height = header.size
-        if width * height > limits.pixels:
-            raise TooManyPixels(f"the photo has {width} x {height} pixels; at most {limits.pixels:,} are accepted")
-        try:
-            if header.format in {"JPEG", "MPO"} and header.mode in {"RGB", "L"}:
-                return _decode_jpeg(data, _reduction(max(width, height), enough))
-            return Image(_decode_other(header))
-        except _DECODER_ERRORS as error:
-            raise ImageDamaged(f"the {header.format} image is cut short or damaged") from error
-
-
-def _opened(data: bytes, limits: Limits) -> Pillow.Image:
     try:
-        return Pillow.open(io.BytesIO(data), formats=FORMATS)
-    except Pillow.DecompressionBombError as error:
-        raise TooManyPixels(f"the photo has too many pixels; at most {limits.pixels:,} are accepted") from error
+        if data.startswith(_JPEG):
+            return _decode_jpeg(jpeg.read(data), limits, enough)
+        return Image(_decode_other(data, limits))
     except _DECODER_ERRORS as error:
-        if _is_begun(data):
-            raise ImageDamaged("the image is cut short or damaged") from error
-        raise NotAnImage(f"the bytes are not an image of a supported format ({', '.join(FORMATS)})") from error
+        raise ImageDamaged("the image is cut short or damaged") from error
 
 
-def _is_begun(data: bytes) -> bool:
-    """Say whether the first bytes are those of a supported format."""
-    Pillow.init()  # knows every format only after this
-    accepts = [Pillow.OPEN[name][1] for name in FORMATS]
-    return any(accept is not None and accept(data[:16]) for accept in accepts)
+def _require_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise TooManyPixels(f"the photo has {width} x {height} pixels; at most {most:,} are accepted")
+
+
+# JPEG
+
+
+def _decode_jpeg(file: jpeg.Jpeg, limits: Limits, enough: int | None) -> Image:
+    _require_pixels(file.width, file.height, limits.pixels)
+    file.require_few_scans()
+    is_cheap = file.is_ended and file.blocks <= _MOST_BLOCKS_TO_REDUCE  # else analysis might decode it twice
+    reduction = _reduction(max(file.width, file.height), enough) if is_cheap else 1
+    if file.components not in {1, 3}:
+        reduction = 1
+    pixels = _jpeg_pixels(file.data, file.components, reduction)
+    if not file.is_ended:
+        filled = file.data.removesuffix(jpeg.END) + _FILLER + jpeg.END
+        if not np.array_equal(pixels, _jpeg_pixels(filled, file.components, reduction)):
+            raise ImageDamaged("the JPEG image is cut short")  # what follows its bytes would matter
+    return Image(upright(pixels, file.orientation), reduction)
 
 
 def _reduction(longer_side: int, enough: int | None) -> int:
@@ -101,18 +114,74 @@ def _reduction(longer_side: int, enough: int | None) -> int:
     return max((factor for factor in _REDUCED if longer_side // factor >= enough), default=1)
 
 
-def _decode_jpeg(data: bytes, reduction: int) -> Image:
-    flags = _REDUCED.get(reduction, cv2.IMREAD_COLOR)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)  # applies the EXIF orientation
-    if pixels is None:
+def _jpeg_pixels(data: bytes, components: int, reduction: int) -> Pixels:
+    if components not in {1, 3}:  # OpenCV does not know Adobe's inverted CMYK
+        with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as header:
+            return _rgb(header)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, cv2.IMREAD_COLOR))
+    if bgr is None:
         raise ImageDamaged("the JPEG image is cut short or damaged")
-    return Image(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), reduction)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr).astype(np.uint8, copy=False)
 
 
-def _decode_other(header: Pillow.Image) -> Pixels:
+# Other formats
+
+
+def _decode_other(data: bytes, limits: Limits) -> Pixels:
+    data, turned = _checked(data, limits)
+    with _opened(data) as header:
+        _require_pixels(*header.size, limits.pixels // 2 if header.format == "AVIF" else limits.pixels)
+        _require_short_runs(header, limits)
+        pixels = _rgb(header)
+        if header.format in {"WEBP", "AVIF"}:
+            turned = of_exif(header.info.get("exif", b""))
+            turned = of_xmp(header.info.get("xmp", b"")) if turned == 1 else turned
+    return upright(pixels, turned)
+
+
+def _checked(data: bytes, limits: Limits) -> tuple[bytes, int]:
+    """Check what a file would cost before any library opens it; return the bytes to decode and the orientation.
+
+    The orientation is 1 where the decoder applies it or knows it.
+    """
+    most = limits.pixels
+    if data.startswith(png.SIGNATURE):
+        file = png.read(data)
+        _require_pixels(file.width, file.height, most // 2 if file.is_deep_colour else most)
+        return file.data, file.orientation
+    if data.startswith(b"GIF8"):
+        gif.require_few_blocks(data)
+    elif data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        tiff.require_decodable(data, most_bytes=_MOST_BYTES_A_PIXEL * most)
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        _require_pixels(*webp_size(data), most // 2)
+    elif is_avif(data):
+        if (pixels := coded_pixels(data)) > most:
+            raise TooManyPixels(f"the AVIF codes {pixels:,} pixels; at most {most:,} are accepted")
+    elif not data.startswith(b"BM"):
+        raise refusal(data, FORMATS)
+    return data, 1
+
+
+def _opened(data: bytes) -> Pillow.Image:
+    try:
+        return Pillow.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        if (layout := tiff.layout(data)) is not None:
+            raise ImageUnsupported(f"the photo is a {layout}, which is not supported; save it as a PNG") from error
+        raise
+
+
+def _require_short_runs(header: Pillow.Image, limits: Limits) -> None:
+    """Bound BMPs of runs: Pillow decodes them in Python."""
+    tiles = getattr(header, "tile", ())
+    if header.format == "BMP" and tiles and tiles[0][0] == "bmp_rle":
+        _require_pixels(*header.size, limits.pixels // _RUN_FACTOR)
+
+
+def _rgb(header: Pillow.Image) -> Pixels:
     """Convert strip by strip: beside the decoded photo only its RGB pixels are ever held as a whole."""
     header.load()
-    ImageOps.exif_transpose(header, in_place=True)
     to_rgb = _converter(header)
     pixels = np.empty((header.height, header.width, 3), np.uint8)
     for strip, top in _strips(header):
@@ -143,10 +212,14 @@ def _on_white(strip: Pillow.Image) -> Pixels:
 
 
 def _full_scale(image: Pillow.Image) -> float:
-    """Return what white is: for integers that of 16 bits, for floats 1, or 255 where any exceeds 1."""
-    if image.mode.startswith("I"):
-        return 65535.0
+    """Return what white is: for integers that of the even number of bits, 8 or more, that the highest needs.
+
+    Cameras store 10, 12 or 14 bits in 16. For floats it is 1, or 255 where any exceeds 1.
+    """
     highest = max((np.nan_to_num(np.asarray(strip)).max(initial=0) for strip, _ in _strips(image)), default=0)
+    if image.mode.startswith("I"):
+        bits = max(8, int(highest).bit_length())
+        return float(2 ** (bits + bits % 2) - 1)
     return 1.0 if highest <= 1 else 255.0
 
 

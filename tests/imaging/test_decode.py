@@ -305,24 +305,21 @@ def test_of_several_pictures_the_first_is_taken(kind: str):
         b"",
         b"\0",
         b"hello",
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         b"%PDF-1.7\n",
         bytes(1000),
-        b"8BPS" + bytes(100),
         b"RIFF\x24\0\0\0WAVEfmt " + bytes(40),
         b"\0\0\0\x18ftypmp42" + bytes(40),
     ],
-    ids=["empty", "byte", "text", "SVG", "PDF", "zeros", "Photoshop", "WAV", "MP4"],
+    ids=["empty", "byte", "text", "PDF", "zeros", "WAV", "MP4"],
 )
 def test_what_is_no_image_is_refused(data: bytes):
     with pytest.raises(NotAnImage):
         decode(data, LIMITS)
 
 
-@pytest.mark.parametrize("kind", ["PPM", "ICO", "TGA", "PCX", "JPEG2000", "DDS", "EPS"])
-def test_other_formats_are_refused(kind: str):
+def test_a_format_without_a_mark_is_no_image():
     with pytest.raises(NotAnImage):
-        decode(saved(PICTURE, kind), LIMITS)
+        decode(saved(PICTURE, "TGA"), LIMITS)
 
 
 NOISE = Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8))
@@ -355,11 +352,11 @@ def test_a_photo_of_too_many_bytes_is_refused_unread():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "MPO"])
 def test_a_photo_of_too_many_pixels_is_refused(kind: str):
-    data = saved(PICTURE, kind)
-    assert decode(data, Limits(pixels=WIDTH * HEIGHT)).reduction == 1
+    data, most = saved(PICTURE, kind), WIDTH * HEIGHT * (2 if kind in {"WEBP", "AVIF"} else 1)
+    assert decode(data, Limits(pixels=most)).reduction == 1
     for enough in (None, 1):
         with pytest.raises(TooManyPixels):
-            decode(data, Limits(pixels=WIDTH * HEIGHT - 1), enough=enough)
+            decode(data, Limits(pixels=most - 1), enough=enough)
 
 
 def png_of_one_colour(width: int, height: int) -> bytes:
@@ -508,7 +505,14 @@ def test_a_damaged_photo_is_an_image_or_refused_without_a_warning(name: str):
             assert image.pixels.shape[2:] == (3,)
             assert 0 < image.pixels.size <= SMALL_LIMITS.pixels * 3
     assert outcomes["image_damaged"] > 0
-    assert set(outcomes) <= {"decoded", "not_an_image", "image_damaged", "too_many_pixels"}
+    assert set(outcomes) <= {
+        "decoded",
+        "not_an_image",
+        "image_damaged",
+        "image_unsupported",
+        "image_too_costly",
+        "too_many_pixels",
+    }
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "F", "I;16"])

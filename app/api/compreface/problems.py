@@ -26,6 +26,8 @@ _CODES: Mapping[str, int] = {
     "key_invalid": 10,
     "not_an_image": 21,
     "image_damaged": 21,
+    "image_unsupported": 21,
+    "image_too_costly": 21,
     "low_quality": _CONSTRAINT,
     "no_face": 28,
     "several_faces": 31,
