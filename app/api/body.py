@@ -65,15 +65,29 @@ def json_of(schema: type[Schema]) -> Callable[[Request], Awaitable[Schema]]:
 
 async def _json(request: Request, schema: type[Schema]) -> Schema:
     """Read JSON as it says: a number is no text and a truth value no number, as in the document."""
+    body = await json_text(request)
+    return _validated(request, lambda: schema.model_validate_json(body, strict=True))
+
+
+async def json_text(request: Request) -> bytes:
+    """Return a body of JSON that is small enough to parse; raises BodyEmpty, RequestInvalid."""
     body = (await request.body()).removeprefix(codecs.BOM_UTF8)
     if not body:
         raise BodyEmpty("the request has no body")
     if body.count(b",") >= _MOST_VALUES:  # those in texts count, too: no text may have so many
         raise RequestInvalid(f"the body holds more than {_MOST_VALUES:,} values")
-    return _validated(request, lambda: schema.model_validate_json(body, strict=True))
+    return body
 
 
-async def _multipart(request: Request, schema: type[BaseModel], most_files: int) -> dict[str, Any]:
+async def form_of(request: Request, most_files: int) -> FormData:
+    """Return a body of multipart/form-data, which is parsed once for a request; raises BodyMalformed."""
+    kept: FormData | None = getattr(request.state, "form", None)
+    if kept is None:
+        kept = request.state.form = await _parsed_form(request, most_files)
+    return kept
+
+
+async def _parsed_form(request: Request, most_files: int) -> FormData:
     parser = MultiPartParser(
         request.headers,
         request.stream(),
@@ -82,9 +96,13 @@ async def _multipart(request: Request, schema: type[BaseModel], most_files: int)
         max_part_size=_LONGEST_FIELD,
     )
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise BodyMalformed(f"the body is not valid multipart/form-data: {error}") from error
+
+
+async def _multipart(request: Request, schema: type[BaseModel], most_files: int) -> dict[str, Any]:
+    form = await form_of(request, most_files)
     try:
         return {name: await _value(form, name, schema) for name in form}
     finally:

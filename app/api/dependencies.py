@@ -110,7 +110,8 @@ async def _collection(
 ) -> str:
     """Return the collection that a query names, or that stands for the key; raises CollectionForbidden."""
     if collection is not None:
-        return collection  # `app.api.permissions.authorise` has looked at it
+        principal.require_collection(collection)  # `authorise` has not seen it where it comes from a body
+        return collection
     if principal.collections is not None and len(principal.collections) == 1:
         (only,) = principal.collections
         return only

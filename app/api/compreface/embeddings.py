@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from numpy.typing import NDArray
 
 from app.api.body import json_of
@@ -15,14 +15,13 @@ from app.api.compreface.answers import (
     EmbeddingSubjects,
     SubjectLikeness,
 )
-from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     CompreFaceEmbeddingPair,
     CompreFaceEmbeddings,
     ImageId,
     PredictionCount,
 )
-from app.api.compreface.routing import CompreFaceRoute
+from app.api.compreface.routing import router_at
 from app.api.dependencies import (
     CollectionDependency,
     ExactDependency,
@@ -33,7 +32,7 @@ from app.api.dependencies import (
 from app.api.openapi import json_body_as
 from app.api.requests import MOST_CANDIDATES
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"), route_class=CompreFaceRoute)
+router = router_at()
 EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFaceEmbeddings))]
 
 

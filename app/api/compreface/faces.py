@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Request, Response
 
 from app.api.body import body_of, json_of
 from app.api.compreface.answers import DeletedAnswer, ExampleSchema, ExamplesPage
-from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     MOST_ON_A_PAGE,
     CompreFaceImageIds,
@@ -18,13 +17,11 @@ from app.api.compreface.requests import (
     Subject,
     SubjectFilter,
 )
-from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
+from app.api.compreface.routing import require_all_meant, router_at
 from app.api.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import body_as, json_body_as
 
-router = APIRouter(
-    tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/faces", route_class=CompreFaceRoute
-)
+router = router_at("recognition/faces")
 _BINARY: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -75,15 +72,17 @@ async def list_examples(
     )
 
 
-@router.delete("", dependencies=[Depends(refuse_empty_name)])
+@router.delete("")
 async def delete_examples(
+    request: Request,
     collection: CollectionDependency,
     services: ServicesDependency,
     workers: WorkersDependency,
     subject: Subject | None = None,
 ) -> DeletedAnswer:
-    """Delete a subject's faces with the subject, or without `subject` those of all; nobody is 0."""
+    """Delete a subject's faces with the subject, or without any parameter those of all; nobody is 0."""
     if subject is None:
+        require_all_meant(request)
         _, faces = await workers.run(services.subjects.clear, collection)
     else:
         faces = await workers.run(services.subjects.remove_if_any, collection, subject)

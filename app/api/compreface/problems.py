@@ -97,7 +97,7 @@ def reshaping(scope: Scope, send: Send) -> Send:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             start, held = held, None
-            status, error = reworded(json.loads(body))
+            status, error = reworded(json.loads(body), scope["method"], scope["path"])
             content = json.dumps(error, ensure_ascii=False).encode()
             start["status"] = int(status)
             headers = MutableHeaders(scope=start)
@@ -109,13 +109,15 @@ def reshaping(scope: Scope, send: Send) -> Send:
     return reshaped
 
 
-def reworded(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Return status and content of CompreFace's error for a problem (RFC 9457)."""
+def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tuple[int, dict[str, Any]]:
+    """Return status and content of CompreFace's error for a problem (RFC 9457) of a request."""
     code, detail, fields = problem["code"], problem["detail"], problem.get("errors", [])
     if problem.get("rejected"):  # one photo was sent: what is wrong with it is what is wrong
         code, detail = problem["rejected"][0]["code"], problem["rejected"][0]["detail"]
     status = _STATUS_OF_CODE.get(code) or _STATUSES.get(problem["status"], problem["status"])
     number = _of_fields(fields) if fields else _CODES.get(code, _UNDEFINED)
+    if code in {"not_found", "method_not_allowed"}:
+        detail = f"{method} {path} is not supported; docs/compreface.md lists the routes that are"
     if fields:
         detail = "; ".join(f"{each['field']}: {each['detail']}" for each in fields)
     error = {"message": _MESSAGES.get(code, detail), "code": number, "arcid_code": code}

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from app.api.body import body_of
 from app.api.compreface.answers import (
@@ -16,7 +16,6 @@ from app.api.compreface.answers import (
     RecognitionAnswer,
 )
 from app.api.compreface.dependencies import ChoiceDependency, ShownDependency
-from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import (
     CompreFacePair,
     CompreFacePhoto,
@@ -24,14 +23,14 @@ from app.api.compreface.requests import (
     ImageId,
     PredictionCount,
 )
-from app.api.compreface.routing import CompreFaceRoute
+from app.api.compreface.routing import router_at
 from app.api.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
 from app.api.metrics import MetricsDependency
 from app.api.openapi import body_as
 from app.api.requests import MOST_CANDIDATES
 from app.errors import RequestInvalid
 
-router = APIRouter(tags=["compreface"], responses=RESPONSES, prefix=PREFIX.rstrip("/"), route_class=CompreFaceRoute)
+router = router_at()
 PhotoDependency = Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))]
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from app.api.requests import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Id, Photo
 
@@ -78,6 +78,12 @@ class CompreFaceSubject(_Schema):
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"subject": "Ada Lovelace"}]})
 
     subject: Id
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, value: object) -> object:
+        """Take a text for the object, as CompreFace does: its .NET client renames so."""
+        return {"subject": value} if isinstance(value, str) else value
 
 
 class CompreFaceImageIds(RootModel[list[Id]]):

@@ -1,10 +1,15 @@
-"""How CompreFace's routes are reached: with or without a slash at the end, as Spring matches them."""
+"""How CompreFace's routes are reached: paths as Spring matches them, parameters as it reads them."""
 
-from fastapi import Request
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api.compreface.parameters import MergedRequest, read_parameters
+from app.api.compreface.problems import PREFIX, RESPONSES
 from app.errors import RequestInvalid
 
 
@@ -17,13 +22,40 @@ class CompreFaceRoute(APIRoute):
             scope = {**scope, "path": scope["path"].removesuffix("/")}
         return super().matches(scope)
 
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, for requests whose parameters are merged."""
+        handle = super().get_route_handler()
 
-async def refuse_empty_name(request: Request) -> None:
-    """Raise RequestInvalid if only an empty name or id stands between this path and the deletion of everybody."""
-    if _has_slash_at_end(request.scope) and "subject" not in request.query_params:
-        path = request.scope["path"]
-        detail = f"the name or id after the slash is empty; {path.removesuffix('/')} without it deletes all"
+        async def handle_merged(request: Request) -> Response:
+            return await handle(MergedRequest(request.scope, request.receive))
+
+        return handle_merged
+
+
+def router_at(path: str = "") -> APIRouter:
+    """Return a router for the routes below `/api/v1/PATH`."""
+    return APIRouter(
+        tags=["compreface"],
+        responses=RESPONSES,
+        prefix=f"{PREFIX}{path}".rstrip("/"),
+        route_class=CompreFaceRoute,
+        dependencies=[Depends(read_parameters)],
+    )
+
+
+def require_all_meant(request: Request) -> None:
+    """Raise RequestInvalid if a request to delete everybody says anything else: it may mean somebody.
+
+    An empty name after the slash, or a name under a parameter that is unknown here, must not delete all.
+    """
+    path = request.scope["path"].removesuffix("/")
+    if _has_slash_at_end(request.scope):
+        detail = f"the name or id after the slash is empty; {path} without the slash deletes all"
         raise RequestInvalid(detail, [{"field": "path", "detail": detail}])
+    unknown = sorted(set(request.query_params) - {"collection"})
+    if unknown:
+        detail = f"this parameter is unknown here; {path} without parameters deletes all"
+        raise RequestInvalid(detail, [{"field": f"query.{each}", "detail": detail} for each in unknown])
 
 
 def _has_slash_at_end(scope: Scope) -> bool:

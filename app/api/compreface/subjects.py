@@ -2,19 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends, Request
 
 from app.api.body import json_of
 from app.api.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
-from app.api.compreface.problems import PREFIX, RESPONSES
 from app.api.compreface.requests import CompreFaceSubject, SubjectPath
-from app.api.compreface.routing import CompreFaceRoute, refuse_empty_name
+from app.api.compreface.routing import require_all_meant, router_at
 from app.api.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import json_body_as
 
-router = APIRouter(
-    tags=["compreface"], responses=RESPONSES, prefix=f"{PREFIX}recognition/subjects", route_class=CompreFaceRoute
-)
+router = router_at("recognition/subjects")
 
 
 @router.post("", status_code=201, openapi_extra=json_body_as(CompreFaceSubject))
@@ -50,11 +47,12 @@ async def rename_subject(
     return UpdatedAnswer(updated=updated)
 
 
-@router.delete("", dependencies=[Depends(refuse_empty_name)])
+@router.delete("")
 async def delete_all_subjects(
-    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    request: Request, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> DeletedAnswer:
-    """Delete all subjects with all faces."""
+    """Delete all subjects with all faces; a parameter is refused, as it may name one of them."""
+    require_all_meant(request)
     subjects, _ = await workers.run(services.subjects.clear, collection)
     return DeletedAnswer(deleted=subjects)
 

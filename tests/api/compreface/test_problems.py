@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
-from app.access.values import NewKey, Scope
 from app.api.compreface.problems import reshaping, reworded
 from app.api.errors import STATUS, status_of
 from app.errors import Overloaded
@@ -95,7 +93,7 @@ def test_an_answer_in_pieces_is_reworded_whole():
         sent.append(message)
 
     async def run():
-        reshaped = reshaping({"path": "/api/v1/x"}, send)
+        reshaped = reshaping({"method": "GET", "path": "/api/v1/x"}, send)
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
         await reshaped({"type": "http.response.start", "status": 422, "headers": headers})
         await reshaped({"type": "http.response.body", "body": body[:9], "more_body": True})
@@ -110,24 +108,6 @@ def test_an_answer_in_pieces_is_reworded_whole():
 
 
 # Which collection is meant
-
-
-@pytest.fixture
-def with_keys(settings, databases):
-    with databases.url() as url:
-        app = create_app(settings.model_copy(update={"database_url": url}))
-        with TestClient(app, raise_server_exceptions=False) as client:
-            for name in ("staff", "guests"):
-                client.post("/collections", json={"name": name})
-            store = KeyStore(app.state.services.database.engine)
-
-            def key(*collections):
-                _, secret = store.create(NewKey("-".join(collections) or "all", list(Scope), collections or None))
-                return {"x-api-key": secret}
-
-            keys = {each: key(*each) for each in ((), ("staff",), ("staff", "guests"), ("default", "guests"))}
-            app.state.services.access.refresh()  # else they are asked for within a second
-            yield client, keys
 
 
 def test_a_key_for_one_collection_is_a_service(with_keys, faces_of):
