@@ -257,7 +257,7 @@ class ModelMismatch(ArcidError):
 
 
 class CollectionSwitched(ArcidError):
-    """The collection went over to another network while it was used; done once more, it uses that one."""
+    """The collection moved to another network, or changed otherwise, while it was used; try again."""
 
     code = "collection_switched"
 

@@ -9,9 +9,8 @@ from uuid import uuid4
 
 from app.config import Settings
 from app.database.connection import Database
-from app.errors import ArcidError
 from app.factory.portable import open_archive_import, open_embeddings_import, open_export
-from app.identities.values import Person, Written
+from app.identities.values import Person
 from app.inference.packs import Packs
 from app.jobs.embeddings import EmbeddingsImported
 from app.jobs.importing import Imported
@@ -24,7 +23,7 @@ from app.jobs.service import JobService, importable
 from app.jobs.store import JobStore
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
-from app.recognition.bulk import BulkEnrolment
+from app.recognition.bulk import BulkEnrolment, BulkWritten
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
 
@@ -45,22 +44,13 @@ class Bulk:
 
     def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Added]:
         """See Enrolling."""
-        if self.enrolment.is_refusing:  # each is compared with those before, so these have to be there
-            return [self._screened(person, photos) for person, photos in people]
-        written = self.enrolment.add(people)
-        return [_added(each, len(photos)) for each, (_, photos) in zip(written, people, strict=True)]
-
-    def _screened(self, person: Person, photos: Sequence[Accepted]) -> Added:
-        refused = self.enrolment.refusals(person.identity_id, photos)
-        wanted = [each for place, each in enumerate(photos) if place not in {place for place, _ in refused}]
-        if not wanted:
-            return Added(0, 0, is_new=False, refused=refused)
-        (written,) = self.enrolment.add([(person, wanted)])
-        return _added(written, len(wanted), refused)
+        done = self.enrolment.add(people)
+        return [_added(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
 
-def _added(written: Written, photos: int, refused: Sequence[tuple[int, ArcidError]] = ()) -> Added:
-    return Added(len(written.keys), photos - len(written.keys), written.is_new, refused)
+def _added(done: BulkWritten, photos: int) -> Added:
+    enrolled = len(done.written.keys)
+    return Added(enrolled, photos - enrolled - len(done.refused), done.written.is_new, done.refused)
 
 
 def photo_import(settings: Settings, enrolment: BulkEnrolment, *, is_polite: bool) -> PhotoImport[Accepted]:

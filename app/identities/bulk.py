@@ -65,6 +65,7 @@ class Incoming:
         try:
             with Session(self._writing) as session, session.begin():
                 revision = log.next_revision(session, collection)
+                rows.require_made_alike(session, collection)
                 there = _there(session, collection, [face.face_id for face in block.faces])
                 chosen = [at for at, face in enumerate(block.faces) if face.face_id not in there]
                 owners = {block.faces[at].identity_id for at in chosen}

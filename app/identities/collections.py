@@ -43,7 +43,7 @@ class Collections:
         with Session(self._writing) as session, session.begin():
             collection = _locked(session, name, versions)
             practice: Practice = replace(collection.practice, **changes)
-            if collection.faces and _how_made(practice) != _how_made(collection.practice):
+            if collection.faces and practice.how_made != collection.practice.how_made:
                 raise CollectionNotEmpty(
                     f"faces are enrolled in collection {name!r}: flip averaging and detector cannot change any more; "
                     "create another collection"
@@ -71,11 +71,6 @@ def require_one_rule(practice: Practice) -> None:
     if practice.threshold is not None and (practice.max_fmr is not None or practice.max_fpir is not None):
         detail = "a collection has either a threshold or max_fmr and max_fpir; null takes back what is there"
         raise RequestInvalid(detail, [{"field": "threshold", "detail": detail}])
-
-
-def _how_made(practice: Practice) -> tuple[bool, str | None]:
-    """Return what all embeddings of a collection must share."""
-    return practice.is_flip_averaged, practice.detector
 
 
 def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:

@@ -1,7 +1,8 @@
 """Changes of who is who: a person's name and metadata, two people who are one, a face that is somebody else's.
 
 The index knows faces, not whose they are, and templates are made from the database at each search: none of these
-changes needs the index, and none is in the change log. The revision counts them like every write.
+changes needs the index. The revision counts them like every write, and the change log has the faces that are found as
+somebody else's from then on.
 """
 
 from collections.abc import Collection as AnyOf
@@ -56,6 +57,8 @@ class Editing:
                 identity.expires_at = change.expires_at
             identity.updated_at = datetime.now(UTC)
             session.flush()
+            if change.has_expires_at:
+                log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
             what = {"name": change.has_name, "metadata": change.has_metadata}
             what |= {"consent": change.has_consent, "expires_at": change.has_expires_at}
             audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
@@ -72,6 +75,8 @@ class Editing:
             source, target = _required(session, collection, identity_id), _required(session, collection, into)
             if source is target:
                 return Edited(into, revision)
+            now = datetime.now(UTC)
+            log.append_faces_of(session, collection, revision, source, now=now)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
             session.execute(
                 update(EnrolmentTable)
@@ -81,7 +86,7 @@ class Editing:
             target.name = target.name if target.name is not None else source.name
             target.metadata_ = {**source.metadata_, **target.metadata_}
             retention.take_over(source, target)
-            target.updated_at = datetime.now(UTC)
+            target.updated_at = now
             session.delete(source)
             _count(session, collection, identities=-1)
             audit.append(
@@ -116,6 +121,7 @@ class Editing:
             source.updated_at = now
             session.flush()
             rows.forget_answers(session, collection, source.identity_id)
+            log.append(session, collection, revision, [face.id], is_removal=False, now=now)
             is_last = not rows.has_faces(session, source)
             if is_last:
                 session.delete(source)

@@ -1,13 +1,13 @@
-"""The change log: which faces each revision of a collection added or removed. Whoever follows it misses nothing."""
+"""The change log: which faces each revision of a collection added, removed or gave to somebody else."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.database.tables import ChangeTable, CollectionTable
+from app.database.tables import ChangeTable, CollectionTable, FaceTable, IdentityTable
 from app.errors import CollectionUnknown
 from app.identities.values import Collection, Tail
 
@@ -15,7 +15,7 @@ from app.identities.values import Collection, Tail
 def next_revision(session: Session, collection: Collection) -> int:
     """Begin a write: take the collection's row lock, which puts its writers in order, and return the new revision.
 
-    Raises CollectionUnknown when it was deleted meanwhile. Who writes templates asks `rows.require_unswitched` next.
+    Raises CollectionUnknown when it was deleted meanwhile. A writer of templates asks `rows.require_unswitched` next.
     """
     revision: int | None = session.scalar(
         update(CollectionTable)
@@ -48,6 +48,43 @@ def append(
         )
 
 
+def append_faces_of(
+    session: Session, collection: Collection, revision: int, identity: IdentityTable, *, now: datetime
+) -> None:
+    """Log all faces of an identity as added: they are now found as somebody else's, or found again.
+
+    Indexes add them once more, which changes nothing. A write that has compared its faces with the people of an
+    earlier revision reads from the log whom to compare them with as well (`app.identities.enrolled`).
+    """
+    keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id).order_by(FaceTable.id))
+    append(session, collection, revision, keys.all(), is_removal=False, now=now)
+
+
+def changes_since(connection: Connection | Session, collection: Collection, revision: int) -> Tail | None:
+    """Return what changed after a revision; None if the log does not reach back to it, or it is yet to come."""
+    # The revision first: what commits meanwhile belongs to a later one and is left for the next time.
+    current = connection.execute(
+        select(CollectionTable.revision, CollectionTable.log_from).where(
+            CollectionTable.id == collection.key,
+            CollectionTable.uid == collection.uid,  # the log of another network's templates is of no use
+        )
+    ).one_or_none()
+    if current is None or not current.log_from <= revision <= current.revision:
+        return None
+    changes = connection.execute(
+        select(ChangeTable.face_key, ChangeTable.is_removal)
+        .where(
+            ChangeTable.collection_id == collection.key,
+            ChangeTable.revision > revision,
+            ChangeTable.revision <= current.revision,
+        )
+        .order_by(ChangeTable.revision, ChangeTable.id)
+    )
+    last = {row.face_key: row.is_removal for row in changes}
+    added, removed = ([key for key, gone in last.items() if gone is wanted] for wanted in (False, True))
+    return Tail(current.revision, np.array(added, np.int64), np.array(removed, np.int64))
+
+
 class ChangeLog:
     """Reads the logs of all collections, and shortens them."""
 
@@ -64,27 +101,7 @@ class ChangeLog:
     def since(self, collection: Collection, revision: int) -> Tail | None:
         """Return what changed after a revision; None when the log does not reach back so far, or not yet."""
         with self._reading.connect() as connection:
-            # The revision first: what commits meanwhile belongs to a later one and is left for the next time.
-            current = connection.execute(
-                select(CollectionTable.revision, CollectionTable.log_from).where(
-                    CollectionTable.id == collection.key,
-                    CollectionTable.uid == collection.uid,  # the log of another network's templates is of no use
-                )
-            ).one_or_none()
-            if current is None or not current.log_from <= revision <= current.revision:
-                return None
-            rows = connection.execute(
-                select(ChangeTable.face_key, ChangeTable.is_removal)
-                .where(
-                    ChangeTable.collection_id == collection.key,
-                    ChangeTable.revision > revision,
-                    ChangeTable.revision <= current.revision,
-                )
-                .order_by(ChangeTable.revision, ChangeTable.id)
-            )
-            last = {row.face_key: row.is_removal for row in rows}
-        added, removed = ([key for key, gone in last.items() if gone is wanted] for wanted in (False, True))
-        return Tail(current.revision, np.array(added, np.int64), np.array(removed, np.int64))
+            return changes_since(connection, collection, revision)
 
     def trim(self, before: datetime) -> int:
         """Forget the changes of before a moment and return how many; who is still behind them begins anew."""

@@ -112,6 +112,7 @@ class Roster:
                 identity.name = new_id
             identity.updated_at = datetime.now(UTC)
             session.flush()
+            log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
             audit.append(
                 session,
                 Action.IDENTITY_RENAMED,

@@ -93,6 +93,40 @@ def require_unswitched(connection: Connection | Session, of: Collection) -> None
         raise switched(of)
 
 
+def changed(of: Collection) -> CollectionSwitched:
+    """Say that a collection is no longer what the caller has read."""
+    return CollectionSwitched(f"collection {of.name!r} has just changed; try again")
+
+
+def require_unchanged(session: Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection has, in this transaction, the network and the practice of the value.
+
+    One that was deleted passes.
+    """
+    practice = _practice_of_same_network(session, of)
+    if practice is not None and practice != of.practice:
+        raise changed(of)
+
+
+def require_made_alike(session: Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection's embeddings are still made as the value says.
+
+    One that was deleted passes.
+    """
+    practice = _practice_of_same_network(session, of)
+    if practice is not None and practice.how_made != of.practice.how_made:
+        raise changed(of)
+
+
+def _practice_of_same_network(session: Session, of: Collection) -> Practice | None:
+    row = session.execute(COLLECTIONS.where(CollectionTable.id == of.key)).one_or_none()
+    if row is None:
+        return None
+    if row.uid != of.uid:
+        raise switched(of)
+    return collection(row).practice
+
+
 def nobody(of: Collection, identity_id: str) -> IdentityUnknown:
     """Say that nobody has this id."""
     return IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {of.name!r}")

@@ -1,15 +1,12 @@
 """Collections, identities and faces in SQL. Rows never leave this file; values do."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import attrgetter
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Engine, Row, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -22,8 +19,9 @@ from app.errors import (
     IdempotencyConflict,
 )
 from app.faces import Floats
-from app.identities import consent, crops, log, photos, retention, rows
+from app.identities import consent, crops, enrolled, log, photos, retention, rows
 from app.identities.collections import Collections
+from app.identities.enrolled import LockedCollection
 from app.identities.restriction import Where, restricted
 from app.identities.values import (
     Collection,
@@ -40,25 +38,10 @@ from app.identities.values import (
     Written,
 )
 
-_ENROLLED = (
-    select(
-        IdentityTable.id.label("identity_key"),
-        IdentityTable.identity_id,
-        IdentityTable.name,
-        *retention.TERMS,
-        FaceTable.id,
-        *rows.TEMPLATE,
-        FaceTable.quality,
-        FaceTable.model,
-    )
-    .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
-    .join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
-    .order_by(IdentityTable.id, FaceTable.id)
-)
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
-_UNKNOWN_QUALITY = 0.5
 _REMEMBER = timedelta(hours=24)
+Check = Callable[[LockedCollection], None]
 
 
 def _note(
@@ -152,17 +135,20 @@ class IdentityStore:
         person: Person,
         faces: Sequence[NewFace],
         retry: Retry | None = None,
+        *,
+        check: Check | None = None,
     ) -> Written:
         """Store faces of one person, creating the identity on its first face.
 
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
-        IdempotencyConflict when the key was used for another request. Raises CollectionSwitched where the vectors are
-        no longer of the collection's network.
+        IdempotencyConflict when the key was used for another request. `check` is called with the collection's lock
+        held, before anything is written; what it raises refuses the write. Raises CollectionSwitched if the collection
+        has moved to another network, or got another practice, since it was read.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
-            rows.require_unswitched(session, collection)
+            rows.require_unchanged(session, collection)
             if retry is not None:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
                 session.execute(
@@ -176,19 +162,30 @@ class IdentityStore:
                     session.rollback()
                     return Written((), earlier_answer=answer)
                 session.add(_enrolment_row(collection, person, retry, now))
+            if check is not None:
+                check(LockedCollection(session, self._vault, collection))
             written = self._written(session, collection, revision, person, faces, now)
             _note(session, collection, revision, [(person, written)], now)
             return written
 
-    def enrol_people(self, collection: Collection, people: Sequence[tuple[Person, Sequence[NewFace]]]) -> list[Written]:
+    def enrol_people(
+        self,
+        collection: Collection,
+        people: Sequence[tuple[Person, Sequence[NewFace]]],
+        *,
+        check: Check | None = None,
+    ) -> list[Written]:
         """Store faces of several people, without those whose photo the person was enrolled with already.
 
-        Return what was written of each; when there is nothing to write, nothing at all is. Raises as `enrol` does.
+        Return what was written of each; when there is nothing to write, nothing at all is. `check` and what is raised:
+        as in `enrol`.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
-            rows.require_unswitched(session, collection)
+            rows.require_unchanged(session, collection)
+            if check is not None:
+                check(LockedCollection(session, self._vault, collection))
             done: list[Written] = []
             for person, faces in people:
                 new = photos.without_known(session, collection, person.identity_id, faces)
@@ -346,27 +343,12 @@ class IdentityStore:
         Who has expired is unknown already, as in `owners_with_faces`.
         """
         with self._reading.connect() as connection:
-            read = connection.execute(
-                _ENROLLED.where(IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id)
-            ).all()
-        if not read or retention.is_over(read[0], datetime.now(UTC)):
-            raise rows.nobody(collection, identity_id)
-        return self._enrolled(read)
+            return enrolled.one(connection, self._vault, collection, identity_id)
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
         """Return the identities to whom any of these faces belong, each once and with all its faces."""
-        wanted = sorted(set(keys))
-        found: dict[int, Enrolled] = {}
-        now = datetime.now(UTC)
         with self._reading.connect() as connection:
-            for start in range(0, len(wanted), _ASK_AT_ONCE):
-                owners = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
-                read = connection.execute(_ENROLLED.where(IdentityTable.id.in_(owners))).all()
-                for key, group in groupby(read, key=attrgetter("identity_key")):
-                    faces = list(group)
-                    if not retention.is_over(faces[0], now):
-                        found[key] = self._enrolled(faces)
-        return list(found.values())
+            return enrolled.owners(connection, self._vault, keys)
 
     def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
         """Return to whom faces belong; a key that is gone is left out."""
@@ -397,18 +379,6 @@ class IdentityStore:
         with self._reading.connect() as connection:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
             return connection.scalar(counted) or 0
-
-    def _enrolled(self, read: Sequence[Row[*tuple[Any, ...]]]) -> Enrolled:
-        qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in read]
-        return Enrolled(
-            read[0].identity_id,
-            read[0].name,
-            np.array([row.id for row in read], np.int64),
-            tuple(row.face_id for row in read),
-            rows.vectors(read, self._vault),
-            np.array(qualities, np.float32),
-            read[0].model,
-        )
 
     def _face_row(
         self, session: Session, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime

@@ -50,6 +50,11 @@ class Practice:
     retention_days: int | None = None
     is_consent_required: bool = False
 
+    @property
+    def how_made(self) -> tuple[bool, str | None]:
+        """What all embeddings of a collection share."""
+        return self.is_flip_averaged, self.detector
+
 
 @dataclass(frozen=True, slots=True)
 class Collection:

@@ -12,7 +12,6 @@ from app.errors import (
     ExportGone,
     ImportFolderForbidden,
     ImportInvalid,
-    JobUnderWay,
     JobUnfinished,
 )
 from app.identities.records import Page
@@ -103,15 +102,11 @@ class JobService:
 
     def reembed(self, collection: str, options: Mapping[str, Any]) -> Job:
         """Embed a collection by another network, wherever there is time; raises JobUnderWay, Overloaded."""
-        self.require_none(Kind.REEMBED, collection)
-        return self._create(str(uuid4()), Kind.REEMBED, collection, options, is_local=False)
+        return self._create(str(uuid4()), Kind.REEMBED, collection, options, is_local=False, is_alone=True)
 
     def require_none(self, kind: Kind, collection: str) -> None:
-        """Raise JobUnderWay while a job of a kind waits or runs for a collection."""
-        if (job_id := self._store.under_way(kind.value, collection)) is not None:
-            raise JobUnderWay(
-                f"the job {job_id} is under way for collection {collection!r}: wait for its end or cancel it"
-            )
+        """See `JobStore.require_none`."""
+        self._store.require_none(kind.value, collection)
 
     def get(self, job_id: str, collections: Collections) -> Job:
         """Return a job; raises JobUnknown."""
@@ -140,13 +135,19 @@ class JobService:
                 raise
 
     def _create(
-        self, job_id: str, kind: Kind, collection: str, parameters: Mapping[str, Any], *, is_local: bool = True
+        self,
+        job_id: str,
+        kind: Kind,
+        collection: str,
+        parameters: Mapping[str, Any],
+        *,
+        is_local: bool = True,
+        is_alone: bool = False,
     ) -> Job:
         said = {"collection": collection, **parameters}
         # What reads or writes files stays with the data folder of the process that was asked.
-        job = self._store.create(
-            NewJob(job_id, kind.value, collection, said, self._uploads.place() if is_local else None)
-        )
+        place = self._uploads.place() if is_local else None
+        job = self._store.create(NewJob(job_id, kind.value, collection, said, place), is_alone=is_alone)
         self.runner.wake()
         return job
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.tables import JobErrorTable, JobTable
-from app.errors import JobFinished, JobUnknown, Overloaded
+from app.errors import JobFinished, JobUnderWay, JobUnknown, Overloaded
 from app.identities.records import Page
 from app.jobs import rows
 from app.jobs.values import Job, JobState, NewJob, Refusal
@@ -26,8 +26,12 @@ class JobStore:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def create(self, new: NewJob) -> Job:
-        """Ask for a job, in the name of the audit trail's actor; raises Overloaded when as many wait as may."""
+    def create(self, new: NewJob, *, is_alone: bool = False) -> Job:
+        """Ask for a job, in the name of the audit trail's actor.
+
+        Raises Overloaded if as many wait as may, and JobUnderWay if an `is_alone` job is not the only one of its kind
+        for its collection.
+        """
         who = audit.actor()
         row = JobTable(
             job_id=new.job_id,
@@ -48,9 +52,6 @@ class JobStore:
             created_at=datetime.now(UTC),
         )
         with Session(self._writing) as session, session.begin():
-            waiting = select(func.count()).select_from(JobTable).where(JobTable.state.in_(UNFINISHED))
-            if (session.scalar(waiting) or 0) >= MOST_UNFINISHED:
-                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, as many as may; try again later")
             session.add(row)
             session.flush()
             made = rows.job(row)
@@ -61,6 +62,12 @@ class JobStore:
                 subject=new.job_id,
                 detail={"kind": new.kind},
             )
+            # Counted behind the trail's lock, where all that others have created before is seen.
+            waiting = select(func.count()).select_from(JobTable).where(JobTable.state.in_(UNFINISHED))
+            if (session.scalar(waiting) or 0) > MOST_UNFINISHED:
+                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, as many as may; try again later")
+            if is_alone:
+                _require_none(session, new.kind, new.collection, besides=made.job_id)
         return made
 
     def get(self, job_id: str, collections: AnyOf[str] | None = None) -> Job:
@@ -113,13 +120,10 @@ class JobStore:
                 )
             return rows.job(row)
 
-    def under_way(self, kind: str, collection: str) -> str | None:
-        """Return the id of a job of a kind that waits or runs for a collection, if there is one."""
-        query = select(JobTable.job_id).where(
-            JobTable.state.in_(UNFINISHED), JobTable.kind == kind, JobTable.collection == collection
-        )
+    def require_none(self, kind: str, collection: str) -> None:
+        """Raise JobUnderWay while a job of a kind waits or runs for a collection."""
         with Session(self._reading) as session:
-            return session.scalar(query.limit(1))
+            _require_none(session, kind, collection)
 
     def has_ended_since(self, kind: str, collection: str, since: datetime) -> bool:
         """Say whether a job of a kind has succeeded for a collection since then."""
@@ -167,3 +171,15 @@ def _row(session: Session, among: Select[JobTable], job_id: str) -> JobTable:
     if row is None:
         raise JobUnknown(f"there is no job {job_id!r}")
     return row
+
+
+def _require_none(session: Session, kind: str, collection: str | None, *, besides: str = "") -> None:
+    query = select(JobTable.job_id).where(
+        JobTable.state.in_(UNFINISHED),
+        JobTable.kind == kind,
+        JobTable.collection == collection,
+        JobTable.job_id != besides,
+    )
+    job_id = session.scalar(query.limit(1))
+    if job_id is not None:
+        raise JobUnderWay(f"the job {job_id} is under way for collection {collection!r}: wait for its end or cancel it")

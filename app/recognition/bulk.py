@@ -1,17 +1,27 @@
 """Enrolment of many people in one go: photos are accepted on many threads, and written by one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 from app.errors import ArcidError, DuplicateIdentity, FaceMismatch
-from app.identities.values import Collection, Person, Reaction, Written
+from app.identities.rows import changed
+from app.identities.values import Collection, Person, Written
 from app.recognition.duplicates import described
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
 from app.recognition.screening import Reactions
+from app.recognition.switching import again_if_switched
 
 _PEOPLE_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class BulkWritten:
+    """What was written of one person's photos, and which of them (from 0) the collection refuses, and why."""
+
+    written: Written
+    refused: Sequence[tuple[int, ArcidError]] = ()
 
 
 class BulkEnrolment:
@@ -25,8 +35,6 @@ class BulkEnrolment:
         self._choice = choice
         # Of the people whose turn it is: photos of one person come together.
         self._photos_of = lru_cache(_PEOPLE_AT_ONCE)(partial(gallery.photos_of, self._collection))
-        practice = self._collection.practice
-        self._reactions = Reactions(_only_rejected(practice.on_duplicate), _only_rejected(practice.on_mismatch))
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
         """Say whether a person was enrolled with this very photo; `add` asks again, and then for certain."""
@@ -36,30 +44,48 @@ class BulkEnrolment:
         """Analyse and judge a photo; raises a PhotoRefused."""
         return self._enrolment.accept(self._collection, photo, image_sha256, self._choice)
 
-    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
-        """Write photos of people in one transaction, without those that they are enrolled with already."""
-        return self._enrolment.add_people(self._collection, people)
+    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[BulkWritten]:
+        """Write photos of people, without those that they are enrolled with already; raises CollectionSwitched.
 
-    @property
-    def is_refusing(self) -> bool:
-        """Say whether the collection refuses faces for being somebody else's: then people come one by one."""
-        return self._reactions != Reactions(Reaction.ALLOW, Reaction.ALLOW)
-
-    def refusals(self, identity_id: str, photos: Sequence[Accepted]) -> list[tuple[int, ArcidError]]:
-        """Return which photos (from 0) of one person the collection refuses for being somebody else's, and why.
-
-        Only where it refuses such: what it would only flag is found by the health check, all of it at once.
+        All of them in one transaction, or one by one where the collection refuses faces for being somebody else's: each
+        is then compared with those before, so these have to be there. What it would only flag is found by the health
+        check, all of it at once.
         """
-        if not self.is_refusing:
-            return []
+        if Reactions().within(self._current().practice).is_refusing():
+            return [self._add_screened(person, photos) for person, photos in people]
+        return [BulkWritten(each) for each in self._add_all(people)]
+
+    @again_if_switched
+    def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
+        return self._enrolment.add_people(self._current(), people)
+
+    @again_if_switched
+    def _add_screened(self, person: Person, photos: Sequence[Accepted]) -> BulkWritten:
+        collection = self._current()
+        do = Reactions().within(collection.practice).refusals()
         numbered = [replace(each, photo=place) for place, each in enumerate(photos)]
-        found = self._enrolment.screen(self._collection, identity_id, numbered, self._reactions)
+        found = self._enrolment.screen(collection, person.identity_id, numbered, do)
         refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
+        fitting = [each for each in numbered if each.photo not in {place for place, _ in refused}]
         if found.duplicates:
-            rest = [place for place in range(len(photos)) if place not in {place for place, _ in refused}]
-            refused += [(place, DuplicateIdentity(described(found.duplicates), found.duplicates)) for place in rest]
-        return refused
+            error = DuplicateIdentity(described(found.duplicates), found.duplicates)
+            return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
+        if not fitting:
+            return BulkWritten(Written(()), refused)
+        try:
+            check = self._enrolment.check(collection, person.identity_id, fitting, found, do)
+            (written,) = self._enrolment.add_people(collection, [(person, fitting)], check=check)
+        except DuplicateIdentity as error:
+            return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
+        return BulkWritten(written, refused)
 
+    def _current(self) -> Collection:
+        """Return the collection with the practice that it has now.
 
-def _only_rejected(reaction: Reaction) -> Reaction:
-    return reaction if reaction is Reaction.REJECT else Reaction.ALLOW
+        Raises CollectionSwitched if faces are made otherwise than the photos so far.
+        """
+        before, current = self._collection, self._gallery.require(self._collection.name)
+        if (current.uid, current.practice.how_made) != (before.uid, before.practice.how_made):
+            raise changed(current)
+        self._collection = current
+        return current

@@ -1,20 +1,27 @@
 """Do the faces of an enrolment belong to somebody else already?"""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from app.errors import Duplicate
-from app.faces import Floats
+from app.faces import Candidate, Floats
 from app.identities.values import Collection
 from app.recognition.calibration import comparisons_among
-from app.recognition.gallery import Gallery
 from app.recognition.policy import Policy
 from app.recognition.view import EXACT, View
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
 
 
+class Searchable(Protocol):
+    """Something that finds people: the gallery, or a part of it."""
+
+    def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:
+        """See `Gallery.search`."""
+
+
 def duplicates(
-    gallery: Gallery,
+    gallery: Searchable,
     collection: Collection,
     policy: Policy,
     *,

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -24,13 +25,14 @@ from app.errors import (
 )
 from app.faces import Box
 from app.identities.crops import CropSealer
+from app.identities.store import Check
 from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.duplicates import described
 from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
-from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screened
+from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
 from app.recognition.switching import again_if_switched
 from app.recognition.view import View
 
@@ -141,7 +143,8 @@ class EnrolmentService:
             answer = _ENROLMENT.dump_python(enrolment, mode="json")
             retry = Retry(retry.idempotency_key, retry.request_sha256, answer)
         person = Person(enrolment.identity_id, name, metadata, terms)
-        written = self.add(target, person, accepted, retry)
+        check = self.check(target, own_id, accepted, found, do, is_exact=is_exact)
+        written = self.add(target, person, accepted, retry, check=check)
         return _ENROLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrolment
 
     def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
@@ -162,17 +165,48 @@ class EnrolmentService:
         *,
         is_exact: bool = True,
     ) -> Screened:
-        """See `screening.screened`."""
+        """See `screening.screened`; against all that is committed now if anything may be refused."""
         if not accepted:
             return Screened([], [], [])
-        faces = NewFaces(
-            np.stack([each.face.vector for each in accepted]),
-            np.array([each.quality.score for each in accepted], np.float32),
-            [each.photo for each in accepted],
-        )
+        revision = self._gallery.shown(collection) if do.is_refusing() else None
         policy = self._policy_of(collection)
-        view = View.of(policy.for_verification(), is_exact=is_exact)
-        return screened(self._gallery, collection, policy, identity_id=identity_id, faces=faces, do=do, view=view)
+        found = screened(
+            self._gallery,
+            collection,
+            policy,
+            identity_id=identity_id,
+            faces=_new_faces(accepted),
+            do=do,
+            view=View.of(policy.for_verification(), is_exact=is_exact),
+        )
+        return replace(found, revision=revision)
+
+    def check(
+        self,
+        collection: Collection,
+        identity_id: str,
+        accepted: Sequence["Accepted"],
+        found: Screened,
+        do: Reactions,
+        *,
+        is_exact: bool = True,
+    ) -> Check | None:
+        """Return what repeats a screening inside the write: see `screening.screen_again`; None if nothing is refused.
+
+        What is flagged is not looked for again.
+        """
+        if found.revision is None:
+            return None
+        policy = self._policy_of(collection)
+        return partial(
+            screen_again,
+            policy=policy,
+            identity_id=identity_id,
+            faces=_new_faces(accepted),
+            do=do.refusals(),
+            revision=found.revision,
+            view=View.of(policy.for_verification(), is_exact=is_exact),
+        )
 
     def add(
         self,
@@ -180,19 +214,24 @@ class EnrolmentService:
         person: Person,
         accepted: Sequence["Accepted"],
         retry: Retry | None = None,
+        *,
+        check: Check | None = None,
     ) -> Written:
         """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enrol` does."""
         seal = self._sealing(collection)
-        return self._gallery.add(collection, person, [each.stored(seal) for each in accepted], retry)
+        return self._gallery.add(collection, person, [each.stored(seal) for each in accepted], retry, check=check)
 
     def add_people(
-        self, collection: Collection, people: Sequence[tuple[Person, Sequence["Accepted"]]]
+        self,
+        collection: Collection,
+        people: Sequence[tuple[Person, Sequence["Accepted"]]],
+        *,
+        check: Check | None = None,
     ) -> list[Written]:
         """Write what was accepted of several people: see `Gallery.add_people`. Raises as `add` does."""
         seal = self._sealing(collection)
-        return self._gallery.add_people(
-            collection, [(person, [each.stored(seal) for each in accepted]) for person, accepted in people]
-        )
+        stored = [(person, [each.stored(seal) for each in accepted]) for person, accepted in people]
+        return self._gallery.add_people(collection, stored, check=check)
 
     def _sealing(self, collection: Collection) -> CropSealer | None:
         if not collection.practice.is_crop_kept:
@@ -246,6 +285,14 @@ class Accepted:
         face, digest = self.face, self.image_sha256
         sealed = None if crops is None or face.crop is None else crops.seal(self.face_id, face.crop)
         return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed)
+
+
+def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:
+    return NewFaces(
+        np.stack([each.face.vector for each in accepted]),
+        np.array([each.quality.score for each in accepted], np.float32),
+        [each.photo for each in accepted],
+    )
 
 
 def _chosen(faces: Sequence[Face], choice: FaceChoice) -> Face:

@@ -19,7 +19,7 @@ from app.errors import (
 from app.faces import Candidate, Floats
 from app.identities.restriction import Where
 from app.identities.rows import switched
-from app.identities.store import IdentityStore
+from app.identities.store import Check, IdentityStore
 from app.identities.values import (
     Collection,
     Enrolled,
@@ -143,23 +143,32 @@ class Gallery:
         person: Person,
         faces: Sequence[NewFace],
         retry: Retry | None,
+        *,
+        check: Check | None = None,
     ) -> Written:
         """Enrol faces of one person: committed to the database, and found by searches once this returns.
 
-        Raises CollectionSwitched, and nothing is written, where their vectors are no longer of its model.
+        See `IdentityStore.enrol`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
+        model, or got another practice, since these vectors were computed.
         """
         projection = self._projection(collection)
-        written = self._store.enrol(collection, person, faces, retry)
+        written = self._store.enrol(collection, person, faces, retry, check=check)
         self._show(collection, projection, [written])
         return written
 
-    def add_people(self, collection: Collection, people: Sequence[tuple[Person, Sequence[NewFace]]]) -> list[Written]:
+    def add_people(
+        self,
+        collection: Collection,
+        people: Sequence[tuple[Person, Sequence[NewFace]]],
+        *,
+        check: Check | None = None,
+    ) -> list[Written]:
         """Enrol faces of several people in one transaction, without photos that they are enrolled with already.
 
         See `IdentityStore.enrol_people`; found by searches once this returns. Raises as `add` does.
         """
         projection = self._projection(collection)
-        written = self._store.enrol_people(collection, people)
+        written = self._store.enrol_people(collection, people, check=check)
         self._show(collection, projection, written)
         return written
 
@@ -214,6 +223,12 @@ class Gallery:
     def restricted(self, collection: Collection, where: Where) -> Restricted:
         """Return the part of a collection whose people have such metadata."""
         return self._store.restricted(collection, where)
+
+    def shown(self, collection: Collection) -> int:
+        """Bring the index up to what is committed now; return a revision whose changes, all of them, it shows."""
+        projection = self._projection(collection)
+        projection.catch_up(self._store.collection(collection.name).revision)
+        return projection.revision()
 
     def search(
         self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None

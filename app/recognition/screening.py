@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from app.errors import Duplicate, FaceMismatch, IdentityUnknown, RejectedPhoto
-from app.faces import Floats
-from app.identities.values import Collection, Practice, Reaction
+from app.errors import Duplicate, DuplicateIdentity, FaceMismatch, IdentityUnknown, RejectedPhoto
+from app.faces import Candidate, Floats
+from app.identities.enrolled import LockedCollection
+from app.identities.rows import changed
+from app.identities.values import Collection, Enrolled, Practice, Reaction
 from app.recognition.agreement import Agreement, agreement
-from app.recognition.duplicates import duplicates
-from app.recognition.gallery import Gallery
+from app.recognition.duplicates import Searchable, described, duplicates
+from app.recognition.matching import ranked
 from app.recognition.policy import Policy
 from app.recognition.view import EXACT, View
 
@@ -28,6 +31,14 @@ class Reactions:
     def within(self, practice: Practice) -> "Reactions":
         """Return what is done in a collection of this practice: none of them None."""
         return Reactions(self.on_duplicate or practice.on_duplicate, self.on_mismatch or practice.on_mismatch)
+
+    def refusals(self) -> "Reactions":
+        """Return only what refuses; the rest is not looked for."""
+        return Reactions(_only_rejected(self.on_duplicate), _only_rejected(self.on_mismatch))
+
+    def is_refusing(self) -> bool:
+        """Say whether anything is refused."""
+        return Reaction.REJECT in {self.on_duplicate, self.on_mismatch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +70,26 @@ class NewFaces:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """`mismatches` and `duplicates` are to be told; the photos of `rejected` are not to be enrolled."""
+    """`mismatches` and `duplicates` are to be told; the photos of `rejected` are not to be enrolled.
+
+    The people of the collection's `revision`, or of a later one, were compared; None if any revision would do.
+    """
 
     rejected: list[RejectedPhoto]
     mismatches: list[Mismatch]
     duplicates: list[Duplicate]
+    revision: int | None = None
+
+
+class People(Searchable, Protocol):
+    """The people that the faces of an enrolment are compared with."""
+
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+        """See `Gallery.enrolled`."""
 
 
 def screened(
-    gallery: Gallery,
+    gallery: People,
     collection: Collection,
     policy: Policy,
     *,
@@ -106,8 +128,55 @@ def screened(
     return Screened(rejected, mismatches, found)
 
 
+def screen_again(
+    locked: LockedCollection,
+    *,
+    policy: Policy,
+    identity_id: str,
+    faces: NewFaces,
+    do: Reactions,
+    revision: int,
+    view: View = EXACT,
+) -> None:
+    """Screen, inside the write, against the people who have changed since a revision: the earlier screening's.
+
+    Exact, and all of them, so that of two requests which could not see each other one is refused. Raises
+    DuplicateIdentity, and CollectionSwitched if photos do not fit their identity any more: what is to be done about
+    the others of the request is decided by screening all of them once more.
+    """
+    people = locked.changed_since(revision)
+    if not any(each.identity_id == identity_id for each in people):
+        do = Reactions(do.on_duplicate, Reaction.ALLOW)
+    collection = locked.current()
+    again = screened(
+        _Changed(locked, people), collection, policy, identity_id=identity_id, faces=faces, do=do, view=view
+    )
+    if again.rejected:
+        raise changed(collection)
+    if again.duplicates and do.on_duplicate is Reaction.REJECT:
+        raise DuplicateIdentity(described(again.duplicates), again.duplicates)
+
+
+class _Changed:
+    """See `People`: the people of a locked collection who have changed."""
+
+    def __init__(self, locked: LockedCollection, people: Sequence[Enrolled]) -> None:
+        self._locked = locked
+        self._people = people
+
+    def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:  # noqa: ARG002
+        return ranked(vectors, self._people, top_k)
+
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:  # noqa: ARG002
+        return self._locked.enrolled(identity_id)
+
+
+def _only_rejected(reaction: Reaction | None) -> Reaction:
+    return Reaction.REJECT if reaction is Reaction.REJECT else Reaction.ALLOW
+
+
 def _mismatches(
-    gallery: Gallery, collection: Collection, policy: Policy, identity_id: str, faces: NewFaces
+    gallery: People, collection: Collection, policy: Policy, identity_id: str, faces: NewFaces
 ) -> list[Mismatch]:
     try:
         there = gallery.enrolled(collection, identity_id)

@@ -1,4 +1,4 @@
-"""What a request does when its collection goes over to another network while it runs."""
+"""Retries of a request whose collection changes while it runs: to another network, or other settings."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +14,9 @@ _AGAIN = 3  # there and back in a moment is a rehearsal, or a test
 
 
 def again_if_switched(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Make `work`, which requires its collection itself, begin anew: with the network that it finds then.
+    """Decorator: retry if the collection changes mid-request. `work` must load its collection itself.
 
-    Whoever is overtaken again and again is told so: CollectionSwitched.
+    After three retries CollectionSwitched propagates.
     """
 
     @wraps(work)

@@ -11,7 +11,7 @@ from app.database.tables import (
     IdentityTable,
     SharedIndexTable,
 )
-from app.errors import CollectionNotEmpty, CollectionUnknown, PreconditionFailed
+from app.errors import CollectionNotEmpty, CollectionSwitched, CollectionUnknown, PreconditionFailed
 from app.identities.collections import Collections
 from app.identities.log import ChangeLog
 from app.identities.shared import SharedIndexes
@@ -100,8 +100,11 @@ def test_only_what_is_named_changes_and_the_version_with_it(collections, store, 
 
 
 def test_flip_averaging_changes_only_while_nobody_is_enrolled(collections, store, people):
-    assert not collections.change("people", {"is_flip_averaged": False}).practice.is_flip_averaged
-    enrol(store, people, "ada")
+    changed = collections.change("people", {"is_flip_averaged": False})
+    assert not changed.practice.is_flip_averaged
+    with pytest.raises(CollectionSwitched):
+        enrol(store, people, "ada")  # a face that was made before
+    enrol(store, changed, "ada")
     with pytest.raises(CollectionNotEmpty):
         collections.change("people", {"is_flip_averaged": True, "enrol_quality": 1})
     assert collections.change("people", {"is_flip_averaged": False}).practice.enrol_quality == Practice().enrol_quality

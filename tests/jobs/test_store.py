@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,7 +7,7 @@ from sqlalchemy import update
 from app.access.trail import Trail
 from app.database.audit import Actor, acting
 from app.database.tables import JobTable
-from app.errors import JobFinished, JobUnknown, Overloaded
+from app.errors import ArcidError, JobFinished, JobUnknown, Overloaded
 from app.jobs import store as store_module
 from app.jobs.values import Failure, JobState, Refusal, Standing
 from tests.jobs.conftest import new_job
@@ -61,6 +62,23 @@ def test_as_many_wait_as_may(jobs, monkeypatch):
         jobs.create(new_job())
     jobs.cancel(first.job_id)
     jobs.create(new_job())
+
+
+def test_the_limits_hold_for_jobs_that_are_asked_for_at_once(jobs, monkeypatch):
+    def code_of(collection, is_alone):
+        try:
+            jobs.create(new_job(collection=collection), is_alone=is_alone)
+        except ArcidError as error:
+            return error.code
+        return "created"
+
+    with ThreadPoolExecutor(8) as pool:
+        alone = list(pool.map(lambda _: code_of("people", is_alone=True), range(8)))
+        assert sorted(alone) == ["created"] + 7 * ["job_under_way"]
+        assert code_of("others", is_alone=True) == "created"
+        monkeypatch.setattr(store_module, "MOST_UNFINISHED", 5)
+        many = list(pool.map(lambda _: code_of("people", is_alone=False), range(8)))
+    assert sorted(many) == 3 * ["created"] + 5 * ["overloaded"]
 
 
 def test_a_job_is_claimed_once_the_oldest_first(jobs, leases):

@@ -136,9 +136,9 @@ def test_the_photos_hash_is_kept(analysis, store):
             practice = Practice(on_duplicate=Reaction.ALLOW, on_mismatch=Reaction.ALLOW)  # nothing else is looked at
             return store.create_collection(name, model="m", dimension=3, practice=practice)
 
-        def add(self, collection, person, faces, retry):
+        def add(self, collection, person, faces, retry, *, check=None):
             kept.extend(faces)
-            return store.enrol(collection, person, faces, retry)
+            return store.enrol(collection, person, faces, retry, check=check)
 
     service = EnrolmentService(lambda _: analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
     service.enrol([photo(RED)], collection="c")
