@@ -17,10 +17,11 @@ from app.access.values import Principal
 from app.api.admission import Admission, departure
 from app.api.intake import Intake
 from app.api.rates import Searches
-from app.api.requests import DEFAULT_COLLECTION, CollectionName
+from app.api.requests import DEFAULT_COLLECTION
 from app.errors import ArcidError
 from app.factory.services import Services
 from app.inference.cancellation import cancellable
+from app.names import CollectionName
 from app.observability.stages import note
 
 Parameters = ParamSpec("Parameters")

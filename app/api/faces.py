@@ -9,8 +9,9 @@ from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import After, Limit
 from app.api.privacy import ErasureReceipt
-from app.api.requests import CollectionPath, Id
+from app.api.requests import CollectionPath
 from app.api.resources import FacesPage, MoveRequest, StoredFaceSchema
+from app.names import FaceId, IdentityId
 
 router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/faces")
 
@@ -22,7 +23,7 @@ async def list_faces(
     workers: WorkersDependency,
     after: After,
     limit: Limit = 50,
-    identity_id: Annotated[Id | None, Query(description="Only this person's.")] = None,
+    identity_id: Annotated[IdentityId | None, Query(description="Only this person's.")] = None,
 ) -> FacesPage:
     """List the faces of a collection, or of one person."""
     faces_page = services.people.faces_page
@@ -32,7 +33,7 @@ async def list_faces(
 @router.get("/{face_id}")
 async def get_face(
     collection: CollectionPath,
-    face_id: Id,
+    face_id: FaceId,
     services: ServicesDependency,
     workers: WorkersDependency,
     embedding: Annotated[bool, Query(description="Show the embedding, too: it is biometric data.")] = False,  # noqa: FBT002 - a query parameter
@@ -45,7 +46,7 @@ async def get_face(
 @router.post("/{face_id}/move", openapi_extra=json_body_as(MoveRequest))
 async def move_face(
     collection: CollectionPath,
-    face_id: Id,
+    face_id: FaceId,
     request: Annotated[MoveRequest, Depends(json_of(MoveRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -56,7 +57,7 @@ async def move_face(
 
 @router.delete("/{face_id}")
 async def delete_face(
-    collection: CollectionPath, face_id: Id, services: ServicesDependency, workers: WorkersDependency
+    collection: CollectionPath, face_id: FaceId, services: ServicesDependency, workers: WorkersDependency
 ) -> ErasureReceipt:
     """Delete one face, and with the last one its person; once this is answered it is found no more."""
     return ErasureReceipt.of(await workers.run(services.erasure.face, collection, face_id))

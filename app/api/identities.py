@@ -10,9 +10,10 @@ from app.api.identity_routes import IdentityRoute
 from app.api.openapi import PROBLEM_RESPONSES, json_body_as
 from app.api.paging import MOST_ON_A_PAGE, After, Limit
 from app.api.privacy import ErasureReceipt
-from app.api.requests import CollectionPath, Id, Text
+from app.api.requests import CollectionPath
 from app.api.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
 from app.api.versions import Versions, tag
+from app.names import IdentityId, Text
 
 router = APIRouter(
     tags=["gallery"],
@@ -38,7 +39,7 @@ async def list_identities(
 @router.get("/{identity_id:path}")
 async def get_identity(
     collection: CollectionPath,
-    identity_id: Id,
+    identity_id: IdentityId,
     services: ServicesDependency,
     workers: WorkersDependency,
     response: Response,
@@ -54,7 +55,7 @@ async def get_identity(
 @router.patch("/{identity_id:path}", openapi_extra=json_body_as(IdentityChange))
 async def change_identity(
     collection: CollectionPath,
-    identity_id: Id,
+    identity_id: IdentityId,
     request: Annotated[IdentityChange, Depends(json_of(IdentityChange))],
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -70,7 +71,7 @@ async def change_identity(
 @router.post("/{identity_id:path}/merge", openapi_extra=json_body_as(MergeRequest))
 async def merge_identity(
     collection: CollectionPath,
-    identity_id: Id,
+    identity_id: IdentityId,
     request: Annotated[MergeRequest, Depends(json_of(MergeRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -84,7 +85,7 @@ async def merge_identity(
 
 @router.delete("/{identity_id:path}")
 async def delete_identity(
-    collection: CollectionPath, identity_id: Id, services: ServicesDependency, workers: WorkersDependency
+    collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> ErasureReceipt:
     """Delete a person with all faces; once this is answered they are found no more."""
     return ErasureReceipt.of(await workers.run(services.erasure.identity, collection, identity_id))

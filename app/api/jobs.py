@@ -15,9 +15,10 @@ from app.api.dependencies import AdmissionDependency, PrincipalDependency, Servi
 from app.api.long_work import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
 from app.api.openapi import PROBLEM_RESPONSES, body_as, problem_response
 from app.api.paging import After, Limit, cursor_of
-from app.api.requests import CollectionName, JobRequest
+from app.api.requests import JobRequest
 from app.errors import DatabaseError, JobUnknown
 from app.jobs.values import Job, JobState, Kind
+from app.names import CollectionName
 
 router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
 _LOOK_EVERY_S = 0.5

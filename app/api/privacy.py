@@ -10,8 +10,9 @@ from app.access.trail import Stored
 from app.api.dependencies import ServicesDependency, WorkersDependency
 from app.api.identity_routes import IdentityRoute
 from app.api.openapi import PROBLEM_RESPONSES
-from app.api.requests import CollectionPath, Id
+from app.api.requests import CollectionPath
 from app.api.resources import IdentitySchema, StoredFaceSchema
+from app.names import IdentityId
 from app.recognition.disclosure import Disclosure
 from app.recognition.erasure import Receipt
 
@@ -112,7 +113,7 @@ router = APIRouter(
 
 @router.get("/{identity_id:path}/export")
 async def export_identity(
-    collection: CollectionPath, identity_id: Id, services: ServicesDependency, workers: WorkersDependency
+    collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> PersonExport:
     """Give everything that is stored about a person, embeddings included; the audit trail notes it."""
     return PersonExport.of(await workers.run(services.disclosure.of, collection, identity_id))

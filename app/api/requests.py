@@ -31,6 +31,7 @@ from pydantic import (
 
 from app.errors import PhotoRefused
 from app.identities.values import Consent, Reaction, Terms
+from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
 from app.recognition.enrolment import FaceChoice
 from app.remote.urls import LONGEST
 
@@ -76,7 +77,7 @@ def _json_object(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
     if _is_deeper(parsed, DEEPEST_METADATA):
         raise ValueError(f"metadata must be nested at most {DEEPEST_METADATA} deep")
-    return parsed
+    return nfc_json(parsed)
 
 
 _MOMENT = TypeAdapter(AwareDatetime)
@@ -110,7 +111,7 @@ def _is_deeper(value: object, most: int) -> bool:
 def _where(value: object, info: ValidationInfo) -> object:
     """Take an object, also as JSON text from a form; as ASCII it must fit a database's pattern."""
     try:
-        parsed = _parsed(value, info)
+        parsed = nfc_json(_parsed(value, info))
         text = json.dumps(parsed, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError("where must be a JSON object") from error
@@ -153,16 +154,12 @@ Url = Annotated[
         examples=["https://photos.example/1.jpg"],
     ),
 ]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-PersonName = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 NetworkName = Annotated[
     str,
     StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"),
     Field(description="A network that is served, by its `model` or its pack's name (GET /models)."),
 ]
 CollectionPath = Annotated[CollectionName, Path(description="Name of the collection.")]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 JsonObject = Annotated[
     dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object", "additionalProperties": True})
 ]
@@ -199,7 +196,6 @@ def _from_json(value: object, info: ValidationInfo) -> object:
         raise ValueError("it must be a JSON object") from error
 
 
-Plain = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
 Moment = Annotated[AwareDatetime, AfterValidator(_within), BeforeValidator(_moment)]
 
@@ -212,11 +208,11 @@ class ConsentSchema(BaseModel):
         json_schema_extra={"examples": [{"basis": "consent", "given_at": "2026-05-04T09:30:00Z", "reference": "F-17"}]},
     )
 
-    basis: Annotated[Plain, Field(description="Such as consent, contract, legal_obligation.")]
+    basis: Annotated[Text, Field(description="Such as consent, contract, legal_obligation.")]
     given_at: Moment
     text: Annotated[Words | None, Field(description="What was consented to, in their words or a form's.")] = None
     expires_at: Annotated[Moment | None, Field(description="From then on it does not hold.")] = None
-    reference: Annotated[Plain | None, Field(description="Where the signed form is to be found.")] = None
+    reference: Annotated[Text | None, Field(description="Where the signed form is to be found.")] = None
 
     def value(self) -> Consent:
         """Return the value."""
@@ -286,9 +282,9 @@ class EnrollRequest(PhotosRequest):
 
     photos: Annotated[list[Photo], Field(default_factory=list, min_length=1, max_length=MOST_PHOTOS)]
     photo_urls: Annotated[list[Url], Field(default_factory=list, min_length=1, max_length=MOST_PHOTOS)]
-    identity_id: Annotated[Id | None, Field(description="The caller's id of the person; generated when missing.")] = (
-        None
-    )
+    identity_id: Annotated[
+        IdentityId | None, Field(description="The caller's id of the person; generated when missing.")
+    ] = None
     name: PersonName | None = None
     metadata: Annotated[JsonObject | None, Field(description="A JSON object, kept as it is.")] = None
     consent: Annotated[
@@ -345,7 +341,7 @@ class VerifyRequest(PhotosRequest):
     probe_url: Url | None = None
     reference: Photo | None = None
     reference_url: Url | None = None
-    identity_id: Id | None = None
+    identity_id: IdentityId | None = None
     collection: CollectionName = DEFAULT_COLLECTION
 
     max_fmr: Annotated[

@@ -10,18 +10,16 @@ from app.api.answers import BoxSchema, PointSchema
 from app.api.paging import cursor_of
 from app.api.requests import (
     WHOLE,
-    CollectionName,
     ConsentSchema,
-    Id,
     JsonObject,
     Moment,
     NetworkName,
     OnDuplicate,
     OnMismatch,
-    PersonName,
 )
 from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
 from app.identities.values import Collection, Reaction
+from app.names import CollectionName, IdentityId, PersonName
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -254,7 +252,7 @@ class MergeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"into": "ada"}]})
 
-    into: Id
+    into: IdentityId
 
 
 class MoveRequest(BaseModel):
@@ -262,7 +260,7 @@ class MoveRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"identity_id": "ada"}]})
 
-    identity_id: Id
+    identity_id: IdentityId
 
 
 class StoredFaceSchema(BaseModel):

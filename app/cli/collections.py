@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.names import new_name
 from app.cli.output import show
 from app.cli.serve import prepare_database
 from app.config import Settings, read_settings
@@ -75,6 +76,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     on_mismatch: OnMismatch = None,
 ) -> None:
     """Create a collection for a network of ARCID_PACK or ARCID_PACKS; a running service serves it at once."""
+    new_name(name)
     settings = read_settings()
     prepare_database(settings)
     serving = _serving(settings)

@@ -1,6 +1,5 @@
 """`arcid keys`: who may call the service, and what for."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from app.access.rates import Rate
 from app.access.values import Key, NewKey, Scope
 from app.cli import encryption
 from app.cli.first_key import first
+from app.cli.names import new_name
 from app.cli.output import show
 from app.cli.serve import prepare_database
 from app.config import read_settings
@@ -20,8 +20,6 @@ from app.factory.services import open_keys
 
 cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
 cli.command()(first)
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 @cli.command()
@@ -37,8 +35,7 @@ def create(
 ) -> None:
     """Create a key and print it, once: it is stored as a hash only. A running service knows it within a second."""
     for each in (name, *(collection or ())):
-        if not _NAME.fullmatch(each):
-            raise SettingsInvalid(f"{each!r} is no name: up to 64 letters, digits, '_', '.', '-'")
+        new_name(each)
     limits = _rate("--rate", rate), _rate("--quota", quota)
     settings = read_settings()
     prepare_database(settings)

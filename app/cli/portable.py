@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from app.cli.names import new_name
 from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
@@ -36,6 +37,8 @@ def import_archive(
     ] = False,
 ) -> None:
     """Import a portable archive; what is there already is left out, so it may be repeated."""
+    if collection is not None:
+        new_name(collection)
     settings = read_settings()
     prepare_database(settings)
     with open_database(settings) as database:

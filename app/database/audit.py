@@ -43,6 +43,7 @@ class Action(StrEnum):
     COLLECTION_CHANGED = "collection.changed"
     COLLECTION_CLEARED = "collection.cleared"
     COLLECTION_DELETED = "collection.deleted"
+    COLLECTION_RENAMED = "collection.renamed"
     COLLECTION_SWITCHED = "collection.switched"
     COLLECTION_EXPORTED = "collection.exported"
     COLLECTION_IMPORTED = "collection.imported"

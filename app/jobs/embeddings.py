@@ -16,9 +16,10 @@ from app.identities.bulk import Block, Incoming
 from app.identities.store import IdentityStore
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Collection
-from app.jobs.portable import Id, Metadata, Name, Share
+from app.jobs.portable import Metadata, Share
 from app.jobs.progress import Progress
 from app.jobs.zips import Schema
+from app.names import IdentityId, PersonName
 
 LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
 NO_PHOTO = "0" * 64
@@ -33,8 +34,8 @@ _LEAST_LENGTH = 1e-6
 class EmbeddingLine(Schema):
     """A line: whose it is, the vector of any length but 0, and what is known of the face."""
 
-    identity_id: Id
-    name: Name | None = None
+    identity_id: IdentityId
+    name: PersonName | None = None
     metadata: Metadata | None = None
     embedding: Annotated[list[float], Field(min_length=2, max_length=4096)]
     quality: Share | None = None

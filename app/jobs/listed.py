@@ -8,11 +8,12 @@ from typing import Any, Self
 
 from app.errors import ImportInvalid
 from app.jobs.sources import Item, flaw_of, printable, read_file
+from app.names import LONGEST_NAME, nfc, nfc_json
 
 COLUMNS = ("identity_id", "photo", "name", "metadata")
 _NEEDED = {"identity_id", "photo"}
 LONGEST_LIST = 256_000_000
-_LONGEST_NAME, _LONGEST_METADATA = 256, 16_384
+_LONGEST_METADATA = 16_384
 
 
 def listed(data: bytes) -> list[Item]:
@@ -59,13 +60,13 @@ def _item(header: list[str], row: list[str], line: int) -> Item:
     if len(row) != len(header):
         return Item(label, "", "", flaw=f"the line has {len(row)} columns, the header {len(header)}")
     said = dict(zip(header, row, strict=True))
-    identity_id, where, name = said["identity_id"], said["photo"], said.get("name") or None
+    identity_id, where, name = nfc(said["identity_id"]), said["photo"], nfc(said.get("name") or "") or None
     metadata, flaw = _metadata(said.get("metadata") or "")
     path = PurePosixPath(where)
     if not where or path.is_absolute() or ".." in path.parts or "\\" in where or "\0" in where:
         flaw = "the photo has to be a path from the list's own folder, with /"
-    if name is not None and (len(name) > _LONGEST_NAME or not name.isprintable()):
-        flaw = f"the name has to have at most {_LONGEST_NAME} characters, none of them a control character"
+    if name is not None and (len(name) > LONGEST_NAME or not name.isprintable()):
+        flaw = f"the name has to have at most {LONGEST_NAME} characters, none of them a control character"
     flaw = flaw or flaw_of(identity_id)
     return Item(f"{label}: {printable(where)}", identity_id, str(path), name, metadata, flaw)
 
@@ -75,7 +76,7 @@ def _metadata(text: str) -> tuple[dict[str, Any] | None, str | None]:
     if not text.strip():
         return None, None
     try:
-        parsed = json.loads(text)
+        parsed = nfc_json(json.loads(text))
         json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None, "the metadata is no JSON object"

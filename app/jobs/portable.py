@@ -14,6 +14,7 @@ from app.identities.consent import stored
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Consent, Practice
 from app.jobs.zips import Member, Schema
+from app.names import CollectionName, FaceId, IdentityId, PersonName, nfc_json
 
 FORMAT, VERSION = "arcid-collection", 1
 IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"
@@ -28,16 +29,13 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
         if len(json.dumps(value, allow_nan=False)) > LONGEST_METADATA:
             raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be answered
+        normalized: dict[str, Any] = nfc_json(value)
     except RecursionError as error:
         raise ValueError("metadata is nested too deeply") from error
-    return value
+    return normalized
 
 
-Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Name = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-FaceId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Model = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -79,8 +77,8 @@ class Manifest(Schema):
 class IdentityLine(Schema):
     """A line of identities.ndjson."""
 
-    identity_id: Id
-    name: Name | None
+    identity_id: IdentityId
+    name: PersonName | None
     metadata: Metadata
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -107,7 +105,7 @@ class FaceLine(Schema):
 
     row: int = Field(ge=0)
     face_id: FaceId
-    identity_id: Id
+    identity_id: IdentityId
     quality: Share | None
     norm: float = Field(ge=0)
     box: tuple[float, float, float, float]

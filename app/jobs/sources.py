@@ -1,7 +1,6 @@
 """Where photos to import come from: items in an order that is the same each time, and the bytes of each."""
 
 import os
-import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
+from app.names import id_flaw, nfc
 
-_IDENTITY_ID = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 _SKIPPED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
 
 
@@ -81,19 +80,18 @@ def item_of(where: str, *, is_flat: bool) -> Item:
     """Return the item at `person/photo.jpg`, or with `is_flat` at `person.jpg`; another path has a flaw."""
     parts = where.split("/")
     if is_flat:
-        identity_id = parts[-1].rpartition(".")[0] or parts[-1]
+        identity_id = nfc(parts[-1].rpartition(".")[0] or parts[-1])
         flaw = "it lies in a folder" if len(parts) > 1 else None
     else:
-        identity_id = parts[0]
+        identity_id = nfc(parts[0])
         flaw = None if len(parts) == 2 else "it does not lie in a person's folder: person/photo.jpg"
     return Item(printable(where), identity_id, where, flaw=flaw or flaw_of(identity_id))
 
 
 def flaw_of(identity_id: str) -> str | None:
     """Say why an id cannot be a person's."""
-    if _IDENTITY_ID.fullmatch(identity_id) and printable(identity_id) == identity_id:
-        return None
-    return "the person's id has to have 1 to 128 characters, none of them a control character"
+    flaw = id_flaw(identity_id)
+    return None if flaw is None else f"it cannot be a person's: {flaw}"
 
 
 def is_skipped(name: str) -> bool:

@@ -176,6 +176,8 @@ def test_a_key_used_for_another_request_is_refused(client, faces_of):
         ({"collection": "no spaces"}, "collection"),
         ({"identity_id": ""}, "identity_id"),
         ({"identity_id": "x" * 129}, "identity_id"),
+        ({"identity_id": ".."}, "identity_id"),
+        ({"identity_id": "%2e%2e"}, "identity_id"),
         ({"name": "x" * 257}, "name"),
         ({"name": "a\0b"}, "name"),
         ({"metadata": '{"long": "' + "x" * 20_000 + '"}'}, "metadata"),

@@ -3,6 +3,7 @@ import pytest
 from app.api.identity_routes import ACTIONS
 from tests.api.test_collections import enrol
 from tests.api.test_errors import expect
+from tests.test_names import COMPOSED, DECOMPOSED
 
 ROOT = "/collections/people"
 ODD = "a/b c?#%é/merge"
@@ -206,3 +207,31 @@ def test_a_restriction_that_does_not_fit(client, portrait, where):
     answer = client.post("/identify", files={"photo": portrait}, data={"where": where})
     expect(answer, 422, "request_invalid")
     assert all(each["field"].startswith("where") for each in answer.json()["errors"])
+
+
+def test_no_id_leads_out_of_its_path(client, people):
+    """Wherever an id enters; as `..` in a path would be the collection itself to a client that resolves it."""
+    face = people["bob"][0]
+    for unsafe in (".", "..", "a/..", "%2e%2e", "a//b", "ada "):
+        expect(client.post(f"{ROOT}/identities/bob/merge", json={"into": unsafe}), 422, "request_invalid")
+        expect(client.post(f"{ROOT}/faces/{face}/move", json={"identity_id": unsafe}), 422, "request_invalid")
+        expect(client.get(f"{ROOT}/faces", params={"identity_id": unsafe}), 422, "request_invalid")
+    for path in ("identities/%2E%2E", "identities/%252e%252e", "identities/a%2F%2E%2E%2Fb", "faces/%2E%2E"):
+        expect(client.delete(f"{ROOT}/{path}"), 422, "request_invalid")
+    assert counts(client) == (2, 3)
+
+
+def test_a_name_is_the_same_in_every_spelling(client, people, faces_of):
+    """As typed (composed) and as macOS sends it: in a body, a path, a search, metadata and `where`."""
+    enrol(client, faces_of[2], DECOMPOSED, name=DECOMPOSED, metadata=f'{{"{DECOMPOSED}": "{DECOMPOSED}"}}')
+    for spelling in (DECOMPOSED, COMPOSED):
+        shown = client.get(f"{ROOT}/identities/{spelling}").json()
+        assert (shown["identity_id"], shown["name"], shown["metadata"]) == (COMPOSED, COMPOSED, {COMPOSED: COMPOSED})
+        (found,) = client.get(f"{ROOT}/identities", params={"q": spelling}).json()["identities"]
+        assert found["identity_id"] == COMPOSED
+        assert candidates(client, faces_of[2], where=f'{{"{spelling}": "{spelling}"}}') == [COMPOSED]
+        assert len(client.get(f"{ROOT}/faces", params={"identity_id": spelling}).json()["faces"]) == 1
+    client.patch(f"{ROOT}/identities/{DECOMPOSED}", json={"name": f"{DECOMPOSED} L."})
+    assert client.get(f"{ROOT}/identities/{COMPOSED}").json()["name"] == f"{COMPOSED} L."
+    both = {"metadata": {DECOMPOSED: 1, COMPOSED: 2}}
+    expect(client.patch(f"{ROOT}/identities/{COMPOSED}", json=both), 422, "request_invalid")

@@ -9,12 +9,14 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from app.access.trail import Trail
 from app.config import PROJECT
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
 from app.database.tables import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.faces import Detection
+from app.identities.listing import Listing
 from app.identities.log import ChangeLog
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
@@ -306,3 +308,49 @@ def test_an_upgrade_from_the_second_revision_and_back(filled, schema):
     assert everything(filled) == before
     schema.upgrade()
     schema.require_current()
+
+
+# 0011: ids that are safe in a path, NFC
+
+
+def test_ids_that_clients_change_are_renamed_and_nobody_is_merged(engine, schema, caplog):
+    migrated(engine, "0010", is_upgrade=True)
+    composed, decomposed = "Zo\u00eb", "Zoe\u0308"
+    ids = ["..", composed, decomposed, "a/../b", "ada", "renamed-..", "Jose\u0301", "a%2fb"]
+    with engine.begin() as connection:
+        connection.execute(text(_COLLECTION), {"key": 1, "name": ".."})
+        for person, identity_id in enumerate(ids, start=1):
+            connection.execute(text(_IDENTITY), {"person": person, "key": 1, "id": identity_id})
+        connection.execute(text("UPDATE identities SET name = identity_id"))
+        connection.execute(text("UPDATE identities SET metadata = :it WHERE id = 5"), {"it": f'{{"{decomposed}": 1}}'})
+        face = {"face": "..", "key": 1, "person": 5, "embedding": _EMBEDDING, "sha256": "a" * 64}
+        connection.execute(text(_FACE), face)
+    schema.upgrade()
+    store = IdentityStore(engine)
+    collection = store.collection("renamed-..")
+    assert collection.revision > 7
+    listing = Listing(engine)
+    people = listing.identities(collection, after=0, limit=100).items
+    assert [each.identity_id for each in people] == [
+        "renamed-..-2",
+        composed,
+        f"renamed-{composed}",
+        "renamed-a_.._b",
+        "ada",
+        "renamed-..",
+        "Jos\u00e9",
+        "renamed-a_2fb",
+    ]
+    assert [each.name for each in people][:3] == ["..", composed, composed]
+    assert people[4].metadata == {composed: 1}
+    (face_id,) = (each.face_id for each in listing.faces(collection, after=0, limit=9).items)
+    assert face_id.startswith("renamed-")
+    trail = Trail(engine)
+    assert not trail.verify(None).breaks
+    noted = [(line.entry.action, line.entry.subject, line.entry.detail["to"]) for line in trail.lines()]
+    assert noted[:2] == [
+        ("collection.renamed", "..", "renamed-.."),
+        ("identity.renamed", "..", "renamed-..-2"),
+    ]
+    assert len(noted) == 6
+    assert "'Zoe\\u0308'" in caplog.text

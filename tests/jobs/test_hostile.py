@@ -230,6 +230,8 @@ def test_an_array_whose_header_is_code_or_too_long(refused, parts):
         ("face_id", "f0-0-1"),
         ("face_id", ""),
         ("face_id", "x" * 37),
+        ("face_id", ".."),
+        ("face_id", "a/b"),
         ("identity_id", "nobody"),
         ("quality", 1.5),
         ("quality", float("nan")),
@@ -257,6 +259,7 @@ def test_faces_that_are_none(refused, parts, name, value):
     [
         ("identity_id", "p1-0"),
         ("identity_id", "a\x00b"),
+        ("identity_id", "a/.."),
         ("identity_id", "x" * 129),
         ("name", "a\nb"),
         ("metadata", []),

@@ -5,19 +5,18 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from app.api.requests import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Id, Photo
+from app.api.requests import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Photo
+from app.names import FaceId, IdentityId, PersonName
 
 MOST_AT_ONCE = 1000
 MOST_EMBEDDINGS = 100
 MOST_ON_A_PAGE = 2000
 _LAST_PAGE = 10**9
 
-Subject = Annotated[Id, Query(description="The subject's name: the `identity_id` of the rest of this API.")]
-SubjectFilter = Annotated[
-    str, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$", description="Only this subject's; all if empty.")
-]
-SubjectPath = Annotated[Id, Path(description="The subject's name.")]
-ImageId = Annotated[Id, Path(description="The face's id.")]
+Subject = Annotated[IdentityId, Query(description="The subject's name: the `identity_id` of the rest of this API.")]
+SubjectFilter = Annotated[PersonName, Query(max_length=128, description="Only this subject's; all if empty.")]
+SubjectPath = Annotated[IdentityId, Path(description="The subject's name.")]
+ImageId = Annotated[FaceId, Path(description="The face's id.")]
 Page = Annotated[int, Query(ge=0, le=_LAST_PAGE, description="From 0.")]
 Size = Annotated[int, Query(ge=1, description=f"Faces on a page; more than {MOST_ON_A_PAGE} are that many.")]
 Limit = Annotated[int, Query(ge=0, description="Most faces of the photo, the largest first; 0 is all.")]
@@ -77,7 +76,7 @@ class CompreFaceSubject(_Schema):
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"subject": "Ada Lovelace"}]})
 
-    subject: Id
+    subject: IdentityId
 
     @model_validator(mode="before")
     @classmethod
@@ -86,12 +85,12 @@ class CompreFaceSubject(_Schema):
         return {"subject": value} if isinstance(value, str) else value
 
 
-class CompreFaceImageIds(RootModel[list[Id]]):
+class CompreFaceImageIds(RootModel[list[FaceId]]):
     """Ids of faces."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [["6b135f5b-a365-4522-b1f1-4c9ac2dd0728"]]})
 
-    root: Annotated[list[Id], Field(max_length=MOST_AT_ONCE)]
+    root: Annotated[list[FaceId], Field(max_length=MOST_AT_ONCE)]
 
 
 class CompreFaceEmbeddings(_Schema):

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.api.compreface.asking import RECOGNITION, UNKNOWN, add, expect, subjects
+from tests.test_names import COMPOSED, DECOMPOSED
 
 ROOT = f"{RECOGNITION}/subjects"
 FACES = f"{RECOGNITION}/faces"
@@ -161,11 +162,11 @@ def test_paths_with_a_slash_at_the_end(emptied, faces_of):
     assert subjects(client) == []
 
 
-def test_a_slash_may_belong_to_a_name(emptied):
-    for name in ("ada", "ada/"):
+def test_no_name_ends_with_a_slash(emptied):
+    for name in ("a/b", "ada/"):
         emptied.post(ROOT, json={"subject": name})
-    assert emptied.delete(f"{ROOT}/ada%2F").json() == {"subject": "ada/"}
-    assert subjects(emptied) == ["ada"]
+    assert subjects(emptied) == ["a/b"]
+    expect(emptied.delete(f"{ROOT}/a%2F"), 400, 26, "request_invalid")
 
 
 def test_an_empty_name_after_a_slash_deletes_nobody(emptied, portrait):
@@ -176,3 +177,17 @@ def test_an_empty_name_after_a_slash_deletes_nobody(emptied, portrait):
         assert set(answer.json()) >= {"message", "code", "arcid_code"}
     expect(emptied.delete(f"{FACES}/"), 400, 26, "request_invalid")
     assert emptied.get(FACES).json()["total_elements"] == 1
+
+
+def test_a_subject_is_safe_in_a_path_and_the_same_in_every_spelling(emptied, faces_of):
+    client = emptied
+    add(client, faces_of[0], DECOMPOSED)
+    assert subjects(client) == [COMPOSED]
+    assert len(client.get(FACES, params={"subject": DECOMPOSED}).json()["faces"]) == 1
+    for unsafe in (".", "..", "a/../b", "%2e%2e", "a\\b"):
+        expect(client.post(ROOT, json={"subject": unsafe}), 400, 26, "request_invalid")
+        expect(client.put(f"{ROOT}/{COMPOSED}", json={"subject": unsafe}), 400, 26, "request_invalid")
+        refused = client.post(FACES, params={"subject": unsafe}, files={"file": faces_of[1]})
+        expect(refused, 400, 26, "request_invalid")
+    expect(client.delete(f"{ROOT}/%2E%2E"), 400, 26, "request_invalid")
+    assert client.put(f"{ROOT}/{DECOMPOSED}", json={"subject": "zoe"}).json() == {"updated": True}

@@ -1,0 +1,111 @@
+"""Ids and names: Unicode in NFC, and ids that are safe as a part of a path.
+
+Clients, browsers and proxies rewrite paths: they resolve `.` and `..`, merge slashes, turn backslashes into slashes,
+decode `%2e` and cut spaces. An id that one of them changes would name another person, or a whole collection.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+
+LONGEST_ID = 128
+LONGEST_NAME = 256
+LONGEST_FACE_ID = 36
+COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""Also the names of API keys."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_MOST_NORMALIZED = 4  # times the limit: putting marks in order takes time that grows with the square of a text's length
+_SEGMENT = r"(?:\.{0,2}[^\x00-\x1f\x7f-\x9f\\/.][^\x00-\x1f\x7f-\x9f\\/]*|\.{3,}[^\x00-\x1f\x7f-\x9f\\/]*)"
+
+
+def nfc(text: str) -> str:
+    """Return a text in Unicode's composed form: what looks the same is the same."""
+    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+
+
+def nfc_json(value: Any) -> Any:
+    """Return JSON with all its texts and names in NFC; raises ValueError if two names become one."""
+    if isinstance(value, str):
+        return nfc(value)
+    if isinstance(value, list):
+        return [nfc_json(each) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    normalized = {nfc(name): nfc_json(each) for name, each in value.items()}
+    if len(normalized) < len(value):
+        raise ValueError("two names in an object differ only in how their letters are encoded")
+    return normalized
+
+
+def id_flaw(text: str) -> str | None:
+    """Say why a text in NFC cannot be a person's id; None if it can."""
+    if not 1 <= len(text) <= LONGEST_ID:
+        return f"an id has 1 to {LONGEST_ID} characters"
+    if _CONTROL.search(text):
+        return "an id has no control characters"
+    if text != text.strip():
+        return "an id neither begins nor ends with a space"
+    if "\\" in text or _PERCENT.search(text):
+        return "an id has no '\\' and no '%' before two hexadecimal digits: clients would change them in a path"
+    if not all(segment.strip(".") or len(segment) > 2 for segment in text.split("/")):
+        return (
+            "neither an id nor a part of it between slashes is empty, '.' or '..': clients would remove it from a path"
+        )
+    return None
+
+
+def face_id_flaw(text: str) -> str | None:
+    """Say why a text cannot be a face's id, which has no slashes; None if it can."""
+    if len(text) > LONGEST_FACE_ID:
+        return f"a face's id has 1 to {LONGEST_FACE_ID} characters"
+    return "a face's id has no '/'" if "/" in text else id_flaw(text)
+
+
+def _composed(most: int) -> BeforeValidator:
+    """Return what puts a text into NFC that can still fit `most` characters."""
+
+    def compose(value: object) -> object:
+        return nfc(value) if isinstance(value, str) and len(value) <= _MOST_NORMALIZED * most else value
+
+    return BeforeValidator(compose)
+
+
+def _id(text: str) -> str:
+    if flaw := id_flaw(text):
+        raise ValueError(flaw)
+    return text
+
+
+def _face_id(text: str) -> str:
+    if flaw := face_id_flaw(text):
+        raise ValueError(flaw)
+    return text
+
+
+def _described(most: int, pattern: str) -> WithJsonSchema:
+    """Return what the API's document says of an id; the messages of `id_flaw` are clearer than a pattern's."""
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern})
+
+
+IdentityId = Annotated[
+    str, _composed(LONGEST_ID), AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")
+]
+"""A person's id: in NFC, and safe as a part of a path. It may have slashes."""
+FaceId = Annotated[
+    str, _composed(LONGEST_FACE_ID), AfterValidator(_face_id), _described(LONGEST_FACE_ID, f"^{_SEGMENT}$")
+]
+PersonName = Annotated[
+    str, StringConstraints(max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f]*$"), _composed(LONGEST_NAME)
+]
+CollectionName = Annotated[str, StringConstraints(pattern=f"^{COLLECTION.pattern}$")]
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    _composed(LONGEST_ID),
+]
+"""A short text that is searched for, or kept."""

@@ -1,0 +1,75 @@
+"""Ids that are safe in a path, and one spelling of what looks the same."""
+
+from urllib.parse import quote, urljoin
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from app.names import FaceId, IdentityId, nfc_json
+
+IDENTITY, FACE = TypeAdapter(IdentityId), TypeAdapter(FaceId)
+DECOMPOSED, COMPOSED = "Zoe\u0308", "Zo\u00eb"
+UNSAFE = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "a/..",
+    "a/./b",
+    "a//b",
+    "/a",
+    "a/",
+    "%2e%2e",
+    "%2E.",
+    "a%2Fb",
+    "a%41",
+    "a\\b",
+    "..\\x",
+    " a",
+    "a ",
+    "\u3000a",
+    "a\0",
+    "a\n",
+    "a\x85",
+    "a\u2028b",
+    "x" * 129,
+]
+SAFE = [
+    "ada",
+    "...",
+    ".hidden",
+    "a..b",
+    "a/b c?#%é",
+    "100%",
+    "50% off",
+    "a/...",
+    "张伟",
+    "Ann O'Neil",
+    "x" * 128,
+    "a:b;c,d",
+]
+
+
+@pytest.mark.parametrize("text", UNSAFE)
+def test_an_id_that_a_client_would_change_is_refused(text):
+    for adapter in (IDENTITY, FACE):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(text)
+
+
+@pytest.mark.parametrize("text", SAFE)
+def test_an_id_that_stays_itself_is_taken(text):
+    assert IDENTITY.validate_python(text) == text
+    # As clients resolve it against a base, encoded and with its slashes as they are.
+    url = urljoin("http://h/collections/c/identities/", quote(text))
+    assert url == "http://h/collections/c/identities/" + quote(text)
+    if "/" in text:
+        with pytest.raises(ValidationError, match="'/'"):
+            FACE.validate_python(text)
+
+
+def test_what_looks_the_same_is_the_same():
+    assert IDENTITY.validate_python(DECOMPOSED) == COMPOSED
+    assert nfc_json({DECOMPOSED: [{"a": DECOMPOSED}, 1, None]}) == {COMPOSED: [{"a": COMPOSED}, 1, None]}
+    with pytest.raises(ValueError, match="differ only"):
+        nfc_json({DECOMPOSED: 1, COMPOSED: 2})
