@@ -6,6 +6,7 @@ import pytest
 import typer
 
 from app import errors
+from app.access.values import Scope
 from app.api.errors import STATUS
 from app.cli import cli
 from app.config import PREFIX, PROJECT, Settings, known_names
@@ -32,6 +33,12 @@ def test_every_error_of_the_api_is_documented(error):
     assert classes
     for each in classes:
         assert f"`{each.code}`" in DOCS["api"]
+
+
+def test_every_scope_has_its_column():
+    header = re.search(r"^\| route (.*)$", DOCS["security"], re.MULTILINE)
+    assert header is not None
+    assert set(re.findall(r"`(\w+)`", header[1])) == {scope.value for scope in Scope}
 
 
 def test_every_route_is_documented(settings):

@@ -14,7 +14,7 @@ from app.faces import Candidate
 from app.recognition.policy import Rule
 
 DECIMALS = 3
-"""Of a similarity. The calibrations' own doubt is ten times as wide or more (docs/thresholds.md)."""
+"""Of a similarity. The doubt of the shipped calibrations is several times as wide."""
 
 _STEPS = 1000
 _ROUNDING = 3  # digits of a step: 0.9999999 is 1, and 0.55500001 is 0.555
