@@ -77,6 +77,27 @@ def tour(domain, port, key, folder):
     return answers
 
 
+def cameras(domain, port, key, folder):
+    """Return the answers to what Viseron and Home Assistant's integration call, with the options that they pass."""
+    ada, stranger = (folder / name for name in ("ada.jpg", "bob.jpg"))
+    options = {"limit": 0, "det_prob_threshold": 0.8, "prediction_count": 1, "status": False}
+    viseron = CompreFace(domain=domain, port=port, options=options).init_face_recognition(key)
+    collection = viseron.get_face_collection()
+    assistant = CompreFace(domain, port).init_face_recognition(key)
+    return {
+        "viseron clears": collection.delete_all("ada"),
+        "viseron trains": collection.add(image_path=ada.read_bytes(), subject="ada"),
+        "viseron fails to train": collection.add(image_path=(folder / "faceless.png").read_bytes(), subject="ada"),
+        "viseron lists": viseron.get_subjects().list(),
+        "viseron recognises": viseron.recognize(ada.read_bytes()),
+        "viseron sees a stranger": viseron.recognize(stranger.read_bytes()),
+        "viseron sees nobody": viseron.recognize((folder / "faceless.png").read_bytes()),
+        "assistant recognises": assistant.recognize(str(ada)),
+        "viseron clears again": collection.delete_all("ada"),
+    }
+
+
 if __name__ == "__main__":
     given_domain, given_port, given_key, given_folder = sys.argv[1:]
-    sys.stdout.write(json.dumps(tour(given_domain, given_port, given_key, Path(given_folder))))
+    given = (given_domain, given_port, given_key, Path(given_folder))
+    sys.stdout.write(json.dumps(tour(*given) | cameras(*given)))

@@ -176,6 +176,22 @@ def test_verification(answers):
     assert error(answers["verify unknown face"]) == (44, "face_unknown")
 
 
+def test_viseron_and_home_assistant(answers):
+    """What these read of the answers is there: Viseron takes the first subject of every face without asking."""
+    assert answers["viseron clears"] == {"deleted": 0}
+    assert "message" not in answers["viseron trains"]
+    assert answers["viseron fails to train"]["message"] == "No face is found in the given image"
+    assert answers["viseron lists"] == {"subjects": ["ada"]}
+    (known,) = answers["viseron recognises"]["result"]
+    assert known["subjects"][0]["similarity"] > 0.9
+    (unknown,) = answers["viseron sees a stranger"]["result"]
+    assert unknown["subjects"][0]["similarity"] < 0.5
+    assert all(isinstance(unknown["box"][name], int) for name in ("x_min", "y_min", "x_max", "y_max"))
+    assert "result" not in answers["viseron sees nobody"]
+    assert answers["assistant recognises"]["result"][0]["subjects"][0]["subject"] == "ada"
+    assert answers["viseron clears again"] == {"deleted": 1}
+
+
 def test_refusals(answers):
     assert error(answers["wrong key"]) == (10, "key_invalid")
     assert "limit" in answers["refused by the client"]
