@@ -1,7 +1,6 @@
 """What many tests share: the pulled networks, the packages that carry them, and real photos from other packages."""
 
 import importlib.util
-import os
 from pathlib import Path
 
 import cv2
@@ -15,7 +14,7 @@ from app.inference.archives import fetched
 from app.inference.packs import Packs
 from app.main import create_app
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.skips"]
 
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"
@@ -43,16 +42,6 @@ def pytest_collection_modifyitems(items):
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=place)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
-    """Where all tests can run (.ci/run), one that skips has failed; a GPU is nowhere taken for granted."""
-    report = yield
-    if report.skipped and os.environ.get("SKIPPED_IS_FAILED") and "gpu" not in item.keywords:
-        report.outcome = "failed"
-        report.longrepr = f"skipped where every test can run: {report.longrepr}"
-    return report
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import pytest
 
 from app.errors import TrainingInvalid, TrainingUnavailable
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
 
 from app.training.checkpoint import load_trained
 from app.training.config import made, read_config

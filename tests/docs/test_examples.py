@@ -107,7 +107,7 @@ def test_json_parses(example):
 
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "toml"], ids=str)
 def test_toml_is_the_configuration_of_a_run(example):
-    pytest.importorskip("torch", reason="PyTorch is not installed: make training")
+    pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
     from app.training.config import made  # noqa: PLC0415 - not without PyTorch
 
     assert made(tomllib.loads(example.text))

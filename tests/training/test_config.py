@@ -1,14 +1,10 @@
 import re
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("torch")
-
-import tomllib
-
 from pydantic import BaseModel
 
 from app.config import PROJECT

@@ -9,11 +9,8 @@ import time
 
 import numpy as np
 import pytest
-from rich.console import Console
-
-pytest.importorskip("torch")
-
 import torch
+from rich.console import Console
 
 from app.config import PROJECT
 from app.errors import CheckpointMismatch, TrainingUnavailable

@@ -2,11 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from rich.console import Console
-
-pytest.importorskip("torch")
-
 import torch
+from rich.console import Console
 
 from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
 from app.training import running

@@ -1,7 +1,5 @@
 import pytest
 
-pytest.importorskip("torch")
-
 from app.training.schedule import Schedule
 
 

@@ -1,11 +1,7 @@
 import io
 import json
 
-import pytest
 from rich.console import Console
-
-pytest.importorskip("torch")
-
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from app.training.watching import Bar, Journal, Progress, TensorBoard

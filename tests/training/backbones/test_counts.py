@@ -1,9 +1,6 @@
 """Parameter counts, derived layer by layer from the published tables."""
 
 import pytest
-
-pytest.importorskip("torch")
-
 from torch import nn
 
 from app.training.backbones import BackboneSpec, build_backbone

@@ -1,7 +1,4 @@
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 from torch import nn
 

@@ -3,8 +3,6 @@ import math
 
 import pytest
 
-pytest.importorskip("torch")
-
 from app.errors import TrainingInvalid
 from app.training.backbones import BackboneSpec, build_backbone
 

@@ -4,8 +4,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from app.errors import NoFace, TrainingInvalid
 from app.evaluation.values import Photo
 from app.factory.services import open_analysis, open_runtime

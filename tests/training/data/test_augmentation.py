@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from app.training.data.augmentation import Augmentation, augmented, blurred, erased, moved, recoloured
 from tests.training.people import crops_of
 

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from app.errors import TrainingInvalid
 from app.training.config import Data
 from app.training.data.chosen import Chosen, InMemory, in_memory

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("torch")
-
 from app.errors import TrainingInvalid
 from app.imaging.lossless import encode_png
 from app.training.data.opening import open_path

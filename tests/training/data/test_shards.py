@@ -1,10 +1,6 @@
 import numpy as np
-import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("pyarrow")
-
 import pyarrow as pa
+import pytest
 from pyarrow import parquet
 
 from app.errors import TrainingInvalid

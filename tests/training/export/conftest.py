@@ -1,15 +1,13 @@
 import pytest
 
-pytest.importorskip("torch")
-
-import torch
-
-from app.training.backbones import BackboneSpec, build_backbone
-
 
 @pytest.fixture(scope="session")
 def backbone_of():
     """A small backbone with statistics and slopes as training leaves them: backbone_of("mobilefacenet")."""
+    # Not above: this file is read without PyTorch, too.
+    import torch  # noqa: PLC0415
+
+    from app.training.backbones import BackboneSpec, build_backbone  # noqa: PLC0415
 
     def build(name, **options):
         torch.manual_seed(0)

@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from onnx import helper
 
 from app.config import read_settings

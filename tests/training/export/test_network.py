@@ -3,9 +3,6 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.errors import TrainingInvalid

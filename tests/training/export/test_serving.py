@@ -4,9 +4,6 @@ import shutil
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from rich.console import Console
 from starlette.testclient import TestClient
 from typer.testing import CliRunner

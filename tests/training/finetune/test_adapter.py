@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from app.errors import TrainingInvalid
 from app.faces import Floats
 from app.training.data.values import Labels

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from typer.testing import CliRunner
 
 from app.cli import cli

@@ -1,9 +1,6 @@
 import numpy as np
 import onnx
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 from onnx import helper
 

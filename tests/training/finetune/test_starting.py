@@ -2,9 +2,6 @@ import hashlib
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 from rich.console import Console
 

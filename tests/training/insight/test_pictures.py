@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from rich.console import Console
 from typer.testing import CliRunner
 

@@ -1,9 +1,6 @@
 """A resumed run can only end in the same weights if gradients are the same bits every time, on several threads too."""
 
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.training.losses import LossSpec, build_loss

@@ -4,9 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.training.losses import LossSpec, build_loss

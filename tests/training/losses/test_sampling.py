@@ -1,9 +1,6 @@
 """Partial FC."""
 
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 from torch.nn import functional
 

@@ -2,9 +2,6 @@ import dataclasses
 import math
 
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.errors import TrainingInvalid

@@ -2,9 +2,6 @@ import math
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.training.losses import LossSpec, build_loss

@@ -1,8 +1,5 @@
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 import torch
 
 from app.training.losses import LossSpec, build_loss
