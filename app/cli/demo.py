@@ -37,7 +37,8 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         settings = read_settings(data_dir=Path(folder), database_url=None)
         prepare_database(settings)
-        with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60) as client:
+        # A proxy of the environment has no business between a machine and itself.
+        with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60, trust_env=False) as client:
             mistakes = _tour(client, console)
             console.print(f"Interactive API documentation: {address}/docs", highlight=False)
             if once:

@@ -9,6 +9,7 @@ import typer
 from numpy.typing import NDArray
 
 from app.cli import evaluation_bench as bench
+from app.cli.output import keep_fonts_in
 from app.errors import EvaluationInvalid
 from app.evaluation import identification, protocols, report
 from app.evaluation.all_pairs import compare_all, comparisons_of
@@ -53,9 +54,10 @@ def verification(  # noqa: PLR0913 - the options of a command
     """Compare pairs (1:1): accuracy over folds, ROC, EER, AUC, TAR at FAR."""
     wanted = _wanted(pairs=pairs, bin_set=bin_set, csv=csv, images=images, is_all=all_pairs)
     out.mkdir(parents=True, exist_ok=True)
+    settings = bench.chosen(pack, detector, flip=flip)
+    keep_fonts_in(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
-    settings = bench.chosen(pack, detector, flip=flip)
     with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
         if isinstance(wanted, Pairs):
             embedded = here.embed(wanted.photos, save_embeddings)
@@ -97,10 +99,11 @@ def identify(  # noqa: PLR0913 - the options of a command
     strangers = protocols.read_photos(distractors) if distractors is not None and distractors.is_dir() else ()
     among = _array(distractors) if distractors is not None and not strangers else None
     out.mkdir(parents=True, exist_ok=True)
+    settings = bench.chosen(pack, detector, flip=flip)
+    keep_fonts_in(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
     megaface = {}
-    settings = bench.chosen(pack, detector, flip=flip)
     with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
         embedded = here.embed(photos, save_embeddings)
         if strangers:

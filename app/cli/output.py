@@ -1,4 +1,7 @@
-"""How the command line prints tables: never cut, also where the output is no terminal."""
+"""How the command line prints tables (never cut, also where the output is not a terminal) and draws."""
+
+import os
+from pathlib import Path
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -10,3 +13,8 @@ def show(table: Table) -> None:
     console = Console()
     needed = Measurement.get(console, console.options.update(width=10_000), table).maximum
     Console(width=max(console.width, needed)).print(table, highlight=False, soft_wrap=True)
+
+
+def keep_fonts_in(data_dir: Path) -> None:
+    """Make Matplotlib keep its list of fonts in the data folder instead of HOME; call it before the first import."""
+    os.environ.setdefault("MPLCONFIGDIR", str(data_dir / "matplotlib"))

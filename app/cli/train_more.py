@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from app.cli.output import keep_fonts_in
 from app.cli.train import STOPPED, counting, require_training, stoppable
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
@@ -204,11 +205,13 @@ def plot(
 ) -> None:
     """Draw what losses ask for (target logits, boundaries), and what they have done to faces."""
     require_training()
+    settings = read_settings()
+    keep_fonts_in(settings.data_dir)
     from app.training.data.opening import open_data, open_path  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.insight import drawing, toy  # noqa: PLC0415 - as above
     from app.training.insight.stages import config_of, stages  # noqa: PLC0415 - as above
 
-    cutter = _cutter(read_settings())
+    cutter = _cutter(settings)
     figures = {"target_logits": drawing.target_logits(), "boundaries": drawing.boundaries()}
     if run is not None:
         with counting("photos") as advance:

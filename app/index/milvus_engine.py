@@ -30,6 +30,9 @@ _LOOKED_AT = 256  # vectors of a graph, to find the best
 # Session read finds what this process has just deleted, a Bounded one may not know what is less than 5 s old.
 _STRONG = "Strong"
 
+# Templates go to the engine itself, through no proxy that the environment may name.
+_DIRECT = {"grpc.enable_http_proxy": 0}
+
 _COLLECTION_NOT_FOUND = 100  # a code of the engine
 
 
@@ -48,7 +51,7 @@ def connect(address: str, token: str = "") -> "MilvusClient":
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs each error with its traceback; `answering` logs
     try:
         with answering("connect"):
-            return MilvusClient(address, token=token, timeout=_TIMEOUT_S)
+            return MilvusClient(address, token=token, timeout=_TIMEOUT_S, grpc_options=_DIRECT)
     except IndexUnavailable as error:
         if isinstance(error.__cause__, ConnectionConfigException):
             raise SettingsInvalid("the Milvus index needs an address such as http://host:19530") from error

