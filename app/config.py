@@ -273,6 +273,13 @@ class EncryptionSettings(_Group):
     allow_plain_index: Annotated[
         bool, Field(description="Accept that Milvus holds templates in plain although they are encrypted here.")
     ] = False
+    require_bound: Annotated[
+        bool,
+        Field(
+            description="Refuse templates and crops in plain, or not bound to their owner, whatever the database says; "
+            "once `arcid keys rotate-data` has ended."
+        ),
+    ] = False
 
 
 class _SecretFiles(NestedSecretsSettingsSource):

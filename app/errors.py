@@ -648,6 +648,10 @@ class SealBroken(EncryptionError):
     code = "seal_broken"
 
 
+class DataKeyGone(SealBroken):
+    """Encrypted bytes are of a data key that the database does not have; for the caller as any broken seal."""
+
+
 class PlainIndexRefused(EncryptionError):
     """Templates are to be encrypted, and an index would hold them in plain outside this service."""
 

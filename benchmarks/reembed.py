@@ -38,9 +38,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.cli.serve import configured_server, prepare_database, use_one_arena
 from app.config import Settings, read_settings
+from app.database.cipher import Context
 from app.database.vault import Sealed
 from app.faces import Pixels
 from app.factory.services import open_analysis, open_database, open_runtime, open_services
+from app.identities.binding import crop_context
 from app.identities.crops import CropSealer
 from app.identities.store import IdentityStore
 from app.identities.values import NewFace, Person, Practice
@@ -57,14 +59,14 @@ class BenchSealer:
 
     _cipher = AESGCM(bytes(32))
 
-    def seal(self, data: bytes, *, about: str) -> Sealed:
+    def seal(self, data: bytes, context: Context) -> Sealed:
         """See Sealer."""
         nonce = os.urandom(12)
-        return Sealed(nonce + self._cipher.encrypt(nonce, data, about.encode()), None)
+        return Sealed(nonce + self._cipher.encrypt(nonce, data, repr(context).encode()), None)
 
-    def open(self, sealed: bytes, *, about: str) -> bytes:
+    def open(self, sealed: bytes, context: Context) -> bytes:
         """See Sealer."""
-        return self._cipher.decrypt(sealed[:12], sealed[12:], about.encode())
+        return self._cipher.decrypt(sealed[:12], sealed[12:], repr(context).encode())
 
 
 def settings_of(folder: Path) -> Settings:
@@ -113,7 +115,8 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
             rng = np.random.default_rng(number)
             assert seen.crop is not None  # noqa: S101 - as `analyse` says
             own = np.stack([jittered(seen.crop, rng) for _ in range(per_photo)])
-            return path.parent.name, _new_faces(analysis, crops, seen, own, is_flip_averaged=is_flip_averaged)
+            name = path.parent.name
+            return name, _new_faces(analysis, crops, seen, own, identity_id=name, is_flip_averaged=is_flip_averaged)
 
         per_photo = -(-faces // len(paths))
         begun = time.perf_counter()
@@ -130,13 +133,14 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
 
 
 def _new_faces(
-    analysis: Analysis, crops: CropSealer, seen: Face, own: Pixels, *, is_flip_averaged: bool
+    analysis: Analysis, crops: CropSealer, seen: Face, own: Pixels, *, identity_id: str, is_flip_averaged: bool
 ) -> list[NewFace]:
     made = analysis.of_crops(own, [seen.detection] * len(own), is_flip_averaged=is_flip_averaged)
     ids = [str(uuid4()) for _ in made]
+    contexts = [crop_context(each, identity_id=identity_id, collection=COLLECTION) for each in ids]
     return [
-        NewFace(each, face.vector, face.norm, 0.8, seen.detection, "0" * 64, sealed_crop=crops.seal(each, crop))
-        for each, face, crop in zip(ids, made, own, strict=True)
+        NewFace(each, face.vector, face.norm, 0.8, seen.detection, "0" * 64, sealed_crop=crops.seal(crop, context))
+        for each, face, crop, context in zip(ids, made, own, contexts, strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from app.database.cipher import Context
 from app.database.vault import Sealed
 from app.errors import ArcidError
 
@@ -9,15 +10,15 @@ from app.errors import ArcidError
 class FakeSealer:
     """Seals by turning all bits over, behind a hash of content and subject."""
 
-    def seal(self, data: bytes, *, about: str) -> Sealed:
-        return Sealed(_digest(data, about) + bytes(byte ^ 0xFF for byte in data), None)
+    def seal(self, data: bytes, context: Context) -> Sealed:
+        return Sealed(_digest(data, context) + bytes(byte ^ 0xFF for byte in data), None)
 
-    def open(self, sealed: bytes, *, about: str) -> bytes:
+    def open(self, sealed: bytes, context: Context) -> bytes:
         data = bytes(byte ^ 0xFF for byte in sealed[32:])
-        if _digest(data, about) != sealed[:32]:
+        if _digest(data, context) != sealed[:32]:
             raise ArcidError("not what was sealed")
         return data
 
 
-def _digest(data: bytes, about: str) -> bytes:
-    return hashlib.sha256(about.encode() + b"\0" + data).digest()
+def _digest(data: bytes, context: Context) -> bytes:
+    return hashlib.sha256(repr(context).encode() + b"\0" + data).digest()

@@ -65,6 +65,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.NoWayBack: HTTPStatus.CONFLICT,
     errors.JobUnderWay: HTTPStatus.CONFLICT,
     errors.EncryptionRequired: HTTPStatus.CONFLICT,
+    errors.SealBroken: HTTPStatus.CONFLICT,
     errors.FaceExists: HTTPStatus.CONFLICT,
     errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CalibrationMissing: HTTPStatus.CONFLICT,

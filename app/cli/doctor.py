@@ -15,7 +15,7 @@ from app.config import Settings, read_settings
 from app.errors import ArcidError
 from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
 from app.factory.serving import served_by
-from app.identities.resealing import Resealing
+from app.identities.resealing import PLAIN, Resealing
 from app.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {
@@ -23,6 +23,9 @@ _ONE_OF = {
     "OpenCV": ("opencv-python-headless", "opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless"),
     "FAISS": ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs"),
 }
+
+
+_SHOWN = 20  # refused rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,19 @@ def _database(settings: Settings) -> Iterator[Finding]:
 def _encryption(settings: Settings) -> Iterator[Finding]:
     with open_database(settings) as database:
         database.require_current()
-        plain = Resealing(database.engine, database.vault).left()
+        resealing = Resealing(database.engine, database.vault)
         if not database.vault.is_on:
-            yield Finding("encryption", f"off; {plain} templates in plain")
+            yield Finding("encryption", f"off; {resealing.left()} templates in plain")
             return
-    hint = "" if not plain else " (arcid keys rotate-data)"
-    yield Finding("encryption", f"on; {plain} templates not encrypted yet{hint}", is_sound=not plain)
+        flaws, is_closed = list(resealing.flaws()), database.vault.is_closed
+    yet, refused = [each for each in flaws if not each.is_refused], [each for each in flaws if each.is_refused]
+    plain = sum(each.why == PLAIN for each in yet)
+    state = "rows in plain are refused" if is_closed else "not closed yet: arcid keys rotate-data"
+    counts = f"{plain} rows in plain, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
+    yield Finding("encryption", f"on; {counts}; {state}", is_sound=is_closed and not refused)
+    for each in refused[:_SHOWN]:
+        what = f"{each.table}, face {each.face_id} of {each.collection}: {each.why}; delete the face, enroll it again"
+        yield Finding("  refused row", what, is_sound=False)
 
 
 _CHECKS = (_versions, _providers, _networks, _database)

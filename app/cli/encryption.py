@@ -28,6 +28,7 @@ def rotate_data(
     """Encrypt everything with a new data key, while the service runs, and delete the old ones.
 
     What was cut off before is finished first, with the key that was new then; what is in plain yet is encrypted.
+    After that the database is closed: rows in plain, or not bound to their owner, are refused.
     """
     settings = read_settings()
     prepare_database(settings)
@@ -40,8 +41,13 @@ def rotate_data(
         deleted = resealing.finish(key)
         Projections(settings, database).erase_plain()
         is_clean = Scrubber(database.engine).scrub()
-    said = f"{done} of {total} rows encrypted with data key {key}; deleted data keys: {len(deleted)}"
-    Console().print(said, highlight=False)
+        is_closed = database.vault.is_closed
+    state = "closed: rows in plain are refused" if is_closed else "NOT closed yet: rows came meanwhile, run it again"
+    said = f"{done} of {total} rows encrypted with data key {key}; deleted data keys: {len(deleted)}; {state}"
+    Console().print(said, highlight=False, soft_wrap=True)
+    for each in resealing.refused:
+        note = f"left as it is: {each.table}, face {each.face_id} of {each.collection}: {each.why}"
+        Console(stderr=True).print(note, highlight=False, soft_wrap=True)
     if not is_clean:
         Console(stderr=True).print("old pages go from the write-ahead log when its readers have gone", soft_wrap=True)
 

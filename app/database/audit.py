@@ -58,6 +58,7 @@ class Action(StrEnum):
     DATABASE_RESTORED = "database.restored"
     DATA_KEY_CREATED = "data_key.created"
     DATA_KEY_DELETED = "data_key.deleted"
+    DATABASE_CLOSED = "database.closed"
     MASTER_KEY_CHANGED = "master_key.changed"
 
 

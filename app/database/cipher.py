@@ -1,12 +1,14 @@
 """AES-256-GCM for what is kept of people: templates, crops, snapshots. Pure: keys in, bytes in, bytes out.
 
 A sealed text is `version (1 byte), id of its data key (8, big-endian), nonce (12), ciphertext, tag (16)`. The context
-(what it is, and of whom) is associated data: sealed text that was put in another place does not open.
+(what it is, and of whom) is associated data: sealed text that was put in another place does not open. Version 1 binds
+the kind and one id; version 2 binds the owner as well: a row that was given to somebody else does not open either.
 """
 
 import base64
 import binascii
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +20,7 @@ from app.errors import MasterKeyInvalid, SealBroken
 
 KEY_BYTES: Final = 32
 VERSION: Final = 1
+BOUND_VERSION: Final = 2
 _ID_BYTES, _NONCE_BYTES, _TAG_BYTES = 8, 12, 16
 _HEAD = 1 + _ID_BYTES
 OVERHEAD: Final = _HEAD + _NONCE_BYTES + _TAG_BYTES
@@ -26,13 +29,19 @@ OVERHEAD: Final = _HEAD + _NONCE_BYTES + _TAG_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is sealed: its kind ("template", "crop", "segment"), and the id of what it belongs to (a face's, say)."""
+    """What is sealed: its kind ("template", "crop", "segment"), and the id of what it belongs to (a face's, say).
+
+    With an `owner` (of a template: identity, collection, model), the text is sealed in version 2, for that owner alone.
+    """
 
     kind: str
     of: str
+    owner: tuple[str, ...] = ()
 
     def encoded(self, head: bytes) -> bytes:
         """Return the associated data: unambiguous, and with the sealed text's own head."""
+        if head[0] == BOUND_VERSION:
+            return head + json.dumps([self.kind, self.of, *self.owner]).encode()
         return b"\0".join((head, self.kind.encode(), self.of.encode()))
 
 
@@ -47,8 +56,8 @@ class Key:
         self._aes = AESGCM(secret)
 
     def seal(self, context: Context, data: bytes) -> bytes:
-        """Return `data` sealed."""
-        head = bytes([VERSION]) + self.key_id.to_bytes(_ID_BYTES, "big")
+        """Return `data` sealed; bound to the context's owner if it has one."""
+        head = bytes([BOUND_VERSION if context.owner else VERSION]) + self.key_id.to_bytes(_ID_BYTES, "big")
         nonce = os.urandom(_NONCE_BYTES)
         return b"".join((head, nonce, self._aes.encrypt(nonce, data, context.encoded(head))))
 
@@ -64,10 +73,15 @@ class Key:
 
 
 def key_id_of(sealed: bytes) -> int:
-    """Return the id of the key that a text was sealed with; raises SealBroken if it is no sealed text."""
-    if len(sealed) < OVERHEAD or sealed[0] != VERSION:
+    """Return the id of the key that a text was sealed with; raises SealBroken if it is not a sealed text."""
+    if len(sealed) < OVERHEAD or sealed[0] not in {VERSION, BOUND_VERSION}:
         raise SealBroken("these bytes are not sealed")
     return int.from_bytes(sealed[1:_HEAD], "big")
+
+
+def is_bound(sealed: bytes) -> bool:
+    """Say whether a sealed text is bound to an owner."""
+    return sealed[:1] == bytes([BOUND_VERSION])
 
 
 class Master:
@@ -78,21 +92,34 @@ class Master:
         self._key = Key(0, secret)
         self.fingerprint = hashlib.sha256(b"arcid master key" + secret).hexdigest()[:16]
 
-    def wrap(self, key_id: int, secret: bytes) -> bytes:
-        """Return a data key's secret, sealed."""
-        return self._key.seal(_of_key(key_id), secret)
+    def wrap(self, key_id: int, secret: bytes, *, is_closing: bool = False) -> bytes:
+        """Return a data key's secret, sealed; a closing key says that the database holds bound texts only."""
+        return self._key.seal(_of_key(key_id, is_closing=is_closing), secret)
 
     def unwrap(self, key_id: int, wrapped: bytes) -> Key:
         """Return a data key; raises SealBroken if another master key has wrapped it."""
-        return Key(key_id, self._key.open(_of_key(key_id), wrapped))
+        return Key(key_id, self._opened(key_id, wrapped))
 
-    def rewrapped(self, key_id: int, wrapped: bytes, master: "Master") -> bytes:
-        """Return a wrapped data key as another master key wraps it; raises SealBroken."""
-        return master.wrap(key_id, self._key.open(_of_key(key_id), wrapped))
+    def rewrapped(
+        self, key_id: int, wrapped: bytes, master: "Master | None" = None, *, is_closing: bool | None = None
+    ) -> bytes:
+        """Return a wrapped data key as another master key wraps it, or as a closing one; raises SealBroken.
+
+        Args:
+            key_id: Id of the data key.
+            wrapped: The data key as it is wrapped now.
+            master: The other master key; None for this one.
+            is_closing: Whether the key is a closing one from now on; None leaves it as it is.
+        """
+        is_closing = is_bound(wrapped) if is_closing is None else is_closing
+        return (master or self).wrap(key_id, self._opened(key_id, wrapped), is_closing=is_closing)
+
+    def _opened(self, key_id: int, wrapped: bytes) -> bytes:
+        return self._key.open(_of_key(key_id, is_closing=is_bound(wrapped)), wrapped)
 
 
-def _of_key(key_id: int) -> Context:
-    return Context("data key", str(key_id))
+def _of_key(key_id: int, *, is_closing: bool) -> Context:
+    return Context("data key", str(key_id), ("closing",) if is_closing else ())
 
 
 def new_secret() -> bytes:

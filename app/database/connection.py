@@ -14,10 +14,10 @@ from app.database.vault import Vault
 class Database:
     """The engine at a URL, and how its schema stands against the migrations of a folder. Use as a context, or close."""
 
-    def __init__(self, url: str, migrations: Path, master: Master | None = None) -> None:
-        """With a master key, what is written of people is encrypted; see `require_current`."""
+    def __init__(self, url: str, migrations: Path, master: Master | None = None, *, is_closed: bool = False) -> None:
+        """With a master key, what is written of people is encrypted; see `require_current` and `Vault`."""
         self.engine = open_engine(url)
-        self.vault = Vault(self.engine, master)
+        self.vault = Vault(self.engine, master, is_closed=is_closed)
         self.schema = Schema(self.engine, migrations)
         self._occupancy: Occupancy | None = None
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from app.database.cipher import Context, Master, decoded, encoded, new_secret
 from app.database.vault import Sealed, Vault
 from app.errors import DatabaseError, EncryptionError, MasterKeyInvalid
-from app.identities.crops import crop_context
 
 
 def read_master(path: Path) -> Master:
@@ -65,11 +64,11 @@ class VaultSealer:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def seal(self, data: bytes, *, about: str) -> Sealed:
+    def seal(self, data: bytes, context: Context) -> Sealed:
         """See Sealer."""
         self._vault.refresh()  # a key that another process has just retired may be deleted at any moment
-        return self._vault.seal_file(crop_context(about), data)
+        return self._vault.seal_file(context, data)
 
-    def open(self, sealed: bytes, *, about: str) -> bytes:
+    def open(self, sealed: bytes, context: Context) -> bytes:
         """See Sealer."""
-        return self._vault.open_file(crop_context(about), sealed)
+        return self._vault.open_file(context, sealed)

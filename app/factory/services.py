@@ -132,7 +132,12 @@ def open_packs(settings: Settings) -> Packs:
 
 def open_database(settings: Settings) -> Database:
     """Open the database and its migrations; nothing is connected yet."""
-    return Database(database_url(settings), shipped("migrations"), open_master(settings))
+    return Database(
+        database_url(settings),
+        shipped("migrations"),
+        open_master(settings),
+        is_closed=settings.encryption.require_bound,
+    )
 
 
 def open_master(settings: Settings) -> Master | None:
@@ -246,9 +251,9 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     identification = IdentificationService(
         analysis_of, gallery, policy_of, open_metadata=frozenset(settings.open_metadata)
     )
-    people = PeopleService(gallery, listing, Editing(database.engine))
+    people = PeopleService(gallery, listing, Editing(database.engine, database.vault))
     erasure = ErasureService(gallery, scrubber, exports_of(database))
-    roster = Roster(database.engine)
+    roster = Roster(database.engine, database.vault)
     network_change = open_network_change(settings, database, gallery, serving, crops)
     kinds = {
         Kind.IMPORT.value: import_work(settings, database, enrolment, gallery),

@@ -16,6 +16,7 @@ from app.database.vault import Vault
 from app.errors import FaceExists
 from app.faces import Floats
 from app.identities import log, rows
+from app.identities.binding import template_context
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Collection, JsonObject
 
@@ -100,7 +101,10 @@ class Incoming:
         new = []
         for at in chosen:
             face = block.faces[at]
-            sealed = self._vault.seal(session, rows.template_of(face.face_id), vectors[at].tobytes())
+            context = template_context(
+                face.face_id, identity_id=face.identity_id, collection=collection.name, model=collection.model
+            )
+            sealed = self._vault.seal(session, context, vectors[at].tobytes())
             new.append(
                 {
                     "face_id": face.face_id,

@@ -15,28 +15,28 @@ from app.imaging.lossless import decode_png, encode_png
 
 
 class Sealer(Protocol):
-    """Encrypts what is stored, with authentication; `about` says what it is and must be the same when it is opened."""
+    """Encrypts what is stored, with authentication, as something that must be the same when it is opened."""
 
-    def seal(self, data: bytes, *, about: str) -> Sealed:
+    def seal(self, data: bytes, context: Context) -> Sealed:
         """Return the data encrypted, and by which data key."""
 
-    def open(self, sealed: bytes, *, about: str) -> bytes:
-        """Return what was sealed; raises an ArcidError for what was not, or about something else."""
+    def open(self, sealed: bytes, context: Context) -> bytes:
+        """Return what was sealed; raises an ArcidError for what was not, or as something else."""
 
 
 class CropSealer:
-    """Turns crops into what is stored, and back. What is stored of one face opens as no other's."""
+    """Turns crops into what is stored, and back; contexts are those of `app.identities.binding.crop_context`."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def seal(self, face_id: str, crop: Pixels) -> Sealed:
+    def seal(self, crop: Pixels, context: Context) -> Sealed:
         """Return a crop (112, 112, 3), RGB, as it is stored: a PNG, which loses nothing, sealed."""
-        return self._sealer.seal(encode_png(crop), about=about(face_id))
+        return self._sealer.seal(encode_png(crop), context)
 
-    def open(self, face_id: str, sealed: bytes) -> Pixels:
-        """Return the crop (112, 112, 3), RGB, of a face, every pixel as it was; raises what the sealer raises."""
-        return decode_png(self._sealer.open(sealed, about=about(face_id)))
+    def open(self, sealed: bytes, context: Context) -> Pixels:
+        """Return the crop (112, 112, 3), RGB, every pixel as it was; raises what the sealer raises."""
+        return decode_png(self._sealer.open(sealed, context))
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
@@ -48,13 +48,3 @@ def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
     ]
     if sealed:
         session.execute(insert(CropTable), sealed)
-
-
-def crop_context(of: str) -> Context:
-    """Return how the data keys tell sealed crops from what else they seal."""
-    return Context("crop", of)
-
-
-def about(face_id: str) -> str:
-    """Return what a crop is sealed with: its face's own id, which stays through merges, moves and other networks."""
-    return f"crop:{face_id}"

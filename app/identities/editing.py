@@ -9,14 +9,16 @@ from collections.abc import Collection as AnyOf
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
 from app.errors import PreconditionFailed
 from app.identities import consent, log, retention, rows
+from app.identities.binding import rebind
 from app.identities.records import IdentityRecord, PersonChange
 from app.identities.values import Collection, Person
 
@@ -32,8 +34,10 @@ class Edited:
 class Editing:
     """Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are in plain."""
         self._writing = engine
+        self._vault = vault or Vault(engine)
 
     def change(
         self, collection: Collection, identity_id: str, change: PersonChange, versions: AnyOf[str] | None = None
@@ -65,7 +69,9 @@ class Editing:
             return Edited(identity_id, revision)
 
     def merge(self, collection: Collection, identity_id: str, into: str) -> Edited:
-        """Give all faces of one person to another; the first one is gone. Raises IdentityUnknown for either.
+        """Give all faces of one person to another; the first one is gone.
+
+        Raises IdentityUnknown for either, and SealBroken if a face of the first one was edited.
 
         `into` keeps name and metadata, and takes over what it lacks. Answers of enrolments go over to it as well: they
         can still be repeated, and are deleted with it.
@@ -77,6 +83,8 @@ class Editing:
                 return Edited(into, revision)
             now = datetime.now(UTC)
             log.append_faces_of(session, collection, revision, source, now=now)
+            keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == source.id)).all()
+            rebind(session, self._vault, keys, into)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
             session.execute(
                 update(EnrolmentTable)
@@ -102,7 +110,7 @@ class Editing:
         """Give a face to another person, who is created if new; without faces, the one who had it is gone.
 
         Answers of enrolments about the one who had it are deleted: they tell of a face that is no longer theirs. Raises
-        FaceUnknown, ConsentMissing.
+        FaceUnknown, ConsentMissing, and SealBroken if the face was edited.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
@@ -117,6 +125,7 @@ class Editing:
             target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
             target.enrolled_at = enrolled_at  # no photo has come
             consent.require(session, collection, target, now)
+            rebind(session, self._vault, [face.id], identity_id)
             face.identity_key = target.id
             source.updated_at = now
             session.flush()

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
-from operator import attrgetter
-from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, and_, select
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
+from app.errors import SealBroken
 from app.identities import log, retention, rows
 from app.identities.values import Collection, Enrolled
 
@@ -27,38 +26,56 @@ _ENROLLED = (
         FaceTable.model,
     )
     .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
-    .join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
+    .join(
+        CollectionTable,
+        and_(CollectionTable.id == IdentityTable.collection_id, CollectionTable.id == FaceTable.collection_id),
+    )
     .order_by(IdentityTable.id, FaceTable.id)
 )
 _ASK_AT_ONCE = 500
 _UNKNOWN_QUALITY = 0.5
 
 
-def one(connection: Connection | Session, vault: Vault, of: Collection, identity_id: str) -> Enrolled:
-    """Return an identity with its faces, of which there is at least one.
+def one(
+    connection: Connection | Session, vault: Vault, of: Collection, identity_id: str, *, is_last_try: bool = True
+) -> Enrolled:
+    """Return an identity with its faces that open, of which there is at least one.
 
-    Raises IdentityUnknown, also if the identity has expired.
+    Raises IdentityUnknown, also if the identity has expired, SealBroken if no face opens, and DataKeyGone as
+    `rows.sound` does.
     """
     read = connection.execute(
         _ENROLLED.where(IdentityTable.collection_id == of.key, IdentityTable.identity_id == identity_id)
     ).all()
     if not read or retention.is_over(read[0], datetime.now(UTC)):
         raise rows.nobody(of, identity_id)
-    return _enrolled(read, vault)
+    sound = rows.sound(read, vault, is_last_try=is_last_try)
+    if not sound:
+        raise SealBroken(
+            f"no stored face of {identity_id!r} opens: its rows were edited, or their data key is gone; see arcid "
+            "doctor, then delete the person and enroll them again"
+        )
+    return _enrolled(sound)
 
 
-def owners(connection: Connection | Session, vault: Vault, keys: Iterable[int]) -> list[Enrolled]:
-    """Return the identities that any of these faces belong to, each once; expired ones are left out."""
+def owners(
+    connection: Connection | Session, vault: Vault, keys: Iterable[int], *, is_last_try: bool = True
+) -> list[Enrolled]:
+    """Return the identities that any of these faces belong to, each once and with all its faces that open.
+
+    Expired ones are left out. Raises DataKeyGone as `rows.sound` does.
+    """
     wanted = sorted(set(keys))
     found: dict[int, Enrolled] = {}
     now = datetime.now(UTC)
     for start in range(0, len(wanted), _ASK_AT_ONCE):
         asked = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
         read = connection.execute(_ENROLLED.where(IdentityTable.id.in_(asked))).all()
-        for key, group in groupby(read, key=attrgetter("identity_key")):
+        sound = rows.sound(read, vault, is_last_try=is_last_try)
+        for key, group in groupby(sound, key=lambda each: each.row.identity_key):
             faces = list(group)
-            if not retention.is_over(faces[0], now):
-                found[key] = _enrolled(faces, vault)
+            if not retention.is_over(faces[0].row, now):
+                found[key] = _enrolled(faces)
     return list(found.values())
 
 
@@ -90,14 +107,15 @@ class LockedCollection:
         return owners(self._session, self._vault, changes.added.tolist())
 
 
-def _enrolled(read: Sequence[Row[*tuple[Any, ...]]], vault: Vault) -> Enrolled:
-    qualities = [_UNKNOWN_QUALITY if row.quality is None else row.quality for row in read]
+def _enrolled(faces: Sequence[rows.OpenedRow]) -> Enrolled:
+    first = faces[0].row
+    qualities = [_UNKNOWN_QUALITY if each.row.quality is None else each.row.quality for each in faces]
     return Enrolled(
-        read[0].identity_id,
-        read[0].name,
-        np.array([row.id for row in read], np.int64),
-        tuple(row.face_id for row in read),
-        rows.vectors(read, vault),
+        first.identity_id,
+        first.name,
+        np.array([each.row.id for each in faces], np.int64),
+        tuple(each.row.face_id for each in faces),
+        np.stack([each.vector for each in faces]).astype(np.float32),
         np.array(qualities, np.float32),
-        read[0].model,
+        first.model,
     )

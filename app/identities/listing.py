@@ -100,7 +100,7 @@ class Listing:
         if identity_id is not None:
             query = query.where(IdentityTable.identity_id == identity_id)
         if has_embedding:
-            query = query.add_columns(FaceTable.embedding, FaceTable.data_key_id)
+            query = _with_template(query)
         read, after_this = self._page(query.order_by(FaceTable.id), limit)
         return Page([self._with_embedding(row) if has_embedding else _face(row) for row in read], after_this)
 
@@ -108,7 +108,7 @@ class Listing:
         """Return one face, with its embedding if wanted; raises FaceUnknown."""
         query = _FACES.where(FaceTable.collection_id == collection.key, FaceTable.face_id == face_id)
         if has_embedding:
-            query = query.add_columns(FaceTable.embedding, FaceTable.data_key_id)
+            query = _with_template(query)
         with self._reading.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -133,6 +133,10 @@ class Listing:
         with self._reading.connect() as connection:
             read = list(connection.execute(query.limit(limit + 1)))
         return read[:limit], read[limit - 1].id if len(read) > limit else None
+
+
+def _with_template(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.add_columns(*rows.SEALED).join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
 
 
 def _identity(row: Row[*tuple[Any, ...]]) -> IdentityRecord:

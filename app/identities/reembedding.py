@@ -31,6 +31,7 @@ from app.database.vault import Vault
 from app.errors import EncryptionRequired, RequestInvalid, TemplatesMissing
 from app.faces import Box, Detection, Floats, Pixels
 from app.identities import log, rows
+from app.identities.binding import crop_context, template_context
 from app.identities.crops import CropSealer
 from app.identities.values import Collection, Keys
 
@@ -134,12 +135,14 @@ class Reembedding:
             select(
                 FaceTable.id,
                 FaceTable.face_id,
+                IdentityTable.identity_id,
                 FaceTable.box,
                 FaceTable.detection_score,
                 FaceTable.landmarks,
                 CropTable.sealed,
             )
             .join(CropTable, CropTable.face_key == FaceTable.id)
+            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
             .where(FaceTable.collection_id == collection.key, ~_has_template(model))
             .order_by(FaceTable.id)
             .limit(size)
@@ -152,9 +155,13 @@ class Reembedding:
             if not read:
                 return
             after = read[-1].id
+            contexts = (
+                crop_context(row.face_id, identity_id=row.identity_id, collection=collection.name) for row in read
+            )
+            opened = [self._crops.open(row.sealed, context) for row, context in zip(read, contexts, strict=True)]
             yield CropBlock(
                 np.array([row.id for row in read], np.int64),
-                np.stack([self._crops.open(row.face_id, row.sealed) for row in read]),
+                np.stack(opened),
                 [_detection(row.box, row.detection_score, row.landmarks) for row in read],
             )
 
@@ -167,10 +174,12 @@ class Reembedding:
         with Session(self._writing) as session, session.begin():
             _lock(session, collection)
             keys = templates.keys.tolist()
-            found = select(FaceTable.id, FaceTable.face_id).where(
-                FaceTable.collection_id == collection.key, FaceTable.id.in_(keys)
+            found = (
+                select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id)
+                .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+                .where(FaceTable.collection_id == collection.key, FaceTable.id.in_(keys))
             )
-            there = {row.id: row.face_id for row in session.execute(found)}
+            there = {row.id: (row.face_id, row.identity_id) for row in session.execute(found)}
             session.execute(
                 delete(NextTemplateTable).where(
                     NextTemplateTable.model == model, NextTemplateTable.face_key.in_(sorted(there))
@@ -182,7 +191,11 @@ class Reembedding:
             ):
                 if key in there:
                     blob = vector.astype(rows.VECTOR).tobytes()
-                    sealed = self._vault.seal(session, rows.template_of(there[key]), blob)
+                    face_id, identity_id = there[key]
+                    context = template_context(
+                        face_id, identity_id=identity_id, collection=collection.name, model=model
+                    )
+                    sealed = self._vault.seal(session, context, blob)
                     values: dict[str, Any] = {"embedding": sealed.data, "data_key_id": sealed.data_key_id}
                     values |= {"norm": float(norm), "quality": float(quality)}
                     new.append({"face_key": key, "model": model, **values})
@@ -196,10 +209,15 @@ class Reembedding:
             select(
                 NextTemplateTable.face_key,
                 FaceTable.face_id,
+                *rows.OWNER,
+                NextTemplateTable.model.label("bound_model"),
                 NextTemplateTable.embedding,
                 NextTemplateTable.data_key_id,
             )
+            .select_from(NextTemplateTable)
             .join(FaceTable, FaceTable.id == NextTemplateTable.face_key)
+            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+            .join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
             .where(FaceTable.collection_id == collection.key, NextTemplateTable.model == model)
             .order_by(FaceTable.id)
             .limit(_AT_ONCE)
@@ -212,7 +230,10 @@ class Reembedding:
             if not read:
                 return
             after = read[-1].face_key
-            yield np.array([row.face_key for row in read], np.int64), rows.vectors(read, self._vault)
+            sound = rows.sound(read, self._vault, is_last_try=False)
+            if sound:
+                keys = np.array([each.row.face_key for each in sound], np.int64)
+                yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
 
     def counts(self, collection: Collection) -> dict[str, int]:
         """Return how many faces have a template of each other network, by model."""

@@ -1,50 +1,39 @@
-"""Encrypting what is stored, or encrypting it anew, block by block while the service runs.
+"""Encrypting what is stored, or encrypting it again, block by block while the service runs.
 
-Whoever writes meanwhile seals with the newest key. A key is deleted only when no row needs it: the database refuses it
-before that (a foreign key), also where a writer has not committed yet.
+Writers seal with the newest key. A key is deleted only when no row needs it: the database refuses it before that (a
+foreign key), also where a writer has not committed yet. Once every row that opens is sealed and bound to its owner, the
+database is closed: see `app.database.vault`.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Row, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.cipher import Context
-from app.database.tables import Base, CollectionTable, CropTable, DataKeyTable, FaceTable, NextTemplateTable
+from app.database.cipher import BOUND_VERSION
+from app.database.tables import Base, CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
-from app.errors import MasterKeyMissing
-from app.identities import rows
-from app.identities.crops import about, crop_context
+from app.errors import MasterKeyMissing, SealBroken
+from app.identities.binding import SEALED_KINDS, SealedKind
+
+PLAIN = "in plain yet"
+_READ_AT_ONCE = 1000
 
 
-class _Kind(NamedTuple):
-    """Rows that are sealed, each for a face: where, under which key columns, in which column, and as what."""
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A row that is not as it should be: a face's, of a table, and why; `is_refused`: it is not used."""
 
-    table: type[FaceTable | NextTemplateTable | CropTable]
-    keys: tuple[str, ...]
-    column: str
-
-    def context(self, face_id: str) -> Context:
-        return crop_context(about(face_id)) if self.table is CropTable else rows.template_of(face_id)
-
-    def read(self, key: int, block: int) -> Select[*tuple[Any, ...]]:
-        table = Base.metadata.tables[self.table.__tablename__]
-        keys = [table.c[name] for name in self.keys]
-        query = select(*keys, FaceTable.face_id.label("of"), table.c[self.column], table.c.data_key_id)
-        if self.table is not FaceTable:
-            query = query.join_from(table, FaceTable, FaceTable.id == table.c.face_key)
-        return query.where(_lacks(self, key)).order_by(*keys).limit(block).with_for_update(of=table)
-
-
-_KINDS = (
-    _Kind(FaceTable, ("id",), "embedding"),
-    _Kind(NextTemplateTable, ("face_key", "model"), "embedding"),
-    _Kind(CropTable, ("face_key",), "sealed"),
-)
+    table: str
+    face_id: str
+    collection: str
+    why: str
+    is_refused: bool
 
 
 class Resealing:
@@ -54,6 +43,8 @@ class Resealing:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault
+        self.refused: list[Flaw] = []
+        """Rows that `run` left as they are, because they do not open."""
 
     def begin(self) -> int:
         """Return the key that everything gets: the newest while rows lack it, else a new one.
@@ -64,31 +55,35 @@ class Resealing:
             raise MasterKeyMissing("there is no master key: set ARCID_ENCRYPTION__KEY_FILE (arcid keys new-master)")
         with Session(self._writing) as session, session.begin():
             newest = session.scalar(select(func.max(DataKeyTable.id)))
-            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in _KINDS)
-            is_finished = newest is None or (
-                is_used and not any(_exists(session, each, _lacks(each, newest)) for each in _KINDS)
-            )
+            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in SEALED_KINDS)
+            is_finished = newest is None or (is_used and not self._is_unfinished(session, newest))
             key = self._vault.add_key(session) if newest is None or is_finished else newest
         self._vault.refresh()
         return key
 
     def left(self, key: int | None = None) -> int:
-        """Return how many rows do not have a key; without one, how many are in plain."""
+        """Return how many rows do not have a key, or are not bound; without a key, how many are in plain."""
         left = 0
         with self._reading.connect() as connection:
-            for each in _KINDS:
+            for each in SEALED_KINDS:
                 lacks = each.table.data_key_id.is_(None) if key is None else _lacks(each, key)
                 left += connection.scalar(select(func.count()).select_from(each.table).where(lacks)) or 0
         return left
 
     def run(self, key: int, block: int) -> Iterator[int]:
-        """Give all rows the key, `block` at a time; yield how many each time."""
-        for kind in _KINDS:
-            while sealed := self._block(kind, key, block):
-                yield sealed
+        """Give all rows that open the key, `block` at a time; yield how many each time."""
+        self.refused = []
+        with self._reading.connect() as connection:
+            collections = connection.scalars(select(CollectionTable.id).order_by(CollectionTable.id)).all()
+        for kind in SEALED_KINDS:
+            for collection in collections:
+                yield from self._blocks(kind, collection, key, block)
 
     def finish(self, key: int) -> list[int]:
-        """Delete the older keys that nothing needs any more, and have snapshots written anew; return their ids."""
+        """Delete the older keys that nothing needs any more, and have snapshots written again; return their ids.
+
+        Close the database if no row is left but those that `run` refused.
+        """
         deleted = []
         with self._reading.connect() as connection:
             older = connection.scalars(select(DataKeyTable.id).where(DataKeyTable.id < key)).all()
@@ -101,34 +96,116 @@ class Resealing:
                 continue
             deleted.append(each)
         with Session(self._writing) as session, session.begin():
-            # Who follows a revision writes a snapshot then, with the new key.
+            # Whoever follows a revision writes a snapshot then, with the new key.
             session.execute(update(CollectionTable).values(revision=CollectionTable.revision + 1))
+        if not self._vault.is_closed and self.left(key) <= len(self.refused):
+            with Session(self._writing) as session, session.begin():
+                self._vault.close(session, key)
+        self._vault.refresh()
         return deleted
 
-    def _block(self, kind: _Kind, key: int, block: int) -> int:
+    def standing(self) -> tuple[int, int]:
+        """Return how many rows are in plain, and how many others this process has met that do not open."""
+        met = self._vault.refused()
+        with self._reading.connect() as connection:
+            there = select(FaceTable.face_id).where(FaceTable.face_id.in_(met), FaceTable.data_key_id.is_not(None))
+            refused = len(connection.scalars(there).all())
+        return self.left(), refused
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Open every row, and yield those that are in plain, not bound to their owner, or do not open."""
+        for kind in SEALED_KINDS:
+            query, after = kind.rows().limit(_READ_AT_ONCE), 0
+            table = Base.metadata.tables[kind.table.__tablename__]
+            order = table.c[kind.keys[0]]
+            with self._reading.connect() as connection:
+                while read := connection.execute(query.where(order > after)).all():
+                    # Rows of one face (of several models) stay together: the last face's may be cut off.
+                    last = read[-1].of_face
+                    whole = [row for row in read if row.of_face < last] if len(read) == _READ_AT_ONCE else read
+                    after = whole[-1].of_face
+                    yield from (flaw for row in whole if (flaw := self._flaw(kind, row)) is not None)
+
+    def _is_unfinished(self, session: Session, key: int) -> bool:
+        """Say whether a rotation was cut off; of a closed database, rows that are refused anyway do not count."""
+        for kind in SEALED_KINDS:
+            lacks = _lacks(kind, key)
+            if self._vault.is_closed:
+                lacks = (kind.table.data_key_id != key) & (_version(kind) == _BOUND)
+            if _exists(session, kind, lacks):
+                return True
+        return False
+
+    def _flaw(self, kind: SealedKind, row: Row[*tuple[Any, ...]]) -> Flaw | None:
+        why = None
+        try:
+            self._vault.open(kind.context(row), row.sealed, row.data_key_id)
+        except SealBroken as error:
+            return _flaw(kind, row, str(error))
+        if row.data_key_id is None:
+            why = PLAIN
+        elif row.sealed[:1] != _BOUND:
+            why = "not bound to its owner yet"
+        return (
+            None if why is None else Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=False)
+        )
+
+    def _blocks(self, kind: SealedKind, collection: int, key: int, block: int) -> Iterator[int]:
+        last: tuple[Any, ...] = ()
+        while (done := self._block(kind, collection, key, block, last)) is not None:
+            sealed, last = done
+            if sealed:
+                yield sealed
+
+    def _block(
+        self, kind: SealedKind, collection: int, key: int, block: int, last: tuple[Any, ...]
+    ) -> tuple[int, tuple[Any, ...]] | None:
+        """Seal a block again, after the row with the keys `last`; return how many, and the last one's keys."""
+        table = Base.metadata.tables[kind.table.__tablename__]
         with Session(self._writing) as session, session.begin():
-            read = session.execute(kind.read(key, block)).all()
-            changed = []
+            # As all writers do: a face must not change its owner between its reading and its writing.
+            session.execute(select(CollectionTable.id).where(CollectionTable.id == collection).with_for_update())
+            query = kind.rows().where(FaceTable.collection_id == collection, _lacks(kind, key))
+            if last:
+                query = query.where(_after([table.c[name] for name in kind.keys], last))
+            read = session.execute(query.limit(block)).all()
+            if not read:
+                return None
+            opened = []
             for row in read:
-                context = kind.context(row.of)
-                plain = self._vault.open(context, getattr(row, kind.column), row.data_key_id)
-                sealed = self._vault.seal(session, context, plain)
-                which = {f"of_{name}": getattr(row, name) for name in kind.keys}
-                changed.append({**which, kind.column: sealed.data, "data_key_id": sealed.data_key_id})
-            if changed:
-                table = Base.metadata.tables[kind.table.__tablename__]
-                here = [table.c[name] == bindparam(f"of_{name}") for name in kind.keys]
-                session.connection().execute(update(table).where(*here), changed)
-        return len(read)
+                context = kind.context(row)
+                try:
+                    opened.append((row, context, self._vault.open(context, row.sealed, row.data_key_id)))
+                except SealBroken as error:
+                    self.refused.append(_flaw(kind, row, str(error)))
+            sealed = kind.write(session, self._vault, opened)
+        return sealed, tuple(getattr(read[-1], name) for name in kind.keys)
 
 
-def _lacks(kind: _Kind, key: int) -> ColumnElement[bool]:
-    return or_(kind.table.data_key_id.is_(None), kind.table.data_key_id != key)
+_BOUND = bytes([BOUND_VERSION])
 
 
-def _has(kind: _Kind, key: int) -> ColumnElement[bool]:
+def _flaw(kind: SealedKind, row: Row[*tuple[Any, ...]], why: str) -> Flaw:
+    return Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=True)
+
+
+def _after(keys: list[ColumnElement[Any]], last: tuple[Any, ...]) -> ColumnElement[bool]:
+    """Return the condition that rows come after another one, in the order of one or two keys."""
+    first = keys[0] > last[0]
+    return first if len(keys) == 1 else or_(first, (keys[0] == last[0]) & (keys[1] > last[1]))
+
+
+def _lacks(kind: SealedKind, key: int) -> ColumnElement[bool]:
+    return or_(kind.table.data_key_id.is_(None), kind.table.data_key_id != key, _version(kind) != _BOUND)
+
+
+def _version(kind: SealedKind) -> ColumnElement[bytes]:
+    return func.substr(Base.metadata.tables[kind.table.__tablename__].c[kind.column], 1, 1)
+
+
+def _has(kind: SealedKind, key: int) -> ColumnElement[bool]:
     return kind.table.data_key_id == key
 
 
-def _exists(session: Session, kind: _Kind, condition: ColumnElement[bool]) -> bool:
+def _exists(session: Session, kind: SealedKind, condition: ColumnElement[bool]) -> bool:
     return session.scalar(select(kind.table.data_key_id.is_(None)).where(condition).limit(1)) is not None

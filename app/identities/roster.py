@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
 from app.errors import IdentityExists
 from app.identities import log, rows
+from app.identities.binding import rebind
 from app.identities.values import Collection, Person, Removed
 
 
@@ -46,8 +48,10 @@ class Cleared:
 class Roster:
     """Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are in plain."""
         self._writing = engine
+        self._vault = vault or Vault(engine)
         self._emptying = engine.execution_options(has_time=True)  # millions of faces take a while
         self._reading = engine.execution_options(is_reader=True)
 
@@ -93,6 +97,7 @@ class Roster:
     def rename(self, collection: Collection, identity_id: str, new_id: str) -> int:
         """Give an identity another id and return the collection's revision; raises IdentityUnknown, IdentityExists.
 
+        Raises SealBroken if one of its faces was edited.
         A name that is the old id becomes the new one. Answers of enrolments go along, to be deleted with it.
         """
         with Session(self._writing) as session, session.begin():
@@ -107,6 +112,8 @@ class Roster:
                 .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
                 .values(identity_id=new_id)
             )
+            keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id)).all()
+            rebind(session, self._vault, keys, new_id)
             identity.identity_id = new_id
             if identity.name == identity_id:
                 identity.name = new_id

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, or_, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, delete, or_, select
 from sqlalchemy.orm import Session
 
-from app.database.cipher import Context
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
-from app.errors import CollectionSwitched, CollectionUnknown, FaceUnknown, IdentityUnknown
+from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
 from app.faces import Floats
 from app.identities import consent
+from app.identities.binding import template_context
 from app.identities.values import Collection, Person, Practice, Reaction
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
 
 VECTOR = np.dtype("<f4")
 COLLECTIONS = select(
@@ -40,8 +44,18 @@ COLLECTIONS = select(
     CollectionTable.retention_days,
     CollectionTable.is_consent_required,
 )
-TEMPLATE = (FaceTable.face_id, FaceTable.embedding, FaceTable.data_key_id)
+OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
+"""Whose a template is; see `owned`."""
+SEALED = (*OWNER, CollectionTable.model.label("bound_model"), FaceTable.embedding, FaceTable.data_key_id)
+TEMPLATE = (FaceTable.face_id, *SEALED)
 """What a query has to ask for so that `vectors` can read its rows."""
+
+
+class OpenedRow(NamedTuple):
+    """A row with TEMPLATE, and the vector (d,) that it keeps."""
+
+    row: Row[*tuple[Any, ...]]
+    vector: NDArray[np.float32]
 
 
 def collection(row: Row[*tuple[Any, ...]]) -> Collection:
@@ -137,15 +151,40 @@ def no_face(of: Collection, face_id: str) -> FaceUnknown:
     return FaceUnknown(f"there is no face {face_id!r} in collection {of.name!r}")
 
 
-def template_of(face_id: str) -> Context:
-    """Return what a face's template is sealed as: it opens as no other face's."""
-    return Context("template", face_id)
+def owned(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Join to faces those to whom they belong."""
+    return query.join(IdentityTable, IdentityTable.id == FaceTable.identity_key).join(
+        CollectionTable, CollectionTable.id == FaceTable.collection_id
+    )
 
 
 def vectors(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault) -> Floats:
-    """Return the stored embeddings of rows with TEMPLATE as an array (n, d)."""
-    opened = (vault.open(template_of(row.face_id), row.embedding, row.data_key_id) for row in read)
-    return np.stack([np.frombuffer(blob, VECTOR) for blob in opened]).astype(np.float32)
+    """Return the stored embeddings of rows with TEMPLATE as an array (n, d); raises SealBroken."""
+    return np.stack([_vector(row, vault) for row in read]).astype(np.float32)
+
+
+def sound(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault, *, is_last_try: bool) -> list[OpenedRow]:
+    """Return the rows with TEMPLATE that open; the others are noted in the log.
+
+    Raises DataKeyGone unless `is_last_try`: a rotation may just have sealed the row again, with another key.
+    """
+    found = []
+    for row in read:
+        try:
+            found.append(OpenedRow(row, _vector(row, vault)))
+        except SealBroken as error:
+            if isinstance(error, DataKeyGone) and not is_last_try:
+                raise
+            vault.note_refused(row.face_id)
+            _log.warning("template.refused", face_id=row.face_id, reason=str(error))
+    return found
+
+
+def _vector(row: Row[*tuple[Any, ...]], vault: Vault) -> NDArray[np.float32]:
+    context = template_context(
+        row.face_id, identity_id=row.bound_identity, collection=row.bound_collection, model=row.bound_model
+    )
+    return np.frombuffer(vault.open(context, row.embedding, row.data_key_id), VECTOR)
 
 
 def identity(session: Session, of: Collection, identity_id: str) -> IdentityTable | None:

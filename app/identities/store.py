@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,10 +17,12 @@ from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, Iden
 from app.database.vault import Vault
 from app.errors import (
     CollectionExists,
+    DataKeyGone,
     IdempotencyConflict,
 )
 from app.faces import Floats
 from app.identities import consent, crops, enrolled, log, photos, retention, rows
+from app.identities.binding import template_context
 from app.identities.collections import Collections
 from app.identities.enrolled import LockedCollection
 from app.identities.restriction import Where, restricted
@@ -38,10 +41,12 @@ from app.identities.values import (
     Written,
 )
 
+_TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
 _REMEMBER = timedelta(hours=24)
 Check = Callable[[LockedCollection], None]
+_T = TypeVar("_T")
 
 
 def _note(
@@ -303,15 +308,10 @@ class IdentityStore:
     ) -> Iterator[tuple[Keys, Floats]]:
         """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
 
-        All of them, or those with keys from `first` to `last`, both included. Raises CollectionSwitched once they are
-        no longer of the collection's network.
+        All of them, or those with keys from `first` to `last`, both included; without the rows that do not open.
+        Raises CollectionSwitched once they are no longer of the collection's network.
         """
-        query = (
-            select(FaceTable.id, *rows.TEMPLATE)
-            .where(FaceTable.collection_id == collection.key)
-            .order_by(FaceTable.id)
-            .limit(_READ_AT_ONCE)
-        )
+        query = _TEMPLATES.where(FaceTable.collection_id == collection.key).order_by(FaceTable.id).limit(_READ_AT_ONCE)
         if last is not None:
             query = query.where(FaceTable.id <= last)
         while True:
@@ -321,34 +321,40 @@ class IdentityStore:
             if not read:
                 return
             first = read[-1].id + 1
-            yield np.array([row.id for row in read], np.int64), rows.vectors(read, self._vault)
+            yield from self._sound_templates(query, read)
 
     def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[tuple[Keys, Floats]]:
-        """Yield these keys and their vectors, some hundred at a time; a key that is gone is left out.
+        """Yield these keys and their vectors, some hundred at a time, without those that are gone or do not open.
 
         With their `collection`, raises CollectionSwitched once they are no longer of its network.
         """
         for start in range(0, len(keys), _ASK_AT_ONCE):
-            query = select(FaceTable.id, *rows.TEMPLATE).where(FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE]))
+            query = _TEMPLATES.where(FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE]))
             with self._reading.connect() as connection:
                 read = connection.execute(query).all()
                 if collection is not None:
                     rows.require_unswitched(connection, collection)
             if read:
-                yield np.array([row.id for row in read], np.int64), rows.vectors(read, self._vault)
+                yield from self._sound_templates(query, read)
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
-        """Return one identity with its faces, of which there is at least one; raises IdentityUnknown.
+        """Return one identity with its faces, of which there is at least one.
 
-        Who has expired is unknown already, as in `owners_with_faces`.
+        Raises IdentityUnknown, and SealBroken if none of the faces opens. Who has expired is unknown already, as in
+        `owners_with_faces`.
         """
-        with self._reading.connect() as connection:
-            return enrolled.one(connection, self._vault, collection, identity_id)
+        return self._read(
+            lambda connection, is_last_try: enrolled.one(
+                connection, self._vault, collection, identity_id, is_last_try=is_last_try
+            )
+        )
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
-        """Return the identities to whom any of these faces belong, each once and with all its faces."""
-        with self._reading.connect() as connection:
-            return enrolled.owners(connection, self._vault, keys)
+        """Return the identities to whom any of these faces belong, each once and with all its faces that open."""
+        wanted = set(keys)
+        return self._read(
+            lambda connection, is_last_try: enrolled.owners(connection, self._vault, wanted, is_last_try=is_last_try)
+        )
 
     def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
         """Return to whom faces belong; a key that is gone is left out."""
@@ -380,11 +386,37 @@ class IdentityStore:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
             return connection.scalar(counted) or 0
 
+    def _read(self, ask: Callable[[Connection, bool], _T]) -> _T:
+        """Return what is asked of a connection; ask again, for the last time, if a rotation has just replaced a key."""
+        try:
+            with self._reading.connect() as connection:
+                return ask(connection, False)  # noqa: FBT003 - not the last try
+        except DataKeyGone:
+            with self._reading.connect() as connection:
+                return ask(connection, True)  # noqa: FBT003 - the last one
+
+    def _sound_templates(
+        self, query: Select[*tuple[Any, ...]], read: Sequence[Row[*tuple[Any, ...]]]
+    ) -> Iterator[tuple[Keys, Floats]]:
+        """Yield the keys and vectors of the rows that open."""
+        try:
+            sound = rows.sound(read, self._vault, is_last_try=False)
+        except DataKeyGone:
+            with self._reading.connect() as connection:
+                again = connection.execute(query.where(FaceTable.id.in_([row.id for row in read]))).all()
+            sound = rows.sound(again, self._vault, is_last_try=True)
+        if sound:
+            keys = np.array([each.row.id for each in sound], np.int64)
+            yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
+
     def _face_row(
         self, session: Session, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime
     ) -> FaceTable:
         template = face.vector.astype(rows.VECTOR).tobytes()
-        sealed = self._vault.seal(session, rows.template_of(face.face_id), template)
+        context = template_context(
+            face.face_id, identity_id=identity.identity_id, collection=collection.name, model=collection.model
+        )
+        sealed = self._vault.seal(session, context, template)
         return FaceTable(
             face_id=face.face_id,
             collection_id=collection.key,

@@ -112,7 +112,8 @@ class Snapshot:
 
     def vectors(self) -> Iterator[Floats]:
         """Yield the faces' unit vectors (n, d), some hundred at a time, in the order of `faces`."""
-        query = _FACES.add_columns(*rows.TEMPLATE).where(IdentityTable.collection_id == self.collection.key)
+        joined = _FACES.join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
+        query = joined.add_columns(*rows.TEMPLATE).where(IdentityTable.collection_id == self.collection.key)
         for block in self._partitions(query):
             yield rows.vectors(block, self._vault)
 

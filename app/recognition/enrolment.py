@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 from pydantic import TypeAdapter
 
+from app.database.vault import Sealed
 from app.errors import (
     Duplicate,
     DuplicateIdentity,
@@ -24,6 +25,7 @@ from app.errors import (
     SeveralFaces,
 )
 from app.faces import Box
+from app.identities.binding import crop_context
 from app.identities.crops import CropSealer
 from app.identities.store import Check
 from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
@@ -219,7 +221,7 @@ class EnrolmentService:
     ) -> Written:
         """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enrol` does."""
         seal = self._sealing(collection)
-        return self._gallery.add(collection, person, [each.stored(seal) for each in accepted], retry, check=check)
+        return self._gallery.add(collection, person, _stored(accepted, collection, person, seal), retry, check=check)
 
     def add_people(
         self,
@@ -230,7 +232,7 @@ class EnrolmentService:
     ) -> list[Written]:
         """Write what was accepted of several people: see `Gallery.add_people`. Raises as `add` does."""
         seal = self._sealing(collection)
-        stored = [(person, [each.stored(seal) for each in accepted]) for person, accepted in people]
+        stored = [(person, _stored(accepted, collection, person, seal)) for person, accepted in people]
         return self._gallery.add_people(collection, stored, check=check)
 
     def _sealing(self, collection: Collection) -> CropSealer | None:
@@ -280,11 +282,22 @@ class Accepted:
         detection = self.face.detection
         return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality)
 
-    def stored(self, crops: CropSealer | None = None) -> NewFace:
+    def stored(self, sealed_crop: Sealed | None = None) -> NewFace:
         """Return what is stored, with the crop if it is to be kept."""
         face, digest = self.face, self.image_sha256
-        sealed = None if crops is None or face.crop is None else crops.seal(self.face_id, face.crop)
-        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed)
+        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed_crop)
+
+
+def _stored(
+    accepted: Sequence[Accepted], collection: Collection, person: Person, crops: CropSealer | None
+) -> list[NewFace]:
+    """Return what is stored of a person's faces, crops sealed for that person."""
+    stored = []
+    for each in accepted:
+        context = crop_context(each.face_id, identity_id=person.identity_id, collection=collection.name)
+        crop = each.face.crop
+        stored.append(each.stored(None if crops is None or crop is None else crops.seal(crop, context)))
+    return stored
 
 
 def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:

@@ -2,24 +2,34 @@ import numpy as np
 import pytest
 
 from app.errors import ArcidError
+from app.identities.binding import crop_context
 from app.identities.crops import CropSealer
 from app.imaging.lossless import decode_png
 from tests.sealing import FakeSealer
 
 CROP = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
 CROPS = CropSealer(FakeSealer())
+ADA = crop_context("face", identity_id="ada", collection="people")
 
 
 def test_a_crop_comes_back_pixel_by_pixel():
-    assert (CROPS.open("face", CROPS.seal("face", CROP).data) == CROP).all()
+    assert (CROPS.open(CROPS.seal(CROP, ADA).data, ADA) == CROP).all()
 
 
 def test_what_is_stored_is_sealed():
-    assert b"PNG" not in CROPS.seal("face", CROP).data
+    assert b"PNG" not in CROPS.seal(CROP, ADA).data
     with pytest.raises(AssertionError):
-        decode_png(CROPS.seal("face", CROP).data)
+        decode_png(CROPS.seal(CROP, ADA).data)
 
 
-def test_a_crop_opens_as_no_other_faces():
+@pytest.mark.parametrize(
+    "other",
+    [
+        crop_context("another", identity_id="ada", collection="people"),
+        crop_context("face", identity_id="bob", collection="people"),
+        crop_context("face", identity_id="ada", collection="visitors"),
+    ],
+)
+def test_a_crop_opens_for_nothing_else(other):
     with pytest.raises(ArcidError):
-        CROPS.open("another", CROPS.seal("face", CROP).data)
+        CROPS.open(CROPS.seal(CROP, ADA).data, other)

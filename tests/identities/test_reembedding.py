@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.access.trail import Trail
 from app.database.tables import CropTable, NextTemplateTable
 from app.errors import CollectionSwitched, EncryptionRequired, RequestInvalid, TemplatesMissing
+from app.identities.binding import crop_context
 from app.identities.collections import Collections
 from app.identities.crops import CropSealer
 from app.identities.log import ChangeLog
@@ -29,9 +30,10 @@ def crop_of(number: int):
     return np.random.default_rng(number).integers(0, 256, (112, 112, 3)).astype(np.uint8)
 
 
-def with_crop(number: int) -> NewFace:
+def with_crop(number: int, identity_id: str = "ada") -> NewFace:
     face = new_face()
-    sealed = CROPS.seal(face.face_id, crop_of(number))
+    context = crop_context(face.face_id, identity_id=identity_id, collection="people")
+    sealed = CROPS.seal(crop_of(number), context)
     return NewFace(
         face.face_id, face.vector, face.norm, face.quality, face.detection, face.image_sha256, sealed_crop=sealed
     )
@@ -181,7 +183,7 @@ def test_a_collection_cannot_go_where_it_is(work, people):
 
 
 def test_deletion_takes_crops_and_templates_along(engine, store, work, people):
-    faces = [with_crop(number) for number in range(3)]
+    faces = [with_crop(0), with_crop(1), with_crop(2, "bob")]
     keys = enrol(store, people, "ada", faces[:2]) + enrol(store, people, "bob", faces[2:])
     work.put(people, "next", made_for(keys))
     store.remove_face(people, faces[0].face_id)
@@ -215,7 +217,9 @@ def test_another_collection_is_not_touched(store, work, people):
 
 
 def test_readers_never_see_two_networks_at_once(store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)]) + enrol(store, people, "bob", [with_crop(3)])
+    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)]) + enrol(
+        store, people, "bob", [with_crop(3, "bob")]
+    )
     work.put(people, "next", made_for(keys))
     seen: list[set[tuple[str, int]]] = []
     failures: list[BaseException] = []

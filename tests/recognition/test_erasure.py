@@ -259,16 +259,11 @@ def test_who_is_enrolled_again_meanwhile_stays(engine, kept):
 # Encryption, on both databases
 
 
-@pytest.fixture
-def secret(engine):
-    vault = Vault(engine, Master(new_secret()))
-    vault.open_keys()
-    return vault
-
-
-def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, secret, tmp_path):
+def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, tmp_path):
     people, vectors = kept.create("people"), vectors_of(25)
     enrol(kept, people, "ada", vectors[:20])
+    secret = Vault(engine, Master(new_secret()))
+    secret.open_keys()
     resealing = Resealing(engine, secret)
     assert resealing.left() == 20
     first = resealing.begin()

@@ -1,0 +1,101 @@
+"""What templates and crops are bound to when they are sealed, and sealing them again for another owner.
+
+A sealed template opens only as the one of its face, identity, collection and model; a crop, of any model, only as the
+one of its face, identity and collection. A change of owner therefore seals again, in its own transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy.orm import Session
+
+from app.database.cipher import Context
+from app.database.tables import Base, CollectionTable, CropTable, FaceTable, IdentityTable, NextTemplateTable
+from app.database.vault import Vault
+
+_ASK_AT_ONCE = 500
+
+
+def template_context(face_id: str, *, identity_id: str, collection: str, model: str) -> Context:
+    """Return what a face's template is sealed as."""
+    return Context("template", face_id, (identity_id, collection, model))
+
+
+def crop_context(face_id: str, *, identity_id: str, collection: str) -> Context:
+    """Return what a face's crop is sealed as; it stays the same when the collection moves to another model."""
+    return Context("crop", f"crop:{face_id}", (identity_id, collection))
+
+
+class SealedKind(NamedTuple):
+    """Rows that are sealed, each for a face: where, under which key columns, and in which column."""
+
+    table: type[FaceTable | NextTemplateTable | CropTable]
+    keys: tuple[str, ...]
+    column: str
+
+    def rows(self) -> Select[*tuple[Any, ...]]:
+        """Return the query of all rows with what `context` needs: keys, `sealed`, `data_key_id`, `face_key`."""
+        table = Base.metadata.tables[self.table.__tablename__]
+        model = NextTemplateTable.model if self.table is NextTemplateTable else CollectionTable.model
+        query = select(
+            *(table.c[name] for name in self.keys),
+            FaceTable.id.label("of_face"),
+            FaceTable.face_id,
+            IdentityTable.identity_id,
+            CollectionTable.name.label("collection"),
+            model.label("bound_model"),
+            table.c[self.column].label("sealed"),
+            table.c.data_key_id,
+        ).select_from(table)
+        if self.table is not FaceTable:
+            query = query.join(FaceTable, FaceTable.id == table.c.face_key)
+        return (
+            query.join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+            .join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
+            .order_by(*(table.c[name] for name in self.keys))
+        )
+
+    def context(self, row: Row[*tuple[Any, ...]], identity_id: str | None = None) -> Context:
+        """Return what a row of `rows` is sealed as, or would be as another identity's."""
+        owner = row.identity_id if identity_id is None else identity_id
+        if self.table is CropTable:
+            return crop_context(row.face_id, identity_id=owner, collection=row.collection)
+        return template_context(row.face_id, identity_id=owner, collection=row.collection, model=row.bound_model)
+
+    def write(
+        self, session: Session, vault: Vault, plain: Iterable[tuple[Row[*tuple[Any, ...]], Context, bytes]]
+    ) -> int:
+        """Seal rows of `rows` again, each in a context, and return how many."""
+        changed = []
+        for row, context, data in plain:
+            sealed = vault.seal(session, context, data)
+            which = {f"of_{name}": getattr(row, name) for name in self.keys}
+            changed.append({**which, self.column: sealed.data, "data_key_id": sealed.data_key_id})
+        if changed:
+            table = Base.metadata.tables[self.table.__tablename__]
+            here = [table.c[name] == bindparam(f"of_{name}") for name in self.keys]
+            session.connection().execute(update(table).where(*here), changed)
+        return len(changed)
+
+
+SEALED_KINDS = (
+    SealedKind(FaceTable, ("id",), "embedding"),
+    SealedKind(NextTemplateTable, ("face_key", "model"), "embedding"),
+    SealedKind(CropTable, ("face_key",), "sealed"),
+)
+
+
+def rebind(session: Session, vault: Vault, face_keys: Sequence[int], identity_id: str) -> None:
+    """Seal all that is stored of faces for another identity; called before they are given to it.
+
+    The collection's lock is held. Raises SealBroken for a row that does not open: it must not become the other one's.
+    """
+    if not vault.is_on:
+        return
+    for kind in SEALED_KINDS:
+        for start in range(0, len(face_keys), _ASK_AT_ONCE):
+            query = kind.rows().where(FaceTable.id.in_(face_keys[start : start + _ASK_AT_ONCE]))
+            read = session.execute(query).all()
+            opened = ((row, vault.open(kind.context(row), row.sealed, row.data_key_id)) for row in read)
+            kind.write(session, vault, [(row, kind.context(row, identity_id), data) for row, data in opened])
