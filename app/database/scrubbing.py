@@ -14,7 +14,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 from app.database.failures import BUSY
 from app.errors import DatabaseUnavailable
 
-_TABLES = ("faces", "crops", "next_templates", "identities", "enrolments")
+_TABLES = ("faces", "crops", "next_templates", "identities", "enrolments", "jobs", "job_errors")
 _PATIENCE_MS = 1000
 
 

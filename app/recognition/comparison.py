@@ -186,7 +186,7 @@ class ComparisonService:
         return Scale(self._policy_of(collection))
 
     def _seen(self, collection: Collection, *, is_exact: bool) -> _Seen:
-        view = View.of(self._policy_of(collection).for_verification(), is_exact=is_exact)
+        view = View.of(self._policy_of(collection).for_verification, is_exact=is_exact)
         return _Seen(self._scale(collection), view)
 
 

@@ -36,7 +36,7 @@ from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
 from app.recognition.switching import again_if_switched
-from app.recognition.view import View
+from app.recognition.view import EXACT, ROUNDED
 
 
 class FaceChoice(StrEnum):
@@ -179,7 +179,7 @@ class EnrolmentService:
             identity_id=identity_id,
             faces=_new_faces(accepted),
             do=do,
-            view=View.of(policy.for_verification(), is_exact=is_exact),
+            view=EXACT if is_exact else ROUNDED,
         )
         return replace(found, revision=revision)
 
@@ -207,7 +207,7 @@ class EnrolmentService:
             faces=_new_faces(accepted),
             do=do.refusals(),
             revision=found.revision,
-            view=View.of(policy.for_verification(), is_exact=is_exact),
+            view=EXACT if is_exact else ROUNDED,
         )
 
     def add(

@@ -192,7 +192,7 @@ class IdentificationService:
         if where:
             part = self._gallery.restricted(target, where)
             among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys))
-        view = View.of(policy.for_identification(comparisons), is_exact=is_exact)
+        view = View.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
         rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
         return _Search(target, policy, among, comparisons, view, rule, top_k)
 

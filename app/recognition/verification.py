@@ -69,7 +69,7 @@ class VerificationService:
         """
         target = self._gallery.collection(collection)
         policy = self._policy_of(target)
-        view = View.of(policy.for_verification(), is_exact=is_exact)
+        view = View.of(policy.for_verification, is_exact=is_exact)
         rule = view.rule(policy.for_verification(max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         other = self._main_face(reference, "reference", target, policy)
@@ -100,7 +100,7 @@ class VerificationService:
         policy = self._policy_of(target)
         enrolled = self._gallery.enrolled(target, identity_id)
         faces = len(enrolled.keys)
-        view = View.of(policy.for_verification(faces), is_exact=is_exact)
+        view = View.of(lambda: policy.for_verification(faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(faces, max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         found = candidate(seen.face.vector, enrolled, float(template(enrolled) @ seen.face.vector))

@@ -7,7 +7,7 @@ more than one answer does.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.faces import Candidate
@@ -27,9 +27,12 @@ class View:
     least: float | None = None
 
     @classmethod
-    def of(cls, own: Rule, *, is_exact: bool) -> "View":
-        """Return a caller's view of a collection in which `own` decides when a request says nothing."""
-        return cls() if is_exact else cls(_up(own.doubt_from))
+    def of(cls, own: Callable[[], Rule], *, is_exact: bool) -> "View":
+        """Return a caller's view of a collection in which the rule of `own` decides when a request says nothing.
+
+        Raises what `own` raises, unless the view is exact.
+        """
+        return EXACT if is_exact else cls(_up(own().doubt_from))
 
     @property
     def is_exact(self) -> bool:
@@ -68,6 +71,8 @@ class View:
 
 
 EXACT = View()
+ROUNDED = View(-1.0)
+"""All similarities, rounded."""
 
 
 def _up(similarity: float) -> float:

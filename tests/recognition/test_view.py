@@ -2,12 +2,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.errors import CalibrationMissing
 from app.faces import Candidate
 from app.recognition.policy import Rule
 from app.recognition.view import EXACT, View
 
 OWN = Rule(0.4, 0.3604, 0.45)
-COARSE = View.of(OWN, is_exact=False)
+COARSE = View.of(lambda: OWN, is_exact=False)
 SIMILARITIES = st.floats(-1, 1)
 
 
@@ -15,8 +16,12 @@ def exactly(threshold):
     return Rule(threshold, threshold, threshold)
 
 
+def not_calibrated():
+    raise CalibrationMissing("no calibration")
+
+
 def test_who_may_read_templates_sees_everything():
-    assert View.of(OWN, is_exact=True) == EXACT
+    assert View.of(not_calibrated, is_exact=True) == EXACT  # and needs no rule of the collection's own
     assert EXACT.seen(-0.123456) == -0.123456
     assert EXACT.rule(exactly(-1)) == exactly(-1)
 
