@@ -196,6 +196,12 @@ class ContentTypeUnsupported(ArcidError):
     code = "content_type_unsupported"
 
 
+class ContentEncodingUnsupported(ArcidError):
+    """The body is compressed."""
+
+    code = "content_encoding_unsupported"
+
+
 class UrlsDisabled(ArcidError):
     """Photos by URL are switched off."""
 

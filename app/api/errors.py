@@ -30,6 +30,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.BodyEmpty: HTTPStatus.BAD_REQUEST,
     errors.BodyMalformed: HTTPStatus.BAD_REQUEST,
     errors.ContentTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.ContentEncodingUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NothingEnrolled: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,

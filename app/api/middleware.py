@@ -16,7 +16,7 @@ from app.api.compreface.problems import reshaping
 from app.api.errors import note, problem, status_of
 from app.api.intake import Intake
 from app.api.metrics import Metrics
-from app.errors import ArcidError, ShuttingDown
+from app.errors import ArcidError, ContentEncodingUnsupported, ShuttingDown
 from app.observability.logs import get_logger
 from app.observability.stages import recording, server_timing, traced
 
@@ -73,6 +73,7 @@ class RequestContext:
 
             sending = reshaping(scope, send_with_headers)
             try:
+                _require_plain(headers)
                 with self._intake.limited(receive, headers.get("content-length", "")) as limited:
                     await self._app(scope, limited, sending)
             except ClientDisconnect:
@@ -112,6 +113,16 @@ class RequestContext:
             **({"code": code} if code else {}),
             ms=round(seconds * 1000, 1),
             **{f"{name}_ms": round(each * 1000, 1) for name, each in stages.items()},
+        )
+
+
+def _require_plain(headers: Headers) -> None:
+    """Refuse compressed bodies: photos and archives are compressed already, and little could become much."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if has_body and encoding not in {"", "identity"}:
+        raise ContentEncodingUnsupported(
+            f"the body is compressed (Content-Encoding: {encoding[:100]}); send it as it is, without that header"
         )
 
 

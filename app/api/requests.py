@@ -1,7 +1,5 @@
 """What requests say. The names are the API's contract."""
 
-import base64
-import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.api.encoded import bytes_of
 from app.errors import PhotoRefused
 from app.identities.values import Consent, Reaction, Terms
 from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
@@ -47,17 +46,13 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 Schema = TypeVar("Schema", bound=BaseModel)
 
 
-def _photo(value: object) -> object:
-    """Take a multipart file's bytes as they are, and base64 (also as a data: URL) from JSON."""
-    if isinstance(value, bytes):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("a photo is a file, or base64 text in JSON")  # noqa: TRY004 - pydantic reports ValueErrors
-    text = value.partition(",")[2] if value.startswith("data:") else value
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("the photo is not valid base64") from error
+def _photo(value: object, info: ValidationInfo) -> object:
+    """Take a multipart file's bytes as they are, and base64 (also as a data: URL) from text."""
+    if isinstance(value, str):
+        return bytes_of(value, info.field_name or "photo")
+    if not isinstance(value, bytes):
+        raise ValueError("send a file, or base64 text in JSON")  # noqa: TRY004 - pydantic reports ValueErrors
+    return value
 
 
 def _parsed(value: object, info: ValidationInfo) -> object:

@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic_core import from_json
 from starlette.datastructures import QueryParams
 
-from app.api.body import form_of, json_text
+from app.api.body import FORM_OR_JSON, form_of, json_text, media_type
 from app.errors import BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 _MOST_FILES = 2
@@ -61,7 +61,7 @@ async def _of_body(request: Request) -> list[tuple[str, str]]:
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return []
     request.app.state.admission.require_room()
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = media_type(request)
     if content_type == "multipart/form-data":
         form = await form_of(request, _MOST_FILES)
         return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
@@ -70,7 +70,7 @@ async def _of_body(request: Request) -> list[tuple[str, str]]:
     if content_type == "application/json" or content_type.endswith("+json"):
         return _members(await json_text(request), is_list_meant=request.method != "DELETE")
     if await request.body():
-        raise ContentTypeUnsupported("send multipart/form-data with files, or application/json with base64")
+        raise ContentTypeUnsupported(f"the body is {content_type or 'of no type'}; {FORM_OR_JSON}")
     return []
 
 

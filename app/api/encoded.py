@@ -1,0 +1,47 @@
+"""Base64 as clients write it: wrapped into lines, for URLs, without padding, as a data: URL."""
+
+import binascii
+import re
+from urllib.parse import unquote
+
+_IGNORED = b" \t\r\n\v\f"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_DATA_URL = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
+_URL = re.compile(r"\s*(?:https?|file|blob)://", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r"@.*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|zip|tar|csv|ndjson|jsonl?)", re.IGNORECASE
+)
+_OTHER = re.compile(rb"[^A-Za-z0-9+/=]")
+_LONGEST_SHOWN = 60
+_LONGEST_NAME = 1024
+
+
+def bytes_of(text: str, field: str) -> bytes:
+    """Return what base64 text stands for. Raises ValueError, which tells what the text is instead, if that is clear.
+
+    `field` is the name of the field that holds it.
+    """
+    is_data_url = _DATA_URL.match(text)
+    encoded = text[is_data_url.end() :] if is_data_url else text
+    if is_data_url and not is_data_url[1].lower().rstrip().endswith("base64"):
+        raise ValueError("the data: URL is not base64; write data:image/jpeg;base64,...")
+    if "%" in encoded:
+        encoded = unquote(encoded)
+    raw = encoded.encode("utf-8", "replace").translate(_TO_STANDARD, _IGNORED).rstrip(b"=")
+    try:
+        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
+    except binascii.Error:
+        raise ValueError(_mistake(text, raw, field)) from None
+
+
+def _mistake(text: str, raw: bytes, field: str) -> str:
+    """Return what somebody probably meant by text that is not base64."""
+    shown = text.strip()[:_LONGEST_SHOWN]
+    if _URL.match(text):
+        return f"{shown!r} is a URL, not a photo; send it as {field.removesuffix('s')}_url{'s' * field.endswith('s')}"
+    if len(text) <= _LONGEST_NAME and _FILE_NAME.fullmatch(text.strip()):
+        name = shown.removeprefix("@")
+        return f"{name!r} is the name of a file, not its bytes; with curl write -F {field}=@{name}"
+    wrong = _OTHER.search(raw)
+    why = f"it contains {wrong[0].decode('latin-1')!r}" if wrong else f"{len(raw):,} characters cannot be base64"
+    return f"it is neither a file nor valid base64: {why}"

@@ -1,0 +1,162 @@
+"""Bodies as all kinds of clients write them: base64 in every spelling, parts of forms without names, and mistakes."""
+
+import base64
+import gzip
+import json
+import textwrap
+from urllib.parse import quote
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+
+from app.api import requests
+from app.api.body import FILE_FIELDS
+from app.api.compreface.requests import PHOTOS
+from app.api.encoded import bytes_of
+from tests.api.test_errors import expect
+
+# Their base64 has both characters that differ for URLs, and needs padding.
+DATA = bytes(range(256)) + b"\xfb\xff\xbf\xff"
+PLAIN = base64.b64encode(DATA).decode()
+SPELLINGS = {
+    "plain": PLAIN,
+    "lines of 76": "\r\n".join(textwrap.wrap(PLAIN, 76)),
+    "lines of 64": "\n".join(textwrap.wrap(PLAIN, 64)) + "\n",
+    "end of line": PLAIN + "\n",
+    "indented": "  " + PLAIN + "\t",
+    "for URLs": base64.urlsafe_b64encode(DATA).decode(),
+    "unpadded": PLAIN.rstrip("="),
+    "for URLs, unpadded, wrapped": "\n".join(textwrap.wrap(base64.urlsafe_b64encode(DATA).decode().rstrip("="), 76)),
+    "data: URL": "data:image/jpeg;base64," + PLAIN,
+    "data: URL in capitals": " DATA:image/jpeg;charset=utf-8;BASE64," + PLAIN,
+    "data: URL without a type": "data:;base64," + PLAIN,
+    "data: URL, escaped": "data:image/jpeg;base64," + quote(PLAIN, safe=""),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_base64_is_taken_as_it_is_written(spelling):
+    assert bytes_of(SPELLINGS[spelling], "photo") == DATA
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("kind", [requests.Photo, requests.Upload])
+def test_fields_of_json_take_every_spelling(kind, spelling):
+    text = json.dumps(SPELLINGS[spelling])
+    assert TypeAdapter(kind).validate_json(text, strict=True) == DATA
+
+
+def _file_fields(schema: type[BaseModel]) -> set[str]:
+    properties = schema.model_json_schema().get("properties", {})
+    return {name for name, each in properties.items() if "contentEncoding" in str(each)}
+
+
+def test_the_fields_that_hold_files_are_known():
+    members = [*vars(requests).values(), *PHOTOS]
+    schemas = [each for each in members if isinstance(each, type) and issubclass(each, BaseModel) and each != BaseModel]
+    assert set.union(*(_file_fields(each) for each in schemas)) == FILE_FIELDS
+
+
+MISTAKES = {
+    "visitor.jpg": "with curl write -F photo=@visitor.jpg",
+    "@visitor.jpg": "with curl write -F photo=@visitor.jpg",
+    "/home/ada/Pictures/my visitor.HEIC": "is the name of a file",
+    "https://photos.example/1.jpg": "send it as photo_url",
+    "data:image/png,abc": "is not base64",
+    "!!!!": "neither a file nor valid base64",
+    "abcde": "5 characters cannot be base64",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_what_was_meant_is_told(client, text):
+    for sent in ({"json": {"photo": text}}, {"files": {"photo": (None, text)}}):
+        answer = client.post("/identify", **sent)
+        expect(answer, 422, "request_invalid")
+        assert answer.json()["errors"][0]["field"] == "photo"
+        assert MISTAKES[text] in answer.json()["errors"][0]["detail"]
+
+
+def form(*parts: tuple[str, bytes]) -> dict[str, object]:
+    """Return a form whose parts have these heads."""
+    body = b"".join(b"--x\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n" for head, data in parts) + b"--x--\r\n"
+    return {"content": body, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+
+
+HEADS = {
+    "without a name": 'Content-Disposition: form-data; name="photo"',
+    "with filename* alone": "Content-Disposition: form-data; name=\"photo\"; filename*=UTF-8''visitor.jpg",
+    "with an empty name": 'Content-Disposition: form-data; name="photo"; filename=""\r\nContent-Type: image/jpeg',
+    "with a type alone": 'Content-Disposition: form-data; name="photo"\r\nContent-Type: image/jpeg',
+    "with a type of text": 'Content-Disposition: form-data; name="photo"\r\nContent-Type: text/plain',
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_part_that_is_clearly_a_file_is_taken(client, portrait, head):
+    for photo in (portrait, base64.encodebytes(portrait)):
+        answer = client.post("/identify", **form((HEADS[head], photo)))
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["faces"]) == 1
+
+
+def test_a_large_file_without_a_name_is_taken(client, portrait):
+    padded = portrait + bytes(200_000)
+    assert client.post("/identify", **form((HEADS["without a name"], padded))).status_code == 200
+
+
+def test_empty_fields_are_not_given(client, portrait):
+    empty = {"top_k": "", "threshold": "", "max_fpir": "", "where": "", "photo_url": "", "collection": ""}
+    assert client.post("/identify", files={"photo": portrait}, data=empty).status_code == 200
+    unchosen = form((HEADS["with an empty name"], b""))
+    expect(client.post("/identify", **unchosen), 422, "request_invalid")
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "words"),
+    [
+        ("/identify", "photos", "did you mean photo?"),
+        ("/identify", "Photo", "did you mean photo?"),
+        ("/identify", "file", "did you mean photo?"),
+        ("/identify", "image", "did you mean photo?"),
+        ("/enroll", "photo", "did you mean photos?"),
+        ("/enroll", "image", "did you mean photos?"),
+        ("/verify", "probes", "did you mean probe?"),
+        ("/identify", "zzz", "known are "),
+    ],
+)
+def test_a_wrong_name_of_a_field_is_told_with_the_nearest(client, portrait, path, field, words):
+    for answer in (
+        client.post(path, files={field: portrait}),
+        client.post(path, json={field: base64.b64encode(portrait).decode()}),
+    ):
+        expect(answer, 422, "request_invalid")
+        details = [each["detail"] for each in answer.json()["errors"] if each["field"] == field]
+        assert words in details[0]
+        assert "known are collection" in details[0] or "known are p" in details[0]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "x-gzip"])
+def test_a_compressed_body_is_refused_in_words(client, portrait, encoding):
+    headers = {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    for path in ("/identify", "/collections", "/api/v1/recognition/subjects"):
+        answer = client.post(path, content=gzip.compress(b'{"photo": ""}'), headers=headers)
+        assert answer.status_code == 415
+        assert "content_encoding_unsupported" in answer.text
+        assert encoding in answer.text
+    plain = {**headers, "Content-Encoding": "identity"}
+    expect(client.post("/identify", content=b"{}", headers=plain), 422, "request_invalid")
+
+
+def test_a_wrong_content_type_is_named(client, portrait):
+    for content_type in ("image/jpeg", "application/x-www-form-urlencoded", "application/octet-stream", "text/json"):
+        answer = client.post("/identify", content=portrait, headers={"Content-Type": content_type})
+        expect(answer, 415, "content_type_unsupported")
+        assert content_type in answer.json()["detail"]
+        assert "curl -F photo=@" in answer.json()["detail"]
+    answer = client.post("/identify", content=b"--x", headers={"Content-Type": "multipart/form-data"})
+    expect(answer, 400, "body_malformed")
+    assert "leave that header to the HTTP client" in answer.json()["detail"]
+    answer = client.post("/identify", content=b'{"photo": "a"', headers={"Content-Type": "application/json"})
+    expect(answer, 400, "body_malformed")
+    assert "line 1" in answer.json()["detail"]
