@@ -94,7 +94,8 @@ def _require_pixels(width: int, height: int, most: int) -> None:
 
 
 def _decode_jpeg(file: jpeg.Jpeg, limits: Limits, enough: int | None) -> Image:
-    _require_pixels(file.width, file.height, limits.pixels)
+    # Without an end it is decoded twice.
+    _require_pixels(file.width, file.height, limits.pixels if file.is_ended else limits.pixels // 2)
     file.require_few_scans()
     is_cheap = file.is_ended and file.blocks <= _MOST_BLOCKS_TO_REDUCE  # else analysis might decode it twice
     reduction = _reduction(max(file.width, file.height), enough) if is_cheap else 1

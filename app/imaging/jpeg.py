@@ -50,7 +50,7 @@ class Jpeg:
 
     def require_few_scans(self) -> None:
         """Raise ImageTooCostly if the scans visit more blocks than may be."""
-        if self.blocks > MOST_BLOCKS:
+        if self.blocks > (MOST_BLOCKS if self.is_ended else MOST_BLOCKS // 2):
             raise ImageTooCostly(
                 f"the scans of the JPEG visit {self.blocks:,} blocks of 8x8 pixels; at most {MOST_BLOCKS:,} are "
                 "accepted; save it again as a baseline JPEG"
