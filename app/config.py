@@ -65,6 +65,10 @@ class LimitSettings(_Group):
     photo_pixels: Annotated[
         int, Field(gt=0, description="Most pixels of one photo; of WebP and AVIF half as many.")
     ] = 50_000_000
+    faces: Annotated[
+        int,
+        Field(gt=0, le=10_000, description="Most faces of one photo that are looked at, the most prominent ones."),
+    ] = 100
     body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
     bodies_bytes: Annotated[
         int, Field(gt=0, description="Most bytes of all bodies held at once; one body may always come.")

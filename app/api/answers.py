@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.findings import DuplicateSchema, MismatchSchema
 from app.faces import Candidate, Detection
@@ -26,6 +26,9 @@ BoxSchema = Annotated[
 ]
 PointSchema = Annotated[tuple[float, float], _numbers(2)]
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
+FacesTruncated = Annotated[
+    bool, Field(description="A photo shows more faces than are looked at: see ARCID_LIMITS__FACES.")
+]
 Rate = Annotated[
     float | None,
     Field(description="Share of other people at least as similar; null while the network is not calibrated."),
@@ -98,6 +101,7 @@ class EnrollAnswer(BaseModel):
                 }
             ],
             "mismatches": [],
+            "faces_truncated": False,
         }
     )
 
@@ -106,6 +110,7 @@ class EnrollAnswer(BaseModel):
     rejected: list[RejectedPhotoSchema]
     duplicates: Annotated[list[DuplicateSchema], Field(description="Whom else the faces look like.")]
     mismatches: Annotated[list[MismatchSchema], Field(description="Enrolled photos that do not look like the others.")]
+    faces_truncated: Annotated[FacesTruncated, Field(validation_alias=AliasChoices("faces_truncated", "is_truncated"))]
 
     @classmethod
     def of(cls, enrolment: Enrolment) -> "EnrollAnswer":
@@ -247,7 +252,7 @@ class IdentifiedFaceSchema(FaceSchema):
 
 
 class IdentifyAnswer(BaseModel):
-    """Every face of the photo, the most prominent first."""
+    """The faces of the photo, the most prominent first."""
 
     model_config = _example(
         {
@@ -272,18 +277,25 @@ class IdentifyAnswer(BaseModel):
             ],
             "threshold": 0.42,
             "model": "sface-2021dec",
+            "faces_truncated": False,
         }
     )
 
     faces: list[IdentifiedFaceSchema]
     threshold: float
     model: str
+    faces_truncated: FacesTruncated
 
     @classmethod
     def of(cls, identification: Identification, model: str) -> "IdentifyAnswer":
         """Take over the service's result."""
         faces = [IdentifiedFaceSchema.of_identified(each) for each in identification.faces]
-        return cls(faces=faces, threshold=identification.threshold, model=model)
+        return cls(
+            faces=faces,
+            threshold=identification.threshold,
+            model=model,
+            faces_truncated=identification.is_truncated,
+        )
 
 
 class ProblemSchema(BaseModel):

@@ -6,7 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.api.answers import CandidateSchema, FaceSchema
+from app.api.answers import CandidateSchema, FaceSchema, FacesTruncated
 from app.api.body import json_of
 from app.api.dependencies import ExactDependency, SearchesDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES, body_as, json_body_as
@@ -19,9 +19,10 @@ router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
 
 class DetectAnswer(BaseModel):
-    """Every face of the photo, the most prominent first."""
+    """The faces of the photo, the most prominent first."""
 
     faces: list[FaceSchema]
+    faces_truncated: FacesTruncated
 
 
 class EmbeddedFaceSchema(FaceSchema):
@@ -38,6 +39,7 @@ class EmbedAnswer(BaseModel):
     model: str
     dimension: int
     flip: Annotated[bool, Field(description="Embeddings are averaged with the mirror image's.")]
+    faces_truncated: FacesTruncated
 
 
 class SearchAnswer(BaseModel):
@@ -69,7 +71,8 @@ async def detect(
 ) -> DetectAnswer:
     """Find the faces of a photo, and say how usable they are; nothing is stored."""
     seen = await workers.run(services.examination.examine, request.photo, model=request.model)
-    return DetectAnswer(faces=[FaceSchema.of(each.face.detection, each.quality) for each in seen.faces])
+    faces = [FaceSchema.of(each.face.detection, each.quality) for each in seen.faces]
+    return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
 
 @router.post("/embed", openapi_extra=body_as(EmbedRequest))
@@ -90,7 +93,13 @@ async def embed(
         )
         for each in seen.faces
     ]
-    return EmbedAnswer(faces=faces, model=seen.model, dimension=seen.dimension, flip=seen.is_flip_averaged)
+    return EmbedAnswer(
+        faces=faces,
+        model=seen.model,
+        dimension=seen.dimension,
+        flip=seen.is_flip_averaged,
+        faces_truncated=seen.is_truncated,
+    )
 
 
 @router.post("/search", openapi_extra=json_body_as(SearchRequest))

@@ -81,7 +81,7 @@ def _photographed(settings: Settings, folder: Path) -> tuple[Floats, Floats, lis
 
     def embedded(path: Path) -> tuple[Floats, float, str] | None:
         try:
-            faces = analysis.analyse(path.read_bytes(), is_flip_averaged=settings.inference.flip)
+            faces = analysis.analyse(path.read_bytes(), is_flip_averaged=settings.inference.flip, most=1)
         except PhotoRefused:
             return None
         return (faces[0].vector, faces[0].norm, path.parent.name) if faces else None

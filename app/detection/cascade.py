@@ -4,6 +4,7 @@ import numpy as np
 
 from app.detection.boxes import overlaps
 from app.detection.found import Detector, Found, Network
+from app.detection.prominence import most_prominent_first
 from app.detection.views import View
 from app.faces import Detection, Pixels
 from app.imaging.warp import warp
@@ -21,24 +22,25 @@ _LARGEST_BATCH = 8
 class Cascade:
     """See `Detector`. Where the finder sees nobody (noise, odd angles), `fallback` has a look at the whole photo."""
 
-    def __init__(self, finder: Detector, landmarker: Network, fallback: Detector) -> None:
+    def __init__(self, finder: Detector, landmarker: Network, fallback: Detector, *, most: int = 100) -> None:
+        """Landmarks are placed on the `most` most prominent faces; others keep the finder's."""
         self._finder = finder
         self._landmarker = landmarker
         self._fallback = fallback
+        self._most = most
 
     def detect(self, pixels: Pixels) -> list[Detection]:
         """See `Detector.detect`."""
-        found = self._finder.detect(pixels) or self._fallback.detect(pixels)
-        views = [_close_view(pixels, detection) for detection in found]
-        placed: list[Detection] = []
-        for start in range(0, len(found), _LARGEST_BATCH):
-            batch = views[start : start + _LARGEST_BATCH]
-            seen = self._landmarker.find(np.stack([view.pixels for view in batch]), _LOWEST_SCORE)
-            placed += [
-                _with_landmarks(detection, view.to_photo(faces))
-                for detection, view, faces in zip(found[start:], batch, seen, strict=False)
-            ]
-        return placed
+        found = [*(self._finder.detect(pixels) or self._fallback.detect(pixels))]
+        prominent = {id(each) for each in most_prominent_first(found, pixels.shape)[: self._most]}
+        places = [place for place, each in enumerate(found) if id(each) in prominent]
+        for start in range(0, len(places), _LARGEST_BATCH):
+            batch = places[start : start + _LARGEST_BATCH]
+            views = [_close_view(pixels, found[place]) for place in batch]
+            seen = self._landmarker.find(np.stack([view.pixels for view in views]), _LOWEST_SCORE)
+            for place, view, faces in zip(batch, views, seen, strict=True):
+                found[place] = _with_landmarks(found[place], view.to_photo(faces))
+        return found
 
 
 def _close_view(pixels: Pixels, detection: Detection) -> View:

@@ -33,7 +33,7 @@ class MtcnnOptions:
     onet_score: float = 0.7
     level_overlap: float = 0.5
     overlap: float = 0.7
-    batch: int = 256
+    batch: int = 64
 
 
 class Mtcnn:

@@ -107,7 +107,7 @@ def _roomy(settings: Settings) -> Settings:
 
 def _of_photos(analysis: Analysis, judged: _Judged) -> Enrol:
     def enrol(data: bytes) -> EmbeddedFace:
-        faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged)
+        faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged, most=1)
         if not faces:
             raise NoFace("no face was found in the photo")
         face = faces[0]  # the most prominent

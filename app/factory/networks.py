@@ -44,7 +44,11 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
         raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
     networks = [_open_network(packs, part, runtime) for part in parts]
     detectors = [SingleShotDetector(network, _sized(options, network)) for network in networks]
-    return detectors[0] if len(parts) == 1 else Cascade(detectors[0], networks[1], detectors[1])
+    return (
+        detectors[0]
+        if len(parts) == 1
+        else Cascade(detectors[0], networks[1], detectors[1], most=settings.limits.faces)
+    )
 
 
 def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:

@@ -71,6 +71,7 @@ def open_serving(
             embedder(network),
             limits=Limits(settings.limits.photo_bytes, settings.limits.photo_pixels),
             detection_side=settings.detection.longest_side,
+            most_faces=settings.limits.faces,
             model=network.model,
         )
         _log.info("networks.opened", pack=network.pack, detector=detector_name, provider=runtime.provider.value)

@@ -9,12 +9,12 @@ import numpy as np
 
 from app.alignment import align
 from app.config import Settings
+from app.detection.prominence import most_prominent_first
 from app.errors import NoFace
 from app.faces import Floats, Pixels
 from app.factory.networks import detector_of, open_detector, open_embedder
 from app.factory.services import open_packs, open_runtime
 from app.imaging.decode import Limits, decode
-from app.recognition.prominence import most_prominent_first
 from app.training.data.aligning import Cutter
 
 _CACHE_FORMAT = 1

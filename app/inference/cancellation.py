@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -36,6 +37,11 @@ class Cancellation:
             with self._lock:
                 self._callbacks.pop(id(callback), None)
 
+    def require_wanted(self) -> None:
+        """Raise CancelledError once it is cancelled."""
+        if self._is_cancelled:
+            raise CancelledError
+
 
 _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
 
@@ -60,3 +66,10 @@ def on_cancel(callback: Callable[[], None]) -> Iterator[None]:
         return
     with cancellation.calling(callback):
         yield
+
+
+def require_wanted() -> None:
+    """Raise CancelledError if the work of this context is cancelled: asked before every run of a network."""
+    cancellation = _current.get()
+    if cancellation is not None:
+        cancellation.require_wanted()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from app.errors import NetworkInvalid
 from app.faces import Floats
+from app.inference.cancellation import require_wanted
 from app.inference.runtime import Runtime
 
 
@@ -39,6 +40,10 @@ class Session:
         return (height, width) if height is not None and width is not None else None
 
     def run(self, batch: Floats) -> list[Floats]:
-        """Run the network on `batch` (its input's shape) and return one array for each output."""
+        """Run the network on `batch` (its input's shape) and return one array for each output.
+
+        Raises CancelledError, without a run, if nobody waits for the result any more (`app.inference.cancellation`).
+        """
+        require_wanted()
         result: list[Floats] = self._session.run(self._outputs, {self._input: batch})
         return result

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
 from app.alignment import CROP_SIDE, align
 from app.detection.found import Detector
+from app.detection.prominence import most_prominent_first
 from app.embedding import Embedder
 from app.faces import Detection, Floats, Pixels
 from app.identities.values import Collection
 from app.imaging.decode import Image, Limits, decode
 from app.observability.stages import stage
 from app.quality import Measures, measure
-from app.recognition.prominence import most_prominent_first
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
 _KEPT_PER_DETECTED = 1.5
+_FACES_AT_ONCE = 16  # are aligned and embedded, so that memory does not grow with a crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +35,73 @@ class Face:
     crop: Pixels | None = None
 
 
+class Faces(Sequence[Face]):
+    """The faces of a photo that were looked at, the most prominent first, and how many were `detected`."""
+
+    def __init__(self, found: Sequence[Face], detected: int) -> None:
+        self._found = tuple(found)
+        self.detected = detected
+
+    @overload
+    def __getitem__(self, place: int) -> Face: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Face]: ...
+    def __getitem__(self, place: int | slice) -> Face | Sequence[Face]:
+        """Return a face, or some."""
+        return self._found[place]
+
+    def __len__(self) -> int:
+        """Return how many were looked at."""
+        return len(self._found)
+
+    @property
+    def is_truncated(self) -> bool:
+        """Say whether more faces were detected than were looked at."""
+        return self.detected > len(self._found)
+
+
 class Analysis:
     """Turns photos into faces. Holds no state of a photo: safe under concurrent calls."""
 
     def __init__(
-        self, detector: Detector, embedder: Embedder, *, limits: Limits, detection_side: int, model: str = ""
+        self,
+        detector: Detector,
+        embedder: Embedder,
+        *,
+        limits: Limits,
+        detection_side: int,
+        model: str = "",
+        most_faces: int = 100,
     ) -> None:
-        """Take the networks, of which `model` names the one that embeds."""
+        """Take the networks, of which `model` names the one that embeds, and how many faces of a photo are embedded."""
         self.model = model
         self._detector = detector
         self._embedder = embedder
         self._limits = limits
+        self.most_faces = most_faces
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
-    def analyse(self, data: bytes, *, is_flip_averaged: bool) -> list[Face]:
-        """Return every face of a photo, the most prominent first; none is an ordinary result.
+    def analyse(self, data: bytes, *, is_flip_averaged: bool, most: int | None = None) -> Faces:
+        """Return the faces of a photo, the most prominent first; none is an ordinary result.
 
-        `is_flip_averaged`: see `Embedder.embed`.
+        Args:
+            data: the photo's bytes.
+            is_flip_averaged: see `Embedder.embed`.
+            most: how many faces are needed, if fewer than the analysis looks at.
 
-        Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo.
+        Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo, and CancelledError if
+        nobody waits for the result any more.
         """
         with stage("decode"):
             image = decode(data, self._limits, enough=self._enough)
         with stage("detect"):
-            detections = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+            detected = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+        detections = detected[: min(most or self.most_faces, self.most_faces)]
         if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        return self._faces(image, detections, is_flip_averaged=is_flip_averaged)
+        return Faces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected))
 
     def of_crops(self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool) -> list[Face]:
         """Return the faces of aligned crops (n, 112, 112, 3), RGB, of what was detected: embedded as in `analyse`."""
@@ -77,11 +117,14 @@ class Analysis:
         ]
 
     def _faces(self, image: Image, detections: list[Detection], *, is_flip_averaged: bool) -> list[Face]:
-        landmarks = np.array([each.landmarks for each in detections], np.float32).reshape(-1, 5, 2)
-        with stage("align"):
-            crops = align(image.pixels, landmarks)
-        found = [detection.scaled(image.reduction) for detection in detections]
-        return self.of_crops(crops, found, is_flip_averaged=is_flip_averaged)
+        faces: list[Face] = []
+        for start in range(0, len(detections), _FACES_AT_ONCE):
+            part = detections[start : start + _FACES_AT_ONCE]
+            with stage("align"):
+                crops = align(image.pixels, np.array([each.landmarks for each in part], np.float32))
+            found = [each.scaled(image.reduction) for each in part]
+            faces += self.of_crops(crops, found, is_flip_averaged=is_flip_averaged)
+        return faces
 
 
 AnalysisOf = Callable[[Collection], Analysis]

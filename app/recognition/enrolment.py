@@ -30,7 +30,7 @@ from app.identities.crops import CropSealer
 from app.identities.store import Check
 from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.quality import Quality
-from app.recognition.analysis import AnalysisOf, Face
+from app.recognition.analysis import AnalysisOf, Face, Faces
 from app.recognition.duplicates import described
 from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
@@ -60,13 +60,17 @@ class EnrolledFace:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """What became of each photo, whom else the faces look like, and which do not look like the identity's others."""
+    """What became of each photo, whom else the faces look like, and which do not look like the identity's others.
+
+    `is_truncated`: a photo showed more faces than are looked at.
+    """
 
     identity_id: str
     faces: list[EnrolledFace]
     rejected: list[RejectedPhoto]
     duplicates: list[Duplicate] = field(default_factory=list)
     mismatches: list[Mismatch] = field(default_factory=list)
+    is_truncated: bool = False
 
 
 _ENROLMENT = TypeAdapter(Enrolment)
@@ -140,7 +144,8 @@ class EnrolmentService:
         if found.duplicates and do.on_duplicate is Reaction.REJECT:
             return self._refused(target, found.duplicates, retry)
         faces = [each.described() for each in accepted]
-        enrolment = Enrolment(own_id, faces, rejected, found.duplicates, found.mismatches)
+        is_truncated = any(each.is_crowd for each in accepted)
+        enrolment = Enrolment(own_id, faces, rejected, found.duplicates, found.mismatches, is_truncated)
         if retry is not None:
             answer = _ENROLMENT.dump_python(enrolment, mode="json")
             retry = Retry(retry.idempotency_key, retry.request_sha256, answer)
@@ -152,11 +157,11 @@ class EnrolmentService:
     def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
-        faces = analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged)
+        faces = analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged, most=1)
         face = _chosen(faces, choice)
         quality = self._policy_of(collection).quality(face)
         _require(quality, collection.practice.enrol_quality)
-        return Accepted(str(uuid4()), face, quality, image_sha256)
+        return Accepted(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
 
     def screen(
         self,
@@ -269,13 +274,17 @@ class EnrolmentService:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A face on its way into the gallery; `photo` is the number of its photo in a request."""
+    """A face on its way into the gallery; `photo` is the number of its photo in a request.
+
+    `is_crowd`: the photo shows more faces than are looked at.
+    """
 
     face_id: str
     face: Face
     quality: Quality
     image_sha256: str
     photo: int = 0
+    is_crowd: bool = False
 
     def described(self) -> EnrolledFace:
         """Return what is answered."""
@@ -308,11 +317,11 @@ def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:
     )
 
 
-def _chosen(faces: Sequence[Face], choice: FaceChoice) -> Face:
+def _chosen(faces: Faces, choice: FaceChoice) -> Face:
     if not faces:
         raise NoFace("no face was found in the photo")
-    if len(faces) > 1 and choice is FaceChoice.ONLY:
-        raise SeveralFaces(f"the photo shows {len(faces)} faces; crop it or send face=largest")
+    if faces.detected > 1 and choice is FaceChoice.ONLY:
+        raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it or send face=largest")
     return faces[0]
 
 

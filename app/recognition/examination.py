@@ -26,6 +26,7 @@ class Examination:
     is_flip_averaged: bool
     model: str
     dimension: int
+    is_truncated: bool = False
 
 
 class ExaminationService:
@@ -48,4 +49,4 @@ class ExaminationService:
         typical_norm = calibration.typical_norm if calibration is not None else None
         faces = self._serving.analysis(network).analyse(photo, is_flip_averaged=is_flipped)
         examined = [ExaminedFace(face, judge(face.measures, face.norm, typical_norm)) for face in faces]
-        return Examination(examined, is_flipped, network.model, network.dimension)
+        return Examination(examined, is_flipped, network.model, network.dimension, faces.is_truncated)

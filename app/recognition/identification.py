@@ -55,6 +55,7 @@ class Identification:
     faces: list[IdentifiedFace]
     threshold: float
     model: str = ""
+    is_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class IdentificationService:
             IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
             for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
         ]
-        return Identification(identified, search.rule.threshold, target.model)
+        return Identification(identified, search.rule.threshold, target.model, faces.is_truncated)
 
     @again_if_switched
     def search(

@@ -130,5 +130,5 @@ class SubjectService:
         if not clear:
             raise NoFace("no face was found in the photo")
         if len(clear) > 1 or clear[0] is not faces[0]:
-            raise SeveralFaces(f"the photo shows {len(faces)} faces; crop it")
+            raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it")
         return FaceChoice.LARGEST

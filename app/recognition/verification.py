@@ -119,7 +119,8 @@ class VerificationService:
         )
 
     def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> Seen:
-        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
+        is_flipped = collection.practice.is_flip_averaged
+        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=is_flipped, most=1)
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")
         return Seen(faces[0], policy.quality(faces[0]))

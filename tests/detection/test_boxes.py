@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.detection.boxes import Mode, area_of, nms, overlaps
+from app.detection.boxes import MOST_BOXES, Mode, area_of, nms, overlaps
 from app.faces import Floats
 
 CORNERS = st.integers(0, 12)  # whole, so that areas are exact in float32
@@ -60,3 +60,10 @@ def test_no_boxes_leave_none():
 def test_a_box_inside_another_goes_only_by_the_smaller_area(mode: Mode, kept: list[int]):
     boxes = np.array([[2, 2, 5, 5], [0, 0, 10, 10]], np.float32)
     assert nms(boxes, np.array([0.8, 0.9], np.float32), 0.5, mode).tolist() == kept
+
+
+def test_only_the_best_of_very_many_boxes_are_compared():
+    count = MOST_BOXES + 500
+    apart = np.arange(count, dtype=np.float32)[:, None] * 10 + np.array([0, 0, 5, 5], np.float32)
+    scores = np.linspace(0.1, 1, count, dtype=np.float32)
+    assert nms(apart, scores, 0.4).tolist() == list(range(count - 1, 499, -1))

@@ -47,6 +47,17 @@ def test_order_and_count_are_the_finders(count: int):
     assert all(0 < size <= 8 for size in landmarker.batches)
 
 
+def test_landmarks_are_placed_on_the_most_prominent_faces_only():
+    faces = squares(19)
+    landmarker = FixedNetwork(found(IN_PLACE))
+    placed = Cascade(FakeDetector(*faces), landmarker, FakeDetector(), most=10).detect(BLACK)
+    assert boxes_of(placed) == boxes_of(faces)
+    assert landmarker.batches == [8, 2]
+    assert [number for number, (one, other) in enumerate(zip(placed, faces, strict=True)) if one is not other] == list(
+        range(9, 19)
+    )
+
+
 @pytest.mark.parametrize("count", [1, 8, 11])
 def test_landmarks_are_brought_back_to_each_face(count: int):
     # The landmarker sees the face in the middle of its crop, as large as FACE_SIDE says, with its own landmarks.

@@ -77,6 +77,7 @@ class EnrollAnswer(Value):
     rejected: tuple[RejectedPhoto, ...]
     duplicates: tuple[Duplicate, ...]
     mismatches: tuple[Mismatch, ...]
+    faces_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class IdentifyAnswer(Value):
     faces: tuple[IdentifiedFace, ...]
     threshold: float
     model: str
+    faces_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class DetectAnswer(Value):
     """Every face of the photo, the most prominent first."""
 
     faces: tuple[Face, ...]
+    faces_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ class EmbedAnswer(Value):
     model: str
     dimension: int
     flip: bool
+    faces_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.detection.prominence import most_prominent_first
 from app.faces import Detection
-from app.recognition.prominence import most_prominent_first
 
 HEIGHT, WIDTH = 100, 200
 NO_LANDMARKS = np.zeros((5, 2), np.float32)

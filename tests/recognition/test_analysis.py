@@ -1,0 +1,63 @@
+"""A crowd in one photo: the most prominent faces are looked at, some at a time, while somebody waits for the answer."""
+
+from concurrent.futures import CancelledError
+
+import pytest
+
+from app.alignment import CROP_SIDE
+from app.imaging.decode import Limits
+from app.inference.cancellation import cancellable
+from app.recognition.analysis import _FACES_AT_ONCE, Analysis
+from tests.recognition.fakes import BLUE, GREEN, RED, SIDE, SquareDetector, colour_analysis, photo, vector_of
+
+
+class CountingEmbedder:
+    """The colours' embedder; notes how many crops come at once and does something after each time."""
+
+    def __init__(self, after=lambda: None):
+        self._embedder = colour_analysis()._embedder
+        self._after = after
+        self.batches = []
+
+    def embed(self, crops, *, is_flip_averaged=False):
+        found = self._embedder.embed(crops, is_flip_averaged=is_flip_averaged)
+        self.batches.append(len(crops))
+        self._after()
+        return found
+
+
+def analysis_of(embedder, most_faces=100):
+    limits = Limits(pixels=SIDE * SIDE * 100)
+    return Analysis(SquareDetector(), embedder, limits=limits, detection_side=640, most_faces=most_faces)
+
+
+def test_the_most_prominent_faces_are_looked_at_and_the_others_counted():
+    faces = analysis_of(CountingEmbedder(), 2).analyse(photo(RED, GREEN, BLUE), is_flip_averaged=False)
+    assert (len(faces), faces.detected, faces.is_truncated) == (2, 3, True)
+    assert faces[0].vector == pytest.approx(vector_of(GREEN), abs=0.05)  # in the middle
+    all_of_them = analysis_of(CountingEmbedder(), 3).analyse(photo(RED, GREEN, BLUE), is_flip_averaged=False)
+    assert (len(all_of_them), all_of_them.detected, all_of_them.is_truncated) == (3, 3, False)
+
+
+def test_no_more_faces_are_embedded_than_are_needed():
+    embedder = CountingEmbedder()
+    faces = analysis_of(embedder).analyse(photo(RED, GREEN, BLUE), is_flip_averaged=False, most=1)
+    assert (len(faces), faces.detected, embedder.batches) == (1, 3, [1])
+
+
+def test_a_crowd_is_embedded_some_at_a_time():
+    embedder = CountingEmbedder()
+    faces = analysis_of(embedder).analyse(photo(*(2 * _FACES_AT_ONCE + 1) * [RED]), is_flip_averaged=False)
+    assert embedder.batches == [_FACES_AT_ONCE, _FACES_AT_ONCE, 1]
+    assert [face.detection.box[0] / CROP_SIDE for face in faces[1:]] == [
+        *range(_FACES_AT_ONCE),
+        *range(_FACES_AT_ONCE + 1, 2 * _FACES_AT_ONCE + 1),
+    ]
+
+
+def test_the_work_ends_between_two_runs_once_nobody_waits_for_it():
+    with cancellable() as cancellation:
+        embedder = CountingEmbedder(after=cancellation.cancel)
+        with pytest.raises(CancelledError):
+            analysis_of(embedder).analyse(photo(*50 * [RED]), is_flip_averaged=False)
+    assert embedder.batches == [_FACES_AT_ONCE]
