@@ -567,6 +567,12 @@ class ImportInvalid(ArcidError):
     code = "import_invalid"
 
 
+class EncodingUnknown(ImportInvalid):
+    """Names to import are in an encoding that cannot be told from others; the caller has to name it."""
+
+    code = "encoding_unknown"
+
+
 class ImportFolderForbidden(ArcidError):
     """A path on the server lies outside the folder that imports may read, or there is no such folder."""
 

@@ -30,6 +30,7 @@ from pydantic import (
 from app.api.encoded import bytes_of
 from app.errors import PhotoRefused
 from app.identities.values import Consent, Reaction, Terms
+from app.jobs.encodings import Encoding
 from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
 from app.recognition.enrolment import FaceChoice
 from app.remote.urls import LONGEST
@@ -470,6 +471,9 @@ class JobRequest(_Schema):
         FaceChoice.ONLY
     )
     flat: Annotated[bool, Field(description="Photos are person.jpg instead of person/photo.jpg.")] = False
+    encoding: Annotated[
+        Encoding | None, Field(description="Of the list or the names in the ZIP, where they are not marked as Unicode.")
+    ] = None
     new_face_ids: Annotated[
         bool, Field(description="Give an archive's faces new ids, for a copy within one database.")
     ] = False
@@ -486,7 +490,8 @@ class JobRequest(_Schema):
     def options(self) -> dict[str, str | bool | None]:
         """Return what the kind of import needs to know."""
         if self.kind == "import":
-            return {"face": self.face.value, "flat": self.flat}
+            encoding = {} if self.encoding is None else {"encoding": self.encoding.value}
+            return {"face": self.face.value, "flat": self.flat, **encoding}
         return {"new_face_ids": self.new_face_ids} if self.kind == "import_archive" else {"model": self.model}
 
 

@@ -21,6 +21,7 @@ from app.errors import JobCancelled
 from app.factory.importing import open_bulk
 from app.factory.jobs import photo_import
 from app.factory.services import DEFAULT_COLLECTION
+from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
 from app.recognition.enrolment import FaceChoice
 
@@ -80,6 +81,9 @@ def import_photos(
         FaceChoice, typer.Option(help="Refuse photos with several faces, or take the main one.")
     ] = FaceChoice.ONLY,
     flat: Annotated[bool, typer.Option("--flat", help="Photos are person.jpg instead of person/photo.jpg.")] = False,
+    encoding: Annotated[
+        Encoding | None, typer.Option(help="Of a list, or of names in a ZIP, that are not marked as Unicode.")
+    ] = None,
     errors: Annotated[Path | None, typer.Option(help="Write every refused file here, as CSV.")] = None,
 ) -> None:
     """Enrol photos of many people. Run again, it skips what is enrolled: after Ctrl-C, a crash, or with new photos.
@@ -90,7 +94,7 @@ def import_photos(
     settings = read_settings()
     prepare_database(settings)
     result: Mapping[str, int] | None = None
-    with open_source(source, is_flat=flat) as opened, open_bulk(settings, collection, face) as bulk:
+    with open_source(source, is_flat=flat, encoding=encoding) as opened, open_bulk(settings, collection, face) as bulk:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Bars(*columns, console=Console(stderr=True)) as bars:
             shown = Shown(bars)

@@ -13,6 +13,7 @@ from app.factory.portable import open_archive_import, open_embeddings_import, op
 from app.identities.values import Person
 from app.inference.packs import Packs
 from app.jobs.embeddings import EmbeddingsImported
+from app.jobs.encodings import Encoding
 from app.jobs.importing import Imported
 from app.jobs.leases import Leases
 from app.jobs.opening import open_source
@@ -75,7 +76,9 @@ def import_work(settings: Settings, database: Database, enrolment: EnrolmentServ
     def work(parameters: Parameters, progress: Progress) -> Result:
         bulk = BulkEnrolment(enrolment, gallery, parameters["collection"], FaceChoice(parameters["face"]))
         inside = None if parameters.get("upload") else settings.jobs.import_dir
-        with open_source(sent(parameters), is_flat=parameters["flat"], inside=inside) as source:
+        encoding = Encoding(parameters["encoding"]) if parameters.get("encoding") else None
+        path, is_flat = sent(parameters), parameters["flat"]
+        with open_source(path, is_flat=is_flat, inside=inside, encoding=encoding) as source:
             return photo_import(settings, bulk, is_polite=True).run(source, progress)
 
     return work

@@ -1,36 +1,56 @@
-"""Lists of photos: CSV with a header, `identity_id,photo[,name][,metadata]`."""
+"""Lists of photos: tables with a header, `identity_id,photo[,name][,metadata]`, as people and Excel write them."""
 
 import csv
 import io
 import json
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
+from unicodedata import normalize
 
 from app.errors import ImportInvalid
+from app.jobs.encodings import Encoding, decode
 from app.jobs.sources import Item, flaw_of, printable, read_file
 from app.names import LONGEST_NAME, nfc, nfc_json
 
 COLUMNS = ("identity_id", "photo", "name", "metadata")
-_NEEDED = {"identity_id", "photo"}
-LONGEST_LIST = 256_000_000
+_NEEDED = ("identity_id", "photo")
+LONGEST_LIST = 128_000_000
+MOST_LINES = 500_000
+"""They are held in memory."""
 _LONGEST_METADATA = 16_384
+_DELIMITERS = ",;\t|"
+_LONGEST_HEADER = 65_536
+_SEPARATOR = re.compile(r'\A"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's own line before the header
 
 
-def listed(data: bytes) -> list[Item]:
-    """Return the items of a list (UTF-8); a line that cannot be used has a flaw. Raises ImportInvalid."""
+def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
+    """Return the items of a list; a line that cannot be used has a flaw. Raises ImportInvalid, EncodingUnknown.
+
+    Cells are separated by commas, semicolons, tabs or bars, whichever gives the header its columns.
+    """
+    text = decode(data, encoding, "the CSV")
+    begin = _SEPARATOR.match(text)
+    text = text[begin.end() :] if begin else text
+    delimiter, columns, width = _header(text[:_LONGEST_HEADER], (begin[1] if begin else "") + _DELIMITERS)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    lines_before, items = 1 if begin else 0, list[Item]()
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImportInvalid("the CSV is not UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if not _NEEDED <= set(header) <= set(COLUMNS) or len(set(header)) < len(header):
-            columns = ",".join(COLUMNS)
-            raise ImportInvalid(f"the CSV's first line has to name its columns: {columns}; the last two may lack")
-        return [_item(header, row, reader.line_num) for row in reader if row]
+        next(reader, None)
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            if len(items) == MOST_LINES:
+                raise ImportInvalid(f"the CSV has more than {MOST_LINES:,} lines; send parts")
+            items.append(_item(columns, width, cells, reader.line_num + lines_before))
     except csv.Error as error:
-        raise ImportInvalid(f"line {reader.line_num} of the CSV cannot be read: {error}") from error
+        line = reader.line_num + lines_before
+        raise ImportInvalid(
+            f"line {line} of the CSV cannot be read ({error}): put a cell that has the separator, a line's end or a "
+            "double quote in double quotes, and write a double quote in it twice"
+        ) from error
+    return items
 
 
 class ListedFolder:
@@ -39,10 +59,10 @@ class ListedFolder:
     Symbolic links may, unless `inside` says from what they may not.
     """
 
-    def __init__(self, path: Path, *, inside: Path | None = None) -> None:
+    def __init__(self, path: Path, *, inside: Path | None = None, encoding: Encoding | None = None) -> None:
         self._root = path.parent
         self._inside = inside
-        self.items: list[Item] = listed(read_file(path, LONGEST_LIST, inside=inside))
+        self.items: list[Item] = listed(read_file(path, LONGEST_LIST, inside=inside), encoding)
 
     def __enter__(self) -> Self:
         return self
@@ -52,36 +72,65 @@ class ListedFolder:
 
     def read(self, item: Item, most_bytes: int) -> bytes:
         """See Source."""
-        return read_file(self._root / item.where, most_bytes, inside=self._inside)
+        return read_file(self._path(item.where), most_bytes, inside=self._inside)
+
+    def _path(self, where: str) -> Path:
+        """Return the path as it is written, or in the form in which macOS or others have written the file's name."""
+        spellings = (where, normalize("NFC", where), normalize("NFD", where))
+        return next((path for each in spellings if (path := self._root / each).exists()), self._root / where)
 
 
-def _item(header: list[str], row: list[str], line: int) -> Item:
+def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:
+    """Return the delimiter, the number of each known column and how many there are; raises ImportInvalid."""
+    most: list[str] = []
+    for delimiter in dict.fromkeys(delimiters):
+        try:
+            cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+        except csv.Error as error:
+            raise ImportInvalid(f"line 1 of the CSV cannot be read ({error})") from error
+        names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
+        if set(_NEEDED) <= set(names):
+            twice = next((name for name in COLUMNS if names.count(name) > 1), None)
+            if twice is not None:
+                raise ImportInvalid(f"line 1 of the CSV names the column {twice} twice: remove one of them")
+            return delimiter, {name: number for number, name in enumerate(names) if name in COLUMNS}, len(names)
+        most = max(most, names, key=lambda each: (len(set(_NEEDED) & set(each)), len(each)))
+    missing, there = next(name for name in _NEEDED if name not in most), ", ".join(map(repr, most))[:200]
+    raise ImportInvalid(
+        f"line 1 of the CSV has no column {missing} (it has {there or 'none'}): it has to name its columns, "
+        f"{','.join(COLUMNS)}; the last two may lack, others are ignored"
+    )
+
+
+def _item(columns: dict[str, int], width: int, cells: list[str], line: int) -> Item:
     label = f"line {line}"
-    if len(row) != len(header):
-        return Item(label, "", "", flaw=f"the line has {len(row)} columns, the header {len(header)}")
-    said = dict(zip(header, row, strict=True))
-    identity_id, where, name = nfc(said["identity_id"]), said["photo"], nfc(said.get("name") or "") or None
-    metadata, flaw = _metadata(said.get("metadata") or "")
+    said = {name: cells[number] if number < len(cells) else "" for name, number in columns.items()}
+    identity_id, where = nfc(said["identity_id"]), said["photo"].replace("\\", "/")
+    name = nfc(said.get("name", "")) or None
+    metadata, flaw = _metadata(said.get("metadata", ""))
     path = PurePosixPath(where)
-    if not where or path.is_absolute() or ".." in path.parts or "\\" in where or "\0" in where:
-        flaw = "the photo has to be a path from the list's own folder, with /"
-    if name is not None and (len(name) > LONGEST_NAME or not name.isprintable()):
-        flaw = f"the name has to have at most {LONGEST_NAME} characters, none of them a control character"
-    flaw = flaw or flaw_of(identity_id)
+    if any(cells[width:]):
+        flaw = f"the line has {len(cells)} cells, the header {width}: put text that has the separator in double quotes"
+    elif flaw_of_id := flaw_of(identity_id):
+        flaw = f"column identity_id: {flaw_of_id}"
+    elif not where or path.is_absolute() or ".." in path.parts or "\0" in where or where[1:2] == ":":
+        flaw = "column photo: it has to be a path from the list's own folder"
+    elif name is not None and (len(name) > LONGEST_NAME or not name.isprintable()):
+        flaw = f"column name: it has to have at most {LONGEST_NAME} characters, none of them a control character"
     return Item(f"{label}: {printable(where)}", identity_id, str(path), name, metadata, flaw)
 
 
 def _metadata(text: str) -> tuple[dict[str, Any] | None, str | None]:
     """Return metadata and, if they are none, why."""
-    if not text.strip():
+    if not text:
         return None, None
     try:
         parsed = nfc_json(json.loads(text))
         json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        return None, "the metadata is no JSON object"
+        return None, "column metadata: it is no JSON object"
     if not isinstance(parsed, dict):
-        return None, "the metadata is no JSON object"
+        return None, "column metadata: it is no JSON object"
     if len(json.dumps(parsed)) > _LONGEST_METADATA:
-        return None, f"the metadata has more than {_LONGEST_METADATA} characters as JSON"
+        return None, f"column metadata: it has more than {_LONGEST_METADATA} characters as JSON"
     return parsed, None

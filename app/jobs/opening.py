@@ -4,19 +4,26 @@ import zipfile
 from pathlib import Path
 
 from app.errors import ImportInvalid
+from app.jobs.encodings import Encoding
 from app.jobs.listed import ListedFolder
 from app.jobs.sources import Folder, Source
 from app.jobs.zipped import Zip
 
 
-def open_source(path: Path, *, is_flat: bool = False, inside: Path | None = None) -> Source:
-    """Open a folder, a CSV or a ZIP file; nothing may lead out of `inside`. Raises ImportInvalid."""
+def open_source(
+    path: Path, *, is_flat: bool = False, inside: Path | None = None, encoding: Encoding | None = None
+) -> Source:
+    """Open a folder, a CSV or a ZIP file; nothing may lead out of `inside`.
+
+    `encoding` is that of a list, or of names in a ZIP, that are not marked as Unicode. Raises ImportInvalid,
+    EncodingUnknown.
+    """
     if path.is_dir():
         return Folder(path, is_flat=is_flat, inside=inside)
     if not path.is_file():
         raise ImportInvalid("there is no such file or folder")
     if path.suffix.lower() == ".csv":
-        return ListedFolder(path, inside=inside)
+        return ListedFolder(path, inside=inside, encoding=encoding)
     if zipfile.is_zipfile(path):
-        return Zip(path, is_flat=is_flat)
+        return Zip(path, is_flat=is_flat, encoding=encoding)
     raise ImportInvalid("what is imported is a folder, a ZIP file or a CSV file")

@@ -16,6 +16,7 @@ from app.errors import (
 )
 from app.identities.records import Page
 from app.jobs.archive_reader import open_archive
+from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
@@ -55,7 +56,7 @@ class JobService:
         job_id = str(uuid4())
         path = self._uploads.keep(job_id, data)
         try:
-            _look(kind, path, data, is_flat=bool(options.get("flat")))
+            _look(kind, path, data, options)
             return self._create(job_id, kind, collection, {**options, "upload": job_id})
         except BaseException:
             self._uploads.drop(job_id)
@@ -170,7 +171,7 @@ def importable(import_dir: Path | None, path: str) -> Path:
     return found
 
 
-def _look(kind: Kind, path: Path, data: bytes, *, is_flat: bool) -> None:
+def _look(kind: Kind, path: Path, data: bytes, options: Mapping[str, Any]) -> None:
     """Say at once whatever is wrong with an upload as a whole."""
     if kind is Kind.IMPORT_ARCHIVE:
         with open_archive(path):
@@ -178,5 +179,6 @@ def _look(kind: Kind, path: Path, data: bytes, *, is_flat: bool) -> None:
     if kind is Kind.IMPORT:
         if not data.startswith(b"PK"):
             raise ImportInvalid("the file is no ZIP; a list alone has no photos: send a ZIP that holds both")
-        with open_source(path, is_flat=is_flat):
+        encoding = options.get("encoding")
+        with open_source(path, is_flat=options["flat"], encoding=None if encoding is None else Encoding(encoding)):
             return

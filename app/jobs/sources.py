@@ -1,6 +1,7 @@
 """Where photos to import come from: items in an order that is the same each time, and the bytes of each."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,20 @@ from typing import Any, Protocol, Self
 from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
 from app.names import id_flaw, nfc
 
-_SKIPPED = {"__MACOSX", "Thumbs.db", "desktop.ini"}
+_SKIPPED = {
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "icon\r",
+    "@eadir",
+    "@recycle",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+}
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,8 @@ def item_of(where: str, *, is_flat: bool) -> Item:
     else:
         identity_id = nfc(parts[0])
         flaw = None if len(parts) == 2 else "it does not lie in a person's folder: person/photo.jpg"
+    if _DRIVE.fullmatch(parts[0]):
+        flaw = "its path is absolute"
     return Item(printable(where), identity_id, where, flaw=flaw or flaw_of(identity_id))
 
 
@@ -95,8 +111,8 @@ def flaw_of(identity_id: str) -> str | None:
 
 
 def is_skipped(name: str) -> bool:
-    """Say whether a file or folder is none of the user's: hidden, or left there by a desktop."""
-    return name.startswith(".") or name in _SKIPPED
+    """Say whether a file or folder is hidden, or written by a desktop or a file server for itself."""
+    return name.startswith(".") or name.lower() in _SKIPPED
 
 
 def printable(text: str) -> str:

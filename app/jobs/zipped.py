@@ -2,19 +2,25 @@
 
 import lzma
 import os
+import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
 from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
+from app.jobs.encodings import Encoding, decode
 from app.jobs.listed import LONGEST_LIST, listed
 from app.jobs.sources import Item, bounded, is_skipped, item_of
+from app.names import nfc
 
 MOST_DIRECTORY_BYTES = 32_000_000
-"""Of the list of contents, which is held in memory: some 300,000 photos."""
+"""Of the list of contents, which is held in memory."""
+MOST_ENTRIES = 300_000
 MOST_UNPACKED_TIMES, MOST_UNPACKED_MORE = 100, 100_000_000
 """A file whose contents are said to be larger than that many times its own size, and more, is a bomb."""
 
@@ -25,6 +31,11 @@ _ELSEWHERE = 0xFFFFFFFF  # said in ZIP64's record
 _LONGEST_COMMENT = 65_535
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1
+_MARKED_UTF8 = 0x800
+_UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # Info-ZIP's: a version, the CRC-32 of the name that it stands for
+_LOCAL_HEADER_BYTES = 30
+_ENTRY = b"PK\x01\x02"
+_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, RuntimeError, struct.error)
 _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
 
@@ -35,15 +46,17 @@ class Zip:
     A folder that holds everything else is looked into. Raises ImportInvalid.
     """
 
-    def __init__(self, path: Path, *, is_flat: bool = False) -> None:
+    def __init__(self, path: Path, *, is_flat: bool = False, encoding: Encoding | None = None) -> None:
         try:
             _require_small_directory(path)
             self._file = zipfile.ZipFile(path)
+        except UnicodeDecodeError as error:
+            raise ImportInvalid("a name in the ZIP is marked as UTF-8 and is not; make the ZIP again") from error
         except _DAMAGED as error:
             raise ImportInvalid("the file is no ZIP, or a damaged one") from error
         try:
-            self._infos = _contents(self._file, path.stat().st_size)
-            self.items: list[Item] = self._items(is_flat=is_flat)
+            self._infos = _contents(self._file, path.stat().st_size, encoding)
+            self.items: list[Item] = self._items(is_flat=is_flat, encoding=encoding)
         except BaseException:
             self._file.close()
             raise
@@ -59,6 +72,8 @@ class Zip:
         info = self._infos.get(item.where)
         if info is None:
             raise ItemInvalid("there is no such file in the ZIP")
+        if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
+            raise ItemInvalid("it is a link or a device, not a file")
         if info.flag_bits & _ENCRYPTED:
             raise ItemInvalid("it is encrypted")
         if info.compress_type not in _METHODS:
@@ -71,40 +86,90 @@ class Zip:
         except _DAMAGED_DATA as error:
             raise ItemInvalid("it is damaged in the ZIP") from error
 
-    def _items(self, *, is_flat: bool) -> list[Item]:
-        top = _common_folder(list(self._infos))
+    def _items(self, *, is_flat: bool, encoding: Encoding | None) -> list[Item]:
+        top = _common_folder(list(self._infos), is_flat=is_flat)
         names = {name.removeprefix(top): name for name in self._infos}
         lists = [name for name in names if name.lower().endswith(".csv") and "/" not in name]
         if len(lists) > 1:
             raise ImportInvalid("the ZIP has several CSV files at its top; which one counts cannot be known")
         if lists:
             data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)
-            return [replace(each, where=names.get(each.where, each.where)) for each in listed(data)]
+            return [replace(each, where=names.get(nfc(each.where), each.where)) for each in listed(data, encoding)]
         # By person first: "a/1", "a/2", "a-b/1", and not "a-b/1" between those of "a".
         ordered = sorted(names, key=lambda name: name.split("/"))
         return [replace(item_of(name, is_flat=is_flat), where=names[name]) for name in ordered]
 
 
-def _contents(file: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    infos = [each for each in file.infolist() if not each.is_dir() and not _is_skipped(each.filename)]
+def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> dict[str, zipfile.ZipInfo]:
+    """Return the files by their names in NFC, with slashes; raises ImportInvalid, EncodingUnknown."""
+    infos = [each for each in file.infolist() if not _is_skipped(each.orig_filename.replace("\\", "/"))]
     if sum(each.file_size for each in infos) > MOST_UNPACKED_TIMES * size + MOST_UNPACKED_MORE:
         raise ImportInvalid("the ZIP unpacks to far more than photos could")
-    found = {each.filename: each for each in infos}
-    if len(found) < len(infos):
+    _require_apart(infos)
+    names = [nfc(each.replace("\\", "/").removeprefix("./")) for each in _names(infos, encoding)]
+    files = [(name, info) for name, info in zip(names, infos, strict=True) if not name.endswith("/")]
+    found = dict(files)
+    if len(found) < len(files):
         raise ImportInvalid("the ZIP has several files of one name")
     return found
+
+
+def _names(infos: Sequence[zipfile.ZipInfo], encoding: Encoding | None) -> list[str]:
+    """Return the names; those that nothing marks as Unicode are in the encoding, or all of them surely in UTF-8."""
+    names, unmarked = list[str](), list[tuple[int, bytes]]()
+    for at, info in enumerate(infos):
+        raw = info.orig_filename.encode("utf-8" if info.flag_bits & _MARKED_UTF8 else "cp437")
+        unicode = info.orig_filename if info.flag_bits & _MARKED_UTF8 or raw.isascii() else _unicode_path(info, raw)
+        if unicode is None:
+            unmarked.append((at, raw))
+        names.append(unicode or "")
+    if encoding is None and unmarked:
+        decode(b"\n".join(raw for _, raw in unmarked), None, "the list of names in the ZIP")
+    for at, raw in unmarked:
+        names[at] = decode(raw, encoding or Encoding.UTF_8, "a name in the ZIP")
+    return names
+
+
+def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str | None:
+    """Return the name that Info-ZIP's extra field gives for the raw one, if there is such a field."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        data, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == _UNICODE_PATH and len(data) > _UNICODE_PATH_HEAD:
+            version, crc = struct.unpack_from("<BL", data)
+            if version == 1 and crc == zlib.crc32(raw):
+                try:
+                    return data[_UNICODE_PATH_HEAD:].decode("utf-8")
+                except UnicodeDecodeError:
+                    return None
+    return None
+
+
+def _require_apart(infos: Sequence[zipfile.ZipInfo]) -> None:
+    """Raise ImportInvalid for files that share their bytes: so a small ZIP could hold any number of large ones."""
+    spans = sorted((each.header_offset, each.compress_size) for each in infos)
+    if any(at + _LOCAL_HEADER_BYTES + size > after for (at, size), (after, _) in pairwise(spans)):
+        raise ImportInvalid("files in the ZIP overlap")
 
 
 def _is_skipped(name: str) -> bool:
     return any(is_skipped(part) for part in name.split("/") if part not in {".", ".."})
 
 
-def _common_folder(names: list[str]) -> str:
-    """Return the one folder, with its slash, that has all files at least two levels below, or in it beside a CSV."""
+def _common_folder(names: list[str], *, is_flat: bool) -> str:
+    """Return the one folder around everything, with its slash, or nothing.
+
+    It is a person's own where photos lie in it (unless `is_flat`), with or without folders beside them.
+    """
     tops = {name.partition("/")[0] for name in names}
     rest = [name.partition("/")[2] for name in names]
-    is_wrapped = any("/" in each for each in rest) or any(each.lower().endswith(".csv") for each in rest)
-    return f"{tops.pop()}/" if len(tops) == 1 and is_wrapped else ""
+    if len(tops) != 1 or "" in tops | set(rest):
+        return ""
+    has_list = any(each.lower().endswith(".csv") for each in rest if "/" not in each)
+    has_photos = any(each.lower().endswith(_PHOTOS) for each in rest if "/" not in each)
+    is_wrapped = has_list or is_flat or (any("/" in each for each in rest) and not has_photos)
+    return f"{tops.pop()}/" if is_wrapped else ""
 
 
 def _require_small_directory(path: Path) -> None:
@@ -123,7 +188,10 @@ def _require_small_directory(path: Path) -> None:
             file.seek(min(struct.unpack_from("<Q", locator, 8)[0], size))
             there = file.read(_END64_BYTES)
             claimed += [struct.unpack_from("<Q", each, 40)[0] for each in (before, there) if each.startswith(_END64)]
-    if len(claimed) > 1 and claimed[0] == _ELSEWHERE:
-        claimed = claimed[1:]
-    if max(claimed) > MOST_DIRECTORY_BYTES:
-        raise ImportInvalid(f"the ZIP's list of contents has more than {MOST_DIRECTORY_BYTES:,} bytes; send parts")
+        if len(claimed) > 1 and claimed[0] == _ELSEWHERE:
+            claimed = claimed[1:]
+        if max(claimed) > MOST_DIRECTORY_BYTES:
+            raise ImportInvalid(f"the ZIP's list of contents has more than {MOST_DIRECTORY_BYTES:,} bytes; send parts")
+        file.seek(max(size - len(tail) - max(claimed), 0))
+        if file.read().count(_ENTRY) > MOST_ENTRIES:
+            raise ImportInvalid(f"the ZIP has more than {MOST_ENTRIES:,} files; send parts")

@@ -24,6 +24,8 @@ from tests.api.fakes import HOST, answer, request
 from tests.api.test_errors import expect
 from tests.api.test_permissions import bearer
 from tests.jobs.conftest import eventually
+from tests.jobs.test_sources import raw_archive
+from tests.test_names import COMPOSED, DECOMPOSED
 
 
 def zipped(files):
@@ -98,6 +100,18 @@ def test_a_folder_of_the_server(client, root, faces_of, tmp_path):
         assert answer.status_code in {403, 422}, path
         if "\0" not in path:
             expect(answer, 403, "import_folder_forbidden")
+
+
+def test_names_in_an_encoding_that_cannot_be_known_are_asked_about(client, faces_of, tmp_path):
+    photo = faces_of[3]
+    data = raw_archive(tmp_path / "in.zip", {f"{COMPOSED}/1.jpg".encode("cp437"): photo}).read_bytes()
+    expect(client.post("/jobs", data={"kind": "import"}, files={"file": data}), 422, "encoding_unknown")
+    fields = {"kind": "import", "encoding": "cp437"}
+    made = client.post("/jobs", data=fields, files={"file": data}).json()
+    assert made["parameters"]["encoding"] == "cp437"
+    assert ended(client, made["job_id"])["result"]["enrolled"] == 1
+    assert client.get(f"/collections/default/identities/{DECOMPOSED}").json()["faces"] == 1
+    expect(client.post("/jobs", data={**fields, "encoding": "rot13"}, files={"file": data}), 422, "request_invalid")
 
 
 def test_what_is_refused_at_once(client):

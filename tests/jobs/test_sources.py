@@ -4,11 +4,14 @@ import io
 import os
 import struct
 import zipfile
+import zlib
 
 import pytest
 
-from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
+from app.errors import EncodingUnknown, ImportInvalid, ItemInvalid, TooManyBytes
+from app.jobs import listed as listing
 from app.jobs import zipped
+from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
 
 
@@ -122,8 +125,9 @@ def test_a_list_with_names_and_metadata(tmp_path):
         "\r\n"
         "2.jpg,bob,,\r\n"
         "3.jpg,eve,,[1]\r\n"
-        "4.jpg,eve\r\n"
+        '"4.jpg\n",eve,a\0b\r\n'
         "5.jpg,,,\r\n"
+        "7.jpg,eve,x,,y\r\n"
         "6.jpg,eve,,NaN\r\n"
     )
     folder(tmp_path, {"list.csv": text.encode(), "1.jpg": b"1"})
@@ -135,7 +139,7 @@ def test_a_list_with_names_and_metadata(tmp_path):
         with pytest.raises(ItemInvalid, match="No such file"):
             source.read(bob, 9)
         assert all(each.flaw for each in flawed)
-        assert len(flawed) == 4
+        assert len(flawed) == 5
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ def test_a_list_with_names_and_metadata(tmp_path):
     [
         b"",
         b"ada,1.jpg\n",
-        b"identity_id,photo,x\n",
+        b"identity_id,name,x\n",
         b"photo,photo,identity_id\n",
         b"\xff\xfe",
         b'identity_id,photo\n"a',
@@ -245,3 +249,168 @@ def test_what_is_none_of_these(tmp_path):
     assert read(archive(tmp_path / "in.zip", {"ada/in.zip": inner.getvalue()})) == {
         "ada/in.zip": ("ada", inner.getvalue())
     }
+
+
+# Names and lists as other systems write them
+
+ZOE, DECOMPOSED, ZHANG = "Zo\u00eb", "Zoe\u0308", "\u5f20\u4f1f"
+
+
+class RawName(zipfile.ZipInfo):
+    """A file whose name is written as the bytes that it is, without the mark of UTF-8."""
+
+    raw = b""
+
+    def _encodeFilenameFlags(self):  # noqa: N802 - the standard library's
+        return self.raw, 0
+
+
+def raw_archive(path, files, *, extra=b""):
+    with zipfile.ZipFile(path, "w") as file:
+        for number, (name, data) in enumerate(files.items()):
+            info = RawName(f"{number}")
+            info.raw, info.extra = name, extra
+            file.writestr(info, data)
+    return path
+
+
+def people(path, **options):
+    with open_source(path, **options) as source:
+        return sorted({item.identity_id for item in source.items if item.flaw is None})
+
+
+def test_names_in_utf8_without_the_mark(tmp_path):
+    """As macOS writes them: composed or not, they are the people who are typed."""
+    files = {f"{ZOE}/1.png".encode(): b"1", f"{ZHANG}/1.png".encode(): b"2", f"{DECOMPOSED}/2.png".encode(): b"3"}
+    assert people(raw_archive(tmp_path / "in.zip", files)) == [ZOE, ZHANG]
+    assert people(raw_archive(tmp_path / "one.zip", {f"{DECOMPOSED}/2.png".encode(): b"3"})) == [ZOE]
+    folder(tmp_path / "in", {f"{ZOE}/1.png": b"1", f"{DECOMPOSED}/2.png": b"2"})
+    assert people(tmp_path / "in") == [ZOE]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        (ZOE, "cp437"),
+        (ZOE, "cp1252"),
+        ("\u6a21", "gbk"),
+        ("\u5c71\u7530", "cp932"),
+        ("\u0418\u0432\u0430\u043d", "cp866"),
+    ],
+)
+def test_an_encoding_that_cannot_be_known_is_asked_about(tmp_path, text, encoding):
+    path = raw_archive(tmp_path / "in.zip", {f"{text}/1.png".encode(encoding): b"1", b"__MACOSX/\xff": b"x"})
+    with pytest.raises(EncodingUnknown, match="encoding="):
+        open_source(path)
+    assert people(path, encoding=Encoding(encoding)) == [text]
+    table = f"identity_id,photo\n{text},1.png\n".encode(encoding)
+    (tmp_path / "list.csv").write_bytes(table)
+    with pytest.raises(EncodingUnknown, match="line 2, column 1"):
+        open_source(tmp_path / "list.csv")
+    assert people(tmp_path / "list.csv", encoding=Encoding(encoding)) == [text]
+    with pytest.raises(ImportInvalid, match="is not utf-16-le"):
+        open_source(
+            raw_archive(tmp_path / "odd.zip", {b"\xff/1.jpg": b"1", b"\xfe\xd8": b""}), encoding=Encoding.UTF_16_LE
+        )
+
+
+def test_the_unicode_path_that_info_zip_adds(tmp_path):
+    raw = f"{ZOE}/1.png".encode("cp437")
+    right, wrong = (struct.pack("<BL", 1, zlib.crc32(of)) + f"{ZOE}/1.png".encode() for of in (raw, b"other"))
+    for data, is_taken in ((right, True), (wrong, False)):
+        field = struct.pack("<HH", 0x7075, len(data)) + data
+        path = raw_archive(tmp_path / "in.zip", {raw: b"1"}, extra=field)
+        if is_taken:
+            assert people(path) == [ZOE]
+        else:
+            with pytest.raises(EncodingUnknown):
+                open_source(path)
+
+
+def test_folders_as_windows_and_file_servers_pack_them(tmp_path):
+    windows = {b"Ann\\1.png": b"1", b"Bob\\1.png": b"2", b"Bob\\Thumbs.db": b"x"}
+    assert people(raw_archive(tmp_path / "in.zip", windows)) == ["Ann", "Bob"]
+    files = {
+        "Ann/1.png": b"1",
+        "Ann/@eaDir/1.png/THUMB_M.jpg": b"x",
+        "Ann/old/2.png": b"x",
+        "Ann/a.txt": b"x",
+    }
+    assert people(archive(tmp_path / "in.zip", files)) == ["Ann"]
+    assert people(archive(tmp_path / "in.zip", {"photos/Ann/1.png": b"1", "photos/readme.txt": b"x"})) == ["Ann"]
+    assert people(archive(tmp_path / "in.zip", {"photos/Ann.png": b"1", "photos/Bob.png": b"1"}), is_flat=True) == [
+        "Ann",
+        "Bob",
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "identity_id;photo;name\r\nann;p/1.png;Zo\u00eb\r\n".encode("utf-8-sig"),
+        "identity_id\tphoto\tname\r\nann\tp/1.png\tZo\u00eb\r\n".encode("utf-16"),
+        "identity_id, photo, name\nann, p/1.png, Zo\u00eb\n".encode(),
+        'sep=;\r\n"Identity ID";PHOTO;Name;Department;\r\nann;p\\1.png;Zo\u00eb;Sales;\r\n;;;;\r\n'.encode(),
+        "photo,identity-id,name\rp/1.png,ann,Zo\u00eb\r".encode(),
+        'Identity_Id|Photo|Name\nann|"p/1.png"|Zoe\u0308'.encode(),
+    ],
+    ids=["semicolons", "tabs in UTF-16", "spaces", "Excel", "CR", "bars"],
+)
+def test_lists_as_excel_and_hands_write_them(tmp_path, data):
+    with open_source(archive(tmp_path / "in.zip", {"list.csv": data, "p/1.png": b"1"})) as source:
+        (item,) = source.items
+        assert (item.identity_id, item.name, item.flaw) == ("ann", ZOE, None)
+        assert source.read(item, 9) == b"1"
+
+
+def test_what_is_wrong_with_a_list_is_named(tmp_path):
+    for data, words in [
+        (b"id;photo\nann;1.png\n", "line 1 of the CSV has no column identity_id"),
+        (b"identity_id,photo,PHOTO\nann,1.png,2.png\n", "column photo twice"),
+        (b'identity_id,photo\nann,1.png\nbob,"2"x\n', "line 3 of the CSV"),
+    ]:
+        (tmp_path / "list.csv").write_bytes(data)
+        with pytest.raises(ImportInvalid, match=words):
+            open_source(tmp_path / "list.csv")
+    (tmp_path / "list.csv").write_bytes(b"identity_id,photo\nann,1.png,Lovelace\n..,2.png\nbob,/3.png\n")
+    with open_source(tmp_path / "list.csv") as source:
+        first, second, third = (item.flaw or "" for item in source.items)
+    assert "double quotes" in first
+    assert second.startswith("column identity_id")
+    assert third.startswith("column photo")
+
+
+def test_a_list_finds_files_in_either_spelling(tmp_path):
+    for written, stored in ((ZOE, DECOMPOSED), (DECOMPOSED, ZOE)):
+        files = {f"{stored}.png": b"1", "list.csv": f"identity_id,photo\na,{written}.png\n".encode()}
+        for path in (folder(tmp_path / stored, files) / "list.csv", archive(tmp_path / "in.zip", files)):
+            assert [each[1] for each in read(path).values()] == [b"1"]
+
+
+# Attacks
+
+
+def test_links_devices_and_overlaps_in_a_zip(tmp_path):
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, mode in (("ada/link.jpg", 0o120777), ("ada/pipe.jpg", 0o010644), ("CON/1.jpg", 0o100644)):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            file.writestr(info, b"/etc/passwd")
+    assert list(read(path).values()) == [("CON", b"/etc/passwd"), "item_invalid", "item_invalid"]
+    whole = bytearray(archive(path, {"ada/1.jpg": b"1" * 500, "ada/2.jpg": b"2"}).read_bytes())
+    second = whole.rindex(b"PK\x01\x02")
+    struct.pack_into("<L", whole, second + 42, 0)  # it begins where the first does
+    path.write_bytes(whole)
+    with pytest.raises(ImportInvalid, match="overlap"):
+        open_source(path)
+
+
+def test_more_files_than_are_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(zipped, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(listing, "MOST_LINES", 3)
+    with pytest.raises(ImportInvalid, match="more than 3 files"):
+        open_source(archive(tmp_path / "in.zip", dict.fromkeys(("a/1", "a/2", "a/3", "a/4"), b"")))
+    (tmp_path / "list.csv").write_bytes(b"identity_id,photo\n" + b"a,1\n" * 4)
+    with pytest.raises(ImportInvalid, match="more than 3 lines"):
+        open_source(tmp_path / "list.csv")

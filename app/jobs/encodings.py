@@ -1,0 +1,118 @@
+"""Encodings of texts that others wrote: names in a ZIP and lists. What is sure is taken, nothing is guessed.
+
+UTF-8, UTF-16 and UTF-32 with their mark are sure. So is UTF-8 without it where some word of the text makes sense as
+UTF-8: two bytes of another encoding can by chance be UTF-8 as well, but seldom a letter of the word around it.
+"""
+
+import codecs
+import re
+import unicodedata
+from enum import StrEnum
+
+from app.errors import EncodingUnknown, ImportInvalid
+from app.names import nfc
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_THREE_BYTES = 0x800  # characters from here on have three bytes or four, which other encodings seldom have by chance
+
+
+class Encoding(StrEnum):
+    """Encodings that a caller may name."""
+
+    UTF_8 = "utf-8"
+    CP437 = "cp437"
+    CP850 = "cp850"
+    CP852 = "cp852"
+    CP866 = "cp866"
+    CP1250 = "cp1250"
+    CP1251 = "cp1251"
+    CP1252 = "cp1252"
+    CP1253 = "cp1253"
+    CP1254 = "cp1254"
+    CP1255 = "cp1255"
+    CP1256 = "cp1256"
+    CP1257 = "cp1257"
+    CP1258 = "cp1258"
+    CP874 = "cp874"
+    LATIN_1 = "latin-1"
+    MAC_ROMAN = "mac-roman"
+    CP932 = "cp932"
+    SHIFT_JIS = "shift_jis"
+    EUC_JP = "euc-jp"
+    GB18030 = "gb18030"
+    GBK = "gbk"
+    BIG5 = "big5"
+    CP949 = "cp949"
+    UTF_16_LE = "utf-16-le"
+    UTF_16_BE = "utf-16-be"
+
+
+def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
+    """Return a text, in the encoding of its mark, or the named one, or UTF-8 where that is sure.
+
+    Raises EncodingUnknown if it is not, and ImportInvalid if the text is not in its encoding. `what` names the text.
+    """
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return _strictly(data[len(mark) :], name, what)
+    if encoding is not None:
+        return _strictly(data, encoding.value, what)
+    if is_surely_utf8(data):
+        return data.decode("utf-8")
+    raise EncodingUnknown(
+        f"{what} is not surely UTF-8 ({_first_odd(data)}): save it as UTF-8, or name its encoding, such as "
+        "encoding=cp1252 (Western Excel), cp932 (Japanese), gb18030 (Chinese) or utf-8"
+    )
+
+
+def is_surely_utf8(data: bytes) -> bool:
+    """Say whether a text without a mark is UTF-8 and not another encoding that looks like it by chance."""
+    if data.isascii():
+        return True
+    try:
+        text = nfc(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+    if text.isascii() or any(ord(each) >= _THREE_BYTES for each in text):
+        return True
+    return any(_makes_sense(word) for word in _WORD.findall(text) if not word.isascii())
+
+
+def _makes_sense(word: str) -> bool:
+    """Say whether the letters of a word are of one script, and more than one of them."""
+    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in word}
+    is_latin_alone = scripts == {"LATIN"} and not any(letter.isascii() for letter in word)
+    return len(scripts) == 1 and len(word) > 1 and not is_latin_alone
+
+
+def _strictly(data: bytes, encoding: str, what: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        where = _at(data, error.start)
+        raise ImportInvalid(f"{what} is not {encoding} ({where}): save it as UTF-8, or name its encoding") from error
+
+
+def _first_odd(data: bytes) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return _at(data, error.start)
+    return _at(data, next(at for at, byte in enumerate(data) if byte >= 0x80))
+
+
+def _at(data: bytes, at: int) -> str:
+    """Say in which line a byte is, and what is around it."""
+    line = 1 + len(re.findall(rb"\r\n|\r|\n", data[:at]))
+    begin = max(data.rfind(b"\n", 0, at), data.rfind(b"\r", 0, at)) + 1
+    end = min((found for found in (data.find(b"\n", at), data.find(b"\r", at)) if found >= 0), default=len(data))
+    column = 1 + sum(data[begin:at].count(each) for each in (b",", b";", b"\t"))
+    shown = repr(data[max(begin, at - 20) : min(end, at + 20)])[1:]
+    return f"line {line}, column {column}: {shown}"
