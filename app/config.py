@@ -40,6 +40,14 @@ def _listed(value: object) -> object:
     return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
 
 
+def _hosts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return host names and addresses in small letters, without brackets."""
+    for each in texts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?", each):
+            raise ValueError(f"{each!r} is not a host name or address: write it without scheme, port and path")
+    return tuple(each.lower().strip("[]").removesuffix(".") for each in texts)
+
+
 def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
     """Return origins as browsers write them: small letters, no default port."""
     return tuple(_origin(each) for each in texts)
@@ -178,6 +186,21 @@ class RateSettings(_Group):
         WhenAway,
         Field(description="While Redis is away: serve (each process counts alone) or refuse (503)."),
     ] = WhenAway.SERVE
+
+
+class ServerSettings(_Group):
+    """Under which names and addresses the service is reached."""
+
+    hosts: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        AfterValidator(_hosts),
+        Field(
+            description="Host names and addresses, joined by commas, that are answered beside localhost while there "
+            "are no API keys; with keys every name is."
+        ),
+    ] = ()
 
 
 class CorsSettings(_Group):
@@ -340,6 +363,7 @@ class Settings(BaseSettings):
         ),
     ] = None
     limits: LimitSettings = LimitSettings()
+    server: ServerSettings = ServerSettings()
     rates: RateSettings = RateSettings()
     cors: CorsSettings = CorsSettings()
     urls: UrlSettings = UrlSettings()

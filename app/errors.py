@@ -335,6 +335,12 @@ class CollectionForbidden(ArcidError):
     code = "collection_forbidden"
 
 
+class HostForbidden(ArcidError):
+    """There are no API keys, and the request names a host that is not this machine."""
+
+    code = "host_forbidden"
+
+
 class OriginForbidden(ArcidError):
     """The request comes from a web page of another site, which may not call this service."""
 

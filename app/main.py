@@ -31,6 +31,7 @@ from app.api.authentication import Authentication
 from app.api.compreface import routers as compreface
 from app.api.cors import Cors
 from app.api.intake import Intake
+from app.api.keyless import Keyless
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
 from app.api.permissions import authorise
@@ -104,6 +105,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures, rates.search))),
         app.state.metrics.rate_refused,
     )
+    app.state.keyless = Keyless(hosts=settings.server.hosts, origins=settings.cors.origins)
     app.add_middleware(Authentication)  # inside the next one
     app.add_middleware(
         RequestContext,

@@ -88,7 +88,7 @@ class Request:
 
     def wire(self) -> bytes:
         """Return the request's bytes; a length that is not given is the true one."""
-        headers = {"Host": "x", "Content-Length": str(len(self.body)), **self.headers}
+        headers = {"Host": "localhost", "Content-Length": str(len(self.body)), **self.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"{self.method} {self.target} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + self.body
 

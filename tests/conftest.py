@@ -125,7 +125,9 @@ def settings(packs, tmp_path_factory):
     """Settings on an empty embedded database, at the current schema; skips when the default pack is not pulled."""
     if not all(packs.has(each) for each in packs.required_by("open")):
         pytest.skip("the pack open is not pulled; run: arcid models pull open")
-    settings = read_settings(data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA)
+    settings = read_settings(
+        data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA, server={"hosts": ["testserver"]}
+    )
     prepare_database(settings)
     return settings
 

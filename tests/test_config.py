@@ -36,6 +36,7 @@ SETTINGS = {
     "ARCID_RATES__FAILURES": ("none", "none"),
     "ARCID_RATES__STORAGE": ("redis://:secret@redis/0", SecretStr("redis://:secret@redis/0")),
     "ARCID_RATES__WHEN_AWAY": ("refuse", WhenAway.REFUSE),
+    "ARCID_SERVER__HOSTS": ("NAS.local, [fd00::7],192.168.1.5", ("nas.local", "fd00::7", "192.168.1.5")),
     "ARCID_CORS__ORIGINS": (
         "https://App.example.com:443, http://localhost:5173",
         ("https://app.example.com", "http://localhost:5173"),
@@ -90,6 +91,7 @@ WRONG = {
     "ARCID_RATES__ANONYMOUS": "0/minute",
     "ARCID_RATES__FAILURES": "",
     "ARCID_RATES__WHEN_AWAY": "perhaps",
+    "ARCID_SERVER__HOSTS": "http://nas.local:8000",
     "ARCID_CORS__ORIGINS": "https://app.example.com/",
     "ARCID_URLS__SCHEMES": "ftp",
     "ARCID_URLS__PORTS": "https",

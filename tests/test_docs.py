@@ -20,7 +20,8 @@ def test_every_setting_is_documented():
     groups = {
         f"{PREFIX}{name}".upper()
         for name in (
-            *("limits", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus", "tracing"),
+            *("limits", "server", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus"),
+            "tracing",
             "encryption",
         )
     }

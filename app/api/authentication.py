@@ -28,17 +28,24 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or is_open(scope["path"]):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        state = scope["app"].state
+        principal: Principal | None = None
         try:
-            principal = await self._known(state.services.access, state.rates, scope)
-            standings = await state.rates.admit(principal, scope)
-            send = announcing(send, standings)
-            state.rates.require(standings)
+            if is_open(scope["path"]):
+                await self._require_own_host(scope)
+            else:
+                principal = await self._known(scope)
+                rates: Rates = scope["app"].state.rates
+                standings = await rates.admit(principal, scope)
+                send = announcing(send, standings)
+                rates.require(standings)
         except ArcidError as error:
             await respond(scope, error)(scope, receive, send)
+            return
+        if principal is None:
+            await self._app(scope, receive, send)
             return
         scope.setdefault("state", {}).update(principal=principal, standings=standings)
         if principal.key_id is not None:
@@ -47,13 +54,30 @@ class Authentication:
         with acting(Actor(principal.name, principal.key_id, request_id)):
             await self._app(scope, receive, send)
 
-    async def _known(self, access: Access, rates: Rates, scope: Scope) -> Principal:
+    async def _known(self, scope: Scope) -> Principal:
         """Return who calls. A key that is good is served whatever else comes from its address: it may be a proxy's."""
+        state = scope["app"].state
         try:
-            return await self._principal(access, _presented(Headers(scope=scope)))
+            principal = await self._principal(state.services.access, _presented(Headers(scope=scope)))
         except KeyInvalid:
-            await rates.fail(scope)
+            await state.rates.fail(scope)
             raise
+        if principal.key_id is None:
+            state.keyless.require(scope)
+        return principal
+
+    async def _require_own_host(self, scope: Scope) -> None:
+        """Raise HostForbidden where a service without keys is asked by a foreign name how its collections are."""
+        if scope["path"] != "/readyz":  # the other open paths tell everybody the same
+            return
+        state = scope["app"].state
+        access: Access = state.services.access
+        try:
+            access.principal(None)  # once there has been a key, one is needed: nothing to refresh
+            await self._principal(access, None)
+        except ArcidError:  # there are keys, or the database is away
+            return
+        state.keyless.require_host(scope)
 
     async def _principal(self, access: Access, secret: str | None) -> Principal:
         if access.needs_refresh(secret):

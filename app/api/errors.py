@@ -38,6 +38,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
     errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
+    errors.HostForbidden: HTTPStatus.FORBIDDEN,
     errors.OriginForbidden: HTTPStatus.FORBIDDEN,
     errors.WhereForbidden: HTTPStatus.FORBIDDEN,
     errors.UrlsDisabled: HTTPStatus.FORBIDDEN,

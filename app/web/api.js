@@ -2,6 +2,8 @@
 
 import { key } from "./session.js";
 
+const NOT_OF_THE_KEY = ["host_forbidden", "origin_forbidden"];
+
 /** An error as the service says it (RFC 9457), or as near to it as a lost connection comes. */
 export class Problem extends Error {
   /** @param {{title?: string, detail?: string, code?: string, status?: number, retryAfter?: number | null, [member: string]: any}} members */
@@ -63,7 +65,8 @@ export async function send(method, path, options = {}) {
     const answer = await fetched(method, path, options, sent);
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
-    const isRefused = answer.status === 401 || (answer.status === 403 && !options.isOptional);
+    const isForbidden = answer.status === 403 && !NOT_OF_THE_KEY.includes(problem.code);
+    const isRefused = answer.status === 401 || (isForbidden && !options.isOptional);
     // Another request may have brought a new key meanwhile.
     if (!isRefused || !(key() !== sent || (await askForKey(problem)))) throw problem;
   }

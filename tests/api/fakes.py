@@ -56,8 +56,8 @@ def services_of(identifying):
     )
 
 
-def settings_of(*, at_once=2, rates=None, urls=None, origins=(), **limits):
-    groups = {"rates": rates or {}, "urls": urls or {}, "cors": {"origins": origins}}
+def settings_of(*, at_once=2, rates=None, urls=None, origins=(), hosts=("testserver",), **limits):
+    groups = {"rates": rates or {}, "urls": urls or {}, "cors": {"origins": origins}, "server": {"hosts": hosts}}
     return read_settings(limits=limits, inference={"concurrency": at_once}, **groups)
 
 
@@ -81,7 +81,12 @@ def request(method="POST", path="/identify", body=None, **headers):
     """Return a request's bytes; without a body given, that of a small photo."""
     if body is None:
         body = b"" if method == "GET" else json.dumps({"photo": base64.b64encode(b"photo").decode()}).encode()
-    lines = [f"{method} {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode() + body
 

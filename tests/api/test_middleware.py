@@ -27,9 +27,8 @@ def test_a_client_that_leaves_in_mid_body_is_no_failure(settings, capfd):
         host, port = address.removeprefix("http://").split(":")
         for content_type in ("application/json", "multipart/form-data; boundary=b"):
             with socket.create_connection((host, int(port))) as leaving:
-                head = (
-                    f"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: 999\r\n\r\n"
-                )
+                head = "POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
+                head += f"Content-Type: {content_type}\r\n\r\n"
                 leaving.sendall(head.encode() + b"{")
                 time.sleep(0.2)
         time.sleep(0.2)

@@ -25,7 +25,9 @@ def settings(packs, tmp_path_factory):
     for pack in ("open", PACK):
         if not all(packs.has(each) for each in packs.required_by(pack)):
             pytest.skip(f"the pack {pack} is not pulled; run: arcid models pull {pack}")
-    settings = read_settings(data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA, packs=PACK)
+    settings = read_settings(
+        data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA, packs=PACK, server={"hosts": ["testserver"]}
+    )
     prepare_database(settings)
     return settings
 

@@ -160,7 +160,7 @@ def test_it_is_refused_before_a_byte_of_the_body_is_read():
         async def run():
             assert (await ask(port))[0] == 200
             started = time.monotonic()
-            unread = b"POST /identify HTTP/1.1\r\nHost: x\r\nContent-Length: 60000000\r\n\r\n"
+            unread = b"POST /identify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000000\r\n\r\n"
             status, headers, body = await ask(port, unread)
             assert (status, json.loads(body)["code"]) == (429, "rate_exceeded")
             assert int(headers["retry-after"]) > 0

@@ -35,14 +35,15 @@ _BEYOND_THE_EDGE = """() => {
 
 
 @contextmanager
-def chromium(camera):
-    """Yield a browser whose camera shows the frames of a file."""
+def chromium(camera=None, *further):
+    """Yield a browser, whose camera shows the frames of a file if there is one, with further arguments."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: run .ci/browser make test")
     playwright.expect.set_options(timeout=60_000)  # the machine may be busy
     with playwright.sync_playwright() as running:
-        arguments = [*_ARGUMENTS, f"--use-file-for-fake-video-capture={camera}"]
+        seen = [f"--use-file-for-fake-video-capture={camera}"] if camera else []
+        arguments = [*_ARGUMENTS, *seen, *further]
         browser = running.chromium.launch(executable_path=CHROMIUM, args=arguments)
         try:
             yield browser

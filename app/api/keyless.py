@@ -1,0 +1,75 @@
+"""Requests to a service without API keys: only this machine's own names and the service's own page are answered.
+
+A browser on this machine reaches such a service for every page that it shows. A page of another site names itself in
+`Origin` or `Sec-Fetch-Site`; a page that turned its own name to this machine (DNS rebinding) names itself in `Host`.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from app.errors import HostForbidden, OriginForbidden
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@?#\s]+)(?::[0-9]{0,5})?")
+_OWN_SITE = frozenset({"same-origin", "none"})
+_LONGEST_SHOWN = 200
+_KEY = "create an API key: arcid keys create NAME --scope admin"
+
+
+class Keyless:
+    """Decides which requests are answered while there are no API keys."""
+
+    def __init__(self, *, hosts: Collection[str], origins: Collection[str]) -> None:
+        """Allow further host names, and pages of further origins; `*` opens nothing before there is a key."""
+        self._hosts = frozenset(str(_address(each) or each) for each in hosts)
+        self._origins = frozenset(origins) - {"*"}
+
+    def require(self, scope: Scope) -> None:
+        """Raise HostForbidden or OriginForbidden."""
+        self.require_host(scope)
+        self._require_site(Headers(scope=scope))
+
+    def require_host(self, scope: Scope) -> None:
+        """Raise HostForbidden if the request names another host than this machine."""
+        given = Headers(scope=scope).getlist("host")
+        if len(given) != 1 or not self._is_own(given[0], scope):
+            shown = ", ".join(given)[:_LONGEST_SHOWN]
+            raise HostForbidden(
+                f"without API keys the service answers to this machine's own names, not to the host {shown!r}; {_KEY}, "
+                "or name the host in ARCID_SERVER__HOSTS"
+            )
+
+    def _is_own(self, given: str, scope: Scope) -> bool:
+        found = _HOST.fullmatch(given)
+        if found is None:
+            return False
+        name = found[1].strip("[]").lower().removesuffix(".")
+        address = _address(name)
+        if address is None:
+            return name == "localhost" or name.endswith(".localhost") or name in self._hosts
+        # No name can be turned to an address: a browser that sends one has connected to it.
+        arrived = _address((scope.get("server") or ("",))[0])
+        return address.is_loopback or address == arrived or str(address) in self._hosts
+
+    def _require_site(self, headers: Headers) -> None:
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin in self._origins:
+            return
+        is_own = origin is None or origin.lower().partition("://")[2] == headers["host"].lower()
+        if not is_own or site not in {None, *_OWN_SITE}:
+            who = "a page of another site" if origin is None else f"a page of {origin[:_LONGEST_SHOWN]!r}"
+            raise OriginForbidden(
+                f"without API keys only the service's own page is answered, not {who}; {_KEY}, "
+                "or name the page's origin in ARCID_CORS__ORIGINS"
+            )
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
