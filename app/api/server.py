@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import ClassVar
+from contextlib import suppress
+from typing import Any, ClassVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.errors import problem
-from app.errors import Overloaded
+from app.errors import ArcidError, Overloaded, ShuttingDown
 
 # Longer than the 60 s of common load balancers: who reuses a connection should be the one who closes it.
 _KEEP_ALIVE_S = 75
@@ -20,6 +21,46 @@ _MOST_PIPELINED = 16  # requests of one connection that wait for the answer to t
 # Idle connections are let go this long after everybody has been told, by readyz and `Connection: close`.
 _LINGER_S = 0.5
 _LAST_ANSWERS_S = 1
+_MOST_REFUSED = 256  # connections beyond the limit that may read why they were refused; more are cut at once
+
+
+class LingeringTransport:
+    """A transport whose `close` gives the client time to read the last answer (RFC 9112, section 9.6).
+
+    A connection that is closed while bytes of a request are unread is reset, and a reset may destroy an answer that the
+    client has not read yet. So the sending half is closed first, and what still arrives is read and dropped until the
+    client closes its half or `seconds` have passed. Everything else goes to the `transport` itself.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, seconds: float) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._seconds = seconds
+        self.is_lingering = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether nothing may be written any more."""
+        return self.is_lingering or self._transport.is_closing()
+
+    def close_idle(self) -> None:
+        """Close at once: no request is under way."""
+        if not self.is_lingering:
+            self._transport.close()
+
+    def close(self) -> None:
+        """Send what was written and the end of the stream; drop what the client still sends."""
+        if self.is_closing():
+            return
+        if not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self.is_lingering = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._loop.call_later(self._seconds, self._transport.abort)
 
 
 class Protocol(HttpToolsProtocol):
@@ -27,25 +68,30 @@ class Protocol(HttpToolsProtocol):
 
     read_seconds: ClassVar[float]
     most_connections: ClassVar[int]
+    is_stopping: ClassVar[bool] = False
     _reading: asyncio.TimerHandle | None = None
     _writing: asyncio.TimerHandle | None = None
     _running: RequestResponseCycle | None = None
+    _lingering: LingeringTransport
     _is_refused = False
     _unanswered: int = 0  # bytes since the head began, or the body last grew
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Begin to wait for a request; with too many connections, refuse this one."""
         super().connection_made(transport)
+        self.transport = self._lingering = LingeringTransport(transport, self.loop, seconds=self.read_seconds)  # type: ignore[assignment] # all of a transport but its type
         transport.set_write_buffer_limits(high=0)  # whatever the client does not take at once is waited for
         _limit_unread(transport.get_extra_info("socket"), self.read_seconds)
-        if len(self.connections) > self.most_connections:
-            self._refuse()
+        if self.is_stopping:
+            self._refuse(ShuttingDown("the service is shutting down; try again, another replica may answer"))
+        elif len(self.connections) > self.most_connections:
+            self._refuse(Overloaded("too many connections are open; try again later"))
         else:
             self._await_request()
 
     def data_received(self, data: bytes) -> None:
         """Take what came; a head without an end is cut."""
-        if self._is_refused:
+        if self._is_refused or self._lingering.is_lingering:
             return
         if self._reading is None:
             self._await_request()
@@ -53,7 +99,7 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self._unanswered > _MOST_HEAD_BYTES + len(data):
             self._leave_running()
-            self.transport.close()
+            self.transport.abort()
 
     def on_message_begin(self) -> None:
         """Begin a request; who sends many without waiting for answers is cut."""
@@ -130,16 +176,27 @@ class Protocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()  # no head, or the rest of a body that was refused
+            self.transport.abort()  # no head, or the rest of a body that was refused
         else:
             self._await_request()  # a body that is being read, which the application cuts: app/api/intake.py
 
-    def _refuse(self) -> None:
-        answer = problem(503, Overloaded.code, "too many connections are open; try again later")
+    def shutdown(self) -> None:
+        """Close the connection if it is idle; the first request of a new one is still answered, with 503."""
+        if self.cycle is not None and self.cycle.response_complete:
+            self._lingering.close_idle()
+        elif self.cycle is not None:
+            super().shutdown()
+
+    def _refuse(self, error: ArcidError) -> None:
+        answer = problem(503, error.code, str(error))
         head = "".join(f"{name.decode()}: {value.decode()}\r\n" for name, value in answer.raw_headers)
         status = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
         self.transport.write(f"{status}{head}\r\n".encode() + bytes(answer.body))
-        self.transport.close()
+        self._is_refused = True
+        if len(self.connections) > self.most_connections + _MOST_REFUSED:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
 
 def _limit_unread(connection: socket.socket, seconds: float) -> None:
@@ -156,8 +213,11 @@ def _limit_unread(connection: socket.socket, seconds: float) -> None:
 class Server(uvicorn.Server):
     """Stops when what is under way is done, or the time for it is over; meanwhile everybody is told to go elsewhere."""
 
-    def __init__(self, config: uvicorn.Config, *, drain: Callable[[], None], grace_seconds: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, protocol: type[Protocol], *, drain: Callable[[], None], grace_seconds: float
+    ) -> None:
         super().__init__(config)
+        self._protocol = protocol
         self._drain = drain
         self._grace_seconds = grace_seconds
 
@@ -169,7 +229,34 @@ class Server(uvicorn.Server):
             await asyncio.wait(begun, timeout=self._grace_seconds)
         if self.server_state.connections:
             await asyncio.sleep(_LINGER_S)
+        self._protocol.is_stopping = True
+        await self._close_listeners()
         await super().shutdown(sockets)  # cancels what is left; app/api/middleware.py answers for it
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+    async def _close_listeners(self) -> None:
+        """Stop listening; the connections that the system has queued until then are refused instead of reset.
+
+        All are accepted before the first of them is answered, so that none of them comes back in between.
+        """
+        queued: list[socket.socket] = []
+        for server in self.servers:
+            for listener in server.sockets:
+                with socket.fromfd(listener.fileno(), listener.family, listener.type) as own:
+                    own.settimeout(0)
+                    with suppress(BlockingIOError):
+                        while True:
+                            queued.append(own.accept()[0])
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in queued:
+            await loop.connect_accepted_socket(self._connection, connection)
+
+    def _connection(self) -> Protocol:
+        """Return a new connection, as uvicorn makes it."""
+        return self._protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def server_of(
@@ -190,4 +277,4 @@ def server_of(
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
     )
-    return Server(config, drain=app.state.admission.drain, grace_seconds=grace_seconds)
+    return Server(config, protocol, drain=app.state.admission.drain, grace_seconds=grace_seconds)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -252,14 +253,39 @@ def test_one_connection_too_many_is_told_so():
         asyncio.run(run())
 
 
+def test_a_client_that_is_refused_while_it_sends_can_read_why():
+    with serving(Identifying(), connections=1) as port:
+
+        async def run():
+            _, held = await asyncio.open_connection(HOST, port)
+            reader, writer = await asyncio.open_connection(HOST, port)
+            await asyncio.sleep(0.2)  # the answer has been sent by now, and the sending half closed
+            writer.write(request(body=b"x" * 8_000_000))
+            await writer.drain()
+            status, _, body = await answer(reader)
+            assert (status, json.loads(body)["code"]) == (503, "overloaded")
+            assert await reader.read() == b""
+            for each in (held, writer):
+                each.close()
+
+        asyncio.run(run())
+
+
 @pytest.fixture
-def process():
+def log(tmp_path):
+    """The file to which a service of its own process logs."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def process(log):
     """Return a function that starts a service of its own process: port and process."""
     started = []
 
     def start(seconds, grace):
         command = [sys.executable, "-m", "tests.api.fakes", str(seconds), str(grace)]
-        each = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with log.open("w") as errors:  # a pipe that nobody reads would hold the service up
+            each = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors, text=True)
         started.append(each)
         assert each.stdout
         return int(each.stdout.readline()), each
@@ -279,7 +305,7 @@ async def until_ready(port):
     raise AssertionError
 
 
-def test_a_stop_finishes_what_is_under_way_and_refuses_the_rest_cleanly(process):
+def test_a_stop_finishes_what_is_under_way_and_refuses_the_rest_cleanly(process, log):
     port, service = process(0.4, 8)
 
     async def run():
@@ -302,12 +328,48 @@ def test_a_stop_finishes_what_is_under_way_and_refuses_the_rest_cleanly(process)
         await idle.wait_closed()
 
     asyncio.run(run())
-    out, err = service.communicate(timeout=10)
-    assert "closed" in out
-    assert "Traceback" not in err
+    assert "closed" in service.communicate(timeout=10)[0]
+    assert "Traceback" not in log.read_text()
 
 
-def test_what_takes_longer_than_the_grace_gets_a_clean_answer(process):
+def test_a_stop_cuts_nobody_who_has_sent_a_request(process, log):
+    port, service = process(0.02, 8)
+    outcomes: list[int | str] = []
+
+    async def client():
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(HOST, port)
+            except OSError:
+                return  # the service has gone
+            stays = True
+            while stays:
+                try:
+                    writer.write(request())
+                    status, headers, _ = await answer(reader)
+                except (OSError, asyncio.IncompleteReadError) as error:
+                    outcomes.append(repr(error))
+                    break
+                outcomes.append(status)
+                stays = headers.get("connection") != "close"
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def run():
+        await until_ready(port)
+        clients = [asyncio.create_task(client()) for _ in range(200)]
+        await asyncio.sleep(1)
+        service.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(asyncio.gather(*clients), 60)
+
+    asyncio.run(run())
+    assert set(outcomes) == {200, 503}
+    assert "closed" in service.communicate(timeout=10)[0]
+    assert "Traceback" not in log.read_text()
+
+
+def test_what_takes_longer_than_the_grace_gets_a_clean_answer(process, log):
     port, service = process(3, 0.3)
 
     async def run():
@@ -319,6 +381,5 @@ def test_what_takes_longer_than_the_grace_gets_a_clean_answer(process):
 
     answers = asyncio.run(run())
     assert codes(answers) == ["shutting_down"] * 5
-    out, err = service.communicate(timeout=10)
-    assert "closed" in out
-    assert "Traceback" not in err
+    assert "closed" in service.communicate(timeout=10)[0]
+    assert "Traceback" not in log.read_text()
