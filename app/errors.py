@@ -676,6 +676,12 @@ class PlainIndexRefused(EncryptionError):
     code = "plain_index_refused"
 
 
+class IdentityErased(ArcidError):
+    """The person was erased after the job was created that would enroll them again."""
+
+    code = "identity_erased"
+
+
 class ConsentMissing(ArcidError):
     """The collection takes nobody without consent that is noted, and has not ended."""
 

@@ -345,7 +345,7 @@ class AuditTable(Base):
     """The audit trail, to which triggers let nobody do anything but append; see `app.database.audit`."""
 
     __tablename__ = "audit"
-    __table_args__ = (UniqueConstraint("seq"), {"sqlite_autoincrement": True})
+    __table_args__ = (UniqueConstraint("seq"), Index(None, "collection", "subject"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)

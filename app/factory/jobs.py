@@ -22,6 +22,7 @@ from app.jobs.progress import Parameters, Progress, Result, Work
 from app.jobs.runner import JobRunner
 from app.jobs.service import JobService, importable
 from app.jobs.store import JobStore
+from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
 from app.recognition.bulk import BulkEnrolment, BulkWritten
@@ -148,5 +149,6 @@ def open_jobs(settings: Settings, database: Database, gallery: Gallery, kinds: M
         lease_seconds=lease,
         keep=timedelta(days=settings.jobs.keep_days),
         tidy=uploads.tidy,
+        traces=JobTraces(database.engine),
     )
     return JobService(store, runner, uploads, require=gallery.require, import_dir=settings.jobs.import_dir)

@@ -39,6 +39,7 @@ from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
 from app.jobs.service import JobService
+from app.jobs.traces import JobTraces
 from app.jobs.values import Kind
 from app.recognition.analysis import Analysis
 from app.recognition.collections import CollectionService, Usual
@@ -239,6 +240,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
         Claims(database.engine),
         scrubber,
         every=settings.gallery.sweep_seconds,
+        traces=JobTraces(database.engine),
     )
     housekeeper.start()
 
@@ -252,7 +254,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
         analysis_of, gallery, policy_of, open_metadata=frozenset(settings.open_metadata)
     )
     people = PeopleService(gallery, listing, Editing(database.engine, database.vault))
-    erasure = ErasureService(gallery, scrubber, exports_of(database))
+    erasure = ErasureService(gallery, scrubber, exports_of(database), JobTraces(database.engine))
     roster = Roster(database.engine, database.vault)
     network_change = open_network_change(settings, database, gallery, serving, crops)
     kinds = {

@@ -17,6 +17,7 @@ from app.errors import FaceExists
 from app.faces import Floats
 from app.identities import log, rows
 from app.identities.binding import template_context
+from app.identities.erasures import erased_meanwhile
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Collection, JsonObject
 
@@ -45,6 +46,8 @@ class Added:
     faces: int
     identities: int
     revision: int = 0
+    erased: int = 0
+    """Faces that were left out: of people who were erased after the job was asked for."""
 
 
 class Incoming:
@@ -68,14 +71,22 @@ class Incoming:
                 revision = log.next_revision(session, collection)
                 rows.require_made_alike(session, collection)
                 there = _there(session, collection, [face.face_id for face in block.faces])
-                chosen = [at for at, face in enumerate(block.faces) if face.face_id not in there]
+                everybody = {face.identity_id for face in block.faces} | {each.identity_id for each in block.faceless}
+                erased = erased_meanwhile(session, collection, everybody)
+                left_out = sum(face.identity_id in erased for face in block.faces)
+                chosen = [
+                    at
+                    for at, face in enumerate(block.faces)
+                    if face.face_id not in there and face.identity_id not in erased
+                ]
                 owners = {block.faces[at].identity_id for at in chosen}
-                people = [*(each for each in block.people if each.identity_id in owners), *block.faceless]
+                people = [each for each in block.people if each.identity_id in owners]
+                people += [each for each in block.faceless if each.identity_id not in erased]
                 known = _identity_keys(session, collection, [each.identity_id for each in people])
                 strangers = {each.identity_id: each for each in people if each.identity_id not in known}
                 if not chosen and not strangers:
                     session.rollback()
-                    return Added(0, 0)
+                    return Added(0, 0, erased=left_out)
                 _touch(session, [each for each in people if each.identity_id in known], known, now, is_telling)
                 known |= _new_people(session, collection, strangers.values())
                 keys = self._new_faces(session, collection, block, chosen, known)
@@ -90,7 +101,7 @@ class Incoming:
                 log.append(session, collection, revision, keys, is_removal=False, now=now)
                 detail = {**origin, "faces": len(keys), "identities": len(strangers)}
                 audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
-                return Added(len(keys), len(strangers), revision)
+                return Added(len(keys), len(strangers), revision, left_out)
         except IntegrityError as error:  # another collection took a face at this very moment
             raise _exists() from error
 

@@ -1,12 +1,13 @@
 """What the stores of collections, identities and faces share: how rows are read, made and turned into values."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, delete, or_, select
+from sqlalchemy import Connection, Row, Select, Text, cast, delete, or_, select
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
@@ -231,8 +232,13 @@ def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
 
     Return how many there were.
     """
+    quoted = json.dumps(identity_id)  # also in answers about others, whom they resembled
     gone = delete(EnrolmentTable).where(
         EnrolmentTable.collection_id == of.key,
-        or_(EnrolmentTable.identity_id == identity_id, EnrolmentTable.identity_id.is_(None)),
+        or_(
+            EnrolmentTable.identity_id == identity_id,
+            EnrolmentTable.identity_id.is_(None),
+            cast(EnrolmentTable.answer, Text).contains(quoted, autoescape=True),
+        ),
     )
     return len(session.execute(gone.returning(EnrolmentTable.id)).all())

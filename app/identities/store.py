@@ -1,7 +1,7 @@
 """Collections, identities and faces in SQL. Rows never leave this file; values do."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -25,6 +25,7 @@ from app.identities import consent, crops, enrolled, log, photos, retention, row
 from app.identities.binding import template_context
 from app.identities.collections import Collections
 from app.identities.enrolled import LockedCollection
+from app.identities.erasures import erased_meanwhile
 from app.identities.restriction import Where, restricted
 from app.identities.values import (
     Collection,
@@ -192,7 +193,11 @@ class IdentityStore:
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
             done: list[Written] = []
+            erased = erased_meanwhile(session, collection, [person.identity_id for person, _ in people])
             for person, faces in people:
+                if person.identity_id in erased:
+                    done.append(Written((), revision, is_erased=True))
+                    continue
                 new = photos.without_known(session, collection, person.identity_id, faces)
                 done.append(
                     self._written(session, collection, revision, person, new, now) if new else Written((), revision)
@@ -236,7 +241,7 @@ class IdentityStore:
             faces = session.execute(whose.order_by(FaceTable.id)).all()
             session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
             session.delete(identity)
-            return self._removed(
+            removed = self._removed(
                 session,
                 collection,
                 revision,
@@ -246,6 +251,7 @@ class IdentityStore:
                 action=Action.IDENTITY_EXPIRED if only_expired else Action.IDENTITY_DELETED,
                 detail={"faces": len(faces)},
             )
+            return replace(removed, name=identity.name)
 
     def remove_face(self, collection: Collection, face_id: str) -> Removed:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
@@ -262,7 +268,7 @@ class IdentityStore:
                 session.delete(identity)
             else:
                 identity.updated_at = datetime.now(UTC)
-            return self._removed(
+            removed = self._removed(
                 session,
                 collection,
                 revision,
@@ -272,6 +278,7 @@ class IdentityStore:
                 action=Action.FACE_DELETED,
                 detail={"face": face_id, "is_last": is_last},
             )
+            return replace(removed, name=identity.name)
 
     @staticmethod
     def _removed(

@@ -162,6 +162,8 @@ class Written:
     revision: int = 0
     earlier_answer: JsonObject | None = None
     is_new: bool = field(default=False, compare=False)
+    is_erased: bool = field(default=False, compare=False)
+    """Nothing was written: the person was erased after the job was asked for that does it."""
     faces: Sequence[NewFace] = field(default=(), compare=False)
 
 
@@ -180,6 +182,8 @@ class Removed:
     answers: int
     noted: Noted
     at: datetime
+    name: str | None = field(default=None, repr=False)
+    """Of the person who is gone, for what else is to be cleared of it."""
 
 
 @dataclass(frozen=True, slots=True)

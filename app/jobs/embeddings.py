@@ -16,6 +16,7 @@ from app.identities.bulk import Block, Incoming
 from app.identities.store import IdentityStore
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Collection
+from app.jobs.importing import refuse_erased
 from app.jobs.portable import Metadata, Share
 from app.jobs.progress import Progress
 from app.jobs.zips import Schema
@@ -109,6 +110,7 @@ class EmbeddingsImport:
             if added.revision:
                 self._catch_up(into, added.revision)
             faces, identities = faces + added.faces, identities + added.identities
+            refuse_erased(progress, added.erased)
             skipped += len(usable) - added.faces
             progress.advance(number, total=total, checkpoint={**mark, "lines": number, "offset": file.tell()})
         return EmbeddingsImported(faces, identities, skipped, refused)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
-from app.errors import CollectionExists, CollectionUnknown, ModelMismatch
+from app.errors import CollectionExists, CollectionUnknown, IdentityErased, ModelMismatch
 from app.identities.bulk import Block, Incoming
 from app.identities.store import IdentityStore
 from app.identities.values import Collection
@@ -74,6 +74,7 @@ class ArchiveImport:
             renamed = _with_new_ids(block, into.name) if has_new_face_ids else block
             added = self._incoming.add(into, renamed, origin=origin)
             faces, identities = faces + added.faces, identities + added.identities
+            refuse_erased(progress, added.erased)
             if added.revision:
                 self._catch_up(into, added.revision)
             progress.advance(done, total=total, checkpoint={**mark, "faces": done})
@@ -116,6 +117,13 @@ class ArchiveImport:
             )
         except CollectionExists:  # somebody was quicker
             return self._collection(manifest, name)
+
+
+def refuse_erased(progress: Progress, faces: int) -> None:
+    """Note, without a name, that faces were left out: of people who were erased after the job was created."""
+    if faces:
+        detail = f"{faces} faces were left out: their people were erased after this job was created"
+        progress.refuse("faces of people who were erased", IdentityErased.code, detail)
 
 
 def _with_new_ids(block: Block, collection: str) -> Block:

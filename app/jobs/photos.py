@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from app.errors import ArcidError, ItemInvalid, PhotoRefused
+from app.errors import ArcidError, IdentityErased, ItemInvalid, PhotoRefused
 from app.identities.values import Person
 from app.jobs.progress import Progress
 from app.jobs.sources import Item, Source
@@ -24,6 +24,7 @@ MOST_TOGETHER = 50
 _AHEAD = 16  # photos for each thread that are read and analysed before the first of them is written
 _CHECKPOINT_EVERY_S = 2.0
 _LOW_PRIORITY = 10
+_ERASED_ITEM = "a photo of somebody who was erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +199,13 @@ class _Writer(Generic[Prepared]):
 
     def _refuse(self, item: Item, error: ArcidError) -> None:
         self._counts.refused += 1
-        self._progress.refuse(item.label, error.code, str(error))
+        label = _ERASED_ITEM if isinstance(error, IdentityErased) else item.label
+        self._progress.refuse(label, error.code, str(error))
 
     def _keep(self) -> None:
         """Store a checkpoint; all that was taken is written by now."""
         self._kept = time.monotonic()
-        checkpoint = {"after": self._last.label, "counts": self._counts.as_json()} if self._last else None
+        checkpoint = {"after": _mark(self._last), "counts": self._counts.as_json()} if self._last else None
         self._progress.advance(self._done, total=self._total, checkpoint=checkpoint)
 
 
@@ -213,10 +215,15 @@ def _read(source: Source, item: Item, most_bytes: int) -> bytes:
     return source.read(item, most_bytes)
 
 
+def _mark(item: Item) -> str:
+    """Return what a checkpoint knows an item by: its label may name a person, who may be erased."""
+    return hashlib.sha256(item.label.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _begun(items: Sequence[Item], checkpoint: Mapping[str, Any]) -> int:
     """Return how many items are done; none if the one that was done last is not there any more."""
     after = checkpoint.get("after")
-    return next((number for number, each in enumerate(items, 1) if each.label == after), 0) if after else 0
+    return next((number for number, each in enumerate(items, 1) if _mark(each) == after), 0) if after else 0
 
 
 def _in_order(

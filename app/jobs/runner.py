@@ -9,10 +9,12 @@ import structlog
 
 from app.database.audit import acting
 from app.errors import ArcidError, CollectionSwitched, DatabaseError, IndexUnavailable, JobCancelled, JobInterrupted
+from app.identities.erasures import asked_in
 from app.jobs.leases import Leases
 from app.jobs.progress import Work
 from app.jobs.running import Running
 from app.jobs.store import JobStore
+from app.jobs.traces import JobTraces
 from app.jobs.values import Claim, Failure, JobState
 from app.observability.logs import get_logger
 
@@ -22,7 +24,7 @@ MOST_DEATHS = 3
 _PASSING = (CollectionSwitched, DatabaseError, IndexUnavailable)
 """Not the job's fault: it is taken up again from its checkpoint once that is over."""
 _PAUSE = timedelta(seconds=5)
-_TIDY_EVERY_S = 3600.0
+_TIDY_EVERY_S = 300.0
 
 
 class JobRunner:
@@ -37,15 +39,20 @@ class JobRunner:
         lease_seconds: float,
         keep: timedelta,
         tidy: Callable[[str | None], None] = lambda _: None,
+        traces: JobTraces | None = None,
         every: float = 1.0,
     ) -> None:
-        """`keep`: how long ended jobs are kept. `tidy` removes the files of a job that has ended; None: of all such."""
+        """`keep`: how long ended jobs are kept. `tidy` removes the files of a job that has ended; None: of all such.
+
+        `traces` tells who was erased while a job waited or ran.
+        """
         self._store = store
         self._leases = leases
         self._kinds = kinds
         self._lease_seconds = lease_seconds
         self._keep = keep
         self._tidy = tidy
+        self._traces = traces
         self._every = every
         self._stopping = threading.Event()
         self._waking = threading.Event()
@@ -99,7 +106,8 @@ class JobRunner:
         try:
             _require_survivable(claim)
             running.advance(claim.job.done)  # it may have been cancelled while nobody did it
-            result = self._kinds[claim.job.kind](claim.job.parameters, running)
+            with asked_in(self._traces.asked_in(claim.job) if self._traces is not None else None):
+                result = self._kinds[claim.job.kind](claim.job.parameters, running)
         except JobCancelled:
             if running.is_cancelling and not running.is_lost:
                 self._finish(claim, running, JobState.CANCELLED)
@@ -124,6 +132,8 @@ class JobRunner:
             return
         _log.info("job.finished", state=state.value)
         self._tidy(claim.job.job_id)
+        if self._traces is not None:
+            self._traces.redact_ended(claim.job)
 
 
 def _require_survivable(claim: Claim) -> None:

@@ -57,10 +57,12 @@ class JobService:
         path = self._uploads.keep(job_id, data)
         try:
             _look(kind, path, data, options)
-            return self._create(job_id, kind, collection, {**options, "upload": job_id})
+            made = self._create(job_id, kind, collection, {**options, "upload": job_id})
         except BaseException:
             self._uploads.drop(job_id)
             raise
+        self._uploads.is_made(job_id)
+        return made
 
     def import_path(self, kind: Kind, collection: str, path: str, options: Mapping[str, Any]) -> Job:
         """Import what lies at a path in the folder that may be read; raises as above, and ImportFolderForbidden."""

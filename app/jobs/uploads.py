@@ -1,5 +1,6 @@
 """The files of jobs in the data folder: what was sent along, until it has ended; what an export wrote, for a day."""
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -9,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 _PLACE = "place"
-_NEW_S = 3600.0  # a file comes before its job
 KEPT = timedelta(days=1)
 """How long the archive of an export can be fetched."""
 
@@ -21,6 +21,7 @@ class Uploads:
         """`unfinished` tells the ids of the jobs that may still need their file."""
         self._folder = folder
         self._unfinished = unfinished
+        self._coming: dict[str, int] = {}
 
     def place(self) -> str:
         """Return the id of this data folder, by which its jobs find back to it; made at the first call."""
@@ -46,18 +47,30 @@ class Uploads:
         return self._folder / f"{job_id}.archive"
 
     def keep(self, job_id: str, data: bytes) -> Path:
-        """Write the file of a job that is about to be made."""
+        """Write the file of a job that is about to be made; until `is_made` or `drop` nobody tidies it away."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self.path(job_id)
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with path.open("xb") as file:
+                self._coming[job_id] = os.dup(file.fileno())
+                fcntl.flock(file, fcntl.LOCK_EX)  # goes with the last descriptor, or with the process
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            self.drop(job_id)
+            raise
         return path
+
+    def is_made(self, job_id: str) -> None:
+        """Let the file go with its job: that is in the database by now."""
+        if (descriptor := self._coming.pop(job_id, None)) is not None:
+            os.close(descriptor)
 
     def drop(self, job_id: str) -> None:
         """Delete the file of a job, if there is one."""
         self.path(job_id).unlink(missing_ok=True)
+        self.is_made(job_id)
 
     def tidy(self, job_id: str | None = None) -> None:
         """Delete what was sent along with a job that has ended.
@@ -68,12 +81,24 @@ class Uploads:
         if job_id is not None:
             self.drop(job_id)
             return
-        latest = time.time() - _NEW_S
-        old = {path.stem for path in self._folder.glob("*.upload") if path.stat().st_mtime < latest}
-        for each in old - self._unfinished():
-            self.drop(each)
+        # Those whose job is about to be made are locked; only then is asked which jobs there are.
+        settled = {path.stem for path in self._folder.glob("*.upload") if not _is_coming(path)}
+        for each in settled - self._unfinished() if settled else ():
+            self.path(each).unlink(missing_ok=True)
         oldest = time.time() - KEPT.total_seconds()
         for path in (*self._folder.glob("*.archive"), *self._folder.glob(".*.archive-*")):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _is_coming(path: Path) -> bool:
+    """Say whether a process, this one or another, is about to make the job of a file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

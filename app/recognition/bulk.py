@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
-from app.errors import ArcidError, DuplicateIdentity, FaceMismatch
+from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityErased
 from app.identities.rows import changed
 from app.identities.values import Collection, Person, Written
 from app.recognition.duplicates import described
@@ -53,7 +53,8 @@ class BulkEnrolment:
         """
         if Reactions().within(self._current().practice).is_refusing():
             return [self._add_screened(person, photos) for person, photos in people]
-        return [BulkWritten(each) for each in self._add_all(people)]
+        done = self._add_all(people)
+        return [_unless_erased(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
     @again_if_switched
     def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
@@ -77,6 +78,8 @@ class BulkEnrolment:
             (written,) = self._enrolment.add_people(collection, [(person, fitting)], check=check)
         except DuplicateIdentity as error:
             return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
+        if written.is_erased:
+            return _unless_erased(written, len(photos))
         return BulkWritten(written, refused)
 
     def _current(self) -> Collection:
@@ -89,3 +92,11 @@ class BulkEnrolment:
             raise changed(current)
         self._collection = current
         return current
+
+
+def _unless_erased(written: Written, photos: int) -> BulkWritten:
+    """Return what was written, or that all photos are refused: of somebody who was erased meanwhile."""
+    if not written.is_erased:
+        return BulkWritten(written)
+    error = IdentityErased("the person was erased after this job was created: enroll them again yourself")
+    return BulkWritten(written, [(place, error) for place in range(photos)])

@@ -1,8 +1,10 @@
 """Erasing people, and the receipt that says what was removed where and what is left."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Collection as AnyOf
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.database.audit import Noted
 from app.database.scrubbing import Scrubber
@@ -16,6 +18,13 @@ DEAD_ROWS = ("database", "dead rows and PostgreSQL's own log, until `arcid db va
 EXPORTS = (
     "exports",
     "archives that jobs made within a day, after which they are deleted; and those that were fetched",
+)
+UPLOADS = (
+    "jobs",
+    (
+        "what was sent along with unfinished imports may hold this person: they enroll nobody who was erased since "
+        "they were created, and their files are deleted when they end: {}"
+    ),
 )
 LOG_PENDING = ("write-ahead log", "another process reads; it is emptied in the background, seconds later")
 FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot deletes it")
@@ -39,13 +48,31 @@ class Receipt:
     left: Sequence[tuple[str, str]]
 
 
+class Traces(Protocol):
+    """What jobs keep of people."""
+
+    def redact(self, collection: str, words: AnyOf[str]) -> int:
+        """Take a person's id and name out of what jobs say, and return from how many texts."""
+
+    def redact_all(self, collection: str) -> None:
+        """Take everybody out of what jobs of a collection say."""
+
+    def unfinished_imports(self, collection: str) -> list[str]:
+        """Return the ids of the imports into a collection that have not ended."""
+
+
 class ErasureService:
     """Raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
 
     def __init__(
-        self, gallery: Gallery, scrubber: Scrubber, has_exports: Callable[[str], bool] = lambda _: False
+        self,
+        gallery: Gallery,
+        scrubber: Scrubber,
+        has_exports: Callable[[str], bool] = lambda _: False,
+        traces: Traces | None = None,
     ) -> None:
-        """`has_exports` tells whether archives of a collection may still lie in data folders."""
+        """`has_exports` tells whether archives of a collection may still lie in data folders; `traces`: see Traces."""
+        self._traces = traces
         self._gallery = gallery
         self._scrubber = scrubber
         self._has_exports = has_exports
@@ -64,11 +91,18 @@ class ErasureService:
 
     def cleared(self, collection: Collection, revision: int) -> None:
         """Finish the emptying of a collection, which got this revision by it."""
+        if self._traces is not None:
+            self._traces.redact_all(collection.name)
         self._gallery.catch_up(collection, revision)
         self._scrubber.scrub()
 
     def _receipt(self, collection: str, erased: Erased) -> Receipt:
         removed, pending, left = erased.removed, [], [REPLICAS, BACKUPS]
+        if self._traces is not None:
+            if removed.is_whole:
+                self._traces.redact(collection, [removed.identity_id, removed.name or ""])
+            if imports := self._traces.unfinished_imports(collection):
+                pending.append((UPLOADS[0], UPLOADS[1].format(", ".join(imports))))
         if not self._scrubber.scrub():
             pending.append(LOG_PENDING)
         if erased.files is None:

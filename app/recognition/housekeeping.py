@@ -9,6 +9,7 @@ from app.database.scrubbing import Scrubber
 from app.errors import ArcidError, CollectionUnknown, IdentityUnknown
 from app.identities.retention import Retention
 from app.observability.logs import get_logger
+from app.recognition.erasure import Traces
 from app.recognition.gallery import Gallery
 
 _log = get_logger(__name__)
@@ -23,8 +24,16 @@ class Housekeeper:
     """A thread that sweeps every `every` seconds; see `start`, `stop`."""
 
     def __init__(
-        self, gallery: Gallery, retention: Retention, claims: Claims, scrubber: Scrubber, *, every: float
+        self,
+        gallery: Gallery,
+        retention: Retention,
+        claims: Claims,
+        scrubber: Scrubber,
+        *,
+        every: float,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces
         self._gallery = gallery
         self._retention = retention
         self._claims = claims
@@ -51,7 +60,9 @@ class Housekeeper:
                 if self._stopping.is_set():
                     break
                 try:
-                    self._gallery.remove_identity(collection, identity_id, only_expired=True)
+                    removed = self._gallery.remove_identity(collection, identity_id, only_expired=True).removed
+                    if self._traces is not None:
+                        self._traces.redact(collection.name, [identity_id, removed.name or ""])
                     erased += 1
                 except (IdentityUnknown, CollectionUnknown):  # enrolled again, or deleted, meanwhile
                     continue

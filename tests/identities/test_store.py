@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sqlalchemy import Engine, delete, func, select, update
 
+from app.access.trail import Trail
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
 from app.identities import store as store_module
+from app.identities.erasures import erased_since
+from app.identities.roster import Roster
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Enrolled, Owner, Person, Practice, Retry, Written
 from tests.identities.enrolling import D, enrol, new_face
@@ -561,3 +564,26 @@ def test_reading_does_not_wait_for_a_writer(store, people, engine):
                 assert store.earlier_answer(people, retry()) is None
 
             pool.submit(read).result(timeout=4)
+
+
+def test_who_was_erased_since_a_line_of_the_trail(engine, store, people):
+    def since(seq, *ids):
+        with engine.execution_options(is_reader=True).connect() as connection:
+            return erased_since(connection, "people", ids, seq)
+
+    def last():
+        return max(each.entry.seq for each in Trail(engine).lines())
+
+    for name in ("ada", "bob", "eve"):
+        enrol(store, people, name)
+    seq = last()
+    store.remove_identity(people, "ada")
+    Roster(engine).rename(people, "bob", "rob")
+    Roster(engine).rename(people, "rob", "bob")
+    assert since(seq, "ada", "bob", "rob", "eve") == {"ada"}
+    store.remove_identity(people, "bob")
+    assert since(seq, "ada", "bob", "rob", "eve") == {"ada", "bob", "rob"}
+    assert since(last(), "ada", "bob", "rob", "eve") == set()
+    seq = last()
+    Roster(engine).clear(people)
+    assert since(seq, "nobody", "eve") == {"nobody", "eve"}

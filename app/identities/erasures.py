@@ -1,0 +1,79 @@
+"""People who were erased after a job was asked for: what was sent along with it must not enroll them again.
+
+The audit trail says who was erased, in the transaction of the erasure itself. A write of a job asks it behind the
+collection's lock: either the erasure comes after the write and takes the faces along, or the write leaves them out.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from app.database.audit import Action
+from app.database.tables import AuditTable
+from app.identities.values import Collection
+
+_ERASED = {Action.IDENTITY_DELETED.value, Action.IDENTITY_EXPIRED.value}
+_ALL_ERASED = {Action.COLLECTION_CLEARED.value, Action.COLLECTION_DELETED.value}
+_ANOTHER_ID = {Action.IDENTITY_MERGED.value: "into", Action.IDENTITY_RENAMED.value: "to"}
+_ASK_AT_ONCE = 500
+_asked_in: ContextVar[int | None] = ContextVar("erasures_asked_in", default=None)
+
+
+@contextmanager
+def asked_in(seq: int | None) -> Iterator[None]:
+    """Say in which line of the trail all that is written inside was asked for."""
+    token = _asked_in.set(seq)
+    try:
+        yield
+    finally:
+        _asked_in.reset(token)
+
+
+def erased_meanwhile(session: Session | Connection, of: Collection, identity_ids: Iterable[str]) -> set[str]:
+    """Return who of these was erased since the work was asked for; nobody outside of `asked_in`."""
+    since = _asked_in.get()
+    return set() if since is None else erased_since(session, of.name, identity_ids, since)
+
+
+def erased_since(
+    transaction: Session | Connection, collection: str, identity_ids: Iterable[str], since: int
+) -> set[str]:
+    """Return who of these was erased after a line of the trail, also under another id that they got after it."""
+    wanted = sorted(set(identity_ids))
+    lines = select(AuditTable.seq, AuditTable.action, AuditTable.subject, AuditTable.detail).where(
+        AuditTable.collection == collection, AuditTable.seq > since
+    )
+    if (
+        wanted
+        and transaction.execute(
+            lines.where(AuditTable.subject.is_(None), AuditTable.action.in_(_ALL_ERASED)).limit(1)
+        ).first()
+    ):
+        return set(wanted)
+    found: set[str] = set()
+    for start in range(0, len(wanted), _ASK_AT_ONCE):
+        part = wanted[start : start + _ASK_AT_ONCE]
+        for row in transaction.execute(lines.where(AuditTable.subject.in_(part))):
+            is_last_face = row.action == Action.FACE_DELETED.value and row.detail.get("is_last")
+            if row.action in _ERASED or is_last_face:
+                found.add(row.subject)
+            elif row.action in _ANOTHER_ID:
+                other = row.detail.get(_ANOTHER_ID[row.action])
+                if other and erased_since(transaction, collection, [other], row.seq):
+                    found.add(row.subject)
+    return found
+
+
+def all_erased_since(transaction: Session | Connection, collection: str, since: int) -> set[str]:
+    """Return the ids of all who were erased, merged or renamed after a line of the trail."""
+    query = select(AuditTable.subject).where(
+        AuditTable.collection == collection,
+        AuditTable.seq > since,
+        AuditTable.action.in_([*_ERASED, *_ANOTHER_ID, Action.FACE_DELETED.value]),
+        AuditTable.subject.is_not(None),
+    )
+    subjects = {each for each in transaction.scalars(query) if each is not None}
+    return erased_since(transaction, collection, subjects, since)

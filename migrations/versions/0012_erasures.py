@@ -1,0 +1,16 @@
+"""The audit trail is read by whom it is about"""
+
+from alembic import op
+
+revision = "0012"
+down_revision = "0011"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("ix_audit_collection_subject", "audit", ["collection", "subject"])
+
+
+def downgrade() -> None:
+    op.drop_index("ix_audit_collection_subject", "audit")

@@ -1,0 +1,122 @@
+"""After an erasure nothing names the person but the audit trail, and nothing that lies about enrolls them again."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from app.factory.services import embedded_file
+from tests.api.test_jobs import ended, uploads, zipped
+from tests.api.test_privacy import enrol
+
+ROOT = "/collections/people"
+
+
+@pytest.fixture
+def people(client):
+    client.post("/collections", json={"name": "people"})
+    yield ROOT
+    client.delete(ROOT)
+
+
+@pytest.fixture
+def held(client, monkeypatch):
+    """Let jobs wait until this is called."""
+    leases = client.app.state.services.jobs.runner._leases
+    claim = leases.claim
+    monkeypatch.setattr(leases, "claim", lambda _: None)
+
+    def go_on():
+        monkeypatch.setattr(leases, "claim", claim)
+        client.app.state.services.jobs.runner.wake()
+
+    return go_on
+
+
+def ask(client, **files):
+    answer = client.post(
+        "/jobs", data={"kind": "import", "collection": "people"}, files={"file": zipped(files["files"])}
+    )
+    assert answer.status_code == 202, answer.text
+    return answer.json()["job_id"]
+
+
+def naming(settings, *words):
+    """Return which tables and files hold any of the words."""
+    found = set()
+    with closing(sqlite3.connect(embedded_file(settings))) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            for row in database.execute(f"SELECT * FROM {table}"):  # noqa: S608 - its own tables
+                found |= {table for cell in row if any(word in str(cell) for word in words)}
+    for path in settings.data_dir.rglob("*"):
+        if path.is_file() and not path.name.startswith("arcid.db"):
+            found |= {path.suffix for word in words if word.encode() in path.read_bytes()}
+    return found
+
+
+def test_a_waiting_import_enrols_nobody_who_was_erased(client, people, held, portrait, faces_of):
+    enrol(client, portrait, "ada.lovelace")
+    enrol(client, portrait, "merged.before")
+    job = ask(client, files={"ada.lovelace/1.jpg": faces_of[0], "old.id/1.jpg": faces_of[1], "bob/1.jpg": faces_of[2]})
+    receipt = client.delete(f"{ROOT}/identities/ada.lovelace").json()
+    assert receipt["status"] == "pending"
+    (pending,) = receipt["pending"]
+    assert pending["where"] == "jobs"
+    assert job in pending["what"]
+    assert len(uploads(client)) == 1
+    # Under another id as well: whom a face was merged into is erased with all that came of it.
+    enrol(client, faces_of[1], "old.id")
+    client.post(f"{ROOT}/identities/old.id/merge", json={"into": "merged.before"})
+    client.delete(f"{ROOT}/identities/merged.before")
+    held()
+    done = ended(client, job)
+    assert done["result"] == {"photos": 3, "enrolled": 1, "known": 0, "refused": 2, "new_people": 1}
+    assert [each["identity_id"] for each in client.get(f"{ROOT}/identities").json()["identities"]] == ["bob"]
+    errors = client.get(f"/jobs/{job}/errors")
+    assert [each["code"] for each in errors.json()["errors"]] == ["identity_erased"] * 2
+    assert "ada" not in errors.text
+    assert "old.id" not in errors.text
+    assert uploads(client) == []
+    # Asked for after the erasure: that is a new decision.
+    done = ended(client, ask(client, files={"ada.lovelace/1.jpg": faces_of[0]}))
+    assert done["result"]["enrolled"] == 1
+    assert client.delete(f"{ROOT}/identities/ada.lovelace").json()["status"] == "complete"
+
+
+def test_nothing_but_the_trail_names_somebody_who_was_erased(client, settings, people, faces_of, faceless):
+    words = ("ada.lovelace", "Augusta Ada", "Room 1815")
+    kept = {"collection": "people", "identity_id": "ada.lovelace", "name": "Augusta Ada"}
+    answer = client.post(
+        "/enroll",
+        files={"photos": faces_of[0]},
+        data={**kept, "metadata": '{"at": "Room 1815"}'},
+        headers={"Idempotency-Key": "erasure-1"},
+    )
+    assert answer.status_code == 200, answer.text
+    other = client.post(
+        "/enroll",
+        files={"photos": faces_of[0]},
+        data={"collection": "people", "identity_id": "bob"},
+        headers={"Idempotency-Key": "erasure-2"},
+    )
+    assert other.json()["duplicates"][0]["identity_id"] == "ada.lovelace"  # an answer about somebody else
+    job = ask(client, files={"ada.lovelace/1.jpg": faceless, "ada.lovelaces/1.jpg": faceless})
+    ended(client, job)
+    assert naming(settings, *words) >= {"audit", "identities", "enrolments", "job_errors"}
+    client.delete(f"{ROOT}/identities/ada.lovelace")
+    items = [each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"]]
+    assert items == ["erased", "ada.lovelaces/1.jpg"]  # whose id only begins alike
+    assert naming(settings, "ada.lovelace/", '"ada.lovelace"', *words[1:]) == set()
+    with closing(sqlite3.connect(embedded_file(settings))) as database:
+        assert database.execute("SELECT count(*) FROM audit WHERE subject = 'ada.lovelace'").fetchone()[0] >= 2
+
+
+def test_an_upload_without_a_job_goes_at_the_next_look(client):
+    files = client.app.state.services.jobs._uploads
+    files.keep("coming", b"x")
+    files.tidy()
+    assert files.path("coming").exists()  # its job is about to be made
+    files.is_made("coming")
+    files.tidy()
+    assert not files.path("coming").exists()
