@@ -19,13 +19,21 @@ COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_MOST_NORMALIZED = 4  # times the limit: putting marks in order takes time that grows with the square of a text's length
+_PIECE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]*")  # nothing composes across the beginning of one
+_LONGEST_PIECE = 512
 _SEGMENT = r"(?:\.{0,2}[^\x00-\x1f\x7f-\x9f\\/.][^\x00-\x1f\x7f-\x9f\\/]*|\.{3,}[^\x00-\x1f\x7f-\x9f\\/]*)"
 
 
 def nfc(text: str) -> str:
-    """Return a text in Unicode's composed form: what looks the same is the same."""
-    return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
+    """Return a text in Unicode's composed form: what looks the same is the same.
+
+    Putting marks in order takes time that grows with the square of their number. So a long text is composed in pieces,
+    and one that is longer than any name is left as it is.
+    """
+    if text.isascii():
+        return text
+    pieces = [text] if len(text) <= _LONGEST_PIECE else _PIECE.findall(text)
+    return "".join(unicodedata.normalize("NFC", each) if len(each) <= _LONGEST_PIECE else each for each in pieces)
 
 
 def nfc_json(value: Any) -> Any:
@@ -66,13 +74,11 @@ def face_id_flaw(text: str) -> str | None:
     return "a face's id has no '/'" if "/" in text else id_flaw(text)
 
 
-def _composed(most: int) -> BeforeValidator:
-    """Return what puts a text into NFC that can still fit `most` characters."""
+def _compose(value: object) -> object:
+    return nfc(value) if isinstance(value, str) else value
 
-    def compose(value: object) -> object:
-        return nfc(value) if isinstance(value, str) and len(value) <= _MOST_NORMALIZED * most else value
 
-    return BeforeValidator(compose)
+_COMPOSED = BeforeValidator(_compose)
 
 
 def _id(text: str) -> str:
@@ -92,20 +98,14 @@ def _described(most: int, pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern})
 
 
-IdentityId = Annotated[
-    str, _composed(LONGEST_ID), AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")
-]
+IdentityId = Annotated[str, _COMPOSED, AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")]
 """A person's id: in NFC, and safe as a part of a path. It may have slashes."""
-FaceId = Annotated[
-    str, _composed(LONGEST_FACE_ID), AfterValidator(_face_id), _described(LONGEST_FACE_ID, f"^{_SEGMENT}$")
-]
-PersonName = Annotated[
-    str, StringConstraints(max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f]*$"), _composed(LONGEST_NAME)
-]
+FaceId = Annotated[str, _COMPOSED, AfterValidator(_face_id), _described(LONGEST_FACE_ID, f"^{_SEGMENT}$")]
+PersonName = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f]*$"), _COMPOSED]
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{COLLECTION.pattern}$")]
 Text = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f]+$"),
-    _composed(LONGEST_ID),
+    _COMPOSED,
 ]
 """A short text that is searched for, or kept."""

@@ -10,7 +10,6 @@ import unicodedata
 from enum import StrEnum
 
 from app.errors import EncodingUnknown, ImportInvalid
-from app.names import nfc
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -20,7 +19,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WORD = re.compile(r"[^\W\d_]+")
-_THREE_BYTES = 0x800  # characters from here on have three bytes or four, which other encodings seldom have by chance
+_LONG_ENOUGH = 100  # letters of a word
+# Of three bytes or four, or a mark on a letter: what other encodings seldom have by chance.
+_TELLING = re.compile(r"[\u0800-\U0010ffff]|[A-Za-z][\u0300-\u036f]")
 
 
 class Encoding(StrEnum):
@@ -77,12 +78,11 @@ def is_surely_utf8(data: bytes) -> bool:
     if data.isascii():
         return True
     try:
-        text = nfc(data.decode("utf-8"))
+        text = data.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    if text.isascii() or any(ord(each) >= _THREE_BYTES for each in text):
-        return True
-    return any(_makes_sense(word) for word in _WORD.findall(text) if not word.isascii())
+    words = (found[0][:_LONG_ENOUGH] for found in _WORD.finditer(text))
+    return _TELLING.search(text) is not None or any(_makes_sense(word) for word in words if not word.isascii())
 
 
 def _makes_sense(word: str) -> bool:
@@ -105,7 +105,8 @@ def _first_odd(data: bytes) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         return _at(data, error.start)
-    return _at(data, next(at for at, byte in enumerate(data) if byte >= 0x80))
+    odd = re.search(rb"[\x80-\xff]", data)
+    return _at(data, odd.start() if odd else 0)
 
 
 def _at(data: bytes, at: int) -> str:

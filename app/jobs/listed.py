@@ -1,7 +1,6 @@
 """Lists of photos: tables with a header, `identity_id,photo[,name][,metadata]`, as people and Excel write them."""
 
 import csv
-import io
 import json
 import re
 from pathlib import Path, PurePosixPath
@@ -15,12 +14,13 @@ from app.names import LONGEST_NAME, nfc, nfc_json
 
 COLUMNS = ("identity_id", "photo", "name", "metadata")
 _NEEDED = ("identity_id", "photo")
-LONGEST_LIST = 128_000_000
+LONGEST_LIST = 64_000_000
 MOST_LINES = 500_000
 """They are held in memory."""
-_LONGEST_METADATA = 16_384
+_LONGEST_METADATA, _LONGEST_PATH = 16_384, 1024
 _DELIMITERS = ",;\t|"
-_LONGEST_HEADER = 65_536
+_LONGEST_ROW = 500_000
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _SEPARATOR = re.compile(r'\A"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's own line before the header
 
 
@@ -32,12 +32,14 @@ def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
     text = decode(data, encoding, "the CSV")
     begin = _SEPARATOR.match(text)
     text = text[begin.end() :] if begin else text
-    delimiter, columns, width = _header(text[:_LONGEST_HEADER], (begin[1] if begin else "") + _DELIMITERS)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    delimiter, columns, width = _header(text[:_LONGEST_ROW], (begin[1] if begin else "") + _DELIMITERS)
+    lines = _Lines(text)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     lines_before, items = 1 if begin else 0, list[Item]()
     try:
         next(reader, None)
         for row in reader:
+            lines.of_row = 0
             cells = [cell.strip() for cell in row]
             if not any(cells):
                 continue
@@ -51,6 +53,27 @@ def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
             "double quote in double quotes, and write a double quote in it twice"
         ) from error
     return items
+
+
+class _Lines:
+    """The lines of a text for the reader of rows, which else would take a row of any length; see `of_row`."""
+
+    def __init__(self, text: str) -> None:
+        self.of_row = 0
+        """Characters since this was set to 0."""
+        self._lines = _LINE.finditer(text)
+        self._line = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)[0]
+        self._line += 1
+        self.of_row += len(line)
+        if self.of_row > _LONGEST_ROW:
+            raise ImportInvalid(f"line {self._line} of the CSV ends a row of more than {_LONGEST_ROW:,} characters")
+        return line
 
 
 class ListedFolder:
@@ -76,7 +99,9 @@ class ListedFolder:
 
     def _path(self, where: str) -> Path:
         """Return the path as it is written, or in the form in which macOS or others have written the file's name."""
-        spellings = (where, normalize("NFC", where), normalize("NFD", where))
+        spellings = [where]
+        if len(where) <= _LONGEST_PATH:
+            spellings += [normalize("NFC", where), normalize("NFD", where)]
         return next((path for each in spellings if (path := self._root / each).exists()), self._root / where)
 
 
@@ -85,7 +110,7 @@ def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:
     most: list[str] = []
     for delimiter in dict.fromkeys(delimiters):
         try:
-            cells = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True), [])
+            cells = next(csv.reader(_Lines(text), delimiter=delimiter, skipinitialspace=True), [])
         except csv.Error as error:
             raise ImportInvalid(f"line 1 of the CSV cannot be read ({error})") from error
         names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
