@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import struct
+import tarfile
 import zipfile
 from contextlib import suppress
 from typing import Any
@@ -86,7 +87,13 @@ def test_the_archive_itself_is_fine(engine, parts, tmp_path):
 
 
 def test_what_is_no_archive(refused, engine, tmp_path):
-    for data in (b"", b"PK", b"no archive" * 1000, b"PK\x05\x06" + b"\xff" * 18, b"PK\x05\x06" + bytes(18)):
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as file:
+        link = tarfile.TarInfo(MANIFEST)
+        link.type, link.linkname, link.pax_headers = tarfile.SYMTYPE, "/etc/passwd", {"comment": "x" * 100_000}
+        file.addfile(link)
+    ends = (b"PK\x05\x06" + b"\xff" * 18, b"PK\x05\x06" + bytes(18))
+    for data in (b"", b"PK", b"no archive" * 1000, *ends, tar.getvalue()):
         assert refused(data) == "archive_invalid"
     with pytest.raises(FileUnusable):
         importer(engine).run(tmp_path / "nowhere.zip", Recorded())
@@ -109,7 +116,7 @@ def test_every_cut_and_every_flip_is_noticed(refused, parts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.ndjson", "/etc/passwd", "..\\evil", "extra.txt", "faces.ndjson/", "faces.ndjson+.txt"]
+    "name", ["../evil.ndjson", "/etc/passwd", "..\\evil", "extra.txt", "faces.ndjson/", "faces.ndjson+.txt", "CON"]
 )
 def test_names_that_do_not_belong_there(refused, parts, name):
     data = packed({**parts, name: b"x"}).replace(b"ndjson+", b"ndjson\0")  # a NUL hides what follows

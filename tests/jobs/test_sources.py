@@ -411,7 +411,7 @@ def test_more_files_than_are_held(tmp_path, monkeypatch):
     monkeypatch.setattr(listing, "MOST_LINES", 3)
     with pytest.raises(ImportInvalid, match="more than 3 files"):
         open_source(archive(tmp_path / "in.zip", dict.fromkeys(("a/1", "a/2", "a/3", "a/4"), b"")))
-    for row in (b"a,1" + b"," * 600_000, b'a,1' + b',"\n"' * 200_000):
+    for row in (b"a,1" + b"," * 600_000, b"a,1" + b',"\n"' * 200_000):
         (tmp_path / "list.csv").write_bytes(b"identity_id,photo\n" + row + b"\n")
         with pytest.raises(ImportInvalid, match="500,000 characters"):
             open_source(tmp_path / "list.csv")
