@@ -32,17 +32,30 @@ def restore(
     keep_old: Annotated[
         bool, typer.Option("--keep-old", help="Keep the database of before beside the new one.")
     ] = False,
+    keep_keys: Annotated[
+        bool, typer.Option("--keep-keys", help="Keep API keys of the backup that the replaced database does not know.")
+    ] = False,
 ) -> None:
-    """Put a backup in the place of the embedded database; no service may run."""
+    """Put a backup in the place of the embedded database; no service may run.
+
+    API keys that the replaced database has revoked, or does not know, are revoked; people whom it has erased since the
+    backup are erased.
+    """
     settings = read_settings()
     work = open_restore(settings, database_url(settings))
     if work.database.exists() and not yes:
         typer.confirm(f"Replace {work.database} and all that was enrolled since the backup?", abort=True)
     with progress_bar("restore") as bar:
-        done = work.run(file, bar, is_old_kept=keep_old)
+        done = work.run(file, bar, is_old_kept=keep_old, are_keys_kept=keep_keys)
     _print(
         f"{work.database}: {done.collections} collections, as they were at {done.backup.created_at:%Y-%m-%d %H:%M:%SZ}"
     )
+    carried = done.carried
+    _print(f"API keys revoked: {carried.revoked} (revoked since the backup, or unknown to the replaced database)")
+    if carried.has_followed:
+        _print(f"erased since the backup, and erased again: {carried.erased} people; terms renewed: {carried.terms}")
+    else:
+        _print("who was erased since the backup is not known here: erase them again (docs/operations.md)")
     if done.old is not None:
         _print(f"the database of before: {done.old}")
 

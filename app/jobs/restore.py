@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.database import sqlite_files
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.occupancy import Occupancy
-from app.errors import ArchiveInvalid, FileUnusable, SchemaOutdated
+from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
 from app.identities import uids
 from app.jobs.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
+from app.jobs.carrying import CarriedOver, carry_over
 from app.jobs.progress import Progress
 from app.jobs.zips import Reading, reading
 
@@ -30,6 +33,7 @@ class Restored:
     backup: Backup
     collections: int
     old: Path | None
+    carried: CarriedOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,13 @@ class Restore:
     data_dir: Path
     migrations: Path
 
-    def run(self, path: Path, progress: Progress, *, is_old_kept: bool = False) -> Restored:
+    def run(
+        self, path: Path, progress: Progress, *, is_old_kept: bool = False, are_keys_kept: bool = False
+    ) -> Restored:
         """Put a backup in the place of the database; all of it is checked before anything is replaced.
 
-        Its schema is brought up to date and its collections get new uids, so that no index of before fits. The old
+        Its schema is brought up to date and its collections get new uids, so that no index of before fits. What was
+        revoked, erased and withdrawn since the backup is carried over: see `app.jobs.carrying`. The old
         database lies aside until all is done, or for good. Progress counts in percent. Raises DatabaseInUse,
         SchemaOutdated for a backup of a later version, FileUnusable and ArchiveRefused's children.
         """
@@ -56,11 +63,11 @@ class Restore:
                 for name in backup.members:
                     _unpack(archive, name, folder / name)
                 progress.advance(70, total=100)
-                collections = self._prepare(folder / DATABASE, backup)
+                collections, carried = self._prepare(folder / DATABASE, backup, are_keys_kept=are_keys_kept)
                 progress.advance(90, total=100)
                 old = self._swap(folder, is_old_kept=is_old_kept)
             progress.advance(100, total=100)
-            return Restored(backup, collections, old)
+            return Restored(backup, collections, old, carried)
         except OSError as error:
             raise FileUnusable("the backup could not be restored; the database is as it was", str(error)) from error
         finally:
@@ -72,7 +79,7 @@ class Restore:
         with tempfile.TemporaryDirectory(dir=self.database.parent, prefix=".restore-") as folder:
             yield Path(folder)
 
-    def _prepare(self, new: Path, backup: Backup) -> int:
+    def _prepare(self, new: Path, backup: Backup, *, are_keys_kept: bool) -> tuple[int, CarriedOver]:
         """Make the database in the backup one of this version, of collections nobody has seen; return how many."""
         sqlite_files.check(new)
         with Database(sqlite_url(new), self.migrations) as database:
@@ -82,9 +89,25 @@ class Restore:
                     f"restore it with ArcID {backup.arcid_version} or later"
                 )
             database.schema.upgrade()
+            with self._replaced(new.with_name("replaced.db")) as old:
+                carried = carry_over(old, database.engine, are_keys_kept=are_keys_kept)
             collections = len(uids.renew(database.engine, restored_from=f"backup of {backup.created_at.isoformat()}"))
         sqlite_files.fold(new)
-        return collections
+        return collections, carried
+
+    @contextmanager
+    def _replaced(self, copy: Path) -> Iterator[Engine | None]:
+        """Open a copy of the database that is replaced, at the current schema; None if there is none to be read."""
+        try:
+            sqlite_files.check(self.database)
+            sqlite_files.copy(self.database, copy, lambda *_: None)
+            old = Database(sqlite_url(copy), self.migrations)
+            old.schema.upgrade()
+        except (ArcidError, SQLAlchemyError):
+            yield None
+            return
+        with old:
+            yield old.engine
 
     def _swap(self, folder: Path, *, is_old_kept: bool) -> Path | None:
         """Put everything in place; if that fails, all is as it was."""

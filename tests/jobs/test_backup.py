@@ -6,10 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import text
 
+from app.access.store import KeyStore
 from app.access.trail import Trail
+from app.access.values import NewKey, Scope
 from app.config import PROJECT
 from app.database.connection import Database
 from app.database.engine import open_engine, sqlite_url
@@ -23,8 +27,13 @@ from app.errors import (
     SchemaOutdated,
 )
 from app.identities import uids
+from app.identities.editing import Editing
+from app.identities.listing import Listing
+from app.identities.records import PersonChange
 from app.identities.store import IdentityStore
+from app.identities.values import Consent
 from app.jobs.backup import back_up
+from app.jobs.carrying import CarriedOver
 from app.jobs.restore import Restore
 from tests.databases import MIGRATIONS, migrate
 from tests.jobs.fakes import Recorded, Stopped, fill, units
@@ -93,11 +102,48 @@ def test_there_and_back(home, backup, tmp_path):
     assert (home / "calibrations" / "people" / "abc-plain.json").read_text() == "{}"
     with database(home) as opened:
         after = IdentityStore(opened.engine).collection("people")
-        assert (after.faces, after.identities, after.revision) == (60, 20, before.revision)
+        # Who was erased since the backup stays erased.
+        assert (after.faces, after.identities, after.revision) == (57, 19, before.revision + 1)
         assert after.uid != before.uid
         actions = [line.entry.action for line in Trail(opened.engine).lines()]
-        assert actions[-2:] == ["database.backed_up", "database.restored"]
+        assert actions[-3:] == ["database.backed_up", "identity.deleted", "database.restored"]
         assert not Trail(opened.engine).verify().breaks
+
+
+def test_what_was_taken_back_since_stays_taken_back(home, tmp_path):
+    with database(home) as opened:
+        keys, store = KeyStore(opened.engine), IdentityStore(opened.engine)
+        for name in ("kept", "revoked", "bounded"):
+            keys.create(NewKey(name, frozenset({Scope.RECOGNISE})))
+        people = store.collection("people")
+        given = Consent("consent", datetime(2026, 1, 1, tzinfo=UTC))
+        change = PersonChange(has_consent=True, consent=given)
+        Editing(opened.engine).change(people, "p3-0", change)
+        back_up(opened, home, tmp_path / "b", Recorded())
+        keys.create(NewKey("later", frozenset({Scope.RECOGNISE})))
+        keys.revoke("revoked")
+        with opened.engine.begin() as connection:
+            connection.execute(text("UPDATE api_keys SET rate = '5/minute' WHERE name = 'bounded'"))
+        Editing(opened.engine).change(people, "p3-0", PersonChange(has_consent=True, consent=None))
+        store.remove_identity(people, "p1-0")
+        Editing(opened.engine).merge(people, "p2-0", "p4-0")
+        store.remove_identity(people, "p4-0")
+    done = restore(home, tmp_path / "b")
+    assert done.carried == CarriedOver(revoked=1, erased=3, terms=1, has_followed=True)
+    with database(home) as opened:
+        valid = {each.name: each.rate for each in KeyStore(opened.engine).all() if each.revoked_at is None}
+        assert list(valid) == ["kept", "bounded"]
+        assert str(valid["bounded"]) == "5/minute"
+        listing = Listing(opened.engine)
+        people = IdentityStore(opened.engine).collection("people")
+        ids = {each.identity_id for each in listing.identities(people, after=0, limit=100).items}
+        assert not ids & {"p1-0", "p2-0", "p4-0"}
+        assert listing.identity(people, "p3-0").consent is None
+        assert not Trail(opened.engine).verify().breaks
+    # In an empty folder nobody vouches for a key.
+    done = restore(tmp_path / "new", tmp_path / "b")
+    assert done.carried == CarriedOver(revoked=3, erased=0, terms=0, has_followed=False)
+    assert restore(tmp_path / "more", tmp_path / "b", are_keys_kept=True).carried.revoked == 0
 
 
 def test_into_an_empty_folder(backup, tmp_path):
