@@ -7,6 +7,7 @@ from app.detection.cascade import Cascade
 from app.detection.found import Detector, Network
 from app.detection.scrfd import Scrfd
 from app.detection.single_shot import Options, SingleShotDetector
+from app.detection.turned import Turned
 from app.embedding import Embedder, Preprocessing
 from app.errors import ManifestInvalid, SettingsInvalid
 from app.inference.batcher import Batching
@@ -36,19 +37,20 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
 
     Raises SettingsInvalid for a combination that does not exist, NetworkMissing, NetworkCorrupt, NetworkInvalid.
     """
-    options = Options(settings.detection.lowest_score, settings.detection.longest_side)
+    side = settings.detection.longest_side
+    options = Options(settings.detection.lowest_score, side)
     parts = [packs.manifest(part) for part in name.split("+")]
     if len(parts) == 1 and _kind(parts[0]) == "mtcnn":
-        return Bounded(_open_mtcnn(packs, parts[0], runtime), options.longest_side)
+        network = _open_mtcnn(packs, parts[0], runtime)
+        return Turned(Bounded(network, side), network, side)
     if len(parts) > 2 or "mtcnn" in map(_kind, parts):
         raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
     networks = [_open_network(packs, part, runtime) for part in parts]
     detectors = [SingleShotDetector(network, _sized(options, network)) for network in networks]
-    return (
-        detectors[0]
-        if len(parts) == 1
-        else Cascade(detectors[0], networks[1], detectors[1], most=settings.limits.faces)
-    )
+    if len(parts) == 1:
+        return Turned(detectors[0], detectors[0], side)
+    cascade = Cascade(detectors[0], networks[1], detectors[1], most=settings.limits.faces)
+    return Turned(cascade, detectors[0], side)
 
 
 def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:
