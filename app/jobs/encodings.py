@@ -69,12 +69,14 @@ def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
         return data.decode("utf-8")
     raise EncodingUnknown(
         f"{what} is not surely UTF-8 ({_first_odd(data)}): save it as UTF-8, or name its encoding, such as "
-        "encoding=cp1252 (Western Excel), cp932 (Japanese), gb18030 (Chinese) or utf-8"
+        "encoding=cp1252 (Western Excel), cp932 (Japanese), gb18030 (Chinese), utf-16-le or utf-8"
     )
 
 
 def is_surely_utf8(data: bytes) -> bool:
     """Say whether a text without a mark is UTF-8 and not another encoding that looks like it by chance."""
+    if b"\0" in data[:2]:  # UTF-16 without its mark
+        return False
     if data.isascii():
         return True
     try:

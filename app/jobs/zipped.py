@@ -94,19 +94,20 @@ class Zip:
             raise ImportInvalid("the ZIP has several CSV files at its top; which one counts cannot be known")
         if lists:
             data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)
-            return [replace(each, where=names.get(nfc(each.where), each.where)) for each in listed(data, encoding)]
+            spelled = {nfc(name): whole for name, whole in names.items()}
+            return [replace(each, where=spelled.get(nfc(each.where), each.where)) for each in listed(data, encoding)]
         # By person first: "a/1", "a/2", "a-b/1", and not "a-b/1" between those of "a".
         ordered = sorted(names, key=lambda name: name.split("/"))
         return [replace(item_of(name, is_flat=is_flat), where=names[name]) for name in ordered]
 
 
 def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> dict[str, zipfile.ZipInfo]:
-    """Return the files by their names in NFC, with slashes; raises ImportInvalid, EncodingUnknown."""
+    """Return the files by their names, with slashes; raises ImportInvalid, EncodingUnknown."""
     infos = [each for each in file.infolist() if not _is_skipped(each.orig_filename.replace("\\", "/"))]
     if sum(each.file_size for each in infos) > MOST_UNPACKED_TIMES * size + MOST_UNPACKED_MORE:
         raise ImportInvalid("the ZIP unpacks to far more than photos could")
     _require_apart(infos)
-    names = [nfc(each.replace("\\", "/").removeprefix("./")) for each in _names(infos, encoding)]
+    names = [each.replace("\\", "/").removeprefix("./") for each in _names(infos, encoding)]
     files = [(name, info) for name, info in zip(names, infos, strict=True) if not name.endswith("/")]
     found = dict(files)
     if len(found) < len(files):

@@ -284,8 +284,9 @@ def test_names_in_utf8_without_the_mark(tmp_path):
     files = {f"{ZOE}/1.png".encode(): b"1", f"{ZHANG}/1.png".encode(): b"2", f"{DECOMPOSED}/2.png".encode(): b"3"}
     assert people(raw_archive(tmp_path / "in.zip", files)) == [ZOE, ZHANG]
     assert people(raw_archive(tmp_path / "one.zip", {f"{DECOMPOSED}/2.png".encode(): b"3"})) == [ZOE]
-    folder(tmp_path / "in", {f"{ZOE}/1.png": b"1", f"{DECOMPOSED}/2.png": b"2"})
-    assert people(tmp_path / "in") == [ZOE]
+    both = {f"{ZOE}/1.png": b"1", f"{DECOMPOSED}/1.png": b"2"}
+    for path in (folder(tmp_path / "in", both), archive(tmp_path / "both.zip", both)):
+        assert sorted(read(path).values()) == [(ZOE, b"1"), (ZOE, b"2")]
 
 
 @pytest.mark.parametrize(
@@ -366,6 +367,7 @@ def test_lists_as_excel_and_hands_write_them(tmp_path, data):
 def test_what_is_wrong_with_a_list_is_named(tmp_path):
     for data, words in [
         (b"id;photo\nann;1.png\n", "line 1 of the CSV has no column identity_id"),
+        ("identity_id\tphoto\r\n".encode("utf-16-le"), "utf-16-le"),
         (b"identity_id,photo,PHOTO\nann,1.png,2.png\n", "column photo twice"),
         (b'identity_id,photo\nann,1.png\nbob,"2"x\n', "line 3 of the CSV"),
     ]:
