@@ -41,6 +41,7 @@ from app.inference.runtime import Runtime, resolve
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.values import Kind
+from app.names import nfc
 from app.recognition.analysis import Analysis
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.comparison import ComparisonService
@@ -251,7 +252,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     listing = Listing(database.engine, database.vault)
     enrolment = EnrolmentService(analysis_of, gallery, policy_of, crops=crops)
     identification = IdentificationService(
-        analysis_of, gallery, policy_of, open_metadata=frozenset(settings.open_metadata)
+        analysis_of, gallery, policy_of, open_metadata=frozenset(map(nfc, settings.open_metadata))
     )
     people = PeopleService(gallery, listing, Editing(database.engine, database.vault))
     erasure = ErasureService(gallery, scrubber, exports_of(database), JobTraces(database.engine))
