@@ -268,7 +268,7 @@ def main() -> None:
                 data = make()
                 path = folder / ("a.ndjson" if kind == "import_embeddings" else "a.zip")
                 path.write_bytes(data)
-                commands = [_COMMANDS[kind]] + ([["restore"]] if kind == "import_archive" else [])
+                commands = [_COMMANDS[kind]] + ([["restore", "--yes"]] if kind == "import_archive" else [])
                 started = time.perf_counter()
                 with Memory(service) as memory:
                     answers = [("service", _sent(service, kind, data))]
