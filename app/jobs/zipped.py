@@ -93,7 +93,12 @@ class Zip:
         if len(lists) > 1:
             raise ImportInvalid("the ZIP has several CSV files at its top; which one counts cannot be known")
         if lists:
-            data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)
+            try:
+                data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)
+            except TooManyBytes as error:
+                raise ImportInvalid(f"the CSV has more than {LONGEST_LIST:,} bytes; send parts") from error
+            except ItemInvalid as error:
+                raise ImportInvalid(f"the CSV cannot be read: {error}") from error
             spelled = {nfc(name): whole for name, whole in names.items()}
             return [replace(each, where=spelled.get(nfc(each.where), each.where)) for each in listed(data, encoding)]
         # By person first: "a/1", "a/2", "a-b/1", and not "a-b/1" between those of "a".

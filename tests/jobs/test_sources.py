@@ -408,6 +408,18 @@ def test_links_devices_and_overlaps_in_a_zip(tmp_path):
         open_source(path)
 
 
+def test_a_list_in_a_zip_that_cannot_be_read(tmp_path, monkeypatch):
+    path = archive(tmp_path / "in.zip", {"list.csv": b"identity_id,photo\na,1.png\n"})
+    whole = bytearray(path.read_bytes())
+    whole[whole.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(whole)
+    with pytest.raises(ImportInvalid, match="encrypted"):
+        open_source(path)
+    monkeypatch.setattr(zipped, "LONGEST_LIST", 10)
+    with pytest.raises(ImportInvalid, match="more than 10 bytes"):
+        open_source(archive(tmp_path / "in.zip", {"list.csv": b"identity_id,photo\n"}))
+
+
 def test_more_files_than_are_held(tmp_path, monkeypatch):
     monkeypatch.setattr(zipped, "MOST_ENTRIES", 3)
     monkeypatch.setattr(listing, "MOST_LINES", 3)
