@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -21,7 +22,7 @@ _LONGEST_METADATA, _LONGEST_PATH = 16_384, 1024
 _DELIMITERS = ",;\t|"
 _LONGEST_ROW = 500_000
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_SEPARATOR = re.compile(r'\A"?sep=(.)"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's own line before the header
+_SEPARATOR = re.compile(r'\A"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # Excel's own line before the header
 
 
 def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
@@ -102,7 +103,9 @@ class ListedFolder:
         spellings = [where]
         if len(where) <= _LONGEST_PATH:
             spellings += [normalize("NFC", where), normalize("NFD", where)]
-        return next((path for each in spellings if (path := self._root / each).exists()), self._root / where)
+        # A path that is too long does not exist, and does not end the import: `Path.exists` would raise.
+        there = (each for each in spellings if os.path.exists(self._root / each))  # noqa: PTH110
+        return self._root / next(there, where)
 
 
 def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:

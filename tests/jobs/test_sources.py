@@ -368,6 +368,7 @@ def test_what_is_wrong_with_a_list_is_named(tmp_path):
     for data, words in [
         (b"id;photo\nann;1.png\n", "line 1 of the CSV has no column identity_id"),
         ("identity_id\tphoto\r\n".encode("utf-16-le"), "utf-16-le"),
+        (b'sep="\nidentity_id"photo\n', "no column identity_id"),
         (b"identity_id,photo,PHOTO\nann,1.png,2.png\n", "column photo twice"),
         (b'identity_id,photo\nann,1.png\nbob,"2"x\n', "line 3 of the CSV"),
     ]:
@@ -387,6 +388,8 @@ def test_a_list_finds_files_in_either_spelling(tmp_path):
         files = {f"{stored}.png": b"1", "list.csv": f"identity_id,photo\na,{written}.png\n".encode()}
         for path in (folder(tmp_path / stored, files) / "list.csv", archive(tmp_path / "in.zip", files)):
             assert [each[1] for each in read(path).values()] == [b"1"]
+    (tmp_path / "long.csv").write_text(f"identity_id,photo\na,{'x' * 300}.png\n")
+    assert list(read(tmp_path / "long.csv").values()) == ["item_invalid"]
 
 
 # Attacks
