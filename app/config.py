@@ -249,6 +249,10 @@ class GallerySettings(_Group):
         float, Field(gt=0, description="How long changes are kept; a process away for longer reads all faces again.")
     ] = 7
     sweep_seconds: Annotated[float, Field(gt=0, description="How often people whose time is over are erased.")] = 60
+    anchor_hours: Annotated[
+        float,
+        Field(ge=0, description="How often the audit trail's end is written to the log (`audit.anchor`); 0: never."),
+    ] = 24
 
 
 class JobSettings(_Group):

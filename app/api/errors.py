@@ -68,6 +68,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.JobUnderWay: HTTPStatus.CONFLICT,
     errors.EncryptionRequired: HTTPStatus.CONFLICT,
     errors.SealBroken: HTTPStatus.CONFLICT,
+    errors.TrailBroken: HTTPStatus.CONFLICT,
     errors.FaceExists: HTTPStatus.CONFLICT,
     errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CalibrationMissing: HTTPStatus.CONFLICT,

@@ -35,6 +35,13 @@ def verify(
 
 
 @cli.command()
+def anchor() -> None:
+    """Print the trail's end as LINE:HASH; kept somewhere else, it proves later that nothing up to it was changed."""
+    end = open_trail(read_settings()).end()
+    typer.echo(f"{end.seq}:{end.sha256}")
+
+
+@cli.command()
 def export() -> None:
     """Print the trail, one JSON object a line, the oldest first."""
     for line in open_trail(read_settings()).lines():

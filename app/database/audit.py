@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.database.tables import AuditHeadTable, AuditTable
+from app.errors import TrailBroken
 
 GENESIS = "0" * 64
 """What the first line has as the hash of the one before."""
@@ -114,6 +115,7 @@ class Entry:
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+_IS_HEAD = AuditHeadTable.id == select(func.min(AuditHeadTable.id)).scalar_subquery()
 _CLI = Actor("cli")
 _actor: ContextVar[Actor] = ContextVar("audit_actor", default=_CLI)
 
@@ -144,10 +146,13 @@ def append(
     """Note what a transaction does; call it last. Nothing biometric and no names of people belong into `detail`."""
     head = transaction.execute(  # takes the lock
         update(AuditHeadTable)
+        .where(_IS_HEAD)
         .values(seq=AuditHeadTable.seq + 1)
         .returning(AuditHeadTable.seq, AuditHeadTable.sha256)
         .execution_options(synchronize_session=False)
-    ).one()
+    ).one_or_none()
+    if head is None:
+        raise TrailBroken("the audit trail has no head row, so nothing can be changed; see arcid audit verify")
     who = _actor.get()
     entry = Entry(
         head.seq,
@@ -164,6 +169,6 @@ def append(
     sha256 = entry.sha256()
     row = {**entry.content(), "at": entry.at, "sha256": sha256}
     transaction.execute(insert(AuditTable).values(row))
-    moved = update(AuditHeadTable).values(sha256=sha256).execution_options(synchronize_session=False)
+    moved = update(AuditHeadTable).where(_IS_HEAD).values(sha256=sha256).execution_options(synchronize_session=False)
     transaction.execute(moved)
     return Noted(entry.seq, sha256)

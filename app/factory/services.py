@@ -235,6 +235,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     )
     follower.start()
     scrubber = Scrubber(database.engine)
+    trail = Trail(database.engine)
     housekeeper = Housekeeper(
         gallery,
         Retention(database.engine),
@@ -242,6 +243,8 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
         scrubber,
         every=settings.gallery.sweep_seconds,
         traces=JobTraces(database.engine),
+        anchor=lambda: str(trail.end()),
+        anchor_every=settings.gallery.anchor_hours * 3600,
     )
     housekeeper.start()
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from app.database.claims import Claims
@@ -32,7 +33,12 @@ class Housekeeper:
         *,
         every: float,
         traces: Traces | None = None,
+        anchor: Callable[[], str] | None = None,
+        anchor_every: float = 0,
     ) -> None:
+        """Every `anchor_every` seconds, `anchor` gives the audit trail's end for the log; 0: never."""
+        self._anchor = anchor if anchor_every else None
+        self._anchor_every = anchor_every
         self._traces = traces
         self._gallery = gallery
         self._retention = retention
@@ -75,6 +81,7 @@ class Housekeeper:
 
     def _run(self) -> None:
         swept = time.monotonic() - self._every  # at once
+        anchored = time.monotonic() - self._anchor_every
         while not self._stopping.wait(min(_RETRY, self._every)):
             try:
                 if self._scrubber.is_pending:
@@ -82,5 +89,8 @@ class Housekeeper:
                 if time.monotonic() - swept >= self._every:
                     swept = time.monotonic()
                     self.sweep()
+                if self._anchor is not None and time.monotonic() - anchored >= self._anchor_every:
+                    anchored = time.monotonic()
+                    _log.info("audit.anchor", anchor=self._anchor())
             except _PASSING as error:
                 _log.warning("housekeeping.failed", error=error.code if isinstance(error, ArcidError) else repr(error))

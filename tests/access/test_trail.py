@@ -5,13 +5,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.access.trail import Anchor
+from app.access.trail import Anchor, Trail
 from app.access.values import NewKey, Scope
 from app.database import audit
 from app.database.audit import GENESIS, Action, Actor, Entry, acting
-from app.errors import IdentityUnknown
+from app.errors import IdentityUnknown, TrailBroken
 from app.identities.store import IdentityStore
 from app.identities.values import Person, Practice, Retry
+from tests.databases import sqlite_databases
 from tests.identities.enrolling import D, enrol, new_face
 
 
@@ -33,10 +34,13 @@ def tamper(engine):
     def tamper(*statements):
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":
-                for verb in ("update", "delete"):
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS audit_no_{verb}"))
+                for name in ("audit_no_update", "audit_no_delete", "audit_no_replace", "audit_no_replaced_id"):
+                    connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
+                for name in ("audit_head_one", "audit_head_no_delete"):
+                    connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
             else:
                 connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))
+                connection.execute(text("ALTER TABLE audit_head DISABLE TRIGGER USER"))
             for each in statements:
                 connection.execute(text(each))
 
@@ -155,6 +159,65 @@ def test_an_edited_line_is_named(trail, engine, tamper, change):
     write(engine, 5)
     tamper(f"UPDATE audit SET {change} WHERE seq = 3")  # noqa: S608 - constants
     assert breaks(trail) == [(3, "changed")]
+
+
+_COLUMNS = "seq, at, actor, action, detail, previous, sha256"
+_SAME = f"SELECT {_COLUMNS} FROM audit WHERE seq = 2"  # noqa: S608 - constants
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT INTO audit ({_COLUMNS}) {_SAME} ON CONFLICT (seq) DO UPDATE SET actor = 'x'",
+        "INSERT INTO audit_head (seq, sha256) VALUES (0, 'x')",
+        "DELETE FROM audit_head",
+    ],
+)
+def test_lines_are_not_replaced_and_the_head_stays_alone(trail, engine, statement):
+    write(engine, 3)
+    if engine.dialect.name == "sqlite":
+        statement = (
+            statement.replace(" ON CONFLICT", " WHERE true ON CONFLICT") if "WHERE" not in statement else statement
+        )
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(text(statement))
+    if engine.dialect.name == "sqlite":
+        for key in ("seq", "id, seq"):
+            chosen = f"REPLACE INTO audit ({key}, {_COLUMNS[5:]}) SELECT {key}, {_COLUMNS[5:]} FROM audit WHERE seq = 2"  # noqa: S608
+            with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+                connection.execute(text(chosen))
+    assert trail.verify().breaks == []
+
+
+def test_a_head_that_is_gone_or_doubled_is_reported(trail, engine, tamper):
+    write(engine, 3)
+    end = trail.end()
+    assert end == trail.verify().head
+    tamper("INSERT INTO audit_head (seq, sha256) VALUES (0, 'x')")
+    assert breaks(trail) == [(4, "the trail has 2 head rows, and was written with one")]
+    write(engine, 1)  # who writes goes on
+    assert trail.verify(end).lines == 4
+    tamper("DELETE FROM audit_head")
+    assert [seq for seq, _ in breaks(trail)] == [5]
+    with pytest.raises(TrailBroken):
+        write(engine, 1)
+    with pytest.raises(TrailBroken):
+        trail.end()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["at = 'never'", "detail = '{'", "detail = 'null'", "actor = x'00ff'", "previous = 5", "seq = 'x'", "at = 7"],
+)
+def test_whatever_is_in_a_line_is_reported(tmp_path, change):
+    with sqlite_databases(tmp_path).engine() as engine:
+        write(engine, 4)
+        with engine.begin() as connection:
+            connection.execute(text("DROP TRIGGER audit_no_update"))
+            connection.execute(text(f"UPDATE audit SET {change} WHERE seq = 3"))  # noqa: S608 - constants
+        verdict = Trail(engine).verify()
+        assert verdict.breaks
+        assert 3 in {each.seq for each in verdict.breaks}
 
 
 def test_an_edited_line_with_a_new_hash_breaks_the_next(trail, engine, tamper):
