@@ -1,5 +1,6 @@
 """Every setting, read from the environment once (prefix ARCID_, groups joined by two underscores)."""
 
+import ipaddress
 import os
 import re
 from enum import StrEnum
@@ -38,6 +39,13 @@ def shipped(name: str) -> Path:
 def _listed(value: object) -> object:
     """Take a list, or text with commas in it."""
     return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
+
+
+def _proxies(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses and networks as they are; raises ValueError if one of them is neither."""
+    for each in texts:
+        ipaddress.ip_network(each, strict=False)
+    return tuple(str(ipaddress.ip_network(each, strict=False)) for each in texts)
 
 
 def _hosts(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -201,6 +209,14 @@ class ServerSettings(_Group):
             "are no API keys; with keys every name is."
         ),
     ] = ()
+    root_path: Annotated[
+        str,
+        Field(
+            pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+            description="Path below which a proxy serves the service, such as /faces; "
+            "X-Forwarded-Prefix of a trusted proxy wins.",
+        ),
+    ] = ""
 
 
 class CorsSettings(_Group):
@@ -357,6 +373,16 @@ class Settings(BaseSettings):
         NoDecode,
         BeforeValidator(_listed),
         Field(description="Members of metadata, joined by commas, that `where` may name without scope `manage`."),
+    ] = ()
+    proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_listed),
+        AfterValidator(_proxies),
+        Field(
+            description="Addresses and networks of reverse proxies, joined by commas, whose X-Forwarded-For, -Proto, "
+            "-Host and -Prefix are believed; nobody else's are."
+        ),
     ] = ()
     log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
     secrets_dir: Annotated[

@@ -30,11 +30,13 @@ from app.api.admission import Admission
 from app.api.authentication import Authentication
 from app.api.compreface import routers as compreface
 from app.api.cors import Cors
+from app.api.head import Head
 from app.api.intake import Intake
 from app.api.keyless import Keyless
 from app.api.metrics import Metrics
 from app.api.middleware import RequestContext
-from app.api.permissions import authorise
+from app.api.permissions import NEEDS, OPEN, authorise
+from app.api.proxies import Proxies
 from app.api.rates import Rates, UsualRates
 from app.config import Settings
 from app.factory.batching import photos_at_once
@@ -106,7 +108,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         app.state.metrics.rate_refused,
     )
     app.state.keyless = Keyless(hosts=settings.server.hosts, origins=settings.cors.origins)
-    app.add_middleware(Authentication)  # inside the next one
+    app.add_middleware(Authentication)  # the innermost
+    app.add_middleware(Head)
     app.add_middleware(
         RequestContext,
         intake=app.state.intake,
@@ -115,5 +118,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         tracing=tracing,
     )
     if settings.cors.origins:
-        app.add_middleware(Cors, origins=settings.cors.origins)  # around all others
+        app.add_middleware(Cors, origins=settings.cors.origins)
+    own = {path.split("/")[1] for path in (*OPEN, *(path for _, path in NEEDS), "/web")}
+    app.add_middleware(  # around all others
+        Proxies, trusted=settings.proxies, prefix=settings.server.root_path, own=own
+    )
     return app

@@ -36,6 +36,8 @@ SETTINGS = {
     "ARCID_RATES__FAILURES": ("none", "none"),
     "ARCID_RATES__STORAGE": ("redis://:secret@redis/0", SecretStr("redis://:secret@redis/0")),
     "ARCID_RATES__WHEN_AWAY": ("refuse", WhenAway.REFUSE),
+    "ARCID_SERVER__ROOT_PATH": ("/faces", "/faces"),
+    "ARCID_PROXIES": ("127.0.0.1, 10.0.0.0/8", ("127.0.0.1/32", "10.0.0.0/8")),
     "ARCID_SERVER__HOSTS": ("NAS.local, [fd00::7],192.168.1.5", ("nas.local", "fd00::7", "192.168.1.5")),
     "ARCID_CORS__ORIGINS": (
         "https://App.example.com:443, http://localhost:5173",
@@ -91,6 +93,8 @@ WRONG = {
     "ARCID_RATES__ANONYMOUS": "0/minute",
     "ARCID_RATES__FAILURES": "",
     "ARCID_RATES__WHEN_AWAY": "perhaps",
+    "ARCID_SERVER__ROOT_PATH": "faces/",
+    "ARCID_PROXIES": "proxy.local",
     "ARCID_SERVER__HOSTS": "http://nas.local:8000",
     "ARCID_CORS__ORIGINS": "https://app.example.com/",
     "ARCID_URLS__SCHEMES": "ftp",

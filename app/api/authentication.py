@@ -11,6 +11,7 @@ from app.access.service import Access
 from app.access.values import Principal
 from app.api.errors import respond
 from app.api.permissions import is_open
+from app.api.proxies import route_path
 from app.api.rates import Rates, announcing
 from app.database.audit import Actor, acting
 from app.errors import ArcidError, KeyInvalid
@@ -33,7 +34,7 @@ class Authentication:
             return
         principal: Principal | None = None
         try:
-            if is_open(scope["path"]):
+            if is_open(route_path(scope)):
                 await self._require_own_host(scope)
             else:
                 principal = await self._known(scope)
@@ -68,7 +69,7 @@ class Authentication:
 
     async def _require_own_host(self, scope: Scope) -> None:
         """Raise HostForbidden where a service without keys is asked by a foreign name how its collections are."""
-        if scope["path"] != "/readyz":  # the other open paths tell everybody the same
+        if route_path(scope) != "/readyz":  # the other open paths tell everybody the same
             return
         state = scope["app"].state
         access: Access = state.services.access

@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-_ASSETS = "/docs/assets"
+_ASSETS = "docs/assets"  # relative to /docs, so that a proxy may serve it below a prefix
 
 
 def install(app: FastAPI) -> None:
@@ -17,7 +17,7 @@ def install(app: FastAPI) -> None:
     @router.get("/docs")
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url=app.openapi_url or "/openapi.json",
+            openapi_url="openapi.json",
             title=f"{app.title} API",
             swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{_ASSETS}/swagger-ui.css",
@@ -26,4 +26,4 @@ def install(app: FastAPI) -> None:
 
     app.include_router(router)
     with as_file(files("fastapi_offline") / "static") as folder:
-        app.mount(_ASSETS, StaticFiles(directory=folder))
+        app.mount(f"/{_ASSETS}", StaticFiles(directory=folder))

@@ -175,4 +175,4 @@ def _allowed(request: Request) -> set[str]:
             is_static = isinstance(route, Mount) and method not in {"GET", "HEAD"}
             if route.matches(scope)[0] is Match.FULL and not is_static:
                 allowed.add(method)
-    return allowed
+    return allowed | {"HEAD"} if "GET" in allowed else allowed

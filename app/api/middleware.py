@@ -16,6 +16,7 @@ from app.api.compreface.problems import reshaping
 from app.api.errors import note, problem, status_of
 from app.api.intake import Intake
 from app.api.metrics import Metrics
+from app.api.proxies import route_path
 from app.errors import ArcidError, ContentEncodingUnsupported, ShuttingDown
 from app.observability.logs import get_logger
 from app.observability.stages import recording, server_timing, traced
@@ -94,7 +95,7 @@ class RequestContext:
 
     def _span(self, scope: Scope, headers: Headers) -> "RequestSpan | None":
         """Begin a request's span; none for probes, which come every second and mean nothing."""
-        if self._tracing is None or scope["path"] in _UNTRACED:
+        if self._tracing is None or route_path(scope) in _UNTRACED:
             return None
         server = scope.get("server") or ("unknown", None)
         return self._tracing.request(scope["method"], headers, scheme=scope["scheme"], server=server)

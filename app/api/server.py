@@ -274,6 +274,7 @@ def server_of(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # app/api/proxies.py
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_LAST_ANSWERS_S,
     )

@@ -51,14 +51,24 @@ def services_of(identifying):
         runtime=Runtime(),
         embedders={},
         gallery=SimpleNamespace(states=list),
-        database=SimpleNamespace(schema=SimpleNamespace(require_current=lambda: None, head=lambda: "0")),
+        database=SimpleNamespace(
+            schema=SimpleNamespace(require_current=lambda: None, head=lambda: "0"),
+            vault=SimpleNamespace(is_on=False, is_closed=False),
+        ),
         close=lambda: os.write(sys.stdout.fileno(), b"closed\n"),  # a signal ends the process: nothing would be flushed
     )
 
 
-def settings_of(*, at_once=2, rates=None, urls=None, origins=(), hosts=("testserver",), **limits):
-    groups = {"rates": rates or {}, "urls": urls or {}, "cors": {"origins": origins}, "server": {"hosts": hosts}}
-    return read_settings(limits=limits, inference={"concurrency": at_once}, **groups)
+def settings_of(
+    *, at_once=2, rates=None, urls=None, origins=(), hosts=("testserver",), proxies=(), root_path="", **limits
+):
+    groups = {
+        "rates": rates or {},
+        "urls": urls or {},
+        "cors": {"origins": origins},
+        "server": {"hosts": hosts, "root_path": root_path},
+    }
+    return read_settings(limits=limits, inference={"concurrency": at_once}, proxies=proxies, **groups)
 
 
 @contextmanager

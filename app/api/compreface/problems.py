@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
+from app.api.proxies import route_path
+
 PREFIX = "/api/v1/"
 _PROBLEM = "application/problem+json"
 
@@ -81,7 +83,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def reshaping(scope: Scope, send: Send) -> Send:
     """Return a `send` that words a problem under PREFIX as CompreFace does; everything else passes as it is."""
-    if not scope["path"].startswith(PREFIX):
+    path = route_path(scope)
+    if not path.startswith(PREFIX):
         return send
     held: Message | None = None
     body = b""
@@ -97,7 +100,7 @@ def reshaping(scope: Scope, send: Send) -> Send:
         body += message.get("body", b"")
         if not message.get("more_body", False):
             start, held = held, None
-            status, error = reworded(json.loads(body), scope["method"], scope["path"])
+            status, error = reworded(json.loads(body), scope["method"], path)
             content = json.dumps(error, ensure_ascii=False).encode()
             start["status"] = int(status)
             headers = MutableHeaders(scope=start)

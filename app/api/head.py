@@ -1,0 +1,37 @@
+"""HEAD: the answer to GET without its body, for every path that answers GET."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LEFT_BY_ROUTES = ("route", "arcid.problem", "state")
+
+
+class _HeadSent(Exception):
+    """The head is sent, and nobody waits for the body."""
+
+
+class Head:
+    """ASGI middleware inside `RequestContext`. To routes and permissions a HEAD request is a GET request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        asked = {**scope, "method": "GET"}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+            elif message["type"] == "http.response.body":
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise _HeadSent  # files and event streams are not read to their end
+
+        try:
+            await self._app(asked, receive, send_head)
+        except _HeadSent:
+            return
+        finally:
+            scope.update({name: asked[name] for name in _LEFT_BY_ROUTES if name in asked})
