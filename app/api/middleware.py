@@ -66,6 +66,7 @@ class RequestContext:
                     status = int(message["status"])
                     answer = MutableHeaders(scope=message)
                     answer["X-Request-ID"] = request_id
+                    answer["X-Content-Type-Options"] = "nosniff"  # no browser takes an answer for a page
                     if self._admission.is_draining:
                         answer["Connection"] = "close"
                     if stages:

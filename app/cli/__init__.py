@@ -3,7 +3,6 @@
 import sys
 
 import typer
-from rich.console import Console
 
 from app import __version__
 from app.cli import (
@@ -25,6 +24,7 @@ from app.cli.calibrate import calibrate
 from app.cli.demo import demo
 from app.cli.doctor import doctor
 from app.cli.importing import import_photos
+from app.cli.output import Console
 from app.cli.portable import export, import_archive, import_embeddings
 from app.cli.serve import serve
 from app.errors import ArcidError
@@ -77,5 +77,5 @@ def main() -> None:
         cli()
     except ArcidError as error:
         line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
-        Console(stderr=True).print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(line, style="red", highlight=False, soft_wrap=True)
         sys.exit(1)

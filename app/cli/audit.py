@@ -5,9 +5,9 @@ import re
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.access.trail import Anchor
+from app.cli.output import Console
 from app.config import read_settings
 from app.errors import SettingsInvalid, TrailBroken
 from app.factory.services import open_trail

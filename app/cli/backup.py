@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.config import read_settings
 from app.database.sqlite_files import sqlite_file
@@ -61,4 +61,4 @@ def restore(
 
 
 def _print(line: str) -> None:
-    Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    Console().print(line, highlight=False, soft_wrap=True)

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.errors import ModelMismatch, PhotoRefused, SettingsInvalid
 from app.faces import Floats

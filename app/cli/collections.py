@@ -4,11 +4,10 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.cli.names import new_name
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import Settings, read_settings
 from app.errors import EncryptionRequired, SettingsInvalid

@@ -1,8 +1,8 @@
 """`arcid db`: the schema of the database."""
 
 import typer
-from rich.console import Console
 
+from app.cli.output import Console
 from app.config import read_settings
 from app.database.scrubbing import Scrubber
 from app.factory.services import open_database

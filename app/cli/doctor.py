@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from app import __version__
 from app.cli.output import show
@@ -43,7 +43,7 @@ def doctor() -> None:
     findings = [finding for check in _CHECKS for finding in _guarded(check, settings)]
     table = Table("", "what", "finding", box=None)
     for each in findings:
-        table.add_row("ok" if each.is_sound else "[red]WRONG[/red]", escape(each.what), escape(each.detail))
+        table.add_row("ok" if each.is_sound else Text("WRONG", "red"), each.what, each.detail)
     show(table)
     if not all(each.is_sound for each in findings):
         raise typer.Exit(1)

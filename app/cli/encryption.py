@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.database.scrubbing import Scrubber

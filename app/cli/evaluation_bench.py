@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.evaluation.embeddings import Cache, Embeddings, save
 from app.evaluation.report import Report, plain
@@ -88,7 +86,7 @@ def write(report: Report, page: str, out: Path, rows: Sequence[Row]) -> None:
     (out / "report.html").write_text(page, "utf-8")
     table = Table("figure", "value", "95 % interval", "threshold", box=None)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*row)
     show(table)
     failed = f"{report['failures_to_enrol']} of {report['photos']} photos without a face"
-    Console().print(f"{failed}; {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
+    Console().print(f"{failed}; {out / 'report.html'}", highlight=False, soft_wrap=True)

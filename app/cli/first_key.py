@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.access.secret import id_of
 from app.access.values import NewKey, Scope
+from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import KeyExists, SettingsInvalid

@@ -4,13 +4,12 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.api.findings import HealthAnswer
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.factory.health import open_health
 from app.factory.networks import embedder_of
@@ -92,7 +91,7 @@ def _checked(health: HealthService, collection: Collection, max_fpir: float | No
 def _print(collection: Collection, found: Findings) -> None:
     counts = f"{found.identities} identities, {found.faces} faces"
     sums = f"{len(found.pairs)} duplicates, {len(found.foreign)} foreign faces, {len(found.poor)} poor faces"
-    Console().print(f"{collection.name}: {counts}; {sums}", markup=False, highlight=False, soft_wrap=True)
+    Console().print(f"{collection.name}: {counts}; {sums}", highlight=False, soft_wrap=True)
     if found.pairs:
         table = Table("looks like one person", "and", "similarity", "FPIR", "mend by", box=None)
         for pair in found.pairs:
@@ -104,7 +103,7 @@ def _print(collection: Collection, found: Findings) -> None:
         for face in found.foreign:
             alike = face.looks_like
             table.add_row(
-                escape(face.face_id),
+                face.face_id,
                 _named(face.identity),
                 f"{face.similarity:.2f} to {face.others}",
                 _rate(face.fmr),
@@ -119,12 +118,12 @@ def _print(collection: Collection, found: Findings) -> None:
         table = Table("poor face", "of", "quality", "mend by", box=None)
         for poor in found.poor:
             quality = f"{poor.quality:.2f} (least {poor.least:g})"
-            table.add_row(escape(poor.face_id), _named(poor.identity), quality, _call(poor.mend))
+            table.add_row(poor.face_id, _named(poor.identity), quality, _call(poor.mend))
         show(table)
 
 
 def _named(person: Someone) -> str:
-    return escape(f"{person.identity_id} ({person.faces})")
+    return f"{person.identity_id} ({person.faces})"
 
 
 def _rate(rate: float | None) -> str:
@@ -133,4 +132,4 @@ def _rate(rate: float | None) -> str:
 
 def _call(mend: Mend) -> str:
     body = "" if mend.body is None else f" {json.dumps(mend.body, ensure_ascii=False)}"
-    return escape(f"{mend.method} {mend.path}{body}")
+    return f"{mend.method} {mend.path}{body}"

@@ -9,12 +9,11 @@ from types import FrameType, MappingProxyType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.errors import JobCancelled
@@ -23,6 +22,7 @@ from app.factory.jobs import photo_import
 from app.factory.services import DEFAULT_COLLECTION
 from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
+from app.observability.printable import cell, one_line
 from app.recognition.enrolment import FaceChoice
 
 _SHOWN = 50
@@ -118,12 +118,12 @@ def import_photos(
 def _list(refused: list[tuple[str, str, str]], path: Path | None) -> None:
     if path is not None:
         with path.open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("file", "code", "detail"), *refused])
+            csv.writer(file).writerows(map(cell, row) for row in [("file", "code", "detail"), *refused])
     if not refused:
         return
     table = Table("file", "code", "detail", box=None)
     for row in refused[:_SHOWN]:
-        table.add_row(*(each.replace("[", r"\[") for each in row))
+        table.add_row(*map(one_line, row))
     show(table)
     if len(refused) > _SHOWN:
         where = f"all of them are in {path}" if path else "--errors FILE writes them all"

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.database.connection import Database
 from app.errors import IndexUnusable

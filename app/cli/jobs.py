@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import read_settings
 from app.factory.services import open_database
 from app.jobs.store import JobStore
 from app.jobs.values import Job, JobState
+from app.observability.printable import one_line
 
 cli = typer.Typer(help="Jobs: long work that a running service does (POST /jobs).", no_args_is_help=True)
 
@@ -65,13 +65,13 @@ def show_job(job_id: Id) -> None:
     }
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, _plain(str(value)))
+            table.add_row(name, one_line(str(value)))
     show(table)
     refused = store.errors(job, after=0, limit=_AT_ONCE).items
     if refused:
         listed = Table("item", "code", "detail", box=None)
         for each in refused:
-            listed.add_row(*map(_plain, (each.item, each.code, each.detail)))
+            listed.add_row(*map(one_line, (each.item, each.code, each.detail)))
         show(listed)
 
 
@@ -94,7 +94,3 @@ def _done(job: Job) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from app.access.rates import Rate
@@ -12,7 +11,7 @@ from app.access.values import Key, NewKey, Scope
 from app.cli import encryption
 from app.cli.first_key import first
 from app.cli.names import new_name
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import SettingsInvalid

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.config import read_settings
 from app.errors import NetworkError
 from app.factory.services import open_packs

@@ -1,11 +1,28 @@
 """How the command line prints tables (never cut, also where the output is not a terminal) and draws."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
+import rich.console
+from rich.console import ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
+
+from app.observability.printable import printable
+
+
+class Console(rich.console.Console):
+    """The console of every command: names and file names are text, never markup or escape sequences."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Spell out what would steer the terminal in all that is printed."""
+        for each in super().render(renderable, options):
+            yield each if each.control else Segment(printable(each.text), each.style)
 
 
 def show(table: Table) -> None:

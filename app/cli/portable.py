@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.names import new_name
+from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
@@ -72,4 +72,4 @@ def import_embeddings(
 
 
 def _print(line: str) -> None:
-    Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    Console().print(line, highlight=False, soft_wrap=True)

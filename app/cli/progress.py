@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import rich.progress
-from rich.console import Console
-from rich.markup import escape
+
+from app.cli.output import Console
+from app.observability.printable import one_line
 
 _SHOWN = 20
 
@@ -46,6 +47,6 @@ def progress_bar(what: str) -> Iterator[Bar]:
         bar = Bar(shown, what)
         yield bar
     for line in bar.refusals:
-        console.print(escape(line), highlight=False, soft_wrap=True)
+        console.print(one_line(line), highlight=False, soft_wrap=True)
     if bar.refused > len(bar.refusals):
         console.print(f"... and {bar.refused - len(bar.refusals)} more", highlight=False)

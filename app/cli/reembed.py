@@ -6,13 +6,12 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
 from app.cli.importing import CANCELLED, SOME_REFUSED, Shown
-from app.cli.output import show
+from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.errors import JobCancelled
@@ -145,4 +144,4 @@ def _list(faces: tuple[FaceName, ...], count: int) -> None:
 
 
 def _say(text: str) -> None:
-    Console().print(text, highlight=False, markup=False, soft_wrap=True)
+    Console().print(text, highlight=False, soft_wrap=True)

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import rich.progress
 import typer
-from rich.console import Console
 
+from app.cli.output import Console
 from app.config import read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
 from app.faces import Floats, Pixels
@@ -130,7 +130,7 @@ def pack(
         files = write(source, out, advance)
     console = Console()
     for name, code in opened.failures.items():
-        console.print(f"{name}: {code}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{name}: {code}", highlight=False, soft_wrap=True)
     console.print(
         f"{len(source.labels)} crops of {len(source.classes)} people in {len(files)} files: {out}",
         highlight=False,

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
-from app.cli.output import keep_fonts_in
+from app.cli.output import Console, keep_fonts_in
 from app.cli.train import STOPPED, counting, require_training, stoppable
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid

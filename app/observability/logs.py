@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from app.observability.printable import one_line, printable
+
 
 def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set up structlog and send the standard library's logs through it, to `stream` (default: standard error)."""
@@ -42,6 +44,7 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                *([] if is_json else [_printable]),
                 renderer,
             ],
         )
@@ -50,6 +53,14 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a photo, whose answer says what is wrong
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+def _printable(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Let no text of a line look like another line, or steer the terminal; a traceback keeps its lines."""
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = printable(value) if name in {"exception", "stack"} else one_line(value)
+    return fields
 
 
 def _as_json(fields: Any, **options: Any) -> str:

@@ -10,6 +10,7 @@ import rich.progress
 from rich.console import Console
 
 from app.errors import TrainingInvalid
+from app.observability.printable import cell
 from app.training.checkpoint import CONFIG, LAST, load
 from app.training.config import TrainingConfig
 from app.training.data.opening import OpenCutter, Opened, open_data
@@ -91,5 +92,5 @@ def _note(failures: Mapping[str, str], file: Path, console: Console) -> None:
     if not failures:
         return
     with file.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows([("photo", "code"), *failures.items()])
+        csv.writer(out).writerows(map(cell, row) for row in [("photo", "code"), *failures.items()])
     console.print(f"{len(failures)} photos without a face are left out: {file}", highlight=False, soft_wrap=True)
