@@ -3,6 +3,7 @@
 import json
 import re
 from io import BytesIO
+from typing import Any
 from zipfile import ZipFile
 
 import httpx2
@@ -131,7 +132,13 @@ def test_jobs_and_verdicts_that_are_markup_throughout(browser, address, people, 
         seen.append(route.request.url)
         route.fulfill(response=response, json=spoiled(response.json()))
 
-    failed = {"job_id": "j1", "kind": "import", "collection": "default", "parameters": {"a": "b"}, "state": "failed"}
+    failed: dict[str, Any] = {
+        "job_id": "j1",
+        "kind": "import",
+        "collection": "default",
+        "parameters": {"a": "b"},
+        "state": "failed",
+    }
     failed |= {"done": 1, "total": 4, "errors": 1, "result": {"photos": "x"}, "created_by": "me", "attempts": 1}
     failed |= {"failure": {"code": "c", "detail": "d"}, "created_at": "2026-01-01T10:00:00Z"}
     refused = {"number": 1, "item": "i", "code": "c", "detail": "d"}
