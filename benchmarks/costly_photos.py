@@ -150,10 +150,11 @@ def _pngs() -> Iterator[tuple[str, Photo]]:
     for (depth, colour), interlace, filtered, noise in product(
         ((1, 0), (8, 0), (16, 0), (8, 2), (16, 2), (8, 3), (8, 4), (16, 4), (8, 6), (16, 6)),
         (0, 1),
-        (0, 3, 4),
+        (3, 4),
         (0, 200),
     ):
-        side = _HALF if depth == 16 and colour else _SIDE
+        length = max(3, {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour] * max(8, depth) // 8 * (1 + interlace))
+        side = int((_SIDE * _SIDE * 3 / length) ** 0.5)
         named = {"depth": depth, "colour": colour, "interlace": interlace, "filtered": filtered, "noise": noise}
         yield f"PNG, {named}", partial(_png, side=side, **named)
 
@@ -247,10 +248,10 @@ def _structures() -> Iterator[tuple[str, Photo]]:
     yield "PNG of texts of 20 MB", lambda: png[:33] + text * 900 + png[33:]
     yield "GIF of 99,000 blocks", lambda: gif[:start] + b"\x21\xfe\0" * 49_000 + gif[start:]
     yield "GIF of 6 million blocks", lambda: gif[:start] + b"\x21\xfe\0" * 6_000_000 + gif[start:]
-    webp = saved(small, "WEBP", save_all=True, append_images=[small.rotate(each) for each in (90, 180)])
+    tones = [Image.new("RGB", (64, 64), (each, 0, 0)) for each in range(200)]
+    webp = saved(tones[0], "WEBP", save_all=True, append_images=tones[1:3])
     at = webp.index(b"ANMF")
     one = webp[at : at + 8 + int.from_bytes(webp[at + 4 : at + 8], "little")]
     body = webp[12:at] + one * 50_000
     yield "WebP of 50,000 frames", lambda: b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
-    frames = [Image.new("RGB", (64, 64), (each, 0, 0)) for each in range(200)]
-    yield "AVIF of 200 frames", lambda: saved(frames[0], "AVIF", save_all=True, append_images=frames[1:], speed=10)
+    yield "AVIF of 200 frames", lambda: saved(tones[0], "AVIF", save_all=True, append_images=tones[1:], speed=10)

@@ -148,7 +148,7 @@ def _checked(data: bytes, limits: Limits) -> tuple[bytes, int]:
     most = limits.pixels
     if data.startswith(png.SIGNATURE):
         file = png.read(data)
-        _require_pixels(file.width, file.height, most // 2 if file.is_deep_colour else most)
+        _require_pixels(file.width, file.height, most * 3 // max(3, file.bytes_a_pixel))
         return file.data, file.orientation
     if data.startswith(b"GIF8"):
         gif.require_few_blocks(data)

@@ -11,7 +11,7 @@ from app.errors import ImageDamaged, ImageTooCostly
 from app.imaging import orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_DEEP = 16  # bits
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the type of colour
 _LENGTHS = 8  # of a chunk's length and kind
 _MOST_CHUNKS = 100_000
 _MOST_TEXT = 200_000  # bytes of text that may hold an orientation
@@ -22,13 +22,16 @@ _RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """A PNG with nothing but its pixels, and what is known of them; `is_deep_colour`: 16 bits and several channels."""
+    """A PNG with nothing but its pixels, and what is known of them.
+
+    `bytes_a_pixel` are decompressed and filtered; twice as many are counted if it is interlaced.
+    """
 
     data: bytes
     width: int
     height: int
     orientation: int
-    is_deep_colour: bool
+    bytes_a_pixel: int
 
 
 def read(data: bytes) -> Png:
@@ -60,10 +63,11 @@ def read(data: bytes) -> Png:
         raise ImageTooCostly(f"the PNG has more than {_MOST_CHUNKS:,} chunks; save it again")
     if not pixels or len(header) != 13:
         raise ImageDamaged("the PNG image is cut short or damaged")
-    width, height, depth, colour = struct.unpack_from(">IIBB", header)
+    width, height, depth, colour, *_, interlace = struct.unpack(">IIBBBBB", header)
+    bytes_a_pixel = -(-_CHANNELS.get(colour, 4) * depth // 8) * (2 if interlace else 1)
     parts = [SIGNATURE, _chunk(b"IHDR", header), palette, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
     turned = next((each for each in orientations.values() if each != 1), 1)
-    return Png(b"".join(parts), width, height, turned, is_deep_colour=depth == _DEEP and colour != 0)
+    return Png(b"".join(parts), width, height, turned, bytes_a_pixel)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
