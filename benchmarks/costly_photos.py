@@ -222,8 +222,8 @@ def _bmps() -> Iterator[tuple[str, Photo]]:
 
 
 def _runs(codes: bytes) -> bytes:
-    side = 1760
-    data = codes * min(side * side if codes == b"\1\1" else 3 * side * side // len(codes), 9_000_000 // len(codes))
+    side = 1250
+    data = codes * min(side * side if codes == b"\1\1" else 3 * side * side // len(codes), 4_500_000 // len(codes))
     header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, len(data), 0, 0, 256, 0)
     return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + header + bytes(1024) + data
 
@@ -248,7 +248,7 @@ def _structures() -> Iterator[tuple[str, Photo]]:
     yield "PNG of texts of 20 MB", lambda: png[:33] + text * 900 + png[33:]
     yield "GIF of 99,000 blocks", lambda: gif[:start] + b"\x21\xfe\0" * 49_000 + gif[start:]
     yield "GIF of 6 million blocks", lambda: gif[:start] + b"\x21\xfe\0" * 6_000_000 + gif[start:]
-    tones = [Image.new("RGB", (64, 64), (each, 0, 0)) for each in range(200)]
+    tones = [Image.new("RGB", (64, 64), (each * 91 % 256, each * 37 % 256, 0)) for each in range(200)]
     webp = saved(tones[0], "WEBP", save_all=True, append_images=tones[1:3])
     at = webp.index(b"ANMF")
     one = webp[at : at + 8 + int.from_bytes(webp[at + 4 : at + 8], "little")]

@@ -42,7 +42,7 @@ _JPEG = b"\xff\xd8\xff"
 _FILLER = bytes(range(1, 200)) * 8  # decodes to something, where a decoder still waits for bytes
 _MOST_BLOCKS_TO_REDUCE = 4_000_000
 _MOST_BYTES_A_PIXEL = 4  # of a TIFF as large as the limit: deeper ones have fewer pixels
-_RUN_FACTOR = 16
+_RUN_FACTOR = 32
 _STRIP_PIXELS = 1_000_000
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
