@@ -166,6 +166,13 @@ def _webps() -> Iterator[tuple[str, Photo]]:
     for mode, kind, lossless, quality in product(("RGB", "RGBA"), ("smooth", "noise"), (False, True), (5, 60)):
         named = {"lossless": lossless, "quality": quality}
         yield f"WebP, {mode}, {kind}, {named}", partial(_saved, kind, _HALF, mode, "WEBP", method=0, **named)
+    yield "WebP, transparent ramps, lossless", _ramps
+
+
+def _ramps() -> bytes:
+    small = np.random.default_rng(0).integers(0, 256, (12, 12, 4), dtype=np.uint8)
+    ramps = Image.fromarray(cv2.resize(small, (_HALF, _HALF), interpolation=cv2.INTER_LINEAR).astype(np.uint8))
+    return saved(ramps, "WEBP", lossless=True, quality=0, method=0)
 
 
 def _avifs() -> Iterator[tuple[str, Photo]]:
