@@ -3,7 +3,7 @@
     python benchmarks/hostile_bombs.py                # search for the photo that costs most to decode
     python benchmarks/hostile_bombs.py --only JPEG    # of those whose name begins so
 
-The search makes some 200 photos (`costly_photos.py`), each as demanding as the default limits allow, and prints the CPU
+The search makes some 250 photos (`costly_photos.py`), each as demanding as the default limits allow, and prints the CPU
 seconds that decoding takes, the highest last. What is decoded reduced is decoded whole as well, as analysis does where
 faces are small. Exit status 1 if any takes more than 2 seconds. `hostile.py` sends `photos` and `bodies` to a service.
 """
