@@ -12,7 +12,7 @@ _SWEEP_AT_LEAST = 1024
 
 @dataclass(slots=True)
 class _Count:
-    window: int  # number of the current window since the epoch
+    window: int  # number of the current window since the clock's zero
     before: int
     current: int
     expiry: int
@@ -27,7 +27,8 @@ class ProcessCounts(Storage, SlidingWindowCounterSupport):
 
     STORAGE_SCHEME = ("async+process",)  # type: ignore[assignment] # a list nobody changes
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` returns seconds that never go back: a clock that is set must neither lift nor prolong a limit."""
         super().__init__()
         self._clock = clock
         self._counts: dict[str, _Count] = {}

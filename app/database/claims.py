@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.database.tables import ClaimTable
 
+_MOST = 2
+"""A claim that would last longer than so many times its length was made before the clock was set back."""
+
 
 class Claims:
     """The claims of one process. Clocks of replicas may differ by less than the time that is claimed."""
@@ -21,7 +24,8 @@ class Claims:
         """Claim work, or keep it for longer; False while another process has it."""
         now = datetime.now(UTC)
         values = {"holder": self._holder, "until": now + lasting}
-        is_free = or_(ClaimTable.until <= now, ClaimTable.holder == self._holder)
+        is_over = or_(ClaimTable.until <= now, ClaimTable.until > now + _MOST * lasting)
+        is_free = or_(is_over, ClaimTable.holder == self._holder)
         taken = update(ClaimTable).where(ClaimTable.name == name, is_free).values(values).returning(ClaimTable.id)
         with Session(self._writing) as session, session.begin():
             if session.scalar(taken) is not None:

@@ -13,6 +13,10 @@ from app.jobs import rows
 from app.jobs.store import UNFINISHED
 from app.jobs.values import Claim, Failure, JobState, JsonObject, Standing
 
+_MOST = 2
+"""A lease that would last longer than so many times its length was taken before the clock was set back."""
+_LONGEST_DELAY = timedelta(minutes=1)
+
 
 class Leases:
     """Claims jobs for one process (`owner`, an id of its own) that has a data folder (`place`).
@@ -103,7 +107,7 @@ class Leases:
             return True
 
     def release(self, claim: Claim, delay: timedelta = timedelta()) -> bool:
-        """Give the job back, so that any process may go on with it at once, or after `delay`."""
+        """Give the job back, so that any process may go on with it at once, or after `delay` (at most a minute)."""
         with Session(self._writing) as session, session.begin():
             row = self._own(session, claim)
             if row is None:
@@ -112,11 +116,16 @@ class Leases:
             return True
 
     def _is_free(self, session: Session, kinds: AnyOf[str]) -> ColumnElement[bool]:
+        now = rows.now(session)
         return and_(
             JobTable.state.in_(UNFINISHED),
             JobTable.kind.in_(sorted(kinds)),
             or_(JobTable.place.is_(None), JobTable.place == self._place),
-            or_(JobTable.leased_until.is_(None), JobTable.leased_until <= rows.now(session)),
+            or_(
+                JobTable.leased_until.is_(None),
+                JobTable.leased_until <= now,
+                JobTable.leased_until > now + _MOST * max(self._lease, _LONGEST_DELAY),
+            ),
         )
 
     @staticmethod

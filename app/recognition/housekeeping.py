@@ -18,6 +18,8 @@ _log = get_logger(__name__)
 _CLAIM = "retention"
 _AT_ONCE = 100  # people between two claims
 _RETRY = 1.0  # seconds until a held up erasure is tried again
+_STEP = 60.0  # seconds by which the clock must have moved against the steady one to have been set
+_SETTLING = 3600.0  # seconds without a sweep after that: an erasure cannot be undone, a wrong clock can be corrected
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
@@ -80,14 +82,20 @@ class Housekeeper:
         return erased
 
     def _run(self) -> None:
-        swept = time.monotonic() - self._every  # at once
+        due = time.monotonic()  # at once
         anchored = time.monotonic() - self._anchor_every
+        offset = time.time() - time.monotonic()
         while not self._stopping.wait(min(_RETRY, self._every)):
+            step = time.time() - time.monotonic() - offset
+            if abs(step) > _STEP:
+                offset += step
+                due = time.monotonic() + _SETTLING
+                _log.warning("clock.set", seconds=round(step), no_sweep_for=_SETTLING)
             try:
                 if self._scrubber.is_pending:
                     self._scrubber.scrub()
-                if time.monotonic() - swept >= self._every:
-                    swept = time.monotonic()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._every
                     self.sweep()
                 if self._anchor is not None and time.monotonic() - anchored >= self._anchor_every:
                     anchored = time.monotonic()

@@ -117,6 +117,14 @@ def test_a_dead_process_job_goes_on_from_its_checkpoint(jobs, leases, engine):
     assert one.claim({"count"}).deaths == 1  # it got further, so it was no death in succession
 
 
+def test_a_lease_from_before_the_clock_was_set_back_is_over(jobs, leases, engine):
+    jobs.create(new_job())
+    assert leases("one").claim({"count"}) is not None
+    assert leases("two").claim({"count"}) is None
+    pass_time(engine, -3600)
+    assert leases("two").claim({"count"}) is not None
+
+
 def test_what_is_released_is_taken_up_at_once(jobs, leases):
     jobs.create(new_job())
     one, two = leases("one"), leases("two")

@@ -1,12 +1,16 @@
 """After an erasure no byte of a template is left in any file of the data folder."""
 
 import sqlite3
+import threading
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from app.access.trail import Trail
 from app.database.cipher import Master, new_secret
@@ -25,6 +29,7 @@ from app.identities.store import IdentityStore
 from app.identities.values import Person, Terms
 from app.index.compressed import CompressedIndex
 from app.index.flat import FlatIndex
+from app.recognition import housekeeping
 from app.recognition.erasure import ErasureService
 from app.recognition.gallery import Gallery
 from app.recognition.housekeeping import Housekeeper
@@ -246,6 +251,31 @@ def test_one_replica_sweeps(engine, kept):
     assert sweeper(engine, kept).sweep() == 0
     assert other.take("retention", timedelta(seconds=-1))
     assert sweeper(engine, kept).sweep() == 1
+
+
+def test_a_claim_from_before_the_clock_was_set_back_is_over(engine):
+    assert Claims(engine).take("retention", timedelta(days=1))
+    assert not Claims(engine).take("retention", timedelta(hours=23))
+    assert Claims(engine).take("retention", timedelta(minutes=1))
+
+
+def test_nobody_is_erased_while_the_clock_may_be_wrong(engine, kept, monkeypatch):
+    ahead = [0.0]
+    clock = SimpleNamespace(time=lambda: time.time() + ahead[0], monotonic=time.monotonic)
+    monkeypatch.setattr(housekeeping, "time", clock)
+    keeper = Housekeeper(kept, Retention(engine), Claims(engine), Scrubber(engine), every=0.02)
+    swept = threading.Event()
+    monkeypatch.setattr(keeper, "sweep", swept.set)
+    with capture_logs() as lines:
+        keeper.start()
+        assert swept.wait(10)
+        ahead[0] = 86_400.0
+        while not lines:
+            time.sleep(0.01)
+        swept.clear()
+        assert not swept.wait(0.3)
+        keeper.stop()
+    assert [(each["event"], each["seconds"]) for each in lines] == [("clock.set", 86_400)]
 
 
 def test_who_is_enrolled_again_meanwhile_stays(engine, kept):
