@@ -1,5 +1,6 @@
 """The domain's error tree. Every class has a stable `code`; HTTP status codes are mapped in `app/api/errors.py`."""
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -502,6 +503,31 @@ class DatabaseNotWritable(DatabaseError):
     """The database's disk is full or its file is read-only: an operator has to act. Reading goes on."""
 
     code = "database_not_writable"
+
+
+_DISK = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "the disk is full; make room on it, then try again"),
+    errno.EROFS: "the disk is read-only; mount it writable, then try again",
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM), "a file cannot be written; make its folder writable for the user that runs this"
+    ),
+}
+
+
+class StorageNotWritable(ArcidError):
+    """A file cannot be written: its disk is full or read-only, or its folder is another user's. Reading goes on."""
+
+    code = "storage_not_writable"
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @classmethod
+    def of(cls, error: OSError) -> "StorageNotWritable | None":
+        """Return what the operator can do about a failed write, None where the error is of another kind."""
+        message = _DISK.get(error.errno or 0)
+        return cls(message, str(error)) if message is not None else None
 
 
 class Overloaded(ArcidError):

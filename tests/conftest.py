@@ -14,7 +14,7 @@ from app.inference.archives import fetched
 from app.inference.packs import Packs
 from app.main import create_app
 
-pytest_plugins = ["tests.databases", "tests.skips"]
+pytest_plugins = ["tests.databases", "tests.disks", "tests.skips"]
 
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"

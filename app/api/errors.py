@@ -81,6 +81,7 @@ STATUS: Mapping[type[ArcidError], HTTPStatus] = {
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     # Not 503: waiting does not mend it, and what only reads is still served.
     errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.StorageNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
 }
 RETRY_AFTER_S = 5
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -113,6 +114,7 @@ def status_of(error: type[ArcidError]) -> HTTPStatus:
 def install(app: FastAPI) -> None:
     """Map the domain's errors, FastAPI's and Starlette's; the last resort is in `app.api.middleware`."""
     app.add_exception_handler(ArcidError, _arcid_error)
+    app.add_exception_handler(OSError, _os_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
 
@@ -120,6 +122,15 @@ def install(app: FastAPI) -> None:
 async def _arcid_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ArcidError)  # noqa: S101 - FastAPI calls this for nothing else
     return respond(request.scope, error)
+
+
+async def _os_error(request: Request, error: Exception) -> JSONResponse:
+    """Answer a write that the disk refused; every other error of the system is a failure inside."""
+    assert isinstance(error, OSError)  # noqa: S101 - FastAPI calls this for nothing else
+    storage = errors.StorageNotWritable.of(error)
+    if storage is None:
+        raise error
+    return respond(request.scope, storage)
 
 
 def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:

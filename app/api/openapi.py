@@ -40,7 +40,7 @@ _PROBLEMS = {
     429: "A rate or quota of the API key or the client's address is used up; try again after `Retry-After` seconds.",
     500: "The service failed; its log has the details.",
     503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
-    507: "The database's disk is full or cannot be written; nothing was enrolled.",
+    507: "The disk of the database or of the data folder is full or cannot be written; nothing was enrolled.",
 }
 
 _SECURITY_SCHEMES = {

@@ -1,6 +1,8 @@
 """The command line: `arcid`."""
 
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -27,7 +29,7 @@ from app.cli.importing import import_photos
 from app.cli.output import Console
 from app.cli.portable import export, import_archive, import_embeddings
 from app.cli.serve import serve
-from app.errors import ArcidError
+from app.errors import ArcidError, StorageNotWritable
 from app.observability import logs
 
 cli = typer.Typer(
@@ -73,9 +75,19 @@ def version() -> None:
 def main() -> None:
     """Run the command line; what an operator can mend is one line on standard error and exit status 1."""
     logs.configure(is_json=False, level="WARNING")  # `serve` logs more
+    os.umask(0o077)  # what is written here is about people: only its owner reads it
     try:
         cli()
     except ArcidError as error:
-        line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
-        Console(stderr=True).print(line, style="red", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(error)
+    except OSError as error:
+        storage = StorageNotWritable.of(error)
+        if storage is None:
+            raise
+        _fail(storage)
+
+
+def _fail(error: ArcidError) -> NoReturn:
+    line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
+    Console(stderr=True).print(line, style="red", highlight=False, soft_wrap=True)
+    sys.exit(1)

@@ -14,6 +14,7 @@ import typer
 from app.api.server import Server, server_of
 from app.config import Settings, read_settings
 from app.errors import ArcidError, KeysRequired
+from app.factory.data_folder import prepare_data_folder
 from app.factory.services import Services, is_embedded, open_database, open_keys, open_services
 from app.factory.tracing import require_tracing
 from app.main import create_app
@@ -126,7 +127,11 @@ def use_one_arena() -> None:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Bring the embedded database up to date; another one is only ever changed by `arcid db upgrade`."""
+    """Make the data folder private, and bring the embedded database up to date.
+
+    Another database is only ever changed by `arcid db upgrade`.
+    """
+    prepare_data_folder(settings)
     if is_embedded(settings):
         with open_database(settings) as database:
             database.schema.upgrade()

@@ -15,12 +15,16 @@ DISK_FULL = (
 READ_ONLY = (
     "the database's file cannot be written; make the file and its folder writable for the user that runs the service"
 )
-NO_FOLDER = "the database's file or folder cannot be opened; both must be writable for the user that runs the service"
+NO_FOLDER = (
+    "the database's file or folder cannot be opened; both must be writable for the user that runs the service, "
+    "and their disk not read-only"
+)
 
 _SQLITE: dict[int, tuple[type[ArcidError], str]] = {
     sqlite3.SQLITE_BUSY: (DatabaseUnavailable, BUSY),
     sqlite3.SQLITE_LOCKED: (DatabaseUnavailable, BUSY),
     sqlite3.SQLITE_IOERR: (DatabaseUnavailable, "the database's disk does not work; the service's log says why"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (DatabaseNotWritable, DISK_FULL),  # of the log's index, when a file is opened
     sqlite3.SQLITE_FULL: (DatabaseNotWritable, DISK_FULL),
     sqlite3.SQLITE_READONLY: (DatabaseNotWritable, READ_ONLY),
     sqlite3.SQLITE_CANTOPEN: (DatabaseNotWritable, NO_FOLDER),
@@ -44,7 +48,8 @@ def translate(context: ExceptionContext) -> None:
         return
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
-        found = _SQLITE.get(getattr(original, "sqlite_errorcode", 0) & 0xFF)  # without the detail in the upper bits
+        code = getattr(original, "sqlite_errorcode", 0)
+        found = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)  # without the detail in the upper bits
     else:
         found = _of_server(context, getattr(original, "sqlstate", None))
     if found is not None:

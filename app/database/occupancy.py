@@ -32,7 +32,11 @@ class Occupancy:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise DatabaseNotWritable(f"{path} cannot be opened", str(error)) from error
+            raise DatabaseNotWritable(
+                f"{path} cannot be opened; its folder must be writable for the user that runs this, its disk not "
+                "mounted read-only",
+                str(error),
+            ) from error
         try:
             fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
         except OSError as error:

@@ -45,8 +45,13 @@ class Cache:
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
-            part.write(kind + hashlib.sha256(content).digest() + content)
-        Path(part.name).replace(path)
+            try:
+                part.write(kind + hashlib.sha256(content).digest() + content)
+                part.flush()
+                Path(part.name).replace(path)
+            except OSError:
+                Path(part.name).unlink(missing_ok=True)
+                raise
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key

@@ -40,8 +40,12 @@ def write(made: Calibration, path: Path) -> None:
     """Write a calibration for running services to use at once: they never see half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     coming = path.with_name(f".{path.name}.{uuid4().hex}")
-    coming.write_bytes(as_json(made))
-    coming.replace(path)
+    try:
+        coming.write_bytes(as_json(made))
+        coming.replace(path)
+    except OSError:
+        coming.unlink(missing_ok=True)
+        raise
 
 
 def calibration_work(settings: Settings, packs: Packs, serving: Serving, store: IdentityStore) -> Work:

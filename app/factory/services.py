@@ -129,7 +129,9 @@ def is_embedded(settings: Settings) -> bool:
 
 def open_packs(settings: Settings) -> Packs:
     """Return the packs that ship with the project and those in the data folder."""
-    return Packs(shipped("models"), models_folder(settings), settings.insightface_mirror)
+    folder = models_folder(settings)
+    is_private = folder.is_relative_to(settings.data_dir)
+    return Packs(shipped("models"), folder, settings.insightface_mirror, is_private=is_private)
 
 
 def open_database(settings: Settings) -> Database:

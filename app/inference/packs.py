@@ -18,11 +18,15 @@ _CALIBRATIONS = "calibrations"  # folder of an added pack
 class Packs:
     """The packs of a data folder. Manifests come with the project, or lie beside files that the operator added."""
 
-    def __init__(self, shipped: Path, folder: Path, mirror: str | None = None) -> None:
-        """Take the folder of shipped manifests, the folder of pulled files and a mirror of InsightFace's releases."""
+    def __init__(self, shipped: Path, folder: Path, mirror: str | None = None, *, is_private: bool = False) -> None:
+        """Take the folder of shipped manifests, the folder of pulled files and a mirror of InsightFace's releases.
+
+        Only the owner may read the pulled files if `is_private`; else everybody may.
+        """
         self._shipped = shipped
         self._folder = folder
         self._mirror = mirror
+        self._mode = 0o600 if is_private else 0o644
 
     def manifests(self) -> Iterator[Manifest]:
         """Yield every pack's manifest, by name."""
@@ -143,15 +147,27 @@ class Packs:
 
     def _install(self, name: str, contents: dict[str, bytes]) -> None:
         folder = self._folder / name
-        folder.mkdir(parents=True, exist_ok=True)
         record = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
         for file, data in [*contents.items(), (_RECORD, json.dumps(record, indent=1).encode())]:
             path = folder / file
-            path.parent.mkdir(exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as part:
-                part.write(data)
-            Path(part.name).chmod(0o644)
-            Path(part.name).replace(path)
+            self._make(path.parent)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file_:
+                part = Path(file_.name)
+                try:
+                    file_.write(data)
+                    file_.flush()
+                    part.chmod(self._mode)
+                    part.replace(path)
+                except OSError:
+                    part.unlink(missing_ok=True)
+                    raise
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder for those who may read its files, whatever the umask of the process."""
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            each.chmod(self._mode | (self._mode & 0o444) >> 2)
 
 
 def _require_consent(manifest: Manifest, *, is_licence_accepted: bool, done: str) -> None:

@@ -8,7 +8,15 @@ from datetime import timedelta
 import structlog
 
 from app.database.audit import acting
-from app.errors import ArcidError, CollectionSwitched, DatabaseError, IndexUnavailable, JobCancelled, JobInterrupted
+from app.errors import (
+    ArcidError,
+    CollectionSwitched,
+    DatabaseError,
+    IndexUnavailable,
+    JobCancelled,
+    JobInterrupted,
+    StorageNotWritable,
+)
 from app.identities.erasures import asked_in
 from app.jobs.leases import Leases
 from app.jobs.progress import Work
@@ -23,6 +31,7 @@ _log = get_logger(__name__)
 MOST_DEATHS = 3
 _PASSING = (CollectionSwitched, DatabaseError, IndexUnavailable)
 """Not the job's fault: it is taken up again from its checkpoint once that is over."""
+_INSIDE = Failure(ArcidError.code, "the service failed; its log has the details under this job's id")
 _PAUSE = timedelta(seconds=5)
 _TIDY_EVERY_S = 300.0
 
@@ -119,9 +128,10 @@ class JobRunner:
             self._leases.release(claim, _PAUSE)  # if this fails too, the lease ends by itself
         except ArcidError as error:
             self._finish(claim, running, JobState.FAILED, failure=Failure(error.code, str(error)))
-        except Exception:  # noqa: BLE001 - whatever failed, it is this job that failed, not those that come after
+        except Exception as error:  # noqa: BLE001 - whatever failed, it is this job that failed, not those after it
             _log.exception("job.failed")
-            failure = Failure(ArcidError.code, "the service failed; its log has the details under this job's id")
+            storage = StorageNotWritable.of(error) if isinstance(error, OSError) else None
+            failure = Failure(storage.code, str(storage)) if storage is not None else _INSIDE
             self._finish(claim, running, JobState.FAILED, failure=failure)
         else:
             self._finish(claim, running, JobState.SUCCEEDED, result=result)

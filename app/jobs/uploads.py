@@ -31,10 +31,12 @@ class Uploads:
                 return place
         self._folder.mkdir(parents=True, exist_ok=True)
         made = self._folder / f"{_PLACE}.{uuid4().hex}"
-        made.write_text(str(uuid4()), "ascii")
-        with suppress(FileExistsError):
-            os.link(made, path)  # of two processes one is the first
-        made.unlink()
+        try:
+            made.write_text(str(uuid4()), "ascii")
+            with suppress(FileExistsError):
+                os.link(made, path)  # of two processes one is the first
+        finally:
+            made.unlink(missing_ok=True)
         return path.read_text("ascii")
 
     def path(self, job_id: str) -> Path:

@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable
+from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable, StorageNotWritable
 
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 1 << 20
@@ -84,7 +84,7 @@ class Writing:
 def writing(path: Path) -> Iterator[Writing]:
     """Write an archive to a new file that only its owner may read, which takes `path` when it is whole and on the disk.
 
-    Raises FileUnusable.
+    Raises StorageNotWritable, and FileUnusable for whatever else is wrong with the file.
     """
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
@@ -99,7 +99,8 @@ def writing(path: Path) -> Iterator[Writing]:
                 temporary.unlink(missing_ok=True)
                 raise
     except OSError as error:
-        raise FileUnusable(f"{path} cannot be written", str(error)) from error
+        storage = StorageNotWritable.of(error)
+        raise storage or FileUnusable(f"{path} cannot be written", str(error)) from error
 
 
 class Reading:

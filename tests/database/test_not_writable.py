@@ -1,6 +1,5 @@
 """An SQLite file on a full disk, read-only, or locked: said in the domain's words, and nothing acknowledged is lost."""
 
-import os
 import sqlite3
 import subprocess
 from contextlib import contextmanager
@@ -53,19 +52,9 @@ def test_a_full_disk_by_quota(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(disk):
     """A file system of one megabyte."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr}")
-    yield folder
-    subprocess.run(["/bin/umount", "--lazy", folder], check=True)
+    return disk(1)
 
 
 def test_a_full_disk(small_disk):

@@ -76,7 +76,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         415: "The body is neither multipart/form-data nor JSON.",
         500: "The service failed; its log has the details.",
         503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
-        507: "The database's disk is full or cannot be written.",
+        507: "The disk of the database or of the data folder is full or cannot be written.",
     }.items()
 }
 

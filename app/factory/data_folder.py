@@ -1,0 +1,61 @@
+"""The data folder: for the eyes of the user that runs the service alone."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.config import Settings
+from app.errors import StorageNotWritable
+from app.factory.services import embedded_file, models_folder
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_FOLDERS = ("index", "jobs", "calibrations", "evaluation", "matplotlib", "training")
+
+
+def prepare_data_folder(settings: Settings) -> None:
+    """Make the data folder, and take from group and others what earlier versions let them read in it.
+
+    What is not ArcID's own is left alone, and so is a folder that belongs to another user, as a mounted volume may.
+    Raises StorageNotWritable if the folder cannot be made.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageNotWritable(
+            f"the data folder {settings.data_dir} cannot be made; make it, writable for the user that runs this, "
+            "or name another in ARCID_DATA_DIR",
+            str(error),
+        ) from error
+    refused = [path for path in _own(settings) if not _is_private(path)]
+    if refused:
+        _log.warning("data_folder.readable_by_others", path=str(refused[0]), all=len(refused))
+
+
+def _own(settings: Settings) -> Iterator[Path]:
+    """Yield the data folder and all that ArcID writes in it."""
+    folder = settings.data_dir
+    yield folder
+    database = embedded_file(settings)
+    yield from folder.glob(f"{database.name}*")
+    names = [*_FOLDERS, *([models_folder(settings).name] if models_folder(settings).parent == folder else [])]
+    for each in (folder / name for name in names):
+        if each.is_dir() and not each.is_symlink():
+            yield each
+            yield from each.rglob("*")
+
+
+def _is_private(path: Path) -> bool:
+    """Take a file or folder from group and others; say whether that is so now. Links and shared folders stay."""
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode) or mode & stat.S_ISVTX:
+            return True
+        if mode & _OTHERS:
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+    except FileNotFoundError:  # a file that came and went
+        return True
+    except OSError:
+        return False
+    return True
