@@ -350,7 +350,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data_dir: Annotated[Path, Field(description="Folder of the database, the index and keys.")] = _DATA
-    models_dir: Annotated[Path, Field(description="Folder of the pulled networks.")] = _DATA
+    models_dir: Annotated[Path, Field(description="Folder of the pulled networks, a folder for each pack.")] = Field(
+        default_factory=lambda chosen: chosen["data_dir"] / "models"
+    )
     database_url: Annotated[str | None, Field(description="SQLAlchemy URL; default: SQLite in the data folder.")] = None
     pack: Annotated[str, Field(description="The pack whose embedder is used; see `arcid models list`.")] = "open"
     packs: Annotated[

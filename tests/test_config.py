@@ -6,6 +6,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from app.config import PROJECT, IndexKind, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
+from app.factory.services import models_folder
 from app.inference.runtime import Provider
 from arcid.client import KEY_VARIABLE
 
@@ -151,7 +152,8 @@ def test_a_variable_sets_its_setting_and_no_other(monkeypatch, name):
     monkeypatch.setenv(name, said)
     after = leaves(read_settings())
     assert after[name] == meant != before[name]
-    assert {**after, name: None} == {**before, name: None}
+    follows = {"ARCID_MODELS_DIR": None} if name == "ARCID_DATA_DIR" else {}
+    assert {**after, name: None, **follows} == {**before, name: None, **follows}
 
 
 def test_all_together(monkeypatch):
@@ -270,3 +272,11 @@ def test_every_setting_says_what_it_is():
 def test_what_ships_lies_beside_the_code(name):
     assert shipped(name) == PROJECT / name
     assert shipped(name).is_dir()
+
+
+def test_the_networks_follow_the_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
+    assert models_folder(read_settings()) == tmp_path / "models"
+    assert models_folder(read_settings(models_dir=tmp_path / "nets")) == tmp_path / "nets"
+    (tmp_path / "nets" / "models").mkdir(parents=True)  # as earlier versions wanted it
+    assert models_folder(read_settings(models_dir=tmp_path / "nets")) == tmp_path / "nets" / "models"

@@ -9,6 +9,7 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.config import read_settings
 from app.errors import NetworkError
+from app.factory.networks import require_openable
 from app.factory.services import open_packs
 from app.recognition.calibration import read_calibration
 
@@ -78,5 +79,6 @@ def add(
     """Add a local folder of ONNX files as a pack, under the folder's name."""
     for path in (folder / "calibrations").glob("*.json"):
         read_calibration(path)  # a damaged one is found now, not by the first request
-    manifest = open_packs(read_settings()).add(folder.resolve(), is_licence_accepted=accept_license)
+    packs = open_packs(read_settings())
+    manifest = packs.add(folder.resolve(), is_licence_accepted=accept_license, require=require_openable)
     Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)

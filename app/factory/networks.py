@@ -1,5 +1,7 @@
 """Settings in, open networks out: the detector, alone or as a cascade, and the embedder."""
 
+from collections.abc import Mapping
+
 from app.config import Settings
 from app.detection import mtcnn, retinaface, yunet
 from app.detection.bounded import Bounded
@@ -59,12 +61,23 @@ def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batc
     With `batching`, concurrent calls share its runs; the caller closes it.
     """
     section = embedder_of(pack)
-    session = Session(packs.verified(pack, section.file), runtime)
+    session = Session(packs.read(pack, section.file), runtime, name=section.file)
+    _require_dimension(section, session)
+    preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
+    return Embedder(session, preprocessing, batching)
+
+
+def require_openable(manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Raise NetworkInvalid or ManifestInvalid unless ONNX Runtime opens all networks of a pack on the CPU."""
+    opened = {file.name: Session(files[file.name], Runtime(), name=file.name) for file in manifest.files}
+    if manifest.embedder is not None:
+        _require_dimension(manifest.embedder, opened[manifest.embedder.file])
+
+
+def _require_dimension(section: EmbedderSection, session: Session) -> None:
     (shape, *_) = session.output_shapes.values()
     if shape[-1] not in {None, section.dimension}:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
-    preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
-    return Embedder(session, preprocessing, batching)
 
 
 def _kind(manifest: Manifest) -> str:
@@ -75,21 +88,26 @@ def _kind(manifest: Manifest) -> str:
 
 def _open_network(packs: Packs, manifest: Manifest, runtime: Runtime) -> Network:
     kind, files = _kind(manifest), manifest.detector.files if manifest.detector else ()
-    path = packs.verified(manifest, files[0])
     if kind == "yunet":
-        return yunet.Yunet(Session(path, runtime, yunet.OUTPUTS))
+        return yunet.Yunet(_session(packs, manifest, files[0], runtime, yunet.OUTPUTS))
     if kind == "retinaface":
-        return retinaface.RetinaFace(Session(path, runtime, retinaface.OUTPUTS))
-    return Scrfd(Session(path, runtime))
+        return retinaface.RetinaFace(_session(packs, manifest, files[0], runtime, retinaface.OUTPUTS))
+    return Scrfd(_session(packs, manifest, files[0], runtime))
 
 
 def _open_mtcnn(packs: Packs, manifest: Manifest, runtime: Runtime) -> mtcnn.Mtcnn:
     pnet, rnet, onet = manifest.detector.files if manifest.detector else ("", "", "")
     return mtcnn.Mtcnn(
-        Session(packs.verified(manifest, pnet), runtime, mtcnn.PNET_OUTPUTS),
-        Session(packs.verified(manifest, rnet), runtime, mtcnn.RNET_OUTPUTS),
-        Session(packs.verified(manifest, onet), runtime, mtcnn.ONET_OUTPUTS),
+        _session(packs, manifest, pnet, runtime, mtcnn.PNET_OUTPUTS),
+        _session(packs, manifest, rnet, runtime, mtcnn.RNET_OUTPUTS),
+        _session(packs, manifest, onet, runtime, mtcnn.ONET_OUTPUTS),
     )
+
+
+def _session(
+    packs: Packs, manifest: Manifest, file: str, runtime: Runtime, outputs: tuple[str, ...] | None = None
+) -> Session:
+    return Session(packs.read(manifest, file), runtime, outputs, name=file)
 
 
 def _sized(options: Options, network: Network) -> Options:

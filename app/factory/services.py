@@ -108,8 +108,9 @@ class Services:
 
 
 def models_folder(settings: Settings) -> Path:
-    """Return where pulled networks lie."""
-    return settings.models_dir / "models"
+    """Return where pulled networks lie: in the folder named, or as before in a folder `models` in that."""
+    before = settings.models_dir / "models"
+    return before if before.is_dir() else settings.models_dir
 
 
 def database_url(settings: Settings) -> str:

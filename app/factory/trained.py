@@ -42,7 +42,7 @@ def open_base(settings: Settings) -> Base:
     manifest = packs.manifest(settings.pack)
     section = embedder_of(manifest)
     preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
-    return Base(manifest, section.model, packs.verified(manifest, section.file).read_bytes(), preprocessing)
+    return Base(manifest, section.model, packs.read(manifest, section.file), preprocessing)
 
 
 def detector_name(settings: Settings) -> str:

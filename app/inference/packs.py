@@ -4,7 +4,7 @@ import hashlib
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from app.errors import LicenceNotAccepted, ManifestInvalid, NetworkCorrupt, NetworkMissing, PackUnknown
@@ -64,6 +64,7 @@ class Packs:
         """
         _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="pull")
         # Here and not above: conversion needs onnx and friends, which serving does not.
+        from app.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415
         from app.inference.conversion.steps import convert  # noqa: PLC0415
 
         wanted: dict[str, list[File]] = defaultdict(list)
@@ -79,13 +80,23 @@ class Packs:
                     if file.sha256 is not None:
                         check_sha256(source, file.sha256, f"{file.member} of {archive}")
                     converted[file.name] = convert(source, file.conversion)
+                    refuse_external_data(converted[file.name], file.name)
         self._install(manifest.name, converted)
 
-    def add(self, folder: Path, *, is_licence_accepted: bool = False) -> Manifest:
+    def add(
+        self,
+        folder: Path,
+        *,
+        is_licence_accepted: bool = False,
+        require: Callable[[Manifest, Mapping[str, bytes]], None] = lambda _manifest, _files: None,
+    ) -> Manifest:
         """Copy a local folder with a manifest.toml, its ONNX files and the calibrations in `calibrations/`.
 
-        Raises ManifestInvalid, NetworkCorrupt, LicenceNotAccepted.
+        `require` raises if the files, by name, cannot be used; nothing is copied then.
+        Raises ManifestInvalid, NetworkCorrupt, NetworkInvalid, LicenceNotAccepted.
         """
+        from app.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415 - needs onnx
+
         manifest = read_manifest(folder / "manifest.toml")
         _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="add")
         if (self._shipped / f"{manifest.name}.toml").is_file():
@@ -98,6 +109,8 @@ class Packs:
             contents[file.name] = path.read_bytes()
             if file.sha256 is not None:
                 check_sha256(contents[file.name], file.sha256, str(path))
+            refuse_external_data(contents[file.name], file.name)
+        require(manifest, contents)
         for path in sorted((folder / _CALIBRATIONS).glob("*.json")):
             contents[f"{_CALIBRATIONS}/{path.name}"] = path.read_bytes()
         self._install(manifest.name, contents)
@@ -109,7 +122,12 @@ class Packs:
         return folder / _CALIBRATIONS if (folder / "manifest.toml").is_file() else None
 
     def verified(self, manifest: Manifest, file: str) -> Path:
-        """Return the path of a network whose bytes are those that were pulled.
+        """Return the path of a network whose bytes are those that were pulled; raises as `read`."""
+        self.read(manifest, file)
+        return self._folder / manifest.name / file
+
+    def read(self, manifest: Manifest, file: str) -> bytes:
+        """Return a network's bytes, which are those that were pulled: what is checked is what is loaded.
 
         Raises NetworkMissing (with the command that brings it) or NetworkCorrupt.
         """
@@ -120,8 +138,9 @@ class Packs:
         expected = self._record(folder).get(file)
         if expected is None:
             raise NetworkCorrupt(f"{folder / _RECORD} does not know {file}; run: {self._remedy(manifest)}")
-        check_sha256(path.read_bytes(), expected, str(path))
-        return path
+        data = path.read_bytes()
+        check_sha256(data, expected, str(path))
+        return data
 
     def source_sha256(self, manifest: Manifest, file: str) -> str:
         """Return the SHA-256 that names a network wherever it was converted: of its source, else of the file added."""

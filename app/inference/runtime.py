@@ -48,8 +48,8 @@ class Runtime:
     provider: Provider = Provider.CPU
     threads: int = 1
 
-    def open(self, network: Path | bytes) -> ort.InferenceSession:
-        """Open a network on exactly this provider.
+    def open(self, network: Path | bytes, name: str = "") -> ort.InferenceSession:
+        """Open a network on exactly this provider; errors call it `name` (default: the file's).
 
         Raises NetworkInvalid for what is no network, ProviderUnavailable when ONNX Runtime fell back to another one.
         """
@@ -61,7 +61,7 @@ class Runtime:
         # A waiting thread that spins takes its core from another request.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         wanted = _ORT_PROVIDERS[self.provider]
-        name = network.name if isinstance(network, Path) else "the network"
+        name = name or (network.name if isinstance(network, Path) else "the network")
         try:
             session = ort.InferenceSession(network, sess_options=options, providers=wanted)
         except _LOAD_ERRORS as error:

@@ -11,14 +11,18 @@ from app.inference.runtime import Runtime
 class Session:
     """A network with one float32 input. Safe under concurrent calls; opening one is slow and no request's work."""
 
-    def __init__(self, path: Path | bytes, runtime: Runtime, outputs: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, path: Path | bytes, runtime: Runtime, outputs: tuple[str, ...] | None = None, *, name: str = ""
+    ) -> None:
         """Open a network's file (or bytes); `outputs` names what `run` returns, in that order (default: all).
+
+        Errors call it `name` (default: the file's).
 
         Raises NetworkInvalid when the file is no ONNX network of this form, ProviderUnavailable when the session did
         not get the execution provider that `runtime` asks for.
         """
-        self._session = runtime.open(path)
-        name = path.name if isinstance(path, Path) else "the network"
+        name = name or (path.name if isinstance(path, Path) else "the network")
+        self._session = runtime.open(path, name)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)":
             raise NetworkInvalid(f"{name} must have exactly one float32 input")

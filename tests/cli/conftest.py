@@ -45,7 +45,6 @@ def home(tmp_path, monkeypatch):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("ARCID_DATA_DIR", str(folder))
-    monkeypatch.setenv("ARCID_MODELS_DIR", str(folder))
     return folder
 
 

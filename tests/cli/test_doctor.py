@@ -138,7 +138,8 @@ def test_a_database_without_its_driver(arcid, sound, monkeypatch):
     assert "psycopg" in line
 
 
-def test_a_path_that_looks_like_markup(arcid, sound, tmp_path, monkeypatch):
+def test_a_path_that_looks_like_markup(arcid, sound, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_MODELS_DIR", str(home / "models"))
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "a[red]b[" / "c]"))
     result = arcid("doctor")
     assert wrong(result) == []

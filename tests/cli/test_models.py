@@ -8,6 +8,7 @@ from app.errors import (
     LicenceNotAccepted,
     ManifestInvalid,
     NetworkCorrupt,
+    NetworkInvalid,
     PackUnknown,
     SettingsInvalid,
 )
@@ -102,6 +103,14 @@ def test_a_folder_is_added_from_inside_it(arcid, tiny_folder, monkeypatch):
 
 def test_a_folder_that_is_no_pack_is_refused(arcid, tmp_path):
     assert isinstance(arcid("models", "add", str(tmp_path)).exception, ManifestInvalid)
+
+
+def test_a_network_that_cannot_be_opened_is_not_added(arcid, tiny_folder, home):
+    good = (tiny_folder / "rec.onnx").read_bytes()
+    for data, kind in ((good[:-20], NetworkInvalid), (tiny_network(5), ManifestInvalid)):
+        (tiny_folder / "rec.onnx").write_bytes(data)
+        assert isinstance(arcid("models", "add", str(tiny_folder)).exception, kind)
+    assert not (home / "models" / "tiny").exists()
 
 
 def test_a_damaged_calibration_is_not_added(arcid, tiny_folder, home):

@@ -2,6 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
+from onnx.external_data_helper import set_external_data
 
 from app.errors import (
     ArchiveUnavailable,
@@ -344,6 +346,38 @@ def test_a_licence_that_forbids_commercial_use_is_accepted_to_add(packs, own):
         packs.add(own)
     assert files_of(packs) == []
     assert packs.add(own, is_licence_accepted=True).name == "mine"
+
+
+def test_weights_in_another_file_are_refused(packs, own):
+    """Wherever they hide: among the weights, in a node, in a branch."""
+    tensor = helper.make_tensor("w", TensorProto.FLOAT, [3], bytes(12), raw=True)
+    set_external_data(tensor, "weights.bin")
+    tensor.ClearField("raw_data")
+    inside = helper.make_graph([helper.make_node("Constant", [], ["y"], value=tensor)], "inside", [], [])
+    branch = helper.make_node("If", ["x"], ["y"], then_branch=inside, else_branch=inside)
+    for nodes, weights in (([], [tensor]), ([inside.node[0]], []), ([branch], [])):
+        model = helper.make_model(helper.make_graph(nodes, "net", [], [], weights))
+        (own / "rec.onnx").write_bytes(model.SerializeToString())
+        with pytest.raises(NetworkInvalid, match=r"rec\.onnx keeps weights in another file"):
+            packs.add(own)
+    (own / "rec.onnx").write_bytes(b"\xff\xff")
+    with pytest.raises(NetworkInvalid, match=r"rec\.onnx is not an ONNX network"):
+        packs.add(own)
+    assert files_of(packs) == []
+
+
+def test_what_is_checked_is_what_is_read(pulled, monkeypatch):
+    """The file changes after it was read for the first time."""
+    zoo, read = pulled.manifest("zoo"), []
+
+    def read_bytes(path):
+        read.append(path.name)
+        with path.open("rb") as file:
+            return file.read()
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert pulled.read(zoo, "rec.onnx") == REC
+    assert read == ["rec.onnx"]
 
 
 # Finding

@@ -37,7 +37,7 @@ name = "small.onnx"
 def arcid(tmp_path, monkeypatch):
     """The command line with the pack `small` added."""
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "home"))
-    monkeypatch.setenv("ARCID_MODELS_DIR", str(tmp_path / "home"))
+    monkeypatch.setenv("ARCID_MODELS_DIR", str(tmp_path / "home" / "models"))
     (tmp_path / "small").mkdir()
     (tmp_path / "small" / "manifest.toml").write_text(MANIFEST)
     (tmp_path / "small" / "small.onnx").write_bytes(embedder(112))
