@@ -5,8 +5,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,30 @@ _QUICK = "-c fsync=off -c full_page_writes=off"
 class Cluster:
     """A server in a folder, listening on a socket in it."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, options: str = _QUICK) -> None:
         self._binaries = binaries
+        self._options = options
         self._folder = folder
         self.url = f"postgresql://postgres@/postgres?host={folder}"
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} {_QUICK}"
+        options = f"-c listen_addresses= -c unix_socket_directories={self._folder} {self._options}"
         self._run("pg_ctl", "--wait", f"--log={self._folder / 'log'}", f"--options={options}", "start")
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server: `fast` says goodbye to its clients, `immediate` is as good as a crash."""
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
+
+    def kill(self) -> None:
+        """Kill the server and its processes, and wait until they are gone."""
+        pids = self._pids()
+        self._signal(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in pids):
+            time.sleep(0.05)
+        (self._folder / "data" / "postmaster.pid").unlink()
 
     def pause(self) -> None:
         """Let the server hang: it keeps its connections and takes new ones, but answers nothing."""
@@ -41,9 +52,13 @@ class Cluster:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _pids(self) -> list[int]:
         postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        for pid in (postmaster, *_children(postmaster)):
-            os.kill(pid, number)
+        return [postmaster, *_children(postmaster)]
 
     def _run(self, program: str, *arguments: str) -> None:
         # PostgreSQL refuses to run as root.
@@ -60,8 +75,8 @@ def _children(parent: int) -> list[int]:
 
 
 @contextmanager
-def running() -> Iterator[Cluster]:
-    """Yield a running server; skips where PostgreSQL is not installed."""
+def running(*, is_durable: bool = False) -> Iterator[Cluster]:
+    """Yield a running server; skips where PostgreSQL is not installed. `is_durable`: with fsync, as a crash needs."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     in_path = shutil.which("initdb")
     if not found and not in_path:
@@ -71,7 +86,7 @@ def running() -> Iterator[Cluster]:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        cluster = Cluster(binaries, folder)
+        cluster = Cluster(binaries, folder, "" if is_durable else _QUICK)
         cluster.start()
         try:
             yield cluster

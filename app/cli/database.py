@@ -15,6 +15,7 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 def upgrade() -> None:
     """Bring the database to the schema that this version needs."""
     with open_database(read_settings()) as database:
+        database.occupy()  # no restore may replace the file meanwhile
         before = database.schema.current()
         database.schema.upgrade()
         Console().print(f"{before} -> {database.schema.current()}", highlight=False)

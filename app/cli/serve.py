@@ -134,4 +134,5 @@ def prepare_database(settings: Settings) -> None:
     prepare_data_folder(settings)
     if is_embedded(settings):
         with open_database(settings) as database:
+            database.occupy()  # no restore may replace the file meanwhile
             database.schema.upgrade()

@@ -81,43 +81,50 @@ def fold(path: Path) -> None:
         return
 
 
-@contextmanager
-def replaced(path: Path, new: Path) -> Iterator[Path | None]:
-    """Put `new` in the place of a database that nobody has open; gives where the old one lies meanwhile, if any.
+def replace(path: Path, new: Path, aside: Path) -> None:
+    """Let `path` name the database `new`, which keeps its own name too, and `aside` the one of before, if any.
 
-    If what is done inside fails, the old one is back.
+    May be repeated after it was cut off. Raises DatabaseInUse.
     """
-    aside = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     has_old = path.exists()
+    if has_old and path.samefile(new):
+        return
     if has_old:
         fold(path)
-    moved = []
     for suffix in _BESIDE:  # of a database so damaged that they could not be folded into it
         beside = path.with_name(path.name + suffix)
         if beside.exists():
-            moved.append((beside, aside.with_name(aside.name + suffix)))
+            beside.rename(aside.with_name(aside.name + suffix))
     if has_old:
+        aside.unlink(missing_ok=True)  # another name of the same file, given before this was cut off
         aside.hardlink_to(path)  # the name is never without a database
-    for source, target in moved:
-        source.rename(target)
-    try:
-        new.replace(path)
-        yield aside if has_old else None
-    except BaseException:
-        if has_old:
+    linked = new.with_name(f"{new.name}.linked")
+    linked.unlink(missing_ok=True)
+    linked.hardlink_to(new)
+    linked.replace(path)
+
+
+def put_back(path: Path, new: Path, aside: Path) -> None:
+    """Undo `replace`, however far it came."""
+    if path.exists() and path.samefile(new):
+        if aside.exists():
             aside.replace(path)
-        for source, target in moved:
-            target.rename(source)
-        raise
+        else:
+            path.unlink()
+    for suffix in _BESIDE:
+        beside = aside.with_name(aside.name + suffix)
+        if beside.exists():
+            beside.rename(path.with_name(path.name + suffix))
 
 
-def has_removed(aside: Path) -> bool:
-    """Delete a database that was put aside, and say whether that went well."""
-    try:
-        _remove(aside)
-    except OSError:
-        return False
-    return True
+def keep(aside: Path, path: Path) -> Path:
+    """Give a database that was put aside a lasting name beside `path`, and return it."""
+    kept = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    for suffix in ("", *_BESIDE):
+        each = aside.with_name(aside.name + suffix)
+        if each.exists():
+            each.rename(kept.with_name(kept.name + suffix))
+    return kept
 
 
 def _remove(path: Path) -> None:

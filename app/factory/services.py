@@ -1,6 +1,7 @@
 """Settings in, connected services out."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +15,9 @@ from app.database.claims import Claims
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.scrubbing import Scrubber
+from app.database.sqlite_files import sqlite_file
 from app.embedding import Embedder
-from app.errors import SettingsInvalid
+from app.errors import BackupImpossible, SettingsInvalid
 from app.factory.batching import batching_of
 from app.factory.calibrating import calibration_work
 from app.factory.jobs import exports_of, import_work, open_jobs, portable_work
@@ -38,6 +40,7 @@ from app.identities.values import Practice
 from app.inference.manifest import EmbedderSection, Manifest
 from app.inference.packs import Packs
 from app.inference.runtime import Runtime, resolve
+from app.jobs.restore import Restore
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.values import Kind
@@ -136,9 +139,15 @@ def open_packs(settings: Settings) -> Packs:
 
 
 def open_database(settings: Settings) -> Database:
-    """Open the database and its migrations; nothing is connected yet."""
+    """Open the database and its migrations; nothing is connected yet.
+
+    A restore that was killed half-way is ended first. Raises DatabaseInUse while one runs.
+    """
+    url = database_url(settings)
+    with suppress(BackupImpossible):  # of another database
+        Restore(sqlite_file(url), settings.data_dir, shipped("migrations")).finish()
     return Database(
-        database_url(settings),
+        url,
         shipped("migrations"),
         open_master(settings),
         is_closed=settings.encryption.require_bound,

@@ -1,7 +1,6 @@
 """The embedded database and the calibrations of its collections in one file, made while the service runs."""
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from app.database import audit, sqlite_files
 from app.database.audit import Action
 from app.database.connection import Database
 from app.errors import DatabaseUnavailable
+from app.jobs import scratch
 from app.jobs.progress import Progress
 from app.jobs.zips import Member, Schema, writing
 
@@ -51,8 +51,8 @@ def back_up(database: Database, data_dir: Path, path: Path, progress: Progress) 
     database.schema.require_current()
     with database.engine.begin() as connection:
         audit.append(connection, Action.DATABASE_BACKED_UP)
-    with writing(path) as archive, tempfile.TemporaryDirectory(dir=path.parent, prefix=".backup-") as folder:
-        copied = Path(folder) / DATABASE
+    with writing(path) as archive, scratch.new_folder(path.parent, ".backup-") as folder:
+        copied = folder / DATABASE
         sqlite_files.copy(source, copied, _part_of(progress, 0, 50))
         sqlite_files.check(copied)
         size = copied.stat().st_size

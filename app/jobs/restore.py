@@ -1,7 +1,6 @@
 """A backup in the place of the embedded database."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +16,15 @@ from app.database.engine import sqlite_url
 from app.database.occupancy import Occupancy
 from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
 from app.identities import uids
+from app.jobs import scratch
 from app.jobs.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
 from app.jobs.carrying import CarriedOver, carry_over
 from app.jobs.progress import Progress
 from app.jobs.zips import Reading, reading
 
 _INDEX = "index"
+_PREFIX = ".restore-"
+_BEFORE, _CALIBRATIONS_BEFORE, _KEPT = "before.db", "calibrations-before", "keep-old"
 _READ_AT_ONCE = 1 << 20
 
 
@@ -50,12 +52,14 @@ class Restore:
         """Put a backup in the place of the database; all of it is checked before anything is replaced.
 
         Its schema is brought up to date and its collections get new uids, so that no index of before fits. What was
-        revoked, erased and withdrawn since the backup is carried over: see `app.jobs.carrying`. The old
-        database lies aside until all is done, or for good. Progress counts in percent. Raises DatabaseInUse,
-        SchemaOutdated for a backup of a later version, FileUnusable and ArchiveRefused's children.
+        revoked, erased and withdrawn since the backup is carried over: see `app.jobs.carrying`. The old database lies
+        aside until all is done, or for good. A restore that is killed while it replaces is ended by `finish`. Progress
+        counts in percent. Raises DatabaseInUse, SchemaOutdated for a backup of a later version, FileUnusable and
+        ArchiveRefused's children.
         """
         held = Occupancy.alone(self.database)
         try:
+            self._finish_if_begun()
             with reading(path, is_member) as archive, self._folder() as folder:
                 backup = _manifest(archive)
                 size = sum(each.size for each in backup.members.values())
@@ -73,11 +77,36 @@ class Restore:
         finally:
             held.release()
 
+    def finish(self) -> None:
+        """End a restore that was killed while it replaced the database, and delete what others that were killed left.
+
+        For whoever is about to open the database. Raises DatabaseInUse while a restore runs, and FileUnusable.
+        """
+        scratch.sweep(self.database.parent, _PREFIX)
+        try:
+            if not self._begun.exists():
+                return
+        except OSError:  # whoever may not look into the folder opens no database in it
+            return
+        held = Occupancy.alone(self.database)
+        try:
+            self._finish_if_begun()
+        except OSError as error:
+            raise FileUnusable(
+                f"a restore was cut off and cannot be ended; {self._begun} has what it was to restore", str(error)
+            ) from error
+        finally:
+            held.release()
+
+    def _finish_if_begun(self) -> None:
+        if self._begun.exists():
+            self._finish()
+
     @contextmanager
     def _folder(self) -> Iterator[Path]:
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.database.parent, prefix=".restore-") as folder:
-            yield Path(folder)
+        with scratch.new_folder(self.database.parent, _PREFIX) as folder:
+            yield folder
 
     def _prepare(self, new: Path, backup: Backup, *, are_keys_kept: bool) -> tuple[int, CarriedOver]:
         """Make the database in the backup one of this version, of collections nobody has seen; return how many."""
@@ -110,23 +139,48 @@ class Restore:
             yield old.engine
 
     def _swap(self, folder: Path, *, is_old_kept: bool) -> Path | None:
-        """Put everything in place; if that fails, all is as it was."""
-        new_calibrations, calibrations = folder / CALIBRATIONS, self.data_dir / CALIBRATIONS
-        new_calibrations.mkdir(exist_ok=True)
-        with sqlite_files.replaced(self.database, folder / DATABASE) as old:
-            aside = folder / "calibrations-before"
-            if calibrations.exists():
-                shutil.move(calibrations, aside)
-            try:
-                shutil.move(new_calibrations, calibrations)
-            except OSError:
-                if aside.exists():
-                    shutil.move(aside, calibrations)
-                raise
+        """Put everything in place; if that fails, all is as it was, and if it is killed, `finish` ends it."""
+        (folder / CALIBRATIONS).mkdir(exist_ok=True)
+        if is_old_kept:
+            (folder / _KEPT).touch()
+        folder.rename(self._begun)
+        try:
+            return self._finish()
+        except BaseException:
+            self._undo()
+            raise
+
+    @property
+    def _begun(self) -> Path:
+        """Return the folder that is there from the moment when a restore begins to replace until it has ended."""
+        return self.database.with_name(f"{self.database.name}.restoring")
+
+    def _finish(self) -> Path | None:
+        """Put what lies in `_begun` in place, whatever of it was done before; return where the old database is kept."""
+        begun, calibrations = self._begun, self.data_dir / CALIBRATIONS
+        before, calibrations_before = begun / _BEFORE, begun / _CALIBRATIONS_BEFORE
+        sqlite_files.replace(self.database, begun / DATABASE, before)
+        if calibrations_before.exists():
+            shutil.rmtree(calibrations, ignore_errors=True)  # perhaps cut off
+        elif calibrations.exists():
+            shutil.move(calibrations, calibrations_before)
+        shutil.copytree(begun / CALIBRATIONS, calibrations)
         # From here on the restored database is the one. Indexes of collections that are no more hold vectors.
         shutil.rmtree(self.data_dir / _INDEX, ignore_errors=True)
-        is_gone = old is not None and not is_old_kept and sqlite_files.has_removed(old)
-        return None if is_gone else old
+        is_kept = (begun / _KEPT).exists() and before.exists()
+        old = sqlite_files.keep(before, self.database) if is_kept else None
+        scratch.discard(begun, _PREFIX)
+        return old
+
+    def _undo(self) -> None:
+        begun, calibrations = self._begun, self.data_dir / CALIBRATIONS
+        if not begun.exists():  # all was done but the deletion of what is no longer needed
+            return
+        sqlite_files.put_back(self.database, begun / DATABASE, begun / _BEFORE)
+        if (begun / _CALIBRATIONS_BEFORE).exists():
+            shutil.rmtree(calibrations, ignore_errors=True)
+            shutil.move(begun / _CALIBRATIONS_BEFORE, calibrations)
+        scratch.discard(begun, _PREFIX)
 
 
 def _manifest(archive: Reading) -> Backup:

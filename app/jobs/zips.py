@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable, StorageNotWritable
+from app.jobs import scratch
 
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 1 << 20
@@ -84,20 +84,16 @@ class Writing:
 def writing(path: Path) -> Iterator[Writing]:
     """Write an archive to a new file that only its owner may read, which takes `path` when it is whole and on the disk.
 
-    Raises StorageNotWritable, and FileUnusable for whatever else is wrong with the file.
+    What was left of the same file by a process that was killed is deleted. Raises StorageNotWritable, and FileUnusable
+    for whatever else is wrong with the file.
     """
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                with ZipFile(file, "w", ZIP_DEFLATED, allowZip64=True, compresslevel=_LEVEL) as archive:
-                    yield Writing(archive)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with scratch.new_file(path.parent, f".{path.name}-") as file:
+            with ZipFile(file, "w", ZIP_DEFLATED, allowZip64=True, compresslevel=_LEVEL) as archive:
+                yield Writing(archive)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
     except OSError as error:
         storage = StorageNotWritable.of(error)
         raise storage or FileUnusable(f"{path} cannot be written", str(error)) from error

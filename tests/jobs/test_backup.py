@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -56,6 +57,42 @@ while True:
     face = replace(new_face(units(1, seed=number)[0]), face_id=f"w{number}")
     store.enrol(people, Person(f"w{number}"), [face])
     print(number, flush=True)
+"""
+
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from app.database.connection import Database
+from app.database.engine import sqlite_url
+from app.jobs.backup import back_up
+from app.jobs.restore import Restore
+from tests.databases import MIGRATIONS
+from tests.jobs.fakes import Recorded
+what, home, path, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), map(int, sys.argv[4:])
+def work(own):
+    if what == "restore":
+        return Restore(own / "arcid.db", own, MIGRATIONS).run(path, Recorded())
+    with Database(sqlite_url(own / "arcid.db"), MIGRATIONS) as database:
+        return back_up(database, own, path, Recorded())
+for kill in kills:
+    own = home.with_name(f"home{kill}")
+    shutil.copytree(home, own)
+    if (child := os.fork()) == 0:
+        left = kill
+        def hook(event, arguments):
+            global left
+            if event in {"os.rename", "os.link", "os.remove", "os.rmdir", "os.mkdir"}:
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(hook)
+        work(own)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 0:
+        print("ended", flush=True)
+        break
+    assert code == -signal.SIGKILL, code
 """
 
 
@@ -224,6 +261,45 @@ def test_a_backup_that_is_stopped_leaves_nothing(home, tmp_path):
     with database(home) as opened, pytest.raises(Stopped):
         back_up(opened, home, tmp_path / "b", Recorded(stop_after=0))
     assert [each.name for each in tmp_path.iterdir()] == ["home"]
+
+
+# Killed
+
+
+def killed(what, home, path, kills) -> bool:
+    """Back up or restore copies of `home`, each killed at another change of the folders; say whether the last ended."""
+    command = [sys.executable, "-c", KILLED, what, str(home), str(path), *map(str, kills)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout == "ended\n"
+
+
+def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_nothing_else(home, backup, tmp_path):
+    calibration = Path("calibrations", "people", "abc-plain.json")
+    with database(home) as opened:
+        fill(opened.engine, "later", seed=1)
+    (home / calibration).write_text("later")
+    assert killed("restore", home, backup, range(1, 100))
+    found = set()
+    for mine in tmp_path.glob("home[0-9]*"):
+        Restore(mine / "arcid.db", mine, MIGRATIONS).finish()
+        with database(mine) as opened:
+            collections = len(IdentityStore(opened.engine).collections())
+        found.add((collections, (mine / calibration).read_text()))
+        assert {each.name for each in mine.iterdir()} <= {"arcid.db", "arcid.db.lock", "calibrations", "index"}
+    assert found == {(2, "later"), (1, "{}")}
+
+
+def test_what_a_backup_that_was_killed_left_is_deleted_by_the_next(home, tmp_path):
+    path = tmp_path / "backups" / "b"
+    path.parent.mkdir()
+    others = path.with_name(".b-others")
+    others.touch()
+    assert not killed("backup", home, path, [3])
+    assert any(each.is_dir() for each in path.parent.iterdir())
+    assert not path.exists()
+    with database(home) as opened:
+        back_up(opened, home, path, Recorded())
+    assert set(path.parent.iterdir()) == {path, others}
 
 
 # Refusals
