@@ -97,6 +97,9 @@ class LimitSettings(_Group):
         float, Field(gt=0, description="Longest time in which a request's head, and then its body, may arrive.")
     ] = 30
     connections: Annotated[int, Field(gt=0, description="Most open connections; one more is answered 503.")] = 2000
+    event_streams: Annotated[
+        int, Field(ge=0, description="Most event streams of jobs at once; one more is answered 503.")
+    ] = 100
     grace_seconds: Annotated[
         float, Field(ge=0, description="How long requests under way may take to finish after SIGTERM.")
     ] = 8

@@ -38,6 +38,7 @@ from app.api.middleware import RequestContext
 from app.api.permissions import NEEDS, OPEN, authorise
 from app.api.proxies import Proxies
 from app.api.rates import Rates, UsualRates
+from app.api.watching import Watches
 from app.config import Settings
 from app.factory.batching import photos_at_once
 from app.factory.rates import open_limiter
@@ -97,6 +98,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         wait_seconds=limits.wait_seconds,
         waited=app.state.metrics.waited,
     )
+    app.state.watches = Watches(limits.event_streams, is_ending=lambda: app.state.admission.is_draining)
     app.state.intake = Intake(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )

@@ -75,6 +75,16 @@ class Access:
             raise KeyInvalid(f"the API key {entry.key.key_id} is {state}")
         return entry.principal
 
+    def admits(self, principal: Principal) -> bool:
+        """Whether a caller who was let in would still be, after `refresh`: the key may be revoked or expired since."""
+        known = self._known
+        if not known.is_closed:
+            return principal.key_id is None
+        now = datetime.now(UTC)
+        return any(
+            each.key.key_id == principal.key_id and each.key.state(now) == "active" for each in known.entries.values()
+        )
+
 
 def _principal(key: Key) -> Principal:
     return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota)

@@ -18,6 +18,7 @@ from app.api.admission import Admission, departure
 from app.api.intake import Intake
 from app.api.rates import Searches
 from app.api.requests import DEFAULT_COLLECTION
+from app.api.watching import Watches
 from app.errors import ArcidError
 from app.factory.services import Services
 from app.inference.cancellation import cancellable
@@ -85,6 +86,11 @@ async def _intake(request: Request) -> Intake:
     return intake
 
 
+async def _watches(request: Request) -> Watches:
+    watches: Watches = request.app.state.watches
+    return watches
+
+
 async def _workers(request: Request) -> Workers:
     return Workers(request.app.state.admission, request.receive)
 
@@ -123,6 +129,7 @@ async def _collection(
 ServicesDependency = Annotated[Services, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
 IntakeDependency = Annotated[Intake, Depends(_intake)]
+WatchesDependency = Annotated[Watches, Depends(_watches)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
 PrincipalDependency = Annotated[Principal, Depends(_principal)]
 SearchesDependency = Annotated[Searches, Depends(_searches)]

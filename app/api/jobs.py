@@ -1,27 +1,25 @@
 """Jobs: long work with progress."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import StringConstraints
 
 from app.api.body import body_of
-from app.api.dependencies import AdmissionDependency, PrincipalDependency, ServicesDependency, WorkersDependency
+from app.api.dependencies import PrincipalDependency, ServicesDependency, WatchesDependency, WorkersDependency
 from app.api.long_work import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
 from app.api.openapi import PROBLEM_RESPONSES, body_as, problem_response
 from app.api.paging import After, Limit, cursor_of
 from app.api.requests import JobRequest
-from app.errors import DatabaseError, JobUnknown
-from app.jobs.values import Job, JobState, Kind
+from app.api.watching import Watch
+from app.jobs.values import JobState, Kind
 from app.names import CollectionName
 
 router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
-_LOOK_EVERY_S = 0.5
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
     410: problem_response("The archive is deleted, or lies with another process."),
@@ -104,33 +102,17 @@ async def get_job_archive(
     return FileResponse(path, media_type="application/zip", filename=f"{job.collection}.zip")
 
 
-async def _watched(job_id: JobId, services: ServicesDependency, principal: PrincipalDependency) -> Job:
-    """Return the job before the answer begins, while it can still be 404; no turn is taken for what only reads."""
-    return await to_thread.run_sync(services.jobs.get, job_id, principal.collections)
+async def _watch(
+    job_id: JobId, services: ServicesDependency, principal: PrincipalDependency, watches: WatchesDependency
+) -> AsyncIterator[Watch]:
+    """Open a watch before the answer begins, while it can still be 404 or 503; no turn is taken for what only reads."""
+    job = await to_thread.run_sync(services.jobs.get, job_id, principal.collections)
+    with watches.watch(job, principal, services.jobs, services.access) as watch:
+        yield watch
 
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
-async def watch_job(
-    request: Request,
-    job: Annotated[Job, Depends(_watched)],
-    services: ServicesDependency,
-    admission: AdmissionDependency,
-) -> AsyncIterator[ServerSentEvent]:
+async def watch_job(watch: Annotated[Watch, Depends(_watch)]) -> AsyncIterator[ServerSentEvent]:
     """Follow a job by server-sent events: `progress` whenever it has moved, and `end`, after which nothing comes."""
-    shown: Job | None = None
-    while True:
-        if job.state.is_final:
-            yield ServerSentEvent(event="end", data=JobSchema.of(job))
-            return
-        if job != shown:
-            yield ServerSentEvent(event="progress", data=JobSchema.of(job))
-            shown = job
-        await asyncio.sleep(_LOOK_EVERY_S)
-        if admission.is_draining or await request.is_disconnected():
-            return
-        try:
-            job = await to_thread.run_sync(services.jobs.get, job.job_id, None)
-        except DatabaseError:  # it will answer again
-            continue
-        except JobUnknown:  # forgotten meanwhile
-            return
+    async for job in watch:
+        yield ServerSentEvent(event="end" if job.state.is_final else "progress", data=JobSchema.of(job))

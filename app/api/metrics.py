@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 
 from app import __version__
 from app.api.batch_metrics import add_batches
-from app.api.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency
+from app.api.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency, WatchesDependency
 from app.errors import ArcidError
 from app.factory.services import Services
 from app.recognition.identification import Identification
@@ -134,7 +134,11 @@ MetricsDependency = Annotated[Metrics, Depends(_metrics)]
     "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 )
 def metrics(
-    metrics: MetricsDependency, services: ServicesDependency, admission: AdmissionDependency, intake: IntakeDependency
+    metrics: MetricsDependency,
+    services: ServicesDependency,
+    admission: AdmissionDependency,
+    intake: IntakeDependency,
+    watches: WatchesDependency,
 ) -> Response:
     """Return the service's metrics in Prometheus' text format."""
     now = CollectorRegistry()
@@ -145,6 +149,8 @@ def metrics(
         ("arcid_work_waiting_limit", "Most requests that may wait.", admission.most_waiting),
         ("arcid_body_bytes", "Bytes of bodies that are held.", intake.held),
         ("arcid_body_bytes_limit", "Most bytes of bodies that may be held.", intake.most_held),
+        ("arcid_event_streams", "Event streams of jobs that are open.", len(watches)),
+        ("arcid_event_streams_limit", "Most event streams that may be open.", watches.most),
     ):
         Gauge(name, about, registry=now).set(value)
     add_batches(dict(services.embedders), now)

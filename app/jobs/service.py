@@ -115,6 +115,10 @@ class JobService:
         """Return a job; raises JobUnknown."""
         return self._store.get(job_id, collections)
 
+    def some(self, job_ids: AnyOf[str]) -> dict[str, Job]:
+        """Return jobs by their ids in one query; a job that is unknown is left out."""
+        return self._store.some(job_ids)
+
     def page(self, *, after: int, limit: int, state: JobState | None, collections: Collections) -> Page[Job]:
         """Return a page of jobs, in the order in which they were asked for."""
         return self._store.page(after=after, limit=limit, state=state, collections=collections)

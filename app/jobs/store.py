@@ -75,6 +75,12 @@ class JobStore:
         with Session(self._reading) as session:
             return rows.job(_row(session, _visible(collections), job_id))
 
+    def some(self, job_ids: AnyOf[str]) -> dict[str, Job]:
+        """Return jobs by their ids in one query; a job that is unknown is left out."""
+        with Session(self._reading) as session:
+            found = session.scalars(select(JobTable).where(JobTable.job_id.in_(sorted(job_ids))))
+            return {row.job_id: rows.job(row) for row in found}
+
     def page(
         self, *, after: int, limit: int, state: JobState | None = None, collections: AnyOf[str] | None = None
     ) -> Page[Job]:
