@@ -52,12 +52,18 @@ def reembed_work(change: NetworkChange) -> Work:
     """Return the kind of job that embeds a collection by another network."""
 
     def work(parameters: Parameters, progress: Progress) -> Result:
+        def told(ready: int, faces: int) -> None:
+            # The templates are stored as they are made. Said as a checkpoint, they keep a job alive that loses its
+            # process often and yet comes forward.
+            is_forward = ready > progress.checkpoint.get("ready", 0)
+            progress.advance(ready, total=faces, checkpoint={"ready": ready} if is_forward else None)
+
         done = change.embed_and_switch(
             parameters["collection"],
             parameters["model"],
             is_rest_dropped=parameters["on_missing"] == "drop",
             is_switched=parameters["switch"],
-            told=lambda ready, faces: progress.advance(ready, total=faces),
+            told=told,
         )
         refuse_missing(done, progress)
         return described(done)

@@ -194,8 +194,7 @@ class _Writer(Generic[Prepared]):
                 self._counts.new_people += added.is_new
                 for index, error in added.refused:
                     self._refuse(group.items[index], error)
-        if time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:
-            self._keep()
+            self._keep()  # at once: a job that loses its process often fails unless it is seen to come forward
 
     def _refuse(self, item: Item, error: ArcidError) -> None:
         self._counts.refused += 1

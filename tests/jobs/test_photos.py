@@ -109,6 +109,14 @@ def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every,
         assert len(second.refused) == 4 - first.checkpoint.get("counts", {}).get("refused", 0)
 
 
+def test_what_is_written_is_kept_at_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.jobs.photos.MOST_TOGETHER", 2)
+    killed = Watched(end_after=5)
+    with pytest.raises(JobCancelled):
+        run(folder(tmp_path, FILES), killed)
+    assert killed.checkpoint["counts"]["enrolled"] == 2
+
+
 def test_several_people_are_one_write(run, gallery, tmp_path):  # noqa: F811 - a fixture
     text = "identity_id,photo\nada,1.png\nbob,2.png\nada,3.png\nada,1.png\n"
     folder(tmp_path, {"list.csv": text.encode(), "1.png": photo(RED), "2.png": photo(GREEN), "3.png": photo(PINK)})

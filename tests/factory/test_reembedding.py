@@ -1,0 +1,35 @@
+"""Re-embedding as a job: what it says while it works."""
+
+from app.factory.reembedding import reembed_work
+from app.recognition.network_change import Changed
+from tests.jobs.fakes import Recorded
+
+PARAMETERS = {"collection": "people", "model": "two", "on_missing": "refuse", "switch": True}
+
+
+class Change:
+    """A change of 64 faces that begins where the one before was killed, and is killed 16 faces later."""
+
+    ready = 0
+
+    def embed_and_switch(self, _name, model, *, is_switched, told, **_more):
+        told(self.ready, 64)
+        self.ready += 16
+        told(self.ready, 64)
+        return Changed("one", model, 64, is_switched=is_switched)
+
+
+def test_what_was_embedded_counts_as_progress_whoever_dies_then():
+    change, progress = Change(), Recorded()
+    work = reembed_work(change)  # type: ignore[arg-type] # has the one method that is called
+    reached = []
+    for _ in range(4):
+        work(PARAMETERS, progress)
+        reached.append(progress.checkpoint)
+    assert reached == [{"ready": 16}, {"ready": 32}, {"ready": 48}, {"ready": 64}]
+
+
+def test_what_comes_no_further_is_no_progress():
+    change, progress = Change(), Recorded({"ready": 64})
+    reembed_work(change)(PARAMETERS, progress)  # type: ignore[arg-type] # has the one method that is called
+    assert progress.checkpoint == {"ready": 64}
