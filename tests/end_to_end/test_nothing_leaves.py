@@ -102,7 +102,9 @@ def test_a_pull(archive, packs, tmp_path):
     """Pip would keep a copy below HOME, and ask for its own newest version."""
     (name,) = packs.manifest("yunet").archives
     carrier = archive("yunet", name)
-    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(carrier.parent), "PIP_CONFIG_FILE": os.devnull}
+    # Pip asks `rustc` for its version, and that of rustup writes its settings below HOME: not ours to prevent.
+    path = os.pathsep.join(each for each in os.get_exec_path() if not (Path(each) / "rustc").exists())
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(carrier.parent), "PIP_CONFIG_FILE": os.devnull, "PATH": path}
     with traced([ARCID, "models", "pull", "yunet"], tmp_path, **offline) as (trace, _):
         pass
     assert trace.returncode == 0, trace.errors
