@@ -26,7 +26,8 @@ class Head:
             if message["type"] == "http.response.start":
                 await send(message)
             elif message["type"] == "http.response.body":
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                # CompreFace's errors are worded from the body of a problem; the server sends none of it.
+                await send({**message, "more_body": False})
                 raise _HeadSent  # files and event streams are not read to their end
 
         try:

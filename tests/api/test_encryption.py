@@ -20,7 +20,9 @@ def sealed(packs, tmp_path):
     """A client of an encrypted service, and the connection of somebody who edits its file."""
     if not all(packs.has(each) for each in packs.required_by("open")):
         pytest.skip("the pack open is not pulled; run: arcid models pull open")
-    settings = read_settings(data_dir=tmp_path, models_dir=DATA, encryption={"key": encoded(b"1" * 32)})
+    settings = read_settings(
+        data_dir=tmp_path, models_dir=DATA, encryption={"key": encoded(b"1" * 32)}, server={"hosts": ["testserver"]}
+    )
     prepare_database(settings)
     with (
         TestClient(create_app(settings, open_services(settings)), raise_server_exceptions=False) as client,

@@ -52,7 +52,7 @@ def test_who_was_deleted_is_found_no_more(client, faces_of):
     assert candidates(client, faces_of[0]) == ["bob"]
     expect(verify(client, faces_of[0], "ada"), 404, "identity_unknown")
     assert verify(client, faces_of[1], "bob").json()["verdict"] == "match"
-    assert "1 faces in" in client.get("/readyz").json()["checks"]["index"]["detail"]
+    assert client.get("/collections/default").json()["faces"] == 1
     expect(client.delete("/collections/default/identities/ada"), 404, "identity_unknown")
 
 
@@ -82,7 +82,7 @@ def test_who_was_deleted_may_come_back(client, faces_of):
     assert candidates(client, faces_of[0]) == ["ada"]
 
 
-@pytest.mark.parametrize("identity_id", ["a/b", "/a", "a b", "Zoë", "100%", "a?b#c", "faces/x", "🙂"])
+@pytest.mark.parametrize("identity_id", ["a/b", "a b", "Zoë", "100%", "a?b#c", "faces/x", "🙂"])
 def test_every_id_that_can_be_enrolled_can_be_deleted(client, faces_of, identity_id):
     enrol(client, identity_id, faces_of[0])
     assert client.delete(f"/collections/default/identities/{quote(identity_id, safe='')}").status_code == 200

@@ -118,7 +118,7 @@ def test_what_is_done_with_a_person_is_told_from_an_id(client, people, faces_of)
     expect(client.post(f"{ROOT}/identities/x%2Fmerge", json={"into": "ada"}), 405, "method_not_allowed")
     for name in ("x%2Fmerge", "merge"):
         assert client.get(f"{ROOT}/identities/{name}").status_code == 200
-        assert client.options(f"{ROOT}/identities/{name}").headers["allow"] == "DELETE, GET, PATCH"
+        assert client.options(f"{ROOT}/identities/{name}").headers["allow"] == "DELETE, GET, HEAD, PATCH"
         assert client.delete(f"{ROOT}/identities/{name}").status_code == 200
     expect(client.post(f"{ROOT}/identities/x/merge", json={"into": "ada"}), 404, "identity_unknown")
 

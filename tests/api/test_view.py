@@ -33,7 +33,9 @@ def client(settings, faces_of):
 def keys(client):
     store = KeyStore(client.app.state.services.database.engine)
     made = {"below": BELOW, "manager": [*BELOW, Scope.MANAGE]}
-    return {name: bearer(store.create(NewKey(name, scopes))[1]) for name, scopes in made.items()}
+    created = {name: bearer(store.create(NewKey(name, scopes))[1]) for name, scopes in made.items()}
+    client.app.state.services.access.refresh()  # else the first requests may still be those of a service without keys
+    return created
 
 
 @pytest.fixture(scope="module")
