@@ -125,10 +125,10 @@ def _names(infos: Sequence[zipfile.ZipInfo], encoding: Encoding | None) -> list[
     names, unmarked = list[str](), list[tuple[int, bytes]]()
     for at, info in enumerate(infos):
         raw = info.orig_filename.encode("utf-8" if info.flag_bits & _MARKED_UTF8 else "cp437")
-        unicode = info.orig_filename if info.flag_bits & _MARKED_UTF8 or raw.isascii() else _unicode_path(info, raw)
-        if unicode is None:
+        unicode = _unicode_path(info, raw)  # also of an ASCII name: packers write "?" for what they cannot encode
+        if unicode is None and not info.flag_bits & _MARKED_UTF8 and not raw.isascii():
             unmarked.append((at, raw))
-        names.append(unicode or "")
+        names.append(unicode or info.orig_filename)
     if encoding is None and unmarked:
         decode(b"\n".join(raw for _, raw in unmarked), None, "the list of names in the ZIP")
     for at, raw in unmarked:

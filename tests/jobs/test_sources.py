@@ -328,6 +328,19 @@ def test_the_unicode_path_that_info_zip_adds(tmp_path):
                 open_source(path)
 
 
+def test_the_unicode_path_stands_for_question_marks_too(tmp_path):
+    files = {b"??/1.png": f"{ZHANG}/1.png", b"?/1.png": f"{ZOE}/1.png"}
+    path = tmp_path / "in.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for raw, name in files.items():
+            info = zipfile.ZipInfo(raw.decode())
+            data = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
+            info.extra = struct.pack("<HH", 0x7075, len(data)) + data
+            file.writestr(info, raw)
+    assert sorted(read(path).values()) == sorted([(ZHANG, b"??/1.png"), (ZOE, b"?/1.png")])
+    assert people(path, encoding=Encoding.GBK) == sorted([ZHANG, ZOE])
+
+
 def test_folders_as_windows_and_file_servers_pack_them(tmp_path):
     windows = {b"Ann\\1.png": b"1", b"Bob\\1.png": b"2", b"Bob\\Thumbs.db": b"x"}
     assert people(raw_archive(tmp_path / "in.zip", windows)) == ["Ann", "Bob"]
