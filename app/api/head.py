@@ -32,7 +32,7 @@ class Head:
 
         try:
             await self._app(asked, receive, send_head)
-        except _HeadSent:
-            return
+        except* _HeadSent:  # event streams raise it from a group of tasks
+            pass
         finally:
             scope.update({name: asked[name] for name in _LEFT_BY_ROUTES if name in asked})

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from app.access.values import NewKey, Scope
+from app.api.head import Head
 from app.factory.services import open_keys
 from tests.api.fakes import HOST, Identifying, request, serving
 
@@ -48,6 +49,28 @@ def test_of_resources_and_streams(client):
     assert client.put("/healthz").headers["allow"] == "GET, HEAD"
     assert all("head" not in each for each in client.get("/openapi.json").json()["paths"].values())
     assert b'method="HEAD",route="/jobs"' in client.get("/metrics").content
+
+
+def test_a_stream_that_goes_on_is_cut_after_its_head():
+    async def stream(scope, receive, send):
+        async def tell():
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while True:
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tell())
+
+    sent: list[dict[str, object]] = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    asyncio.run(Head(stream)({"type": "http", "method": "HEAD"}, receive, send))
+    assert [each.get("more_body") for each in sent] == [None, False]
 
 
 def test_permissions_are_those_of_get(client, settings):

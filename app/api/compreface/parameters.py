@@ -16,6 +16,7 @@ from app.errors import BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 _MOST_FILES = 2
 _MERGED = "arcid.parameters"
+_NAMED = "arcid.parameters.named"
 # An empty name is an error and not nobody; an empty collection is not the default one.
 _NEVER_EMPTY = frozenset({"subject", "collection"})
 _LISTS = frozenset({"face_plugins"})
@@ -38,12 +39,19 @@ async def read_parameters(request: Request) -> AsyncIterator[None]:
     """
     given = [*request.query_params.multi_items(), *await _of_body(request)]
     request.scope[_MERGED] = QueryParams(list(_merged(given)))
+    request.scope[_NAMED] = frozenset(name for name, _ in given)
     try:
         yield
     finally:
         form = getattr(request.state, "form", None)
         if form is not None:
             await form.close()
+
+
+def named(request: Request) -> frozenset[str]:
+    """Return the names of all parameters that were sent, also of those without a value."""
+    names: frozenset[str] = request.scope[_NAMED]
+    return names
 
 
 def _merged(given: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.api.compreface.parameters import MergedRequest, read_parameters
+from app.api.compreface.parameters import MergedRequest, named, read_parameters
 from app.api.compreface.problems import PREFIX, RESPONSES
 from app.errors import RequestInvalid
 
@@ -52,7 +52,7 @@ def require_all_meant(request: Request) -> None:
     if _has_slash_at_end(request.scope):
         detail = f"the name or id after the slash is empty; {path} without the slash deletes all"
         raise RequestInvalid(detail, [{"field": "path", "detail": detail}])
-    unknown = sorted(set(request.query_params) - {"collection"})
+    unknown = sorted(named(request) - {"collection"})
     if unknown:
         detail = f"this parameter is unknown here; {path} without parameters deletes all"
         raise RequestInvalid(detail, [{"field": f"query.{each}", "detail": detail} for each in unknown])

@@ -127,7 +127,11 @@ def test_who_is_named_in_a_body_is_deleted_and_nobody_else(emptied, portrait, bo
 
 def test_a_parameter_that_is_unknown_deletes_nobody(emptied):
     emptied.post(SUBJECTS, json={"subject": "ada"})
-    for path in (f"{FACES}?subjects=ada", f"{SUBJECTS}?subject=ada", f"{SUBJECTS}?image_id=1"):
+    unknown = ("subjects=ada", "subjects=", "Subject=", "x", "=", "subject=")
+    for path in (
+        *(f"{FACES}?{each}" for each in unknown),
+        *(f"{SUBJECTS}?{each}" for each in (*unknown, "image_id=1")),
+    ):
         expect(emptied.delete(path), 400, 26, "request_invalid")
     assert subjects(emptied) == ["ada"]
     headers = {"content-type": "application/json"}  # which clients send with every request
