@@ -17,11 +17,14 @@ LONGEST_FACE_ID = 36
 COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """Also the names of API keys."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_CONTROL = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
+_FORMER_CONTROL = re.compile(r"[\x80-\x9f\u2028\u2029]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _PIECE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]*")  # nothing composes across the beginning of one
 _LONGEST_PIECE = 512
-_SEGMENT = r"(?:\.{0,2}[^\x00-\x1f\x7f-\x9f\\/.][^\x00-\x1f\x7f-\x9f\\/]*|\.{3,}[^\x00-\x1f\x7f-\x9f\\/]*)"
+_LETTER = rf"[^{_CONTROLS}\\/]"
+_SEGMENT = rf"(?:\.{{0,2}}[^{_CONTROLS}\\/.]{_LETTER}*|\.{{3,}}{_LETTER}*)"
 
 
 def nfc(text: str) -> str:
@@ -74,11 +77,23 @@ def face_id_flaw(text: str) -> str | None:
     return "a face's id has no '/'" if "/" in text else id_flaw(text)
 
 
+def name_flaw(text: str) -> str | None:
+    """Say why a text in NFC cannot be a person's name; None if it can."""
+    if len(text) > LONGEST_NAME:
+        return f"a name has at most {LONGEST_NAME} characters"
+    return "a name has no control characters" if _CONTROL.search(text) else None
+
+
 def _compose(value: object) -> object:
     return nfc(value) if isinstance(value, str) else value
 
 
 _COMPOSED = BeforeValidator(_compose)
+
+
+def _without_former_controls(value: object) -> object:
+    """Put spaces for the control characters that older versions took in names."""
+    return _FORMER_CONTROL.sub(" ", value) if isinstance(value, str) else value
 
 
 def _id(text: str) -> str:
@@ -101,7 +116,10 @@ def _described(most: int, pattern: str) -> WithJsonSchema:
 IdentityId = Annotated[str, _COMPOSED, AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")]
 """A person's id: in NFC, and safe as a part of a path. It may have slashes."""
 FaceId = Annotated[str, _COMPOSED, AfterValidator(_face_id), _described(LONGEST_FACE_ID, f"^{_SEGMENT}$")]
-PersonName = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=r"^[^\x00-\x1f\x7f]*$"), _COMPOSED]
+PersonName = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=rf"^[^{_CONTROLS}]*$"), _COMPOSED]
+"""`name_flaw` says the same of names in lists."""
+KeptName = Annotated[PersonName, BeforeValidator(_without_former_controls)]
+"""A name in an archive."""
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{COLLECTION.pattern}$")]
 Text = Annotated[
     str,

@@ -5,7 +5,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from app.names import FaceId, IdentityId, nfc, nfc_json
+from app.names import FaceId, IdentityId, KeptName, nfc, nfc_json
 
 IDENTITY, FACE = TypeAdapter(IdentityId), TypeAdapter(FaceId)
 DECOMPOSED, COMPOSED = "Zoe\u0308", "Zo\u00eb"
@@ -73,6 +73,12 @@ def test_what_looks_the_same_is_the_same():
     assert nfc_json({DECOMPOSED: [{"a": DECOMPOSED}, 1, None]}) == {COMPOSED: [{"a": COMPOSED}, 1, None]}
     with pytest.raises(ValueError, match="differ only"):
         nfc_json({DECOMPOSED: 1, COMPOSED: 2})
+
+
+def test_names_that_older_versions_took_are_taken_from_archives():
+    assert TypeAdapter(KeptName).validate_python("Ann\u2028Lee\x85") == "Ann Lee "
+    with pytest.raises(ValidationError):
+        TypeAdapter(KeptName).validate_python("a\n")
 
 
 def test_marks_without_end_cost_no_time():

@@ -11,7 +11,7 @@ from unicodedata import normalize
 from app.errors import ImportInvalid
 from app.jobs.encodings import Encoding, decode
 from app.jobs.sources import Item, flaw_of, printable, read_file
-from app.names import LONGEST_NAME, nfc, nfc_json
+from app.names import name_flaw, nfc, nfc_json
 
 COLUMNS = ("identity_id", "photo", "name", "metadata")
 _NEEDED = ("identity_id", "photo")
@@ -143,8 +143,8 @@ def _item(columns: dict[str, int], width: int, cells: list[str], line: int) -> I
         flaw = f"column identity_id: {flaw_of_id}"
     elif not where or path.is_absolute() or ".." in path.parts or "\0" in where or where[1:2] == ":":
         flaw = "column photo: it has to be a path from the list's own folder"
-    elif name is not None and (len(name) > LONGEST_NAME or not name.isprintable()):
-        flaw = f"column name: it has to have at most {LONGEST_NAME} characters, none of them a control character"
+    elif flaw_of_name := name_flaw(name or ""):
+        flaw = f"column name: {flaw_of_name}"
     return Item(f"{label}: {printable(where)}", identity_id, str(path), name, metadata, flaw)
 
 

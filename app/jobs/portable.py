@@ -14,7 +14,7 @@ from app.identities.consent import stored
 from app.identities.transfer import MovedFace, MovedPerson
 from app.identities.values import Consent, Practice
 from app.jobs.zips import Member, Schema
-from app.names import CollectionName, FaceId, IdentityId, PersonName, nfc_json
+from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json
 
 FORMAT, VERSION = "arcid-collection", 1
 IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"
@@ -78,7 +78,7 @@ class IdentityLine(Schema):
     """A line of identities.ndjson."""
 
     identity_id: IdentityId
-    name: PersonName | None
+    name: KeptName | None
     metadata: Metadata
     created_at: AwareDatetime
     updated_at: AwareDatetime

@@ -7,12 +7,14 @@ import zipfile
 import zlib
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
 from app.errors import EncodingUnknown, ImportInvalid, ItemInvalid, TooManyBytes
 from app.jobs import listed as listing
 from app.jobs import zipped
 from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
+from app.names import PersonName
 
 
 def read(path, most=1000, **options):
@@ -394,6 +396,34 @@ def test_what_is_wrong_with_a_list_is_named(tmp_path):
     assert "double quotes" in first
     assert second.startswith("column identity_id")
     assert third.startswith("column photo")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u5c71\u7530\u3000\u592a\u90ce",
+        "Jean\u00a0Luc",
+        "\u0645\u06cc\u200c\u0634",
+        "\u0b95\u0bcd\u200d\u0bb7",
+        "a\x7fb",
+        "a\x85b",
+        "a\u2028b",
+        "a\u2029b",
+        "x" * 256,
+        "x" * 257,
+    ],
+    ids=ascii,
+)
+def test_a_list_takes_the_names_that_a_request_takes(tmp_path, name):
+    (tmp_path / "list.csv").write_text(f"identity_id,photo,name\nann,1.png,{name}\n", "utf-8-sig", newline="")
+    with open_source(tmp_path / "list.csv") as source:
+        (item,) = source.items
+    try:
+        assert item.name == TypeAdapter(PersonName).validate_python(name)
+        assert item.flaw is None
+    except ValidationError:
+        assert (item.flaw or "").startswith("column name: a name has ")
+    assert (item.flaw is None) == (not set(name) & set("\x7f\x85\u2028\u2029") and len(name) <= 256)
 
 
 def test_a_list_finds_files_in_either_spelling(tmp_path):
