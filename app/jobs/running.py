@@ -8,6 +8,7 @@ from typing import Any, Self
 from app.errors import DatabaseError, JobCancelled
 from app.jobs.leases import Leases
 from app.jobs.values import Claim, JobState, Refusal, Standing
+from app.names import nfc
 
 MOST_KEPT = 1000
 """Refusals of a job that are kept; those beyond are counted."""
@@ -97,5 +98,5 @@ class Running:
 
 
 def _storable(text: str) -> str:
-    """Return a text without what no database takes: a file's name may be any bytes."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+    """Return a text in NFC, without what no database takes: a file's name may be any bytes."""
+    return nfc(text.encode("utf-8", "replace").decode().replace("\0", "?"))

@@ -1,13 +1,16 @@
 """After an erasure nothing names the person but the audit trail, and nothing that lies about enrolls them again."""
 
 import sqlite3
+import unicodedata
 from contextlib import closing
 
 import pytest
+from sqlalchemy import text
 
 from app.factory.services import embedded_file
 from tests.api.test_jobs import ended, uploads, zipped
 from tests.api.test_privacy import enrol
+from tests.jobs.conftest import eventually
 
 ROOT = "/collections/people"
 
@@ -110,6 +113,48 @@ def test_nothing_but_the_trail_names_somebody_who_was_erased(client, settings, p
     assert naming(settings, "ada.lovelace/", '"ada.lovelace"', *words[1:]) == set()
     with closing(sqlite3.connect(embedded_file(settings))) as database:
         assert database.execute("SELECT count(*) FROM audit WHERE subject = 'ada.lovelace'").fetchone()[0] >= 2
+
+
+NAMING = [
+    "zoe-k/a.jpg",
+    "ZOE-K/a.jpg",
+    "x/zoe-k_photo.jpg",
+    "x/zoe_k_0001.jpg",
+    unicodedata.normalize("NFD", "Zoë Kravitz/a.jpg"),
+    "ZOË KRAVITZ/b.jpg",
+    "Zoë_Kravitz/x.jpg",
+    "x/zoë.kravitz-0001.jpg",
+    "x/IMG_Zoë - Kravitz (2).jpg",
+]
+OTHERS = ["zoe-kim/a.jpg", "jzoe-k/a.jpg", "Zoë/a.jpg", "Zoé Kravitz/a.jpg", "Zoë Kravitzová/a.jpg", "ZoëKravitz/a.jpg"]
+
+
+def test_items_that_spell_an_erased_person_in_another_way_are_redacted(client, people, portrait):
+    enrol(client, portrait, "zoe-k", name="Zoë Kravitz")
+    job = ask(client, files=dict.fromkeys([*NAMING, *OTHERS], b"no photo"))
+    ended(client, job)
+    stored = [each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"]]
+    assert sorted(stored) == sorted([unicodedata.normalize("NFC", each) for each in NAMING] + OTHERS)
+    # As an earlier version stored it.
+    with client.app.state.services.database.engine.begin() as database:
+        old = {"old": unicodedata.normalize("NFD", "Zoë Kravitz/a.jpg"), "new": "Zoë Kravitz/a.jpg"}
+        assert database.execute(text("UPDATE job_errors SET item = :old WHERE item = :new"), old).rowcount == 1
+    client.delete(f"{ROOT}/identities/zoe-k")
+    left = [each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"]]
+    assert sorted(left) == sorted(["erased"] * len(NAMING) + OTHERS)
+
+
+def test_an_import_that_waited_redacts_the_id_in_every_spelling(client, people, portrait, held):
+    enrol(client, portrait, "zoe-k")
+    job = ask(client, files=dict.fromkeys([*NAMING[:4], *OTHERS], b"no photo"))
+    client.delete(f"{ROOT}/identities/zoe-k")
+    held()
+    ended(client, job)
+
+    def items():
+        return sorted(each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"])
+
+    eventually(lambda: items() == sorted(["erased"] * 4 + OTHERS), 10)  # right after the end
 
 
 def test_an_upload_without_a_job_goes_at_the_next_look(client):
