@@ -11,6 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from app.api.utf8 import text_of
 from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -100,7 +101,10 @@ async def json_text(request: Request) -> bytes:
 
 
 async def form_of(request: Request, most_files: int) -> FormData:
-    """Return a body of multipart/form-data, which is parsed once for a request; raises BodyMalformed."""
+    """Return a body of multipart/form-data, which is parsed once for a request.
+
+    Raises BodyMalformed, RequestInvalid if a field is not UTF-8.
+    """
     kept: FormData | None = getattr(request.state, "form", None)
     if kept is None:
         kept = request.state.form = await _parsed_form(request, most_files)
@@ -108,14 +112,41 @@ async def form_of(request: Request, most_files: int) -> FormData:
 
 
 class _Parser(MultiPartParser):
-    """Takes parts for files that are meant as files, but lack `filename`; `filename` is empty then."""
+    """Requires the closing boundary and text in UTF-8; takes parts for files that are meant so, but lack `filename`.
+
+    `filename` is empty then.
+    """
+
+    is_closed = False
+
+    async def parse(self) -> FormData:
+        """See MultiPartParser. Raises RequestInvalid if a field is not UTF-8."""
+        form = await super().parse()
+        if not self.is_closed:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("the closing boundary is missing, so the body may have been cut off")
+        return form
+
+    def on_end(self) -> None:
+        """See MultiPartParser: the closing boundary was read."""
+        self.is_closed = True
+
+    def on_part_end(self) -> None:
+        """See MultiPartParser, which would read what is not UTF-8 as Latin-1."""
+        if self._current_part.file is None:
+            text_of(self._current_part.data, self._current_part.field_name)
+        super().on_part_end()
 
     def on_headers_finished(self) -> None:
         """See MultiPartParser."""
         part = self._current_part
         disposition = part.content_disposition or b""
         options = parse_options_header(disposition)[1]
-        if b"filename" not in options and self._is_file(options.get(b"name", b""), disposition, part.item_headers):
+        name = options.get(b"name", b"")
+        text_of(name, name[:100].decode(errors="replace"))
+        self._charset = "utf-8"  # whatever `charset` of the Content-Type declares
+        if b"filename" not in options and self._is_file(name, disposition, part.item_headers):
             part.content_disposition = disposition + b'; filename=""'
         super().on_headers_finished()
 

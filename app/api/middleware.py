@@ -13,10 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.admission import Admission
 from app.api.compreface.problems import reshaping
-from app.api.errors import note, problem, status_of
+from app.api.errors import note, problem, respond
 from app.api.intake import Intake
 from app.api.metrics import Metrics
 from app.api.proxies import route_path
+from app.api.utf8 import require_utf8
 from app.errors import ArcidError, ContentEncodingUnsupported, ShuttingDown
 from app.observability.logs import get_logger
 from app.observability.stages import recording, server_timing, traced
@@ -75,6 +76,7 @@ class RequestContext:
 
             sending = reshaping(scope, send_with_headers)
             try:
+                require_utf8(scope)
                 _require_plain(headers)
                 with self._intake.limited(receive, headers.get("content-length", "")) as limited:
                     await self._app(scope, limited, sending)
@@ -157,9 +159,9 @@ async def _answer(error: ArcidError | None, status: int, scope: Scope, receive: 
     """Answer with a problem unless an answer has begun; what went wrong inside stays inside."""
     if status:
         return
-    note(scope, error.code if error else ArcidError.code)
     if error is None:
+        note(scope, ArcidError.code)
         answer = problem(500, ArcidError.code, "the service failed; its log has the details under this request's id")
     else:
-        answer = problem(status_of(type(error)), error.code, str(error))
+        answer = respond(scope, error)
     await answer(scope, receive, send)

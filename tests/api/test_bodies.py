@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import textwrap
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -77,9 +78,11 @@ def test_what_was_meant_is_told(client, text):
         assert MISTAKES[text] in answer.json()["errors"][0]["detail"]
 
 
-def form(*parts: tuple[str, bytes]) -> dict[str, object]:
-    """Return a form whose parts have these heads."""
-    body = b"".join(b"--x\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n" for head, data in parts) + b"--x--\r\n"
+def form(*parts: tuple[str, bytes]) -> dict[str, Any]:
+    """Return a form whose parts have these heads; `\\udce9` in a head is the byte E9."""
+    heads = [head.encode(errors="surrogateescape") for head, _ in parts]
+    texts = [b"--x\r\n" + head + b"\r\n\r\n" + data + b"\r\n" for head, (_, data) in zip(heads, parts, strict=True)]
+    body = b"".join(texts) + b"--x--\r\n"
     return {"content": body, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
 
 
@@ -160,3 +163,51 @@ def test_a_wrong_content_type_is_named(client, portrait):
     answer = client.post("/identify", content=b'{"photo": "a"', headers={"Content-Type": "application/json"})
     expect(answer, 400, "body_malformed")
     assert "line 1" in answer.json()["detail"]
+
+
+IDENTITY = 'Content-Disposition: form-data; name="identity_id"'
+CYRILLIC = bytes.fromhex("c7eeff")  # in Windows-1251
+
+
+@pytest.mark.parametrize("content_type", ["", "; charset=iso-8859-1", "; charset=unknown"])
+def test_a_field_that_is_not_utf8_is_refused_with_its_name(client, portrait, content_type):
+    sent = form((IDENTITY, CYRILLIC), (HEADS["without a name"].replace("photo", "photos"), portrait))
+    sent["headers"]["Content-Type"] += content_type
+    answer = client.post("/enroll", **sent)
+    expect(answer, 422, "request_invalid")
+    assert answer.json()["errors"] == [{"field": "identity_id", "detail": "not valid UTF-8; send it as UTF-8"}]
+    subject = form((IDENTITY.replace("identity_id", "subject"), CYRILLIC))
+    coded = {"content": "subject=%C7", "headers": {"Content-Type": "application/x-www-form-urlencoded"}}
+    for body in (subject, coded):
+        answer = client.post("/api/v1/recognition/faces", **body)
+        assert (answer.status_code, answer.json()["arcid_code"]) == (400, "request_invalid")
+        assert answer.json()["message"] == "subject: not valid UTF-8; send it as UTF-8"
+    expect(client.post("/enroll", **form((IDENTITY.replace("identity_id", "\udce9"), b"x"))), 422, "request_invalid")
+
+
+@pytest.mark.parametrize("name", ["Zo%EB", "Zo%E9", "%ED%A0%80", "%C0%AF", "ok&name=%FF"])
+def test_a_path_or_query_that_is_not_utf8_is_refused(client, name):
+    people = "/collections/default/identities"
+    for path in (f"{people}?search={name}", f"/healthz?{name}=1", f"{people}/{name.removeprefix('ok&name=')}"):
+        answer = client.get(path)
+        expect(answer, 422, "request_invalid")
+        assert "percent-encode it as UTF-8" in answer.json()["detail"]
+    answer = client.delete(f"/api/v1/recognition/faces?subject={name}")
+    assert (answer.status_code, answer.json()["arcid_code"]) == (400, "request_invalid")
+    assert answer.json()["errors"][0]["field"] in {"query.subject", "query.name"}
+    # U+FFFD itself is a character.
+    assert client.get(f"{people}/%EF%BF%BD").json()["code"] == "identity_unknown"
+
+
+def test_a_form_that_is_cut_off_is_refused_wherever_it_is_cut(client, portrait):
+    photos = HEADS["without a name"].replace("photo", "photos")
+    whole = form((photos, portrait), (IDENTITY, b"cut off"), ('Content-Disposition: form-data; name="name"', b"Ada"))
+    content, headers = whole["content"], whole["headers"]
+    end = content.rindex(b"--x--")
+    for cut in (len(content) // 2, content.rindex(b"cut off") + 3, end - 2, end, end + 3, end + 4):
+        answer = client.post("/enroll", content=content[:cut], headers=headers)
+        expect(answer, 400, "body_malformed")
+        assert "the closing boundary is missing" in answer.json()["detail"]
+    assert client.get("/collections/default/identities/cut%20off").json()["code"] == "identity_unknown"
+    assert client.post("/enroll", content=content[: end + 5], headers=headers).is_success  # without the last line's end
+    assert client.delete("/collections/default/identities/cut%20off").is_success

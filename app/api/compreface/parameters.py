@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from starlette.datastructures import QueryParams
 
 from app.api.body import FORM_OR_JSON, form_of, json_text, media_type
+from app.api.utf8 import require_utf8_form
 from app.errors import BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 _MOST_FILES = 2
@@ -74,7 +75,9 @@ async def _of_body(request: Request) -> list[tuple[str, str]]:
         form = await form_of(request, _MOST_FILES)
         return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
     if content_type == "application/x-www-form-urlencoded":
-        return QueryParams((await request.body()).decode(errors="replace")).multi_items()
+        body = await request.body()
+        require_utf8_form(body)
+        return QueryParams(body.decode()).multi_items()
     if content_type == "application/json" or content_type.endswith("+json"):
         return _members(await json_text(request), is_list_meant=request.method != "DELETE")
     if await request.body():
