@@ -121,7 +121,8 @@ class _Words:
 
     def __init__(self, words: AnyOf[str]) -> None:
         self.all = sorted({_folded(form) for word in words if word for form in (word, repr(word)[1:-1])})
-        self._pattern = re.compile("|".join(map(_alone, self.all)))
+        # The borders come once, not with each word: only where a word of the text begins are they all tried.
+        self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(_any_spelling, self.all))})(?![^\W_])")
 
     def are_in(self, text: str) -> bool:
         """Say whether a text names any of them."""
@@ -142,6 +143,6 @@ def _folded(text: str) -> str:
     return nfc(nfc(text).casefold())
 
 
-def _alone(word: str) -> str:
+def _any_spelling(word: str) -> str:
     pieces = [re.escape(piece) for piece in _SEPARATORS.split(word) if piece] or [re.escape(word)]
-    return rf"(?<![^\W_]){_SEPARATORS.pattern.join(pieces)}(?![^\W_])"
+    return _SEPARATORS.pattern.join(pieces)
