@@ -1,10 +1,11 @@
 """The audit trail's reading end: export, and the check that nobody has tampered with it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, inspect, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,10 @@ from app.database.tables import AuditHeadTable, AuditTable
 from app.errors import TrailBroken
 
 _READ_AT_ONCE = 1000
+_DEEPEST = 8
+"""How deep a detail is nested at most; those that are written have two levels."""
+_UNREADABLE = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, SQLAlchemyError)
+"""What reading a line raises that somebody has edited."""
 _TWO_PEOPLE = (Action.IDENTITY_MERGED.value, Action.FACE_MOVED.value)
 
 
@@ -61,18 +66,29 @@ class Trail:
         self._reading = engine.execution_options(is_reader=True)
 
     def lines(self) -> Iterator[Stored]:
-        """Yield all lines, the oldest first."""
+        """Yield all lines that can be read, the oldest first; raises TrailBroken."""
+        return (each for each in self.lines_and_breaks() if isinstance(each, Stored))
+
+    def lines_and_breaks(self) -> Iterator[Stored | Break]:
+        """Yield all lines, the oldest first, and a break for each that cannot be read; raises TrailBroken."""
         with self._reading.connect() as connection:
-            yield from _lines(connection)
+            _require_tables(connection)
+            yield from _readable(connection)
 
     def about(self, collection: str, identity_id: str) -> Iterator[Stored]:
-        """Yield the lines about a person in a collection, also as the one into whom another was merged."""
+        """Yield the lines about a person in a collection, also as the one into whom another was merged.
+
+        Lines that cannot be read are left out: `verify` names them.
+        """
         whose = or_(AuditTable.subject == identity_id, AuditTable.action.in_(_TWO_PEOPLE))
-        query = select(AuditTable).where(AuditTable.collection == collection, whose).order_by(AuditTable.seq)
         with self._reading.connect() as connection:
-            for row in connection.execute(query):
-                if identity_id in {row.subject, *(row.detail.get(name) for name in ("into", "from"))}:
-                    yield _stored(row)
+            for line in _readable(connection, and_(AuditTable.collection == collection, whose)):
+                if isinstance(line, Stored) and identity_id in (
+                    line.entry.subject,
+                    line.entry.detail.get("into"),
+                    line.entry.detail.get("from"),
+                ):
+                    yield line
 
     def note_export(self, collection: str, identity_id: str) -> None:
         """Note that somebody was given all that is stored about a person."""
@@ -82,6 +98,7 @@ class Trail:
     def end(self) -> Anchor:
         """Return the last line that was written, as the trail's head has it; raises TrailBroken without a head."""
         with self._reading.connect() as connection:
+            _require_tables(connection)
             query = select(AuditHeadTable.seq, AuditHeadTable.sha256).order_by(AuditHeadTable.id)
             head = connection.execute(query).first()
         if head is None:
@@ -91,6 +108,8 @@ class Trail:
     def verify(self, anchor: Anchor | None = None) -> Verdict:
         """Check every line, that none is missing, and that `anchor` is one of them."""
         with self._reading.connect() as connection:
+            if gone := _gone(connection):
+                return Verdict(0, Anchor(0, GENESIS), [Break(0, each) for each in gone])
             heads = connection.execute(
                 select(AuditHeadTable.seq, AuditHeadTable.sha256).order_by(AuditHeadTable.id)
             ).all()
@@ -124,26 +143,38 @@ def _breaks(line: Stored, before: Anchor) -> Iterator[Break]:
         yield Break(before.seq + 1, f"missing: after line {before.seq} comes line {entry.seq}")
     elif entry.previous != before.sha256:
         yield Break(entry.seq, "does not follow the line before it")
-    if _hash_of(entry) != line.sha256:
+    if entry.sha256() != line.sha256:
         yield Break(entry.seq, "changed: its hash is not that of its content")
 
 
-def _hash_of(entry: Entry) -> str | None:
-    try:
-        return entry.sha256()
-    except (AttributeError, TypeError, ValueError):  # a value of another type than was written
-        return None
+def _gone(connection: Connection) -> list[str]:
+    """Return what the database lacks of the trail's tables."""
+    known, gone = inspect(connection), []
+    for table in (AuditTable, AuditHeadTable):
+        if not known.has_table(table.__tablename__):
+            gone.append(f"missing: the database has no table {table.__tablename__}")
+            continue
+        columns = {each["name"] for each in known.get_columns(table.__tablename__)}
+        lacking = [each for each in table.__table__.c.keys() if each not in columns]  # noqa: SIM118 - c iterates over columns
+        gone += [f"missing: the table {table.__tablename__} has no column {each}" for each in lacking]
+    return gone
 
 
-def _readable(connection: Connection) -> Iterator[Stored | Break]:
-    """Yield all lines in order, and a break for each that cannot be read; nothing in the table stops this."""
-    query, last = select(AuditTable), 0
+def _require_tables(connection: Connection) -> None:
+    if gone := _gone(connection):
+        raise TrailBroken(f"the audit trail cannot be read: {gone[0]}; see arcid audit verify")
+
+
+def _readable(connection: Connection, which: ColumnElement[bool] | None = None) -> Iterator[Stored | Break]:
+    """Yield the lines in order, and a break for each that cannot be read; nothing in the table stops this."""
+    which = true() if which is None else which
+    query, last = select(AuditTable).where(which), 0
     numbered = func.coalesce(AuditTable.seq, -1)
-    unnumbered = select(func.count()).select_from(AuditTable).where(or_(AuditTable.seq.is_(None), AuditTable.seq < 1))
-    if count := connection.scalar(unnumbered):
+    outside = or_(AuditTable.seq.is_(None), AuditTable.seq < 1)
+    if count := connection.scalar(select(func.count()).select_from(AuditTable).where(which, outside)):
         yield Break(0, f"{count} lines have no number, or one below 1")
     while numbers := connection.scalars(
-        select(numbered).where(AuditTable.seq > last).order_by(AuditTable.seq).limit(_READ_AT_ONCE)
+        select(numbered).where(which, AuditTable.seq > last).order_by(AuditTable.seq).limit(_READ_AT_ONCE)
     ).all():
         whole = [each for each in numbers if isinstance(each, int)]
         if not whole:  # SQLite sorts texts behind all numbers
@@ -152,7 +183,7 @@ def _readable(connection: Connection) -> Iterator[Stored | Break]:
         page = query.where(AuditTable.seq.between(whole[0], whole[-1])).order_by(AuditTable.seq)
         try:
             yield from [_stored(row) for row in connection.execute(page)]
-        except (AttributeError, TypeError, ValueError, SQLAlchemyError):
+        except _UNREADABLE:
             for number in whole:
                 yield from _one(connection, number)
         last = whole[-1]
@@ -161,19 +192,12 @@ def _readable(connection: Connection) -> Iterator[Stored | Break]:
 def _one(connection: Connection, number: int) -> Iterator[Stored | Break]:
     try:
         yield from [_stored(row) for row in connection.execute(select(AuditTable).where(AuditTable.seq == number))]
-    except (AttributeError, TypeError, ValueError, SQLAlchemyError):
+    except _UNREADABLE:
         yield Break(number, "changed: it cannot be read")
 
 
-def _lines(connection: Connection) -> Iterator[Stored]:
-    query = select(AuditTable).order_by(AuditTable.seq).limit(_READ_AT_ONCE)
-    last = -1
-    while rows := connection.execute(query.where(AuditTable.seq > last)).all():
-        last = rows[-1].seq
-        yield from map(_stored, rows)
-
-
 def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
+    """Take over a row; raises ValueError if it holds what is never written."""
     entry = Entry(
         row.seq,
         row.at,
@@ -186,4 +210,23 @@ def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
         row.detail,
         row.previous,
     )
+    if not isinstance(row.detail, dict) or not _is_json({**entry.content(), "sha256": row.sha256}):
+        raise ValueError(f"line {row.seq} holds what is never written")
     return Stored(entry, row.sha256)
+
+
+def _is_json(value: object, depth: int = _DEEPEST) -> bool:
+    """Say whether a value can be given as JSON in UTF-8 and is nested no deeper than `depth`."""
+    match value:
+        case None | bool() | int():
+            return True
+        case float():
+            return math.isfinite(value)
+        case str():
+            return value.isascii() or not any("\ud800" <= each <= "\udfff" for each in value)
+        case list():
+            return depth > 0 and all(_is_json(each, depth - 1) for each in value)
+        case dict():
+            return depth > 0 and all(_is_json(each, depth - 1) for pair in value.items() for each in pair)
+        case _:
+            return False

@@ -85,7 +85,7 @@ class PersonExport(BaseModel):
     identity: IdentitySchema
     faces: Annotated[list[StoredFaceSchema], Field(description="All of them, with embeddings.")]
     enrolment_answers: list[dict[str, Any]]
-    audit: Annotated[list[dict[str, Any]], Field(description="The trail's lines about the person.")]
+    audit: Annotated[list[dict[str, Any]], Field(description="The trail's lines about the person that can be read.")]
 
     @classmethod
     def of(cls, disclosure: Disclosure) -> "PersonExport":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.access.trail import Anchor
+from app.access.trail import Anchor, Break
 from app.cli.output import Console
 from app.config import read_settings
 from app.errors import SettingsInvalid, TrailBroken
@@ -43,9 +43,16 @@ def anchor() -> None:
 
 @cli.command()
 def export() -> None:
-    """Print the trail, one JSON object a line, the oldest first."""
-    for line in open_trail(read_settings()).lines():
-        typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
+    """Print the trail, one JSON object a line, the oldest first; exit status 1 if lines cannot be read."""
+    unreadable = 0
+    for line in open_trail(read_settings()).lines_and_breaks():
+        if isinstance(line, Break):
+            unreadable += 1
+            typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
+        else:
+            typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
+    if unreadable:
+        raise TrailBroken(f"{unreadable} lines of the audit trail cannot be read; see arcid audit verify")
 
 
 def _anchor(text: str) -> Anchor:

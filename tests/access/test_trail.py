@@ -1,3 +1,4 @@
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -207,17 +208,56 @@ def test_a_head_that_is_gone_or_doubled_is_reported(trail, engine, tamper):
 
 @pytest.mark.parametrize(
     "change",
-    ["at = 'never'", "detail = '{'", "detail = 'null'", "actor = x'00ff'", "previous = 5", "seq = 'x'", "at = 7"],
+    [
+        "at = 'never'",
+        "detail = '{'",
+        "detail = 'null'",
+        "detail = '[1]'",
+        "detail = '{\"a\": NaN}'",
+        'detail = \'{"a": "\\ud800"}\'',
+        "detail = '{\"a\": ' || printf('%.*c', 300, '[') || printf('%.*c', 300, ']') || '}'",
+        "detail = printf('%.*c', 100000, '[')",
+        "actor = x'00ff'",
+        "previous = 5",
+        "seq = 'x'",
+        "at = 7",
+        "sha256 = x'ff'",
+    ],
 )
 def test_whatever_is_in_a_line_is_reported(tmp_path, change):
     with sqlite_databases(tmp_path).engine() as engine:
         write(engine, 4)
         with engine.begin() as connection:
             connection.execute(text("DROP TRIGGER audit_no_update"))
-            connection.execute(text(f"UPDATE audit SET {change} WHERE seq = 3"))  # noqa: S608 - constants
-        verdict = Trail(engine).verify()
+            escaped = change.replace(":", r"\:")
+            connection.execute(text(f"UPDATE audit SET {escaped} WHERE seq = 3"))  # noqa: S608 - constants
+        trail = Trail(engine)
+        verdict = trail.verify()
         assert verdict.breaks
         assert 3 in {each.seq for each in verdict.breaks}
+        assert len(list(trail.lines_and_breaks())) == 4
+        read = list(trail.lines())
+        assert [each.entry.seq for each in read if each.entry.seq != 3] == [1, 2, 4]
+        json.dumps([each.entry.content() for each in read], allow_nan=False, ensure_ascii=False).encode()
+        assert [each.entry.subject for each in trail.about("people", "p0")] == ["p0"]
+        assert len(list(trail.about("people", "p2"))) == len(read) - 3
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DROP TABLE audit", "missing: the database has no table audit"),
+        ("DROP TABLE audit_head", "missing: the database has no table audit_head"),
+        ("ALTER TABLE audit DROP COLUMN detail", "missing: the table audit has no column detail"),
+    ],
+)
+def test_a_table_that_is_gone_is_reported(trail, engine, tamper, statement, what):
+    write(engine, 2)
+    tamper(statement)
+    assert [each.what for each in trail.verify().breaks] == [what]
+    for read in (trail.end, lambda: list(trail.lines())):
+        with pytest.raises(TrailBroken, match=what):
+            read()
 
 
 def test_an_edited_line_with_a_new_hash_breaks_the_next(trail, engine, tamper):

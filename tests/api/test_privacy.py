@@ -1,5 +1,6 @@
 """Receipts, a person's own data, consent and retention over the API."""
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -49,6 +50,19 @@ def test_a_person_gets_all_that_is_stored(client, people, portrait, identity_id)
     assert len(export["faces"][0]["embedding"]) == 128
     assert [each["action"] for each in export["audit"]][-2:] == ["identity.enrolled", "identity.exported"]
     expect(client.get(f"{ROOT}/identities/nobody/export"), 404, "identity_unknown")
+
+
+@pytest.mark.parametrize(
+    "detail", ["[1]", "{bad", '{"a": "\\ud800"}', '{"a": NaN}', '{"a": ' + "[" * 252 + "]" * 252 + "}"]
+)
+def test_an_export_leaves_out_lines_that_cannot_be_read(client, settings, people, portrait, detail):
+    enrol(client, portrait, "ada")
+    with sqlite3.connect(settings.data_dir / "arcid.db") as database:
+        database.execute("DROP TRIGGER IF EXISTS audit_no_update")
+        database.execute("UPDATE audit SET detail = ? WHERE subject = 'ada'", [detail])
+    answer = client.get(f"{ROOT}/identities/ada/export")
+    assert answer.status_code == 200
+    assert [each["action"] for each in answer.json()["audit"]] == ["identity.exported"]
 
 
 def test_an_id_that_ends_like_the_route(client, people, portrait):

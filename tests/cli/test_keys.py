@@ -162,6 +162,17 @@ def test_a_broken_trail_is_told_with_the_line(arcid, home, statement, said):
     assert said in result.output
 
 
+def test_an_export_marks_the_lines_that_cannot_be_read(arcid, home):
+    for number in range(3):
+        created(arcid, f"k{number}")
+    tampered(home, "UPDATE audit SET actor = x'ff' WHERE seq = 2")
+    result = arcid("audit", "export")
+    assert isinstance(result.exception, TrailBroken)
+    lines = [json.loads(line) for line in result.output.splitlines()]
+    assert [line["seq"] for line in lines] == [1, 2, 3]
+    assert lines[1] == {"seq": 2, "unreadable": True}
+
+
 def test_the_trail_is_exported(arcid):
     created(arcid)
     arcid("keys", "revoke", "door")
