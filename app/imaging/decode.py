@@ -43,6 +43,7 @@ _FILLER = bytes(range(1, 200)) * 8  # decodes to something, where a decoder stil
 _MOST_BLOCKS_TO_REDUCE = 4_000_000
 _MOST_BYTES_A_PIXEL = 4  # of a TIFF as large as the limit: deeper ones have fewer pixels
 _RUN_FACTOR = 32
+_LEAST_WHITE = 128  # of floats up to 255: a lower one could be the highest of another scale
 _STRIP_PIXELS = 1_000_000
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
@@ -72,8 +73,8 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     With `enough`, a JPEG may come reduced as long as its longer side keeps at least `enough` pixels: it is decoded at
     that size, for a fraction of the work. Metadata never matters, except for the orientation.
 
-    Raises TooManyBytes, TooManyPixels, ImageTooCostly, ImageUnsupported (all before decoding), NotAnImage or
-    ImageDamaged.
+    Raises TooManyBytes, TooManyPixels, ImageTooCostly, ImageUnsupported (all before decoding, but for the range of
+    floating-point grey), NotAnImage or ImageDamaged.
     """
     if len(data) > limits.bytes:
         raise TooManyBytes(f"the photo has {len(data):,} bytes; at most {limits.bytes:,} are accepted")
@@ -215,13 +216,24 @@ def _on_white(strip: Pillow.Image) -> Pixels:
 def _full_scale(image: Pillow.Image) -> float:
     """Return what white is: for integers that of the even number of bits, 8 or more, that the highest needs.
 
-    Cameras store 10, 12 or 14 bits in 16. For floats it is 1, or 255 where any exceeds 1.
+    Cameras store 10, 12 or 14 bits in 16. For floats it is 1, or 255 where the highest is at least half of that; raises
+    ImageUnsupported for others, whose white is not known.
     """
-    highest = max((np.nan_to_num(np.asarray(strip)).max(initial=0) for strip, _ in _strips(image)), default=0)
+    lowest = highest = 0.0
+    for strip, _ in _strips(image):
+        values = np.nan_to_num(np.asarray(strip), posinf=np.inf, neginf=-np.inf)
+        lowest, highest = min(lowest, float(values.min(initial=0))), max(highest, float(values.max(initial=0)))
     if image.mode.startswith("I"):
         bits = max(8, int(highest).bit_length())
         return float(2 ** (bits + bits % 2) - 1)
-    return 1.0 if highest <= 1 else 255.0
+    if lowest == 0 and highest <= 1:
+        return 1.0
+    if lowest == 0 and _LEAST_WHITE <= highest <= 255:
+        return 255.0
+    raise ImageUnsupported(
+        f"the photo is a TIFF of floating-point grey from {lowest:.4g} to {highest:.4g}, and only 0 to 1 or 0 to 255 "
+        f"are known; {tiff.SAVE_GREY}"
+    )
 
 
 def _from_deep_grey(strip: Pillow.Image, *, full: float) -> Pixels:

@@ -30,10 +30,13 @@ _OTHER_COMPRESSIONS: Mapping[int, str] = {
 }
 _JPEG = 7
 _REDUCED = 1
+_UNSIGNED, _SIGNED = 1, 2
+_WHITE_IS_ZERO = 0
 _SAMPLE_FORMATS = {2: "signed ", 3: "floating-point ", 5: "complex ", 6: "complex "}
 _MOST_PIECES = 100_000
 _MOST_JPEGS = 10_000
 _SAVE = "save it as a JPEG or PNG"
+SAVE_GREY = "save it as 8- or 16-bit grey or as a PNG"
 
 
 def require_decodable(data: bytes, *, most_bytes: int) -> None:
@@ -47,6 +50,7 @@ def require_decodable(data: bytes, *, most_bytes: int) -> None:
         _require_no_raw(data, directory)
         _require_compression(directory)
         _require_size(directory, most_bytes)
+        _require_known_grey(data, directory)
         _require_few_pieces(data, directory)
     except (struct.error, ValueError):
         raise ImageDamaged("the TIFF image is cut short or damaged") from None
@@ -91,6 +95,19 @@ def _require_size(directory: Directory, most_bytes: int) -> None:
         raise TooManyPixels(
             f"the photo has {width[0]} x {height[0]} pixels of {each} bytes; at most {most_bytes:,} bytes are accepted"
         )
+
+
+def _require_known_grey(data: bytes, directory: Directory) -> None:
+    """Refuse grey of which the decoder does not say what black and white are, or takes one for the other."""
+    depth = (directory.numbers(_DEPTHS) or (1,))[0]
+    is_grey = (directory.numbers(_SAMPLES) or (1,))[0] == 1
+    form = (directory.numbers(_FORMATS) or (_UNSIGNED,))[0]
+    is_inverted = directory.numbers(_PHOTOMETRIC) == (_WHITE_IS_ZERO,) and depth > 8
+    is_unscaled = form == _SIGNED or (form == _UNSIGNED and depth > 16)
+    kind = layout(data)
+    if is_grey and (is_inverted or is_unscaled) and kind is not None:
+        white = " in which 0 is white" if is_inverted else ""
+        raise ImageUnsupported(f"the photo is a {kind}{white}, which is not supported; {SAVE_GREY}")
 
 
 def _require_few_pieces(data: bytes, directory: Directory) -> None:

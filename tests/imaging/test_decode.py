@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from app.errors import ImageDamaged, NotAnImage, PhotoRefused, TooManyBytes, TooManyPixels
+from app.errors import ImageDamaged, ImageUnsupported, NotAnImage, PhotoRefused, TooManyBytes, TooManyPixels
 from app.faces import Pixels
 from app.imaging.decode import Image, Limits, decode
 
@@ -242,13 +242,18 @@ def test_floating_point_grey_may_end_at_one_or_at_255(factor: float):
     assert error(decode(saved(Pillow.fromarray(values), "TIFF"), LIMITS).pixels, in_three(GREY)) <= 1
 
 
-def test_what_is_no_number_is_black_and_infinities_are_clipped():
+def test_what_is_no_number_is_black():
     signalling = np.frombuffer(struct.pack("<I", 0x7F800001), np.float32)[0]
-    values = np.array([[np.nan, signalling, -np.inf, -5, 0, 100, 1e30, np.inf]], np.float32)
+    values = np.array([[np.nan, signalling, 0, 0.5, 1]], np.float32)
     pixels = decode(saved(Pillow.fromarray(values), "TIFF"), LIMITS).pixels
-    assert pixels[0, :, 0].tolist() == [0, 0, 0, 0, 0, 100, 255, 255]
-    below = decode(saved(Pillow.fromarray(np.array([[-np.inf, 0, 1]], np.float32)), "TIFF"), LIMITS).pixels
-    assert below[0, :, 0].tolist() == [0, 0, 255]
+    assert pixels[0, :, 0].tolist() == [0, 0, 0, 127, 255]
+
+
+@pytest.mark.parametrize("odd", [np.inf, -np.inf, -0.5, 1.02, 20, 4095])
+def test_floating_point_grey_of_another_scale_is_refused(odd: float):
+    values = np.array([[0, 0.5, 1, odd]], np.float32)
+    with pytest.raises(ImageUnsupported, match="floating-point grey from"):
+        decode(saved(Pillow.fromarray(values), "TIFF"), LIMITS)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
