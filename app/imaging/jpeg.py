@@ -21,6 +21,7 @@ _OTHER_FRAMES = {
 _REMEDY = "save it as a baseline JPEG of 8 bits, or as a PNG"
 # Within a scan, 0xFF is followed by zero or is a restart; what precedes 0xC0 is no marker that may stand there.
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+_RESTARTS = tuple(bytes((0xFF, last)) for last in range(0xD0, 0xD8))
 _MOST_SEGMENTS = 10_000
 _MOST_SIDES = 4
 _MOST_COMPONENTS = 4
@@ -28,16 +29,17 @@ _COEFFICIENTS = 64
 
 END = b"\xff\xd9"
 MOST_BLOCKS = 16_000_000
-"""Blocks of 8x8 that all scans together may visit: 14 million for a progressive photo of 50 megapixels as libjpeg
+"""Blocks of 8x8 that all scans together may visit: 11 million for a progressive photo of 50 megapixels as libjpeg
 writes it without subsampling, 3 million for any baseline one. A visit takes up to 45 ns, even if it has no bytes."""
+_MOST_BLOCKS_WITHOUT_END = MOST_BLOCKS // 3  # such a file is decoded twice
 
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
     """A JPEG before it is decoded.
 
-    `blocks` are those that all scans visit. `data` has only what pixels need, and an end. `is_ended` says if the file
-    had that end itself.
+    `blocks` are those that all scans visit, and more where scans refine much: see `_cost`. `data` has only what pixels
+    need, and an end. `is_ended` says if the file had that end itself.
     """
 
     width: int
@@ -49,10 +51,11 @@ class Jpeg:
     data: bytes
 
     def require_few_scans(self) -> None:
-        """Raise ImageTooCostly if the scans visit more blocks than may be."""
-        if self.blocks > (MOST_BLOCKS if self.is_ended else MOST_BLOCKS // 2):
+        """Raise ImageTooCostly if the scans take longer than the blocks that are allowed."""
+        most = MOST_BLOCKS if self.is_ended else _MOST_BLOCKS_WITHOUT_END
+        if self.blocks > most:
             raise ImageTooCostly(
-                f"the scans of the JPEG visit {self.blocks:,} blocks of 8x8 pixels; at most {MOST_BLOCKS:,} are "
+                f"the scans of the JPEG take as long as {self.blocks:,} blocks of 8x8 pixels; at most {most:,} are "
                 "accepted; save it again as a baseline JPEG"
             )
 
@@ -68,11 +71,21 @@ def read(data: bytes) -> Jpeg:
     return reader.jpeg()
 
 
+def _cost(blocks: int, refining: int) -> int:
+    """Return how many blocks take as long as these and this many bytes of scans that refine coefficients.
+
+    Such a byte takes up to 120 ns, so it counts as two blocks; a photo of 48 megapixels has up to 5 million of them.
+    Blocks and bytes together may take half as long again as blocks alone.
+    """
+    return max(blocks, 2 * (blocks + 2 * refining) // 3)
+
+
 @dataclass(slots=True)
 class _Component:
     across: int
     down: int
     blocks: int = 0
+    own: int = 0
     missing: list[int] = field(default_factory=lambda: [-1] * _COEFFICIENTS)  # bits of each coefficient; -1: all
 
 
@@ -89,6 +102,10 @@ class _Reader:
     has_exif: bool = False
     orientation: int = 1
     blocks: int = 0
+    refining: int = 0
+    units: int = 0
+    interval: int = 0
+    lacks_restarts: bool = False
     is_ended: bool = False
 
     def read(self) -> None:
@@ -110,6 +127,7 @@ class _Reader:
                 self._scan(segment)
                 following = _MARKER.search(self.data, at)
                 at = len(self.data) if following is None else following.start()
+                self._follow(segment, start + length, at)
             else:
                 self._note(marker, segment)
             if self._is_needed(marker, segment):
@@ -121,13 +139,15 @@ class _Reader:
             raise ImageDamaged("the JPEG image is cut short or damaged")
         if not self.is_ended and any(max(each.missing) > 0 or min(each.missing) < 0 for each in self._all()):
             raise ImageDamaged("the JPEG image is cut short: scans are missing")
+        if not self.is_ended and self.lacks_restarts:
+            raise ImageDamaged("the JPEG image is cut short: restart markers are missing")
         data = b"".join(self.parts).rstrip(b"\xff") + END
         return Jpeg(
             self.width,
             self.height,
             len(self.components),
             self.orientation,
-            self.blocks,
+            _cost(self.blocks, self.refining),
             self.is_ended,
             data,
         )
@@ -140,6 +160,8 @@ class _Reader:
             raise ImageUnsupported(f"the photo is a {_OTHER_FRAMES[marker]}, which is not supported; {_REMEDY}")
         if marker in {_BASELINE, _EXTENDED, _PROGRESSIVE}:
             self._start(marker, segment)
+        elif marker == _DRI:
+            self.interval = int.from_bytes(segment[:2], "big")
         elif marker == _APP1 and segment.startswith(b"Exif\0") and not self.has_exif:
             self.has_exif = True
             self.orientation = orientation.of_exif(segment[6:])
@@ -159,9 +181,11 @@ class _Reader:
         if not all(1 <= side <= _MOST_SIDES for each in self._all() for side in (each.across, each.down)):
             raise ImageDamaged("the JPEG image is damaged: its sampling factors are not valid")
         across, down = max(each.across for each in self._all()), max(each.down for each in self._all())
-        units = -(-width // (8 * across)) * -(-height // (8 * down))
+        self.units = -(-width // (8 * across)) * -(-height // (8 * down))
         for each in self._all():
-            each.blocks = units * each.across * each.down
+            each.blocks = self.units * each.across * each.down
+            # In a scan of its own, a component has no blocks beyond its edges (T.81, A.2.2).
+            each.own = -(-width * each.across // (8 * across)) * -(-height * each.down // (8 * down))
 
     def _scan(self, segment: bytes) -> None:
         """Count the blocks of a scan, and note which bits of which coefficients it brings."""
@@ -178,6 +202,16 @@ class _Reader:
             self.blocks += component.blocks
             for each in range(first, min(last + 1, _COEFFICIENTS)):
                 component.missing[each] = bits
+
+    def _follow(self, segment: bytes, start: int, end: int) -> None:
+        """Note how many bytes refine coefficients, and whether the scan lacks restart markers."""
+        count = segment[0]
+        if self.frame == _PROGRESSIVE and segment[1 + 2 * count] and segment[3 + 2 * count] >> 4:
+            self.refining += end - start
+        if self.interval:
+            units = self.components[segment[1]].own if count == 1 else self.units
+            restarts = sum(self.data.count(each, start, end) for each in _RESTARTS)
+            self.lacks_restarts |= restarts < -(-units // self.interval) - 1
 
     def _is_needed(self, marker: int, segment: bytes) -> bool:
         """Say whether a segment matters for the pixels: tables, frames, scans, and how colours are stored."""

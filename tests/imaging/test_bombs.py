@@ -50,6 +50,15 @@ def test_scans_hidden_in_what_looks_like_a_segment_are_counted():
         decode(progressive(hidden), Limits())
 
 
+def test_scans_that_refine_are_bounded_by_their_bytes_too():
+    """Each bit of them may take as long as a third of a block that has none."""
+    first = segment(0xC4, b"\x10\1" + bytes(15) + b"\1") + scan(1, 63, 1, bytes([0b01010101]) * (BLOCKS * 63 // 4))
+    refining = segment(0xC4, b"\x10\1" + bytes(15) + b"\xe0") + scan(1, 63, 0x10, bytes(BLOCKS * 8))
+    assert decode(progressive(DC, first, *[refining] * 20), Limits()).pixels.shape == (SIDE, SIDE, 3)
+    with pytest.raises(ImageTooCostly):
+        decode(progressive(DC, first, *[refining] * 45), Limits())  # 2 million blocks, 14 million bytes
+
+
 def test_tiny_scans_and_segments_are_bounded_by_number():
     for many in (scan(1, 63, 0, b"\0"), segment(0xFE, b""), segment(0xC4, b"\0\1" + bytes(16))):
         with pytest.raises(ImageTooCostly):

@@ -156,6 +156,19 @@ def test_a_jpeg_may_lack_its_end_but_no_pixels(name: str, mode: str):
             decode(data[: start + int((len(data) - start) * share)], LIMITS)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("options", [{"restart_marker_rows": 1}, {"restart_marker_blocks": 3, "progressive": True}])
+def test_a_jpeg_cut_right_before_or_after_a_restart_is_cut_short(options: dict[str, Any], mode: str):
+    data = saved("JPEG", Pillow.fromarray(NOISE).convert(mode), **options)
+    start = data.rindex(b"\xff\xda")
+    restarts = [at for at in range(start, len(data)) if data[at] == 0xFF and 0xD0 <= data[at + 1] <= 0xD7]
+    assert restarts
+    for at in restarts:
+        for end in (at, at + 2):
+            with pytest.raises(ImageDamaged):
+                decode(data[:end], LIMITS)
+
+
 def test_a_progressive_jpeg_whose_last_scans_are_missing_is_cut_short():
     data = saved("JPEG", Pillow.fromarray(NOISE), progressive=True)
     with pytest.raises(ImageDamaged):
