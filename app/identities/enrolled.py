@@ -23,7 +23,6 @@ _ENROLLED = (
         FaceTable.id,
         *rows.TEMPLATE,
         FaceTable.quality,
-        FaceTable.model,
     )
     .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
     .join(
@@ -117,5 +116,5 @@ def _enrolled(faces: Sequence[rows.OpenedRow]) -> Enrolled:
         tuple(each.row.face_id for each in faces),
         np.stack([each.vector for each in faces]).astype(np.float32),
         np.array(qualities, np.float32),
-        first.model,
+        first.bound_model,  # the collection's, to which a sealed template is bound; a face's own column may be edited
     )

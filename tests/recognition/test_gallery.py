@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 from structlog.testing import capture_logs
 
-from app.errors import CollectionUnknown, IdempotencyConflict, IdentityUnknown, ModelMismatch
+from app.database.tables import CollectionTable, FaceTable
+from app.errors import CollectionSwitched, CollectionUnknown, IdempotencyConflict, IdentityUnknown, ModelMismatch
 from app.faces import Candidate, Floats
 from app.identities.values import Enrolled, Person, Practice, Retry
 from app.index.flat import FlatIndex
@@ -99,6 +100,19 @@ def test_who_was_added_is_found(gallery, people):
     assert candidates[0] == Candidate("ada", "Ada", face, candidates[0].similarity)
     assert candidates[0].similarity == pytest.approx(1, abs=1e-6)
     assert [each.identity_id for each in candidates] == ["ada", "bob"]
+
+
+def test_a_face_whose_model_was_edited_holds_nobody_up(engine, gallery, people):
+    vectors = units(2, seed=1)
+    enrol(gallery, people, "ada", vectors[:1])
+    (face,) = enrol(gallery, people, "bob", vectors[1:])
+    with engine.begin() as connection:
+        connection.execute(update(FaceTable).values(model="x").where(FaceTable.face_id == face))
+    assert [found(gallery, people, each) for each in vectors] == ["ada", "bob"]
+    with engine.begin() as connection:
+        connection.execute(update(CollectionTable).values(model="other", uid="other"))
+    with pytest.raises(CollectionSwitched):
+        found(gallery, people, vectors[0])
 
 
 def test_collections_know_nothing_of_each_other(gallery, people):
