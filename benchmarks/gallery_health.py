@@ -146,7 +146,7 @@ def planted(photos: Photos, seed: int) -> Planted:
 def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tuple[Gallery, HealthService]]:
     """Enrol the gallery and yield it with the check of it; the id of a face is its photo's place."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = read_settings(data_dir=Path(folder), database_url=None)
+        settings = read_settings(data_dir=Path(folder), models_dir=read_settings().models_dir, database_url=None)
         with open_database(settings) as database:
             database.schema.upgrade()
             store = IdentityStore(database.engine, database.vault)

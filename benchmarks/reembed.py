@@ -71,7 +71,9 @@ class BenchSealer:
 
 def settings_of(folder: Path) -> Settings:
     """Return the settings of the gallery in a folder."""
-    return read_settings(data_dir=folder / "data", database_url=None, pack=FROM, packs=TO)
+    return read_settings(
+        data_dir=folder / "data", models_dir=read_settings().models_dir, database_url=None, pack=FROM, packs=TO
+    )
 
 
 def jittered(crop: Pixels, rng: np.random.Generator) -> Pixels:

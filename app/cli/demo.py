@@ -24,6 +24,11 @@ _HOST = "127.0.0.1"
 _START_TIMEOUT_S = 120
 
 
+def settings_in(folder: Path) -> Settings:
+    """Return settings for an empty database in a folder; the networks are those of the installation."""
+    return read_settings(data_dir=folder, models_dir=read_settings().models_dir, database_url=None)
+
+
 def demo(
     *,
     once: Annotated[
@@ -35,7 +40,7 @@ def demo(
     console = Console()
     logs.configure(is_json=False, level="WARNING")
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
-        settings = read_settings(data_dir=Path(folder), database_url=None)
+        settings = settings_in(Path(folder))
         prepare_database(settings)
         # A proxy of the environment has no business between a machine and itself.
         with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60, trust_env=False) as client:
