@@ -17,7 +17,7 @@ _READ_AT_ONCE = 1000
 _DEEPEST = 8
 """How deep a detail is nested at most; those that are written have two levels."""
 _UNREADABLE = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, SQLAlchemyError)
-"""What reading a line raises that somebody has edited."""
+"""Errors that reading an edited line may raise."""
 _TWO_PEOPLE = (Action.IDENTITY_MERGED.value, Action.FACE_MOVED.value)
 
 

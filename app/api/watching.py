@@ -26,7 +26,7 @@ class Jobs(Protocol):
 class Watch:
     """One watcher of a job: yields the job whenever it has moved, and ends after the final state.
 
-    It also ends when the watcher's key is no longer valid, the job is unknown, or the service stops. A watcher that
+    It also ends when the watcher's key is revoked or expired, the job is unknown, or the service stops. A watcher that
     reads slowly gets the newest state and misses those in between.
     """
 

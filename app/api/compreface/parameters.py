@@ -65,7 +65,7 @@ def _merged(given: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 async def _of_body(request: Request) -> list[tuple[str, str]]:
-    """Return the fields of a form that are no files, or the members of a JSON object; none if there is no body."""
+    """Return the text fields of a form or the members of a JSON object; an empty list if there is no body."""
     headers = request.headers
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return []
