@@ -1,0 +1,183 @@
+"""The shape of the code: one class for one name, readable sizes, and no broad except outside the named borders."""
+
+import ast
+from collections import Counter, defaultdict
+from itertools import chain
+
+import pytest
+
+from app.config import PROJECT
+
+LONGEST_FILE, LONGEST_FUNCTION, USUAL_FUNCTION = 350, 40, 25  # lines
+USUAL_SHARE = 0.95  # of all functions that are at most USUAL_FUNCTION lines long
+
+# The last resort of the API, the worker that runs batches, and the runner of jobs.
+BORDERS = {"middleware.py", "batcher.py", "runner.py"}
+
+# Old cases that are still open. Remove an entry with the change that fixes it; never add one.
+SHARED_CLASS_NAMES = {
+    "Added",
+    "Archive",
+    "Bar",
+    "Base",
+    "Block",
+    "Curve",
+    "Embeddings",
+    "FaceSchema",
+    "Faces",
+    "Folder",
+    "Found",
+    "Graph",
+    "Imported",
+    "Journal",
+    "Key",
+    "Kind",
+    "Manifest",
+    "Network",
+    "OnMissing",
+    "Origin",
+    "Page",
+    "Progress",
+    "Rates",
+    "Restored",
+    "Schema",
+    "Shown",
+    "Source",
+    "Standing",
+    "Tail",
+    "View",
+    "Window",
+    "_Counts",
+    "_Group",
+    "_Reader",
+    "_Schema",
+    "_Seen",
+}
+LONG_FILES = {
+    "config.py",
+    "errors.py",
+    "gallery.py",
+    "projection.py",
+    "reembed.py",
+    "reembedding.py",
+    "requests.py",
+    "store.py",
+    "tables.py",
+}
+LONG_FUNCTIONS = {
+    "adaptation.py:merged",
+    "bulk.py:add",
+    "collections.py:change",
+    "collections.py:create",
+    "enrolment.py:enrol",
+    "evaluate.py:identify",
+    "evaluate.py:verification",
+    "gallery_health.py:main",
+    "interrupted.py:jobs",
+    "main.py:create_app",
+    "metrics.py:__init__",
+    "middleware.py:__call__",
+    "reembed.py:run",
+    "reembedding.py:blocks",
+    "reembedding.py:switch",
+    "services.py:open_services",
+    "serving.py:open_serving",
+    "store.py:create",
+    "train.py:train",
+    "train_more.py:adapter",
+    "train_more.py:export",
+    "train_more.py:finetune",
+    "train_more.py:plot",
+    "turned.py:main",
+}
+BROAD_EXCEPTS = {
+    "external_data.py",
+    "portable.py",
+}
+
+SOURCES = {
+    path: path.read_text("utf-8")
+    for room in ("app", "benchmarks", "clients/python/arcid")
+    for path in sorted((PROJECT / room).rglob("*.py"))
+}
+TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
+APP = {path: tree for path, tree in TREES.items() if PROJECT / "app" in path.parents}
+FUNCTIONS = [
+    (path, node)
+    for path, tree in TREES.items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+]
+
+
+def lines_of(node):
+    return node.end_lineno - node.lineno + 1
+
+
+def is_broad(handler):
+    """Return whether a handler catches every exception and does not raise it again."""
+    caught = {"BaseException"} if handler.type is None else {each.id for each in names_in(handler.type)}
+    last = handler.body[-1]
+    raises_again = isinstance(last, ast.Raise) and last.exc is None
+    return bool(caught & {"Exception", "BaseException"}) and not raises_again
+
+
+def suppresses_everything(call):
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    caught = {each.id for each in chain.from_iterable(map(names_in, call.args))}
+    return name == "suppress" and bool(caught & {"Exception", "BaseException"})
+
+
+def names_in(expression):
+    return [node for node in ast.walk(expression) if isinstance(node, ast.Name)]
+
+
+def test_no_class_name_occurs_in_two_modules():
+    modules = defaultdict(set)
+    for path, tree in APP.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].add(str(path.relative_to(PROJECT)))
+    shared = {name: sorted(paths) for name, paths in modules.items() if len(paths) > 1}
+    assert not {name: paths for name, paths in shared.items() if name not in SHARED_CLASS_NAMES}
+
+
+def test_no_file_is_too_long():
+    lengths = {str(path.relative_to(PROJECT)): len(source.splitlines()) for path, source in SOURCES.items()}
+    long = {path: length for path, length in lengths.items() if length > LONGEST_FILE}
+    assert not {path: length for path, length in long.items() if path.rpartition("/")[2] not in LONG_FILES}
+
+
+def test_no_function_is_too_long():
+    long = {f"{path.name}:{node.name}": lines_of(node) for path, node in FUNCTIONS if lines_of(node) > LONGEST_FUNCTION}
+    assert not {name: length for name, length in long.items() if name not in LONG_FUNCTIONS}
+
+
+def test_most_functions_are_short():
+    sizes = Counter(lines_of(node) <= USUAL_FUNCTION for _, node in FUNCTIONS)
+    assert sizes[True] / sizes.total() >= USUAL_SHARE
+
+
+def test_only_the_borders_catch_every_exception():
+    broad = set()
+    for path, tree in TREES.items():
+        handlers = any(isinstance(node, ast.ExceptHandler) and is_broad(node) for node in ast.walk(tree))
+        calls = any(isinstance(node, ast.Call) and suppresses_everything(node) for node in ast.walk(tree))
+        if handlers or calls:
+            broad.add(path.name)
+    assert broad <= BORDERS | BROAD_EXCEPTS
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("try: pass\nexcept: pass", True),
+        ("try: pass\nexcept (ValueError, Exception): pass", True),
+        ("try: pass\nexcept BaseException:\n  close()\n  raise", False),
+        ("try: pass\nexcept Exception as error: raise ValueError from error", True),
+        ("try: pass\nexcept OSError: pass", False),
+    ],
+)
+def test_a_broad_except_is_recognised(source, expected):
+    (handler,) = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler))
+    assert is_broad(handler) is expected
