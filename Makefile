@@ -35,6 +35,7 @@ check: $(VENV)/$(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.prose
 
 format: $(VENV)/$(DEV)
 	$(BIN)/ruff check --fix-only .
