@@ -63,7 +63,6 @@ cli.add_typer(train.cli, name="train")
 train.cli.command()(train_more.export)
 train.cli.command()(train_more.adapter)
 train.cli.command()(train_more.finetune)
-train.cli.command()(train_more.plot)
 
 
 @cli.command()

@@ -1,4 +1,4 @@
-"""`arcid train export, adapter, finetune, plot`: what comes after a run, and instead of one."""
+"""`arcid train export, adapter, finetune`: what comes after a run, and instead of one."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.output import Console, keep_fonts_in
+from app.cli.output import Console
 from app.cli.train import STOPPED, counting, require_training, stoppable
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
@@ -184,49 +184,6 @@ def finetune(  # noqa: PLR0913 - the options of a command
         )
         raise typer.Exit(STOPPED)
     console.print(f"trained: {out}; arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
-
-
-def plot(
-    *,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the pictures.")],
-    run: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Run whose angles are drawn, from start to end.")
-    ] = None,
-    snapshots: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of checkpoints kept from amid the run.")
-    ] = None,
-    eight: Annotated[
-        Path | None, typer.Option(exists=True, help="Data set of which eight people are laid out in two dimensions.")
-    ] = None,
-    aligned: Aligned = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Of each network that lays out eight people.")] = 60,
-    form: Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the pictures.")] = "svg",
-) -> None:
-    """Draw what losses ask for (target logits, boundaries), and what they have done to faces."""
-    require_training()
-    settings = read_settings()
-    keep_fonts_in(settings.data_dir)
-    from app.training.data.opening import open_data, open_path  # noqa: PLC0415 - PyTorch takes seconds
-    from app.training.insight import drawing, toy  # noqa: PLC0415 - as above
-    from app.training.insight.stages import config_of, stages  # noqa: PLC0415 - as above
-
-    cutter = _cutter(settings)
-    figures = {"target_logits": drawing.target_logits(), "boundaries": drawing.boundaries()}
-    if run is not None:
-        with counting("photos") as advance:
-            source = open_data(config_of(run).data, cutter, advance).source
-        figures["angles"] = drawing.distributions(stages(run, source, snapshots))
-    if eight is not None:
-        with counting("photos") as advance:
-            people = toy.eight_of(open_path(eight, cutter, is_aligned=aligned, advance=advance).source)
-        with counting("epochs", epochs * len(toy.LOSSES)) as advance:
-            planes = {
-                name: toy.arranged(people, spec, epochs=epochs, told=advance) for name, spec in toy.LOSSES.items()
-            }
-        figures["eight_people"] = drawing.planes(planes, people.people)
-    for name, figure in figures.items():
-        drawing.write(figure, out / f"{name}.{form}")
-        Console().print(str(out / f"{name}.{form}"), highlight=False, soft_wrap=True)
 
 
 def _cutter(settings: Settings) -> Callable[[], Any]:

@@ -16,7 +16,7 @@ from app.training.learner import learner_of
 from app.training.losses import Loss
 
 LAST, BEST, CONFIG = "last.pt", "best.pt", "config.toml"
-MIDDLE = "middle.pt"  # for `arcid train plot`, which shows what training has changed
+MIDDLE = "middle.pt"  # benchmarks/draw_losses.py compares it with the start and the end
 _DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError)
 
 State = dict[str, Any]

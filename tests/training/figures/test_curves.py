@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from figures.curves import target_logit
 
 from app.errors import TrainingInvalid
 from app.training.losses import LossSpec, build_loss
-from app.training.losses.curves import target_logit
 from tests.training.losses import formulas
 
 _THETA = np.linspace(0, math.pi, 300)  # none of them at the jump beyond pi - m

@@ -1,15 +1,14 @@
+import draw_losses
 import numpy as np
 import pytest
+from figures import drawing, eight_people
+from figures.run_angles import stages
 from rich.console import Console
-from typer.testing import CliRunner
 
-from app.cli import cli
 from app.errors import TrainingInvalid
 from app.training import running
 from app.training.config import made
 from app.training.data.folder import read_folder
-from app.training.insight import drawing, toy
-from app.training.insight.stages import stages
 from app.training.losses import LossSpec
 from tests.training.people import write_people
 
@@ -60,12 +59,12 @@ def test_the_people_must_be_those_of_the_run(run, tmp_path):
         stages(run, read_folder(write_people(tmp_path / "others", people=2, photos=2), None))
 
 
-@pytest.mark.parametrize("name", toy.LOSSES)
+@pytest.mark.parametrize("name", eight_people.LOSSES)
 def test_eight_people_are_laid_out_apart(name, people):
-    eight = toy.eight_of(read_folder(people, None))
+    eight = eight_people.eight_of(read_folder(people, None))
     assert len(eight.people) == len(set(eight.people)) == 8
     assert "p08" not in eight.people
-    plane = toy.arranged(eight, toy.LOSSES[name], epochs=30)
+    plane = eight_people.arranged(eight, eight_people.LOSSES[name], epochs=30)
     assert plane.features.shape == (32, 2)
     units = plane.features / np.linalg.norm(plane.features, axis=1, keepdims=True)
     cosines = units @ units.T
@@ -79,12 +78,12 @@ def test_eight_people_are_laid_out_apart(name, people):
 
 def test_fewer_than_eight_people_are_too_few(tmp_path):
     with pytest.raises(TrainingInvalid, match="needs 8 people"):
-        toy.eight_of(read_folder(write_people(tmp_path, people=7, photos=2), None))
+        eight_people.eight_of(read_folder(write_people(tmp_path, people=7, photos=2), None))
 
 
 def test_the_same_seed_lays_out_the_same(people):
-    eight = toy.eight_of(read_folder(people, None))
-    one, two = (toy.arranged(eight, LossSpec("softmax"), epochs=2) for _ in range(2))
+    eight = eight_people.eight_of(read_folder(people, None))
+    one, two = (eight_people.arranged(eight, LossSpec("softmax"), epochs=2) for _ in range(2))
     np.testing.assert_array_equal(one.features, two.features)
 
 
@@ -92,8 +91,7 @@ def test_the_same_seed_lays_out_the_same(people):
 def test_all_pictures_are_drawn(form, run, people, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
     options = ["--out", str(tmp_path), "--run", str(run), "--eight", str(people), "--aligned", "--epochs", "2"]
-    done = CliRunner().invoke(cli, ["train", "plot", *options, "--format", form])
-    assert done.exit_code == 0, done.output
+    draw_losses.main([*options, "--format", form])
     names = {"target_logits", "boundaries", "angles", "eight_people"}
     assert {path.stem for path in tmp_path.glob(f"*.{form}")} == names
     for path in tmp_path.glob(f"*.{form}"):

@@ -2,9 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from figures.angles import BINS, boundary, edge, thetas
 
 from app.errors import TrainingInvalid
-from app.training.insight.angles import BINS, boundary, edge, thetas
 from app.training.losses.spec import LossSpec
 
 THETA = np.linspace(0, math.pi, 181)

@@ -1,4 +1,4 @@
-"""What a margin means, in angles. NumPy, float64."""
+"""Decision boundaries of margin losses and angle histograms, in radians. NumPy, float64."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.training.losses.curves import target_logit
 from app.training.losses.spec import LossSpec
+from figures.curves import target_logit
 
 Doubles = NDArray[np.float64]
 
@@ -17,28 +17,34 @@ _STEPS = 4001
 
 @dataclass(frozen=True, slots=True)
 class Thetas:
-    """Shares of angles in `BINS` equal bins from 0 to pi: of faces with their own class, and with all others."""
+    """Histograms of angles over `BINS` equal bins from 0 to pi: to the own class, and to all other classes."""
 
     genuine: Doubles
     impostor: Doubles
 
 
 def boundary(spec: LossSpec, theta: Doubles) -> Doubles:
-    """Return how far (radians) a face must be from the other of two classes, at least, to count as the first's.
+    """Return the smallest angle (radians) to class 2 at which a face still counts as class 1.
 
-    `theta` is its angle to the first class, any shape, 0..pi: the least angle whose cosine does not exceed the target
-    at `theta` (Deng et al.: "ArcFace", 2019, figure 5; both class weights and the feature taken as unit vectors). NaN
-    where no angle is enough. Raises TrainingInvalid for Triplet, which has no classes.
+    This is the angle whose cosine equals the target logit at `theta`; NaN where no angle is large enough. Class weights
+    and feature are unit vectors (Deng et al.: "ArcFace", 2019, figure 5).
+
+    Args:
+        spec: The loss.
+        theta: Angles to class 1, any shape, 0..pi.
+
+    Raises:
+        TrainingInvalid: If the loss is Triplet, which has no classes.
     """
     target = target_logit(spec, theta, norm=1) / spec.scale_or_default()
     return np.where(target < -1, np.nan, np.arccos(np.clip(target, -1, 1)))
 
 
 def edge(spec: LossSpec, between: float) -> float:
-    """Return the largest angle (radians) from its class at which a face still counts as that class's, in the plane.
+    """Return the largest angle (radians) to its class at which a face still counts as that class, in the plane.
 
-    The other class lies `between` (0..pi) further: on the arc from one to the other a plain loss gives each its half,
-    a margin leaves a gap between the two. Raises TrainingInvalid for Triplet.
+    `between` is the angle of the two classes (0..pi). A plain loss splits it in half; a margin leaves a gap.
+    Raises TrainingInvalid for Triplet.
     """
     theta = np.linspace(0, between, _STEPS)
     least = boundary(spec, theta)
@@ -47,7 +53,7 @@ def edge(spec: LossSpec, between: float) -> float:
 
 
 def thetas(cosines: Doubles, labels: NDArray[np.int64]) -> Thetas:
-    """Count the angles behind the cosines (n, classes) of faces with class centres, `labels` (n,) naming their own."""
+    """Return the angle histograms of cosines (n, classes) to class centres; `labels` (n,) are the own classes."""
     angles = np.arccos(np.clip(cosines, -1, 1))
     is_own = np.arange(cosines.shape[1]) == labels[:, None]
     return Thetas(_shares(angles[is_own]), _shares(angles[~is_own]))

@@ -13,9 +13,9 @@ from matplotlib.patches import Wedge
 from numpy.typing import NDArray
 
 from app.faces import Floats
-from app.training.insight.angles import BINS, Thetas, boundary, edge
-from app.training.losses.curves import target_logit
 from app.training.losses.spec import LossSpec
+from figures.angles import BINS, Thetas, boundary, edge
+from figures.curves import target_logit
 
 LOSSES = (
     LossSpec("softmax"),
@@ -35,7 +35,7 @@ _COLUMNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Features (n, 2) of `labels` (n,) as a loss has arranged them, and the class centres (classes, 2), or none."""
+    """Features (n, 2) of `labels` (n,) and the class centres (classes, 2); None for a loss without centres."""
 
     features: Floats
     labels: NDArray[np.int64]
@@ -56,7 +56,7 @@ def target_logits(losses: Sequence[LossSpec] = LOSSES) -> Figure:
 
 
 def boundaries(losses: Sequence[LossSpec] = LOSSES) -> Figure:
-    """Draw for each loss what two classes have: by both angles (ArcFace, figure 5), and in the plane."""
+    """Draw the decision boundary of two classes for each loss: by both angles (ArcFace, figure 5), in the plane."""
     figure = _figure(rows=2, columns=len(losses))
     grid = figure.subplots(2, len(losses), squeeze=False)
     for spec, above, below in zip(losses, *grid, strict=True):
@@ -66,27 +66,30 @@ def boundaries(losses: Sequence[LossSpec] = LOSSES) -> Figure:
 
 
 def distributions(stages: Mapping[str, Thetas]) -> Figure:
-    """Draw the angles of faces with their own class and with others, stage by stage of a run."""
+    """Draw the angles of faces to their own class and to others, one plot for each stage of a run."""
     figure = _figure(columns=len(stages))
     middles = (np.arange(BINS) + 0.5) * 180 / BINS
-    for axes, (name, found) in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages.items(), strict=True):
-        for shares, color, label in ((found.genuine, _GENUINE, "own class"), (found.impostor, _IMPOSTOR, "others")):
+    for axes, (name, angles) in zip(figure.subplots(1, len(stages), squeeze=False)[0], stages.items(), strict=True):
+        for shares, color, label in (
+            (angles.genuine, _GENUINE, "own class"),
+            (angles.impostor, _IMPOSTOR, "others"),
+        ):
             axes.fill_between(middles, shares, step="mid", alpha=0.5, color=color, label=label)
         axes.set(title=name, xlabel="angle (degrees)", ylabel="share", xlim=(0, 180), ylim=(0, None))
         axes.legend()
     return figure
 
 
-def planes(found: Mapping[str, Plane], people: Sequence[str]) -> Figure:
-    """Draw two-dimensional features, a picture for each loss and a colour for each person."""
-    columns = min(_COLUMNS, len(found))
-    rows = -(-len(found) // columns)
+def planes(by_loss: Mapping[str, Plane], people: Sequence[str]) -> Figure:
+    """Draw two-dimensional features: one plot for each loss, one colour for each person."""
+    columns = min(_COLUMNS, len(by_loss))
+    rows = -(-len(by_loss) // columns)
     figure = _figure(rows=rows, columns=columns)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (name, plane) in zip(grid, found.items(), strict=False):
+    for axes, (name, plane) in zip(grid, by_loss.items(), strict=False):
         _points(axes, plane)
         axes.set(title=name, aspect="equal")
-    for axes in grid[len(found) :]:
+    for axes in grid[len(by_loss) :]:
         axes.set_axis_off()
     handles, _ = grid[0].get_legend_handles_labels()
     figure.legend(handles, people, loc="outside lower center", ncols=4, markerscale=3)
@@ -94,7 +97,7 @@ def planes(found: Mapping[str, Plane], people: Sequence[str]) -> Figure:
 
 
 def write(figure: Figure, file: Path) -> None:
-    """Write a figure as what the name ends in: .svg or .png; the same figures give the same SVG file."""
+    """Write a figure as .svg or .png, by its suffix; equal figures give equal SVG files."""
     file.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if file.suffix == ".svg" else {}
     with mpl.rc_context({"svg.hashsalt": "arcid"}):
@@ -141,5 +144,5 @@ def _figure(*, rows: int = 1, columns: int = 1) -> Figure:
 
 def _label(spec: LossSpec) -> str:
     numbers = spec.combined_or_default() if spec.name == "combined" else (spec.margin_or_default(),)
-    said = ", ".join(f"{each:g}" for each in numbers)
-    return spec.name if spec.name in {"softmax", "normface"} else f"{spec.name} ({said})"
+    parameters = ", ".join(f"{number:g}" for number in numbers)
+    return spec.name if spec.name in {"softmax", "normface"} else f"{spec.name} ({parameters})"

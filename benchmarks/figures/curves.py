@@ -1,4 +1,4 @@
-"""Target logits over the angle, as the papers draw them (ArcFace, 2019, figure 4). NumPy, float64."""
+"""Target logits over the angle (ArcFace, 2019, figure 4). NumPy, float64."""
 
 import math
 
@@ -16,9 +16,8 @@ _FIGURE = 64.0  # the norm of the features in the paper's figure
 def target_logit(spec: LossSpec, theta: Doubles, *, norm: float = _FIGURE) -> Doubles:
     """Return the target logit at angles `theta`, any shape, radians in 0..pi.
 
-    A loss with a scale of its own has it; `norm` is the features' where it is not (Softmax, without its bias and with a
-    class weight of norm 1, and SphereFace). SphereFace's lambda is the one at the end of its annealing. Raises
-    TrainingInvalid for Triplet, which has no logits.
+    `norm` is the norm of the features for losses without a scale: Softmax (no bias, class weight of norm 1) and
+    SphereFace. SphereFace's lambda is its final one. Raises TrainingInvalid for Triplet, which has no logits.
     """
     theta = np.asarray(theta, np.float64)
     keeps_norm = spec.name == "softmax" or (spec.name == "sphereface" and not spec.is_feature_normalised)
@@ -49,4 +48,5 @@ def _combined(theta: Doubles, m1: float, m2: float, m3: float) -> Doubles:
 
 def _psi(theta: Doubles, margin: float) -> Doubles:
     k = np.minimum(np.floor(margin * theta / math.pi), margin - 1)
-    return (-1) ** k * np.cos(margin * theta) - 2 * k
+    psi: Doubles = (-1) ** k * np.cos(margin * theta) - 2 * k
+    return psi

@@ -1,4 +1,4 @@
-"""A run at its start, in its middle and at its end: how far faces are from their own class and from others."""
+"""Angles of faces to their own class and to others, at several stages of a training run."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from app.training.checkpoint import CONFIG, LAST, load, load_trained
 from app.training.config import TrainingConfig, made, read_config
 from app.training.data.values import Source
 from app.training.evaluating import embed
-from app.training.insight.angles import Thetas, thetas
 from app.training.learner import Learner, learner_of
+from figures.angles import Thetas, thetas
 
 _MOST = 2000  # faces
 
@@ -23,10 +23,15 @@ def config_of(run: Path) -> TrainingConfig:
 
 
 def stages(run: Path, source: Source, snapshots: Path | None = None) -> dict[str, Thetas]:
-    """Return the angles at the start (drawn anew from the seed), in between and at the end of a run.
+    """Return the angle histograms at the start (initialised again from the seed), in between and at the end of a run.
 
-    In between are the checkpoints `*.pt` of a folder, by their iterations, or of the run itself those before the last.
-    `source` is what the run learned from. Raises TrainingInvalid.
+    Args:
+        run: Folder of the run.
+        source: The data that the run learned from.
+        snapshots: Folder of checkpoints `*.pt` from in between; by default the run's own.
+
+    Raises:
+        TrainingInvalid: If the loss has no classes, or the people of `source` are not those of the run.
     """
     config = config_of(run)
     last = load_trained(run)
@@ -35,12 +40,12 @@ def stages(run: Path, source: Source, snapshots: Path | None = None) -> dict[str
     if last.classes != source.classes:
         raise TrainingInvalid("these are not the people of the run; give the data that it learned from")
     places = np.linspace(0, len(source.labels) - 1, min(_MOST, len(source.labels))).astype(np.intp)
-    found = {"start": _thetas(learner_of(config, len(last.classes)), source, places)}
+    histograms = {"start": _thetas(learner_of(config, len(last.classes)), source, places)}
     for iteration, file in _between(run if snapshots is None else snapshots, load(run / LAST)["iteration"]):
-        between = load_trained(run, str(file.resolve()))
-        found[f"iteration {iteration}"] = _thetas(Learner(between.backbone, between.loss), source, places)
-    found["end"] = _thetas(Learner(last.backbone, last.loss), source, places)
-    return found
+        snapshot = load_trained(run, str(file.resolve()))
+        histograms[f"iteration {iteration}"] = _thetas(Learner(snapshot.backbone, snapshot.loss), source, places)
+    histograms["end"] = _thetas(Learner(last.backbone, last.loss), source, places)
+    return histograms
 
 
 def _between(folder: Path, end: int) -> Iterator[tuple[int, Path]]:

@@ -1,6 +1,5 @@
-"""Eight people in two dimensions: what a loss does to an embedding that can be looked at (ArcFace, 2019, figure 3)."""
+"""Eight people embedded in two dimensions by each loss (ArcFace, 2019, figure 3)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.errors import TrainingInvalid
+from app.evaluation.values import Advance
 from app.faces import Pixels
 from app.training.data.values import Labels, Source
-from app.training.insight.drawing import Plane
 from app.training.losses import Loss, LossSpec, build_loss
+from figures.drawing import Plane
 
 PEOPLE = 8
 # In a plane eight classes are 45 degrees apart at best: the papers' scale and margin are for many dimensions.
@@ -30,7 +30,7 @@ _RATE = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Eight:
+class EightPeople:
     """Crops (n, 112, 112, 3) of eight people, their numbers (n,) 0..7 and names."""
 
     crops: Pixels
@@ -38,8 +38,8 @@ class Eight:
     people: tuple[str, ...]
 
 
-def eight_of(source: Source) -> Eight:
-    """Take the eight people with the most photos, as many photos of each; raises TrainingInvalid for fewer people."""
+def eight_of(source: Source) -> EightPeople:
+    """Return the eight people with the most photos, equally many of each; raises TrainingInvalid for fewer people."""
     counts = np.bincount(source.labels, minlength=len(source.classes))
     if (counts > 1).sum() < PEOPLE:
         raise TrainingInvalid(f"the picture needs {PEOPLE} people with two photos or more")
@@ -47,15 +47,20 @@ def eight_of(source: Source) -> Eight:
     most = min(_MOST, int(counts[chosen].min()))
     places = [np.flatnonzero(source.labels == each)[:most] for each in chosen]
     crops = np.stack([source.crop(int(place)) for own in places for place in own])
-    return Eight(crops, np.repeat(np.arange(PEOPLE), most), tuple(source.classes[each] for each in chosen))
+    return EightPeople(crops, np.repeat(np.arange(PEOPLE), most), tuple(source.classes[each] for each in chosen))
 
 
 def arranged(
-    eight: Eight, spec: LossSpec, *, epochs: int = 60, seed: int = 0, told: Callable[[int], None] = lambda _: None
+    eight: EightPeople,
+    spec: LossSpec,
+    *,
+    epochs: int = 60,
+    seed: int = 0,
+    advance: Advance = lambda _: None,
 ) -> Plane:
-    """Train a tiny network with a loss on all of the photos, and return where it puts them; `told` of each epoch.
+    """Train a tiny network with a loss on all photos and return their features; `advance` is called after each epoch.
 
-    Where the loss takes unit-norm features they are drawn with length 1.
+    The features have length 1 if the loss takes unit-norm features.
     """
     torch.manual_seed(seed)
     inputs, labels = _input(eight.crops), torch.from_numpy(eight.labels)
@@ -75,7 +80,7 @@ def arranged(
             optimiser.step()
             loss.step()
         rates.step()
-        told(1)
+        advance(1)
     network.eval()
     with torch.no_grad():
         features = network(inputs)
@@ -97,7 +102,7 @@ def _input(crops: Pixels) -> Tensor:
 
 
 def _spread(loss: Loss) -> None:
-    """Begin with the classes around the circle: two that begin side by side could not pass a third in a plane."""
+    """Place the classes around the circle: in a plane two neighbours could not move past a third."""
     angles = torch.arange(PEOPLE) * (2 * torch.pi / PEOPLE)
     with torch.no_grad():
         loss.head.weight.copy_(torch.stack([angles.cos(), angles.sin()], 1)[:, None])

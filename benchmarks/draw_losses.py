@@ -1,0 +1,57 @@
+"""Pictures of training: what each loss asks for (target logits, boundaries), and what it does to faces.
+
+python benchmarks/draw_losses.py --out pictures                                  # target_logits, boundaries
+python benchmarks/draw_losses.py --out pictures --run runs/first                 # angles: start, halfway, end
+python benchmarks/draw_losses.py --out pictures --eight photos/ --format png     # eight_people
+
+Needs the extra `train` (make training).
+"""
+
+import argparse
+from functools import cache, partial
+from pathlib import Path
+
+from figures import drawing, eight_people
+from figures.run_angles import config_of, stages
+from matplotlib.figure import Figure
+
+from app.config import read_settings
+from app.factory.training import open_cutter
+from app.training.data.opening import open_data, open_path
+
+
+def draw(options: argparse.Namespace) -> dict[str, Figure]:
+    """Return the figures by name."""
+    open_once = cache(partial(open_cutter, read_settings()))
+    figures = {"target_logits": drawing.target_logits(), "boundaries": drawing.boundaries()}
+    if options.run is not None:
+        source = open_data(config_of(options.run).data, open_once).source
+        figures["angles"] = drawing.distributions(stages(options.run, source, options.snapshots))
+    if options.eight is not None:
+        people = eight_people.eight_of(open_path(options.eight, open_once, is_aligned=options.aligned).source)
+        planes = {
+            name: eight_people.arranged(people, spec, epochs=options.epochs)
+            for name, spec in eight_people.LOSSES.items()
+        }
+        figures["eight_people"] = drawing.planes(planes, people.people)
+    return figures
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument("--run", type=Path, help="folder of a run whose angles are drawn, from start to end")
+    parser.add_argument("--snapshots", type=Path, help="folder of checkpoints from the middle of the run")
+    parser.add_argument("--eight", type=Path, help="data set whose eight largest people are laid out in a plane")
+    parser.add_argument("--aligned", action="store_true", help="the photos of --eight are 112x112 crops")
+    parser.add_argument("--epochs", type=int, default=60, help="of each network that lays out eight people")
+    parser.add_argument("--format", choices=("svg", "png"), default="svg")
+    options = parser.parse_args(arguments)
+    for name, figure in draw(options).items():
+        drawing.write(figure, options.out / f"{name}.{options.format}")
+        print(options.out / f"{name}.{options.format}")
+
+
+if __name__ == "__main__":
+    main()

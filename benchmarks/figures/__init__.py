@@ -1,0 +1,1 @@
+"""Figures of training: what losses ask for, and what they do to faces."""
