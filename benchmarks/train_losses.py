@@ -62,13 +62,19 @@ def prepare(images: Path, pairs: Path, out: Path) -> tuple[Path, Path]:
 def trained(loss: str, *, people: Path, unseen: Path, options: argparse.Namespace) -> str:
     """Train with one loss and return its row."""
     folder = options.out / loss
-    keys = {**KEYS, **dict(each.split("=", 1) for each in options.set)}
-    flags = [flag for name, value in keys.items() for flag in ("--set", f"{name}={value}")]
+    keys = {
+        **KEYS,
+        "backbone.width": str(options.width),
+        "backbone.dimension": str(options.dimension),
+        "schedule.learning_rate": str(options.learning_rate),
+        "seed": "1",
+        "evaluation.sets": f'[{{name = "unseen", pairs = "{unseen}", images = "{options.images}"}}]',
+        **dict(assignment.split("=", 1) for assignment in options.set),
+    }
+    assignments = [word for name, value in keys.items() for word in ("--set", f"{name}={value}")]
     command = [
         *(str(Path(sys.executable).with_name("arcid")), "train", "--data", str(people), "--loss", loss),
-        *("--width", str(options.width), "--dimension", str(options.dimension), "--epochs", str(options.epochs)),
-        *("--batch-size", str(options.batch_size), "--learning-rate", str(options.learning_rate), "--seed", "1"),
-        *("--pairs", str(unseen), "--images", str(options.images), "--out", str(folder), *flags),
+        *("--epochs", str(options.epochs), "--batch-size", str(options.batch_size), "--out", str(folder), *assignments),
     ]
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:

@@ -15,7 +15,8 @@ from app.training.data.opening import open_path
 from tests.conftest import DATA
 from tests.training.people import no_cutter, write_people
 
-TINY = ["--backbone", "mobilefacenet", "--width", "0.125", "--dimension", "16", "--batch-size", "8", "--epochs", "1"]
+TINY = ["--backbone", "mobilefacenet", "--batch-size", "8", "--epochs", "1"]
+TINY += ["--set", "backbone.width=0.125", "--set", "backbone.dimension=16"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture
 def run(arcid, tmp_path):
-    """run("--seed", 1): train on made-up people into tmp_path/out; raises what the command raises."""
+    """run("--epochs", 1): train on made-up people into tmp_path/out; raises what the command raises."""
 
     def run(*arguments, out=tmp_path / "out"):
         done = arcid("train", "--out", str(out), *map(str, arguments))
@@ -38,18 +39,18 @@ def run(arcid, tmp_path):
 
 def test_flags_shape_a_run_and_its_file_reproduces_it(run, people, tmp_path):
     (tmp_path / "pairs.csv").write_text("p00/00.png,p00/01.png,1\np00/00.png,p01/01.png,0\np02/00.png,p03/01.png,0\n")
-    flags = ["--loss", "cosface", "--seed", 3, "--learning-rate", 0.05, "--aligned", "--evaluate-every", 1]
-    flags += [
-        "--csv",
-        tmp_path / "pairs.csv",
-        "--images",
-        people,
-        "--set",
-        "loss.scale=16",
-        "--set",
-        "machine.amp=bf16",
-    ]
-    done = run("--data", people, *TINY, *flags, "--tensorboard")
+    pairs = f'[{{name = "pairs", csv = "{tmp_path / "pairs.csv"}", images = "{people}", aligned = true}}]'
+    keys = {
+        "seed": 3,
+        "schedule.learning_rate": 0.05,
+        "evaluation.every": 1,
+        "evaluation.sets": pairs,
+        "loss.scale": 16,
+        "machine.amp": "bf16",
+        "keeping.tensorboard": "true",
+    }
+    assignments = [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
+    done = run("--data", people, *TINY, "--loss", "cosface", "--aligned", *assignments)
     assert done.exit_code == 0, done.output
     assert "24 photos of 4 people" in done.output
     assert "iteration 3: pairs: accuracy" in done.output
@@ -138,7 +139,7 @@ def test_photos_are_aligned_and_cleaned_by_the_served_pack(
     done = arcid("train", "clean", str(folder), "--out", str(wrong), "--threshold", "0.7")
     assert done.exit_code == 0, done.output
     assert [line.split("\t")[0] for line in wrong.read_text().splitlines()] == ["Ada/wrong.jpg"]
-    done = run("--data", folder, "--exclude", wrong, *TINY)
+    done = run("--data", folder, "--set", f"data.exclude={wrong}", *TINY)
     assert done.exit_code == 0, done.output
     assert "18 photos of 6 people" in done.output
     assert (tmp_path / "out" / "without_face.csv").read_text().splitlines() == ["photo,code", "Ada/nobody.png,no_face"]

@@ -25,7 +25,8 @@ from tests.training.two_processes import run
 ARCID = ["-c", "from app.cli import main; main()"]
 TORCHRUN = ["-m", "torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-TINY = ["--backbone", "mobilefacenet", "--width", "0.125", "--dimension", "16", "--learning-rate", "0.02"]
+TINY = ["--backbone", "mobilefacenet"]
+TINY += ["--set", "backbone.width=0.125", "--set", "backbone.dimension=16", "--set", "schedule.learning_rate=0.02"]
 
 
 @pytest.fixture(scope="module")
