@@ -1,4 +1,4 @@
-"""Every setting, read from the environment once (prefix ARCID_, groups joined by two underscores)."""
+"""All settings, read from the environment once (prefix ARCID_, two underscores between group and name)."""
 
 import ipaddress
 import os
@@ -26,30 +26,30 @@ PROJECT = APP.parent
 IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
 PREFIX = "ARCID_"
 CLIENTS_OWN = {f"{PREFIX}API_KEY"}
-"""What the Python client reads; it may be set where a service starts, too."""
+"""Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
 
 _DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" / "arcid"
 
 
 def shipped(name: str) -> Path:
-    """Return a folder that ships with the code: beside `app/` in a checkout, inside it once installed."""
+    """Return a folder that ships with the code: next to `app/` in a checkout, inside `app/` once installed."""
     return PROJECT / name if IS_CHECKOUT else APP / name
 
 
 def _listed(value: object) -> object:
-    """Take a list, or text with commas in it."""
+    """Split text at its commas; return any other value unchanged."""
     return tuple(part for each in value.split(",") if (part := each.strip())) if isinstance(value, str) else value
 
 
 def _proxies(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return addresses and networks as they are; raises ValueError if one of them is neither."""
+    """Return addresses and networks in their usual form. Raises ValueError if an entry is neither."""
     for each in texts:
         ipaddress.ip_network(each, strict=False)
     return tuple(str(ipaddress.ip_network(each, strict=False)) for each in texts)
 
 
 def _hosts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return host names and addresses in small letters, without brackets."""
+    """Return host names and addresses in lower case, without brackets."""
     for each in texts:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?", each):
             raise ValueError(f"{each!r} is not a host name or address: write it without scheme, port and path")
@@ -57,7 +57,7 @@ def _hosts(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _origins(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return origins as browsers write them: small letters, no default port."""
+    """Return origins as browsers write them: lower case, without a default port."""
     return tuple(_origin(each) for each in texts)
 
 
@@ -75,81 +75,86 @@ class _Group(BaseModel):
 
 
 class LimitSettings(_Group):
-    """What a request may weigh and how long it may take; docs/operations.md has the reasons."""
+    """Limits of size, time and number for requests; docs/operations.md gives the reasons."""
 
-    photo_bytes: Annotated[int, Field(gt=0, description="Most bytes of one photo.")] = 20_000_000
+    photo_bytes: Annotated[int, Field(gt=0, description="Maximum size of a photo, in bytes.")] = 20_000_000
     photo_pixels: Annotated[
-        int, Field(gt=0, description="Most pixels of one photo; of WebP and AVIF half as many.")
+        int, Field(gt=0, description="Maximum pixels of a photo; half of this for WebP and AVIF.")
     ] = 50_000_000
     faces: Annotated[
         int,
-        Field(gt=0, le=10_000, description="Most faces of one photo that are looked at, the most prominent ones."),
+        Field(gt=0, le=10_000, description="Maximum faces analysed in a photo; the most prominent ones are kept."),
     ] = 100
-    body_bytes: Annotated[int, Field(gt=0, description="Most bytes of one request's body.")] = 64_000_000
+    body_bytes: Annotated[int, Field(gt=0, description="Maximum size of a request body, in bytes.")] = 64_000_000
     bodies_bytes: Annotated[
-        int, Field(gt=0, description="Most bytes of all bodies held at once; one body may always come.")
+        int, Field(gt=0, description="Maximum bytes of all request bodies in memory. One body is always admitted.")
     ] = 256_000_000
     waiting: Annotated[
-        int, Field(ge=0, description="Most requests that wait while as many as can be are worked on; more are 503.")
+        int, Field(ge=0, description="Maximum requests that wait for a free slot. Further requests get 503.")
     ] = 64
-    wait_seconds: Annotated[float, Field(gt=0, description="Longest wait of a request for its turn; then 503.")] = 10
+    wait_seconds: Annotated[float, Field(gt=0, description="Longest wait for a free slot, in seconds; then 503.")] = 10
     read_seconds: Annotated[
-        float, Field(gt=0, description="Longest time in which a request's head, and then its body, may arrive.")
+        float, Field(gt=0, description="Time limit for a request's headers, and again for its body, in seconds.")
     ] = 30
-    connections: Annotated[int, Field(gt=0, description="Most open connections; one more is answered 503.")] = 2000
+    connections: Annotated[int, Field(gt=0, description="Maximum open connections. A further one gets 503.")] = 2000
     event_streams: Annotated[
-        int, Field(ge=0, description="Most event streams of jobs at once; one more is answered 503.")
+        int, Field(ge=0, description="Maximum open event streams of jobs. A further one gets 503.")
     ] = 100
     grace_seconds: Annotated[
-        float, Field(ge=0, description="How long requests under way may take to finish after SIGTERM.")
+        float, Field(ge=0, description="Time for running requests to finish after SIGTERM, in seconds.")
     ] = 8
 
 
 class DetectionSettings(_Group):
-    """How faces are looked for."""
+    """Face detection."""
 
-    lowest_score: Annotated[float, Field(gt=0, lt=1, description="Least detection score of a face.")] = 0.6
+    lowest_score: Annotated[float, Field(gt=0, lt=1, description="Minimum detection score of a face.")] = 0.6
     longest_side: Annotated[
-        int, Field(ge=64, le=4096, description="A photo is shrunk to this longer side for detection, never enlarged.")
+        int,
+        Field(ge=64, le=4096, description="Larger photos are shrunk to this longer side, in pixels, for detection."),
     ] = 1280
 
 
 class InferenceSettings(_Group):
-    """How networks are run."""
+    """Inference: provider, threads and batching."""
 
     provider: Annotated[
-        Provider, Field(description="auto, cpu, cuda or tensorrt; one asked for by name is never replaced by another.")
+        Provider, Field(description="auto, cpu, cuda or tensorrt. If the named one is missing, the start fails.")
     ] = Provider.AUTO
-    threads: Annotated[int, Field(ge=1, description="Threads of one network run.")] = 1
+    threads: Annotated[int, Field(ge=1, description="Threads of each network run.")] = 1
     concurrency: Annotated[
         int | None,
-        Field(ge=1, description="Photos analysed at once; default: the cores, with batching half a batch more."),
+        Field(
+            ge=1,
+            description="Photos analysed at the same time. Default: one per core; with batching, half a batch more.",
+        ),
     ] = None
     batch_size: Annotated[
         int | None,
         Field(
             ge=1,
             le=1024,
-            description="Most crops of concurrent requests in one run of the embedder, 1: each photo by itself; "
-            "default: 32 on a GPU, 1 on the CPU.",
+            description="Maximum crops of concurrent requests in one run of the embedder. 1: no batching across "
+            "requests. Default: 32 on a GPU, 1 on the CPU.",
         ),
     ] = None
     batch_wait_ms: Annotated[
-        float, Field(ge=0, le=1000, description="Longest wait of a crop for others to share its run, in milliseconds.")
+        float, Field(ge=0, le=1000, description="Longest time a crop waits for a batch to fill, in milliseconds.")
     ] = 2
     batch_queue: Annotated[
-        int, Field(ge=1, description="Most crops that wait for a shared run; requests with more are 503.")
+        int, Field(ge=1, description="Maximum crops that wait for a batch. Requests beyond this get 503.")
     ] = 1024
     flip: Annotated[
         bool,
         Field(
-            description="Average embeddings with their mirror images' in new collections; also in evaluate, calibrate."
+            description="In new collections, and in `evaluate` and `calibrate`: average the embeddings of a face and "
+            "of its mirror image."
         ),
     ] = True
 
 
 class IndexKind(StrEnum):
-    """How faces are searched."""
+    """Index engine of a collection."""
 
     AUTO = "auto"
     EXACT = "exact"
@@ -159,7 +164,7 @@ class IndexKind(StrEnum):
 
 
 class WhenAway(StrEnum):
-    """What happens to requests that Redis cannot count."""
+    """Answer to requests while Redis cannot count them."""
 
     SERVE = "serve"
     REFUSE = "refuse"
@@ -173,34 +178,34 @@ RateText = Annotated[str, AfterValidator(_rate)]
 
 
 class RateSettings(_Group):
-    """How many requests who may send; 100/minute (second, minute, hour, day), or none."""
+    """Rate limits such as 100/minute (second, minute, hour, day), or none."""
 
-    key: Annotated[RateText, Field(description="Rate of an API key that has none of its own; as 600/minute.")] = "none"
-    quota: Annotated[RateText, Field(description="Quota of an API key that has none of its own; as 100000/day.")] = (
+    key: Annotated[RateText, Field(description="Rate limit of API keys without their own; such as 600/minute.")] = (
         "none"
     )
-    anonymous: Annotated[RateText, Field(description="Rate of a client address while the service has no API keys.")] = (
+    quota: Annotated[RateText, Field(description="Quota of API keys without their own; such as 100000/day.")] = "none"
+    anonymous: Annotated[RateText, Field(description="Rate limit of a client address while no API keys exist.")] = (
         "none"
     )
     failures: Annotated[
-        RateText, Field(description="Rate of requests with a wrong API key from one client address.")
+        RateText, Field(description="Rate limit of a client address for requests with a wrong API key.")
     ] = "60/minute"
     search: Annotated[
         RateText,
-        Field(description="Rate of embeddings that an API key without scope `manage` may look up, at any route."),
+        Field(description="Rate limit of embeddings that an API key without scope `manage` may search, on all routes."),
     ] = "60/hour"
     storage: Annotated[
         SecretStr | None,
-        Field(description="Redis that counts for all replicas, as redis://:password@host:6379/0; default: in memory."),
+        Field(description="Redis with the counts of all replicas: redis://:password@host:6379/0. Default: in memory."),
     ] = None
     when_away: Annotated[
         WhenAway,
-        Field(description="While Redis is away: serve (each process counts alone) or refuse (503)."),
+        Field(description="While Redis is unreachable: serve (each process counts its own) or refuse (503)."),
     ] = WhenAway.SERVE
 
 
 class ServerSettings(_Group):
-    """Under which names and addresses the service is reached."""
+    """Names and addresses under which clients reach the service."""
 
     hosts: Annotated[
         tuple[str, ...],
@@ -208,16 +213,16 @@ class ServerSettings(_Group):
         BeforeValidator(_listed),
         AfterValidator(_hosts),
         Field(
-            description="Host names and addresses, joined by commas, that are answered beside localhost while there "
-            "are no API keys; with keys every name is."
+            description="Host names and addresses, separated by commas, that are served in addition to localhost "
+            "while no API keys exist. With keys, every name is served."
         ),
     ] = ()
     root_path: Annotated[
         str,
         Field(
             pattern=r"^(/[A-Za-z0-9._~-]+)*$",
-            description="Path below which a proxy serves the service, such as /faces; "
-            "X-Forwarded-Prefix of a trusted proxy wins.",
+            description="Path below which a proxy serves the service, such as /faces. "
+            "X-Forwarded-Prefix of a trusted proxy takes precedence.",
         ),
     ] = ""
 
@@ -231,8 +236,8 @@ class CorsSettings(_Group):
         BeforeValidator(_listed),
         AfterValidator(_origins),
         Field(
-            description="Origins whose pages may call the API, joined by commas, as https://app.example.com; "
-            "* for any, once there are API keys."
+            description="Origins whose pages may call the API, separated by commas, such as https://app.example.com. "
+            "* allows any origin if API keys exist."
         ),
     ] = ()
 
@@ -240,100 +245,110 @@ class CorsSettings(_Group):
 class UrlSettings(_Group):
     """Photos by URL."""
 
-    is_enabled: Annotated[bool, Field(description="Whether requests may name photos by URL.")] = False
+    is_enabled: Annotated[bool, Field(description="Allow requests to name photos by URL.")] = False
     hosts: Annotated[
-        str, Field(description="Hosts to fetch from, with commas; *.example.com for all below it, * for any.")
+        str, Field(description="Allowed hosts, separated by commas: *.example.com allows its subdomains, * any.")
     ] = ""
     schemes: Annotated[
         str, Field(pattern=r"^(https|http|https,http|http,https)$", description="https, http or both.")
     ] = "https"
     ports: Annotated[
-        str, Field(pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$", description="Ports to connect to, with commas.")
+        str, Field(pattern=r"^[0-9]{1,5}(,[0-9]{1,5})*$", description="Allowed ports, separated by commas.")
     ] = "443,80"
-    seconds: Annotated[float, Field(gt=0, description="Longest time for all photos of a request together.")] = 10
-    redirects: Annotated[int, Field(ge=0, le=10, description="Most redirects that are followed for a photo.")] = 3
-    at_once: Annotated[int, Field(ge=1, description="Most photos that are fetched at once.")] = 16
+    seconds: Annotated[
+        float, Field(gt=0, description="Time limit for all photos of a request together, in seconds.")
+    ] = 10
+    redirects: Annotated[int, Field(ge=0, le=10, description="Maximum redirects to follow for a photo.")] = 3
+    at_once: Annotated[int, Field(ge=1, description="Maximum photos fetched at the same time.")] = 16
 
 
 class GallerySettings(_Group):
-    """How indexes follow the database."""
+    """Replication of the database to the indexes, snapshots, retention."""
 
     follow_seconds: Annotated[
-        float, Field(gt=0, le=60, description="How often changes by other processes are looked for.")
+        float, Field(gt=0, le=60, description="Interval at which changes of other processes are read, in seconds.")
     ] = 0.2
     snapshot_seconds: Annotated[
-        float, Field(gt=0, description="How often an index that changed is written to the data folder.")
+        float, Field(gt=0, description="Interval at which changed indexes are written to the data folder, in seconds.")
     ] = 60
     log_days: Annotated[
-        float, Field(gt=0, description="How long changes are kept; a process away for longer reads all faces again.")
+        float,
+        Field(gt=0, description="Days to keep the change log. A process stopped for longer rebuilds its indexes."),
     ] = 7
-    sweep_seconds: Annotated[float, Field(gt=0, description="How often people whose time is over are erased.")] = 60
+    sweep_seconds: Annotated[
+        float, Field(gt=0, description="Interval at which expired people are erased, in seconds.")
+    ] = 60
     anchor_hours: Annotated[
         float,
-        Field(ge=0, description="How often the audit trail's end is written to the log (`audit.anchor`); 0: never."),
+        Field(
+            ge=0, description="Hours between two `audit.anchor` log lines, which hold the audit trail's end; 0: none."
+        ),
     ] = 24
 
 
 class JobSettings(_Group):
-    """Long work; docs/jobs.md."""
+    """Background jobs; see docs/jobs.md."""
 
     import_dir: Annotated[
-        Path | None, Field(description="Folder on the server that imports over the API may read; none: uploads only.")
+        Path | None, Field(description="Folder on the server that imports over the API may read. Unset: uploads only.")
     ] = None
     lease_seconds: Annotated[
-        float, Field(ge=1, le=3600, description="How long after its process died a job is taken up again.")
+        float, Field(ge=1, le=3600, description="Seconds until another process resumes the job of a dead process.")
     ] = 30
-    keep_days: Annotated[float, Field(gt=0, description="How long jobs that have ended are kept, with errors.")] = 30
+    keep_days: Annotated[float, Field(gt=0, description="Days to keep finished jobs and their errors.")] = 30
 
 
 class MilvusSettings(_Group):
-    """The distributed engine, with ARCID_INDEX=milvus."""
+    """Connection to Milvus, for ARCID_INDEX=milvus."""
 
     address: Annotated[
-        str | None, Field(description="Address of the engine, such as http://milvus:19530, or a file for milvus-lite.")
+        str | None, Field(description="Address of Milvus, such as http://milvus:19530, or a file for milvus-lite.")
     ] = None
-    token: Annotated[SecretStr | None, Field(description="user:password, or an API key of the engine.")] = None
+    token: Annotated[SecretStr | None, Field(description="user:password, or an API key of Milvus.")] = None
 
 
 class TracingSettings(_Group):
-    """Traces for an OpenTelemetry collector; needs the extra `tracing`."""
+    """Tracing to an OpenTelemetry collector; needs the extra `tracing`."""
 
     endpoint: Annotated[
         str | None,
         Field(
             pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$",
-            description="Address of a collector that speaks OTLP over HTTP, such as http://collector:4318; "
-            "without one nothing is traced.",
+            description="Address of an OTLP collector (HTTP), such as http://collector:4318. Unset: no tracing.",
         ),
     ] = None
     ratio: Annotated[
         float,
-        Field(ge=0, le=1, description="Share of requests that are traced, of those whose caller has not decided."),
+        Field(
+            ge=0, le=1, description="Share of requests to trace. A sampling decision of the caller takes precedence."
+        ),
     ] = 1
-    service_name: Annotated[str, Field(min_length=1, description="The service's name in traces.")] = "arcid"
+    service_name: Annotated[str, Field(min_length=1, description="Name of the service in traces.")] = "arcid"
 
 
 class EncryptionSettings(_Group):
-    """Templates encrypted at rest, once there is a master key; docs/privacy.md has the threat model."""
+    """Encryption at rest, enabled by a master key; docs/privacy.md has the threat model."""
 
     key_file: Annotated[
-        Path | None, Field(description="File with the master key, which turns encryption on; `arcid keys new-master`.")
+        Path | None, Field(description="File with the master key (`arcid keys new-master`); enables encryption.")
     ] = None
-    key: Annotated[SecretStr | None, Field(description="The master key itself: 32 bytes in base64.")] = None
+    key: Annotated[
+        SecretStr | None, Field(description="The master key itself, 32 bytes in base64; enables encryption.")
+    ] = None
     allow_plain_index: Annotated[
-        bool, Field(description="Accept that Milvus holds templates in plain although they are encrypted here.")
+        bool, Field(description="Accept that Milvus stores templates unencrypted although encryption is enabled.")
     ] = False
     require_bound: Annotated[
         bool,
         Field(
-            description="Refuse templates and crops in plain, or not bound to their owner, whatever the database says; "
-            "once `arcid keys rotate-data` has ended."
+            description="Reject templates and crops that are unencrypted or not bound to their owner. Enable it after "
+            "`arcid keys rotate-data` has finished."
         ),
     ] = False
 
 
 class _SecretFiles(NestedSecretsSettingsSource):
-    """Reads no file but those that are named as settings: others may lie beside them."""
+    """Source of settings from secret files. It reads only files named like a setting, as the folder may have others."""
 
     @classmethod
     def load_secrets(cls, path: Path) -> dict[str, str]:
@@ -348,36 +363,36 @@ def _read_secret(path: Path) -> str:
 
 
 class Settings(BaseSettings):
-    """Frozen; an unknown name is an error, not a silent default."""
+    """Settings of the service and the commands. Frozen; an unknown name is an error."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    data_dir: Annotated[Path, Field(description="Folder of the database, the index and keys.")] = _DATA
-    models_dir: Annotated[Path, Field(description="Folder of the pulled networks, a folder for each pack.")] = Field(
-        default_factory=lambda chosen: chosen["data_dir"] / "models"
+    data_dir: Annotated[Path, Field(description="Folder of the database, the indexes and keys.")] = _DATA
+    models_dir: Annotated[Path, Field(description="Folder of the pulled networks, with one folder for each pack.")] = (
+        Field(default_factory=lambda chosen: chosen["data_dir"] / "models")
     )
-    database_url: Annotated[str | None, Field(description="SQLAlchemy URL; default: SQLite in the data folder.")] = None
-    pack: Annotated[str, Field(description="The pack whose embedder is used; see `arcid models list`.")] = "open"
+    database_url: Annotated[str | None, Field(description="SQLAlchemy URL. Default: SQLite in the data folder.")] = None
+    pack: Annotated[str, Field(description="Pack whose embedder is the default; see `arcid models list`.")] = "open"
     packs: Annotated[
         tuple[str, ...],
         NoDecode,
         BeforeValidator(_listed),
-        Field(description="Further packs, joined by commas, whose embedders serve collections of their own."),
+        Field(description="Further packs, separated by commas, whose embedders collections may use."),
     ] = ()
     detector: Annotated[
-        str | None, Field(description="Detector pack, or finder+landmarker; default: what the pack recommends.")
+        str | None, Field(description="Detector pack, or finder+landmarker. Default: the pack's recommendation.")
     ] = None
     insightface_mirror: Annotated[
-        str | None, Field(description="Address to fetch InsightFace's packs from instead of the publisher's.")
+        str | None, Field(description="Address of a mirror that offers InsightFace's packs.")
     ] = None
     index: Annotated[
-        IndexKind, Field(description="auto (exact, compressed when large), exact, compressed, gpu or milvus.")
+        IndexKind, Field(description="Index: auto (exact, compressed if large), exact, compressed, gpu or milvus.")
     ] = IndexKind.AUTO
     open_metadata: Annotated[
         tuple[str, ...],
         NoDecode,
         BeforeValidator(_listed),
-        Field(description="Members of metadata, joined by commas, that `where` may name without scope `manage`."),
+        Field(description="Metadata members, separated by commas, that `where` may use without scope `manage`."),
     ] = ()
     proxies: Annotated[
         tuple[str, ...],
@@ -385,16 +400,16 @@ class Settings(BaseSettings):
         BeforeValidator(_listed),
         AfterValidator(_proxies),
         Field(
-            description="Addresses and networks of reverse proxies, joined by commas, whose X-Forwarded-For, -Proto, "
-            "-Host and -Prefix are believed; nobody else's are."
+            description="Addresses and networks of trusted reverse proxies, separated by commas. Only their "
+            "X-Forwarded-For, -Proto, -Host and -Prefix are honoured."
         ),
     ] = ()
-    log_json: Annotated[bool, Field(description="One JSON object a line instead of readable lines.")] = False
+    log_json: Annotated[bool, Field(description="Write the log as one JSON object per line.")] = False
     secrets_dir: Annotated[
         Path | None,
         Field(
-            description="Folder of files that are named as settings and hold their values, such as arcid_database_url; "
-            "the environment wins."
+            description="Folder of files, each named like a setting and holding its value, such as arcid_database_url. "
+            "The environment takes precedence."
         ),
     ] = None
     limits: LimitSettings = LimitSettings()
@@ -416,16 +431,20 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names all of them
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ArcID reads no .env file
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say who wins: what is given, then the environment, then the files of `secrets_dir`."""
+        """Return the sources by precedence: arguments, the environment, the files of `secrets_dir`."""
         files = _SecretFiles(file_secret_settings, secrets_dir=_secrets_dir())
         return init_settings, env_settings, files
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Read environment and secrets; `overrides` win. Raises SettingsInvalid with the name that is wrong."""
+    """Read environment and secret files; `overrides` take precedence.
+
+    Raises:
+        SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
+    """
     names = known_names(Settings)
     given = {name for name in _given_names() if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in given if name.upper() not in names | CLIENTS_OWN)
@@ -437,7 +456,7 @@ def read_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
         raise SettingsInvalid(f"{name}: {first['msg']}") from error
-    except SettingsError as error:  # a whole group in one variable that is no JSON
+    except SettingsError as error:  # a whole group in one variable that is not JSON
         raise SettingsInvalid(str(error)) from error
 
 
@@ -447,7 +466,7 @@ def _secrets_dir() -> Path | None:
 
 
 def _given_names() -> set[str]:
-    """Return the names of the environment and of the files in `secrets_dir`."""
+    """Return the names of all environment variables and of the files in `secrets_dir`."""
     folder = _secrets_dir()
     if folder is None:
         return set(os.environ)
@@ -458,7 +477,7 @@ def _given_names() -> set[str]:
 
 
 def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
-    """Return the environment variables of all settings, groups included, in capitals."""
+    """Return the environment variables of all settings and groups, in upper case."""
     names = set()
     for field, info in group.model_fields.items():
         names.add(f"{prefix}{field}".upper())
