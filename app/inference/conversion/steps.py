@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from app.errors import ManifestInvalid, NetworkInvalid
-from app.inference.conversion import mtcnn, tflite_to_onnx
+from app.inference.conversion import mtcnn, tflite
 from app.inference.conversion.folding import fold_constants, free_dimensions
 from app.inference.conversion.prelu import rewrite_prelu
 
@@ -58,7 +58,7 @@ _STEPS: Final[dict[str, Step]] = {
     "free-batch": partial(_on_graph, partial(free_dimensions, free={0: "n"})),
     "free-batch-and-size": partial(_on_graph, partial(free_dimensions, free={0: "n", 2: "height", 3: "width"})),
     "rewrite-prelu": partial(_on_graph, rewrite_prelu),
-    "tflite": lambda data: tflite_to_onnx.to_onnx(data).SerializeToString(),
+    "tflite": lambda data: tflite.to_onnx(data).SerializeToString(),
     "mtcnn-pnet": lambda data: mtcnn.pnet(data).SerializeToString(),
     "mtcnn-rnet": lambda data: mtcnn.rnet(data).SerializeToString(),
     "mtcnn-onet": lambda data: mtcnn.onet(data).SerializeToString(),

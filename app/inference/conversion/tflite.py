@@ -1,179 +1,142 @@
-"""Reads a TFLite file (a flatbuffer, TensorFlow's `lite/schema/schema.fbs` version 3) into plain values.
+"""MobileFaceNet from TFLite to ONNX, read with the schema package `tflite`, which is installed where packs are pulled.
 
-Only what face networks need is read: one subgraph, its operators with their options, float constants.
+Only the operators of that network are known: convolutions, sums, the PReLU that TensorFlow 1 spells as five operators,
+and the reshape at the end. The manifest pins the SHA-256 of the file, so nothing else arrives here.
 """
 
-import math
-from dataclasses import dataclass, replace
-from enum import IntEnum
+import struct
+from types import ModuleType
+from typing import Any
 
 import numpy as np
+import onnx
+from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
-from app.errors import NetworkInvalid
+from app.errors import ArchiveUnavailable, NetworkInvalid
 from app.faces import Floats
-from app.inference.conversion.flatbuffer import Table, root
+
+_OPSET = 17
+_IR_VERSION = 8
+_NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, struct.error, checker.ValidationError)
 
 
-class Kind(IntEnum):
-    """The operators that are understood, numbered as `BuiltinOperator` in the schema."""
+def to_onnx(data: bytes) -> onnx.ModelProto:
+    """Convert the TFLite network to ONNX: "input" (n, channels, height, width) to "embedding" (n, d), both float32.
 
-    ADD = 0
-    CONV_2D = 3
-    DEPTHWISE_CONV_2D = 4
-    DEQUANTIZE = 6
-    FULLY_CONNECTED = 9
-    L2_NORMALIZATION = 11
-    MUL = 18
-    RELU = 19
-    RESHAPE = 22
-    SUB = 41
-    PRELU = 54
-    ABS = 101
-
-
-_UNARY = {Kind.DEQUANTIZE, Kind.L2_NORMALIZATION, Kind.RELU, Kind.RESHAPE, Kind.ABS}
-
-
-class Activation(IntEnum):
-    """What an operator applies to its own result, numbered as `ActivationFunctionType` in the schema."""
-
-    NONE = 0
-    RELU = 1
-    RELU6 = 3
-
-
-class TensorType(IntEnum):
-    """The constants that are read, numbered as in the schema; float16 ones become float32 on the way."""
-
-    FLOAT32 = 0
-    FLOAT16 = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """How a convolution slides: pairs are (height, width); `is_same` is TFLite's SAME padding, else VALID."""
-
-    is_same: bool
-    strides: tuple[int, int]
-    dilations: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """A value of the graph: its shape (images are NHWC) and, for a float constant, its elements."""
-
-    shape: tuple[int, ...]
-    constant: Floats | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One step; `inputs` and `output` are positions in the network's tensors, -1 an input that was left out."""
-
-    kind: Kind
-    inputs: tuple[int, ...]
-    output: int
-    activation: Activation = Activation.NONE
-    window: Window | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A TFLite network with one input and one output, operators in the order in which they run."""
-
-    tensors: tuple[Tensor, ...]
-    operators: tuple[Operator, ...]
-    input: int
-    output: int
-
-
-def read(data: bytes) -> Network:
-    """Read a TFLite file.
-
-    Raises NetworkInvalid when it is none, is damaged, or holds an operator or option that is not understood.
+    Raises ArchiveUnavailable if the schema package is not installed, NetworkInvalid if the bytes are another network.
     """
+    try:
+        import tflite  # noqa: PLC0415 - needed by this conversion alone
+    except ImportError as error:
+        raise ArchiveUnavailable("this pack is a TFLite file, and reading it needs: pip install tflite") from error
     if data[4:8] != b"TFL3":
         raise NetworkInvalid("this is no TFLite file")
-    model = root(data)
-    codes = [max(code.number(0, "b"), code.number(3, "i")) for code in model.tables(1)]
-    buffers = [buffer.vector(0) for buffer in model.tables(4)]
-    graphs = model.tables(2)
-    if len(graphs) != 1:
-        raise NetworkInvalid(f"a TFLite network must have one subgraph, this one has {len(graphs)}")
-    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0))
-    operators = tuple(_operator(table, codes, len(tensors)) for table in graphs[0].tables(3))
-    inputs, outputs = graphs[0].integers(1), graphs[0].integers(2)
-    if len(inputs) != 1 or len(outputs) != 1 or not all(0 <= at < len(tensors) for at in inputs + outputs):
-        raise NetworkInvalid("a TFLite network must have exactly one input and one output")
-    return _dequantized(Network(tensors, operators, inputs[0], outputs[0]))
-
-
-def _dequantized(network: Network) -> Network:
-    """Fold the operators that make a float16 constant float32, which it is here already."""
-    tensors, operators = list(network.tensors), []
-    for operator in network.operators:
-        if operator.kind is Kind.DEQUANTIZE and tensors[operator.inputs[0]].constant is not None:
-            tensors[operator.output] = tensors[operator.inputs[0]]
-        else:
-            operators.append(operator)
-    return replace(network, tensors=tuple(tensors), operators=tuple(operators))
-
-
-def _tensor(table: Table, buffers: list[bytes]) -> Tensor:
-    """Read a `Tensor`: shape 0, type 1, buffer 2."""
-    shape, at = table.integers(0), table.number(2, "I")
-    if at >= len(buffers) or any(size < 1 for size in shape):
-        raise NetworkInvalid("a TFLite tensor has no valid shape or buffer")
-    content, element = buffers[at], table.number(1, "b")
-    if not content or element not in list(TensorType):
-        return Tensor(shape)
-    dtype = np.dtype("<f4" if element == TensorType.FLOAT32 else "<f2")
-    if len(content) != math.prod(shape) * dtype.itemsize:
-        raise NetworkInvalid(f"a TFLite constant of shape {shape} has {len(content)} bytes")
-    return Tensor(shape, np.frombuffer(content, dtype).reshape(shape).astype(np.float32))
-
-
-def _operator(table: Table, codes: list[int], tensors: int) -> Operator:
-    """Read an `Operator`: opcode_index 0, inputs 1, outputs 2, builtin_options 4."""
-    code = table.number(0, "I")
-    if code >= len(codes):
-        raise NetworkInvalid("a TFLite operator has no code")
     try:
-        kind = Kind(codes[code])
-    except ValueError as error:
-        raise NetworkInvalid(f"TFLite operator {codes[code]} is not supported") from error
-    inputs, outputs = table.integers(1), table.integers(2)
-    count = 1 if kind in _UNARY else 2
-    is_complete = len(inputs) >= count and len(outputs) == 1 and min(inputs[:count] + outputs) >= 0
-    if not is_complete or min(inputs) < -1 or max(inputs + outputs) >= tensors:
-        raise NetworkInvalid(f"{kind.name} has no valid inputs or outputs")
-    return Operator(kind, inputs, outputs[0], *_options(kind, table.table(4)))
+        return _Conversion(tflite, data).run()
+    except (*_NOT_UNDERSTOOD, shape_inference.InferenceError) as error:
+        raise NetworkInvalid(f"the TFLite file is not the network that this conversion knows: {error}") from error
 
 
-def _options(kind: Kind, table: Table | None) -> tuple[Activation, Window | None]:
-    """Read the options of an operator of this kind; a missing table stands for the schema's defaults."""
-    if kind is Kind.CONV_2D and table:
-        return _activation(table, 3), _window(table, dilation=4)
-    if kind is Kind.DEPTHWISE_CONV_2D and table:
-        return _activation(table, 4), _window(table, dilation=5)
-    if kind is Kind.FULLY_CONNECTED and table and table.number(1, "b") != 0:
-        raise NetworkInvalid("FULLY_CONNECTED with shuffled weights is not supported")
-    if kind in {Kind.ADD, Kind.SUB, Kind.MUL, Kind.FULLY_CONNECTED} and table:
-        return _activation(table, 0), None
-    return Activation.NONE, None
+class _Conversion:
+    """The ONNX graph while it is written. Values go by their position among the tensors of the TFLite file."""
+
+    def __init__(self, schema: ModuleType, data: bytes) -> None:
+        self._schema = schema
+        self._model = schema.Model.GetRootAsModel(data, 0)
+        self._graph = self._model.Subgraphs(0)
+        (self._input,), (self._output,) = self._graph.InputsAsNumpy().tolist(), self._graph.OutputsAsNumpy().tolist()
+        self._names = {self._input: "input"}  # of the values that the nodes so far compute
+        self._argument: dict[int, int] = {}  # of relu(x), |x| and x - |x|: the position of x
+        self._slopes: dict[int, Floats] = {}  # of c * (x - |x|): 2 * c
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[onnx.TensorProto] = []
+
+    def run(self) -> onnx.ModelProto:
+        """Write all operators; ONNX's shape inference must agree with the shapes in the TFLite file."""
+        for number in range(self._graph.OperatorsLength()):
+            self._write(self._graph.Operators(number))
+        values = {position: self._declaration(position) for position in self._names}
+        ends = [values.pop(self._input)], [values.pop(self._output)]
+        graph = helper.make_graph(self._nodes, "tflite", *ends, self._initializers, value_info=list(values.values()))
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
+        checker.check_model(model, full_check=True)
+        return model
+
+    def _write(self, operator: Any) -> None:
+        code = self._model.OperatorCodes(operator.OpcodeIndex())
+        kind = self._schema.opcode2name(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()))
+        inputs, (output,) = operator.InputsAsNumpy().tolist(), operator.OutputsAsNumpy().tolist()
+        match kind:
+            case "CONV_2D" | "DEPTHWISE_CONV_2D":
+                self._convolve(kind, operator.BuiltinOptions(), inputs, output)
+            case "RELU" | "ABS":
+                self._argument[output] = inputs[0]
+            case "SUB" if self._argument[inputs[1]] == inputs[0]:
+                self._argument[output] = inputs[0]
+            case "MUL":
+                self._argument[output] = self._argument[inputs[1]]
+                self._slopes[output] = 2 * self._constant(inputs[0])
+            case "ADD" if inputs[1] in self._slopes and self._argument[inputs[0]] == self._argument[inputs[1]]:
+                slope = self._slopes[inputs[1]].reshape(-1, 1, 1)
+                self._node("PRelu", output, [self._argument[inputs[0]]], {"slope": slope})
+            case "ADD":
+                self._node("Add", output, inputs, {})
+            case "RESHAPE" if self._shape(inputs[0])[1:3] == (1, 1):
+                self._node("Flatten", output, inputs[:1], {}, axis=1)
+            case _:
+                raise NetworkInvalid(f"the TFLite operator {kind} is not supported at this place")
+
+    def _convolve(self, kind: str, table: Any, inputs: list[int], output: int) -> None:
+        """Write a convolution; weights are (out, height, width, in), or (1, height, width, out) if it is depthwise."""
+        is_depthwise = kind == "DEPTHWISE_CONV_2D"
+        options = self._schema.DepthwiseConv2DOptions() if is_depthwise else self._schema.Conv2DOptions()
+        options.Init(table.Bytes, table.Pos)
+        if options.FusedActivationFunction() or (options.DilationHFactor(), options.DilationWFactor()) != (1, 1):
+            raise NetworkInvalid("a TFLite convolution with an activation or a dilation is not supported")
+        kernel = self._constant(inputs[1]).transpose((3, 0, 1, 2) if is_depthwise else (0, 3, 1, 2))
+        shape, strides = self._shape(inputs[0]), [options.StrideH(), options.StrideW()]
+        is_same = options.Padding() == self._schema.Padding.SAME
+        pads = [
+            _same_padding(*axis) if is_same else (0, 0)
+            for axis in zip(shape[1:3], kernel.shape[2:], strides, strict=True)
+        ]
+        self._node(
+            "Conv",
+            output,
+            inputs[:1],
+            {"weights": kernel, "bias": self._constant(inputs[2])},
+            group=shape[3] if is_depthwise else 1,
+            strides=strides,
+            pads=[before for before, _ in pads] + [after for _, after in pads],
+        )
+
+    def _node(
+        self, kind: str, output: int, inputs: list[int], constants: dict[str, Floats], **attributes: int | list[int]
+    ) -> None:
+        name = "embedding" if output == self._output else f"t{output}"
+        sources = [self._names[position] for position in inputs]
+        for part, values in constants.items():
+            sources.append(f"{name}/{part}")
+            self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), sources[-1]))
+        node = helper.make_node(kind, sources, [name])
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self._nodes.append(node)
+        self._names[output] = name
+
+    def _shape(self, position: int) -> tuple[int, ...]:
+        return tuple(self._graph.Tensors(position).ShapeAsNumpy().tolist())
+
+    def _constant(self, position: int) -> Floats:
+        content: Floats = self._model.Buffers(self._graph.Tensors(position).Buffer()).DataAsNumpy().view("<f4")
+        return content.reshape(self._shape(position))
+
+    def _declaration(self, position: int) -> onnx.ValueInfoProto:
+        """Declare a value with the shape of the TFLite file, channels first and the batch free."""
+        _, *image, channels = self._shape(position)
+        return helper.make_tensor_value_info(self._names[position], TensorProto.FLOAT, ["n", channels, *image])
 
 
-def _activation(table: Table, field: int) -> Activation:
-    try:
-        return Activation(table.number(field, "b"))
-    except ValueError as error:
-        raise NetworkInvalid(f"TFLite fused activation {table.number(field, 'b')} is not supported") from error
-
-
-def _window(table: Table, dilation: int) -> Window:
-    """Read padding 0 (SAME 0, VALID 1), stride_w 1, stride_h 2 and the dilation factors, width first."""
-    padding, strides = table.number(0, "b"), (table.number(2, "i"), table.number(1, "i"))
-    dilations = (table.number(dilation + 1, "i", 1), table.number(dilation, "i", 1))
-    if padding not in {0, 1} or min(strides + dilations) < 1:
-        raise NetworkInvalid("a convolution has no valid padding, stride or dilation")
-    return Window(is_same=padding == 0, strides=strides, dilations=dilations)
+def _same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Return TFLite's padding before and after one axis; the odd pixel comes after."""
+    padding = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return padding // 2, padding - padding // 2
