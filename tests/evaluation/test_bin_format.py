@@ -30,6 +30,12 @@ def test_arrays_and_numpys_own_truth_values(protocol):
     assert read_bin(dump) == (PHOTOS, LABELS)
 
 
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_an_array_that_occurs_twice(protocol):
+    photo = np.frombuffer(PHOTOS[0], np.uint8).copy()
+    assert read_bin(pickle.dumps(([photo, photo], [True]), protocol)) == ([PHOTOS[0]] * 2, [True])
+
+
 def python_2(photo: bytes) -> bytes:
     """As Python 2's `str` stands in a pickle."""
     if len(photo) < 256:
