@@ -12,10 +12,10 @@ from app.index.compressed import CompressedIndex
 from app.index.flat import FlatIndex
 from app.index.gpu import GpuIndex
 from app.index.growing import GrowingIndex
-from app.index.oracle import OracleIndex
 from app.index.protocol import VectorIndex
 from tests.index.fakes import D, HostDevice, has_gpu, keys_of, units
 from tests.index.milvus_server import ENGINES, EmptyIndexes, lite_address, server_address
+from tests.index.oracle import OracleIndex
 
 
 def trained(dimension: int, block_rows: int = 32) -> CompressedIndex:

@@ -13,11 +13,11 @@ from app.faces import Floats
 from app.index.compressed import CompressedIndex
 from app.index.flat import FlatIndex
 from app.index.gpu import GpuIndex
-from app.index.oracle import OracleIndex
 from app.index.protocol import Keys, Origin
 from app.index.snapshot import forget
 from app.index.stored import StoredIndex
 from tests.index.fakes import HostDevice
+from tests.index.oracle import OracleIndex
 
 D = 4
 BLOCK = 4  # small, so that rows move between blocks

@@ -3,10 +3,10 @@ import pytest
 
 from app.faces import Floats
 from app.index.flat import FlatIndex
-from app.index.oracle import OracleIndex
 from app.index.protocol import Keys
 from app.index.recall import Recall, exact, measure, probes_of
 from tests.index.fakes import faces, units
+from tests.index.oracle import OracleIndex
 
 
 class Forgetful(OracleIndex):

@@ -3,8 +3,8 @@ import pytest
 
 from app.identities.store import IdentityStore
 from app.index.flat import FlatIndex
-from app.index.oracle import OracleIndex
 from app.recognition.consistency import differences
+from tests.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, units
 from tests.recognition.galleries import gallery_on, index_of
 

@@ -15,10 +15,10 @@ from app.errors import CollectionSwitched, CollectionUnknown, IdempotencyConflic
 from app.faces import Candidate, Floats
 from app.identities.values import Enrolled, Person, Practice, Retry
 from app.index.flat import FlatIndex
-from app.index.oracle import OracleIndex
 from app.index.protocol import Keys, VectorIndex
 from app.recognition.gallery import Gallery
 from app.recognition.matching import template
+from tests.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import gallery_on
 

@@ -18,8 +18,8 @@ from app.identities.store import IdentityStore
 from app.identities.values import Person, Retry
 from app.index.flat import FlatIndex
 from app.index.growing import GrowingIndex
-from app.index.oracle import OracleIndex
 from app.index.protocol import Keys, VectorIndex
+from tests.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of
 

@@ -12,8 +12,8 @@ from app.errors import IndexUnavailable
 from app.faces import Floats
 from app.identities import store as store_module
 from app.identities.shared import SharedIndexes
-from app.index.oracle import OracleIndex
 from app.index.protocol import Keys
+from tests.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, units
 from tests.recognition.galleries import compared, gallery_on, sharing
 

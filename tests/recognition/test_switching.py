@@ -11,7 +11,6 @@ from app.identities.reembedding import NextTemplates, Reembedding
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
 from app.index.flat import FlatIndex
-from app.index.oracle import OracleIndex
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
@@ -20,6 +19,7 @@ from app.recognition.projection import LocalProjection, SharedProjection
 from app.recognition.switching import again_if_switched
 from app.recognition.verification import VerificationService
 from tests.identities.test_reembedding import CROPS
+from tests.index.oracle import OracleIndex
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
 from tests.recognition.serving import serving_of
 
