@@ -18,7 +18,6 @@ from app.database.cipher import Master, new_secret
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.faces import Detection
-from app.factory.keys import SnapshotSeal
 from app.identities.log import ChangeLog
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, NewFace, Person
@@ -68,10 +67,16 @@ class World:
 
     def projection(self, of: Collection) -> LocalProjection:
         """Return a projection as a start makes it."""
-        vault = self.database.vault
-        seal = SnapshotSeal(vault, of.uid) if vault.is_on else None
+        sealer = self.database.vault if self.database.vault.is_on else None
         log = ChangeLog(self.database.engine)
-        return LocalProjection(of, self.store, log, new_index=GrowingIndex, folder=self.folder / "index", seal=seal)
+        return LocalProjection(
+            of,
+            self.store,
+            log,
+            new_index=GrowingIndex,
+            folder=self.folder / "index",
+            sealer=sealer,
+        )
 
     def start(self) -> None:
         """Start cold and let go."""

@@ -2,18 +2,20 @@
 
 import hashlib
 
-from app.database.cipher import Context
-from app.database.vault import Sealed
+from app.database.cipher import Context, Sealed
 from app.errors import ArcidError
 
 
 class FakeSealer:
     """Seals by turning all bits over, behind a hash of content and subject."""
 
-    def seal(self, data: bytes, context: Context) -> Sealed:
+    def newest(self) -> int:
+        return 0
+
+    def seal_file(self, context: Context, data: bytes) -> Sealed:
         return Sealed(_digest(data, context) + bytes(byte ^ 0xFF for byte in data), None)
 
-    def open(self, sealed: bytes, context: Context) -> bytes:
+    def open_file(self, context: Context, sealed: bytes) -> bytes:
         data = bytes(byte ^ 0xFF for byte in sealed[32:])
         if _digest(data, context) != sealed[:32]:
             raise ArcidError("not what was sealed")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -43,6 +43,26 @@ class Context:
         if head[0] == BOUND_VERSION:
             return head + json.dumps([self.kind, self.of, *self.owner]).encode()
         return b"\0".join((head, self.kind.encode(), self.of.encode()))
+
+
+class Sealed(NamedTuple):
+    """Sealed bytes and the id of their data key; without an id they are in plain."""
+
+    data: bytes
+    data_key_id: int | None
+
+
+class Sealer(Protocol):
+    """Encrypts crops and the files of index snapshots with the newest data key."""
+
+    def newest(self) -> int:
+        """Return the id of the data key in use; 0 without any."""
+
+    def seal_file(self, context: Context, data: bytes) -> Sealed:
+        """Return `data` encrypted and authenticated for this context."""
+
+    def open_file(self, context: Context, sealed: bytes) -> bytes:
+        """Return the bytes that were sealed in this context; raises EncryptionError for any others."""
 
 
 class Key:

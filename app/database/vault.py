@@ -9,30 +9,23 @@ it back, and without the data key nothing opens.
 
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.cipher import Context, Key, Master, is_bound, key_id_of, new_secret
+from app.database.cipher import Context, Key, Master, Sealed, is_bound, key_id_of, new_secret
 from app.database.tables import AuditTable, CropTable, DataKeyTable, FaceTable, NextTemplateTable
-from app.errors import DataKeyGone, MasterKeyMissing, MasterKeyWrong, SealBroken
+from app.errors import DatabaseError, DataKeyGone, MasterKeyMissing, MasterKeyWrong, SealBroken
 
 _NEWEST: Select[int | None] = select(func.max(DataKeyTable.id))
 _SEALED_TABLES = (FaceTable, NextTemplateTable, CropTable)
 _MOST_NOTED = 1000
 _RELOAD_S = 1.0  # how often rows that may have to be refused make the data keys be read again
 _IS_PLAIN = "vault_is_plain"
-
-
-class Sealed(NamedTuple):
-    """Bytes as a row keeps them, and the id of their data key; None: they are in plain."""
-
-    data: bytes
-    data_key_id: int | None
 
 
 class Vault:
@@ -109,7 +102,7 @@ class Vault:
         return list(self._refused)
 
     def seal_file(self, context: Context, data: bytes) -> Sealed:
-        """Return what a file keeps, sealed with the newest key that this process knows; see `refresh`."""
+        """Return `data` sealed with the newest data key, for a file or a crop."""
         if self._master is None:
             return Sealed(data, None)
         key = self._keys[self.newest()]
@@ -130,7 +123,9 @@ class Vault:
         return key.open(context, sealed)
 
     def newest(self) -> int:
-        """Return the id of the newest key that this process knows; 0 without any."""
+        """Return the id of the newest data key; the newest known one while the database is away, 0 without any."""
+        with suppress(DatabaseError):
+            self.refresh()
         return max(self._keys, default=0)
 
     def refresh(self) -> None:

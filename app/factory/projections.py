@@ -7,7 +7,6 @@ from pathlib import Path
 from app.config import IndexKind, Settings
 from app.database.connection import Database
 from app.errors import PlainIndexRefused, SettingsInvalid
-from app.factory.keys import SnapshotSeal
 from app.identities.log import ChangeLog
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
@@ -43,9 +42,9 @@ class Projections:
                 collection, self._store, self._log, shared=self._shared, index=index, drop=index.drop
             )
         folder = snapshot_folder(self._settings, collection)
-        seal = SnapshotSeal(self._vault, collection.uid) if self._vault.is_on else None
+        sealer = self._vault if self._vault.is_on else None
         return LocalProjection(
-            collection, self._store, self._log, new_index=local_index(kind), folder=folder, seal=seal
+            collection, self._store, self._log, new_index=local_index(kind), folder=folder, sealer=sealer
         )
 
     def erase_plain(self) -> None:

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.config import Settings
+from app.database.cipher import Sealer
 from app.database.connection import Database
 from app.embedding import Embedder
 from app.factory.batching import batching_of
 from app.factory.projections import Projections
 from app.factory.serving import open_serving
-from app.identities.crops import CropSealer, Sealer
+from app.identities.crops import CropSealer
 from app.identities.reembedding import Reembedding
 from app.identities.store import IdentityStore
 from app.inference.packs import Packs

@@ -10,7 +10,7 @@ from app.access.service import Access
 from app.access.store import KeyStore
 from app.access.trail import Trail
 from app.config import Settings, shipped
-from app.database.cipher import Master, decoded
+from app.database.cipher import Master, Sealer, decoded
 from app.database.claims import Claims
 from app.database.connection import Database
 from app.database.engine import sqlite_url
@@ -21,13 +21,13 @@ from app.errors import BackupImpossible, SettingsInvalid
 from app.factory.batching import batching_of
 from app.factory.calibrating import calibration_work
 from app.factory.jobs import exports_of, import_work, open_jobs, portable_work
-from app.factory.keys import VaultSealer, read_master
+from app.factory.keys import read_master
 from app.factory.networks import detector_of, embedder_of
 from app.factory.projections import Projections
 from app.factory.reembedding import open_network_change, reembed_work
 from app.factory.serving import open_serving, require_networks
 from app.identities.collections import Collections
-from app.identities.crops import CropSealer, Sealer
+from app.identities.crops import CropSealer
 from app.identities.editing import Editing
 from app.identities.listing import Listing
 from app.identities.log import ChangeLog
@@ -211,7 +211,7 @@ def open_analysis(settings: Settings, runtime: Runtime) -> Analysis:
 
 def sealer_of(database: Database) -> Sealer | None:
     """Return what encrypts crops; None, as long as no encryption is set up."""
-    return VaultSealer(database.vault) if database.vault.is_on else None
+    return database.vault if database.vault.is_on else None
 
 
 def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:

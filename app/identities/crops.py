@@ -1,27 +1,15 @@
 """The aligned crops of enrolled faces, from which another network can embed them again: sealed, or not stored."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from app.database.cipher import Context
+from app.database.cipher import Context, Sealed, Sealer
 from app.database.tables import CropTable
-from app.database.vault import Sealed
 from app.faces import Pixels
 from app.identities.values import NewFace
 from app.imaging.lossless import decode_png, encode_png
-
-
-class Sealer(Protocol):
-    """Encrypts what is stored, with authentication, as something that must be the same when it is opened."""
-
-    def seal(self, data: bytes, context: Context) -> Sealed:
-        """Return the data encrypted, and by which data key."""
-
-    def open(self, sealed: bytes, context: Context) -> bytes:
-        """Return what was sealed; raises an ArcidError for what was not, or as something else."""
 
 
 class CropSealer:
@@ -32,11 +20,11 @@ class CropSealer:
 
     def seal(self, crop: Pixels, context: Context) -> Sealed:
         """Return a crop (112, 112, 3), RGB, as it is stored: a PNG, which loses nothing, sealed."""
-        return self._sealer.seal(encode_png(crop), context)
+        return self._sealer.seal_file(context, encode_png(crop))
 
     def open(self, sealed: bytes, context: Context) -> Pixels:
         """Return the crop (112, 112, 3), RGB, every pixel as it was; raises what the sealer raises."""
-        return decode_png(self._sealer.open(sealed, context))
+        return decode_png(self._sealer.open_file(context, sealed))
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:

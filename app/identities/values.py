@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.database.audit import Noted
-from app.database.vault import Sealed
+from app.database.cipher import Sealed
 from app.faces import Detection, Floats
 
 JsonObject = Mapping[str, Any]

@@ -7,31 +7,19 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from app.database.cipher import Sealer
 from app.faces import Floats
 
 Keys = NDArray[np.int64]
 
 
-class Seal(Protocol):
-    """Encrypts the files of one collection's snapshots."""
-
-    def newest(self) -> int:
-        """Return the id of the key that files are sealed with now."""
-
-    def seal(self, kind: str, data: bytes) -> tuple[bytes, int]:
-        """Return a file's content sealed, and the id of the key."""
-
-    def open(self, kind: str, sealed: bytes) -> bytes:
-        """Return what was sealed; raises ValueError if it cannot be trusted, or its key is gone."""
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and what seals its files."""
+    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and the sealer of its files."""
 
     model: str
     collection: str
-    seal: Seal | None = None
+    sealer: Sealer | None = None
 
 
 @dataclass(frozen=True, slots=True)

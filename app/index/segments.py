@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.database.cipher import Context
+from app.errors import EncryptionError
 from app.index.block import Block, Bytes, Halves
 from app.index.codec import Codec
 from app.index.files import Part, digest_of, read_into, write_whole
 from app.index.manifest import CodecFile, Segment
-from app.index.protocol import Keys, Seal
+from app.index.protocol import Keys, Origin
 
 # Numbers of float16 whose exponent bits are all set are infinite or no number.
 _EXPONENT = np.uint16(0x7C00)
@@ -39,9 +41,9 @@ class Content:
         return [self.keys, self.vectors, self.codes]
 
 
-def write_segment(folder: Path, content: Content, seal: Seal | None = None) -> Segment:
+def write_segment(folder: Path, content: Content, origin: Origin) -> Segment:
     """Write a block's content (at least one row) to a file of its own; raises OSError."""
-    parts, data_key_id = _sealed("segment", content.parts, seal)
+    parts, data_key_id = _sealed("segment", content.parts, origin)
     sha256 = digest_of(parts)
     segment = Segment(
         file=f"{sha256[:32]}.segment",
@@ -56,14 +58,14 @@ def write_segment(folder: Path, content: Content, seal: Seal | None = None) -> S
     return segment
 
 
-def read_segment(folder: Path, segment: Segment, block: Block, seal: Seal | None = None) -> Bytes | None:
+def read_segment(folder: Path, segment: Segment, block: Block, origin: Origin) -> Bytes | None:
     """Fill an empty block, but for its codes, and return those packed; None if the file cannot be trusted."""
     codes = np.empty(segment.code_bytes, np.uint8)
     keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
     halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
     try:
-        _read("segment", folder / segment.file, [keys, halves, codes], file=segment, seal=seal)
-    except (OSError, ValueError):
+        _read("segment", folder / segment.file, [keys, halves, codes], file=segment, origin=origin)
+    except (OSError, ValueError, EncryptionError):
         return None
     if keys.min() < segment.first or keys.max() > segment.last or not _are_finite(halves):
         return None
@@ -83,9 +85,9 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
     return size == plain if segment.data_key_id is None else size > plain
 
 
-def write_codec(folder: Path, codec: Codec, seal: Seal | None = None) -> CodecFile:
+def write_codec(folder: Path, codec: Codec, origin: Origin) -> CodecFile:
     """Write a codec to a file of its own, unless it is there already; raises OSError."""
-    parts, data_key_id = _sealed("codec", codec.parts, seal)
+    parts, data_key_id = _sealed("codec", codec.parts, origin)
     sha256 = digest_of(parts)
     path = folder / f"{sha256[:32]}.codec"
     if not path.exists():
@@ -93,36 +95,35 @@ def write_codec(folder: Path, codec: Codec, seal: Seal | None = None) -> CodecFi
     return CodecFile(file=path.name, sha256=sha256, groups=codec.groups, data_key_id=data_key_id)
 
 
-def read_codec(folder: Path, file: CodecFile, dimension: int, seal: Seal | None = None) -> Codec | None:
+def read_codec(folder: Path, file: CodecFile, dimension: int, origin: Origin) -> Codec | None:
     """Return a codec; None if the file cannot be trusted."""
     try:
         data = np.empty(Codec.size(dimension, file.groups), np.uint8)
-        _read("codec", folder / file.file, [data], file=file, seal=seal)
+        _read("codec", folder / file.file, [data], file=file, origin=origin)
         return Codec.from_bytes(data.tobytes(), dimension, file.groups)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EncryptionError):
         return None
 
 
-def _sealed(kind: str, parts: Sequence[NDArray[Any]], seal: Seal | None) -> tuple[Sequence[Part], int | None]:
-    if seal is None:
+def _sealed(kind: str, parts: Sequence[NDArray[Any]], origin: Origin) -> tuple[Sequence[Part], int | None]:
+    if origin.sealer is None:
         return parts, None
-    sealed, data_key_id = seal.seal(kind, b"".join(part.tobytes() for part in parts))
-    return [sealed], data_key_id
+    data = b"".join(part.tobytes() for part in parts)
+    sealed = origin.sealer.seal_file(Context(kind, origin.collection), data)
+    return [sealed.data], sealed.data_key_id
 
 
-def _read(
-    kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, seal: Seal | None
-) -> None:
-    """Fill contiguous arrays with a file's content; raises as `read_into`, and ValueError where it does not open."""
-    if (file.data_key_id is None) != (seal is None):
+def _read(kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, origin: Origin) -> None:
+    """Fill contiguous arrays with a file's content; raises as `read_into`, and EncryptionError if it does not open."""
+    if (file.data_key_id is None) != (origin.sealer is None):
         raise ValueError("the file is sealed, or it should be")
-    if seal is None:
+    if origin.sealer is None:
         read_into(path, parts, file.sha256)
         return
     sealed = path.read_bytes()
     if digest_of([sealed]) != file.sha256:
         raise ValueError("the file's checksum is another")
-    opened = memoryview(seal.open(kind, sealed))
+    opened = memoryview(origin.sealer.open_file(Context(kind, origin.collection), sealed))
     if len(opened) != sum(part.nbytes for part in parts):
         raise ValueError("the file is of another size")
     for part in parts:

@@ -11,7 +11,7 @@ from app.index.codec import Codec
 from app.index.files import locked, sweep, sync_folder
 from app.index.lock import ReadWriteLock
 from app.index.manifest import CodecFile, Manifest, Segment, read_manifest
-from app.index.protocol import KeyRange, Keys, Origin, Seal
+from app.index.protocol import KeyRange, Keys, Origin
 from app.index.segments import Content, is_there, read_segment, write_codec, write_segment
 
 # Segments read at once: reading, hashing and checking one are work for one core.
@@ -55,9 +55,9 @@ class SavedBlocks:
         before stands.
         """
         with locked(folder):
-            seal, key = origin.seal, origin.seal.newest() if origin.seal is not None else None
-            file = self._save_codec(folder, codec, seal, key) if codec is not None else None
-            known = {b: each for b in blocks if (each := self._save_block(folder, b, lock, seal, key)) is not None}
+            key = origin.sealer.newest() if origin.sealer is not None else None
+            file = self._save_codec(folder, codec, origin, key) if codec is not None else None
+            known = {b: each for b in blocks if (each := self._save_block(folder, b, lock, origin, key)) is not None}
             manifest = Manifest(
                 kind=self._kind,
                 model=origin.model,
@@ -73,16 +73,16 @@ class SavedBlocks:
             sweep(folder, manifest.files)
         self._known = known
 
-    def _save_codec(self, folder: Path, codec: Codec, seal: Seal | None, key: int | None) -> CodecFile:
+    def _save_codec(self, folder: Path, codec: Codec, origin: Origin, key: int | None) -> CodecFile:
         """Write the codec, unless it is there; sealed, the same content would get another name each time."""
         known = self._codec
         is_known = known is not None and known[0] is codec and known[1].data_key_id == key
         if known is None or not is_known or not (folder / known[1].file).exists():
-            known = self._codec = (codec, write_codec(folder, codec, seal))
+            known = self._codec = (codec, write_codec(folder, codec, origin))
         return known[1]
 
     def _save_block(
-        self, folder: Path, block: Block, lock: ReadWriteLock, seal: Seal | None, key: int | None
+        self, folder: Path, block: Block, lock: ReadWriteLock, origin: Origin, key: int | None
     ) -> tuple[int, Segment] | None:
         with lock.reading():
             version, known = block.version, self._known.get(block)
@@ -92,7 +92,7 @@ class SavedBlocks:
             if not block.count:
                 return None
             content = Content.of(block)
-        return version, write_segment(folder, content, seal)
+        return version, write_segment(folder, content, origin)
 
 
 def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manifest:
@@ -106,13 +106,13 @@ def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manife
 
 
 def read_blocks(
-    folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block], seal: Seal | None = None
+    folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block], origin: Origin
 ) -> ReadBlocks:
     """Read all segments; vectors whose codes do not fit are encoded again."""
 
     def read(segment: Segment) -> Block | None:
         block = new_block()
-        packed = read_segment(folder, segment, block, seal)
+        packed = read_segment(folder, segment, block, origin)
         if packed is None:
             return None
         if block.codes is not None:

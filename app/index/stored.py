@@ -104,13 +104,13 @@ class StoredIndex(ABC):
         manifest = expect(folder, kind=self.kind, dimension=self._dimension, origin=origin)
         if any(segment.rows > self._block_rows for segment in manifest.segments):
             raise IndexUnusable(f"{folder} has segments of more than {self._block_rows} rows")
-        if manifest.is_plain and origin.seal is not None:
+        if manifest.is_plain and origin.sealer is not None:
             raise IndexUnusable(f"{folder} holds a snapshot in plain, and templates are encrypted now")
-        file, seal = manifest.codec, origin.seal
-        codec = read_codec(folder, file, self._dimension, seal) if file is not None else None
+        file = manifest.codec
+        codec = read_codec(folder, file, self._dimension, origin) if file is not None else None
         with self._changing, self._saving:
             rows = self._new_rows(codec)
-            read = read_blocks(folder, manifest.segments, rows.new_block, seal)
+            read = read_blocks(folder, manifest.segments, rows.new_block, origin)
             saved = SavedBlocks(self.kind, self._dimension)
             for block, segment in read.blocks:
                 saved.know(block, segment)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 from pydantic import TypeAdapter
 
-from app.database.vault import Sealed
+from app.database.cipher import Sealed
 from app.errors import (
     Duplicate,
     DuplicateIdentity,

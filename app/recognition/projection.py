@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable
 from app.faces import Floats
 from app.identities.log import ChangeLog
 from app.identities.shared import Progress, SharedIndexes
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Keys, Tail
-from app.index.protocol import LocalIndex, Origin, Seal, VectorIndex
+from app.index.protocol import LocalIndex, Origin, VectorIndex
 from app.index.snapshot import forget
 from app.observability.logs import get_logger
 
@@ -125,12 +126,12 @@ class LocalProjection(Projection):
         *,
         new_index: Callable[[int], LocalIndex],
         folder: Path | None = None,
-        seal: Seal | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
         super().__init__(collection, store, log)
         self._new_index = new_index
         self._folder = folder
-        self._origin = Origin(collection.model, collection.uid, seal)
+        self._origin = Origin(collection.model, collection.uid, sealer)
         self._index = new_index(collection.dimension)
         self._revision = 0
         self._saved: int | None = None

@@ -13,7 +13,6 @@ from app.database.cipher import VERSION, Context, Master, is_bound, new_secret
 from app.database.tables import DataKeyTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
-from app.factory.keys import VaultSealer
 from app.identities.binding import crop_context
 from app.identities.bulk import Block, Incoming
 from app.identities.crops import CropSealer
@@ -55,7 +54,7 @@ def sealed(engine, vault):
 def with_crop(vault, identity_id, collection) -> NewFace:
     face, pixels = new_face(), np.full((112, 112, 3), next(_numbers) % 256, np.uint8)
     context = crop_context(face.face_id, identity_id=identity_id, collection=collection)
-    crop = CropSealer(VaultSealer(vault)).seal(pixels, context)
+    crop = CropSealer(vault).seal(pixels, context)
     return NewFace(face.face_id, face.vector, 1.0, 0.5, face.detection, face.image_sha256, sealed_crop=crop)
 
 
@@ -144,7 +143,7 @@ def test_every_change_of_owner_seals_again(engine, sealed, vault):
     store, people = sealed
     vectors = vectors_of(store, people, "ada") | vectors_of(store, people, "bob")
     keys = store.enrolled(people, "ada").keys.tolist() + store.enrolled(people, "bob").keys.tolist()
-    work = Reembedding(engine, CropSealer(VaultSealer(vault)), vault)
+    work = Reembedding(engine, CropSealer(vault), vault)
     coming = np.eye(D, dtype=np.float32)[: len(keys)]
     made = NextTemplates(np.array(keys, np.int64), coming, np.ones(4, np.float32), np.ones(4, np.float32))
     work.put(people, "next", made)

@@ -20,7 +20,6 @@ from app.database.scrubbing import Scrubber
 from app.database.tables import FaceTable
 from app.database.vault import Vault
 from app.errors import IdentityUnknown
-from app.factory.keys import SnapshotSeal
 from app.identities.collections import Collections
 from app.identities.log import ChangeLog
 from app.identities.resealing import Resealing
@@ -71,10 +70,11 @@ def is_left(vector, folder):
 def gallery_of(engine, vault, folder, new_index=FlatIndex):
     store, log = IdentityStore(engine, vault), ChangeLog(engine)
 
+    sealer = vault if vault.is_on else None
+
     def projection(collection):
-        seal = SnapshotSeal(vault, collection.uid) if vault.is_on else None
         own = folder / "index" / collection.uid
-        return LocalProjection(collection, store, log, new_index=new_index, folder=own, seal=seal)
+        return LocalProjection(collection, store, log, new_index=new_index, folder=own, sealer=sealer)
 
     return Gallery(store, projection, model="net", dimension=D)
 
