@@ -31,12 +31,12 @@ from app.evaluation.protocols import read_people
 from app.evaluation.values import Doubles, Embedded, Ints, Photo, unit
 from app.faces import Floats, Pixels
 from app.factory.trained import open_base, views_of
-from app.factory.training import open_cutter
+from app.factory.training import open_cropper
 from app.imaging.decode import Limits, decode
 from app.imaging.lossless import encode_png
-from app.training.data.folder import Folder, read_folder
-from app.training.finetune.adaptation import merged
-from app.training.finetune.adapter import Recipe, train_adapter
+from app.training.data.folder import FolderSource, read_folder
+from app.training.finetune.adapter_training import AdapterSettings, train_adapter
+from app.training.finetune.linear_adapter import append_adapter
 
 FMR = 1e-3
 SHRUNK, DARKENED = 0.3, 0.6  # severities of app.evaluation.degradation
@@ -58,9 +58,9 @@ def half_of(person: str, salt: str = "") -> int:
     return hashlib.sha256(f"{salt}{person}".encode()).digest()[0] % 2
 
 
-def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> Folder:
+def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> FolderSource:
     """Degrade and align photos, once: crops are kept in a folder."""
-    cutter = open_cutter(settings)
+    cropper = open_cropper(settings)
 
     def one(photo: Photo) -> None:
         place = (folder / photo.name).with_suffix(".png")
@@ -68,16 +68,16 @@ def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> Folder:
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            place.write_bytes(encode_png(cutter.crop(encode_png(degraded(photo.read())))))
+            place.write_bytes(encode_png(cropper.crop(encode_png(degraded(photo.read())))))
         except PhotoRefused:
             place.with_suffix(".none").touch()
 
-    with ThreadPoolExecutor(cutter.threads) as pool:
+    with ThreadPoolExecutor(cropper.threads) as pool:
         list(pool.map(one, photos))
     return read_folder(folder, None)
 
 
-def features_of(source: Folder, network: bytes, settings: Settings, kept: Path) -> Floats:
+def features_of(source: FolderSource, network: bytes, settings: Settings, kept: Path) -> Floats:
     """Return the raw features (n, 2, d) of crops and their mirror images by a network; kept in a folder."""
     file = kept / f"{hashlib.sha256(network).hexdigest()[:16]}.npy"
     if not file.exists():
@@ -154,12 +154,12 @@ def main() -> None:
             is_learned = np.array([half_of(each.person, "inner ") == 0 for each in halves[0].photos])
             judged = [each for each, is_one in zip(halves[0].photos, is_learned, strict=True) if not is_one]
             adaptation = train_adapter(
-                views[is_learned], np.unique(labels[is_learned], return_inverse=True)[1], Recipe()
+                views[is_learned], np.unique(labels[is_learned], return_inverse=True)[1], AdapterSettings()
             )
             before, after = views[~is_learned], adaptation.apply(views[~is_learned])
         else:
             judged = list(halves[1].photos)
-            one = merged(network, train_adapter(views, labels, Recipe()))
+            one = append_adapter(network, train_adapter(views, labels, AdapterSettings()))
             before, after = (
                 features_of(halves[1], each, settings, given.work / "features-1") for each in (network, one)
             )

@@ -16,13 +16,13 @@ from figures.run_angles import config_of, stages
 from matplotlib.figure import Figure
 
 from app.config import read_settings
-from app.factory.training import open_cutter
+from app.factory.training import open_cropper
 from app.training.data.opening import open_data, open_path
 
 
 def draw(options: argparse.Namespace) -> dict[str, Figure]:
     """Return the figures by name."""
-    open_once = cache(partial(open_cutter, read_settings()))
+    open_once = cache(partial(open_cropper, read_settings()))
     figures = {"target_logits": drawing.target_logits(), "boundaries": drawing.boundaries()}
     if options.run is not None:
         source = open_data(config_of(options.run).data, open_once).source

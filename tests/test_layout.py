@@ -18,18 +18,13 @@ BORDERS = {"middleware.py", "batcher.py", "runner.py"}
 SHARED_CLASS_NAMES = {
     "Added",
     "Archive",
-    "Bar",
     "Base",
     "Block",
     "Curve",
     "Embeddings",
     "FaceSchema",
     "Faces",
-    "Folder",
     "Found",
-    "Graph",
-    "Imported",
-    "Journal",
     "Key",
     "Kind",
     "Manifest",
@@ -42,7 +37,6 @@ SHARED_CLASS_NAMES = {
     "Restored",
     "Schema",
     "Shown",
-    "Source",
     "Standing",
     "Tail",
     "View",
@@ -65,7 +59,6 @@ LONG_FILES = {
     "tables.py",
 }
 LONG_FUNCTIONS = {
-    "adaptation.py:merged",
     "bulk.py:add",
     "collections.py:change",
     "collections.py:create",
@@ -84,10 +77,9 @@ LONG_FUNCTIONS = {
     "serving.py:open_serving",
     "store.py:create",
     "train.py:train",
-    "train_more.py:adapter",
-    "train_more.py:export",
-    "train_more.py:finetune",
-    "train_more.py:plot",
+    "train_commands.py:adapter",
+    "train_commands.py:export",
+    "train_commands.py:finetune",
     "turned.py:main",
 }
 BROAD_EXCEPTS = {

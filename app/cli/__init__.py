@@ -19,7 +19,7 @@ from app.cli import (
     models,
     reembed,
     train,
-    train_more,
+    train_commands,
 )
 from app.cli.backup import backup, restore
 from app.cli.calibrate import calibrate
@@ -60,9 +60,9 @@ cli.add_typer(reembed.cli, name="reembed")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
 cli.add_typer(train.cli, name="train")
-train.cli.command()(train_more.export)
-train.cli.command()(train_more.adapter)
-train.cli.command()(train_more.finetune)
+train.cli.command()(train_commands.export)
+train.cli.command()(train_commands.adapter)
+train.cli.command()(train_commands.finetune)
 
 
 @cli.command()

@@ -53,7 +53,7 @@ def train(  # noqa: PLR0913 - the options of a command
     if context.invoked_subcommand is not None:
         return
     require_training()
-    from app.training.config import made  # noqa: PLC0415 - PyTorch takes seconds that no other command should wait
+    from app.training.config import parse_config  # noqa: PLC0415 - PyTorch takes seconds that no other command should wait
 
     if out is None:
         raise TrainingInvalid("--out is missing: the folder for checkpoints and figures")
@@ -71,7 +71,7 @@ def train(  # noqa: PLR0913 - the options of a command
     for name, value in options.items():
         if value is not None:
             _put(values, name, value)
-    _run(made(values), out, is_resumed=resume)
+    _run(parse_config(values), out, is_resumed=resume)
 
 
 @cli.command()
@@ -84,13 +84,13 @@ def pack(
 ) -> None:
     """Align photos and pack the crops into Arrow files, which are quick to read from any place."""
     require_training()
-    from app.training.data.chosen import Chosen  # noqa: PLC0415 - as above
+    from app.training.data.filtering import FilteredSource  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
     from app.training.data.shards import pack as write  # noqa: PLC0415 - as above
 
     with counting("photos") as advance:
-        opened = open_path(folder, cutter_opener(), is_aligned=aligned, advance=advance)
-    source = Chosen(opened.source, excluded=read_list(exclude) if exclude is not None else ())
+        opened = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
+    source = FilteredSource(opened.source, excluded=read_list(exclude) if exclude is not None else ())
     with counting("crops", len(source.labels)) as advance:
         files = write(source, out, advance)
     console = Console()
@@ -117,14 +117,14 @@ def clean(
 ) -> None:
     """List photos that seem to carry a wrong name: far from the centre of their person. Nothing is deleted."""
     require_training()
-    from app.training.data.cleaning import likeness, to_drop, write_list  # noqa: PLC0415 - as above
+    from app.training.data.cleaning import select_outliers, similarities_to_centre, write_list  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
 
     with counting("photos") as advance:
-        source = open_path(folder, cutter_opener(), is_aligned=aligned, advance=advance).source
+        source = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance).source
     with counting("crops", len(source.labels)) as advance:
-        cosines = likeness(source, _embed_of(trained), advance)
-    is_dropped = to_drop(cosines, source.labels, threshold, least)
+        cosines = similarities_to_centre(source, _embed_of(trained), advance)
+    is_dropped = select_outliers(cosines, source.labels, threshold, least)
     write_list(source, cosines, is_dropped, out)
     Console().print(
         f"{is_dropped.sum()} of {len(is_dropped)} photos are to be left out; --set data.exclude={out}",
@@ -147,11 +147,11 @@ def require_training() -> None:
         raise TrainingUnavailable(f"training needs {' and '.join(missing)}, not installed here; run: make training")
 
 
-def cutter_opener() -> Callable[[], Any]:
+def cropper_opener() -> Callable[[], Any]:
     """Return what opens the networks that align photos, once, when it is first needed."""
-    from app.factory.training import open_cutter  # noqa: PLC0415 - PyTorch takes seconds
+    from app.factory.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
-    return cache(lambda: open_cutter(read_settings()))
+    return cache(lambda: open_cropper(read_settings()))
 
 
 def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
@@ -189,7 +189,7 @@ def _run(config: "TrainingConfig", out: Path, *, is_resumed: bool) -> None:
     console = Console(stderr=True)
     with stoppable() as is_stopping:
         training = run(
-            config, out, open_cutter=cutter_opener(), console=console, is_resumed=is_resumed, is_stopping=is_stopping
+            config, out, open_cropper=cropper_opener(), console=console, is_resumed=is_resumed, is_stopping=is_stopping
         )
     if training.iteration < training.total:
         console.print(f"stopped at iteration {training.iteration} of {training.total}; go on with --resume")

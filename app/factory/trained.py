@@ -14,13 +14,13 @@ from app.evaluation.values import Advance
 from app.faces import Floats, Pixels
 from app.factory.networks import detector_of, embedder_of
 from app.factory.services import open_packs, open_runtime
-from app.factory.training import open_cutter
+from app.factory.training import open_cropper
 from app.inference.manifest import Manifest
 from app.inference.session import Session
 from app.recognition.calibration import Calibration, Origin
 from app.recognition.calibration_fit import calibrate
-from app.training.data.folder import Folder, read_folder
-from app.training.data.values import Source
+from app.training.data.folder import FolderSource, read_folder
+from app.training.data.source import CropSource
 
 _BATCH = 64
 _ALIKE = 0.01  # spread of a vector's elements, below which all similarities are 1 to two places
@@ -50,7 +50,7 @@ def detector_name(settings: Settings) -> str:
     return detector_of(settings, open_packs(settings).manifest(settings.pack))
 
 
-def views_of(settings: Settings, base: Base, source: Source, advance: Advance = lambda _: None) -> Floats:
+def views_of(settings: Settings, base: Base, source: CropSource, advance: Advance = lambda _: None) -> Floats:
     """Return the raw features of all crops and of their mirror images (n, 2, d), by a pack's own network."""
     embedder = Embedder(Session(base.network, open_runtime(settings)), base.preprocessing)
     parts = []
@@ -77,7 +77,7 @@ def calibrator(
     def measure(network: bytes) -> list[Calibration]:
         if images is None:
             return []
-        photos = read_folder(images, None if is_aligned else open_cutter(settings), advance)
+        photos = read_folder(images, None if is_aligned else open_cropper(settings), advance)
         embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
         detector = detector_name(settings)
         people = [photos.classes[each] for each in photos.labels]
@@ -95,13 +95,13 @@ def calibrator(
     return measure
 
 
-def _batches(source: Source) -> Iterator[Pixels]:
+def _batches(source: CropSource) -> Iterator[Pixels]:
     """Yield all crops (n, 112, 112, 3), some at a time."""
     for start in range(0, len(source.labels), _BATCH):
         yield np.stack([source.crop(place) for place in range(start, min(start + _BATCH, len(source.labels)))])
 
 
-def _embedded(embedder: Embedder, photos: Folder, *, is_flip_averaged: bool) -> tuple[Floats, Floats]:
+def _embedded(embedder: Embedder, photos: FolderSource, *, is_flip_averaged: bool) -> tuple[Floats, Floats]:
     vectors, norms = [], []
     for crops in _batches(photos):
         found = embedder.embed(crops, is_flip_averaged=is_flip_averaged)

@@ -15,12 +15,12 @@ from app.faces import Floats, Pixels
 from app.factory.networks import detector_of, open_detector, open_embedder
 from app.factory.services import open_packs, open_runtime
 from app.imaging.decode import Limits, decode
-from app.training.data.aligning import Cutter
+from app.training.data.cropping import FaceCropper
 
 _CACHE_FORMAT = 1
 
 
-def open_cutter(settings: Settings) -> Cutter:
+def open_cropper(settings: Settings) -> FaceCropper:
     """Open the detector that the service would use; raises NetworkError's children and SettingsInvalid."""
     packs = open_packs(settings)
     name = detector_of(settings, packs.manifest(settings.pack))
@@ -44,7 +44,7 @@ def open_cutter(settings: Settings) -> Cutter:
 
     key = hashlib.sha256(json.dumps(setup, sort_keys=True).encode()).hexdigest()[:32]
     threads = settings.inference.concurrency or os.cpu_count() or 1
-    return Cutter(crop, key, settings.data_dir / "training" / "crops", threads)
+    return FaceCropper(crop, key, settings.data_dir / "training" / "crops", threads)
 
 
 def open_embed(settings: Settings) -> Callable[[Pixels], Floats]:

@@ -1,4 +1,4 @@
-"""Files that a run goes on from: all of a file is there or none of it, and reading one runs nothing."""
+"""Checkpoints: a file is written whole or not at all, and loading one executes no code from it."""
 
 import os
 import pickle
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from app.errors import CheckpointMismatch, TrainingInvalid
-from app.training.config import TrainingConfig, made, read_config
-from app.training.learner import learner_of
+from app.training.config import TrainingConfig, parse_config, read_config
+from app.training.learner import build_learner
 from app.training.losses import Loss
 
 LAST, BEST, CONFIG = "last.pt", "best.pt", "config.toml"
@@ -20,12 +20,12 @@ MIDDLE = "middle.pt"  # benchmarks/draw_losses.py compares it with the start and
 _DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError)
 
 State = dict[str, Any]
-"""Tensors, numbers and text by name, nested: what `torch.load` reads with weights_only."""
+"""Nested dictionary of tensors, numbers and text, as `torch.load` reads it with weights_only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What a run gave: the backbone (evaluating, on the CPU; its averaged weights if there are any) and the rest."""
+class TrainedModel:
+    """Result of a run. `backbone` is on the CPU in evaluation mode, with the averaged weights if the run has them."""
 
     backbone: nn.Module
     loss: Loss
@@ -34,7 +34,7 @@ class Trained:
 
 
 def save(state: State, file: Path) -> None:
-    """Write a checkpoint: the whole file is there or the one before, also after a power cut."""
+    """Write a checkpoint atomically: after a power cut, the file is either the new or the previous one."""
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
         try:
             torch.save(state, part)
@@ -53,37 +53,37 @@ def save(state: State, file: Path) -> None:
 
 
 def load(file: Path) -> State:
-    """Read a checkpoint to the CPU; raises TrainingInvalid for what is none."""
+    """Load a checkpoint to the CPU; raises TrainingInvalid if the file is not a checkpoint."""
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
     except _DAMAGED as error:
-        raise TrainingInvalid(f"{file} is no checkpoint, or is damaged") from error
+        raise TrainingInvalid(f"{file} is not a checkpoint, or it is damaged") from error
     if not isinstance(state, dict) or "backbone" not in state:
-        raise TrainingInvalid(f"{file} is no checkpoint of a training run")
+        raise TrainingInvalid(f"{file} is not a checkpoint of a training run")
     return state
 
 
-def load_trained(folder: Path, file: str = LAST) -> Trained:
-    """Read what a run wrote into a folder, by default its last checkpoint; raises TrainingInvalid."""
-    config = made(read_config(folder / CONFIG))
+def load_trained(folder: Path, file: str = LAST) -> TrainedModel:
+    """Load the result of a run from its folder, by default the last checkpoint; raises TrainingInvalid."""
+    config = parse_config(read_config(folder / CONFIG))
     state = load(folder / file)
     classes = tuple(state["classes"])
-    learner = learner_of(config, len(classes))
+    learner = build_learner(config, len(classes))
     try:
         learner.loss.load_state_dict(state["loss"])
         learner.backbone.load_state_dict(state["average"] or state["backbone"])
     except RuntimeError as error:
         raise TrainingInvalid(f"{folder / file} does not fit {folder / CONFIG}") from error
-    return Trained(learner.backbone.eval(), learner.loss.eval(), config, classes)
+    return TrainedModel(learner.backbone.eval(), learner.loss.eval(), config, classes)
 
 
-def compare(wanted: State, found: State) -> None:
-    """Raise CheckpointMismatch, with the first key that differs, unless both describe the same run."""
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
+def check_same_run(expected: State, saved: State) -> None:
+    """Raise CheckpointMismatch, naming the first setting that differs, if the checkpoint is of another run."""
+    for name in sorted(expected.keys() | saved.keys()):
+        if expected.get(name) != saved.get(name):
             raise CheckpointMismatch(
-                f"the checkpoint was made with {name} = {found.get(name)}, not {wanted.get(name)}; "
-                "go on as it began, or choose another folder with --out"
+                f"the checkpoint was made with {name} = {saved.get(name)}, not {expected.get(name)}; "
+                "resume with the settings of the first start, or choose another folder with --out"
             )

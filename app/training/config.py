@@ -1,4 +1,4 @@
-"""What a run is: one TOML file that reproduces it. Frozen; an unknown key is an error."""
+"""Training configuration: one TOML file that reproduces a run. Frozen; an unknown key is an error."""
 
 import json
 import tomllib
@@ -14,120 +14,132 @@ from app.training.data.augmentation import Augmentation
 from app.training.losses import LossSpec
 from app.training.schedule import Schedule
 
-_FREE_DATA = ("data.path", "data.exclude", "data.workers", "data.memory_gb")  # what is in it is compared, not where
+_FREE_DATA = ("data.path", "data.exclude", "data.workers", "data.memory_gb")  # a fingerprint compares the content
 
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
-"""A file or folder, from where the command runs."""
+"""A file or folder; a relative path starts at the current directory."""
 
 
-class _Group(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Data(_Group):
-    """What is learned from."""
+class DataConfig(_Section):
+    """The training data."""
 
     path: AbsolutePath = Field(
-        description="A folder person/photo.jpg, a .rec file, or .arrow or .parquet files or a folder."
+        description="A folder person/photo.jpg, a .rec file, an .arrow or .parquet file, or a folder of those."
     )
-    aligned: Annotated[bool, Field(description="The photos of the folder are 112x112 crops already.")] = False
+    aligned: Annotated[bool, Field(description="The photos of the folder are already 112x112 crops.")] = False
     exclude: AbsolutePath | None = Field(
-        None, description="List of photos to leave out, as `arcid train clean` writes it."
+        None, description="List of photos to leave out, in the format of `arcid train clean`."
     )
     least_photos: int = Field(1, ge=1, description="People with fewer photos are left out.")
-    photos_per_person: int = Field(1, ge=1, description="Of each person in a batch, at least; triplets need 2 or more.")
-    memory_gb: float = Field(4.0, ge=0, description="Decoded crops are kept in memory if all fit in so much.")
-    workers: int = Field(1, ge=1, description="Threads that read, decode and change photos.")
+    photos_per_person: int = Field(
+        1, ge=1, description="Photos of each person in a batch; the triplet loss needs 2 or more."
+    )
+    memory_gb: float = Field(4.0, ge=0, description="Keep decoded crops in memory if all of them fit in this size.")
+    workers: int = Field(1, ge=1, description="Threads that read, decode and augment photos.")
     augmentation: Augmentation = Augmentation()
 
 
-class Optimiser(_Group):
+class OptimiserConfig(_Section):
     """Stochastic gradient descent."""
 
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)
-    clip: float = Field(5.0, ge=0, description="Longest gradient of the backbone, 0 for any.")
-    ema: float = Field(0.0, ge=0, lt=1, description="Decay of an average of the weights, which is kept; 0: none.")
+    clip: float = Field(5.0, ge=0, description="Maximum norm of the backbone's gradient; 0 disables clipping.")
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the moving average of the weights; 0 disables it.")
 
 
-class Machine(_Group):
-    """What it runs on."""
+class MachineConfig(_Section):
+    """The hardware."""
 
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:[0-9]+)?)$", description="cpu, cuda or cuda:N; never replaced.")
-    threads: int = Field(1, ge=1, description="Threads of one operation on the CPU.")
-    amp: Literal["off", "bf16", "fp16"] = Field("off", description="Half precision for the backbone.")
-    channels_last: Annotated[bool, Field(description="Another layout of images: faster on some machines.")] = False
+    device: str = Field(
+        "cpu",
+        pattern=r"^(cpu|cuda(:[0-9]+)?)$",
+        description="cpu, cuda or cuda:N; there is no fallback to another device.",
+    )
+    threads: int = Field(1, ge=1, description="CPU threads for one operation.")
+    amp: Literal["off", "bf16", "fp16"] = Field("off", description="Half precision of the backbone.")
+    channels_last: Annotated[
+        bool, Field(description="Use the channels-last memory layout, which is faster on some machines.")
+    ] = False
 
 
-class VerificationSet(_Group):
-    """Pairs to evaluate on: one of `pairs` (LFW's format), `csv` and `bin`; `images` is the folder of the first two."""
+class VerificationSet(_Section):
+    """Verification pairs: one of `pairs` (LFW's format), `csv` and `bin`. `images` is the folder of the first two."""
 
     name: str
     pairs: AbsolutePath | None = None
     csv: AbsolutePath | None = None
     bin: AbsolutePath | None = None
     images: AbsolutePath | None = None
-    aligned: Annotated[bool, Field(description="The photos are 112x112 crops, as those of a .bin are.")] = False
+    aligned: Annotated[bool, Field(description="The photos are 112x112 crops; those of a .bin file always are.")] = (
+        False
+    )
 
 
-class Evaluation(_Group):
-    """How it is judged on the way."""
+class EvaluationConfig(_Section):
+    """Evaluation during training."""
 
-    every: int = Field(0, ge=0, description="Iterations between evaluations; 0: at the end only.")
+    every: int = Field(0, ge=0, description="Iterations between evaluations; 0 evaluates only at the end.")
     sets: tuple[VerificationSet, ...] = ()
 
 
-class Keeping(_Group):
-    """What is written on the way."""
+class OutputConfig(_Section):
+    """Checkpoints and logs written during training."""
 
     save_every: int = Field(1000, gt=0, description="Iterations between checkpoints.")
     log_every: int = Field(20, gt=0, description="Iterations between lines of metrics.jsonl.")
-    tensorboard: Annotated[bool, Field(description="Write TensorBoard's files too.")] = False
+    tensorboard: Annotated[bool, Field(description="Also write TensorBoard event files.")] = False
 
 
-class Start(_Group):
-    """The network of a pack that a run begins with, instead of a backbone drawn at random (`arcid train finetune`)."""
+class PretrainedStart(_Section):
+    """The pack's network that fine-tuning (`arcid train finetune`) starts from."""
 
-    network: Path = Field(description="ONNX file of the embedder.")
-    sha256: str = Field(description="Of that file.")
-    pack: str = Field(description="The pack that it came from.")
-    licence: str = Field(description="Of the pack; what is made of its network has it too.")
-    commercial_use: Literal["yes", "no", "unverified"] = Field(description="As the pack says.")
-    detector: str = Field(description="What aligns photos for it.")
-    mean: float = Field(description="Its preprocessing is (pixel - mean) / scale.")
-    scale: float = Field(gt=0)
-    bgr: Annotated[bool, Field(description="Its colours are in the order blue, green, red.")] = False
-    frozen: Annotated[bool, Field(description="Train the last layer alone.")] = False
-    rate: float = Field(0.1, gt=0, description="Its learning rate, as a share of that of the class weights.")
+    network: Path = Field(description="ONNX file of the embedding network.")
+    sha256: str = Field(description="SHA-256 of that file.")
+    pack: str = Field(description="Pack that contains the network.")
+    licence: str = Field(description="Licence of the pack; it also applies to the fine-tuned network.")
+    commercial_use: Literal["yes", "no", "unverified"] = Field(description="Commercial use, as stated by the pack.")
+    detector: str = Field(description="Detector that aligns photos for the network.")
+    mean: float = Field(description="Mean of the preprocessing (pixel - mean) / scale.")
+    scale: float = Field(gt=0, description="Scale of the same preprocessing.")
+    bgr: Annotated[bool, Field(description="The network takes BGR instead of RGB.")] = False
+    frozen: Annotated[bool, Field(description="Train only the last layer.")] = False
+    rate: float = Field(
+        0.1, gt=0, description="Learning rate of the network, as a share of the rate of the class weights."
+    )
 
 
-class TrainingConfig(_Group):
-    """Everything that shapes a run; paths are absolute once it is written."""
+class TrainingConfig(_Section):
+    """All settings of a run. Paths are absolute in the written file."""
 
     seed: int = Field(0, ge=0, lt=2**63)
-    data: Data
-    backbone: BackboneSpec = Field(BackboneSpec("iresnet18"), description="Not used where there is a start.")
-    start: Start | None = None
+    data: DataConfig
+    backbone: BackboneSpec = Field(BackboneSpec("iresnet18"), description="Ignored if there is a `start`.")
+    start: PretrainedStart | None = None
     loss: LossSpec = LossSpec("arcface")
     schedule: Schedule = Schedule()
-    optimiser: Optimiser = Optimiser()
-    machine: Machine = Machine()
-    evaluation: Evaluation = Evaluation()
-    keeping: Keeping = Keeping()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    machine: MachineConfig = MachineConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    keeping: OutputConfig = OutputConfig()
 
-    def shaping(self) -> dict[str, Any]:
-        """Return what a run that goes on must share with its beginning, by dotted name.
+    def resume_settings(self) -> dict[str, Any]:
+        """Return the settings that must not change when a run is resumed, by dotted name.
 
-        It may be watched, saved and evaluated otherwise, find the same data elsewhere, and run on another device or
-        with other threads (then the last bits of its weights differ).
+        Logging, checkpoints, evaluation, data paths, the device and the threads may change. On another device or with
+        other threads, the last bits of the weights differ.
         """
-        names = dict(_flat(self.model_dump(mode="json")))
-        free = ("evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)
-        return {name: value for name, value in names.items() if not name.startswith(free)}
+        names = dict(_flatten(self.model_dump(mode="json")))
+        changeable = ("evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)
+        return {name: value for name, value in names.items() if not name.startswith(changeable)}
 
     def to_toml(self) -> str:
-        """Return the configuration as TOML, every key with its value; those without one are left out."""
-        return "\n".join(_lines(self.model_dump(mode="json"), ())) + "\n"
+        """Return the configuration as TOML with all keys that have a value."""
+        return "\n".join(_toml_lines(self.model_dump(mode="json"), ())) + "\n"
 
 
 def read_config(file: Path) -> dict[str, Any]:
@@ -137,11 +149,11 @@ def read_config(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise TrainingInvalid(f"{file} is no TOML: {error}") from error
+        raise TrainingInvalid(f"{file} is not valid TOML: {error}") from error
 
 
-def made(values: dict[str, Any]) -> TrainingConfig:
-    """Check a configuration; raises TrainingInvalid with the key that is wrong."""
+def parse_config(values: dict[str, Any]) -> TrainingConfig:
+    """Validate a configuration; raises TrainingInvalid, naming the first invalid key."""
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
@@ -149,27 +161,27 @@ def made(values: dict[str, Any]) -> TrainingConfig:
         raise TrainingInvalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
 
-def _lines(table: dict[str, Any], above: tuple[str, ...]) -> Iterator[str]:
-    """Write plain values first: what follows a table's header belongs to it."""
-    groups = {key: value for key, value in table.items() if _is_group(value)}
+def _toml_lines(table: dict[str, Any], parents: tuple[str, ...]) -> Iterator[str]:
+    """Yield TOML lines, plain values first: every line after a table header belongs to that table."""
+    tables = {key: value for key, value in table.items() if _is_table(value)}
     for key, value in table.items():
-        if value is not None and key not in groups:
+        if value is not None and key not in tables:
             yield f"{key} = {json.dumps(value, ensure_ascii=False)}"
-    for key, value in groups.items():
-        name = ".".join((*above, key))
-        for each in value if isinstance(value, list) else [value]:
+    for key, value in tables.items():
+        name = ".".join((*parents, key))
+        for nested in value if isinstance(value, list) else [value]:
             yield ""
             yield f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
-            yield from _lines(each, (*above, key))
+            yield from _toml_lines(nested, (*parents, key))
 
 
-def _is_group(value: Any) -> bool:
+def _is_table(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))

@@ -1,4 +1,4 @@
-"""One process or several: PyTorch's DistributedDataParallel, started by its own `torchrun`."""
+"""Data-parallel training in several processes: DistributedDataParallel, started with `torchrun`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,31 +10,31 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from app.errors import TrainingUnavailable
-from app.training.config import Machine
+from app.training.config import MachineConfig
 
-# Others wait while the first process aligns photos or evaluates; torchrun ends them when one of them dies.
+# The other processes wait while the main one aligns photos or evaluates; torchrun stops all when one dies.
 _LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where this process stands among the others, and on which device it works."""
+class DistributedContext:
+    """This process's device and its rank among `world_size` processes."""
 
     device: torch.device
-    process: int = 0
-    processes: int = 1
+    rank: int = 0
+    world_size: int = 1
 
     @property
-    def is_first(self) -> bool:
-        """Say whether this process writes and shows what all of them do."""
-        return self.process == 0
+    def is_main(self) -> bool:
+        """Return whether this is the main process, which writes the files and the output of the run."""
+        return self.rank == 0
 
-    def joined(self, module: nn.Module) -> nn.Module:
-        """Return the module so that its gradients are the mean over all processes.
+    def parallelise(self, module: nn.Module) -> nn.Module:
+        """Wrap a module so that its gradients are averaged over all processes.
 
-        On CUDA, batch normalisation then counts over all of them too; on the CPU PyTorch has none that does.
+        On CUDA, batch normalisation also uses the statistics of all processes; PyTorch has no such layer for the CPU.
         """
-        if self.processes == 1:
+        if self.world_size == 1:
             return module
         if self.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(module)
@@ -42,56 +42,56 @@ class Place:
         return DistributedDataParallel(module)
 
     def mean(self, value: float) -> float:
-        """Return the mean of every process's value; all of them call this together."""
-        return self._reduced(value, distributed.ReduceOp.SUM) / self.processes
+        """Return the mean of the value over all processes. Every process must call this."""
+        return self._all_reduce(value, distributed.ReduceOp.SUM) / self.world_size
 
     def is_true_anywhere(self, value: bool) -> bool:  # noqa: FBT001 - it is the question
-        """Say whether the value is true in any process; all of them call this together."""
-        return self._reduced(float(value), distributed.ReduceOp.MAX) > 0
+        """Return whether the value is true in any process. Every process must call this."""
+        return self._all_reduce(float(value), distributed.ReduceOp.MAX) > 0
 
     @contextmanager
-    def first_alone(self) -> Iterator[None]:
-        """Let the first process do this before the others, which find done what it kept."""
-        if not self.is_first:
+    def main_process_first(self) -> Iterator[None]:
+        """Run the block in the main process first; the other processes then find its results on disk."""
+        if not self.is_main:
             distributed.barrier()
         yield
-        if self.is_first and self.processes > 1:
+        if self.is_main and self.world_size > 1:
             distributed.barrier()
 
-    def _reduced(self, value: float, how: distributed.ReduceOp) -> float:
-        if self.processes == 1:
+    def _all_reduce(self, value: float, operation: distributed.ReduceOp) -> float:
+        if self.world_size == 1:
             return value
         shared: Tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
-        distributed.all_reduce(shared, how)
+        distributed.all_reduce(shared, operation)
         return shared.item()
 
 
 @contextmanager
-def placed(machine: Machine) -> Iterator[Place]:
-    """Join the processes that torchrun started, if it did; raises TrainingUnavailable for a device that is not there.
+def distributed_context(machine: MachineConfig) -> Iterator[DistributedContext]:
+    """Join the process group if torchrun started this process. Under torchrun, `cuda` is the GPU of the local rank.
 
-    Under torchrun `cuda` is the GPU of the process's own number.
+    Raises TrainingUnavailable if the device does not exist.
     """
     torch.set_num_threads(machine.threads)
     if not distributed.is_torchelastic_launched():
-        yield Place(_device(machine.device, 0))
+        yield DistributedContext(_device(machine.device, 0))
         return
     device = _device(machine.device, distributed.get_node_local_rank())
     distributed.init_process_group("gloo" if device.type == "cpu" else "nccl", timeout=_LONGEST_WAIT)
     try:
-        yield Place(device, distributed.get_rank(), distributed.get_world_size())
+        yield DistributedContext(device, distributed.get_rank(), distributed.get_world_size())
     finally:
         distributed.destroy_process_group()
 
 
-def _device(name: str, number: int) -> torch.device:
-    """Return the device of a name, of `cuda` the one with a number; never another."""
+def _device(name: str, local_rank: int) -> torch.device:
+    """Return the named device; `cuda` means the GPU of the local rank. There is no fallback to another device."""
     if name == "cpu":
         return torch.device(name)
     if not torch.cuda.is_available():
-        raise TrainingUnavailable(f"{name} was asked for, but PyTorch {torch.__version__} finds no usable GPU here")
-    device = torch.device(f"cuda:{number}" if name == "cuda" else name)
+        raise TrainingUnavailable(f"{name} was requested, but PyTorch {torch.__version__} finds no usable GPU")
+    device = torch.device(f"cuda:{local_rank}" if name == "cuda" else name)
     if (device.index or 0) >= torch.cuda.device_count():
-        raise TrainingUnavailable(f"{device} was asked for, but there are {torch.cuda.device_count()} GPUs")
+        raise TrainingUnavailable(f"{device} was requested, but there are only {torch.cuda.device_count()} GPUs")
     torch.cuda.set_device(device)
     return device

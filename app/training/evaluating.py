@@ -1,4 +1,4 @@
-"""Verification on sets of pairs while a network is trained, by the protocols of `arcid evaluate`."""
+"""Verification during training, with the protocols of `arcid evaluate`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from app.evaluation.values import Ints, Pairs, unit
 from app.evaluation.verification import cross_validated
 from app.faces import Floats, Pixels
 from app.training.config import VerificationSet
-from app.training.data.aligning import Cutter
-from app.training.data.crops import decoded
+from app.training.data.cropping import FaceCropper
+from app.training.data.decoding import decode_crop
 from app.training.learner import as_input
 
 FAR = 1e-3
@@ -24,8 +24,8 @@ _BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class PairsOfCrops:
-    """A set: its pairs, the crops (n, 112, 112, 3) of the photos with a face, and each photo's row in them or -1."""
+class CropPairs:
+    """Pairs, crops (n, 112, 112, 3) of the photos with a face, and the row of each photo in `crops` or -1."""
 
     name: str
     pairs: Pairs
@@ -33,46 +33,49 @@ class PairsOfCrops:
     rows: Ints
 
 
-def read_set(wanted: VerificationSet, cutter: Cutter | None) -> PairsOfCrops:
-    """Read a set and align its photos; raises TrainingInvalid and EvaluationInvalid."""
-    pairs = _pairs(wanted)
-    if wanted.aligned or cutter is None:
-        found: list[bytes | str] = [photo.read() for photo in pairs.photos]
+def read_crop_pairs(verification_set: VerificationSet, cropper: FaceCropper | None) -> CropPairs:
+    """Read a verification set and align its photos; raises TrainingInvalid and EvaluationInvalid."""
+    pairs = _read_pairs(verification_set)
+    if verification_set.aligned or cropper is None:
+        encoded: list[bytes | str] = [photo.read() for photo in pairs.photos]
     else:
-        found = cutter.cut(pairs.photos)
-    encoded = [(photo.name, each) for photo, each in zip(pairs.photos, found, strict=True) if isinstance(each, bytes)]
-    crops = np.empty((len(encoded), CROP_SIDE, CROP_SIDE, 3), np.uint8)
-    for row, (name, data) in zip(crops, encoded, strict=True):
-        row[:] = decoded(data, name)
-    is_found = np.array([isinstance(each, bytes) for each in found])
-    return PairsOfCrops(wanted.name, pairs, crops, np.where(is_found, np.cumsum(is_found) - 1, -1))
+        encoded = cropper.crop_photos(pairs.photos)
+    with_face = [
+        (photo.name, data) for photo, data in zip(pairs.photos, encoded, strict=True) if isinstance(data, bytes)
+    ]
+    crops = np.empty((len(with_face), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+    for row, (name, data) in zip(crops, with_face, strict=True):
+        row[:] = decode_crop(data, name)
+    has_face = np.array([isinstance(data, bytes) for data in encoded])
+    return CropPairs(verification_set.name, pairs, crops, np.where(has_face, np.cumsum(has_face) - 1, -1))
 
 
-def verify(backbone: nn.Module, wanted: PairsOfCrops) -> dict[str, float]:
-    """Return accuracy over the folds, EER and TAR at FAR 1e-3; a photo without a face is never accepted."""
-    units = unit(embed(backbone, wanted.crops))
-    first, second = wanted.rows[wanted.pairs.places].T
-    is_found = (first >= 0) & (second >= 0)
+def verify(backbone: nn.Module, pairs: CropPairs) -> dict[str, float]:
+    """Return accuracy over the folds, EER and TAR at FAR 1e-3. A photo without a face is always rejected."""
+    units = unit(embed(backbone, pairs.crops))
+    is_same, folds = pairs.pairs.is_same, pairs.pairs.folds
+    first, second = pairs.rows[pairs.pairs.places].T
+    is_comparable = (first >= 0) & (second >= 0)
     similarities = np.full(len(first), np.nan)
-    similarities[is_found] = np.einsum("nd,nd->n", units[first[is_found]], units[second[is_found]])
+    similarities[is_comparable] = np.einsum("nd,nd->n", units[first[is_comparable]], units[second[is_comparable]])
     weights = np.ones(len(first))
-    folds = cross_validated(similarities, wanted.pairs.is_same, wanted.pairs.folds, weights)
-    genuine, impostor = wanted.pairs.is_same, ~wanted.pairs.is_same & is_found
-    curve = Comparisons(np.where(is_found, similarities, -np.inf)[genuine], similarities[impostor]).curve(
+    accuracy = cross_validated(similarities, is_same, folds, weights).mean
+    genuine, impostor = is_same, ~is_same & is_comparable
+    curve = Comparisons(np.where(is_comparable, similarities, -np.inf)[genuine], similarities[impostor]).curve(
         weights[genuine], weights[impostor]
     )
-    return {"accuracy": folds.mean, "eer": eer(curve), "tar@far=1e-3": tar_at(curve, FAR)}
+    return {"accuracy": accuracy, "eer": eer(curve), "tar@far=1e-3": tar_at(curve, FAR)}
 
 
-def verify_all(backbone: nn.Module, sets: Iterable[PairsOfCrops]) -> dict[str, dict[str, float]]:
-    """Evaluate on every set, by name."""
-    return {each.name: verify(backbone, each) for each in sets}
+def verify_all(backbone: nn.Module, sets: Iterable[CropPairs]) -> dict[str, dict[str, float]]:
+    """Return the figures of every set, by its name."""
+    return {pairs.name: verify(backbone, pairs) for pairs in sets}
 
 
 def embed(backbone: nn.Module, crops: Pixels, *, is_flip_averaged: bool = True) -> Floats:
-    """Return raw features (n, d) of crops (n, 112, 112, 3), the mean with their mirror images'.
+    """Return raw features (n, d) of crops (n, 112, 112, 3), by default averaged with those of the mirrored crops.
 
-    The backbone is left in the mode that it was in; nothing random is drawn.
+    Keeps the mode of the backbone and draws no random numbers.
     """
     device = next(backbone.parameters()).device
     was_training = backbone.training
@@ -87,8 +90,8 @@ def embed(backbone: nn.Module, crops: Pixels, *, is_flip_averaged: bool = True) 
 
 
 def mean_accuracy(figures: dict[str, dict[str, float]]) -> float:
-    """Return what the best checkpoint is chosen by."""
-    return float(np.mean([each["accuracy"] for each in figures.values()]))
+    """Return the mean accuracy over all sets, the criterion for the best checkpoint."""
+    return float(np.mean([of_set["accuracy"] for of_set in figures.values()]))
 
 
 def _features(backbone: nn.Module, crops: torch.Tensor, is_flip_averaged: bool) -> torch.Tensor:  # noqa: FBT001
@@ -96,14 +99,16 @@ def _features(backbone: nn.Module, crops: torch.Tensor, is_flip_averaged: bool) 
     return (features + backbone(as_input(crops.flip(2))).float()) / 2 if is_flip_averaged else features
 
 
-def _pairs(wanted: VerificationSet) -> Pairs:
-    sources: Sequence[object] = [each for each in (wanted.pairs, wanted.csv, wanted.bin) if each is not None]
+def _read_pairs(verification_set: VerificationSet) -> Pairs:
+    sources: Sequence[object] = [
+        source for source in (verification_set.pairs, verification_set.csv, verification_set.bin) if source is not None
+    ]
     if len(sources) != 1:
-        raise TrainingInvalid(f"the verification set {wanted.name!r} needs one of pairs, csv and bin")
-    if wanted.bin is not None:
-        return read_bin_set(wanted.bin)
-    if wanted.csv is not None:
-        return read_csv(wanted.csv, wanted.images or wanted.csv.parent)
-    if wanted.images is None or wanted.pairs is None:
-        raise TrainingInvalid(f"the verification set {wanted.name!r} needs images, the folder of its photos")
-    return read_lfw(wanted.pairs, wanted.images)
+        raise TrainingInvalid(f"the verification set {verification_set.name!r} needs exactly one of pairs, csv and bin")
+    if verification_set.bin is not None:
+        return read_bin_set(verification_set.bin)
+    if verification_set.csv is not None:
+        return read_csv(verification_set.csv, verification_set.images or verification_set.csv.parent)
+    if verification_set.images is None or verification_set.pairs is None:
+        raise TrainingInvalid(f"the verification set {verification_set.name!r} needs the folder `images`")
+    return read_lfw(verification_set.pairs, verification_set.images)

@@ -1,4 +1,4 @@
-"""Backbone and loss as the one module that is trained."""
+"""Backbone and loss combined in the module that is trained."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 from app.training.backbones import build_backbone
 from app.training.config import TrainingConfig
-from app.training.finetune.starting import started
+from app.training.finetune.pretrained import load_pretrained
 from app.training.losses import Loss, build_loss
 
 _AUTOCAST = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Learner(nn.Module):
-    """Crops and the numbers of their people in, their mean loss out.
+    """Backbone and loss: crops and labels -> mean loss.
 
-    One module, so that DistributedDataParallel averages the gradients of the class weights as well.
+    Both are in one module so that DistributedDataParallel also averages the gradients of the class weights.
     """
 
     def __init__(
@@ -28,9 +28,14 @@ class Learner(nn.Module):
         precision: torch.dtype | None = None,
         is_channels_last: bool = False,
     ) -> None:
-        """Run the backbone in `precision` where one is given; the loss is always in float32.
+        """Build the module.
 
-        `share` is the backbone's learning rate as a share of that of the class weights.
+        Args:
+            backbone: Crops -> raw features.
+            loss: Always computed in float32.
+            share: Learning rate of the backbone, as a share of the rate of the class weights.
+            precision: Autocast type of the backbone; None disables autocast.
+            is_channels_last: Use the channels-last memory layout.
         """
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last) if is_channels_last else backbone
@@ -40,39 +45,39 @@ class Learner(nn.Module):
         self._format = torch.channels_last if is_channels_last else torch.contiguous_format
 
     def forward(self, crops: Tensor, labels: Tensor) -> Tensor:
-        """Take crops (n, 112, 112, 3), RGB uint8, and labels (n,) int64; return the loss, a scalar."""
+        """Return the scalar loss of crops (n, 112, 112, 3), RGB uint8, with labels (n,) int64."""
         with torch.autocast(crops.device.type, self._precision, enabled=self._precision is not None):
             features = self.backbone(as_input(crops, self._format))
         loss: Tensor = self.loss(features.float(), labels)
         return loss
 
-    def groups(self) -> list[dict[str, Any]]:
-        """Return what is trained, for an optimizer; `share` is what a group's learning rate is multiplied by."""
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the optimizer's parameter groups; the learning rate of a group is multiplied by its `share`."""
         if self._share == 1:
-            return [{"params": [each for each in self.parameters() if each.requires_grad], "share": 1.0}]
+            return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad], "share": 1.0}]
         parts = (self.backbone, self._share), (self.loss, 1.0)
         groups = [
-            {"params": [each for each in part.parameters() if each.requires_grad], "share": share}
+            {"params": [parameter for parameter in part.parameters() if parameter.requires_grad], "share": share}
             for part, share in parts
         ]
         return [group for group in groups if group["params"]]
 
 
 def as_input(crops: Tensor, memory_format: torch.memory_format = torch.contiguous_format) -> Tensor:
-    """Turn crops (n, 112, 112, 3), uint8, into the backbone's input (n, 3, 112, 112): (pixel - 127.5) / 128."""
+    """Convert uint8 crops (n, 112, 112, 3) to the backbone's input (n, 3, 112, 112): (pixel - 127.5) / 128."""
     planes = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=memory_format)
     return planes.sub_(127.5).div_(128)
 
 
-def learner_of(config: TrainingConfig, classes: int) -> Learner:
-    """Build backbone and loss; their weights are drawn from the seed, or the pack's to start with.
+def build_learner(config: TrainingConfig, classes: int) -> Learner:
+    """Build backbone and loss, with weights drawn from the seed or loaded from the pack to fine-tune.
 
-    Raises TrainingInvalid.
+    Raises TrainingInvalid if the pack's network cannot be trained.
     """
     torch.manual_seed(config.seed)
     start = config.start
     backbone, dimension = (
-        (build_backbone(config.backbone), config.backbone.dimension) if start is None else started(start)
+        (build_backbone(config.backbone), config.backbone.dimension) if start is None else load_pretrained(start)
     )
     return Learner(
         backbone,

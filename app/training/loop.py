@@ -1,4 +1,4 @@
-"""The training loop: batch, loss, step; every so often a line, an evaluation, a checkpoint."""
+"""The training loop: optimizer steps, with regular reports, evaluations and checkpoints."""
 
 import hashlib
 import math
@@ -13,82 +13,82 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from app.errors import CheckpointMismatch, TrainingDiverged
 from app.training import checkpoint
+from app.training.callbacks import Callback, TrainingProgress
 from app.training.checkpoint import BEST, LAST, MIDDLE, State
 from app.training.config import TrainingConfig
-from app.training.data.batches import Batch, Batches, Plan
-from app.training.data.values import Source, fingerprint
-from app.training.distributed import Place
-from app.training.evaluating import PairsOfCrops, mean_accuracy, verify_all
-from app.training.learner import Learner, learner_of
-from app.training.watching import Progress, Watcher
+from app.training.data.batches import Batch, BatchLoader, BatchSampler
+from app.training.data.source import CropSource, fingerprint
+from app.training.distributed import DistributedContext
+from app.training.evaluating import CropPairs, mean_accuracy, verify_all
+from app.training.learner import Learner, build_learner
 
-_ASKED_EVERY = 10  # iterations between agreements of several processes on whether to stop
+_STOP_CHECK_INTERVAL = 10  # iterations; several processes must agree to stop
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is around a run: its folder, its place among the processes, who is told, what it is judged on."""
+class RunContext:
+    """Environment of a run: output folder, processes, callbacks, evaluation sets, and the request to stop."""
 
     out: Path
-    place: Place
-    watchers: Sequence[Watcher] = ()
-    sets: Sequence[PairsOfCrops] = ()
+    distributed: DistributedContext
+    callbacks: Sequence[Callback] = ()
+    sets: Sequence[CropPairs] = ()
     is_stopping: Callable[[], bool] = lambda: False
 
 
 class Training:
-    """A run. Everything random in it is a function of the seed and of the iteration, so that nothing else is kept."""
+    """A training run. All random draws depend only on the seed and the iteration, so checkpoints hold no generators."""
 
     def __init__(
-        self, config: TrainingConfig, source: Source, around: Surroundings, learner: Learner | None = None
+        self, config: TrainingConfig, source: CropSource, context: RunContext, learner: Learner | None = None
     ) -> None:
-        """Begin with a learner's weights, by default such as are drawn from the seed; raises TrainingInvalid."""
-        place, schedule = around.place, config.schedule
+        """Prepare a run. Without a `learner`, build_learner makes one from the seed. Raises TrainingInvalid."""
+        distributed, schedule = context.distributed, config.schedule
         self.iteration = 0
-        self.learner = (learner or learner_of(config, len(source.classes))).to(place.device)
+        self.learner = (learner or build_learner(config, len(source.classes))).to(distributed.device)
         self._config = config
-        self._around = around
+        self._context = context
         self._classes = source.classes
-        self._joined = place.joined(self.learner)
+        self._parallel = distributed.parallelise(self.learner)
         self._optimiser = torch.optim.SGD(
-            self.learner.groups(),
+            self.learner.parameter_groups(),
             schedule.learning_rate,
             config.optimiser.momentum,
             weight_decay=config.optimiser.weight_decay,
         )
-        self._scaler = torch.amp.GradScaler(place.device.type, enabled=config.machine.amp == "fp16")
-        self._average = _averaging(self.learner, config.optimiser.ema)
-        self._plan = Plan(
+        self._scaler = torch.amp.GradScaler(distributed.device.type, enabled=config.machine.amp == "fp16")
+        self._average = _moving_average(self.learner, config.optimiser.ema)
+        self._sampler = BatchSampler(
             source.labels,
             schedule.batch_size,
             config.seed,
-            place.process,
-            place.processes,
-            together=config.data.photos_per_person,
+            distributed.rank,
+            distributed.world_size,
+            per_person=config.data.photos_per_person,
         )
-        self._iterations = self._plan.iterations
-        self._batches = Batches(source, self._plan, config.data.augmentation, workers=config.data.workers)
-        self._run = {"processes": place.processes, "data": fingerprint(source), **config.shaping()}
+        self._epoch_iterations = self._sampler.iterations
+        self._batches = BatchLoader(source, self._sampler, config.data.augmentation, workers=config.data.workers)
+        self._run = {"processes": distributed.world_size, "data": fingerprint(source), **config.resume_settings()}
         self._best = -math.inf
         self._losses: list[Tensor] = []
 
     @property
     def total(self) -> int:
-        """Return the number of iterations of the whole run."""
-        return self._iterations * self._config.schedule.epochs
+        """Return the number of iterations in the run."""
+        return self._epoch_iterations * self._config.schedule.epochs
 
     def run(self) -> bool:
-        """Train to the end, or until it shall stop; return whether it came to the end. Raises TrainingDiverged."""
+        """Train until the end or a request to stop; return whether the end was reached. Raises TrainingDiverged."""
         keeping, every = self._config.keeping, self._config.evaluation.every
         self.learner.train()
-        since, clock = self.iteration, time.perf_counter()
-        for batch in self._batches.between(self.iteration, self.total):
+        first, started = self.iteration, time.perf_counter()
+        for batch in self._batches.batches(self.iteration, self.total):
             self._losses.append(self._step(batch))
             self.iteration += 1
             is_last, is_stopping = self.iteration == self.total, self._is_stopping()
             if is_last or is_stopping or self.iteration % keeping.log_every == 0:
-                seconds = time.perf_counter() - clock
-                self._report((self.iteration - since) / seconds)
+                seconds = time.perf_counter() - started
+                self._report((self.iteration - first) / seconds)
             if is_last or (every and self.iteration % every == 0):
                 self._evaluate()
             if is_last or is_stopping or self.iteration % keeping.save_every == 0:
@@ -97,14 +97,14 @@ class Training:
                 self._save(MIDDLE)
             if is_stopping:
                 return is_last
-            if not self._losses:  # there was a report: neither an evaluation nor a checkpoint counts as training
-                since, clock = self.iteration, time.perf_counter()
+            if not self._losses:  # just reported: evaluations and checkpoints do not count as training time
+                first, started = self.iteration, time.perf_counter()
         return True
 
     def resume(self, file: Path) -> None:
-        """Go on from a checkpoint; raises CheckpointMismatch and TrainingInvalid."""
+        """Continue from a checkpoint; raises CheckpointMismatch and TrainingInvalid."""
         state = checkpoint.load(file)
-        checkpoint.compare(self._run, state["run"])
+        checkpoint.check_same_run(self._run, state["run"])
         try:
             self.learner.backbone.load_state_dict(state["backbone"])
             self.learner.loss.load_state_dict(state["loss"])
@@ -113,15 +113,15 @@ class Training:
             if self._average is not None:
                 self._average.load_state_dict(state["averaging"])
         except (RuntimeError, ValueError, KeyError) as error:
-            raise CheckpointMismatch(f"{file} holds weights of another network") from error
+            raise CheckpointMismatch(f"{file} contains the weights of another network") from error
         self.iteration, self._best = state["iteration"], state["best"]
 
     def _step(self, batch: Batch) -> Tensor:
-        device, optimiser = self._around.place.device, self._optimiser
-        torch.manual_seed(self._seed())  # of dropout and of sampled classes
+        device, optimiser = self._context.distributed.device, self._optimiser
+        torch.manual_seed(self._seed())  # for dropout and sampled classes
         for group in optimiser.param_groups:
-            group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._iterations)
-        loss: Tensor = self._joined(
+            group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._epoch_iterations)
+        loss: Tensor = self._parallel(
             batch.crops.to(device, non_blocking=True), batch.labels.to(device, non_blocking=True)
         )
         optimiser.zero_grad()
@@ -137,48 +137,48 @@ class Training:
         return loss.detach()
 
     def _seed(self) -> int:
-        """Return a seed of this iteration's own in this process."""
-        drawn = f"{self._config.seed} {self.iteration} {self._plan.process}".encode()
-        return int.from_bytes(hashlib.blake2b(drawn, digest_size=8).digest(), "little")
+        """Return the seed of this iteration in this process."""
+        text = f"{self._config.seed} {self.iteration} {self._sampler.rank}".encode()
+        return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
     def _is_stopping(self) -> bool:
-        """Say whether to stop here, the same in all processes: none may wait for one that has gone."""
-        place = self._around.place
-        if place.processes == 1:
-            return self._around.is_stopping()
-        return self.iteration % _ASKED_EVERY == 0 and place.is_true_anywhere(self._around.is_stopping())
+        """Return whether to stop; all processes agree, since none may wait for a process that has exited."""
+        distributed = self._context.distributed
+        if distributed.world_size == 1:
+            return self._context.is_stopping()
+        return self.iteration % _STOP_CHECK_INTERVAL == 0 and distributed.is_true_anywhere(self._context.is_stopping())
 
     def _report(self, iterations_per_second: float) -> None:
-        loss = self._around.place.mean(torch.stack(self._losses).mean().item())
+        loss = self._context.distributed.mean(torch.stack(self._losses).mean().item())
         self._losses.clear()
         if not math.isfinite(loss):
-            raise TrainingDiverged(f"the loss is {loss} at iteration {self.iteration}; try a lower learning rate")
-        progress = Progress(
+            raise TrainingDiverged(f"the loss is {loss} at iteration {self.iteration}; use a lower learning rate")
+        progress = TrainingProgress(
             self.iteration,
             self.total,
-            self.iteration / self._iterations,
+            self.iteration / self._epoch_iterations,
             loss,
-            self._config.schedule.rate(self.iteration - 1, self._iterations),
-            iterations_per_second * self._plan.batch * self._plan.processes,
+            self._config.schedule.rate(self.iteration - 1, self._epoch_iterations),
+            iterations_per_second * self._sampler.batch_size * self._sampler.world_size,
         )
-        for watcher in self._around.watchers:
-            watcher.stepped(progress)
+        for callback in self._context.callbacks:
+            callback.on_step(progress)
 
     def _evaluate(self) -> None:
-        """Evaluate in the first process; the others wait in their next step."""
-        if not self._around.sets:
+        """Evaluate in the main process; the others wait in their next step."""
+        if not self._context.sets:
             return
         backbone = self._average.module if self._average is not None else self.learner.backbone
-        figures = verify_all(backbone, self._around.sets)
-        for watcher in self._around.watchers:
-            watcher.evaluated(self.iteration, figures)
+        figures = verify_all(backbone, self._context.sets)
+        for callback in self._context.callbacks:
+            callback.on_evaluation(self.iteration, figures)
         if mean_accuracy(figures) > self._best:
             self._best = mean_accuracy(figures)
             self._save(BEST)
 
     def _save(self, name: str) -> None:
-        if self._around.place.is_first:
-            checkpoint.save(self._state(), self._around.out / name)
+        if self._context.distributed.is_main:
+            checkpoint.save(self._state(), self._context.out / name)
 
     def _state(self) -> State:
         average = self._average
@@ -196,8 +196,8 @@ class Training:
         }
 
 
-def _averaging(learner: Learner, decay: float) -> AveragedModel | None:
-    """Return a moving average of the backbone's weights, None without a decay."""
+def _moving_average(learner: Learner, decay: float) -> AveragedModel | None:
+    """Return the moving average of the backbone's weights; None if the decay is 0."""
     if not decay:
         return None
     return AveragedModel(learner.backbone, multi_avg_fn=get_ema_multi_avg_fn(decay))

@@ -1,4 +1,4 @@
-"""A configuration and a folder in, a trained network out."""
+"""A training run from its configuration: open the data, train, write the results to a folder."""
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
@@ -11,13 +11,13 @@ from rich.console import Console
 
 from app.errors import TrainingInvalid
 from app.observability.printable import cell
+from app.training.callbacks import Callback, MetricsLog, ProgressBar, TensorBoard
 from app.training.checkpoint import CONFIG, LAST, load
 from app.training.config import TrainingConfig
-from app.training.data.opening import OpenCutter, Opened, open_data
-from app.training.distributed import Place, placed
-from app.training.evaluating import PairsOfCrops, read_set
-from app.training.loop import Surroundings, Training
-from app.training.watching import Bar, Journal, TensorBoard, Watcher
+from app.training.data.opening import Dataset, OpenCropper, open_data
+from app.training.distributed import DistributedContext, distributed_context
+from app.training.evaluating import CropPairs, read_crop_pairs
+from app.training.loop import RunContext, Training
 
 METRICS, WITHOUT_FACE = "metrics.jsonl", "without_face.csv"
 
@@ -26,69 +26,72 @@ def train(
     config: TrainingConfig,
     out: Path,
     *,
-    open_cutter: OpenCutter,
+    open_cropper: OpenCropper,
     console: Console,
     is_resumed: bool = False,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Training:
-    """Train until the end or until it shall stop; everything is written to `out`.
+    """Train until the end or until `is_stopping` returns true, and write all results to the folder `out`.
 
-    With `is_resumed` it goes on from the last checkpoint there, if there is one. Of several processes all but the first
-    become quiet. Raises TrainingError's children.
+    With `is_resumed`, training continues from the last checkpoint in `out`, if there is one. Of several processes, only
+    the main one prints. Raises TrainingError's children.
     """
     last = out / LAST
     if last.exists() and not is_resumed:
-        raise TrainingInvalid(f"{out} holds a run already; --resume goes on with it, or choose another folder")
+        raise TrainingInvalid(f"{out} already contains a run; continue it with --resume, or choose another folder")
     out.mkdir(parents=True, exist_ok=True)
-    with placed(config.machine) as place:
-        if not place.is_first:
+    with distributed_context(config.machine) as distributed:
+        if not distributed.is_main:
             console.quiet = True
-        opened = _opened(config, open_cutter, place, console)
-        sets = _sets(config, open_cutter) if place.is_first else []
+        dataset = _open_dataset(config, open_cropper, distributed, console)
+        sets = _read_sets(config, open_cropper) if distributed.is_main else []
         first = load(last)["iteration"] if last.exists() else 0
-        with _watchers(config, out, place, first=first, console=console) as watchers:
-            around = Surroundings(out, place, watchers, sets, is_stopping)
-            training = Training(config, opened.source, around)
+        with _callbacks(config, out, distributed, first=first, console=console) as callbacks:
+            context = RunContext(out, distributed, callbacks, sets, is_stopping)
+            training = Training(config, dataset.source, context)
             if last.exists():
                 training.resume(last)
-            if place.is_first:
+            if distributed.is_main:
                 (out / CONFIG).write_text(config.to_toml(), "utf-8")
-                _note(opened.failures, out / WITHOUT_FACE, console)
+                _report_failures(dataset.failures, out / WITHOUT_FACE, console)
             training.run()
     return training
 
 
-def _opened(config: TrainingConfig, open_cutter: OpenCutter, place: Place, console: Console) -> Opened:
-    with place.first_alone(), rich.progress.Progress(console=console, transient=True) as bar:
+def _open_dataset(
+    config: TrainingConfig, open_cropper: OpenCropper, distributed: DistributedContext, console: Console
+) -> Dataset:
+    with distributed.main_process_first(), rich.progress.Progress(console=console, transient=True) as bar:
         task = bar.add_task("photos", total=None)
-        opened = open_data(config.data, open_cutter, partial(bar.advance, task))
-    photos, people = len(opened.source.labels), len(opened.source.classes)
+        dataset = open_data(config.data, open_cropper, partial(bar.advance, task))
+    photos, people = len(dataset.source.labels), len(dataset.source.classes)
     console.print(f"{photos:,} photos of {people:,} people", highlight=False)
-    return opened
+    return dataset
 
 
-def _sets(config: TrainingConfig, open_cutter: OpenCutter) -> list[PairsOfCrops]:
-    return [read_set(each, None if each.aligned else open_cutter()) for each in config.evaluation.sets]
+def _read_sets(config: TrainingConfig, open_cropper: OpenCropper) -> list[CropPairs]:
+    sets = config.evaluation.sets
+    return [read_crop_pairs(pairs, None if pairs.aligned else open_cropper()) for pairs in sets]
 
 
 @contextmanager
-def _watchers(
-    config: TrainingConfig, out: Path, place: Place, *, first: int, console: Console
-) -> Iterator[list[Watcher]]:
-    """Open what follows the run, in the first process only."""
-    watchers: list[Watcher] = []
-    if place.is_first:
-        watchers = [Journal(out / METRICS, first), Bar(console)]
+def _callbacks(
+    config: TrainingConfig, out: Path, distributed: DistributedContext, *, first: int, console: Console
+) -> Iterator[list[Callback]]:
+    """Open the callbacks in the main process; the other processes have none."""
+    callbacks: list[Callback] = []
+    if distributed.is_main:
+        callbacks = [MetricsLog(out / METRICS, first), ProgressBar(console)]
         if config.keeping.tensorboard:
-            watchers.append(TensorBoard(out / "tensorboard", first))
+            callbacks.append(TensorBoard(out / "tensorboard", first))
     try:
-        yield watchers
+        yield callbacks
     finally:
-        for each in watchers:
-            each.close()
+        for callback in callbacks:
+            callback.close()
 
 
-def _note(failures: Mapping[str, str], file: Path, console: Console) -> None:
+def _report_failures(failures: Mapping[str, str], file: Path, console: Console) -> None:
     if not failures:
         return
     with file.open("w", encoding="utf-8", newline="") as out:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.faces import Pixels
-from app.training.data.values import Labels, Source
+from app.training.data.source import CropSource, Labels
 from app.training.losses import Loss, LossSpec, build_loss
 from figures.drawing import Plane
 
@@ -38,7 +38,7 @@ class EightPeople:
     people: tuple[str, ...]
 
 
-def eight_of(source: Source) -> EightPeople:
+def eight_of(source: CropSource) -> EightPeople:
     """Return the eight people with the most photos, equally many of each; raises TrainingInvalid for fewer people."""
     counts = np.bincount(source.labels, minlength=len(source.classes))
     if (counts > 1).sum() < PEOPLE:

@@ -8,10 +8,10 @@ import torch
 
 from app.errors import TrainingInvalid
 from app.training.checkpoint import CONFIG, LAST, load, load_trained
-from app.training.config import TrainingConfig, made, read_config
-from app.training.data.values import Source
+from app.training.config import TrainingConfig, parse_config, read_config
+from app.training.data.source import CropSource
 from app.training.evaluating import embed
-from app.training.learner import Learner, learner_of
+from app.training.learner import Learner, build_learner
 from figures.angles import Thetas, thetas
 
 _MOST = 2000  # faces
@@ -19,10 +19,10 @@ _MOST = 2000  # faces
 
 def config_of(run: Path) -> TrainingConfig:
     """Read the configuration of a run; raises TrainingInvalid."""
-    return made(read_config(run / CONFIG))
+    return parse_config(read_config(run / CONFIG))
 
 
-def stages(run: Path, source: Source, snapshots: Path | None = None) -> dict[str, Thetas]:
+def stages(run: Path, source: CropSource, snapshots: Path | None = None) -> dict[str, Thetas]:
     """Return the angle histograms at the start (initialised again from the seed), in between and at the end of a run.
 
     Args:
@@ -40,7 +40,7 @@ def stages(run: Path, source: Source, snapshots: Path | None = None) -> dict[str
     if last.classes != source.classes:
         raise TrainingInvalid("these are not the people of the run; give the data that it learned from")
     places = np.linspace(0, len(source.labels) - 1, min(_MOST, len(source.labels))).astype(np.intp)
-    histograms = {"start": _thetas(learner_of(config, len(last.classes)), source, places)}
+    histograms = {"start": _thetas(build_learner(config, len(last.classes)), source, places)}
     for iteration, file in _between(run if snapshots is None else snapshots, load(run / LAST)["iteration"]):
         snapshot = load_trained(run, str(file.resolve()))
         histograms[f"iteration {iteration}"] = _thetas(Learner(snapshot.backbone, snapshot.loss), source, places)
@@ -53,7 +53,7 @@ def _between(folder: Path, end: int) -> Iterator[tuple[int, Path]]:
     yield from ((iteration, file) for iteration, file in known if 0 < iteration < end)
 
 
-def _thetas(learner: Learner, source: Source, places: Sequence[int] | np.typing.NDArray[np.intp]) -> Thetas:
+def _thetas(learner: Learner, source: CropSource, places: Sequence[int] | np.typing.NDArray[np.intp]) -> Thetas:
     crops = np.stack([source.crop(int(place)) for place in places])
     with torch.inference_mode():
         features = torch.from_numpy(embed(learner.backbone, crops, is_flip_averaged=False))

@@ -10,7 +10,7 @@ from app.errors import TrainingInvalid, TrainingUnavailable
 pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
 
 from app.training.checkpoint import load_trained
-from app.training.config import made, read_config
+from app.training.config import parse_config, read_config
 from app.training.data.opening import open_path
 from tests.conftest import DATA
 from tests.training.people import no_cutter, write_people
@@ -54,7 +54,7 @@ def test_flags_shape_a_run_and_its_file_reproduces_it(run, people, tmp_path):
     assert done.exit_code == 0, done.output
     assert "24 photos of 4 people" in done.output
     assert "iteration 3: pairs: accuracy" in done.output
-    config = made(read_config(tmp_path / "out" / "config.toml"))
+    config = parse_config(read_config(tmp_path / "out" / "config.toml"))
     assert (config.seed, config.loss.name, config.loss.scale, config.machine.amp) == (3, "cosface", 16, "bf16")
     assert (config.backbone.name, config.backbone.width, config.evaluation.sets[0].name) == (
         "mobilefacenet",

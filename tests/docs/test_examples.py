@@ -108,9 +108,9 @@ def test_json_parses(example):
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "toml"], ids=str)
 def test_toml_is_the_configuration_of_a_run(example):
     pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
-    from app.training.config import made  # noqa: PLC0415 - not without PyTorch
+    from app.training.config import parse_config  # noqa: PLC0415 - not without PyTorch
 
-    assert made(tomllib.loads(example.text))
+    assert parse_config(tomllib.loads(example.text))
 
 
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "sh" and not each.is_run], ids=str)

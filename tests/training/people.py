@@ -7,7 +7,7 @@ import numpy as np
 
 from app.faces import Pixels
 from app.imaging.lossless import encode_png
-from app.training.data.aligning import Cutter
+from app.training.data.cropping import FaceCropper
 
 
 def crops_of(person: int, count: int, seed: int = 0) -> list[Pixels]:
@@ -27,6 +27,6 @@ def write_people(folder: Path, people: int, photos: int) -> Path:
     return folder
 
 
-def no_cutter() -> Cutter:
+def no_cutter() -> FaceCropper:
     """Stand where crops need no aligning."""
     raise AssertionError("crops are not aligned again")

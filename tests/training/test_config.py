@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from app.config import PROJECT
 from app.errors import TrainingInvalid
-from app.training.config import TrainingConfig, made, read_config
+from app.training.config import TrainingConfig, parse_config, read_config
 from app.training.losses import LossSpec
 
 EVERYTHING: dict[str, Any] = {
@@ -32,14 +32,14 @@ EVERYTHING: dict[str, Any] = {
 
 def test_the_written_file_is_the_same_configuration(tmp_path):
     for values in (EVERYTHING, {"data": {"path": "/photos"}}):
-        config = made(values)
+        config = parse_config(values)
         (tmp_path / "config.toml").write_text(config.to_toml(), "utf-8")
-        assert made(read_config(tmp_path / "config.toml")) == config
-        assert made(tomllib.loads(config.to_toml())).shaping() == config.shaping()
+        assert parse_config(read_config(tmp_path / "config.toml")) == config
+        assert parse_config(tomllib.loads(config.to_toml())).resume_settings() == config.resume_settings()
 
 
 def test_defaults_are_written_out():
-    written = made({"data": {"path": "/photos"}}).to_toml()
+    written = parse_config({"data": {"path": "/photos"}}).to_toml()
     for line in (
         "seed = 0",
         'name = "arcface"',
@@ -53,7 +53,7 @@ def test_defaults_are_written_out():
 
 def test_a_path_is_from_where_the_command_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert made({"data": {"path": "photos"}}).data.path == tmp_path / "photos"
+    assert parse_config({"data": {"path": "photos"}}).data.path == tmp_path / "photos"
 
 
 @pytest.mark.parametrize(
@@ -77,20 +77,23 @@ def test_what_is_wrong_is_named(group, keys, message):
     values: dict[str, Any] = {"data": {"path": "/photos"}}
     values[group] = {**values.get(group, {}), **keys} if isinstance(keys, dict) else keys
     with pytest.raises(TrainingInvalid, match=message):
-        made(values)
+        parse_config(values)
 
 
 def test_what_a_run_that_goes_on_may_change():
-    config = made(EVERYTHING)
+    config = parse_config(EVERYTHING)
     free = {
         "data": {**EVERYTHING["data"], "path": "/elsewhere", "workers": 3},
         "machine": {"device": "cpu", "threads": 2, "amp": "fp16"},
         "evaluation": {},
         "keeping": {"save_every": 5},
     }
-    assert made({**EVERYTHING, **free}).shaping() == config.shaping()
+    assert parse_config({**EVERYTHING, **free}).resume_settings() == config.resume_settings()
     for group, keys in (("data", {"least_photos": 2}), ("machine", {"amp": "off"}), ("optimiser", {"clip": 1})):
-        assert made({**EVERYTHING, group: {**EVERYTHING[group], **keys}}).shaping() != config.shaping()
+        assert (
+            parse_config({**EVERYTHING, group: {**EVERYTHING[group], **keys}}).resume_settings()
+            != config.resume_settings()
+        )
 
 
 def test_files_that_are_none(tmp_path):
@@ -98,12 +101,12 @@ def test_files_that_are_none(tmp_path):
         read_config(tmp_path / "none.toml")
     for content in (b"seed = ", b"\xff"):
         (tmp_path / "bad.toml").write_bytes(content)
-        with pytest.raises(TrainingInvalid, match="no TOML"):
+        with pytest.raises(TrainingInvalid, match="not valid TOML"):
             read_config(tmp_path / "bad.toml")
 
 
 def test_it_is_frozen():
-    config = made({"data": {"path": "/photos"}})
+    config = parse_config({"data": {"path": "/photos"}})
     assert config.loss == LossSpec("arcface")
     assert config.data.path == Path("/photos")
     with pytest.raises(ValueError, match="frozen"):

@@ -16,8 +16,8 @@ from app.config import PROJECT
 from app.errors import CheckpointMismatch, TrainingUnavailable
 from app.training import running
 from app.training.checkpoint import LAST, load, load_trained
-from app.training.config import Machine, made
-from app.training.distributed import placed
+from app.training.config import MachineConfig, parse_config
+from app.training.distributed import distributed_context
 from tests.training.people import no_cutter, write_people
 from tests.training.test_loop import is_equal
 from tests.training.two_processes import run
@@ -79,11 +79,11 @@ def test_the_command_in_two_processes(people, tmp_path):
 
 
 def train(config, out, **options):
-    return running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True), **options)
+    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True), **options)
 
 
 def test_a_killed_run_ends_as_one_that_was_not(people, tmp_path):
-    config = made(
+    config = parse_config(
         {
             "data": {"path": people, "aligned": True, "augmentation": {"blur": 0.5}},
             "backbone": {"name": "iresnet18", "width": 0.125, "dimension": 16},
@@ -135,5 +135,5 @@ def test_a_device_that_is_not_there_is_not_replaced():
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     for device in ("cuda", "cuda:1"):
-        with pytest.raises(TrainingUnavailable, match=device), placed(Machine(device=device)):
+        with pytest.raises(TrainingUnavailable, match=device), distributed_context(MachineConfig(device=device)):
             pass

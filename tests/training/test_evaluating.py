@@ -11,8 +11,8 @@ from app.evaluation.values import EmbeddedFace
 from app.evaluation.verification import verify as evaluate
 from app.imaging.lossless import decode_png, encode_png
 from app.training.config import VerificationSet
-from app.training.data.aligning import Cutter
-from app.training.evaluating import embed, mean_accuracy, read_set, verify, verify_all
+from app.training.data.cropping import FaceCropper
+from app.training.evaluating import embed, mean_accuracy, read_crop_pairs, verify, verify_all
 from tests.training.people import crops_of, write_people
 
 
@@ -42,7 +42,7 @@ def csv(people, tmp_path):
 
 
 def test_people_are_told_apart(csv):
-    figures = verify_all(Coarse(), [read_set(csv, None)])
+    figures = verify_all(Coarse(), [read_crop_pairs(csv, None)])
     assert figures == {"made-up": {"accuracy": 1.0, "eer": 0.0, "tar@far=1e-3": 1.0}}
     assert mean_accuracy(figures) == 1
 
@@ -57,7 +57,7 @@ def test_figures_are_those_of_arcid_evaluate(csv, people, tmp_path):
         noise = np.random.default_rng(len(data)).uniform(0, 230, (112, 112, 3))
         return (decode_png(data) * 0.1 + noise).astype(np.uint8)
 
-    wanted = read_set(csv.model_copy(update={"aligned": False}), Cutter(crop, "setup", tmp_path))
+    wanted = read_crop_pairs(csv.model_copy(update={"aligned": False}), FaceCropper(crop, "setup", tmp_path))
     backbone = Coarse()
     raw = iter(embed(backbone, wanted.crops))
 
@@ -91,7 +91,7 @@ def test_a_bin_of_insightface(tmp_path):
     photos = [encode_png(crop) for person in range(4) for crop in crops_of(person, 2)]
     entries = [*photos, *[photos[place] for one in range(4) for place in (2 * one, (2 * one + 2) % 8)]]
     (tmp_path / "set.bin").write_bytes(pickle.dumps((entries, [True] * 4 + [False] * 4)))
-    found = read_set(VerificationSet(name="set", bin=tmp_path / "set.bin", aligned=True), None)
+    found = read_crop_pairs(VerificationSet(name="set", bin=tmp_path / "set.bin", aligned=True), None)
     assert verify(Coarse(), found)["accuracy"] == 1
 
 
@@ -102,10 +102,10 @@ def test_sets_that_are_none(csv, tmp_path):
         VerificationSet(name="x", pairs=tmp_path / "a"),
     ):
         with pytest.raises(TrainingInvalid, match="'x' needs"):
-            read_set(wrong, None)
+            read_crop_pairs(wrong, None)
     with pytest.raises(EvaluationInvalid):
-        read_set(VerificationSet(name="x", csv=tmp_path / "none.csv"), None)
+        read_crop_pairs(VerificationSet(name="x", csv=tmp_path / "none.csv"), None)
     (tmp_path / "photo.png").write_bytes(b"nothing")
     (tmp_path / "bad.csv").write_text("photo.png,photo.png,1\n")
     with pytest.raises(TrainingInvalid, match=r"photo\.png"):
-        read_set(VerificationSet(name="x", csv=tmp_path / "bad.csv", aligned=True), None)
+        read_crop_pairs(VerificationSet(name="x", csv=tmp_path / "bad.csv", aligned=True), None)

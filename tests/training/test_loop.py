@@ -8,7 +8,7 @@ from rich.console import Console
 from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
 from app.training import running
 from app.training.checkpoint import load, load_trained
-from app.training.config import made
+from app.training.config import parse_config
 from tests.training.people import no_cutter, write_people
 
 TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
@@ -32,13 +32,13 @@ def config(people):
         }
         for name, keys in groups.items():
             values[name] = {**values.get(name, {}), **keys} if isinstance(keys, dict) else keys
-        return made(values)
+        return parse_config(values)
 
     return config
 
 
 def train(config, out, **options):
-    return running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True), **options)
+    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True), **options)
 
 
 def lines_of(out):

@@ -6,18 +6,18 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from app.training.config import TrainingConfig, made
+from app.training.callbacks import MetricsLog
+from app.training.config import TrainingConfig, parse_config
 from app.training.data.opening import open_data
-from app.training.distributed import placed
+from app.training.distributed import distributed_context
 from app.training.learner import Learner
-from app.training.loop import Surroundings, Training
+from app.training.loop import RunContext, Training
 from app.training.losses import LossSpec, build_loss
-from app.training.watching import Journal
 from tests.training.people import no_cutter
 
 
 def config_of(people: Path, batch: int) -> TrainingConfig:
-    return made(
+    return parse_config(
         {
             "data": {"path": people, "aligned": True, "augmentation": {"colour": 0.2}},
             "schedule": {"epochs": 5, "batch_size": batch, "learning_rate": 0.02},
@@ -43,10 +43,10 @@ def learner(classes: int) -> Learner:
 def run(people: Path, out: Path, batch: int) -> Training:
     config = config_of(people, batch)
     out.mkdir(exist_ok=True)
-    with placed(config.machine) as place:
+    with distributed_context(config.machine) as distributed:
         source = open_data(config.data, no_cutter).source
-        journal = Journal(out / "metrics.jsonl") if place.is_first else None
-        around = Surroundings(out, place, [] if journal is None else [journal])
+        journal = MetricsLog(out / "metrics.jsonl") if distributed.is_main else None
+        around = RunContext(out, distributed, [] if journal is None else [journal])
         training = Training(config, source, around, learner(len(source.classes)))
         training.run()
         if journal is not None:

@@ -1,4 +1,4 @@
-"""The networks that are trained: an aligned crop in, a raw feature vector out."""
+"""Backbones: networks from aligned crops to raw feature vectors."""
 
 from app.training.backbones.building import build_backbone
 from app.training.backbones.spec import NAMES, BackboneSpec

@@ -1,7 +1,7 @@
 """IResNet: the ResNet of the ArcFace paper, with improved residual units and a stem that keeps the resolution.
 
-Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; the unit is of Han,
-Kim, Kim: "Deep Pyramidal Residual Networks", 2017.
+Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; the unit is
+from Han, Kim, Kim: "Deep Pyramidal Residual Networks", 2017.
 """
 
 from torch import Tensor, nn
@@ -17,53 +17,55 @@ _UNITS = {
 }
 _STEM = 64
 _STAGES = (64, 128, 256, 512)
-_SPREAD = 0.1  # of the convolutions' initial weights, as in the authors' code
+_INITIAL_STD = 0.1  # standard deviation of the convolutions' initial weights, as in the authors' code
 _SQUEEZE = 16
 
 
 class IResNet(nn.Module):
-    """Crops (n, 3, 112, 112) -> `body` -> map (n, 512 * width, 7, 7) -> `output` -> features (n, dimension)."""
+    """IResNet: crops (n, 3, 112, 112) -> `body` -> (n, 512 * width, 7, 7) -> `output` -> features (n, dimension)."""
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
         channels = spec.channels(_STEM)
         layers = [_conv3x3(3, channels), nn.BatchNorm2d(channels), nn.PReLU(channels)]
         for published, units in zip(_STAGES, _UNITS[spec.name], strict=True):
-            wider = spec.channels(published)
-            layers.append(_Unit(channels, wider, stride=2, has_se=spec.has_se))
-            layers += [_Unit(wider, wider, stride=1, has_se=spec.has_se) for _ in range(units - 1)]
-            channels = wider
+            out_channels = spec.channels(published)
+            layers.append(_ResidualUnit(channels, out_channels, stride=2, has_se=spec.has_se))
+            layers += [
+                _ResidualUnit(out_channels, out_channels, stride=1, has_se=spec.has_se) for _ in range(units - 1)
+            ]
+            channels = out_channels
         self.body = nn.Sequential(*layers)
         self.output = output_layers(spec, channels)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, 0, _SPREAD)
+                nn.init.normal_(module.weight, 0, _INITIAL_STD)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return raw features."""
         return self.output(self.body(crops))
 
 
-class _Unit(nn.Module):
-    """BN-Conv-BN-PReLU-Conv-BN, optionally SE, plus the input; 1x1 Conv-BN on the shortcut where the shape changes."""
+class _ResidualUnit(nn.Module):
+    """Residual unit BN-Conv-BN-PReLU-Conv-BN, optionally with SE; 1x1 Conv-BN on the shortcut if the shape changes."""
 
-    def __init__(self, channels: int, wider: int, *, stride: int, has_se: bool) -> None:
+    def __init__(self, channels: int, out_channels: int, *, stride: int, has_se: bool) -> None:
         super().__init__()
         layers = [
             nn.BatchNorm2d(channels),
-            _conv3x3(channels, wider),
-            nn.BatchNorm2d(wider),
-            nn.PReLU(wider),
-            _conv3x3(wider, wider, stride=stride),
-            nn.BatchNorm2d(wider),
+            _conv3x3(channels, out_channels),
+            nn.BatchNorm2d(out_channels),
+            nn.PReLU(out_channels),
+            _conv3x3(out_channels, out_channels, stride=stride),
+            nn.BatchNorm2d(out_channels),
         ]
         if has_se:
-            layers.append(_SqueezeExcitation(wider))
+            layers.append(_SqueezeExcitation(out_channels))
         self.residual = nn.Sequential(*layers)
         self.shortcut = nn.Identity()
-        if stride != 1 or channels != wider:
+        if stride != 1 or channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(channels, wider, 1, stride=stride, bias=False), nn.BatchNorm2d(wider)
+                nn.Conv2d(channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
             )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -71,19 +73,19 @@ class _Unit(nn.Module):
 
 
 class _SqueezeExcitation(nn.Module):
-    """Weighs each channel by what all of them are on average.
+    """Channel weights computed from the averages of all channels.
 
     Hu, Shen, Sun: "Squeeze-and-Excitation Networks", 2018; with PReLU, as in the authors' SE-IResNet.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        squeezed = max(channels // _SQUEEZE, 1)
+        hidden = max(channels // _SQUEEZE, 1)
         self.weights = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, squeezed, 1),
-            nn.PReLU(squeezed),
-            nn.Conv2d(squeezed, channels, 1),
+            nn.Conv2d(channels, hidden, 1),
+            nn.PReLU(hidden),
+            nn.Conv2d(hidden, channels, 1),
             nn.Sigmoid(),
         )
 
@@ -91,5 +93,5 @@ class _SqueezeExcitation(nn.Module):
         return maps * self.weights(maps)
 
 
-def _conv3x3(channels: int, wider: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(channels, wider, 3, stride=stride, padding=1, bias=False)
+def _conv3x3(channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(channels, out_channels, 3, stride=stride, padding=1, bias=False)

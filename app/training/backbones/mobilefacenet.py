@@ -1,7 +1,7 @@
-"""MobileFaceNet: 0.99 million parameters once its BatchNorms are folded (128-d).
+"""MobileFaceNet: 0.99 million parameters with folded BatchNorms (128-d).
 
 Chen, Liu, Gao, Han: "MobileFaceNets: Efficient CNNs for Accurate Real-Time Face Verification on Mobile Devices", 2018,
-table 1. Its inverted residual bottlenecks are of Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2", 2018.
+table 1. The inverted residual bottlenecks are from Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2", 2018.
 """
 
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from app.training.backbones.spec import BackboneSpec
 
 _STEM, _LAST = 64, 512
-_SIDE = 7  # of the last map
-_BOTTLENECKS = (  # expansion, channels, how many, stride of the first
+_SIDE = 7  # of the last feature map
+_BOTTLENECKS = (  # expansion, channels, number of units, stride of the first
     (2, 64, 5, 2),
     (4, 128, 1, 2),
     (2, 128, 6, 1),
@@ -20,9 +20,9 @@ _BOTTLENECKS = (  # expansion, channels, how many, stride of the first
 
 
 class MobileFaceNet(nn.Module):
-    """Crops (n, 3, 112, 112) -> `body` -> map (n, 512 * width, 7, 7) -> `output` -> features (n, dimension).
+    """MobileFaceNet: crops (n, 3, 112, 112) -> `body` -> (n, 512 * width, 7, 7) -> `output` -> features (n, dimension).
 
-    The output is a depthwise convolution over the whole map, each place of it weighed, and a linear layer.
+    The output is a global depthwise convolution, which weights every position of the map, and a linear layer.
     """
 
     def __init__(self, spec: BackboneSpec) -> None:
@@ -31,9 +31,9 @@ class MobileFaceNet(nn.Module):
         layers = [*_conv(3, channels, 3, stride=2), *_conv(channels, channels, 3, groups=channels)]
         for expansion, published, units, stride in _BOTTLENECKS:
             for unit in range(units):
-                wider = spec.channels(published)
-                layers.append(_Bottleneck(channels, wider, expansion=expansion, stride=1 if unit else stride))
-                channels = wider
+                out_channels = spec.channels(published)
+                layers.append(_Bottleneck(channels, out_channels, expansion=expansion, stride=1 if unit else stride))
+                channels = out_channels
         self.body = nn.Sequential(*layers, *_conv(channels, last, 1))
         self.output = nn.Sequential(
             nn.Conv2d(last, last, _SIDE, groups=last, bias=False),
@@ -52,24 +52,26 @@ class MobileFaceNet(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """Widen, filter each channel, narrow again without an activation; plus the input where the shape stays."""
+    """Expand the channels, filter each of them, project back without activation; add the input if shapes match."""
 
-    def __init__(self, channels: int, wider: int, *, expansion: int, stride: int) -> None:
+    def __init__(self, channels: int, out_channels: int, *, expansion: int, stride: int) -> None:
         super().__init__()
         expanded = expansion * channels
-        self.is_residual = stride == 1 and channels == wider
+        self.is_residual = stride == 1 and channels == out_channels
         self.layers = nn.Sequential(
             *_conv(channels, expanded, 1),
             *_conv(expanded, expanded, 3, stride=stride, groups=expanded),
-            nn.Conv2d(expanded, wider, 1, bias=False),
-            nn.BatchNorm2d(wider),
+            nn.Conv2d(expanded, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        narrowed = self.layers(maps)
-        return maps + narrowed if self.is_residual else narrowed
+        residual = self.layers(maps)
+        return maps + residual if self.is_residual else residual
 
 
-def _conv(channels: int, wider: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(channels, wider, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(wider), nn.PReLU(wider)]
+def _conv(channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(
+        channels, out_channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
+    )
+    return [convolution, nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)]

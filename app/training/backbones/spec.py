@@ -1,4 +1,4 @@
-"""Which backbone, and how large."""
+"""Specification of a backbone."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ _MULTIPLE = 8
 
 @dataclass(frozen=True, slots=True)
 class BackboneSpec:
-    """A backbone by its name, and what may be varied in it.
+    """Name and options of a backbone.
 
-    `dimension` is the embedding's. `width` multiplies every channel count inside, rounded to a multiple of 8; 1 is as
-    published. `output` (A to E, app/training/backbones/output.py), `has_se` (squeeze-and-excitation) and `dropout` (of
-    output E) are IResNet's; MobileFaceNet has its own output, no SE and no dropout. Raises TrainingInvalid.
+    `dimension` is the length of the embedding. `width` multiplies all inner channel counts, rounded to a multiple of 8;
+    1 is the published width. Only IResNet has `output` (A to E, see app/training/backbones/output.py), `has_se`
+    (squeeze-and-excitation) and `dropout` (for output E). Raises TrainingInvalid if an option is invalid.
     """
 
     name: str
@@ -37,8 +37,8 @@ class BackboneSpec:
         }
         for rule, is_wrong in wrong.items():
             if is_wrong:
-                raise TrainingInvalid(f"Backbone {self.name}: {rule}.")
+                raise TrainingInvalid(f"backbone {self.name}: {rule}")
 
     def channels(self, published: int) -> int:
-        """Return a channel count at this width."""
+        """Return a published channel count scaled to this width."""
         return max(_MULTIPLE, round(published * self.width / _MULTIPLE) * _MULTIPLE)

@@ -1,1 +1,1 @@
-"""Photos with known people, as 112x112 crops: read, aligned, augmented, cleaned."""
+"""Training data: 112x112 crops of known people; reading, alignment, augmentation, cleaning."""

@@ -1,4 +1,4 @@
-"""Which crops make up which iteration, and getting them ready while the network works."""
+"""Batches of crops: their selection per iteration, and their preparation in background threads."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,104 +12,108 @@ import torch
 from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.evaluation.values import Ints
-from app.training.data.augmentation import Augmentation, augmented
-from app.training.data.values import Labels, Source
+from app.training.data.augmentation import Augmentation, augment
+from app.training.data.source import CropSource, Labels
 
-_AHEAD = 2  # batches ready or on their way for each worker
-_ORDER, _CHANGES = 0, 1  # what is drawn
+_PREFETCH = 2  # batches that each worker prepares ahead
+_ORDER, _AUGMENTATION = 0, 1  # purposes of a random generator
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Which of the crops with `labels` (n,) are in which iteration: a pure function of the seed and the numbers here.
+class BatchSampler:
+    """Selection of the crops of each iteration: a pure function of the fields, among them the seed.
 
-    An iteration takes `batch` crops in each of `processes`: two processes with batches of 64 see together exactly what
-    one with 128 sees. With `together`, so many crops of one person follow each other, as triplets need them. What is
-    left over at the end of an epoch waits for another epoch's order.
+    Two processes with batches of 64 together see exactly the crops that one process sees with batches of 128. Each
+    person of a batch has `per_person` consecutive crops, as triplets need them. An incomplete batch at the end of an
+    epoch is dropped.
     """
 
     labels: Labels
-    batch: int
+    batch_size: int
     seed: int = 0
-    process: int = 0
-    processes: int = 1
-    together: int = 1
+    rank: int = 0
+    world_size: int = 1
+    per_person: int = 1
 
     @property
     def iterations(self) -> int:
-        """Return how many make up an epoch; raises TrainingInvalid when there are too few crops for one."""
-        if self.batch % self.together:
-            raise TrainingInvalid(f"a batch of {self.batch} does not hold {self.together} photos of each person")
-        samples = int((np.bincount(self.labels) // self.together * self.together).sum())
-        count = samples // (self.batch * self.processes)
+        """Return the number of iterations per epoch; raises TrainingInvalid if there are too few crops for one."""
+        if self.batch_size % self.per_person:
+            raise TrainingInvalid(f"a batch of {self.batch_size} does not hold {self.per_person} photos of each person")
+        samples = int((np.bincount(self.labels) // self.per_person * self.per_person).sum())
+        count = samples // (self.batch_size * self.world_size)
         if count == 0:
-            each = f" in {self.processes} processes" if self.processes > 1 else ""
-            raise TrainingInvalid(f"a batch of {self.batch}{each} is more than the {samples} photos there are")
+            processes = f" in each of {self.world_size} processes" if self.world_size > 1 else ""
+            raise TrainingInvalid(
+                f"a batch of {self.batch_size}{processes} is more than the {samples} photos available"
+            )
         return count
 
     def order(self, epoch: int) -> Ints:
-        """Return the order of the crops in an epoch, the same in every process."""
-        order = _draws(self.seed, _ORDER, epoch).permutation(len(self.labels))
-        return _grouped(order, self.labels, self.together) if self.together > 1 else order
+        """Return the order of the crops in an epoch; it is the same in every process."""
+        order = _generator(self.seed, _ORDER, epoch).permutation(len(self.labels))
+        return _group_by_person(order, self.labels, self.per_person) if self.per_person > 1 else order
 
-    def places(self, order: Ints, iteration: int) -> Ints:
-        """Return this process's crops (batch,) in an iteration of an epoch, from 0, by the epoch's order."""
-        start = (iteration * self.processes + self.process) * self.batch
-        return order[start : start + self.batch]
+    def indices(self, order: Ints, iteration: int) -> Ints:
+        """Return the crops (batch_size,) of this process in an iteration of an epoch, counted from 0."""
+        start = (iteration * self.world_size + self.rank) * self.batch_size
+        return order[start : start + self.batch_size]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops (n, 112, 112, 3), RGB uint8, and the numbers of their people (n,) int64."""
+    """Crops (n, 112, 112, 3), RGB uint8, and their labels (n,) int64."""
 
     crops: torch.Tensor
     labels: torch.Tensor
 
 
-class Batches:
-    """Reads, decodes and augments batches in threads, a few ahead. The same ones whatever the threads."""
+class BatchLoader:
+    """Reads, decodes and augments batches ahead of time in threads. The batches do not depend on the threads."""
 
-    def __init__(self, source: Source, plan: Plan, augmentation: Augmentation, *, workers: int = 1) -> None:
+    def __init__(
+        self, source: CropSource, sampler: BatchSampler, augmentation: Augmentation, *, workers: int = 1
+    ) -> None:
         self._source = source
-        self._plan = plan
+        self._sampler = sampler
         self._augmentation = augmentation
         self._workers = workers
 
-    def between(self, first: int, end: int) -> Iterator[Batch]:
-        """Yield the batches of the iterations from `first` up to, not including, `end`."""
+    def batches(self, first: int, end: int) -> Iterator[Batch]:
+        """Yield the batches of the iterations from `first` to `end`, which is excluded."""
         iterations = self._iterations(first, end)
         pool = ThreadPoolExecutor(self._workers, "batches", initializer=cv2.setNumThreads, initargs=(1,))
-        coming: deque[Future[Batch]] = deque()
+        pending: deque[Future[Batch]] = deque()
         try:
-            for epoch, places in iterations:
-                coming.append(pool.submit(self._batch, epoch, places))
-                if len(coming) >= _AHEAD * self._workers:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
+            for epoch, indices in iterations:
+                pending.append(pool.submit(self._batch, epoch, indices))
+                if len(pending) >= _PREFETCH * self._workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
 
     def _iterations(self, first: int, end: int) -> Iterator[tuple[int, Ints]]:
-        each, known, order = self._plan.iterations, -1, np.empty(0, np.intp)
+        per_epoch, current, order = self._sampler.iterations, -1, np.empty(0, np.intp)
         for iteration in range(first, end):
-            epoch = iteration // each
-            if epoch != known:
-                known, order = epoch, self._plan.order(epoch)
-            yield epoch, self._plan.places(order, iteration % each)
+            epoch = iteration // per_epoch
+            if epoch != current:
+                current, order = epoch, self._sampler.order(epoch)
+            yield epoch, self._sampler.indices(order, iteration % per_epoch)
 
-    def _batch(self, epoch: int, places: Ints) -> Batch:
-        crops = np.empty((len(places), CROP_SIDE, CROP_SIDE, 3), np.uint8)
-        for row, place in zip(crops, places.tolist(), strict=True):
-            draws = _draws(self._plan.seed, _CHANGES, epoch, place)
-            row[:] = augmented(self._source.crop(place), self._augmentation, draws)
-        return Batch(torch.from_numpy(crops), torch.from_numpy(self._source.labels[places]))
+    def _batch(self, epoch: int, indices: Ints) -> Batch:
+        crops = np.empty((len(indices), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+        for row, index in zip(crops, indices.tolist(), strict=True):
+            generator = _generator(self._sampler.seed, _AUGMENTATION, epoch, index)
+            row[:] = augment(self._source.crop(index), self._augmentation, generator)
+        return Batch(torch.from_numpy(crops), torch.from_numpy(self._source.labels[indices]))
 
 
-def _grouped(order: Ints, labels: Labels, size: int) -> Ints:
-    """Bring `size` crops of a person together, groups in the order of their first crops; what is left over goes."""
+def _group_by_person(order: Ints, labels: Labels, size: int) -> Ints:
+    """Group the crops of each person by `size`, ordered by the first crop of a group; drop incomplete groups."""
     people = labels[order]
-    by_person = np.argsort(people, kind="stable")  # places in the order: those of each person, in it
+    by_person = np.argsort(people, kind="stable")  # positions in the order, sorted by person
     counts = np.bincount(people)
     ranks = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     is_full = ranks < (counts // size * size)[people[by_person]]
@@ -117,6 +121,6 @@ def _grouped(order: Ints, labels: Labels, size: int) -> Ints:
     return order[groups[np.argsort(groups[:, 0])].ravel()]
 
 
-def _draws(seed: int, what: int, epoch: int, place: int = 0) -> np.random.Generator:
-    """Return a generator of its own for each sample in each epoch: nothing has to be remembered of any."""
-    return np.random.Generator(np.random.Philox(key=[seed, what], counter=[0, 0, epoch, place]))
+def _generator(seed: int, purpose: int, epoch: int, index: int = 0) -> np.random.Generator:
+    """Return an independent generator for each crop and epoch, so that no state must be saved."""
+    return np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, epoch, index]))

@@ -1,7 +1,7 @@
-"""Arrow and Parquet files of crops: a column `image` (bytes of a JPEG or PNG), a column `label` (number or text).
+"""Arrow and Parquet files of crops, with the columns `image` (JPEG or PNG bytes) and `label` (number or text).
 
-Arrow files (`arcid train pack` writes them) are mapped into memory and read crop by crop, however large they are;
-Parquet files are read into memory as they are, encoded.
+Arrow files, as written by `arcid train pack`, are memory-mapped and may be of any size. Parquet files are loaded into
+memory with their crops still encoded.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.faces import Pixels
 from app.imaging.lossless import encode_png
-from app.training.data.crops import decoded
-from app.training.data.values import Labels, Source, numbered
+from app.training.data.decoding import decode_crop
+from app.training.data.source import CropSource, Labels, index_labels
 
 SUFFIXES = (".arrow", ".parquet")
 CROPS_PER_SHARD = 20_000
 _SCHEMA = pa.schema([("image", pa.binary()), ("label", pa.string()), ("name", pa.string())])
-_ROWS = 256  # written at once
+_ROWS = 256  # per record batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class _Shard:
     names: Any | None
 
 
-class Shards:
-    """The crops of one or several files, in the order of the files' names."""
+class ShardSource:
+    """The crops of one or several files, sorted by file name."""
 
     def __init__(self, files: list[Path]) -> None:
         """Open the files and read the labels; raises TrainingInvalid."""
@@ -44,68 +44,70 @@ class Shards:
             _Shard(file, table["image"], table["name"] if "name" in table.column_names else None)
             for file, table in tables
         ]
-        self._starts = np.cumsum([0, *(len(each.images) for each in self._shards)])
+        self._starts = np.cumsum([0, *(len(shard.images) for shard in self._shards)])
         values = [value for _, table in tables for value in table["label"].to_pylist()]
         if not values:
-            raise TrainingInvalid(f"{files[0]} holds no crops")
+            raise TrainingInvalid(f"{files[0]} contains no crops")
         if len({type(value) for value in values}) > 1 or not isinstance(values[0], int | str):
-            raise TrainingInvalid(f"the labels of {files[0].parent} are neither all whole numbers nor all text")
+            raise TrainingInvalid(f"the labels in {files[0].parent} must be either all integers or all text")
         is_text = isinstance(values[0], str)
-        self.classes, self.labels = numbered([value if is_text else f"{value:07d}" for value in values])
+        self.classes, self.labels = index_labels([value if is_text else f"{value:07d}" for value in values])
 
-    def name(self, place: int) -> str:
-        """Return what the file calls a crop, else the file's name and the row."""
-        shard, row = self._find(place)
+    def name(self, index: int) -> str:
+        """Return the name of a crop in the file; without one, the file name and the row."""
+        shard, row = self._locate(index)
         return f"{shard.file.name}:{row}" if shard.names is None else str(shard.names[row].as_py())
 
-    def crop(self, place: int) -> Pixels:
+    def crop(self, index: int) -> Pixels:
         """Return a crop (112, 112, 3); raises TrainingInvalid."""
-        shard, row = self._find(place)
-        return decoded(shard.images[row].as_py() or b"", f"row {row} of {shard.file}")
+        shard, row = self._locate(index)
+        return decode_crop(shard.images[row].as_py() or b"", f"row {row} of {shard.file}")
 
-    def _find(self, place: int) -> tuple[_Shard, int]:
-        number = int(np.searchsorted(self._starts, place, "right")) - 1
-        return self._shards[number], int(place - self._starts[number])
+    def _locate(self, index: int) -> tuple[_Shard, int]:
+        number = int(np.searchsorted(self._starts, index, "right")) - 1
+        return self._shards[number], int(index - self._starts[number])
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the shards that a path stands for: the file, or those in a folder; none is an empty list."""
+    """Return the shards at a path: the file itself, or the files of a folder; the list may be empty."""
     if path.is_dir():
-        return sorted(each for each in path.iterdir() if each.suffix in SUFFIXES)
+        return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES)
     return [path] if path.suffix in SUFFIXES else []
 
 
-def pack(source: Source, folder: Path, advance: Advance = lambda _: None, *, each: int = CROPS_PER_SHARD) -> list[Path]:
-    """Write all crops of a data set as Arrow files, losslessly; return the files. Raises TrainingInvalid."""
+def pack(
+    source: CropSource, folder: Path, advance: Advance = lambda _: None, *, per_shard: int = CROPS_PER_SHARD
+) -> list[Path]:
+    """Write all crops of a data set losslessly to Arrow files; return the files. Raises TrainingInvalid."""
     if folder.exists() and any(folder.iterdir()):
         raise TrainingInvalid(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for number, places in enumerate(_cut(range(len(source.labels)), each)):
+    for number, indices in enumerate(_slices(range(len(source.labels)), per_shard)):
         file = folder / f"{number:05d}.arrow"
-        coming = file.with_name(f".{file.name}")
-        with pa.OSFile(str(coming), "wb") as out, pa.ipc.new_file(out, _SCHEMA) as writer:
-            for part in _parts(source, places):
-                writer.write_batch(part)
-                advance(len(part))
-        coming.replace(file)
+        temporary = file.with_name(f".{file.name}")
+        with pa.OSFile(str(temporary), "wb") as out, pa.ipc.new_file(out, _SCHEMA) as writer:
+            for batch in _record_batches(source, indices):
+                writer.write_batch(batch)
+                advance(len(batch))
+        temporary.replace(file)
         files.append(file)
     return files
 
 
-def _parts(source: Source, places: range) -> Iterator[Any]:
+def _record_batches(source: CropSource, indices: range) -> Iterator[Any]:
     labels: Labels = source.labels
-    for rows in _cut(places, _ROWS):
+    for rows in _slices(indices, _ROWS):
         columns = [
-            [encode_png(source.crop(place)) for place in rows],
-            [source.classes[labels[place]] for place in rows],
-            [source.name(place) for place in rows],
+            [encode_png(source.crop(index)) for index in rows],
+            [source.classes[labels[index]] for index in rows],
+            [source.name(index) for index in rows],
         ]
         yield pa.record_batch(columns, schema=_SCHEMA)
 
 
-def _cut(places: range, size: int) -> Iterator[range]:
-    return (places[start : start + size] for start in range(0, len(places), size))
+def _slices(indices: range, size: int) -> Iterator[range]:
+    return (indices[start : start + size] for start in range(0, len(indices), size))
 
 
 def _table(file: Path) -> Any:
@@ -116,9 +118,9 @@ def _table(file: Path) -> Any:
             with pa.memory_map(str(file)) as mapped:
                 table = pa.ipc.open_file(mapped).read_all()
         if not {"image", "label"} <= set(table.column_names):
-            raise TrainingInvalid(f"{file} has no columns image and label")
+            raise TrainingInvalid(f"{file} lacks the columns image and label")
         if not (pa.types.is_binary(table["image"].type) or pa.types.is_large_binary(table["image"].type)):
-            raise TrainingInvalid(f"{file}: the column image does not hold bytes")
+            raise TrainingInvalid(f"{file}: the column image does not contain bytes")
         table.validate(full=True)
     except (OSError, pa.ArrowException) as error:
         raise TrainingInvalid(f"{file} cannot be read as {file.suffix[1:]}: {error}") from error

@@ -1,1 +1,1 @@
-"""From a trained network to a pack that `arcid models add` takes."""
+"""Export of a trained network as a pack for `arcid models add`."""

@@ -1,8 +1,8 @@
-"""BatchNorm of a trained network, folded into the weights beside it: the same function with fewer steps.
+"""Folding of BatchNorm into the weights of a neighbouring layer: the same function with fewer operations.
 
-At inference BatchNorm is x * a + b for each channel. After a convolution or a fully connected layer that is one with
-other weights; before one it is too, unless the convolution pads: its zeros come after the BatchNorm, so there it stays.
-Needs no PyTorch.
+At inference, BatchNorm is x * a + b for each channel. It can be folded into a preceding convolution or fully connected
+layer, or into a following one without padding: padding inserts zeros after the BatchNorm. This module does not need
+PyTorch.
 """
 
 from typing import Any
@@ -18,25 +18,25 @@ _LINEAR = ("Conv", "Gemm")
 
 
 def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the network without the BatchNormalizations that can be folded, nor Dropout and Identity; inference only.
+    """Return a network for inference with BatchNormalization folded where possible, and without Dropout and Identity.
 
-    The network that is given stays as it is.
+    The given network is not modified.
     """
     graph = _Graph(model)
-    graph.drop_what_does_nothing()
-    for node in [each for each in graph.nodes if each.op_type == "BatchNormalization"]:
+    graph.drop_identities()
+    for node in [node for node in graph.nodes if node.op_type == "BatchNormalization"]:
         graph.fold(node)
     return graph.model()
 
 
 class _Graph:
-    """A graph while nodes are taken out of it."""
+    """An ONNX graph whose nodes can be folded and removed."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = onnx.ModelProto()
         self._model.CopyFrom(model)
-        self._weights: Weights = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
-        self._outputs = {each.name for each in model.graph.output}
+        self._weights: Weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        self._outputs = {output.name for output in model.graph.output}
         self.nodes = list(self._model.graph.node)
 
     def model(self) -> onnx.ModelProto:
@@ -46,7 +46,7 @@ class _Graph:
         graph = helper.make_graph(self.nodes, source.name, source.input, source.output, weights)
         return helper.make_model(graph, opset_imports=self._model.opset_import, ir_version=self._model.ir_version)
 
-    def drop_what_does_nothing(self) -> None:
+    def drop_identities(self) -> None:
         for node in list(self.nodes):
             if node.op_type in {"Dropout", "Identity"} and node.input[0] not in self._weights:
                 self._remove(node)
@@ -57,34 +57,34 @@ class _Graph:
         gamma, beta, mean, variance = (self._weights[name].astype(np.float64) for name in norm.input[1:5])
         scale = gamma / np.sqrt(variance + _attributes(norm).get("epsilon", 1e-5))
         shift = beta - mean * scale
-        before = self._producer(norm.input[0])
-        if before is not None and self._is_linear(before) and len(self._consumers(before.output[0])) == 1:
-            self._fold_back(before, scale, shift)
+        producer = self._producer(norm.input[0])
+        if producer is not None and self._is_linear(producer) and len(self._consumers(producer.output[0])) == 1:
+            self._fold_back(producer, scale, shift)
             self._remove(norm)
             return
-        after = self._only_consumer(norm)
-        while after is not None and self._flattens(after):
-            after = self._only_consumer(after)
-        if after is not None and self._is_linear(after) and not any(_attributes(after).get("pads", ())):
-            self._fold_forward(after, scale, shift)
+        consumer = self._only_consumer(norm)
+        while consumer is not None and self._is_flatten(consumer):
+            consumer = self._only_consumer(consumer)
+        if consumer is not None and self._is_linear(consumer) and not any(_attributes(consumer).get("pads", ())):
+            self._fold_forward(consumer, scale, shift)
             self._remove(norm)
 
     def _fold_back(self, node: onnx.NodeProto, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> None:
-        """Scale and shift what a Conv or Gemm gives."""
+        """Apply scale and shift to the output of a Conv or Gemm."""
         weight, bias = self._linear(node)
         self._set(node, weight * scale.reshape(-1, *[1] * (weight.ndim - 1)), bias * scale + shift)
 
     def _fold_forward(self, node: onnx.NodeProto, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> None:
-        """Scale and shift what a Conv or Gemm takes; a flattened map has several values of each channel."""
+        """Apply scale and shift to the input of a Conv or Gemm; a flattened map has several values per channel."""
         weight, bias = self._linear(node)
         groups = _attributes(node).get("group", 1)
         width = weight.shape[1] * groups
-        scale, shift = (np.repeat(each, width // len(each)) for each in (scale, shift))
-        # For each row of the weights (output) the inputs of its group.
-        own = np.repeat(np.arange(width).reshape(groups, -1), len(weight) // groups, axis=0)
-        shape = (*own.shape, *[1] * (weight.ndim - 2))
-        lifted = (weight * shift[own].reshape(shape)).reshape(len(weight), -1).sum(axis=1)
-        self._set(node, weight * scale[own].reshape(shape), bias + lifted)
+        scale, shift = (np.repeat(values, width // len(values)) for values in (scale, shift))
+        # The input channels of the group of each output channel.
+        group_inputs = np.repeat(np.arange(width).reshape(groups, -1), len(weight) // groups, axis=0)
+        shape = (*group_inputs.shape, *[1] * (weight.ndim - 2))
+        offset = (weight * shift[group_inputs].reshape(shape)).reshape(len(weight), -1).sum(axis=1)
+        self._set(node, weight * scale[group_inputs].reshape(shape), bias + offset)
 
     def _linear(self, node: onnx.NodeProto) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return weights (outputs, inputs, ...) and bias (outputs,)."""
@@ -96,13 +96,13 @@ class _Graph:
         return weight, np.broadcast_to(bias, (len(weight),))
 
     def _set(self, node: onnx.NodeProto, weight: NDArray[np.float64], bias: NDArray[np.float64]) -> None:
-        """Give a node weights of its own: another node may use those it had."""
+        """Set new weights of a node. The old ones stay, because another node may share them."""
         if node.op_type == "Gemm" and not _attributes(node).get("transB", 0):
             weight = weight.T
-        for place, (part, value) in enumerate((("weight", weight), ("bias", bias)), 1):
+        for index, (part, value) in enumerate((("weight", weight), ("bias", bias)), 1):
             name = f"{node.output[0]}/{part}"
             self._weights[name] = np.ascontiguousarray(value, np.float32)
-            del node.input[place:]
+            del node.input[index:]
             node.input.append(name)
 
     def _is_linear(self, node: onnx.NodeProto) -> bool:
@@ -114,7 +114,7 @@ class _Graph:
             and attributes.get("auto_pad", b"NOTSET") in {b"NOTSET", b"VALID"}
         )
 
-    def _flattens(self, node: onnx.NodeProto) -> bool:
+    def _is_flatten(self, node: onnx.NodeProto) -> bool:
         if node.op_type == "Flatten":
             return bool(_attributes(node).get("axis", 1) == 1)
         return node.op_type == "Reshape" and self._weights.get(node.input[1], np.zeros(0)).size == 2
@@ -123,27 +123,29 @@ class _Graph:
         return next((node for node in self.nodes if name in node.output), None)
 
     def _consumers(self, name: str) -> list[onnx.NodeProto | None]:
-        found: list[onnx.NodeProto | None] = [node for node in self.nodes for each in node.input if each == name]
-        return [*found, None] if name in self._outputs else found
+        consumers: list[onnx.NodeProto | None] = [
+            node for node in self.nodes for source in node.input if source == name
+        ]
+        return [*consumers, None] if name in self._outputs else consumers
 
     def _only_consumer(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
         consumers = self._consumers(node.output[0])
         return consumers[0] if len(consumers) == 1 else None
 
     def _remove(self, node: onnx.NodeProto) -> None:
-        """Take a node out: what used its output uses its input, or the node before gives the network's output."""
+        """Remove a node: connect its consumers, or the output of the network, to its input."""
         source, target = node.input[0], node.output[0]
         if target in self._outputs:
-            before = self._producer(source)
-            if before is None or len(self._consumers(source)) > 1:
+            producer = self._producer(source)
+            if producer is None or len(self._consumers(source)) > 1:
                 return
-            before.output[list(before.output).index(source)] = target
+            producer.output[list(producer.output).index(source)] = target
         self.nodes.remove(node)
-        for each in self.nodes:
-            for place, name in enumerate(each.input):
+        for other in self.nodes:
+            for index, name in enumerate(other.input):
                 if name == target and target not in self._outputs:
-                    each.input[place] = source
+                    other.input[index] = source
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    return {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}

@@ -1,4 +1,4 @@
-"""A trained PyTorch network as an ONNX file that the service runs."""
+"""Export of a PyTorch network as an ONNX file for the service."""
 
 import copy
 import io
@@ -30,23 +30,23 @@ def export_backbone(backbone: nn.Module, file: Path) -> None:
 
 
 def as_onnx(backbone: nn.Module) -> bytes:
-    """Return a backbone as ONNX: "input" (n, 3, 112, 112) float32 -> "embedding" (n, d), n free.
+    """Return a backbone as ONNX: "input" (n, 3, 112, 112) float32 -> "embedding" (n, d), for any n.
 
-    As it is at inference, whatever its mode and device, which stay as they are. BatchNorm is folded where that is
-    possible, PReLU written as `app.inference.conversion.prelu` has it. Raises TrainingInvalid when it has no ONNX form.
+    Exports the backbone in evaluation mode without changing its mode or device. BatchNorm is folded where possible, and
+    PReLU is rewritten by `app.inference.conversion.prelu`. Raises TrainingInvalid if ONNX cannot represent the network.
     """
-    model = _exported(copy.deepcopy(backbone).eval().to("cpu", torch.float32))
-    model = rewrite_prelu(_with_plain_slopes(fold_batch_norm(model)))
-    _declare(model)
+    model = _export(copy.deepcopy(backbone).eval().to("cpu", torch.float32))
+    model = rewrite_prelu(_squeeze_slopes(fold_batch_norm(model)))
+    _declare_shapes(model)
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
 
 
-def _exported(backbone: nn.Module) -> onnx.ModelProto:
+def _export(backbone: nn.Module) -> onnx.ModelProto:
     example = torch.zeros(2, 3, CROP_SIDE, CROP_SIDE)
     out = io.BytesIO()
-    with _quiet():
+    with _silence():
         try:
             torch.onnx.export(
                 backbone,
@@ -59,13 +59,13 @@ def _exported(backbone: nn.Module) -> onnx.ModelProto:
                 dynamic_shapes=({0: torch.export.Dim("n", min=1)},),
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise TrainingInvalid(f"the network has no ONNX form: {error}") from error
+            raise TrainingInvalid(f"the network cannot be exported to ONNX: {error}") from error
     return onnx.load_model_from_string(out.getvalue())
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep to itself what PyTorch says of its own code and of packages that are not needed here."""
+def _silence() -> Iterator[None]:
+    """Suppress PyTorch's warnings about its own code and about optional packages."""
     logger = logging.getLogger(_LOGGER)
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -78,8 +78,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _with_plain_slopes(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Give the PReLUs of maps slopes (c, 1, 1), which is what the slopes (1, c, 1, 1) of the exporter mean."""
+def _squeeze_slopes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Reshape the slopes of PReLUs from the exporter's (1, c, 1, 1) to the equivalent (c, 1, 1)."""
     slopes = {node.input[1] for node in model.graph.node if node.op_type == "PRelu"}
     for tensor in model.graph.initializer:
         if tensor.name in slopes and len(tensor.dims) == 4 and tensor.dims[0] == 1:
@@ -87,9 +87,9 @@ def _with_plain_slopes(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _declare(model: onnx.ModelProto) -> None:
-    """Write the shapes of both ends, the batch free."""
+def _declare_shapes(model: onnx.ModelProto) -> None:
+    """Declare the shapes of input and output, with a free batch dimension."""
     dimension = model.graph.output[0].type.tensor_type.shape.dim[-1].dim_value
-    ends = (model.graph.input[0], [3, CROP_SIDE, CROP_SIDE]), (model.graph.output[0], [dimension])
-    for end, shape in ends:
-        end.CopyFrom(helper.make_tensor_value_info(end.name, TensorProto.FLOAT, ["n", *shape]))
+    values = (model.graph.input[0], [3, CROP_SIDE, CROP_SIDE]), (model.graph.output[0], [dimension])
+    for value, shape in values:
+        value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, ["n", *shape]))

@@ -1,4 +1,4 @@
-"""A folder that `arcid models add` takes: an embedding network, its manifest, its calibrations. Needs no PyTorch."""
+"""Writing of packs for `arcid models add`: network, manifest and calibrations. Does not need PyTorch."""
 
 import hashlib
 import json
@@ -17,17 +17,17 @@ from app.inference.manifest import Manifest, Name, read_manifest
 from app.recognition.calibration import Calibration, as_json
 from app.recognition.calibrations import file_name
 
-FMR = 1e-4  # the rate at which a calibration gives the manifest its fixed threshold
+FMR = 1e-4  # the manifest's fixed threshold is the calibrated one at this rate
 UNCALIBRATED = 0.5
 
 _NAME = TypeAdapter(Name)
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a pack says of itself: what no file shows.
+class PackMetadata:
+    """Description of a pack in its manifest.
 
-    `detector` aligned the photos that the network learned from; it finds and aligns faces for it in service too.
+    `detector` aligned the training photos; the service uses it to detect and align faces for this network.
     """
 
     title: str
@@ -38,60 +38,62 @@ class Said:
 
 
 def model_name(name: str, network: bytes) -> str:
-    """Return the name that is stored with every template: other weights have another one."""
+    """Return the model name stored with every template; it contains a hash of the weights."""
     return f"{name}-{hashlib.sha256(network).hexdigest()[:8]}"
 
 
-def write_network(
+def write_network_pack(
     network: bytes,
     folder: Path,
-    said: Said,
+    metadata: PackMetadata,
     *,
     preprocessing: Preprocessing,
     calibrations: Sequence[Calibration] = (),
     threshold: float | None = None,
 ) -> Manifest:
-    """Write the pack of an ONNX network (n, 3, 112, 112) -> (n, d) to `folder`, whose name is the pack's.
+    """Write the pack of an ONNX network (n, 3, 112, 112) -> (n, d) to `folder`; its name is the name of the pack.
 
-    The fixed threshold is the first calibration's at FMR 1e-4 where none is given. Raises TrainingInvalid for a name
-    that no pack can have, a folder that has something in it, a calibration of another network.
+    Without a threshold, the first calibration provides it, at FMR 1e-4. Raises TrainingInvalid if the name is invalid,
+    the folder is not empty, or a calibration belongs to another network.
     """
     digest = hashlib.sha256(network).hexdigest()
-    if any(each.origin.network_sha256 != digest for each in calibrations):
-        raise TrainingInvalid("a calibration is not of the network that it should go with")
+    if any(calibration.origin.network_sha256 != digest for calibration in calibrations):
+        raise TrainingInvalid("a calibration belongs to another network")
     if threshold is None:
         threshold = calibrations[0].threshold(FMR) if calibrations else UNCALIBRATED
-    manifest = _manifest(folder.name, network, said, preprocessing=preprocessing, threshold=threshold)
-    _make(folder)
+    manifest = _manifest(folder.name, network, metadata, preprocessing=preprocessing, threshold=threshold)
+    _create_folder(folder)
     (folder / f"{folder.name}.onnx").write_bytes(network)
     (folder / "manifest.toml").write_text(manifest, "utf-8")
-    for each in calibrations:
-        origin = each.origin
+    for calibration in calibrations:
+        origin = calibration.origin
         name = file_name(network_sha256=digest, detector=origin.detector, is_flip_averaged=origin.is_flip_averaged)
         (folder / "calibrations").mkdir(exist_ok=True)
-        (folder / "calibrations" / name).write_bytes(as_json(each))
+        (folder / "calibrations" / name).write_bytes(as_json(calibration))
     return read_manifest(folder / "manifest.toml")
 
 
 def dimension_of(network: bytes) -> int:
-    """Return the length of the vectors that a network gives; raises TrainingInvalid for what is no embedder."""
+    """Return the embedding dimension of a network; raises TrainingInvalid if it is not an embedding network."""
     try:
         outputs = onnx.load_model_from_string(network).graph.output
-        shape = [each.dim_value for each in outputs[0].type.tensor_type.shape.dim]
+        shape = [size.dim_value for size in outputs[0].type.tensor_type.shape.dim]
     except (DecodeError, IndexError) as error:
-        raise TrainingInvalid(f"this is no ONNX network: {error}") from error
+        raise TrainingInvalid(f"this is not an ONNX network: {error}") from error
     if len(shape) != 2 or shape[1] < 2:
-        raise TrainingInvalid(f"the network gives {shape}, not (n, d)")
+        raise TrainingInvalid(f"the network's output has the shape {shape}, not (n, d)")
     return shape[1]
 
 
-def _manifest(name: str, network: bytes, said: Said, *, preprocessing: Preprocessing, threshold: float) -> str:
+def _manifest(
+    name: str, network: bytes, metadata: PackMetadata, *, preprocessing: Preprocessing, threshold: float
+) -> str:
     top = {
-        "title": said.title,
-        "licence": said.licence,
-        "commercial_use": said.commercial_use,
-        "notes": said.notes,
-        "default_detector": said.detector,
+        "title": metadata.title,
+        "licence": metadata.licence,
+        "commercial_use": metadata.commercial_use,
+        "notes": metadata.notes,
+        "default_detector": metadata.detector,
     }
     embedder = {
         "model": model_name(name, network),
@@ -106,20 +108,20 @@ def _manifest(name: str, network: bytes, said: Said, *, preprocessing: Preproces
     }
     file = {"name": f"{name}.onnx", "sha256": hashlib.sha256(network).hexdigest()}
     tables = (("", top), ("\n[embedder]\n", embedder), ("\n[[files]]\n", file))
-    # A JSON string or number is one of TOML too.
+    # JSON strings and numbers are also valid TOML.
     return "".join(
         head + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
         for head, table in tables
     )
 
 
-def _make(folder: Path) -> None:
+def _create_folder(folder: Path) -> None:
     try:
         _NAME.validate_python(folder.name)
     except ValidationError as error:
         raise TrainingInvalid(
-            f"{folder.name!r} cannot be a pack's name: lower-case letters, digits, '.', '_' and '-'"
+            f"{folder.name!r} is not a valid pack name; use lower-case letters, digits, '.', '_' and '-'"
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise TrainingInvalid(f"{folder} is not empty; name another folder, or delete it")
+        raise TrainingInvalid(f"{folder} is not empty; choose another folder, or delete it")

@@ -1,1 +1,1 @@
-"""From a served pack to a better one: its network trained further, or an adapter behind it."""
+"""Adaptation of a pack: fine-tuning of its network, or an adapter behind it."""

@@ -1,4 +1,4 @@
-"""The losses of training: what is asked of features, from the plain softmax to margins on the hypersphere."""
+"""Training losses, from the plain softmax to margins on the hypersphere."""
 
 from app.training.losses.base import Loss
 from app.training.losses.building import build_loss

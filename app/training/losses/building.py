@@ -1,9 +1,9 @@
-"""From a loss's description to the loss."""
+"""Construction of a loss from its specification."""
 
 from app.errors import TrainingInvalid
 from app.training.losses.base import Loss
 from app.training.losses.cosine_head import CosineHead
-from app.training.losses.margins import ArcFace, Combined, CosFace, NormFace
+from app.training.losses.margins import ArcFace, CombinedMargin, CosFace, NormFace
 from app.training.losses.sampling import ClassSampler
 from app.training.losses.softmax import Softmax
 from app.training.losses.spec import LossSpec
@@ -12,21 +12,21 @@ from app.training.losses.triplet import Triplet
 
 
 def build_loss(spec: LossSpec, *, classes: int, dimension: int) -> Loss:
-    """Return a new loss for features (n, dimension), its weights from PyTorch's global generator.
+    """Return a new loss for features (n, dimension), with weights drawn from PyTorch's global generator.
 
     Raises TrainingInvalid if there are fewer than two classes.
     """
     if classes < 2:
-        raise TrainingInvalid("A loss needs at least two classes, that is photos of at least two people.")
+        raise TrainingInvalid("a loss needs at least two classes: photos of at least two people")
     if spec.name == "triplet":
         return Triplet(margin=spec.margin_or_default())
     head = CosineHead(classes, dimension, spec.sub_centers)
     if spec.name == "softmax":
         return Softmax(head)
-    return _on_cosines(spec, head, ClassSampler(classes, spec.sample_rate))
+    return _cosine_loss(spec, head, ClassSampler(classes, spec.sample_rate))
 
 
-def _on_cosines(spec: LossSpec, head: CosineHead, sampler: ClassSampler) -> Loss:
+def _cosine_loss(spec: LossSpec, head: CosineHead, sampler: ClassSampler) -> Loss:
     scale, margin = spec.scale_or_default(), spec.margin_or_default()
     if spec.name == "normface":
         return NormFace(head, sampler, scale=scale)
@@ -35,7 +35,7 @@ def _on_cosines(spec: LossSpec, head: CosineHead, sampler: ClassSampler) -> Loss
     if spec.name == "arcface":
         return ArcFace(head, sampler, scale=scale, margin=margin)
     if spec.name == "combined":
-        return Combined(head, sampler, scale=scale, margins=spec.combined_or_default())
+        return CombinedMargin(head, sampler, scale=scale, margins=spec.combined_or_default())
     return SphereFace(
         head,
         sampler,

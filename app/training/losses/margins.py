@@ -1,4 +1,4 @@
-"""Losses that differ from the softmax over cosines by a margin of the label's own class."""
+"""Losses with a margin between the class of the label and the others."""
 
 import math
 
@@ -13,9 +13,9 @@ from app.training.losses.sampling import ClassSampler
 class NormFace(CosineLoss):
     """No margin: cos(theta) times s.
 
-    Wang, Xiang, Cheng, Yuille: "NormFace: L2 Hypersphere Embedding for Face Verification", 2017. The paper lets s be
-    learned, or fixes it where its bound on the loss is small enough; here it is fixed. At s = 16 the bound is below
-    0.02 up to a hundred thousand classes.
+    Wang, Xiang, Cheng, Yuille: "NormFace: L2 Hypersphere Embedding for Face Verification", 2017. The paper either
+    learns s, or fixes it at a value that makes its bound on the loss small; here it is fixed. At s = 16, the bound is
+    below 0.02 for up to a hundred thousand classes.
     """
 
     def target(self, theta: Tensor) -> Tensor:
@@ -26,9 +26,9 @@ class NormFace(CosineLoss):
 class CosFace(CosineLoss):
     """cos(theta) - m.
 
-    Wang, Wang, Zhou, Ji, Gong, Zhou, Li, Liu: "CosFace: Large Margin Cosine Loss for Deep Face Recognition", 2018,
-    whose s = 64 is the default; it is AM-Softmax (Wang, Cheng, Liu, Liu: "Additive Margin Softmax for Face
-    Verification", 2018), where s is 30 and m the same.
+    Wang, Wang, Zhou, Ji, Gong, Zhou, Li, Liu: "CosFace: Large Margin Cosine Loss for Deep Face Recognition", 2018. The
+    default s = 64 is from this paper. AM-Softmax (Wang, Cheng, Liu, Liu: "Additive Margin Softmax for Face
+    Verification", 2018) is the same loss with s = 30 and the same m.
     """
 
     def __init__(self, head: CosineHead, sampler: ClassSampler, *, scale: float, margin: float) -> None:
@@ -40,13 +40,13 @@ class CosFace(CosineLoss):
         return torch.cos(theta) - self.margin
 
 
-class Combined(CosineLoss):
+class CombinedMargin(CosineLoss):
     """cos(m1 theta + m2) - m3.
 
     Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019, equation 4.
-    Where m1 theta + m2 is beyond pi its cosine would rise again. From there on the target is
-    cos(theta) - delta sin(delta) - m3 with delta = pi - (pi - m2) / m1, the shift of the angle at that place: never
-    above the formula's least value, and falling on. With m1 = 1 it is what the authors' ArcFace does.
+    The cosine of m1 theta + m2 would rise again beyond pi. There, the target is cos(theta) - delta sin(delta) - m3 with
+    delta = pi - (pi - m2) / m1, the shift of the angle at that point. It is never above the minimum of the formula and
+    keeps falling. With m1 = 1, this matches the authors' code for ArcFace.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Combined(CosineLoss):
         self.drop = shift * math.sin(shift)
 
     def target(self, theta: Tensor) -> Tensor:
-        """Return cos(m1 theta + m2) - m3, and what continues it beyond pi."""
+        """Return cos(m1 theta + m2) - m3, with its continuation beyond pi."""
         inside = torch.cos(self.m1 * theta + self.m2)
         beyond = torch.cos(theta) - self.drop
         return torch.where(theta <= self.last, inside, beyond) - self.m3
 
 
-class ArcFace(Combined):
-    """cos(theta + m); beyond theta = pi - m, cos(theta) - m sin(pi - m), as the authors' code does it.
+class ArcFace(CombinedMargin):
+    """cos(theta + m); beyond theta = pi - m, cos(theta) - m sin(pi - m), as in the authors' code.
 
     Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019.
     """

@@ -1,4 +1,4 @@
-"""Which classes take part in a step: all of them, or the batch's own and a random part of the rest."""
+"""Sampling of the classes of a step: all, or those of the batch and a random part of the rest."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,11 @@ class ClassSampler(nn.Module):
     """Partial FC: the classes of the batch and random others, together `rate` of all.
 
     An, Zhu, Gao, Xiao, Zhao, Feng, Wu, Qin, Zhang, Zhang, Fu: "Partial FC: Training 10 Million Identities on a Single
-    Machine", 2021. It saves the memory and time of the logits. What is drawn is a function of `seed` and the iteration
-    only: `seed` comes from PyTorch's global generator when the loss is built, and is saved with it, so that a resumed
-    run draws the same. Every process holds all class weights; the random order of the classes is the same on all, the
-    batch's own are each process's. Weights of classes that are not drawn get no gradient, but the optimizer's momentum
-    and weight decay.
+    Machine", 2021. It saves memory and time for the logits. The sample depends only on `seed`, the iteration and the
+    batch. `seed` is drawn from PyTorch's global generator when the loss is built, and saved with it so that a resumed
+    run draws the same classes. Every process holds all class weights. The random order of the classes is the same in
+    all processes; the classes of the batch are those of each process. Weights outside the sample get no gradient, but
+    the optimizer still applies its momentum and weight decay to them.
     """
 
     seed: Tensor
@@ -20,16 +20,16 @@ class ClassSampler(nn.Module):
     def __init__(self, classes: int, rate: float) -> None:
         super().__init__()
         self._classes = classes
-        self._kept = max(1, round(rate * classes))
+        self._sample_size = max(1, round(rate * classes))
         self.register_buffer("seed", torch.randint(2**31, ()))
 
     def forward(self, labels: Tensor, iteration: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Return the sorted classes (c,) of a step, None for all, and where in them the labels (n,) are."""
-        if self._kept == self._classes:
+        """Return the sorted classes (c,) of a step, or None for all, and the index of each label (n,) among them."""
+        if self._sample_size == self._classes:
             return None, labels
         generator = torch.Generator().manual_seed(int(self.seed) * 2**31 + int(iteration))
         order = torch.rand(self._classes, generator=generator).to(labels.device)
         positives = labels.unique()
         order[positives] = 2
-        kept = order.topk(max(self._kept, len(positives))).indices.sort().values
-        return kept, torch.searchsorted(kept, labels)
+        sampled = order.topk(max(self._sample_size, len(positives))).indices.sort().values
+        return sampled, torch.searchsorted(sampled, labels)

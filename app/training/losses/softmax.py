@@ -1,15 +1,15 @@
-"""The plain softmax: what every margin is compared with."""
+"""The plain softmax, the baseline of all margin losses."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from app.training.losses.base import Loss, without_autocast
-from app.training.losses.cosine_head import CosineHead, nearest, unit
+from app.training.losses.cosine_head import CosineHead, nearest_centres, normalise
 
 
 class Softmax(Loss):
-    """Cross-entropy over W x + b; nothing is normalised. `cosines` leave out norms and bias."""
+    """Cross-entropy over W x + b, without normalisation. `cosines` ignores norms and bias."""
 
     def __init__(self, head: CosineHead) -> None:
         super().__init__()
@@ -30,4 +30,4 @@ class Softmax(Loss):
     def cosines(self, features: Tensor) -> Tensor:
         """Return the cosines of features and class weights (n, classes)."""
         with without_autocast(features):
-            return nearest(unit(features.float()), self.head())[0]
+            return nearest_centres(normalise(features.float()), self.head())[0]

@@ -1,4 +1,4 @@
-"""Which loss, and with which of its numbers; the defaults are the papers'."""
+"""Specification of a loss; the defaults are those of the papers."""
 
 import math
 from dataclasses import dataclass
@@ -14,15 +14,23 @@ NAMES = ("softmax", "normface", "sphereface", "cosface", "arcface", "combined", 
 
 @dataclass(frozen=True, slots=True)
 class LossSpec:
-    """A loss by its name and its numbers; None stands for the paper's default.
+    """Name and parameters of a loss; None means the default of the paper.
 
-    `scale` (s) is of NormFace (16), CosFace, ArcFace and the combined margin (64), and of SphereFace where
-    `is_feature_normalised` (64). `margin` (m) is of SphereFace (4, a whole number), CosFace (0.35), ArcFace (0.5
-    radians) and Triplet (alpha, 0.2); `m1`, `m2`, `m3` (1, 0.3, 0.2) are of the combined margin
-    cos(m1 theta + m2) - m3.
-    SphereFace's lambda is max(lambda_min, lambda_max / (1 + lambda_decay * iteration)). `sub_centers` (K) and
-    `sample_rate` (Partial FC: the share of the classes that takes part in a step) are of every loss on cosines.
-    Raises TrainingInvalid for a number that is out of range, or given to a loss that has no such number.
+    Args:
+        name: One of NAMES.
+        scale: s of NormFace (16), of CosFace, ArcFace and the combined margin (64), and of normalised SphereFace (64).
+        margin: m of SphereFace (4, an integer), CosFace (0.35) and ArcFace (0.5 radians); alpha of Triplet (0.2).
+        m1: Of the combined margin cos(m1 theta + m2) - m3 (1).
+        m2: Of the combined margin (0.3).
+        m3: Of the combined margin (0.2).
+        lambda_max: SphereFace's lambda is max(lambda_min, lambda_max / (1 + lambda_decay * iteration)).
+        lambda_decay: See lambda_max.
+        lambda_min: See lambda_max.
+        is_feature_normalised: Whether SphereFace normalises the features.
+        sub_centers: Sub-centres per class, for cosine losses.
+        sample_rate: Share of the classes that is sampled in each step (Partial FC), for cosine losses.
+
+    Raises TrainingInvalid if a parameter is out of range or the loss does not have it.
     """
 
     name: str
@@ -40,16 +48,16 @@ class LossSpec:
 
     def __post_init__(self) -> None:
         if self.name not in NAMES:
-            raise TrainingInvalid(f"There is no loss {self.name!r}; there are {', '.join(NAMES)}.")
-        self._check_that_all_is_used()
+            raise TrainingInvalid(f"unknown loss {self.name!r}; use one of {', '.join(NAMES)}")
+        self._check_parameters()
         self._check_ranges()
 
     def scale_or_default(self) -> float:
-        """Return s; 1 where the loss has none and keeps the features' own norm."""
+        """Return s; 1 if the loss has no scale and keeps the norm of the features."""
         return (_SCALES[self.name] if self.scale is None else self.scale) if self._has_scale() else 1.0
 
     def margin_or_default(self) -> float:
-        """Return m; 0 where the loss has none."""
+        """Return m; 0 if the loss has no margin."""
         return _MARGINS.get(self.name, 0.0) if self.margin is None else self.margin
 
     def combined_or_default(self) -> tuple[float, float, float]:
@@ -64,26 +72,26 @@ class LossSpec:
     def _has_scale(self) -> bool:
         return self.name in _SCALES and (self.name != "sphereface" or self.is_feature_normalised)
 
-    def _check_that_all_is_used(self) -> None:
-        on_cosines = self.name in _SCALES
+    def _check_parameters(self) -> None:
+        is_cosine_loss = self.name in _SCALES
         unused = {
             "scale": self.scale is not None and not self._has_scale(),
             "margin": self.margin is not None and self.name not in _MARGINS,
             "m1, m2, m3": self.name != "combined" and (self.m1, self.m2, self.m3) != (None, None, None),
             "is_feature_normalised": self.is_feature_normalised and self.name != "sphereface",
-            "sub_centers": self.sub_centers != 1 and not on_cosines,
-            "sample_rate": self.sample_rate != 1 and not on_cosines,
+            "sub_centers": self.sub_centers != 1 and not is_cosine_loss,
+            "sample_rate": self.sample_rate != 1 and not is_cosine_loss,
         }
-        for number, is_unused in unused.items():
+        for parameter, is_unused in unused.items():
             if is_unused:
-                raise TrainingInvalid(f"The loss {self.name} has no {number}.")
+                raise TrainingInvalid(f"the loss {self.name} has no {parameter}")
 
     def _check_ranges(self) -> None:
         m1, m2, m3 = self.combined_or_default()
         margin = self.margin_or_default()
         wrong = {
             "scale must be above 0": not 0 < self.scale_or_default() < math.inf,
-            "margin must be a whole number from 1": self.name == "sphereface" and not (margin >= 1 and margin % 1 == 0),
+            "margin must be a positive integer": self.name == "sphereface" and not (margin >= 1 and margin % 1 == 0),
             "margin must be 0 to 1": self.name == "cosface" and not 0 <= margin <= 1,
             "margin must be 0 to pi / 2": self.name == "arcface" and not 0 <= margin <= math.pi / 2,
             "margin must be above 0, at most 4": self.name == "triplet" and not 0 < margin <= 4,
@@ -101,4 +109,4 @@ class LossSpec:
         }
         for rule, is_wrong in wrong.items():
             if is_wrong:
-                raise TrainingInvalid(f"Loss {self.name}: {rule}.")
+                raise TrainingInvalid(f"loss {self.name}: {rule}")

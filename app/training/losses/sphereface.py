@@ -1,4 +1,4 @@
-"""SphereFace: the angle multiplied, brought in gradually."""
+"""SphereFace: a multiplicative angular margin with annealing."""
 
 import math
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from app.training.losses.sampling import ClassSampler
 
 @dataclass(frozen=True, slots=True)
 class Annealing:
-    """lambda = max(least, most / (1 + decay * iteration)): how much of the plain cosine is still mixed in."""
+    """Weight of the plain cosine: lambda = max(minimum, maximum / (1 + decay * iteration))."""
 
-    most: float
+    maximum: float
     decay: float
-    least: float
+    minimum: float
 
     def at(self, iteration: Tensor) -> Tensor:
-        """Return lambda, a scalar on the iteration's device."""
-        return (self.most / (1 + self.decay * iteration.float())).clamp(min=self.least)
+        """Return lambda, a scalar on the device of `iteration`."""
+        return (self.maximum / (1 + self.decay * iteration.float())).clamp(min=self.minimum)
 
 
 class SphereFace(CosineLoss):
     """A-Softmax: psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi / m, (k + 1) pi / m].
 
     Liu, Wen, Yu, Li, Raj, Song: "SphereFace: Deep Hypersphere Embedding for Face Recognition", 2017. As in the authors'
-    code the target is (lambda cos(theta) + psi(theta)) / (1 + lambda); their published run has lambda fall from 1000 to
-    5 as max(5, 1000 / (1 + 0.12 iteration)). The features keep their norm, which is the scale, unless `scale` is given
-    (features normalised, as later papers compare it).
+    code, the target is (lambda cos(theta) + psi(theta)) / (1 + lambda). In their published run, lambda falls from 1000
+    to 5 as max(5, 1000 / (1 + 0.12 iteration)). Without `scale`, the norm of the features is the scale; with it, the
+    features are normalised, as in the comparisons of later papers.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SphereFace(CosineLoss):
         return (plain * torch.cos(theta) + psi) / (1 + plain)
 
     def scales(self, features: Tensor) -> Tensor | float:
-        """Return the features' norms (n, 1), or s."""
+        """Return the norms of the features (n, 1), or s."""
         if self.is_feature_normalised:
             return self.scale
         return torch.linalg.vector_norm(features, dim=1, keepdim=True)

@@ -4,7 +4,7 @@ import torch
 
 from app.errors import TrainingInvalid
 from app.training.data.augmentation import Augmentation
-from app.training.data.batches import Batches, Plan
+from app.training.data.batches import BatchLoader, BatchSampler
 
 LABELS = np.repeat(np.arange(5), [9, 4, 3, 2, 1])
 EVERYTHING = Augmentation(flip=0.5, colour=0.3, affine=0.1, blur=0.5, erase=0.5)
@@ -28,42 +28,44 @@ def places_of(plan, epoch):
 
 
 def test_an_epoch_has_every_crop_at_most_once():
-    plan = Plan(LABELS, batch=4)
-    seen = [place for batch in places_of(plan, 0) for place in batch]
+    plan = BatchSampler(LABELS, batch_size=4)
+    seen = [place for batch_size in places_of(plan, 0) for place in batch_size]
     assert plan.iterations == 4
     assert len(set(seen)) == 16
-    assert places_of(plan, 0) == places_of(Plan(LABELS, batch=4), 0) != places_of(plan, 1)
-    assert places_of(plan, 0) != places_of(Plan(LABELS, batch=4, seed=1), 0)
+    assert places_of(plan, 0) == places_of(BatchSampler(LABELS, batch_size=4), 0) != places_of(plan, 1)
+    assert places_of(plan, 0) != places_of(BatchSampler(LABELS, batch_size=4, seed=1), 0)
 
 
 def test_two_processes_see_what_one_with_the_double_batch_sees():
-    first, second = (places_of(Plan(LABELS, batch=2, process=each, processes=2), 3) for each in (0, 1))
-    assert [one + other for one, other in zip(first, second, strict=True)] == places_of(Plan(LABELS, batch=4), 3)
+    first, second = (places_of(BatchSampler(LABELS, batch_size=2, rank=each, world_size=2), 3) for each in (0, 1))
+    assert [one + other for one, other in zip(first, second, strict=True)] == places_of(
+        BatchSampler(LABELS, batch_size=4), 3
+    )
 
 
 def test_photos_of_a_person_together():
-    plan = Plan(LABELS, batch=4, together=2)
+    plan = BatchSampler(LABELS, batch_size=4, per_person=2)
     assert plan.iterations == 4  # 8 + 4 + 2 + 2 crops; the ninth, the third and the single one wait
-    for batch in places_of(plan, 0) + places_of(plan, 1):
-        people = LABELS[batch].reshape(-1, 2)
+    for batch_size in places_of(plan, 0) + places_of(plan, 1):
+        people = LABELS[batch_size].reshape(-1, 2)
         assert (people[:, 0] == people[:, 1]).all()
-        assert len(set(batch)) == 4
+        assert len(set(batch_size)) == 4
     assert places_of(plan, 0) != places_of(plan, 1)
 
 
 def test_what_cannot_be_a_batch_is_refused():
     with pytest.raises(TrainingInvalid, match="batch of 20"):
-        _ = Plan(LABELS, batch=20).iterations
+        _ = BatchSampler(LABELS, batch_size=20).iterations
     with pytest.raises(TrainingInvalid, match="batch of 8 in 3 processes"):
-        _ = Plan(LABELS, batch=8, processes=3).iterations
+        _ = BatchSampler(LABELS, batch_size=8, world_size=3).iterations
     with pytest.raises(TrainingInvalid, match="3 photos of each person"):
-        _ = Plan(LABELS, batch=4, together=3).iterations
+        _ = BatchSampler(LABELS, batch_size=4, per_person=3).iterations
 
 
 def test_batches_are_the_same_whatever_the_threads_and_the_start():
-    plan = Plan(LABELS, batch=4, seed=5)
-    whole = list(Batches(Numbered(), plan, EVERYTHING).between(0, 10))
-    parts = list(Batches(Numbered(), plan, EVERYTHING, workers=3).between(3, 10))
+    plan = BatchSampler(LABELS, batch_size=4, seed=5)
+    whole = list(BatchLoader(Numbered(), plan, EVERYTHING).batches(0, 10))
+    parts = list(BatchLoader(Numbered(), plan, EVERYTHING, workers=3).batches(3, 10))
     assert len(whole) == 10
     for one, other in zip(whole[3:], parts, strict=True):
         assert torch.equal(one.crops, other.crops)
@@ -74,9 +76,9 @@ def test_batches_are_the_same_whatever_the_threads_and_the_start():
 
 
 def test_a_crop_is_changed_otherwise_in_another_epoch():
-    plan = Plan(np.array([0, 0]), batch=2)
-    first, second = Batches(Numbered(), plan, Augmentation(colour=0.5)).between(0, 2)
-    shades = [sorted(batch.crops.float().mean((1, 2, 3)).tolist()) for batch in (first, second)]
+    plan = BatchSampler(np.array([0, 0]), batch_size=2)
+    first, second = BatchLoader(Numbered(), plan, Augmentation(colour=0.5)).batches(0, 2)
+    shades = [sorted(batch_size.crops.float().mean((1, 2, 3)).tolist()) for batch_size in (first, second)]
     assert len({shade for each in shades for shade in each}) == 4
 
 
@@ -86,4 +88,4 @@ def test_an_error_reaches_who_asked():
             raise TrainingInvalid(f"crop {place} is damaged")
 
     with pytest.raises(TrainingInvalid, match="is damaged"):
-        next(Batches(Broken(), Plan(LABELS, batch=4), Augmentation()).between(0, 4))
+        next(BatchLoader(Broken(), BatchSampler(LABELS, batch_size=4), Augmentation()).batches(0, 4))

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from app.errors import TrainingInvalid
-from app.training.config import Data
-from app.training.data.chosen import Chosen, InMemory, in_memory
-from app.training.data.cleaning import likeness, to_centres, to_drop, write_list
+from app.training.config import DataConfig
+from app.training.data.cleaning import centre_similarities, select_outliers, similarities_to_centre, write_list
+from app.training.data.filtering import CachedSource, FilteredSource, in_memory
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_data, read_list
-from app.training.data.values import fingerprint
+from app.training.data.source import fingerprint
 from tests.training.people import crops_of, no_cutter, write_people
 
 
@@ -28,22 +28,22 @@ def folder(tmp_path):
 
 def test_the_cosine_to_a_centre():
     embeddings = np.array([[2, 0], [0, 3], [1, 1], [-5, 0]], np.float32)
-    cosines = to_centres(embeddings, np.array([0, 0, 0, 1]))
+    cosines = centre_similarities(embeddings, np.array([0, 0, 0, 1]))
     np.testing.assert_allclose(cosines, [np.sqrt(0.5), np.sqrt(0.5), 1, 1], rtol=1e-6)
 
 
 def test_who_is_dropped():
     cosines, labels = np.array([0.9, 0.2, 0.5, 0.5, np.nan, 0.9]), np.array([0, 0, 1, 1, 2, 2])
-    assert to_drop(cosines, labels, 0.3).tolist() == [False, True, False, False, True, False]
-    assert to_drop(cosines, labels, 0.3, least=2).tolist() == [True, True, False, False, True, True]
+    assert select_outliers(cosines, labels, 0.3).tolist() == [False, True, False, False, True, False]
+    assert select_outliers(cosines, labels, 0.3, min_photos=2).tolist() == [True, True, False, False, True, True]
 
 
 def test_photos_under_a_wrong_name_are_listed_and_left_out(folder, tmp_path):
     source = read_folder(folder, None)
-    cosines = likeness(source, coarse)
-    write_list(source, cosines, to_drop(cosines, source.labels, 0.8), tmp_path / "lists" / "drop.txt")
+    cosines = similarities_to_centre(source, coarse)
+    write_list(source, cosines, select_outliers(cosines, source.labels, 0.8), tmp_path / "lists" / "drop.txt")
     assert read_list(tmp_path / "lists" / "drop.txt") == {"p00/00.png", "p02/04.png"}
-    data = Data(path=folder, aligned=True, exclude=tmp_path / "lists" / "drop.txt")
+    data = DataConfig(path=folder, aligned=True, exclude=tmp_path / "lists" / "drop.txt")
     left = open_data(data, no_cutter).source
     assert left.labels.tolist() == [0] * 4 + [1] * 5 + [2] * 4
     assert "p00/00.png" not in {left.name(place) for place in range(13)}
@@ -51,19 +51,19 @@ def test_photos_under_a_wrong_name_are_listed_and_left_out(folder, tmp_path):
 
 def test_people_with_few_photos_are_left_out(folder):
     source = read_folder(folder, None)
-    left = Chosen(source, excluded={"p01/00.png"}, least=5)
+    left = FilteredSource(source, excluded={"p01/00.png"}, min_photos=5)
     assert left.classes == ("p00", "p02")
     assert left.labels.tolist() == [0] * 5 + [1] * 5
     np.testing.assert_array_equal(left.crop(6), source.crop(11))
     assert fingerprint(left) != fingerprint(source)
     with pytest.raises(TrainingInvalid, match="0 people with 6"):
-        Chosen(source, least=6)
+        FilteredSource(source, min_photos=6)
 
 
 def test_crops_are_decoded_once_if_they_fit(folder):
     source = read_folder(folder, None)
     kept = in_memory(source, 15 * 112 * 112 * 3)
-    assert isinstance(kept, InMemory)
+    assert isinstance(kept, CachedSource)
     assert in_memory(source, 15 * 112 * 112 * 3 - 1) is source
     first = kept.crop(7)
     (folder / "p01" / "02.png").unlink()

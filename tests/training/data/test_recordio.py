@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.errors import TrainingInvalid
 from app.imaging.lossless import encode_png
 from app.training.data.opening import open_path
-from app.training.data.recordio import Records
+from app.training.data.recordio import RecordIOSource
 from tests.training.people import crops_of, no_cutter
 
 MAGIC = struct.pack("<I", 0xCED7230A)
@@ -59,7 +59,7 @@ def test_a_set_of_insightface(insightface):
 
 
 def test_a_set_without_a_first_record_of_its_own_and_with_several_labels(tmp_path):
-    records = Records(write(tmp_path, [record(0, 5, photo(5)), record(2, 6.0, photo(6))]))
+    records = RecordIOSource(write(tmp_path, [record(0, 5, photo(5)), record(2, 6.0, photo(6))]))
     assert records.labels.tolist() == [0, 1]
     np.testing.assert_array_equal(records.crop(1), crops_of(6, 1)[0])
 
@@ -67,7 +67,7 @@ def test_a_set_without_a_first_record_of_its_own_and_with_several_labels(tmp_pat
 def test_a_record_that_was_cut_where_the_magic_number_occurs(tmp_path):
     whole = struct.pack("<IfQQ", 0, 5, 1, 0) + photo(5)
     cut = framed(whole[:100], 1) + framed(whole[104:300], 2) + framed(whole[304:], 3)
-    records = Records(write(tmp_path, [record(0, 4, photo(4)), cut]))
+    records = RecordIOSource(write(tmp_path, [record(0, 4, photo(4)), cut]))
     joined = whole[:100] + MAGIC + whole[104:300] + MAGIC + whole[304:]
     assert records._record(int(records._offsets[1])) == joined
 
@@ -86,7 +86,7 @@ def test_a_record_that_was_cut_where_the_magic_number_occurs(tmp_path):
 )
 def test_what_is_no_set_is_refused(tmp_path, records, message):
     with pytest.raises(TrainingInvalid, match=message):
-        Records(write(tmp_path, records))
+        RecordIOSource(write(tmp_path, records))
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,13 @@ def test_what_is_no_set_is_refused(tmp_path, records, message):
 def test_a_wrong_index_is_refused(insightface, index):
     insightface.with_suffix(".idx").write_text(index)
     with pytest.raises(TrainingInvalid):
-        Records(insightface)
+        RecordIOSource(insightface)
 
 
 def test_files_that_are_not_there(insightface):
     insightface.with_suffix(".idx").unlink()
     with pytest.raises(TrainingInvalid, match=r"needs its \.idx"):
-        Records(insightface)
+        RecordIOSource(insightface)
     with pytest.raises(TrainingInvalid, match="neither"):
         open_path(insightface.with_name("other"), no_cutter, is_aligned=True)
 
@@ -122,7 +122,7 @@ def test_files_that_are_not_there(insightface):
 )
 def test_a_damaged_record_is_refused(tmp_path, damaged):
     with pytest.raises(TrainingInvalid):
-        Records(write(tmp_path, [record(0, 0, photo(0)), damaged])).crop(1)
+        RecordIOSource(write(tmp_path, [record(0, 0, photo(0)), damaged])).crop(1)
 
 
 @settings(max_examples=150, deadline=None)
@@ -135,7 +135,7 @@ def test_changed_bytes_never_do_worse_than_an_error(tmp_path_factory, at, value)
     content[at % len(content)] = value
     file.write_bytes(content)
     with suppress(TrainingInvalid):  # anything else fails the test
-        records = Records(file)
+        records = RecordIOSource(file)
         assert len(records.labels) <= 3
         for place in range(len(records.labels)):
             assert records.crop(place).shape == (112, 112, 3)

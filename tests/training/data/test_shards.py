@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 def test_what_is_packed_is_the_same(folder, tmp_path):
     steps: list[int] = []
-    files = pack(folder, tmp_path / "shards", steps.append, each=5)
+    files = pack(folder, tmp_path / "shards", steps.append, per_shard=5)
     assert [file.name for file in files] == ["00000.arrow", "00001.arrow", "00002.arrow"]
     assert sum(steps) == 12
     shards = opened(tmp_path / "shards")

@@ -53,5 +53,5 @@ def test_what_has_no_onnx_form_is_said():
         def forward(self, crops):
             return crops.flatten(1) if crops.sum().item() > 0 else -crops.flatten(1)
 
-    with pytest.raises(TrainingInvalid, match="no ONNX form"):
+    with pytest.raises(TrainingInvalid, match="cannot be exported to ONNX"):
         as_onnx(Odd())

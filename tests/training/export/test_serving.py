@@ -18,7 +18,7 @@ from app.inference.runtime import Runtime
 from app.main import create_app
 from app.training import running
 from app.training.checkpoint import load_trained
-from app.training.config import made
+from app.training.config import parse_config
 from app.training.evaluating import embed
 from tests.conftest import DATA
 from tests.training.people import write_people
@@ -60,7 +60,7 @@ def run_folder(tmp_path_factory):
     """A run of a few iterations on made-up people: enough to tell some patterns apart, and to know a photo again."""
     people = write_people(tmp_path_factory.mktemp("people"), people=8, photos=4)
     out = tmp_path_factory.mktemp("runs") / "ours"
-    config = made(
+    config = parse_config(
         {
             "data": {"path": people, "aligned": True},
             "backbone": {"name": "iresnet18", "width": 0.125, "dimension": 32},
@@ -68,7 +68,7 @@ def run_folder(tmp_path_factory):
             "schedule": {"epochs": 5, "batch_size": 16, "learning_rate": 0.05},
         }
     )
-    running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True))
+    running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
     return out
 
 

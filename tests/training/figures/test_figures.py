@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.errors import TrainingInvalid
 from app.training import running
-from app.training.config import made
+from app.training.config import parse_config
 from app.training.data.folder import read_folder
 from app.training.losses import LossSpec
 from tests.training.people import write_people
@@ -31,7 +31,7 @@ def people(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(people, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "run"
-    config = made(
+    config = parse_config(
         {
             "data": {"path": people, "aligned": True},
             "backbone": {"name": "iresnet18", "width": 0.125, "dimension": 16},
@@ -39,7 +39,7 @@ def run(people, tmp_path_factory):
             "schedule": {"epochs": 4, "batch_size": 16, "learning_rate": 0.05},
         }
     )
-    running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True))
+    running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
     return out
 
 

@@ -9,8 +9,8 @@ from app.errors import TrainingInvalid
 from app.inference.runtime import Runtime
 from app.inference.session import Session
 from app.training.export.network import as_onnx
-from app.training.finetune.imported import Imported, Reconciled
-from app.training.finetune.layers import FrozenStatistics, Slopes
+from app.training.finetune.imported import ImportedNetwork, Repreprocessed
+from app.training.finetune.layers import FrozenBatchNorm, PRelu
 from tests.training.finetune.networks import SIDE, embedder, made
 
 PACKS = {
@@ -31,7 +31,7 @@ def pixels(batch, side):
 def test_every_operator_computes_what_onnx_runtime_computes(batch):
     network = embedder()
     with torch.no_grad():
-        got = Imported(network)(torch.from_numpy(pixels(batch, SIDE))).numpy()
+        got = ImportedNetwork(network)(torch.from_numpy(pixels(batch, SIDE))).numpy()
     np.testing.assert_allclose(got, run(network, pixels(batch, SIDE)), rtol=1e-4, atol=1e-5)
 
 
@@ -41,12 +41,12 @@ def test_real_packs_compute_what_onnx_runtime_computes(pack, network):
     data = network(pack, file).read_bytes()
     crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     wanted = run(data, as_input(crops, preprocessing))
-    imported = Imported(data)
+    imported = ImportedNetwork(data)
     usual = torch.from_numpy(as_input(crops, Preprocessing(127.5, 128)))
     with torch.no_grad():
         got = imported(torch.from_numpy(as_input(crops, preprocessing))).numpy()
-        reconciled = Reconciled(imported, preprocessing)(usual).numpy()
-    assert any(isinstance(each, Slopes) for each in imported.layers)
+        reconciled = Repreprocessed(imported, preprocessing)(usual).numpy()
+    assert any(isinstance(each, PRelu) for each in imported.layers)
     for each in (got, reconciled):
         np.testing.assert_allclose(each, wanted, atol=1e-4 * np.abs(wanted).max())
 
@@ -55,12 +55,12 @@ def test_a_network_that_takes_bgr_gets_it():
     preprocessing = Preprocessing(100, 50, is_bgr=True)
     crops = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
     usual = torch.from_numpy(as_input(crops, Preprocessing(127.5, 128)))
-    got = Reconciled(torch.nn.Identity(), preprocessing)(usual)
+    got = Repreprocessed(torch.nn.Identity(), preprocessing)(usual)
     np.testing.assert_allclose(got.numpy(), as_input(crops, preprocessing), atol=1e-5)
 
 
 def test_all_weights_are_trained_and_statistics_are_not():
-    imported = Imported(embedder()).train()
+    imported = ImportedNetwork(embedder()).train()
     before = {name: value.clone() for name, value in imported.state_dict().items()}
     optimiser = torch.optim.SGD(imported.parameters(), 0.01)
     imported(torch.from_numpy(pixels(4, SIDE))).square().sum().backward()
@@ -72,16 +72,16 @@ def test_all_weights_are_trained_and_statistics_are_not():
 
 
 def test_only_the_last_layer_is_trained_when_the_rest_is_frozen():
-    imported = Imported(embedder())
+    imported = ImportedNetwork(embedder())
     imported.freeze_all_but_the_last()
     trained = [each for each in imported.layers if any(value.requires_grad for value in each.parameters())]
-    assert [type(each).__name__ for each in trained] == ["Linear", "FrozenStatistics"]
-    assert isinstance(trained[-1], FrozenStatistics)
+    assert [type(each).__name__ for each in trained] == ["Linear", "FrozenBatchNorm"]
+    assert isinstance(trained[-1], FrozenBatchNorm)
 
 
 def test_what_was_read_is_exported_again():
     network = embedder(112)
-    again = as_onnx(Imported(network))
+    again = as_onnx(ImportedNetwork(network))
     batch = pixels(3, 112)
     np.testing.assert_allclose(run(again, batch), run(network, batch), rtol=1e-3, atol=1e-4)
     kinds = [node.op_type for node in onnx.load_model_from_string(again).graph.node]
@@ -92,9 +92,9 @@ def test_what_was_read_is_exported_again():
 def test_an_operator_that_is_not_known_is_named():
     nodes = [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("Softsign", ["flat"], ["embedding"])]
     with pytest.raises(
-        TrainingInvalid, match=r"the operator Softsign \(of embedding\) cannot be trained here; known: A"
+        TrainingInvalid, match=r"the operator Softsign \(output embedding\) is not supported in training; supported: A"
     ):
-        Imported(made(nodes, {}, width=3 * SIDE * SIDE))
+        ImportedNetwork(made(nodes, {}, width=3 * SIDE * SIDE))
 
 
 def test_weights_that_are_computed_are_refused():
@@ -104,10 +104,10 @@ def test_weights_that_are_computed_are_refused():
         helper.make_node("Gemm", ["flat", "grown"], ["embedding"]),
     ]
     weights = {"w": np.ones((3 * SIDE * SIDE, 6), np.float32)}
-    with pytest.raises(TrainingInvalid, match=r"takes weights or a shape that are computed|operator Exp"):
-        Imported(made(nodes, weights))
+    with pytest.raises(TrainingInvalid, match=r"needs constant weights and shapes|operator Exp"):
+        ImportedNetwork(made(nodes, weights))
 
 
 def test_what_is_no_network_is_refused():
     with pytest.raises(TrainingInvalid):
-        Imported(b"no network")
+        ImportedNetwork(b"no network")

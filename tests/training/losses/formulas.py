@@ -10,7 +10,7 @@ Doubles = NDArray[np.float64]
 Target = Callable[[Doubles], Doubles]
 
 
-def unit(vectors: Doubles) -> Doubles:
+def normalise(vectors: Doubles) -> Doubles:
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
@@ -29,7 +29,7 @@ def margin_logits(
     scale: float | None,
 ) -> Doubles:
     """Features (n, d), weights (classes, sub-centres, d); `scale` None keeps the features' norm."""
-    cosines = np.einsum("nd,ckd->nck", unit(features), unit(weights)).max(axis=2)
+    cosines = np.einsum("nd,ckd->nck", normalise(features), normalise(weights)).max(axis=2)
     own = np.arange(len(labels)), labels
     cosines[own] = target(np.arccos(np.clip(cosines[own], -1, 1)))
     return cosines * (np.linalg.norm(features, axis=1, keepdims=True) if scale is None else scale)
@@ -73,7 +73,7 @@ def gradient(value: Callable[[Doubles], float], at: Doubles, step: float = 1e-7)
 
 def at_angles(weights: Doubles, labels: NDArray[np.int64], theta: Doubles, *, norm: float, seed: int = 7) -> Doubles:
     """Features (n, d) of a norm, each at an angle to its class's first sub-centre."""
-    own = unit(weights[labels, 0])
+    own = normalise(weights[labels, 0])
     aside = np.random.default_rng(seed).normal(size=own.shape)
-    aside = unit(aside - (aside * own).sum(axis=1, keepdims=True) * own)
+    aside = normalise(aside - (aside * own).sum(axis=1, keepdims=True) * own)
     return norm * (np.cos(theta)[:, None] * own + np.sin(theta)[:, None] * aside)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from app.training.losses import LossSpec, build_loss
-from app.training.losses.cosine_head import CosineHead, angles, nearest, unit
+from app.training.losses.cosine_head import CosineHead, angles, nearest_centres, normalise
 from tests.training.losses import formulas
 
 
@@ -13,7 +13,7 @@ from tests.training.losses import formulas
 def test_angles_are_exact_to_the_rounding_of_their_inputs(theta):
     weights = np.random.default_rng(1).normal(size=(20, 1, 512))
     features = formulas.at_angles(weights, np.arange(20), np.full(20, theta), norm=1)
-    found = angles(torch.from_numpy(features).float(), unit(torch.from_numpy(weights[:, 0]).float()))
+    found = angles(torch.from_numpy(features).float(), normalise(torch.from_numpy(weights[:, 0]).float()))
     np.testing.assert_allclose(found.numpy(), theta, atol=5e-7)
 
 
@@ -45,8 +45,8 @@ def test_only_the_classes_that_are_asked_for_are_computed():
 
 def test_a_class_is_as_near_as_its_nearest_sub_centre():
     random = np.random.default_rng(4)
-    units, centers = formulas.unit(random.normal(size=(6, 8))), formulas.unit(random.normal(size=(5, 3, 8)))
-    cosines, winners = nearest(torch.from_numpy(units), torch.from_numpy(centers))
+    units, centers = formulas.normalise(random.normal(size=(6, 8))), formulas.normalise(random.normal(size=(5, 3, 8)))
+    cosines, winners = nearest_centres(torch.from_numpy(units), torch.from_numpy(centers))
     every = np.einsum("nd,ckd->nck", units, centers)
     np.testing.assert_allclose(cosines.numpy(), every.max(axis=2))
     np.testing.assert_array_equal(winners.numpy(), every.argmax(axis=2))
@@ -60,5 +60,5 @@ def test_a_face_moves_only_the_sub_centre_that_it_is_nearest_to(name):
     loss(feature, label).backward()
     moved = loss.head.weight.grad.abs().sum(dim=2) > 0
     assert moved.sum(dim=1).tolist() == [1, 1, 1, 1]
-    expected = nearest(unit(feature), loss.head())[1][0]
+    expected = nearest_centres(normalise(feature), loss.head())[1][0]
     assert moved.int().argmax(dim=1).tolist() == expected.tolist()

@@ -139,5 +139,5 @@ def test_cosines_know_no_margin_and_no_scale():
     for name in ("softmax", "normface", "sphereface", "cosface", "arcface", "combined"):
         loss, weights = _built(LossSpec(name), 0)
         features = np.random.default_rng(1).normal(size=(4, _DIMENSION))
-        expected = formulas.unit(features) @ formulas.unit(weights[:, 0]).T
+        expected = formulas.normalise(features) @ formulas.normalise(weights[:, 0]).T
         np.testing.assert_allclose(loss.cosines(torch.from_numpy(features)).detach().numpy(), expected, atol=1e-6)

@@ -38,7 +38,7 @@ def _batch(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_exactly_the_semi_hard_ones_are_mined(seed):
     features, labels = _batch(seed)
-    units = formulas.unit(features.astype(np.float64))
+    units = formulas.normalise(features.astype(np.float64))
     mined = semi_hard(torch.from_numpy(units @ units.T), torch.from_numpy(labels), _ALPHA)
     expected = _mined(units, labels, _ALPHA)
     assert len(expected) > 10
@@ -50,10 +50,10 @@ def test_exactly_the_semi_hard_ones_are_mined(seed):
 def test_value_and_gradient_are_the_papers(seed, alpha):
     features, labels = _batch(seed)
     exact = features.astype(np.float64)
-    triplets = _mined(formulas.unit(exact), labels, alpha)
+    triplets = _mined(formulas.normalise(exact), labels, alpha)
 
     def value(features):
-        units = formulas.unit(features)
+        units = formulas.normalise(features)
         return sum(
             max(0, ((units[a] - units[p]) ** 2).sum() - ((units[a] - units[n]) ** 2).sum() + alpha)
             for a, p, n in triplets

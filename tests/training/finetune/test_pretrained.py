@@ -10,8 +10,8 @@ from app.inference.runtime import Runtime
 from app.inference.session import Session
 from app.training import running
 from app.training.checkpoint import load_trained
-from app.training.config import made
-from app.training.learner import learner_of
+from app.training.config import parse_config
+from app.training.learner import build_learner
 from tests.training.finetune.networks import DIMENSION, embedder
 from tests.training.people import write_people
 
@@ -40,7 +40,7 @@ def config(people, tmp_path):
     }
 
     def config(**changed):
-        return made(
+        return parse_config(
             {
                 "data": {"path": people, "aligned": True},
                 "start": start | changed,
@@ -58,12 +58,12 @@ def no_cutter():
 
 
 def train(config, out):
-    return running.train(config, out, open_cutter=no_cutter, console=Console(quiet=True))
+    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
 
 
 def moved(config, out):
     """How far each tensor of the backbone has gone in the run."""
-    before = {name: value.clone() for name, value in learner_of(config, 3).backbone.state_dict().items()}
+    before = {name: value.clone() for name, value in build_learner(config, 3).backbone.state_dict().items()}
     after = train(config, out).learner.backbone.state_dict()
     return {name: float((after[name] - before[name]).abs().max()) for name in before}
 
@@ -71,7 +71,7 @@ def moved(config, out):
 def test_a_run_begins_with_the_network_of_the_pack(config):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 112, 112)).astype(np.float32)
     (wanted,) = Session(NETWORK, Runtime()).run(pixels)
-    learner = learner_of(config(), 3).eval()
+    learner = build_learner(config(), 3).eval()
     with torch.no_grad():
         got = learner.backbone((torch.from_numpy(pixels) - 127.5) / 128).numpy()
     np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4)
@@ -102,8 +102,8 @@ def test_a_frozen_network_moves_only_at_its_end(config, tmp_path):
 
 def test_another_file_than_at_the_beginning_is_refused(config, tmp_path):
     (tmp_path / "start.onnx").write_bytes(embedder(56))
-    with pytest.raises(TrainingInvalid, match="not the file that the run began with"):
-        learner_of(config(), 3)
+    with pytest.raises(TrainingInvalid, match="has changed since the run was started"):
+        build_learner(config(), 3)
     (tmp_path / "start.onnx").unlink()
     with pytest.raises(TrainingInvalid, match="cannot be read"):
-        learner_of(config(), 3)
+        build_learner(config(), 3)

@@ -1,4 +1,4 @@
-"""How a run is followed: a line of JSON for every so many iterations, TensorBoard, a progress bar."""
+"""Callbacks of a training run: a log of metrics in JSON lines, TensorBoard, a progress bar."""
 
 import json
 import time
@@ -12,12 +12,12 @@ import rich.progress
 from rich.console import Console
 
 Figures = Mapping[str, Mapping[str, float]]
-"""What an evaluation gave: for each set its figures by name."""
+"""Result of an evaluation: name of the set -> name of the figure -> value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run is: iterations done of how many, the mean loss since the last report, photos a second."""
+class TrainingProgress:
+    """Progress of a run: iterations done and in total, mean loss since the last report, photos per second."""
 
     iteration: int
     total: int
@@ -27,21 +27,21 @@ class Progress:
     images_per_second: float
 
 
-class Watcher(Protocol):
-    """Is told what happens."""
+class Callback(Protocol):
+    """A listener for the events of a run."""
 
-    def stepped(self, progress: Progress) -> None:
-        """Take note of where the run is."""
+    def on_step(self, progress: TrainingProgress) -> None:
+        """Handle a progress report."""
 
-    def evaluated(self, iteration: int, figures: Figures) -> None:
-        """Take note of an evaluation."""
+    def on_evaluation(self, iteration: int, figures: Figures) -> None:
+        """Handle the result of an evaluation."""
 
     def close(self) -> None:
-        """End."""
+        """Release files and the terminal."""
 
 
-class Journal:
-    """A file with one JSON object a line. Lines beyond the iteration from which a run goes on are taken out."""
+class MetricsLog:
+    """A log of metrics with one JSON object per line. A resumed run drops the lines after its first iteration."""
 
     def __init__(self, file: Path, first: int = 0) -> None:
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
@@ -49,8 +49,8 @@ class Journal:
         file.write_text("".join(f"{line}\n" for line in kept), "utf-8")
         self._file = file.open("a", encoding="utf-8")
 
-    def stepped(self, progress: Progress) -> None:
-        """See Watcher."""
+    def on_step(self, progress: TrainingProgress) -> None:
+        """See Callback."""
         self._write(
             {
                 "iteration": progress.iteration,
@@ -61,12 +61,12 @@ class Journal:
             }
         )
 
-    def evaluated(self, iteration: int, figures: Figures) -> None:
-        """See Watcher."""
+    def on_evaluation(self, iteration: int, figures: Figures) -> None:
+        """See Callback."""
         self._write({"iteration": iteration, "evaluation": figures})
 
     def close(self) -> None:
-        """See Watcher."""
+        """See Callback."""
         self._file.close()
 
     def _write(self, entry: dict[str, Any]) -> None:
@@ -75,31 +75,31 @@ class Journal:
 
 
 class TensorBoard:
-    """The files that `tensorboard --logdir` shows."""
+    """Event files for `tensorboard --logdir`."""
 
     def __init__(self, folder: Path, first: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - only who wants it waits for it
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - slow to import and rarely used
 
         self._writer = SummaryWriter(str(folder), purge_step=first or None)
 
-    def stepped(self, progress: Progress) -> None:
-        """See Watcher."""
+    def on_step(self, progress: TrainingProgress) -> None:
+        """See Callback."""
         for name in ("loss", "learning_rate", "images_per_second"):
             self._writer.add_scalar(f"training/{name}", getattr(progress, name), progress.iteration)
 
-    def evaluated(self, iteration: int, figures: Figures) -> None:
-        """See Watcher."""
+    def on_evaluation(self, iteration: int, figures: Figures) -> None:
+        """See Callback."""
         for name, values in figures.items():
             for figure, value in values.items():
                 self._writer.add_scalar(f"{name}/{figure}", value, iteration)
 
     def close(self) -> None:
-        """See Watcher."""
+        """See Callback."""
         self._writer.close()
 
 
-class Bar:
-    """A progress bar with loss, speed and the time that is left; evaluations are lines above it."""
+class ProgressBar:
+    """A progress bar with loss, speed and remaining time. Evaluations are printed above it."""
 
     def __init__(self, console: Console) -> None:
         self._bar = rich.progress.Progress(
@@ -112,24 +112,24 @@ class Bar:
         self._task = self._bar.add_task("training", total=None)
         self._bar.start()
 
-    def stepped(self, progress: Progress) -> None:
-        """See Watcher."""
-        words = f"loss {progress.loss:.3f}, {progress.images_per_second:.0f} images/s"
-        self._bar.update(self._task, completed=progress.iteration, total=progress.total, description=words)
+    def on_step(self, progress: TrainingProgress) -> None:
+        """See Callback."""
+        text = f"loss {progress.loss:.3f}, {progress.images_per_second:.0f} images/s"
+        self._bar.update(self._task, completed=progress.iteration, total=progress.total, description=text)
 
-    def evaluated(self, iteration: int, figures: Figures) -> None:
-        """See Watcher."""
+    def on_evaluation(self, iteration: int, figures: Figures) -> None:
+        """See Callback."""
         for name, values in figures.items():
-            shown = ", ".join(f"{figure} {value:.4f}" for figure, value in values.items())
-            self._bar.console.print(f"iteration {iteration}: {name}: {shown}", markup=False, highlight=False)
+            text = ", ".join(f"{figure} {value:.4f}" for figure, value in values.items())
+            self._bar.console.print(f"iteration {iteration}: {name}: {text}", markup=False, highlight=False)
 
     def close(self) -> None:
-        """See Watcher."""
+        """See Callback."""
         self._bar.stop()
 
 
 def _iteration_of(line: str) -> float:
-    """Return the iteration of a line, infinity for one that was cut short."""
+    """Return the iteration of a line; infinity for a truncated line."""
     with suppress(ValueError, KeyError, TypeError):
         return float(json.loads(line)["iteration"])
     return float("inf")

@@ -1,4 +1,4 @@
-"""Encoded crops to pixels."""
+"""Decoding of crops."""
 
 import io
 
@@ -13,17 +13,17 @@ from app.faces import Pixels
 _FORMATS = ("JPEG", "PNG")
 
 
-def decoded(data: bytes, name: str) -> Pixels:
-    """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, which says `name`.
+def decode_crop(data: bytes, name: str) -> Pixels:
+    """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, naming `name`.
 
-    Faster than `app.imaging.decode`, which knows more formats. The size is read first: a few bytes can stand for
-    gigabytes of pixels.
+    This is faster than `app.imaging.decode`, which supports more formats. The size is checked before decoding, because
+    a small file can expand to gigabytes of pixels.
     """
     try:
         with Pillow.open(io.BytesIO(data), formats=_FORMATS) as header:
             size = header.size
     except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        raise TrainingInvalid(f"{name} is no JPEG or PNG, or is damaged") from error
+        raise TrainingInvalid(f"{name} is not a JPEG or PNG, or it is damaged") from error
     if size != (CROP_SIDE, CROP_SIDE):
         raise TrainingInvalid(f"{name} has {size[0]}x{size[1]} pixels; an aligned crop has {CROP_SIDE}x{CROP_SIDE}")
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

@@ -45,8 +45,8 @@ def export(  # noqa: PLR0913 - the options of a command
     require_training()
     from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
-    from app.training.export.pack import Said, model_name  # noqa: PLC0415 - as above
-    from app.training.export.trained import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
+    from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
+    from app.training.export.run_pack import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
 
     trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
@@ -55,7 +55,7 @@ def export(  # noqa: PLR0913 - the options of a command
     if start is None and licence is None:
         raise TrainingInvalid("--licence is missing: nobody but you knows on what terms the network may be used")
     title = f"{start.pack}, fine-tuned" if start else f"{trained.config.backbone.name}, {trained.config.loss.name}"
-    said = Said(
+    said = PackMetadata(
         f"{title}; {len(trained.classes):,} people",
         licence or (start.licence if start else ""),
         factory.detector_name(settings),
@@ -89,17 +89,17 @@ def adapter(  # noqa: PLR0913 - the options of a command
     require_training()
     from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
-    from app.training.export.pack import Said, model_name, write_network  # noqa: PLC0415 - as above
-    from app.training.finetune.adaptation import merged  # noqa: PLC0415 - as above
-    from app.training.finetune.adapter import Recipe, train_adapter  # noqa: PLC0415 - as above
+    from app.training.export.pack import PackMetadata, model_name, write_network_pack  # noqa: PLC0415 - as above
+    from app.training.finetune.adapter_training import AdapterSettings, train_adapter  # noqa: PLC0415 - as above
+    from app.training.finetune.linear_adapter import append_adapter  # noqa: PLC0415 - as above
 
     settings = _with(read_settings(), pack=pack, detector=detector)
     base = factory.open_base(settings)
     name = name or f"{pack}-adapted"
     with counting("photos") as advance:
-        source = open_path(data, _cutter(settings), is_aligned=aligned, advance=advance).source
+        source = open_path(data, _cropper(settings), is_aligned=aligned, advance=advance).source
         views = factory.views_of(settings, base, source, advance)
-        network = merged(base.network, train_adapter(views, source.labels, Recipe(seed=seed)))
+        network = append_adapter(base.network, train_adapter(views, source.labels, AdapterSettings(seed=seed)))
         measure = factory.calibrator(
             settings,
             calibrate,
@@ -108,14 +108,14 @@ def adapter(  # noqa: PLR0913 - the options of a command
             is_aligned=aligned,
             advance=advance,
         )
-        said = Said(
+        said = PackMetadata(
             f"{pack} with an adapter",
             base.manifest.licence,
             factory.detector_name(settings),
             base.manifest.commercial_use,
             f"An adapter of {len(source.classes):,} people behind {base.model}. {base.manifest.notes}".strip(),
         )
-        written = write_network(
+        written = write_network_pack(
             network,
             out / name,
             said,
@@ -143,13 +143,13 @@ def finetune(  # noqa: PLR0913 - the options of a command
     """Train a pack's network further on your photos. A run like others: resumed and exported as they are."""
     require_training()
     from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
-    from app.training.config import made  # noqa: PLC0415 - as above
-    from app.training.finetune.imported import Imported  # noqa: PLC0415 - as above
+    from app.training.config import parse_config  # noqa: PLC0415 - as above
+    from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
     from app.training.running import train as run  # noqa: PLC0415 - as above
 
     settings = _with(read_settings(), pack=pack)
     base = factory.open_base(settings)
-    Imported(base.network)  # raises for one that cannot be trained, before photos are aligned
+    ImportedNetwork(base.network)  # raises for one that cannot be trained, before photos are aligned
     out.mkdir(parents=True, exist_ok=True)
     network = out.resolve() / "start.onnx"
     network.write_bytes(base.network)
@@ -166,7 +166,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
         "frozen": freeze,
         "rate": backbone_learning_rate / learning_rate,
     }
-    config = made(
+    config = parse_config(
         {
             "seed": seed,
             "data": {"path": data, "aligned": aligned},
@@ -177,7 +177,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
     )
     console = Console(stderr=True)
     with stoppable() as is_stopping:
-        training = run(config, out, open_cutter=_cutter(settings), console=console, is_stopping=is_stopping)
+        training = run(config, out, open_cropper=_cropper(settings), console=console, is_stopping=is_stopping)
     if training.iteration < training.total:
         console.print(
             f"stopped at iteration {training.iteration} of {training.total}; arcid train --resume --out {out}"
@@ -186,11 +186,11 @@ def finetune(  # noqa: PLR0913 - the options of a command
     console.print(f"trained: {out}; arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
 
 
-def _cutter(settings: Settings) -> Callable[[], Any]:
+def _cropper(settings: Settings) -> Callable[[], Any]:
     """Return what opens the networks that align photos, once, when it is first needed."""
-    from app.factory.training import open_cutter  # noqa: PLC0415 - PyTorch takes seconds
+    from app.factory.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
-    return cache(lambda: open_cutter(settings))
+    return cache(lambda: open_cropper(settings))
 
 
 def _with(settings: Settings, **named: str | None) -> Settings:

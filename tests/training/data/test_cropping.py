@@ -7,9 +7,9 @@ import pytest
 from app.errors import NoFace, TrainingInvalid
 from app.evaluation.values import Photo
 from app.factory.services import open_analysis, open_runtime
-from app.factory.training import open_cutter
-from app.training.data.aligning import Cutter
-from app.training.data.crops import decoded
+from app.factory.training import open_cropper
+from app.training.data.cropping import FaceCropper
+from app.training.data.decoding import decode_crop
 from app.training.data.folder import read_folder
 from tests.training.people import crops_of, write_people
 
@@ -28,39 +28,39 @@ class Counted:
 
 
 @pytest.fixture
-def cutter(tmp_path):
-    return Cutter(Counted(), "setup", tmp_path / "kept", threads=2)
+def cropper(tmp_path):
+    return FaceCropper(Counted(), "setup", tmp_path / "kept", threads=2)
 
 
-def test_a_photo_is_cut_once(cutter):
+def test_a_photo_is_cut_once(cropper):
     photos = [Photo("one", b"1", "Ada"), Photo("none", b"nobody", "Ada"), Photo("two", b"22", "Bob")]
     steps: list[int] = []
-    found = cutter.cut(photos, steps.append)
+    found = cropper.crop_photos(photos, steps.append)
     assert found[1] == "no_face"
     assert isinstance(found[2], bytes)
-    np.testing.assert_array_equal(decoded(found[2], "two"), crops_of(person=2, count=1)[0])
-    assert cutter.cut(photos) == found
-    assert cutter.crop.calls == len(steps) == 3
+    np.testing.assert_array_equal(decode_crop(found[2], "two"), crops_of(person=2, count=1)[0])
+    assert cropper.crop_photos(photos) == found
+    assert cropper.crop.calls == len(steps) == 3
 
 
-def test_another_set_up_cuts_anew_and_what_is_damaged_too(cutter):
+def test_another_set_up_cuts_anew_and_what_is_damaged_too(cropper):
     photo = [Photo("one", b"1", "Ada")]
-    found = cutter.cut(photo)
-    other = Cutter(cutter.crop, "other", cutter.folder)
-    assert other.cut(photo) == found
-    assert cutter.crop.calls == 2
-    (kept,) = (cutter.folder / "setup").glob("*/*.png")
+    found = cropper.crop_photos(photo)
+    other = FaceCropper(cropper.crop, "other", cropper.folder)
+    assert other.crop_photos(photo) == found
+    assert cropper.crop.calls == 2
+    (kept,) = (cropper.folder / "setup").glob("*/*.png")
     for damaged in (kept.read_bytes()[:-40], b""):
         kept.write_bytes(damaged)
-        assert cutter.cut(photo) == found
-    assert cutter.crop.calls == 4
+        assert cropper.crop_photos(photo) == found
+    assert cropper.crop.calls == 4
 
 
-def test_a_folder_lists_who_has_no_face(cutter, tmp_path):
+def test_a_folder_lists_who_has_no_face(cropper, tmp_path):
     for person, photo in (("Ada", b"a"), ("Ada", b"nobody"), ("Bob", b"nobody"), ("Cy", b"cc")):
         (tmp_path / "people" / person).mkdir(parents=True, exist_ok=True)
         (tmp_path / "people" / person / f"{len(photo)}.jpg").write_bytes(photo)
-    folder = read_folder(tmp_path / "people", cutter)
+    folder = read_folder(tmp_path / "people", cropper)
     assert folder.classes == ("Ada", "Cy")
     assert folder.labels.tolist() == [0, 1]
     assert folder.failures == {"Ada/6.jpg": "no_face", "Bob/6.jpg": "no_face"}
@@ -68,13 +68,13 @@ def test_a_folder_lists_who_has_no_face(cutter, tmp_path):
     np.testing.assert_array_equal(folder.crop(1), crops_of(person=2, count=1)[0])
 
 
-def test_a_folder_without_faces_or_people_is_refused(cutter, tmp_path):
+def test_a_folder_without_faces_or_people_is_refused(cropper, tmp_path):
     (tmp_path / "people" / "Ada").mkdir(parents=True)
     with pytest.raises(TrainingInvalid, match=r"person/photo\.jpg"):
-        read_folder(tmp_path / "people", cutter)
+        read_folder(tmp_path / "people", cropper)
     (tmp_path / "people" / "Ada" / "1.jpg").write_bytes(b"nobody")
     with pytest.raises(TrainingInvalid, match="no face"):
-        read_folder(tmp_path / "people", cutter)
+        read_folder(tmp_path / "people", cropper)
 
 
 def test_crops_are_taken_as_they_are(tmp_path):
@@ -93,10 +93,10 @@ def test_crops_are_taken_as_they_are(tmp_path):
 
 def test_real_photos_are_aligned_as_the_service_does(settings, faces_of, faceless):
     photos = [Photo(str(number), photo, "") for number, photo in enumerate([*faces_of, faceless])]
-    *crops, nobody = open_cutter(settings).cut(photos)
+    *crops, nobody = open_cropper(settings).crop_photos(photos)
     analysis = open_analysis(settings, open_runtime(settings))
     assert nobody == "no_face"
     for crop, photo in zip(crops, faces_of, strict=True):
         assert isinstance(crop, bytes)
         served = analysis.analyse(photo, is_flip_averaged=False)[0].crop
-        np.testing.assert_array_equal(decoded(crop, "crop"), served)
+        np.testing.assert_array_equal(decode_crop(crop, "crop"), served)

@@ -1,4 +1,4 @@
-"""What a run gave, as a pack."""
+"""Export of a training run as a pack."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,25 +6,30 @@ from pathlib import Path
 from app.embedding import Preprocessing
 from app.inference.manifest import Manifest
 from app.recognition.calibration import Calibration
-from app.training.checkpoint import Trained
+from app.training.checkpoint import TrainedModel
 from app.training.export.network import as_onnx
-from app.training.export.pack import Said, write_network
+from app.training.export.pack import PackMetadata, write_network_pack
 
 Calibrate = Callable[[bytes], Sequence[Calibration]]
-"""Measures an ONNX network; none means that the pack goes without calibrations."""
+"""ONNX network -> its calibrations; an empty sequence leaves the pack without any."""
 
 PREPROCESSING = Preprocessing(127.5, 128)
 
 
 def write_pack(
-    trained: Trained, folder: Path, said: Said, *, calibrate: Calibrate = lambda _: (), threshold: float | None = None
+    trained: TrainedModel,
+    folder: Path,
+    metadata: PackMetadata,
+    *,
+    calibrate: Calibrate = lambda _: (),
+    threshold: float | None = None,
 ) -> Manifest:
-    """Export a trained backbone and write its pack to `folder`, whose name is the pack's; raises TrainingInvalid."""
+    """Export a trained backbone as a pack to `folder`, which names the pack; raises TrainingInvalid."""
     network = as_onnx(trained.backbone)
-    return write_network(
+    return write_network_pack(
         network,
         folder,
-        said,
+        metadata,
         preprocessing=PREPROCESSING,
         calibrations=calibrate(network),
         threshold=threshold,

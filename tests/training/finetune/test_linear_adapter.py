@@ -5,7 +5,7 @@ import pytest
 from app.errors import TrainingInvalid
 from app.inference.runtime import Runtime
 from app.inference.session import Session
-from app.training.finetune.adaptation import Adaptation, merged
+from app.training.finetune.linear_adapter import LinearAdapter, append_adapter
 from tests.training.finetune.networks import DIMENSION, SIDE, embedder, made
 
 RNG = np.random.default_rng(0)
@@ -14,7 +14,7 @@ BATCH = RNG.uniform(0, 255, (5, 3, SIDE, SIDE)).astype(np.float32)
 
 def drawn(seed=0):
     rng = np.random.default_rng(seed)
-    return Adaptation(
+    return LinearAdapter(
         rng.normal(size=(DIMENSION, DIMENSION)).astype(np.float32), rng.normal(size=DIMENSION).astype(np.float32)
     )
 
@@ -26,13 +26,13 @@ def run(network, batch=BATCH):
 @pytest.mark.parametrize("batch", [1, 5])
 def test_one_network_gives_what_network_and_adapter_give(batch):
     network, adaptation = embedder(), drawn()
-    (got,) = run(merged(network, adaptation), BATCH[:batch])
+    (got,) = run(append_adapter(network, adaptation), BATCH[:batch])
     np.testing.assert_allclose(got, adaptation.apply(run(network, BATCH[:batch])[0]), rtol=1e-4, atol=1e-5)
 
 
 def test_what_changes_nothing_changes_nothing():
-    nothing = Adaptation(np.eye(DIMENSION, dtype=np.float32), np.zeros(DIMENSION, np.float32))
-    np.testing.assert_allclose(run(merged(embedder(), nothing))[0], run(embedder())[0], rtol=1e-5, atol=1e-6)
+    nothing = LinearAdapter(np.eye(DIMENSION, dtype=np.float32), np.zeros(DIMENSION, np.float32))
+    np.testing.assert_allclose(run(append_adapter(embedder(), nothing))[0], run(embedder())[0], rtol=1e-5, atol=1e-6)
 
 
 def test_the_length_of_a_feature_goes_through():
@@ -44,7 +44,7 @@ def test_the_length_of_a_feature_goes_through():
 
 def test_an_adapter_behind_an_adapter():
     network = embedder()
-    twice = merged(merged(network, drawn(1)), drawn(2))
+    twice = append_adapter(append_adapter(network, drawn(1)), drawn(2))
     wanted = drawn(2).apply(drawn(1).apply(run(network)[0]))
     np.testing.assert_allclose(run(twice)[0], wanted, rtol=1e-4, atol=1e-5)
 
@@ -54,13 +54,13 @@ def test_old_networks_take_one_too(opset):
     node = onnx.helper.make_node("Flatten", ["x"], ["flat"]), onnx.helper.make_node("MatMul", ["flat", "w"], ["y"])
     weights = {"w": RNG.normal(size=(3 * SIDE * SIDE, DIMENSION)).astype(np.float32)}
     network = made(list(node), weights, output="y", opset=opset)
-    (got,) = run(merged(network, drawn()))
+    (got,) = run(append_adapter(network, drawn()))
     np.testing.assert_allclose(got, drawn().apply(run(network)[0]), rtol=1e-3, atol=1e-3)
 
 
 def test_an_adapter_for_vectors_of_another_length_is_refused():
-    other = Adaptation(np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
+    other = LinearAdapter(np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
     with pytest.raises(TrainingInvalid, match="for vectors of 5"):
-        merged(embedder(), other)
-    with pytest.raises(TrainingInvalid, match="no ONNX network"):
-        merged(b"no network", drawn())
+        append_adapter(embedder(), other)
+    with pytest.raises(TrainingInvalid, match="not an ONNX network"):
+        append_adapter(b"no network", drawn())

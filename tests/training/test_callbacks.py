@@ -4,13 +4,13 @@ import json
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from app.training.watching import Bar, Journal, Progress, TensorBoard
+from app.training.callbacks import MetricsLog, ProgressBar, TensorBoard, TrainingProgress
 
 FIGURES = {"lfw": {"accuracy": 0.75, "eer": 0.25}}
 
 
 def progress(iteration):
-    return Progress(iteration, 100, iteration / 10, 3.5, 0.1, 250.123)
+    return TrainingProgress(iteration, 100, iteration / 10, 3.5, 0.1, 250.123)
 
 
 def lines(file):
@@ -18,9 +18,9 @@ def lines(file):
 
 
 def test_the_journal(tmp_path):
-    journal = Journal(tmp_path / "metrics.jsonl")
-    journal.stepped(progress(10))
-    journal.evaluated(10, FIGURES)
+    journal = MetricsLog(tmp_path / "metrics.jsonl")
+    journal.on_step(progress(10))
+    journal.on_evaluation(10, FIGURES)
     journal.close()
     step, evaluation = lines(tmp_path / "metrics.jsonl")
     assert (step["iteration"], step["loss"], step["epoch"], step["images_per_second"]) == (10, 3.5, 1.0, 250.12)
@@ -29,22 +29,22 @@ def test_the_journal(tmp_path):
 
 def test_the_journal_of_a_run_that_goes_on_from_an_earlier_iteration(tmp_path):
     file = tmp_path / "metrics.jsonl"
-    before = Journal(file)
+    before = MetricsLog(file)
     for iteration in (10, 20, 30):
-        before.stepped(progress(iteration))
+        before.on_step(progress(iteration))
     before.close()
     with file.open("a") as out:
         out.write('{"iteration": 4')
-    Journal(file, first=20).close()
+    MetricsLog(file, first=20).close()
     assert [each["iteration"] for each in lines(file)] == [10, 20]
-    Journal(file).close()
+    MetricsLog(file).close()
     assert lines(file) == []
 
 
 def test_tensorboard(tmp_path):
     board = TensorBoard(tmp_path)
-    board.stepped(progress(10))
-    board.evaluated(10, FIGURES)
+    board.on_step(progress(10))
+    board.on_evaluation(10, FIGURES)
     board.close()
     found = EventAccumulator(str(tmp_path)).Reload()
     assert found.Scalars("training/loss")[0].value == 3.5
@@ -53,9 +53,9 @@ def test_tensorboard(tmp_path):
 
 def test_the_bar():
     shown = io.StringIO()
-    bar = Bar(Console(file=shown, width=120, force_terminal=True))
-    bar.stepped(progress(10))
-    bar.evaluated(10, FIGURES)
+    bar = ProgressBar(Console(file=shown, width=120, force_terminal=True))
+    bar.on_step(progress(10))
+    bar.on_evaluation(10, FIGURES)
     bar.close()
     assert "loss 3.500, 250 images/s" in shown.getvalue()
     assert "10/100" in shown.getvalue()

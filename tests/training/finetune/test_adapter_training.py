@@ -3,8 +3,8 @@ import pytest
 
 from app.errors import TrainingInvalid
 from app.faces import Floats
-from app.training.data.values import Labels
-from app.training.finetune.adapter import Recipe, start, train_adapter
+from app.training.data.source import Labels
+from app.training.finetune.adapter_training import AdapterSettings, initial_adapter, train_adapter
 
 DIMENSION, VIEWS = 16, 2
 
@@ -29,31 +29,31 @@ def missed(features, labels, fmr=0.01):
 
 
 def test_people_who_were_never_seen_are_missed_less():
-    adapter = train_adapter(*shifted(60, 5, seed=0), Recipe())
+    adapter = train_adapter(*shifted(60, 5, seed=0), AdapterSettings())
     views, labels = shifted(60, 5, seed=1, first=1000)
-    begun = start(*shifted(60, 5, seed=0), Recipe().shrinkage)
+    begun = initial_adapter(*shifted(60, 5, seed=0), AdapterSettings().shrinkage)
     before, centred, after = (missed(each, labels) for each in (views, begun.apply(views), adapter.apply(views)))
     assert after < centred < before
     assert after < before / 2
 
 
 def test_the_same_seed_learns_the_same():
-    one, two = (train_adapter(*shifted(10, 3, seed=0), Recipe(steps=5)) for _ in range(2))
+    one, two = (train_adapter(*shifted(10, 3, seed=0), AdapterSettings(steps=5)) for _ in range(2))
     np.testing.assert_array_equal(one.matrix, two.matrix)
     np.testing.assert_array_equal(one.bias, two.bias)
 
 
 def test_a_strong_decay_stays_at_the_start():
     views, labels = shifted(10, 3, seed=0)
-    begun = start(views, labels, 3.0)
-    free, held = (train_adapter(views, labels, Recipe(steps=30, decay=decay)) for decay in (0, 1e3))
+    begun = initial_adapter(views, labels, 3.0)
+    free, held = (train_adapter(views, labels, AdapterSettings(steps=30, decay=decay)) for decay in (0, 1e3))
     strayed = [np.abs(each.matrix - begun.matrix).mean() for each in (free, held)]
     assert strayed[1] < strayed[0] / 2
 
 
 def test_the_start_takes_the_mean_away_and_evens_the_spread():
     views, labels = shifted(80, 6, seed=0)
-    begun = start(views, labels, 0.0)
+    begun = initial_adapter(views, labels, 0.0)
     units = views / np.linalg.norm(views, axis=2, keepdims=True)
     moved = units @ begun.matrix.T + begun.bias
     np.testing.assert_allclose(moved.mean(axis=(0, 1)), 0, atol=1e-4)
@@ -65,4 +65,4 @@ def test_the_start_takes_the_mean_away_and_evens_the_spread():
 
 def test_people_with_one_photo_each_teach_nothing():
     with pytest.raises(TrainingInvalid, match="two photos"):
-        train_adapter(*shifted(20, 1, seed=0), Recipe())
+        train_adapter(*shifted(20, 1, seed=0), AdapterSettings())

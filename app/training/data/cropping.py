@@ -1,0 +1,89 @@
+"""Alignment of photos, with a cache of crops on disk so that an interrupted run continues where it stopped."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import PhotoRefused, TrainingInvalid
+from app.evaluation.values import Advance, Photo
+from app.faces import Pixels
+from app.imaging.lossless import encode_png
+from app.training.data.decoding import decode_crop
+
+CropFace = Callable[[bytes], Pixels]
+"""Photo -> aligned crop (112, 112, 3) of its main face, RGB; raises PhotoRefused if there is no face.
+
+Several threads may call it at once.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCropper:
+    """Crops faces from photos. `folder` is the cache; `setup` identifies the networks and settings in it."""
+
+    crop: CropFace
+    setup: str
+    folder: Path
+    threads: int = 1
+
+    def crop_photos(self, photos: Sequence[Photo], advance: Advance = lambda _: None) -> list[bytes | str]:
+        """Return for each photo its crop as a PNG, or the error code if it has no face; in the order of the photos.
+
+        Raises TrainingInvalid if a photo cannot be read.
+        """
+
+        def crop_or_code(photo: Photo) -> bytes | str:
+            try:
+                result = self._crop(photo.read())
+            except OSError as error:
+                raise TrainingInvalid(f"{photo.name} cannot be read: {error.strerror}") from error
+            advance(1)
+            return result
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(crop_or_code, photos))
+
+    def _crop(self, data: bytes) -> bytes | str:
+        path = self._path(data)
+        cached = _read_cached(path)
+        if cached is not None:
+            return cached
+        try:
+            result: bytes | str = encode_png(self.crop(data))
+        except PhotoRefused as error:
+            result = error.code
+        _write_cached(result, path)
+        return result
+
+    def _path(self, data: bytes) -> Path:
+        key = hashlib.sha256(data).hexdigest()
+        return self.folder / self.setup / key[:2] / key
+
+
+def _read_cached(path: Path) -> bytes | str | None:
+    """Return the cached PNG or error code at a path without suffix; None if it is missing or damaged."""
+    try:
+        crop = path.with_suffix(".png").read_bytes()
+        decode_crop(crop, path.name)
+    except FileNotFoundError:
+        pass
+    except TrainingInvalid:
+        return None
+    else:
+        return crop
+    try:
+        return path.with_suffix(".none").read_text("utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _write_cached(result: bytes | str, path: Path) -> None:
+    """Write a PNG or an error code to the cache atomically."""
+    suffix, content = (".none", result.encode()) if isinstance(result, str) else (".png", result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
+        part.write(content)
+    Path(part.name).replace(path.with_suffix(suffix))
