@@ -1,4 +1,4 @@
-"""A real service on a real port, and the client's own requests without one."""
+"""Fixtures: a real service on a port, and clients with a fake network."""
 
 import json
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from arcid import AsyncClient, Client
 
 @pytest.fixture(scope="module")
 def address(settings):
-    """Where the real service answers."""
+    """Return the address of the real service."""
     with serving(settings, port=0) as address:
         yield address
 
 
 @pytest.fixture
 def service(address):
-    """A client of the real service."""
+    """Return a client of the real service."""
     with Client(address) as client:
         yield client
 
 
 class Answers:
-    """Stands where the network is: notes requests, gives the answers or errors it was made with, the last for ever."""
+    """A fake network: it records requests and returns or raises the given answers; the last one is repeated."""
 
     def __init__(self, *answers: httpx2.Response | Exception) -> None:
         self._answers = list(answers)
@@ -48,14 +48,14 @@ def async_client_of(answers: Answers, **options) -> AsyncClient:
     return AsyncClient(transport=httpx2.MockTransport(answers), **options)
 
 
-def said(status: int, headers: dict[str, str] | None = None, /, **members) -> httpx2.Response:
-    """Return an answer with a JSON object."""
+def json_answer(status: int, headers: dict[str, str] | None = None, /, **members) -> httpx2.Response:
+    """Return an HTTP answer with a JSON object."""
     return httpx2.Response(status, headers=headers, content=json.dumps(members).encode())
 
 
 def methods_of(client: Client | AsyncClient) -> dict[str, Callable[..., Any]]:
-    """Return the methods of a client by their names, those of its groups with the group's."""
-    groups = {"": client} | {f"{name}.": group for name, group in vars(client).items() if name != "executor"}
+    """Return the methods of a client by name; methods of a group have its name as a prefix."""
+    groups = {"": client} | {f"{name}.": group for name, group in vars(client).items() if name != "transport"}
     return {
         f"{prefix}{name}": getattr(group, name)
         for prefix, group in groups.items()

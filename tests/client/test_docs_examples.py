@@ -1,4 +1,4 @@
-"""The examples of the client's pages, run in order against the real service."""
+"""Run the examples of the client's pages in order against the real service."""
 
 import re
 import zipfile
@@ -32,7 +32,7 @@ SHOWN = {
 
 @pytest.fixture
 def photos(tmp_path, monkeypatch, portrait, faces_of, group_photo, faceless):
-    """The folder in which the examples are run, with the photos that they name."""
+    """Return the working folder of the examples, with their photos."""
     files = {
         "ada-1.jpg": faces_of[5],
         "ada-2.jpg": faceless,

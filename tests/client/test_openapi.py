@@ -1,4 +1,4 @@
-"""The client against the service's own document: no route is forgotten, and no member of an answer."""
+"""The client covers all routes and all members of answers in the OpenAPI document of the service."""
 
 import inspect
 import re
@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from app.main import create_app
-from arcid import Client, answers, changes, errors, findings, resources, status, work
-from arcid.reading import Value
+from arcid import Client, answers, errors, health, job, migration, resources, status
+from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
 LEFT_OUT = re.compile(r"^/(api/v1/.*|metrics)$")  # CompreFace's routes; Prometheus reads the other
@@ -39,11 +39,10 @@ OF_COMPREFACE = {
     *("app__api__compreface__answers__FaceSchema",),
 }
 UNNEEDED = {
-    "HTTPValidationError": "FastAPI's own form of an error, which the service never answers",
+    "HTTPValidationError": "FastAPI's own error schema, which the service never sends",
     "ValidationError": "as HTTPValidationError",
-    "ProblemSchema": "read by arcid.attempts.problem_of, member by member",
+    "ProblemSchema": "read by arcid.retries.api_error, member by member",
 }
-RENAMED = {"app__api__answers__FaceSchema": "Face"}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def document(settings) -> dict[str, Any]:
 
 
 def requests_of_all_methods() -> list[tuple[str, str]]:
-    """Call every method with a sample of each parameter that it needs; return method and path of what it sent."""
+    """Call every method with samples of its required parameters; return the HTTP methods and paths that it sends."""
     sent = []
 
     def refuse(request: httpx2.Request) -> httpx2.Response:
@@ -61,14 +60,14 @@ def requests_of_all_methods() -> list[tuple[str, str]]:
 
     client = Client(transport=httpx2.MockTransport(refuse), retries=0)
     for name, method in methods_of(client).items():
-        needed = [
-            each.name
-            for each in inspect.signature(method).parameters.values()
-            if each.default is each.empty and each.kind is not each.VAR_KEYWORD
+        required = [
+            parameter.name
+            for parameter in inspect.signature(method).parameters.values()
+            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
         ]
-        given = {each: "/nowhere" if each == "to" else SAMPLES[each] for each in needed} | OPTIONS.get(name, {})
+        samples = {name: "/nowhere" if name == "to" else SAMPLES[name] for name in required}
         with pytest.raises(errors.NotFound):
-            list(method(**given))
+            list(method(**samples | OPTIONS.get(name, {})))
     return sent
 
 
@@ -79,7 +78,10 @@ def test_every_route_has_a_method(document):
             continue
         pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
         for method in operations:
-            assert any(said == method.upper() and pattern.fullmatch(to) for said, to in sent), (method, path)
+            assert any(sent_method == method.upper() and pattern.fullmatch(url) for sent_method, url in sent), (
+                method,
+                path,
+            )
 
 
 def test_every_method_has_a_route(document):
@@ -94,10 +96,10 @@ def test_every_method_has_a_route(document):
 
 def values() -> dict[str, type[Value]]:
     return {
-        name: each
-        for module in (answers, changes, errors, findings, resources, status, work)
-        for name, each in vars(module).items()
-        if isinstance(each, type) and issubclass(each, Value)
+        name: member
+        for module in (answers, errors, health, job, migration, resources, status)
+        for name, member in vars(module).items()
+        if isinstance(member, type) and issubclass(member, Value) and member is not Value
     }
 
 
@@ -106,9 +108,9 @@ def dataclass_fields(value: Any) -> tuple[Field[Any], ...]:
 
 
 def answered(document) -> dict[str, dict[str, Any]]:
-    """Return the schemas that answers are made of."""
+    """Return all schemas that occur in answers."""
     schemas = document["components"]["schemas"]
-    wanted = [
+    pending = [
         schema
         for operations in document["paths"].values()
         for operation in operations.values()
@@ -116,38 +118,43 @@ def answered(document) -> dict[str, dict[str, Any]]:
         for content in answer.get("content", {}).values()
         for schema in re.findall(r"#/components/schemas/(\w+)", str(content))
     ]
-    found: dict[str, dict[str, Any]] = {}
-    while wanted:
-        name = wanted.pop()
-        if name not in found:
-            found[name] = schemas[name]
-            wanted += re.findall(r"#/components/schemas/(\w+)", str(schemas[name]))
-    return found
+    used: dict[str, dict[str, Any]] = {}
+    while pending:
+        name = pending.pop()
+        if name not in used:
+            used[name] = schemas[name]
+            pending += re.findall(r"#/components/schemas/(\w+)", str(schemas[name]))
+    return used
+
+
+def checked(document) -> dict[str, tuple[dict[str, Any], list[type[Value]]]]:
+    """Return the schemas that the client parses, each with the values that have exactly its members."""
+    members = {value: {field.name for field in dataclass_fields(value)} - {"etag"} for value in values().values()}
+    return {
+        name: (schema, [value for value, names in members.items() if names == set(schema["properties"])])
+        for name, schema in answered(document).items()
+        if "properties" in schema and name not in OF_COMPREFACE | UNNEEDED.keys()
+    }
 
 
 def test_every_member_of_an_answer_is_read(document):
-    known, seen = values(), set()
-    for name, schema in answered(document).items():
-        if name in OF_COMPREFACE or name in UNNEEDED or "properties" not in schema:  # enumerations have none
-            continue
+    seen = set()
+    for name, (schema, matching) in checked(document).items():
         if name in PAGES:
             assert len(schema["properties"]) == 2, name
-            continue
-        value = known[RENAMED.get(name, name.removesuffix("Schema"))]
-        seen.add(value.__name__)
-        ours = {each.name for each in dataclass_fields(value)} - {"etag"}  # of the header
-        assert ours == set(schema["properties"]), name
-    assert seen == set(known) - {"Value"}
+        else:
+            assert matching, name
+            seen |= {value.__name__ for value in matching}
+    assert seen == set(values())
 
 
 def test_what_the_document_may_leave_out_has_a_default(document):
-    for name, schema in answered(document).items():
-        value = values().get(RENAMED.get(name, name.removesuffix("Schema")))
-        if value is None or name in OF_COMPREFACE:
-            continue
+    for name, (schema, matching) in checked(document).items():
         optional = set(schema["properties"]) - set(schema.get("required", ()))
-        with_default = {each.name for each in dataclass_fields(value) if each.default is not MISSING}
-        assert optional - with_default <= ({"status"} if name == "Health" else set()), name  # it is always sent
+        for value in matching:
+            with_default = {field.name for field in dataclass_fields(value) if field.default is not MISSING}
+            always_sent = {"status"} if name == "Health" else set()
+            assert optional - with_default <= always_sent, name
 
 
 def test_every_field_of_a_request_is_a_parameter(document):
@@ -169,12 +176,14 @@ def test_every_field_of_a_request_is_a_parameter(document):
         "RollbackRequest": "reembedding.roll_back",
     }.items():
         parameters = parameters_of(methods_of(Client())[methods])
-        wanted = {re.sub(r"_urls?$", "", name) for name in schemas[schema]["properties"]}
-        assert wanted <= parameters | {each.removesuffix("s") for each in parameters}, schema
+        fields_ = {re.sub(r"_urls?$", "", name) for name in schemas[schema]["properties"]}
+        assert fields_ <= parameters | {name.removesuffix("s") for name in parameters}, schema
 
 
 def parameters_of(method) -> set[str]:
-    """Return the names of a method's parameters, those of its `**kwargs` included."""
+    """Return the names of the parameters of a method, including those of its `**kwargs`."""
     signature = inspect.signature(method).parameters
-    unpacked = [each.annotation.__args__[0] for each in signature.values() if each.kind is each.VAR_KEYWORD]
-    return set(signature) | {name for each in unpacked for name in each.__annotations__}
+    unpacked = [
+        parameter.annotation.__args__[0] for parameter in signature.values() if parameter.kind is parameter.VAR_KEYWORD
+    ]
+    return set(signature) | {name for typed_dict in unpacked for name in typed_dict.__annotations__}

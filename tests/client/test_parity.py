@@ -1,4 +1,4 @@
-"""Both clients have the same methods, typed; the client needs nothing of the service; its version is the service's."""
+"""Parity of both clients, their types, dependencies and version."""
 
 import asyncio
 import inspect
@@ -16,9 +16,9 @@ import arcid
 from app.config import PROJECT
 from arcid import AsyncClient, Client, NotFound
 from arcid.answers import EnrollAnswer
+from arcid.job import Job
 from arcid.resources import Collection, ErasureReceipt, Identity, Page
-from arcid.work import Job
-from tests.client.conftest import Answers, async_client_of, client_of, methods_of, said
+from tests.client.conftest import Answers, async_client_of, client_of, json_answer, methods_of
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters():
@@ -43,8 +43,8 @@ def test_methods_of_the_async_client_are_awaited_or_iterated():
 
 
 def test_types_that_checkers_and_editors_see():
-    """What mypy says of these lines is the test; without answers they do nothing but fail."""
-    with client_of(Answers(said(404)), retries=0) as client:
+    """mypy checks the types in these lines; every call fails, because there are no answers."""
+    with client_of(Answers(json_answer(404)), retries=0) as client:
         assert_type(client.identities.iterate(), Iterator[Identity])
         assert_type(client.jobs.events("j"), Iterator[Job])
         with pytest.raises(NotFound):
@@ -58,12 +58,12 @@ def test_types_that_checkers_and_editors_see():
         with pytest.raises(NotFound):
             assert_type(client.jobs.download("j", "x"), Path)
         with pytest.raises(TypeError):
-            client.enroll(b"", nmae="Ada")  # type: ignore[call-arg] # a checker finds it, too
+            client.enroll(b"", nmae="Ada")  # type: ignore[call-arg] # a type checker finds it too
 
 
 def test_types_of_the_async_client():
     async def seen():
-        async with async_client_of(Answers(said(404)), retries=0) as client:
+        async with async_client_of(Answers(json_answer(404)), retries=0) as client:
             assert_type(client.identities.iterate(), AsyncIterator[Identity])
             with pytest.raises(NotFound):
                 assert_type(await client.enroll(b""), EnrollAnswer)
@@ -109,7 +109,7 @@ def test_the_version_is_the_services():
 
 def test_an_iteration_fetches_a_page_when_it_is_reached():
     def page(name, cursor):
-        return said(200, errors=[{"number": 1, "item": name, "code": "c", "detail": "d"}], next_cursor=cursor)
+        return json_answer(200, errors=[{"number": 1, "item": name, "code": "c", "detail": "d"}], next_cursor=cursor)
 
     answers = Answers(page("a", "x y"), page("b", None))
     with client_of(answers) as client:

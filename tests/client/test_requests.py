@@ -1,4 +1,4 @@
-"""What is sent."""
+"""Requests of the client."""
 
 import io
 import json
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from arcid import Consent, PhotoUrl, ServerFailed, ServerPath
-from tests.client.conftest import Answers, client_of, said
+from tests.client.conftest import Answers, client_of, json_answer
 
-EMPTY = said(500)
+EMPTY = json_answer(500)
 
 
 def sent(call, **options):
-    """Return the request that a call makes of a client."""
+    """Return the request that a client sends for a call."""
     answers = Answers(EMPTY)
     with client_of(answers, retries=0, **options) as client, pytest.raises(ServerFailed):
         call(client)
@@ -23,7 +23,7 @@ def sent(call, **options):
 
 
 def form_of(request):
-    """Return a form's parts: name -> (contents, file names)."""
+    """Return the parts of a form: name -> (contents, file names)."""
     head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
     parts: dict[Any, list[Any]] = {}
     for part in BytesParser().parsebytes(head + request.read()).walk():

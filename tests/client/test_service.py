@@ -1,4 +1,4 @@
-"""The client against the real service: what only that can show."""
+"""The client with the real service."""
 
 import asyncio
 import io
@@ -125,14 +125,14 @@ def test_how_the_service_stands(service):
 
 def test_jobs(service, faces_of, faceless, tmp_path):
     service.collections.create("staff", flip=False)
-    asked = service.jobs.import_photos(zipped(jim=faces_of[0], pam=faces_of[1], none=faceless), collection="staff")
+    operation = service.jobs.import_photos(zipped(jim=faces_of[0], pam=faces_of[1], none=faceless), collection="staff")
     moved: list[object] = []
-    done = service.jobs.wait(asked.job_id, on_progress=moved.append, every_s=0.05, timeout_s=60)
+    done = service.jobs.wait(operation.job_id, on_progress=moved.append, every_s=0.05, timeout_s=60)
     assert (done.result["enrolled"], done.errors) == (2, 1)
     assert moved[-1] == done
-    assert [each.code for each in service.jobs.iterate_errors(asked.job_id)] == ["no_face"]
+    assert [each.code for each in service.jobs.iterate_errors(operation.job_id)] == ["no_face"]
     with pytest.raises(Conflict, match="job_finished"):
-        service.jobs.cancel(asked.job_id)
+        service.jobs.cancel(operation.job_id)
 
     exported = list(service.jobs.events(service.jobs.export(collection="staff").job_id))[-1]
     assert exported.is_final

@@ -1,4 +1,4 @@
-"""Client of an ArcID face-recognition service, sync (`Client`) and async (`AsyncClient`)."""
+"""Client for an ArcID face-recognition service, synchronous (`Client`) and asynchronous (`AsyncClient`)."""
 
 from arcid.client import AsyncClient, Client
 from arcid.errors import (

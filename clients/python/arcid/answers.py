@@ -1,23 +1,24 @@
-"""What recognition answers. The names are the API's; a `similarity` is a cosine, -1 to 1, higher is closer.
+"""Answers of recognition, with the names of the API.
 
-`fmr` is the share of other people who are at least as similar, `fpir` the chance that a stranger is as similar to
-anyone in a gallery of this size; both are None while the network is not calibrated.
+A `similarity` is a cosine from -1 to 1; higher is closer. `fmr` is the share of other people who are at least as
+similar. `fpir` is the probability that a stranger is as similar to anyone in a gallery of this size. Both are None if
+the network is not calibrated.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from arcid.reading import Value
+from arcid.parsing import Value
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the upright photo."""
 Landmarks = tuple[tuple[float, float], ...]
-"""Left eye, right eye, nose tip, left and right corner of the mouth, as the viewer sees them: (x, y) in pixels."""
+"""(x, y) in pixels of left eye, right eye, nose tip, left and right corner of the mouth, from the viewer's side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality(Value):
-    """How usable a face is: `score` from 0 (useless) to 1, and what is wrong, such as `blurred`."""
+    """Quality of a face: `score` from 0 (useless) to 1, and the reasons for a low one, such as `blurred`."""
 
     score: float
     reasons: tuple[str, ...]
@@ -25,7 +26,7 @@ class Quality(Value):
 
 @dataclass(frozen=True, slots=True)
 class EnrolledFace(Value):
-    """A face that is in the gallery now; `photo` says which of the request, from 0."""
+    """A newly enrolled face; `photo` is the index of its photo in the request, from 0."""
 
     face_id: str
     photo: int
@@ -36,7 +37,7 @@ class EnrolledFace(Value):
 
 @dataclass(frozen=True, slots=True)
 class RejectedPhoto(Value):
-    """A photo that was refused; `code` is stable, as in errors."""
+    """A rejected photo; `code` is stable, as in errors."""
 
     photo: int
     code: str
@@ -45,7 +46,7 @@ class RejectedPhoto(Value):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(Value):
-    """Somebody else whom the faces of the request look like: `face_id` is the nearest of their `faces`."""
+    """Another identity that a face of the request resembles; `face_id` is the most similar of its `faces`."""
 
     photo: int
     identity_id: str
@@ -57,7 +58,7 @@ class Duplicate(Value):
 
 @dataclass(frozen=True, slots=True)
 class Mismatch(Value):
-    """A photo whose face does not look like the other `faces` of its identity, or of the request.
+    """A photo whose face does not resemble the other `faces` of its identity or of the request.
 
     `similarity` and `fmr` are None without scope `manage`.
     """
@@ -70,7 +71,7 @@ class Mismatch(Value):
 
 @dataclass(frozen=True, slots=True)
 class EnrollAnswer(Value):
-    """What became of each photo, whom else the faces look like, and which of them look like nobody's."""
+    """Result of an enrollment: enrolled faces, rejected photos, possible duplicates and mismatches."""
 
     identity_id: str
     faces: tuple[EnrolledFace, ...]
@@ -82,7 +83,7 @@ class EnrollAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class Face(Value):
-    """A detected face, and how usable it is."""
+    """A detected face with its quality."""
 
     box: Box
     landmarks: Landmarks
@@ -92,7 +93,7 @@ class Face(Value):
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFace(Value):
-    """What a probe was compared with: a face of the reference photo, or the template of an identity's `faces`."""
+    """The reference of a comparison: a face of the reference photo, or the template of an identity's `faces`."""
 
     box: Box | None = None
     landmarks: Landmarks | None = None
@@ -104,9 +105,9 @@ class ReferenceFace(Value):
 
 @dataclass(frozen=True, slots=True)
 class VerifyAnswer(Value):
-    """The decision on one pair; with `low_quality` the probe is too poor for more than `possible`.
+    """The decision on one pair. With `low_quality`, the verdict is at most `possible`.
 
-    `similarity` is None if it is below what the key sees: without scope `manage`, below the collection's doubt range.
+    Without scope `manage`, `similarity` is None if it is below the collection's doubt range.
     """
 
     verdict: Literal["match", "possible", "no_match"]
@@ -121,7 +122,7 @@ class VerifyAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Value):
-    """An identity: `similarity` is to the template of its `faces`, `face_id` the one nearest to the probe."""
+    """A candidate: `similarity` is that of its template of `faces`, `face_id` is the face most similar to the probe."""
 
     identity_id: str
     name: str | None
@@ -134,7 +135,7 @@ class Candidate(Value):
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedFace(Face):
-    """A face of a photo: `match` says that `candidates[0]` is this person, `margin` how far ahead of the second."""
+    """A face of a photo. With verdict `match`, it is `candidates[0]`; `margin` is its lead over the second one."""
 
     verdict: Literal["match", "possible", "unknown"]
     low_quality: bool
@@ -144,7 +145,7 @@ class IdentifiedFace(Face):
 
 @dataclass(frozen=True, slots=True)
 class IdentifyAnswer(Value):
-    """Every face of the photo, the most prominent first."""
+    """All faces of the photo, the most prominent first."""
 
     faces: tuple[IdentifiedFace, ...]
     threshold: float
@@ -154,7 +155,7 @@ class IdentifyAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class DetectAnswer(Value):
-    """Every face of the photo, the most prominent first."""
+    """All faces of the photo, the most prominent first."""
 
     faces: tuple[Face, ...]
     faces_truncated: bool = False
@@ -162,7 +163,7 @@ class DetectAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFace(Face):
-    """A face with its `embedding` (of length 1) and the `norm` of the network's feature before that."""
+    """A face with its unit-norm `embedding` and the `norm` of the raw feature."""
 
     embedding: tuple[float, ...]
     norm: float
@@ -170,7 +171,7 @@ class EmbeddedFace(Face):
 
 @dataclass(frozen=True, slots=True)
 class EmbedAnswer(Value):
-    """Every face of the photo, the most prominent first; embeddings compare only with those made the same way."""
+    """All faces of the photo, the most prominent first. Compare embeddings only if `model` and `flip` are the same."""
 
     faces: tuple[EmbeddedFace, ...]
     model: str
@@ -181,7 +182,7 @@ class EmbedAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer(Value):
-    """The people whom an embedding resembles, best first: `match` says that the first one is this person."""
+    """Candidates for an embedding, most similar first. With verdict `match`, the first candidate is the person."""
 
     verdict: Literal["match", "possible", "unknown"]
     margin: float | None
@@ -191,8 +192,8 @@ class SearchAnswer(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Point(Value):
-    """What a threshold at this similarity would let through."""
+class CalibrationPoint(Value):
+    """Error rates of a threshold at this similarity."""
 
     similarity: float
     fmr: float
@@ -200,8 +201,8 @@ class Point(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule(Value):
-    """What decides where a request says nothing; between `doubt_from` and `doubt_to` a match is `possible`."""
+class DecisionRule(Value):
+    """Default decision of requests: `threshold`; similarities from `doubt_from` to `doubt_to` are `possible`."""
 
     threshold: float
     doubt_from: float
@@ -210,12 +211,12 @@ class Rule(Value):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationAnswer(Value):
-    """The error rates of a collection's network, for its gallery as large as it is; no `points` without calibration."""
+    """Error rates of a collection's network at the current gallery size; `points` is empty without a calibration."""
 
     collection: str
     model: str
     identities: int
     faces: int
-    points: tuple[Point, ...]
-    identification: Rule
-    verification: Rule
+    points: tuple[CalibrationPoint, ...]
+    identification: DecisionRule
+    verification: DecisionRule

@@ -1,4 +1,4 @@
-"""A request as a value, and how its answer is read. Nothing here sends anything."""
+"""Requests as values, with the functions that read their answers. This module does not send anything."""
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,32 +10,32 @@ from urllib.parse import quote
 
 import httpx2
 
+from arcid.parsing import Value
 from arcid.photos import Photos, PhotoUrl, as_sequence, bytes_of
-from arcid.reading import Value
 
 Answer = TypeVar("Answer")
-Read = TypeVar("Read", bound=Value)
+ValueT = TypeVar("ValueT", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; `live` is the response whose body is still to come, where that was asked for."""
+    """A reply. For a streamed call, `stream` is the response with its body still unread."""
 
     status: int
     headers: httpx2.Headers
     content: bytes
-    live: httpx2.Response | None = None
+    stream: httpx2.Response | None = None
 
     @property
-    def body_to_come(self) -> httpx2.Response:
-        """The response whose body is read by whoever asked for that."""
-        assert self.live is not None  # noqa: S101 - is_live
-        return self.live
+    def open_stream(self) -> httpx2.Response:
+        """The response of a streamed call; the caller reads and closes it."""
+        assert self.stream is not None  # noqa: S101 - only for streamed calls
+        return self.stream
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """JSON, or a form of `fields` and `files`; without anything no body is sent."""
+    """A request body: JSON, or a form of `fields` and `files`, or nothing."""
 
     json: Mapping[str, Any] | None = None
     fields: Mapping[str, str | list[str]] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class Body:
 class Call(Generic[Answer]):
     """One request.
 
-    `is_repeatable`: after an answer that was lost it may be sent again, with the same effect and the same answer.
-    `accepted` are statuses that are answers though they are no success. With `save_to` the body goes to that file,
-    with `is_live` it is left to come.
+    If `is_repeatable`, the request may be sent again after its answer was lost, with the same effect and answer.
+    `accepted` contains error statuses that count as answers. With `save_to`, the body is written to that file; if
+    `is_streamed`, the caller reads it.
     """
 
     method: str
@@ -60,10 +60,10 @@ class Call(Generic[Answer]):
     is_repeatable: bool = False
     accepted: frozenset[int] = frozenset()
     save_to: Path | None = None
-    is_live: bool = False
+    is_streamed: bool = False
 
     def after(self, cursor: str | None) -> "Call[Answer] | None":
-        """Return the call for the page that begins at a cursor, None without one."""
+        """Return the call for the page at a cursor; None if there is no cursor."""
         return None if cursor is None else replace(self, query={**self.query, "cursor": cursor})
 
 
@@ -74,33 +74,33 @@ class Pause:
     seconds: float
 
 
-Errand = Generator[Call[Any] | Pause, Any, Answer]
-"""Work of several calls: yields one after the other, is sent the answer of each, and returns its own."""
+Workflow = Generator[Call[Any] | Pause, Any, Answer]
+"""Generator that yields calls and pauses, receives the answer of each, and returns its own answer."""
 
 
 def path(template: str, **parts: str) -> str:
-    """Return a path with names and ids in it, slashes and dots written so that they stay parts of the id.
+    """Fill names and ids into a path; slashes and dots in them are encoded.
 
-    Raises ValueError for one that is empty.
+    Raises ValueError if a name or id is empty.
     """
     return template.format(**{name: _segment(name, value) for name, value in parts.items()})
 
 
 def _segment(name: str, value: str) -> str:
     if not value:
-        raise ValueError(f"{name} is empty")
-    if value in {".", ".."}:  # else on the way it would mean the folder, or the one above
+        raise ValueError(f"{name} must not be empty")
+    if value in {".", ".."}:  # unencoded, it would mean the current or the parent folder
         return value.replace(".", "%2E")
     return quote(value, safe="")
 
 
 def query(**values: str | float | None) -> dict[str, str]:
-    """Return what a query says; None is not said."""
+    """Return the query parameters that are not None, as text."""
     return {name: text(value) for name, value in values.items() if value is not None}
 
 
 def text(value: object) -> str:
-    """Return a value as a form or a query says it."""
+    """Return a value as text for a form or a query."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime):
@@ -108,8 +108,8 @@ def text(value: object) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def plain(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return members as JSON says them: moments as text, values with a `to_json` by it."""
+def to_json_members(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert members to JSON: times to text, and objects with their `to_json` method."""
     return {name: _plain(value) for name, value in members.items()}
 
 
@@ -119,41 +119,41 @@ def _plain(value: Any) -> Any:
     return value.to_json() if hasattr(value, "to_json") else value
 
 
-def said(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members that are not None, as JSON says them."""
-    return plain({name: value for name, value in members.items() if value is not None})
+def without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members that are not None, converted to JSON."""
+    return to_json_members({name: value for name, value in members.items() if value is not None})
 
 
 def form(members: Mapping[str, Any], files: Sequence[tuple[str, bytes]]) -> Body:
-    """Return a form of the members that are not None, and files."""
-    return Body(fields={name: text(value) for name, value in said(members).items()}, files=tuple(files))
+    """Return a form with the files and the members that are not None."""
+    return Body(fields={name: text(value) for name, value in without_none(members).items()}, files=tuple(files))
 
 
-def with_photos(members: Mapping[str, Any], **photos: Photos | None) -> Body:
-    """Return a body with photos, one or several to a name: a form, or JSON when all are named by URL.
+def photo_body(members: Mapping[str, Any], **photos: Photos | None) -> Body:
+    """Return a body with photos, one or more for each name: JSON if all photos are URLs, otherwise a form.
 
-    Raises ValueError when one name holds files and URLs, and as `arcid.photos.bytes_of`.
+    Raises ValueError if a name has both files and URLs, and the errors of `arcid.photos.bytes_of`.
     """
     files: list[tuple[str, bytes]] = []
-    named: dict[str, str | list[str]] = {}
-    for name, given in photos.items():
-        several = () if given is None else as_sequence(given)
-        urls = [each.url for each in several if isinstance(each, PhotoUrl)]
-        if urls and len(urls) < len(several):
-            raise ValueError("send either all photos or all URLs")
+    urls_by_name: dict[str, str | list[str]] = {}
+    for name, value in photos.items():
+        sequence = () if value is None else as_sequence(value)
+        urls = [photo.url for photo in sequence if isinstance(photo, PhotoUrl)]
+        if urls and len(urls) < len(sequence):
+            raise ValueError("send either files or URLs, not both")
         if urls:
-            named |= {"photo_urls": urls} if name == "photos" else {f"{name}_url": urls[0]}
-        files += [(name, bytes_of(each)) for each in several if not isinstance(each, PhotoUrl)]
+            urls_by_name |= {"photo_urls": urls} if name == "photos" else {f"{name}_url": urls[0]}
+        files += [(name, bytes_of(photo)) for photo in sequence if not isinstance(photo, PhotoUrl)]
     if not files:
-        return Body(json={**said(members), **named})
-    made = form(members, files)
-    return replace(made, fields={**made.fields, **named})
+        return Body(json={**without_none(members), **urls_by_name})
+    body = form(members, files)
+    return replace(body, fields={**body.fields, **urls_by_name})
 
 
-def reading(kind: type[Read]) -> Callable[[Reply], Read]:
-    """Return what reads an answer as a value; `etag` comes from the header where the value has it."""
+def value_reader(kind: type[ValueT]) -> Callable[[Reply], ValueT]:
+    """Return a function that reads an answer as a value; its `etag`, if it has one, is taken from the header."""
 
-    def read(reply: Reply) -> Read:
+    def read(reply: Reply) -> ValueT:
         data = json.loads(reply.content)
         if "etag" in reply.headers and isinstance(data, dict):
             data = {**data, "etag": reply.headers["etag"]}

@@ -1,4 +1,4 @@
-"""The clients: `Client` answers, `AsyncClient` is awaited."""
+"""The two clients: `Client` is synchronous, `AsyncClient` is for asyncio."""
 
 import os
 import ssl
@@ -8,9 +8,9 @@ from typing import Self
 
 import httpx2
 
-from arcid.attempts import Retries
-from arcid.executors import Later, Now
 from arcid.groups import Service
+from arcid.retries import RetryPolicy
+from arcid.transports import AsyncTransport, SyncTransport
 from arcid.version import __version__
 
 KEY_VARIABLE = "ARCID_API_KEY"
@@ -18,18 +18,18 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _CONNECT_S = 5.0
 
 
-class Client(Service[Now]):
-    """A client of one service; threads may share it. Close it, or use it in a `with`.
+class Client(Service[SyncTransport]):
+    """Synchronous client of one service; threads may share it. Close it, or use it in a `with` statement.
 
     Args:
-        base_url: Where the service is, with the path in front of its routes if a proxy adds one.
-        api_key: The key; None takes that of the environment variable ARCID_API_KEY, an empty text none at all.
-        timeout_s: Longest silence of the service while a request is sent and its answer comes; None for ever.
-        retries: Most repetitions of a request, where it may be repeated; 0 switches them off.
-        longest_wait_s: A `Retry-After` that is longer is not waited for: the error is raised.
-        verify: Whether, or with what, the certificate of an https address is checked.
-        trust_env: Take proxies and certificates from the usual environment variables.
-        transport: In place of the network, in tests.
+        base_url: Address of the service, with the path prefix if a proxy adds one.
+        api_key: API key. None reads the environment variable ARCID_API_KEY; an empty string sends no key.
+        timeout_s: Maximum time without data while a request is sent or its answer is received; None means no limit.
+        retries: Maximum number of retries of a retryable request; 0 disables them.
+        longest_wait_s: Longest `Retry-After` to wait for; after a longer one, the error is raised.
+        verify: Whether to check the certificate of an https address, or the SSL context to use.
+        trust_env: Read proxies and certificates from the usual environment variables.
+        transport: Replacement for the network, for tests.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Client(Service[Now]):
             trust_env=trust_env,
             transport=transport,
         )
-        super().__init__(Now(http, Retries(retries, longest_wait_s)))
+        super().__init__(SyncTransport(http, RetryPolicy(retries, longest_wait_s)))
 
     def close(self) -> None:
         """Close all connections."""
-        self.executor.http.close()
+        self.transport.http.close()
 
     def __enter__(self) -> Self:
         return self
@@ -67,8 +67,8 @@ class Client(Service[Now]):
         self.close()
 
 
-class AsyncClient(Service[Later]):
-    """As `Client`, for asyncio: methods are awaited, lists and events iterated by `async for`."""
+class AsyncClient(Service[AsyncTransport]):
+    """Asynchronous client with the arguments of `Client`. Await methods; use `async for` with lists and events."""
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class AsyncClient(Service[Later]):
             trust_env=trust_env,
             transport=transport,
         )
-        super().__init__(Later(http, Retries(retries, longest_wait_s)))
+        super().__init__(AsyncTransport(http, RetryPolicy(retries, longest_wait_s)))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.executor.http.aclose()
+        await self.transport.http.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,5 +112,5 @@ def _headers(api_key: str | None) -> Mapping[str, str]:
 
 
 def _timeout(seconds: float | None) -> httpx2.Timeout:
-    """Connections are made sooner, or not at all."""
+    """Return the timeout; connecting must not take longer than _CONNECT_S."""
     return httpx2.Timeout(seconds, connect=_CONNECT_S if seconds is None else min(_CONNECT_S, seconds))

@@ -1,43 +1,43 @@
-"""What can go wrong. Every error of this package is an ArcidError."""
+"""Errors of this package; all of them are ArcidErrors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from arcid.answers import Duplicate, RejectedPhoto
-from arcid.changes import FaceName
-from arcid.reading import Value
-from arcid.work import Job
+from arcid.job import Job
+from arcid.migration import FaceReference
+from arcid.parsing import Value
 
-Read = TypeVar("Read", bound=Value)
+ValueT = TypeVar("ValueT", bound=Value)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldError(Value):
-    """A field of a request that is wrong, and what is wrong with it."""
+    """An invalid field of a request and the reason."""
 
     field: str
     detail: str
 
 
 class ArcidError(Exception):
-    """Anything that this package raises by itself."""
+    """Base class of all errors of this package."""
 
 
 class ConnectionFailed(ArcidError):
-    """No answer came; `__cause__` has the reason. A write may have been done all the same."""
+    """No answer was received; `__cause__` has the reason. A write may still have succeeded."""
 
 
 class TimedOut(ConnectionFailed):
-    """No answer came in time."""
+    """No answer was received in time."""
 
 
 class AnswerUnreadable(ArcidError):
-    """What came is not what the API answers: something else listens there, or its version is too far from ours."""
+    """The answer is not valid for this API: the server is another service, or its version is incompatible."""
 
 
 class WaitTimedOut(ArcidError):
-    """A job has not ended in the time that was given to it; it goes on. `job` is how it stood."""
+    """A job did not end within the timeout and continues; `job` is its last known state."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -48,7 +48,7 @@ class WaitTimedOut(ArcidError):
 
 
 class JobFailed(ArcidError):
-    """A job that was waited for has failed, or was cancelled; `job` has the `failure`."""
+    """A job failed or was cancelled while `wait` was waiting for it; `job` has the `failure`."""
 
     def __init__(self, job: Job) -> None:
         super().__init__(job)
@@ -61,10 +61,11 @@ class JobFailed(ArcidError):
 
 
 class ApiError(ArcidError):
-    """The service's own answer (RFC 9457).
+    """An error answer of the service (RFC 9457).
 
-    `code` is stable (docs/api.md lists them), `detail` is for people, `request_id` is that of the service's log.
-    `extra` has the members that some codes bring; `retry_after_s` says when to try again, where the service says it.
+    `code` is stable (see docs/api.md), `detail` is for humans, and `request_id` appears in the log of the service.
+    `extra` has the additional members of some codes. `retry_after_s` is the delay before a retry, if the service sent
+    one.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class ApiError(ArcidError):
         retry_after_s: float | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(status, code, detail, request_id, retry_after_s, extra)  # all: so that it can be pickled
+        super().__init__(status, code, detail, request_id, retry_after_s, extra)  # all arguments, for pickling
         self.status = status
         self.code = code
         self.detail = detail
@@ -87,8 +88,8 @@ class ApiError(ArcidError):
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.detail}"
 
-    def _each(self, member: str, kind: type[Read]) -> tuple[Read, ...]:
-        return tuple(kind.from_json(each) for each in self.extra.get(member, ()))
+    def _values(self, member: str, kind: type[ValueT]) -> tuple[ValueT, ...]:
+        return tuple(kind.from_json(value) for value in self.extra.get(member, ()))
 
 
 class BadRequest(ApiError):
@@ -96,67 +97,67 @@ class BadRequest(ApiError):
 
 
 class Unauthorized(ApiError):
-    """401: no API key, or one that does not hold."""
+    """401: the API key is missing or invalid."""
 
 
 class Forbidden(ApiError):
-    """403: the key's scopes or collections, or the operator's settings, do not allow it."""
+    """403: the key's scopes or collections, or the operator's settings, do not allow the request."""
 
 
 class NotFound(ApiError):
-    """404: there is no such thing."""
+    """404: the resource does not exist."""
 
 
 class Conflict(ApiError):
-    """409: it does not go together with what is there."""
+    """409: the request conflicts with the current state."""
 
     @property
     def duplicates(self) -> tuple[Duplicate, ...]:
-        """Whom the faces look like, of `duplicate_identity`."""
-        return self._each("duplicates", Duplicate)
+        """The identities that the faces resemble, for `duplicate_identity`."""
+        return self._values("duplicates", Duplicate)
 
     @property
-    def faces(self) -> tuple[FaceName, ...]:
-        """The first thousand faces without a template, of `templates_missing`."""
-        return self._each("faces", FaceName)
+    def faces(self) -> tuple[FaceReference, ...]:
+        """The first thousand faces without a template, for `templates_missing`."""
+        return self._values("faces", FaceReference)
 
 
 class Gone(ApiError):
-    """410: it is there no more."""
+    """410: the resource no longer exists."""
 
 
 class PreconditionFailed(ApiError):
-    """412: what is there is not the version that was named by its `etag`."""
+    """412: the current version is not the one of the `etag`."""
 
 
 class TooLarge(ApiError):
-    """413: the body, or a photo."""
+    """413: the body or a photo is too large."""
 
 
 class Unprocessable(ApiError):
-    """422: the request was understood and cannot be done."""
+    """422: the request is valid but cannot be processed."""
 
     @property
     def errors(self) -> tuple[FieldError, ...]:
-        """Each wrong field, of `request_invalid`."""
-        return self._each("errors", FieldError)
+        """The invalid fields, for `request_invalid`."""
+        return self._values("errors", FieldError)
 
     @property
     def rejected(self) -> tuple[RejectedPhoto, ...]:
-        """Why each photo was refused, of `nothing_enrolled`."""
-        return self._each("rejected", RejectedPhoto)
+        """The rejected photos with the reasons, for `nothing_enrolled`."""
+        return self._values("rejected", RejectedPhoto)
 
 
 class RateLimited(ApiError):
-    """429: over a rate or quota; nothing was done."""
+    """429: a rate limit or quota is exceeded; nothing was done."""
 
 
 class ServerFailed(ApiError):
-    """5xx: the service could not."""
+    """5xx: the service failed."""
 
 
 class Unavailable(ServerFailed):
-    """503: not now: overloaded, shutting down, or something that the service needs does not answer."""
+    """503: the service is overloaded or shutting down, or a dependency does not respond."""
 
 
 BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -174,6 +175,6 @@ BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 
 
-def class_of(status: int) -> type[ApiError]:
-    """Return the class of a status."""
+def error_class(status: int) -> type[ApiError]:
+    """Return the error class of a status."""
     return BY_STATUS.get(status, ServerFailed if status >= 500 else ApiError)

@@ -1,10 +1,10 @@
 """The methods of both clients, by resource."""
 
-from arcid.binding import Events, Executor, Group, Operation, Pages
+from arcid.binding import Events, Group, Operation, Pages, Transport
 from arcid.operations import collections, faces, identities, jobs, recognition, service
 
 
-class Collections(Group[Executor]):
+class Collections(Group[Transport]):
     """Isolated galleries."""
 
     list = Operation(collections.page)
@@ -17,8 +17,8 @@ class Collections(Group[Executor]):
     iterate_health = Pages(collections.health, lambda page: (page,))
 
 
-class Identities(Group[Executor]):
-    """People."""
+class Identities(Group[Transport]):
+    """Enrolled people."""
 
     list = Operation(identities.page)
     iterate = Pages(identities.page, lambda page: page.items)
@@ -29,7 +29,7 @@ class Identities(Group[Executor]):
     export = Operation(identities.export)
 
 
-class Faces(Group[Executor]):
+class Faces(Group[Transport]):
     """Enrolled faces."""
 
     list = Operation(faces.page)
@@ -39,8 +39,8 @@ class Faces(Group[Executor]):
     move = Operation(faces.move)
 
 
-class Jobs(Group[Executor]):
-    """Long work with progress."""
+class Jobs(Group[Transport]):
+    """Long-running work with progress reports."""
 
     import_photos = Operation(jobs.import_photos)
     import_archive = Operation(jobs.import_archive)
@@ -59,8 +59,8 @@ class Jobs(Group[Executor]):
     download = Operation(jobs.download)
 
 
-class Reembedding(Group[Executor]):
-    """The way from one network to another; `jobs.reembed` begins it."""
+class Reembedding(Group[Transport]):
+    """Model migration of a collection; start it with `jobs.reembed`."""
 
     show = Operation(collections.reembedding)
     iterate_without_crop = Pages(collections.reembedding, lambda page: page.without_crop)
@@ -69,8 +69,8 @@ class Reembedding(Group[Executor]):
     discard = Operation(collections.discard)
 
 
-class Service(Group[Executor]):
-    """All that a service can be asked for."""
+class Service(Group[Transport]):
+    """All methods of both clients."""
 
     enroll = Operation(recognition.enroll)
     verify = Operation(recognition.verify)
@@ -83,10 +83,10 @@ class Service(Group[Executor]):
     healthz = Operation(service.healthz)
     readyz = Operation(service.readyz)
 
-    def __init__(self, executor: Executor) -> None:
-        super().__init__(executor)
-        self.collections = Collections(executor)
-        self.identities = Identities(executor)
-        self.faces = Faces(executor)
-        self.jobs = Jobs(executor)
-        self.reembedding = Reembedding(executor)
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
+        self.collections = Collections(transport)
+        self.identities = Identities(transport)
+        self.faces = Faces(transport)
+        self.jobs = Jobs(transport)
+        self.reembedding = Reembedding(transport)

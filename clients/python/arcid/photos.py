@@ -1,4 +1,4 @@
-"""What requests carry: photos and other files, from memory, from disk, from a stream, or named."""
+"""Photos and other files of requests: bytes, paths, open files, URLs and server paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ class Readable(Protocol):
     """A file that is open for reading in binary mode."""
 
     def read(self) -> bytes:
-        """Return what is left of it."""
+        """Return the rest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhotoUrl:
-    """A photo that the service fetches itself, where its operator has allowed that."""
+    """A photo that the service fetches itself, if its operator allows that."""
 
     url: str
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPath:
-    """A file or folder below the folder that imports may read on the server."""
+    """A file or folder on the server, relative to the folder for imports."""
 
     path: str
 
 
 File = bytes | str | PathLike[str] | Readable
-"""Its bytes, its path (text is a path, too), or an open binary file, which is read to its end."""
+"""Bytes, a path (a str is a path too), or an open binary file, which is read to its end."""
 Photo = File | PhotoUrl
 Photos = Photo | Sequence[Photo]
 
 
 def bytes_of(file: File) -> bytes:
-    """Return a file's bytes.
+    """Return the content of a file.
 
-    Raises OSError when a path cannot be read, TypeError for a file that was opened as text.
+    Raises OSError if a path cannot be read, and TypeError if a file was opened in text mode.
     """
     if isinstance(file, bytes):
         return file
@@ -45,12 +45,12 @@ def bytes_of(file: File) -> bytes:
         return Path(file).read_bytes()
     content = file.read()
     if not isinstance(content, bytes):
-        raise TypeError("open the file in binary mode: its bytes are sent")
+        raise TypeError("open the file in binary mode")
     return content
 
 
 def as_sequence(photos: Photos) -> Sequence[Photo]:
-    """Return one photo or several as several."""
+    """Return one or more photos as a sequence."""
     if isinstance(photos, list | tuple):
         return photos
     if isinstance(photos, bytes | str | PathLike | PhotoUrl) or hasattr(photos, "read"):

@@ -1,4 +1,4 @@
-"""What is in a gallery: collections, identities, faces, and what becomes of them. The names are the API's."""
+"""Collections, identities, faces and the results of their deletion, with the names of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from arcid.answers import Box, Landmarks
-from arcid.reading import Value
+from arcid.parsing import Value
 
 Item = TypeVar("Item")
-Reaction = Literal["reject", "flag", "allow"]
-"""What an enrolment does about faces that seem to be somebody else's: refuse them, say so, or not even look."""
+ScreeningAction = Literal["reject", "flag", "allow"]
+"""Action for faces that seem to be of another person: refuse the enrollment, report it, or skip the check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One page of a list; `next_cursor` is the `cursor` of the next one, None on the last."""
+    """One page of a list; `next_cursor` is the cursor of the next page, None on the last one."""
 
     items: tuple[Item, ...]
     next_cursor: str | None
@@ -23,9 +23,9 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Collection(Value):
-    """An isolated gallery. What is None is as the service's default; `retention_days`: kept for ever.
+    """An isolated gallery. None means the default of the service; without `retention_days`, data is kept forever.
 
-    `etag` is there where one collection was asked for, None in lists.
+    `etag` is None in lists.
     """
 
     name: str
@@ -39,8 +39,8 @@ class Collection(Value):
     max_fmr: float | None
     max_fpir: float | None
     threshold: float | None
-    on_duplicate: Reaction
-    on_mismatch: Reaction
+    on_duplicate: ScreeningAction
+    on_mismatch: ScreeningAction
     retention_days: int | None
     require_consent: bool
     index: str | None
@@ -53,7 +53,7 @@ class Collection(Value):
 
 @dataclass(frozen=True, slots=True)
 class Consent(Value):
-    """On what grounds somebody is enrolled: `basis` such as `consent` or `contract`; moments have a time zone."""
+    """The legal basis of an enrollment, such as `consent` or `contract`. Times must have a time zone."""
 
     basis: str
     given_at: datetime
@@ -62,22 +62,22 @@ class Consent(Value):
     reference: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        """Return it as requests say it."""
-        said = {
+        """Return the members of the JSON object in requests."""
+        without_none = {
             "basis": self.basis,
             "given_at": self.given_at.isoformat(),
             "text": self.text,
             "expires_at": self.expires_at.isoformat() if self.expires_at is not None else None,
             "reference": self.reference,
         }
-        return {name: value for name, value in said.items() if value is not None}
+        return {name: value for name, value in without_none.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity(Value):
-    """A person with `faces` enrolled faces, found no more from `ends_at` on.
+    """A person with `faces` enrolled faces. From `ends_at` on, searches no longer find them.
 
-    `etag` is there where one identity was asked for, None in lists.
+    `etag` is None in lists.
     """
 
     identity_id: str
@@ -94,7 +94,7 @@ class Identity(Value):
 
 @dataclass(frozen=True, slots=True)
 class StoredFace(Value):
-    """An enrolled face; `quality` is a score, 0 to 1, `embedding` there only where it was asked for."""
+    """An enrolled face; `quality` is a score from 0 to 1, `embedding` is None unless requested."""
 
     face_id: str
     identity_id: str
@@ -117,8 +117,8 @@ class IdentityAnswer(Identity):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLine(Value):
-    """Which line of the audit trail tells of it."""
+class AuditEntry(Value):
+    """Reference to a line of the audit trail."""
 
     seq: int
     sha256: str
@@ -126,7 +126,7 @@ class AuditLine(Value):
 
 @dataclass(frozen=True, slots=True)
 class IndexErasure(Value):
-    """What was removed from the index."""
+    """Data removed from the index."""
 
     kind: str
     faces: int
@@ -134,8 +134,8 @@ class IndexErasure(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Remainder(Value):
-    """Something of what was erased that is, or may be, still there."""
+class ErasureRemainder(Value):
+    """Erased data that still exists, or may still exist, in another place."""
 
     where: str
     what: str
@@ -143,7 +143,7 @@ class Remainder(Value):
 
 @dataclass(frozen=True, slots=True)
 class ErasureReceipt(Value):
-    """What an erasure has removed (`faces` are ids), what is `pending`, what is `left` beyond the service's reach."""
+    """Receipt of an erasure: erased `faces` (ids), `pending` steps, and data `left` outside the service's control."""
 
     collection: str
     identity_id: str
@@ -152,16 +152,16 @@ class ErasureReceipt(Value):
     enrolment_answers: int
     index: IndexErasure
     revision: int
-    audit: AuditLine
+    audit: AuditEntry
     erased_at: datetime
     status: Literal["complete", "pending"]
-    pending: tuple[Remainder, ...]
-    left: tuple[Remainder, ...]
+    pending: tuple[ErasureRemainder, ...]
+    left: tuple[ErasureRemainder, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonExport(Value):
-    """Everything that is stored about a person, embeddings included."""
+    """All stored data about a person, including embeddings."""
 
     collection: str
     identity: Identity

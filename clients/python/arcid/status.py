@@ -1,22 +1,22 @@
-"""How the service stands. The names are the API's."""
+"""Status of the service, with the names of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from arcid.reading import Value
+from arcid.parsing import Value
 
 
 @dataclass(frozen=True, slots=True)
 class Health(Value):
-    """The process is up."""
+    """Liveness: the process is running."""
 
     status: str
 
 
 @dataclass(frozen=True, slots=True)
-class Check(Value):
-    """One thing that must work before requests are served."""
+class ReadinessCheck(Value):
+    """Result of one readiness check."""
 
     is_ready: bool
     detail: str
@@ -24,15 +24,15 @@ class Check(Value):
 
 @dataclass(frozen=True, slots=True)
 class Readiness(Value):
-    """All checks, by name; a service that is not ready is an answer, too."""
+    """Readiness of the service, with all checks by name."""
 
     status: Literal["ready", "not_ready"]
-    checks: Mapping[str, Check]
+    checks: Mapping[str, ReadinessCheck]
 
 
 @dataclass(frozen=True, slots=True)
 class Model(Value):
-    """A pack of networks: `model` names what makes its embeddings, `files` maps names to SHA-256 of those here."""
+    """A pack of networks: `model` is the embedding model, `files` maps file names to SHA-256 (None if not pulled)."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class Model(Value):
 
 @dataclass(frozen=True, slots=True)
 class Models(Value):
-    """All known packs, and how networks are run."""
+    """All known packs, the detector and the execution provider."""
 
     models: tuple[Model, ...]
     detector: str

@@ -1,3 +1,3 @@
-"""The version, which is that of the service this client was released with."""
+"""Version of this package and of the service it was released with."""
 
 __version__ = "0.1.0"

@@ -11,81 +11,81 @@ EVERYTHING = Augmentation(flip=0.5, colour=0.3, affine=0.1, blur=0.5, erase=0.5)
 
 
 class Numbered:
-    """Crops that show their own number."""
+    """A data set whose crops show their index as brightness."""
 
     labels = LABELS
     classes = tuple("abcde")
 
-    def name(self, place):
-        return str(place)
+    def name(self, index):
+        return str(index)
 
-    def crop(self, place):
-        return np.full((112, 112, 3), 50 + place * 5, np.uint8)
+    def crop(self, index):
+        return np.full((112, 112, 3), 50 + index * 5, np.uint8)
 
 
-def places_of(plan, epoch):
-    return [plan.places(plan.order(epoch), iteration).tolist() for iteration in range(plan.iterations)]
+def indices_of(sampler, epoch):
+    return [sampler.indices(sampler.order(epoch), iteration).tolist() for iteration in range(sampler.iterations)]
 
 
 def test_an_epoch_has_every_crop_at_most_once():
-    plan = BatchSampler(LABELS, batch_size=4)
-    seen = [place for batch_size in places_of(plan, 0) for place in batch_size]
-    assert plan.iterations == 4
+    sampler = BatchSampler(LABELS, batch_size=4)
+    seen = [index for batch in indices_of(sampler, 0) for index in batch]
+    assert sampler.iterations == 4
     assert len(set(seen)) == 16
-    assert places_of(plan, 0) == places_of(BatchSampler(LABELS, batch_size=4), 0) != places_of(plan, 1)
-    assert places_of(plan, 0) != places_of(BatchSampler(LABELS, batch_size=4, seed=1), 0)
+    assert indices_of(sampler, 0) == indices_of(BatchSampler(LABELS, batch_size=4), 0) != indices_of(sampler, 1)
+    assert indices_of(sampler, 0) != indices_of(BatchSampler(LABELS, batch_size=4, seed=1), 0)
 
 
 def test_two_processes_see_what_one_with_the_double_batch_sees():
-    first, second = (places_of(BatchSampler(LABELS, batch_size=2, rank=each, world_size=2), 3) for each in (0, 1))
-    assert [one + other for one, other in zip(first, second, strict=True)] == places_of(
+    first, second = (indices_of(BatchSampler(LABELS, batch_size=2, rank=each, world_size=2), 3) for each in (0, 1))
+    assert [one + other for one, other in zip(first, second, strict=True)] == indices_of(
         BatchSampler(LABELS, batch_size=4), 3
     )
 
 
 def test_photos_of_a_person_together():
-    plan = BatchSampler(LABELS, batch_size=4, per_person=2)
-    assert plan.iterations == 4  # 8 + 4 + 2 + 2 crops; the ninth, the third and the single one wait
-    for batch_size in places_of(plan, 0) + places_of(plan, 1):
-        people = LABELS[batch_size].reshape(-1, 2)
+    sampler = BatchSampler(LABELS, batch_size=4, per_person=2)
+    assert sampler.iterations == 4  # 8 + 4 + 2 + 2 crops; single crops are dropped
+    for batch in indices_of(sampler, 0) + indices_of(sampler, 1):
+        people = LABELS[batch].reshape(-1, 2)
         assert (people[:, 0] == people[:, 1]).all()
-        assert len(set(batch_size)) == 4
-    assert places_of(plan, 0) != places_of(plan, 1)
+        assert len(set(batch)) == 4
+    assert indices_of(sampler, 0) != indices_of(sampler, 1)
 
 
 def test_what_cannot_be_a_batch_is_refused():
     with pytest.raises(TrainingInvalid, match="batch of 20"):
         _ = BatchSampler(LABELS, batch_size=20).iterations
-    with pytest.raises(TrainingInvalid, match="batch of 8 in 3 processes"):
+    with pytest.raises(TrainingInvalid, match="batch of 8 in each of 3 processes"):
         _ = BatchSampler(LABELS, batch_size=8, world_size=3).iterations
     with pytest.raises(TrainingInvalid, match="3 photos of each person"):
         _ = BatchSampler(LABELS, batch_size=4, per_person=3).iterations
 
 
 def test_batches_are_the_same_whatever_the_threads_and_the_start():
-    plan = BatchSampler(LABELS, batch_size=4, seed=5)
-    whole = list(BatchLoader(Numbered(), plan, EVERYTHING).batches(0, 10))
-    parts = list(BatchLoader(Numbered(), plan, EVERYTHING, workers=3).batches(3, 10))
+    sampler = BatchSampler(LABELS, batch_size=4, seed=5)
+    whole = list(BatchLoader(Numbered(), sampler, EVERYTHING).batches(0, 10))
+    parts = list(BatchLoader(Numbered(), sampler, EVERYTHING, workers=3).batches(3, 10))
     assert len(whole) == 10
     for one, other in zip(whole[3:], parts, strict=True):
         assert torch.equal(one.crops, other.crops)
         assert torch.equal(one.labels, other.labels)
     assert whole[0].crops.dtype == torch.uint8
     assert whole[0].crops.shape == (4, 112, 112, 3)
-    assert whole[0].labels.tolist() == LABELS[places_of(plan, 0)[0]].tolist()
+    assert whole[0].labels.tolist() == LABELS[indices_of(sampler, 0)[0]].tolist()
 
 
 def test_a_crop_is_changed_otherwise_in_another_epoch():
-    plan = BatchSampler(np.array([0, 0]), batch_size=2)
-    first, second = BatchLoader(Numbered(), plan, Augmentation(colour=0.5)).batches(0, 2)
-    shades = [sorted(batch_size.crops.float().mean((1, 2, 3)).tolist()) for batch_size in (first, second)]
+    sampler = BatchSampler(np.array([0, 0]), batch_size=2)
+    first, second = BatchLoader(Numbered(), sampler, Augmentation(colour=0.5)).batches(0, 2)
+    shades = [sorted(batch.crops.float().mean((1, 2, 3)).tolist()) for batch in (first, second)]
     assert len({shade for each in shades for shade in each}) == 4
 
 
 def test_an_error_reaches_who_asked():
     class Broken(Numbered):
-        def crop(self, place):
-            raise TrainingInvalid(f"crop {place} is damaged")
+        def crop(self, index):
+            raise TrainingInvalid(f"crop {index} is damaged")
 
     with pytest.raises(TrainingInvalid, match="is damaged"):
         next(BatchLoader(Broken(), BatchSampler(LABELS, batch_size=4), Augmentation()).batches(0, 4))

@@ -1,4 +1,4 @@
-"""Photos to crops with the real detector."""
+"""Alignment with the real detector."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from tests.training.people import crops_of, write_people
 
 
 class Counted:
-    """Cuts the middle out of a photo that has one, and counts how often it is asked."""
+    """A fake that crops the centre of a photo and counts its calls."""
 
     def __init__(self):
         self.calls = 0
@@ -81,7 +81,7 @@ def test_crops_are_taken_as_they_are(tmp_path):
     folder = read_folder(write_people(tmp_path / "people", people=2, photos=2), None)
     np.testing.assert_array_equal(folder.crop(3), crops_of(person=1, count=2)[1])
     (tmp_path / "people" / "p00" / "00.png").write_bytes(b"no image")
-    with pytest.raises(TrainingInvalid, match=r"p00/00\.png is no JPEG or PNG"):
+    with pytest.raises(TrainingInvalid, match=r"p00/00\.png is not a JPEG or PNG"):
         folder.crop(0)
     (tmp_path / "people" / "p00" / "00.png").write_bytes(cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1])
     with pytest.raises(TrainingInvalid, match="60x40"):

@@ -76,12 +76,12 @@ def test_a_record_that_was_cut_where_the_magic_number_occurs(tmp_path):
     ("records", "message"),
     [
         ([], "empty|no photos"),
-        ([b"\x80\x04" + pickle.dumps(print) + b"\0" * 40], "damaged or cut short"),
+        ([b"\x80\x04" + pickle.dumps(print) + b"\0" * 40], "damaged or truncated"),
         ([record(0, -1, b"x" * 40)], "label"),
         ([record(0, float("nan"), b"x" * 40)], "label"),
         ([record(0, 1, b"x" * 40), record(1, float("inf"), b"x" * 40)], "label"),
         ([record(1, float("nan"), b"x" * 40)], "no photos"),
-        ([framed(b"short")], "cut short"),
+        ([framed(b"short")], "truncated"),
     ],
 )
 def test_what_is_no_set_is_refused(tmp_path, records, message):

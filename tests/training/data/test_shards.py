@@ -48,7 +48,7 @@ def test_parquet_with_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"image": [b"x"]}, "no columns"),
+        ({"image": [b"x"]}, "lacks the columns"),
         ({"image": ["x"], "label": [1]}, "bytes"),
         ({"image": [b"x"], "label": [1.5]}, "labels"),
         ({"image": [b"x", b"y"], "label": [1, None]}, "labels"),

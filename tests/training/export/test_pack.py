@@ -73,7 +73,7 @@ def test_a_calibration_of_another_network_is_refused(tmp_path, calibration):
 
 @pytest.mark.parametrize("name", ["Ours", "our own", ".ours", "öurs"])
 def test_a_name_that_no_pack_can_have(tmp_path, name):
-    with pytest.raises(TrainingInvalid, match="cannot be a pack's name"):
+    with pytest.raises(TrainingInvalid, match="is not a valid pack name"):
         write_network_pack(NETWORK, tmp_path / name, SAID, preprocessing=PREPROCESSING)
 
 
@@ -92,6 +92,6 @@ def test_what_is_no_embedder_has_no_dimension():
 
 
 def test_what_needs_no_pytorch_does_not_load_it():
-    modules = ("export.pack", "export.batch_norm", "finetune.adaptation", "finetune.graph")
+    modules = ("export.pack", "export.batch_norm", "finetune.linear_adapter", "finetune.graph")
     code = "".join(f"import app.training.{each}\n" for each in modules)
     subprocess.run([sys.executable, "-c", f"{code}import sys\nassert 'torch' not in sys.modules"], check=True)

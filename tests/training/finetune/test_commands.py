@@ -100,9 +100,7 @@ def test_a_finetuned_network_is_exported_with_the_packs_licence(arcid, people, a
     assert packs.verified(manifest, "finer.onnx")
 
 
-@pytest.mark.parametrize(
-    "command", [("adapter", "--data", "."), ("finetune", "--data", "."), ("export", "."), ("plot",)]
-)
+@pytest.mark.parametrize("command", [("adapter", "--data", "."), ("finetune", "--data", "."), ("export", ".")])
 def test_without_pytorch_the_remedy_is_said(command, arcid, monkeypatch, tmp_path):
     monkeypatch.setattr("app.cli.train.find_spec", lambda _: None)
     with pytest.raises(TrainingUnavailable, match="make training"):

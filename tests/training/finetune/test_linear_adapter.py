@@ -60,7 +60,7 @@ def test_old_networks_take_one_too(opset):
 
 def test_an_adapter_for_vectors_of_another_length_is_refused():
     other = LinearAdapter(np.eye(5, dtype=np.float32), np.zeros(5, np.float32))
-    with pytest.raises(TrainingInvalid, match="for vectors of 5"):
+    with pytest.raises(TrainingInvalid, match="for vectors of length 5"):
         append_adapter(embedder(), other)
     with pytest.raises(TrainingInvalid, match="not an ONNX network"):
         append_adapter(b"no network", drawn())

@@ -30,7 +30,7 @@ def test_defaults_are_the_papers(name, scale, margin):
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
-        ({"name": "center"}, "no loss 'center'"),
+        ({"name": "center"}, "unknown loss 'center'"),
         ({"name": "softmax", "scale": 30}, "softmax has no scale"),
         ({"name": "sphereface", "scale": 30}, "sphereface has no scale"),
         ({"name": "normface", "margin": 0.1}, "normface has no margin"),

@@ -1,18 +1,18 @@
-"""Collections: isolated galleries, their health, and their way from one network to another."""
+"""Collections: isolated galleries, their health checks and their model migration."""
 
 from typing import Literal, TypedDict, Unpack
 
-from arcid.calls import Body, Call, Reply, path, query, reading, said
-from arcid.changes import Discarded, OnMissing, Overview, Switched
-from arcid.findings import HealthAnswer
-from arcid.operations.forms import changed, page_of
-from arcid.resources import Collection, Page, Reaction
+from arcid.calls import Body, Call, Reply, path, query, value_reader, without_none
+from arcid.health import HealthAnswer
+from arcid.migration import DiscardResult, MigrationOverview, MigrationResult, OnMissing
+from arcid.operations.resource_calls import list_call, patch_call
+from arcid.resources import Collection, Page, ScreeningAction
 
 IndexKind = Literal["auto", "exact", "compressed", "gpu", "milvus"]
 
 
-class Practice(TypedDict, total=False):
-    """How a collection makes and judges faces; None, where it may be, is the service's default again."""
+class CollectionSettings(TypedDict, total=False):
+    """Settings of a collection. None, where allowed, restores the default of the service."""
 
     flip: bool
     enrol_quality: float
@@ -22,40 +22,41 @@ class Practice(TypedDict, total=False):
     max_fpir: float | None
     threshold: float | None
     keep_crops: bool
-    on_duplicate: Reaction
-    on_mismatch: Reaction
+    on_duplicate: ScreeningAction
+    on_mismatch: ScreeningAction
     retention_days: int | None
     require_consent: bool
 
 
 def create(
-    name: str, *, model: str | None = None, index: IndexKind | None = None, **practice: Unpack[Practice]
+    name: str, *, model: str | None = None, index: IndexKind | None = None, **settings: Unpack[CollectionSettings]
 ) -> Call[Collection]:
-    """Make an empty collection for a network that is served, the usual one if none is named."""
-    members = said({"name": name, "model": model, "index": index}) | practice
-    return Call("POST", "/collections", reading(Collection), body=Body(json=members))
+    """Create an empty collection for a served network; without `model`, for the default one."""
+    members = without_none({"name": name, "model": model, "index": index}) | settings
+    return Call("POST", "/collections", value_reader(Collection), body=Body(json=members))
 
 
 def page(*, limit: int | None = None, cursor: str | None = None) -> Call[Page[Collection]]:
     """List the collections, one page of at most `limit` (1 to 200)."""
-    return page_of("/collections", "collections", Collection, limit=limit, cursor=cursor)
+    return list_call("/collections", "collections", Collection, limit=limit, cursor=cursor)
 
 
 def get(collection: str) -> Call[Collection]:
-    """Show a collection."""
-    return Call("GET", _path(collection), reading(Collection), is_repeatable=True)
+    """Return a collection."""
+    return Call("GET", _path(collection), value_reader(Collection), is_repeatable=True)
 
 
-def patch(collection: str, *, etag: str | None = None, **practice: Unpack[Practice]) -> Call[Collection]:
-    """Change how faces are made and judged; what is not named stays.
+def patch(collection: str, *, etag: str | None = None, **settings: Unpack[CollectionSettings]) -> Call[Collection]:
+    """Change the given settings of a collection.
 
-    With `etag` only if the collection is still that version: raises PreconditionFailed otherwise.
+    With `etag`, the change is made only if the collection still has this version; otherwise PreconditionFailed is
+    raised.
     """
-    return changed(_path(collection), Collection, practice, etag)
+    return patch_call(_path(collection), Collection, settings, etag)
 
 
 def delete(collection: str) -> Call[None]:
-    """Delete a collection with everything in it; the default one is there again at once, empty."""
+    """Delete a collection and its content. The default collection is recreated at once, empty."""
     return Call("DELETE", _path(collection), _nothing)
 
 
@@ -66,34 +67,36 @@ def health(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Call[HealthAnswer]:
-    """Look for identities that look like one person, foreign faces, and poor ones: one page of identities."""
-    asked = query(max_fpir=max_fpir, limit=limit, cursor=cursor)
-    return Call("GET", _path(collection, "/health"), reading(HealthAnswer), query=asked, is_repeatable=True)
+    """Check one page of identities for duplicates, wrong-person faces and low-quality faces."""
+    parameters = query(max_fpir=max_fpir, limit=limit, cursor=cursor)
+    return Call("GET", _path(collection, "/health"), value_reader(HealthAnswer), query=parameters, is_repeatable=True)
 
 
 def reembedding(
     collection: str = "default", *, model: str | None = None, limit: int | None = None, cursor: str | None = None
-) -> Call[Overview]:
-    """Show of which networks the faces have templates, and a page of the faces that lack a crop."""
-    asked = query(model=model, limit=limit, cursor=cursor)
-    return Call("GET", _path(collection, "/reembed"), reading(Overview), query=asked, is_repeatable=True)
+) -> Call[MigrationOverview]:
+    """Return the networks that the faces have templates of, and one page of the faces without a crop."""
+    parameters = query(model=model, limit=limit, cursor=cursor)
+    return Call(
+        "GET", _path(collection, "/reembed"), value_reader(MigrationOverview), query=parameters, is_repeatable=True
+    )
 
 
-def switch(model: str, *, collection: str = "default", on_missing: OnMissing = "refuse") -> Call[Switched]:
-    """Go over to a network that all faces have a template of, in one moment."""
+def switch(model: str, *, collection: str = "default", on_missing: OnMissing = "refuse") -> Call[MigrationResult]:
+    """Switch atomically to a network that all faces have a template of."""
     body = Body(json={"model": model, "on_missing": on_missing})
-    return Call("POST", _path(collection, "/reembed/switch"), reading(Switched), body=body)
+    return Call("POST", _path(collection, "/reembed/switch"), value_reader(MigrationResult), body=body)
 
 
-def roll_back(*, collection: str = "default", on_missing: OnMissing = "refuse") -> Call[Switched]:
-    """Go back to the network of before, in one moment."""
+def roll_back(*, collection: str = "default", on_missing: OnMissing = "refuse") -> Call[MigrationResult]:
+    """Switch atomically back to the previous network."""
     body = Body(json={"on_missing": on_missing})
-    return Call("POST", _path(collection, "/reembed/rollback"), reading(Switched), body=body)
+    return Call("POST", _path(collection, "/reembed/rollback"), value_reader(MigrationResult), body=body)
 
 
-def discard(*, collection: str = "default") -> Call[Discarded]:
-    """Delete the templates of all networks but the collection's own: after this there is no way back."""
-    return Call("POST", _path(collection, "/reembed/discard"), reading(Discarded))
+def discard(*, collection: str = "default") -> Call[DiscardResult]:
+    """Delete the templates of all networks except the collection's own; after this, no rollback is possible."""
+    return Call("POST", _path(collection, "/reembed/discard"), value_reader(DiscardResult))
 
 
 def _path(collection: str, rest: str = "") -> str:

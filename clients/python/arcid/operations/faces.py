@@ -1,33 +1,33 @@
 """Enrolled faces."""
 
-from arcid.calls import Body, Call, path, query, reading
-from arcid.operations.forms import page_of
+from arcid.calls import Body, Call, path, query, value_reader
+from arcid.operations.resource_calls import list_call
 from arcid.resources import ErasureReceipt, Page, StoredFace
 
 
 def page(
     *, collection: str = "default", identity_id: str | None = None, limit: int | None = None, cursor: str | None = None
 ) -> Call[Page[StoredFace]]:
-    """List the faces of a collection, or of one person, one page."""
+    """List the faces of a collection or of one person, one page."""
     listed = path("/collections/{collection}/faces", collection=collection)
-    return page_of(listed, "faces", StoredFace, identity_id=identity_id, limit=limit, cursor=cursor)
+    return list_call(listed, "faces", StoredFace, identity_id=identity_id, limit=limit, cursor=cursor)
 
 
 def get(face_id: str, *, collection: str = "default", embedding: bool = False) -> Call[StoredFace]:
-    """Show a face, with its embedding if that is asked for: it is biometric data."""
-    asked = query(embedding=embedding or None)
-    return Call("GET", _path(face_id, collection), reading(StoredFace), query=asked, is_repeatable=True)
+    """Return a face. With `embedding`, the answer contains its embedding, which is biometric data."""
+    parameters = query(embedding=embedding or None)
+    return Call("GET", _path(face_id, collection), value_reader(StoredFace), query=parameters, is_repeatable=True)
 
 
 def delete(face_id: str, *, collection: str = "default") -> Call[ErasureReceipt]:
-    """Delete a face, and with the last one its person. As with people, it is not repeated."""
-    return Call("DELETE", _path(face_id, collection), reading(ErasureReceipt))
+    """Delete a face, and its person with the last face. The call is not retried, like the deletion of a person."""
+    return Call("DELETE", _path(face_id, collection), value_reader(ErasureReceipt))
 
 
 def move(face_id: str, *, identity_id: str, collection: str = "default") -> Call[StoredFace]:
-    """Give a face to another person, who is created if new; a person without faces is gone."""
+    """Move a face to another person, who is created if new. A person without faces is deleted."""
     body = Body(json={"identity_id": identity_id})
-    return Call("POST", _path(face_id, collection) + "/move", reading(StoredFace), body=body)
+    return Call("POST", _path(face_id, collection) + "/move", value_reader(StoredFace), body=body)
 
 
 def _path(face_id: str, collection: str) -> str:

@@ -1,16 +1,16 @@
-"""People."""
+"""Enrolled people."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from arcid.calls import Body, Call, path, reading
-from arcid.operations.forms import changed, page_of
+from arcid.calls import Body, Call, path, value_reader
+from arcid.operations.resource_calls import list_call, patch_call
 from arcid.resources import Consent, ErasureReceipt, Identity, IdentityAnswer, Page, PersonExport
 
 
 class IdentityChange(TypedDict, total=False):
-    """What changes of a person; None removes it, and `expires_at` is again as the retention says."""
+    """Changes of a person. None removes the value; for `expires_at`, it restores the retention of the collection."""
 
     name: str | None
     metadata: Mapping[str, Any] | None
@@ -21,42 +21,44 @@ class IdentityChange(TypedDict, total=False):
 def page(
     *, collection: str = "default", q: str | None = None, limit: int | None = None, cursor: str | None = None
 ) -> Call[Page[Identity]]:
-    """List people in the order in which they were enrolled, one page; `q` is text in id or name."""
+    """List people in the order of enrollment, one page; `q` is text to find in the id or name."""
     listed = path("/collections/{collection}/identities", collection=collection)
-    return page_of(listed, "identities", Identity, q=q, limit=limit, cursor=cursor)
+    return list_call(listed, "identities", Identity, q=q, limit=limit, cursor=cursor)
 
 
 def get(identity_id: str, *, collection: str = "default") -> Call[IdentityAnswer]:
-    """Show a person with the first of their faces, and the `etag` of this version."""
-    return Call("GET", _path(identity_id, collection), reading(IdentityAnswer), is_repeatable=True)
+    """Return a person with the first of their faces and the `etag` of the version."""
+    return Call("GET", _path(identity_id, collection), value_reader(IdentityAnswer), is_repeatable=True)
 
 
 def patch(
     identity_id: str, *, collection: str = "default", etag: str | None = None, **change: Unpack[IdentityChange]
 ) -> Call[Identity]:
-    """Change name, metadata, consent or end; each is replaced as a whole, what is not named stays.
+    """Replace the given values: name, metadata, consent or expiry.
 
-    With `etag` only if the person is still that version: raises PreconditionFailed otherwise.
+    With `etag`, the change is made only if the person still has this version; otherwise PreconditionFailed is raised.
     """
-    return changed(_path(identity_id, collection), Identity, change, etag)
+    return patch_call(_path(identity_id, collection), Identity, change, etag)
 
 
 def delete(identity_id: str, *, collection: str = "default") -> Call[ErasureReceipt]:
-    """Erase a person; once this is answered they are found no more.
+    """Erase a person. After the answer, no search finds them.
 
-    It is not repeated after an answer that was lost: a second one would be NotFound, not the receipt.
+    The call is not retried if its answer was lost: the retry would raise NotFound instead of returning the receipt.
     """
-    return Call("DELETE", _path(identity_id, collection), reading(ErasureReceipt))
+    return Call("DELETE", _path(identity_id, collection), value_reader(ErasureReceipt))
 
 
 def merge(identity_id: str, *, into: str, collection: str = "default") -> Call[Identity]:
-    """Give all faces of a person to another, who is returned; this one is gone."""
-    return Call("POST", _path(identity_id, collection) + "/merge", reading(Identity), body=Body(json={"into": into}))
+    """Move all faces of a person to another one, delete the first, and return the second."""
+    return Call(
+        "POST", _path(identity_id, collection) + "/merge", value_reader(Identity), body=Body(json={"into": into})
+    )
 
 
 def export(identity_id: str, *, collection: str = "default") -> Call[PersonExport]:
-    """Give everything that is stored about a person, embeddings included; the audit trail notes it."""
-    return Call("GET", _path(identity_id, collection) + "/export", reading(PersonExport), is_repeatable=True)
+    """Return all stored data about a person, including embeddings. The audit trail records the export."""
+    return Call("GET", _path(identity_id, collection) + "/export", value_reader(PersonExport), is_repeatable=True)
 
 
 def _path(identity_id: str, collection: str) -> str:

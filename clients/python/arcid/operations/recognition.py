@@ -1,4 +1,4 @@
-"""Enrol, verify, identify, and what goes without a collection."""
+"""Recognition: enrollment, verification, identification, detection, embedding and search."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +14,9 @@ from arcid.answers import (
     SearchAnswer,
     VerifyAnswer,
 )
-from arcid.calls import Body, Call, Read, query, reading, said, with_photos
+from arcid.calls import Body, Call, ValueT, photo_body, query, value_reader, without_none
 from arcid.photos import Photo, Photos
-from arcid.resources import Consent, Reaction
+from arcid.resources import Consent, ScreeningAction
 
 Where = Mapping[str, str | bool | int | float | None]
 FaceChoice = Literal["only", "largest"]
@@ -32,15 +32,15 @@ def enroll(
     expires_at: datetime | None = None,
     collection: str = "default",
     face: FaceChoice = "only",
-    on_duplicate: Reaction | None = None,
-    on_mismatch: Reaction | None = None,
+    on_duplicate: ScreeningAction | None = None,
+    on_mismatch: ScreeningAction | None = None,
     idempotency_key: str | None = None,
 ) -> Call[EnrollAnswer]:
-    """Enrol a person with one or more photos; each photo is accepted or refused for itself.
+    """Enroll a person with one or more photos; each photo is accepted or rejected on its own.
 
-    Without an `idempotency_key` each call has one of its own, so that a repetition of it enrols once. A name or
-    metadata that is given replaces what is stored. Raises Unprocessable with `rejected` when no photo was accepted,
-    Conflict with `duplicates` where duplicates are rejected.
+    Without an `idempotency_key`, each call gets a new one, so that its retries enroll only once. A given name or
+    metadata replaces the stored one. Raises Unprocessable with `rejected` if no photo was accepted, and Conflict with
+    `duplicates` if the collection rejects duplicates.
     """
     members = {
         "identity_id": identity_id,
@@ -56,9 +56,9 @@ def enroll(
     return Call(
         "POST",
         "/enroll",
-        reading(EnrollAnswer),
+        value_reader(EnrollAnswer),
         headers={"Idempotency-Key": idempotency_key or uuid4().hex},
-        body=with_photos(members, photos=photos),
+        body=photo_body(members, photos=photos),
         is_repeatable=True,
     )
 
@@ -72,12 +72,12 @@ def verify(
     max_fmr: float | None = None,
     threshold: float | None = None,
 ) -> Call[VerifyAnswer]:
-    """Compare a probe photo with a reference photo, or with all faces of an enrolled identity.
+    """Compare a probe photo with a reference photo or with the faces of an enrolled identity.
 
-    `max_fmr` is how many pairs of different people may match; or `threshold` is the similarity that decides.
+    Set either `max_fmr`, the allowed share of pairs of different people that match, or `threshold`, a similarity.
     """
     members = {"identity_id": identity_id, "collection": collection, "max_fmr": max_fmr, "threshold": threshold}
-    return _of_photo("/verify", VerifyAnswer, with_photos(members, probe=probe, reference=reference))
+    return _post("/verify", VerifyAnswer, photo_body(members, probe=probe, reference=reference))
 
 
 def identify(
@@ -89,10 +89,10 @@ def identify(
     threshold: float | None = None,
     where: Where | None = None,
 ) -> Call[IdentifyAnswer]:
-    """Look up every face of a photo among the enrolled; no face is an ordinary answer.
+    """Search the gallery for every face of a photo. A photo without faces is not an error.
 
-    `max_fpir` is how many strangers may find a match in the gallery as large as it is; or `threshold` is the
-    similarity that decides. `where` restricts the search to people whose metadata has these members.
+    Set either `max_fpir`, the allowed share of strangers that match at the current gallery size, or `threshold`, a
+    similarity. `where` restricts the search to people with these metadata values.
     """
     members = {
         "collection": collection,
@@ -101,17 +101,17 @@ def identify(
         "threshold": threshold,
         "where": where,
     }
-    return _of_photo("/identify", IdentifyAnswer, with_photos(members, photo=photo))
+    return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 
 
 def detect(photo: Photo, *, model: str | None = None) -> Call[DetectAnswer]:
-    """Find the faces of a photo, and say how usable they are for a network; nothing is stored."""
-    return _of_photo("/detect", DetectAnswer, with_photos({"model": model}, photo=photo))
+    """Detect the faces of a photo and rate their quality for a network. Nothing is stored."""
+    return _post("/detect", DetectAnswer, photo_body({"model": model}, photo=photo))
 
 
 def embed(photo: Photo, *, model: str | None = None, flip: bool | None = None) -> Call[EmbedAnswer]:
-    """Find the faces of a photo and embed them; nothing is stored. `flip` averages with the mirror image."""
-    return _of_photo("/embed", EmbedAnswer, with_photos({"model": model, "flip": flip}, photo=photo))
+    """Detect and embed the faces of a photo. Nothing is stored. `flip` averages with the mirrored face."""
+    return _post("/embed", EmbedAnswer, photo_body({"model": model, "flip": flip}, photo=photo))
 
 
 def search(
@@ -124,7 +124,7 @@ def search(
     threshold: float | None = None,
     where: Where | None = None,
 ) -> Call[SearchAnswer]:
-    """Look up an embedding among the enrolled, as `identify` does; `model` is the network that made it."""
+    """Search the gallery for an embedding, like `identify`; `model` is the network that computed it."""
     members = {
         "collection": collection,
         "top_k": top_k,
@@ -132,16 +132,16 @@ def search(
         "threshold": threshold,
         "where": where,
     }
-    numbers = [float(each) for each in embedding]
-    return _of_photo("/search", SearchAnswer, Body(json=said({"embedding": numbers, "model": model, **members})))
+    numbers = [float(value) for value in embedding]
+    return _post("/search", SearchAnswer, Body(json=without_none({"embedding": numbers, "model": model, **members})))
 
 
 def calibration(collection: str | None = None) -> Call[CalibrationAnswer]:
-    """Tell what each threshold would mean in a collection, by itself the only one that the key is for, or `default`."""
+    """Return the error rates of thresholds in a collection. The default is the key's only collection, or `default`."""
     return Call(
-        "GET", "/calibration", reading(CalibrationAnswer), query=query(collection=collection), is_repeatable=True
+        "GET", "/calibration", value_reader(CalibrationAnswer), query=query(collection=collection), is_repeatable=True
     )
 
 
-def _of_photo(path: str, kind: type[Read], body: Body) -> Call[Read]:
-    return Call("POST", path, reading(kind), body=body, is_repeatable=True)
+def _post(path: str, kind: type[ValueT], body: Body) -> Call[ValueT]:
+    return Call("POST", path, value_reader(kind), body=body, is_repeatable=True)

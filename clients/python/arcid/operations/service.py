@@ -1,22 +1,22 @@
-"""How the service stands."""
+"""Status of the service."""
 
 from http import HTTPStatus
 
-from arcid.calls import Call, reading
+from arcid.calls import Call, value_reader
 from arcid.status import Health, Models, Readiness
 
 
 def healthz() -> Call[Health]:
-    """Say that the process is up."""
-    return Call("GET", "/healthz", reading(Health), is_repeatable=True)
+    """Return the liveness of the process."""
+    return Call("GET", "/healthz", value_reader(Health), is_repeatable=True)
 
 
 def readyz() -> Call[Readiness]:
-    """Say whether the service is ready, each check by name; one that is not is an answer, no error."""
+    """Return the readiness of the service with all checks by name. Not being ready is not an error."""
     not_ready = frozenset({HTTPStatus.SERVICE_UNAVAILABLE.value})
-    return Call("GET", "/readyz", reading(Readiness), is_repeatable=True, accepted=not_ready)
+    return Call("GET", "/readyz", value_reader(Readiness), is_repeatable=True, accepted=not_ready)
 
 
 def models() -> Call[Models]:
-    """List the packs: licence, whether they are here, which are in use."""
-    return Call("GET", "/models", reading(Models), is_repeatable=True)
+    """List the packs with their licence, and whether they are pulled and in use."""
+    return Call("GET", "/models", value_reader(Models), is_repeatable=True)

@@ -6,7 +6,7 @@ import pytest
 from arcid.answers import Candidate, IdentifyAnswer, Quality, ReferenceFace
 from arcid.resources import Consent, Identity
 from arcid.status import Readiness
-from tests.client.conftest import Answers, client_of, said
+from tests.client.conftest import Answers, client_of, json_answer
 
 CANDIDATE = {
     "identity_id": "ada",
@@ -87,7 +87,7 @@ def test_the_version_comes_with_the_header_of_one_and_is_missing_in_lists():
         "updated_at": "2026-05-04T09:30:00Z",
         "first_faces": [],
     }
-    with client_of(Answers(said(200, {"ETag": '"7"'}, **person))) as client:
+    with client_of(Answers(json_answer(200, {"ETag": '"7"'}, **person))) as client:
         assert client.identities.get("ada").etag == '"7"'
-    with client_of(Answers(said(200, identities=[person], next_cursor=None))) as client:
+    with client_of(Answers(json_answer(200, identities=[person], next_cursor=None))) as client:
         assert client.identities.list().items[0].etag is None

@@ -1,18 +1,18 @@
-"""Jobs: long work with progress. The names are the API's."""
+"""Jobs: long-running work with progress, with the names of the API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from arcid.reading import Value
+from arcid.parsing import Value
 
 JobState = Literal["queued", "running", "cancelling", "cancelled", "succeeded", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure(Value):
-    """Why a job failed."""
+    """The reason for the failure of a job."""
 
     code: str
     detail: str
@@ -20,7 +20,7 @@ class Failure(Value):
 
 @dataclass(frozen=True, slots=True)
 class Job(Value):
-    """A job: `done` of `total` items (None while that is not known), `errors` of which could not be done."""
+    """A job: `done` of `total` items are finished, `errors` of them failed. `total` is None while it is unknown."""
 
     job_id: str
     kind: str
@@ -40,13 +40,13 @@ class Job(Value):
 
     @property
     def is_final(self) -> bool:
-        """Say whether the job has ended: succeeded, failed or cancelled."""
+        """Return whether the job has ended: succeeded, failed or cancelled."""
         return self.finished_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class JobError(Value):
-    """An item (a file, a line) that a job could not do; `number` counts from 1 in each job."""
+    """An item (a file or a line) that failed; `number` counts from 1 in each job."""
 
     number: int
     item: str

@@ -1,4 +1,4 @@
-"""When a call is repeated: the steps that are asked for, without a network or a clock."""
+"""Retries: the yielded calls and pauses, without a network or a clock."""
 
 import asyncio
 import pickle
@@ -28,10 +28,10 @@ from arcid import (
     Unprocessable,
     WaitTimedOut,
 )
-from arcid.attempts import Retries, perform
 from arcid.calls import Pause, Reply
 from arcid.operations import identities, jobs, recognition, service
-from tests.client.conftest import Answers, async_client_of, client_of, said
+from arcid.retries import RetryPolicy, run
+from tests.client.conftest import Answers, async_client_of, client_of, json_answer
 
 READS = recognition.detect(b"photo")
 WRITES = identities.merge("a", into="b")
@@ -56,25 +56,25 @@ JOB = {
 
 def busy(status=503, code="overloaded", after="5"):
     headers = {} if after is None else {"Retry-After": after}
-    return said(status, headers, code=code, detail="later", status=status, type="t", title="T")
+    return json_answer(status, headers, code=code, detail="later", status=status, type="t", title="T")
 
 
-def played(asked, *answers, retries=Retries()):  # noqa: B008 - frozen
-    """Play the steps with these answers; return the pauses, how many calls were sent, and the answer or the error."""
-    steps, left, pauses, calls = perform(asked, retries), list(answers), [], 0
+def played(operation, *answers, policy=RetryPolicy()):  # noqa: B008 - frozen
+    """Run an operation with these answers; return the pauses, the number of calls, and the answer or error."""
+    exchange, remaining, pauses, calls = run(operation, policy), list(answers), [], 0
     try:
-        step = next(steps)
+        step = next(exchange)
         while True:
             if isinstance(step, Pause):
                 pauses.append(step.seconds)
-                step = steps.send(None)
+                step = exchange.send(None)
                 continue
             calls += 1
-            answer = left.pop(0) if len(left) > 1 else left[0]
+            answer = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             if isinstance(answer, Exception):
-                step = steps.throw(answer)
+                step = exchange.throw(answer)
             else:
-                step = steps.send(Reply(answer.status_code, answer.headers, answer.content))
+                step = exchange.send(Reply(answer.status_code, answer.headers, answer.content))
     except StopIteration as end:
         return pauses, calls, end.value
     except ArcidError as error:
@@ -82,7 +82,7 @@ def played(asked, *answers, retries=Retries()):  # noqa: B008 - frozen
 
 
 def test_a_busy_service_is_asked_again_when_it_says():
-    pauses, calls, answer = played(READS, busy(), busy(429, "rate_exceeded", "2"), said(200, faces=[]))
+    pauses, calls, answer = played(READS, busy(), busy(429, "rate_exceeded", "2"), json_answer(200, faces=[]))
     assert calls == 3
     assert 5 <= pauses[0] <= 6.25
     assert 2 <= pauses[1] <= 2.5
@@ -90,15 +90,15 @@ def test_a_busy_service_is_asked_again_when_it_says():
 
 
 def test_not_for_ever_and_not_at_all_where_it_is_switched_off():
-    for most in (0, 1, 2):
-        pauses, calls, error = played(READS, busy(), retries=Retries(most))
-        assert (len(pauses), calls) == (most, most + 1)
+    for max_retries in (0, 1, 2):
+        pauses, calls, error = played(READS, busy(), policy=RetryPolicy(max_retries))
+        assert (len(pauses), calls) == (max_retries, max_retries + 1)
         assert isinstance(error, Unavailable)
         assert error.retry_after_s == 5
 
 
 @pytest.mark.parametrize(
-    "answer", [busy(after=None), busy(after="31"), busy(429, "quota_exceeded", "86400"), said(500)]
+    "answer", [busy(after=None), busy(after="31"), busy(429, "quota_exceeded", "86400"), json_answer(500)]
 )
 def test_what_does_not_say_when_or_too_late_or_is_otherwise_wrong_is_raised_at_once(answer):
     pauses, calls, error = played(READS, answer)
@@ -108,7 +108,7 @@ def test_what_does_not_say_when_or_too_late_or_is_otherwise_wrong_is_raised_at_o
 
 def test_a_date_says_when_too():
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
-    pauses, _, _ = played(READS, busy(after=soon), said(200, faces=[]))
+    pauses, _, _ = played(READS, busy(after=soon), json_answer(200, faces=[]))
     assert 15 < pauses[0] <= 25
     assert played(READS, busy(after="nonsense"))[1] == 1
 
@@ -147,17 +147,17 @@ def test_what_is_repeatable():
 
 
 def test_lost_connections_are_waited_for_longer_each_time():
-    pauses, _, error = played(READS, httpx2.ReadError("lost"), retries=Retries(3))
+    pauses, _, error = played(READS, httpx2.ReadError("lost"), policy=RetryPolicy(3))
     assert [round(each / expected, 3) >= 1 for each, expected in zip(pauses, (0.5, 1, 2), strict=True)] == [True] * 3
     assert all(each <= 1.25 * expected for each, expected in zip(pauses, (0.5, 1, 2), strict=True))
     assert type(error) is ConnectionFailed
     assert "POST /detect: ReadError: lost" in str(error)
     assert isinstance(error.__cause__, httpx2.ReadError)
-    assert type(played(READS, httpx2.ReadTimeout("slow"), retries=Retries(0))[2]) is TimedOut
+    assert type(played(READS, httpx2.ReadTimeout("slow"), policy=RetryPolicy(0))[2]) is TimedOut
 
 
 def test_an_enrolment_keeps_its_key_when_it_is_repeated_and_has_another_next_time():
-    enrolled = said(200, identity_id="i", faces=[], rejected=[], duplicates=[], mismatches=[])
+    enrolled = json_answer(200, identity_id="i", faces=[], rejected=[], duplicates=[], mismatches=[])
     answers = Answers(busy(after="0"), enrolled, enrolled)
     with client_of(answers) as client:
         client.enroll(b"photo")
@@ -169,7 +169,7 @@ def test_an_enrolment_keeps_its_key_when_it_is_repeated_and_has_another_next_tim
 
 
 def test_a_service_that_is_not_ready_is_an_answer():
-    reply = said(503, status="not_ready", checks={"index": {"is_ready": False, "detail": "d"}})
+    reply = json_answer(503, status="not_ready", checks={"index": {"is_ready": False, "detail": "d"}})
     _, calls, answer = played(service.readyz(), reply)
     assert calls == 1
     assert answer.checks["index"].detail == "d"
@@ -195,8 +195,8 @@ def test_a_service_that_is_not_ready_is_an_answer():
     ],
 )
 def test_an_error_has_the_class_of_its_status_and_what_the_service_said(status, kind):
-    answer = said(status, code="c", detail="d", request_id="r", type="t", title="T", status=status, more=[1])
-    error = played(READS, answer, retries=Retries(0))[2]
+    answer = json_answer(status, code="c", detail="d", request_id="r", type="t", title="T", status=status, more=[1])
+    error = played(READS, answer, policy=RetryPolicy(0))[2]
     assert type(error) is kind
     assert (error.status, error.code, error.detail, error.request_id, error.extra) == (
         status,
@@ -211,10 +211,10 @@ def test_an_error_has_the_class_of_its_status_and_what_the_service_said(status, 
 
 
 def test_members_of_errors_are_values():
-    error = played(READS, said(422, code="request_invalid", errors=[{"field": "top_k", "detail": "d"}]))[2]
+    error = played(READS, json_answer(422, code="request_invalid", errors=[{"field": "top_k", "detail": "d"}]))[2]
     assert [(each.field, each.detail) for each in error.errors] == [("top_k", "d")]
     assert error.rejected == ()
-    error = played(READS, said(409, code="templates_missing", faces=[{"face_id": "f", "identity_id": "i"}]))[2]
+    error = played(READS, json_answer(409, code="templates_missing", faces=[{"face_id": "f", "identity_id": "i"}]))[2]
     assert error.faces[0].identity_id == "i"
     assert error.duplicates == ()
 
@@ -235,14 +235,14 @@ def test_an_answer_that_is_none(content):
 
 def test_waiting_for_a_job():
     seen = []
-    queued, running = said(200, **JOB | {"state": "queued"}), said(200, **JOB)
-    ended = said(200, **JOB | {"state": "succeeded", "finished_at": "2026-05-04T09:31:00Z"})
-    asked = jobs.wait("j", on_progress=lambda job: seen.append(job.state), every_s=7)
-    pauses, calls, job = played(asked, queued, running, running, ended)
+    queued, running = json_answer(200, **JOB | {"state": "queued"}), json_answer(200, **JOB)
+    ended = json_answer(200, **JOB | {"state": "succeeded", "finished_at": "2026-05-04T09:31:00Z"})
+    operation = jobs.wait("j", on_progress=lambda job: seen.append(job.state), every_s=7)
+    pauses, calls, job = played(operation, queued, running, running, ended)
     assert (pauses, calls, job.state) == ([7, 7, 7], 4, "succeeded")
     assert seen == ["queued", "running", "succeeded"]
     failure = {"code": "job_interrupted", "detail": "why"}
-    failed = said(200, **JOB | {"state": "failed", "finished_at": "2026-05-04T09:31:00Z", "failure": failure})
+    failed = json_answer(200, **JOB | {"state": "failed", "finished_at": "2026-05-04T09:31:00Z", "failure": failure})
     error = played(jobs.wait("j"), failed)[2]
     assert isinstance(error, JobFailed)
     assert str(error) == "job j failed: why (job_interrupted)"
@@ -253,13 +253,13 @@ def test_waiting_for_a_job():
 
 
 def test_a_job_that_is_waited_for_survives_a_busy_service():
-    ended = said(200, **JOB | {"state": "succeeded", "finished_at": "2026-05-04T09:31:00Z"})
+    ended = json_answer(200, **JOB | {"state": "succeeded", "finished_at": "2026-05-04T09:31:00Z"})
     pauses, calls, job = played(jobs.wait("j"), busy(), ended)
     assert (len(pauses), calls, job.state) == (1, 2, "succeeded")
 
 
 def test_both_clients_take_the_same_steps():
-    answers = (httpx2.ConnectError("refused"), said(404, code="job_unknown", detail="d"))
+    answers = (httpx2.ConnectError("refused"), json_answer(404, code="job_unknown", detail="d"))
     assert isinstance(played(jobs.get("j"), *answers)[2], NotFound)
     with client_of(Answers(*answers)) as client, pytest.raises(NotFound):
         client.jobs.get("j")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ from typing import IO
 
 
 @contextmanager
-def saved(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write; at the end it takes the place of `path`, readable by its owner alone; gone on an error."""
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Context manager: open a temporary file that replaces `path` on success and is deleted on an error."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        written = Path(file.name)
+        temporary = Path(file.name)
         try:
             yield file
         except BaseException:
             file.close()
-            written.unlink()
+            temporary.unlink()
             raise
-    written.replace(path)
+    temporary.replace(path)
