@@ -28,7 +28,6 @@ SHARED_CLASS_NAMES = {
     "Key",
     "Kind",
     "Manifest",
-    "Network",
     "OnMissing",
     "Origin",
     "Page",
@@ -40,10 +39,8 @@ SHARED_CLASS_NAMES = {
     "Standing",
     "Tail",
     "View",
-    "Window",
     "_Counts",
     "_Group",
-    "_Reader",
     "_Schema",
     "_Seen",
 }
