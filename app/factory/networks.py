@@ -1,13 +1,12 @@
 """Settings in, open networks out: the detector, alone or as a cascade, and the embedder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from app.config import Settings
-from app.detection import mtcnn, retinaface, yunet
 from app.detection.bounded import Bounded
 from app.detection.cascade import Cascade
 from app.detection.found import Detector, Network
-from app.detection.scrfd import Scrfd
+from app.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
 from app.detection.single_shot import Options, SingleShotDetector
 from app.detection.turned import Turned
 from app.embedding import Embedder, Preprocessing
@@ -37,22 +36,37 @@ def detector_of(settings: Settings, pack: Manifest) -> str:
 def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Detector:
     """Open the detector `name`: one pack, or finder+landmarker for a cascade.
 
-    Raises SettingsInvalid for a combination that does not exist, NetworkMissing, NetworkCorrupt, NetworkInvalid.
+    Raises SettingsInvalid for a combination that does not exist, ManifestInvalid, NetworkMissing, NetworkCorrupt,
+    NetworkInvalid.
     """
-    side = settings.detection.longest_side
-    options = Options(settings.detection.lowest_score, side)
     parts = [packs.manifest(part) for part in name.split("+")]
-    if len(parts) == 1 and _kind(parts[0]) == "mtcnn":
-        network = _open_mtcnn(packs, parts[0], runtime)
-        return Turned(Bounded(network, side), network, side)
-    if len(parts) > 2 or "mtcnn" in map(_kind, parts):
+    kinds = [detector_kind(part) for part in parts]
+    if len(parts) == 1 and isinstance(kinds[0], WholePhotoKind):
+        side = settings.detection.longest_side
+        detector = kinds[0].open(*_sessions(packs, parts[0], runtime, kinds[0].outputs))
+        return Turned(Bounded(detector, side), detector, side)
+    single_shot = [kind for kind in kinds if isinstance(kind, SingleShotKind)]
+    if len(single_shot) < len(parts) or len(parts) > 2:
         raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
-    networks = [_open_network(packs, part, runtime) for part in parts]
-    detectors = [SingleShotDetector(network, _sized(options, network)) for network in networks]
-    if len(parts) == 1:
-        return Turned(detectors[0], detectors[0], side)
-    cascade = Cascade(detectors[0], networks[1], detectors[1], most=settings.limits.faces)
-    return Turned(cascade, detectors[0], side)
+    networks = [
+        kind.open(*_sessions(packs, part, runtime, (kind.outputs,)))
+        for part, kind in zip(parts, single_shot, strict=True)
+    ]
+    return _single_shot(networks, settings)
+
+
+def detector_kind(manifest: Manifest) -> SingleShotKind | WholePhotoKind:
+    """Return the kind of a pack's detector.
+
+    Raises SettingsInvalid if the pack has no detector, ManifestInvalid if there is no detector of this kind.
+    """
+    if manifest.detector is None:
+        raise SettingsInvalid(f"pack {manifest.name!r} has no detector")
+    kind = DETECTOR_KINDS.get(manifest.detector.kind)
+    if kind is None:
+        known = ", ".join(DETECTOR_KINDS)
+        raise ManifestInvalid(f"pack {manifest.name!r}: detector.kind {manifest.detector.kind!r} is not one of {known}")
+    return kind
 
 
 def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:
@@ -69,6 +83,8 @@ def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batc
 
 def require_openable(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Raise NetworkInvalid or ManifestInvalid unless ONNX Runtime opens all networks of a pack on the CPU."""
+    if manifest.detector is not None:
+        detector_kind(manifest)
     opened = {file.name: Session(files[file.name], Runtime(), name=file.name) for file in manifest.files}
     if manifest.embedder is not None:
         _require_dimension(manifest.embedder, opened[manifest.embedder.file])
@@ -80,37 +96,30 @@ def _require_dimension(section: EmbedderSection, session: Session) -> None:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
 
 
-def _kind(manifest: Manifest) -> str:
-    if manifest.detector is None:
-        raise SettingsInvalid(f"pack {manifest.name!r} has no detector")
-    return manifest.detector.kind
+def _single_shot(networks: Sequence[Network], settings: Settings) -> Detector:
+    """Return one network as a detector, or two as a cascade of finder and landmarker."""
+    side = settings.detection.longest_side
+    options = Options(settings.detection.lowest_score, side)
+    finder, *others = [SingleShotDetector(network, _sized(options, network)) for network in networks]
+    if not others:
+        return Turned(finder, finder, side)
+    return Turned(Cascade(finder, networks[1], others[0], most=settings.limits.faces), finder, side)
 
 
-def _open_network(packs: Packs, manifest: Manifest, runtime: Runtime) -> Network:
-    kind, files = _kind(manifest), manifest.detector.files if manifest.detector else ()
-    if kind == "yunet":
-        return yunet.Yunet(_session(packs, manifest, files[0], runtime, yunet.OUTPUTS))
-    if kind == "retinaface":
-        return retinaface.RetinaFace(_session(packs, manifest, files[0], runtime, retinaface.OUTPUTS))
-    return Scrfd(_session(packs, manifest, files[0], runtime))
-
-
-def _open_mtcnn(packs: Packs, manifest: Manifest, runtime: Runtime) -> mtcnn.Mtcnn:
-    pnet, rnet, onet = manifest.detector.files if manifest.detector else ("", "", "")
-    return mtcnn.Mtcnn(
-        _session(packs, manifest, pnet, runtime, mtcnn.PNET_OUTPUTS),
-        _session(packs, manifest, rnet, runtime, mtcnn.RNET_OUTPUTS),
-        _session(packs, manifest, onet, runtime, mtcnn.ONET_OUTPUTS),
-    )
-
-
-def _session(
-    packs: Packs, manifest: Manifest, file: str, runtime: Runtime, outputs: tuple[str, ...] | None = None
-) -> Session:
-    return Session(packs.read(manifest, file), runtime, outputs, name=file)
+def _sessions(packs: Packs, manifest: Manifest, runtime: Runtime, outputs: Sequence[Outputs]) -> list[Session]:
+    """Open the files of a pack's detector, each with the outputs that its kind reads."""
+    files = manifest.detector.files if manifest.detector else ()
+    if len(files) != len(outputs):
+        raise ManifestInvalid(
+            f"pack {manifest.name!r}: detector.files must name {len(outputs)} files, not {len(files)}"
+        )
+    return [
+        Session(packs.read(manifest, file), runtime, names, name=file)
+        for file, names in zip(files, outputs, strict=True)
+    ]
 
 
 def _sized(options: Options, network: Network) -> Options:
-    """Take over the input size of a network that accepts no other."""
+    """Copy the input size of a network that accepts only one."""
     shape = network.input_shape
     return Options(options.lowest_score, options.longest_side, input_shape=shape) if shape else options

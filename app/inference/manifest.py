@@ -43,7 +43,8 @@ class File(_Schema):
 class DetectorSection(_Schema):
     """A detector: its kind and its files, in the order that the kind expects."""
 
-    kind: Literal["yunet", "retinaface", "scrfd", "mtcnn"]
+    kind: Name
+    """One of `app.detection.kinds`."""
     files: tuple[str, ...]
 
 

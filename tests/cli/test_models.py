@@ -105,6 +105,13 @@ def test_a_folder_that_is_no_pack_is_refused(arcid, tmp_path):
     assert isinstance(arcid("models", "add", str(tmp_path)).exception, ManifestInvalid)
 
 
+def test_a_detector_of_an_unknown_kind_is_not_added(arcid, tiny_folder):
+    manifest = tiny_folder / "manifest.toml"
+    manifest.write_text(manifest.read_text().replace('"scrfd"', '"haar"'))
+    with pytest.raises(ManifestInvalid, match="'haar' is not one of yunet, retinaface, scrfd, mtcnn"):
+        raise arcid("models", "add", str(tiny_folder)).exception
+
+
 def test_a_network_that_cannot_be_opened_is_not_added(arcid, tiny_folder, home):
     good = (tiny_folder / "rec.onnx").read_bytes()
     for data, kind in ((good[:-20], NetworkInvalid), (tiny_network(5), ManifestInvalid)):

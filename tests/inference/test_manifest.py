@@ -138,7 +138,7 @@ FAULTS = {
     "unknown key": ('title = "A pack"', 'title = "A pack"\ntitel = "A pack"', "titel"),
     "unknown key of a file": ("member =", "mebmer = 1\nmember =", "mebmer"),
     "a name of its own": ('title = "A pack"', 'title = "A pack"\nname = "open"', "remove `name`"),
-    "detector of unknown kind": ('"scrfd"', '"haar"', "detector.kind"),
+    "detector of a strange kind": ('"scrfd"', '"Haar cascade"', "detector.kind"),
     "registry unknown": ('"pypi"', '"ftp"', "registry"),
     "hash too short": ("a" * 64, "a" * 63, "sha256"),
     "hash in capitals": ("a" * 64, "A" * 64, "sha256"),
