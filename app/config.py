@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from app.access.rates import Rate
 from app.errors import SettingsInvalid
+from app.faces import IndexKind
 from app.inference.runtime import Provider
 
 APP = Path(__file__).parent
@@ -151,16 +152,6 @@ class InferenceSettings(_Group):
             "of its mirror image."
         ),
     ] = True
-
-
-class IndexKind(StrEnum):
-    """Index engine of a collection."""
-
-    AUTO = "auto"
-    EXACT = "exact"
-    COMPRESSED = "compressed"
-    GPU = "gpu"
-    MILVUS = "milvus"
 
 
 class WhenAway(StrEnum):

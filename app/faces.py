@@ -1,6 +1,7 @@
 """The values that cross rooms: frozen, and the arrays inside are not written to once they are here."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,16 @@ Pixels = NDArray[np.uint8]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom (xyxy) in pixels of the photo; may reach beyond its edges."""
+
+
+class IndexKind(StrEnum):
+    """Index engine of a collection."""
+
+    AUTO = "auto"
+    EXACT = "exact"
+    COMPRESSED = "compressed"
+    GPU = "gpu"
+    MILVUS = "milvus"
 
 
 @dataclass(frozen=True, slots=True)

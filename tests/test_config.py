@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from app.config import PROJECT, IndexKind, Settings, WhenAway, read_settings, shipped
+from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
+from app.faces import IndexKind
 from app.factory.services import models_folder
 from app.inference.runtime import Provider
 from arcid.client import KEY_VARIABLE

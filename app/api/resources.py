@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -17,13 +17,13 @@ from app.api.requests import (
     OnDuplicate,
     OnMismatch,
 )
+from app.faces import IndexKind
 from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
 from app.identities.values import Collection, Reaction
 from app.names import CollectionName, IdentityId, PersonName
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-IndexKind = Literal["auto", "exact", "compressed", "gpu", "milvus"]
 Rate = Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)]
 Detector = Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z0-9][a-z0-9_.-]*(\+[a-z0-9][a-z0-9_.-]*)?$")]
 _PRACTICE = {

@@ -1,25 +1,20 @@
 """Settings in, projections out: which index a collection has, and what feeds it."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from app.config import IndexKind, Settings
+from app.config import Settings
 from app.database.connection import Database
 from app.errors import PlainIndexRefused, SettingsInvalid
+from app.faces import IndexKind
 from app.identities.log import ChangeLog
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
 from app.identities.values import Collection
-from app.index.flat import FlatIndex
-from app.index.growing import GrowingIndex
+from app.index.kinds import LOCAL_INDEXES
 from app.index.milvus import MilvusIndex
 from app.index.milvus_engine import connect
-from app.index.protocol import LocalIndex
 from app.index.snapshot import erase_plain
 from app.recognition.projection import LocalProjection, Projection, SharedProjection
-
-_LEAST_COMPRESSED = 2_000  # templates that codes can be learnt from
 
 
 class Projections:
@@ -44,7 +39,7 @@ class Projections:
         folder = snapshot_folder(self._settings, collection)
         sealer = self._vault if self._vault.is_on else None
         return LocalProjection(
-            collection, self._store, self._log, new_index=local_index(kind), folder=folder, sealer=sealer
+            collection, self._store, self._log, new_index=LOCAL_INDEXES[kind], folder=folder, sealer=sealer
         )
 
     def erase_plain(self) -> None:
@@ -82,17 +77,3 @@ class Projections:
 def snapshot_folder(settings: Settings, collection: Collection) -> Path:
     """Return where the snapshot of a collection lies, or would."""
     return settings.data_dir / "index" / collection.uid
-
-
-def local_index(kind: IndexKind) -> Callable[[int], LocalIndex]:
-    """Return what makes an empty index of a kind, of vectors of a length."""
-    if kind is IndexKind.GPU:
-        from app.index.gpu import GpuIndex  # noqa: PLC0415 - asks the machine for its GPU
-
-        return GpuIndex
-    kinds: dict[IndexKind, Callable[[int], LocalIndex]] = {
-        IndexKind.AUTO: GrowingIndex,
-        IndexKind.EXACT: FlatIndex,
-        IndexKind.COMPRESSED: partial(GrowingIndex, limit=_LEAST_COMPRESSED),
-    }
-    return kinds[kind]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.faces import Floats
+from app.faces import Floats, IndexKind
 from app.index.block import BLOCK_ROWS, Block, Codes, widened
 from app.index.codec import TRAINING_ROWS, Codec, groups_of
 from app.index.codes import BlockCodes
@@ -53,7 +53,7 @@ class CompressedIndex(StoredIndex):
     @property
     def kind(self) -> str:
         """See `VectorIndex`."""
-        return "compressed"
+        return IndexKind.COMPRESSED
 
     def train(self, vectors: Floats) -> None:
         """Learn codes from vectors (n, d), 16 at least, like those to come, and encode what is there."""

@@ -3,7 +3,7 @@
 import faiss
 import numpy as np
 
-from app.faces import Floats
+from app.faces import Floats, IndexKind
 from app.index.block import BLOCK_ROWS
 from app.index.nearest import Nearest
 from app.index.protocol import Keys
@@ -24,7 +24,7 @@ class FlatIndex(StoredIndex):
     @property
     def kind(self) -> str:
         """See `VectorIndex`."""
-        return "exact"
+        return IndexKind.EXACT
 
     def _search_all(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
         faiss.omp_set_num_threads(1)  # per thread; a request's search that spreads over cores slows all others down

@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 
 from app.errors import ProviderUnavailable
-from app.faces import Floats
+from app.faces import Floats, IndexKind
 from app.index.block import BLOCK_ROWS, Block, Bytes, Codes
 from app.index.codec import Codec
 from app.index.protocol import Keys
@@ -106,7 +106,7 @@ class GpuIndex(StoredIndex):
     @property
     def kind(self) -> str:
         """See `VectorIndex`."""
-        return "gpu"
+        return IndexKind.GPU
 
     def _new_codes(self, codec: Codec | None) -> Codes | None:  # noqa: ARG002 - the vectors are their own code
         return DeviceRows(self._device, self._dimension)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import IndexUnusable
-from app.faces import Floats
+from app.faces import Floats, IndexKind
 from app.index.block import BLOCK_ROWS
 from app.index.compressed import CompressedIndex, sampled
 from app.index.flat import FlatIndex
@@ -31,7 +31,10 @@ _LAST_CHANGES = 1000
 # After this many turns of catching up, writers wait however many changes are left: they come faster than they are made.
 _CATCHING_UP = 10
 
-_KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {"exact": FlatIndex, "compressed": CompressedIndex}
+_KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {
+    IndexKind.EXACT: FlatIndex,
+    IndexKind.COMPRESSED: CompressedIndex,
+}
 
 
 class GrowingIndex:
@@ -120,10 +123,10 @@ class GrowingIndex:
     def _grow(self) -> None:
         """Begin to build the next kind if it is time; the changing lock is held."""
         rows = self._current.count()
-        if self._is_closed or self._journal is not None or rows <= self._limit or self._current.kind != "exact":
+        if self._is_closed or self._journal is not None or rows <= self._limit or self._current.kind != IndexKind.EXACT:
             return
         self._journal = Journal()
-        _log.info("index.building", kind="compressed", rows=rows)
+        _log.info("index.building", kind=IndexKind.COMPRESSED.value, rows=rows)
         self._builder = threading.Thread(
             target=self._build, args=(self._current, self._journal), name="arcid-index-builder", daemon=True
         )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.faces import Floats
+from app.faces import Floats, IndexKind
 from app.index.milvus_engine import KEY, VECTOR, EngineCollection, Structure
 from app.index.protocol import Keys
 
@@ -38,7 +38,7 @@ class MilvusIndex:
     IndexUnusable if it has lost the collection.
     """
 
-    kind = "milvus"
+    kind = IndexKind.MILVUS
 
     def __init__(
         self,

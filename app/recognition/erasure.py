@@ -8,12 +8,13 @@ from typing import Protocol
 
 from app.database.audit import Noted
 from app.database.scrubbing import Scrubber
+from app.faces import IndexKind
 from app.identities.values import Collection, Removed
 from app.recognition.gallery import Erased, Gallery
 
 REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECONDS, snapshots of theirs included")
 BACKUPS = ("backups", "copies of the database or the data folder that were made before, outside this service")
-ENGINE = ("milvus", "the engine's own files, until it compacts them")
+ENGINE = (IndexKind.MILVUS.value, "the engine's own files, until it compacts them")
 DEAD_ROWS = ("database", "dead rows and PostgreSQL's own log, until `arcid db vacuum-erased` and its archives' end")
 EXPORTS = (
     "exports",
