@@ -52,7 +52,7 @@ class Redis:
                 retry=Retry(NoBackoff(), 1),  # a connection that a restart has cut is made anew
             )
         except ValueError as error:  # its words may hold the password
-            raise SettingsInvalid("ARCID_RATES__STORAGE: say redis://, rediss:// or unix://") from error
+            raise SettingsInvalid("ARCID_RATES__STORAGE: use redis://, rediss:// or unix://") from error
         self.storage = RedisStorage(
             "async+redis://",
             wrap_exceptions=True,

@@ -72,7 +72,7 @@ class KeyStore:
                 )
                 row = connection.execute(_KEYS.where(KeyTable.key_id == key_id)).one()
         except IntegrityError as error:
-            raise KeyExists(f"there is a key {key.name!r} already; revoke it first, or take another name") from error
+            raise KeyExists(f"there is a key {key.name!r} already; revoke it first, or choose another name") from error
         return _key(row), secret
 
     def revoke(self, name_or_id: str) -> Key:
@@ -82,7 +82,7 @@ class KeyStore:
             # An id comes before a name, should somebody have named a key by another one's id.
             ids = sorted(connection.scalars(select(KeyTable.key_id).where(found)), key=lambda each: each != name_or_id)
             if not ids:
-                raise KeyUnknown(f"no key that could be revoked is called {name_or_id!r}")
+                raise KeyUnknown(f"there is no key {name_or_id!r} to revoke")
             change = update(KeyTable).where(KeyTable.key_id == ids[0]).values(revoked_at=datetime.now(UTC))
             connection.execute(change)
             row = connection.execute(_KEYS.where(KeyTable.key_id == ids[0])).one()

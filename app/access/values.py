@@ -63,7 +63,7 @@ class Principal:
     def require_all_collections(self) -> None:
         """Raise CollectionForbidden if the key is for some collections only."""
         if self.collections is not None:
-            raise CollectionForbidden("this tells of all collections, and the key is for some of them only")
+            raise CollectionForbidden("this covers all collections, and the key is for some of them only")
 
 
 ANONYMOUS = Principal("anonymous", frozenset(Scope))

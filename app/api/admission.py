@@ -51,7 +51,7 @@ class Admission:
         Nothing is reserved: who sends a body slowly takes nobody's place.
         """
         if self.is_draining:
-            raise ShuttingDown("the service is shutting down; try again, another replica may answer")
+            raise ShuttingDown
         self._require_place()
 
     @asynccontextmanager
@@ -72,7 +72,7 @@ class Admission:
 
     def _require_place(self) -> None:
         if self.running + self.waiting >= self.at_once + self.most_waiting:
-            raise Overloaded(f"{self.waiting} requests are waiting, as many as may wait; try again later")
+            raise Overloaded(f"{self.waiting} requests are waiting, the most allowed")
 
     async def _acquire(self, receive: Receive) -> None:
         started = time.perf_counter()

@@ -46,14 +46,14 @@ def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awa
         request.app.state.admission.require_room()
         content_type = media_type(request)
         if request.headers.get("content-length") == "0":
-            raise BodyEmpty("the request has no body")
+            raise BodyEmpty
         if content_type == "multipart/form-data":
             fields = await _multipart(request, schema, most_files)
             return _validated(request, schema, lambda: schema.model_validate(fields))
         if content_type == "application/json" or content_type.endswith("+json"):
             return await _json(request, schema)
         if not content_type and not await request.body():
-            raise BodyEmpty("the request has no body")
+            raise BodyEmpty
         raise ContentTypeUnsupported(f"{_what_came(content_type)}; {FORM_OR_JSON}")
 
     return read
@@ -94,7 +94,7 @@ async def json_text(request: Request) -> bytes:
     """Return a body of JSON that is small enough to parse; raises BodyEmpty, RequestInvalid."""
     body = (await request.body()).removeprefix(codecs.BOM_UTF8)
     if not body:
-        raise BodyEmpty("the request has no body")
+        raise BodyEmpty
     if body.count(b",") >= _MOST_VALUES:  # those in texts count, too: no text may have so many
         raise RequestInvalid(f"the body holds more than {_MOST_VALUES:,} values")
     return body

@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem+json with a stable code. The one place where errors meet HTTP."""
+"""Error handlers: every error becomes RFC 9457 problem+json with a stable code, and its HTTP status."""
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict
@@ -19,100 +19,121 @@ from app.observability.logs import get_logger
 _log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
-# Looked up along the error's classes, the nearest first.
-STATUS: Mapping[type[ArcidError], HTTPStatus] = {
-    errors.PhotoRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.ImageTooCostly: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.BodyTooSlow: HTTPStatus.REQUEST_TIMEOUT,
-    errors.BodyEmpty: HTTPStatus.BAD_REQUEST,
-    errors.BodyMalformed: HTTPStatus.BAD_REQUEST,
-    errors.ContentTypeUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.ContentEncodingUnsupported: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.RequestInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.NothingEnrolled: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.IdempotencyConflict: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.KeyMissing: HTTPStatus.UNAUTHORIZED,
-    errors.KeyInvalid: HTTPStatus.UNAUTHORIZED,
-    errors.ScopeMissing: HTTPStatus.FORBIDDEN,
-    errors.CollectionForbidden: HTTPStatus.FORBIDDEN,
-    errors.HostForbidden: HTTPStatus.FORBIDDEN,
-    errors.OriginForbidden: HTTPStatus.FORBIDDEN,
-    errors.WhereForbidden: HTTPStatus.FORBIDDEN,
-    errors.UrlsDisabled: HTTPStatus.FORBIDDEN,
-    errors.UrlNotAllowed: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UrlUnreachable: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.RateExceeded: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.RatesUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.CollectionUnknown: HTTPStatus.NOT_FOUND,
-    errors.FaceUnknown: HTTPStatus.NOT_FOUND,
-    errors.IdentityUnknown: HTTPStatus.NOT_FOUND,
-    errors.JobUnknown: HTTPStatus.NOT_FOUND,
-    errors.ArchiveUnknown: HTTPStatus.NOT_FOUND,
-    errors.JobFinished: HTTPStatus.CONFLICT,
-    errors.JobUnfinished: HTTPStatus.CONFLICT,
-    errors.ExportGone: HTTPStatus.GONE,
-    errors.ImportInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.ImportFolderForbidden: HTTPStatus.FORBIDDEN,
-    errors.ImageNotKept: HTTPStatus.NOT_FOUND,
-    errors.CollectionExists: HTTPStatus.CONFLICT,
-    errors.IdentityExists: HTTPStatus.CONFLICT,
-    errors.DuplicateIdentity: HTTPStatus.CONFLICT,
-    errors.CollectionNotEmpty: HTTPStatus.CONFLICT,
-    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
-    errors.ModelMismatch: HTTPStatus.CONFLICT,
-    errors.TemplatesMissing: HTTPStatus.CONFLICT,
-    errors.NoWayBack: HTTPStatus.CONFLICT,
-    errors.JobUnderWay: HTTPStatus.CONFLICT,
-    errors.EncryptionRequired: HTTPStatus.CONFLICT,
-    errors.SealBroken: HTTPStatus.CONFLICT,
-    errors.TrailBroken: HTTPStatus.CONFLICT,
-    errors.FaceExists: HTTPStatus.CONFLICT,
-    errors.ArchiveRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.CalibrationMissing: HTTPStatus.CONFLICT,
-    errors.CollectionSwitched: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.ConsentMissing: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.IndexUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.DeadlineExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
-    # Not 503: waiting does not mend it, and what only reads is still served.
-    errors.DatabaseNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
-    errors.StorageNotWritable: HTTPStatus.INSUFFICIENT_STORAGE,
+_CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
+    HTTPStatus.BAD_REQUEST: (
+        errors.BodyEmpty,
+        errors.BodyMalformed,
+    ),
+    HTTPStatus.UNAUTHORIZED: (
+        errors.KeyMissing,
+        errors.KeyInvalid,
+    ),
+    HTTPStatus.FORBIDDEN: (
+        errors.ScopeMissing,
+        errors.CollectionForbidden,
+        errors.HostForbidden,
+        errors.OriginForbidden,
+        errors.WhereForbidden,
+        errors.UrlsDisabled,
+        errors.ImportFolderForbidden,
+    ),
+    HTTPStatus.NOT_FOUND: (
+        errors.CollectionUnknown,
+        errors.FaceUnknown,
+        errors.IdentityUnknown,
+        errors.JobUnknown,
+        errors.ArchiveUnknown,
+        errors.ImageNotKept,
+    ),
+    HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
+    HTTPStatus.CONFLICT: (
+        errors.JobFinished,
+        errors.JobUnfinished,
+        errors.CollectionExists,
+        errors.IdentityExists,
+        errors.DuplicateIdentity,
+        errors.CollectionNotEmpty,
+        errors.ModelMismatch,
+        errors.TemplatesMissing,
+        errors.NoWayBack,
+        errors.JobUnderWay,
+        errors.EncryptionRequired,
+        errors.SealBroken,
+        errors.TrailBroken,
+        errors.FaceExists,
+        errors.CalibrationMissing,
+    ),
+    HTTPStatus.GONE: (errors.ExportGone,),
+    HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed,),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        errors.TooManyBytes,
+        errors.TooManyPixels,
+        errors.ImageTooCostly,
+        errors.BodyTooLarge,
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        errors.ContentTypeUnsupported,
+        errors.ContentEncodingUnsupported,
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        errors.PhotoRefused,
+        errors.RequestInvalid,
+        errors.NothingEnrolled,
+        errors.IdempotencyConflict,
+        errors.ImportInvalid,
+        errors.ArchiveRefused,
+        errors.ConsentMissing,
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: (errors.RateExceeded,),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        errors.RatesUnavailable,
+        errors.CollectionSwitched,
+        errors.DatabaseUnavailable,
+        errors.IndexUnavailable,
+        errors.Overloaded,
+        errors.DeadlineExceeded,
+        errors.ShuttingDown,
+    ),
+    # Not 503: waiting does not help, and requests that only read are still served.
+    HTTPStatus.INSUFFICIENT_STORAGE: (
+        errors.DatabaseNotWritable,
+        errors.StorageNotWritable,
+    ),
 }
+STATUS: Mapping[type[ArcidError], HTTPStatus] = {
+    each: status for status, classes in _CLASSES.items() for each in classes
+}
+"""The status of an error is that of its nearest class here; the status of all others is 500."""
 RETRY_AFTER_S = 5
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def problem(status: int, code: str, detail: str, **extra: object) -> JSONResponse:
-    """Return a problem+json answer; `extra` members follow the standard ones. 503 says when to try again."""
+    """Return a problem+json answer; `extra` members follow the standard ones. A 503 has Retry-After."""
     body = {"type": f"urn:arcid:error:{code}", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    if request_id is not None:  # none before a request is read: too many connections
+    if request_id is not None:  # missing if the connection is refused before a request is read
         body["request_id"] = request_id
     headers = {}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    if status == HTTPStatus.REQUEST_TIMEOUT:  # the rest of the body may still be on its way
+    if status == HTTPStatus.REQUEST_TIMEOUT:  # the rest of the body may still arrive
         headers["Connection"] = "close"
     return JSONResponse({**body, "code": code, **extra}, status, headers, media_type=MEDIA_TYPE)
 
 
 def note(scope: MutableMapping[str, Any], code: str) -> None:
-    """Leave a problem's code with the request, for the log and the metrics (`app.api.middleware`)."""
+    """Store a problem's code with the request, for the log and the metrics (`app.api.middleware`)."""
     scope["arcid.problem"] = code
 
 
 def status_of(error: type[ArcidError]) -> HTTPStatus:
-    """Return the status of an error class; what no client can cause is a 500."""
+    """Return the status of an error class, 500 if no client can cause it."""
     return next((STATUS[each] for each in error.__mro__ if each in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def install(app: FastAPI) -> None:
-    """Map the domain's errors, FastAPI's and Starlette's; the last resort is in `app.api.middleware`."""
+    """Handle the domain's errors, FastAPI's and Starlette's; the last resort is in `app.api.middleware`."""
     app.add_exception_handler(ArcidError, _arcid_error)
     app.add_exception_handler(OSError, _os_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
@@ -125,7 +146,7 @@ async def _arcid_error(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _os_error(request: Request, error: Exception) -> JSONResponse:
-    """Answer a write that the disk refused; every other error of the system is a failure inside."""
+    """Answer a write that the disk refused; any other OSError is an internal error."""
     assert isinstance(error, OSError)  # noqa: S101 - FastAPI calls this for nothing else
     storage = errors.StorageNotWritable.of(error)
     if storage is None:
@@ -134,7 +155,7 @@ async def _os_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
-    """Return the answer to an error of the domain, and log what only the operator is told."""
+    """Return the answer to a domain error; log its `reason`, which only the operator may see."""
     status = status_of(type(error))
     extra: dict[str, Any] = {}
     if isinstance(error, NothingEnrolled):
@@ -178,7 +199,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _allowed(request: Request) -> set[str]:
-    """Return the methods of a path, of all its routes; Starlette names those of the first."""
+    """Return the methods of all routes of a path; Starlette returns only those of the first."""
     allowed: set[str] = set()
     for method in _METHODS:
         scope = {**request.scope, "method": method}

@@ -40,7 +40,7 @@ class Intake:
 
     def _require_room(self, more: int) -> None:
         if more and self.held + more > self.most_held:
-            raise Overloaded("the service holds as many bodies as it may; try again later")
+            raise Overloaded("the service reads as many request bodies as it may hold")
 
     @contextmanager
     def limited(self, receive: Receive, announced: str) -> Iterator[Receive]:

@@ -62,7 +62,7 @@ class Keyless:
         if not is_own or site not in {None, *_OWN_SITE}:
             who = "a page of another site" if origin is None else f"a page of {origin[:_LONGEST_SHOWN]!r}"
             raise OriginForbidden(
-                f"without API keys only the service's own page is answered, not {who}; {_KEY}, "
+                f"without API keys the service answers only to its own page, not to {who}; {_KEY}, "
                 "or name the page's origin in ARCID_CORS__ORIGINS"
             )
 

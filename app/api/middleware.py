@@ -142,7 +142,7 @@ def _end(span: "RequestSpan | None", scope: Scope, status: int | None) -> None:
 
 
 def _stopped() -> ShuttingDown:
-    return ShuttingDown("the service stopped before this was done; what was to be written may have been, or not")
+    return ShuttingDown("the service stopped during this request; its changes may or may not have been stored")
 
 
 def _route(scope: Scope) -> str:

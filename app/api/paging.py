@@ -35,7 +35,7 @@ async def _after(
         written = None
     if written is None or int(written[1]) > _LARGEST_KEY:
         detail = "the cursor is not one that this service gave"
-        raise RequestInvalid(detail, [{"field": "query.cursor", "detail": detail}])
+        raise RequestInvalid.at("query.cursor", detail)
     return int(written[1])
 
 

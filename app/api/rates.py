@@ -60,7 +60,7 @@ class Rates:
             return None
         if embeddings > rate.amount:
             raise RequestInvalid(
-                f"{embeddings} embeddings are more than the key may look up at {rate}: send {rate.amount} or fewer"
+                f"{embeddings} embeddings exceed the key's rate of {rate}: send {rate.amount} or fewer"
             )
         (standing,) = await self._limiter.take([Allowance("search", rate, key_id, embeddings)])
         self.require([standing])
@@ -88,7 +88,7 @@ class Rates:
             raise QuotaExceeded(f"the API key's quota of {rate} is used up; {wait}", standing.reset_s)
         whose = "the API key's" if name in {"key", "search"} else "this address's"
         what = {"failures": "wrong keys", "search": "embeddings"}.get(name, "requests")
-        raise RateExceeded(f"{whose} rate of {rate} is used up, too many {what} came; {wait}", standing.reset_s)
+        raise RateExceeded(f"{whose} rate of {rate} is used up by too many {what}; {wait}", standing.reset_s)
 
 
 class Searches:

@@ -83,9 +83,9 @@ class Protocol(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=0)  # whatever the client does not take at once is waited for
         _limit_unread(transport.get_extra_info("socket"), self.read_seconds)
         if self.is_stopping:
-            self._refuse(ShuttingDown("the service is shutting down; try again, another replica may answer"))
+            self._refuse(ShuttingDown())
         elif len(self.connections) > self.most_connections:
-            self._refuse(Overloaded("too many connections are open; try again later"))
+            self._refuse(Overloaded("too many connections are open"))
         else:
             self._await_request()
 

@@ -78,7 +78,7 @@ class Watches:
     def watch(self, job: Job, principal: Principal, jobs: Jobs, access: Access) -> Iterator[Watch]:
         """Open a watch of a job. Raises Overloaded if as many are open as may be."""
         if len(self._open) >= self.most:
-            raise Overloaded(f"{self.most} event streams are open, as many as may be; try again later, or poll the job")
+            raise Overloaded(f"{self.most} event streams are open, the most allowed; poll the job instead")
         watch = Watch(job, principal)
         self._open.add(watch)
         if self._polling is None or self._polling.done():

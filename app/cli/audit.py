@@ -58,5 +58,5 @@ def export() -> None:
 def _anchor(text: str) -> Anchor:
     found = _ANCHOR.fullmatch(text)
     if found is None:
-        raise SettingsInvalid(f"{text!r} is no anchor; write LINE:HASH, as `arcid audit verify` prints it")
+        raise SettingsInvalid(f"{text!r} is not an anchor; write LINE:HASH, as `arcid audit verify` prints it")
     return Anchor(int(found[1]), found[2])

@@ -169,7 +169,7 @@ def _said(*values: object) -> dict[str, Any]:
 def _reset(names: list[str]) -> dict[str, Any]:
     for name in names:
         if name not in _RESETTABLE:
-            raise SettingsInvalid(f"--reset {name}: say one of {', '.join(_RESETTABLE)}")
+            raise SettingsInvalid(f"--reset {name}: use one of {', '.join(_RESETTABLE)}")
     return dict.fromkeys(names)
 
 
@@ -181,7 +181,7 @@ def _serving(settings: Settings) -> Serving:
 def _changed(settings: Settings, practice: Practice, said: dict[str, Any]) -> Practice:
     changed: Practice = replace(practice, **said)
     if said.get("is_crop_kept") and open_master(settings) is None:
-        raise EncryptionRequired("crops are stored encrypted or not at all, and no encryption is set up")
+        raise EncryptionRequired
     require_one_rule(changed)
     return changed
 

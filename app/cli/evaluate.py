@@ -140,7 +140,7 @@ def _array(file: Path) -> NDArray[np.floating[Any]]:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise EvaluationInvalid(f"{file} is no .npy file of embeddings: {error}") from error
+        raise EvaluationInvalid(f"{file} is not an .npy file of embeddings: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.size:
         raise EvaluationInvalid(f"{file} holds no floating-point embeddings")
     return array

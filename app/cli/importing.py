@@ -49,7 +49,7 @@ class Shown:
         self.done = done
         self._bars.update(self._task, completed=done, total=total)
         if self._is_ending:
-            raise JobCancelled("its end was asked for")
+            raise JobCancelled("it was asked to stop")
 
     def refuse(self, item: str, code: str, detail: str) -> None:
         """See Progress."""

@@ -102,7 +102,7 @@ def require_keys(settings: Settings, host: str, *, is_insecure: bool) -> None:
     else:
         raise KeysRequired(
             f"there are no API keys, so only this machine may be served, not {host or 'every address'}; create one: "
-            "arcid keys create NAME --scope admin (or say --insecure)"
+            "arcid keys create NAME --scope admin (or use --insecure)"
         )
 
 

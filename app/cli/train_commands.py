@@ -53,7 +53,7 @@ def export(  # noqa: PLR0913 - the options of a command
     start = trained.config.start
     settings = _with(read_settings(), detector=detector or (start.detector if start else None))
     if start is None and licence is None:
-        raise TrainingInvalid("--licence is missing: nobody but you knows on what terms the network may be used")
+        raise TrainingInvalid("--licence is missing: state the terms on which the network may be used")
     title = f"{start.pack}, fine-tuned" if start else f"{trained.config.backbone.name}, {trained.config.loss.name}"
     said = PackMetadata(
         f"{title}; {len(trained.classes):,} people",

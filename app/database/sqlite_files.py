@@ -21,7 +21,7 @@ def sqlite_file(url: str) -> Path:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BackupImpossible("ARCID_DATABASE_URL is no URL of a database") from error
+        raise BackupImpossible("ARCID_DATABASE_URL is not a database URL") from error
     if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
         return Path(str(parsed.database))
     shown = parsed._replace(drivername=parsed.get_backend_name(), password=None).render_as_string()
@@ -61,7 +61,7 @@ def check(path: Path) -> None:
             said = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
             orphan = database.execute("PRAGMA foreign_key_check").fetchone()
     except sqlite3.DatabaseError as error:
-        raise ArchiveInvalid("its database is no SQLite database") from error
+        raise ArchiveInvalid("its database is not an SQLite database") from error
     if said != "ok" or orphan is not None:
         raise ArchiveDamaged(f"its database is damaged: {said if orphan is None else 'rows without their owners'}")
 

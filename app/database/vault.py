@@ -212,8 +212,8 @@ def _require_no_earlier_key(session: Session) -> None:
     earlier = exists().where(AuditTable.action == Action.DATA_KEY_CREATED.value)
     if session.scalar(select(earlier)):
         raise SealBroken(
-            "the database has no data key, and its audit trail tells of one: they were deleted, and what they sealed "
-            "is lost; restore a backup"
+            "the database has no data key, but its audit trail records one: it was deleted, and the data that it "
+            "encrypted is lost; restore a backup"
         )
 
 

@@ -155,7 +155,7 @@ def hardest_distractors(
     for start, stop in pairwise(bounds):
         block = unit(np.asarray(distractors[start:stop], np.float32)).astype(np.float32)
         if not np.isfinite(block).all():
-            raise EvaluationInvalid(f"of the distractors {start} to {stop - 1}, one is no vector with a direction")
+            raise EvaluationInvalid(f"one of the distractors {start} to {stop - 1} is zero or not finite")
         for first in range(0, len(probes), _BLOCK):
             rows = slice(first, first + _BLOCK)
             np.maximum(best[rows], (probes[rows] @ block.T).max(axis=1), out=best[rows])

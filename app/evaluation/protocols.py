@@ -25,7 +25,7 @@ def read_lfw(file: Path, images: Path) -> Pairs:
     """Read LFW's pairs file; photos are `images/Name/Name_0001.jpg`. Raises EvaluationInvalid."""
     header, *lines = [line.split("\t") if "\t" in line else line.split() for line in _lines(file) if line.strip()]
     if not all(part.strip().isdigit() for part in header) or len(header) not in {1, 2}:
-        raise EvaluationInvalid(f"{file}: the first line must be the folds and the pairs of each kind in one")
+        raise EvaluationInvalid(f"{file}: the first line must give the folds and the pairs of each kind per fold")
     folds, size = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     if len(lines) != 2 * folds * size or not lines:
         raise EvaluationInvalid(f"{file} has {len(lines)} pairs; its first line says 2 x {folds} x {size}")
@@ -88,7 +88,7 @@ def read_people(folder: Path) -> tuple[Photo, ...]:
     """Read a folder of people, `person/photo.jpg`, in order of their names. Raises EvaluationInvalid."""
     photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in _photos(folder, "*/*"))
     if not photos:
-        raise EvaluationInvalid(f"{folder} is no folder of people: it has no person/photo.jpg")
+        raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg")
     return photos
 
 
@@ -154,7 +154,7 @@ def _lines(file: Path) -> list[str]:
     try:
         lines = _read(file).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise EvaluationInvalid(f"{file} is no text in UTF-8") from error
+        raise EvaluationInvalid(f"{file} is not UTF-8 text") from error
     if not lines:
         raise EvaluationInvalid(f"{file} is empty")
     return lines
@@ -164,4 +164,4 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise EvaluationInvalid(f"{file} cannot be read: {error.strerror}") from error
+        raise EvaluationInvalid.unreadable(file, error) from error

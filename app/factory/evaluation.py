@@ -109,7 +109,7 @@ def _of_photos(analysis: Analysis, judged: _Judged) -> Enrol:
     def enrol(data: bytes) -> EmbeddedFace:
         faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged, most=1)
         if not faces:
-            raise NoFace("no face was found in the photo")
+            raise NoFace
         face = faces[0]  # the most prominent
         score = judge(face.measures, face.norm, judged.typical_norm).score
         return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)

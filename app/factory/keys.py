@@ -22,7 +22,7 @@ def write_master(path: Path) -> Master:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise MasterKeyInvalid(f"the master key's file {path} cannot be made: {error}") from error
+        raise MasterKeyInvalid(f"the master key's file {path} cannot be created: {error}") from error
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{encoded(secret)}\n")
         file.flush()

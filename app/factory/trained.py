@@ -88,7 +88,7 @@ def calibrator(
             )
             vectors, norms = _embedded(embedder, photos, is_flip_averaged=is_flip_averaged)
             if not (vectors.std(axis=0) > _ALIKE).any():
-                raise TrainingInvalid("the network gives the same for everybody; it cannot be calibrated")
+                raise TrainingInvalid("the network gives the same vector for every photo; it cannot be calibrated")
             made.append(calibrate(vectors, people, origin, norms=norms))
         return made
 

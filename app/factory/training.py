@@ -38,7 +38,7 @@ def open_cropper(settings: Settings) -> FaceCropper:
         pixels = decode(data, limits).pixels
         found = most_prominent_first(detector.detect(pixels), pixels.shape)
         if not found:
-            raise NoFace("no face was found in the photo")
+            raise NoFace
         main: Pixels = align(pixels, found[0].landmarks[None].astype(np.float32))[0]
         return main
 

@@ -45,7 +45,7 @@ class Collections:
             practice: Practice = replace(collection.practice, **changes)
             if collection.faces and practice.how_made != collection.practice.how_made:
                 raise CollectionNotEmpty(
-                    f"faces are enrolled in collection {name!r}: flip averaging and detector cannot change any more; "
+                    f"faces are enrolled in collection {name!r}, so flip averaging and detector can no longer change; "
                     "create another collection"
                 )
             require_one_rule(practice)
@@ -69,8 +69,8 @@ class Collections:
 def require_one_rule(practice: Practice) -> None:
     """Raise RequestInvalid where both a threshold and an error rate would decide."""
     if practice.threshold is not None and (practice.max_fmr is not None or practice.max_fpir is not None):
-        detail = "a collection has either a threshold or max_fmr and max_fpir; null takes back what is there"
-        raise RequestInvalid(detail, [{"field": "threshold", "detail": detail}])
+        detail = "a collection has either a threshold or max_fmr and max_fpir; null removes the stored one"
+        raise RequestInvalid.at("threshold", detail)
 
 
 def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:
@@ -80,5 +80,5 @@ def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collect
         raise rows.unknown(name)
     collection = rows.collection(row)
     if versions is not None and collection.version not in versions:
-        raise PreconditionFailed(f"collection {name!r} has changed: read it again")
+        raise PreconditionFailed(f"collection {name!r}")
     return collection

@@ -33,8 +33,7 @@ def require(session: Session, of: Collection, identity: IdentityTable, now: date
         return
     given = value(identity.consent)
     if given is None or given.has_ended(now):
-        state = "is not noted" if given is None else "has ended"
+        state = "is missing" if given is None else "has ended"
         raise ConsentMissing(
-            f"collection {of.name!r} takes nobody without consent, and that of {identity.identity_id!r} {state}: "
-            "send `consent`"
+            f"collection {of.name!r} requires consent, and that of {identity.identity_id!r} {state}: send `consent`"
         )

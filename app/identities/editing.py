@@ -50,7 +50,7 @@ class Editing:
             revision = log.next_revision(session, collection)
             identity = _required(session, collection, identity_id)
             if versions is not None and IdentityRecord.version_of(identity.id, identity.updated_at) not in versions:
-                raise PreconditionFailed(f"identity {identity_id!r} has changed: read it again")
+                raise PreconditionFailed(f"identity {identity_id!r}")
             if change.has_name:
                 identity.name = change.name
             if change.has_metadata:

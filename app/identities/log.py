@@ -24,7 +24,7 @@ def next_revision(session: Session, collection: Collection) -> int:
         .returning(CollectionTable.revision)
     )
     if revision is None:
-        raise CollectionUnknown(f"there is no collection {collection.name!r}")
+        raise CollectionUnknown(collection.name)
     return revision
 
 

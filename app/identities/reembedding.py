@@ -130,7 +130,7 @@ class Reembedding:
         EncryptionRequired without anything that opens crops, and what the sealer raises for one that is damaged.
         """
         if self._crops is None:
-            raise EncryptionRequired("stored crops cannot be opened: no encryption is set up")
+            raise EncryptionRequired
         query = (
             select(
                 FaceTable.id,
@@ -401,8 +401,8 @@ def templates_missing(
     count = len(faces) if count is None else count
     return TemplatesMissing(
         f"{count} faces of collection {collection.name!r} have no template of {model} ({named}"
-        f"{', ...' if count > _SHOWN else ''}): embed those that have a crop (reembed), enrol the others anew, or "
-        "let them be deleted",
+        f"{', ...' if count > _SHOWN else ''}): embed those that have a crop (reembed), enroll the others again, or "
+        "have them deleted",
         [(each.face_id, each.identity_id) for each in faces[:_NAMED]],
     )
 
@@ -464,8 +464,8 @@ def _has_crop() -> ColumnElement[bool]:
 
 def _require_another(collection: Collection, model: str) -> None:
     if model == collection.model:
-        detail = f"collection {collection.name!r} is of {model} already"
-        raise RequestInvalid(detail, [{"field": "model", "detail": detail}])
+        detail = f"collection {collection.name!r} uses {model} already"
+        raise RequestInvalid.at("model", detail)
 
 
 def _detection(box: Sequence[float], score: float, landmarks: Sequence[Sequence[float]]) -> Detection:

@@ -184,7 +184,7 @@ class Roster:
 
 
 def _taken(collection: Collection, identity_id: str) -> IdentityExists:
-    return IdentityExists(f"there is somebody called {identity_id!r} in collection {collection.name!r} already")
+    return IdentityExists(f"collection {collection.name!r} already has an identity {identity_id!r}")
 
 
 def _count(session: Session, collection: Collection, *, identities: int = 0, faces: int = 0) -> None:

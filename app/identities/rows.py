@@ -90,12 +90,12 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
 
 def unknown(name: str) -> CollectionUnknown:
     """Say that there is no collection of this name."""
-    return CollectionUnknown(f"there is no collection {name!r}")
+    return CollectionUnknown(name)
 
 
 def switched(of: Collection) -> CollectionSwitched:
     """Say that a collection has gone over to another network."""
-    return CollectionSwitched(f"collection {of.name!r} has just gone over to another network; try again")
+    return CollectionSwitched(f"collection {of.name!r} has just moved to another network; try again")
 
 
 def require_unswitched(connection: Connection | Session, of: Collection) -> None:

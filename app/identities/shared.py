@@ -43,7 +43,7 @@ class SharedIndexes:
         with Session(self._writing) as session, session.begin():
             row = session.scalars(_row(collection, name).with_for_update()).one_or_none()
             if row is None:
-                raise CollectionUnknown(f"there is no collection {collection.name!r}")
+                raise CollectionUnknown(collection.name)
             progress = Progress(session, row.revision)
             yield progress
             row.revision = progress.revision

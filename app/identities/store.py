@@ -450,7 +450,7 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
         )
     )
     if earlier is not None and earlier.request_sha256 != retry.request_sha256:
-        raise IdempotencyConflict("this Idempotency-Key was used for another request; take a new one")
+        raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
     return earlier
 
 

@@ -26,7 +26,7 @@ def coded_pixels(data: bytes) -> int:
     try:
         return sum(_pixels(piece) for piece in _pieces(data))
     except (struct.error, IndexError, ValueError):
-        raise ImageDamaged("the AVIF image is cut short or damaged") from None
+        raise ImageDamaged("AVIF") from None
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
@@ -44,7 +44,7 @@ def _boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
             raise ValueError("a box is shorter than its head")
         yield kind, start + head, min(stop, end)
         start = stop
-    raise ImageTooCostly(f"the AVIF has more than {_MOST_BOXES:,} boxes; save it again")
+    raise ImageTooCostly(f"the AVIF has more than {_MOST_BOXES:,} boxes")
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -69,7 +69,7 @@ def _items(data: bytes, start: int, end: int) -> Iterator[bytes]:
         if item in coded:
             read += sum(max(0, min(length or len(data), len(data) - at)) for at, length in extents)
             if read > 2 * len(data):
-                raise ImageTooCostly("the items of the AVIF are larger than the file; save it again")
+                raise ImageTooCostly("the items of the AVIF are larger than the file")
             yield b"".join(data[at : at + length] if length else data[at:] for at, length in extents)
 
 
@@ -94,7 +94,7 @@ def _locations(data: bytes, at: int, base: int) -> Mapping[int, list[tuple[int, 
     found: dict[int, list[tuple[int, int]]] = {}
     items = cursor.number(id_width)
     if items > _MOST_ITEMS:
-        raise ImageTooCostly(f"the AVIF has {items:,} items; save it again")
+        raise ImageTooCostly(f"the AVIF has {items:,} items")
     for _ in range(items):
         item = cursor.number(id_width)
         is_inside = bool(version) and cursor.number(2) & 15 == 1
@@ -105,7 +105,7 @@ def _locations(data: bytes, at: int, base: int) -> Mapping[int, list[tuple[int, 
             cursor.number(index)
             extents.append((start + cursor.number(offset), cursor.number(length)))
             if len(extents) > _MOST_ITEMS:
-                raise ImageTooCostly("an item of the AVIF is stored in too many pieces; save it again")
+                raise ImageTooCostly("an item of the AVIF is stored in too many pieces")
     return found
 
 
@@ -156,7 +156,7 @@ def _pixels(data: bytes) -> int:
         elif kind in {_FRAME_HEADER, _FRAME}:
             total += area
         at += length
-    raise ImageTooCostly(f"the AVIF has more than {_MOST_UNITS:,} units in one picture; save it again")
+    raise ImageTooCostly(f"the AVIF has more than {_MOST_UNITS:,} units in one picture")
 
 
 def _leb128(data: bytes, at: int) -> tuple[int, int]:

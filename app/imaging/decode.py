@@ -77,13 +77,13 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     floating-point grey), NotAnImage or ImageDamaged.
     """
     if len(data) > limits.bytes:
-        raise TooManyBytes(f"the photo has {len(data):,} bytes; at most {limits.bytes:,} are accepted")
+        raise TooManyBytes(limits.bytes, len(data))
     try:
         if data.startswith(_JPEG):
             return _decode_jpeg(jpeg.read(data), limits, enough)
         return Image(_decode_other(data, limits))
     except _DECODER_ERRORS as error:
-        raise ImageDamaged("the image is cut short or damaged") from error
+        raise ImageDamaged from error
 
 
 def _require_pixels(width: int, height: int, most: int) -> None:
@@ -106,7 +106,7 @@ def _decode_jpeg(file: jpeg.Jpeg, limits: Limits, enough: int | None) -> Image:
     if not file.is_ended:
         filled = file.data.removesuffix(jpeg.END) + _FILLER + jpeg.END
         if not np.array_equal(pixels, _jpeg_pixels(filled, file.components, reduction)):
-            raise ImageDamaged("the JPEG image is cut short")  # what follows its bytes would matter
+            raise ImageDamaged("JPEG", "cut short")  # what follows its bytes would matter
     return Image(upright(pixels, file.orientation), reduction)
 
 
@@ -122,7 +122,7 @@ def _jpeg_pixels(data: bytes, components: int, reduction: int) -> Pixels:
             return _rgb(header)
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, cv2.IMREAD_COLOR))
     if bgr is None:
-        raise ImageDamaged("the JPEG image is cut short or damaged")
+        raise ImageDamaged("JPEG")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr).astype(np.uint8, copy=False)
 
 
@@ -170,7 +170,7 @@ def _opened(data: bytes) -> Pillow.Image:
         return Pillow.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         if (layout := tiff.layout(data)) is not None:
-            raise ImageUnsupported(f"the photo is a {layout}, which is not supported; save it as a PNG") from error
+            raise ImageUnsupported(f"a {layout}", "save it as a PNG") from error
         raise
 
 
@@ -231,8 +231,7 @@ def _full_scale(image: Pillow.Image) -> float:
     if lowest == 0 and _LEAST_WHITE <= highest <= 255:
         return 255.0
     raise ImageUnsupported(
-        f"the photo is a TIFF of floating-point grey from {lowest:.4g} to {highest:.4g}, and only 0 to 1 or 0 to 255 "
-        f"are known; {tiff.SAVE_GREY}"
+        f"a TIFF of floating-point grey from {lowest:.4g} to {highest:.4g} (not 0 to 1 or 0 to 255)", tiff.SAVE_GREY
     )
 
 

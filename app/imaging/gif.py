@@ -26,5 +26,5 @@ def require_few_blocks(data: bytes) -> None:
             else:
                 at += 1
     except IndexError:
-        raise ImageDamaged("the GIF image is cut short or damaged") from None
-    raise ImageTooCostly(f"the GIF has more than {_MOST_BLOCKS:,} blocks before its picture; save it again")
+        raise ImageDamaged("GIF") from None
+    raise ImageTooCostly(f"the GIF has more than {_MOST_BLOCKS:,} blocks before its picture")

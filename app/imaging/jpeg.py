@@ -56,7 +56,8 @@ class Jpeg:
         if self.blocks > most:
             raise ImageTooCostly(
                 f"the scans of the JPEG take as long as {self.blocks:,} blocks of 8x8 pixels; at most {most:,} are "
-                "accepted; save it again as a baseline JPEG"
+                "accepted",
+                "save it again as a baseline JPEG",
             )
 
 
@@ -132,15 +133,15 @@ class _Reader:
                 self._note(marker, segment)
             if self._is_needed(marker, segment):
                 self.parts.append(self.data[found.start() : at])
-        raise ImageTooCostly(f"the JPEG has more than {_MOST_SEGMENTS:,} segments; save it again as an ordinary JPEG")
+        raise ImageTooCostly(f"the JPEG has more than {_MOST_SEGMENTS:,} segments", "save it again as an ordinary JPEG")
 
     def jpeg(self) -> Jpeg:
         if not self.blocks or not self.width or not self.height:
-            raise ImageDamaged("the JPEG image is cut short or damaged")
+            raise ImageDamaged("JPEG")
         if not self.is_ended and any(max(each.missing) > 0 or min(each.missing) < 0 for each in self._all()):
-            raise ImageDamaged("the JPEG image is cut short: scans are missing")
+            raise ImageDamaged("JPEG", "cut short: scans are missing")
         if not self.is_ended and self.lacks_restarts:
-            raise ImageDamaged("the JPEG image is cut short: restart markers are missing")
+            raise ImageDamaged("JPEG", "cut short: restart markers are missing")
         data = b"".join(self.parts).rstrip(b"\xff") + END
         return Jpeg(
             self.width,
@@ -157,7 +158,7 @@ class _Reader:
 
     def _note(self, marker: int, segment: bytes) -> None:
         if marker in _OTHER_FRAMES:
-            raise ImageUnsupported(f"the photo is a {_OTHER_FRAMES[marker]}, which is not supported; {_REMEDY}")
+            raise ImageUnsupported(f"a {_OTHER_FRAMES[marker]}", _REMEDY)
         if marker in {_BASELINE, _EXTENDED, _PROGRESSIVE}:
             self._start(marker, segment)
         elif marker == _DRI:
@@ -171,15 +172,15 @@ class _Reader:
             depth, height, width, count = struct.unpack_from(">BHHB", segment)
             sizes = [(segment[at], segment[at + 1]) for at in range(6, 6 + 3 * count, 3)]
         except (struct.error, IndexError):
-            raise ImageDamaged("the JPEG image is damaged: its header is cut short") from None
+            raise ImageDamaged("JPEG", "damaged: its header is cut short") from None
         if depth != 8:
-            raise ImageUnsupported(f"the photo is a {depth}-bit JPEG, which is not supported; {_REMEDY}")
+            raise ImageUnsupported(f"a {depth}-bit JPEG", _REMEDY)
         if self.components or not 1 <= count <= _MOST_COMPONENTS:
-            raise ImageDamaged("the JPEG image is damaged: its header is not valid")
+            raise ImageDamaged("JPEG", "damaged: its header is not valid")
         self.frame, self.width, self.height = marker, width, height
         self.components = {name: _Component(sampling >> 4, sampling & 15) for name, sampling in sizes}
         if not all(1 <= side <= _MOST_SIDES for each in self._all() for side in (each.across, each.down)):
-            raise ImageDamaged("the JPEG image is damaged: its sampling factors are not valid")
+            raise ImageDamaged("JPEG", "damaged: its sampling factors are not valid")
         across, down = max(each.across for each in self._all()), max(each.down for each in self._all())
         self.units = -(-width // (8 * across)) * -(-height // (8 * down))
         for each in self._all():
@@ -191,14 +192,14 @@ class _Reader:
         """Count the blocks of a scan, and note which bits of which coefficients it brings."""
         count = segment[0] if segment else 0
         if len(segment) < 4 + 2 * count or not count or not self.components:
-            raise ImageDamaged("the JPEG image is damaged: a scan's header is not valid")
+            raise ImageDamaged("JPEG", "damaged: a scan's header is not valid")
         first, last, bits = segment[1 + 2 * count], segment[2 + 2 * count], segment[3 + 2 * count] & 15
         if self.frame != _PROGRESSIVE:
             first, last, bits = 0, _COEFFICIENTS - 1, 0
         for name in segment[1 : 1 + 2 * count : 2]:
             component = self.components.get(name)
             if component is None:
-                raise ImageDamaged("the JPEG image is damaged: a scan names a component that does not exist")
+                raise ImageDamaged("JPEG", "damaged: a scan names a component that does not exist")
             self.blocks += component.blocks
             for each in range(first, min(last + 1, _COEFFICIENTS)):
                 component.missing[each] = bits

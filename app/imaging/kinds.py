@@ -112,7 +112,7 @@ def refusal(data: bytes, formats: Sequence[str]) -> PhotoRefused:
         return NotAnImage("the photo is empty: it has 0 bytes")
     if name := _picture(data):
         remedy = _SAVE_HEIC if "HEIC" in name else _SAVE
-        return ImageUnsupported(f"the photo is of the kind {name}, which is not supported; {remedy}")
+        return ImageUnsupported(f"of the kind {name}", remedy)
     accepted = ", ".join(formats)
     if name := _other(data):
         return NotAnImage(f"the bytes are {name}, not a photo; send one of {accepted}")

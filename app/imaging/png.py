@@ -51,7 +51,7 @@ def read(data: bytes) -> Png:
             if pixels and kind != b"tRNS":
                 break
             if zlib.crc32(data[start - 4 : start + length]) != int.from_bytes(data[at - 4 : at], "big"):
-                raise ImageDamaged(f"the PNG image is damaged: the checksum of its chunk {kind.decode()} is wrong")
+                raise ImageDamaged("PNG", f"damaged: the checksum of its chunk {kind.decode()} is wrong")
             header, palette = (data[start : start + length], palette) if kind == b"IHDR" else (header, palette)
             if kind != b"IHDR":
                 palette += data[start - _LENGTHS : at]
@@ -60,9 +60,9 @@ def read(data: bytes) -> Png:
         if not kind or kind == b"IEND":
             break
     else:
-        raise ImageTooCostly(f"the PNG has more than {_MOST_CHUNKS:,} chunks; save it again")
+        raise ImageTooCostly(f"the PNG has more than {_MOST_CHUNKS:,} chunks")
     if not pixels or len(header) != 13:
-        raise ImageDamaged("the PNG image is cut short or damaged")
+        raise ImageDamaged("PNG")
     width, height, depth, colour, *_, interlace = struct.unpack(">IIBBBBB", header)
     bytes_a_pixel = -(-_CHANNELS.get(colour, 4) * depth // 8) * (2 if interlace else 1)
     parts = [SIGNATURE, _chunk(b"IHDR", header), palette, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]

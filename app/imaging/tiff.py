@@ -53,7 +53,7 @@ def require_decodable(data: bytes, *, most_bytes: int) -> None:
         _require_known_grey(data, directory)
         _require_few_pieces(data, directory)
     except (struct.error, ValueError):
-        raise ImageDamaged("the TIFF image is cut short or damaged") from None
+        raise ImageDamaged("TIFF") from None
 
 
 def layout(data: bytes) -> str | None:
@@ -76,14 +76,14 @@ def _require_no_raw(data: bytes, directory: Directory) -> None:
     """Refuse cameras' files: their first picture is at best a preview."""
     is_preview = _SUB_IFDS in directory.entries and directory.numbers(_SUBFILE) == (_REDUCED,)
     if data[8:10] == b"CR" or _DNG_VERSION in directory.entries or is_preview:
-        raise ImageUnsupported(f"the photo is a camera's RAW file, which is not supported; {_SAVE}")
+        raise ImageUnsupported("a camera's RAW file", _SAVE)
 
 
 def _require_compression(directory: Directory) -> None:
     number = (directory.numbers(_COMPRESSION) or (1,))[0]
     if number not in _COMPRESSIONS:
         name = _OTHER_COMPRESSIONS.get(number, f"number {number}")
-        raise ImageUnsupported(f"the photo is a TIFF with the compression {name}, which is not supported; {_SAVE}")
+        raise ImageUnsupported(f"a TIFF with the compression {name}", _SAVE)
 
 
 def _require_size(directory: Directory, most_bytes: int) -> None:
@@ -107,14 +107,14 @@ def _require_known_grey(data: bytes, directory: Directory) -> None:
     kind = layout(data)
     if is_grey and (is_inverted or is_unscaled) and kind is not None:
         white = " in which 0 is white" if is_inverted else ""
-        raise ImageUnsupported(f"the photo is a {kind}{white}, which is not supported; {SAVE_GREY}")
+        raise ImageUnsupported(f"a {kind}{white}", SAVE_GREY)
 
 
 def _require_few_pieces(data: bytes, directory: Directory) -> None:
     is_jpeg = directory.numbers(_COMPRESSION) == (_JPEG,)
     pieces = max(directory.count(_STRIPS), directory.count(_TILES))
     if pieces > (_MOST_JPEGS if is_jpeg else _MOST_PIECES):
-        raise ImageTooCostly(f"the TIFF is stored in {pieces:,} pieces; save it with larger strips or tiles")
+        raise ImageTooCostly(f"the TIFF is stored in {pieces:,} pieces", "save it with larger strips or tiles")
     if not is_jpeg:
         return
     blocks = 0
@@ -123,5 +123,5 @@ def _require_few_pieces(data: bytes, directory: Directory) -> None:
             blocks += jpeg.read(data[start : start + length]).blocks
             if blocks > jpeg.MOST_BLOCKS:
                 raise ImageTooCostly(
-                    f"the JPEGs in the TIFF visit more than {jpeg.MOST_BLOCKS:,} blocks of 8x8 pixels; {_SAVE}"
+                    f"the JPEGs in the TIFF visit more than {jpeg.MOST_BLOCKS:,} blocks of 8x8 pixels", _SAVE
                 )

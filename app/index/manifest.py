@@ -93,7 +93,7 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise IndexUnusable(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
-        raise IndexUnusable(f"{path} is damaged, or no manifest of this version") from error
+        raise IndexUnusable(f"{path} is damaged, or not a manifest of this version") from error
     if not manifest.checksum:
         raise IndexUnusable(f"{path} has no checksum")
     return manifest

@@ -70,7 +70,7 @@ def answering(doing: str) -> Iterator[None]:
         code = error.code() if isinstance(error, grpc.RpcError) else error.code
         _log.warning("index.engine_failed", doing=doing, code=str(code), error=str(error)[:300])
         if code == _COLLECTION_NOT_FOUND:
-            raise IndexUnusable("the distributed index does not know the collection any more") from error
+            raise IndexUnusable("the distributed index no longer has the collection") from error
         raise IndexUnavailable("the distributed index does not answer") from error
 
 

@@ -71,7 +71,7 @@ def check_sha256(data: bytes, expected: str, what: str) -> None:
     """Raise NetworkCorrupt unless `data` has the expected SHA-256."""
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
-        raise NetworkCorrupt(f"{what}: SHA-256 is {actual}, expected {expected}; nothing of it was used")
+        raise NetworkCorrupt(f"{what}: SHA-256 is {actual}, expected {expected}; it was not used")
 
 
 def _download(archive: Archive, folder: Path, mirror: str | None) -> Path:

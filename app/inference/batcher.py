@@ -130,10 +130,10 @@ class Batcher:
         items = [_Item(rows[first : first + largest], now, Future()) for first in range(0, len(rows), largest)]
         with self._changed:
             if self._is_closed:
-                raise ShuttingDown("the service is shutting down; try again, another replica may answer")
+                raise ShuttingDown
             if self._waiting and self._waiting + len(rows) > self._batching.most_waiting:
                 self._refused += len(rows)
-                raise Overloaded(f"{self._waiting} faces wait for the network, as many as may wait; try again later")
+                raise Overloaded(f"{self._waiting} faces wait for the network, the most allowed")
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
                 self._thread.start()

@@ -105,7 +105,7 @@ class Packs:
         for file in manifest.files:
             path = folder / file.name
             if not path.is_file():
-                raise ManifestInvalid(f"{path} is listed in the manifest but is not there")
+                raise ManifestInvalid(f"{path} is listed in the manifest but missing")
             contents[file.name] = path.read_bytes()
             if file.sha256 is not None:
                 check_sha256(contents[file.name], file.sha256, str(path))

@@ -169,7 +169,7 @@ class _Vectors:
             is_unit = np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1) <= _UNIT  # False for NaN
         if not is_unit.all():
             row = self._row + int(np.flatnonzero(~is_unit)[0])
-            raise ArchiveInvalid(f"{VECTORS}: row {row} is no vector of length 1")
+            raise ArchiveInvalid(f"{VECTORS}: row {row} is not a vector of length 1")
         self._row += rows
         return vectors
 
@@ -190,7 +190,7 @@ class _Seen:
         order = np.lexsort((halves[:, 1], halves[:, 0]))
         ordered = halves[order]
         if (ordered[1:] == ordered[:-1]).all(axis=1).any():
-            raise ArchiveInvalid(f"the id of a {self._what} is in it twice")
+            raise ArchiveInvalid(f"it has the id of a {self._what} twice")
 
 
 def _first(error: ValidationError) -> str:

@@ -47,7 +47,7 @@ def back_up(database: Database, data_dir: Path, path: Path, progress: Progress) 
     """
     source = sqlite_files.sqlite_file(str(database.engine.url))
     if not source.is_file():
-        raise DatabaseUnavailable(f"{source} is not there")
+        raise DatabaseUnavailable(f"{source} does not exist")
     database.schema.require_current()
     with database.engine.begin() as connection:
         audit.append(connection, Action.DATABASE_BACKED_UP)

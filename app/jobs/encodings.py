@@ -68,7 +68,7 @@ def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
     if is_surely_utf8(data):
         return data.decode("utf-8")
     raise EncodingUnknown(
-        f"{what} is not surely UTF-8 ({_first_odd(data)}): save it as UTF-8, or name its encoding, such as "
+        f"{what} may not be UTF-8 ({_first_odd(data)}): save it as UTF-8, or set its encoding, such as "
         "encoding=cp1252 (Western Excel), cp932 (Japanese), gb18030 (Chinese), utf-16-le or utf-8"
     )
 
@@ -99,7 +99,7 @@ def _strictly(data: bytes, encoding: str, what: str) -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         where = _at(data, error.start)
-        raise ImportInvalid(f"{what} is not {encoding} ({where}): save it as UTF-8, or name its encoding") from error
+        raise ImportInvalid(f"{what} is not {encoding} ({where}): save it as UTF-8, or set its encoding") from error
 
 
 def _first_odd(data: bytes) -> str:

@@ -86,7 +86,7 @@ class ArchiveImport:
         if manifest.network.sha256 is not None and known and manifest.network.sha256 not in known:
             raise ModelMismatch(
                 f"the archive's faces were made by another network file of the name {manifest.network.model} than the "
-                "one here; pull or add that network under its own name, or enrol the photos again"
+                "one here; pull or add that network under its own name, or enroll the photos again"
             )
         try:
             found = self._store.collection(name or manifest.collection.name)
@@ -100,7 +100,7 @@ class ArchiveImport:
             )
         if found.practice.is_flip_averaged != manifest.collection.practice.is_flip_averaged:
             raise ModelMismatch(
-                f"of the archive and collection {found.name!r} only one is flip-averaged: import into another one"
+                f"only one of the archive and collection {found.name!r} is flip-averaged: import into another"
             )
         return found
 

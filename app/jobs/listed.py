@@ -125,8 +125,8 @@ def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:
         most = max(most, names, key=lambda each: (len(set(_NEEDED) & set(each)), len(each)))
     missing, there = next(name for name in _NEEDED if name not in most), ", ".join(map(repr, most))[:200]
     raise ImportInvalid(
-        f"line 1 of the CSV has no column {missing} (it has {there or 'none'}): it has to name its columns, "
-        f"{','.join(COLUMNS)}; the last two may lack, others are ignored"
+        f"line 1 of the CSV has no column {missing} (it has {there or 'none'}): it must name its columns, "
+        f"{','.join(COLUMNS)}; the last two are optional, others are ignored"
     )
 
 

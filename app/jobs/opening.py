@@ -26,4 +26,4 @@ def open_source(
         return ListedFolder(path, inside=inside, encoding=encoding)
     if zipfile.is_zipfile(path):
         return Zip(path, is_flat=is_flat, encoding=encoding)
-    raise ImportInvalid("what is imported is a folder, a ZIP file or a CSV file")
+    raise ImportInvalid("the source must be a folder, a ZIP file or a CSV file")

@@ -191,7 +191,7 @@ def check_vectors(begin: bytes, size: int, *, rows: int, dimension: int) -> int:
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, is_fortran, dtype = read(stream, max_header_size=_LONGEST_HEADER)
     except Exception as error:
-        raise ArchiveInvalid(f"{VECTORS} is no array that NumPy can read") from error
+        raise ArchiveInvalid(f"{VECTORS} is not an array that NumPy can read") from error
     if dtype != VECTOR or dtype.hasobject or is_fortran:
         raise ArchiveInvalid(f"{VECTORS} must hold little-endian float32, row by row")
     if shape != (rows, dimension) or size != stream.tell() + rows * dimension * VECTOR.itemsize:

@@ -93,7 +93,8 @@ class Restore:
             self._finish_if_begun()
         except OSError as error:
             raise FileUnusable(
-                f"a restore was cut off and cannot be ended; {self._begun} has what it was to restore", str(error)
+                f"a restore was interrupted and cannot be completed; {self._begun} has what it was to restore",
+                str(error),
             ) from error
         finally:
             held.release()
@@ -191,7 +192,7 @@ def _manifest(archive: Reading) -> Backup:
         first = error.errors(include_input=False, include_url=False)[0]
         raise ArchiveInvalid(f"manifest.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if DATABASE not in backup.members:
-        raise ArchiveInvalid("there is no database in it")
+        raise ArchiveInvalid("it has no database")
     return backup
 
 

@@ -148,4 +148,4 @@ class JobRunner:
 
 def _require_survivable(claim: Claim) -> None:
     if claim.deaths >= MOST_DEATHS:
-        raise JobInterrupted(f"{claim.deaths} processes died in succession while they did this job")
+        raise JobInterrupted(f"{claim.deaths} processes in a row died while they ran this job")

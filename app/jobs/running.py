@@ -64,7 +64,7 @@ class Running:
             self._noted = time.monotonic()
             self._refused.clear()
         if self._is_cancelling or self.is_lost or self._stopping.is_set():
-            raise JobCancelled("the job's end was asked for")
+            raise JobCancelled("the job was asked to stop")
 
     def refuse(self, item: str, code: str, detail: str) -> None:
         """See Progress."""

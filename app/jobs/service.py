@@ -69,7 +69,7 @@ class JobService:
         self._require_target(kind, collection)
         found = importable(self._import_dir, path)
         if kind is not Kind.IMPORT and not found.is_file():
-            raise ImportInvalid("what is imported there is one file, and the path is of a folder")
+            raise ImportInvalid("this import reads one file, and the path is a folder")
         return self._create(str(uuid4()), kind, collection, {**options, "path": path})
 
     def export(self, collection: str) -> Job:
@@ -86,14 +86,14 @@ class JobService:
         """
         job = self._store.get(job_id, collections)
         if job.kind != Kind.EXPORT.value:
-            raise ArchiveUnknown("the job is no export: it makes no archive")
+            raise ArchiveUnknown("the job is not an export: it makes no archive")
         if job.state is not JobState.SUCCEEDED:
             raise JobUnfinished(f"the export is {job.state.value}: there is no archive")
         path = self._uploads.archive(job_id)
         if not path.is_file():
             raise ExportGone(
-                "the archive is not here: it is deleted a day after the job's end, and lies in the data folder of the "
-                "process that wrote it; export again"
+                "the archive is not on this machine: it is deleted a day after the job's end, and stored in the data "
+                "folder of the process that wrote it; export again"
             )
         self._store.note_download(job)
         return job, path
@@ -166,7 +166,7 @@ def importable(import_dir: Path | None, path: str) -> Path:
     """
     if import_dir is None:
         raise ImportFolderForbidden("imports from the server's own folders are off; see ARCID_JOBS__IMPORT_DIR")
-    refused = ImportFolderForbidden("there is nothing of that name in the folder that imports may read")
+    refused = ImportFolderForbidden("the import folder has no file or folder of that name")
     try:
         root = import_dir.resolve(strict=True)
         found = (root / path).resolve(strict=True)
@@ -184,7 +184,7 @@ def _look(kind: Kind, path: Path, data: bytes, options: Mapping[str, Any]) -> No
             return
     if kind is Kind.IMPORT:
         if not data.startswith(b"PK"):
-            raise ImportInvalid("the file is no ZIP; a list alone has no photos: send a ZIP that holds both")
+            raise ImportInvalid("the file is not a ZIP: a list alone has no photos, so send a ZIP that holds both")
         encoding = options.get("encoding")
         with open_source(path, is_flat=options["flat"], encoding=None if encoding is None else Encoding(encoding)):
             return

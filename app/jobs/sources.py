@@ -125,12 +125,12 @@ def read_file(path: Path, most_bytes: int, *, inside: Path | None = None) -> byt
     try:
         found = path.resolve(strict=True)
         if inside is not None and not found.is_relative_to(inside.resolve()):
-            raise ItemInvalid("the path leads out of the folder that may be read")
+            raise ItemInvalid("the path leads outside the import folder")
         # A pipe or a device would be waited for without an end.
         opened = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
-                raise ItemInvalid("it is no file")
+                raise ItemInvalid("it is not a file")
             data = file.read(most_bytes + 1)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else None
@@ -141,7 +141,7 @@ def read_file(path: Path, most_bytes: int, *, inside: Path | None = None) -> byt
 def bounded(data: bytes, most_bytes: int) -> bytes:
     """Return the data; raises TooManyBytes."""
     if len(data) > most_bytes:
-        raise TooManyBytes(f"the photo has more than {most_bytes:,} bytes, which is what is accepted")
+        raise TooManyBytes(most_bytes)
     return data
 
 

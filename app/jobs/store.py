@@ -65,7 +65,7 @@ class JobStore:
             # Counted behind the trail's lock, where all that others have created before is seen.
             waiting = select(func.count()).select_from(JobTable).where(JobTable.state.in_(UNFINISHED))
             if (session.scalar(waiting) or 0) > MOST_UNFINISHED:
-                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, as many as may; try again later")
+                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, the most allowed")
             if is_alone:
                 _require_none(session, new.kind, new.collection, besides=made.job_id)
         return made

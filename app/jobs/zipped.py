@@ -51,9 +51,9 @@ class Zip:
             _require_small_directory(path)
             self._file = zipfile.ZipFile(path)
         except UnicodeDecodeError as error:
-            raise ImportInvalid("a name in the ZIP is marked as UTF-8 and is not; make the ZIP again") from error
+            raise ImportInvalid("a name in the ZIP is marked as UTF-8 but is not; create the ZIP again") from error
         except _DAMAGED as error:
-            raise ImportInvalid("the file is no ZIP, or a damaged one") from error
+            raise ImportInvalid("the file is not a ZIP, or is damaged") from error
         try:
             self._infos = _contents(self._file, path.stat().st_size, encoding)
             self.items: list[Item] = self._items(is_flat=is_flat, encoding=encoding)
@@ -79,7 +79,7 @@ class Zip:
         if info.compress_type not in _METHODS:
             raise ItemInvalid("it is compressed in a way that is not accepted; only deflate is")
         if info.file_size > most_bytes:  # said before a byte is unpacked
-            raise TooManyBytes(f"the photo has {info.file_size:,} bytes; at most {most_bytes:,} are accepted")
+            raise TooManyBytes(most_bytes, info.file_size)
         try:
             with self._file.open(info) as file:
                 return bounded(file.read(most_bytes + 1), most_bytes)
@@ -91,7 +91,7 @@ class Zip:
         names = {name.removeprefix(top): name for name in self._infos}
         lists = [name for name in names if name.lower().endswith(".csv") and "/" not in name]
         if len(lists) > 1:
-            raise ImportInvalid("the ZIP has several CSV files at its top; which one counts cannot be known")
+            raise ImportInvalid("the ZIP has several CSV files at its top: keep one of them")
         if lists:
             try:
                 data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)

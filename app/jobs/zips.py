@@ -121,7 +121,7 @@ class Reading:
         try:
             said = json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise ArchiveInvalid(f"{MANIFEST} is no JSON") from error
+            raise ArchiveInvalid(f"{MANIFEST} is not JSON") from error
         if not isinstance(said, dict) or said.get("format") != format_name:
             raise ArchiveInvalid(f"not an archive of the format {format_name}")
         found = said.get("format_version")
@@ -169,9 +169,9 @@ def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]
 def _check(infos: list[ZipInfo], is_expected: Callable[[str], bool]) -> None:
     names = [info.filename for info in infos]
     if MANIFEST not in names:
-        raise ArchiveInvalid(f"there is no {MANIFEST} in it")
+        raise ArchiveInvalid(f"it has no {MANIFEST}")
     if len(set(names)) != len(names):
-        raise ArchiveInvalid("a member is in it twice")
+        raise ArchiveInvalid("it has a member twice")
     for info in infos:
         # The directory's own spelling: ZipInfo cuts a name at a NUL and turns the separators of other systems.
         if info.orig_filename != info.filename or not (info.filename == MANIFEST or is_expected(info.filename)):
@@ -206,8 +206,8 @@ def _translated() -> Iterator[None]:
         message = str(error)
         if "CRC" in message:
             raise ArchiveDamaged(f"it is damaged: {message}") from error
-        raise ArchiveInvalid(f"it is no ZIP archive, or cut short: {message}") from error
+        raise ArchiveInvalid(f"it is not a ZIP archive, or is cut short: {message}") from error
     except (zlib.error, EOFError) as error:
         raise ArchiveDamaged("it is damaged: a member cannot be unpacked") from error
     except (NotImplementedError, UnicodeDecodeError, OverflowError, ValueError) as error:
-        raise ArchiveInvalid("it is no ZIP archive that can be read") from error
+        raise ArchiveInvalid("it is not a readable ZIP archive") from error

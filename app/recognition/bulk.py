@@ -7,7 +7,6 @@ from functools import lru_cache, partial
 from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityErased
 from app.identities.rows import changed
 from app.identities.values import Collection, Person, Written
-from app.recognition.duplicates import described
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
 from app.recognition.screening import Reactions
@@ -69,7 +68,7 @@ class BulkEnrolment:
         refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
         fitting = [each for each in numbered if each.photo not in {place for place, _ in refused}]
         if found.duplicates:
-            error = DuplicateIdentity(described(found.duplicates), found.duplicates)
+            error = DuplicateIdentity(found.duplicates)
             return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
         if not fitting:
             return BulkWritten(Written(()), refused)

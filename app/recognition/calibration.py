@@ -132,7 +132,7 @@ def read_calibration(path: Path) -> Calibration:
     try:
         calibration = _FORM.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise CalibrationInvalid(f"{path} is no calibration: {error}") from error
+        raise CalibrationInvalid(f"{path} is not a calibration: {error}") from error
     if calibration.version != VERSION or len(calibration.thresholds) != len(LEVELS) or not calibration.spread:
         raise CalibrationInvalid(f"{path} is a calibration of another version; calibrate again")
     return calibration

@@ -69,8 +69,8 @@ class CollectionService:
         network = self._serving.named(model)
         if index_kind is not None and index_kind not in self._usual.index_kinds:
             kinds = ", ".join(sorted(self._usual.index_kinds))
-            detail = f"the index {index_kind} is not to be had here; there are {kinds}"
-            raise RequestInvalid(detail, [{"field": "index", "detail": detail}])
+            detail = f"the index {index_kind} is not available here; available: {kinds}"
+            raise RequestInvalid.at("index", detail)
         wanted: Practice = replace(self._usual.practice, **practice)
         self._require_possible(network, wanted, practice)
         require_one_rule(wanted)
@@ -98,4 +98,4 @@ class CollectionService:
         if said.get("detector"):
             self._serving.require_detector(network, said["detector"])
         if practice.is_crop_kept and not self._has_sealer:
-            raise EncryptionRequired("crops are stored encrypted or not at all, and no encryption is set up")
+            raise EncryptionRequired

@@ -32,7 +32,7 @@ class Choice:
         """Return where in `faces` these are, the largest first; raises NoFace when none is left."""
         clear = [place for place, face in enumerate(faces) if face.detection.score >= self.least_score]
         if not clear:
-            raise NoFace("no face was found in the photo")
+            raise NoFace
         return sorted(clear, key=lambda place: _area(faces[place]), reverse=True)[: self.most or None]
 
 

@@ -49,12 +49,3 @@ def duplicates(
                 fpir = policy.fpir(similarity, comparisons)
                 found[each.identity_id] = Duplicate(photo, each.identity_id, each.face_id, each.faces, similarity, fpir)
     return sorted(found.values(), key=lambda each: -each.similarity)[:_NAMED]
-
-
-def described(found: Sequence[Duplicate]) -> str:
-    """Say whom an enrolment looks like and the way out."""
-    names = ", ".join(f"{each.identity_id!r} (similarity {each.similarity:.2f})" for each in found)
-    return (
-        f"this looks like {names}, who is enrolled already; enrol it as that identity_id, or send on_duplicate=allow "
-        "if they are different people"
-    )

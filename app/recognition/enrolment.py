@@ -31,7 +31,6 @@ from app.identities.store import Check
 from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face, Faces
-from app.recognition.duplicates import described
 from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
@@ -244,10 +243,7 @@ class EnrolmentService:
         if not collection.practice.is_crop_kept:
             return None
         if self._crops is None:
-            raise EncryptionRequired(
-                f"collection {collection.name!r} keeps crops, which are stored encrypted or not at all, and no "
-                "encryption is set up"
-            )
+            raise EncryptionRequired
         return self._crops
 
     def _refused(self, collection: Collection, found: Sequence[Duplicate], retry: Retry | None) -> Enrolment:
@@ -255,7 +251,7 @@ class EnrolmentService:
         earlier = self._gallery.earlier_answer(collection, retry) if retry is not None else None
         if earlier is not None:
             return _ENROLMENT.validate_python(earlier.earlier_answer)
-        raise DuplicateIdentity(described(found), found)
+        raise DuplicateIdentity(found)
 
     def _accepted(
         self, collection: Collection, photos: Sequence[bytes | PhotoRefused], hashes: Sequence[str], choice: FaceChoice
@@ -319,7 +315,7 @@ def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:
 
 def _chosen(faces: Faces, choice: FaceChoice) -> Face:
     if not faces:
-        raise NoFace("no face was found in the photo")
+        raise NoFace
     if faces.detected > 1 and choice is FaceChoice.ONLY:
         raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it or send face=largest")
     return faces[0]
@@ -329,7 +325,7 @@ def _require(quality: Quality, least: float) -> None:
     if quality.score < least:
         reasons = f" ({', '.join(quality.reasons)})" if quality.reasons else ""
         raise LowQuality(
-            f"the face's quality is {quality.score:.2f}{reasons}; the collection takes {least:.2f} or more"
+            f"the face's quality is {quality.score:.2f}{reasons}; the collection accepts {least:.2f} or more"
         )
 
 

@@ -213,7 +213,7 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
         problem = "is zero and has no direction"
     if problem is not None:
         detail = f"the embedding {problem}"
-        raise RequestInvalid(detail, [{"field": "embedding", "detail": detail}])
+        raise RequestInvalid.at("embedding", detail)
     scaled = embedding / np.abs(embedding).max()  # whose squares neither vanish nor overflow
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 

@@ -169,9 +169,9 @@ class NetworkChange:
         collection = self._gallery.collection(name)
         before = self._work.before(collection)
         if before is None or not (self._work.counts(collection).get(before) or not collection.faces):
-            raise NoWayBack(f"collection {name!r} has no templates of a network of before")
+            raise NoWayBack(f"collection {name!r} has no templates of a previous network")
         if before not in self._serving.models:
-            raise ModelMismatch(f"{before} is not served, so nothing could be asked of the collection: see ARCID_PACKS")
+            raise ModelMismatch(f"{before} is not served, so the collection could not be searched: see ARCID_PACKS")
         return self.switch(name, before, is_rest_dropped=is_rest_dropped)
 
     @again_if_switched
@@ -284,10 +284,10 @@ class NetworkChange:
 
     def _require_crops(self, standing: Standing) -> None:
         if not self._has_crops and standing.ready + standing.without_crop < standing.faces:
-            raise EncryptionRequired("stored crops cannot be opened: no encryption is set up")
+            raise EncryptionRequired
 
 
 def _require_another(collection: Collection, network: Served) -> None:
     if collection.model == network.model:
-        detail = f"collection {collection.name!r} is of {network.model} already"
-        raise RequestInvalid(detail, [{"field": "model", "detail": detail}])
+        detail = f"collection {collection.name!r} uses {network.model} already"
+        raise RequestInvalid.at("model", detail)

@@ -50,7 +50,7 @@ class PeopleService:
         target = self._gallery.require(collection)
         if identity_id == into:
             detail = "an identity cannot be merged into itself"
-            raise RequestInvalid(detail, [{"field": "into", "detail": detail}])
+            raise RequestInvalid.at("into", detail)
         edited = self._editing.merge(target, identity_id, into)
         self._gallery.catch_up(target, edited.revision)
         return self._listing.identity(target, into)

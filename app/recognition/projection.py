@@ -246,7 +246,7 @@ class LocalProjection(Projection):
         """Build a new index from the database beside the old one, then take it."""
         revision = self._log.revisions().get(self._collection.key)
         if revision is None:
-            raise CollectionUnknown(f"collection {self._collection.name!r} was deleted")
+            raise CollectionUnknown(self._collection.name)
         index = self._new_index(self._collection.dimension)
         self._fill(index)
         old, self._index = self._index, index

@@ -12,7 +12,7 @@ from app.identities.enrolled import LockedCollection
 from app.identities.rows import changed
 from app.identities.values import Collection, Enrolled, Practice, Reaction
 from app.recognition.agreement import Agreement, agreement
-from app.recognition.duplicates import Searchable, described, duplicates
+from app.recognition.duplicates import Searchable, duplicates
 from app.recognition.matching import ranked
 from app.recognition.policy import Policy
 from app.recognition.view import EXACT, View
@@ -154,7 +154,7 @@ def screen_again(
     if again.rejected:
         raise changed(collection)
     if again.duplicates and do.on_duplicate is Reaction.REJECT:
-        raise DuplicateIdentity(described(again.duplicates), again.duplicates)
+        raise DuplicateIdentity(again.duplicates)
 
 
 class _Changed:

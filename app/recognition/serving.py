@@ -62,8 +62,8 @@ class Serving:
             if name in {each.model, each.pack}:
                 return each
         there = ", ".join(f"{each.model} (pack {each.pack})" for each in self.all)
-        detail = f"the network {name!r} is not served; there are {there}, and packs named in ARCID_PACKS come with it"
-        raise RequestInvalid(detail, [{"field": "model", "detail": detail}])
+        detail = f"the network {name!r} is not served; known: {there}; ARCID_PACKS adds packs"
+        raise RequestInvalid.at("model", detail)
 
     def of(self, collection: Collection) -> Served:
         """Return a collection's network, the usual one where that is not served."""
@@ -118,7 +118,7 @@ class Serving:
             self.analysis(network, detector)
         except ArcidError as error:
             detail = (
-                f"the detector {detector!r} is not to be had here; there are pulled packs with a detector (`arcid "
-                "models list`), and finder+landmarker of two single-shot ones"
+                f"the detector {detector!r} is not available here; name a pulled pack with a detector (`arcid models "
+                "list`), or finder+landmarker of two single-shot ones"
             )
-            raise RequestInvalid(detail, [{"field": "detector", "detail": detail}]) from error
+            raise RequestInvalid.at("detector", detail) from error

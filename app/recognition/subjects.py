@@ -128,7 +128,7 @@ class SubjectService:
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=False)
         clear = [face for face in faces if face.detection.score >= least_score]
         if not clear:
-            raise NoFace("no face was found in the photo")
+            raise NoFace
         if len(clear) > 1 or clear[0] is not faces[0]:
             raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it")
         return FaceChoice.LARGEST

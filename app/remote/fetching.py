@@ -84,7 +84,7 @@ class Fetcher:
             async with asyncio.timeout_at(deadline):
                 await self._places.acquire()
         except TimeoutError:
-            raise Overloaded("too many photos are being fetched; try again later") from None
+            raise Overloaded("too many photos are being fetched") from None
         try:
             async with asyncio.timeout_at(deadline):
                 return await self._follow(target, hold)
@@ -107,7 +107,7 @@ class Fetcher:
         """Return where a redirect leads. Every rule holds again; that one of them failed is for the log only."""
         try:
             if not location or len(location) > LONGEST:
-                raise UrlNotAllowed("a redirect that leads nowhere")  # noqa: TRY301 - told the same way
+                raise UrlNotAllowed("the redirect has no valid address")  # noqa: TRY301 - told the same way
             return self._rules.target(str(target.url.join(location.decode("ascii"))))
         except (UrlNotAllowed, InvalidURL, ValueError) as error:
             raise _unreachable(first, f"redirect: {error}") from error
@@ -202,8 +202,8 @@ def _header(answer: httpcore2.Response, name: bytes) -> bytes | None:
 
 def _unreachable(target: Target, reason: str) -> UrlUnreachable:
     # The same words whatever happened: who asks must not learn what this machine can reach. No path, it may be signed.
-    return UrlUnreachable("no photo could be had from the URL", f"{target.host}: {reason}")
+    return UrlUnreachable("the URL gave no photo", f"{target.host}: {reason}")
 
 
 def _too_large(most: int) -> TooManyBytes:
-    return TooManyBytes(f"the photo has too many bytes; at most {most:,} are accepted")
+    return TooManyBytes(most)

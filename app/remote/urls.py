@@ -50,7 +50,7 @@ class Rules:
         try:
             return self.of(URL(text))
         except (InvalidURL, ValueError) as error:
-            raise UrlNotAllowed("this is no URL") from error
+            raise UrlNotAllowed("this is not a URL") from error
 
     def of(self, url: URL) -> Target:
         """Return where a URL leads; raises UrlNotAllowed."""
@@ -60,10 +60,10 @@ class Rules:
             raise UrlNotAllowed("a URL with a user name or password is not fetched")
         port = url.port or _PORTS[url.scheme]
         if port not in self.ports:
-            raise UrlNotAllowed("the URL's port is not one of those that are fetched from")
+            raise UrlNotAllowed("photos are not fetched from the URL's port")
         host = url.raw_host.decode("ascii").lower()
         if not host or not any(_fits(host, each) for each in self.hosts):
-            raise UrlNotAllowed("the URL's host is not one of those that are fetched from")
+            raise UrlNotAllowed("photos are not fetched from the URL's host")
         return Target(url, url.scheme, host, port)
 
 

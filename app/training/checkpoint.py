@@ -57,7 +57,7 @@ def load(file: Path) -> State:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
+        raise TrainingInvalid.unreadable(file, error) from error
     except _DAMAGED as error:
         raise TrainingInvalid(f"{file} is not a checkpoint, or it is damaged") from error
     if not isinstance(state, dict) or "backbone" not in state:

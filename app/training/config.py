@@ -147,7 +147,7 @@ def read_config(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
+        raise TrainingInvalid.unreadable(file, error) from error
     except ValueError as error:
         raise TrainingInvalid(f"{file} is not valid TOML: {error}") from error
 

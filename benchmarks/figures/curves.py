@@ -36,7 +36,7 @@ def _target(spec: LossSpec, theta: Doubles) -> Doubles:
         return _combined(theta, *spec.combined_or_default())
     if spec.name == "sphereface":
         return (spec.lambda_min * np.cos(theta) + _psi(theta, margin)) / (1 + spec.lambda_min)
-    raise TrainingInvalid(f"The loss {spec.name} has no target logit.")
+    raise TrainingInvalid(f"the loss {spec.name} has no target logit")
 
 
 def _combined(theta: Doubles, m1: float, m2: float, m3: float) -> Doubles:

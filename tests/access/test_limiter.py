@@ -177,7 +177,7 @@ def test_redis_may_go_and_come_back():
 
 @pytest.mark.parametrize("url", ["", "redis", "http://x", "memcached://x:secret@y"])
 def test_an_address_that_is_none(url):
-    with pytest.raises(SettingsInvalid, match=r"^ARCID_RATES__STORAGE: say redis://") as raised:
+    with pytest.raises(SettingsInvalid, match=r"^ARCID_RATES__STORAGE: use redis://") as raised:
         Redis(url)
     assert "secret" not in str(raised.value)
 

@@ -169,14 +169,14 @@ def test_photos_of_an_enrolment_are_refused_one_by_one(client, seeing, url):
     ]
     assert seeing.photos == [b"one", b"two"]
     (line,) = [each for each in lines if each["event"] == "photo.refused"]
-    assert line["reason"] == "photos.example: redirect: the URL's port is not one of those that are fetched from"
+    assert line["reason"] == "photos.example: redirect: photos are not fetched from the URL's port"
     assert "reason" not in answer.text
 
 
 def test_an_enrolment_of_which_nothing_came(client, url):
     answer = client.post("/enroll", json={"photo_urls": [url("/private")]})
     expect(answer, 422, "nothing_enrolled")
-    assert answer.json()["rejected"][0]["detail"] == "no photo could be had from the URL"
+    assert answer.json()["rejected"][0]["detail"] == "the URL gave no photo"
 
 
 def test_form_with_several_urls(client, seeing, url):

@@ -176,7 +176,7 @@ def test_who_holds_the_collection_of_before_is_refused(engine, store, work, peop
 
 
 def test_a_collection_cannot_go_where_it_is(work, people):
-    with pytest.raises(RequestInvalid, match="of net already"):
+    with pytest.raises(RequestInvalid, match="uses net already"):
         work.switch(people, model="net", dimension=D)
     with pytest.raises(RequestInvalid):
         work.put(people, "net", made_for([]))

@@ -310,7 +310,7 @@ def test_an_added_pack_cannot_be_pulled(packs, own):
 
 def test_a_folder_without_one_of_its_files_is_not_added(packs, own):
     (own / "rec.onnx").unlink()
-    with pytest.raises(ManifestInvalid, match=r"rec\.onnx is listed in the manifest but is not there"):
+    with pytest.raises(ManifestInvalid, match=r"rec\.onnx is listed in the manifest but missing"):
         packs.add(own)
     assert files_of(packs) == []
 

@@ -10,7 +10,7 @@ from app.config import PROJECT
 
 
 def no_constant(name):
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 @pytest.fixture(scope="module")

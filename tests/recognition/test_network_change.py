@@ -254,7 +254,7 @@ def test_what_is_discarded_leads_nowhere(engine, change, people):
 
 
 def test_what_cannot_be(engine, gallery, serving, change, people):
-    with pytest.raises(RequestInvalid, match="of one already"):
+    with pytest.raises(RequestInvalid, match="uses one already"):
         change.require_possible("people", "one")
     with pytest.raises(RequestInvalid, match="not served"):
         change.require_possible("people", "three")

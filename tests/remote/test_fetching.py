@@ -8,7 +8,7 @@ import pytest
 from app.errors import Overloaded, TooManyBytes, UrlNotAllowed, UrlUnreachable
 from tests.remote.servers import PRIVATE, PUBLIC, Names, contexts, internet, page, redirect
 
-DETAIL = "no photo could be had from the URL"
+DETAIL = "the URL gave no photo"
 
 
 def fetch(pages, path="/1.jpg", host="photos.example", scheme="http", **options):

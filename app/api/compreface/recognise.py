@@ -140,4 +140,4 @@ async def verify(
 def _require_detection(*, is_wanted: bool) -> None:
     if not is_wanted:
         detail = "a photo that is a cropped face is not taken without detection: landmarks are needed"
-        raise RequestInvalid(detail, [{"field": "query.detect_faces", "detail": detail}])
+        raise RequestInvalid.at("query.detect_faces", detail)

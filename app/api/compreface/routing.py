@@ -51,7 +51,7 @@ def require_all_meant(request: Request) -> None:
     path = request.scope["path"].removesuffix("/")
     if _has_slash_at_end(request.scope):
         detail = f"the name or id after the slash is empty; {path} without the slash deletes all"
-        raise RequestInvalid(detail, [{"field": "path", "detail": detail}])
+        raise RequestInvalid.at("path", detail)
     unknown = sorted(named(request) - {"collection"})
     if unknown:
         detail = f"this parameter is unknown here; {path} without parameters deletes all"

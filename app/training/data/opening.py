@@ -54,7 +54,7 @@ def read_list(file: Path) -> frozenset[str]:
     try:
         lines = file.read_text("utf-8").splitlines()
     except OSError as error:
-        raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
+        raise TrainingInvalid.unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise TrainingInvalid(f"{file} is not UTF-8 text") from error
     return frozenset(line.split("\t")[0] for line in lines if line.strip())

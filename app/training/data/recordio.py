@@ -138,6 +138,6 @@ def _mapped(file: Path) -> mmap.mmap:
         with file.open("rb") as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
-        raise TrainingInvalid(f"{file} cannot be read: {error.strerror}") from error
+        raise TrainingInvalid.unreadable(file, error) from error
     except ValueError as error:
         raise TrainingInvalid(f"{file} is empty") from error

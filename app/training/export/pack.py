@@ -79,7 +79,7 @@ def dimension_of(network: bytes) -> int:
         outputs = onnx.load_model_from_string(network).graph.output
         shape = [size.dim_value for size in outputs[0].type.tensor_type.shape.dim]
     except (DecodeError, IndexError) as error:
-        raise TrainingInvalid(f"this is not an ONNX network: {error}") from error
+        raise TrainingInvalid.not_onnx(error) from error
     if len(shape) != 2 or shape[1] < 2:
         raise TrainingInvalid(f"the network's output has the shape {shape}, not (n, d)")
     return shape[1]

@@ -39,7 +39,7 @@ def read_graph(network: bytes) -> NetworkGraph:
     try:
         graph = onnx.load_model_from_string(network).graph
     except DecodeError as error:
-        raise TrainingInvalid(f"this is not an ONNX network: {error}") from error
+        raise TrainingInvalid.not_onnx(error) from error
     constants: Constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     inputs = [value.name for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or not graph.output:

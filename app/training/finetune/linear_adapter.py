@@ -39,7 +39,7 @@ def append_adapter(network: bytes, adapter: LinearAdapter) -> bytes:
     try:
         model = onnx.load_model_from_string(network)
     except DecodeError as error:
-        raise TrainingInvalid(f"this is not an ONNX network: {error}") from error
+        raise TrainingInvalid.not_onnx(error) from error
     graph, dimension = model.graph, len(adapter.bias)
     shape = graph.output[0].type.tensor_type.shape.dim
     if len(shape) != 2 or shape[1].dim_value not in {0, dimension}:

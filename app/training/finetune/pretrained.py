@@ -16,7 +16,7 @@ def load_pretrained(start: PretrainedStart) -> tuple[nn.Module, int]:
     try:
         network = start.network.read_bytes()
     except OSError as error:
-        raise TrainingInvalid(f"{start.network} cannot be read: {error.strerror}") from error
+        raise TrainingInvalid.unreadable(start.network, error) from error
     if sha256(network).hexdigest() != start.sha256:
         raise TrainingInvalid(f"{start.network} has changed since the run was started")
     imported = ImportedNetwork(network)

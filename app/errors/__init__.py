@@ -1,0 +1,136 @@
+"""The tree of errors, by subject (one file each).
+
+Every class has a stable `code`, its name in snake case: `NoFace` is `no_face`. HTTP statuses are mapped in
+`app/api/errors.py`.
+
+ArcidError
+  photos
+    * PhotoRefused
+      * NotAnImage
+      * ImageDamaged
+      * ImageUnsupported
+      * ImageTooCostly
+      * TooManyBytes
+      * TooManyPixels
+      * NoFace
+      * SeveralFaces
+      * LowQuality
+      * FaceMismatch
+      * UrlNotAllowed
+      * UrlUnreachable
+    * UrlsDisabled
+  networks
+    * NetworkError
+      * NetworkMissing
+      * NetworkCorrupt
+      * NetworkInvalid
+      * ProviderUnavailable
+      * PackUnknown
+      * ManifestInvalid
+      * ArchiveUnavailable
+      * LicenceNotAccepted
+    * CalibrationTooSmall
+    * CalibrationInvalid
+    * CalibrationMissing
+  requests
+    * RequestInvalid
+    * BodyEmpty
+    * BodyMalformed
+    * BodyTooLarge
+    * BodyTooSlow
+    * ContentTypeUnsupported
+    * ContentEncodingUnsupported
+    * IdempotencyConflict
+    * PreconditionFailed
+    * Overloaded
+    * DeadlineExceeded
+    * ShuttingDown
+  gallery
+    * CollectionUnknown
+    * CollectionExists
+    * CollectionNotEmpty
+    * CollectionSwitched
+    * IdentityUnknown
+    * IdentityExists
+    * IdentityErased
+    * FaceUnknown
+    * FaceExists
+    * ImageNotKept
+    * ModelMismatch
+    * TemplatesMissing
+    * NoWayBack
+    * ConsentMissing
+    * EncryptionRequired
+    * NothingEnrolled
+    * DuplicateIdentity
+  access
+    * KeyMissing
+    * KeyInvalid
+    * ScopeMissing
+    * CollectionForbidden
+    * HostForbidden
+    * OriginForbidden
+    * WhereForbidden
+    * KeyExists
+    * KeyUnknown
+    * KeysRequired
+    * RateExceeded
+      * QuotaExceeded
+    * RatesUnavailable
+    * TrailBroken
+  storage
+    * DatabaseError
+      * DatabaseUnavailable
+      * DatabaseNotWritable
+    * DatabaseInUse
+    * SchemaOutdated
+    * IndexUnusable
+    * IndexUnavailable
+    * StorageNotWritable
+    * FileUnusable
+    * EncryptionError
+      * MasterKeyMissing
+      * MasterKeyInvalid
+      * MasterKeyWrong
+      * SealBroken
+        * DataKeyGone
+      * PlainIndexRefused
+  jobs
+    * JobUnknown
+    * JobUnderWay
+    * JobFinished
+    * JobUnfinished
+    * JobCancelled
+    * JobInterrupted
+    * ArchiveUnknown
+    * ExportGone
+    * ImportInvalid
+      * EncodingUnknown
+    * ImportFolderForbidden
+    * ItemInvalid
+    * ArchiveRefused
+      * ArchiveInvalid
+      * ArchiveDamaged
+      * ArchiveTooNew
+    * BackupImpossible
+  commands
+    * SettingsInvalid
+    * TracingUnavailable
+    * DemoPhotoMissing
+    * EvaluationInvalid
+    * TrainingError
+      * TrainingUnavailable
+      * TrainingInvalid
+      * CheckpointMismatch
+      * TrainingDiverged
+"""
+
+from app.errors.access import *
+from app.errors.base import *
+from app.errors.commands import *
+from app.errors.gallery import *
+from app.errors.jobs import *
+from app.errors.networks import *
+from app.errors.photos import *
+from app.errors.requests import *
+from app.errors.storage import *

@@ -1,0 +1,44 @@
+"""Settings, optional installations, evaluation and training: errors of the operator's commands."""
+
+from app.errors.base import ArcidError
+
+
+class SettingsInvalid(ArcidError):
+    """A setting has an invalid value, or an environment variable names an unknown setting."""
+
+
+class TracingUnavailable(ArcidError):
+    """Traces are switched on, but their libraries are not installed."""
+
+
+class DemoPhotoMissing(ArcidError):
+    """A package that contains a photo of the demo is not installed."""
+
+
+class EvaluationInvalid(ArcidError):
+    """A pairs file, a set or a folder of an evaluation is not valid."""
+
+
+class TrainingError(ArcidError, is_group=True):
+    """Problem of a training run that its operator can fix."""
+
+
+class TrainingUnavailable(TrainingError):
+    """The libraries for training are not installed, or the requested device is missing."""
+
+
+class TrainingInvalid(TrainingError):
+    """A configuration, a data set or a folder of a run is not valid."""
+
+    @classmethod
+    def not_onnx(cls, error: Exception) -> "TrainingInvalid":
+        """Return the error for a file that ONNX cannot parse."""
+        return cls(f"this is not an ONNX network: {error}")
+
+
+class CheckpointMismatch(TrainingError):
+    """A run cannot continue: its checkpoint has another configuration, other data or other processes."""
+
+
+class TrainingDiverged(TrainingError):
+    """The loss is no longer a number: the learning rate or the scale is too high."""

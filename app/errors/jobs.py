@@ -1,0 +1,71 @@
+"""Jobs, imports, archives and backups."""
+
+from app.errors.base import ArcidError
+
+
+class JobUnknown(ArcidError):
+    """There is no job of this id, or its collection is not one of the key's."""
+
+
+class JobUnderWay(ArcidError):
+    """A job of the same kind waits or runs for the collection."""
+
+
+class JobFinished(ArcidError):
+    """The job has ended and can no longer be cancelled."""
+
+
+class JobUnfinished(ArcidError):
+    """The job has not made its archive yet, or has ended without one."""
+
+
+class JobCancelled(ArcidError):
+    """The running job was asked to stop: it was cancelled, or its process stops."""
+
+
+class JobInterrupted(ArcidError):
+    """Several processes in a row died while they ran this job, without progress."""
+
+
+class ArchiveUnknown(ArcidError):
+    """The job is of a kind that makes no archive."""
+
+
+class ExportGone(ArcidError):
+    """The job's archive is not on this machine: deleted a day after the job's end, or stored by another process."""
+
+
+class ImportInvalid(ArcidError):
+    """The import's source cannot be read as a whole; the message says why."""
+
+
+class EncodingUnknown(ImportInvalid):
+    """The encoding of the names to import is ambiguous; the caller has to set it."""
+
+
+class ImportFolderForbidden(ArcidError):
+    """A path on the server is outside the import folder, or there is no import folder."""
+
+
+class ItemInvalid(ArcidError):
+    """A file or line of an import cannot be used, whatever it shows."""
+
+
+class ArchiveRefused(ArcidError, is_group=True):
+    """Archive or backup that is not accepted; nothing was written."""
+
+
+class ArchiveInvalid(ArchiveRefused):
+    """It is not an archive of this kind, or its content is not valid."""
+
+
+class ArchiveDamaged(ArchiveRefused):
+    """It is cut short, or a checksum does not match."""
+
+
+class ArchiveTooNew(ArchiveRefused):
+    """It was made by a later version."""
+
+
+class BackupImpossible(ArcidError):
+    """This command cannot back up or restore the database; the message names the one that can."""

@@ -1,0 +1,103 @@
+"""The error tree: its codes, the picture of it in the module's docstring, and the style of its messages."""
+
+import ast
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from app import errors
+from app.errors import ArcidError
+
+APP = Path(errors.__file__).parent.parent
+SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "storage", "jobs", "commands")
+CAPITALISED = {"InsightFace's"}
+CODES = """
+archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown backup_impossible
+body_empty body_malformed body_too_large body_too_slow calibration_invalid calibration_missing
+calibration_too_small checkpoint_mismatch collection_exists collection_forbidden collection_not_empty
+collection_switched collection_unknown consent_missing content_encoding_unsupported content_type_unsupported
+database_in_use database_not_writable database_unavailable deadline_exceeded demo_photo_missing
+duplicate_identity encoding_unknown encryption_required evaluation_invalid export_gone face_exists
+face_mismatch face_unknown file_unusable host_forbidden idempotency_conflict identity_erased identity_exists
+identity_unknown image_damaged image_not_kept image_too_costly image_unsupported import_folder_forbidden
+import_invalid index_unavailable index_unusable item_invalid job_cancelled job_finished
+job_interrupted job_under_way job_unfinished job_unknown key_exists key_invalid key_missing key_unknown
+keys_required licence_not_accepted low_quality manifest_invalid master_key_invalid master_key_missing
+master_key_wrong model_mismatch network_corrupt network_invalid network_missing no_face no_way_back
+not_an_image nothing_enrolled origin_forbidden overloaded pack_unknown plain_index_refused precondition_failed
+provider_unavailable quota_exceeded rate_exceeded rates_unavailable request_invalid schema_outdated
+scope_missing seal_broken settings_invalid several_faces shutting_down storage_not_writable templates_missing
+too_many_bytes too_many_pixels tracing_unavailable trail_broken training_diverged training_invalid
+training_unavailable url_not_allowed url_unreachable urls_disabled where_forbidden
+"""
+
+
+def classes(of=ArcidError):
+    for each in of.__subclasses__():
+        if each.__module__.startswith("app."):
+            yield each
+            yield from classes(each)
+
+
+def tree():
+    """Print the tree as the docstring of `app.errors` does."""
+    lines = ["ArcidError"]
+
+    def add(parent, module, indent):
+        for each in vars(module).values():
+            if isinstance(each, type) and parent in each.__bases__ and each.__module__ == module.__name__:
+                lines.append(f"{indent}* {each.__name__}")
+                add(each, module, f"{indent}  ")
+
+    for subject in SUBJECTS:
+        lines.append(f"  {subject}")
+        add(ArcidError, importlib.import_module(f"app.errors.{subject}"), "    ")
+    return "\n".join(lines)
+
+
+def test_the_docstring_prints_the_tree():
+    assert tree() in errors.__doc__
+
+
+def test_every_class_is_in_the_tree_and_can_be_imported_from_it():
+    for each in classes():
+        assert getattr(errors, each.__name__) is each
+
+
+def test_codes_are_what_they_were():
+    """A code is part of the API: a renamed class must not change it."""
+    codes = sorted({each.code for each in classes()})
+    assert codes == CODES.split()
+
+
+def test_a_group_has_no_code_of_its_own():
+    assert {each.__name__ for each in classes() if "code" not in vars(each)} == {
+        "ArchiveRefused",
+        "DatabaseError",
+        "EncryptionError",
+        "NetworkError",
+        "PhotoRefused",
+        "TrainingError",
+    }
+
+
+def raised():
+    """Yield the literal texts with which errors are made anywhere, with their places."""
+    names = {each.__name__ for each in classes()}
+    for path in APP.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+                for text in node.args[:1]:
+                    if isinstance(text, ast.Constant | ast.JoinedStr):
+                        parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                        words = "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)
+                        yield pytest.param(words, id=f"{path.name}:{node.lineno}")
+
+
+@pytest.mark.parametrize("text", list(raised()))
+def test_messages_begin_in_lower_case_and_end_without_a_full_stop(text):
+    first = text.split(maxsplit=1)[0]
+    assert not re.fullmatch(r"[A-Z][a-z']*", first) or first in CAPITALISED
+    assert not text.endswith(".")
