@@ -68,13 +68,14 @@ def test_every_class_is_in_the_tree_and_can_be_imported_from_it():
 
 def test_codes_are_what_they_were():
     """A code is part of the API: a renamed class must not change it."""
-    codes = sorted({each.code for each in classes()})
+    codes = sorted({each.code for each in classes()} - {ArcidError.code})
     assert codes == CODES.split()
 
 
-def test_a_group_has_no_code_of_its_own():
+def test_groups_have_no_code_of_their_own():
     assert {each.__name__ for each in classes() if "code" not in vars(each)} == {
         "ArchiveRefused",
+        "DataKeyGone",
         "DatabaseError",
         "EncryptionError",
         "NetworkError",

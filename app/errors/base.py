@@ -10,7 +10,7 @@ _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 class ArcidError(Exception):
     """Error that the caller or the operator can act on; its message is safe to show to a client.
 
-    `code` is the class name in snake case; a group of errors, which is never raised itself, has none of its own.
+    `code` is the class name in snake case, or the parent's code for a class with `has_own_code=False`.
     `message` is the text if none is given. `reason` is the underlying library's message: for the log, never for a
     client.
     """
@@ -18,9 +18,9 @@ class ArcidError(Exception):
     code: ClassVar[str] = "internal_error"
     message: ClassVar[str] = ""
 
-    def __init_subclass__(cls, *, is_group: bool = False) -> None:
+    def __init_subclass__(cls, *, has_own_code: bool = True) -> None:
         super().__init_subclass__()
-        if not is_group:
+        if has_own_code:
             cls.code = _WORD.sub("_", cls.__name__).lower()
 
     def __init__(self, message: str = "", reason: str = "") -> None:

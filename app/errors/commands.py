@@ -19,7 +19,7 @@ class EvaluationInvalid(ArcidError):
     """A pairs file, a set or a folder of an evaluation is not valid."""
 
 
-class TrainingError(ArcidError, is_group=True):
+class TrainingError(ArcidError, has_own_code=False):
     """Problem of a training run that its operator can fix."""
 
 

@@ -51,7 +51,7 @@ class ItemInvalid(ArcidError):
     """A file or line of an import cannot be used, whatever it shows."""
 
 
-class ArchiveRefused(ArcidError, is_group=True):
+class ArchiveRefused(ArcidError, has_own_code=False):
     """Archive or backup that is not accepted; nothing was written."""
 
 

@@ -3,7 +3,7 @@
 from app.errors.base import ArcidError
 
 
-class NetworkError(ArcidError, is_group=True):
+class NetworkError(ArcidError, has_own_code=False):
     """Network that cannot be used; the message says what to do about it."""
 
 

@@ -3,7 +3,7 @@
 from app.errors.base import ArcidError
 
 
-class PhotoRefused(ArcidError, is_group=True):
+class PhotoRefused(ArcidError, has_own_code=False):
     """Photo that cannot be used; the code says why."""
 
 

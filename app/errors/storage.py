@@ -6,7 +6,7 @@ from typing import Self
 from app.errors.base import ArcidError
 
 
-class DatabaseError(ArcidError, is_group=True):
+class DatabaseError(ArcidError, has_own_code=False):
     """The database cannot do its work now; nothing that was acknowledged is lost."""
 
 
@@ -57,7 +57,7 @@ class FileUnusable(ArcidError):
     """A named file cannot be read or written."""
 
 
-class EncryptionError(ArcidError, is_group=True):
+class EncryptionError(ArcidError, has_own_code=False):
     """Encrypted data cannot be used in the current setup: the operator has to act."""
 
 
@@ -77,7 +77,7 @@ class SealBroken(EncryptionError):
     """Encrypted bytes were changed or moved, or their key is gone."""
 
 
-class DataKeyGone(SealBroken):
+class DataKeyGone(SealBroken, has_own_code=False):
     """The database lacks the data key of encrypted bytes."""
 
 
