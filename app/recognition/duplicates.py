@@ -1,23 +1,16 @@
 """Do the faces of an enrolment belong to somebody else already?"""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from app.errors import Duplicate
-from app.faces import Candidate, Floats
+from app.faces import Floats
 from app.identities.values import Collection
 from app.recognition.calibration import comparisons_among
+from app.recognition.candidates import Searchable, nearest_candidates
 from app.recognition.policy import Policy
 from app.recognition.view import EXACT, View
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
-
-
-class Searchable(Protocol):
-    """Something that finds people: the gallery, or a part of it."""
-
-    def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:
-        """See `Gallery.search`."""
 
 
 def duplicates(
@@ -40,7 +33,7 @@ def duplicates(
     comparisons = comparisons_among(collection.identities, collection.faces) * len(vectors)
     rule = policy.for_identification(comparisons)
     found: dict[str, Duplicate] = {}
-    for photo, candidates in zip(photos, gallery.search(collection, vectors, _NAMED + 1), strict=True):
+    for photo, candidates in zip(photos, nearest_candidates(gallery, collection, vectors, _NAMED + 1), strict=True):
         for each in candidates:
             known = found.get(each.identity_id)
             is_more = known is None or known.similarity < each.similarity

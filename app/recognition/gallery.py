@@ -16,7 +16,7 @@ from app.errors import (
     IndexUnusable,
     ModelMismatch,
 )
-from app.faces import Candidate, Floats
+from app.faces import Floats
 from app.identities.restriction import Where
 from app.identities.rows import switched
 from app.identities.store import Check, IdentityStore
@@ -32,8 +32,6 @@ from app.identities.values import (
     Retry,
     Written,
 )
-from app.observability.stages import stage
-from app.recognition.matching import ranked
 from app.recognition.projection import Projection
 
 # Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
@@ -230,25 +228,15 @@ class Gallery:
         projection.catch_up(self._store.collection(collection.name).revision)
         return projection.revision()
 
-    def search(
-        self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
-    ) -> list[list[Candidate]]:
-        """Return for each probe (n, d) at most `top_k` candidates, one for each identity, best first.
-
-        One search and one query for all probes, unless a few people's many faces fill the first answer. With `among`,
-        only the people of these faces are searched, exactly. Raises CollectionSwitched where the probes are of another
-        model than the templates are by now.
-        """
-        with stage("search"):
-            return ranked(vectors, self.people_near(collection, vectors, top_k, among=among), top_k)
-
-    def people_near(
+    def nearest_identities(
         self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
     ) -> list[Enrolled]:
         """Return the people of the faces nearest to any of the vectors (n, d), at least `top_k` for each if there are.
 
-        Each once, in no order. One search and one query, and more for those whom a few people's many faces surround.
-        Raises CollectionSwitched as `search` does.
+        Each once, in no order. One search and one query for all vectors, and more if a few people's many faces fill
+        the first answer. With `among`, only the people of these faces are searched, exactly.
+
+        Raises CollectionSwitched if the vectors are of another model than the collection's templates.
         """
         index = self._projection(collection).index
         wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)

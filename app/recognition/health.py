@@ -74,7 +74,7 @@ class HealthService:
         check = _Check(target, policy, comparisons, rule.threshold)
         probes = [check.probes(each) for each in people]
         wanted = [each for part in probes for each in part]
-        near = self._gallery.people_near(target, np.stack(wanted), _NEAREST) if wanted else []
+        near = self._gallery.nearest_identities(target, np.stack(wanted), _NEAREST) if wanted else []
         with stage("examine"):
             found = Findings(len(people), sum(len(each.of.keys) for each in people), after=page.after)
             check.compare(people, probes, near, found)

@@ -13,6 +13,7 @@ from app.identities.values import Collection, Keys
 from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.calibration import comparisons_among
+from app.recognition.candidates import nearest_candidates
 from app.recognition.gallery import Gallery
 from app.recognition.matching import decided, margin
 from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
@@ -198,7 +199,9 @@ class IdentificationService:
         return _Search(target, policy, among, comparisons, view, rule, top_k)
 
     def _nearest(self, search: _Search, vectors: Floats, is_poor: Sequence[bool]) -> list[Found]:
-        candidates = self._gallery.search(search.collection, vectors, max(search.top_k, 2), among=search.among)
+        candidates = nearest_candidates(
+            self._gallery, search.collection, vectors, max(search.top_k, 2), among=search.among
+        )
         return search.found(candidates, is_poor)
 
 

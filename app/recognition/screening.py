@@ -7,13 +7,13 @@ from typing import Protocol
 import numpy as np
 
 from app.errors import Duplicate, DuplicateIdentity, FaceMismatch, IdentityUnknown, RejectedPhoto
-from app.faces import Candidate, Floats
+from app.faces import Floats
 from app.identities.enrolled import LockedCollection
 from app.identities.rows import changed
 from app.identities.values import Collection, Enrolled, Practice, Reaction
 from app.recognition.agreement import Agreement, agreement
-from app.recognition.duplicates import Searchable, duplicates
-from app.recognition.matching import ranked
+from app.recognition.candidates import Searchable
+from app.recognition.duplicates import duplicates
 from app.recognition.policy import Policy
 from app.recognition.view import EXACT, View
 
@@ -160,12 +160,12 @@ def screen_again(
 class _Changed:
     """See `People`: the people of a locked collection who have changed."""
 
-    def __init__(self, locked: LockedCollection, people: Sequence[Enrolled]) -> None:
+    def __init__(self, locked: LockedCollection, people: list[Enrolled]) -> None:
         self._locked = locked
         self._people = people
 
-    def search(self, collection: Collection, vectors: Floats, top_k: int) -> list[list[Candidate]]:  # noqa: ARG002
-        return ranked(vectors, self._people, top_k)
+    def nearest_identities(self, *_: object, **__: object) -> list[Enrolled]:
+        return self._people
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:  # noqa: ARG002
         return self._locked.enrolled(identity_id)

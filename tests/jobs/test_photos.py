@@ -7,6 +7,7 @@ from app.factory.jobs import Bulk
 from app.jobs.opening import open_source
 from app.jobs.photos import PhotoImport
 from app.recognition.bulk import BulkEnrolment
+from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolmentService, FaceChoice
 from app.recognition.policy import Policy
 from tests.jobs.test_sources import folder
@@ -81,7 +82,7 @@ def test_photos_are_enrolled_as_one_by_one(run, gallery, tmp_path):  # noqa: F81
     ]
     assert (progress.done, progress.total) == (9, 9)
     assert counted(gallery) == (4, 3)
-    ((candidate,),) = gallery.search(gallery.require("people"), vector_of(BLUE)[None], 1)
+    ((candidate,),) = nearest_candidates(gallery, gallery.require("people"), vector_of(BLUE)[None], 1)
     assert candidate.identity_id == "eve"
 
 

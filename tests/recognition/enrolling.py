@@ -6,6 +6,7 @@ import numpy as np
 
 from app.faces import Detection, Floats
 from app.identities.values import Collection, NewFace, Person
+from app.recognition.candidates import nearest_candidates
 from app.recognition.gallery import Gallery
 
 D = 8
@@ -31,5 +32,5 @@ def enrol(gallery: Gallery, collection: Collection, identity_id: str, vectors: F
 
 
 def found(gallery: Gallery, collection: Collection, vector: Floats) -> str | None:
-    (candidates,) = gallery.search(collection, vector[None], 1)
+    (candidates,) = nearest_candidates(gallery, collection, vector[None], 1)
     return candidates[0].identity_id if candidates else None

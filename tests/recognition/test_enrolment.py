@@ -19,6 +19,7 @@ from app.faces import Detection
 from app.identities.values import Practice, Reaction
 from app.quality import Quality, Reason
 from app.recognition.analysis import Face
+from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice
 from app.recognition.policy import Policy
 from tests.recognition.fakes import (
@@ -55,7 +56,7 @@ def test_a_person_is_enrolled_and_found(service, gallery):
     assert (enrolment.identity_id, enrolment.rejected) == ("ada", [])
     quality = Quality(pytest.approx(0.75))  # type: ignore[arg-type] # compares like a float
     assert face == EnrolledFace(str(UUID(face.face_id)), 0, (0, 0, SIDE, SIDE), 0.9, quality)
-    ((candidate,),) = gallery.search(gallery.require("people"), vector_of(RED)[None], 5)
+    ((candidate,),) = nearest_candidates(gallery, gallery.require("people"), vector_of(RED)[None], 5)
     assert (candidate.identity_id, candidate.name, candidate.face_id) == ("ada", "Ada", face.face_id)
     assert candidate.similarity == pytest.approx(1, abs=1e-4)
 

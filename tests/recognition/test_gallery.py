@@ -16,6 +16,7 @@ from app.faces import Candidate, Floats
 from app.identities.values import Enrolled, Person, Practice, Retry
 from app.index.flat import FlatIndex
 from app.index.protocol import Keys, VectorIndex
+from app.recognition.candidates import nearest_candidates
 from app.recognition.gallery import Gallery
 from app.recognition.matching import template
 from tests.index.oracle import OracleIndex
@@ -88,15 +89,15 @@ def test_collections_of_another_network_are_not_indexed(gallery, store):
 
 
 def test_nobody_is_found_among_nobody(gallery, people):
-    assert gallery.search(people, units(3, seed=0), 5) == [[], [], []]
-    assert gallery.search(people, units(0, seed=0), 5) == []
+    assert nearest_candidates(gallery, people, units(3, seed=0), 5) == [[], [], []]
+    assert nearest_candidates(gallery, people, units(0, seed=0), 5) == []
 
 
 def test_who_was_added_is_found(gallery, people):
     vectors = units(3, seed=1)
     (face, *_) = enrol(gallery, people, "ada", vectors[:1])
     enrol(gallery, people, "bob", vectors[1:])
-    (candidates,) = gallery.search(people, vectors[:1], 5)
+    (candidates,) = nearest_candidates(gallery, people, vectors[:1], 5)
     assert candidates[0] == Candidate("ada", "Ada", face, candidates[0].similarity)
     assert candidates[0].similarity == pytest.approx(1, abs=1e-6)
     assert [each.identity_id for each in candidates] == ["ada", "bob"]
@@ -129,7 +130,7 @@ def test_a_new_name_shows_at_once(gallery, people):
     vector = units(1, seed=1)
     enrol(gallery, people, "ada", vector)
     gallery.add(people, Person("ada", "Countess"), [new_face(units(1, seed=2)[0])], None)
-    assert gallery.search(people, vector, 1)[0][0].name == "Countess"
+    assert nearest_candidates(gallery, people, vector, 1)[0][0].name == "Countess"
 
 
 def test_an_identity_comes_with_all_its_faces(gallery, people):
@@ -147,7 +148,7 @@ def test_a_candidate_is_an_identity_by_the_template_of_all_its_faces(gallery, pe
     faces = enrol(gallery, people, "ada", vectors)
     mean = vectors.sum(axis=0) / np.linalg.norm(vectors.sum(axis=0))
     for vector, face in zip(vectors, faces, strict=True):
-        ((found,),) = gallery.search(people, vector[None], 5)
+        ((found,),) = nearest_candidates(gallery, people, vector[None], 5)
         assert (found.face_id, found.faces) == (face, 3)
         assert found.similarity == pytest.approx(float(mean @ vector), abs=1e-6)
 
@@ -173,7 +174,7 @@ def test_the_best_template_need_not_have_the_nearest_face(gallery, people):
     near = crowd(1, around=probe, spread=0.02, seed=3)
     enrol(gallery, people, "bob", np.concatenate([near, crowd(2, around=-probe, spread=0.1, seed=4)]))
     assert near[0] @ probe > (around @ probe).max()
-    ((first, second),) = gallery.search(people, probe[None], 2)
+    ((first, second),) = nearest_candidates(gallery, people, probe[None], 2)
     assert (first.identity_id, second.identity_id) == ("ada", "bob")
     assert first.similarity > (around @ probe).mean()
 
@@ -181,9 +182,9 @@ def test_the_best_template_need_not_have_the_nearest_face(gallery, people):
 def test_a_new_face_changes_the_template_at_once(gallery, people):
     vectors = units(2, seed=1)
     enrol(gallery, people, "ada", vectors[:1])
-    ((before,),) = gallery.search(people, vectors[:1], 1)
+    ((before,),) = nearest_candidates(gallery, people, vectors[:1], 1)
     enrol(gallery, people, "ada", vectors[1:])
-    ((after,),) = gallery.search(people, vectors[:1], 1)
+    ((after,),) = nearest_candidates(gallery, people, vectors[:1], 1)
     assert before.similarity > after.similarity
     assert (before.faces, after.faces) == (1, 2)
 
@@ -228,7 +229,7 @@ def test_a_rebuilt_index_answers_as_the_grown_one(gallery, new_gallery, people):
     rebuilt.open()
     assert counted(rebuilt) == counted(gallery) == [("people", 24, 24)]
     probes = units(6, seed=99)
-    assert rebuilt.search(people, probes, 5) == gallery.search(people, probes, 5)
+    assert nearest_candidates(rebuilt, people, probes, 5) == nearest_candidates(gallery, people, probes, 5)
 
 
 def test_an_index_is_built_when_it_is_first_needed(gallery, new_gallery, people):
@@ -290,7 +291,7 @@ def test_writers_and_searches_at_once_agree_whatever_fails(engine):
 
     def search() -> None:
         while not done.is_set():
-            gallery.search(people, vectors[:2], 1)
+            nearest_candidates(gallery, people, vectors[:2], 1)
             assert all(state.indexed <= 60 for state in gallery.states())
 
     with ThreadPoolExecutor(2) as searchers, ThreadPoolExecutor(4, "writer") as writers:
@@ -346,7 +347,7 @@ def test_candidates_are_those_of_brute_force(kept_engine, backend, faces, top_k,
         gallery.add(collection, Person(f"p{person}"), new, None)
         keys, ids = np.arange(number), tuple(each.face_id for each in new)
         enrolled[f"p{person}"] = Enrolled(f"p{person}", None, keys, ids, vectors, quality)
-    answers = gallery.search(collection, asked, top_k)
+    answers = nearest_candidates(gallery, collection, asked, top_k)
     assert len(answers) == probes
     for probe, candidates in zip(asked, answers, strict=True):
         truth = {each.identity_id: float(template(each) @ probe) for each in enrolled.values()}
@@ -390,7 +391,7 @@ def test_a_whole_photo_is_one_search(engine, monkeypatch):
     people = gallery.require("people")
     for number in range(30):
         enrol(gallery, people, f"p{number}", units(2, seed=number))
-    gallery.search(people, units(20, seed=99), 5)
+    nearest_candidates(gallery, people, units(20, seed=99), 5)
     assert CountingIndex.searches == 1
 
 
@@ -401,6 +402,6 @@ def test_a_few_people_with_many_faces_cost_further_searches_and_nobody(engine, m
     people, probe = gallery.require("people"), units(1, seed=1)
     enrol(gallery, people, "ada", crowd(100, around=probe[0], spread=0.02, seed=2))
     enrol(gallery, people, "bob", units(1, seed=3))
-    ((first, second),) = gallery.search(people, probe, 5)
+    ((first, second),) = nearest_candidates(gallery, people, probe, 5)
     assert (first.identity_id, first.faces, second.identity_id) == ("ada", 100, "bob")
     assert CountingIndex.searches == 2

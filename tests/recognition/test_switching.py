@@ -11,6 +11,7 @@ from app.identities.reembedding import NextTemplates, Reembedding
 from app.identities.shared import SharedIndexes
 from app.identities.store import IdentityStore
 from app.index.flat import FlatIndex
+from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
@@ -105,17 +106,17 @@ def test_everybody_is_found_by_the_other_network_and_by_the_first_again(engine, 
 def test_a_probe_of_before_never_meets_templates_of_after(engine, gallery, serving, people):
     work = embedded(engine, serving, people, "two")
     (face,) = serving.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
-    gallery.search(people, face.vector[None], 1)
+    nearest_candidates(gallery, people, face.vector[None], 1)
     work.switch(people, model="two", dimension=3)
     with pytest.raises(CollectionSwitched):
-        gallery.search(people, face.vector[None], 1)  # in the index of before, whose faces are of another network
+        nearest_candidates(gallery, people, face.vector[None], 1)  # in the previous index
     with pytest.raises(CollectionSwitched):
         gallery.enrolled(people, "red")
     gallery.follow()
     with pytest.raises(CollectionSwitched):
-        gallery.search(people, face.vector[None], 1)  # in the new index
+        nearest_candidates(gallery, people, face.vector[None], 1)  # in the new index
     with pytest.raises(CollectionSwitched):
-        replica(engine, gallery_folder(gallery)).search(people, face.vector[None], 1)  # in none yet
+        nearest_candidates(replica(engine, gallery_folder(gallery)), people, face.vector[None], 1)  # in none yet
 
 
 def gallery_folder(gallery):
@@ -214,11 +215,11 @@ def test_an_index_that_all_replicas_share_goes_over_as_well(engine, serving, peo
     (face,) = serving.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
     for each in (first, second):
         each.open()
-        assert each.search(people, face.vector[None], 1)[0][0].identity_id == "red"
+        assert nearest_candidates(each, people, face.vector[None], 1)[0][0].identity_id == "red"
     embedded(engine, serving, people, "two").switch(people, model="two", dimension=3)
     first.follow()
     with pytest.raises(CollectionSwitched):
-        second.search(people, face.vector[None], 1)  # whose index the first one has dropped
+        nearest_candidates(second, people, face.vector[None], 1)  # whose index the first one has dropped
     for each in (first, second):
         service = IdentificationService(serving.analysis_of, each, lambda _: Policy(None, 0.9))
         found = service.identify(photo(RED), collection="people", top_k=1)
