@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,3 +58,14 @@ class Candidate:
     face_id: str
     similarity: float
     faces: int = 1
+
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Record]):
+    """A part of a listing; `after` is the last key on it, None on the last page."""
+
+    items: list[Record]
+    after: int | None

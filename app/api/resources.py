@@ -17,8 +17,8 @@ from app.api.requests import (
     OnDuplicate,
     OnMismatch,
 )
-from app.faces import IndexKind
-from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
+from app.faces import IndexKind, Page
+from app.identities.records import FaceRecord, IdentityRecord, PersonChange
 from app.identities.values import Collection, Reaction
 from app.names import CollectionName, IdentityId, PersonName
 

@@ -16,7 +16,7 @@ from app.jobs.embeddings import EmbeddingsImported
 from app.jobs.encodings import Encoding
 from app.jobs.importing import Imported
 from app.jobs.leases import Leases
-from app.jobs.opening import open_source
+from app.jobs.opening import check_upload, open_source
 from app.jobs.photos import Added, PhotoImport
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.jobs.runner import JobRunner
@@ -151,4 +151,11 @@ def open_jobs(settings: Settings, database: Database, gallery: Gallery, kinds: M
         tidy=uploads.tidy,
         traces=JobTraces(database.engine),
     )
-    return JobService(store, runner, uploads, require=gallery.require, import_dir=settings.jobs.import_dir)
+    return JobService(
+        store,
+        runner,
+        uploads,
+        require=gallery.require,
+        check_upload=check_upload,
+        import_dir=settings.jobs.import_dir,
+    )

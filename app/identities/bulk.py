@@ -72,7 +72,7 @@ class Incoming:
                 rows.require_made_alike(session, collection)
                 there = _there(session, collection, [face.face_id for face in block.faces])
                 everybody = {face.identity_id for face in block.faces} | {each.identity_id for each in block.faceless}
-                erased = erased_meanwhile(session, collection, everybody)
+                erased = erased_meanwhile(session, collection.name, everybody)
                 left_out = sum(face.identity_id in erased for face in block.faces)
                 chosen = [
                     at

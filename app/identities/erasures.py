@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.database.audit import Action
 from app.database.tables import AuditTable
-from app.identities.values import Collection
 
 _ERASED = {Action.IDENTITY_DELETED.value, Action.IDENTITY_EXPIRED.value}
 _ALL_ERASED = {Action.COLLECTION_CLEARED.value, Action.COLLECTION_DELETED.value}
@@ -32,10 +31,10 @@ def asked_in(seq: int | None) -> Iterator[None]:
         _asked_in.reset(token)
 
 
-def erased_meanwhile(session: Session | Connection, of: Collection, identity_ids: Iterable[str]) -> set[str]:
+def erased_meanwhile(session: Session | Connection, collection: str, identity_ids: Iterable[str]) -> set[str]:
     """Return who of these was erased since the work was asked for; nobody outside of `asked_in`."""
     since = _asked_in.get()
-    return set() if since is None else erased_since(session, of.name, identity_ids, since)
+    return set() if since is None else erased_since(session, collection, identity_ids, since)
 
 
 def erased_since(

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, Row, Select, func, or_, select
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
+from app.faces import Page
 from app.identities import consent, retention, rows
-from app.identities.records import FaceRecord, IdentityRecord, Page
+from app.identities.records import FaceRecord, IdentityRecord
 from app.identities.values import Collection, JsonObject
 
 _COUNTED = (

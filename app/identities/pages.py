@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, func, select
 
 from app.database.tables import FaceTable, IdentityTable
-from app.identities.records import Page
+from app.faces import Page
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Enrolled
 

@@ -2,20 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from app.faces import Box, Floats
 from app.identities.values import Consent, JsonObject
-
-Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Record]):
-    """A part of a listing; `after` is the last key on it, None on the last page."""
-
-    items: list[Record]
-    after: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class IdentityStore:
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
             done: list[Written] = []
-            erased = erased_meanwhile(session, collection, [person.identity_id for person, _ in people])
+            erased = erased_meanwhile(session, collection.name, [person.identity_id for person, _ in people])
             for person, faces in people:
                 if person.identity_id in erased:
                     done.append(Written((), revision, is_erased=True))

@@ -14,10 +14,7 @@ from app.errors import (
     ImportInvalid,
     JobUnfinished,
 )
-from app.identities.records import Page
-from app.jobs.archive_reader import open_archive
-from app.jobs.encodings import Encoding
-from app.jobs.opening import open_source
+from app.faces import Page
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
 from app.jobs.uploads import Uploads
@@ -37,13 +34,20 @@ class JobService:
         uploads: Uploads,
         *,
         require: Callable[[str], object],
+        check_upload: Callable[[Kind, Path, Mapping[str, Any]], None],
         import_dir: Path | None,
     ) -> None:
-        """`require` raises what is to be said of a collection that cannot be used."""
+        """Take what depends on the kinds of jobs.
+
+        Args:
+            require: raises an error if a collection cannot be used.
+            check_upload: raises an error if an uploaded file cannot be imported at all.
+        """
         self.runner = runner
         self._store = store
         self._uploads = uploads
         self._require = require
+        self._check_upload = check_upload
         self._import_dir = import_dir
 
     def import_upload(self, kind: Kind, collection: str, data: bytes, options: Mapping[str, Any]) -> Job:
@@ -56,7 +60,7 @@ class JobService:
         job_id = str(uuid4())
         path = self._uploads.keep(job_id, data)
         try:
-            _look(kind, path, data, options)
+            self._check_upload(kind, path, options)
             made = self._create(job_id, kind, collection, {**options, "upload": job_id})
         except BaseException:
             self._uploads.drop(job_id)
@@ -175,16 +179,3 @@ def importable(import_dir: Path | None, path: str) -> Path:
     if not found.is_relative_to(root):
         raise refused
     return found
-
-
-def _look(kind: Kind, path: Path, data: bytes, options: Mapping[str, Any]) -> None:
-    """Say at once whatever is wrong with an upload as a whole."""
-    if kind is Kind.IMPORT_ARCHIVE:
-        with open_archive(path):
-            return
-    if kind is Kind.IMPORT:
-        if not data.startswith(b"PK"):
-            raise ImportInvalid("the file is not a ZIP: a list alone has no photos, so send a ZIP that holds both")
-        encoding = options.get("encoding")
-        with open_source(path, is_flat=options["flat"], encoding=None if encoding is None else Encoding(encoding)):
-            return

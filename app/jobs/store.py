@@ -10,7 +10,7 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.tables import JobErrorTable, JobTable
 from app.errors import JobFinished, JobUnderWay, JobUnknown, Overloaded
-from app.identities.records import Page
+from app.faces import Page
 from app.jobs import rows
 from app.jobs.values import Job, JobState, NewJob, Refusal
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from app.database.scrubbing import Scrubber
 from app.errors import EncryptionRequired, RequestInvalid
+from app.faces import Page
 from app.identities.collections import Collections, require_one_rule
 from app.identities.listing import Listing
-from app.identities.records import Page
 from app.identities.store import IdentityStore
 from app.identities.values import Collection, Practice
 from app.recognition.gallery import Gallery

@@ -18,7 +18,7 @@ from app.errors import (
     RequestInvalid,
     TemplatesMissing,
 )
-from app.identities.records import Page
+from app.faces import Page
 from app.identities.reembedding import (
     CropBlock,
     FaceName,

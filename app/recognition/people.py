@@ -3,9 +3,10 @@
 from collections.abc import Collection as AnyOf
 
 from app.errors import RequestInvalid
+from app.faces import Page
 from app.identities.editing import Editing
 from app.identities.listing import Listing
-from app.identities.records import FaceRecord, IdentityRecord, Page, PersonChange
+from app.identities.records import FaceRecord, IdentityRecord, PersonChange
 from app.recognition.gallery import Gallery
 
 
