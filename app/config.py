@@ -20,7 +20,7 @@ from pydantic_settings import (
 from app.access.rates import Rate
 from app.errors import SettingsInvalid
 from app.faces import IndexKind
-from app.inference.runtime import Provider
+from app.vision.inference.runtime import Provider
 
 APP = Path(__file__).parent
 PROJECT = APP.parent

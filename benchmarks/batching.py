@@ -15,12 +15,12 @@ import numpy as np
 from service import per_second
 
 from app.config import read_settings
-from app.embedding import Embedder
 from app.faces import Pixels
 from app.factory.networks import open_embedder
 from app.factory.services import open_packs
-from app.inference.batcher import Batching
-from app.inference.runtime import Provider, Runtime, resolve
+from app.vision.embedding import Embedder
+from app.vision.inference.batcher import Batching
+from app.vision.inference.runtime import Provider, Runtime, resolve
 
 _TIMES = 3
 

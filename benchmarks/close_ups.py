@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 
 from app.config import read_settings
-from app.detection import retinaface, yunet
-from app.detection.boxes import nms
-from app.detection.found import Found, Network
-from app.detection.single_shot import CLOSE_UP_SIDE, SURROUNDED_SIDE, SingleShotDetector
-from app.detection.views import View, fitted, surrounded
 from app.faces import Detection, Pixels
 from app.factory.services import open_packs
-from app.inference.runtime import Runtime
-from app.inference.session import Session
+from app.vision.detection import retinaface, yunet
+from app.vision.detection.boxes import nms
+from app.vision.detection.found import Found, Network
+from app.vision.detection.single_shot import CLOSE_UP_SIDE, SURROUNDED_SIDE, SingleShotDetector
+from app.vision.detection.views import View, fitted, surrounded
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 
 _SCORE = 0.6
 _KEPT_PARTS = (1.0, 0.8, 0.6)

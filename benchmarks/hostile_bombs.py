@@ -24,7 +24,7 @@ from costly_photos import photos as costly_photos
 from PIL import Image
 
 from app.errors import PhotoRefused
-from app.imaging.decode import Limits, decode
+from app.vision.imaging.decode import Limits, decode
 
 _MOST_SECONDS = 2.0
 _ENOUGH = 1920  # what analysis asks for at the default detection side

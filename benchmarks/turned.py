@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from app.alignment import align
 from app.config import read_settings
-from app.detection.found import Detector
-from app.detection.prominence import most_prominent_first
-from app.detection.turned import Turned
-from app.embedding import Embedder
 from app.faces import Floats, Pixels
 from app.factory.networks import open_detector, open_embedder
 from app.factory.services import open_packs, open_runtime
+from app.vision.alignment import align
+from app.vision.detection.found import Detector
+from app.vision.detection.main_face import most_prominent_first
+from app.vision.detection.turned import Turned
+from app.vision.embedding import Embedder
 
 _FACELESS = (
     "brick.png",

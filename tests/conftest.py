@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 
 from app.cli.serve import prepare_database
 from app.config import PROJECT, read_settings
-from app.inference.archives import fetched
-from app.inference.packs import Packs
 from app.main import create_app
+from app.vision.inference.archives import fetched
+from app.vision.inference.packs import Packs
 
 pytest_plugins = ["tests.databases", "tests.disks", "tests.skips"]
 

@@ -21,9 +21,9 @@ from app.api.requests import DEFAULT_COLLECTION
 from app.api.watching import Watches
 from app.errors import ArcidError
 from app.factory.services import Services
-from app.inference.cancellation import cancellable
 from app.names import CollectionName
 from app.observability.stages import note
+from app.vision.inference.cancellation import cancellable
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -15,8 +15,8 @@ from app.factory.services import new_practice, open_master, open_packs, open_sto
 from app.factory.serving import open_serving
 from app.identities.collections import require_one_rule
 from app.identities.values import Practice, Reaction
-from app.inference.runtime import Runtime
 from app.recognition.serving import Serving
+from app.vision.inference.runtime import Runtime
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 

@@ -16,7 +16,7 @@ from app.errors import ArcidError
 from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
 from app.factory.serving import served_by
 from app.identities.resealing import PLAIN, Resealing
-from app.inference.runtime import resolve, usable_providers
+from app.vision.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),

@@ -18,7 +18,7 @@ from app.evaluation.embeddings import Cache, Embeddings, save
 from app.evaluation.report import Report, plain
 from app.evaluation.values import Advance, Embedded, Photo
 from app.factory.evaluation import open_pipeline
-from app.imaging.decode import Limits, decode
+from app.vision.imaging.decode import Limits, decode
 
 _THUMBNAIL = 96  # pixels of the shorter side
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import EvaluationInvalid
-from app.inference.pickles import MALFORMED, Name, PickleReader
+from app.vision.inference.pickles import MALFORMED, Name, PickleReader
 
 
 @dataclass(frozen=True, slots=True)

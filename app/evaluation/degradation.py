@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.faces import Pixels
-from app.imaging.decode import Limits, decode
+from app.vision.imaging.decode import Limits, decode
 
 
 class Kind(StrEnum):

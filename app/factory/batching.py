@@ -3,8 +3,8 @@
 import os
 
 from app.config import Settings
-from app.inference.batcher import Batching
-from app.inference.runtime import Provider, Runtime
+from app.vision.inference.batcher import Batching
+from app.vision.inference.runtime import Provider, Runtime
 
 _LARGEST_ON_A_GPU = 32
 

@@ -12,11 +12,11 @@ from app.faces import Floats
 from app.factory.serving import calibration_origin, open_calibrations
 from app.identities.store import IdentityStore
 from app.identities.values import Collection
-from app.inference.packs import Packs
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.recognition.calibration import Calibration, as_json
 from app.recognition.calibration_fit import calibrate
 from app.recognition.serving import Serving
+from app.vision.inference.packs import Packs
 
 _SHOWN_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from app import __version__
-from app.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.config import Settings
-from app.embedding import Embedder
 from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.degradation import degraded
 from app.evaluation.values import EmbeddedFace, Enrol
 from app.factory.networks import detector_of, embedder_of, open_embedder
 from app.factory.services import open_analysis, open_packs, open_runtime
 from app.factory.serving import open_calibrations
-from app.imaging.decode import Limits, decode
-from app.inference.manifest import Manifest
-from app.inference.packs import Packs
-from app.quality import judge, measure
 from app.recognition.analysis import Analysis
+from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
+from app.vision.embedding import Embedder
+from app.vision.imaging.decode import Limits, decode
+from app.vision.inference.manifest import Manifest
+from app.vision.inference.packs import Packs
+from app.vision.quality import judge, measure
 
 _CACHE_FORMAT = 2
 _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.config import Settings
-from app.embedding import Embedder
 from app.factory.batching import batching_of
 from app.factory.projections import Projections
 from app.factory.services import (
@@ -21,6 +20,7 @@ from app.identities.store import IdentityStore
 from app.recognition.bulk import BulkEnrolment
 from app.recognition.enrolment import EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
+from app.vision.embedding import Embedder
 
 
 @contextmanager

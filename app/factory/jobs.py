@@ -11,7 +11,6 @@ from app.config import Settings
 from app.database.connection import Database
 from app.factory.portable import open_archive_import, open_embeddings_import, open_export
 from app.identities.values import Person
-from app.inference.packs import Packs
 from app.jobs.embeddings import EmbeddingsImported
 from app.jobs.encodings import Encoding
 from app.jobs.importing import Imported
@@ -28,6 +27,7 @@ from app.jobs.values import Kind
 from app.recognition.bulk import BulkEnrolment, BulkWritten
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
 from app.recognition.gallery import Gallery
+from app.vision.inference.packs import Packs
 
 
 @dataclass(frozen=True, slots=True)

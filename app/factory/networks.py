@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from app.config import Settings
-from app.detection.bounded import Bounded
-from app.detection.cascade import Cascade
-from app.detection.found import Detector, Network
-from app.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
-from app.detection.single_shot import Options, SingleShotDetector
-from app.detection.turned import Turned
-from app.embedding import Embedder, Preprocessing
 from app.errors import ManifestInvalid, SettingsInvalid
-from app.inference.batcher import Batching
-from app.inference.manifest import EmbedderSection, Manifest
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime
-from app.inference.session import Session
+from app.vision.detection.bounded import Bounded
+from app.vision.detection.cascade import Cascade
+from app.vision.detection.found import Detector, Network
+from app.vision.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
+from app.vision.detection.single_shot import Options, SingleShotDetector
+from app.vision.detection.turned import Turned
+from app.vision.embedding import Embedder, Preprocessing
+from app.vision.inference.batcher import Batching
+from app.vision.inference.manifest import EmbedderSection, Manifest
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 
 
 def embedder_of(pack: Manifest) -> EmbedderSection:

@@ -10,11 +10,11 @@ from app.identities.bulk import Incoming
 from app.identities.store import IdentityStore
 from app.identities.transfer import Outgoing
 from app.identities.values import Collection
-from app.inference.packs import Packs
 from app.jobs.embeddings import EmbeddingsImport
 from app.jobs.exporting import Export
 from app.jobs.importing import ArchiveImport
 from app.jobs.restore import Restore
+from app.vision.inference.packs import Packs
 
 CatchUp = Callable[[Collection, int], None]
 

@@ -8,20 +8,20 @@ from typing import Any
 from app.config import Settings
 from app.database.cipher import Sealer
 from app.database.connection import Database
-from app.embedding import Embedder
 from app.factory.batching import batching_of
 from app.factory.projections import Projections
 from app.factory.serving import open_serving
 from app.identities.crops import CropSealer
 from app.identities.reembedding import Reembedding
 from app.identities.store import IdentityStore
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime
 from app.jobs.photos import give_way
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.recognition.gallery import Gallery
 from app.recognition.network_change import Changed, NetworkChange
 from app.recognition.serving import Serving
+from app.vision.embedding import Embedder
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
 
 CROP_MISSING = "crop_missing"
 _IN_RESULT = 100

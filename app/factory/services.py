@@ -16,7 +16,6 @@ from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.scrubbing import Scrubber
 from app.database.sqlite_files import sqlite_file
-from app.embedding import Embedder
 from app.errors import BackupImpossible, SettingsInvalid
 from app.factory.batching import batching_of
 from app.factory.calibrating import calibration_work
@@ -37,9 +36,6 @@ from app.identities.retention import Retention
 from app.identities.roster import Roster
 from app.identities.store import IdentityStore
 from app.identities.values import Practice
-from app.inference.manifest import EmbedderSection, Manifest
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime, resolve
 from app.jobs.restore import Restore
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
@@ -63,6 +59,10 @@ from app.recognition.policy import PolicyOf
 from app.recognition.serving import Serving
 from app.recognition.subjects import SubjectService
 from app.recognition.verification import VerificationService
+from app.vision.embedding import Embedder
+from app.vision.inference.manifest import EmbedderSection, Manifest
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime, resolve
 
 DEFAULT_COLLECTION = "default"
 

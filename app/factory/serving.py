@@ -4,18 +4,18 @@ from collections.abc import MutableMapping
 from functools import cache
 
 from app.config import Settings, shipped
-from app.detection.found import Detector
-from app.embedding import Embedder
 from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
-from app.imaging.decode import Limits
-from app.inference.batcher import Batching
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime
 from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
 from app.recognition.calibration import Origin
 from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.serving import Served, Serving
+from app.vision.detection.found import Detector
+from app.vision.embedding import Embedder
+from app.vision.imaging.decode import Limits
+from app.vision.inference.batcher import Batching
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
 
 _log = get_logger(__name__)
 

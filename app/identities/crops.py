@@ -9,7 +9,7 @@ from app.database.cipher import Context, Sealed, Sealer
 from app.database.tables import CropTable
 from app.faces import Pixels
 from app.identities.values import NewFace
-from app.imaging.lossless import decode_png, encode_png
+from app.vision.imaging.lossless import decode_png, encode_png
 
 
 class CropSealer:

@@ -1,1 +1,1 @@
-"""Long work with progress: what it is, who does it; import, export, backup and restore."""
+"""A queue of jobs: store, leases, runner, progress and uploads."""

@@ -6,15 +6,15 @@ from typing import overload
 
 import numpy as np
 
-from app.alignment import CROP_SIDE, align
-from app.detection.found import Detector
-from app.detection.prominence import most_prominent_first
-from app.embedding import Embedder
 from app.faces import Detection, Floats, Pixels
 from app.identities.values import Collection
-from app.imaging.decode import Image, Limits, decode
 from app.observability.stages import stage
-from app.quality import Measures, measure
+from app.vision.alignment import CROP_SIDE, align
+from app.vision.detection.found import Detector
+from app.vision.detection.main_face import most_prominent_first
+from app.vision.embedding import Embedder
+from app.vision.imaging.decode import Image, Limits, decode
+from app.vision.quality import Measures, measure
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
 _KEPT_PER_DETECTED = 1.5
@@ -89,7 +89,7 @@ class Analysis:
             is_flip_averaged: see `Embedder.embed`.
             most: how many faces are needed, if fewer than the analysis looks at.
 
-        Raises a PhotoRefused (see `app.imaging.decode`) for bytes that are no usable photo, and CancelledError if
+        Raises a PhotoRefused (see `imaging.decode`) for bytes that are no usable photo, and CancelledError if
         nobody waits for the result any more.
         """
         with stage("decode"):

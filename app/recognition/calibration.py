@@ -65,7 +65,7 @@ class Calibration:
     spread: tuple[Spread, ...]
     version: int = VERSION
     typical_norm: float | None = None
-    """Median of the raw feature norms; the scale of what `app.quality` makes of them."""
+    """Median of the raw feature norms; the scale of what `app.vision.quality` makes of them."""
 
     def fmr(self, similarity: float) -> float:
         """Return the share (0..1) of pairs of different people that are at least as similar."""

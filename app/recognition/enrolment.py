@@ -29,13 +29,13 @@ from app.identities.binding import crop_context
 from app.identities.crops import CropSealer
 from app.identities.store import Check
 from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
-from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face, Faces
 from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
 from app.recognition.switching import again_if_switched
 from app.recognition.view import EXACT, ROUNDED
+from app.vision.quality import Quality
 
 
 class FaceChoice(StrEnum):

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.quality import Quality, judge
 from app.recognition.analysis import Face
 from app.recognition.serving import Serving
+from app.vision.quality import Quality, judge
 
 
 @dataclass(frozen=True, slots=True)

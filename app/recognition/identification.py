@@ -10,7 +10,6 @@ from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
 from app.faces import Candidate, Floats
 from app.identities.restriction import Where
 from app.identities.values import Collection, Keys
-from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.calibration import comparisons_among
 from app.recognition.candidates import nearest_candidates
@@ -19,6 +18,7 @@ from app.recognition.matching import decided, margin
 from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched
 from app.recognition.view import View
+from app.vision.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from enum import StrEnum
 
 from app.errors import CalibrationMissing
 from app.identities.values import Collection
-from app.quality import Quality, judge
 from app.recognition.analysis import Face
 from app.recognition.calibration import Calibration, chance_among, comparisons_of, rate_for_chance
+from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from app.errors import NoFace
 from app.identities.values import Collection
-from app.quality import Quality
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.gallery import Gallery
 from app.recognition.matching import candidate, template
 from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched
 from app.recognition.view import View
+from app.vision.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.evaluation.curves import Comparisons, eer, tar_at
 from app.evaluation.protocols import read_bin_set, read_csv, read_lfw
@@ -18,6 +17,7 @@ from app.training.config import VerificationSet
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
 from app.training.learner import as_input
+from app.vision.alignment import CROP_SIDE
 
 FAR = 1e-3
 _BATCH = 128

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 from app.access.values import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
-from app.inference.runtime import Runtime
 from app.observability import logs
 from app.recognition.identification import Identification
+from app.vision.inference.runtime import Runtime
 
 HOST = "127.0.0.1"
 

@@ -12,9 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.config import InferenceSettings
-from app.inference.batcher import Batcher, Batching
 from app.main import create_app
 from app.recognition.identification import Identification
+from app.vision.inference.batcher import Batcher, Batching
 from tests.api.fakes import HOST, ask, request, serving
 from tests.api.test_metrics import scraped
 

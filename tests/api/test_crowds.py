@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 from app.api.admission import Admission
 from app.api.dependencies import Workers
 from app.config import LimitSettings
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.main import create_app
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from tests.recognition.fakes import colour_network
 
 

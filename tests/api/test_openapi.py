@@ -3,7 +3,7 @@ import re
 import pytest
 
 from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
-from app.quality import Reason
+from app.vision.quality import Reason
 
 PATHS = ("/enroll", "/verify", "/identify")
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from tests.inference.releases import tiny_network
+from tests.vision.inference.releases import tiny_network
 
 # A pack that is its own detector: enough for every command that does not open the networks.
 TINY = """

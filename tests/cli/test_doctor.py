@@ -198,7 +198,7 @@ def test_a_second_opencv_beside_the_real_one(arcid, sound, installed):
 
 
 def test_a_provider_that_does_not_work(arcid, sound, monkeypatch):
-    monkeypatch.setattr("app.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("app.vision.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setenv("ARCID_INFERENCE__PROVIDER", "cuda")
     (line,) = wrong(arcid("doctor"))
     assert line.startswith("providers cuda was asked for, but it does not work on this machine; usable: cpu")

@@ -13,7 +13,7 @@ from app.errors import (
     SettingsInvalid,
 )
 from tests.conftest import DATA, MODELS
-from tests.inference.releases import UNCLOSED, serving, sha256, tiny_network, zip_of
+from tests.vision.inference.releases import UNCLOSED, serving, sha256, tiny_network, zip_of
 
 pytestmark = UNCLOSED
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import NotAnImage, TooManyBytes, TooManyPixels
 from app.evaluation.degradation import Kind, degraded, drawn, worsened
-from app.imaging.decode import Limits, decode
+from app.vision.imaging.decode import Limits, decode
 
 
 def picture(seed=0, size=(120, 90)):

@@ -4,7 +4,7 @@ import pytest
 from app.errors import ArcidError
 from app.identities.binding import crop_context
 from app.identities.crops import CropSealer
-from app.imaging.lossless import decode_png
+from app.vision.imaging.lossless import decode_png
 from tests.sealing import FakeSealer
 
 CROP = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)

@@ -10,14 +10,14 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
-from app.alignment import ARCFACE_TEMPLATE, CROP_SIDE
-from app.embedding import Embedder, Preprocessing
 from app.faces import Detection, Floats, Pixels
-from app.imaging.decode import Limits
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.recognition.analysis import Analysis
 from app.recognition.calibration import LEVELS, Calibration, Origin, Spread, Tail
+from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
+from app.vision.embedding import Embedder, Preprocessing
+from app.vision.imaging.decode import Limits
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 
 Colour = tuple[int, int, int]
 

@@ -4,10 +4,10 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from app.alignment import CROP_SIDE
-from app.imaging.decode import Limits
-from app.inference.cancellation import cancellable
 from app.recognition.analysis import _FACES_AT_ONCE, Analysis
+from app.vision.alignment import CROP_SIDE
+from app.vision.imaging.decode import Limits
+from app.vision.inference.cancellation import cancellable
 from tests.recognition.fakes import BLUE, GREEN, RED, SIDE, SquareDetector, colour_analysis, photo, vector_of
 
 

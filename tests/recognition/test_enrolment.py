@@ -17,11 +17,11 @@ from app.errors import (
 )
 from app.faces import Detection
 from app.identities.values import Practice, Reaction
-from app.quality import Quality, Reason
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice
 from app.recognition.policy import Policy
+from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
     BLUE,
     GREEN,

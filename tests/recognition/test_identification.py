@@ -5,12 +5,12 @@ import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch, NotAnImage
 from app.identities.values import Practice
-from app.quality import Quality, Reason
 from app.recognition.calibration import Calibration, as_json, comparisons_among, comparisons_of
 from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.identification import Identification, IdentificationService
 from app.recognition.policy import LEAST_STATED, Policy
+from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
     BLUE,
     GREEN,

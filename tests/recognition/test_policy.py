@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
-from app.quality import Quality, Reason
 from app.recognition.calibration import comparisons_among, comparisons_of
 from app.recognition.policy import DEFAULT_MAX_FMR, LEAST_STATED, Outcome, Policy, Rule
+from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import RED, calibration, colour_analysis, photo
 
 CALIBRATION = calibration()

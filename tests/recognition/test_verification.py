@@ -5,10 +5,10 @@ import pytest
 
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
 from app.identities.values import Practice
-from app.quality import Quality, Reason
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.policy import Policy
 from app.recognition.verification import VerificationService
+from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
     BLUE,
     GREEN,

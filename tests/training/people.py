@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from app.faces import Pixels
-from app.imaging.lossless import encode_png
 from app.training.data.cropping import FaceCropper
+from app.vision.imaging.lossless import encode_png
 
 
 def crops_of(person: int, count: int, seed: int = 0) -> list[Pixels]:

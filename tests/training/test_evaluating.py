@@ -9,10 +9,10 @@ from app.errors import EvaluationInvalid, NoFace, TrainingInvalid
 from app.evaluation.embeddings import Embeddings
 from app.evaluation.values import EmbeddedFace
 from app.evaluation.verification import verify as evaluate
-from app.imaging.lossless import decode_png, encode_png
 from app.training.config import VerificationSet
 from app.training.data.cropping import FaceCropper
 from app.training.evaluating import embed, mean_accuracy, read_crop_pairs, verify, verify_all
+from app.vision.imaging.lossless import decode_png, encode_png
 from tests.training.people import crops_of, write_people
 
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from app.alignment import CROP_SIDE
 from app.faces import Pixels
+from app.vision.alignment import CROP_SIDE
 
 _CENTRE = (CROP_SIDE - 1) / 2
 _ERASED_SHARE = (0.02, 0.2)  # of the crop's area

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import torch
 
-from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.evaluation.values import Ints
 from app.training.data.augmentation import Augmentation, augment
 from app.training.data.source import CropSource, Labels
+from app.vision.alignment import CROP_SIDE
 
 _PREFETCH = 2  # batches that each worker prepares ahead
 _ORDER, _AUGMENTATION = 0, 1  # purposes of a random generator

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.alignment import CROP_SIDE
 from app.evaluation.values import Advance, Bools, Doubles, unit
 from app.faces import Floats, Pixels
 from app.training.data.source import CropSource, Labels
+from app.vision.alignment import CROP_SIDE
 
 Embed = Callable[[Pixels], Floats]
 """Crops (n, 112, 112, 3), RGB uint8 -> vectors (n, d) of any length."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from app.errors import PhotoRefused, TrainingInvalid
 from app.evaluation.values import Advance, Photo
 from app.faces import Pixels
-from app.imaging.lossless import encode_png
 from app.training.data.decoding import decode_crop
+from app.vision.imaging.lossless import encode_png
 
 CropFace = Callable[[bytes], Pixels]
 """Photo -> aligned crop (112, 112, 3) of its main face, RGB; raises PhotoRefused if there is no face.

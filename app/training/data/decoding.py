@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from PIL import Image as Pillow
 
-from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.faces import Pixels
+from app.vision.alignment import CROP_SIDE
 
 _FORMATS = ("JPEG", "PNG")
 
@@ -16,7 +16,7 @@ _FORMATS = ("JPEG", "PNG")
 def decode_crop(data: bytes, name: str) -> Pixels:
     """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, naming `name`.
 
-    This is faster than `app.imaging.decode`, which supports more formats. The size is checked before decoding, because
+    This is faster than `app.vision.imaging.decode`, which supports more formats. The size is checked before decoding, because
     a small file can expand to gigabytes of pixels.
     """
     try:

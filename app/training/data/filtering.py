@@ -4,10 +4,10 @@ from collections.abc import Container
 
 import numpy as np
 
-from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
 from app.faces import Pixels
 from app.training.data.source import CropSource, Labels
+from app.vision.alignment import CROP_SIDE
 
 CROP_BYTES = CROP_SIDE * CROP_SIDE * 3
 

@@ -17,9 +17,9 @@ import pyarrow.parquet
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.faces import Pixels
-from app.imaging.lossless import encode_png
 from app.training.data.decoding import decode_crop
 from app.training.data.source import CropSource, Labels, index_labels
+from app.vision.imaging.lossless import encode_png
 
 SUFFIXES = (".arrow", ".parquet")
 CROPS_PER_SHARD = 20_000

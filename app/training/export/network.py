@@ -13,10 +13,10 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from app.alignment import CROP_SIDE
 from app.errors import TrainingInvalid
-from app.inference.conversion.prelu import rewrite_prelu
 from app.training.export.batch_norm import fold_batch_norm
+from app.vision.alignment import CROP_SIDE
+from app.vision.inference.conversion.prelu import rewrite_prelu
 
 INPUT, OUTPUT = "input", "embedding"
 
@@ -33,7 +33,7 @@ def as_onnx(backbone: nn.Module) -> bytes:
     """Return a backbone as ONNX: "input" (n, 3, 112, 112) float32 -> "embedding" (n, d), for any n.
 
     Exports the backbone in evaluation mode without changing its mode or device. BatchNorm is folded where possible, and
-    PReLU is rewritten by `app.inference.conversion.prelu`. Raises TrainingInvalid if ONNX cannot represent the network.
+    PReLU is rewritten by `conversion.prelu`. Raises TrainingInvalid if ONNX cannot represent the network.
     """
     model = _export(copy.deepcopy(backbone).eval().to("cpu", torch.float32))
     model = rewrite_prelu(_squeeze_slopes(fold_batch_norm(model)))

@@ -11,11 +11,11 @@ import onnx
 from google.protobuf.message import DecodeError
 from pydantic import TypeAdapter, ValidationError
 
-from app.embedding import Preprocessing
 from app.errors import TrainingInvalid
-from app.inference.manifest import Manifest, Name, read_manifest
 from app.recognition.calibration import Calibration, as_json
 from app.recognition.calibrations import file_name
+from app.vision.embedding import Preprocessing
+from app.vision.inference.manifest import Manifest, Name, read_manifest
 
 FMR = 1e-4  # the manifest's fixed threshold is the calibrated one at this rate
 UNCALIBRATED = 0.5

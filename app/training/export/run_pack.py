@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.embedding import Preprocessing
-from app.inference.manifest import Manifest
 from app.recognition.calibration import Calibration
 from app.training.checkpoint import TrainedModel
 from app.training.export.network import as_onnx
 from app.training.export.pack import PackMetadata, write_network_pack
+from app.vision.embedding import Preprocessing
+from app.vision.inference.manifest import Manifest
 
 Calibrate = Callable[[bytes], Sequence[Calibration]]
 """ONNX network -> its calibrations; an empty sequence leaves the pack without any."""

@@ -57,7 +57,7 @@ def read_graph(network: bytes) -> NetworkGraph:
 
 
 def _restore_prelu(graph: NetworkGraph) -> NetworkGraph:
-    """Convert a*x + (1 - a)*relu(x), which `app.inference.conversion.prelu` writes, back to a PReLU.
+    """Convert a*x + (1 - a)*relu(x), which `app.vision.inference.conversion.prelu` writes, back to a PReLU.
 
     Two separately trained convolutions would lose the relation between the slopes below and above zero.
     """

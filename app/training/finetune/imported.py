@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from app.embedding import Preprocessing
 from app.errors import TrainingInvalid
 from app.training.finetune.graph import read_graph
 from app.training.finetune.layers import build_layer
+from app.vision.embedding import Preprocessing
 
 
 class ImportedNetwork(nn.Module):

@@ -4,11 +4,11 @@ from hashlib import sha256
 
 from torch import nn
 
-from app.embedding import Preprocessing
 from app.errors import TrainingInvalid
 from app.training.config import PretrainedStart
 from app.training.export.pack import dimension_of
 from app.training.finetune.imported import ImportedNetwork, Repreprocessed
+from app.vision.embedding import Preprocessing
 
 
 def load_pretrained(start: PretrainedStart) -> tuple[nn.Module, int]:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import TrainingInvalid
-from app.imaging.lossless import encode_png
 from app.training.data.opening import open_path
 from app.training.data.recordio import RecordIOSource
+from app.vision.imaging.lossless import encode_png
 from tests.training.people import crops_of, no_cutter
 
 MAGIC = struct.pack("<I", 0xCED7230A)

@@ -4,10 +4,10 @@ import pytest
 from pyarrow import parquet
 
 from app.errors import TrainingInvalid
-from app.imaging.lossless import encode_png
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_path
 from app.training.data.shards import pack
+from app.vision.imaging.lossless import encode_png
 from tests.training.people import crops_of, no_cutter, write_people
 
 

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training.export.batch_norm import fold_batch_norm
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 
 BATCH, CHANNELS, SIDE = 3, 4, 6
 X = np.random.default_rng(0).normal(size=(BATCH, CHANNELS, SIDE, SIDE)).astype(np.float32)

@@ -3,9 +3,9 @@ import pytest
 from onnx import helper
 
 from app.config import read_settings
-from app.embedding import Preprocessing
 from app.errors import CalibrationTooSmall, TrainingInvalid
 from app.factory.trained import calibrator
+from app.vision.embedding import Preprocessing
 from tests.training.finetune.networks import embedder, made
 from tests.training.people import write_people
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from app.errors import TrainingInvalid
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training.export.network import as_onnx, export_backbone
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 
 # Convolutions that pad come after it in each of the eight units of IResNet-18: folding it would not be the same.
 NORMS_LEFT = {"iresnet18": 8, "mobilefacenet": 0}

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.embedding import Preprocessing
 from app.errors import TrainingInvalid
-from app.inference.packs import Packs
 from app.recognition.calibration import Origin, read_calibration
 from app.recognition.calibration_fit import calibrate
 from app.training.export.pack import FMR, UNCALIBRATED, PackMetadata, dimension_of, model_name, write_network_pack
-from tests.inference.releases import tiny_network
+from app.vision.embedding import Preprocessing
+from app.vision.inference.packs import Packs
+from tests.vision.inference.releases import tiny_network
 
 NETWORK = tiny_network(8)
 SHA256 = hashlib.sha256(NETWORK).hexdigest()

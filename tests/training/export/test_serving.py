@@ -13,13 +13,13 @@ from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import TrainingInvalid
 from app.factory.networks import open_embedder
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime
 from app.main import create_app
 from app.training import running
 from app.training.checkpoint import load_trained
 from app.training.config import parse_config
 from app.training.evaluating import embed
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
 from tests.conftest import DATA
 from tests.training.people import write_people
 

@@ -58,7 +58,7 @@ def embedder(side=SIDE):
         node("BatchNormalization", ["c1", "gamma", "beta", "middle", "variance"], ["n1"], epsilon=1e-3),
         node("PRelu", ["n1", "slope"], ["p1"]),
         node("Conv", ["p1", "w2"], ["c2"], group=4, pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
-        # As app/inference/conversion/prelu.py writes it.
+        # As app/vision/inference/conversion/prelu.py writes it.
         node("Relu", ["c2"], ["relu"]),
         node("Conv", ["c2", "below"], ["all"], group=4, kernel_shape=[1, 1]),
         node("Conv", ["relu", "rest"], ["positive"], group=4, kernel_shape=[1, 1]),

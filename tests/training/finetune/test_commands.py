@@ -6,10 +6,10 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.errors import LicenceNotAccepted, TrainingUnavailable
-from app.inference.packs import Packs
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training.checkpoint import load_trained
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from tests.training.finetune.networks import DIMENSION, embedder
 from tests.training.people import write_people
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from onnx import helper
 
-from app.embedding import Preprocessing, as_input
 from app.errors import TrainingInvalid
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training.export.network import as_onnx
 from app.training.finetune.imported import ImportedNetwork, Repreprocessed
 from app.training.finetune.layers import FrozenBatchNorm, PRelu
+from app.vision.embedding import Preprocessing, as_input
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from tests.training.finetune.networks import SIDE, embedder, made
 
 PACKS = {

@@ -3,9 +3,9 @@ import onnx
 import pytest
 
 from app.errors import TrainingInvalid
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training.finetune.linear_adapter import LinearAdapter, append_adapter
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from tests.training.finetune.networks import DIMENSION, SIDE, embedder, made
 
 RNG = np.random.default_rng(0)

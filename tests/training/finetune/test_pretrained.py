@@ -6,12 +6,12 @@ import torch
 from rich.console import Console
 
 from app.errors import TrainingInvalid
-from app.inference.runtime import Runtime
-from app.inference.session import Session
 from app.training import running
 from app.training.checkpoint import load_trained
 from app.training.config import parse_config
 from app.training.learner import build_learner
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from tests.training.finetune.networks import DIMENSION, embedder
 from tests.training.people import write_people
 

