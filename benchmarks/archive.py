@@ -25,9 +25,9 @@ from sqlalchemy import Engine
 from app.config import shipped
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.identities.bulk import Block, Incoming
-from app.identities.store import IdentityStore
-from app.identities.transfer import MovedFace, MovedPerson, Outgoing
+from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
 from app.jobs.exporting import Export
 from app.jobs.importing import ArchiveImport
 

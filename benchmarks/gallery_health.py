@@ -27,20 +27,20 @@ from app.config import read_settings
 from app.faces import Detection, Floats
 from app.factory.projections import Projections
 from app.factory.services import open_database
-from app.identities.pages import IdentityPages
-from app.identities.store import IdentityStore
-from app.identities.values import Collection, NewFace, Person
+from app.gallery.gallery import Gallery
+from app.gallery.index_projection import Projection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.identity_pages import IdentityPages
+from app.gallery.store.values import Collection, NewFace, Person
 from app.observability import logs
 from app.recognition.agreement import MOST_FMR, least_similarity
 from app.recognition.calibration import Calibration, Origin
 from app.recognition.calibration_fit import calibrate
 from app.recognition.duplicates import duplicates
 from app.recognition.findings import Findings
-from app.recognition.gallery import Gallery
 from app.recognition.health import HealthService
 from app.recognition.matching import template_of
 from app.recognition.policy import Policy
-from app.recognition.projection import Projection
 
 _SPLIT, _FOREIGN = 50, 50  # identities
 _OTHERS = (1, 2, 3, 5, 8)

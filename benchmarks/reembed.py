@@ -41,10 +41,10 @@ from app.config import Settings, read_settings
 from app.database.cipher import Context, Sealed
 from app.faces import Pixels
 from app.factory.services import open_analysis, open_database, open_runtime, open_services
-from app.identities.binding import crop_context
-from app.identities.crops import CropSealer
-from app.identities.store import IdentityStore
-from app.identities.values import NewFace, Person, Practice
+from app.gallery.store.binding import crop_context
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import NewFace, Person, Practice
 from app.observability import logs
 from app.recognition.analysis import Analysis, Face
 

@@ -30,10 +30,10 @@ import faiss
 import numpy as np
 
 from app.faces import Floats
-from app.index.codec import TRAINING_ROWS
-from app.index.compressed import CompressedIndex
-from app.index.nearest import Nearest
-from app.index.protocol import Keys, Origin
+from app.gallery.index.compressed import CompressedIndex
+from app.gallery.index.nearest import Nearest
+from app.gallery.index.protocol import Keys, Origin
+from app.gallery.index.storage.codec import TRAINING_ROWS
 
 _IMAGES = 5
 _IDENTITIES_AT_ONCE = 10_000

@@ -23,7 +23,7 @@ from app.config import read_settings
 from app.faces import Pixels
 from app.factory.networks import detector_of, open_detector, open_embedder
 from app.factory.services import open_packs
-from app.index.flat import FlatIndex
+from app.gallery.index.flat import FlatIndex
 from app.vision.alignment import align
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import resolve

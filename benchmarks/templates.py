@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.faces import Floats
-from app.identities.values import Enrolled
+from app.gallery.store.values import Enrolled
 from app.recognition.calibration import comparisons_of
 from app.recognition.matching import template
 

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from app.config import PROJECT
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
-from app.identities.store import IdentityStore
+from app.gallery.store.identities import IdentityStore
 
 MIGRATIONS = PROJECT / "migrations"
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES
 from app.factory.services import Services
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.curve import Curve, curve_of
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.paging import cursor_of
 from app.api.requests import NetworkName
 from app.api.resources import Cursor
-from app.identities.reembedding import FaceName, Switched
+from app.gallery.store.model_migration import FaceName, Switched
 from app.recognition.network_change import Overview
 
 _MOST_NAMED = 1000

@@ -12,9 +12,9 @@ from app.api.identity_routes import IdentityRoute
 from app.api.openapi import PROBLEM_RESPONSES
 from app.api.requests import CollectionPath
 from app.api.resources import IdentitySchema, StoredFaceSchema
+from app.gallery.erasure import Receipt
 from app.names import IdentityId
 from app.recognition.disclosure import Disclosure
-from app.recognition.erasure import Receipt
 
 
 class RemainderSchema(BaseModel):

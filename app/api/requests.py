@@ -29,7 +29,7 @@ from pydantic import (
 
 from app.api.encoded import bytes_of
 from app.errors import PhotoRefused
-from app.identities.values import Consent, Reaction, Terms
+from app.gallery.store.values import Consent, Reaction, Terms
 from app.jobs.encodings import Encoding
 from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
 from app.recognition.enrolment import FaceChoice

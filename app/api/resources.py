@@ -18,8 +18,8 @@ from app.api.requests import (
     OnMismatch,
 )
 from app.faces import IndexKind, Page
-from app.identities.records import FaceRecord, IdentityRecord, PersonChange
-from app.identities.values import Collection, Reaction
+from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
+from app.gallery.store.values import Collection, Reaction
 from app.names import CollectionName, IdentityId, PersonName
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.api.dependencies import AdmissionDependency, ServicesDependency
 from app.errors import ArcidError
 from app.factory.services import Services
-from app.identities.resealing import Resealing
+from app.gallery.store.reencryption import Resealing
 
 router = APIRouter(tags=["status"])
 

@@ -17,7 +17,7 @@ from app.faces import Floats
 from app.factory.calibrating import enrolled, write
 from app.factory.services import open_analysis, open_packs, open_runtime, open_store
 from app.factory.serving import calibration_origin, open_calibrations, served_by
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.calibration import Calibration
 from app.recognition.calibration_fit import calibrate as fit
 from app.recognition.serving import Served

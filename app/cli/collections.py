@@ -13,8 +13,8 @@ from app.config import Settings, read_settings
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.factory.services import new_practice, open_master, open_packs, open_store
 from app.factory.serving import open_serving
-from app.identities.collections import require_one_rule
-from app.identities.values import Practice, Reaction
+from app.gallery.store.collections import require_one_rule
+from app.gallery.store.values import Practice, Reaction
 from app.recognition.serving import Serving
 from app.vision.inference.runtime import Runtime
 

@@ -6,7 +6,7 @@ from app.cli.output import Console
 from app.config import read_settings
 from app.database.scrubbing import Scrubber
 from app.factory.services import open_database
-from app.identities import uids
+from app.gallery.store import uids
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 

@@ -15,7 +15,7 @@ from app.config import Settings, read_settings
 from app.errors import ArcidError
 from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
 from app.factory.serving import served_by
-from app.identities.resealing import PLAIN, Resealing
+from app.gallery.store.reencryption import PLAIN, Resealing
 from app.vision.inference.runtime import resolve, usable_providers
 
 _ONE_OF = {

@@ -12,7 +12,7 @@ from app.database.scrubbing import Scrubber
 from app.factory.keys import read_master, write_master
 from app.factory.projections import Projections
 from app.factory.services import open_database
-from app.identities.resealing import Resealing
+from app.gallery.store.reencryption import Resealing
 
 
 def new_master(file: Annotated[Path, typer.Argument(help="The new file; only its owner may read it.")]) -> None:

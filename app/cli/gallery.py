@@ -14,7 +14,7 @@ from app.config import Settings, read_settings
 from app.factory.health import open_health
 from app.factory.networks import embedder_of
 from app.factory.services import open_packs, open_store
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.findings import Findings, Mend, Someone
 from app.recognition.health import HealthService
 

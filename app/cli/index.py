@@ -15,13 +15,13 @@ from app.database.connection import Database
 from app.errors import IndexUnusable
 from app.factory.projections import Projections, snapshot_folder
 from app.factory.services import DEFAULT_COLLECTION, open_database, open_policy_of
-from app.identities.store import IdentityStore
-from app.identities.values import Collection, Keys
-from app.index.manifest import read_manifest
-from app.index.recall import measure, probes_of
+from app.gallery.index.recall import measure, probes_of
+from app.gallery.index.storage.snapshot_manifest import read_manifest
+from app.gallery.index_check import Differences, differences
+from app.gallery.index_projection import Projection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection, Keys
 from app.recognition.calibration import comparisons_among
-from app.recognition.consistency import Differences, differences
-from app.recognition.projection import Projection
 
 cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
 

@@ -17,7 +17,7 @@ from app.config import read_settings
 from app.errors import JobCancelled
 from app.factory.reembedding import open_alone
 from app.factory.services import open_database, open_packs, open_runtime, sealer_of
-from app.identities.reembedding import FaceName, Switched
+from app.gallery.store.model_migration import FaceName, Switched
 from app.recognition.network_change import Changed, NetworkChange
 
 cli = typer.Typer(

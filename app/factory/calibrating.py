@@ -10,8 +10,8 @@ import numpy as np
 from app.config import Settings
 from app.faces import Floats
 from app.factory.serving import calibration_origin, open_calibrations
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.recognition.calibration import Calibration, as_json
 from app.recognition.calibration_fit import calibrate

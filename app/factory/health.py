@@ -7,12 +7,12 @@ from app.config import Settings
 from app.factory.projections import Projections
 from app.factory.services import open_database, open_packs, open_policy_of
 from app.factory.serving import served_by
-from app.identities.pages import IdentityPages
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
-from app.recognition.gallery import Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.index_projection import Projection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.identity_pages import IdentityPages
+from app.gallery.store.values import Collection
 from app.recognition.health import HealthService
-from app.recognition.projection import Projection
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from app.factory.services import (
     sealer_of,
 )
 from app.factory.serving import open_serving
-from app.identities.crops import CropSealer
-from app.identities.store import IdentityStore
+from app.gallery.gallery import Gallery
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
 from app.recognition.bulk import BulkEnrolment
 from app.recognition.enrolment import EnrolmentService, FaceChoice
-from app.recognition.gallery import Gallery
 from app.vision.embedding import Embedder
 
 

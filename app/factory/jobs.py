@@ -10,7 +10,8 @@ from uuid import uuid4
 from app.config import Settings
 from app.database.connection import Database
 from app.factory.portable import open_archive_import, open_embeddings_import, open_export
-from app.identities.values import Person
+from app.gallery.gallery import Gallery
+from app.gallery.store.values import Person
 from app.jobs.embeddings import EmbeddingsImported
 from app.jobs.encodings import Encoding
 from app.jobs.importing import Imported
@@ -26,7 +27,6 @@ from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
 from app.recognition.bulk import BulkEnrolment, BulkWritten
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
-from app.recognition.gallery import Gallery
 from app.vision.inference.packs import Packs
 
 

@@ -6,10 +6,10 @@ from app.config import Settings, shipped
 from app.database.connection import Database
 from app.database.sqlite_files import sqlite_file
 from app.errors import NetworkError
-from app.identities.bulk import Incoming
-from app.identities.store import IdentityStore
-from app.identities.transfer import Outgoing
-from app.identities.values import Collection
+from app.gallery.store.bulk import Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.snapshot import Outgoing
+from app.gallery.store.values import Collection
 from app.jobs.embeddings import EmbeddingsImport
 from app.jobs.exporting import Export
 from app.jobs.importing import ArchiveImport

@@ -6,15 +6,15 @@ from app.config import Settings
 from app.database.connection import Database
 from app.errors import PlainIndexRefused, SettingsInvalid
 from app.faces import IndexKind
-from app.identities.log import ChangeLog
-from app.identities.shared import SharedIndexes
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
-from app.index.kinds import LOCAL_INDEXES
-from app.index.milvus import MilvusIndex
-from app.index.milvus_engine import connect
-from app.index.snapshot import erase_plain
-from app.recognition.projection import LocalProjection, Projection, SharedProjection
+from app.gallery.index.kinds import LOCAL_INDEXES
+from app.gallery.index.milvus import MilvusIndex
+from app.gallery.index.milvus_engine import connect
+from app.gallery.index.storage.snapshot import erase_plain
+from app.gallery.index_projection import LocalProjection, Projection, SharedProjection
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.shared_revisions import SharedIndexes
+from app.gallery.store.values import Collection
 
 
 class Projections:

@@ -11,12 +11,12 @@ from app.database.connection import Database
 from app.factory.batching import batching_of
 from app.factory.projections import Projections
 from app.factory.serving import open_serving
-from app.identities.crops import CropSealer
-from app.identities.reembedding import Reembedding
-from app.identities.store import IdentityStore
+from app.gallery.gallery import Gallery
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.model_migration import Reembedding
 from app.jobs.photos import give_way
 from app.jobs.progress import Parameters, Progress, Result, Work
-from app.recognition.gallery import Gallery
 from app.recognition.network_change import Changed, NetworkChange
 from app.recognition.serving import Serving
 from app.vision.embedding import Embedder

@@ -25,17 +25,21 @@ from app.factory.networks import detector_of, embedder_of
 from app.factory.projections import Projections
 from app.factory.reembedding import open_network_change, reembed_work
 from app.factory.serving import open_serving, require_networks
-from app.identities.collections import Collections
-from app.identities.crops import CropSealer
-from app.identities.editing import Editing
-from app.identities.listing import Listing
-from app.identities.log import ChangeLog
-from app.identities.pages import IdentityPages
-from app.identities.reembedding import Reembedding
-from app.identities.retention import Retention
-from app.identities.roster import Roster
-from app.identities.store import IdentityStore
-from app.identities.values import Practice
+from app.gallery.erasure import ErasureService
+from app.gallery.gallery import Gallery
+from app.gallery.replication import Follower
+from app.gallery.retention_worker import Housekeeper
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.collections import Collections
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.editing import Editing
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.identity_pages import IdentityPages
+from app.gallery.store.listing import Listing
+from app.gallery.store.model_migration import Reembedding
+from app.gallery.store.retention import Retention
+from app.gallery.store.roster import Roster
+from app.gallery.store.values import Practice
 from app.jobs.restore import Restore
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
@@ -46,12 +50,8 @@ from app.recognition.collections import CollectionService, Usual
 from app.recognition.comparison import ComparisonService
 from app.recognition.disclosure import DisclosureService
 from app.recognition.enrolment import EnrolmentService
-from app.recognition.erasure import ErasureService
 from app.recognition.examination import ExaminationService
-from app.recognition.follower import Follower
-from app.recognition.gallery import Gallery
 from app.recognition.health import HealthService
-from app.recognition.housekeeping import Housekeeper
 from app.recognition.identification import IdentificationService
 from app.recognition.network_change import NetworkChange
 from app.recognition.people import PeopleService

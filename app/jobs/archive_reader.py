@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from app.errors import ArchiveDamaged, ArchiveInvalid
 from app.faces import Floats
-from app.identities.bulk import Block
-from app.identities.transfer import MovedFace, MovedPerson
+from app.gallery.store.bulk import Block
+from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.jobs.portable import (
     FACES,
     FORMAT,

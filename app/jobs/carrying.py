@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
+from app.database.erasures import erased_since
 from app.database.tables import AuditTable, CollectionTable, IdentityTable, KeyTable
 from app.errors import IdentityUnknown
-from app.identities.erasures import erased_since
-from app.identities.store import IdentityStore
+from app.gallery.store.identities import IdentityStore
 from app.jobs.traces import JobTraces
 
 _LIMITS = (KeyTable.revoked_at, KeyTable.expires_at, KeyTable.rate, KeyTable.quota)

@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError
 
 from app.errors import FileUnusable, LowQuality, ModelMismatch
 from app.faces import Floats
-from app.identities.bulk import Block, Incoming
-from app.identities.store import IdentityStore
-from app.identities.transfer import MovedFace, MovedPerson
-from app.identities.values import Collection
+from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.snapshot import MovedFace, MovedPerson
+from app.gallery.store.values import Collection
 from app.jobs.importing import refuse_erased
 from app.jobs.portable import Metadata, Share
 from app.jobs.progress import Progress

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import __version__
-from app.identities.transfer import Outgoing, Snapshot
+from app.gallery.store.snapshot import Outgoing, Snapshot
 from app.jobs.portable import (
     FACES,
     IDENTITIES,

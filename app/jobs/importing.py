@@ -6,9 +6,9 @@ from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
 from app.errors import CollectionExists, CollectionUnknown, IdentityErased, ModelMismatch
-from app.identities.bulk import Block, Incoming
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
+from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection
 from app.jobs.archive_reader import Archive, open_archive
 from app.jobs.portable import Manifest
 from app.jobs.progress import Progress

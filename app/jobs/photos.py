@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from app.errors import ArcidError, IdentityErased, ItemInvalid, PhotoRefused
-from app.identities.values import Person
+from app.gallery.store.values import Person
 from app.jobs.progress import Progress
 from app.jobs.sources import Item, Source
 

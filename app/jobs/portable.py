@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from app.errors import ArchiveInvalid
-from app.identities.consent import stored
-from app.identities.transfer import MovedFace, MovedPerson
-from app.identities.values import Consent, Practice
+from app.gallery.store.consent import stored
+from app.gallery.store.snapshot import MovedFace, MovedPerson
+from app.gallery.store.values import Consent, Practice
 from app.jobs.zips import Member, Schema
 from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json
 

@@ -15,7 +15,7 @@ from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.occupancy import Occupancy
 from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
-from app.identities import uids
+from app.gallery.store import uids
 from app.jobs import scratch
 from app.jobs.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
 from app.jobs.carrying import CarriedOver, carry_over

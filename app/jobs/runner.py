@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from app.database.audit import acting
+from app.database.erasures import asked_in
 from app.errors import (
     ArcidError,
     CollectionSwitched,
@@ -17,7 +18,6 @@ from app.errors import (
     JobInterrupted,
     StorageNotWritable,
 )
-from app.identities.erasures import asked_in
 from app.jobs.leases import Leases
 from app.jobs.progress import Work
 from app.jobs.running import Running

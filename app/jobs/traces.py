@@ -9,8 +9,8 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from app.database.audit import Action
+from app.database.erasures import all_erased_since
 from app.database.tables import AuditTable, JobErrorTable, JobTable
-from app.identities.erasures import all_erased_since
 from app.jobs.store import UNFINISHED
 from app.jobs.values import Job, JobState, Kind
 from app.names import nfc

@@ -7,7 +7,7 @@ from typing import overload
 import numpy as np
 
 from app.faces import Detection, Floats, Pixels
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.observability.stages import stage
 from app.vision.alignment import CROP_SIDE, align
 from app.vision.detection.found import Detector

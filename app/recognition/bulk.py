@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityErased
-from app.identities.rows import changed
-from app.identities.values import Collection, Person, Written
+from app.gallery.gallery import Gallery
+from app.gallery.store.rows import changed
+from app.gallery.store.values import Collection, Person, Written
 from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
-from app.recognition.gallery import Gallery
 from app.recognition.screening import Reactions
 from app.recognition.switching import again_if_switched
 

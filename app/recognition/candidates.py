@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from app.faces import Candidate, Floats
-from app.identities.values import Collection, Enrolled, Keys
+from app.gallery.store.values import Collection, Enrolled, Keys
 from app.observability.stages import stage
 from app.recognition.matching import ranked
 

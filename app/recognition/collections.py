@@ -8,11 +8,11 @@ from typing import Any
 from app.database.scrubbing import Scrubber
 from app.errors import EncryptionRequired, RequestInvalid
 from app.faces import Page
-from app.identities.collections import Collections, require_one_rule
-from app.identities.listing import Listing
-from app.identities.store import IdentityStore
-from app.identities.values import Collection, Practice
-from app.recognition.gallery import Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.store.collections import Collections, require_one_rule
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.listing import Listing
+from app.gallery.store.values import Collection, Practice
 from app.recognition.serving import Served, Serving
 
 

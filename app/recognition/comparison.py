@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from app.errors import NoFace, SeveralFaces
 from app.faces import Candidate
-from app.identities.listing import Listing
-from app.identities.values import Collection
+from app.gallery.gallery import Gallery
+from app.gallery.store.listing import Listing
+from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
-from app.recognition.gallery import Gallery
 from app.recognition.identification import Identification, IdentificationService, unit
 from app.recognition.likeness import Scale
 from app.recognition.policy import PolicyOf

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.calibration import comparisons_among
 from app.recognition.policy import Policy, Rule
 

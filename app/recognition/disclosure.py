@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.access.trail import Stored, Trail
-from app.identities.listing import Listing
-from app.identities.records import FaceRecord, IdentityRecord
-from app.identities.values import JsonObject
-from app.recognition.gallery import Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.store.listing import Listing
+from app.gallery.store.records import FaceRecord, IdentityRecord
+from app.gallery.store.values import JsonObject
 
 _AT_ONCE = 200
 

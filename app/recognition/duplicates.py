@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.errors import Duplicate
 from app.faces import Floats
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.calibration import comparisons_among
 from app.recognition.candidates import Searchable, nearest_candidates
 from app.recognition.policy import Policy

@@ -25,12 +25,12 @@ from app.errors import (
     SeveralFaces,
 )
 from app.faces import Box
-from app.identities.binding import crop_context
-from app.identities.crops import CropSealer
-from app.identities.store import Check
-from app.identities.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
+from app.gallery.gallery import Gallery
+from app.gallery.store.binding import crop_context
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import Check
+from app.gallery.store.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.recognition.analysis import AnalysisOf, Face, Faces
-from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
 from app.recognition.switching import again_if_switched

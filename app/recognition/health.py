@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.faces import Floats
-from app.identities.pages import IdentityPages
-from app.identities.values import Collection, Enrolled
+from app.gallery.gallery import Gallery
+from app.gallery.store.identity_pages import IdentityPages
+from app.gallery.store.values import Collection, Enrolled
 from app.observability.stages import stage
 from app.recognition import mending
 from app.recognition.agreement import Agreement, agreement
 from app.recognition.calibration import comparisons_among
 from app.recognition.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
-from app.recognition.gallery import Gallery
 from app.recognition.matching import template, template_of
 from app.recognition.policy import Policy, PolicyOf
 

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
 from app.faces import Candidate, Floats
-from app.identities.restriction import Where
-from app.identities.values import Collection, Keys
+from app.gallery.gallery import Gallery
+from app.gallery.store.filters import Where
+from app.gallery.store.values import Collection, Keys
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.calibration import comparisons_among
 from app.recognition.candidates import nearest_candidates
-from app.recognition.gallery import Gallery
 from app.recognition.matching import decided, margin
 from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.faces import Candidate, Floats
-from app.identities.values import Enrolled
+from app.gallery.store.values import Enrolled
 from app.recognition.policy import Outcome, Rule
 
 # By about so much do two photos of one person differ in their similarity to a third (one standard deviation on LFW): a

@@ -19,7 +19,8 @@ from app.errors import (
     TemplatesMissing,
 )
 from app.faces import Page
-from app.identities.reembedding import (
+from app.gallery.gallery import Gallery
+from app.gallery.store.model_migration import (
     CropBlock,
     FaceName,
     NextTemplates,
@@ -28,9 +29,8 @@ from app.identities.reembedding import (
     Switched,
     templates_missing,
 )
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
-from app.recognition.gallery import Gallery
 from app.recognition.policy import PolicyOf
 from app.recognition.serving import Served, Serving
 from app.recognition.switching import again_if_switched

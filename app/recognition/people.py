@@ -4,10 +4,10 @@ from collections.abc import Collection as AnyOf
 
 from app.errors import RequestInvalid
 from app.faces import Page
-from app.identities.editing import Editing
-from app.identities.listing import Listing
-from app.identities.records import FaceRecord, IdentityRecord, PersonChange
-from app.recognition.gallery import Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.store.editing import Editing
+from app.gallery.store.listing import Listing
+from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 
 
 class PeopleService:

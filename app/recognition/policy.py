@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import CalibrationMissing
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.calibration import Calibration, chance_among, comparisons_of, rate_for_chance
 from app.vision.quality import Quality, judge

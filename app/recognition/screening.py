@@ -8,9 +8,9 @@ import numpy as np
 
 from app.errors import Duplicate, DuplicateIdentity, FaceMismatch, IdentityUnknown, RejectedPhoto
 from app.faces import Floats
-from app.identities.enrolled import LockedCollection
-from app.identities.rows import changed
-from app.identities.values import Collection, Enrolled, Practice, Reaction
+from app.gallery.store.enrolled import LockedCollection
+from app.gallery.store.rows import changed
+from app.gallery.store.values import Collection, Enrolled, Practice, Reaction
 from app.recognition.agreement import Agreement, agreement
 from app.recognition.candidates import Searchable
 from app.recognition.duplicates import duplicates

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.errors import ArcidError, RequestInvalid
-from app.identities.values import Collection
+from app.gallery.store.values import Collection
 from app.recognition.analysis import Analysis
 from app.recognition.calibrations import Calibrations
 from app.recognition.policy import Policy

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, ImageNotKept, NoFace, SeveralFaces
-from app.identities.listing import Listing
-from app.identities.roster import Example, Examples, Roster
-from app.identities.values import Collection, Person
+from app.gallery.erasure import ErasureService
+from app.gallery.gallery import Gallery
+from app.gallery.store.listing import Listing
+from app.gallery.store.roster import Example, Examples, Roster
+from app.gallery.store.values import Collection, Person
 from app.recognition.analysis import AnalysisOf
 from app.recognition.enrolment import EnrolmentService, FaceChoice
-from app.recognition.erasure import ErasureService
-from app.recognition.gallery import Gallery
 from app.recognition.people import PeopleService
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from app.errors import NoFace
-from app.identities.values import Collection
+from app.gallery.gallery import Gallery
+from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
-from app.recognition.gallery import Gallery
 from app.recognition.matching import candidate, template
 from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.switching import again_if_switched

@@ -11,10 +11,10 @@ from app.access.values import NewKey, Scope
 from app.database import audit
 from app.database.audit import GENESIS, Action, Actor, Entry, acting
 from app.errors import IdentityUnknown, TrailBroken
-from app.identities.store import IdentityStore
-from app.identities.values import Person, Practice, Retry
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Person, Practice, Retry
 from tests.databases import sqlite_databases
-from tests.identities.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enrol, new_face
 
 
 @pytest.fixture

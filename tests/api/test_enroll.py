@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.database.tables import EnrolmentTable
-from app.identities.values import Practice
+from app.gallery.store.values import Practice
 
 
 def enroll(client, *photos, headers=None, **fields):

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from app import errors
 from app.api.errors import STATUS, status_of
-from app.identities.store import IdentityStore
+from app.gallery.store.identities import IdentityStore
 from app.main import create_app
 
 

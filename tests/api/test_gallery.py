@@ -5,8 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from app.errors import IndexUnavailable
-from app.identities.store import IdentityStore
-from app.recognition.gallery import Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.store.identities import IdentityStore
 from tests.api.test_errors import expect
 
 

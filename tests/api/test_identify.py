@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.factory.serving import open_calibrations
-from app.identities.values import Practice
+from app.gallery.store.values import Practice
 from app.main import create_app
 
 

@@ -11,7 +11,7 @@ from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import NetworkCorrupt, NetworkMissing
 from app.factory.services import open_services
-from app.identities.reembedding import NextTemplates
+from app.gallery.store.model_migration import NextTemplates
 from app.main import create_app
 from tests.conftest import DATA
 from tests.sealing import FakeSealer

@@ -7,10 +7,10 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from app.faces import Detection
-from app.identities.store import IdentityStore
-from app.identities.values import NewFace, Person
+from app.gallery.gallery import Gallery, IndexState
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import NewFace, Person
 from app.main import create_app
-from app.recognition.gallery import Gallery, IndexState
 
 
 def test_healthz_is_cheap(client):

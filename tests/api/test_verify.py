@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from app.identities.values import Practice
+from app.gallery.store.values import Practice
 
 
 def verify(client, **parts):

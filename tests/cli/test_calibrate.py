@@ -11,7 +11,7 @@ from app.errors import CalibrationTooSmall
 from app.faces import Detection
 from app.factory.services import open_packs, open_store
 from app.factory.serving import open_calibrations
-from app.identities.values import NewFace, Person, Practice
+from app.gallery.store.values import NewFace, Person, Practice
 from tests.conftest import DATA
 
 PEOPLE = 460

@@ -16,7 +16,7 @@ from app.errors import (
 )
 from app.faces import Detection
 from app.factory.services import open_store
-from app.identities.values import NewFace, Person, Practice, Reaction
+from app.gallery.store.values import NewFace, Person, Practice, Reaction
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe){_FLAGS}"

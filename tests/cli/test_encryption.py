@@ -10,8 +10,8 @@ from app.errors import MasterKeyInvalid, MasterKeyMissing, MasterKeyWrong, Plain
 from app.factory.keys import read_master, write_master
 from app.factory.projections import Projections, snapshot_folder
 from app.factory.services import open_database, open_store
-from app.identities.store import IdentityStore
-from tests.identities.enrolling import enrol
+from app.gallery.store.identities import IdentityStore
+from tests.gallery.store.enrolling import enrol
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from app.config import read_settings
 from app.errors import CollectionUnknown, ModelMismatch
 from app.faces import Detection
 from app.factory.services import open_store
-from app.identities.values import NewFace, Person
+from app.gallery.store.values import NewFace, Person
 
 AXES = np.eye(3, dtype=np.float32)
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from app.faces import Detection
-from app.identities.store import IdentityStore
-from app.identities.values import Collection, NewFace, Person
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection, NewFace, Person
 
 DETECTION = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
 

@@ -10,8 +10,8 @@ from app.database import engine as engine_module
 from app.database.engine import open_engine, sqlite_url
 from app.database.tables import Base
 from app.errors import DatabaseNotWritable, DatabaseUnavailable
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection
 from tests.database.enrolling import enrol
 
 

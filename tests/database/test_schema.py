@@ -16,11 +16,11 @@ from app.database.schema import Schema
 from app.database.tables import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.faces import Detection
-from app.identities.listing import Listing
-from app.identities.log import ChangeLog
-from app.identities.shared import SharedIndexes
-from app.identities.store import IdentityStore
-from app.identities.values import NewFace, Person, Practice
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.listing import Listing
+from app.gallery.store.shared_revisions import SharedIndexes
+from app.gallery.store.values import NewFace, Person, Practice
 
 MIGRATIONS = PROJECT / "migrations"
 _ONE_COLLECTION = text(

@@ -12,8 +12,8 @@ from app.database.engine import open_engine
 from app.database.schema import Schema
 from app.database.tables import Base
 from app.errors import DatabaseUnavailable, SettingsInvalid
-from app.identities.store import IdentityStore
-from app.identities.values import Collection
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection
 from tests.cluster import Cluster, running
 from tests.database.enrolling import enrol
 from tests.databases import MIGRATIONS

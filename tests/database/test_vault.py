@@ -5,8 +5,8 @@ from app.access.trail import Trail
 from app.database.cipher import Context, Master, new_secret
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, MasterKeyWrong, SealBroken
-from app.identities.store import IdentityStore
-from tests.identities.enrolling import D, enrol
+from app.gallery.store.identities import IdentityStore
+from tests.gallery.store.enrolling import D, enrol
 
 ONE, OTHER = new_secret(), new_secret()
 

@@ -113,8 +113,8 @@ def test_a_pull(archive, packs, tmp_path):
 
 LIBRARIES = {
     "pymilvus": """
-from app.index.milvus import MilvusIndex
-from app.index.milvus_engine import connect
+from app.gallery.index.milvus import MilvusIndex
+from app.gallery.index.milvus_engine import connect
 import numpy as np, os
 client = connect(os.environ["ARCID_DATA_DIR"] + "/faces.db")
 index = MilvusIndex(client, "faces", 4, structure="FLAT")

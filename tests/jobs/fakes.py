@@ -8,10 +8,10 @@ import numpy as np
 from sqlalchemy import Engine
 
 from app.faces import Floats
-from app.identities.bulk import Block, Incoming
-from app.identities.store import IdentityStore
-from app.identities.transfer import MovedFace, MovedPerson, Outgoing
-from app.identities.values import Collection
+from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
+from app.gallery.store.values import Collection
 from app.jobs.exporting import Export
 from app.jobs.importing import ArchiveImport
 

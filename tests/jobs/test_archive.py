@@ -15,15 +15,15 @@ from sqlalchemy import func, select
 from app.access.trail import Trail
 from app.database.tables import ChangeTable
 from app.errors import CollectionUnknown, FaceExists, FileUnusable, ModelMismatch
-from app.identities import bulk
-from app.identities.log import ChangeLog
-from app.identities.store import IdentityStore
-from app.identities.transfer import Outgoing
-from app.identities.values import Person, Practice
-from app.index.flat import FlatIndex
+from app.gallery.index.flat import FlatIndex
+from app.gallery.store import bulk
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.snapshot import Outgoing
+from app.gallery.store.values import Person, Practice
 from app.jobs import archive_reader, exporting
 from tests.databases import postgresql_databases, server_url, sqlite_databases
-from tests.identities.enrolling import new_face
+from tests.gallery.store.enrolling import new_face
 from tests.jobs.fakes import MODEL, D, Recorded, Stopped, exporter, fill, importer, units
 from tests.recognition.galleries import compared, gallery_on, index_of
 
@@ -152,7 +152,7 @@ def test_writers_go_on_while_a_moment_is_exported(engine, tmp_path):
 
 def test_export_holds_blocks_not_the_collection(engine, tmp_path, monkeypatch):
     """The archive of twice as many faces costs no more memory."""
-    monkeypatch.setattr("app.identities.transfer._READ_AT_ONCE", 200)
+    monkeypatch.setattr("app.gallery.store.snapshot._READ_AT_ONCE", 200)
     monkeypatch.setattr(archive_reader, "_FACES_AT_ONCE", 100)
     peaks = {}
     for number, people in enumerate((500, 2000)):

@@ -27,12 +27,12 @@ from app.errors import (
     FileUnusable,
     SchemaOutdated,
 )
-from app.identities import uids
-from app.identities.editing import Editing
-from app.identities.listing import Listing
-from app.identities.records import PersonChange
-from app.identities.store import IdentityStore
-from app.identities.values import Consent
+from app.gallery.store import uids
+from app.gallery.store.editing import Editing
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.listing import Listing
+from app.gallery.store.records import PersonChange
+from app.gallery.store.values import Consent
 from app.jobs.backup import back_up
 from app.jobs.carrying import CarriedOver
 from app.jobs.restore import Restore
@@ -44,10 +44,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from app.database.engine import open_engine, sqlite_url
-from app.identities.store import IdentityStore
-from app.identities.values import Person
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Person
 from tests.jobs.fakes import units
-from tests.identities.enrolling import new_face
+from tests.gallery.store.enrolling import new_face
 from dataclasses import replace
 store = IdentityStore(open_engine(sqlite_url(Path(sys.argv[1]))))
 people = store.collection("people")

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from app.errors import CollectionUnknown, FileUnusable, ModelMismatch
-from app.identities.bulk import Incoming
-from app.identities.store import IdentityStore
-from app.identities.values import Practice
+from app.gallery.store.bulk import Incoming
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Practice
 from app.jobs import embeddings
 from app.jobs.embeddings import EmbeddingsImport
 from tests.jobs.fakes import MODEL, D, Recorded, Stopped, units

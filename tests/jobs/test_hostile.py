@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveRefused, ArchiveTooNew, FileUnusable
-from app.identities.store import IdentityStore
+from app.gallery.store.identities import IdentityStore
 from app.jobs import zips
 from app.jobs.archive_reader import open_archive
 from tests.jobs.fakes import D, Recorded, exporter, fill, importer, units

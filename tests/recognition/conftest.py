@@ -1,7 +1,7 @@
 import pytest
 
+from app.gallery.gallery import Gallery
 from app.recognition.analysis import Analysis
-from app.recognition.gallery import Gallery
 from tests.recognition.fakes import DIMENSION, MODEL, colour_analysis
 from tests.recognition.galleries import gallery_on
 

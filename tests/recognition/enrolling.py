@@ -5,9 +5,9 @@ from itertools import count
 import numpy as np
 
 from app.faces import Detection, Floats
-from app.identities.values import Collection, NewFace, Person
+from app.gallery.gallery import Gallery
+from app.gallery.store.values import Collection, NewFace, Person
 from app.recognition.candidates import nearest_candidates
-from app.recognition.gallery import Gallery
 
 D = 8
 _numbers = count()

@@ -6,14 +6,14 @@ from typing import cast
 
 from sqlalchemy import Engine
 
-from app.identities.log import ChangeLog
-from app.identities.shared import SharedIndexes
-from app.identities.store import IdentityStore
-from app.index.flat import FlatIndex
-from app.index.protocol import LocalIndex, VectorIndex
-from app.recognition.consistency import Differences, differences
-from app.recognition.gallery import Gallery
-from app.recognition.projection import LocalProjection, SharedProjection
+from app.gallery.gallery import Gallery
+from app.gallery.index.flat import FlatIndex
+from app.gallery.index.protocol import LocalIndex, VectorIndex
+from app.gallery.index_check import Differences, differences
+from app.gallery.index_projection import LocalProjection, SharedProjection
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.shared_revisions import SharedIndexes
 
 
 def gallery_on(

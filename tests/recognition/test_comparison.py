@@ -4,13 +4,13 @@ import pytest
 from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
 from app.faces import Detection
-from app.identities.editing import Editing
-from app.identities.listing import Listing
-from app.identities.roster import Roster
+from app.gallery.erasure import ErasureService
+from app.gallery.store.editing import Editing
+from app.gallery.store.listing import Listing
+from app.gallery.store.roster import Roster
 from app.recognition.analysis import Face
 from app.recognition.comparison import Choice, ComparisonService
 from app.recognition.enrolment import EnrolmentService
-from app.recognition.erasure import ErasureService
 from app.recognition.identification import IdentificationService
 from app.recognition.likeness import Scale
 from app.recognition.people import PeopleService

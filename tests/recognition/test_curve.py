@@ -1,4 +1,4 @@
-from app.identities.values import Collection, Practice
+from app.gallery.store.values import Collection, Practice
 from app.recognition.calibration import comparisons_among
 from app.recognition.curve import curve_of
 from app.recognition.policy import Policy

@@ -16,7 +16,7 @@ from app.errors import (
     RejectedPhoto,
 )
 from app.faces import Detection
-from app.identities.values import Practice, Reaction
+from app.gallery.store.values import Practice, Reaction
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolledFace, EnrolmentService, FaceChoice

@@ -3,9 +3,9 @@ import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch
 from app.faces import Floats
-from app.identities.pages import IdentityPages
-from app.identities.store import IdentityStore
-from app.identities.values import NewFace, Person, Practice
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.identity_pages import IdentityPages
+from app.gallery.store.values import NewFace, Person, Practice
 from app.recognition.findings import Findings, Mend, Someone
 from app.recognition.health import HealthService
 from app.recognition.policy import Policy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch, NotAnImage
-from app.identities.values import Practice
+from app.gallery.store.values import Practice
 from app.recognition.calibration import Calibration, as_json, comparisons_among, comparisons_of
 from app.recognition.calibrations import Calibrations, file_name
 from app.recognition.enrolment import EnrolmentService

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.faces import Candidate, Floats
-from app.identities.values import Enrolled
+from app.gallery.store.values import Enrolled
 from app.recognition.matching import candidate, decided, margin, ranked, template
 from app.recognition.policy import Outcome, Rule
 

@@ -15,18 +15,18 @@ from app.errors import (
     RequestInvalid,
     TemplatesMissing,
 )
-from app.identities.crops import CropSealer
-from app.identities.log import ChangeLog
-from app.identities.reembedding import Reembedding
-from app.identities.store import IdentityStore
-from app.identities.values import Practice
-from app.index.flat import FlatIndex
+from app.gallery.gallery import Gallery
+from app.gallery.index.flat import FlatIndex
+from app.gallery.index_projection import LocalProjection
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.model_migration import Reembedding
+from app.gallery.store.values import Practice
 from app.recognition.enrolment import EnrolmentService
-from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
 from app.recognition.network_change import NetworkChange
 from app.recognition.policy import Policy
-from app.recognition.projection import LocalProjection
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
 from tests.recognition.serving import serving_of
 from tests.sealing import FakeSealer

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.database.tables import EnrolmentTable
 from app.errors import DuplicateIdentity, FaceMismatch, IdempotencyConflict, NothingEnrolled
-from app.identities.values import Practice, Reaction
+from app.gallery.store.values import Practice, Reaction
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.policy import Policy
 from app.recognition.screening import Reactions

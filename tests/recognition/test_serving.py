@@ -4,7 +4,7 @@ import time
 import pytest
 
 from app.errors import RequestInvalid, SettingsInvalid
-from app.identities.values import Collection, Practice
+from app.gallery.store.values import Collection, Practice
 from app.recognition.calibrations import Calibrations
 from app.recognition.policy import Outcome
 from app.recognition.serving import Served, Serving

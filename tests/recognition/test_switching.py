@@ -6,21 +6,21 @@ import numpy as np
 import pytest
 
 from app.errors import CollectionSwitched, IndexUnusable
-from app.identities.log import ChangeLog
-from app.identities.reembedding import NextTemplates, Reembedding
-from app.identities.shared import SharedIndexes
-from app.identities.store import IdentityStore
-from app.index.flat import FlatIndex
+from app.gallery.gallery import Gallery
+from app.gallery.index.flat import FlatIndex
+from app.gallery.index_projection import LocalProjection, SharedProjection
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.model_migration import NextTemplates, Reembedding
+from app.gallery.store.shared_revisions import SharedIndexes
 from app.recognition.candidates import nearest_candidates
 from app.recognition.enrolment import EnrolmentService
-from app.recognition.gallery import Gallery
 from app.recognition.identification import IdentificationService
 from app.recognition.policy import Outcome, Policy
-from app.recognition.projection import LocalProjection, SharedProjection
 from app.recognition.switching import again_if_switched
 from app.recognition.verification import VerificationService
-from tests.identities.test_reembedding import CROPS
-from tests.index.oracle import OracleIndex
+from tests.gallery.index.oracle import OracleIndex
+from tests.gallery.store.test_model_migration import CROPS
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
 from tests.recognition.serving import serving_of
 

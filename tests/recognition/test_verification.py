@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
-from app.identities.values import Practice
+from app.gallery.store.values import Practice
 from app.recognition.enrolment import EnrolmentService
 from app.recognition.policy import Policy
 from app.recognition.verification import VerificationService

@@ -1,0 +1,1 @@
+"""The gallery: collections, identities and faces in the database, and the vector index that follows it."""

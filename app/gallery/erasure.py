@@ -1,0 +1,130 @@
+"""Erasing people, and the receipt that says what was removed where and what is left."""
+
+from collections.abc import Callable, Sequence
+from collections.abc import Collection as AnyOf
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.database.audit import Noted
+from app.database.scrubbing import Scrubber
+from app.faces import IndexKind
+from app.gallery.gallery import Erased, Gallery
+from app.gallery.store.values import Collection, Removed
+
+REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECONDS, snapshots of theirs included")
+BACKUPS = ("backups", "copies of the database or the data folder that were made before, outside this service")
+ENGINE = (IndexKind.MILVUS.value, "the engine's own files, until it compacts them")
+DEAD_ROWS = ("database", "dead rows and PostgreSQL's own log, until `arcid db vacuum-erased` and its archives' end")
+EXPORTS = (
+    "exports",
+    "archives that jobs made within a day, after which they are deleted; and those that were fetched",
+)
+UPLOADS = (
+    "jobs",
+    (
+        "what was sent along with unfinished imports may hold this person: they enroll nobody who was erased since "
+        "they were created, and their files are deleted when they end: {}"
+    ),
+)
+LOG_PENDING = ("write-ahead log", "another process reads; it is emptied in the background, seconds later")
+FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot deletes it")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an erasure removed, and `left`: (where, what). `pending`: what this service still removes by itself."""
+
+    collection: str
+    identity_id: str
+    is_identity_gone: bool
+    face_ids: Sequence[str]
+    answers: int
+    index_kind: str
+    snapshot_files: int
+    revision: int
+    noted: Noted
+    at: datetime
+    pending: Sequence[tuple[str, str]]
+    left: Sequence[tuple[str, str]]
+
+
+class Traces(Protocol):
+    """What jobs keep of people."""
+
+    def redact(self, collection: str, words: AnyOf[str]) -> int:
+        """Take a person's id and name out of what jobs say, and return from how many texts."""
+
+    def redact_all(self, collection: str) -> None:
+        """Take everybody out of what jobs of a collection say."""
+
+    def unfinished_imports(self, collection: str) -> list[str]:
+        """Return the ids of the imports into a collection that have not ended."""
+
+
+class ErasureService:
+    """Raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        scrubber: Scrubber,
+        has_exports: Callable[[str], bool] = lambda _: False,
+        traces: Traces | None = None,
+    ) -> None:
+        """`has_exports` tells whether archives of a collection may still lie in data folders; `traces`: see Traces."""
+        self._traces = traces
+        self._gallery = gallery
+        self._scrubber = scrubber
+        self._has_exports = has_exports
+
+    def identity(self, collection: str, identity_id: str) -> Receipt:
+        """Erase a person: see `Gallery.remove_identity`."""
+        return self._receipt(collection, self._gallery.remove_identity(self._gallery.require(collection), identity_id))
+
+    def face(self, collection: str, face_id: str) -> Receipt:
+        """Erase one face, and with the last one its person."""
+        return self._receipt(collection, self._gallery.remove_face(self._gallery.require(collection), face_id))
+
+    def removed(self, collection: Collection, removed: Removed) -> Receipt:
+        """Finish what was deleted in the database by other means."""
+        return self._receipt(collection.name, self._gallery.erased(collection, removed))
+
+    def cleared(self, collection: Collection, revision: int) -> None:
+        """Finish the emptying of a collection, which got this revision by it."""
+        if self._traces is not None:
+            self._traces.redact_all(collection.name)
+        self._gallery.catch_up(collection, revision)
+        self._scrubber.scrub()
+
+    def _receipt(self, collection: str, erased: Erased) -> Receipt:
+        removed, pending, left = erased.removed, [], [REPLICAS, BACKUPS]
+        if self._traces is not None:
+            if removed.is_whole:
+                self._traces.redact(collection, [removed.identity_id, removed.name or ""])
+            if imports := self._traces.unfinished_imports(collection):
+                pending.append((UPLOADS[0], UPLOADS[1].format(", ".join(imports))))
+        if not self._scrubber.scrub():
+            pending.append(LOG_PENDING)
+        if erased.files is None:
+            pending.append(FILES_PENDING)
+        if self._scrubber.keeps_dead_rows:
+            left.append(DEAD_ROWS)
+        if erased.index_kind == ENGINE[0]:
+            left.append(ENGINE)
+        if self._has_exports(collection):
+            left.append(EXPORTS)
+        return Receipt(
+            collection=collection,
+            identity_id=removed.identity_id,
+            is_identity_gone=removed.is_whole,
+            face_ids=removed.face_ids,
+            answers=removed.answers,
+            index_kind=erased.index_kind,
+            snapshot_files=erased.files or 0,
+            revision=removed.revision,
+            noted=removed.noted,
+            at=removed.at,
+            pending=pending,
+            left=left,
+        )

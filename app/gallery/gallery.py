@@ -1,0 +1,397 @@
+"""All enrolled templates: what is written goes to the database, then to the index; searches ask the index."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import (
+    CollectionExists,
+    CollectionSwitched,
+    CollectionUnknown,
+    IndexUnavailable,
+    IndexUnusable,
+    ModelMismatch,
+)
+from app.faces import Floats
+from app.gallery.index_projection import Projection
+from app.gallery.store.filters import Where
+from app.gallery.store.identities import Check, IdentityStore
+from app.gallery.store.rows import switched
+from app.gallery.store.values import (
+    Collection,
+    Enrolled,
+    Keys,
+    NewFace,
+    Person,
+    Practice,
+    Removed,
+    Restricted,
+    Retry,
+    Written,
+)
+
+# Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
+# owners of these faces are then compared by all their faces: the best need not be the owner of the nearest one.
+_FACES_PER_IDENTITY, _LEAST_FACES = 4, 32
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How the index of a collection stands against the database: `behind` counts revisions."""
+
+    collection: str
+    kind: str
+    indexed: int
+    faces: int
+    revision: int
+    behind: int
+    seconds_behind: float
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was deleted in the database, from which kind of index, and with how many snapshot files.
+
+    `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
+    """
+
+    removed: Removed
+    index_kind: str
+    files: int | None
+
+
+class Gallery:
+    """The collections that were enrolled with any of the embedding models that are served.
+
+    A collection may go over to another model at any moment (`model_migration`). What was required before
+    that is then refused with CollectionSwitched, so that no probe meets templates of another model.
+    """
+
+    def __init__(
+        self,
+        store: IdentityStore,
+        new_projection: Callable[[Collection], Projection],
+        *,
+        model: str,
+        dimension: int,
+        further: Mapping[str, int] | None = None,
+    ) -> None:
+        """Take the model of new collections with its dimension, and `further` ones that are served."""
+        self._store = store
+        self._new_projection = new_projection
+        self._model = model
+        self._dimensions = {**(further or {}), model: dimension}
+        self._projections: dict[int, Projection] = {}
+        self._prepared: dict[str, Projection] = {}
+        self._opening = threading.Lock()
+
+    def open(self) -> None:
+        """Make the index of every collection that is served ready; run before the first request."""
+        for collection in self._served():
+            self._projection(collection)
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection, of whatever model; raises CollectionUnknown."""
+        return self._store.collection(name)
+
+    def require(self, name: str) -> Collection:
+        """Return a collection whose model is served; raises CollectionUnknown, ModelMismatch."""
+        collection = self.collection(name)
+        if collection.model not in self._dimensions:
+            raise ModelMismatch(
+                f"collection {name!r} was enrolled with {collection.model}, the service runs "
+                f"{', '.join(sorted(self._dimensions))}; embeddings of different networks cannot be compared: add its "
+                "pack to ARCID_PACKS, embed the collection again with a network that runs, or use another collection"
+            )
+        return collection
+
+    def ensure(self, name: str, practice: Practice | None = None) -> None:
+        """Create a collection for the usual model unless there is one of that name."""
+        with suppress(CollectionExists):  # also when another process was quicker
+            self.create(name, practice)
+
+    def create(
+        self,
+        name: str,
+        practice: Practice | None = None,
+        index_kind: str | None = None,
+        *,
+        model: str | None = None,
+    ) -> Collection:
+        """Create a collection for a model that is served (default: the usual one); raises CollectionExists."""
+        model = model or self._model
+        return self._store.create_collection(
+            name, model=model, dimension=self._dimensions[model], practice=practice, index_kind=index_kind
+        )
+
+    def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
+        """See `IdentityStore.earlier_answer`; who was enrolled then is found by searches once this returns."""
+        earlier = self._store.earlier_answer(collection, retry)
+        if earlier is not None:
+            self._catch_up(collection)
+        return earlier
+
+    def add(
+        self,
+        collection: Collection,
+        person: Person,
+        faces: Sequence[NewFace],
+        retry: Retry | None,
+        *,
+        check: Check | None = None,
+    ) -> Written:
+        """Enrol faces of one person: committed to the database, and found by searches once this returns.
+
+        See `IdentityStore.enrol`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
+        model, or got another practice, since these vectors were computed.
+        """
+        projection = self._projection(collection)
+        written = self._store.enrol(collection, person, faces, retry, check=check)
+        self._show(collection, projection, [written])
+        return written
+
+    def add_people(
+        self,
+        collection: Collection,
+        people: Sequence[tuple[Person, Sequence[NewFace]]],
+        *,
+        check: Check | None = None,
+    ) -> list[Written]:
+        """Enrol faces of several people in one transaction, without photos that they are enrolled with already.
+
+        See `IdentityStore.enrol_people`; found by searches once this returns. Raises as `add` does.
+        """
+        projection = self._projection(collection)
+        written = self._store.enrol_people(collection, people, check=check)
+        self._show(collection, projection, written)
+        return written
+
+    def _show(self, collection: Collection, projection: Projection, written: Sequence[Written]) -> None:
+        """Let searches find what one transaction wrote."""
+        keys = [key for each in written for key in each.keys]
+        if not keys:
+            self._catch_up(collection)
+            return
+        revision = written[0].revision
+        try:
+            projection.advance(revision, keys, np.stack([face.vector for each in written for face in each.faces]))
+        except CollectionSwitched:  # after the commit: no longer a reason to refuse
+            self.catch_up(collection, revision)
+
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Erased:
+        """Delete a person with all faces: gone from database, index and snapshots once this returns.
+
+        Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then of whatever network.
+        """
+        if collection.model not in self._dimensions:
+            removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
+            self._new_projection(collection).forget(np.array(removed.keys, np.int64))
+            return Erased(removed, "none", 0)
+        self._open_if_current(collection)
+        return self.erased(collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired))
+
+    def remove_face(self, collection: Collection, face_id: str) -> Erased:
+        """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
+        self._open_if_current(collection)
+        return self.erased(collection, self._store.remove_face(collection, face_id))
+
+    def erased(self, collection: Collection, removed: Removed) -> Erased:
+        """Take what was deleted in the database out of the index and its snapshots."""
+        self.catch_up(collection, removed.revision)
+        projection = self._projections.get(collection.key)
+        if projection is None:  # gone with its collection, or to a network that is not served
+            return Erased(removed, "none", None)
+        return Erased(removed, projection.index.kind, projection.forgotten(removed.revision))
+
+    def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
+        """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
+
+        Of whatever model. Other replicas drop what is theirs when they follow.
+        """
+        with self._opening:
+            projection = self._projections.get(collection.key) or self._new_projection(collection)
+        delete(collection)
+        self._projections.pop(collection.key, None)
+        projection.drop()
+
+    def restricted(self, collection: Collection, where: Where) -> Restricted:
+        """Return the part of a collection whose people have such metadata."""
+        return self._store.restricted(collection, where)
+
+    def shown(self, collection: Collection) -> int:
+        """Bring the index up to what is committed now; return a revision whose changes, all of them, it shows."""
+        projection = self._projection(collection)
+        projection.catch_up(self._store.collection(collection.name).revision)
+        return projection.revision()
+
+    def nearest_identities(
+        self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
+    ) -> list[Enrolled]:
+        """Return the people of the faces nearest to any of the vectors (n, d), at least `top_k` for each if there are.
+
+        Each once, in no order. One search and one query for all vectors, and more if a few people's many faces fill
+        the first answer. With `among`, only the people of these faces are searched, exactly.
+
+        Raises CollectionSwitched if the vectors are of another model than the collection's templates.
+        """
+        index = self._projection(collection).index
+        wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
+        near: dict[str, Enrolled] = {}
+        while True:
+            try:
+                _, keys = index.search(vectors, wanted, among=among)
+            except (IndexUnusable, IndexUnavailable):
+                self._require_unswitched(collection)  # an engine forgets the index of before
+                raise
+            people = self._store.owners_with_faces(keys.ravel().tolist())
+            _require_model(collection, people)
+            near |= {each.identity_id: each for each in people}
+            is_short = _people_each(keys, people) < top_k
+            if keys.shape[1] < wanted or not is_short.any():
+                return list(near.values())
+            vectors = vectors[is_short]
+            wanted *= 8
+
+    def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
+        """Return the SHA-256 of the photos that a person is enrolled with."""
+        return self._store.photos_of(collection, identity_id)
+
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+        """Return one identity with its faces, of which there is at least one.
+
+        Raises IdentityUnknown, and CollectionSwitched where they are of another model by now.
+        """
+        enrolled = self._store.enrolled(collection, identity_id)
+        _require_model(collection, [enrolled])
+        return enrolled
+
+    def catch_up(self, collection: Collection, revision: int) -> None:
+        """Bring the index of a collection, of whatever model it is by now, to a revision that was committed."""
+        while True:
+            try:
+                self._projection(collection).catch_up(revision)
+            except CollectionSwitched:
+                collection = self.collection(collection.name)
+                if collection.model in self._dimensions:
+                    continue
+            return
+
+    @contextmanager
+    def prepared(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
+        """Have the index of a collection as a switch in this context will make it: requests then do not wait for it.
+
+        `blocks` are the templates of then, by key; searches go on in the index of now meanwhile.
+        """
+        projection = self._new_projection(coming)
+        projection.prepare(blocks)
+        self._prepared[coming.uid] = projection
+        try:
+            yield
+        finally:
+            with self._opening:
+                left = self._prepared.pop(coming.uid, None)
+            if left is not None:  # nothing was switched
+                left.drop()
+
+    def follow(self) -> None:
+        """Apply what other processes have written; collections that they made are opened.
+
+        Raises IndexUnavailable, after all other collections have followed, and DatabaseError's children.
+        """
+        failure: IndexUnavailable | None = None
+        opened = set(self._projections)  # before the list: what was made meanwhile is in neither
+        served = self._served()
+        for key in opened - {each.key for each in served}:
+            self._drop_deleted(key)
+        for collection in served:
+            try:
+                self.catch_up(collection, collection.revision)
+            except (CollectionUnknown, CollectionSwitched):  # meanwhile: dropped, or opened anew, next time
+                continue
+            except IndexUnavailable as error:  # the others do not wait for its engine
+                failure = error
+        if failure is not None:
+            raise failure
+
+    def save(self) -> None:
+        """Write the snapshots that make the next start quick."""
+        for projection in list(self._projections.values()):
+            projection.save()
+
+    def states(self) -> list[IndexState]:
+        """Return how each index stands against the database."""
+        opened = dict(self._projections)
+        return [self._state(each, opened[each.key]) for each in self._served() if each.key in opened]
+
+    def close(self) -> None:
+        """Write the last snapshots and let go of the indexes."""
+        self.save()
+        for projection in self._projections.values():
+            projection.close()
+
+    def _drop_deleted(self, key: int) -> None:
+        """Drop the index of a collection that another process has deleted."""
+        projection = self._projections.pop(key, None)
+        if projection is not None:
+            projection.drop()
+
+    def _catch_up(self, collection: Collection) -> None:
+        """Bring the index to where the database is now."""
+        self.catch_up(collection, self._store.collection(collection.name).revision)
+
+    def _served(self) -> list[Collection]:
+        return [each for each in self._store.collections() if each.model in self._dimensions]
+
+    def _state(self, collection: Collection, projection: Projection) -> IndexState:
+        applied, index = projection.revision(), projection.index
+        return IndexState(
+            collection=collection.name,
+            kind=index.kind,
+            indexed=index.count(),
+            faces=collection.faces,
+            revision=applied,
+            behind=max(collection.revision - applied, 0),
+            seconds_behind=projection.seconds_behind(collection.revision),
+        )
+
+    def _projection(self, collection: Collection) -> Projection:
+        projection = self._projections.get(collection.key)
+        if projection is not None and projection.uid == collection.uid:
+            return projection
+        with self._opening:
+            before = self._projections.get(collection.key)
+            if before is not None:
+                if before.uid == collection.uid:
+                    return before
+                self._require_unswitched(collection)
+            projection = self._prepared.get(collection.uid) or self._new_projection(collection)
+            projection.open()
+            self._prepared.pop(collection.uid, None)
+            self._projections[collection.key] = projection
+        if before is not None:
+            before.drop()  # searches that are under way in it end well, and are then refused
+        return projection
+
+    def _open_if_current(self, collection: Collection) -> None:
+        """Make sure before a write that the index can be opened; one of another model is opened after it."""
+        with suppress(CollectionSwitched):
+            self._projection(collection)
+
+    def _require_unswitched(self, collection: Collection) -> None:
+        if self.collection(collection.name).uid != collection.uid:
+            raise switched(collection)
+
+
+def _require_model(collection: Collection, people: Sequence[Enrolled]) -> None:
+    if any(each.model != collection.model for each in people):
+        raise switched(collection)
+
+
+def _people_each(keys: Keys, people: Sequence[Enrolled]) -> NDArray[np.intp]:
+    """Return to how many people the hits (n, k) of each probe belong (n,)."""
+    place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
+    return np.array([len({place[key] for key in row if key in place}) for row in keys.tolist()], np.intp)

@@ -1,0 +1,170 @@
+"""The default index: exact while that is cheap, compressed beyond; the change happens beside searches and writes."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import IndexUnusable
+from app.faces import Floats, IndexKind
+from app.gallery.index.compressed import CompressedIndex, sampled
+from app.gallery.index.flat import FlatIndex
+from app.gallery.index.journal import Journal
+from app.gallery.index.protocol import Keys, Origin, Restored
+from app.gallery.index.storage.block import BLOCK_ROWS
+from app.gallery.index.storage.snapshot_manifest import read_manifest
+from app.gallery.index.storage.stored import StoredIndex
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+# Up to 50,000 templates of 512 numbers exact search takes a few milliseconds of one core, as much as the rest of a
+# request; what it reads is rows x dimension, so shorter templates may be more.
+_EXACT_NUMBERS = 50_000 * 512
+
+# Rows copied at once while building: the longest that a writer waits.
+_COPIED_AT_ONCE = 8192
+
+# Changes that may wait until the indexes are swapped, which writers wait for.
+_LAST_CHANGES = 1000
+
+# After this many turns of catching up, writers wait however many changes are left: they come faster than they are made.
+_CATCHING_UP = 10
+
+_KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {
+    IndexKind.EXACT: FlatIndex,
+    IndexKind.COMPRESSED: CompressedIndex,
+}
+
+
+class GrowingIndex:
+    """See `LocalIndex`. `close` must be called at the end if it may be building."""
+
+    def __init__(self, dimension: int, *, limit: int | None = None, block_rows: int = BLOCK_ROWS) -> None:
+        self._dimension = dimension
+        self._block_rows = block_rows
+        self._limit = limit if limit is not None else _EXACT_NUMBERS // dimension
+        self._current: StoredIndex = FlatIndex(dimension, block_rows=block_rows)
+        self._changing = threading.Lock()
+        self._journal: Journal | None = None  # while building: the changes that the new index lacks
+        self._builder: threading.Thread | None = None
+        self._is_closed = False
+
+    @property
+    def kind(self) -> str:
+        """See `VectorIndex`."""
+        return self._current.kind
+
+    @property
+    def dimension(self) -> int:
+        """See `VectorIndex`."""
+        return self._dimension
+
+    @property
+    def is_building(self) -> bool:
+        """Say whether another kind is being built beside the current one."""
+        return self._journal is not None
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """See `VectorIndex`."""
+        with self._changing:
+            self._current.add(keys, vectors)
+            if self._journal is not None:
+                self._journal.add(keys, vectors)
+            self._grow()
+
+    def remove(self, keys: Keys) -> None:
+        """See `VectorIndex`."""
+        with self._changing:
+            self._current.remove(keys)
+            if self._journal is not None:
+                self._journal.remove(keys)
+
+    def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
+        """See `VectorIndex`."""
+        return self._current.search(vectors, k, among=among)
+
+    def count(self) -> int:
+        """See `VectorIndex`."""
+        return self._current.count()
+
+    def keys(self) -> Keys:
+        """See `VectorIndex`."""
+        return self._current.keys()
+
+    def vectors(self, keys: Keys) -> Floats:
+        """See `VectorIndex`."""
+        return self._current.vectors(keys)
+
+    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+        """See `LocalIndex`."""
+        self._current.save(folder, origin, revision)
+
+    def load(self, folder: Path, origin: Origin) -> Restored:
+        """See `LocalIndex`. The kind becomes that of the snapshot."""
+        kind = read_manifest(folder).kind
+        if kind not in _KINDS:
+            raise IndexUnusable(f"{folder} holds an index of kind {kind!r}, not of {sorted(_KINDS)}")
+        loaded = _KINDS[kind](self._dimension, block_rows=self._block_rows)
+        restored = loaded.load(folder, origin)
+        with self._changing:
+            self._current, self._journal = loaded, None
+            _log.info("index.chosen", kind=loaded.kind, rows=loaded.count())
+            self._grow()
+        return restored
+
+    def close(self) -> None:
+        """Stop building, for good; the index stays usable as it is."""
+        with self._changing:
+            self._is_closed, self._journal = True, None
+        if self._builder is not None:
+            self._builder.join()
+
+    def _grow(self) -> None:
+        """Begin to build the next kind if it is time; the changing lock is held."""
+        rows = self._current.count()
+        if self._is_closed or self._journal is not None or rows <= self._limit or self._current.kind != IndexKind.EXACT:
+            return
+        self._journal = Journal()
+        _log.info("index.building", kind=IndexKind.COMPRESSED.value, rows=rows)
+        self._builder = threading.Thread(
+            target=self._build, args=(self._current, self._journal), name="arcid-index-builder", daemon=True
+        )
+        self._builder.start()
+
+    def _build(self, old: StoredIndex, journal: Journal) -> None:
+        try:
+            self._copy_and_swap(old, journal)
+        except (RuntimeError, MemoryError):
+            _log.exception("index.building_failed", rows=old.count())
+            with self._changing:
+                if self._journal is journal:
+                    self._journal, self._limit = None, 2 * old.count()
+
+    def _copy_and_swap(self, old: StoredIndex, journal: Journal) -> None:
+        """Fill a new index while `journal` collects the changes; it is another's, or nobody's, once this is void."""
+        new = CompressedIndex(self._dimension, block_rows=self._block_rows)
+        keys = old.keys()
+        new.train(_present(old, sampled(keys))[1])
+        for first in range(0, len(keys), _COPIED_AT_ONCE):
+            if self._journal is not journal:
+                return
+            new.add(*_present(old, keys[first : first + _COPIED_AT_ONCE]))
+        for turn in range(_CATCHING_UP + 1):
+            with self._changing:
+                if self._journal is not journal:
+                    return
+                changes = journal.taken()
+                if len(changes) <= _LAST_CHANGES or turn == _CATCHING_UP:
+                    changes.apply(new)
+                    self._current, self._journal = new, None
+                    _log.info("index.chosen", kind=new.kind, rows=new.count())
+                    return
+            changes.apply(new)
+
+
+def _present(index: StoredIndex, keys: Keys) -> tuple[Keys, Floats]:
+    """Return those of the keys that are there, with their vectors."""
+    vectors = index.vectors(keys)
+    is_there = ~np.isnan(vectors[:, 0])
+    return keys[is_there], vectors[is_there]

@@ -1,0 +1,51 @@
+"""Changes that one index has seen and another still lacks, in their order."""
+
+from dataclasses import dataclass
+
+from app.faces import Floats
+from app.gallery.index.protocol import Keys, VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    keys: Keys
+    vectors: Floats | None  # None: removed
+
+
+class Journal:
+    """Not guarded against concurrent use."""
+
+    def __init__(self) -> None:
+        self._changes: list[_Change] = []
+        self._keys = 0
+
+    def __len__(self) -> int:
+        """Return how many keys were added and removed."""
+        return self._keys
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """Note an `add` of an index; the arrays are copied."""
+        self._note(_Change(keys.copy(), vectors.copy()))
+
+    def remove(self, keys: Keys) -> None:
+        """Note a `remove` of an index."""
+        self._note(_Change(keys.copy(), None))
+
+    def taken(self) -> "Journal":
+        """Return a journal with all changes so far, and be empty."""
+        taken = Journal()
+        taken._changes, taken._keys = self._changes, self._keys
+        self._changes, self._keys = [], 0
+        return taken
+
+    def apply(self, index: VectorIndex) -> None:
+        """Make the changes in an index."""
+        for change in self._changes:
+            if change.vectors is None:
+                index.remove(change.keys)
+            else:
+                index.add(change.keys, change.vectors)
+
+    def _note(self, change: _Change) -> None:
+        self._changes.append(change)
+        self._keys += len(change.keys)

@@ -1,0 +1,96 @@
+"""What every index can do. One contract suite (tests/gallery/index/test_contract.py) holds for all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.database.cipher import Sealer
+from app.faces import Floats
+
+Keys = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and the sealer of its files."""
+
+    model: str
+    collection: str
+    sealer: Sealer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """All keys from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a snapshot gave back: the revision it was saved at, and the ranges to be read from the database again."""
+
+    revision: int
+    lost: tuple[KeyRange, ...]
+
+
+class VectorIndex(Protocol):
+    """A set of (key, unit vector), searched by cosine similarity.
+
+    Searches may run beside each other and beside one writer; writers wait for each other. Vectors are kept as float16,
+    and every similarity that comes out is computed from those, never from shorter codes: it does not depend on the
+    kind of index.
+    """
+
+    @property
+    def kind(self) -> str:
+        """How it searches at the moment: "exact", "compressed"."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of every vector."""
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """Add vectors (n, d) under distinct keys (n,); a key that is there already gets the new vector."""
+
+    def remove(self, keys: Keys) -> None:
+        """Remove keys (n,); one that is not there is passed over."""
+
+    def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
+        """Return the similarities and keys of the nearest, best first: (n, m) each, m = min(k, count).
+
+        With `among` only these keys are compared, all of them and exactly; m = min(k, how many of them are there).
+        """
+
+    def count(self) -> int:
+        """Return how many vectors there are."""
+
+    def keys(self) -> Keys:
+        """Return all keys (n,), ascending."""
+
+    def vectors(self, keys: Keys) -> Floats:
+        """Return the stored vectors (n, d) of keys (n,); the row of a key that is not there is NaN."""
+
+    def close(self) -> None:
+        """Let go of threads; searches that are under way, and later ones, end well."""
+
+
+class LocalIndex(VectorIndex, Protocol):
+    """An index in this process's memory, with snapshots in a folder of its own."""
+
+    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+        """Write what changed since the last save; a crash leaves the old snapshot or the new one.
+
+        `revision`: all changes up to it are in the index; later ones may be, and are applied again after `load`.
+        Raises OSError if the folder cannot be written.
+        """
+
+    def load(self, folder: Path, origin: Origin) -> Restored:
+        """Replace the content by that of a snapshot, without the ranges that are lost.
+
+        Raises IndexUnusable, and changes nothing, if the folder holds no snapshot of this kind, dimension and origin.
+        """

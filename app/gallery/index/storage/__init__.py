@@ -1,0 +1,1 @@
+"""Storage of an index: blocks of vectors in memory, and their snapshot on disk."""

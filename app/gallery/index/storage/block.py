@@ -1,0 +1,113 @@
+"""A block: up to 65,536 templates that lie densely in memory, and are one segment of a snapshot."""
+
+from typing import Any, Protocol
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from app.faces import Floats
+from app.gallery.index.protocol import Keys
+
+BLOCK_ROWS = 65_536
+
+Halves = NDArray[np.float16]
+Bytes = NDArray[np.uint8]
+
+
+class Codes(Protocol):
+    """What a block keeps beside its vectors so that it is searched faster; row i belongs to the block's row i."""
+
+    def append(self, vectors: Floats) -> None:
+        """Add rows for vectors (n, d) at the end."""
+
+    def replace(self, row: int, vector: Floats) -> None:
+        """Put a vector (d,) in the place of a row's old one."""
+
+    def move(self, source: int, target: int) -> None:
+        """Copy row `source` over row `target`."""
+
+    def cut(self, count: int) -> None:
+        """Keep the first `count` rows; of the others nothing stays in memory."""
+
+    def search(self, probes: Floats, k: int) -> Keys:
+        """Return for prepared probes (n, D) the k <= count rows (n, k) that seem nearest; -1 where fewer are found."""
+
+    def packed(self) -> Bytes:
+        """Return a copy of the rows as bytes (n,), for `unpack`."""
+
+    def unpack(self, count: int, packed: Bytes) -> None:
+        """Hold `count` rows as `packed` gave them; raises ValueError if their number of bytes is another."""
+
+
+def widened(vectors: Halves | Floats) -> Floats:
+    """Return rows (n, d) as float32. FAISS converts float16 three times as fast as NumPy."""
+    if vectors.dtype == np.float32:
+        return np.asarray(vectors, np.float32)
+    if not len(vectors):
+        return np.empty(vectors.shape, np.float32)
+    decoder: Any = faiss.ScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_fp16)
+    decoded: Floats = decoder.decode(np.ascontiguousarray(vectors).view(np.uint8))
+    return decoded
+
+
+class Block:
+    """Rows 0..count-1, without gaps: the last row moves into the place of one that is removed.
+
+    `vectors` holds float16 values, as float16 or (twice the memory, searched as they are) as float32.
+    """
+
+    def __init__(
+        self, capacity: int, dimension: int, dtype: type[np.float16 | np.float32], codes: Codes | None
+    ) -> None:
+        self.count = 0
+        self.keys: Keys = np.empty(capacity, np.int64)
+        self.vectors: NDArray[Any] = np.empty((capacity, dimension), dtype)  # takes memory only where written to
+        self.codes = codes
+        self.version = 0  # grows with every change
+
+    @property
+    def room(self) -> int:
+        """How many rows can be appended."""
+        return len(self.keys) - self.count
+
+    def nearest(self, prepared: Floats, k: int) -> Keys:
+        """Return the rows (n, k) that the codes name, see `Codes.search`; -1 everywhere without codes."""
+        if self.codes is None:
+            return np.full((len(prepared), k), -1, np.int64)
+        return self.codes.search(prepared, k)
+
+    def append(self, keys: Keys, vectors: Halves) -> None:
+        """Add rows at the end; there must be room."""
+        rows = slice(self.count, self.count + len(keys))
+        self.keys[rows], self.vectors[rows] = keys, vectors
+        if self.codes is not None:
+            self.codes.append(widened(vectors))
+        self.count += len(keys)
+        self.version += 1
+
+    def replace(self, row: int, vector: Halves) -> None:
+        """Put a vector (d,) in the place of a row's old one."""
+        self.vectors[row] = vector
+        if self.codes is not None:
+            self.codes.replace(row, vector.astype(np.float32))
+        self.version += 1
+
+    def remove(self, row: int) -> int | None:
+        """Remove a row; return the key of the row that is in its place now, None if it was the last."""
+        last = self.count - 1
+        if row != last:
+            self.keys[row], self.vectors[row] = self.keys[last], self.vectors[last]
+            if self.codes is not None:
+                self.codes.move(last, row)
+        self.cut(last)
+        return int(self.keys[row]) if row != last else None
+
+    def cut(self, count: int) -> None:
+        """Keep the first `count` rows and overwrite the others, so that a deleted face is not in memory either."""
+        self.keys[count : self.count] = -1
+        self.vectors[count : self.count] = 0
+        if self.codes is not None:
+            self.codes.cut(count)
+        self.count = count
+        self.version += 1

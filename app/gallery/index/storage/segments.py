@@ -1,0 +1,136 @@
+"""The files of a snapshot: one for each block, immutable and named by its content, and one for the codec."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.database.cipher import Context
+from app.errors import EncryptionError
+from app.gallery.index.protocol import Keys, Origin
+from app.gallery.index.storage.block import Block, Bytes, Halves
+from app.gallery.index.storage.codec import Codec
+from app.gallery.index.storage.files import Part, digest_of, read_into, write_whole
+from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment
+
+# Numbers of float16 whose exponent bits are all set are infinite or no number.
+_EXPONENT = np.uint16(0x7C00)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Copies of a block's rows: keys (n,), vectors (n, d), packed codes (bytes)."""
+
+    keys: Keys
+    vectors: Halves
+    codes: Bytes
+
+    @classmethod
+    def of(cls, block: Block) -> "Content":
+        """Copy a block, so that it may change while the copy is written."""
+        vectors = block.vectors[: block.count].astype(np.float16)
+        codes = block.codes.packed() if block.codes is not None else np.empty(0, np.uint8)
+        return cls(block.keys[: block.count].copy(), vectors, codes)
+
+    @property
+    def parts(self) -> list[NDArray[Any]]:
+        """What the file consists of."""
+        return [self.keys, self.vectors, self.codes]
+
+
+def write_segment(folder: Path, content: Content, origin: Origin) -> Segment:
+    """Write a block's content (at least one row) to a file of its own; raises OSError."""
+    parts, data_key_id = _sealed("segment", content.parts, origin)
+    sha256 = digest_of(parts)
+    segment = Segment(
+        file=f"{sha256[:32]}.segment",
+        sha256=sha256,
+        first=int(content.keys.min()),
+        last=int(content.keys.max()),
+        rows=len(content.keys),
+        code_bytes=len(content.codes),
+        data_key_id=data_key_id,
+    )
+    write_whole(folder / segment.file, parts)
+    return segment
+
+
+def read_segment(folder: Path, segment: Segment, block: Block, origin: Origin) -> Bytes | None:
+    """Fill an empty block, but for its codes, and return those packed; None if the file cannot be trusted."""
+    codes = np.empty(segment.code_bytes, np.uint8)
+    keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
+    halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
+    try:
+        _read("segment", folder / segment.file, [keys, halves, codes], file=segment, origin=origin)
+    except (OSError, ValueError, EncryptionError):
+        return None
+    if keys.min() < segment.first or keys.max() > segment.last or not _are_finite(halves):
+        return None
+    if halves is not vectors:
+        vectors[:] = halves
+    block.count = segment.rows
+    return codes
+
+
+def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
+    """Say whether a segment's file, once written, is still in the folder: `forget` may have deleted it."""
+    try:
+        size = (folder / segment.file).stat().st_size
+    except OSError:
+        return False
+    plain = segment.rows * (8 + 2 * dimension) + segment.code_bytes
+    return size == plain if segment.data_key_id is None else size > plain
+
+
+def write_codec(folder: Path, codec: Codec, origin: Origin) -> CodecFile:
+    """Write a codec to a file of its own, unless it is there already; raises OSError."""
+    parts, data_key_id = _sealed("codec", codec.parts, origin)
+    sha256 = digest_of(parts)
+    path = folder / f"{sha256[:32]}.codec"
+    if not path.exists():
+        write_whole(path, parts)
+    return CodecFile(file=path.name, sha256=sha256, groups=codec.groups, data_key_id=data_key_id)
+
+
+def read_codec(folder: Path, file: CodecFile, dimension: int, origin: Origin) -> Codec | None:
+    """Return a codec; None if the file cannot be trusted."""
+    try:
+        data = np.empty(Codec.size(dimension, file.groups), np.uint8)
+        _read("codec", folder / file.file, [data], file=file, origin=origin)
+        return Codec.from_bytes(data.tobytes(), dimension, file.groups)
+    except (OSError, ValueError, EncryptionError):
+        return None
+
+
+def _sealed(kind: str, parts: Sequence[NDArray[Any]], origin: Origin) -> tuple[Sequence[Part], int | None]:
+    if origin.sealer is None:
+        return parts, None
+    data = b"".join(part.tobytes() for part in parts)
+    sealed = origin.sealer.seal_file(Context(kind, origin.collection), data)
+    return [sealed.data], sealed.data_key_id
+
+
+def _read(kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, origin: Origin) -> None:
+    """Fill contiguous arrays with a file's content; raises as `read_into`, and EncryptionError if it does not open."""
+    if (file.data_key_id is None) != (origin.sealer is None):
+        raise ValueError("the file is sealed, or it should be")
+    if origin.sealer is None:
+        read_into(path, parts, file.sha256)
+        return
+    sealed = path.read_bytes()
+    if digest_of([sealed]) != file.sha256:
+        raise ValueError("the file's checksum is another")
+    opened = memoryview(origin.sealer.open_file(Context(kind, origin.collection), sealed))
+    if len(opened) != sum(part.nbytes for part in parts):
+        raise ValueError("the file is of another size")
+    for part in parts:
+        part.reshape(-1).view(np.uint8)[:] = np.frombuffer(opened[: part.nbytes], np.uint8)
+        opened = opened[part.nbytes :]
+
+
+def _are_finite(vectors: Halves) -> bool:
+    exponents = vectors.view(np.uint16) & _EXPONENT  # NumPy's isfinite is six times slower
+    return bool((exponents != _EXPONENT).all())

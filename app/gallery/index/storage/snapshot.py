@@ -1,0 +1,160 @@
+"""Snapshots: a folder with a manifest and one immutable file for each block; a save writes changed blocks only."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import IndexUnusable
+from app.gallery.index.protocol import KeyRange, Keys, Origin
+from app.gallery.index.storage.block import Block, widened
+from app.gallery.index.storage.codec import Codec
+from app.gallery.index.storage.files import locked, sweep, sync_folder
+from app.gallery.index.storage.folder_lock import ReadWriteLock
+from app.gallery.index.storage.segments import Content, is_there, read_segment, write_codec, write_segment
+from app.gallery.index.storage.snapshot_manifest import CodecFile, Manifest, Segment, read_manifest
+
+# Segments read at once: reading, hashing and checking one are work for one core.
+_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBlocks:
+    """The blocks that could be read, each with its segment, and the key ranges of those that could not."""
+
+    blocks: tuple[tuple[Block, Segment], ...]
+    lost: tuple[KeyRange, ...]
+
+
+class SavedBlocks:
+    """Saves blocks and remembers which version of each lies in which file."""
+
+    def __init__(self, kind: str, dimension: int) -> None:
+        self._kind = kind
+        self._dimension = dimension
+        self._known: dict[Block, tuple[int, Segment]] = {}
+        self._codec: tuple[Codec, CodecFile] | None = None
+
+    def know(self, block: Block, segment: Segment) -> None:
+        """Remember that a block was just read from a segment."""
+        self._known[block] = (block.version, segment)
+
+    def save(
+        self,
+        folder: Path,
+        blocks: list[Block],
+        lock: ReadWriteLock,
+        *,
+        origin: Origin,
+        revision: int,
+        codec: Codec | None,
+    ) -> None:
+        """Write what changed, then the manifest, then delete older files: they may hold deleted faces.
+
+        Each block is copied under the lock's reading side, one after the other. Raises OSError; then the snapshot
+        before stands.
+        """
+        with locked(folder):
+            key = origin.sealer.newest() if origin.sealer is not None else None
+            file = self._save_codec(folder, codec, origin, key) if codec is not None else None
+            known = {b: each for b in blocks if (each := self._save_block(folder, b, lock, origin, key)) is not None}
+            manifest = Manifest(
+                kind=self._kind,
+                model=origin.model,
+                collection=origin.collection,
+                dimension=self._dimension,
+                revision=revision,
+                codec=file,
+                segments=[segment for _, segment in known.values()],
+            )
+            sync_folder(folder)
+            manifest.write(folder)
+            sync_folder(folder)
+            sweep(folder, manifest.files)
+        self._known = known
+
+    def _save_codec(self, folder: Path, codec: Codec, origin: Origin, key: int | None) -> CodecFile:
+        """Write the codec, unless it is there; sealed, the same content would get another name each time."""
+        known = self._codec
+        is_known = known is not None and known[0] is codec and known[1].data_key_id == key
+        if known is None or not is_known or not (folder / known[1].file).exists():
+            known = self._codec = (codec, write_codec(folder, codec, origin))
+        return known[1]
+
+    def _save_block(
+        self, folder: Path, block: Block, lock: ReadWriteLock, origin: Origin, key: int | None
+    ) -> tuple[int, Segment] | None:
+        with lock.reading():
+            version, known = block.version, self._known.get(block)
+            is_known = known is not None and known[0] == version and known[1].data_key_id == key
+            if known is not None and is_known and is_there(folder, known[1], self._dimension):
+                return known
+            if not block.count:
+                return None
+            content = Content.of(block)
+        return version, write_segment(folder, content, origin)
+
+
+def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manifest:
+    """Return the manifest of a folder; raises IndexUnusable unless it is of this kind, dimension and origin."""
+    manifest = read_manifest(folder)
+    found = (manifest.kind, manifest.dimension, manifest.model, manifest.collection)
+    wanted = (kind, dimension, origin.model, origin.collection)
+    if found != wanted:
+        raise IndexUnusable(f"{folder} holds a snapshot of (kind, dimension, model, collection) {found}, not {wanted}")
+    return manifest
+
+
+def read_blocks(
+    folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block], origin: Origin
+) -> ReadBlocks:
+    """Read all segments; vectors whose codes do not fit are encoded again."""
+
+    def read(segment: Segment) -> Block | None:
+        block = new_block()
+        packed = read_segment(folder, segment, block, origin)
+        if packed is None:
+            return None
+        if block.codes is not None:
+            try:
+                block.codes.unpack(block.count, packed)
+            except ValueError:
+                block.codes.append(widened(block.vectors[: block.count]))
+        return block
+
+    with ThreadPoolExecutor(_READERS, "arcid-snapshot") as pool:
+        blocks = list(pool.map(read, segments))
+    pairs = list(zip(blocks, segments, strict=True))
+    return ReadBlocks(
+        tuple((block, segment) for block, segment in pairs if block is not None),
+        tuple(KeyRange(segment.first, segment.last) for block, segment in pairs if block is None),
+    )
+
+
+def forget(folder: Path, keys: Keys) -> int:
+    """Delete for good every file that may hold one of these keys; `load` reports its range as lost, `save` mends it.
+
+    Return how many there were. Waits for a save of the same folder to end. Without a readable manifest all files are
+    deleted. Raises OSError.
+    """
+    if not folder.is_dir():
+        return 0
+    with locked(folder):
+        try:
+            manifest = read_manifest(folder)
+        except IndexUnusable:
+            return sweep(folder, set())
+        held = {each.file for each in manifest.segments if ((keys >= each.first) & (keys <= each.last)).any()}
+        return sweep(folder, manifest.files - held)
+
+
+def erase_plain(folder: Path) -> int:
+    """Delete for good what was written before snapshots were sealed; return how many files. Raises OSError."""
+    if not folder.is_dir():
+        return 0
+    with locked(folder):
+        try:
+            is_plain = read_manifest(folder).is_plain
+        except IndexUnusable:
+            is_plain = True
+        return sweep(folder, set()) if is_plain else 0

@@ -1,0 +1,99 @@
+"""The manifest of a snapshot: what its files hold. It is written last, when all of them are there."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from app.errors import IndexUnusable
+from app.gallery.index.storage.block import BLOCK_ROWS
+from app.gallery.index.storage.files import MANIFEST, digest_of, write_whole
+
+# 10 million templates take 40 KB; a file beyond this is none of ours and is not read.
+_MOST_BYTES = 64 << 20
+
+_Key = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_File = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\.(segment|codec)$")]  # no path leaves the folder
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Segment(_Schema):
+    """One block in a file: keys (int64), then vectors (float16), then codes (bytes); nothing else."""
+
+    file: _File
+    sha256: _Sha256
+    first: _Key
+    last: _Key
+    rows: Annotated[int, Field(ge=1, le=BLOCK_ROWS)]
+    code_bytes: Annotated[int, Field(ge=0, le=BLOCK_ROWS * 4096)]
+    data_key_id: int | None = None
+    """What the file is sealed with; null: it is in plain."""
+
+
+class CodecFile(_Schema):
+    """What the codes of all segments were made with (see `Codec.parts`)."""
+
+    file: _File
+    sha256: _Sha256
+    groups: Annotated[int, Field(ge=2, le=4096)]
+    data_key_id: int | None = None
+
+
+class Manifest(_Schema):
+    """All of a snapshot."""
+
+    format: Literal[1] = 1
+    kind: str
+    model: str
+    collection: str
+    dimension: Annotated[int, Field(ge=1, le=65_536)]
+    revision: int
+    codec: CodecFile | None = None
+    segments: Annotated[list[Segment], Field(max_length=1_000_000)]
+    checksum: str = ""
+    """SHA-256 of the manifest without it: one wrong digit in `revision` would lose changes."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "Manifest":
+        if self.checksum and self.checksum != self._digest():
+            raise ValueError("the checksum is another")
+        return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether any file can be read without a key."""
+        return any(each.data_key_id is None for each in (*self.segments, *([self.codec] if self.codec else ())))
+
+    @property
+    def files(self) -> set[str]:
+        """Names of all files of the snapshot."""
+        codec = {self.codec.file} if self.codec else set()
+        return {MANIFEST} | codec | {segment.file for segment in self.segments}
+
+    def write(self, folder: Path) -> None:
+        """Put this manifest in the place of the folder's."""
+        whole = self.model_copy(update={"checksum": self._digest()})
+        write_whole(folder / MANIFEST, [whole.model_dump_json(indent=1).encode()])
+
+    def _digest(self) -> str:
+        return digest_of([self.model_dump_json(exclude={"checksum"}).encode()])
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a snapshot; raises IndexUnusable if there is none that can be trusted."""
+    path = folder / MANIFEST
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MOST_BYTES)
+        manifest = Manifest.model_validate_json(text)
+    except OSError as error:
+        raise IndexUnusable(f"{path} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise IndexUnusable(f"{path} is damaged, or not a manifest of this version") from error
+    if not manifest.checksum:
+        raise IndexUnusable(f"{path} has no checksum")
+    return manifest

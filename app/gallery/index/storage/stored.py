@@ -1,0 +1,166 @@
+"""What all indexes in memory share: rows, locks, exact search, snapshots."""
+
+import threading
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import IndexUnusable
+from app.faces import Floats
+from app.gallery.index.nearest import Nearest
+from app.gallery.index.protocol import Keys, Origin, Restored
+from app.gallery.index.storage.block import BLOCK_ROWS, Codes, widened
+from app.gallery.index.storage.codec import Codec
+from app.gallery.index.storage.folder_lock import ReadWriteLock
+from app.gallery.index.storage.row_buffer import Rows
+from app.gallery.index.storage.segments import read_codec
+from app.gallery.index.storage.snapshot import SavedBlocks, expect, read_blocks
+
+# Rows changed under one hold of the lock: about 5 ms, the longest that a search waits for a writer.
+_CHANGED_AT_ONCE = 512
+
+# Rows compared at once in exact search: their float32 copy (8 MB at 512-d) stays in the processor's cache.
+_COMPARED_AT_ONCE = 4096
+
+
+class StoredIndex(ABC):
+    """See `LocalIndex`. What differs is how everything is searched, and what codes the blocks have."""
+
+    def __init__(
+        self, dimension: int, *, dtype: type[np.float16 | np.float32] = np.float16, block_rows: int = BLOCK_ROWS
+    ) -> None:
+        self._dimension = dimension
+        self._dtype = dtype
+        self._block_rows = block_rows
+        self._lock = ReadWriteLock()
+        self._changing = threading.Lock()  # one writer; held for longer than the lock that keeps searches out
+        self._saving = threading.Lock()  # no row changes its block while a snapshot is taken block by block
+        self._codec: Codec | None = None
+        self._rows = self._new_rows(None)
+        self._saved = SavedBlocks(self.kind, dimension)
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """See `VectorIndex`."""
+
+    @property
+    def dimension(self) -> int:
+        """See `VectorIndex`."""
+        return self._dimension
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """See `VectorIndex`."""
+        halves = vectors.astype(np.float16)
+        with self._changing:
+            for first in range(0, len(keys), _CHANGED_AT_ONCE):
+                part = slice(first, first + _CHANGED_AT_ONCE)
+                with self._lock.writing():
+                    self._rows.put(keys[part], halves[part])
+
+    def remove(self, keys: Keys) -> None:
+        """See `VectorIndex`."""
+        with self._changing:
+            for first in range(0, len(keys), _CHANGED_AT_ONCE):
+                with self._lock.writing():
+                    self._rows.remove(keys[first : first + _CHANGED_AT_ONCE])
+            self._compact()
+
+    def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
+        """See `VectorIndex`."""
+        probes = np.ascontiguousarray(vectors, np.float32)
+        with self._lock.reading():
+            if among is not None:
+                return self._search_among(probes, k, self._rows.held(among))
+            found = min(k, len(self._rows))
+            if not found or not len(probes):
+                return np.empty((len(probes), found), np.float32), np.empty((len(probes), found), np.int64)
+            return self._search_all(probes, found)
+
+    def count(self) -> int:
+        """See `VectorIndex`."""
+        return len(self._rows)
+
+    def keys(self) -> Keys:
+        """See `VectorIndex`."""
+        with self._lock.reading():
+            return self._rows.keys()
+
+    def vectors(self, keys: Keys) -> Floats:
+        """See `VectorIndex`."""
+        with self._lock.reading():
+            return self._rows.vectors(keys)
+
+    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+        """See `LocalIndex`."""
+        with self._saving:
+            with self._lock.reading():
+                blocks, codec = list(self._rows.blocks.values()), self._codec
+            self._saved.save(folder, blocks, self._lock, origin=origin, revision=revision, codec=codec)
+
+    def load(self, folder: Path, origin: Origin) -> Restored:
+        """See `LocalIndex`."""
+        manifest = expect(folder, kind=self.kind, dimension=self._dimension, origin=origin)
+        if any(segment.rows > self._block_rows for segment in manifest.segments):
+            raise IndexUnusable(f"{folder} has segments of more than {self._block_rows} rows")
+        if manifest.is_plain and origin.sealer is not None:
+            raise IndexUnusable(f"{folder} holds a snapshot in plain, and templates are encrypted now")
+        file = manifest.codec
+        codec = read_codec(folder, file, self._dimension, origin) if file is not None else None
+        with self._changing, self._saving:
+            rows = self._new_rows(codec)
+            read = read_blocks(folder, manifest.segments, rows.new_block, origin)
+            saved = SavedBlocks(self.kind, self._dimension)
+            for block, segment in read.blocks:
+                saved.know(block, segment)
+            rows.adopt([block for block, _ in read.blocks])
+            with self._lock.writing():
+                self._rows, self._codec, self._saved = rows, codec, saved
+        return Restored(manifest.revision, read.lost)
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """See `VectorIndex`."""
+
+    @abstractmethod
+    def _search_all(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
+        """Search with at least one probe and 1 <= k <= count; the lock is held for reading."""
+
+    def _new_codes(self, codec: Codec | None) -> Codes | None:  # noqa: ARG002 - for those that have codes
+        """Return the codes of an empty block, if this kind has any."""
+        return None
+
+    def _scan(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
+        """Compare probes with all rows, exactly."""
+        nearest = Nearest(len(probes), k)
+        for block in self._rows.blocks.values():
+            for first in range(0, block.count, _COMPARED_AT_ONCE):
+                rows = slice(first, min(first + _COMPARED_AT_ONCE, block.count))
+                nearest.offer(probes @ widened(block.vectors[rows]).T, block.keys[rows])
+        return nearest.best()
+
+    def _search_among(self, probes: Floats, k: int, keys: Keys) -> tuple[Floats, Keys]:
+        nearest = Nearest(len(probes), min(k, len(keys)))
+        for first in range(0, len(keys), _COMPARED_AT_ONCE):
+            part = keys[first : first + _COMPARED_AT_ONCE]
+            nearest.offer(probes @ self._rows.vectors(part).T, part)
+        return nearest.best()
+
+    def _new_rows(self, codec: Codec | None) -> Rows:
+        return Rows(
+            self._dimension,
+            dtype=self._dtype,
+            block_rows=self._block_rows,
+            new_codes=lambda: self._new_codes(codec),
+        )
+
+    def _compact(self) -> None:
+        """Empty blocks that deletions have made thin; left for the next time while a snapshot is taken."""
+        if not self._saving.acquire(blocking=False):
+            return
+        try:
+            while (number := self._rows.thin_block()) is not None:
+                with self._lock.writing():
+                    self._rows.empty_some(number, _CHANGED_AT_ONCE)
+        finally:
+            self._saving.release()

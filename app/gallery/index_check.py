@@ -1,0 +1,43 @@
+"""Does an index hold what the database says?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.gallery.index.protocol import VectorIndex
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Collection, Keys
+
+# Indexes keep vectors as float16: a component of a unit vector is off by at most half of 2**-11.
+_ROUNDING = 2.0**-11
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Keys of faces: enrolled but not in the index, in the index but not enrolled, and there with another vector."""
+
+    missing: Keys
+    foreign: Keys
+    changed: Keys
+
+    def is_none(self) -> bool:
+        """Say whether index and database agree."""
+        return not (len(self.missing) or len(self.foreign) or len(self.changed))
+
+
+def differences(store: IdentityStore, collection: Collection, index: VectorIndex) -> Differences:
+    """Compare every face of a collection with the index, some thousand at a time."""
+    missing, changed, enrolled = [_none()], [_none()], [_none()]
+    for keys, vectors in store.templates(collection):
+        indexed = index.vectors(keys)
+        is_missing = np.isnan(indexed[:, 0])
+        is_changed = ~is_missing & (np.abs(indexed - vectors).max(axis=1) > _ROUNDING)
+        missing.append(keys[is_missing])
+        changed.append(keys[is_changed])
+        enrolled.append(keys)
+    foreign = np.setdiff1d(index.keys(), np.concatenate(enrolled))
+    return Differences(np.concatenate(missing), foreign, np.concatenate(changed))
+
+
+def _none() -> Keys:
+    return np.empty(0, np.int64)

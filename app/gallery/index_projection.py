@@ -1,0 +1,391 @@
+"""A collection's index and the revision of the database that it shows; the change log brings it forward.
+
+House rule: the database is the truth, an index is a disposable projection of it.
+"""
+
+import shutil
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from app.database.cipher import Sealer
+from app.errors import CollectionUnknown, IndexUnusable
+from app.faces import Floats
+from app.gallery.index.protocol import LocalIndex, Origin, VectorIndex
+from app.gallery.index.storage.snapshot import forget
+from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.shared_revisions import Progress, SharedIndexes
+from app.gallery.store.values import Collection, Keys, Tail
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+_NOTED = 1000  # revisions of which is known what they deleted on disk
+
+
+class Projection(ABC):
+    """What all projections share: following the log, and beginning anew where it does not reach back."""
+
+    def __init__(self, collection: Collection, store: IdentityStore, log: ChangeLog) -> None:
+        self._collection = collection
+        self._store = store
+        self._log = log
+        self._applying = threading.RLock()
+        self._current_at = time.monotonic()
+
+    @property
+    def uid(self) -> str:
+        """Of the collection, with the network that the index is of."""
+        return self._collection.uid
+
+    @property
+    @abstractmethod
+    def index(self) -> VectorIndex:
+        """What searches ask."""
+
+    @abstractmethod
+    def revision(self) -> int:
+        """Return the revision up to which everything is in the index; later changes may be in it too."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make the index ready: from what was kept, then by the log; from the database where that does not do."""
+
+    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:  # noqa: B027 - an engine is fed when it is opened
+        """Fill the index in advance with templates that will be the collection's; `open` then has little to do."""
+
+    @abstractmethod
+    def catch_up(self, target: int) -> None:
+        """Bring the index to a revision that was committed, or beyond.
+
+        Raises CollectionSwitched, as all that reads templates does, when they are of another network meanwhile.
+        """
+
+    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
+        """Bring the index to the revision `target`, whose whole content is that `keys` were added."""
+        del keys, vectors
+        self.catch_up(target)
+
+    @abstractmethod
+    def rebuild(self) -> None:
+        """Build the index anew from the database; searches go on in the old one meanwhile."""
+
+    @abstractmethod
+    def save(self) -> None:
+        """Keep on disk what makes the next start quick, where there is anything to keep."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of threads and connections."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """Close, and delete what is kept of the index wherever it is: its collection is gone. May be repeated."""
+
+    def forgotten(self, revision: int) -> int | None:
+        """Return how many snapshot files went because of the faces that a revision removed; None: some may be left."""
+        del revision
+        return 0
+
+    def forget(self, keys: Keys) -> None:
+        """Delete what is kept on disk of faces that are gone, without an index; for a collection that is not served."""
+        del keys
+
+    def seconds_behind(self, target: int) -> float:
+        """Return for how long the index has been behind the revision `target`, 0 if it is not."""
+        return time.monotonic() - self._current_at if self.revision() < target else 0.0
+
+    def _is_current(self, target: int) -> bool:
+        """Say whether everything up to a revision is in the index, and remember when it was."""
+        if self.revision() < target:
+            return False
+        self._current_at = time.monotonic()
+        return True
+
+    def _apply(self, index: VectorIndex, tail: Tail, *, after_each: Callable[[], None] | None = None) -> None:
+        if len(tail.removed):
+            index.remove(tail.removed)
+        for keys, vectors in self._store.templates_of(tail.added.tolist(), self._collection):
+            index.add(keys, vectors)
+            if after_each is not None:
+                after_each()
+
+
+class LocalProjection(Projection):
+    """An index in this process; its snapshots lie in `folder`, or nowhere."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        store: IdentityStore,
+        log: ChangeLog,
+        *,
+        new_index: Callable[[int], LocalIndex],
+        folder: Path | None = None,
+        sealer: Sealer | None = None,
+    ) -> None:
+        super().__init__(collection, store, log)
+        self._new_index = new_index
+        self._folder = folder
+        self._origin = Origin(collection.model, collection.uid, sealer)
+        self._index = new_index(collection.dimension)
+        self._revision = 0
+        self._saved: int | None = None
+        self._forgotten: dict[int, int | None] = {}
+        self._is_broken = False
+        self._saving = threading.Lock()
+
+    @property
+    def index(self) -> VectorIndex:
+        """See `Projection`; an index that refused a change is built anew first."""
+        if self._is_broken:
+            with self._applying:
+                if self._is_broken:
+                    self._rebuild()
+        return self._index
+
+    def revision(self) -> int:
+        """See `Projection`."""
+        return self._revision
+
+    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
+        """See `Projection`; what is written meanwhile comes from the log."""
+        revision = self._log.revisions().get(self._collection.key, 0)
+        for keys, vectors in blocks:
+            self._index.add(keys, vectors)
+        self._revision = revision
+
+    def open(self) -> None:
+        """See `Projection`."""
+        with self._applying:
+            if not self._revision and not self._restored():
+                self._rebuild()
+            self._follow()
+            self._current_at = time.monotonic()
+
+    def catch_up(self, target: int) -> None:
+        """See `Projection`."""
+        if not self._is_current(target):
+            with self._applying:
+                if not self._is_current(target):
+                    self._follow()
+                    self._is_current(target)
+
+    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
+        """See `Projection`; nothing has to be read when this process wrote last."""
+        with self._applying:
+            if self._revision != target - 1:
+                self.catch_up(target)
+                return
+            try:
+                self._index.add(np.array(keys, np.int64), vectors)
+            except (RuntimeError, MemoryError):
+                self._break()
+            self._revision = target
+
+    def rebuild(self) -> None:
+        """See `Projection`."""
+        with self._applying:
+            self._rebuild()
+
+    def save(self) -> None:
+        """See `Projection`. Searches and writes go on meanwhile."""
+        # The revision first: it is set after the index has the changes, or is known to be broken.
+        revision = self._revision
+        with self._saving:
+            if self._folder is None or self._is_broken or self._saved == revision:
+                return
+            # Whoever removes faces from here on notes it after this save, which may still write them.
+            forgotten = [each for each, files in self._forgotten.items() if files is None]
+            try:
+                self._index.save(self._folder, self._origin, revision)
+            except OSError:
+                _log.exception("index.save_failed", collection=self._collection.name)
+            else:
+                self._saved = revision
+                self._forgotten |= dict.fromkeys(forgotten, 0)
+
+    def close(self) -> None:
+        """See `Projection`."""
+        self._index.close()
+
+    def drop(self) -> None:
+        """See `Projection`: the folder of the snapshots goes."""
+        with self._applying, self._saving:
+            folder, self._folder = self._folder, None
+            self._index.close()
+        if folder is not None and folder.exists():
+            shutil.rmtree(folder)
+
+    def _restored(self) -> bool:
+        """Take over a snapshot, if there is one of this collection and model that is not ahead of the database."""
+        if self._folder is None:
+            return False
+        try:
+            restored = self._index.load(self._folder, self._origin)
+        except IndexUnusable as error:
+            _log.info("index.snapshot_ignored", collection=self._collection.name, reason=str(error))
+            return False
+        if self._log.since(self._collection, restored.revision) is None:
+            _log.info("index.snapshot_ignored", collection=self._collection.name, reason="the log does not reach it")
+            return False
+        for lost in restored.lost:
+            self._fill(self._index, first=lost.first, last=lost.last)
+        self._revision = self._saved = restored.revision
+        if restored.lost:
+            self._saved = None
+        faces, torn = self._index.count(), len(restored.lost)
+        _log.info("index.restored", collection=self._collection.name, faces=faces, torn_segments=torn)
+        return True
+
+    def _rebuild(self) -> None:
+        """Build a new index from the database beside the old one, then take it."""
+        revision = self._log.revisions().get(self._collection.key)
+        if revision is None:
+            raise CollectionUnknown(self._collection.name)
+        index = self._new_index(self._collection.dimension)
+        self._fill(index)
+        old, self._index = self._index, index
+        old.close()
+        _log.info("index.built", collection=self._collection.name, kind=index.kind, faces=index.count())
+        self._note(revision, self._forget(np.setdiff1d(old.keys(), index.keys())))
+        self._revision, self._is_broken, self._saved = revision, False, None
+
+    def _follow(self) -> None:
+        tail = self._log.since(self._collection, self._revision)
+        if tail is None:
+            self._rebuild()
+            return
+        try:
+            self._apply(self._index, tail)
+        except (RuntimeError, MemoryError):
+            self._break()
+        # Before the revision is shown, on which whoever has deleted the faces waits.
+        self._note(tail.revision, self._forget(tail.removed))
+        self._revision = tail.revision
+
+    def _fill(self, index: VectorIndex, *, first: int = 1, last: int | None = None) -> None:
+        for keys, vectors in self._store.templates(self._collection, first=first, last=last):
+            index.add(keys, vectors)
+
+    def forgotten(self, revision: int) -> int | None:
+        """See `Projection`."""
+        later = [each for each in self._forgotten if each >= revision]
+        return self._forgotten[min(later)] if later else 0
+
+    def forget(self, keys: Keys) -> None:
+        """See `Projection`."""
+        self._forget(keys)
+
+    def _note(self, revision: int, files: int | None) -> None:
+        self._forgotten[revision] = files
+        while len(self._forgotten) > _NOTED:
+            del self._forgotten[min(self._forgotten)]
+
+    def _forget(self, keys: Keys) -> int | None:
+        """Delete snapshot files with faces that are gone; what cannot be deleted (None) goes with the next snapshot."""
+        if self._folder is None or not len(keys):
+            return 0
+        self._saved = None
+        try:
+            return forget(self._folder, keys)
+        except OSError:
+            _log.exception("index.forget_failed", collection=self._collection.name)
+            return None
+
+    def _break(self) -> None:
+        # The faces are safe in the database; a new index is built from it before the next search.
+        _log.exception("index.change_failed", collection=self._collection.name)
+        self._is_broken = True
+
+
+class SharedProjection(Projection):
+    """An index that all replicas share, such as the distributed engine's; whoever finds it behind feeds it.
+
+    The revision that it shows stands in the database, and its row is locked while somebody feeds the index: changes
+    arrive in order, whoever brings them. Who dies meanwhile leaves the revision as it was; the next one repeats.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        store: IdentityStore,
+        log: ChangeLog,
+        *,
+        shared: SharedIndexes,
+        index: VectorIndex,
+        drop: Callable[[], None] | None = None,
+    ) -> None:
+        """Take what feeds the index, and what drops it from the engine for good."""
+        super().__init__(collection, store, log)
+        self._shared = shared
+        self._index = index
+        self._drop = drop
+
+    @property
+    def index(self) -> VectorIndex:
+        """See `Projection`."""
+        return self._index
+
+    def revision(self) -> int:
+        """See `Projection`."""
+        return self._shared.revision(self._collection, self._index.kind)
+
+    def open(self) -> None:
+        """See `Projection`."""
+        self._feed()
+
+    def catch_up(self, target: int) -> None:
+        """See `Projection`."""
+        if not self._is_current(target):
+            self._feed(target)
+            self._is_current(target)
+
+    def rebuild(self) -> None:
+        """See `Projection`: everything is brought again, and what is not enrolled is taken out."""
+        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
+            progress.revision = self._refill(progress)
+
+    def save(self) -> None:
+        """See `Projection`: the engine keeps its own data."""
+
+    def close(self) -> None:
+        """See `Projection`."""
+        self._index.close()
+
+    def drop(self) -> None:
+        """See `Projection`: the engine forgets the collection."""
+        with self._applying:
+            if self._drop is not None:
+                self._drop()
+            self._index.close()
+
+    def _feed(self, target: int | None = None) -> None:
+        """Bring what is new, unless somebody has brought everything up to the revision `target` meanwhile."""
+        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
+            if target is not None and progress.revision >= target:
+                return
+            tail = self._log.since(self._collection, progress.revision) if progress.revision else None
+            if tail is not None:
+                self._apply(self._index, tail, after_each=progress.is_made)
+                progress.revision = tail.revision
+                return
+            progress.revision = self._refill(progress)
+
+    def _refill(self, progress: Progress) -> int:
+        """Bring everything that is enrolled, take out what is not, and return the revision of before."""
+        revision = self._log.revisions()[self._collection.key]
+        kept = [np.empty(0, np.int64)]
+        for keys, vectors in self._store.templates(self._collection):
+            self._index.add(keys, vectors)
+            kept.append(keys)
+            progress.is_made()
+        foreign = np.setdiff1d(self._index.keys(), np.concatenate(kept))
+        if len(foreign):
+            self._index.remove(foreign)
+        _log.info("index.built", collection=self._collection.name, kind=self._index.kind, faces=self._index.count())
+        return revision

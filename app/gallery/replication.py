@@ -1,0 +1,61 @@
+"""Keeps the indexes of this process up to date with what other processes write, and their snapshots fresh."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from app.errors import ArcidError
+from app.gallery.gallery import Gallery
+from app.gallery.store.change_log import ChangeLog
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+_TRIM_EVERY = 3600.0  # seconds
+
+# The database or the engine is away, the disk is full, an index found no memory: once that is over, the log tells what
+# was missed.
+_PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
+
+
+class Follower:
+    """A thread that follows the change log every `every` seconds and saves every `save_every`; see `start`, `stop`."""
+
+    def __init__(self, gallery: Gallery, log: ChangeLog, *, every: float, save_every: float, keep: timedelta) -> None:
+        """`keep`: how long changes stay in the log; a process that was away for longer reads all faces again."""
+        self._gallery = gallery
+        self._changes = log
+        self._every = every
+        self._save_every = save_every
+        self._keep = keep
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="arcid-follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for a turn that is under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        saved = trimmed = time.monotonic()
+        is_away = False
+        while not self._stopping.wait(self._every):
+            now = time.monotonic()
+            try:
+                self._gallery.follow()
+                if now - saved >= self._save_every:
+                    saved = now
+                    self._gallery.save()
+                if now - trimmed >= _TRIM_EVERY:
+                    trimmed = now
+                    self._changes.trim(datetime.now(UTC) - self._keep)
+            except _PASSING as error:
+                if not is_away:
+                    _log.warning("follower.failed", error=error.code if isinstance(error, ArcidError) else repr(error))
+                is_away = True
+            else:
+                is_away = False

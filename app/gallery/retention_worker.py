@@ -1,0 +1,104 @@
+"""Erases who has expired, one replica at a time, and finishes erasures that readers have held up."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from app.database.claims import Claims
+from app.database.scrubbing import Scrubber
+from app.errors import ArcidError, CollectionUnknown, IdentityUnknown
+from app.gallery.erasure import Traces
+from app.gallery.gallery import Gallery
+from app.gallery.store.retention import Retention
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+_CLAIM = "retention"
+_AT_ONCE = 100  # people between two claims
+_RETRY = 1.0  # seconds until a held up erasure is tried again
+_STEP = 60.0  # seconds by which the clock must have moved against the steady one to have been set
+_SETTLING = 3600.0  # seconds without a sweep after that: an erasure cannot be undone, a wrong clock can be corrected
+_PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
+
+
+class Housekeeper:
+    """A thread that sweeps every `every` seconds; see `start`, `stop`."""
+
+    def __init__(
+        self,
+        gallery: Gallery,
+        retention: Retention,
+        claims: Claims,
+        scrubber: Scrubber,
+        *,
+        every: float,
+        traces: Traces | None = None,
+        anchor: Callable[[], str] | None = None,
+        anchor_every: float = 0,
+    ) -> None:
+        """Every `anchor_every` seconds, `anchor` gives the audit trail's end for the log; 0: never."""
+        self._anchor = anchor if anchor_every else None
+        self._anchor_every = anchor_every
+        self._traces = traces
+        self._gallery = gallery
+        self._retention = retention
+        self._claims = claims
+        self._scrubber = scrubber
+        self._every = every
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="arcid-housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to sweep."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop, and wait for the person who is being erased."""
+        self._stopping.set()
+        self._thread.join()
+
+    def sweep(self) -> int:
+        """Erase who has expired, and return how many people; none while another replica does it."""
+        erased = 0
+        while not self._stopping.is_set() and self._claims.take(_CLAIM, timedelta(seconds=self._every + 60)):
+            expired = self._retention.expired(datetime.now(UTC), _AT_ONCE)
+            for collection, identity_id in expired:
+                if self._stopping.is_set():
+                    break
+                try:
+                    removed = self._gallery.remove_identity(collection, identity_id, only_expired=True).removed
+                    if self._traces is not None:
+                        self._traces.redact(collection.name, [identity_id, removed.name or ""])
+                    erased += 1
+                except (IdentityUnknown, CollectionUnknown):  # enrolled again, or deleted, meanwhile
+                    continue
+            if len(expired) < _AT_ONCE:
+                break
+        if erased:
+            _log.info("retention.erased", identities=erased)
+            self._scrubber.scrub()
+        return erased
+
+    def _run(self) -> None:
+        due = time.monotonic()  # at once
+        anchored = time.monotonic() - self._anchor_every
+        offset = time.time() - time.monotonic()
+        while not self._stopping.wait(min(_RETRY, self._every)):
+            step = time.time() - time.monotonic() - offset
+            if abs(step) > _STEP:
+                offset += step
+                due = time.monotonic() + _SETTLING
+                _log.warning("clock.set", seconds=round(step), no_sweep_for=_SETTLING)
+            try:
+                if self._scrubber.is_pending:
+                    self._scrubber.scrub()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + self._every
+                    self.sweep()
+                if self._anchor is not None and time.monotonic() - anchored >= self._anchor_every:
+                    anchored = time.monotonic()
+                    _log.info("audit.anchor", anchor=self._anchor())
+            except _PASSING as error:
+                _log.warning("housekeeping.failed", error=error.code if isinstance(error, ArcidError) else repr(error))

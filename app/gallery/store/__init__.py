@@ -1,0 +1,1 @@
+"""Collections, identities and faces in SQL."""

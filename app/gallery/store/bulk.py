@@ -1,0 +1,215 @@
+"""Many people and faces at once, made elsewhere: written in blocks, each one transaction like an enrolment."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.erasures import erased_meanwhile
+from app.database.tables import CollectionTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.errors import FaceExists
+from app.faces import Floats
+from app.gallery.store import change_log as log
+from app.gallery.store import rows
+from app.gallery.store.binding import template_context
+from app.gallery.store.snapshot import MovedFace, MovedPerson
+from app.gallery.store.values import Collection, JsonObject
+
+_ASK_AT_ONCE = 500
+# Without it, rows are inserted in as many statements as those with and without a name, or a quality, alternate.
+_WITH_NULLS = {"render_nulls": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Faces (n) with their unit vectors (n, d), and everybody to whom they belong.
+
+    Who is in `people` without a face in the block is left out, unless in `faceless`: they have none anywhere.
+    """
+
+    people: Sequence[MovedPerson]
+    faces: Sequence[MovedFace]
+    vectors: Floats
+    faceless: Sequence[MovedPerson] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What a block brought: new faces and people; `revision` is the collection's from then on, 0 if nothing was new."""
+
+    faces: int
+    identities: int
+    revision: int = 0
+    erased: int = 0
+    """Faces that were left out: of people who were erased after the job was asked for."""
+
+
+class Incoming:
+    """Writes blocks; what is there already is left out, so that a block can be repeated."""
+
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are kept in plain."""
+        self._writing = engine
+        self._vault = vault or Vault(engine)
+
+    def add(self, collection: Collection, block: Block, *, origin: JsonObject, is_telling: bool = False) -> Added:
+        """Write what is new of a block: faces whose ids are not there, and people who are not there.
+
+        With `is_telling`, names and metadata of people who are there are changed to what is given; without, people
+        keep theirs. `origin` says in the audit trail where it comes from. Raises CollectionUnknown, and FaceExists when
+        another collection of this database has one of the faces.
+        """
+        now = datetime.now(UTC)
+        try:
+            with Session(self._writing) as session, session.begin():
+                revision = log.next_revision(session, collection)
+                rows.require_made_alike(session, collection)
+                there = _there(session, collection, [face.face_id for face in block.faces])
+                everybody = {face.identity_id for face in block.faces} | {each.identity_id for each in block.faceless}
+                erased = erased_meanwhile(session, collection.name, everybody)
+                left_out = sum(face.identity_id in erased for face in block.faces)
+                chosen = [
+                    at
+                    for at, face in enumerate(block.faces)
+                    if face.face_id not in there and face.identity_id not in erased
+                ]
+                owners = {block.faces[at].identity_id for at in chosen}
+                people = [each for each in block.people if each.identity_id in owners]
+                people += [each for each in block.faceless if each.identity_id not in erased]
+                known = _identity_keys(session, collection, [each.identity_id for each in people])
+                strangers = {each.identity_id: each for each in people if each.identity_id not in known}
+                if not chosen and not strangers:
+                    session.rollback()
+                    return Added(0, 0, erased=left_out)
+                _touch(session, [each for each in people if each.identity_id in known], known, now, is_telling)
+                known |= _new_people(session, collection, strangers.values())
+                keys = self._new_faces(session, collection, block, chosen, known)
+                session.execute(
+                    update(CollectionTable)
+                    .where(CollectionTable.id == collection.key)
+                    .values(
+                        faces=CollectionTable.faces + len(keys),
+                        identities=CollectionTable.identities + len(strangers),
+                    )
+                )
+                log.append(session, collection, revision, keys, is_removal=False, now=now)
+                detail = {**origin, "faces": len(keys), "identities": len(strangers)}
+                audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
+                return Added(len(keys), len(strangers), revision, left_out)
+        except IntegrityError as error:  # another collection took a face at this very moment
+            raise _exists() from error
+
+    def _new_faces(
+        self, session: Session, collection: Collection, block: Block, chosen: Sequence[int], keys: dict[str, int]
+    ) -> list[int]:
+        vectors = block.vectors.astype(rows.VECTOR)
+        new = []
+        for at in chosen:
+            face = block.faces[at]
+            context = template_context(
+                face.face_id, identity_id=face.identity_id, collection=collection.name, model=collection.model
+            )
+            sealed = self._vault.seal(session, context, vectors[at].tobytes())
+            new.append(
+                {
+                    "face_id": face.face_id,
+                    "collection_id": collection.key,
+                    "identity_key": keys[face.identity_id],
+                    "model": collection.model,
+                    "embedding": sealed.data,
+                    "data_key_id": sealed.data_key_id,
+                    "norm": face.norm,
+                    "quality": face.quality,
+                    "detection_score": face.detection_score,
+                    "box": list(face.box),
+                    "landmarks": [list(point) for point in face.landmarks],
+                    "image_sha256": face.image_sha256,
+                    "created_at": face.created_at,
+                }
+            )
+        if not new:
+            return []
+        made = insert(FaceTable).returning(FaceTable.id, sort_by_parameter_order=True)
+        return list(session.scalars(made, new, execution_options=_WITH_NULLS))
+
+
+def _there(session: Session, collection: Collection, face_ids: Sequence[str]) -> set[str]:
+    """Return which of the faces are in the collection; raises FaceExists for those of another."""
+    found: set[str] = set()
+    for part in _parts(face_ids):
+        query = select(FaceTable.face_id, FaceTable.collection_id).where(FaceTable.face_id.in_(part))
+        for row in session.execute(query):
+            if row.collection_id != collection.key:
+                raise _exists()
+            found.add(row.face_id)
+    return found
+
+
+def _exists() -> FaceExists:
+    return FaceExists(
+        "another collection of this database has faces of the same ids: delete it first, or import the faces under new "
+        "ids (--new-face-ids)"
+    )
+
+
+def _identity_keys(session: Session, collection: Collection, identity_ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in _parts(identity_ids):
+        query = select(IdentityTable.identity_id, IdentityTable.id).where(
+            IdentityTable.collection_id == collection.key, IdentityTable.identity_id.in_(part)
+        )
+        found |= {row.identity_id: row.id for row in session.execute(query)}
+    return found
+
+
+def _touch(
+    session: Session,
+    people: Iterable[MovedPerson],
+    keys: dict[str, int],
+    now: datetime,
+    is_telling: bool,  # noqa: FBT001
+) -> None:
+    """Note that people who are there have changed, and what is told of them."""
+    changed: list[dict[str, Any]] = []
+    for each in people:
+        values: dict[str, Any] = {"id": keys[each.identity_id], "updated_at": now, "enrolled_at": now}
+        if is_telling and each.name is not None:
+            values["name"] = each.name
+        if is_telling and each.metadata is not None:
+            values["metadata_"] = dict(each.metadata)
+        changed.append(values)
+    if changed:
+        session.execute(update(IdentityTable), changed)
+
+
+def _new_people(session: Session, collection: Collection, people: Iterable[MovedPerson]) -> dict[str, int]:
+    new = [
+        {
+            "collection_id": collection.key,
+            "identity_id": each.identity_id,
+            "name": each.name,
+            "metadata_": dict(each.metadata or {}),
+            "created_at": each.created_at,
+            "updated_at": each.updated_at,
+            "consent": None if each.consent is None else dict(each.consent),
+            "enrolled_at": each.enrolled_at or each.updated_at,
+            "expires_at": each.expires_at,
+        }
+        for each in people
+    ]
+    if not new:
+        return {}
+    # In their order, which is that of listings.
+    made = insert(IdentityTable).returning(IdentityTable.identity_id, IdentityTable.id, sort_by_parameter_order=True)
+    return {row.identity_id: row.id for row in session.execute(made, new, execution_options=_WITH_NULLS)}
+
+
+def _parts(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[start : start + _ASK_AT_ONCE] for start in range(0, len(items), _ASK_AT_ONCE))

@@ -1,0 +1,85 @@
+"""Collections are changed and deleted here."""
+
+from collections.abc import Collection as AnyOf
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import Engine, delete, select, update
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import (
+    ChangeTable,
+    CollectionTable,
+    EnrolmentTable,
+    FaceTable,
+    IdentityTable,
+    SharedIndexTable,
+)
+from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
+from app.gallery.store import change_log as log
+from app.gallery.store import rows
+from app.gallery.store.values import Collection, Practice
+
+# What belongs to a collection, in an order that leaves nothing pointing to what is gone.
+_CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrolmentTable, SharedIndexTable)
+
+
+class Collections:
+    """Every method is one transaction, in the order of the collection's other writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine
+        self._deleting = engine.execution_options(has_time=True)  # millions of faces take a while
+
+    def change(self, name: str, changes: Mapping[str, Any], versions: AnyOf[str] | None = None) -> Collection:
+        """Change how a collection's faces are made and judged: `changes` are fields of `Practice`.
+
+        Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted,
+        CollectionNotEmpty for another flip averaging or detector once faces are enrolled, and RequestInvalid where a
+        threshold and an error rate would both decide.
+        """
+        with Session(self._writing) as session, session.begin():
+            collection = _locked(session, name, versions)
+            practice: Practice = replace(collection.practice, **changes)
+            if collection.faces and practice.how_made != collection.practice.how_made:
+                raise CollectionNotEmpty(
+                    f"faces are enrolled in collection {name!r}, so flip averaging and detector can no longer change; "
+                    "create another collection"
+                )
+            require_one_rule(practice)
+            session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
+            changed = replace(collection, practice=practice, revision=log.next_revision(session, collection))
+            audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(practice))
+            return changed
+
+    def delete(self, collection: Collection) -> None:
+        """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
+        with Session(self._deleting) as session, session.begin():
+            log.next_revision(session, collection)  # whoever is writing ends first; whoever waits finds nothing
+            for table in _CONTENT:
+                session.execute(delete(table).where(table.collection_id == collection.key))
+            session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))
+            audit.append(
+                session, Action.COLLECTION_DELETED, collection=collection.name, detail={"faces": collection.faces}
+            )
+
+
+def require_one_rule(practice: Practice) -> None:
+    """Raise RequestInvalid where both a threshold and an error rate would decide."""
+    if practice.threshold is not None and (practice.max_fmr is not None or practice.max_fpir is not None):
+        detail = "a collection has either a threshold or max_fmr and max_fpir; null removes the stored one"
+        raise RequestInvalid.at("threshold", detail)
+
+
+def _locked(session: Session, name: str, versions: AnyOf[str] | None) -> Collection:
+    found = session.scalar(select(CollectionTable.id).where(CollectionTable.name == name).with_for_update())
+    row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == found)).one_or_none()
+    if row is None:
+        raise rows.unknown(name)
+    collection = rows.collection(row)
+    if versions is not None and collection.version not in versions:
+        raise PreconditionFailed(f"collection {name!r}")
+    return collection

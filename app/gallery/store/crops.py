@@ -1,0 +1,38 @@
+"""The aligned crops of enrolled faces, from which another network can embed them again: sealed, or not stored."""
+
+from collections.abc import Iterable
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from app.database.cipher import Context, Sealed, Sealer
+from app.database.tables import CropTable
+from app.faces import Pixels
+from app.gallery.store.values import NewFace
+from app.vision.imaging.lossless import decode_png, encode_png
+
+
+class CropSealer:
+    """Turns crops into what is stored, and back; contexts are those of `app.gallery.store.binding.crop_context`."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+
+    def seal(self, crop: Pixels, context: Context) -> Sealed:
+        """Return a crop (112, 112, 3), RGB, as it is stored: a PNG, which loses nothing, sealed."""
+        return self._sealer.seal_file(context, encode_png(crop))
+
+    def open(self, sealed: bytes, context: Context) -> Pixels:
+        """Return the crop (112, 112, 3), RGB, every pixel as it was; raises what the sealer raises."""
+        return decode_png(self._sealer.open_file(context, sealed))
+
+
+def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
+    """Store, in an enrolment's own transaction, the crops of faces (each with its key) that bring one."""
+    sealed = [
+        {"face_key": key, "sealed": face.sealed_crop.data, "data_key_id": face.sealed_crop.data_key_id}
+        for key, face in faces
+        if face.sealed_crop is not None
+    ]
+    if sealed:
+        session.execute(insert(CropTable), sealed)

@@ -1,0 +1,161 @@
+"""Changes of who is who: a person's name and metadata, two people who are one, a face that is somebody else's.
+
+The index knows faces, not whose they are, and templates are made from the database at each search: none of these
+changes needs the index. The revision counts them like every write, and the change log has the faces that are found as
+somebody else's from then on.
+"""
+
+from collections.abc import Collection as AnyOf
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.errors import PreconditionFailed
+from app.gallery.store import change_log as log
+from app.gallery.store import consent, retention, rows
+from app.gallery.store.binding import rebind
+from app.gallery.store.records import IdentityRecord, PersonChange
+from app.gallery.store.values import Collection, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """`revision` is the collection's from this change on."""
+
+    identity_id: str
+    revision: int
+
+
+class Editing:
+    """Every method is one transaction."""
+
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are in plain."""
+        self._writing = engine
+        self._vault = vault or Vault(engine)
+
+    def change(
+        self, collection: Collection, identity_id: str, change: PersonChange, versions: AnyOf[str] | None = None
+    ) -> Edited:
+        """Change a person's name or metadata.
+
+        Raises IdentityUnknown, and PreconditionFailed if they are in none of the `versions` that are wanted.
+        """
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            identity = _required(session, collection, identity_id)
+            if versions is not None and IdentityRecord.version_of(identity.id, identity.updated_at) not in versions:
+                raise PreconditionFailed(f"identity {identity_id!r}")
+            if change.has_name:
+                identity.name = change.name
+            if change.has_metadata:
+                identity.metadata_ = dict(change.metadata or {})
+            if change.has_consent:
+                identity.consent = consent.stored(change.consent)
+            if change.has_expires_at:
+                identity.expires_at = change.expires_at
+            identity.updated_at = datetime.now(UTC)
+            session.flush()
+            if change.has_expires_at:
+                log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
+            what = {"name": change.has_name, "metadata": change.has_metadata}
+            what |= {"consent": change.has_consent, "expires_at": change.has_expires_at}
+            audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
+            return Edited(identity_id, revision)
+
+    def merge(self, collection: Collection, identity_id: str, into: str) -> Edited:
+        """Give all faces of one person to another; the first one is gone.
+
+        Raises IdentityUnknown for either, and SealBroken if a face of the first one was edited.
+
+        `into` keeps name and metadata, and takes over what it lacks. Answers of enrolments go over to it as well: they
+        can still be repeated, and are deleted with it.
+        """
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            source, target = _required(session, collection, identity_id), _required(session, collection, into)
+            if source is target:
+                return Edited(into, revision)
+            now = datetime.now(UTC)
+            log.append_faces_of(session, collection, revision, source, now=now)
+            keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == source.id)).all()
+            rebind(session, self._vault, keys, into)
+            session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
+            session.execute(
+                update(EnrolmentTable)
+                .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+                .values(identity_id=into)
+            )
+            target.name = target.name if target.name is not None else source.name
+            target.metadata_ = {**source.metadata_, **target.metadata_}
+            retention.take_over(source, target)
+            target.updated_at = now
+            session.delete(source)
+            _count(session, collection, identities=-1)
+            audit.append(
+                session,
+                Action.IDENTITY_MERGED,
+                collection=collection.name,
+                subject=identity_id,
+                detail={"into": into},
+            )
+            return Edited(into, revision)
+
+    def move_face(self, collection: Collection, face_id: str, identity_id: str) -> Edited:
+        """Give a face to another person, who is created if new; without faces, the one who had it is gone.
+
+        Answers of enrolments about the one who had it are deleted: they tell of a face that is no longer theirs. Raises
+        FaceUnknown, ConsentMissing, and SealBroken if the face was edited.
+        """
+        now = datetime.now(UTC)
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            face = rows.face(session, collection, face_id)
+            if face is None:
+                raise rows.no_face(collection, face_id)
+            source = session.get_one(IdentityTable, face.identity_key)
+            if source.identity_id == identity_id:
+                return Edited(identity_id, revision)
+            enrolled_at = (rows.identity(session, collection, identity_id) or source).enrolled_at
+            target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
+            target.enrolled_at = enrolled_at  # no photo has come
+            consent.require(session, collection, target, now)
+            rebind(session, self._vault, [face.id], identity_id)
+            face.identity_key = target.id
+            source.updated_at = now
+            session.flush()
+            rows.forget_answers(session, collection, source.identity_id)
+            log.append(session, collection, revision, [face.id], is_removal=False, now=now)
+            is_last = not rows.has_faces(session, source)
+            if is_last:
+                session.delete(source)
+            _count(session, collection, identities=int(is_new) - int(is_last))
+            audit.append(
+                session,
+                Action.FACE_MOVED,
+                collection=collection.name,
+                subject=identity_id,
+                detail={"face": face_id, "from": source.identity_id},
+            )
+            return Edited(identity_id, revision)
+
+
+def _required(session: Session, collection: Collection, identity_id: str) -> IdentityTable:
+    identity = rows.identity(session, collection, identity_id)
+    if identity is None:
+        raise rows.nobody(collection, identity_id)
+    return identity
+
+
+def _count(session: Session, collection: Collection, *, identities: int) -> None:
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(identities=CollectionTable.identities + identities)
+    )

@@ -1,0 +1,467 @@
+"""Collections, identities and faces in SQL. Rows never leave this file; values do."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.erasures import erased_meanwhile
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.errors import (
+    CollectionExists,
+    DataKeyGone,
+    IdempotencyConflict,
+)
+from app.faces import Floats
+from app.gallery.store import change_log as log
+from app.gallery.store import consent, crops, enrolled, retention, rows
+from app.gallery.store import enrolled_photos as photos
+from app.gallery.store.binding import template_context
+from app.gallery.store.collections import Collections
+from app.gallery.store.enrolled import LockedCollection
+from app.gallery.store.filters import Where, restricted
+from app.gallery.store.values import (
+    Collection,
+    Enrolled,
+    JsonObject,
+    Keys,
+    NewFace,
+    Owner,
+    Person,
+    Practice,
+    Removed,
+    Restricted,
+    Retry,
+    Written,
+)
+
+_TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
+_READ_AT_ONCE = 10_000
+_ASK_AT_ONCE = 500
+_REMEMBER = timedelta(hours=24)
+Check = Callable[[LockedCollection], None]
+_T = TypeVar("_T")
+
+
+def _note(
+    session: Session,
+    collection: Collection,
+    revision: int,
+    enrolled: Sequence[tuple[Person, Written]],
+    now: datetime,
+) -> None:
+    """Count and note what a transaction has enrolled; called last."""
+    keys = [key for _, written in enrolled for key in written.keys]
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(
+            faces=CollectionTable.faces + len(keys),
+            identities=CollectionTable.identities + sum(written.is_new for _, written in enrolled),
+        )
+    )
+    log.append(session, collection, revision, keys, is_removal=False, now=now)
+    for person, written in enrolled:
+        audit.append(
+            session,
+            Action.IDENTITY_ENROLLED,
+            collection=collection.name,
+            subject=person.identity_id,
+            detail={"faces": [face.face_id for face in written.faces], "is_new": written.is_new},
+        )
+
+
+class IdentityStore:
+    """The only place where SQL about identities is written. Every method is one transaction."""
+
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are kept in plain."""
+        self._writing = engine
+        self._reading = engine.execution_options(is_reader=True)
+        self._vault = vault or Vault(engine)
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        model: str,
+        dimension: int,
+        practice: Practice | None = None,
+        index_kind: str | None = None,
+    ) -> Collection:
+        """Create an empty collection bound to a model; raises CollectionExists."""
+        row = CollectionTable(
+            uid=str(uuid4()),
+            name=name,
+            model=model,
+            dimension=dimension,
+            index_kind=index_kind,
+            created_at=datetime.now(UTC),
+            **asdict(practice or Practice()),
+        )
+        try:
+            with Session(self._writing) as session, session.begin():
+                session.add(row)
+                session.flush()
+                audit.append(session, Action.COLLECTION_CREATED, collection=name, detail={"model": model})
+        except IntegrityError as error:
+            raise CollectionExists(f"there is a collection {name!r} already") from error
+        return self.collection(name)
+
+    def change_practice(self, name: str, practice: Practice) -> Collection:
+        """Change how a collection's faces are made and judged.
+
+        Raises CollectionUnknown, and CollectionNotEmpty for another flip averaging once faces are enrolled.
+        """
+        return Collections(self._writing).change(name, asdict(practice))
+
+    def collection(self, name: str) -> Collection:
+        """Return a collection; raises CollectionUnknown."""
+        with self._reading.connect() as connection:
+            row = connection.execute(rows.COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
+        if row is None:
+            raise rows.unknown(name)
+        return rows.collection(row)
+
+    def collections(self) -> list[Collection]:
+        """Return all collections by name."""
+        with self._reading.connect() as connection:
+            return [rows.collection(row) for row in connection.execute(rows.COLLECTIONS.order_by(CollectionTable.name))]
+
+    def enrol(
+        self,
+        collection: Collection,
+        person: Person,
+        faces: Sequence[NewFace],
+        retry: Retry | None = None,
+        *,
+        check: Check | None = None,
+    ) -> Written:
+        """Store faces of one person, creating the identity on its first face.
+
+        With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
+        IdempotencyConflict when the key was used for another request. `check` is called with the collection's lock
+        held, before anything is written; what it raises refuses the write. Raises CollectionSwitched if the collection
+        has moved to another network, or got another practice, since it was read.
+        """
+        now = datetime.now(UTC)
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            rows.require_unchanged(session, collection)
+            if retry is not None:
+                # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
+                session.execute(
+                    delete(EnrolmentTable).where(
+                        EnrolmentTable.collection_id == collection.key, EnrolmentTable.created_at < now - _REMEMBER
+                    )
+                )
+                earlier = _earlier(session, collection, retry, now)
+                if earlier is not None:
+                    answer = dict(earlier.answer)  # before the rollback, which forgets what was read
+                    session.rollback()
+                    return Written((), earlier_answer=answer)
+                session.add(_enrolment_row(collection, person, retry, now))
+            if check is not None:
+                check(LockedCollection(session, self._vault, collection))
+            written = self._written(session, collection, revision, person, faces, now)
+            _note(session, collection, revision, [(person, written)], now)
+            return written
+
+    def enrol_people(
+        self,
+        collection: Collection,
+        people: Sequence[tuple[Person, Sequence[NewFace]]],
+        *,
+        check: Check | None = None,
+    ) -> list[Written]:
+        """Store faces of several people, without those whose photo the person was enrolled with already.
+
+        Return what was written of each; when there is nothing to write, nothing at all is. `check` and what is raised:
+        as in `enrol`.
+        """
+        now = datetime.now(UTC)
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            rows.require_unchanged(session, collection)
+            if check is not None:
+                check(LockedCollection(session, self._vault, collection))
+            done: list[Written] = []
+            erased = erased_meanwhile(session, collection.name, [person.identity_id for person, _ in people])
+            for person, faces in people:
+                if person.identity_id in erased:
+                    done.append(Written((), revision, is_erased=True))
+                    continue
+                new = photos.without_known(session, collection, person.identity_id, faces)
+                done.append(
+                    self._written(session, collection, revision, person, new, now) if new else Written((), revision)
+                )
+            noted = [(person, each) for (person, _), each in zip(people, done, strict=True) if each.keys]
+            if noted:
+                _note(session, collection, revision, noted, now)
+            else:
+                session.rollback()
+            return done
+
+    def _written(
+        self,
+        session: Session,
+        collection: Collection,
+        revision: int,
+        person: Person,
+        faces: Sequence[NewFace],
+        now: datetime,
+    ) -> Written:
+        identity, is_new = rows.identity_row(session, collection, person, now)
+        consent.require(session, collection, identity, now)
+        new = [self._face_row(session, face, collection, identity, now) for face in faces]
+        session.add_all(new)
+        session.flush()
+        keys = [row.id for row in new]
+        crops.put(session, zip(keys, faces, strict=True))
+        return Written(keys, revision, is_new=is_new, faces=faces)
+
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Removed:
+        """Delete an identity, its faces and the answers about it; raises IdentityUnknown.
+
+        With `only_expired` one whose time is not over (any more) counts as unknown.
+        """
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            identity = rows.identity(session, collection, identity_id)
+            if identity is None or (only_expired and not retention.has_expired(session, identity, datetime.now(UTC))):
+                raise rows.nobody(collection, identity_id)
+            whose = select(FaceTable.id, FaceTable.face_id).where(FaceTable.identity_key == identity.id)
+            faces = session.execute(whose.order_by(FaceTable.id)).all()
+            session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
+            session.delete(identity)
+            removed = self._removed(
+                session,
+                collection,
+                revision,
+                [(face.id, face.face_id) for face in faces],
+                identity_id=identity_id,
+                is_whole=True,
+                action=Action.IDENTITY_EXPIRED if only_expired else Action.IDENTITY_DELETED,
+                detail={"faces": len(faces)},
+            )
+            return replace(removed, name=identity.name)
+
+    def remove_face(self, collection: Collection, face_id: str) -> Removed:
+        """Delete one face, and with its last face the identity; raises FaceUnknown."""
+        with Session(self._writing) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            face = rows.face(session, collection, face_id)
+            if face is None:
+                raise rows.no_face(collection, face_id)
+            identity = session.get_one(IdentityTable, face.identity_key)
+            session.delete(face)
+            session.flush()
+            is_last = not rows.has_faces(session, identity)
+            if is_last:
+                session.delete(identity)
+            else:
+                identity.updated_at = datetime.now(UTC)
+            removed = self._removed(
+                session,
+                collection,
+                revision,
+                [(face.id, face_id)],
+                identity_id=identity.identity_id,
+                is_whole=is_last,
+                action=Action.FACE_DELETED,
+                detail={"face": face_id, "is_last": is_last},
+            )
+            return replace(removed, name=identity.name)
+
+    @staticmethod
+    def _removed(
+        session: Session,
+        collection: Collection,
+        revision: int,
+        faces: Sequence[tuple[int, str]],
+        *,
+        identity_id: str,
+        is_whole: bool,
+        action: Action,
+        detail: JsonObject,
+    ) -> Removed:
+        keys, now = [key for key, _ in faces], datetime.now(UTC)
+        answers = rows.forget_answers(session, collection, identity_id)
+        session.execute(
+            update(CollectionTable)
+            .where(CollectionTable.id == collection.key)
+            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
+        )
+        log.append(session, collection, revision, keys, is_removal=True, now=now)
+        noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
+        face_ids = [face_id for _, face_id in faces]
+        return Removed(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
+
+    def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
+        """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enrol`."""
+        with Session(self._reading) as session:
+            earlier = _earlier(session, collection, retry, datetime.now(UTC))
+            return Written((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
+
+    def templates(
+        self, collection: Collection, *, first: int = 1, last: int | None = None
+    ) -> Iterator[tuple[Keys, Floats]]:
+        """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
+
+        All of them, or those with keys from `first` to `last`, both included; without the rows that do not open.
+        Raises CollectionSwitched once they are no longer of the collection's network.
+        """
+        query = _TEMPLATES.where(FaceTable.collection_id == collection.key).order_by(FaceTable.id).limit(_READ_AT_ONCE)
+        if last is not None:
+            query = query.where(FaceTable.id <= last)
+        while True:
+            with self._reading.connect() as connection:
+                read = connection.execute(query.where(FaceTable.id >= first)).all()
+                rows.require_unswitched(connection, collection)
+            if not read:
+                return
+            first = read[-1].id + 1
+            yield from self._sound_templates(query, read)
+
+    def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[tuple[Keys, Floats]]:
+        """Yield these keys and their vectors, some hundred at a time, without those that are gone or do not open.
+
+        With their `collection`, raises CollectionSwitched once they are no longer of its network.
+        """
+        for start in range(0, len(keys), _ASK_AT_ONCE):
+            query = _TEMPLATES.where(FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE]))
+            with self._reading.connect() as connection:
+                read = connection.execute(query).all()
+                if collection is not None:
+                    rows.require_unswitched(connection, collection)
+            if read:
+                yield from self._sound_templates(query, read)
+
+    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+        """Return one identity with its faces, of which there is at least one.
+
+        Raises IdentityUnknown, and SealBroken if none of the faces opens. Who has expired is unknown already, as in
+        `owners_with_faces`.
+        """
+        return self._read(
+            lambda connection, is_last_try: enrolled.one(
+                connection, self._vault, collection, identity_id, is_last_try=is_last_try
+            )
+        )
+
+    def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
+        """Return the identities to whom any of these faces belong, each once and with all its faces that open."""
+        wanted = set(keys)
+        return self._read(
+            lambda connection, is_last_try: enrolled.owners(connection, self._vault, wanted, is_last_try=is_last_try)
+        )
+
+    def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
+        """Return to whom faces belong; a key that is gone is left out."""
+        wanted = sorted(set(keys))
+        owners: dict[int, Owner] = {}
+        with self._reading.connect() as connection:
+            for start in range(0, len(wanted), _ASK_AT_ONCE):
+                read = connection.execute(
+                    select(FaceTable.id, FaceTable.face_id, FaceTable.norm, IdentityTable.identity_id)
+                    .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
+                    .where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
+                )
+                owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in read}
+        return owners
+
+    def restricted(self, collection: Collection, where: Where) -> Restricted:
+        """See `app.gallery.store.filters.restricted`."""
+        with self._reading.connect() as connection:
+            return restricted(connection, collection, where)
+
+    def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
+        """Return the SHA-256 of the photos that a person is enrolled with."""
+        with Session(self._reading) as session:
+            return frozenset(photos.known(session, collection, identity_id))
+
+    def face_count(self, collection: Collection) -> int:
+        """Return how many faces are enrolled in a collection."""
+        with self._reading.connect() as connection:
+            counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
+            return connection.scalar(counted) or 0
+
+    def _read(self, ask: Callable[[Connection, bool], _T]) -> _T:
+        """Return what is asked of a connection; ask again, for the last time, if a rotation has just replaced a key."""
+        try:
+            with self._reading.connect() as connection:
+                return ask(connection, False)  # noqa: FBT003 - not the last try
+        except DataKeyGone:
+            with self._reading.connect() as connection:
+                return ask(connection, True)  # noqa: FBT003 - the last one
+
+    def _sound_templates(
+        self, query: Select[*tuple[Any, ...]], read: Sequence[Row[*tuple[Any, ...]]]
+    ) -> Iterator[tuple[Keys, Floats]]:
+        """Yield the keys and vectors of the rows that open."""
+        try:
+            sound = rows.sound(read, self._vault, is_last_try=False)
+        except DataKeyGone:
+            with self._reading.connect() as connection:
+                again = connection.execute(query.where(FaceTable.id.in_([row.id for row in read]))).all()
+            sound = rows.sound(again, self._vault, is_last_try=True)
+        if sound:
+            keys = np.array([each.row.id for each in sound], np.int64)
+            yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
+
+    def _face_row(
+        self, session: Session, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime
+    ) -> FaceTable:
+        template = face.vector.astype(rows.VECTOR).tobytes()
+        context = template_context(
+            face.face_id, identity_id=identity.identity_id, collection=collection.name, model=collection.model
+        )
+        sealed = self._vault.seal(session, context, template)
+        return FaceTable(
+            face_id=face.face_id,
+            collection_id=collection.key,
+            identity_key=identity.id,
+            model=collection.model,
+            embedding=sealed.data,
+            data_key_id=sealed.data_key_id,
+            norm=face.norm,
+            quality=face.quality,
+            detection_score=face.detection.score,
+            box=list(face.detection.box),
+            landmarks=face.detection.landmarks.tolist(),
+            image_sha256=face.image_sha256,
+            created_at=now,
+        )
+
+
+def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable | None:
+    earlier = session.scalar(
+        select(EnrolmentTable).where(
+            EnrolmentTable.collection_id == collection.key,
+            EnrolmentTable.idempotency_key == retry.idempotency_key,
+            EnrolmentTable.created_at >= now - _REMEMBER,
+        )
+    )
+    if earlier is not None and earlier.request_sha256 != retry.request_sha256:
+        raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
+    return earlier
+
+
+def _enrolment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrolmentTable:
+    return EnrolmentTable(
+        collection_id=collection.key,
+        identity_id=person.identity_id,
+        idempotency_key=retry.idempotency_key,
+        request_sha256=retry.request_sha256,
+        answer=dict(retry.answer),
+        created_at=now,
+    )

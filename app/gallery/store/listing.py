@@ -1,0 +1,172 @@
+"""Reads what is enrolled, page by page in the order in which it came.
+
+A page begins after the last key of the one before: what is written meanwhile moves nothing. Keys in a collection rise
+in the order of commits, since its row lock orders them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, Row, Select, func, or_, select
+
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.faces import Page
+from app.gallery.store import consent, retention, rows
+from app.gallery.store.records import FaceRecord, IdentityRecord
+from app.gallery.store.values import Collection, JsonObject
+
+_COUNTED = (
+    select(func.count(FaceTable.id)).where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable)
+).scalar_subquery()
+_IDENTITIES = select(
+    IdentityTable.id,
+    IdentityTable.identity_id,
+    IdentityTable.name,
+    IdentityTable.metadata_.label("person_metadata"),
+    IdentityTable.created_at,
+    IdentityTable.updated_at,
+    IdentityTable.consent,
+    *retention.TERMS,
+    _COUNTED.label("faces"),
+).join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
+_FACES = select(
+    FaceTable.id,
+    FaceTable.face_id,
+    IdentityTable.identity_id,
+    FaceTable.box,
+    FaceTable.landmarks,
+    FaceTable.detection_score,
+    FaceTable.quality,
+    FaceTable.norm,
+    FaceTable.model,
+    FaceTable.image_sha256,
+    FaceTable.created_at,
+).join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
+
+
+class Listing:
+    """Pages of collections, identities and faces, and one of each."""
+
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Without a vault templates are in plain."""
+        self._reading = engine.execution_options(is_reader=True)
+        self._vault = vault or Vault(engine)
+
+    def collections(self, *, after: int, limit: int, among: Iterable[str] | None = None) -> Page[Collection]:
+        """Return the collections with keys above `after`; only those whose names are `among` these, unless None."""
+        query = rows.COLLECTIONS.where(CollectionTable.id > after).order_by(CollectionTable.id)
+        if among is not None:
+            query = query.where(CollectionTable.name.in_(among))
+        read, after_this = self._page(query, limit)
+        return Page([rows.collection(row) for row in read], after_this)
+
+    def identities(
+        self, collection: Collection, *, after: int, limit: int, text: str | None = None
+    ) -> Page[IdentityRecord]:
+        """Return the identities with keys above `after`, those with `text` in their id or name."""
+        query = _IDENTITIES.where(IdentityTable.collection_id == collection.key, IdentityTable.id > after)
+        if text:
+            has_text = (
+                column.icontains(text, autoescape=True) for column in (IdentityTable.identity_id, IdentityTable.name)
+            )
+            query = query.where(or_(*has_text))
+        read, after_this = self._page(query.order_by(IdentityTable.id), limit)
+        return Page([_identity(row) for row in read], after_this)
+
+    def identity(self, collection: Collection, identity_id: str) -> IdentityRecord:
+        """Return one identity; raises IdentityUnknown."""
+        with self._reading.connect() as connection:
+            row = connection.execute(
+                _IDENTITIES.where(
+                    IdentityTable.collection_id == collection.key, IdentityTable.identity_id == identity_id
+                )
+            ).one_or_none()
+        if row is None:
+            raise rows.nobody(collection, identity_id)
+        return _identity(row)
+
+    def faces(
+        self,
+        collection: Collection,
+        *,
+        after: int,
+        limit: int,
+        identity_id: str | None = None,
+        has_embedding: bool = False,
+    ) -> Page[FaceRecord]:
+        """Return the faces with keys above `after`, all or those of one identity (none if it is unknown)."""
+        query = _FACES.where(FaceTable.collection_id == collection.key, FaceTable.id > after)
+        if identity_id is not None:
+            query = query.where(IdentityTable.identity_id == identity_id)
+        if has_embedding:
+            query = _with_template(query)
+        read, after_this = self._page(query.order_by(FaceTable.id), limit)
+        return Page([self._with_embedding(row) if has_embedding else _face(row) for row in read], after_this)
+
+    def face(self, collection: Collection, face_id: str, *, has_embedding: bool = False) -> FaceRecord:
+        """Return one face, with its embedding if wanted; raises FaceUnknown."""
+        query = _FACES.where(FaceTable.collection_id == collection.key, FaceTable.face_id == face_id)
+        if has_embedding:
+            query = _with_template(query)
+        with self._reading.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise rows.no_face(collection, face_id)
+        return self._with_embedding(row) if has_embedding else _face(row)
+
+    def answers(self, collection: Collection, identity_id: str) -> list[JsonObject]:
+        """Return the stored answers of enrolments about an identity."""
+        query = (
+            select(EnrolmentTable.answer)
+            .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+            .order_by(EnrolmentTable.id)
+        )
+        with self._reading.connect() as connection:
+            return list(connection.scalars(query))
+
+    def _with_embedding(self, row: Row[*tuple[Any, ...]]) -> FaceRecord:
+        return replace(_face(row), embedding=rows.vectors([row], self._vault)[0])
+
+    def _page(self, query: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], int | None]:
+        """Return at most `limit` rows, and the last one's key if there are more."""
+        with self._reading.connect() as connection:
+            read = list(connection.execute(query.limit(limit + 1)))
+        return read[:limit], read[limit - 1].id if len(read) > limit else None
+
+
+def _with_template(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    return query.add_columns(*rows.SEALED).join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
+
+
+def _identity(row: Row[*tuple[Any, ...]]) -> IdentityRecord:
+    return IdentityRecord(
+        row.id,
+        row.identity_id,
+        row.name,
+        row.person_metadata,
+        row.faces,
+        row.created_at,
+        row.updated_at,
+        consent.value(row.consent),
+        retention.ends_at(row),
+        row.expires_at,
+    )
+
+
+def _face(row: Row[*tuple[Any, ...]]) -> FaceRecord:
+    left, top, right, bottom = row.box
+    return FaceRecord(
+        row.id,
+        row.face_id,
+        row.identity_id,
+        (left, top, right, bottom),
+        [(x, y) for x, y in row.landmarks],
+        row.detection_score,
+        row.quality,
+        row.norm,
+        row.model,
+        row.image_sha256,
+        row.created_at,
+    )

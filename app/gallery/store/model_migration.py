@@ -1,0 +1,475 @@
+"""A collection goes over to another network: templates are made beside the old ones, then all are swapped at once.
+
+The templates of the coming network, and after the switch those of the one before, lie in a table of their own. What
+happens meanwhile is safe: a new face lacks a template of the coming network, and the switch is refused until it has
+one; a deleted face takes all its templates along; a collection that was switched refuses whoever holds the value of
+before (CollectionSwitched).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from sqlalchemy import ColumnElement, Engine, Insert, Select, delete, exists, func, insert, literal, select, update
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import (
+    AuditTable,
+    CollectionTable,
+    CropTable,
+    FaceTable,
+    IdentityTable,
+    NextTemplateTable,
+    SharedIndexTable,
+)
+from app.database.vault import Vault
+from app.errors import EncryptionRequired, RequestInvalid, TemplatesMissing
+from app.faces import Box, Detection, Floats, Pixels
+from app.gallery.store import change_log as log
+from app.gallery.store import rows
+from app.gallery.store.binding import crop_context, template_context
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.values import Collection, Keys
+
+_NAMED = 1000  # faces in an error and in the trail
+_SHOWN = 3  # in the message
+_LEFT_OUT_AT_ONCE = 500
+_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a collection is on its way to another network.
+
+    Of its `faces`, `ready` have a template of that network; of the others, `without_crop` need a new photo.
+    """
+
+    faces: int
+    ready: int
+    without_crop: int
+
+
+@dataclass(frozen=True, slots=True)
+class FaceName:
+    """A face and whose it is, by the ids that callers know; `key` is its place in listings."""
+
+    key: int
+    face_id: str
+    identity_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CropBlock:
+    """Faces in one order: keys (n,), crops (n, 112, 112, 3), RGB, and what was detected (in pixels of the photo)."""
+
+    keys: Keys
+    crops: Pixels
+    detections: list[Detection]
+
+
+@dataclass(frozen=True, slots=True)
+class NextTemplates:
+    """Templates of another network, in one order: keys (n,), unit vectors (n, d), raw norms and qualities (n,)."""
+
+    keys: Keys
+    vectors: Floats
+    norms: Floats
+    qualities: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The collection as it is after the switch, and the faces that were left behind and are gone."""
+
+    collection: Collection
+    dropped: list[FaceName]
+
+
+class Reembedding:
+    """Every method is one transaction, but for `blocks`, whose blocks are one each.
+
+    All take the Collection that the work was begun with and raise CollectionSwitched once it is of another network, and
+    CollectionUnknown once it is deleted. `model` is always that other network.
+    """
+
+    def __init__(self, engine: Engine, crops: CropSealer | None, vault: Vault | None = None) -> None:
+        """Take what opens the stored crops, without which only `blocks` does not work, and what seals templates."""
+        self._vault = vault or Vault(engine)
+        self._writing = engine
+        self._switching = engine.execution_options(has_time=True)  # millions of templates take a while
+        self._reading = engine.execution_options(is_reader=True)
+        self._crops = crops
+
+    def standing(self, collection: Collection, model: str) -> Standing:
+        """Return how far a collection is on its way to a network."""
+        counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
+        with self._reading.connect() as connection:
+            rows.require_unswitched(connection, collection)
+            faces = connection.scalar(counted) or 0
+            ready = connection.scalar(counted.where(_has_template(model))) or 0
+            without_crop = connection.scalar(counted.where(~_has_template(model), ~_has_crop())) or 0
+        return Standing(faces, ready, without_crop)
+
+    def without_crop(self, collection: Collection, model: str, *, after: int = 0, limit: int = 1000) -> list[FaceName]:
+        """Return the faces that no crop can give a template of a network, by key, beginning after a key."""
+        query = _NAMES.where(
+            FaceTable.collection_id == collection.key, FaceTable.id > after, ~_has_template(model), ~_has_crop()
+        ).limit(limit)
+        with self._reading.connect() as connection:
+            rows.require_unswitched(connection, collection)
+            return [FaceName(*row) for row in connection.execute(query)]
+
+    def blocks(self, collection: Collection, model: str, *, size: int = 256) -> Iterator[CropBlock]:
+        """Yield the faces that have a crop and lack a template of a network, by key, `size` at a time.
+
+        What was put before is passed over, so that work that was broken off goes on where it was. Raises
+        EncryptionRequired without anything that opens crops, and what the sealer raises for one that is damaged.
+        """
+        if self._crops is None:
+            raise EncryptionRequired
+        query = (
+            select(
+                FaceTable.id,
+                FaceTable.face_id,
+                IdentityTable.identity_id,
+                FaceTable.box,
+                FaceTable.detection_score,
+                FaceTable.landmarks,
+                CropTable.sealed,
+            )
+            .join(CropTable, CropTable.face_key == FaceTable.id)
+            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+            .where(FaceTable.collection_id == collection.key, ~_has_template(model))
+            .order_by(FaceTable.id)
+            .limit(size)
+        )
+        after = 0
+        while True:
+            with self._reading.connect() as connection:
+                rows.require_unswitched(connection, collection)
+                read = connection.execute(query.where(FaceTable.id > after)).all()
+            if not read:
+                return
+            after = read[-1].id
+            contexts = (
+                crop_context(row.face_id, identity_id=row.identity_id, collection=collection.name) for row in read
+            )
+            opened = [self._crops.open(row.sealed, context) for row, context in zip(read, contexts, strict=True)]
+            yield CropBlock(
+                np.array([row.id for row in read], np.int64),
+                np.stack(opened),
+                [_detection(row.box, row.detection_score, row.landmarks) for row in read],
+            )
+
+    def put(self, collection: Collection, model: str, templates: NextTemplates) -> int:
+        """Store templates of a network, instead of any that these faces had of it, and return how many.
+
+        A face that was deleted meanwhile is passed over. Raises RequestInvalid for the collection's own network.
+        """
+        _require_another(collection, model)
+        with Session(self._writing) as session, session.begin():
+            _lock(session, collection)
+            keys = templates.keys.tolist()
+            found = (
+                select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id)
+                .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+                .where(FaceTable.collection_id == collection.key, FaceTable.id.in_(keys))
+            )
+            there = {row.id: (row.face_id, row.identity_id) for row in session.execute(found)}
+            session.execute(
+                delete(NextTemplateTable).where(
+                    NextTemplateTable.model == model, NextTemplateTable.face_key.in_(sorted(there))
+                )
+            )
+            new = []
+            for key, vector, norm, quality in zip(
+                keys, templates.vectors, templates.norms, templates.qualities, strict=True
+            ):
+                if key in there:
+                    blob = vector.astype(rows.VECTOR).tobytes()
+                    face_id, identity_id = there[key]
+                    context = template_context(
+                        face_id, identity_id=identity_id, collection=collection.name, model=model
+                    )
+                    sealed = self._vault.seal(session, context, blob)
+                    values: dict[str, Any] = {"embedding": sealed.data, "data_key_id": sealed.data_key_id}
+                    values |= {"norm": float(norm), "quality": float(quality)}
+                    new.append({"face_key": key, "model": model, **values})
+            if new:
+                session.execute(insert(NextTemplateTable), new)
+            return len(new)
+
+    def templates(self, collection: Collection, model: str) -> Iterator[tuple[Keys, Floats]]:
+        """Yield the templates of another network by key: keys (n,) and unit vectors (n, d), thousands at a time."""
+        query = (
+            select(
+                NextTemplateTable.face_key,
+                FaceTable.face_id,
+                *rows.OWNER,
+                NextTemplateTable.model.label("bound_model"),
+                NextTemplateTable.embedding,
+                NextTemplateTable.data_key_id,
+            )
+            .select_from(NextTemplateTable)
+            .join(FaceTable, FaceTable.id == NextTemplateTable.face_key)
+            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
+            .join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
+            .where(FaceTable.collection_id == collection.key, NextTemplateTable.model == model)
+            .order_by(FaceTable.id)
+            .limit(_AT_ONCE)
+        )
+        after = 0
+        while True:
+            with self._reading.connect() as connection:
+                rows.require_unswitched(connection, collection)
+                read = connection.execute(query.where(FaceTable.id > after)).all()
+            if not read:
+                return
+            after = read[-1].face_key
+            sound = rows.sound(read, self._vault, is_last_try=False)
+            if sound:
+                keys = np.array([each.row.face_key for each in sound], np.int64)
+                yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
+
+    def counts(self, collection: Collection) -> dict[str, int]:
+        """Return how many faces have a template of each other network, by model."""
+        query = (
+            select(NextTemplateTable.model, func.count())
+            .join(FaceTable, FaceTable.id == NextTemplateTable.face_key)
+            .where(FaceTable.collection_id == collection.key, NextTemplateTable.model != collection.model)
+            .group_by(NextTemplateTable.model)
+            .order_by(NextTemplateTable.model)
+        )
+        with self._reading.connect() as connection:
+            rows.require_unswitched(connection, collection)
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def before(self, collection: Collection) -> str | None:
+        """Return the network that the collection was switched from last, as the audit trail has it; None if never."""
+        switched, created = Action.COLLECTION_SWITCHED.value, Action.COLLECTION_CREATED.value
+        last = (
+            select(AuditTable.detail)  # a collection of this name that was deleted before is another one
+            .where(AuditTable.collection == collection.name, AuditTable.action.in_([switched, created]))
+            .order_by(AuditTable.seq.desc())
+            .limit(1)
+        )
+        with self._reading.connect() as connection:
+            detail = connection.scalar(last) or {}
+        before: str | None = detail.get("from") if detail.get("to") == collection.model else None
+        return before
+
+    def keep(self, collection: Collection) -> None:
+        """Put copies of the collection's own templates beside, block by block: a switch then has less to write."""
+        for first, last in self._ranges(collection):
+            with Session(self._writing) as session, session.begin():
+                _lock(session, collection)
+                session.execute(_copying(collection, first, last))
+
+    def tidy(self, collection: Collection) -> None:
+        """Delete the copies of the collection's own templates, block by block: after a switch nobody needs them."""
+        for first, last in self._ranges(collection):
+            own = NextTemplateTable.model == collection.model, NextTemplateTable.face_key.between(first, last)
+            with Session(self._writing) as session, session.begin():
+                _lock(session, collection)
+                keys = _keys_of(collection).where(FaceTable.id.between(first, last))
+                session.execute(delete(NextTemplateTable).where(*own, NextTemplateTable.face_key.in_(keys)))
+
+    def switch(
+        self,
+        collection: Collection,
+        *,
+        model: str,
+        dimension: int,
+        is_rest_dropped: bool = False,
+        uid: str | None = None,
+        detector: str | None = None,
+    ) -> Switched:
+        """Make a network with vectors of `dimension` the collection's own, in one moment; ids stay as they are.
+
+        The templates of before are kept, so that the same call with their model leads back. Raises TemplatesMissing,
+        which names the faces, while any lacks a template of the network; with `is_rest_dropped` those that have no crop
+        either are deleted instead. Raises RequestInvalid for the collection's own network. Writers of the collection
+        wait meanwhile. `uid` is the collection's from then on, a new one if none is given; so is `detector`, if given.
+        """
+        _require_another(collection, model)
+        with Session(self._switching) as session, session.begin():
+            revision = log.next_revision(session, collection)
+            rows.require_unswitched(session, collection)
+            dropped = self._drop_rest(session, collection, model, revision, is_rest_dropped=is_rest_dropped)
+            _swap(session, collection, model)
+            # As another collection: snapshots, projections and engines of before are of no more use to anybody.
+            session.execute(
+                update(CollectionTable)
+                .where(CollectionTable.id == collection.key)
+                .values(
+                    uid=uid or str(uuid4()),
+                    model=model,
+                    dimension=dimension,
+                    **({} if detector is None else {"detector": detector}),
+                )
+            )
+            session.execute(delete(SharedIndexTable).where(SharedIndexTable.collection_id == collection.key))
+            detail = {
+                "from": collection.model,
+                "to": model,
+                "dropped": len(dropped),
+                "dropped_faces": [each.face_id for each in dropped[:_NAMED]],
+            }
+            audit.append(session, Action.COLLECTION_SWITCHED, collection=collection.name, detail=detail)
+            row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == collection.key)).one()
+            return Switched(rows.collection(row), dropped)
+
+    def discard(self, collection: Collection, model: str) -> int:
+        """Delete the templates of another network, after which nothing leads there (or back); return how many."""
+        with Session(self._switching) as session, session.begin():
+            _lock(session, collection)
+            gone = session.execute(
+                delete(NextTemplateTable)
+                .where(NextTemplateTable.model == model, NextTemplateTable.face_key.in_(_keys_of(collection)))
+                .returning(NextTemplateTable.face_key)
+            )
+            count = len(gone.all())
+            if count:
+                audit.append(
+                    session,
+                    Action.COLLECTION_TEMPLATES_DISCARDED,
+                    collection=collection.name,
+                    detail={"model": model, "faces": count},
+                )
+            return count
+
+    def _ranges(self, collection: Collection) -> Iterator[tuple[int, int]]:
+        """Yield the first and last key of blocks of faces."""
+        query = _keys_of(collection).order_by(FaceTable.id).limit(_AT_ONCE)
+        after = 0
+        while True:
+            with self._reading.connect() as connection:
+                keys = connection.scalars(query.where(FaceTable.id > after)).all()
+            if not keys:
+                return
+            yield keys[0], keys[-1]
+            after = keys[-1]
+
+    @staticmethod
+    def _drop_rest(
+        session: Session, collection: Collection, model: str, revision: int, *, is_rest_dropped: bool
+    ) -> list[FaceName]:
+        """Delete the faces without a template of a network, and identities that are left without a face."""
+        query = _NAMES.where(FaceTable.collection_id == collection.key, ~_has_template(model))
+        with_crop = {row.id for row in session.execute(query.where(_has_crop()))} if is_rest_dropped else set()
+        rest = [FaceName(*row) for row in session.execute(query)]
+        missing = [each for each in rest if each.key in with_crop] if is_rest_dropped else rest
+        if missing:
+            raise templates_missing(collection, model, missing)
+        if not rest:
+            return []
+        keys = [each.key for each in rest]
+        for first in range(0, len(keys), _LEFT_OUT_AT_ONCE):
+            session.execute(delete(FaceTable).where(FaceTable.id.in_(keys[first : first + _LEFT_OUT_AT_ONCE])))
+        for identity_id in sorted({each.identity_id for each in rest}):
+            rows.forget_answers(session, collection, identity_id)
+        empty = delete(IdentityTable).where(
+            IdentityTable.collection_id == collection.key,
+            ~exists().where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable),
+        )
+        people = len(session.execute(empty.returning(IdentityTable.id)).all())
+        session.execute(
+            update(CollectionTable)
+            .where(CollectionTable.id == collection.key)
+            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - people)
+        )
+        log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
+        return rest
+
+
+_NAMES = (
+    select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id)
+    .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
+    .order_by(FaceTable.id)
+)
+
+
+def templates_missing(
+    collection: Collection, model: str, faces: Sequence[FaceName], count: int | None = None
+) -> TemplatesMissing:
+    """Say which faces (all, or the first of `count`) keep a collection from going over to a network."""
+    named = ", ".join(f"{each.face_id} of {each.identity_id!r}" for each in faces[:_SHOWN])
+    count = len(faces) if count is None else count
+    return TemplatesMissing(
+        f"{count} faces of collection {collection.name!r} have no template of {model} ({named}"
+        f"{', ...' if count > _SHOWN else ''}): embed those that have a crop (reembed), enroll the others again, or "
+        "have them deleted",
+        [(each.face_id, each.identity_id) for each in faces[:_NAMED]],
+    )
+
+
+def _swap(session: Session, collection: Collection, model: str) -> None:
+    """Put the templates of a network into the faces, after copies of what is there; see `keep` and `tidy`."""
+    session.execute(_copying(collection))
+    session.execute(
+        update(FaceTable)
+        .where(
+            FaceTable.collection_id == collection.key,
+            NextTemplateTable.face_key == FaceTable.id,
+            NextTemplateTable.model == model,
+        )
+        .values(
+            embedding=NextTemplateTable.embedding,
+            data_key_id=NextTemplateTable.data_key_id,
+            norm=NextTemplateTable.norm,
+            quality=NextTemplateTable.quality,
+            model=model,
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _copying(collection: Collection, first: int = 1, last: int | None = None) -> Insert:
+    """Copy the templates of faces, by key, that have no copy yet: a face's own changes in a switch only."""
+    template = (FaceTable.embedding, FaceTable.data_key_id, FaceTable.norm, FaceTable.quality)
+    kept = select(FaceTable.id, literal(collection.model), *template).where(
+        FaceTable.collection_id == collection.key, FaceTable.id >= first, ~_has_template(collection.model)
+    )
+    if last is not None:
+        kept = kept.where(FaceTable.id <= last)
+    return insert(NextTemplateTable).from_select(
+        ["face_key", "model", "embedding", "data_key_id", "norm", "quality"], kept
+    )
+
+
+def _lock(session: Session, collection: Collection) -> None:
+    """Put a write that changes nothing of what is enrolled in the order of the collection's others."""
+    row = session.scalar(select(CollectionTable.id).where(CollectionTable.id == collection.key).with_for_update())
+    if row is None:
+        raise rows.unknown(collection.name)
+    rows.require_unswitched(session, collection)
+
+
+def _keys_of(collection: Collection) -> Select[int]:
+    return select(FaceTable.id).where(FaceTable.collection_id == collection.key)
+
+
+def _has_template(model: str) -> ColumnElement[bool]:
+    template = exists().where(NextTemplateTable.face_key == FaceTable.id, NextTemplateTable.model == model)
+    return template.correlate(FaceTable)
+
+
+def _has_crop() -> ColumnElement[bool]:
+    return exists().where(CropTable.face_key == FaceTable.id).correlate(FaceTable)
+
+
+def _require_another(collection: Collection, model: str) -> None:
+    if model == collection.model:
+        detail = f"collection {collection.name!r} uses {model} already"
+        raise RequestInvalid.at("model", detail)
+
+
+def _detection(box: Sequence[float], score: float, landmarks: Sequence[Sequence[float]]) -> Detection:
+    left, top, right, bottom = box
+    own: Box = (left, top, right, bottom)
+    return Detection(own, score, np.array(landmarks, np.float32))

@@ -1,0 +1,69 @@
+"""What listings show of identities and faces, and how they are changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.faces import Box, Floats
+from app.gallery.store.values import Consent, JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRecord:
+    """An identity without its templates; `faces` counts them.
+
+    From `ends_at` on it is found no more, and is erased: at `expires_at`, or when the collection's retention is over,
+    whichever comes first.
+    """
+
+    key: int
+    identity_id: str
+    name: str | None
+    metadata: JsonObject
+    faces: int
+    created_at: datetime
+    updated_at: datetime
+    consent: Consent | None = None
+    ends_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def version(self) -> str:
+        """What is another one after every change."""
+        return self.version_of(self.key, self.updated_at)
+
+    @staticmethod
+    def version_of(key: int, updated_at: datetime) -> str:
+        """Return the version of an identity that was last changed at a moment."""
+        return f"{key}-{updated_at:%Y%m%dT%H%M%S.%f}"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRecord:
+    """A face: box and landmarks (5, 2) in pixels of the upright photo; `embedding` (d,) only where it was asked for."""
+
+    key: int
+    face_id: str
+    identity_id: str
+    box: Box
+    landmarks: list[tuple[float, float]]
+    detection_score: float
+    quality: float | None
+    norm: float
+    model: str
+    image_sha256: str
+    created_at: datetime
+    embedding: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChange:
+    """What changes of an identity; what `has_name` and its like do not name stays."""
+
+    name: str | None = None
+    metadata: JsonObject | None = None
+    has_name: bool = False
+    has_metadata: bool = False
+    consent: Consent | None = None
+    expires_at: datetime | None = None
+    has_consent: bool = False
+    has_expires_at: bool = False

@@ -1,0 +1,211 @@
+"""Encrypting what is stored, or encrypting it again, block by block while the service runs.
+
+Writers seal with the newest key. A key is deleted only when no row needs it: the database refuses it before that (a
+foreign key), also where a writer has not committed yet. Once every row that opens is sealed and bound to its owner, the
+database is closed: see `app.database.vault`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, delete, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.cipher import BOUND_VERSION
+from app.database.tables import Base, CollectionTable, DataKeyTable, FaceTable
+from app.database.vault import Vault
+from app.errors import MasterKeyMissing, SealBroken
+from app.gallery.store.binding import SEALED_KINDS, SealedKind
+
+PLAIN = "in plain yet"
+_READ_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A row that is not as it should be: a face's, of a table, and why; `is_refused`: it is not used."""
+
+    table: str
+    face_id: str
+    collection: str
+    why: str
+    is_refused: bool
+
+
+class Resealing:
+    """`begin`, `run` to its end, `finish`; cut off anywhere, the next `begin` goes on."""
+
+    def __init__(self, engine: Engine, vault: Vault) -> None:
+        self._writing = engine
+        self._reading = engine.execution_options(is_reader=True)
+        self._vault = vault
+        self.refused: list[Flaw] = []
+        """Rows that `run` left as they are, because they do not open."""
+
+    def begin(self) -> int:
+        """Return the key that everything gets: the newest while rows lack it, else a new one.
+
+        Raises MasterKeyMissing.
+        """
+        if not self._vault.is_on:
+            raise MasterKeyMissing("there is no master key: set ARCID_ENCRYPTION__KEY_FILE (arcid keys new-master)")
+        with Session(self._writing) as session, session.begin():
+            newest = session.scalar(select(func.max(DataKeyTable.id)))
+            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in SEALED_KINDS)
+            is_finished = newest is None or (is_used and not self._is_unfinished(session, newest))
+            key = self._vault.add_key(session) if newest is None or is_finished else newest
+        self._vault.refresh()
+        return key
+
+    def left(self, key: int | None = None) -> int:
+        """Return how many rows do not have a key, or are not bound; without a key, how many are in plain."""
+        left = 0
+        with self._reading.connect() as connection:
+            for each in SEALED_KINDS:
+                lacks = each.table.data_key_id.is_(None) if key is None else _lacks(each, key)
+                left += connection.scalar(select(func.count()).select_from(each.table).where(lacks)) or 0
+        return left
+
+    def run(self, key: int, block: int) -> Iterator[int]:
+        """Give all rows that open the key, `block` at a time; yield how many each time."""
+        self.refused = []
+        with self._reading.connect() as connection:
+            collections = connection.scalars(select(CollectionTable.id).order_by(CollectionTable.id)).all()
+        for kind in SEALED_KINDS:
+            for collection in collections:
+                yield from self._blocks(kind, collection, key, block)
+
+    def finish(self, key: int) -> list[int]:
+        """Delete the older keys that nothing needs any more, and have snapshots written again; return their ids.
+
+        Close the database if no row is left but those that `run` refused.
+        """
+        deleted = []
+        with self._reading.connect() as connection:
+            older = connection.scalars(select(DataKeyTable.id).where(DataKeyTable.id < key)).all()
+        for each in older:
+            try:
+                with Session(self._writing) as session, session.begin():
+                    session.execute(delete(DataKeyTable).where(DataKeyTable.id == each))
+                    audit.append(session, Action.DATA_KEY_DELETED, subject=str(each))
+            except IntegrityError:  # somebody has just written with it: the next rotation deletes it
+                continue
+            deleted.append(each)
+        with Session(self._writing) as session, session.begin():
+            # Whoever follows a revision writes a snapshot then, with the new key.
+            session.execute(update(CollectionTable).values(revision=CollectionTable.revision + 1))
+        if not self._vault.is_closed and self.left(key) <= len(self.refused):
+            with Session(self._writing) as session, session.begin():
+                self._vault.close(session, key)
+        self._vault.refresh()
+        return deleted
+
+    def standing(self) -> tuple[int, int]:
+        """Return how many rows are in plain, and how many others this process has met that do not open."""
+        met = self._vault.refused()
+        with self._reading.connect() as connection:
+            there = select(FaceTable.face_id).where(FaceTable.face_id.in_(met), FaceTable.data_key_id.is_not(None))
+            refused = len(connection.scalars(there).all())
+        return self.left(), refused
+
+    def flaws(self) -> Iterator[Flaw]:
+        """Open every row, and yield those that are in plain, not bound to their owner, or do not open."""
+        for kind in SEALED_KINDS:
+            query, after = kind.rows().limit(_READ_AT_ONCE), 0
+            table = Base.metadata.tables[kind.table.__tablename__]
+            order = table.c[kind.keys[0]]
+            with self._reading.connect() as connection:
+                while read := connection.execute(query.where(order > after)).all():
+                    # Rows of one face (of several models) stay together: the last face's may be cut off.
+                    last = read[-1].of_face
+                    whole = [row for row in read if row.of_face < last] if len(read) == _READ_AT_ONCE else read
+                    after = whole[-1].of_face
+                    yield from (flaw for row in whole if (flaw := self._flaw(kind, row)) is not None)
+
+    def _is_unfinished(self, session: Session, key: int) -> bool:
+        """Say whether a rotation was cut off; of a closed database, rows that are refused anyway do not count."""
+        for kind in SEALED_KINDS:
+            lacks = _lacks(kind, key)
+            if self._vault.is_closed:
+                lacks = (kind.table.data_key_id != key) & (_version(kind) == _BOUND)
+            if _exists(session, kind, lacks):
+                return True
+        return False
+
+    def _flaw(self, kind: SealedKind, row: Row[*tuple[Any, ...]]) -> Flaw | None:
+        why = None
+        try:
+            self._vault.open(kind.context(row), row.sealed, row.data_key_id)
+        except SealBroken as error:
+            return _flaw(kind, row, str(error))
+        if row.data_key_id is None:
+            why = PLAIN
+        elif row.sealed[:1] != _BOUND:
+            why = "not bound to its owner yet"
+        return (
+            None if why is None else Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=False)
+        )
+
+    def _blocks(self, kind: SealedKind, collection: int, key: int, block: int) -> Iterator[int]:
+        last: tuple[Any, ...] = ()
+        while (done := self._block(kind, collection, key, block, last)) is not None:
+            sealed, last = done
+            if sealed:
+                yield sealed
+
+    def _block(
+        self, kind: SealedKind, collection: int, key: int, block: int, last: tuple[Any, ...]
+    ) -> tuple[int, tuple[Any, ...]] | None:
+        """Seal a block again, after the row with the keys `last`; return how many, and the last one's keys."""
+        table = Base.metadata.tables[kind.table.__tablename__]
+        with Session(self._writing) as session, session.begin():
+            # As all writers do: a face must not change its owner between its reading and its writing.
+            session.execute(select(CollectionTable.id).where(CollectionTable.id == collection).with_for_update())
+            query = kind.rows().where(FaceTable.collection_id == collection, _lacks(kind, key))
+            if last:
+                query = query.where(_after([table.c[name] for name in kind.keys], last))
+            read = session.execute(query.limit(block)).all()
+            if not read:
+                return None
+            opened = []
+            for row in read:
+                context = kind.context(row)
+                try:
+                    opened.append((row, context, self._vault.open(context, row.sealed, row.data_key_id)))
+                except SealBroken as error:
+                    self.refused.append(_flaw(kind, row, str(error)))
+            sealed = kind.write(session, self._vault, opened)
+        return sealed, tuple(getattr(read[-1], name) for name in kind.keys)
+
+
+_BOUND = bytes([BOUND_VERSION])
+
+
+def _flaw(kind: SealedKind, row: Row[*tuple[Any, ...]], why: str) -> Flaw:
+    return Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=True)
+
+
+def _after(keys: list[ColumnElement[Any]], last: tuple[Any, ...]) -> ColumnElement[bool]:
+    """Return the condition that rows come after another one, in the order of one or two keys."""
+    first = keys[0] > last[0]
+    return first if len(keys) == 1 else or_(first, (keys[0] == last[0]) & (keys[1] > last[1]))
+
+
+def _lacks(kind: SealedKind, key: int) -> ColumnElement[bool]:
+    return or_(kind.table.data_key_id.is_(None), kind.table.data_key_id != key, _version(kind) != _BOUND)
+
+
+def _version(kind: SealedKind) -> ColumnElement[bytes]:
+    return func.substr(Base.metadata.tables[kind.table.__tablename__].c[kind.column], 1, 1)
+
+
+def _has(kind: SealedKind, key: int) -> ColumnElement[bool]:
+    return kind.table.data_key_id == key
+
+
+def _exists(session: Session, kind: SealedKind, condition: ColumnElement[bool]) -> bool:
+    return session.scalar(select(kind.table.data_key_id.is_(None)).where(condition).limit(1)) is not None

@@ -1,0 +1,74 @@
+"""How long people are kept: until their own `expires_at`, or so many days after they were last enrolled.
+
+The earlier of the two ends it. From then on nobody is found any more; a sweep erases them a little later.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Row, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.database.tables import CollectionTable, IdentityTable
+from app.gallery.store import rows
+from app.gallery.store.values import Collection
+
+_LAST = func.coalesce(IdentityTable.enrolled_at, IdentityTable.updated_at)
+TERMS = (IdentityTable.expires_at, _LAST.label("last_enrolled_at"), CollectionTable.retention_days)
+"""What a query has to ask for so that its rows can be judged by `ends_at`."""
+
+
+def ends_at(row: Row[*tuple[Any, ...]]) -> datetime | None:
+    """Return when a row with TERMS ends; None: never."""
+    return _end(row.expires_at, row.last_enrolled_at, row.retention_days)
+
+
+def is_over(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
+    """Say whether a row with TERMS has ended."""
+    end = ends_at(row)
+    return end is not None and end <= now
+
+
+def has_expired(session: Session, identity: IdentityTable, now: datetime) -> bool:
+    """Say whether an identity's time is over."""
+    days = session.scalar(select(CollectionTable.retention_days).where(CollectionTable.id == identity.collection_id))
+    end = _end(identity.expires_at, identity.enrolled_at or identity.updated_at, days)
+    return end is not None and end <= now
+
+
+def take_over(source: IdentityTable, target: IdentityTable) -> None:
+    """Let one person, into whom another is merged, be kept as the younger enrolment and the earlier end say."""
+    target.enrolled_at = max(each.enrolled_at or each.updated_at for each in (source, target))
+    ends = [each.expires_at for each in (source, target) if each.expires_at is not None]
+    target.expires_at = min(ends, default=None)
+    target.consent = target.consent or source.consent
+
+
+def _end(expires_at: datetime | None, last_enrolled_at: datetime, retention_days: int | None) -> datetime | None:
+    kept_until = None if retention_days is None else last_enrolled_at + timedelta(days=retention_days)
+    return min((each for each in (expires_at, kept_until) if each is not None), default=None)
+
+
+class Retention:
+    """Finds who is to be erased."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reading = engine.execution_options(is_reader=True)
+
+    def expired(self, now: datetime, limit: int) -> list[tuple[Collection, str]]:
+        """Return at most `limit` identities whose time is over, each with its collection."""
+        found: list[tuple[Collection, str]] = []
+        with self._reading.connect() as connection:
+            for collection in [rows.collection(row) for row in connection.execute(rows.COLLECTIONS)]:
+                days = collection.practice.retention_days
+                over = IdentityTable.expires_at <= now
+                if days is not None:
+                    kept_from = now - timedelta(days=days)
+                    nobody_noted = and_(IdentityTable.enrolled_at.is_(None), IdentityTable.updated_at <= kept_from)
+                    over = or_(over, IdentityTable.enrolled_at <= kept_from, nobody_noted)
+                query = select(IdentityTable.identity_id).where(IdentityTable.collection_id == collection.key, over)
+                read = connection.scalars(query.order_by(IdentityTable.id).limit(limit - len(found)))
+                found += [(collection, identity_id) for identity_id in read]
+                if len(found) >= limit:
+                    break
+        return found

@@ -1,0 +1,244 @@
+"""What the stores of collections, identities and faces share: how rows are read, made and turned into values."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, Text, cast, delete, or_, select
+from sqlalchemy.orm import Session
+
+from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
+from app.faces import Floats
+from app.gallery.store import consent
+from app.gallery.store.binding import template_context
+from app.gallery.store.values import Collection, Person, Practice, Reaction
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
+
+VECTOR = np.dtype("<f4")
+COLLECTIONS = select(
+    CollectionTable.id,
+    CollectionTable.uid,
+    CollectionTable.name,
+    CollectionTable.model,
+    CollectionTable.dimension,
+    CollectionTable.revision,
+    CollectionTable.faces,
+    CollectionTable.identities,
+    CollectionTable.is_flip_averaged,
+    CollectionTable.enrol_quality,
+    CollectionTable.probe_quality,
+    CollectionTable.on_duplicate,
+    CollectionTable.on_mismatch,
+    CollectionTable.index_kind,
+    CollectionTable.detector,
+    CollectionTable.max_fmr,
+    CollectionTable.max_fpir,
+    CollectionTable.threshold,
+    CollectionTable.is_crop_kept,
+    CollectionTable.retention_days,
+    CollectionTable.is_consent_required,
+)
+OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
+"""Whose a template is; see `owned`."""
+SEALED = (*OWNER, CollectionTable.model.label("bound_model"), FaceTable.embedding, FaceTable.data_key_id)
+TEMPLATE = (FaceTable.face_id, *SEALED)
+"""What a query has to ask for so that `vectors` can read its rows."""
+
+
+class OpenedRow(NamedTuple):
+    """A row with TEMPLATE, and the vector (d,) that it keeps."""
+
+    row: Row[*tuple[Any, ...]]
+    vector: NDArray[np.float32]
+
+
+def collection(row: Row[*tuple[Any, ...]]) -> Collection:
+    """Take over a row of COLLECTIONS."""
+    return Collection(
+        row.id,
+        row.uid,
+        row.name,
+        row.model,
+        row.dimension,
+        row.revision,
+        row.faces,
+        row.identities,
+        Practice(
+            row.is_flip_averaged,
+            row.enrol_quality,
+            row.probe_quality,
+            detector=row.detector,
+            max_fmr=row.max_fmr,
+            max_fpir=row.max_fpir,
+            threshold=row.threshold,
+            is_crop_kept=row.is_crop_kept,
+            on_duplicate=Reaction(row.on_duplicate),
+            on_mismatch=Reaction(row.on_mismatch),
+            retention_days=row.retention_days,
+            is_consent_required=row.is_consent_required,
+        ),
+        row.index_kind,
+    )
+
+
+def unknown(name: str) -> CollectionUnknown:
+    """Say that there is no collection of this name."""
+    return CollectionUnknown(name)
+
+
+def switched(of: Collection) -> CollectionSwitched:
+    """Say that a collection has gone over to another network."""
+    return CollectionSwitched(f"collection {of.name!r} has just moved to another network; try again")
+
+
+def require_unswitched(connection: Connection | Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection has, in this transaction, the network that the value says.
+
+    One that was deleted passes.
+    """
+    uid = connection.scalar(select(CollectionTable.uid).where(CollectionTable.id == of.key))
+    if uid is not None and uid != of.uid:
+        raise switched(of)
+
+
+def changed(of: Collection) -> CollectionSwitched:
+    """Say that a collection is no longer what the caller has read."""
+    return CollectionSwitched(f"collection {of.name!r} has just changed; try again")
+
+
+def require_unchanged(session: Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection has, in this transaction, the network and the practice of the value.
+
+    One that was deleted passes.
+    """
+    practice = _practice_of_same_network(session, of)
+    if practice is not None and practice != of.practice:
+        raise changed(of)
+
+
+def require_made_alike(session: Session, of: Collection) -> None:
+    """Raise CollectionSwitched unless a collection's embeddings are still made as the value says.
+
+    One that was deleted passes.
+    """
+    practice = _practice_of_same_network(session, of)
+    if practice is not None and practice.how_made != of.practice.how_made:
+        raise changed(of)
+
+
+def _practice_of_same_network(session: Session, of: Collection) -> Practice | None:
+    row = session.execute(COLLECTIONS.where(CollectionTable.id == of.key)).one_or_none()
+    if row is None:
+        return None
+    if row.uid != of.uid:
+        raise switched(of)
+    return collection(row).practice
+
+
+def nobody(of: Collection, identity_id: str) -> IdentityUnknown:
+    """Say that nobody has this id."""
+    return IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {of.name!r}")
+
+
+def no_face(of: Collection, face_id: str) -> FaceUnknown:
+    """Say that no face has this id."""
+    return FaceUnknown(f"there is no face {face_id!r} in collection {of.name!r}")
+
+
+def owned(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Join to faces those to whom they belong."""
+    return query.join(IdentityTable, IdentityTable.id == FaceTable.identity_key).join(
+        CollectionTable, CollectionTable.id == FaceTable.collection_id
+    )
+
+
+def vectors(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault) -> Floats:
+    """Return the stored embeddings of rows with TEMPLATE as an array (n, d); raises SealBroken."""
+    return np.stack([_vector(row, vault) for row in read]).astype(np.float32)
+
+
+def sound(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault, *, is_last_try: bool) -> list[OpenedRow]:
+    """Return the rows with TEMPLATE that open; the others are noted in the log.
+
+    Raises DataKeyGone unless `is_last_try`: a rotation may just have sealed the row again, with another key.
+    """
+    found = []
+    for row in read:
+        try:
+            found.append(OpenedRow(row, _vector(row, vault)))
+        except SealBroken as error:
+            if isinstance(error, DataKeyGone) and not is_last_try:
+                raise
+            vault.note_refused(row.face_id)
+            _log.warning("template.refused", face_id=row.face_id, reason=str(error))
+    return found
+
+
+def _vector(row: Row[*tuple[Any, ...]], vault: Vault) -> NDArray[np.float32]:
+    context = template_context(
+        row.face_id, identity_id=row.bound_identity, collection=row.bound_collection, model=row.bound_model
+    )
+    return np.frombuffer(vault.open(context, row.embedding, row.data_key_id), VECTOR)
+
+
+def identity(session: Session, of: Collection, identity_id: str) -> IdentityTable | None:
+    """Return an identity's row."""
+    return session.scalar(
+        select(IdentityTable).where(IdentityTable.collection_id == of.key, IdentityTable.identity_id == identity_id)
+    )
+
+
+def face(session: Session, of: Collection, face_id: str) -> FaceTable | None:
+    """Return a face's row."""
+    return session.scalar(select(FaceTable).where(FaceTable.collection_id == of.key, FaceTable.face_id == face_id))
+
+
+def has_faces(session: Session, of: IdentityTable) -> bool:
+    """Say whether any face is left of an identity."""
+    return session.scalar(select(FaceTable.id).where(FaceTable.identity_key == of.id).limit(1)) is not None
+
+
+def identity_row(session: Session, of: Collection, person: Person, now: datetime) -> tuple[IdentityTable, bool]:
+    """Return the identity's row, up to date, and whether it is new."""
+    row = identity(session, of, person.identity_id)
+    is_new = row is None
+    if row is None:
+        row = IdentityTable(
+            collection_id=of.key, identity_id=person.identity_id, metadata_={}, created_at=now, updated_at=now
+        )
+        session.add(row)
+    row.updated_at = row.enrolled_at = now
+    if person.name is not None:
+        row.name = person.name
+    if person.metadata is not None:
+        row.metadata_ = dict(person.metadata)
+    if person.terms.consent is not None:
+        row.consent = consent.stored(person.terms.consent)
+    if person.terms.expires_at is not None:
+        row.expires_at = person.terms.expires_at
+    session.flush()
+    return row, is_new
+
+
+def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
+    """Delete the answers about an identity; those of before it was noted whom they are about go as well.
+
+    Return how many there were.
+    """
+    quoted = json.dumps(identity_id)  # also in answers about others, whom they resembled
+    gone = delete(EnrolmentTable).where(
+        EnrolmentTable.collection_id == of.key,
+        or_(
+            EnrolmentTable.identity_id == identity_id,
+            EnrolmentTable.identity_id.is_(None),
+            cast(EnrolmentTable.answer, Text).contains(quoted, autoescape=True),
+        ),
+    )
+    return len(session.execute(gone.returning(EnrolmentTable.id)).all())

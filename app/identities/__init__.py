@@ -1,1 +1,0 @@
-"""Collections, identities and faces: what is enrolled, and its SQL store."""

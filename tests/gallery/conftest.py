@@ -1,0 +1,3 @@
+from tests.recognition.conftest import analysis, gallery
+
+__all__ = ["analysis", "gallery"]

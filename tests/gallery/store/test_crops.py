@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from app.errors import ArcidError
+from app.gallery.store.binding import crop_context
+from app.gallery.store.crops import CropSealer
+from app.vision.imaging.lossless import decode_png
+from tests.sealing import FakeSealer
+
+CROP = np.random.default_rng(0).integers(0, 256, (112, 112, 3)).astype(np.uint8)
+CROPS = CropSealer(FakeSealer())
+ADA = crop_context("face", identity_id="ada", collection="people")
+
+
+def test_a_crop_comes_back_pixel_by_pixel():
+    assert (CROPS.open(CROPS.seal(CROP, ADA).data, ADA) == CROP).all()
+
+
+def test_what_is_stored_is_sealed():
+    assert b"PNG" not in CROPS.seal(CROP, ADA).data
+    with pytest.raises(AssertionError):
+        decode_png(CROPS.seal(CROP, ADA).data)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        crop_context("another", identity_id="ada", collection="people"),
+        crop_context("face", identity_id="bob", collection="people"),
+        crop_context("face", identity_id="ada", collection="visitors"),
+    ],
+)
+def test_a_crop_opens_for_nothing_else(other):
+    with pytest.raises(ArcidError):
+        CROPS.open(CROPS.seal(CROP, ADA).data, other)
