@@ -33,14 +33,14 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, NewFace, Person
 from app.observability import logs
-from app.recognition.agreement import MOST_FMR, least_similarity
-from app.recognition.calibration import Calibration, Origin
-from app.recognition.calibration_fit import calibrate
+from app.recognition.decisions.calibration.error_rates import Calibration, Origin
+from app.recognition.decisions.calibration.fit import calibrate
+from app.recognition.decisions.matching import template_of
+from app.recognition.decisions.policy import Policy
 from app.recognition.duplicates import duplicates
-from app.recognition.findings import Findings
-from app.recognition.health import HealthService
-from app.recognition.matching import template_of
-from app.recognition.policy import Policy
+from app.recognition.health.check import HealthService
+from app.recognition.health.findings import Findings
+from app.recognition.identity_consistency import MOST_FMR, least_similarity
 
 _SPLIT, _FOREIGN = 50, 50  # identities
 _OTHERS = (1, 2, 3, 5, 8)

@@ -27,7 +27,7 @@ from app.factory.jobs import photo_import
 from app.factory.services import open_analysis, open_runtime
 from app.jobs.opening import open_source
 from app.recognition.analysis import Analysis
-from app.recognition.enrolment import FaceChoice
+from app.recognition.enrollment import FaceChoice
 
 
 class Silent:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from app.faces import Floats
 from app.gallery.store.values import Enrolled
-from app.recognition.calibration import comparisons_of
-from app.recognition.matching import template
+from app.recognition.decisions.calibration.error_rates import comparisons_of
+from app.recognition.decisions.matching import template
 
 _FPIR = 0.01
 _SIZES = (1, 2, 3, 5, 8)

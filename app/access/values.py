@@ -39,7 +39,7 @@ class Principal:
 
     @property
     def may_read_templates(self) -> bool:
-        """Say whether `embedding` is readable anyway; all others see similarities as `app.recognition.view` says."""
+        """Say whether `embedding` is readable anyway; all others see similarities as `similarity_view` says."""
         return self.has(Scope.MANAGE)
 
     def has(self, scope: Scope) -> bool:

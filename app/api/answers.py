@@ -7,9 +7,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.findings import DuplicateSchema, MismatchSchema
 from app.faces import Candidate, Detection
-from app.recognition.enrolment import Enrolment
+from app.recognition.decisions.policy import Outcome
+from app.recognition.enrollment import Enrolment
 from app.recognition.identification import Identification, IdentifiedFace, Rates
-from app.recognition.policy import Outcome
 from app.recognition.verification import Verification
 from app.vision.quality import Quality, Reason
 

@@ -9,7 +9,7 @@ from app.api.dependencies import CollectionDependency, ServicesDependency, Worke
 from app.api.openapi import PROBLEM_RESPONSES
 from app.factory.services import Services
 from app.gallery.store.values import Collection
-from app.recognition.curve import Curve, curve_of
+from app.recognition.decisions.threshold_curve import Curve, curve_of
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 

@@ -10,7 +10,7 @@ from app.api.paging import cursor_of
 from app.api.requests import NetworkName
 from app.api.resources import Cursor
 from app.gallery.store.model_migration import FaceName, Switched
-from app.recognition.network_change import Overview
+from app.recognition.migration import Overview
 
 _MOST_NAMED = 1000
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.paging import cursor_of
-from app.recognition.findings import Findings
+from app.recognition.health.findings import Findings
 
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 Fmr = Annotated[

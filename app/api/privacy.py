@@ -14,7 +14,7 @@ from app.api.requests import CollectionPath
 from app.api.resources import IdentitySchema, StoredFaceSchema
 from app.gallery.erasure import Receipt
 from app.names import IdentityId
-from app.recognition.disclosure import Disclosure
+from app.recognition.person_export import Disclosure
 
 
 class RemainderSchema(BaseModel):

@@ -32,7 +32,7 @@ from app.errors import PhotoRefused
 from app.gallery.store.values import Consent, Reaction, Terms
 from app.jobs.encodings import Encoding
 from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
-from app.recognition.enrolment import FaceChoice
+from app.recognition.enrollment import FaceChoice
 from app.remote.urls import LONGEST
 
 MOST_PHOTOS = 50

@@ -12,8 +12,8 @@ from app.api.dependencies import ExactDependency, SearchesDependency, ServicesDe
 from app.api.openapi import PROBLEM_RESPONSES, body_as, json_body_as
 from app.api.photos_by_url import photos_of
 from app.api.requests import DetectRequest, EmbedRequest, SearchRequest
+from app.recognition.decisions.policy import Outcome
 from app.recognition.identification import Found
-from app.recognition.policy import Outcome
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 

@@ -15,7 +15,7 @@ from app.factory.services import new_practice, open_master, open_packs, open_sto
 from app.factory.serving import open_serving
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import Practice, Reaction
-from app.recognition.serving import Serving
+from app.recognition.model_registry import Serving
 from app.vision.inference.runtime import Runtime
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)

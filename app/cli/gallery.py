@@ -15,8 +15,8 @@ from app.factory.health import open_health
 from app.factory.networks import embedder_of
 from app.factory.services import open_packs, open_store
 from app.gallery.store.values import Collection
-from app.recognition.findings import Findings, Mend, Someone
-from app.recognition.health import HealthService
+from app.recognition.health.check import HealthService
+from app.recognition.health.findings import Findings, Mend, Someone
 
 cli = typer.Typer(help="Galleries: what is enrolled, and what is wrong with it.", no_args_is_help=True)
 

@@ -23,7 +23,7 @@ from app.factory.services import DEFAULT_COLLECTION
 from app.jobs.encodings import Encoding
 from app.jobs.opening import open_source
 from app.observability.printable import cell, one_line
-from app.recognition.enrolment import FaceChoice
+from app.recognition.enrollment import FaceChoice
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130

@@ -21,7 +21,7 @@ from app.gallery.index_check import Differences, differences
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, Keys
-from app.recognition.calibration import comparisons_among
+from app.recognition.decisions.calibration.error_rates import comparisons_among
 
 cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
 

@@ -11,7 +11,7 @@ from app.config import read_settings
 from app.errors import NetworkError
 from app.factory.networks import require_openable
 from app.factory.services import open_packs
-from app.recognition.calibration import read_calibration
+from app.recognition.decisions.calibration.error_rates import read_calibration
 
 cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
 

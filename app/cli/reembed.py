@@ -18,7 +18,7 @@ from app.errors import JobCancelled
 from app.factory.reembedding import open_alone
 from app.factory.services import open_database, open_packs, open_runtime, sealer_of
 from app.gallery.store.model_migration import FaceName, Switched
-from app.recognition.network_change import Changed, NetworkChange
+from app.recognition.migration import Changed, NetworkChange
 
 cli = typer.Typer(
     help="From one network to another: faces are embedded anew from their stored crops.", no_args_is_help=True

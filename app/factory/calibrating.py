@@ -13,9 +13,9 @@ from app.factory.serving import calibration_origin, open_calibrations
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Parameters, Progress, Result, Work
-from app.recognition.calibration import Calibration, as_json
-from app.recognition.calibration_fit import calibrate
-from app.recognition.serving import Serving
+from app.recognition.decisions.calibration.error_rates import Calibration, as_json
+from app.recognition.decisions.calibration.fit import calibrate
+from app.recognition.model_registry import Serving
 from app.vision.inference.packs import Packs
 
 _SHOWN_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)

@@ -12,7 +12,7 @@ from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection
-from app.recognition.health import HealthService
+from app.recognition.health.check import HealthService
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
 from app.recognition.bulk import BulkEnrolment
-from app.recognition.enrolment import EnrolmentService, FaceChoice
+from app.recognition.enrollment import EnrolmentService, FaceChoice
 from app.vision.embedding import Embedder
 
 

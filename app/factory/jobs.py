@@ -26,7 +26,7 @@ from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
 from app.recognition.bulk import BulkEnrolment, BulkWritten
-from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.enrollment import Accepted, EnrolmentService, FaceChoice
 from app.vision.inference.packs import Packs
 
 

@@ -17,8 +17,8 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import Reembedding
 from app.jobs.photos import give_way
 from app.jobs.progress import Parameters, Progress, Result, Work
-from app.recognition.network_change import Changed, NetworkChange
-from app.recognition.serving import Serving
+from app.recognition.migration import Changed, NetworkChange
+from app.recognition.model_registry import Serving
 from app.vision.embedding import Embedder
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime

@@ -48,15 +48,15 @@ from app.names import nfc
 from app.recognition.analysis import Analysis
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.comparison import ComparisonService
-from app.recognition.disclosure import DisclosureService
-from app.recognition.enrolment import EnrolmentService
+from app.recognition.decisions.policy import PolicyOf
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.examination import ExaminationService
-from app.recognition.health import HealthService
+from app.recognition.health.check import HealthService
 from app.recognition.identification import IdentificationService
-from app.recognition.network_change import NetworkChange
+from app.recognition.migration import NetworkChange
+from app.recognition.model_registry import Serving
 from app.recognition.people import PeopleService
-from app.recognition.policy import PolicyOf
-from app.recognition.serving import Serving
+from app.recognition.person_export import DisclosureService
 from app.recognition.subjects import SubjectService
 from app.recognition.verification import VerificationService
 from app.vision.embedding import Embedder

@@ -7,9 +7,9 @@ from app.config import Settings, shipped
 from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
 from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
-from app.recognition.calibration import Origin
-from app.recognition.calibrations import Calibrations, file_name
-from app.recognition.serving import Served, Serving
+from app.recognition.decisions.calibration.applicable import Calibrations, file_name
+from app.recognition.decisions.calibration.error_rates import Origin
+from app.recognition.model_registry import Served, Serving
 from app.vision.detection.found import Detector
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits

@@ -14,8 +14,8 @@ from app.faces import Floats, Pixels
 from app.factory.networks import detector_of, embedder_of
 from app.factory.services import open_packs, open_runtime
 from app.factory.training import open_cropper
-from app.recognition.calibration import Calibration, Origin
-from app.recognition.calibration_fit import calibrate
+from app.recognition.decisions.calibration.error_rates import Calibration, Origin
+from app.recognition.decisions.calibration.fit import calibrate
 from app.training.data.folder import FolderSource, read_folder
 from app.training.data.source import CropSource
 from app.vision.embedding import Embedder, Preprocessing

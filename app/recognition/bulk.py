@@ -8,9 +8,9 @@ from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityEras
 from app.gallery.gallery import Gallery
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, Person, Written
-from app.recognition.enrolment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.enrollment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.screening import Reactions
-from app.recognition.switching import again_if_switched
 
 _PEOPLE_AT_ONCE = 64
 

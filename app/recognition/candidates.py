@@ -5,7 +5,7 @@ from typing import Protocol
 from app.faces import Candidate, Floats
 from app.gallery.store.values import Collection, Enrolled, Keys
 from app.observability.stages import stage
-from app.recognition.matching import ranked
+from app.recognition.decisions.matching import ranked
 
 
 class Searchable(Protocol):

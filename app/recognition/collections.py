@@ -13,7 +13,7 @@ from app.gallery.store.collections import Collections, require_one_rule
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Collection, Practice
-from app.recognition.serving import Served, Serving
+from app.recognition.model_registry import Served, Serving
 
 
 @dataclass(frozen=True, slots=True)

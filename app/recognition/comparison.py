@@ -12,10 +12,10 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
+from app.recognition.decisions.policy import PolicyOf
+from app.recognition.decisions.similarity_score import Scale
+from app.recognition.decisions.similarity_view import View
 from app.recognition.identification import Identification, IdentificationService, unit
-from app.recognition.likeness import Scale
-from app.recognition.policy import PolicyOf
-from app.recognition.view import View
 
 
 @dataclass(frozen=True, slots=True)

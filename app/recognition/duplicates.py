@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from app.errors import Duplicate
 from app.faces import Floats
 from app.gallery.store.values import Collection
-from app.recognition.calibration import comparisons_among
 from app.recognition.candidates import Searchable, nearest_candidates
-from app.recognition.policy import Policy
-from app.recognition.view import EXACT, View
+from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.similarity_view import EXACT, View
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
 

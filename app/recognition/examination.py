@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.recognition.analysis import Face
-from app.recognition.serving import Serving
+from app.recognition.model_registry import Serving
 from app.vision.quality import Quality, judge
 
 

@@ -12,12 +12,12 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
 from app.gallery.store.values import Collection, Keys
 from app.recognition.analysis import AnalysisOf, Face
-from app.recognition.calibration import comparisons_among
 from app.recognition.candidates import nearest_candidates
-from app.recognition.matching import decided, margin
-from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
-from app.recognition.switching import again_if_switched
-from app.recognition.view import View
+from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.matching import decided, margin
+from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.decisions.similarity_view import View
+from app.recognition.retry_on_migration import again_if_switched
 from app.vision.quality import Quality
 
 

@@ -11,11 +11,11 @@ from app.faces import Floats
 from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, Enrolled, Practice, Reaction
-from app.recognition.agreement import Agreement, agreement
 from app.recognition.candidates import Searchable
+from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.similarity_view import EXACT, View
 from app.recognition.duplicates import duplicates
-from app.recognition.policy import Policy
-from app.recognition.view import EXACT, View
+from app.recognition.identity_consistency import Agreement, agreement
 
 
 @dataclass(frozen=True, slots=True)

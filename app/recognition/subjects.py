@@ -10,7 +10,7 @@ from app.gallery.store.listing import Listing
 from app.gallery.store.roster import Example, Examples, Roster
 from app.gallery.store.values import Collection, Person
 from app.recognition.analysis import AnalysisOf
-from app.recognition.enrolment import EnrolmentService, FaceChoice
+from app.recognition.enrollment import EnrolmentService, FaceChoice
 from app.recognition.people import PeopleService
 
 

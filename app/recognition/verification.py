@@ -6,10 +6,10 @@ from app.errors import NoFace
 from app.gallery.gallery import Gallery
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
-from app.recognition.matching import candidate, template
-from app.recognition.policy import Outcome, Policy, PolicyOf, Rule
-from app.recognition.switching import again_if_switched
-from app.recognition.view import View
+from app.recognition.decisions.matching import candidate, template
+from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.decisions.similarity_view import View
+from app.recognition.retry_on_migration import again_if_switched
 from app.vision.quality import Quality
 
 

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto
 from app.main import create_app
-from app.recognition.enrolment import Enrolment
+from app.recognition.enrollment import Enrolment
 from app.recognition.examination import Examination
 from app.remote.fetching import Bounds, Fetcher
 from tests.api.fakes import Identifying, services_of, settings_of

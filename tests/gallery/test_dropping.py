@@ -10,8 +10,8 @@ from app.gallery.store.editing import Editing
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Person, Practice
 from app.recognition.collections import CollectionService, Usual
+from app.recognition.decisions.policy import Policy
 from app.recognition.identification import IdentificationService
-from app.recognition.policy import Policy
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of, sharing
 from tests.recognition.serving import serving_of

@@ -18,7 +18,7 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Keys, VectorIndex
 from app.gallery.store.values import Enrolled, Person, Practice, Retry
 from app.recognition.candidates import nearest_candidates
-from app.recognition.matching import template
+from app.recognition.decisions.matching import template
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import gallery_on

@@ -8,8 +8,8 @@ from app.jobs.opening import open_source
 from app.jobs.photos import PhotoImport
 from app.recognition.bulk import BulkEnrolment
 from app.recognition.candidates import nearest_candidates
-from app.recognition.enrolment import EnrolmentService, FaceChoice
-from app.recognition.policy import Policy
+from app.recognition.decisions.policy import Policy
+from app.recognition.enrollment import EnrolmentService, FaceChoice
 from tests.jobs.test_sources import folder
 from tests.recognition.conftest import analysis, gallery  # noqa: F401 - fixtures
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, photo, vector_of

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from app.recognition.analysis import Analysis
-from app.recognition.calibrations import Calibrations
-from app.recognition.serving import Served, Serving
+from app.recognition.decisions.calibration.applicable import Calibrations
+from app.recognition.model_registry import Served, Serving
 
 
 def serving_of(analyses: dict[str, Analysis] | None = None, **dimensions: int) -> Serving:

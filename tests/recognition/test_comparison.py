@@ -10,11 +10,11 @@ from app.gallery.store.listing import Listing
 from app.gallery.store.roster import Roster
 from app.recognition.analysis import Face
 from app.recognition.comparison import Choice, ComparisonService
-from app.recognition.enrolment import EnrolmentService
+from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.similarity_score import Scale
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.likeness import Scale
 from app.recognition.people import PeopleService
-from app.recognition.policy import Policy
 from app.recognition.subjects import SubjectService
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, calibration, photo, similarity, vector_of
 

@@ -5,11 +5,11 @@ import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch, NotAnImage
 from app.gallery.store.values import Practice
-from app.recognition.calibration import Calibration, as_json, comparisons_among, comparisons_of
-from app.recognition.calibrations import Calibrations, file_name
-from app.recognition.enrolment import EnrolmentService
+from app.recognition.decisions.calibration.applicable import Calibrations, file_name
+from app.recognition.decisions.calibration.error_rates import Calibration, as_json, comparisons_among, comparisons_of
+from app.recognition.decisions.policy import LEAST_STATED, Policy
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.identification import Identification, IdentificationService
-from app.recognition.policy import LEAST_STATED, Policy
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
     BLUE,

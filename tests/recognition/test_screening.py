@@ -8,8 +8,8 @@ from sqlalchemy import select
 from app.database.tables import EnrolmentTable
 from app.errors import DuplicateIdentity, FaceMismatch, IdempotencyConflict, NothingEnrolled
 from app.gallery.store.values import Practice, Reaction
-from app.recognition.enrolment import EnrolmentService
-from app.recognition.policy import Policy
+from app.recognition.decisions.policy import Policy
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.screening import Reactions
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, blurred, calibration, photo, similarity
 

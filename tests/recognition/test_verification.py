@@ -5,8 +5,8 @@ import pytest
 
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
 from app.gallery.store.values import Practice
-from app.recognition.enrolment import EnrolmentService
-from app.recognition.policy import Policy
+from app.recognition.decisions.policy import Policy
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.verification import VerificationService
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (

@@ -12,8 +12,8 @@ from google.protobuf.message import DecodeError
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import TrainingInvalid
-from app.recognition.calibration import Calibration, as_json
-from app.recognition.calibrations import file_name
+from app.recognition.decisions.calibration.applicable import file_name
+from app.recognition.decisions.calibration.error_rates import Calibration, as_json
 from app.vision.embedding import Preprocessing
 from app.vision.inference.manifest import Manifest, Name, read_manifest
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.recognition.calibration import Calibration
+from app.recognition.decisions.calibration.error_rates import Calibration
 from app.training.checkpoint import TrainedModel
 from app.training.export.network import as_onnx
 from app.training.export.pack import PackMetadata, write_network_pack

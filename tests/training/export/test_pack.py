@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.errors import TrainingInvalid
-from app.recognition.calibration import Origin, read_calibration
-from app.recognition.calibration_fit import calibrate
+from app.recognition.decisions.calibration.error_rates import Origin, read_calibration
+from app.recognition.decisions.calibration.fit import calibrate
 from app.training.export.pack import FMR, UNCALIBRATED, PackMetadata, dimension_of, model_name, write_network_pack
 from app.vision.embedding import Preprocessing
 from app.vision.inference.packs import Packs

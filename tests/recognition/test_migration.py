@@ -23,10 +23,10 @@ from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import Reembedding
 from app.gallery.store.values import Practice
-from app.recognition.enrolment import EnrolmentService
+from app.recognition.decisions.policy import Policy
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.network_change import NetworkChange
-from app.recognition.policy import Policy
+from app.recognition.migration import NetworkChange
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
 from tests.recognition.serving import serving_of
 from tests.sealing import FakeSealer

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
 from app.faces import Candidate
-from app.recognition.policy import Rule
-from app.recognition.view import EXACT, View
+from app.recognition.decisions.policy import Rule
+from app.recognition.decisions.similarity_view import EXACT, View
 
 OWN = Rule(0.4, 0.3604, 0.45)
 COARSE = View.of(lambda: OWN, is_exact=False)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from app.recognition.agreement import MOST_FMR, agreement, least_similarity
-from app.recognition.policy import Policy
+from app.recognition.decisions.policy import Policy
+from app.recognition.identity_consistency import MOST_FMR, agreement, least_similarity
 from tests.recognition.fakes import calibration
 
 FIXED = Policy(None, 0.5)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from app.faces import Candidate
-from app.recognition.policy import Rule
+from app.recognition.decisions.policy import Rule
 
 DECIMALS = 3
 """Of a similarity. The doubt of the shipped calibrations is several times as wide."""

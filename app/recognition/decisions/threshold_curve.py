@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.gallery.store.values import Collection
-from app.recognition.calibration import comparisons_among
-from app.recognition.policy import Policy, Rule
+from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.policy import Policy, Rule
 
 _STEP: Final = 0.01
 _LOWEST: Final = -0.2  # below it every rate is 1, with any network

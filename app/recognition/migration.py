@@ -31,9 +31,9 @@ from app.gallery.store.model_migration import (
 )
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
-from app.recognition.policy import PolicyOf
-from app.recognition.serving import Served, Serving
-from app.recognition.switching import again_if_switched
+from app.recognition.decisions.policy import PolicyOf
+from app.recognition.model_registry import Served, Serving
+from app.recognition.retry_on_migration import again_if_switched
 
 MOST_NAMED = 1000
 """Faces without a crop that the outcome names; all are counted."""

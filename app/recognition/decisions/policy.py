@@ -7,7 +7,7 @@ from enum import StrEnum
 from app.errors import CalibrationMissing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
-from app.recognition.calibration import Calibration, chance_among, comparisons_of, rate_for_chance
+from app.recognition.decisions.calibration.error_rates import Calibration, chance_among, comparisons_of, rate_for_chance
 from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from app.recognition.calibration import Calibration, read_calibration
+from app.recognition.decisions.calibration.error_rates import Calibration, read_calibration
 
 
 def file_name(*, network_sha256: str, detector: str, is_flip_averaged: bool) -> str:

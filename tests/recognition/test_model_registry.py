@@ -5,9 +5,9 @@ import pytest
 
 from app.errors import RequestInvalid, SettingsInvalid
 from app.gallery.store.values import Collection, Practice
-from app.recognition.calibrations import Calibrations
-from app.recognition.policy import Outcome
-from app.recognition.serving import Served, Serving
+from app.recognition.decisions.calibration.applicable import Calibrations
+from app.recognition.decisions.policy import Outcome
+from app.recognition.model_registry import Served, Serving
 
 ONE, TWO = Served("pack-one", "one", 3, "squares", 0.5), Served("pack-two", "two", 4, "squares", 0.6)
 

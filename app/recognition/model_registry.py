@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from app.errors import ArcidError, RequestInvalid
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Analysis
-from app.recognition.calibrations import Calibrations
-from app.recognition.policy import Policy
+from app.recognition.decisions.calibration.applicable import Calibrations
+from app.recognition.decisions.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

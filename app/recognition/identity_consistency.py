@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.faces import Floats
-from app.recognition.matching import template_of
-from app.recognition.policy import Policy
+from app.recognition.decisions.matching import template_of
+from app.recognition.decisions.policy import Policy
 
 # A face does not fit when it looks no more like the others than so many strangers do. By measurement on half of LFW
 # (docs/gallery.md).

@@ -12,8 +12,8 @@ the rate multiplies the odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
 import math
 from dataclasses import dataclass
 
-from app.recognition.calibration import chance_among, comparisons_of
-from app.recognition.policy import DEFAULT_MAX_FMR, Policy
+from app.recognition.decisions.calibration.error_rates import chance_among, comparisons_of
+from app.recognition.decisions.policy import DEFAULT_MAX_FMR, Policy
 
 _ODDS_PER_DECADE = 3.0
 _ODDS_PER_COSINE = 20.0  # natural logarithm; about what calibrated networks have around their thresholds (19 to 24)

@@ -31,10 +31,10 @@ from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import Check
 from app.gallery.store.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
 from app.recognition.analysis import AnalysisOf, Face, Faces
-from app.recognition.policy import PolicyOf
+from app.recognition.decisions.policy import PolicyOf
+from app.recognition.decisions.similarity_view import EXACT, ROUNDED
+from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
-from app.recognition.switching import again_if_switched
-from app.recognition.view import EXACT, ROUNDED
 from app.vision.quality import Quality
 
 

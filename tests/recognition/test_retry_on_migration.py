@@ -14,10 +14,10 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import NextTemplates, Reembedding
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.recognition.candidates import nearest_candidates
-from app.recognition.enrolment import EnrolmentService
+from app.recognition.decisions.policy import Outcome, Policy
+from app.recognition.enrollment import EnrolmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.policy import Outcome, Policy
-from app.recognition.switching import again_if_switched
+from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.verification import VerificationService
 from tests.gallery.index.oracle import OracleIndex
 from tests.gallery.store.test_model_migration import CROPS

@@ -1,6 +1,6 @@
 """Error rates of similarities: which one is reached by one pair of different people in ten thousand?
 
-How a calibration is made: `app.recognition.calibration_fit`. Pure, but for the JSON form at the end.
+How a calibration is made: `app.recognition.decisions.calibration.fit`. Pure, but for the JSON form at the end.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from app.recognition.findings import Mend
+from app.recognition.health.findings import Mend
 
 
 def merge(collection: str, identity_id: str, into: str) -> Mend:

@@ -14,12 +14,12 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, Enrolled
 from app.observability.stages import stage
-from app.recognition import mending
-from app.recognition.agreement import Agreement, agreement
-from app.recognition.calibration import comparisons_among
-from app.recognition.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
-from app.recognition.matching import template, template_of
-from app.recognition.policy import Policy, PolicyOf
+from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.matching import template, template_of
+from app.recognition.decisions.policy import Policy, PolicyOf
+from app.recognition.health import suggested_fixes as mending
+from app.recognition.health.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
+from app.recognition.identity_consistency import Agreement, agreement
 
 _FACES_ON_A_PAGE = 2_000
 _NEAREST = 4  # people that are looked at for each identity at least, itself among them

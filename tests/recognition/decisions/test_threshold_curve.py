@@ -1,7 +1,7 @@
 from app.gallery.store.values import Collection, Practice
-from app.recognition.calibration import comparisons_among
-from app.recognition.curve import curve_of
-from app.recognition.policy import Policy
+from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.threshold_curve import curve_of
 from tests.recognition.fakes import calibration
 
 CALIBRATED = Policy(calibration(), 0.42)

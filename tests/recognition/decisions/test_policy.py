@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
-from app.recognition.calibration import comparisons_among, comparisons_of
-from app.recognition.policy import DEFAULT_MAX_FMR, LEAST_STATED, Outcome, Policy, Rule
+from app.recognition.decisions.calibration.error_rates import comparisons_among, comparisons_of
+from app.recognition.decisions.policy import DEFAULT_MAX_FMR, LEAST_STATED, Outcome, Policy, Rule
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import RED, calibration, colour_analysis, photo
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from app.config import PROJECT
 from app.errors import CalibrationInvalid, CalibrationTooSmall
 from app.faces import Floats
-from app.recognition.calibration import (
+from app.recognition.decisions.calibration.applicable import Calibrations, file_name
+from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
     Calibration,
     Origin,
@@ -25,8 +26,7 @@ from app.recognition.calibration import (
     rate_for_chance,
     read_calibration,
 )
-from app.recognition.calibration_fit import calibrate
-from app.recognition.calibrations import Calibrations, file_name
+from app.recognition.decisions.calibration.fit import calibrate
 
 ORIGIN = Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test")
 DIMENSION = 64

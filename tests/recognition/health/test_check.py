@@ -6,9 +6,9 @@ from app.faces import Floats
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import NewFace, Person, Practice
-from app.recognition.findings import Findings, Mend, Someone
-from app.recognition.health import HealthService
-from app.recognition.policy import Policy
+from app.recognition.decisions.policy import Policy
+from app.recognition.health.check import HealthService
+from app.recognition.health.findings import Findings, Mend, Someone
 from tests.recognition.enrolling import D, new_face
 from tests.recognition.fakes import calibration
 from tests.recognition.galleries import gallery_on

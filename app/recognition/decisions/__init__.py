@@ -1,0 +1,1 @@
+"""Decisions, pure: thresholds, ranking, match or no match."""

@@ -1,0 +1,1 @@
+"""Calibration: the error rates that a similarity stands for."""

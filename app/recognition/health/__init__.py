@@ -1,0 +1,1 @@
+"""Gallery health: a check, its findings, and the API calls that fix them."""
