@@ -28,8 +28,8 @@ from app.database.engine import sqlite_url
 from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
-from app.jobs.exporting import Export
-from app.jobs.importing import ArchiveImport
+from app.transfer.archive_export import Export
+from app.transfer.archive_import import ArchiveImport
 
 _PHOTOS = 5
 _AT_ONCE = 2000

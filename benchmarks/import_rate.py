@@ -25,9 +25,9 @@ from app.errors import PhotoRefused
 from app.factory.importing import open_bulk
 from app.factory.jobs import photo_import
 from app.factory.services import open_analysis, open_runtime
-from app.jobs.opening import open_source
 from app.recognition.analysis import Analysis
 from app.recognition.enrollment import FaceChoice
+from app.transfer.photo_sources import open_source
 
 
 class Silent:

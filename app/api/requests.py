@@ -30,10 +30,10 @@ from pydantic import (
 from app.api.encoded import bytes_of
 from app.errors import PhotoRefused
 from app.gallery.store.values import Consent, Reaction, Terms
-from app.jobs.encodings import Encoding
 from app.names import CollectionName, IdentityId, PersonName, Text, nfc_json
 from app.recognition.enrollment import FaceChoice
 from app.remote.urls import LONGEST
+from app.transfer.text_encodings import Encoding
 
 MOST_PHOTOS = 50
 MOST_CANDIDATES = 100

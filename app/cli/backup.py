@@ -11,7 +11,7 @@ from app.config import read_settings
 from app.database.sqlite_files import sqlite_file
 from app.factory.portable import open_restore
 from app.factory.services import database_url, open_database
-from app.jobs.backup import back_up
+from app.transfer.backup import back_up
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:

@@ -20,10 +20,10 @@ from app.errors import JobCancelled
 from app.factory.importing import open_bulk
 from app.factory.jobs import photo_import
 from app.factory.services import DEFAULT_COLLECTION
-from app.jobs.encodings import Encoding
-from app.jobs.opening import open_source
 from app.observability.printable import cell, one_line
 from app.recognition.enrollment import FaceChoice
+from app.transfer.photo_sources import open_source
+from app.transfer.text_encodings import Encoding
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130

@@ -18,8 +18,8 @@ from app.factory.serving import open_serving
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
-from app.recognition.bulk import BulkEnrolment
 from app.recognition.enrollment import EnrolmentService, FaceChoice
+from app.transfer.bulk_enrollment import BulkEnrolment
 from app.vision.embedding import Embedder
 
 

@@ -12,12 +12,7 @@ from app.database.connection import Database
 from app.factory.portable import open_archive_import, open_embeddings_import, open_export
 from app.gallery.gallery import Gallery
 from app.gallery.store.values import Person
-from app.jobs.embeddings import EmbeddingsImported
-from app.jobs.encodings import Encoding
-from app.jobs.importing import Imported
 from app.jobs.leases import Leases
-from app.jobs.opening import check_upload, open_source
-from app.jobs.photos import Added, PhotoImport
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.jobs.runner import JobRunner
 from app.jobs.service import JobService, importable
@@ -25,8 +20,13 @@ from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
-from app.recognition.bulk import BulkEnrolment, BulkWritten
 from app.recognition.enrollment import Accepted, EnrolmentService, FaceChoice
+from app.transfer.archive_import import Imported
+from app.transfer.bulk_enrollment import BulkEnrolment, BulkWritten
+from app.transfer.embeddings_import import EmbeddingsImported
+from app.transfer.photo_import import Added, PhotoImport
+from app.transfer.photo_sources import check_upload, open_source
+from app.transfer.text_encodings import Encoding
 from app.vision.inference.packs import Packs
 
 

@@ -10,10 +10,10 @@ from app.gallery.store.bulk import Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import Outgoing
 from app.gallery.store.values import Collection
-from app.jobs.embeddings import EmbeddingsImport
-from app.jobs.exporting import Export
-from app.jobs.importing import ArchiveImport
-from app.jobs.restore import Restore
+from app.transfer.archive_export import Export
+from app.transfer.archive_import import ArchiveImport
+from app.transfer.embeddings_import import EmbeddingsImport
+from app.transfer.restore import Restore
 from app.vision.inference.packs import Packs
 
 CatchUp = Callable[[Collection, int], None]

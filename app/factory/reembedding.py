@@ -15,10 +15,10 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import Reembedding
-from app.jobs.photos import give_way
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.recognition.migration import Changed, NetworkChange
 from app.recognition.model_registry import Serving
+from app.transfer.photo_import import give_way
 from app.vision.embedding import Embedder
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime

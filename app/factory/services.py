@@ -40,7 +40,6 @@ from app.gallery.store.model_migration import Reembedding
 from app.gallery.store.retention import Retention
 from app.gallery.store.roster import Roster
 from app.gallery.store.values import Practice
-from app.jobs.restore import Restore
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.values import Kind
@@ -59,6 +58,7 @@ from app.recognition.people import PeopleService
 from app.recognition.person_export import DisclosureService
 from app.recognition.subjects import SubjectService
 from app.recognition.verification import VerificationService
+from app.transfer.restore import Restore
 from app.vision.embedding import Embedder
 from app.vision.inference.manifest import EmbedderSection, Manifest
 from app.vision.inference.packs import Packs

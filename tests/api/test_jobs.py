@@ -24,8 +24,8 @@ from tests.api.fakes import HOST, answer, request
 from tests.api.test_errors import expect
 from tests.api.test_permissions import bearer
 from tests.jobs.conftest import eventually
-from tests.jobs.test_sources import raw_archive
 from tests.test_names import COMPOSED, DECOMPOSED
+from tests.transfer.test_photo_sources import raw_archive
 
 
 def zipped(files):

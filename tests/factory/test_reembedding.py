@@ -2,7 +2,7 @@
 
 from app.factory.reembedding import reembed_work
 from app.recognition.migration import Changed
-from tests.jobs.fakes import Recorded
+from tests.transfer.fakes import Recorded
 
 PARAMETERS = {"collection": "people", "model": "two", "on_missing": "refuse", "switch": True}
 

@@ -30,10 +30,10 @@ from app.gallery.store.records import PersonChange
 from app.gallery.store.roster import Roster
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Person, Practice, Reaction
-from app.recognition.bulk import BulkEnrolment
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrolmentService, FaceChoice
 from app.recognition.screening import Reactions
+from app.transfer.bulk_enrollment import BulkEnrolment
 from tests.recognition.fakes import BLUE, DIMENSION, GREEN, MODEL, PINK, RED, colour_analysis, photo, vector_of
 from tests.recognition.galleries import gallery_on
 

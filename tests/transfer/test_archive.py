@@ -21,11 +21,12 @@ from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import Outgoing
 from app.gallery.store.values import Person, Practice
-from app.jobs import archive_reader, exporting
+from app.transfer import archive_export as exporting
+from app.transfer import archive_reader
 from tests.databases import postgresql_databases, server_url, sqlite_databases
 from tests.gallery.store.enrolling import new_face
-from tests.jobs.fakes import MODEL, D, Recorded, Stopped, exporter, fill, importer, units
 from tests.recognition.galleries import compared, gallery_on, index_of
+from tests.transfer.fakes import MODEL, D, Recorded, Stopped, exporter, fill, importer, units
 
 MEMBERS = ["identities.ndjson", "faces.ndjson", "vectors.npy"]
 

@@ -16,11 +16,11 @@ from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection
-from app.jobs.importing import refuse_erased
-from app.jobs.portable import Metadata, Share
 from app.jobs.progress import Progress
-from app.jobs.zips import Schema
 from app.names import IdentityId, PersonName
+from app.transfer.archive_format import Metadata, Share
+from app.transfer.archive_import import refuse_erased
+from app.transfer.zip_files import Schema
 
 LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
 NO_PHOTO = "0" * 64

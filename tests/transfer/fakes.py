@@ -12,8 +12,8 @@ from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
 from app.gallery.store.values import Collection
-from app.jobs.exporting import Export
-from app.jobs.importing import ArchiveImport
+from app.transfer.archive_export import Export
+from app.transfer.archive_import import ArchiveImport
 
 MODEL, D = "net", 8
 SHA256 = "ab" * 32

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from app import __version__
 from app.gallery.store.snapshot import Outgoing, Snapshot
-from app.jobs.portable import (
+from app.jobs.progress import Progress
+from app.transfer.archive_format import (
     FACES,
     IDENTITIES,
     VECTOR,
@@ -18,8 +19,7 @@ from app.jobs.portable import (
     identity_line,
     vectors_header,
 )
-from app.jobs.progress import Progress
-from app.jobs.zips import Writing, writing
+from app.transfer.zip_files import Writing, writing
 
 _SAY_AFTER = 1000
 

@@ -10,11 +10,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import EncodingUnknown, ImportInvalid, ItemInvalid, TooManyBytes
-from app.jobs import listed as listing
-from app.jobs import zipped
-from app.jobs.encodings import Encoding
-from app.jobs.opening import open_source
 from app.names import PersonName
+from app.transfer import photo_lists as listing
+from app.transfer import photo_zips as zipped
+from app.transfer.photo_sources import open_source
+from app.transfer.text_encodings import Encoding
 
 
 def read(path, most=1000, **options):

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 
 from app.errors import ImportInvalid, ItemInvalid, TooManyBytes
-from app.jobs.encodings import Encoding, decode
-from app.jobs.listed import LONGEST_LIST, listed
-from app.jobs.sources import Item, bounded, is_skipped, item_of
 from app.names import nfc
+from app.transfer.photo_folders import Item, bounded, is_skipped, item_of
+from app.transfer.photo_lists import LONGEST_LIST, listed
+from app.transfer.text_encodings import Encoding, decode
 
 MOST_DIRECTORY_BYTES = 32_000_000
 """Of the list of contents, which is held in memory."""

@@ -4,15 +4,15 @@ import pytest
 
 from app.errors import CollectionUnknown, JobCancelled
 from app.factory.jobs import Bulk
-from app.jobs.opening import open_source
-from app.jobs.photos import PhotoImport
-from app.recognition.bulk import BulkEnrolment
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrolmentService, FaceChoice
-from tests.jobs.test_sources import folder
+from app.transfer.bulk_enrollment import BulkEnrolment
+from app.transfer.photo_import import PhotoImport
+from app.transfer.photo_sources import open_source
 from tests.recognition.conftest import analysis, gallery  # noqa: F401 - fixtures
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, photo, vector_of
+from tests.transfer.test_photo_sources import folder
 
 
 class Watched:
@@ -98,7 +98,7 @@ def test_a_second_run_enrols_nothing(run, gallery, tmp_path):  # noqa: F811 - a 
 @pytest.mark.parametrize("end_after", [0, 1, 4, 8, 9])
 @pytest.mark.parametrize("every", [0, 2])
 def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every, monkeypatch):  # noqa: F811 - a fixture
-    monkeypatch.setattr("app.jobs.photos._CHECKPOINT_EVERY_S", every)
+    monkeypatch.setattr("app.transfer.photo_import._CHECKPOINT_EVERY_S", every)
     first = Watched(end_after=end_after)
     with pytest.raises(JobCancelled):
         run(folder(tmp_path, FILES), first)
@@ -111,7 +111,7 @@ def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every,
 
 
 def test_what_is_written_is_kept_at_once(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("app.jobs.photos.MOST_TOGETHER", 2)
+    monkeypatch.setattr("app.transfer.photo_import.MOST_TOGETHER", 2)
     killed = Watched(end_after=5)
     with pytest.raises(JobCancelled):
         run(folder(tmp_path, FILES), killed)

@@ -18,7 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable, StorageNotWritable
-from app.jobs import scratch
+from app.transfer import temporary_files as scratch
 
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 1 << 20

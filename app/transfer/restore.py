@@ -16,11 +16,11 @@ from app.database.engine import sqlite_url
 from app.database.occupancy import Occupancy
 from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
 from app.gallery.store import uids
-from app.jobs import scratch
-from app.jobs.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
-from app.jobs.carrying import CarriedOver, carry_over
 from app.jobs.progress import Progress
-from app.jobs.zips import Reading, reading
+from app.transfer import temporary_files as scratch
+from app.transfer.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
+from app.transfer.restore_carryover import CarriedOver, carry_over
+from app.transfer.zip_files import Reading, reading
 
 _INDEX = "index"
 _PREFIX = ".restore-"
@@ -52,7 +52,7 @@ class Restore:
         """Put a backup in the place of the database; all of it is checked before anything is replaced.
 
         Its schema is brought up to date and its collections get new uids, so that no index of before fits. What was
-        revoked, erased and withdrawn since the backup is carried over: see `app.jobs.carrying`. The old database lies
+        revoked, erased and withdrawn since the backup is carried over: see `restore_carryover`. The old database lies
         aside until all is done, or for good. A restore that is killed while it replaces is ended by `finish`. Progress
         counts in percent. Raises DatabaseInUse, SchemaOutdated for a backup of a later version, FileUnusable and
         ArchiveRefused's children.

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ImportInvalid
-from app.jobs.archive_reader import open_archive
-from app.jobs.encodings import Encoding
-from app.jobs.listed import ListedFolder
-from app.jobs.sources import Folder, Source
 from app.jobs.values import Kind
-from app.jobs.zipped import Zip
+from app.transfer.archive_reader import open_archive
+from app.transfer.photo_folders import Folder, Source
+from app.transfer.photo_lists import ListedFolder
+from app.transfer.photo_zips import Zip
+from app.transfer.text_encodings import Encoding
 
 
 def open_source(

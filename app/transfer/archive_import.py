@@ -9,9 +9,9 @@ from app.errors import CollectionExists, CollectionUnknown, IdentityErased, Mode
 from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from app.jobs.archive_reader import Archive, open_archive
-from app.jobs.portable import Manifest
 from app.jobs.progress import Progress
+from app.transfer.archive_format import Manifest
+from app.transfer.archive_reader import Archive, open_archive
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.errors import ArchiveDamaged, ArchiveInvalid
 from app.faces import Floats
 from app.gallery.store.bulk import Block
 from app.gallery.store.snapshot import MovedFace, MovedPerson
-from app.jobs.portable import (
+from app.transfer.archive_format import (
     FACES,
     FORMAT,
     IDENTITIES,
@@ -28,7 +28,7 @@ from app.jobs.portable import (
     Manifest,
     check_vectors,
 )
-from app.jobs.zips import Reading, Schema, reading
+from app.transfer.zip_files import Reading, Schema, reading
 
 Line = TypeVar("Line", bound=Schema)
 

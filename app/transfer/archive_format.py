@@ -13,8 +13,8 @@ from app.errors import ArchiveInvalid
 from app.gallery.store.consent import stored
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Consent, Practice
-from app.jobs.zips import Member, Schema
 from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json
+from app.transfer.zip_files import Member, Schema
 
 FORMAT, VERSION = "arcid-collection", 1
 IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"

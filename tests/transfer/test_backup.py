@@ -33,11 +33,11 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import Listing
 from app.gallery.store.records import PersonChange
 from app.gallery.store.values import Consent
-from app.jobs.backup import back_up
-from app.jobs.carrying import CarriedOver
-from app.jobs.restore import Restore
+from app.transfer.backup import back_up
+from app.transfer.restore import Restore
+from app.transfer.restore_carryover import CarriedOver
 from tests.databases import MIGRATIONS, migrate
-from tests.jobs.fakes import Recorded, Stopped, fill, units
+from tests.transfer.fakes import Recorded, Stopped, fill, units
 
 WRITER = """
 import sys
@@ -46,7 +46,7 @@ import numpy as np
 from app.database.engine import open_engine, sqlite_url
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Person
-from tests.jobs.fakes import units
+from tests.transfer.fakes import units
 from tests.gallery.store.enrolling import new_face
 from dataclasses import replace
 store = IdentityStore(open_engine(sqlite_url(Path(sys.argv[1]))))
@@ -64,10 +64,10 @@ import os, shutil, signal, sys
 from pathlib import Path
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.jobs.backup import back_up
-from app.jobs.restore import Restore
+from app.transfer.backup import back_up
+from app.transfer.restore import Restore
 from tests.databases import MIGRATIONS
-from tests.jobs.fakes import Recorded
+from tests.transfer.fakes import Recorded
 what, home, path, kills = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), map(int, sys.argv[4:])
 def work(own):
     if what == "restore":
@@ -393,7 +393,7 @@ def test_a_swap_that_fails_leaves_everything_as_it_was(home, backup, monkeypatch
     def fail(*_):
         raise OSError("no room")
 
-    monkeypatch.setattr("app.jobs.restore.shutil.move", fail)
+    monkeypatch.setattr("app.transfer.restore.shutil.move", fail)
     with database(home) as opened:
         store = IdentityStore(opened.engine)
         store.remove_identity(store.collection("people"), "p1-0")

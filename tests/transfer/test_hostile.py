@@ -14,9 +14,9 @@ import pytest
 
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveRefused, ArchiveTooNew, FileUnusable
 from app.gallery.store.identities import IdentityStore
-from app.jobs import zips
-from app.jobs.archive_reader import open_archive
-from tests.jobs.fakes import D, Recorded, exporter, fill, importer, units
+from app.transfer import zip_files as zips
+from app.transfer.archive_reader import open_archive
+from tests.transfer.fakes import D, Recorded, exporter, fill, importer, units
 
 MANIFEST = "manifest.json"
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from app.errors import ArcidError, IdentityErased, ItemInvalid, PhotoRefused
 from app.gallery.store.values import Person
 from app.jobs.progress import Progress
-from app.jobs.sources import Item, Source
+from app.transfer.photo_folders import Item, Source
 
 Prepared = TypeVar("Prepared")
 

@@ -13,9 +13,9 @@ from app.database import audit, sqlite_files
 from app.database.audit import Action
 from app.database.connection import Database
 from app.errors import DatabaseUnavailable
-from app.jobs import scratch
 from app.jobs.progress import Progress
-from app.jobs.zips import Member, Schema, writing
+from app.transfer import temporary_files as scratch
+from app.transfer.zip_files import Member, Schema, writing
 
 FORMAT, VERSION = "arcid-backup", 1
 DATABASE = "arcid.db"

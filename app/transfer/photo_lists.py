@@ -9,9 +9,9 @@ from typing import Any, Self
 from unicodedata import normalize
 
 from app.errors import ImportInvalid
-from app.jobs.encodings import Encoding, decode
-from app.jobs.sources import Item, flaw_of, printable, read_file
 from app.names import name_flaw, nfc, nfc_json
+from app.transfer.photo_folders import Item, flaw_of, printable, read_file
+from app.transfer.text_encodings import Encoding, decode
 
 COLUMNS = ("identity_id", "photo", "name", "metadata")
 _NEEDED = ("identity_id", "photo")

@@ -8,9 +8,9 @@ from app.errors import CollectionUnknown, FileUnusable, ModelMismatch
 from app.gallery.store.bulk import Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Practice
-from app.jobs import embeddings
-from app.jobs.embeddings import EmbeddingsImport
-from tests.jobs.fakes import MODEL, D, Recorded, Stopped, units
+from app.transfer import embeddings_import as embeddings
+from app.transfer.embeddings_import import EmbeddingsImport
+from tests.transfer.fakes import MODEL, D, Recorded, Stopped, units
 
 
 @pytest.fixture
