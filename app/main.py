@@ -40,11 +40,11 @@ from app.api.proxies import Proxies
 from app.api.rates import Rates, UsualRates
 from app.api.watching import Watches
 from app.config import Settings
-from app.factory.batching import photos_at_once
-from app.factory.rates import open_limiter
-from app.factory.remote import open_fetcher
-from app.factory.services import Services, open_services
-from app.factory.tracing import open_tracing
+from app.wiring.batching import photos_at_once
+from app.wiring.rates import open_limiter
+from app.wiring.remote import open_fetcher
+from app.wiring.services import Services, open_services
+from app.wiring.tracing import open_tracing
 
 
 def create_app(settings: Settings, services: Services | None = None) -> FastAPI:

@@ -16,11 +16,11 @@ from service import per_second
 
 from app.config import read_settings
 from app.faces import Pixels
-from app.factory.networks import open_embedder
-from app.factory.services import open_packs
 from app.vision.embedding import Embedder
 from app.vision.inference.batcher import Batching
 from app.vision.inference.runtime import Provider, Runtime, resolve
+from app.wiring.networks import open_embedder
+from app.wiring.services import open_packs
 
 _TIMES = 3
 

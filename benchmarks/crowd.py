@@ -19,8 +19,8 @@ from PIL import Image as Pillow
 
 from app.config import LimitSettings, Settings, read_settings
 from app.faces import Pixels
-from app.factory.services import open_packs, open_runtime
-from app.factory.serving import open_serving
+from app.wiring.models import open_serving
+from app.wiring.services import open_packs, open_runtime
 
 _FACE = (slice(40, 250), slice(150, 318))  # of the portrait
 

@@ -16,8 +16,8 @@ from figures.run_angles import config_of, stages
 from matplotlib.figure import Figure
 
 from app.config import read_settings
-from app.factory.training import open_cropper
 from app.training.data.opening import open_data, open_path
+from app.wiring.training import open_cropper
 
 
 def draw(options: argparse.Namespace) -> dict[str, Figure]:

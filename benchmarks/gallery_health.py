@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 
 from app.config import read_settings
 from app.faces import Detection, Floats
-from app.factory.projections import Projections
-from app.factory.services import open_database
 from app.gallery.gallery import Gallery
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
@@ -41,6 +39,8 @@ from app.recognition.duplicates import duplicates
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings
 from app.recognition.identity_consistency import MOST_FMR, least_similarity
+from app.wiring.projections import Projections
+from app.wiring.services import open_database
 
 _SPLIT, _FOREIGN = 50, 50  # identities
 _OTHERS = (1, 2, 3, 5, 8)

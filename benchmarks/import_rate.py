@@ -22,12 +22,12 @@ from pathlib import Path
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import Settings, read_settings
 from app.errors import PhotoRefused
-from app.factory.importing import open_bulk
-from app.factory.jobs import photo_import
-from app.factory.services import open_analysis, open_runtime
 from app.recognition.analysis import Analysis
 from app.recognition.enrollment import FaceChoice
 from app.transfer.photo_sources import open_source
+from app.wiring.importing import open_bulk
+from app.wiring.jobs import photo_import
+from app.wiring.services import open_analysis, open_runtime
 
 
 class Silent:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from app.config import read_settings
-from app.factory.services import open_analysis, open_packs, open_runtime
-from app.factory.serving import open_calibrations
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_score import Scale
+from app.wiring.models import open_calibrations
+from app.wiring.services import open_analysis, open_packs, open_runtime
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 

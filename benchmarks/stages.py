@@ -21,12 +21,12 @@ from service import Client, Service, form, per_second, running
 from app.cli.demo_photos import as_jpeg, cut_out, group_photo, stranger
 from app.config import read_settings
 from app.faces import Pixels
-from app.factory.networks import detector_of, open_detector, open_embedder
-from app.factory.services import open_packs
 from app.gallery.index.flat import FlatIndex
 from app.vision.alignment import align
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import resolve
+from app.wiring.networks import detector_of, open_detector, open_embedder
+from app.wiring.services import open_packs
 
 _CLIENTS = 8
 _CORES = 2

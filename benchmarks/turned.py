@@ -17,13 +17,13 @@ from PIL import Image as Pillow
 
 from app.config import read_settings
 from app.faces import Floats, Pixels
-from app.factory.networks import open_detector, open_embedder
-from app.factory.services import open_packs, open_runtime
 from app.vision.alignment import align
 from app.vision.detection.found import Detector
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.detection.turned import Turned
 from app.vision.embedding import Embedder
+from app.wiring.networks import open_detector, open_embedder
+from app.wiring.services import open_packs, open_runtime
 
 _FACELESS = (
     "brick.png",

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.openapi import PROBLEM_RESPONSES
-from app.factory.services import Services
 from app.gallery.store.values import Collection
 from app.recognition.decisions.threshold_curve import Curve, curve_of
+from app.wiring.services import Services
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 

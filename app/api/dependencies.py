@@ -20,10 +20,10 @@ from app.api.rates import Searches
 from app.api.requests import DEFAULT_COLLECTION
 from app.api.watching import Watches
 from app.errors import ArcidError
-from app.factory.services import Services
 from app.names import CollectionName
 from app.observability.stages import note
 from app.vision.inference.cancellation import cancellable
+from app.wiring.services import Services
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -10,9 +10,9 @@ from app import __version__
 from app.api.batch_metrics import add_batches
 from app.api.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency, WatchesDependency
 from app.errors import ArcidError
-from app.factory.services import Services
 from app.recognition.identification import Identification
 from app.recognition.verification import Verification
+from app.wiring.services import Services
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from app.api.dependencies import AdmissionDependency, ServicesDependency
 from app.errors import ArcidError
-from app.factory.services import Services
 from app.gallery.store.reencryption import Resealing
+from app.wiring.services import Services
 
 router = APIRouter(tags=["status"])
 

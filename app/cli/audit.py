@@ -10,7 +10,7 @@ from app.access.trail import Anchor, Break
 from app.cli.output import Console
 from app.config import read_settings
 from app.errors import SettingsInvalid, TrailBroken
-from app.factory.services import open_trail
+from app.wiring.services import open_trail
 
 cli = typer.Typer(help="The audit trail: append-only, each line chained to the one before.", no_args_is_help=True)
 

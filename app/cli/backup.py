@@ -9,9 +9,9 @@ from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.config import read_settings
 from app.database.sqlite_files import sqlite_file
-from app.factory.portable import open_restore
-from app.factory.services import database_url, open_database
 from app.transfer.backup import back_up
+from app.wiring.portable import open_restore
+from app.wiring.services import database_url, open_database
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:

@@ -14,14 +14,14 @@ from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.errors import ModelMismatch, PhotoRefused, SettingsInvalid
 from app.faces import Floats
-from app.factory.calibrating import enrolled, write
-from app.factory.services import open_analysis, open_packs, open_runtime, open_store
-from app.factory.serving import calibration_origin, open_calibrations, served_by
 from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.recognition.decisions.calibration.fit import calibrate as fit
 from app.recognition.model_registry import Served
 from app.vision.inference.packs import Packs
+from app.wiring.calibrating import enrolled, write
+from app.wiring.models import calibration_origin, open_calibrations, served_by
+from app.wiring.services import open_analysis, open_packs, open_runtime, open_store
 
 _SHOWN_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 

@@ -11,12 +11,12 @@ from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import Settings, read_settings
 from app.errors import EncryptionRequired, SettingsInvalid
-from app.factory.services import new_practice, open_master, open_packs, open_store
-from app.factory.serving import open_serving
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import Practice, Reaction
 from app.recognition.model_registry import Serving
 from app.vision.inference.runtime import Runtime
+from app.wiring.models import open_serving
+from app.wiring.services import new_practice, open_master, open_packs, open_store
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 

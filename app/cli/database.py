@@ -5,8 +5,8 @@ import typer
 from app.cli.output import Console
 from app.config import read_settings
 from app.database.scrubbing import Scrubber
-from app.factory.services import open_database
 from app.gallery.store import uids
+from app.wiring.services import open_database
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 

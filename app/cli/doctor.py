@@ -13,10 +13,10 @@ from app import __version__
 from app.cli.output import show
 from app.config import Settings, read_settings
 from app.errors import ArcidError
-from app.factory.services import embedded_file, is_embedded, open_database, open_packs, open_store
-from app.factory.serving import served_by
 from app.gallery.store.reencryption import PLAIN, Resealing
 from app.vision.inference.runtime import resolve, usable_providers
+from app.wiring.models import served_by
+from app.wiring.services import embedded_file, is_embedded, open_database, open_packs, open_store
 
 _ONE_OF = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),

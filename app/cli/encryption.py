@@ -9,10 +9,10 @@ from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.database.scrubbing import Scrubber
-from app.factory.keys import read_master, write_master
-from app.factory.projections import Projections
-from app.factory.services import open_database
 from app.gallery.store.reencryption import Resealing
+from app.wiring.keys import read_master, write_master
+from app.wiring.projections import Projections
+from app.wiring.services import open_database
 
 
 def new_master(file: Annotated[Path, typer.Argument(help="The new file; only its owner may read it.")]) -> None:

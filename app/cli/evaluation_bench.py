@@ -17,8 +17,8 @@ from app.config import Settings, read_settings
 from app.evaluation.embeddings import Cache, Embeddings, save
 from app.evaluation.report import Report, plain
 from app.evaluation.values import Advance, Embedded, Photo
-from app.factory.evaluation import open_pipeline
 from app.vision.imaging.decode import Limits, decode
+from app.wiring.evaluation import open_pipeline
 
 _THUMBNAIL = 96  # pixels of the shorter side
 

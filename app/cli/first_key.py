@@ -11,7 +11,7 @@ from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import KeyExists, SettingsInvalid
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 
 _NAME = "first"
 

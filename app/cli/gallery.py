@@ -11,12 +11,12 @@ from rich.table import Table
 from app.api.findings import HealthAnswer
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
-from app.factory.health import open_health
-from app.factory.networks import embedder_of
-from app.factory.services import open_packs, open_store
 from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, Mend, Someone
+from app.wiring.health import open_health
+from app.wiring.networks import embedder_of
+from app.wiring.services import open_packs, open_store
 
 cli = typer.Typer(help="Galleries: what is enrolled, and what is wrong with it.", no_args_is_help=True)
 

@@ -17,13 +17,13 @@ from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.errors import JobCancelled
-from app.factory.importing import open_bulk
-from app.factory.jobs import photo_import
-from app.factory.services import DEFAULT_COLLECTION
 from app.observability.printable import cell, one_line
 from app.recognition.enrollment import FaceChoice
 from app.transfer.photo_sources import open_source
 from app.transfer.text_encodings import Encoding
+from app.wiring.importing import open_bulk
+from app.wiring.jobs import photo_import
+from app.wiring.services import DEFAULT_COLLECTION
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130

@@ -13,8 +13,6 @@ from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.database.connection import Database
 from app.errors import IndexUnusable
-from app.factory.projections import Projections, snapshot_folder
-from app.factory.services import DEFAULT_COLLECTION, open_database, open_policy_of
 from app.gallery.index.recall import measure, probes_of
 from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index_check import Differences, differences
@@ -22,6 +20,8 @@ from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, Keys
 from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.wiring.projections import Projections, snapshot_folder
+from app.wiring.services import DEFAULT_COLLECTION, open_database, open_policy_of
 
 cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
 

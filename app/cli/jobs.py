@@ -8,10 +8,10 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import read_settings
-from app.factory.services import open_database
 from app.jobs.store import JobStore
 from app.jobs.values import Job, JobState
 from app.observability.printable import one_line
+from app.wiring.services import open_database
 
 cli = typer.Typer(help="Jobs: long work that a running service does (POST /jobs).", no_args_is_help=True)
 

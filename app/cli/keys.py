@@ -15,7 +15,7 @@ from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import SettingsInvalid
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 
 cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
 cli.command()(first)

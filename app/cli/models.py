@@ -9,9 +9,9 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.config import read_settings
 from app.errors import NetworkError
-from app.factory.networks import require_openable
-from app.factory.services import open_packs
 from app.recognition.decisions.calibration.error_rates import read_calibration
+from app.wiring.networks import require_openable
+from app.wiring.services import open_packs
 
 cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
 

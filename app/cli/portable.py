@@ -10,8 +10,8 @@ from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
-from app.factory.portable import open_archive_import, open_embeddings_import, open_export
-from app.factory.services import DEFAULT_COLLECTION, open_database, open_packs
+from app.wiring.portable import open_archive_import, open_embeddings_import, open_export
+from app.wiring.services import DEFAULT_COLLECTION, open_database, open_packs
 
 
 def export(

@@ -15,10 +15,10 @@ from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.errors import JobCancelled
-from app.factory.reembedding import open_alone
-from app.factory.services import open_database, open_packs, open_runtime, sealer_of
 from app.gallery.store.model_migration import FaceName, Switched
 from app.recognition.migration import Changed, NetworkChange
+from app.wiring.migration import open_alone
+from app.wiring.services import open_database, open_packs, open_runtime, sealer_of
 
 cli = typer.Typer(
     help="From one network to another: faces are embedded anew from their stored crops.", no_args_is_help=True

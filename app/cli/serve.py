@@ -14,12 +14,12 @@ import typer
 from app.api.server import Server, server_of
 from app.config import Settings, read_settings
 from app.errors import ArcidError, KeysRequired
-from app.factory.data_folder import prepare_data_folder
-from app.factory.services import Services, is_embedded, open_database, open_keys, open_services
-from app.factory.tracing import require_tracing
 from app.main import create_app
 from app.observability import logs, stderr
 from app.observability.logs import get_logger
+from app.wiring.data_folder import prepare_data_folder
+from app.wiring.services import Services, is_embedded, open_database, open_keys, open_services
+from app.wiring.tracing import require_tracing
 
 if sys.platform != "win32":
     import resource

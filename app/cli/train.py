@@ -149,16 +149,16 @@ def require_training() -> None:
 
 def cropper_opener() -> Callable[[], Any]:
     """Return what opens the networks that align photos, once, when it is first needed."""
-    from app.factory.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
     return cache(lambda: open_cropper(read_settings()))
 
 
 def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
     """Return what embeds crops: a network that was trained here, or the service's."""
-    from app.factory.training import open_embed  # noqa: PLC0415 - as above
     from app.training.checkpoint import load_trained  # noqa: PLC0415 - as above
     from app.training.evaluating import embed  # noqa: PLC0415 - as above
+    from app.wiring.training import open_embed  # noqa: PLC0415 - as above
 
     return open_embed(read_settings()) if trained is None else partial(embed, load_trained(trained).backbone)
 

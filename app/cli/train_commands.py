@@ -43,10 +43,10 @@ def export(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Turn what a run gave into a pack: ONNX, manifest, calibrations."""
     require_training()
-    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
     from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
     from app.training.export.run_pack import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
+    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
 
     trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
@@ -87,11 +87,11 @@ def adapter(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Train an adapter for a pack on your photos, and write both as one pack; its licence is the pack's."""
     require_training()
-    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
     from app.training.export.pack import PackMetadata, model_name, write_network_pack  # noqa: PLC0415 - as above
     from app.training.finetune.adapter_training import AdapterSettings, train_adapter  # noqa: PLC0415 - as above
     from app.training.finetune.linear_adapter import append_adapter  # noqa: PLC0415 - as above
+    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
 
     settings = _with(read_settings(), pack=pack, detector=detector)
     base = factory.open_base(settings)
@@ -142,10 +142,10 @@ def finetune(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Train a pack's network further on your photos. A run like others: resumed and exported as they are."""
     require_training()
-    from app.factory import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
     from app.training.running import train as run  # noqa: PLC0415 - as above
+    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
 
     settings = _with(read_settings(), pack=pack)
     base = factory.open_base(settings)
@@ -188,7 +188,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
 
 def _cropper(settings: Settings) -> Callable[[], Any]:
     """Return what opens the networks that align photos, once, when it is first needed."""
-    from app.factory.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
     return cache(lambda: open_cropper(settings))
 

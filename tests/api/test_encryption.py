@@ -9,8 +9,8 @@ from starlette.testclient import TestClient
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.database.cipher import encoded
-from app.factory.services import embedded_file, open_services
 from app.main import create_app
+from app.wiring.services import embedded_file, open_services
 from tests.api.test_errors import expect
 from tests.conftest import DATA
 

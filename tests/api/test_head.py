@@ -6,7 +6,7 @@ import pytest
 
 from app.access.values import NewKey, Scope
 from app.api.head import Head
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 from tests.api.fakes import HOST, Identifying, request, serving
 
 OPEN = ("/", "/healthz", "/readyz", "/docs", "/openapi.json", "/web/app.js", "/docs/assets/swagger-ui.css", "/metrics")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.factory.serving import open_calibrations
 from app.gallery.store.values import Practice
 from app.main import create_app
+from app.wiring.models import open_calibrations
 
 
 def identify(client, photo, **fields):

@@ -16,10 +16,10 @@ from app.access.store import KeyStore
 from app.access.trail import Trail
 from app.access.values import NewKey, Scope
 from app.cli.serve import configured_server
-from app.factory.services import open_services
 from app.jobs.store import JobStore
 from app.jobs.values import NewJob
 from app.main import create_app
+from app.wiring.services import open_services
 from tests.api.fakes import HOST, answer, request
 from tests.api.test_errors import expect
 from tests.api.test_permissions import bearer

@@ -6,8 +6,8 @@ from starlette.testclient import TestClient
 from app.access.values import NewKey, Scope
 from app.api.keyless import Keyless
 from app.errors import HostForbidden, OriginForbidden
-from app.factory.services import open_keys
 from app.main import create_app
+from app.wiring.services import open_keys
 
 OWN = "localhost:8000"
 

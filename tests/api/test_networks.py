@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import NetworkCorrupt, NetworkMissing
-from app.factory.services import open_services
 from app.gallery.store.model_migration import NextTemplates
 from app.main import create_app
+from app.wiring.services import open_services
 from tests.conftest import DATA
 from tests.sealing import FakeSealer
 

@@ -8,7 +8,7 @@ import pytest
 from app.access.values import NewKey, Scope
 from app.api.permissions import NEEDS
 from app.cli.demo import serving
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO", "get")
 SPELLINGS = (

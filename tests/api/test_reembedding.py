@@ -12,10 +12,10 @@ from app.cli import cli, reembed
 from app.cli.importing import SOME_REFUSED
 from app.cli.serve import prepare_database
 from app.config import read_settings
-from app.factory.services import open_services
 from app.jobs.leases import Leases
 from app.jobs.running import Running
 from app.main import create_app
+from app.wiring.services import open_services
 from tests.api.test_errors import expect
 from tests.api.test_jobs import ended
 from tests.conftest import DATA

@@ -15,8 +15,8 @@ from app.errors import (
     SettingsInvalid,
 )
 from app.faces import Detection
-from app.factory.services import open_store
 from app.gallery.store.values import NewFace, Person, Practice, Reaction
+from app.wiring.services import open_store
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe){_FLAGS}"

@@ -7,10 +7,10 @@ from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.database.cipher import encoded
 from app.errors import MasterKeyInvalid, MasterKeyMissing, MasterKeyWrong, PlainIndexRefused
-from app.factory.keys import read_master, write_master
-from app.factory.projections import Projections, snapshot_folder
-from app.factory.services import open_database, open_store
 from app.gallery.store.identities import IdentityStore
+from app.wiring.keys import read_master, write_master
+from app.wiring.projections import Projections, snapshot_folder
+from app.wiring.services import open_database, open_store
 from tests.gallery.store.enrolling import enrol
 
 

@@ -3,7 +3,7 @@ import pytest
 from app.access.secret import new_secret
 from app.config import read_settings
 from app.errors import SettingsInvalid
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 
 
 @pytest.fixture

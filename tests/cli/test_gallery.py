@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 from app.config import read_settings
 from app.errors import CollectionUnknown, ModelMismatch
 from app.faces import Detection
-from app.factory.services import open_store
 from app.gallery.store.values import NewFace, Person
+from app.wiring.services import open_store
 
 AXES = np.eye(3, dtype=np.float32)
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.cli.importing import CANCELLED, SOME_REFUSED
-from app.factory.services import open_database, open_store
 from app.jobs.store import JobStore
 from app.jobs.values import JobState
+from app.wiring.services import open_database, open_store
 from tests.conftest import DATA
 from tests.jobs.conftest import new_job
 

@@ -7,10 +7,10 @@ from app.config import read_settings
 from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionUnknown, SchemaOutdated
 from app.faces import Detection
-from app.factory.services import open_database, open_store
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Origin
 from app.gallery.store.values import NewFace, Person
+from app.wiring.services import open_database, open_store
 
 
 def enrol(identity_id: str, faces: int = 1, *, collection: str = "people") -> None:

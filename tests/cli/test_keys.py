@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from app.cli.serve import is_loopback, require_keys
 from app.config import read_settings
 from app.errors import KeyExists, KeysRequired, KeyUnknown, SettingsInvalid, TrailBroken
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 
 
 def created(arcid, name="door", *options):

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.config import read_settings
 from app.errors import ArchiveInvalid, BackupImpossible, CollectionUnknown, DatabaseInUse, ModelMismatch
-from app.factory.services import open_database, open_store
+from app.wiring.services import open_database, open_store
 from tests.cli.test_index import enrol
 
 

@@ -17,7 +17,7 @@ import pytest
 from app.access.values import NewKey, Scope
 from app.cli.demo import serving
 from app.config import CorsSettings
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 from tests.conftest import DATA
 from tests.end_to_end.test_compreface import altered, error
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.access.values import NewKey, Scope
 from app.cli.demo import serving
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 from tests.end_to_end.browsing import chromium, opened
 
 # The site's page: every way in which a page can send something, with what came of it.

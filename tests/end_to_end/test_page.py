@@ -13,7 +13,7 @@ from app.access.store import KeyStore
 from app.access.values import NewKey, Scope
 from app.cli.demo import serving
 from app.cli.serve import prepare_database
-from app.factory.services import open_database
+from app.wiring.services import open_database
 from tests.end_to_end.browsing import enrol, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser

@@ -16,7 +16,7 @@ import pytest
 from app.access.values import NewKey, Scope
 from app.cli.demo import serving
 from app.config import PROJECT, RateSettings
-from app.factory.services import open_keys
+from app.wiring.services import open_keys
 from tests.end_to_end.schemathesis_hooks import FACE
 
 HERE = Path(__file__).parent

@@ -3,13 +3,13 @@
 import pytest
 
 from app.errors import CollectionUnknown, JobCancelled
-from app.factory.jobs import Bulk
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrolmentService, FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrolment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
+from app.wiring.jobs import Bulk
 from tests.recognition.conftest import analysis, gallery  # noqa: F401 - fixtures
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, photo, vector_of
 from tests.transfer.test_photo_sources import folder

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from app.errors import ShuttingDown
 from app.faces import Floats, Pixels
-from app.factory.networks import open_embedder
 from app.vision.alignment import align
 from app.vision.embedding import Embedder, Preprocessing, as_input
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.batcher import Batching
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
+from app.wiring.networks import open_embedder
 
 SIDE, DIMENSION = 6, 5
 WEIGHTS: Floats = np.random.default_rng(3).normal(size=(3 * SIDE * SIDE, DIMENSION)).astype(np.float32)

@@ -6,9 +6,9 @@ from fastapi import Depends
 
 from app.api.compreface.answers import Extras, TimesSchema, VersionsSchema
 from app.api.compreface.requests import LeastScore, Limit, Plugins, Status
-from app.factory.services import Services
 from app.observability.stages import so_far
 from app.recognition.comparison import Choice
+from app.wiring.services import Services
 
 
 async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:

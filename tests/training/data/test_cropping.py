@@ -6,11 +6,11 @@ import pytest
 
 from app.errors import NoFace, TrainingInvalid
 from app.evaluation.values import Photo
-from app.factory.services import open_analysis, open_runtime
-from app.factory.training import open_cropper
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
 from app.training.data.folder import read_folder
+from app.wiring.services import open_analysis, open_runtime
+from app.wiring.training import open_cropper
 from tests.training.people import crops_of, write_people
 
 

@@ -12,7 +12,6 @@ from app.cli import cli
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.errors import TrainingInvalid
-from app.factory.networks import open_embedder
 from app.main import create_app
 from app.training import running
 from app.training.checkpoint import load_trained
@@ -20,6 +19,7 @@ from app.training.config import parse_config
 from app.training.evaluating import embed
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
+from app.wiring.networks import open_embedder
 from tests.conftest import DATA
 from tests.training.people import write_people
 

@@ -6,10 +6,10 @@ import pytest
 
 from app.config import Settings
 from app.faces import Detection, Floats, Pixels
-from app.factory.networks import open_detector
 from app.vision.detection.boxes import overlaps
 from app.vision.detection.found import Detector
 from app.vision.inference.runtime import Runtime
+from app.wiring.networks import open_detector
 from tests.vision.detection.people import ASTRONAUT, SIX_PEOPLE, decoded, error
 
 NAMES = ["yunet", "retinaface", "mtcnn", "yunet+retinaface"]

@@ -5,11 +5,11 @@ import pytest
 
 from app.config import read_settings
 from app.faces import Detection
-from app.factory.networks import open_detector
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.detection.turned import Turned, evidence
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import Runtime
+from app.wiring.networks import open_detector
 from tests.conftest import DATA
 from tests.vision.detection.fakes import SHARES
 

@@ -11,9 +11,6 @@ from app.config import Settings
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.faces import Floats, Pixels
-from app.factory.networks import detector_of, embedder_of
-from app.factory.services import open_packs, open_runtime
-from app.factory.training import open_cropper
 from app.recognition.decisions.calibration.error_rates import Calibration, Origin
 from app.recognition.decisions.calibration.fit import calibrate
 from app.training.data.folder import FolderSource, read_folder
@@ -21,6 +18,9 @@ from app.training.data.source import CropSource
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.manifest import Manifest
 from app.vision.inference.session import Session
+from app.wiring.networks import detector_of, embedder_of
+from app.wiring.services import open_packs, open_runtime
+from app.wiring.training import open_cropper
 
 _BATCH = 64
 _ALIKE = 0.01  # spread of a vector's elements, below which all similarities are 1 to two places

@@ -8,9 +8,6 @@ from typing import Any
 from app.config import Settings
 from app.database.cipher import Sealer
 from app.database.connection import Database
-from app.factory.batching import batching_of
-from app.factory.projections import Projections
-from app.factory.serving import open_serving
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
@@ -22,6 +19,9 @@ from app.transfer.photo_import import give_way
 from app.vision.embedding import Embedder
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
+from app.wiring.batching import batching_of
+from app.wiring.models import open_serving
+from app.wiring.projections import Projections
 
 CROP_MISSING = "crop_missing"
 _IN_RESULT = 100

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.config import Settings
-from app.factory.projections import Projections
-from app.factory.services import open_database, open_packs, open_policy_of
-from app.factory.serving import served_by
 from app.gallery.gallery import Gallery
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
+from app.wiring.models import served_by
+from app.wiring.projections import Projections
+from app.wiring.services import open_database, open_packs, open_policy_of
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import MutableMapping
 from functools import cache
 
 from app.config import Settings, shipped
-from app.factory.networks import detector_of, embedder_of, open_detector, open_embedder
 from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
@@ -16,6 +15,7 @@ from app.vision.imaging.decode import Limits
 from app.vision.inference.batcher import Batching
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
+from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder
 
 _log = get_logger(__name__)
 

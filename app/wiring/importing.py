@@ -4,9 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.config import Settings
-from app.factory.batching import batching_of
-from app.factory.projections import Projections
-from app.factory.services import (
+from app.gallery.gallery import Gallery
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
+from app.recognition.enrollment import EnrolmentService, FaceChoice
+from app.transfer.bulk_enrollment import BulkEnrolment
+from app.vision.embedding import Embedder
+from app.wiring.batching import batching_of
+from app.wiring.models import open_serving
+from app.wiring.projections import Projections
+from app.wiring.services import (
     DEFAULT_COLLECTION,
     new_practice,
     open_database,
@@ -14,13 +21,6 @@ from app.factory.services import (
     open_runtime,
     sealer_of,
 )
-from app.factory.serving import open_serving
-from app.gallery.gallery import Gallery
-from app.gallery.store.crops import CropSealer
-from app.gallery.store.identities import IdentityStore
-from app.recognition.enrollment import EnrolmentService, FaceChoice
-from app.transfer.bulk_enrollment import BulkEnrolment
-from app.vision.embedding import Embedder
 
 
 @contextmanager

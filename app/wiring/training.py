@@ -10,12 +10,12 @@ import numpy as np
 from app.config import Settings
 from app.errors import NoFace
 from app.faces import Floats, Pixels
-from app.factory.networks import detector_of, open_detector, open_embedder
-from app.factory.services import open_packs, open_runtime
 from app.training.data.cropping import FaceCropper
 from app.vision.alignment import align
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.imaging.decode import Limits, decode
+from app.wiring.networks import detector_of, open_detector, open_embedder
+from app.wiring.services import open_packs, open_runtime
 
 _CACHE_FORMAT = 1
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from app.config import Settings
 from app.faces import Floats
-from app.factory.serving import calibration_origin, open_calibrations
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Parameters, Progress, Result, Work
@@ -17,6 +16,7 @@ from app.recognition.decisions.calibration.error_rates import Calibration, as_js
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.model_registry import Serving
 from app.vision.inference.packs import Packs
+from app.wiring.models import calibration_origin, open_calibrations
 
 _SHOWN_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 

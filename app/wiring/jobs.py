@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from app.config import Settings
 from app.database.connection import Database
-from app.factory.portable import open_archive_import, open_embeddings_import, open_export
 from app.gallery.gallery import Gallery
 from app.gallery.store.values import Person
 from app.jobs.leases import Leases
@@ -28,6 +27,7 @@ from app.transfer.photo_import import Added, PhotoImport
 from app.transfer.photo_sources import check_upload, open_source
 from app.transfer.text_encodings import Encoding
 from app.vision.inference.packs import Packs
+from app.wiring.portable import open_archive_import, open_embeddings_import, open_export
 
 
 @dataclass(frozen=True, slots=True)

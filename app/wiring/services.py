@@ -17,14 +17,6 @@ from app.database.engine import sqlite_url
 from app.database.scrubbing import Scrubber
 from app.database.sqlite_files import sqlite_file
 from app.errors import BackupImpossible, SettingsInvalid
-from app.factory.batching import batching_of
-from app.factory.calibrating import calibration_work
-from app.factory.jobs import exports_of, import_work, open_jobs, portable_work
-from app.factory.keys import read_master
-from app.factory.networks import detector_of, embedder_of
-from app.factory.projections import Projections
-from app.factory.reembedding import open_network_change, reembed_work
-from app.factory.serving import open_serving, require_networks
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
 from app.gallery.replication import Follower
@@ -63,6 +55,14 @@ from app.vision.embedding import Embedder
 from app.vision.inference.manifest import EmbedderSection, Manifest
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime, resolve
+from app.wiring.batching import batching_of
+from app.wiring.calibrating import calibration_work
+from app.wiring.jobs import exports_of, import_work, open_jobs, portable_work
+from app.wiring.keys import read_master
+from app.wiring.migration import open_network_change, reembed_work
+from app.wiring.models import open_serving, require_networks
+from app.wiring.networks import detector_of, embedder_of
+from app.wiring.projections import Projections
 
 DEFAULT_COLLECTION = "default"
 

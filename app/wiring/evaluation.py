@@ -12,9 +12,6 @@ from app.config import Settings
 from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.degradation import degraded
 from app.evaluation.values import EmbeddedFace, Enrol
-from app.factory.networks import detector_of, embedder_of, open_embedder
-from app.factory.services import open_analysis, open_packs, open_runtime
-from app.factory.serving import open_calibrations
 from app.recognition.analysis import Analysis
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder
@@ -22,6 +19,9 @@ from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.manifest import Manifest
 from app.vision.inference.packs import Packs
 from app.vision.quality import judge, measure
+from app.wiring.models import open_calibrations
+from app.wiring.networks import detector_of, embedder_of, open_embedder
+from app.wiring.services import open_analysis, open_packs, open_runtime
 
 _CACHE_FORMAT = 2
 _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows

@@ -1,1 +1,0 @@
-"""The composition root: nothing else constructs what lives as long as the process."""

@@ -1,0 +1,1 @@
+"""Wiring: settings in, long-lived objects out."""
