@@ -8,37 +8,35 @@ from starlette.concurrency import run_in_threadpool
 
 from app import __version__
 from app.access.rates import Rate
-from app.api import (
+from app.api.http import errors, metrics, openapi
+from app.api.http.admission import Admission
+from app.api.http.authentication import Authentication
+from app.api.http.body_budget import Intake
+from app.api.http.cors import Cors
+from app.api.http.event_streams import Watches
+from app.api.http.head import Head
+from app.api.http.keyless import Keyless
+from app.api.http.metrics import Metrics
+from app.api.http.middleware import RequestContext
+from app.api.http.permissions import NEEDS, OPEN, authorise
+from app.api.http.proxies import Proxies
+from app.api.http.rates import Rates, UsualRates
+from app.api.routes import analyse as stateless
+from app.api.routes import (
     calibration,
     collections,
     docs,
-    errors,
     faces,
     health,
     identities,
     jobs,
-    metrics,
-    openapi,
     page,
     privacy,
     recognise,
-    reembedding,
-    stateless,
     status,
 )
-from app.api.admission import Admission
-from app.api.authentication import Authentication
-from app.api.compreface import routers as compreface
-from app.api.cors import Cors
-from app.api.head import Head
-from app.api.intake import Intake
-from app.api.keyless import Keyless
-from app.api.metrics import Metrics
-from app.api.middleware import RequestContext
-from app.api.permissions import NEEDS, OPEN, authorise
-from app.api.proxies import Proxies
-from app.api.rates import Rates, UsualRates
-from app.api.watching import Watches
+from app.api.routes import migration as reembedding
+from app.compreface import routers as compreface
 from app.config import Settings
 from app.wiring.batching import photos_at_once
 from app.wiring.rates import open_limiter

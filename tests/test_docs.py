@@ -7,7 +7,7 @@ import typer
 
 from app import errors
 from app.access.values import Scope
-from app.api.errors import STATUS
+from app.api.http.errors import STATUS
 from app.cli import cli
 from app.config import PREFIX, PROJECT, Settings, known_names
 from app.main import create_app

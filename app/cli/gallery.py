@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.api.findings import HealthAnswer
+from app.api.schemas.health import HealthAnswer
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.gallery.store.values import Collection

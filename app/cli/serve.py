@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from app.api.server import Server, server_of
+from app.api.http.server import Server, server_of
 from app.config import Settings, read_settings
 from app.errors import ArcidError, KeysRequired
 from app.main import create_app

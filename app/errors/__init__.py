@@ -1,7 +1,7 @@
 """The tree of errors, by subject (one file each).
 
 Every class has a stable `code`, its name in snake case: `NoFace` is `no_face`. HTTP statuses are mapped in
-`app/api/errors.py`.
+`app/api/http/errors.py`.
 
 ArcidError
   photos

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from starlette.requests import ClientDisconnect
 
-from app.api.admission import Admission
+from app.api.http.admission import Admission
 from app.errors import DeadlineExceeded, Overloaded, ShuttingDown
 
 

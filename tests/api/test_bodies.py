@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from app.api import requests
-from app.api.body import FILE_FIELDS
-from app.api.compreface.requests import PHOTOS
-from app.api.encoded import bytes_of
+from app.api.http.body import FILE_FIELDS
+from app.api.schemas import requests
+from app.api.schemas.base64_photos import bytes_of
+from app.compreface.requests import PHOTOS
 from tests.api.test_errors import expect
 
 # Their base64 has both characters that differ for URLs, and needs padding.

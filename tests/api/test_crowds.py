@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.testclient import TestClient
 
-from app.api.admission import Admission
-from app.api.dependencies import Workers
+from app.api.http.admission import Admission
+from app.api.http.dependencies import Workers
 from app.config import LimitSettings
 from app.main import create_app
 from app.vision.inference.runtime import Runtime

@@ -9,7 +9,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app import errors
-from app.api.errors import STATUS, status_of
+from app.api.http.errors import STATUS, status_of
 from app.gallery.store.identities import IdentityStore
 from app.main import create_app
 

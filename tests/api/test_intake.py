@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from app.api.intake import Intake
+from app.api.http.body_budget import Intake
 from app.errors import BodyTooLarge, BodyTooSlow, Overloaded
 
 

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.access.values import NewKey, Scope
-from app.api.keyless import Keyless
+from app.api.http.keyless import Keyless
 from app.errors import HostForbidden, OriginForbidden
 from app.main import create_app
 from app.wiring.services import open_keys

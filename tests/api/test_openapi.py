@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from app.api.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 from app.vision.quality import Reason
 
 PATHS = ("/enroll", "/verify", "/identify")

@@ -1,6 +1,6 @@
 import pytest
 
-from app.api.identity_routes import ACTIONS
+from app.api.routes.identity_routes import ACTIONS
 from tests.api.test_collections import enrol
 from tests.api.test_errors import expect
 from tests.test_names import COMPOSED, DECOMPOSED

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.access.store import KeyStore
 from app.access.trail import Trail
 from app.access.values import NewKey, Scope
-from app.api.permissions import NEEDS, OPEN, is_open, needed
+from app.api.http.permissions import NEEDS, OPEN, is_open, needed
 from app.config import RateSettings
 from app.main import create_app
 from tests.api.test_errors import expect

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from app.api.rates import client as account_of
+from app.api.http.rates import client as account_of
 from app.main import create_app
 from tests.api.fakes import Identifying, services_of, settings_of
 from tests.api.test_rates import Keys

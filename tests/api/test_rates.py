@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.access.rates import UNLIMITED, Rate
 from app.access.values import Principal, Scope
-from app.api.rates import client as account_of
+from app.api.http.rates import client as account_of
 from app.errors import KeyInvalid
 from app.main import create_app
 from tests.api.fakes import Identifying, ask, request, services_of, serving, settings_of

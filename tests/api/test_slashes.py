@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.compreface.problems import PREFIX
+from app.compreface.problems import PREFIX
 
 BODY = {"content": b"{}", "headers": {"content-type": "application/json"}}
 

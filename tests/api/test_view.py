@@ -6,12 +6,12 @@ from starlette.testclient import TestClient
 
 from app.access.store import KeyStore
 from app.access.values import NewKey, Scope
-from app.api.permissions import needed
+from app.api.http.permissions import needed
 from app.config import RateSettings
 from app.main import create_app
-from tests.api.compreface.asking import RECOGNITION
 from tests.api.test_errors import expect
 from tests.api.test_permissions import bearer
+from tests.compreface.asking import RECOGNITION
 
 DIMENSION = 128
 BELOW = [Scope.RECOGNISE, Scope.SEARCH, Scope.ENROL]

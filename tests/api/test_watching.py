@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.access.values import ANONYMOUS, Principal
-from app.api.watching import Watches
+from app.api.http.event_streams import Watches
 from app.database.audit import Actor
 from app.errors import DatabaseUnavailable, Overloaded
 from app.jobs.values import Job, JobState

@@ -1,7 +1,7 @@
 """Identities as entries of their own: without a face yet, under another id, all of them at once.
 
 Elsewhere an identity comes with its first face and goes with its last one. Interfaces that manage people apart from
-their photos (`app.api.compreface`) need these verbs too.
+their photos (`app.compreface`) need these verbs too.
 """
 
 from dataclasses import dataclass

@@ -1,5 +1,0 @@
-"""All routes of CompreFace's API."""
-
-from app.api.compreface import embeddings, faces, recognise, subjects
-
-ALL = (subjects.router, faces.router, recognise.router, embeddings.router)

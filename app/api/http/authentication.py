@@ -1,0 +1,95 @@
+"""Who is calling: the key of every request, before a byte of its body is read."""
+
+import asyncio
+
+import structlog
+from anyio import to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access.service import Access
+from app.access.values import Principal
+from app.api.http.errors import respond
+from app.api.http.permissions import is_open
+from app.api.http.proxies import route_path
+from app.api.http.rates import Rates, announcing
+from app.database.audit import Actor, acting
+from app.errors import ArcidError, KeyInvalid
+
+
+class Authentication:
+    """ASGI middleware inside `RequestContext`: `request.state.principal` is who calls, and the audit trail's actor.
+
+    It stands before the routes: what is not listed as open (`app.api.http.permissions`) answers nobody without a key.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        principal: Principal | None = None
+        try:
+            if is_open(route_path(scope)):
+                await self._require_own_host(scope)
+            else:
+                principal = await self._known(scope)
+                rates: Rates = scope["app"].state.rates
+                standings = await rates.admit(principal, scope)
+                send = announcing(send, standings)
+                rates.require(standings)
+        except ArcidError as error:
+            await respond(scope, error)(scope, receive, send)
+            return
+        if principal is None:
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {}).update(principal=principal, standings=standings)
+        if principal.key_id is not None:
+            structlog.contextvars.bind_contextvars(key=principal.key_id)
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        with acting(Actor(principal.name, principal.key_id, request_id)):
+            await self._app(scope, receive, send)
+
+    async def _known(self, scope: Scope) -> Principal:
+        """Return who calls. A key that is good is served whatever else comes from its address: it may be a proxy's."""
+        state = scope["app"].state
+        try:
+            principal = await self._principal(state.services.access, _presented(Headers(scope=scope)))
+        except KeyInvalid:
+            await state.rates.fail(scope)
+            raise
+        if principal.key_id is None:
+            state.keyless.require(scope)
+        return principal
+
+    async def _require_own_host(self, scope: Scope) -> None:
+        """Raise HostForbidden where a service without keys is asked by a foreign name how its collections are."""
+        if route_path(scope) != "/readyz":  # the other open paths tell everybody the same
+            return
+        state = scope["app"].state
+        access: Access = state.services.access
+        try:
+            access.principal(None)  # once there has been a key, one is needed: nothing to refresh
+            await self._principal(access, None)
+        except ArcidError:  # there are keys, or the database is away
+            return
+        state.keyless.require_host(scope)
+
+    async def _principal(self, access: Access, secret: str | None) -> Principal:
+        if access.needs_refresh(secret):
+            # One for all that wait: its outcome is theirs, and none of them ends it by going away.
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = asyncio.create_task(to_thread.run_sync(access.refresh))
+            await asyncio.shield(self._refreshing)
+        return access.principal(secret)
+
+
+def _presented(headers: Headers) -> str | None:
+    """Return the key of `Authorization: Bearer` or `X-Api-Key`, if there is one."""
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")

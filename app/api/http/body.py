@@ -1,0 +1,239 @@
+"""One schema, two forms: a request's body as multipart/form-data with files, or as JSON with base64."""
+
+import codecs
+from collections.abc import Awaitable, Callable
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_origin
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from app.api.http.utf8 import text_of
+from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+_MOST_FIELDS = 100
+_LONGEST_FIELD = 100_000  # bytes of a field that is no file
+# Far more than any request holds within its fields' limits. Each takes a hundred bytes or more once parsed, and as
+# many again when it is wrong.
+_MOST_VALUES = 20_000
+FORM_OR_JSON = (
+    "send multipart/form-data with files (curl -F photo=@visitor.jpg), or base64 in JSON with "
+    "Content-Type: application/json"
+)
+FILE_FIELDS = frozenset({"photo", "photos", "probe", "reference", "file", "source_image", "target_image"})
+"""Fields that hold files in every schema: a part of such a name is one, even if it has no file name."""
+_LOOKED_AT = 1000
+_SIMILAR = 0.7
+_OTHER_NAMES_OF_PHOTOS = frozenset({"file", "files", "image", "images", "img", "picture", "upload", "data", "face"})
+_NOTHING_LIKE_TEXT = (b"<", b"%", b"{")
+_WRONG_KIND = {"model_type": "object", "list_type": "array"}
+
+
+def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awaitable[Schema]]:
+    """Return a dependency that reads `schema` from either form.
+
+    Raises Overloaded and ShuttingDown before anything is read; BodyEmpty, BodyMalformed, ContentTypeUnsupported,
+    RequestInvalid with the fields that are wrong, or CollectionForbidden when it names a `collection` that the key is
+    not for.
+    """
+
+    async def read(request: Request) -> Schema:
+        request.app.state.admission.require_room()
+        content_type = media_type(request)
+        if request.headers.get("content-length") == "0":
+            raise BodyEmpty
+        if content_type == "multipart/form-data":
+            fields = await _multipart(request, schema, most_files)
+            return _validated(request, schema, lambda: schema.model_validate(fields))
+        if content_type == "application/json" or content_type.endswith("+json"):
+            return await _json(request, schema)
+        if not content_type and not await request.body():
+            raise BodyEmpty
+        raise ContentTypeUnsupported(f"{_what_came(content_type)}; {FORM_OR_JSON}")
+
+    return read
+
+
+def json_of(schema: type[Schema]) -> Callable[[Request], Awaitable[Schema]]:
+    """Return a dependency that reads `schema` from JSON; it raises as that of `body_of`.
+
+    A RootModel is read from an array, every other schema from an object.
+    """
+
+    async def read(request: Request) -> Schema:
+        content_type = media_type(request)
+        is_json = content_type == "application/json" or content_type.endswith("+json")
+        if not is_json and (content_type or await request.body()):
+            raise ContentTypeUnsupported(f"{_what_came(content_type)}; send JSON with Content-Type: application/json")
+        return await _json(request, schema)
+
+    return read
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body, without parameters, in small letters; empty if none is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _what_came(content_type: str) -> str:
+    return f"the body is {content_type[:100]}" if content_type else "the body has no Content-Type"
+
+
+async def _json(request: Request, schema: type[Schema]) -> Schema:
+    """Read JSON as it says: a number is no text and a truth value no number, as in the document."""
+    body = await json_text(request)
+    return _validated(request, schema, lambda: schema.model_validate_json(body, strict=True))
+
+
+async def json_text(request: Request) -> bytes:
+    """Return a body of JSON that is small enough to parse; raises BodyEmpty, RequestInvalid."""
+    body = (await request.body()).removeprefix(codecs.BOM_UTF8)
+    if not body:
+        raise BodyEmpty
+    if body.count(b",") >= _MOST_VALUES:  # those in texts count, too: no text may have so many
+        raise RequestInvalid(f"the body holds more than {_MOST_VALUES:,} values")
+    return body
+
+
+async def form_of(request: Request, most_files: int) -> FormData:
+    """Return a body of multipart/form-data, which is parsed once for a request.
+
+    Raises BodyMalformed, RequestInvalid if a field is not UTF-8.
+    """
+    kept: FormData | None = getattr(request.state, "form", None)
+    if kept is None:
+        kept = request.state.form = await _parsed_form(request, most_files)
+    return kept
+
+
+class _Parser(MultiPartParser):
+    """Requires the closing boundary and text in UTF-8; takes parts for files that are meant so, but lack `filename`.
+
+    `filename` is empty then.
+    """
+
+    is_closed = False
+
+    async def parse(self) -> FormData:
+        """See MultiPartParser. Raises RequestInvalid if a field is not UTF-8."""
+        form = await super().parse()
+        if not self.is_closed:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("the closing boundary is missing, so the body may have been cut off")
+        return form
+
+    def on_end(self) -> None:
+        """See MultiPartParser: the closing boundary was read."""
+        self.is_closed = True
+
+    def on_part_end(self) -> None:
+        """See MultiPartParser, which would read what is not UTF-8 as Latin-1."""
+        if self._current_part.file is None:
+            text_of(self._current_part.data, self._current_part.field_name)
+        super().on_part_end()
+
+    def on_headers_finished(self) -> None:
+        """See MultiPartParser."""
+        part = self._current_part
+        disposition = part.content_disposition or b""
+        options = parse_options_header(disposition)[1]
+        name = options.get(b"name", b"")
+        text_of(name, name[:100].decode(errors="replace"))
+        self._charset = "utf-8"  # whatever `charset` of the Content-Type declares
+        if b"filename" not in options and self._is_file(name, disposition, part.item_headers):
+            part.content_disposition = disposition + b'; filename=""'
+        super().on_headers_finished()
+
+    def _is_file(self, name: bytes, disposition: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+        said = dict(headers).get(b"content-type", b"text/plain").partition(b";")[0].strip().lower()
+        is_text = said.startswith(b"text/") or said.endswith(b"json")
+        return not is_text or b"filename*=" in disposition.lower() or name.decode("latin-1") in FILE_FIELDS
+
+
+async def _parsed_form(request: Request, most_files: int) -> FormData:
+    parser = _Parser(
+        request.headers,
+        request.stream(),
+        max_files=most_files,
+        max_fields=_MOST_FIELDS,
+        max_part_size=_LONGEST_FIELD,
+    )
+    try:
+        return await parser.parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        if "boundary=" not in request.headers["content-type"]:
+            raise BodyMalformed(
+                "the Content-Type multipart/form-data has no boundary; leave that header to the HTTP client"
+            ) from error
+        raise BodyMalformed(f"the body is not valid multipart/form-data: {error}") from error
+
+
+async def _multipart(request: Request, schema: type[BaseModel], most_files: int) -> dict[str, Any]:
+    """Return the fields of a form that are not empty."""
+    form = await form_of(request, most_files)
+    try:
+        given = {name: [value for part in form.getlist(name) if (value := await _content(part)) != ""] for name in form}
+    finally:
+        await form.close()
+    return {name: values if _is_list(schema, name) else values[-1] for name, values in given.items() if values}
+
+
+def _is_list(schema: type[BaseModel], name: str) -> bool:
+    field = schema.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is list
+
+
+async def _content(part: UploadFile | str) -> str | bytes:
+    """Return a text, or a file's bytes; of a file without a name also its text, if it is one, or empty."""
+    if isinstance(part, str):
+        return part
+    data = await part.read()
+    if part.filename or not data.isascii() or data.lstrip().startswith(_NOTHING_LIKE_TEXT):
+        return data
+    text = data.decode("ascii")
+    return text if all(each.isprintable() or each.isspace() for each in text[:_LOOKED_AT]) else data
+
+
+def _validated(request: Request, schema: type[Schema], validate: Callable[[], Schema]) -> Schema:
+    try:
+        value = validate()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if first["type"] == "json_invalid":
+            why = first["msg"].removeprefix("Invalid JSON: ")
+            raise BodyMalformed(f"the body is not valid JSON in UTF-8: {why}") from error
+        if not first["loc"] and first["type"] in _WRONG_KIND:
+            raise RequestInvalid(f"the body must be a JSON {_WRONG_KIND[first['type']]}") from error
+        raise RequestInvalid("the request does not fit its schema", _fields(error, schema)) from error
+    collection = getattr(value, "collection", None)
+    if collection is not None:
+        request.state.principal.require_collection(collection)
+    return value
+
+
+def _fields(error: ValidationError, schema: type[BaseModel]) -> list[dict[str, str]]:
+    return [
+        {
+            "field": ".".join(str(part) for part in each["loc"]) or "body",
+            "detail": _unknown(str(each["loc"][0]), schema)
+            if each["type"] == "extra_forbidden" and len(each["loc"]) == 1
+            else each["msg"].removeprefix("Value error, "),
+        }
+        for each in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _unknown(name: str, schema: type[BaseModel]) -> str:
+    """Return what to say of a field that a schema does not know: the nearest one, and all."""
+    known = list(schema.model_fields)
+    nearest = get_close_matches(name.lower(), known, n=1, cutoff=_SIMILAR)
+    if not nearest and name.lower() in _OTHER_NAMES_OF_PHOTOS:
+        nearest = [each for each in known if each in FILE_FIELDS][:1]
+    meant = f"did you mean {nearest[0]}? " if nearest else ""
+    return f"there is no such field; {meant}known are {', '.join(known)}"

@@ -1,0 +1,137 @@
+"""What routes ask for."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Annotated, ParamSpec, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Query, Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from app.access.values import Principal
+from app.api.http.admission import Admission, departure
+from app.api.http.body_budget import Intake
+from app.api.http.event_streams import Watches
+from app.api.http.rates import Searches
+from app.api.schemas.requests import DEFAULT_COLLECTION
+from app.errors import ArcidError
+from app.names import CollectionName
+from app.observability.stages import note
+from app.vision.inference.cancellation import cancellable
+from app.wiring.services import Services
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """Threads for the services' work, for one request, whose client's messages `receive` gives."""
+
+    def __init__(self, admission: Admission, receive: Receive) -> None:
+        self._admission = admission
+        self._receive = receive
+
+    async def run(
+        self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Wait for a turn, call `work` in a thread and return what it returns; raises as `Admission.turn` does.
+
+        Raises ClientDisconnect too when the client has gone before its crops' turn in a shared run came.
+        """
+        asked = time.perf_counter()
+        async with self._admission.turn(self._receive), self._cancelled_by_departure():
+            note("wait", asked, time.perf_counter())
+            # A limiter of its own: whoever holds a turn finds a thread.
+            return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
+
+    @asynccontextmanager
+    async def _cancelled_by_departure(self) -> AsyncIterator[None]:
+        """Cancel the work inside, as far as it hears of that, when the client goes."""
+        with cancellable() as cancellation:
+
+            async def watch() -> None:
+                with suppress(ArcidError):  # about a body that nobody reads
+                    await departure(self._receive)
+                    cancellation.cancel()
+
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            except CancelledError:
+                raise ClientDisconnect from None
+            finally:
+                watching.cancel()
+
+
+# All are coroutines because FastAPI sends a plain function through a thread.
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+async def _admission(request: Request) -> Admission:
+    admission: Admission = request.app.state.admission
+    return admission
+
+
+async def _intake(request: Request) -> Intake:
+    intake: Intake = request.app.state.intake
+    return intake
+
+
+async def _watches(request: Request) -> Watches:
+    watches: Watches = request.app.state.watches
+    return watches
+
+
+async def _workers(request: Request) -> Workers:
+    return Workers(request.app.state.admission, request.receive)
+
+
+async def _principal(request: Request) -> Principal:
+    principal: Principal = request.state.principal
+    return principal
+
+
+async def _searches(request: Request) -> Searches:
+    return Searches(request.app.state.rates, request.state.principal, request.state.standings)
+
+
+async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> bool:
+    """Say whether similarities are shown as they are: to those who may read the templates anyway."""
+    return principal.may_read_templates
+
+
+async def _collection(
+    principal: Annotated[Principal, Depends(_principal)],
+    collection: Annotated[
+        CollectionName | None, Query(description="Default: the only one that the key is for, else `default`.")
+    ] = None,
+) -> str:
+    """Return the collection that a query names, or that stands for the key; raises CollectionForbidden."""
+    if collection is not None:
+        principal.require_collection(collection)  # `authorise` has not seen it where it comes from a body
+        return collection
+    if principal.collections is not None and len(principal.collections) == 1:
+        (only,) = principal.collections
+        return only
+    principal.require_collection(DEFAULT_COLLECTION)
+    return DEFAULT_COLLECTION
+
+
+ServicesDependency = Annotated[Services, Depends(_services)]
+AdmissionDependency = Annotated[Admission, Depends(_admission)]
+IntakeDependency = Annotated[Intake, Depends(_intake)]
+WatchesDependency = Annotated[Watches, Depends(_watches)]
+WorkersDependency = Annotated[Workers, Depends(_workers)]
+PrincipalDependency = Annotated[Principal, Depends(_principal)]
+SearchesDependency = Annotated[Searches, Depends(_searches)]
+ExactDependency = Annotated[bool, Depends(_is_exact)]
+CollectionDependency = Annotated[str, Depends(_collection)]

@@ -1,0 +1,73 @@
+"""Photos that a request names by URL: fetched after its body is read, and before it waits for its turn."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from fastapi import Request
+
+from app.api.http.body import body_of
+from app.api.schemas.requests import PhotosRequest
+from app.errors import ArcidError, PhotoRefused, UrlsDisabled
+from app.observability.logs import get_logger
+from app.remote.fetching import Fetcher
+
+_log = get_logger(__name__)
+Schema = TypeVar("Schema", bound=PhotosRequest)
+
+_AT_ONCE_FOR_ONE = 4  # one request with many slow photos does not take all places
+
+
+def photos_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], AsyncIterator[Schema]]:
+    """Return a dependency that reads `schema` as `body_of` does, with the bytes of all photos that it names by URL.
+
+    The bytes are held (`body_budget`) until the request is answered. Raises what `body_of` does, UrlsDisabled, and
+    what `Fetcher.fetch` does; of a schema that takes several photos, those that were refused come as their errors.
+    """
+    read = body_of(schema, most_files=most_files)
+
+    async def read_and_fetch(request: Request) -> AsyncIterator[Schema]:
+        wanted = await read(request)
+        urls = wanted.urls()
+        if not urls:
+            yield wanted
+            return
+        fetcher = _switched_on(request.app.state.fetcher)
+        with request.app.state.intake.holding() as hold:
+            deadline = fetcher.deadline()
+            places = asyncio.Semaphore(_AT_ONCE_FOR_ONE)
+            fetched = await asyncio.gather(
+                *(_outcome(partial(fetcher.fetch, each, deadline, hold), places) for each in urls)
+            )
+            for each in fetched:
+                request.app.state.metrics.fetched(each.code if isinstance(each, ArcidError) else "ok")
+            yield wanted.with_photos(_usable(fetched, is_any_enough=wanted.takes_several))
+
+    return read_and_fetch
+
+
+def _switched_on(fetcher: Fetcher | None) -> Fetcher:
+    if fetcher is None:
+        raise UrlsDisabled("photos by URL are switched off here; send their bytes")
+    return fetcher
+
+
+async def _outcome(fetch: Callable[[], Awaitable[bytes]], places: asyncio.Semaphore) -> bytes | ArcidError:
+    try:
+        async with places:
+            return await fetch()
+    except ArcidError as error:
+        return error
+
+
+def _usable(fetched: list[bytes | ArcidError], *, is_any_enough: bool) -> list[bytes | PhotoRefused]:
+    """Return the photos in their order; raise the first error unless the others can do without its photo."""
+    usable: list[bytes | PhotoRefused] = []
+    for number, each in enumerate(fetched):
+        if isinstance(each, ArcidError) and not (is_any_enough and isinstance(each, PhotoRefused)):
+            raise each
+        if isinstance(each, PhotoRefused) and each.reason:
+            _log.warning("photo.refused", photo=number, code=each.code, reason=each.reason)
+        usable.append(each)
+    return usable

@@ -1,0 +1,80 @@
+"""Collections: isolated galleries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Response
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
+from app.api.http.etag import Versions, tag
+from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.schemas.paging import After, Limit, cursor_of
+from app.api.schemas.requests import CollectionPath
+from app.api.schemas.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
+
+router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections")
+
+
+@router.post("", status_code=201, openapi_extra=json_body_as(CollectionRequest))
+async def create_collection(
+    request: Annotated[CollectionRequest, Depends(json_of(CollectionRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    response: Response,
+) -> CollectionSchema:
+    """Make an empty collection for a network that is served, the usual one if none is named."""
+    principal.require_collection(request.name)
+    made = await workers.run(
+        services.collections.create, request.name, request.practice(), request.index, model=request.model
+    )
+    tag(response, made.version)
+    response.headers["Location"] = f"/collections/{made.name}"
+    return CollectionSchema.of(made, services.serving.models)
+
+
+@router.get("")
+async def list_collections(
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
+) -> CollectionsPage:
+    """List all collections, also those of networks that are not served; a key for some of them sees no others."""
+    page = await workers.run(services.collections.page, after=after, limit=limit, among=principal.collections)
+    listed = [CollectionSchema.of(each, services.serving.models) for each in page.items]
+    return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
+
+
+@router.get("/{collection}")
+async def get_collection(
+    collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency, response: Response
+) -> CollectionSchema:
+    """Show a collection, also of a network that is not served."""
+    found = await workers.run(services.collections.get, collection)
+    tag(response, found.version)
+    return CollectionSchema.of(found, services.serving.models)
+
+
+@router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
+async def change_collection(
+    collection: CollectionPath,
+    request: Annotated[CollectionChange, Depends(json_of(CollectionChange))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    versions: Versions,
+    response: Response,
+) -> CollectionSchema:
+    """Change how faces are made and judged; what is not sent stays."""
+    changed = await workers.run(services.collections.change, collection, request.practice(), versions)
+    tag(response, changed.version)
+    return CollectionSchema.of(changed, services.serving.models)
+
+
+@router.delete("/{collection}", status_code=204)
+async def delete_collection(
+    collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
+) -> None:
+    """Delete a collection with everything in it; the default one is there again at once, empty."""
+    await workers.run(services.collections.delete, collection)

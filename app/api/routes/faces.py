@@ -1,0 +1,63 @@
+"""Enrolled faces: listed, shown, given to somebody else, deleted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import ServicesDependency, WorkersDependency
+from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.routes.privacy import ErasureReceipt
+from app.api.schemas.paging import After, Limit
+from app.api.schemas.requests import CollectionPath
+from app.api.schemas.resources import FacesPage, MoveRequest, StoredFaceSchema
+from app.names import FaceId, IdentityId
+
+router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/faces")
+
+
+@router.get("")
+async def list_faces(
+    collection: CollectionPath,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    after: After,
+    limit: Limit = 50,
+    identity_id: Annotated[IdentityId | None, Query(description="Only this person's.")] = None,
+) -> FacesPage:
+    """List the faces of a collection, or of one person."""
+    faces_page = services.people.faces_page
+    return FacesPage.of(await workers.run(faces_page, collection, after=after, limit=limit, identity_id=identity_id))
+
+
+@router.get("/{face_id}")
+async def get_face(
+    collection: CollectionPath,
+    face_id: FaceId,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    embedding: Annotated[bool, Query(description="Show the embedding, too: it is biometric data.")] = False,  # noqa: FBT002 - a query parameter
+) -> StoredFaceSchema:
+    """Show a face."""
+    face = await workers.run(services.people.face, collection, face_id, has_embedding=embedding)
+    return StoredFaceSchema.of(face)
+
+
+@router.post("/{face_id}/move", openapi_extra=json_body_as(MoveRequest))
+async def move_face(
+    collection: CollectionPath,
+    face_id: FaceId,
+    request: Annotated[MoveRequest, Depends(json_of(MoveRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> StoredFaceSchema:
+    """Give a face to another person, who is created if new; a person without faces is gone."""
+    return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))
+
+
+@router.delete("/{face_id}")
+async def delete_face(
+    collection: CollectionPath, face_id: FaceId, services: ServicesDependency, workers: WorkersDependency
+) -> ErasureReceipt:
+    """Delete one face, and with the last one its person; once this is answered it is found no more."""
+    return ErasureReceipt.of(await workers.run(services.erasure.face, collection, face_id))

@@ -1,0 +1,91 @@
+"""People: listed, shown, renamed, merged, deleted. An id may have slashes, so it takes the rest of a path."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import ServicesDependency, WorkersDependency
+from app.api.http.etag import Versions, tag
+from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.routes.identity_routes import IdentityRoute
+from app.api.routes.privacy import ErasureReceipt
+from app.api.schemas.paging import MOST_ON_A_PAGE, After, Limit
+from app.api.schemas.requests import CollectionPath
+from app.api.schemas.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
+from app.names import IdentityId, Text
+
+router = APIRouter(
+    tags=["gallery"],
+    responses=PROBLEM_RESPONSES,
+    prefix="/collections/{collection}/identities",
+    route_class=IdentityRoute,
+)
+
+
+@router.get("")
+async def list_identities(
+    collection: CollectionPath,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    after: After,
+    limit: Limit = 50,
+    q: Annotated[Text | None, Query(description="Text in id or name, in capitals or not.")] = None,
+) -> IdentitiesPage:
+    """List the people of a collection."""
+    return IdentitiesPage.of(await workers.run(services.people.page, collection, after=after, limit=limit, text=q))
+
+
+@router.get("/{identity_id:path}")
+async def get_identity(
+    collection: CollectionPath,
+    identity_id: IdentityId,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> IdentityAnswer:
+    """Show a person with the first of their faces."""
+    people = services.people
+    person = await workers.run(people.get, collection, identity_id)
+    faces = await workers.run(people.faces_page, collection, after=0, limit=MOST_ON_A_PAGE, identity_id=identity_id)
+    tag(response, person.version)
+    return IdentityAnswer.of_person(person, faces)
+
+
+@router.patch("/{identity_id:path}", openapi_extra=json_body_as(IdentityChange))
+async def change_identity(
+    collection: CollectionPath,
+    identity_id: IdentityId,
+    request: Annotated[IdentityChange, Depends(json_of(IdentityChange))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    versions: Versions,
+    response: Response,
+) -> IdentitySchema:
+    """Change a person's name or metadata."""
+    changed = await workers.run(services.people.change, collection, identity_id, request.change(), versions)
+    tag(response, changed.version)
+    return IdentitySchema.of(changed)
+
+
+@router.post("/{identity_id:path}/merge", openapi_extra=json_body_as(MergeRequest))
+async def merge_identity(
+    collection: CollectionPath,
+    identity_id: IdentityId,
+    request: Annotated[MergeRequest, Depends(json_of(MergeRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> IdentitySchema:
+    """Give all faces of this person to another; this one is gone."""
+    merged = await workers.run(services.people.merge, collection, identity_id, request.into)
+    tag(response, merged.version)
+    return IdentitySchema.of(merged)
+
+
+@router.delete("/{identity_id:path}")
+async def delete_identity(
+    collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
+) -> ErasureReceipt:
+    """Delete a person with all faces; once this is answered they are found no more."""
+    return ErasureReceipt.of(await workers.run(services.erasure.identity, collection, identity_id))

@@ -1,0 +1,118 @@
+"""Jobs: long work with progress."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import StringConstraints
+
+from app.api.http.body import body_of
+from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WatchesDependency, WorkersDependency
+from app.api.http.event_streams import Watch
+from app.api.http.openapi import PROBLEM_RESPONSES, body_as, problem_response
+from app.api.schemas.jobs import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
+from app.api.schemas.paging import After, Limit, cursor_of
+from app.api.schemas.requests import JobRequest
+from app.jobs.values import JobState, Kind
+from app.names import CollectionName
+
+router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
+_ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {}}},
+    410: problem_response("The archive is deleted, or lies with another process."),
+}
+
+JobId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
+
+
+@router.post("", status_code=202, openapi_extra=body_as(JobRequest))
+async def create_job(
+    request: Annotated[JobRequest, Depends(body_of(JobRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> JobSchema:
+    """Ask for long work: an import of photos, of an archive or of embeddings, an export, or a calibration."""
+    jobs, kind = services.jobs, Kind(request.kind)
+    if request.file is not None:
+        made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
+    elif request.path is not None:
+        made = await workers.run(jobs.import_path, kind, request.collection, request.path, request.options())
+    else:
+        made = await workers.run(jobs.export if kind is Kind.EXPORT else jobs.calibrate, request.collection)
+    response.headers["Location"] = f"/jobs/{made.job_id}"
+    return JobSchema.of(made)
+
+
+@router.get("")
+async def list_jobs(
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
+    collection: Annotated[CollectionName | None, Query(description="Only of this collection.")] = None,
+    state: Annotated[JobState | None, Query(description="Only in this state.")] = None,
+) -> JobsPage:
+    """List the jobs, the oldest first; a key for some collections sees theirs."""
+    seen = principal.collections if collection is None else {collection}
+    page = await workers.run(services.jobs.page, after=after, limit=limit, state=state, collections=seen)
+    return JobsPage(jobs=[JobSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+
+
+@router.get("/{job_id}")
+async def get_job(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> JobSchema:
+    """Show a job: how far it is, or what came of it."""
+    return JobSchema.of(await workers.run(services.jobs.get, job_id, principal.collections))
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> JobSchema:
+    """Ask for a job's end: one that waits has ended at once, one that runs soon; what it has done stays done."""
+    return JobSchema.of(await workers.run(services.jobs.cancel, job_id, principal.collections))
+
+
+@router.get("/{job_id}/errors")
+async def list_job_errors(
+    job_id: JobId,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    principal: PrincipalDependency,
+    after: After,
+    limit: Limit = 50,
+) -> JobErrorsPage:
+    """List the items (files, lines) that a job could not do: the first thousand."""
+    page = await workers.run(services.jobs.errors, job_id, principal.collections, after=after, limit=limit)
+    return JobErrorsPage(errors=[JobErrorSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+
+
+@router.get("/{job_id}/archive", response_class=FileResponse, responses=_ARCHIVE)
+async def get_job_archive(
+    job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
+) -> FileResponse:
+    """Fetch the archive that an export made, within a day; the audit trail notes it."""
+    job, path = await workers.run(services.jobs.archive, job_id, principal.collections)
+    return FileResponse(path, media_type="application/zip", filename=f"{job.collection}.zip")
+
+
+async def _watch(
+    job_id: JobId, services: ServicesDependency, principal: PrincipalDependency, watches: WatchesDependency
+) -> AsyncIterator[Watch]:
+    """Open a watch before the answer begins, while it can still be 404 or 503; no turn is taken for what only reads."""
+    job = await to_thread.run_sync(services.jobs.get, job_id, principal.collections)
+    with watches.watch(job, principal, services.jobs, services.access) as watch:
+        yield watch
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse)
+async def watch_job(watch: Annotated[Watch, Depends(_watch)]) -> AsyncIterator[ServerSentEvent]:
+    """Follow a job by server-sent events: `progress` whenever it has moved, and `end`, after which nothing comes."""
+    async for job in watch:
+        yield ServerSentEvent(event="end" if job.state.is_final else "progress", data=JobSchema.of(job))

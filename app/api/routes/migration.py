@@ -1,0 +1,92 @@
+"""/collections/{collection}/reembed: from one network to another."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import ServicesDependency, WorkersDependency
+from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.schemas.jobs import JobSchema
+from app.api.schemas.migration import (
+    DiscardedSchema,
+    OnMissing,
+    OverviewSchema,
+    ReembedRequest,
+    RollbackRequest,
+    SwitchedSchema,
+    SwitchRequest,
+)
+from app.api.schemas.paging import After, Limit
+from app.api.schemas.requests import CollectionPath, NetworkName
+from app.jobs.values import Kind
+
+router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/reembed")
+
+
+@router.get("")
+async def show_reembedding(
+    collection: CollectionPath,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    after: After,
+    limit: Limit = 50,
+    model: Annotated[
+        NetworkName | None, Query(description="List only faces that have no template of this network either.")
+    ] = None,
+) -> OverviewSchema:
+    """Show of which networks the faces have templates, and which faces lack a crop."""
+    seen = await workers.run(services.network_change.overview, collection, model, after=after, limit=limit)
+    return OverviewSchema.of(seen, services.serving.models)
+
+
+@router.post("", status_code=202, openapi_extra=json_body_as(ReembedRequest))
+async def reembed(
+    collection: CollectionPath,
+    request: Annotated[ReembedRequest, Depends(json_of(ReembedRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> JobSchema:
+    """Embed all faces by another network, from their crops, and go over to it: a job."""
+    network = await workers.run(services.network_change.require_possible, collection, request.model)
+    options = {"model": network.model, "on_missing": request.on_missing.value, "switch": request.switch}
+    made = await workers.run(services.jobs.reembed, collection, options)
+    response.headers["Location"] = f"/jobs/{made.job_id}"
+    return JobSchema.of(made)
+
+
+@router.post("/switch", openapi_extra=json_body_as(SwitchRequest))
+async def switch(
+    collection: CollectionPath,
+    request: Annotated[SwitchRequest, Depends(json_of(SwitchRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> SwitchedSchema:
+    """Go over to a network that all faces have a template of, in one moment."""
+    is_rest_dropped = request.on_missing is OnMissing.DROP
+    done = await workers.run(services.network_change.switch, collection, request.model, is_rest_dropped=is_rest_dropped)
+    return SwitchedSchema.of(done)
+
+
+@router.post("/rollback", openapi_extra=json_body_as(RollbackRequest))
+async def roll_back(
+    collection: CollectionPath,
+    request: Annotated[RollbackRequest, Depends(json_of(RollbackRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> SwitchedSchema:
+    """Go back to the network of before, in one moment."""
+    is_rest_dropped = request.on_missing is OnMissing.DROP
+    return SwitchedSchema.of(
+        await workers.run(services.network_change.roll_back, collection, is_rest_dropped=is_rest_dropped)
+    )
+
+
+@router.post("/discard")
+async def discard(
+    collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
+) -> DiscardedSchema:
+    """Delete the templates of all networks but the collection's own: after this there is no way back."""
+    await workers.run(services.jobs.require_none, Kind.REEMBED, collection)
+    return DiscardedSchema(discarded=await workers.run(services.network_change.discard, collection))

@@ -1,0 +1,89 @@
+"""POST /enroll, /verify, /identify."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header
+
+from app.api.http.dependencies import ExactDependency, ServicesDependency, WorkersDependency
+from app.api.http.metrics import MetricsDependency
+from app.api.http.openapi import PROBLEM_RESPONSES, body_as
+from app.api.http.photos_by_url import photos_of
+from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
+from app.recognition.screening import Reactions
+
+router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
+
+
+@router.post("/enroll", openapi_extra=body_as(EnrollRequest))
+async def enroll(
+    request: Annotated[EnrollRequest, Depends(photos_of(EnrollRequest, most_files=MOST_PHOTOS))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    is_exact: ExactDependency,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> EnrollAnswer:
+    """Enrol a person with one or more photos; each photo is accepted or refused for itself."""
+    enrolment = await workers.run(
+        services.enrolment.enrol,
+        request.photos,
+        collection=request.collection,
+        identity_id=request.identity_id,
+        name=request.name,
+        metadata=request.metadata,
+        terms=request.terms(),
+        choice=request.face,
+        idempotency_key=idempotency_key,
+        reactions=Reactions(request.on_duplicate, request.on_mismatch),
+        is_exact=is_exact,
+    )
+    return EnrollAnswer.of(enrolment)
+
+
+@router.post("/verify", openapi_extra=body_as(VerifyRequest))
+async def verify(
+    request: Annotated[VerifyRequest, Depends(photos_of(VerifyRequest, most_files=2))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    metrics: MetricsDependency,
+    is_exact: ExactDependency,
+) -> VerifyAnswer:
+    """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
+    against = (
+        partial(services.verification.verify_photo, request.probe, request.reference)
+        if request.reference is not None
+        else partial(services.verification.verify_identity, request.probe, request.identity_id or "")
+    )
+    verification = await workers.run(
+        against,
+        collection=request.collection,
+        max_fmr=request.max_fmr,
+        threshold=request.threshold,
+        is_exact=is_exact,
+    )
+    metrics.verified(verification)
+    return VerifyAnswer.of(verification, verification.model)
+
+
+@router.post("/identify", openapi_extra=body_as(IdentifyRequest))
+async def identify(
+    request: Annotated[IdentifyRequest, Depends(photos_of(IdentifyRequest, most_files=1))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    metrics: MetricsDependency,
+    is_exact: ExactDependency,
+) -> IdentifyAnswer:
+    """Look up every face of a photo among the enrolled."""
+    identification = await workers.run(
+        services.identification.identify,
+        request.photo,
+        collection=request.collection,
+        top_k=request.top_k,
+        max_fpir=request.max_fpir,
+        threshold=request.threshold,
+        where=request.where,
+        is_exact=is_exact,
+    )
+    metrics.identified(identification)
+    return IdentifyAnswer.of(identification, identification.model)

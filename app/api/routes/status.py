@@ -1,0 +1,144 @@
+"""GET /healthz, /readyz, /models."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from app.api.http.dependencies import AdmissionDependency, ServicesDependency
+from app.errors import ArcidError
+from app.gallery.store.reencryption import Resealing
+from app.wiring.services import Services
+
+router = APIRouter(tags=["status"])
+
+_LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica takes no more requests
+
+
+class Health(BaseModel):
+    """The process is up."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Check(BaseModel):
+    """One thing that must work before requests are served."""
+
+    is_ready: bool
+    detail: str
+
+
+CheckName = Literal["database", "networks", "index", "encryption", "shutdown"]
+
+
+class Readiness(BaseModel):
+    """All checks, by name."""
+
+    status: Literal["ready", "not_ready"]
+    checks: dict[CheckName, Check]
+
+
+class ModelSchema(BaseModel):
+    """A pack of networks."""
+
+    name: str
+    title: str
+    licence: str
+    commercial_use: Literal["yes", "no", "unverified"]
+    is_pulled: bool
+    is_in_use: Annotated[bool, Field(description="The service serves collections of this pack's network.")]
+    is_default: Annotated[bool, Field(description="New collections are of this pack's network.")]
+    model: str | None
+    dimension: int | None
+    default_detector: str | None
+    files: dict[str, str | None]
+
+
+class Models(BaseModel):
+    """All known packs, and how networks are run."""
+
+    models: list[ModelSchema]
+    detector: str
+    provider: str
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """Say that the process is up; touches nothing else."""
+    return Health()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
+    """Say whether database, networks and index are ready, each by name, and whether the service is shutting down."""
+    networks = f"{services.pack.name} with {services.detector} on {services.runtime.provider}"
+    checks: dict[CheckName, Check] = {
+        "database": _database(services),
+        "networks": Check(is_ready=True, detail=networks),
+    }
+    checks["index"] = (
+        _index(services) if checks["database"].is_ready else Check(is_ready=False, detail="the database is not ready")
+    )
+    if checks["database"].is_ready and services.database.vault.is_on:
+        checks["encryption"] = _encryption(services)
+    if admission.is_draining:
+        checks["shutdown"] = Check(is_ready=False, detail="what is under way is finished, nothing new is begun")
+    is_ready = all(check.is_ready for check in checks.values())
+    response.status_code = 200 if is_ready else 503
+    return Readiness(status="ready" if is_ready else "not_ready", checks=checks)
+
+
+@router.get("/models")
+def models(services: ServicesDependency) -> Models:
+    """List the packs: licence, whether they are here, which are in use."""
+    served = {each.pack for each in services.serving.all}
+    listed = [
+        ModelSchema(
+            name=each.name,
+            title=each.title,
+            licence=each.licence,
+            commercial_use=each.commercial_use,
+            is_pulled=services.packs.has(each),
+            is_in_use=each.name in served,
+            is_default=each.name == services.pack.name,
+            model=each.embedder.model if each.embedder else None,
+            dimension=each.embedder.dimension if each.embedder else None,
+            default_detector=each.default_detector,
+            files={file.name: services.packs.sha256(each, file.name) for file in each.files},
+        )
+        for each in services.packs.manifests()
+    ]
+    return Models(models=listed, detector=services.detector, provider=services.runtime.provider.value)
+
+
+def _database(services: Services) -> Check:
+    try:
+        services.database.schema.require_current()
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    return Check(is_ready=True, detail=f"at revision {services.database.schema.head()}")
+
+
+def _encryption(services: Services) -> Check:
+    """Count the rows that are not used; requests go on, since every row that is used proves whose it is."""
+    try:
+        plain, broken = Resealing(services.database.engine, services.database.vault).standing()
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    if services.database.vault.is_closed:
+        refused = plain + broken
+        detail = f"{refused} rows are refused: in plain, or they do not open; see arcid doctor" if refused else "on"
+    else:
+        detail = f"on; {plain} rows in plain yet, {broken} do not open: arcid keys rotate-data"
+    return Check(is_ready=True, detail=detail)
+
+
+def _index(services: Services) -> Check:
+    try:
+        states = services.gallery.states()
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    behind = [each.behind for each in states if each.behind]
+    # Everybody may read this: no names and sizes of collections. Those are in GET /metrics.
+    detail = f"{len(behind)} behind, by up to {max(behind)} revisions" if behind else "none behind"
+    return Check(is_ready=all(each.seconds_behind < _LONGEST_LAG for each in states), detail=detail)

@@ -1,0 +1,1 @@
+"""Schemas of requests and answers. Their names are the API's contract."""

@@ -1,0 +1,172 @@
+"""What answers carry about the health of a gallery and of an enrolment. The names are the API's contract."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.schemas.paging import cursor_of
+from app.recognition.health.findings import Findings
+
+Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
+Fmr = Annotated[
+    float | None,
+    Field(description="Share of other people at least as similar; null while the network is not calibrated."),
+]
+Fpir = Annotated[
+    float | None, Field(description="Chance that a stranger is as similar to anyone in a gallery of this size.")
+]
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class DuplicateSchema(_Schema):
+    """Somebody else in the collection whom the faces of the request look like."""
+
+    photo: Annotated[int, Field(description="The photo with the most similar face, from 0.")]
+    identity_id: str
+    face_id: Annotated[str, Field(description="Their face that is nearest to it.")]
+    faces: Annotated[int, Field(description="How many they have.")]
+    similarity: Similarity
+    fpir: Annotated[
+        float | None,
+        Field(description="Chance that any photo of a stranger's request is as similar to anyone in this gallery."),
+    ]
+
+
+class MismatchSchema(_Schema):
+    """A photo whose face does not look like the other `faces` of its identity, or of the request."""
+
+    photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
+    similarity: Annotated[float | None, Field(description="Cosine, -1 to 1; null without scope `manage`.")]
+    faces: int
+    fmr: Fmr
+
+
+class MendSchema(_Schema):
+    """The call that would mend it."""
+
+    method: Literal["POST", "DELETE"]
+    path: str
+    body: Annotated[dict[str, Any] | None, Field(description="Empty `photos` are yours to fill.")]
+
+
+class SomeoneSchema(_Schema):
+    """A person."""
+
+    identity_id: str
+    name: str | None
+    faces: Annotated[int, Field(description="How many.")]
+
+
+class LikePairSchema(_Schema):
+    """Two identities that look like one person: `first` could be merged into `second`, who has no fewer faces."""
+
+    first: SomeoneSchema
+    second: SomeoneSchema
+    similarity: Similarity
+    fpir: Fpir
+    mend: MendSchema
+
+
+class LookalikeSchema(_Schema):
+    """Whom a foreign face looks like."""
+
+    person: SomeoneSchema
+    similarity: Similarity
+    fpir: Fpir
+
+
+class ForeignFaceSchema(_Schema):
+    """A face that does not look like the `others` of its identity."""
+
+    face_id: str
+    identity: SomeoneSchema
+    quality: float
+    similarity: Similarity
+    fmr: Fmr
+    others: Annotated[int, Field(description="How many faces it was compared with.")]
+    is_undecided: Annotated[
+        bool,
+        Field(description="The identity's faces have no majority that agrees: this face is foreign, or the others."),
+    ]
+    looks_like: Annotated[LookalikeSchema | None, Field(description="Null: like nobody else.")]
+    mend: MendSchema
+
+
+class PoorFaceSchema(_Schema):
+    """A face below the collection's `enrol_quality`."""
+
+    face_id: str
+    identity: SomeoneSchema
+    quality: float
+    least: float
+    mend: MendSchema
+
+
+_ADA = {"identity_id": "ada", "name": "Ada Lovelace", "faces": 4}
+_ADA_TOO = {"identity_id": "a.lovelace", "name": None, "faces": 1}
+_FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
+_BOB = {"identity_id": "bob", "name": "Bob", "faces": 3}
+_EXAMPLE: dict[str, Any] = {
+    "identities": 50,
+    "faces": 131,
+    "duplicates": [
+        {
+            "first": _ADA_TOO,
+            "second": _ADA,
+            "similarity": 0.74,
+            "fpir": 2e-8,
+            "mend": {
+                "method": "POST",
+                "path": "/collections/default/identities/a.lovelace/merge",
+                "body": {"into": "ada"},
+            },
+        }
+    ],
+    "foreign_faces": [
+        {
+            "face_id": _FACE_ID,
+            "identity": _ADA,
+            "quality": 0.71,
+            "similarity": 0.06,
+            "fmr": 0.31,
+            "others": 3,
+            "is_undecided": False,
+            "looks_like": {"person": _BOB, "similarity": 0.68, "fpir": 4e-7},
+            "mend": {
+                "method": "POST",
+                "path": f"/collections/default/faces/{_FACE_ID}/move",
+                "body": {"identity_id": "bob"},
+            },
+        }
+    ],
+    "poor_faces": [],
+    "next_cursor": None,
+}
+
+
+class HealthAnswer(BaseModel):
+    """What is wrong with the identities of one page."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    identities: Annotated[int, Field(description="How many were looked at.")]
+    faces: Annotated[int, Field(description="How many they have.")]
+    duplicates: list[LikePairSchema]
+    foreign_faces: list[ForeignFaceSchema]
+    poor_faces: list[PoorFaceSchema]
+    next_cursor: Annotated[str | None, Field(description="`cursor` of the next page; null on the last one.")]
+
+    @classmethod
+    def of(cls, found: Findings) -> "HealthAnswer":
+        """Take over the service's result."""
+        return cls(
+            identities=found.identities,
+            faces=found.faces,
+            duplicates=[LikePairSchema.model_validate(each) for each in found.pairs],
+            foreign_faces=[ForeignFaceSchema.model_validate(each) for each in found.foreign],
+            poor_faces=[PoorFaceSchema.model_validate(each) for each in found.poor],
+            next_cursor=cursor_of(found.after),
+        )

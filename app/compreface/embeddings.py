@@ -1,0 +1,115 @@
+"""Embeddings under /api/v1, recognised and verified without a photo."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from fastapi import Depends
+from numpy.typing import NDArray
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import (
+    CollectionDependency,
+    ExactDependency,
+    SearchesDependency,
+    ServicesDependency,
+    WorkersDependency,
+)
+from app.api.http.openapi import json_body_as
+from app.api.schemas.requests import MOST_CANDIDATES
+from app.compreface.answers import (
+    EmbeddingAnswer,
+    EmbeddingLikeness,
+    EmbeddingRecognitionAnswer,
+    EmbeddingSubjects,
+    SubjectLikeness,
+)
+from app.compreface.requests import (
+    CompreFaceEmbeddingPair,
+    CompreFaceEmbeddings,
+    ImageId,
+    PredictionCount,
+)
+from app.compreface.routing import router_at
+
+router = router_at()
+EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFaceEmbeddings))]
+
+
+@router.post("/recognition/embeddings/recognize", openapi_extra=json_body_as(CompreFaceEmbeddings))
+async def recognise_embeddings(
+    request: EmbeddingsDependency,
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
+    prediction_count: PredictionCount = 1,
+) -> EmbeddingRecognitionAnswer:
+    """Find the subjects that each embedding is most like."""
+    await searches.take(len(request.embeddings))
+    found = await workers.run(
+        services.comparison.recognise_embeddings,
+        _arrays(request.embeddings),
+        collection=collection,
+        top_k=min(prediction_count, MOST_CANDIDATES),
+        is_exact=is_exact,
+    )
+    result = [
+        EmbeddingSubjects(
+            embedding=embedding,
+            similarities=[SubjectLikeness(subject=each.identity_id, similarity=each.likeness) for each in people],
+        )
+        for embedding, people in zip(request.embeddings, found, strict=True)
+    ]
+    return EmbeddingRecognitionAnswer(result=result)
+
+
+@router.post("/recognition/embeddings/faces/{image_id}/verify", openapi_extra=json_body_as(CompreFaceEmbeddings))
+async def verify_embeddings_with_example(
+    image_id: ImageId,
+    request: EmbeddingsDependency,
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
+) -> EmbeddingAnswer:
+    """Compare embeddings with an enrolled face."""
+    await searches.take(len(request.embeddings))
+    found = await workers.run(
+        services.comparison.embeddings_with_face,
+        _arrays(request.embeddings),
+        collection=collection,
+        face_id=image_id,
+        is_exact=is_exact,
+    )
+    return _answer(request.embeddings, found)
+
+
+@router.post("/verification/embeddings/verify", openapi_extra=json_body_as(CompreFaceEmbeddingPair))
+async def verify_embeddings(
+    request: Annotated[CompreFaceEmbeddingPair, Depends(json_of(CompreFaceEmbeddingPair))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    is_exact: ExactDependency,
+) -> EmbeddingAnswer:
+    """Compare embeddings with one embedding."""
+    (source,) = _arrays([request.source])
+    targets = _arrays(request.targets)
+    found = await workers.run(services.comparison.embeddings, source, targets, collection=collection, is_exact=is_exact)
+    return _answer(request.targets, found)
+
+
+def _arrays(embeddings: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
+    return [np.array(each, np.float64) for each in embeddings]
+
+
+def _answer(embeddings: Sequence[list[float]], found: Sequence[float]) -> EmbeddingAnswer:
+    return EmbeddingAnswer(
+        result=[
+            EmbeddingLikeness(embedding=embedding, similarity=likeness)
+            for embedding, likeness in zip(embeddings, found, strict=True)
+        ]
+    )

@@ -1,0 +1,141 @@
+"""Errors as CompreFace words them: `{"message", "code"}` with its numbers and its statuses, and our own code beside.
+
+Done once, where answers leave: whatever refused the request (a route, the key check, a limit) need not know.
+"""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Scope, Send
+
+from app.api.http.proxies import route_path
+
+PREFIX = "/api/v1/"
+_PROBLEM = "application/problem+json"
+
+_UNDEFINED = 0
+_EMPTY_FIELD, _CONSTRAINT, _NO_PARAMETER, _NO_PART, _ARGUMENT = 5, 26, 33, 34, 36
+
+# CompreFace's numbers; statuses where they differ from ours.
+_CODES: Mapping[str, int] = {
+    "collection_unknown": 10,
+    "image_not_kept": 11,
+    "key_missing": 20,
+    "key_invalid": 10,
+    "not_an_image": 21,
+    "image_damaged": 21,
+    "image_unsupported": 21,
+    "image_too_costly": 21,
+    "low_quality": _CONSTRAINT,
+    "no_face": 28,
+    "several_faces": 31,
+    "body_empty": _NO_PART,
+    "identity_unknown": 42,
+    "identity_exists": 43,
+    "face_unknown": 44,
+}
+# Clients compare these texts.
+_MESSAGES: Mapping[str, str] = {
+    "no_face": "No face is found in the given image",
+    "several_faces": "More than one face in the source image",
+}
+_STATUSES: Mapping[int, HTTPStatus] = {HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST}
+_STATUS_OF_CODE: Mapping[str, HTTPStatus] = {"identity_exists": HTTPStatus.BAD_REQUEST}
+
+
+class FieldErrorSchema(BaseModel):
+    """A field or parameter that does not fit."""
+
+    field: str
+    detail: str
+
+
+class CompreFaceError(BaseModel):
+    """An error in CompreFace's form."""
+
+    message: str
+    code: Annotated[int, Field(description="CompreFace's number; 0 where it has none.", examples=[28])]
+    arcid_code: Annotated[str, Field(description="Stable, as in all other errors of this service.")]
+    errors: list[FieldErrorSchema] | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": CompreFaceError, "description": description}
+    for status, description in {
+        400: "A parameter or the body does not fit, or a photo cannot be used; `code` says why.",
+        401: "No API key, or one that is not known, has expired or was revoked.",
+        403: "The API key lacks the scope, or is for other collections.",
+        404: "The subject, the face or the collection is unknown.",
+        408: "The body took too long to arrive.",
+        409: "The collection belongs to another network, or what was asked for is not possible as things are.",
+        413: "The body or a photo has too many bytes or pixels.",
+        415: "The body is neither multipart/form-data nor JSON.",
+        500: "The service failed; its log has the details.",
+        503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
+        507: "The disk of the database or of the data folder is full or cannot be written.",
+    }.items()
+}
+
+
+def reshaping(scope: Scope, send: Send) -> Send:
+    """Return a `send` that words a problem under PREFIX as CompreFace does; everything else passes as it is."""
+    path = route_path(scope)
+    if not path.startswith(PREFIX):
+        return send
+    held: Message | None = None
+    body = b""
+
+    async def reshaped(message: Message) -> None:
+        nonlocal held, body
+        if message["type"] == "http.response.start" and _is_problem(message):
+            held = message
+            return
+        if held is None:
+            await send(message)
+            return
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            start, held = held, None
+            status, error = reworded(json.loads(body), scope["method"], path)
+            content = json.dumps(error, ensure_ascii=False).encode()
+            start["status"] = int(status)
+            headers = MutableHeaders(scope=start)
+            headers["content-type"] = "application/json"
+            headers["content-length"] = str(len(content))
+            await send(start)
+            await send({**message, "body": content})
+
+    return reshaped
+
+
+def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tuple[int, dict[str, Any]]:
+    """Return status and content of CompreFace's error for a problem (RFC 9457) of a request."""
+    code, detail, fields = problem["code"], problem["detail"], problem.get("errors", [])
+    if problem.get("rejected"):  # one photo was sent: what is wrong with it is what is wrong
+        code, detail = problem["rejected"][0]["code"], problem["rejected"][0]["detail"]
+    status = _STATUS_OF_CODE.get(code) or _STATUSES.get(problem["status"], problem["status"])
+    number = _of_fields(fields) if fields else _CODES.get(code, _UNDEFINED)
+    if code in {"not_found", "method_not_allowed"}:
+        detail = f"{method} {path} is not supported; docs/compreface.md lists the routes that are"
+    if fields:
+        detail = "; ".join(f"{each['field']}: {each['detail']}" for each in fields)
+    error = {"message": _MESSAGES.get(code, detail), "code": number, "arcid_code": code}
+    return int(status), {**error, "errors": fields} if fields else error
+
+
+def _of_fields(fields: list[dict[str, str]]) -> int:
+    """Return the number for the first field that does not fit."""
+    field, detail = fields[0]["field"], fields[0]["detail"]
+    if detail == "Field required":
+        if field.startswith("query."):
+            return _NO_PARAMETER
+        return _NO_PART if field in {"file", "source_image", "target_image"} else _EMPTY_FIELD
+    return _ARGUMENT if detail.startswith("Input should be a valid") else _CONSTRAINT
+
+
+def _is_problem(start: Message) -> bool:
+    return MutableHeaders(scope=start).get("content-type", "").startswith(_PROBLEM)

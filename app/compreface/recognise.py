@@ -1,0 +1,143 @@
+"""The faces of photos under /api/v1: recognised, detected, verified."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from app.api.http.body import body_of
+from app.api.http.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
+from app.api.http.metrics import MetricsDependency
+from app.api.http.openapi import body_as
+from app.api.schemas.requests import MOST_CANDIDATES
+from app.compreface.answers import (
+    DetectionAnswer,
+    FaceSchema,
+    FaceVerificationAnswer,
+    MatchSchema,
+    PairAnswer,
+    PairSchema,
+    RecognisedSchema,
+    RecognitionAnswer,
+)
+from app.compreface.dependencies import ChoiceDependency, ShownDependency
+from app.compreface.requests import (
+    CompreFacePair,
+    CompreFacePhoto,
+    DetectFaces,
+    ImageId,
+    PredictionCount,
+)
+from app.compreface.routing import router_at
+from app.errors import RequestInvalid
+
+router = router_at()
+PhotoDependency = Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))]
+
+
+@router.post("/recognition/recognize", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True)
+async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI brings
+    request: PhotoDependency,
+    collection: CollectionDependency,
+    choice: ChoiceDependency,
+    shown: ShownDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    metrics: MetricsDependency,
+    is_exact: ExactDependency,
+    prediction_count: PredictionCount = 1,
+    detect_faces: DetectFaces = True,  # noqa: FBT002 - a query parameter
+) -> RecognitionAnswer:
+    """Find the subjects that each face is most like; how alike they must be is for the caller to say.
+
+    Without scope `manage`, those below the collection's own doubt range are left out.
+    """
+    _require_detection(is_wanted=detect_faces)
+    found = await workers.run(
+        services.comparison.recognise,
+        request.file,
+        choice,
+        collection=collection,
+        top_k=min(prediction_count, MOST_CANDIDATES),
+        is_exact=is_exact,
+    )
+    metrics.identified(found.identification)
+    extras = shown.extras(services)
+    result = [RecognisedSchema.of_recognised(each, extras) for each in found.faces]
+    return RecognitionAnswer(result=result, plugins_versions=extras.versions)
+
+
+@router.post(
+    "/recognition/faces/{image_id}/verify", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True
+)
+async def verify_example(
+    image_id: ImageId,
+    request: PhotoDependency,
+    collection: CollectionDependency,
+    choice: ChoiceDependency,
+    shown: ShownDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    is_exact: ExactDependency,
+) -> FaceVerificationAnswer:
+    """Compare every face of a photo with an enrolled face."""
+    subject, compared = await workers.run(
+        services.comparison.with_face,
+        request.file,
+        choice,
+        collection=collection,
+        face_id=image_id,
+        is_exact=is_exact,
+    )
+    extras = shown.extras(services)
+    result = [MatchSchema.of_compared(each, extras, subject) for each in compared]
+    return FaceVerificationAnswer(result=result, plugins_versions=extras.versions)
+
+
+@router.post("/detection/detect", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True)
+async def detect(
+    request: PhotoDependency,
+    collection: CollectionDependency,
+    choice: ChoiceDependency,
+    shown: ShownDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> DetectionAnswer:
+    """Find the faces of a photo; embeddings are made as the collection's."""
+    faces = await workers.run(services.comparison.faces, request.file, choice, collection=collection)
+    extras = shown.extras(services)
+    result = [FaceSchema.of(each, extras) for each in faces]
+    return DetectionAnswer(result=result, plugins_versions=extras.versions)
+
+
+@router.post("/verification/verify", openapi_extra=body_as(CompreFacePair), response_model_exclude_none=True)
+async def verify(
+    request: Annotated[CompreFacePair, Depends(body_of(CompreFacePair, most_files=2))],
+    collection: CollectionDependency,
+    choice: ChoiceDependency,
+    shown: ShownDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    is_exact: ExactDependency,
+) -> PairAnswer:
+    """Compare the only face of one photo with every face of another."""
+    source, compared = await workers.run(
+        services.comparison.photos,
+        request.source_image,
+        request.target_image,
+        choice,
+        collection=collection,
+        is_exact=is_exact,
+    )
+    extras = shown.extras(services)
+    pair = PairSchema(
+        source_image_face=FaceSchema.of(source, extras),
+        face_matches=[MatchSchema.of_compared(each, extras) for each in compared],
+        plugins_versions=extras.versions,
+    )
+    return PairAnswer(result=[pair])
+
+
+def _require_detection(*, is_wanted: bool) -> None:
+    if not is_wanted:
+        detail = "a photo that is a cropped face is not taken without detection: landmarks are needed"
+        raise RequestInvalid.at("query.detect_faces", detail)

@@ -1,0 +1,66 @@
+"""/api/v1/recognition/subjects: people, also without a photo. A name may have slashes: it takes the path's rest."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.http.body import json_of
+from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
+from app.api.http.openapi import json_body_as
+from app.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
+from app.compreface.requests import CompreFaceSubject, SubjectPath
+from app.compreface.routing import require_all_meant, router_at
+
+router = router_at("recognition/subjects")
+
+
+@router.post("", status_code=201, openapi_extra=json_body_as(CompreFaceSubject))
+async def add_subject(
+    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> SubjectAnswer:
+    """Enter a subject without a face."""
+    await workers.run(services.subjects.create, collection, request.subject)
+    return SubjectAnswer(subject=request.subject)
+
+
+@router.get("")
+async def list_subjects(
+    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> SubjectsAnswer:
+    """List all subjects."""
+    return SubjectsAnswer(subjects=await workers.run(services.subjects.ids, collection))
+
+
+@router.put("/{subject:path}", openapi_extra=json_body_as(CompreFaceSubject))
+async def rename_subject(
+    subject: SubjectPath,
+    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    collection: CollectionDependency,
+    services: ServicesDependency,
+    workers: WorkersDependency,
+) -> UpdatedAnswer:
+    """Rename a subject; where the new name is taken, all faces go over to whoever has it."""
+    updated = await workers.run(services.subjects.rename, collection, subject, request.subject)
+    return UpdatedAnswer(updated=updated)
+
+
+@router.delete("")
+async def delete_all_subjects(
+    request: Request, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> DeletedAnswer:
+    """Delete all subjects with all faces; a parameter is refused, as it may name one of them."""
+    require_all_meant(request)
+    subjects, _ = await workers.run(services.subjects.clear, collection)
+    return DeletedAnswer(deleted=subjects)
+
+
+@router.delete("/{subject:path}")
+async def delete_subject(
+    subject: SubjectPath, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+) -> SubjectAnswer:
+    """Delete a subject with all faces."""
+    await workers.run(services.subjects.remove, collection, subject)
+    return SubjectAnswer(subject=subject)
