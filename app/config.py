@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from app.access.rates import Rate
 from app.errors import SettingsInvalid
-from app.faces import IndexKind
+from app.types import IndexKind
 from app.vision.inference.runtime import Provider
 
 APP = Path(__file__).parent

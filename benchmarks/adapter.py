@@ -29,10 +29,10 @@ from app.evaluation.curves import threshold_at
 from app.evaluation.degradation import Kind, worsened
 from app.evaluation.protocols import read_people
 from app.evaluation.values import Doubles, Embedded, Ints, Photo, unit
-from app.faces import Floats, Pixels
 from app.training.data.folder import FolderSource, read_folder
 from app.training.finetune.adapter_training import AdapterSettings, train_adapter
 from app.training.finetune.linear_adapter import append_adapter
+from app.types import Floats, Pixels
 from app.vision.imaging.decode import Limits, decode
 from app.vision.imaging.lossless import encode_png
 from app.wiring.trained import open_base, views_of

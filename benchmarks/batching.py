@@ -15,7 +15,7 @@ import numpy as np
 from service import per_second
 
 from app.config import read_settings
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.embedding import Embedder
 from app.vision.inference.batcher import Batching
 from app.vision.inference.runtime import Provider, Runtime, resolve

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from app.config import read_settings
-from app.faces import Detection, Pixels
+from app.types import Detection, Pixels
 from app.vision.detection import retinaface, yunet
 from app.vision.detection.boxes import nms
 from app.vision.detection.found import Found, Network

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from app.config import LimitSettings, Settings, read_settings
-from app.faces import Pixels
+from app.types import Pixels
 from app.wiring.models import open_serving
 from app.wiring.services import open_packs, open_runtime
 

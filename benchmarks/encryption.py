@@ -17,12 +17,12 @@ from app.config import PROJECT
 from app.database.cipher import Master, new_secret
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.faces import Detection
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index_projection import LocalProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, NewFace, Person
+from app.types import Detection
 
 _BATCH = 5
 

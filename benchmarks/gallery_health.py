@@ -24,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.config import read_settings
-from app.faces import Detection, Floats
 from app.gallery.gallery import Gallery
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
@@ -39,6 +38,7 @@ from app.recognition.duplicates import duplicates
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings
 from app.recognition.identity_consistency import MOST_FMR, least_similarity
+from app.types import Detection, Floats
 from app.wiring.projections import Projections
 from app.wiring.services import open_database
 

@@ -39,13 +39,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from app.cli.serve import configured_server, prepare_database, use_one_arena
 from app.config import Settings, read_settings
 from app.database.cipher import Context, Sealed
-from app.faces import Pixels
 from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import NewFace, Person, Practice
 from app.observability import logs
 from app.recognition.analysis import Analysis, Face
+from app.types import Pixels
 from app.wiring.services import open_analysis, open_database, open_runtime, open_services
 
 COLLECTION, FROM, TO = "people", "open", "arcface-mobilefacenet"

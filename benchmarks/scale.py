@@ -29,11 +29,11 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.nearest import Nearest
 from app.gallery.index.protocol import Keys, Origin
 from app.gallery.index.storage.codec import TRAINING_ROWS
+from app.types import Floats
 
 _IMAGES = 5
 _IDENTITIES_AT_ONCE = 10_000

@@ -20,8 +20,8 @@ from service import Client, Service, form, per_second, running
 
 from app.cli.demo_photos import as_jpeg, cut_out, group_photo, stranger
 from app.config import read_settings
-from app.faces import Pixels
 from app.gallery.index.flat import FlatIndex
+from app.types import Pixels
 from app.vision.alignment import align
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import resolve

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.gallery.store.values import Enrolled
 from app.recognition.decisions.calibration.error_rates import comparisons_of
 from app.recognition.decisions.matching import template
+from app.types import Floats
 
 _FPIR = 0.01
 _SIZES = (1, 2, 3, 5, 8)

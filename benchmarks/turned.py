@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from app.config import read_settings
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.detection.found import Detector
 from app.vision.detection.main_face import most_prominent_first

@@ -13,11 +13,11 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.errors import ModelMismatch, PhotoRefused, SettingsInvalid
-from app.faces import Floats
 from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.recognition.decisions.calibration.fit import calibrate as fit
 from app.recognition.model_registry import Served
+from app.types import Floats
 from app.vision.inference.packs import Packs
 from app.wiring.calibrating import enrolled, write
 from app.wiring.models import calibration_origin, open_calibrations, served_by

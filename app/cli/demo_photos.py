@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import DemoPhotoMissing
-from app.faces import Box, Pixels
+from app.types import Box, Pixels
 
 Matrix = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ import typer
 from app.cli.output import Console
 from app.config import read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 
 if TYPE_CHECKING:
     from app.training.config import TrainingConfig

@@ -6,7 +6,7 @@ from typing import Self
 
 from app.database.cipher import Master
 from app.database.engine import open_engine
-from app.database.occupancy import Occupancy
+from app.database.file_lock import Occupancy
 from app.database.schema import Schema
 from app.database.vault import Vault
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.values import Bools, Doubles, Ints
-from app.faces import Floats
+from app.types import Floats
 
 BINS = 20_000  # of [-1, 1]; thresholds are the bins' lower edges
 _BLOCK = 1024

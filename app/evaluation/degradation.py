@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging.decode import Limits, decode
 
 

@@ -12,7 +12,7 @@ from app.evaluation.blocks import Faces, binned, genuine_blocks
 from app.evaluation.bootstrap import Figures
 from app.evaluation.curves import Curve, is_supported, threshold_at
 from app.evaluation.values import Doubles
-from app.faces import Floats
+from app.types import Floats
 
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
 _FARS = (1e-3, 1e-2)  # lower ones would ask ruined faces, which resemble each other, for a threshold

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.errors import EvaluationInvalid, PhotoRefused
 from app.evaluation.values import Advance, Embedded, EmbeddedFace, Enrol, Photo
-from app.faces import Floats
+from app.types import Floats
 
 _HEAD = 6  # of a row: norm, box, quality; the raw embedding follows
 

@@ -12,7 +12,7 @@ from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates
 from app.evaluation.curves import FARS, Comparisons, Curve, label, tar_at
 from app.evaluation.values import Advance, Bools, Doubles, Embedded, Ints, unit
 from app.evaluation.verification import failure_rate_of
-from app.faces import Floats
+from app.types import Floats
 
 RANKS = (1, 2, 5, 10, 20, 50)
 _BLOCK = 2048

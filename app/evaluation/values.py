@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Box, Floats
+from app.types import Box, Floats
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.intp]

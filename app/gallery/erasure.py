@@ -8,9 +8,9 @@ from typing import Protocol
 
 from app.database.audit import Noted
 from app.database.scrubbing import Scrubber
-from app.faces import IndexKind
 from app.gallery.gallery import Erased, Gallery
 from app.gallery.store.values import Collection, Removed
+from app.types import IndexKind
 
 REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECONDS, snapshots of theirs included")
 BACKUPS = ("backups", "copies of the database or the data folder that were made before, outside this service")

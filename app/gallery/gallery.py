@@ -16,7 +16,6 @@ from app.errors import (
     IndexUnusable,
     ModelMismatch,
 )
-from app.faces import Floats
 from app.gallery.index_projection import Projection
 from app.gallery.store.filters import Where
 from app.gallery.store.identities import Check, IdentityStore
@@ -33,6 +32,7 @@ from app.gallery.store.values import (
     Retry,
     Written,
 )
+from app.types import Floats
 
 # Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
 # owners of these faces are then compared by all their faces: the best need not be the owner of the nearest one.

@@ -14,7 +14,6 @@ import numpy as np
 
 from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable
-from app.faces import Floats
 from app.gallery.index.protocol import LocalIndex, Origin, VectorIndex
 from app.gallery.index.storage.snapshot import forget
 from app.gallery.store.change_log import ChangeLog
@@ -22,6 +21,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.shared_revisions import Progress, SharedIndexes
 from app.gallery.store.values import Collection, Keys, Tail
 from app.observability.logs import get_logger
+from app.types import Floats
 
 _log = get_logger(__name__)
 _NOTED = 1000  # revisions of which is known what they deleted on disk

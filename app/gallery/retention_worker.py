@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from app.database.claims import Claims
+from app.database.leader_lock import Claims
 from app.database.scrubbing import Scrubber
 from app.errors import ArcidError, CollectionUnknown, IdentityUnknown
 from app.gallery.erasure import Traces

@@ -14,11 +14,11 @@ from app.errors import (
     ImportInvalid,
     JobUnfinished,
 )
-from app.faces import Page
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
 from app.jobs.uploads import Uploads
 from app.jobs.values import Job, JobState, Kind, NewJob, Refusal
+from app.types import Page
 
 Collections = AnyOf[str] | None
 """Of which collections jobs are seen; None: of all and of none."""

@@ -10,9 +10,9 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.tables import JobErrorTable, JobTable
 from app.errors import JobFinished, JobUnderWay, JobUnknown, Overloaded
-from app.faces import Page
 from app.jobs import rows
 from app.jobs.values import Job, JobState, NewJob, Refusal
+from app.types import Page
 
 MOST_UNFINISHED = 100
 """Jobs that wait or run at once; uploads lie on a disk."""

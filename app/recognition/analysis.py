@@ -6,9 +6,9 @@ from typing import overload
 
 import numpy as np
 
-from app.faces import Detection, Floats, Pixels
 from app.gallery.store.values import Collection
 from app.observability.stages import stage
+from app.types import Detection, Floats, Pixels
 from app.vision.alignment import CROP_SIDE, align
 from app.vision.detection.found import Detector
 from app.vision.detection.main_face import most_prominent_first

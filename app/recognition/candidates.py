@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from app.faces import Candidate, Floats
 from app.gallery.store.values import Collection, Enrolled, Keys
 from app.observability.stages import stage
 from app.recognition.decisions.matching import ranked
+from app.types import Candidate, Floats
 
 
 class Searchable(Protocol):

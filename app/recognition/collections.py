@@ -7,13 +7,13 @@ from typing import Any
 
 from app.database.scrubbing import Scrubber
 from app.errors import EncryptionRequired, RequestInvalid
-from app.faces import Page
 from app.gallery.gallery import Gallery
 from app.gallery.store.collections import Collections, require_one_rule
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Collection, Practice
 from app.recognition.model_registry import Served, Serving
+from app.types import Page
 
 
 @dataclass(frozen=True, slots=True)

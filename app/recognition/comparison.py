@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NoFace, SeveralFaces
-from app.faces import Candidate
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Collection
@@ -16,6 +15,7 @@ from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_score import Scale
 from app.recognition.decisions.similarity_view import View
 from app.recognition.identification import Identification, IdentificationService, unit
+from app.types import Candidate
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from app.errors import Duplicate
-from app.faces import Floats
 from app.gallery.store.values import Collection
 from app.recognition.candidates import Searchable, nearest_candidates
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_view import EXACT, View
+from app.types import Floats
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
 

@@ -24,7 +24,6 @@ from app.errors import (
     RejectedPhoto,
     SeveralFaces,
 )
-from app.faces import Box
 from app.gallery.gallery import Gallery
 from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
@@ -35,6 +34,7 @@ from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
 from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
+from app.types import Box
 from app.vision.quality import Quality
 
 

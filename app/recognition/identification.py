@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
-from app.faces import Candidate, Floats
 from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
 from app.gallery.store.values import Collection, Keys
@@ -18,6 +17,7 @@ from app.recognition.decisions.matching import decided, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import View
 from app.recognition.retry_on_migration import again_if_switched
+from app.types import Candidate, Floats
 from app.vision.quality import Quality
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
+from app.types import Floats
 
 # A face does not fit when it looks no more like the others than so many strangers do. By measurement on half of LFW
 # (docs/gallery.md).

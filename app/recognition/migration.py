@@ -18,7 +18,6 @@ from app.errors import (
     RequestInvalid,
     TemplatesMissing,
 )
-from app.faces import Page
 from app.gallery.gallery import Gallery
 from app.gallery.store.model_migration import (
     CropBlock,
@@ -34,6 +33,7 @@ from app.recognition.analysis import Face
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.model_registry import Served, Serving
 from app.recognition.retry_on_migration import again_if_switched
+from app.types import Page
 
 MOST_NAMED = 1000
 """Faces without a crop that the outcome names; all are counted."""

@@ -3,11 +3,11 @@
 from collections.abc import Collection as AnyOf
 
 from app.errors import RequestInvalid
-from app.faces import Page
 from app.gallery.gallery import Gallery
 from app.gallery.store.editing import Editing
 from app.gallery.store.listing import Listing
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
+from app.types import Page
 
 
 class PeopleService:

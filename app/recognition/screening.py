@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from app.errors import Duplicate, DuplicateIdentity, FaceMismatch, IdentityUnknown, RejectedPhoto
-from app.faces import Floats
 from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, Enrolled, Practice, Reaction
@@ -16,6 +15,7 @@ from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_view import EXACT, View
 from app.recognition.duplicates import duplicates
 from app.recognition.identity_consistency import Agreement, agreement
+from app.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

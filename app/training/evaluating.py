@@ -12,11 +12,11 @@ from app.evaluation.curves import Comparisons, eer, tar_at
 from app.evaluation.protocols import read_bin_set, read_csv, read_lfw
 from app.evaluation.values import Ints, Pairs, unit
 from app.evaluation.verification import cross_validated
-from app.faces import Floats, Pixels
 from app.training.config import VerificationSet
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
 from app.training.learner import as_input
+from app.types import Floats, Pixels
 from app.vision.alignment import CROP_SIDE
 
 FAR = 1e-3

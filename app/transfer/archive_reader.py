@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from app.errors import ArchiveDamaged, ArchiveInvalid
-from app.faces import Floats
 from app.gallery.store.bulk import Block
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.transfer.archive_format import (
@@ -29,6 +28,7 @@ from app.transfer.archive_format import (
     check_vectors,
 )
 from app.transfer.zip_files import Reading, Schema, reading
+from app.types import Floats
 
 Line = TypeVar("Line", bound=Schema)
 

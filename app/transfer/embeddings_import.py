@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from app.errors import FileUnusable, LowQuality, ModelMismatch
-from app.faces import Floats
 from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson
@@ -21,6 +20,7 @@ from app.names import IdentityId, PersonName
 from app.transfer.archive_format import Metadata, Share
 from app.transfer.archive_import import refuse_erased
 from app.transfer.zip_files import Schema
+from app.types import Floats
 
 LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
 NO_PHOTO = "0" * 64

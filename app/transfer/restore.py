@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database import sqlite_files
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.database.occupancy import Occupancy
+from app.database.file_lock import Occupancy
 from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
 from app.gallery.store import uids
 from app.jobs.progress import Progress

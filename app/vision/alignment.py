@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.imaging.warp import warp
 
 CROP_SIDE = 112

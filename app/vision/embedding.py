@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.faces import Floats, Pixels
 from app.observability.stages import stage
+from app.types import Floats, Pixels
 from app.vision.inference.batcher import Batcher, Batching
 from app.vision.inference.session import Session
 

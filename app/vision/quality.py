@@ -12,7 +12,7 @@ from enum import StrEnum
 import cv2
 import numpy as np
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 
 
 class Reason(StrEnum):

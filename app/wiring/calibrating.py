@@ -8,13 +8,13 @@ from uuid import uuid4
 import numpy as np
 
 from app.config import Settings
-from app.faces import Floats
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Parameters, Progress, Result, Work
 from app.recognition.decisions.calibration.error_rates import Calibration, as_json
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.model_registry import Serving
+from app.types import Floats
 from app.vision.inference.packs import Packs
 from app.wiring.models import calibration_origin, open_calibrations
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from app.config import Settings
 from app.database.connection import Database
 from app.errors import PlainIndexRefused, SettingsInvalid
-from app.faces import IndexKind
 from app.gallery.index.kinds import LOCAL_INDEXES
 from app.gallery.index.milvus import MilvusIndex
 from app.gallery.index.milvus_engine import connect
@@ -15,6 +14,7 @@ from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.gallery.store.values import Collection
+from app.types import IndexKind
 
 
 class Projections:

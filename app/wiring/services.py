@@ -11,9 +11,9 @@ from app.access.store import KeyStore
 from app.access.trail import Trail
 from app.config import Settings, shipped
 from app.database.cipher import Master, Sealer, decoded
-from app.database.claims import Claims
 from app.database.connection import Database
 from app.database.engine import sqlite_url
+from app.database.leader_lock import Claims
 from app.database.scrubbing import Scrubber
 from app.database.sqlite_files import sqlite_file
 from app.errors import BackupImpossible, SettingsInvalid

@@ -10,11 +10,11 @@ import numpy as np
 from app.config import Settings
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
-from app.faces import Floats, Pixels
 from app.recognition.decisions.calibration.error_rates import Calibration, Origin
 from app.recognition.decisions.calibration.fit import calibrate
 from app.training.data.folder import FolderSource, read_folder
 from app.training.data.source import CropSource
+from app.types import Floats, Pixels
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.manifest import Manifest
 from app.vision.inference.session import Session

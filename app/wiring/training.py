@@ -9,8 +9,8 @@ import numpy as np
 
 from app.config import Settings
 from app.errors import NoFace
-from app.faces import Floats, Pixels
 from app.training.data.cropping import FaceCropper
+from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.imaging.decode import Limits, decode

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.training.losses.spec import LossSpec
+from app.types import Floats
 from figures.angles import BINS, Thetas, boundary, edge
 from figures.curves import target_logit
 

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
-from app.faces import Pixels
 from app.training.data.source import CropSource, Labels
 from app.training.losses import Loss, LossSpec, build_loss
+from app.types import Pixels
 from figures.drawing import Plane
 
 PEOPLE = 8

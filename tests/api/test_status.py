@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from app.faces import Detection
 from app.gallery.gallery import Gallery, IndexState
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import NewFace, Person
 from app.main import create_app
+from app.types import Detection
 
 
 def test_healthz_is_cheap(client):

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.config import read_settings
 from app.errors import CalibrationTooSmall
-from app.faces import Detection
 from app.gallery.store.values import NewFace, Person, Practice
+from app.types import Detection
 from app.wiring.models import open_calibrations
 from app.wiring.services import open_packs, open_store
 from tests.conftest import DATA

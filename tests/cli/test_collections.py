@@ -14,8 +14,8 @@ from app.errors import (
     SchemaOutdated,
     SettingsInvalid,
 )
-from app.faces import Detection
 from app.gallery.store.values import NewFace, Person, Practice, Reaction
+from app.types import Detection
 from app.wiring.services import open_store
 
 _FLAGS = ", flag duplicates, flag mismatches"

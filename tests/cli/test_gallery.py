@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from app.config import read_settings
 from app.errors import CollectionUnknown, ModelMismatch
-from app.faces import Detection
 from app.gallery.store.values import NewFace, Person
+from app.types import Detection
 from app.wiring.services import open_store
 
 AXES = np.eye(3, dtype=np.float32)

@@ -6,10 +6,10 @@ from structlog.testing import capture_logs
 from app.config import read_settings
 from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionUnknown, SchemaOutdated
-from app.faces import Detection
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Origin
 from app.gallery.store.values import NewFace, Person
+from app.types import Detection
 from app.wiring.services import open_database, open_store
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from app.faces import Detection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, NewFace, Person
+from app.types import Detection
 
 DETECTION = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
 

@@ -15,12 +15,12 @@ from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
 from app.database.tables import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
-from app.faces import Detection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import Listing
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.gallery.store.values import NewFace, Person, Practice
+from app.types import Detection
 
 MIGRATIONS = PROJECT / "migrations"
 _ONE_COLLECTION = text(

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from app.access.trail import Trail
 from app.database.cipher import Master, new_secret
-from app.database.claims import Claims
 from app.database.engine import open_engine, sqlite_url
+from app.database.leader_lock import Claims
 from app.database.scrubbing import Scrubber
 from app.database.tables import FaceTable
 from app.database.vault import Vault

@@ -12,13 +12,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.errors import FaceUnknown, IdentityUnknown
-from app.faces import Floats
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.protocol import Keys, VectorIndex
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Person, Retry
+from app.types import Floats
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from app.faces import Floats
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.protocol import Keys, Origin
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
+from app.types import Floats
 from tests.recognition.enrolling import D, enrol, found, units
 from tests.recognition.galleries import compared, gallery_on, index_of
 

@@ -9,10 +9,10 @@ import pytest
 
 from app.database.engine import open_engine
 from app.errors import IndexUnavailable
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
 from app.gallery.store import identities as store_module
 from app.gallery.store.shared_revisions import SharedIndexes
+from app.types import Floats
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enrol, found, units
 from tests.recognition.galleries import compared, gallery_on, sharing

@@ -4,10 +4,10 @@ from itertools import count
 
 import numpy as np
 
-from app.faces import Detection, Floats
 from app.gallery.gallery import Gallery
 from app.gallery.store.values import Collection, NewFace, Person
 from app.recognition.candidates import nearest_candidates
+from app.types import Detection, Floats
 
 D = 8
 _numbers = count()

@@ -10,9 +10,9 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
-from app.faces import Detection, Floats, Pixels
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, Origin, Spread, Tail
+from app.types import Detection, Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.imaging.decode import Limits

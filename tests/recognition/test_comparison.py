@@ -3,7 +3,6 @@ import pytest
 
 from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
-from app.faces import Detection
 from app.gallery.erasure import ErasureService
 from app.gallery.store.editing import Editing
 from app.gallery.store.listing import Listing
@@ -16,6 +15,7 @@ from app.recognition.enrollment import EnrolmentService
 from app.recognition.identification import IdentificationService
 from app.recognition.people import PeopleService
 from app.recognition.subjects import SubjectService
+from app.types import Detection
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, calibration, photo, similarity, vector_of
 
 POLICY = Policy(calibration(), 0.5)

@@ -15,12 +15,12 @@ from app.errors import (
     NothingEnrolled,
     RejectedPhoto,
 )
-from app.faces import Detection
 from app.gallery.store.values import Practice, Reaction
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrolledFace, EnrolmentService, FaceChoice
+from app.types import Detection
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
     BLUE,

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.faces import Pixels
 from app.training.data.cropping import FaceCropper
+from app.types import Pixels
 from app.vision.imaging.lossless import encode_png
 
 

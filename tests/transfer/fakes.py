@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from app.faces import Floats
 from app.gallery.store.bulk import Block, Incoming
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
 from app.gallery.store.values import Collection
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
+from app.types import Floats
 
 MODEL, D = "net", 8
 SHA256 = "ab" * 32

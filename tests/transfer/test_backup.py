@@ -18,7 +18,7 @@ from app.access.values import NewKey, Scope
 from app.config import PROJECT
 from app.database.connection import Database
 from app.database.engine import open_engine, sqlite_url
-from app.database.occupancy import Occupancy
+from app.database.file_lock import Occupancy
 from app.errors import (
     ArchiveDamaged,
     ArchiveInvalid,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE, align, similarity_transforms
 
 RNG_SEED = 11

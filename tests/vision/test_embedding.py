@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
 
 from app.errors import ShuttingDown
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.embedding import Embedder, Preprocessing, as_input
 from app.vision.imaging.decode import Limits, decode

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
-from app.faces import Candidate, Detection
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrolment
 from app.recognition.identification import Identification, IdentifiedFace, Rates
 from app.recognition.verification import Verification
+from app.types import Candidate, Detection
 from app.vision.quality import Quality, Reason
 
 

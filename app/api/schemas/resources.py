@@ -17,10 +17,10 @@ from app.api.schemas.requests import (
     OnDuplicate,
     OnMismatch,
 )
-from app.faces import IndexKind, Page
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 from app.gallery.store.values import Collection, Reaction
 from app.names import CollectionName, IdentityId, PersonName
+from app.types import IndexKind, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

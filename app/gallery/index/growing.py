@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import IndexUnusable
-from app.faces import Floats, IndexKind
 from app.gallery.index.compressed import CompressedIndex, sampled
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.journal import Journal
@@ -15,6 +14,7 @@ from app.gallery.index.storage.block import BLOCK_ROWS
 from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index.storage.stored import StoredIndex
 from app.observability.logs import get_logger
+from app.types import Floats, IndexKind
 
 _log = get_logger(__name__)
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys, VectorIndex
+from app.types import Floats
 
 
 @dataclass(frozen=True, slots=True)

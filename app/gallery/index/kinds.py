@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from app.faces import IndexKind
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.protocol import LocalIndex
+from app.types import IndexKind
 
 _LEAST_COMPRESSED = 2_000  # templates that codes can be learned from
 

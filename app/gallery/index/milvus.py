@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.faces import Floats, IndexKind
 from app.gallery.index.milvus_engine import KEY, VECTOR, EngineCollection, Structure
 from app.gallery.index.protocol import Keys
+from app.types import Floats, IndexKind
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.errors import IndexUnavailable, IndexUnusable, SettingsInvalid
-from app.faces import Floats
 from app.observability.logs import get_logger
+from app.types import Floats
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
+from app.types import Floats
 
 
 class Nearest:

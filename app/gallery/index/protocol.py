@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.database.cipher import Sealer
-from app.faces import Floats
+from app.types import Floats
 
 Keys = NDArray[np.int64]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.gallery.index.nearest import Nearest
 from app.gallery.index.protocol import Keys, VectorIndex
+from app.types import Floats
 
 _DEPTH = 10
 

@@ -15,12 +15,12 @@ from app.database.erasures import erased_meanwhile
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import FaceExists
-from app.faces import Floats
 from app.gallery.store import change_log as log
 from app.gallery.store import rows
 from app.gallery.store.binding import template_context
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection, JsonObject
+from app.types import Floats
 
 _ASK_AT_ONCE = 500
 # Without it, rows are inserted in as many statements as those with and without a name, or a quality, alternate.

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.database.cipher import Context, Sealed, Sealer
 from app.database.tables import CropTable
-from app.faces import Pixels
 from app.gallery.store.values import NewFace
+from app.types import Pixels
 from app.vision.imaging.lossless import decode_png, encode_png
 
 

@@ -21,7 +21,6 @@ from app.errors import (
     DataKeyGone,
     IdempotencyConflict,
 )
-from app.faces import Floats
 from app.gallery.store import change_log as log
 from app.gallery.store import consent, crops, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
@@ -43,6 +42,7 @@ from app.gallery.store.values import (
     Retry,
     Written,
 )
+from app.types import Floats
 
 _TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
 _READ_AT_ONCE = 10_000

@@ -3,9 +3,9 @@
 from sqlalchemy import Engine, func, select
 
 from app.database.tables import FaceTable, IdentityTable
-from app.faces import Page
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, Enrolled
+from app.types import Page
 
 
 class IdentityPages:

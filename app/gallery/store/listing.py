@@ -12,10 +12,10 @@ from sqlalchemy import Engine, Row, Select, func, or_, select
 
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
-from app.faces import Page
 from app.gallery.store import consent, retention, rows
 from app.gallery.store.records import FaceRecord, IdentityRecord
 from app.gallery.store.values import Collection, JsonObject
+from app.types import Page
 
 _COUNTED = (
     select(func.count(FaceTable.id)).where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable)

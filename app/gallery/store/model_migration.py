@@ -29,12 +29,12 @@ from app.database.tables import (
 )
 from app.database.vault import Vault
 from app.errors import EncryptionRequired, RequestInvalid, TemplatesMissing
-from app.faces import Box, Detection, Floats, Pixels
 from app.gallery.store import change_log as log
 from app.gallery.store import rows
 from app.gallery.store.binding import crop_context, template_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.values import Collection, Keys
+from app.types import Box, Detection, Floats, Pixels
 
 _NAMED = 1000  # faces in an error and in the trail
 _SHOWN = 3  # in the message

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.faces import Box, Floats
 from app.gallery.store.values import Consent, JsonObject
+from app.types import Box, Floats
 
 
 @dataclass(frozen=True, slots=True)

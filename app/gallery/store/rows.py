@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
-from app.faces import Floats
 from app.gallery.store import consent
 from app.gallery.store.binding import template_context
 from app.gallery.store.values import Collection, Person, Practice, Reaction
 from app.observability.logs import get_logger
+from app.types import Floats
 
 _log = get_logger(__name__)
 

@@ -13,9 +13,9 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
-from app.faces import Box, Floats
 from app.gallery.store import rows
 from app.gallery.store.values import Collection, JsonObject
+from app.types import Box, Floats
 
 _READ_AT_ONCE = 1000
 _FACES = (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.database.audit import Noted
 from app.database.cipher import Sealed
-from app.faces import Detection, Floats
+from app.types import Detection, Floats
 
 JsonObject = Mapping[str, Any]
 Keys = NDArray[np.int64]

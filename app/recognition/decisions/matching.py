@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.faces import Candidate, Floats
 from app.gallery.store.values import Enrolled
 from app.recognition.decisions.policy import Outcome, Rule
+from app.types import Candidate, Floats
 
 # By about so much do two photos of one person differ in their similarity to a third (one standard deviation on LFW): a
 # smaller lead may be turned by the next photo.

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app.faces import Candidate
 from app.recognition.decisions.policy import Rule
+from app.types import Candidate
 
 DECIMALS = 3
 """Of a similarity. The doubt of the shipped calibrations is several times as wide."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.gallery.gallery import Gallery
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, Enrolled
@@ -20,6 +19,7 @@ from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.health import suggested_fixes as mending
 from app.recognition.health.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
 from app.recognition.identity_consistency import Agreement, agreement
+from app.types import Floats
 
 _FACES_ON_A_PAGE = 2_000
 _NEAREST = 4  # people that are looked at for each identity at least, itself among them

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.alignment import CROP_SIDE
 
 _CENTRE = (CROP_SIDE - 1) / 2

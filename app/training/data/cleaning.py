@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from app.evaluation.values import Advance, Bools, Doubles, unit
-from app.faces import Floats, Pixels
 from app.training.data.source import CropSource, Labels
+from app.types import Floats, Pixels
 from app.vision.alignment import CROP_SIDE
 
 Embed = Callable[[Pixels], Floats]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from app.errors import PhotoRefused, TrainingInvalid
 from app.evaluation.values import Advance, Photo
-from app.faces import Pixels
 from app.training.data.decoding import decode_crop
+from app.types import Pixels
 from app.vision.imaging.lossless import encode_png
 
 CropFace = Callable[[bytes], Pixels]

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from app.errors import TrainingInvalid
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.alignment import CROP_SIDE
 
 _FORMATS = ("JPEG", "PNG")

@@ -5,8 +5,8 @@ from collections.abc import Container
 import numpy as np
 
 from app.errors import TrainingInvalid
-from app.faces import Pixels
 from app.training.data.source import CropSource, Labels
+from app.types import Pixels
 from app.vision.alignment import CROP_SIDE
 
 CROP_BYTES = CROP_SIDE * CROP_SIDE * 3

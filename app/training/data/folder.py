@@ -6,10 +6,10 @@ from pathlib import Path
 from app.errors import EvaluationInvalid, TrainingInvalid
 from app.evaluation.protocols import read_people
 from app.evaluation.values import Advance, Photo
-from app.faces import Pixels
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
 from app.training.data.source import Labels, index_labels
+from app.types import Pixels
 
 
 @dataclass(frozen=True, slots=True)

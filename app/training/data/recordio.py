@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import TrainingInvalid
-from app.faces import Pixels
 from app.training.data.decoding import decode_crop
 from app.training.data.source import Labels
+from app.types import Pixels
 
 _MAGIC = 0xCED7230A
 _LENGTH_BITS = 29

@@ -16,9 +16,9 @@ import pyarrow.parquet
 
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
-from app.faces import Pixels
 from app.training.data.decoding import decode_crop
 from app.training.data.source import CropSource, Labels, index_labels
+from app.types import Pixels
 from app.vision.imaging.lossless import encode_png
 
 SUFFIXES = (".arrow", ".parquet")

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Pixels
+from app.types import Pixels
 
 Labels = NDArray[np.int64]
 

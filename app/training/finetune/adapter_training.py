@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.errors import TrainingInvalid
-from app.faces import Floats
 from app.training.data.source import Labels
 from app.training.finetune.linear_adapter import LinearAdapter
 from app.training.losses import LossSpec, build_loss
+from app.types import Floats
 
 _LOSS = LossSpec("cosface", scale=32, margin=0.2)
 

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from app.errors import TrainingInvalid
-from app.faces import Floats
+from app.types import Floats
 
 _TINY = np.finfo(np.float32).tiny
 

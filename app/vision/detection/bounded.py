@@ -1,6 +1,6 @@
 """Any detector, on a bounded photo: its work no longer grows with the photo's size."""
 
-from app.faces import Detection, Pixels
+from app.types import Detection, Pixels
 from app.vision.detection.found import Detector
 from app.vision.detection.views import fitted
 

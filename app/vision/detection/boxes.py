@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
+from app.types import Floats
 
 Mode = Literal["union", "min"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.faces import Detection, Pixels
+from app.types import Detection, Pixels
 from app.vision.detection.boxes import overlaps
 from app.vision.detection.found import Detector, Found, Network
 from app.vision.detection.main_face import most_prominent_first

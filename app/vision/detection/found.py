@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app.faces import Detection, Floats, Pixels
+from app.types import Detection, Floats, Pixels
 
 
 @dataclass(frozen=True, slots=True)

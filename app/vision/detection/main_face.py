@@ -2,7 +2,7 @@
 
 import math
 
-from app.faces import Detection
+from app.types import Detection
 
 # Of faces that differ less than this in area, the one nearer to the middle is the more prominent.
 _SIMILAR_AREA = 0.5

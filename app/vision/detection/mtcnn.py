@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.faces import Detection, Floats, Pixels
+from app.types import Detection, Floats, Pixels
 from app.vision.detection import mtcnn_decoding as geometry
 from app.vision.detection.boxes import nms
 from app.vision.detection.found import Found

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 
 WINDOW = 12
 """Side of what one cell of P-Net sees, in pixels of a pyramid level."""

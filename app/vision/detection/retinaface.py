@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.detection.found import Found
 from app.vision.inference.session import Session
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.errors import NetworkInvalid
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.detection.found import Found
 from app.vision.inference.session import Session
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.faces import Detection, Pixels
+from app.types import Detection, Pixels
 from app.vision.detection.boxes import area_of, nms, overlaps
 from app.vision.detection.found import Found, Network, concatenate
 from app.vision.detection.views import View, fitted, surrounded

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.faces import Detection, Floats, Pixels
+from app.types import Detection, Floats, Pixels
 from app.vision.detection.found import Detector
 from app.vision.detection.views import fitted
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.detection.found import Found
 
 Shape = tuple[int, int]  # height, width

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from app.errors import ImageDamaged, ImageUnsupported, TooManyBytes, TooManyPixels
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging import gif, jpeg, png, tiff
 from app.vision.imaging.avif import coded_pixels
 from app.vision.imaging.kinds import is_avif, refusal

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from app.faces import Pixels
+from app.types import Pixels
 
 
 def encode_png(pixels: Pixels) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging.ifd import Directory
 
 _ORIENTATION = 0x0112

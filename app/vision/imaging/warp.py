@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Pixels
+from app.types import Pixels
 
 # Bilinear sampling looks at 2x2 pixels; what is shrunk by more than this is averaged first, or it would alias.
 _SHRINK_WITHOUT_AVERAGING = 2.0

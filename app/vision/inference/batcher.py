@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 
 from app.errors import Overloaded, ShuttingDown
-from app.faces import Floats
 from app.observability.stages import note
+from app.types import Floats
 from app.vision.inference.cancellation import on_cancel
 
 _DRAIN_S = 1  # nobody waits any more when the services are closed, unless the grace was too short

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.errors import NetworkInvalid
-from app.faces import Floats
+from app.types import Floats
 from app.vision.inference.cancellation import require_wanted
 from app.vision.inference.runtime import Runtime
 

@@ -6,9 +6,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.gpu import Device
 from app.gallery.index.protocol import Keys
+from app.types import Floats
 
 D = 8
 

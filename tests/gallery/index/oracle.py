@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.folder_lock import ReadWriteLock
+from app.types import Floats
 
 
 class OracleIndex:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from app.errors import IndexUnusable
-from app.faces import Floats
 from app.gallery.index import growing
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.protocol import Origin
+from app.types import Floats
 from tests.gallery.index.fakes import faces, keys_of, units
 
 D = 64

@@ -9,13 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from app.faces import Floats
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.gpu import GpuIndex
 from app.gallery.index.protocol import Keys, Origin
 from app.gallery.index.storage.snapshot import forget
 from app.gallery.index.storage.stored import StoredIndex
+from app.types import Floats
 from tests.gallery.index.fakes import HostDevice
 from tests.gallery.index.oracle import OracleIndex
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from app.errors import ArcidError, IndexUnavailable, IndexUnusable, SettingsInvalid
-from app.faces import Floats
 from app.gallery.index import milvus
 from app.gallery.index.milvus import NOBODY, MilvusIndex
 from app.gallery.index.milvus_engine import connect
 from app.gallery.index.protocol import Keys
+from app.types import Floats
 from tests.gallery.index.milvus_server import ADDRESS, ENGINES, SCRIPT, EmptyIndexes, lite_address, server_address
 
 D = 16

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from app.faces import Floats
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Keys
 from app.gallery.index.recall import Recall, exact, measure, probes_of
+from app.types import Floats
 from tests.gallery.index.fakes import faces, units
 from tests.gallery.index.oracle import OracleIndex
 

@@ -4,9 +4,9 @@ from itertools import count
 
 import numpy as np
 
-from app.faces import Detection, Floats
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, NewFace, Person
+from app.types import Detection, Floats
 
 D = 4
 _numbers = count()

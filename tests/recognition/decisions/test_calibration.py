@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from app.config import PROJECT
 from app.errors import CalibrationInvalid, CalibrationTooSmall
-from app.faces import Floats
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
@@ -27,6 +26,7 @@ from app.recognition.decisions.calibration.error_rates import (
     read_calibration,
 )
 from app.recognition.decisions.calibration.fit import calibrate
+from app.types import Floats
 
 ORIGIN = Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test")
 DIMENSION = 64

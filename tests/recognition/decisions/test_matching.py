@@ -5,10 +5,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.faces import Candidate, Floats
 from app.gallery.store.values import Enrolled
 from app.recognition.decisions.matching import candidate, decided, margin, ranked, template
 from app.recognition.decisions.policy import Outcome, Rule
+from app.types import Candidate, Floats
 
 PEOPLE = "abcde"
 SIMILARITIES = st.sampled_from([-0.5, 0.0, 0.25, 0.5, 0.75, 1.0])  # exact in float32, and ties are likely

@@ -3,9 +3,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
-from app.faces import Candidate
 from app.recognition.decisions.policy import Rule
 from app.recognition.decisions.similarity_view import EXACT, View
+from app.types import Candidate
 
 OWN = Rule(0.4, 0.3604, 0.45)
 COARSE = View.of(lambda: OWN, is_exact=False)

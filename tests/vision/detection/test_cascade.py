@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.faces import Box, Detection, Pixels
+from app.types import Box, Detection, Pixels
 from app.vision.detection.cascade import CROP_SIDE, FACE_SIDE, Cascade
 from app.vision.detection.found import Found
 from tests.vision.detection.fakes import SHARES, BrightNetwork, FakeDetector, boxes_of, detection, found, photo_with

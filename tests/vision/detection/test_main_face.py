@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.faces import Detection
+from app.types import Detection
 from app.vision.detection.main_face import most_prominent_first
 
 HEIGHT, WIDTH = 100, 200

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.detection import mtcnn_decoding as geometry
 from app.vision.detection.boxes import overlaps
 from app.vision.detection.mtcnn import ONET_OUTPUTS, PNET_OUTPUTS, RNET_OUTPUTS, Mtcnn, MtcnnOptions

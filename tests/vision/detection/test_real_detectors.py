@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from app.config import Settings
-from app.faces import Detection, Floats, Pixels
+from app.types import Detection, Floats, Pixels
 from app.vision.detection.boxes import overlaps
 from app.vision.detection.found import Detector
 from app.vision.inference.runtime import Runtime

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.detection.boxes import nms, overlaps
 from app.vision.detection.found import Found
 from app.vision.detection.retinaface import OUTPUTS, RetinaFace, anchor_boxes, decode

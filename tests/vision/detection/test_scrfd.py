@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from app.errors import NetworkInvalid
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.detection.boxes import nms
 from app.vision.detection.scrfd import ANCHORS_PER_CELL, STRIDES, Scrfd, decode
 from app.vision.detection.single_shot import Options, SingleShotDetector

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.faces import Box
+from app.types import Box
 from app.vision.detection.found import Found
 from app.vision.detection.single_shot import Options, SingleShotDetector, merged
 from tests.vision.detection.fakes import BrightNetwork, boxes_of, found, photo_with

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.config import read_settings
-from app.faces import Detection
+from app.types import Detection
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.detection.turned import Turned, evidence
 from app.vision.imaging.decode import Limits, decode

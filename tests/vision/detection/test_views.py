@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.detection.found import Found
 from app.vision.detection.views import GRID, fitted, surrounded
 from tests.vision.detection.fakes import BrightNetwork, found, photo_with

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.faces import Floats, Pixels
+from app.types import Floats, Pixels
 from app.vision.detection.boxes import nms
 from app.vision.detection.found import Found
 from app.vision.detection.views import fitted

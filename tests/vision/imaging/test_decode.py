@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 
 from app.errors import ImageDamaged, ImageUnsupported, NotAnImage, PhotoRefused, TooManyBytes, TooManyPixels
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging.decode import Image, Limits, decode
 
 LIMITS = Limits()

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
 from app.errors import ImageDamaged, TooManyPixels
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging.decode import Limits, decode
 
 LIMITS = Limits()

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.faces import Pixels
+from app.types import Pixels
 from app.vision.imaging.warp import warp
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])

@@ -6,8 +6,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
+from app.types import Floats
 
 BLOCK_ROWS = 65_536
 

@@ -9,8 +9,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.storage.block import Bytes
+from app.types import Floats
 
 _BITS = 4  # what FastScan's byte shuffles look up
 _CENTROIDS = 1 << _BITS

@@ -5,10 +5,10 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import Bytes
 from app.gallery.index.storage.codec import Codec
+from app.types import Floats
 
 
 class BlockCodes:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.faces import Floats
 from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import Block, Codes, Halves, widened
 from app.gallery.index.storage.keymap import KeyMap
+from app.types import Floats
 
 
 class Rows:

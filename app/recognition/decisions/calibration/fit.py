@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from app.errors import CalibrationTooSmall
-from app.faces import Floats
 from app.recognition.decisions.calibration.error_rates import LEVELS, SPREAD_LEVELS, Calibration, Origin, Spread, Tail
+from app.types import Floats
 
 _BINS = 40_000  # of similarity -1..1
 _GROUPS = 16  # of people, resampled together

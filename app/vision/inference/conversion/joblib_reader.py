@@ -10,7 +10,7 @@ import lz4.frame
 import numpy as np
 
 from app.errors import NetworkInvalid
-from app.faces import Floats
+from app.types import Floats
 from app.vision.inference.pickles import MALFORMED, Name, PickleReader
 
 LARGEST_PICKLE = 8 << 20  # bytes; the largest of the three has 1.6 MB

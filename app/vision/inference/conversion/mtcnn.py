@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from app.errors import NetworkInvalid
-from app.faces import Floats
+from app.types import Floats
 from app.vision.inference.conversion.joblib_reader import read_arrays
 
 OPSET, IR_VERSION = 17, 8

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
 from app.errors import ArchiveUnavailable, NetworkInvalid
-from app.faces import Floats
+from app.types import Floats
 
 _OPSET = 17
 _IR_VERSION = 8

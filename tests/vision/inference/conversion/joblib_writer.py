@@ -4,7 +4,7 @@ import struct
 
 import lz4.frame
 
-from app.faces import Floats
+from app.types import Floats
 
 
 def text(value: str) -> bytes:

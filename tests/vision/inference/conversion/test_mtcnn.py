@@ -9,7 +9,7 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
 from app.errors import NetworkInvalid
-from app.faces import Floats
+from app.types import Floats
 from app.vision.inference.archives import read_member
 from app.vision.inference.conversion.joblib_reader import read_arrays
 from app.vision.inference.conversion.mtcnn import onet, pnet, rnet

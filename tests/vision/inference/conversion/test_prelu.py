@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from app.faces import Floats
+from app.types import Floats
 from app.vision.inference.archives import read_member
 from app.vision.inference.conversion.folding import fold_constants, free_dimensions
 from app.vision.inference.conversion.prelu import rewrite_prelu
