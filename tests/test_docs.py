@@ -57,7 +57,7 @@ def test_every_field_is_documented():
 
 
 def test_every_metric_is_documented():
-    source = "".join(path.read_text("utf-8") for path in (PROJECT / "app" / "api").glob("*metrics.py"))
+    source = "".join(path.read_text("utf-8") for path in (PROJECT / "app" / "api" / "http").glob("*metrics.py"))
     counters = r"Counter(?:MetricFamily)?\(\s*\"(arcid_\w+)"
     named = set(re.findall(r"\"(arcid_\w+)\"", source)) - set(re.findall(counters, source))
     named |= {f"{name}_total" for name in re.findall(counters, source)}

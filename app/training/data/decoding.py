@@ -16,7 +16,7 @@ _FORMATS = ("JPEG", "PNG")
 def decode_crop(data: bytes, name: str) -> Pixels:
     """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, naming `name`.
 
-    This is faster than `app.vision.imaging.decode`, which supports more formats. The size is checked before decoding, because
+    This is faster than `imaging.decode`, which supports more formats. The size is checked before decoding, because
     a small file can expand to gigabytes of pixels.
     """
     try:
