@@ -53,6 +53,18 @@ def nfc_json(value: Any) -> Any:
     return normalized
 
 
+FORMER_NAMES = {"enrol_quality": "enroll_quality"}  # the old spelling
+"""The old spelling of a field, and the current one. Deprecated: requests may use it for one more release."""
+
+
+def with_current_names(value: object) -> object:
+    """Return an object's members with former names replaced; a member under its current name wins."""
+    if not isinstance(value, Mapping):
+        return value
+    renamed = {FORMER_NAMES[name]: member for name, member in value.items() if name in FORMER_NAMES}
+    return renamed | {name: member for name, member in value.items() if name not in FORMER_NAMES}
+
+
 def id_flaw(text: str) -> str | None:
     """Say why a text in NFC cannot be a person's id; None if it can."""
     if not 1 <= len(text) <= LONGEST_ID:

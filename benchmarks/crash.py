@@ -1,10 +1,10 @@
-"""Is anything lost when the service is killed? Enrols and deletes without a pause and kills it at random moments.
+"""Is anything lost when the service is killed? Enrolls and deletes without a pause and kills it at random moments.
 
     python benchmarks/crash.py --images ../shared/lfw/images --kills 200
     python benchmarks/crash.py --images ../shared/lfw/images --kills 200 --database postgresql://...
 
-After each restart: every acknowledged enrolment is identified, every acknowledged deletion is gone, what was under way
-is there whole or not at all, the same request repeated gives one enrolment, and at intervals `arcid index verify` says
+After each restart: every acknowledged enrollment is identified, every acknowledged deletion is gone, what was under way
+is there whole or not at all, the same request repeated gives one enrollment, and at intervals `arcid index verify` says
 that index and database agree. Exit status 1 with the first thing that is not so.
 """
 
@@ -99,7 +99,7 @@ def _wait(client: httpx2.Client, process: subprocess.Popen[bytes]) -> None:
 
 
 def work(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], stop: threading.Event) -> None:
-    """Enrol and delete until the service is gone."""
+    """Enroll and delete until the service is gone."""
     rng = random.Random()
     while not stop.is_set():
         try:
@@ -109,7 +109,7 @@ def work(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, 
                 with expected.lock:
                     person, photo = next(photos)
                     expected.enrolling[person] = photo
-                _enrol(client, expected, person, photo)
+                _enroll(client, expected, person, photo)
         except _AWAY:
             return
         except Lost as error:
@@ -117,7 +117,7 @@ def work(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, 
             return
 
 
-def _enrol(client: httpx2.Client, expected: Expected, person: str, photo: Path) -> None:
+def _enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path) -> None:
     answer = client.post(
         "/enroll",
         files={"photos": photo.read_bytes()},
@@ -146,7 +146,7 @@ def _delete_one(client: httpx2.Client, expected: Expected, rng: random.Random) -
 def settle(client: httpx2.Client, expected: Expected) -> None:
     """Repeat what was under way when the service died: it was done wholly or not at all, and is done once now."""
     for person, photo in list(expected.enrolling.items()):
-        _enrol(client, expected, person, photo)
+        _enroll(client, expected, person, photo)
         if person in expected.enrolled:
             faces = client.post("/verify", files={"probe": photo.read_bytes()}, data={"identity_id": person}).json()
             if faces["reference_face"]["faces"] != 1:

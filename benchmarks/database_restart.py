@@ -1,11 +1,11 @@
-"""Does the service get over a PostgreSQL server that restarts, crashes and hangs, while clients enrol and identify?
+"""Does the service get over a PostgreSQL server that restarts, crashes and hangs, while clients enroll and identify?
 
     python benchmarks/database_restart.py --images ../shared/lfw/images --rounds 12
 
-Starts a PostgreSQL server of its own (with fsync, which a crash needs). Clients enrol, identify and delete; each
+Starts a PostgreSQL server of its own (with fsync, which a crash needs). Clients enroll, identify and delete; each
 round stops the server (`fast`, `immediate`), kills it, or lets it hang for 15 seconds. Every request must be answered
 within the deadline by 200, 404, 409, 422 or a 503 with a code, and once the server is back the service must be ready
-and enrol again by itself. At the end everything acknowledged is there, nothing deleted is, index and database agree,
+and enroll again by itself. At the end everything acknowledged is there, nothing deleted is, index and database agree,
 the audit trail is whole, and an import that began before the first round has ended well. Exit status 1 with the first
 thing that is not so.
 """
@@ -32,7 +32,7 @@ from tests.cluster import Cluster, running
 
 _CLIENTS = 4
 _DEADLINE_S = 60.0  # for one answer: what is waited for a database that hangs, twice
-_BACK_S = 30.0  # from the moment the server is back until the service enrols again
+_BACK_S = 30.0  # from the moment the server is back until the service enrolls again
 _PAUSE_S = 15.0
 _DOWN_S = 2.0
 _AGAIN_S = 0.2  # after 503
@@ -52,7 +52,7 @@ class Seen:
 def load(
     client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], seen: Seen, stop: threading.Event
 ) -> None:
-    """Enrol, identify and delete until told to stop; what was answered by 503 is sent again until it is known."""
+    """Enroll, identify and delete until told to stop; what was answered by 503 is sent again until it is known."""
     rng = random.Random()
     while not stop.is_set():
         kind = rng.random()
@@ -69,7 +69,7 @@ def load(
             with expected.lock:
                 person, photo = next(photos)
                 expected.enrolling[person] = photo
-            enrol(client, expected, person, photo, seen)
+            enroll(client, expected, person, photo, seen)
 
 
 def ask(client: httpx2.Client, seen: Seen, what: str, method: str, path: str, **request: object) -> int:
@@ -91,12 +91,12 @@ def ask(client: httpx2.Client, seen: Seen, what: str, method: str, path: str, **
     return answer.status_code
 
 
-def enrol(client: httpx2.Client, expected: Expected, person: str, photo: Path, seen: Seen) -> int:
-    """Enrol a person; after 503 it stays among those that are being enrolled."""
+def enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path, seen: Seen) -> int:
+    """Enroll a person; after 503 it stays among those that are being enrolled."""
     status = ask(
         client,
         seen,
-        "enrol",
+        "enroll",
         "POST",
         "/enroll",
         files={"photos": photo.read_bytes()},
@@ -146,22 +146,22 @@ def outages(cluster: Cluster) -> dict[str, Callable[[], None]]:
 
 
 def recovered(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], seen: Seen) -> float:
-    """Return how long after the server's return the service enrols again and is ready."""
+    """Return how long after the server's return the service enrolls again and is ready."""
     begun = time.monotonic()
     while time.monotonic() < begun + _BACK_S:
         with expected.lock:
             person, photo = next(photos)
             expected.enrolling[person] = photo
-        if enrol(client, expected, person, photo, seen) in {200, 422} and client.get("/readyz").status_code == 200:
+        if enroll(client, expected, person, photo, seen) in {200, 422} and client.get("/readyz").status_code == 200:
             return time.monotonic() - begun
         time.sleep(0.1)
-    raise Lost(f"the service did not enrol again {_BACK_S} s after the database was back")
+    raise Lost(f"the service did not enroll again {_BACK_S} s after the database was back")
 
 
 def settled(client: httpx2.Client, expected: Expected, seen: Seen) -> None:
     """Repeat what was under way, now that the database answers."""
     for person, photo in list(expected.enrolling.items()):
-        if enrol(client, expected, person, photo, seen) not in {200, 422}:
+        if enroll(client, expected, person, photo, seen) not in {200, 422}:
             raise Lost(f"{person} cannot be enrolled though the database is back")
     for person, photo in list(expected.deleting.items()):
         if delete(client, expected, person, photo, seen) not in {200, 404}:
@@ -214,7 +214,7 @@ def torture(place: Place, log: Path, cluster: Cluster, images: Path, rounds: int
                 time.sleep(random.uniform(1, 3))
                 kinds[name]()
                 took = recovered(client, expected, photos, seen)
-                print(f"{name}: enrols again after {took:.1f} s", flush=True)
+                print(f"{name}: enrolls again after {took:.1f} s", flush=True)
                 if process.poll() is not None:
                     raise Lost("the service ended")
                 if seen.wrong or time.monotonic() > until:

@@ -38,7 +38,7 @@ def timed(work: Callable[[], object], repeats: int) -> float:
 
 
 def faces(vectors: np.ndarray, first: int) -> list[NewFace]:
-    """Return faces to enrol."""
+    """Return faces to enroll."""
     detection = Detection((0, 0, 99, 99), 0.9, np.zeros((5, 2), np.float32))
     return [NewFace(f"face-{first + at:012}", each, 9.0, 0.8, detection, "0" * 64) for at, each in enumerate(vectors)]
 
@@ -55,14 +55,14 @@ class World:
         self.people = self.store.create_collection("people", model="net", dimension=vectors.shape[1])
         self.written = 0
         for first in range(0, len(vectors), 1000):
-            self.enrol(vectors[first : first + 1000], people=200)
+            self.enroll(vectors[first : first + 1000], people=200)
 
-    def enrol(self, vectors: np.ndarray, people: int = 1) -> None:
-        """Enrol vectors, as many for each person; with several people in one transaction each."""
+    def enroll(self, vectors: np.ndarray, people: int = 1) -> None:
+        """Enroll vectors, as many for each person; with several people in one transaction each."""
         share = len(vectors) // people
         for at in range(people):
             new = faces(vectors[at * share : (at + 1) * share], self.written)
-            self.store.enrol(self.people, Person(f"p{self.written}"), new)
+            self.store.enroll(self.people, Person(f"p{self.written}"), new)
             self.written += len(new)
 
     def projection(self, of: Collection) -> LocalProjection:
@@ -114,7 +114,7 @@ def main() -> None:
                 timed(partial(world.store.owners_with_faces, keys), 100)
             )
             found.setdefault("start from the snapshot", []).append(timed(world.start, 3))
-            found.setdefault("enrolment of 5 faces", []).append(timed(partial(world.enrol, vectors[:_BATCH]), 100))
+            found.setdefault("enrollment of 5 faces", []).append(timed(partial(world.enroll, vectors[:_BATCH]), 100))
     print(f"{options.faces} faces of {options.dimension} numbers; medians in ms")
     for what, (one, other) in found.items():
         print(f"{what:32} plain {one:10.2f}   encrypted {other:10.2f}   ratio {other / one:5.2f}")

@@ -9,7 +9,7 @@ First: how often a genuine photo is taken for a foreign one, and the other way r
 Then galleries of everybody with all their photos, in a database and an index as the service has them. In each, 50
 people with several photos are split into two identities, and 50 identities get a photo of somebody else: 25 of people
 who are enrolled with other photos too, 25 of people who are not. Prints precision and recall of what the check
-reports, and how often an enrolment with all photos of an identity names somebody else.
+reports, and how often an enrollment with all photos of an identity names somebody else.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def planted(photos: Photos, seed: int) -> Planted:
 
 @contextmanager
 def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tuple[Gallery, HealthService]]:
-    """Enrol the gallery and yield it with the check of it; the id of a face is its photo's place."""
+    """Enroll the gallery and yield it with the check of it; the id of a face is its photo's place."""
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings(data_dir=Path(folder), models_dir=read_settings().models_dir, database_url=None)
         with open_database(settings) as database:
@@ -171,7 +171,7 @@ def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tup
                     )
                     for place in places
                 ]
-                store.enrol(target, Person(identity_id), faces)
+                store.enroll(target, Person(identity_id), faces)
             try:
                 yield gallery, HealthService(gallery, IdentityPages(database.engine, store), lambda _: policy)
             finally:
@@ -228,7 +228,7 @@ def count(truth: Planted, found: Findings) -> Counter[str]:
 
 
 def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -> Counter[str]:
-    """Count of whom an enrolment with all their photos would have said that they look like somebody else."""
+    """Count of whom an enrollment with all their photos would have said that they look like somebody else."""
     counts: Counter[str] = Counter()
     wrong, target = truth.unknown | set(truth.known), gallery.require("people")
     again = {name for pair in truth.split for name in pair}
@@ -286,7 +286,7 @@ def main() -> None:
     print(f"    whose it is was said right: {share(total['owner named'], total['known planted'])}")
     print(f"    not planted, yet like somebody else: {total['identities not planted that look like others']}")
     print(f"  poor faces: {total['poor']}")
-    print("  an enrolment names somebody else:")
+    print("  an enrollment names somebody else:")
     print(f"    of people with two identities {share(total['said of again'], total['enrolled again'])}")
     print(f"    of people with one {share(total['said of once'], total['enrolled once'])}")
 

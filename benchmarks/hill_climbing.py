@@ -216,7 +216,7 @@ def jpeg(of: Pixels) -> bytes:
 
 
 def main(folder: Path, runs: int = 3) -> None:
-    """Enrol, attack with both keys `runs` times, and print what each attack learnt."""
+    """Enroll, attack with both keys `runs` times, and print what each attack learnt."""
     logs.configure(is_json=True, level="ERROR")
     choice = random.Random(12)
     people = [min(each.glob("*.jpg")) for each in sorted(folder.iterdir()) if each.is_dir()]

@@ -4,7 +4,7 @@
 
 The gallery: photos of real people, analysed by the real networks (open), each crop jittered so that as many different
 faces result, written through the service's own store. Then a real `arcid serve` on it (in a process of its own) goes
-over to arcface-mobilefacenet by POST /collections/{c}/reembed, while clients identify and one enrols. Prints requests,
+over to arcface-mobilefacenet by POST /collections/{c}/reembed, while clients identify and one enrolls. Prints requests,
 failed requests (which must be 0), p50 and p99 before, during and at the switch (the seconds around it), whether ids
 stayed, rank-1 of known probes before and after; then the same for the way back. Exit status 1 if a request failed.
 
@@ -99,7 +99,7 @@ def chosen(images: Path, photos: int) -> list[Path]:
 
 
 def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip_averaged: bool) -> None:
-    """Enrol real people until the collection has as many faces; what is there already stays."""
+    """Enroll real people until the collection has as many faces; what is there already stays."""
     settings = settings_of(folder)
     prepare_database(settings)
     crops, analysis = CropSealer(BenchSealer()), open_analysis(settings, open_runtime(settings))
@@ -130,7 +130,7 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
             seen = list(pool.map(found, block))
             known = [(path, face, first + at) for at, (path, face) in enumerate(zip(block, seen, strict=True)) if face]
             for name, new in pool.map(lambda each: made(*each), known):
-                store.enrol(people, Person(name), new)
+                store.enroll(people, Person(name), new)
             print(f"  {first + len(block)} of {len(paths)} photos, {time.perf_counter() - begun:.0f} s", flush=True)
         print(
             f"the gallery has {store.collection(COLLECTION).faces} faces of {store.collection(COLLECTION).identities}"
@@ -162,7 +162,7 @@ class Asked:
 
 @dataclass
 class Traffic:
-    """Clients that identify known people, and one that enrols new ones, until they are told to stop."""
+    """Clients that identify known people, and one that enrolls new ones, until they are told to stop."""
 
     url: str
     probes: list[Path]
@@ -182,8 +182,8 @@ class Traffic:
                     _asked(client, "/identify", {"photo": photo.read_bytes()}, {}, person=photo.parent.name)
                 )
 
-    def enrol(self) -> None:
-        """Enrol, every other second."""
+    def enroll(self) -> None:
+        """Enroll, every other second."""
         with httpx2.Client(base_url=self.url, timeout=60) as client:
             for number in itertools.count():
                 if self.stopping.wait(2):
@@ -216,7 +216,7 @@ def _asked(
 def traffic_to(traffic: Traffic, clients: int) -> Iterator[None]:
     """Send requests within this context."""
     threads = [threading.Thread(target=traffic.identify) for _ in range(clients)]
-    threads.append(threading.Thread(target=traffic.enrol))
+    threads.append(threading.Thread(target=traffic.enroll))
     for each in threads:
         each.start()
     try:
@@ -345,7 +345,7 @@ def run(folder: Path, images: Path, *, photos: int, clients: int, pause: float, 
     told("after", between(switched + _AROUND_S, marks[2] - _AROUND_S))
     told("at the way back", between(marks[2] - _AROUND_S, marks[3] + _AROUND_S))
     told("after the way back", between(marks[3] + _AROUND_S, time.time()))
-    told("enrolments", traffic.enrolled)
+    told("enrollments", traffic.enrolled)
     told("  at the switch", between(switched - _AROUND_S, switched + _AROUND_S, traffic.enrolled))
     told("  at the way back", between(marks[2] - _AROUND_S, marks[3] + _AROUND_S, traffic.enrolled))
     told("all", [*asked, *traffic.enrolled])

@@ -40,8 +40,8 @@ class People:
             yield f"p{number}", self._photos[number].read_bytes()
 
 
-def enrol(client: httpx2.Client, person: str, photo: bytes) -> bool:
-    """Enrol; say whether the photo was good enough."""
+def enroll(client: httpx2.Client, person: str, photo: bytes) -> bool:
+    """Enroll; say whether the photo was good enough."""
     answer = client.post("/enroll", files={"photos": photo}, data={"identity_id": person, "face": "largest"})
     return answer.status_code == 200
 
@@ -58,7 +58,7 @@ def load(client: httpx2.Client, people: People, stop: threading.Event) -> None:
     for person, photo in people:
         if stop.is_set():
             return
-        enrol(client, person, photo)
+        enroll(client, person, photo)
         is_found(client, person, photo)
 
 
@@ -72,11 +72,11 @@ def seconds_until(client: httpx2.Client, person: str, photo: bytes, *, is_wanted
 
 
 def measure(clients: list[httpx2.Client], people: People, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until enrolments and deletions showed on another replica."""
+    """Return the seconds until enrollments and deletions showed on another replica."""
     rng, enrolled, deleted = random.Random(1), [], []
     for (person, photo), _ in zip(people, range(rounds), strict=False):
         one, other = rng.sample(clients, 2)
-        if not enrol(one, person, photo):
+        if not enroll(one, person, photo):
             continue
         enrolled.append(seconds_until(other, person, photo, is_wanted=True))
         one.delete(f"/collections/default/identities/{person}").raise_for_status()

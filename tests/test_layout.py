@@ -59,7 +59,7 @@ LONG_FUNCTIONS = {
     "bulk.py:add",
     "collections.py:change",
     "collections.py:create",
-    "enrollment.py:enrol",
+    "enrollment.py:enroll",
     "evaluate.py:identify",
     "evaluate.py:verification",
     "gallery_health.py:main",

@@ -16,13 +16,18 @@ class Scope(StrEnum):
     """Ask who somebody is, with photos; changes nothing."""
     SEARCH = "search"
     """Ask whom an embedding resembles: with chosen embeddings, far fewer requests tell a template than with photos."""
-    ENROL = "enrol"
+    ENROLL = "enroll"
     """Add faces."""
     MANAGE = "manage"
     """See, change and delete what is in the gallery."""
     METRICS = "metrics"
     """Read the service's metrics, and nothing else."""
     ADMIN = "admin"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Scope | None":
+        """Accept the old spelling: keys that were stored before have it, and callers may still send it."""
+        return cls.ENROLL if value == "enrol" else None  # the old spelling
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from app.observability import logs
 
 cli = typer.Typer(
     name="arcid",
-    help="Self-hosted face recognition: enrol, verify, identify.",
+    help="Self-hosted face recognition: enroll, verify, identify.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -22,7 +22,16 @@ cli = typer.Typer(help="Collections: isolated galleries, each bound to one netwo
 
 
 Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average embeddings with the mirror image's.")]
-EnrolQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Least quality of an enrolled face.")]
+EnrollQuality = Annotated[
+    float | None,
+    typer.Option(
+        "--enroll-quality",
+        "--enrol-quality",  # the old spelling
+        min=0,
+        max=1,
+        help="Least quality of an enrolled face.",
+    ),
+]
 ProbeQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Least quality of a firmly matched probe.")]
 DetectorName = Annotated[str | None, typer.Option(help="A pack, or finder+landmarker.")]
 MaxFmr = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="For /verify, where a request says nothing.")]
@@ -33,16 +42,16 @@ KeepCrops = Annotated[
 ]
 
 RetentionDays = Annotated[
-    int | None, typer.Option(min=1, max=36_500, help="Erase people that long after their last enrolment.")
+    int | None, typer.Option(min=1, max=36_500, help="Erase people that long after their last enrollment.")
 ]
 RequireConsent = Annotated[
-    bool | None, typer.Option("--require-consent/--no-require-consent", help="Enrol nobody without noted consent.")
+    bool | None, typer.Option("--require-consent/--no-require-consent", help="Enroll nobody without noted consent.")
 ]
 
 _RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
 _OPTIONS = (
     "is_flip_averaged",
-    "enrol_quality",
+    "enroll_quality",
     "probe_quality",
     *_RESETTABLE,
     "is_crop_kept",
@@ -62,7 +71,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     *,
     model: Annotated[str | None, typer.Option(help="Network or pack; default: that of ARCID_PACK.")] = None,
     flip: Flip = None,
-    enrol_quality: EnrolQuality = None,
+    enroll_quality: EnrollQuality = None,
     probe_quality: ProbeQuality = None,
     detector: DetectorName = None,
     max_fmr: MaxFmr = None,
@@ -82,7 +91,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     network = serving.named(model)
     said = _said(
         flip,
-        enrol_quality,
+        enroll_quality,
         probe_quality,
         detector,
         max_fmr,
@@ -106,7 +115,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     name: Annotated[str, typer.Argument(help="Name of the collection.")],
     *,
     flip: Flip = None,
-    enrol_quality: EnrolQuality = None,
+    enroll_quality: EnrollQuality = None,
     probe_quality: ProbeQuality = None,
     detector: DetectorName = None,
     max_fmr: MaxFmr = None,
@@ -130,7 +139,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     now = store.collection(name)
     said = _said(
         flip,
-        enrol_quality,
+        enroll_quality,
         probe_quality,
         detector,
         max_fmr,
@@ -191,7 +200,7 @@ def _described(practice: Practice) -> str:
     said = {name: getattr(practice, name) for name in _RESETTABLE}
     own = "".join(f", {name} {value}" for name, value in said.items() if value is not None)
     crops = ", crops kept" if practice.is_crop_kept else ""
-    quality = f"quality from {practice.enrol_quality:g} (enrolment) and {practice.probe_quality:g} (probe)"
+    quality = f"quality from {practice.enroll_quality:g} (enrollment) and {practice.probe_quality:g} (probe)"
     reactions = f"{practice.on_duplicate} duplicates, {practice.on_mismatch} mismatches"
     consent = ", only with consent" if practice.is_consent_required else ""
     return f"{flip}, {quality}, {reactions}{own}{crops}{consent}"

@@ -53,4 +53,4 @@ def vacuum_erased() -> None:
     with open_database(read_settings()) as database:
         database.schema.require_current()
         Scrubber(database.engine).rewrite()
-        Console().print("faces, identities and enrolments are written anew", highlight=False)
+        Console().print("faces, identities and enrollments are written anew", highlight=False)

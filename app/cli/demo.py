@@ -36,7 +36,7 @@ def demo(
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
 ) -> None:
-    """Enrol the six people of a real photo, identify them in changed versions of it, and meet a stranger."""
+    """Enroll the six people of a real photo, identify them in changed versions of it, and meet a stranger."""
     console = Console()
     logs.configure(is_json=False, level="WARNING")
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
@@ -54,7 +54,7 @@ def demo(
 
 
 def _tour(client: httpx2.Client, console: Console) -> int:
-    """Enrol, identify, print; return how many people were mistaken."""
+    """Enroll, identify, print; return how many people were mistaken."""
     photo = group_photo()
     people = sorted(_identify(client, as_jpeg(photo)), key=lambda face: face["box"][0])
     boxes = {f"person-{number}": tuple(face["box"]) for number, face in enumerate(people, start=1)}

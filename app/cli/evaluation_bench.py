@@ -64,7 +64,7 @@ def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached
     threads = settings.inference.concurrency or os.cpu_count() or 1
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Bench(Embeddings(pipeline.enrol, threads=threads, cache=cache), pipeline.setup, progress)
+        yield Bench(Embeddings(pipeline.enroll, threads=threads, cache=cache), pipeline.setup, progress)
 
 
 def thumbnails(report: Report, embedded: Embedded) -> dict[str, bytes]:
@@ -88,5 +88,5 @@ def write(report: Report, page: str, out: Path, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(*row)
     show(table)
-    failed = f"{report['failures_to_enrol']} of {report['photos']} photos without a face"
+    failed = f"{report['failures_to_enroll']} of {report['photos']} photos without a face"
     Console().print(f"{failed}; {out / 'report.html'}", highlight=False, soft_wrap=True)

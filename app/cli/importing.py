@@ -86,7 +86,7 @@ def import_photos(
     ] = None,
     errors: Annotated[Path | None, typer.Option(help="Write every refused file here, as CSV.")] = None,
 ) -> None:
-    """Enrol photos of many people. Run again, it skips what is enrolled: after Ctrl-C, a crash, or with new photos.
+    """Enroll photos of many people. Run again, it skips what is enrolled: after Ctrl-C, a crash, or with new photos.
 
     Exit status 3 if files were refused, 130 if it was stopped.
     """

@@ -21,10 +21,24 @@ cli = typer.Typer(help="API keys: once there is one, every request needs one.", 
 cli.command()(first)
 
 
+def _scope(text: str) -> Scope:
+    try:
+        return Scope(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(Scope)}") from error
+
+
 @cli.command()
 def create(
     name: Annotated[str, typer.Argument(help="What the key is for; shown in lists and in the audit trail.")],
-    scope: Annotated[list[Scope], typer.Option(help="What it may be used for; may be given several times.")],
+    scope: Annotated[
+        list[Scope],
+        typer.Option(
+            parser=_scope,
+            metavar="SCOPE",
+            help=f"What it may be used for; may be given several times: {', '.join(Scope)}.",
+        ),
+    ],
     collection: Annotated[
         list[str] | None, typer.Option(help="Only for this collection; may be given several times.")
     ] = None,

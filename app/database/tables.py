@@ -1,4 +1,4 @@
-"""The tables: collections, identities, faces, the enrolments that a retry must not repeat, keys, jobs, the trail."""
+"""The tables: collections, identities, faces, the enrollments that a retry must not repeat, keys, jobs, the trail."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -91,7 +91,7 @@ class CollectionTable(Base):
     faces: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     identities: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     is_flip_averaged: Mapped[bool] = mapped_column(server_default=true())
-    enrol_quality: Mapped[float] = mapped_column(Float, server_default="0")
+    enroll_quality: Mapped[float] = mapped_column("enrol_quality", Float, key="enroll_quality", server_default="0")
     probe_quality: Mapped[float] = mapped_column(Float, server_default="0")
     detector: Mapped[str | None] = mapped_column(String(128))
     """Null, here and in the next three: as the service's default."""
@@ -216,8 +216,8 @@ class SharedIndexTable(Base):
     revision: Mapped[int] = mapped_column(BigInteger)
 
 
-class EnrolmentTable(Base):
-    """What was answered to an enrolment with an Idempotency-Key, written in the enrolment's own transaction."""
+class EnrollmentTable(Base):
+    """What was answered to an enrollment with an Idempotency-Key, written in the enrollment's own transaction."""
 
     __tablename__ = "enrolments"
     __table_args__ = (UniqueConstraint("collection_id", "idempotency_key"), {"sqlite_autoincrement": True})
@@ -225,7 +225,7 @@ class EnrolmentTable(Base):
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_id: Mapped[str | None] = mapped_column(String(128))
-    """Whom the answer is about: it goes when they go. Null in enrolments of before this was noted."""
+    """Whom the answer is about: it goes when they go. Null in enrollments of before this was noted."""
     idempotency_key: Mapped[str] = mapped_column(String(255))
     request_sha256: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)

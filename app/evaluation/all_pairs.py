@@ -77,7 +77,7 @@ def compare_all(embedded: Embedded, *, replicates: int, advance: Advance = lambd
     discarded = fnmr_of_folder(faces, missing, drawn, curves, far_of(int(counts.impostor[0].sum())))
     failure_rate = failure_rate_of(embedded)
     figures = [
-        {**figures_of(curve), "failures_to_enrol_rate": failure_rate(row), **rates}
+        {**figures_of(curve), "failures_to_enroll_rate": failure_rate(row), **rates}
         for curve, row, rates in zip(curves, drawn, discarded, strict=True)
     ]
     return AllCompared(

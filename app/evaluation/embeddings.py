@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import EvaluationInvalid, PhotoRefused
-from app.evaluation.values import Advance, Embedded, EmbeddedFace, Enrol, Photo
+from app.evaluation.values import Advance, Embedded, EmbeddedFace, Enroll, Photo
 from app.types import Floats
 
 _HEAD = 6  # of a row: norm, box, quality; the raw embedding follows
@@ -58,10 +58,10 @@ class Cache:
 
 
 class Embeddings:
-    """Embeds photos with `enrol`, in a few threads; what the cache knows is not asked again."""
+    """Embeds photos with `enroll`, in a few threads; what the cache knows is not asked again."""
 
-    def __init__(self, enrol: Enrol, *, threads: int, cache: Cache | None = None) -> None:
-        self._enrol = enrol
+    def __init__(self, enroll: Enroll, *, threads: int, cache: Cache | None = None) -> None:
+        self._enroll = enroll
         self._threads = threads
         self._cache = cache
 
@@ -89,7 +89,7 @@ class Embeddings:
         if known is not None:
             return known
         try:
-            result: Found = _row(self._enrol(data))
+            result: Found = _row(self._enroll(data))
         except PhotoRefused as error:
             result = error.code
         if self._cache:

@@ -55,7 +55,7 @@ class Identified:
 
 
 def split(people: Ints) -> Split:
-    """Enrol the first photo of everyone with several, search with their others; who has one photo is a stranger."""
+    """Enroll the first photo of everyone with several, search with their others; who has one photo is a stranger."""
     order = np.argsort(people, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(people[order])) + 1)
     several = [group for group in groups if len(group) > 1]
@@ -120,7 +120,7 @@ def identify(embedded: Embedded, *, replicates: int = REPLICATES, advance: Advan
         return (
             {f"rank@{k}": float(weights[mated.rank <= k].sum() / total) for k in RANKS if k <= len(gallery)}
             | {f"fnir@{label(fpir)}": 1 - tar_at(curve, fpir) for fpir in FARS}
-            | {"failures_to_enrol_rate": failure_rate(drawn)}
+            | {"failures_to_enroll_rate": failure_rate(drawn)}
         )
 
     count = int(people.max()) + 1

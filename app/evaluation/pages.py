@@ -18,7 +18,7 @@ from app.evaluation.verification import Verified
 HEADER = ("figure", "value", "95 % interval", "threshold")
 _SEVERAL = {"tar_at_far": ("TAR at FAR", "tar"), "fnir_at_fpir": ("FNIR at FPIR", "fnir")}
 _SEVERAL |= {"rank": ("rank", "rate"), "rank_1_at_distractors": ("rank-1 among distractors:", "rate")}
-_SINGLE = {"accuracy": "accuracy", "eer": "EER", "auc": "AUC", "failures_to_enrol_rate": "failures to enrol"}
+_SINGLE = {"accuracy": "accuracy", "eer": "EER", "auc": "AUC", "failures_to_enroll_rate": "failures to enroll"}
 
 
 def rows(report: Report) -> list[tuple[str, str, str, str]]:
@@ -120,7 +120,7 @@ def _ended(
         header = list(hardest[0]) if hardest else ["none"]
         page.table(header, [[_cell(value) for value in each.values()] for each in hardest], thumbnails)
     if report["failed_photos"]:
-        page.heading("Failures to enrol")
+        page.heading("Failures to enroll")
         page.table(("file", "reason"), [(each["file"], each["reason"]) for each in report["failed_photos"]])
     return str(page)
 

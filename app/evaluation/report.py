@@ -167,8 +167,8 @@ def _discarded(found: Mapping[str, Estimate], curve: Curve, *, pairs: int, impos
 def _failures(embedded: Embedded, found: Mapping[str, Estimate]) -> Report:
     failures = embedded.failures.items()
     return {
-        "failures_to_enrol": len(embedded.failures),
-        **_figures("failures_to_enrol_rate", found["failures_to_enrol_rate"]),
+        "failures_to_enroll": len(embedded.failures),
+        **_figures("failures_to_enroll_rate", found["failures_to_enroll_rate"]),
         "failed_photos": [{"file": embedded.photos[place].name, "reason": code} for place, code in failures],
         "photos": len(embedded.photos),
         "people": len({each.person for each in embedded.photos}),

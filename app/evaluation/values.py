@@ -40,7 +40,7 @@ class EmbeddedFace:
     quality: float
 
 
-Enrol = Callable[[bytes], EmbeddedFace]
+Enroll = Callable[[bytes], EmbeddedFace]
 """Turns a photo into its face; raises a PhotoRefused where there is none. Called from several threads."""
 
 

@@ -97,7 +97,7 @@ def verify(
     def figures(drawn: Doubles) -> Figures:
         weights = pair_weights(drawn, first, second)
         folds, curve = evaluated(weights)
-        rates = {"accuracy": folds.mean, "failures_to_enrol_rate": failure_rate(drawn)}
+        rates = {"accuracy": folds.mean, "failures_to_enroll_rate": failure_rate(drawn)}
         return {**rates, **figures_of(curve), **fnmr(curve, weights[genuine])}
 
     count = int(embedded.people.max()) + 1

@@ -144,13 +144,13 @@ class Gallery:
         *,
         check: Check | None = None,
     ) -> Written:
-        """Enrol faces of one person: committed to the database, and found by searches once this returns.
+        """Enroll faces of one person: committed to the database, and found by searches once this returns.
 
-        See `IdentityStore.enrol`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
+        See `IdentityStore.enroll`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
         model, or got another practice, since these vectors were computed.
         """
         projection = self._projection(collection)
-        written = self._store.enrol(collection, person, faces, retry, check=check)
+        written = self._store.enroll(collection, person, faces, retry, check=check)
         self._show(collection, projection, [written])
         return written
 
@@ -161,12 +161,12 @@ class Gallery:
         *,
         check: Check | None = None,
     ) -> list[Written]:
-        """Enrol faces of several people in one transaction, without photos that they are enrolled with already.
+        """Enroll faces of several people in one transaction, without photos that they are enrolled with already.
 
-        See `IdentityStore.enrol_people`; found by searches once this returns. Raises as `add` does.
+        See `IdentityStore.enroll_people`; found by searches once this returns. Raises as `add` does.
         """
         projection = self._projection(collection)
-        written = self._store.enrol_people(collection, people, check=check)
+        written = self._store.enroll_people(collection, people, check=check)
         self._show(collection, projection, written)
         return written
 

@@ -1,1 +1,1 @@
-"""The product's verbs: analyse, enrol, verify, identify, and the decisions behind them."""
+"""The product's verbs: analyse, enroll, verify, identify, and the decisions behind them."""

@@ -1,4 +1,4 @@
-"""Do the faces of an enrolment belong to somebody else already?"""
+"""Do the faces of an enrollment belong to somebody else already?"""
 
 from collections.abc import Sequence
 
@@ -23,9 +23,9 @@ def duplicates(
     photos: Sequence[int],
     view: View = EXACT,
 ) -> list[Duplicate]:
-    """Return whom the faces of an enrolment of `identity_id` look like, the most similar first: others, not themself.
+    """Return whom the faces of an enrollment of `identity_id` look like, the most similar first: others, not themself.
 
-    Unit vectors (n, d) of photos (n,), any n. At the collection's identification error rate for the enrolment as a
+    Unit vectors (n, d) of photos (n,), any n. At the collection's identification error rate for the enrollment as a
     whole: a stranger with several photos has as many chances. Similarities are as `view` rounds them.
     """
     if not len(vectors):

@@ -1,4 +1,4 @@
-"""Enrolment: photos of one person into the gallery."""
+"""Enrollment: photos of one person into the gallery."""
 
 import hashlib
 import json
@@ -58,7 +58,7 @@ class EnrolledFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
+class Enrollment:
     """What became of each photo, whom else the faces look like, and which do not look like the identity's others.
 
     `is_truncated`: a photo showed more faces than are looked at.
@@ -72,14 +72,14 @@ class Enrolment:
     is_truncated: bool = False
 
 
-_ENROLMENT = TypeAdapter(Enrolment)
+_ENROLLMENT = TypeAdapter(Enrollment)
 _AS_USUAL = Reactions()
 _TERMS = TypeAdapter(Terms)
 _NO_TERMS = Terms()
 
 
-class EnrolmentService:
-    """See `enrol`."""
+class EnrollmentService:
+    """See `enroll`."""
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class EnrolmentService:
         self._crops = crops
 
     @again_if_switched
-    def enrol(  # noqa: PLR0913 - what an enrolment may say
+    def enroll(  # noqa: PLR0913 - what an enrollment may say
         self,
         photos: Sequence[bytes | PhotoRefused],
         *,
@@ -109,8 +109,8 @@ class EnrolmentService:
         idempotency_key: str | None = None,
         reactions: Reactions = _AS_USUAL,
         is_exact: bool = True,
-    ) -> Enrolment:
-        """Enrol one person with one or more photos, each of which is accepted or refused for itself.
+    ) -> Enrollment:
+        """Enroll one person with one or more photos, each of which is accepted or refused for itself.
 
         A photo that could not be had comes as its error. `reactions` to faces that seem to be somebody else's win over
         the collection's. `is_exact` is for callers who may read templates; others see similarities as `View` says. The
@@ -130,7 +130,7 @@ class EnrolmentService:
             retry = Retry(idempotency_key, _fingerprint(*parts))
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
-                return _ENROLMENT.validate_python(earlier.earlier_answer)
+                return _ENROLLMENT.validate_python(earlier.earlier_answer)
 
         accepted, rejected = self._accepted(target, photos, hashes, choice)
         own_id = identity_id or str(uuid4())
@@ -144,14 +144,14 @@ class EnrolmentService:
             return self._refused(target, found.duplicates, retry)
         faces = [each.described() for each in accepted]
         is_truncated = any(each.is_crowd for each in accepted)
-        enrolment = Enrolment(own_id, faces, rejected, found.duplicates, found.mismatches, is_truncated)
+        enrollment = Enrollment(own_id, faces, rejected, found.duplicates, found.mismatches, is_truncated)
         if retry is not None:
-            answer = _ENROLMENT.dump_python(enrolment, mode="json")
+            answer = _ENROLLMENT.dump_python(enrollment, mode="json")
             retry = Retry(retry.idempotency_key, retry.request_sha256, answer)
-        person = Person(enrolment.identity_id, name, metadata, terms)
+        person = Person(enrollment.identity_id, name, metadata, terms)
         check = self.check(target, own_id, accepted, found, do, is_exact=is_exact)
         written = self.add(target, person, accepted, retry, check=check)
-        return _ENROLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrolment
+        return _ENROLLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrollment
 
     def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
@@ -159,7 +159,7 @@ class EnrolmentService:
         faces = analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged, most=1)
         face = _chosen(faces, choice)
         quality = self._policy_of(collection).quality(face)
-        _require(quality, collection.practice.enrol_quality)
+        _require(quality, collection.practice.enroll_quality)
         return Accepted(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
 
     def screen(
@@ -223,7 +223,7 @@ class EnrolmentService:
         *,
         check: Check | None = None,
     ) -> Written:
-        """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enrol` does."""
+        """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enroll` does."""
         seal = self._sealing(collection)
         return self._gallery.add(collection, person, _stored(accepted, collection, person, seal), retry, check=check)
 
@@ -246,11 +246,11 @@ class EnrolmentService:
             raise EncryptionRequired
         return self._crops
 
-    def _refused(self, collection: Collection, found: Sequence[Duplicate], retry: Retry | None) -> Enrolment:
+    def _refused(self, collection: Collection, found: Sequence[Duplicate], retry: Retry | None) -> Enrollment:
         """Raise DuplicateIdentity, unless this very request was answered meanwhile: the duplicate is its own."""
         earlier = self._gallery.earlier_answer(collection, retry) if retry is not None else None
         if earlier is not None:
-            return _ENROLMENT.validate_python(earlier.earlier_answer)
+            return _ENROLLMENT.validate_python(earlier.earlier_answer)
         raise DuplicateIdentity(found)
 
     def _accepted(

@@ -40,7 +40,7 @@ class ExaminationService:
     def examine(self, photo: bytes, *, is_flip_averaged: bool | None = None, model: str | None = None) -> Examination:
         """Find every face of a photo; no face gives no entry. `model` is a network's model or pack.
 
-        The quality is the one that an enrolment would find, for which the face is embedded. Raises a PhotoRefused for
+        The quality is the one that an enrollment would find, for which the face is embedded. Raises a PhotoRefused for
         bytes that are no photo, and RequestInvalid for a network that is not served.
         """
         network = self._serving.named(model)

@@ -14,7 +14,7 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class Disclosure:
-    """A person, all faces with embeddings, stored answers of enrolments, and the trail's lines about them."""
+    """A person, all faces with embeddings, stored answers of enrollments, and the trail's lines about them."""
 
     collection: str
     identity: IdentityRecord

@@ -1,4 +1,4 @@
-"""Whose are the faces of an enrolment? They should look like each other, like their identity, and like nobody else."""
+"""Whose are the faces of an enrollment? They should look like each other, like their identity, and like nobody else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Reactions:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A photo of an enrolment (from 0) whose face does not look like the `faces` others of its identity.
+    """A photo of an enrollment (from 0) whose face does not look like the `faces` others of its identity.
 
     `similarity` is to their template, `fmr` the share of other people that are as similar to it, None where the network
     is not calibrated. Both are None for callers who may not read templates.
@@ -57,7 +57,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class NewFaces:
-    """The accepted faces of an enrolment: unit vectors (n, d), qualities (n,), and which photos they are from."""
+    """The accepted faces of an enrollment: unit vectors (n, d), qualities (n,), and which photos they are from."""
 
     vectors: Floats
     qualities: Floats
@@ -82,7 +82,7 @@ class Screened:
 
 
 class People(Searchable, Protocol):
-    """The people that the faces of an enrolment are compared with."""
+    """The people that the faces of an enrollment are compared with."""
 
     def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
         """See `Gallery.enrolled`."""
@@ -98,7 +98,7 @@ def screened(
     do: Reactions,
     view: View = EXACT,
 ) -> Screened:
-    """Compare the faces of an enrolment (n >= 1) with each other, with their identity's and with everybody else's.
+    """Compare the faces of an enrollment (n >= 1) with each other, with their identity's and with everybody else's.
 
     `view` is what the caller sees of similarities.
     """

@@ -10,7 +10,7 @@ from app.gallery.store.listing import Listing
 from app.gallery.store.roster import Example, Examples, Roster
 from app.gallery.store.values import Collection, Person
 from app.recognition.analysis import AnalysisOf
-from app.recognition.enrollment import EnrolmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService, FaceChoice
 from app.recognition.people import PeopleService
 
 
@@ -24,7 +24,7 @@ class SubjectService:
         listing: Listing,
         roster: Roster,
         *,
-        enrolment: EnrolmentService,
+        enrollment: EnrollmentService,
         people: PeopleService,
         erasure: ErasureService,
     ) -> None:
@@ -32,7 +32,7 @@ class SubjectService:
         self._gallery = gallery
         self._listing = listing
         self._roster = roster
-        self._enrolment = enrolment
+        self._enrollment = enrollment
         self._people = people
         self._erasure = erasure
 
@@ -86,17 +86,17 @@ class SubjectService:
         least_score: float | None = None,
         is_exact: bool = True,
     ) -> str:
-        """Enrol the only face of a photo and return its id; with `least_score`, the only one detected that surely.
+        """Enroll the only face of a photo and return its id; with `least_score`, the only one detected that surely.
 
         Whoever is new gets the id as their name. Raises NothingEnrolled, NoFace, SeveralFaces.
         """
         target = self._gallery.require(collection)
         choice = FaceChoice.ONLY if least_score is None else self._choice(target, photo, least_score)
         name = None if self._roster.has(target, identity_id) else identity_id
-        enrolment = self._enrolment.enrol(
+        enrollment = self._enrollment.enroll(
             [photo], collection=collection, identity_id=identity_id, name=name, choice=choice, is_exact=is_exact
         )
-        return enrolment.faces[0].face_id
+        return enrollment.faces[0].face_id
 
     def examples(self, collection: str, *, start: int, limit: int, identity_id: str | None) -> Examples:
         """See `Roster.examples`."""
@@ -124,7 +124,7 @@ class SubjectService:
         raise ImageNotKept("photos are not stored, only what is needed to recognise a face")
 
     def _choice(self, collection: Collection, photo: bytes, least_score: float) -> FaceChoice:
-        """Say how to enrol the only face with such a detection score: it must be the most prominent one."""
+        """Say how to enroll the only face with such a detection score: it must be the most prominent one."""
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=False)
         clear = [face for face in faces if face.detection.score >= least_score]
         if not clear:

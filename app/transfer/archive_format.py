@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from app.errors import ArchiveInvalid
 from app.gallery.store.consent import stored
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Consent, Practice
-from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json
+from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json, with_current_names
 from app.transfer.zip_files import Member, Schema
 
 FORMAT, VERSION = "arcid-collection", 1
@@ -49,7 +49,7 @@ class CollectionPart(Schema):
     uid: str = Field(max_length=36)
     revision: int = Field(ge=0)
     created_at: AwareDatetime
-    practice: Practice
+    practice: Annotated[Practice, BeforeValidator(with_current_names)]
 
 
 class NetworkPart(Schema):

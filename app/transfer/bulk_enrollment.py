@@ -1,4 +1,4 @@
-"""Enrolment of many people in one go: photos are accepted on many threads, and written by one."""
+"""Enrollment of many people in one go: photos are accepted on many threads, and written by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityEras
 from app.gallery.gallery import Gallery
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, Person, Written
-from app.recognition.enrollment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
 from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.screening import Reactions
 
@@ -23,12 +23,12 @@ class BulkWritten:
     refused: Sequence[tuple[int, ArcidError]] = ()
 
 
-class BulkEnrolment:
-    """Photos into one collection, each accepted or refused as by `EnrolmentService.enrol`; safe under threads."""
+class BulkEnrollment:
+    """Photos into one collection, each accepted or refused as by `EnrollmentService.enroll`; safe under threads."""
 
-    def __init__(self, enrolment: EnrolmentService, gallery: Gallery, collection: str, choice: FaceChoice) -> None:
+    def __init__(self, enrollment: EnrollmentService, gallery: Gallery, collection: str, choice: FaceChoice) -> None:
         """Raises CollectionUnknown, ModelMismatch."""
-        self._enrolment = enrolment
+        self._enrollment = enrollment
         self._gallery = gallery
         self._collection: Collection = gallery.require(collection)
         self._choice = choice
@@ -41,7 +41,7 @@ class BulkEnrolment:
 
     def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
         """Analyse and judge a photo; raises a PhotoRefused."""
-        return self._enrolment.accept(self._collection, photo, image_sha256, self._choice)
+        return self._enrollment.accept(self._collection, photo, image_sha256, self._choice)
 
     def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[BulkWritten]:
         """Write photos of people, without those that they are enrolled with already; raises CollectionSwitched.
@@ -57,14 +57,14 @@ class BulkEnrolment:
 
     @again_if_switched
     def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
-        return self._enrolment.add_people(self._current(), people)
+        return self._enrollment.add_people(self._current(), people)
 
     @again_if_switched
     def _add_screened(self, person: Person, photos: Sequence[Accepted]) -> BulkWritten:
         collection = self._current()
         do = Reactions().within(collection.practice).refusals()
         numbered = [replace(each, photo=place) for place, each in enumerate(photos)]
-        found = self._enrolment.screen(collection, person.identity_id, numbered, do)
+        found = self._enrollment.screen(collection, person.identity_id, numbered, do)
         refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
         fitting = [each for each in numbered if each.photo not in {place for place, _ in refused}]
         if found.duplicates:
@@ -73,8 +73,8 @@ class BulkEnrolment:
         if not fitting:
             return BulkWritten(Written(()), refused)
         try:
-            check = self._enrolment.check(collection, person.identity_id, fitting, found, do)
-            (written,) = self._enrolment.add_people(collection, [(person, fitting)], check=check)
+            check = self._enrollment.check(collection, person.identity_id, fitting, found, do)
+            (written,) = self._enrollment.add_people(collection, [(person, fitting)], check=check)
         except DuplicateIdentity as error:
             return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
         if written.is_erased:

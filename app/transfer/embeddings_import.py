@@ -146,7 +146,7 @@ def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
         length = float(np.linalg.norm(raw))
     if not _LEAST_LENGTH < length < np.inf:
         raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0, or beyond all numbers")
-    least = into.practice.enrol_quality
+    least = into.practice.enroll_quality
     if said.quality is not None and said.quality < least:
         raise _RefusedError(LowQuality.code, f"the quality {said.quality:g} is below the collection's least, {least:g}")
     return _Usable(said, np.asarray(raw / length, np.float32), length if said.norm is None else said.norm)

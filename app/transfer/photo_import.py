@@ -38,13 +38,13 @@ class Added:
 
 
 class Enrolling(Protocol[Prepared]):
-    """Enrolment into one collection, in two steps; `prepare` may be called by several threads."""
+    """Enrollment into one collection, in two steps; `prepare` may be called by several threads."""
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
         """Say whether this very photo of this person is enrolled."""
 
     def prepare(self, photo: bytes, image_sha256: str) -> Prepared:
-        """Analyse a photo and judge it as an enrolment does; raises a PhotoRefused."""
+        """Analyse a photo and judge it as an enrollment does; raises a PhotoRefused."""
 
     def add(self, people: Sequence[tuple[Person, Sequence[Prepared]]]) -> list[Added]:
         """Write photos of people, each person's in one transaction; none that is there already, whoever was quicker."""
@@ -90,7 +90,7 @@ class _Group(Generic[Prepared]):
 
 
 class PhotoImport(Generic[Prepared]):
-    """Enrols all photos of a source; see `run`."""
+    """Enrolls all photos of a source; see `run`."""
 
     def __init__(self, enrolling: Enrolling[Prepared], *, threads: int, most_bytes: int, is_polite: bool) -> None:
         """`threads` analyse at once; `is_polite`: they give way to the process's other threads, where they can."""

@@ -4,7 +4,7 @@ import { whenRefused } from "./api.js";
 import { startCollections } from "./collections.js";
 import { askKey } from "./dialogs.js";
 import { byId } from "./elements.js";
-import { startEnrol } from "./enrol.js";
+import { startEnroll } from "./enroll.js";
 import { startGallery } from "./gallery.js";
 import { startIdentify } from "./identify.js";
 import { startJobs } from "./jobs.js";
@@ -35,7 +35,7 @@ account();
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 
 startIdentify();
-startEnrol();
+startEnroll();
 startVerify();
 startGallery();
 startJobs();

@@ -3,7 +3,7 @@
 import { at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
 import { button, byId, make, say } from "./elements.js";
-import { enrolMore } from "./enrol.js";
+import { enrollMore } from "./enroll.js";
 import { count, quality, rate, similarity } from "./numbers.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
@@ -81,13 +81,13 @@ function finding(text, figures, mend, onMended) {
 
 /** @param {any} mend */
 function verbOf(mend) {
-  if (mend.path === "/enroll") return "Enrol another photo";
+  if (mend.path === "/enroll") return "Enroll another photo";
   if (mend.method === "DELETE") return "Delete this face";
   return mend.path.endsWith("/merge") ? `Merge into ${mend.body.into}` : `Move to ${mend.body.identity_id}`;
 }
 
 async function mended(item, mend, onMended) {
-  if (mend.path === "/enroll") return enrolMore(mend.body.identity_id);
+  if (mend.path === "/enroll") return enrollMore(mend.body.identity_id);
   const verb = verbOf(mend);
   if (!(await confirmed(`${verb}?`, "It cannot be undone.", verb))) return;
   await attempt(item, async () => {

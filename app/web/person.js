@@ -3,7 +3,7 @@
 import { at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
 import { button, byId, make, say } from "./elements.js";
-import { enrolMore } from "./enrol.js";
+import { enrollMore } from "./enroll.js";
 import { count, moment, quality } from "./numbers.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
@@ -39,7 +39,7 @@ export async function showPerson(identityId, onChange) {
       Object.keys(person.metadata).length ? make("p", {}, make("code", {}, JSON.stringify(person.metadata))) : "",
       faces,
       more,
-      make("div", { class: "row" }, button("Enrol another photo", () => enrolMore(person.identity_id), "small")),
+      make("div", { class: "row" }, button("Enroll another photo", () => enrollMore(person.identity_id), "small")),
       make("hr"),
       nameForm(person),
       mergeForm(person),

@@ -11,7 +11,7 @@ from app import __version__
 from app.config import Settings
 from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.degradation import degraded
-from app.evaluation.values import EmbeddedFace, Enrol
+from app.evaluation.values import EmbeddedFace, Enroll
 from app.recognition.analysis import Analysis
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder
@@ -29,9 +29,9 @@ _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """`enrol` turns a photo into its face; `setup` says by what, as a report has it."""
+    """`enroll` turns a photo into its face; `setup` says by what, as a report has it."""
 
-    enrol: Enrol
+    enroll: Enroll
     setup: dict[str, Any]
 
     @property
@@ -65,17 +65,17 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
         "provider": runtime.provider.value,
     }
     if is_aligned:
-        enrol = _of_crops(open_embedder(packs, pack, runtime), limits, judged)
+        enroll = _of_crops(open_embedder(packs, pack, runtime), limits, judged)
     else:
         name = detector_of(settings, pack)
         for manifest in map(packs.manifest, name.split("+")):
             for file in manifest.detector.files if manifest.detector else ():
                 setup["sha256"][file] = packs.sha256(manifest, file)
         setup |= {"detector": name, "detection": settings.detection.model_dump()}
-        enrol = _of_photos(open_analysis(_roomy(settings) if is_degraded else settings, runtime), judged)
+        enroll = _of_photos(open_analysis(_roomy(settings) if is_degraded else settings, runtime), judged)
     if is_degraded:
-        return Pipeline(lambda data: enrol(degraded(data, limits, is_size_kept=is_aligned)), setup)
-    return Pipeline(enrol, setup)
+        return Pipeline(lambda data: enroll(degraded(data, limits, is_size_kept=is_aligned)), setup)
+    return Pipeline(enroll, setup)
 
 
 def _described(settings: Settings, packs: Packs, pack: Manifest, judged: _Judged) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def _roomy(settings: Settings) -> Settings:
     return settings.model_copy(update={"limits": settings.limits.model_copy(update={"photo_bytes": most})})
 
 
-def _of_photos(analysis: Analysis, judged: _Judged) -> Enrol:
-    def enrol(data: bytes) -> EmbeddedFace:
+def _of_photos(analysis: Analysis, judged: _Judged) -> Enroll:
+    def enroll(data: bytes) -> EmbeddedFace:
         faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged, most=1)
         if not faces:
             raise NoFace
@@ -114,11 +114,11 @@ def _of_photos(analysis: Analysis, judged: _Judged) -> Enrol:
         score = judge(face.measures, face.norm, judged.typical_norm).score
         return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
 
-    return enrol
+    return enroll
 
 
-def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> Enrol:
-    def enrol(data: bytes) -> EmbeddedFace:
+def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> Enroll:
+    def enroll(data: bytes) -> EmbeddedFace:
         pixels = decode(data, limits).pixels
         if pixels.shape[:2] != (CROP_SIDE, CROP_SIDE):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
@@ -129,4 +129,4 @@ def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> Enrol:
         box = (0, 0, CROP_SIDE, CROP_SIDE)
         return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, box, score)
 
-    return enrol
+    return enroll

@@ -1,4 +1,4 @@
-"""Settings in, enrolment of many photos out, without the rest of the service: for `arcid import`."""
+"""Settings in, enrollment of many photos out, without the rest of the service: for `arcid import`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from app.config import Settings
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
-from app.recognition.enrollment import EnrolmentService, FaceChoice
-from app.transfer.bulk_enrollment import BulkEnrolment
+from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.transfer.bulk_enrollment import BulkEnrollment
 from app.vision.embedding import Embedder
 from app.wiring.batching import batching_of
 from app.wiring.models import open_serving
@@ -24,7 +24,7 @@ from app.wiring.services import (
 
 
 @contextmanager
-def open_bulk(settings: Settings, collection: str, choice: FaceChoice) -> Iterator[BulkEnrolment]:
+def open_bulk(settings: Settings, collection: str, choice: FaceChoice) -> Iterator[BulkEnrollment]:
     """Open networks and one collection; a running service finds what is enrolled by following the change log.
 
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
@@ -44,9 +44,9 @@ def open_bulk(settings: Settings, collection: str, choice: FaceChoice) -> Iterat
         serving.analysis_of(gallery.require(collection))
         sealer = sealer_of(database)
         crops = CropSealer(sealer) if sealer is not None else None
-        enrolment = EnrolmentService(serving.analysis_of, gallery, serving.policy_of, crops=crops)
+        enrollment = EnrollmentService(serving.analysis_of, gallery, serving.policy_of, crops=crops)
         try:
-            yield BulkEnrolment(enrolment, gallery, collection, choice)
+            yield BulkEnrollment(enrollment, gallery, collection, choice)
         finally:
             for each in embedders.values():
                 each.close()

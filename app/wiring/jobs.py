@@ -19,9 +19,9 @@ from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
-from app.recognition.enrollment import Accepted, EnrolmentService, FaceChoice
+from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
 from app.transfer.archive_import import Imported
-from app.transfer.bulk_enrollment import BulkEnrolment, BulkWritten
+from app.transfer.bulk_enrollment import BulkEnrollment, BulkWritten
 from app.transfer.embeddings_import import EmbeddingsImported
 from app.transfer.photo_import import Added, PhotoImport
 from app.transfer.photo_sources import check_upload, open_source
@@ -32,21 +32,21 @@ from app.wiring.portable import open_archive_import, open_embeddings_import, ope
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """Bulk enrolment as an import speaks to it."""
+    """Bulk enrollment as an import speaks to it."""
 
-    enrolment: BulkEnrolment
+    enrollment: BulkEnrollment
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
         """See Enrolling."""
-        return self.enrolment.is_known(identity_id, image_sha256)
+        return self.enrollment.is_known(identity_id, image_sha256)
 
     def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
         """See Enrolling."""
-        return self.enrolment.prepare(photo, image_sha256)
+        return self.enrollment.prepare(photo, image_sha256)
 
     def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Added]:
         """See Enrolling."""
-        done = self.enrolment.add(people)
+        done = self.enrollment.add(people)
         return [_added(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
 
@@ -55,10 +55,10 @@ def _added(done: BulkWritten, photos: int) -> Added:
     return Added(enrolled, photos - enrolled - len(done.refused), done.written.is_new, done.refused)
 
 
-def photo_import(settings: Settings, enrolment: BulkEnrolment, *, is_polite: bool) -> PhotoImport[Accepted]:
+def photo_import(settings: Settings, enrollment: BulkEnrollment, *, is_polite: bool) -> PhotoImport[Accepted]:
     """Return the import of photos into a collection, on as many threads as photos are analysed at once."""
     return PhotoImport(
-        Bulk(enrolment),
+        Bulk(enrollment),
         threads=settings.inference.concurrency or os.cpu_count() or 1,
         most_bytes=settings.limits.photo_bytes,
         is_polite=is_polite,
@@ -70,12 +70,12 @@ def open_uploads(settings: Settings, store: JobStore) -> Uploads:
     return Uploads(settings.data_dir / "jobs", store.unfinished)
 
 
-def import_work(settings: Settings, database: Database, enrolment: EnrolmentService, gallery: Gallery) -> Work:
+def import_work(settings: Settings, database: Database, enrollment: EnrollmentService, gallery: Gallery) -> Work:
     """Return the kind of job that imports photos."""
     sent = _sent(settings, database)
 
     def work(parameters: Parameters, progress: Progress) -> Result:
-        bulk = BulkEnrolment(enrolment, gallery, parameters["collection"], FaceChoice(parameters["face"]))
+        bulk = BulkEnrollment(enrollment, gallery, parameters["collection"], FaceChoice(parameters["face"]))
         inside = None if parameters.get("upload") else settings.jobs.import_dir
         encoding = Encoding(parameters["encoding"]) if parameters.get("encoding") else None
         path, is_flat = sent(parameters), parameters["flat"]

@@ -40,7 +40,7 @@ from app.recognition.analysis import Analysis
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.comparison import ComparisonService
 from app.recognition.decisions.policy import PolicyOf
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
 from app.recognition.identification import IdentificationService
@@ -71,7 +71,7 @@ DEFAULT_COLLECTION = "default"
 class Services:
     """What the API's routes and the command line call."""
 
-    enrolment: EnrolmentService
+    enrollment: EnrollmentService
     verification: VerificationService
     identification: IdentificationService
     examination: ExaminationService
@@ -265,7 +265,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     crops = CropSealer(sealer) if sealer is not None else None
     usual = Usual(DEFAULT_COLLECTION, new_practice(settings), projections.kinds())
     listing = Listing(database.engine, database.vault)
-    enrolment = EnrolmentService(analysis_of, gallery, policy_of, crops=crops)
+    enrollment = EnrollmentService(analysis_of, gallery, policy_of, crops=crops)
     identification = IdentificationService(
         analysis_of, gallery, policy_of, open_metadata=frozenset(map(nfc, settings.open_metadata))
     )
@@ -274,7 +274,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     roster = Roster(database.engine, database.vault)
     network_change = open_network_change(settings, database, gallery, serving, crops)
     kinds = {
-        Kind.IMPORT.value: import_work(settings, database, enrolment, gallery),
+        Kind.IMPORT.value: import_work(settings, database, enrollment, gallery),
         Kind.CALIBRATE.value: calibration_work(settings, packs, serving, store),
         Kind.REEMBED.value: reembed_work(network_change),
         **portable_work(settings, packs, database, gallery),
@@ -282,7 +282,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
     jobs = open_jobs(settings, database, gallery, kinds)
     jobs.runner.start()
     return Services(
-        enrolment=enrolment,
+        enrollment=enrollment,
         verification=VerificationService(analysis_of, gallery, policy_of),
         identification=identification,
         examination=ExaminationService(serving, is_flip_averaged=settings.inference.flip),
@@ -299,7 +299,7 @@ def open_services(settings: Settings, sealer: Sealer | None = None) -> Services:
         people=people,
         health=HealthService(gallery, IdentityPages(database.engine, store), policy_of),
         subjects=SubjectService(
-            analysis_of, gallery, listing, roster, enrolment=enrolment, people=people, erasure=erasure
+            analysis_of, gallery, listing, roster, enrollment=enrollment, people=people, erasure=erasure
         ),
         comparison=ComparisonService(analysis_of, gallery, listing, policy_of, identification),
         erasure=erasure,

@@ -34,7 +34,7 @@ def check(keys, clock):
 
 
 def new(keys, name="door", **more):
-    return keys.create(NewKey(name, [Scope.ENROL], **more))
+    return keys.create(NewKey(name, [Scope.ENROLL], **more))
 
 
 def test_without_keys_everybody_is_anonymous(check):
@@ -53,7 +53,7 @@ def test_the_first_key_closes_the_service_within_a_second(check, keys, clock):
 
 def test_a_key_becomes_who_calls(check, keys):
     made, secret = new(keys, collections=["staff"])
-    assert check(secret) == Principal("door", frozenset({Scope.ENROL}), frozenset({"staff"}), made.key_id)
+    assert check(secret) == Principal("door", frozenset({Scope.ENROLL}), frozenset({"staff"}), made.key_id)
 
 
 @pytest.mark.parametrize("change", [str.upper, lambda s: s + "x", lambda s: s[:-1], lambda s: s + "é", lambda _: "x"])

@@ -13,10 +13,10 @@ from app.errors import KeyExists, KeyUnknown
 
 def test_a_key_is_kept_as_it_was_made(keys):
     ends = datetime.now(UTC) + timedelta(days=3)
-    made, secret = keys.create(NewKey("door", [Scope.ENROL, Scope.RECOGNISE], ["staff"], ends))
+    made, secret = keys.create(NewKey("door", [Scope.ENROLL, Scope.RECOGNISE], ["staff"], ends))
     assert (made.name, made.scopes, made.collections, made.expires_at, made.revoked_at) == (
         "door",
-        {Scope.ENROL, Scope.RECOGNISE},
+        {Scope.ENROLL, Scope.RECOGNISE},
         {"staff"},
         ends,
         None,
@@ -27,9 +27,9 @@ def test_a_key_is_kept_as_it_was_made(keys):
 
 def test_rate_and_quota_are_kept(keys, engine):
     rate, quota = Rate(100, 60), Rate(5, 86_400)
-    made, secret = keys.create(NewKey("door", [Scope.ENROL], rate=rate, quota=quota))
-    free, _ = keys.create(NewKey("free", [Scope.ENROL], rate=UNLIMITED))
-    usual, _ = keys.create(NewKey("usual", [Scope.ENROL]))
+    made, secret = keys.create(NewKey("door", [Scope.ENROLL], rate=rate, quota=quota))
+    free, _ = keys.create(NewKey("free", [Scope.ENROLL], rate=UNLIMITED))
+    usual, _ = keys.create(NewKey("usual", [Scope.ENROLL]))
     assert [(each.rate, each.quota) for each in (made, free, usual)] == [
         (rate, quota),
         (UNLIMITED, None),
@@ -45,18 +45,18 @@ def test_rate_and_quota_are_kept(keys, engine):
 
 
 def test_a_key_for_all_collections(keys):
-    made, _ = keys.create(NewKey("door", [Scope.ENROL]))
+    made, _ = keys.create(NewKey("door", [Scope.ENROLL]))
     assert made.collections is None
 
 
 def test_secrets_have_256_bits_and_differ(keys):
-    secrets = {keys.create(NewKey(f"k{number}", [Scope.ENROL]))[1] for number in range(20)}
+    secrets = {keys.create(NewKey(f"k{number}", [Scope.ENROLL]))[1] for number in range(20)}
     assert {len(each.split("_", 2)[2]) for each in secrets} == {43}
     assert len({each.split("_", 2)[2] for each in secrets}) == 20
 
 
 def test_the_secret_is_nowhere_in_the_database(keys, engine):
-    _, secret = keys.create(NewKey("door", [Scope.ENROL]))
+    _, secret = keys.create(NewKey("door", [Scope.ENROLL]))
     random = secret.split("_", 2)[2]
     if engine.dialect.name == "sqlite":
         path = Path(engine.url.database)
@@ -70,7 +70,7 @@ def test_the_secret_is_nowhere_in_the_database(keys, engine):
 
 
 def test_a_name_is_taken_until_its_key_is_revoked(keys):
-    first, _ = keys.create(NewKey("door", [Scope.ENROL]))
+    first, _ = keys.create(NewKey("door", [Scope.ENROLL]))
     with pytest.raises(KeyExists, match="door"):
         keys.create(NewKey("door", [Scope.MANAGE]))
     keys.revoke("door")
@@ -82,8 +82,8 @@ def test_a_name_is_taken_until_its_key_is_revoked(keys):
 
 
 def test_revoked_by_name_or_id_and_only_once(keys):
-    first, _ = keys.create(NewKey("a", [Scope.ENROL]))
-    keys.create(NewKey("b", [Scope.ENROL]))
+    first, _ = keys.create(NewKey("a", [Scope.ENROLL]))
+    keys.create(NewKey("b", [Scope.ENROLL]))
     assert keys.revoke(first.key_id).revoked_at is not None
     assert keys.revoke("b").name == "b"
     for gone in ("a", first.key_id, "b", "nobody"):
@@ -92,14 +92,14 @@ def test_revoked_by_name_or_id_and_only_once(keys):
 
 
 def test_an_id_comes_before_a_name(keys):
-    first, _ = keys.create(NewKey("a", [Scope.ENROL]))
-    keys.create(NewKey(first.key_id, [Scope.ENROL]))
+    first, _ = keys.create(NewKey("a", [Scope.ENROLL]))
+    keys.create(NewKey(first.key_id, [Scope.ENROLL]))
     assert keys.revoke(first.key_id).name == "a"
 
 
 def test_states(keys):
     now = datetime.now(UTC)
-    key, _ = keys.create(NewKey("a", [Scope.ENROL], expires_at=now + timedelta(hours=1)))
+    key, _ = keys.create(NewKey("a", [Scope.ENROLL], expires_at=now + timedelta(hours=1)))
     assert key.state(now) == "active"
     assert key.state(now + timedelta(hours=1)) == "expired"
     assert keys.revoke("a").state(now) == "revoked"

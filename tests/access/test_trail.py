@@ -14,7 +14,7 @@ from app.errors import IdentityUnknown, TrailBroken
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Person, Practice, Retry
 from tests.databases import sqlite_databases
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def test_who_did_what_to_whom_and_when(trail, engine, store):
     before = datetime.now(UTC)
     people = store.create_collection("people", model="net", dimension=D)
     with acting(Actor("door", "00aa11bb", "request-1")):
-        enrol(store, people, "ada", faces=2)
-        face = enrol(store, people, "bob")[0]
+        enroll(store, people, "ada", faces=2)
+        face = enroll(store, people, "bob")[0]
     store.remove_face(people, face.face_id)
     store.remove_identity(people, "ada")
-    store.change_practice("people", Practice(enrol_quality=0.5))
+    store.change_practice("people", Practice(enroll_quality=0.5))
     lines = [each.entry for each in trail.lines()]
     assert [(each.seq, each.action, each.actor, each.collection, each.subject) for each in lines] == [
         (1, "collection.created", "cli", "people", None),
@@ -82,7 +82,7 @@ def test_who_did_what_to_whom_and_when(trail, engine, store):
 
 
 def test_keys_are_in_the_trail_without_their_secrets(trail, keys):
-    key, secret = keys.create(NewKey("door", [Scope.ENROL], ["people"]))
+    key, secret = keys.create(NewKey("door", [Scope.ENROLL], ["people"]))
     keys.revoke("door")
     lines = [each.entry for each in trail.lines()]
     assert [(each.action, each.subject, each.detail["key_id"]) for each in lines] == [
@@ -97,7 +97,7 @@ def test_what_changes_nothing_leaves_no_line(trail, store):
     with pytest.raises(IdentityUnknown):
         store.remove_identity(people, "nobody")
     for _ in range(2):
-        store.enrol(people, Person("ada"), [new_face()], Retry("k", "0" * 64, {"a": 1}))
+        store.enroll(people, Person("ada"), [new_face()], Retry("k", "0" * 64, {"a": 1}))
     assert [each.entry.action for each in trail.lines()] == ["collection.created", "identity.enrolled"]
     assert trail.verify().breaks == []
 
@@ -118,7 +118,7 @@ def test_many_writers_make_one_chain(trail, store):
     def work(number):
         with acting(Actor(f"writer-{number}")):
             for each in range(10):
-                enrol(store, collections[(number + each) % 4], f"p{number}-{each}")
+                enroll(store, collections[(number + each) % 4], f"p{number}-{each}")
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))

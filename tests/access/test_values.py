@@ -32,3 +32,9 @@ def test_without_keys_everybody_may_do_all():
     for scope in Scope:
         ANONYMOUS.require(scope)
     ANONYMOUS.require_collection("a")
+
+
+def test_the_old_spelling_of_a_scope_is_accepted():
+    assert Scope("enrol") is Scope.ENROLL  # the old spelling
+    with pytest.raises(ValueError, match="enrole"):
+        Scope("enrole")

@@ -12,7 +12,7 @@ def people(client):
     client.delete("/collections/people")
 
 
-def enrol(client, photo, identity_id, **fields):
+def enroll(client, photo, identity_id, **fields):
     body = {"collection": "people", "identity_id": identity_id, **fields}
     answer = client.post("/enroll", files={"photos": photo}, data=body)
     assert answer.status_code == 200
@@ -28,7 +28,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "dimension": 128,
         "is_usable": True,
         "flip": True,
-        "enrol_quality": 0.25,
+        "enroll_quality": 0.25,
         "probe_quality": 0.2,
         "detector": None,
         "max_fmr": None,
@@ -46,8 +46,8 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
     }
     shown = client.get("/collections/people")
     assert (shown.json(), shown.headers["etag"]) == (made, people.headers["etag"])
-    changed = client.patch("/collections/people", json={"flip": False, "enrol_quality": 0})
-    assert changed.json() == {**made, "flip": False, "enrol_quality": 0, "revision": 1}
+    changed = client.patch("/collections/people", json={"flip": False, "enroll_quality": 0})
+    assert changed.json() == {**made, "flip": False, "enroll_quality": 0, "revision": 1}
     assert changed.headers["etag"] != people.headers["etag"]
     assert client.delete("/collections/people").status_code == 204
     expect(client.get("/collections/people"), 404, "collection_unknown")
@@ -58,7 +58,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
 def test_a_new_collection_says_what_is_not_usual(client):
     answer = client.post("/collections", json={"name": "own", "flip": False, "probe_quality": 0.5, "index": "exact"})
     body = answer.json()
-    assert (body["flip"], body["enrol_quality"], body["probe_quality"], body["index"]) == (False, 0.25, 0.5, "exact")
+    assert (body["flip"], body["enroll_quality"], body["probe_quality"], body["index"]) == (False, 0.25, 0.5, "exact")
     client.delete("/collections/own")
 
 
@@ -75,7 +75,7 @@ def test_a_name_is_taken_once(client, people):
         ({"name": "x" * 65}, "name"),
         ({"name": 7}, "name"),
         ({"name": "new", "flip": "yes"}, "flip"),
-        ({"name": "new", "enrol_quality": 1.1}, "enrol_quality"),
+        ({"name": "new", "enroll_quality": 1.1}, "enroll_quality"),
         ({"name": "new", "probe_quality": -1}, "probe_quality"),
         ({"name": "new", "index": "magic"}, "index"),
         ({"name": "new", "index": "milvus"}, "index"),
@@ -89,7 +89,9 @@ def test_what_does_not_fit_is_named(client, body, field):
     assert client.get("/collections/new").status_code == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"name": "other"}, {"flip": None}, {"enrol_quality": "high"}, {"index": "exact"}])
+@pytest.mark.parametrize(
+    "body", [{}, {"name": "other"}, {"flip": None}, {"enroll_quality": "high"}, {"index": "exact"}]
+)
 def test_a_change_says_what_changes(client, people, body):
     expect(client.patch("/collections/people", json=body), 422, "request_invalid")
 
@@ -154,12 +156,12 @@ def test_a_change_can_ask_for_the_version_that_was_seen(client, people):
 
 
 def test_flip_averaging_is_fixed_by_the_first_face(client, people, portrait):
-    enrol(client, portrait, "eileen")
+    enroll(client, portrait, "eileen")
     expect(client.patch("/collections/people", json={"flip": False}), 409, "collection_not_empty")
 
 
 def test_a_collection_goes_with_its_faces(client, people, portrait):
-    face_id = enrol(client, portrait, "eileen")
+    face_id = enroll(client, portrait, "eileen")
     assert client.get("/collections/people").json()["faces"] == 1
     client.delete("/collections/people")
     expect(client.get(f"/collections/people/faces/{face_id}"), 404, "collection_unknown")
@@ -200,3 +202,9 @@ def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait)
         expect(use(), 409, "model_mismatch")
     assert client.patch("/collections/foreign", json={"probe_quality": 0.3}).status_code == 200
     assert client.delete("/collections/foreign").status_code == 204
+
+
+def test_the_old_spelling_of_a_field_is_accepted(client, people):
+    changed = client.patch("/collections/people", json={"enrol_quality": 0.5})  # the old spelling
+    assert (changed.status_code, changed.json()["enroll_quality"]) == (200, 0.5)
+    assert client.patch("/collections/people", json={"enrole_quality": 0.5}).status_code == 422

@@ -32,9 +32,9 @@ def test_the_answer_says_that_it_leaves_faces_out(crowded, group_photo, portrait
     assert (len(one["faces"]), one["faces_truncated"]) == (1, False)
 
 
-def test_an_enrolment_says_that_a_photo_shows_a_crowd(crowded, group_photo, portrait):
-    enrol = {"identity_id": "one", "face": "largest"}
-    crowd = crowded.post("/enroll", files={"photos": group_photo}, data=enrol).json()
+def test_an_enrollment_says_that_a_photo_shows_a_crowd(crowded, group_photo, portrait):
+    enroll = {"identity_id": "one", "face": "largest"}
+    crowd = crowded.post("/enroll", files={"photos": group_photo}, data=enroll).json()
     assert (len(crowd["faces"]), crowd["faces_truncated"]) == (1, True)
     assert crowded.post("/enroll", files={"photos": portrait}).json()["faces_truncated"] is False
     refused = crowded.post("/enroll", files={"photos": group_photo}).json()

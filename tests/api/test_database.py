@@ -19,7 +19,7 @@ def client(settings, tmp_path):
         yield client
 
 
-def enrol(client, portrait):
+def enroll(client, portrait):
     return client.post("/enroll", files={"photos": portrait}, data={"identity_id": "eileen"})
 
 
@@ -30,7 +30,7 @@ def test_a_full_disk_is_507_and_reading_goes_on(client, portrait):
     event.listen(engine, "connect", lambda driver, _: driver.execute(f"PRAGMA max_page_count={pages + 4}"))
     engine.dispose()  # every connection is made anew
     acknowledged = 0
-    while (answer := enrol(client, portrait)).status_code == 200:
+    while (answer := enroll(client, portrait)).status_code == 200:
         acknowledged += 1
     expect(answer, 507, "database_not_writable")
     assert "make room" in answer.json()["detail"]
@@ -45,10 +45,10 @@ def test_a_locked_database_is_503_with_retry_after(client, portrait, tmp_path, m
     client.app.state.services.database.engine.dispose()
     other = sqlite3.connect(tmp_path / "arcid.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    answer = enrol(client, portrait)
+    answer = enroll(client, portrait)
     expect(answer, 503, "database_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert client.post("/identify", files={"photo": portrait}).status_code == 200
     other.execute("ROLLBACK")
     other.close()
-    assert enrol(client, portrait).status_code == 200
+    assert enroll(client, portrait).status_code == 200

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select, update
 
-from app.database.tables import EnrolmentTable
+from app.database.tables import EnrollmentTable
 from app.gallery.store.values import Practice
 
 
@@ -92,7 +92,7 @@ def test_more_photos_are_added_to_the_same_person(client, faces_of, portrait):
 @pytest.fixture
 def exacting(client):
     """A collection that takes nothing below a quality of 0.45."""
-    client.app.state.services.gallery.ensure("exacting", Practice(enrol_quality=0.45))
+    client.app.state.services.gallery.ensure("exacting", Practice(enroll_quality=0.45))
     return "exacting"
 
 
@@ -116,10 +116,10 @@ def test_a_retry_of_before_there_was_a_quality_is_answered(client, faces_of):
     headers = {"Idempotency-Key": str(uuid4())}
     first = enroll(client, faces_of[5], headers=headers, identity_id="early").json()
     with client.app.state.services.database.engine.begin() as connection:
-        row = EnrolmentTable.idempotency_key == headers["Idempotency-Key"]
-        answer = connection.execute(select(EnrolmentTable.answer).where(row)).scalar_one()
+        row = EnrollmentTable.idempotency_key == headers["Idempotency-Key"]
+        answer = connection.execute(select(EnrollmentTable.answer).where(row)).scalar_one()
         del answer["faces"][0]["quality"]
-        connection.execute(update(EnrolmentTable).where(row).values(answer=answer))
+        connection.execute(update(EnrollmentTable).where(row).values(answer=answer))
     again = enroll(client, faces_of[5], headers=headers, identity_id="early")
     assert again.status_code == 200
     first["faces"][0]["quality"] = None
@@ -152,7 +152,7 @@ def test_a_retry_with_the_same_key_changes_nothing(client, faces_of):
     assert first.json() == again.json()
 
 
-def test_retries_at_the_same_time_enrol_once(client, faces_of):
+def test_retries_at_the_same_time_enroll_once(client, faces_of):
     headers = {"Idempotency-Key": str(uuid4())}
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: enroll(client, faces_of[5], headers=headers).json(), range(8)))
@@ -230,11 +230,11 @@ def test_a_body_of_very_many_values_costs_little(client, body):
 
 
 def test_metadata_that_no_answer_could_hold_is_refused(client, faces_of):
-    def enrol(depth):
+    def enroll(depth):
         metadata = '{"a":' * depth + "1" + "}" * depth
         fields = {"identity_id": "deep", "metadata": metadata}
         return client.post("/enroll", files={"photos": faces_of[0]}, data=fields).status_code
 
-    assert [enrol(depth) for depth in (65, 300, 900)] == [422] * 3
-    assert enrol(64) == 200
+    assert [enroll(depth) for depth in (65, 300, 900)] == [422] * 3
+    assert enroll(64) == 200
     assert client.get("/collections/default/identities/deep").status_code == 200

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.wiring.services import embedded_file
 from tests.api.test_jobs import ended, uploads, zipped
-from tests.api.test_privacy import enrol
+from tests.api.test_privacy import enroll
 from tests.jobs.conftest import eventually
 
 ROOT = "/collections/people"
@@ -58,9 +58,9 @@ def naming(settings, *words):
     return found
 
 
-def test_a_waiting_import_enrols_nobody_who_was_erased(client, people, held, portrait, faces_of):
-    enrol(client, portrait, "ada.lovelace")
-    enrol(client, portrait, "merged.before")
+def test_a_waiting_import_enrolls_nobody_who_was_erased(client, people, held, portrait, faces_of):
+    enroll(client, portrait, "ada.lovelace")
+    enroll(client, portrait, "merged.before")
     job = ask(client, files={"ada.lovelace/1.jpg": faces_of[0], "old.id/1.jpg": faces_of[1], "bob/1.jpg": faces_of[2]})
     receipt = client.delete(f"{ROOT}/identities/ada.lovelace").json()
     assert receipt["status"] == "pending"
@@ -69,7 +69,7 @@ def test_a_waiting_import_enrols_nobody_who_was_erased(client, people, held, por
     assert job in pending["what"]
     assert len(uploads(client)) == 1
     # Under another id as well: whom a face was merged into is erased with all that came of it.
-    enrol(client, faces_of[1], "old.id")
+    enroll(client, faces_of[1], "old.id")
     client.post(f"{ROOT}/identities/old.id/merge", json={"into": "merged.before"})
     client.delete(f"{ROOT}/identities/merged.before")
     held()
@@ -130,7 +130,7 @@ OTHERS = ["zoe-kim/a.jpg", "jzoe-k/a.jpg", "Zoë/a.jpg", "Zoé Kravitz/a.jpg", "
 
 
 def test_items_that_spell_an_erased_person_in_another_way_are_redacted(client, people, portrait):
-    enrol(client, portrait, "zoe-k", name="Zoë Kravitz")
+    enroll(client, portrait, "zoe-k", name="Zoë Kravitz")
     job = ask(client, files=dict.fromkeys([*NAMING, *OTHERS], b"no photo"))
     ended(client, job)
     stored = [each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"]]
@@ -145,7 +145,7 @@ def test_items_that_spell_an_erased_person_in_another_way_are_redacted(client, p
 
 
 def test_an_import_that_waited_redacts_the_id_in_every_spelling(client, people, portrait, held):
-    enrol(client, portrait, "zoe-k")
+    enroll(client, portrait, "zoe-k")
     job = ask(client, files=dict.fromkeys([*NAMING[:4], *OTHERS], b"no photo"))
     client.delete(f"{ROOT}/identities/zoe-k")
     held()

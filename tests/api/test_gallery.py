@@ -10,7 +10,7 @@ from app.gallery.store.identities import IdentityStore
 from tests.api.test_errors import expect
 
 
-def enrol(client, identity_id, *photos, collection="default", headers=None):
+def enroll(client, identity_id, *photos, collection="default", headers=None):
     files = [("photos", ("photo", photo)) for photo in photos]
     fields = {"identity_id": identity_id, "collection": collection}
     answer = client.post("/enroll", files=files, data=fields, headers=headers)
@@ -45,8 +45,8 @@ def _emptied(client):
 
 
 def test_who_was_deleted_is_found_no_more(client, faces_of):
-    enrol(client, "ada", faces_of[0], faces_of[0])
-    enrol(client, "bob", faces_of[1])
+    enroll(client, "ada", faces_of[0], faces_of[0])
+    enroll(client, "bob", faces_of[1])
     answer = client.delete("/collections/default/identities/ada")
     assert (answer.status_code, answer.json()["status"]) == (200, "complete")
     assert candidates(client, faces_of[0]) == ["bob"]
@@ -57,7 +57,7 @@ def test_who_was_deleted_is_found_no_more(client, faces_of):
 
 
 def test_of_several_faces_one_can_be_deleted(client, faces_of, portrait):
-    first, second = enrol(client, "ada", faces_of[0], portrait)
+    first, second = enroll(client, "ada", faces_of[0], portrait)
     assert client.delete(f"/collections/default/faces/{first}").status_code == 200
     body = verify(client, portrait, "ada").json()
     assert (body["reference_face"]["face_id"], body["reference_face"]["faces"]) == (second, 1)
@@ -66,7 +66,7 @@ def test_of_several_faces_one_can_be_deleted(client, faces_of, portrait):
 
 
 def test_with_the_last_face_the_person_is_deleted(client, faces_of):
-    (face,) = enrol(client, "ada", faces_of[0])
+    (face,) = enroll(client, "ada", faces_of[0])
     assert client.delete(f"/collections/default/faces/{face}").status_code == 200
     assert candidates(client, faces_of[0]) == []
     expect(verify(client, faces_of[0], "ada"), 404, "identity_unknown")
@@ -75,16 +75,16 @@ def test_with_the_last_face_the_person_is_deleted(client, faces_of):
 
 def test_who_was_deleted_may_come_back(client, faces_of):
     headers = {"Idempotency-Key": "once"}
-    (first,) = enrol(client, "ada", faces_of[0], headers=headers)
+    (first,) = enroll(client, "ada", faces_of[0], headers=headers)
     client.delete("/collections/default/identities/ada")
-    (second,) = enrol(client, "ada", faces_of[0], headers=headers)
+    (second,) = enroll(client, "ada", faces_of[0], headers=headers)
     assert first != second
     assert candidates(client, faces_of[0]) == ["ada"]
 
 
 @pytest.mark.parametrize("identity_id", ["a/b", "a b", "Zoë", "100%", "a?b#c", "faces/x", "🙂"])
 def test_every_id_that_can_be_enrolled_can_be_deleted(client, faces_of, identity_id):
-    enrol(client, identity_id, faces_of[0])
+    enroll(client, identity_id, faces_of[0])
     assert client.delete(f"/collections/default/identities/{quote(identity_id, safe='')}").status_code == 200
     assert candidates(client, faces_of[0]) == []
 
@@ -104,7 +104,7 @@ def test_a_collection_of_another_network(client, what):
 
 def test_another_collections_people_stay(client, faces_of):
     client.app.state.services.gallery.ensure("other")
-    (face,) = enrol(client, "ada", faces_of[0], collection="other")
+    (face,) = enroll(client, "ada", faces_of[0], collection="other")
     expect(client.delete("/collections/default/identities/ada"), 404, "identity_unknown")
     expect(client.delete(f"/collections/default/faces/{face}"), 404, "face_unknown")
     assert client.delete(f"/collections/other/faces/{face}").status_code == 200

@@ -1,4 +1,4 @@
-"""Duplicates and foreign photos, from enrolment to the check and the call that mends it: real networks and photos."""
+"""Duplicates and foreign photos, from enrollment to the check and the call that mends it: real networks and photos."""
 
 import base64
 from uuid import uuid4

@@ -54,23 +54,23 @@ def client(settings, services):
 
 
 @pytest.fixture(scope="module")
-def enrol(client, faces_of):
-    def enrol(collection, *numbers):
+def enroll(client, faces_of):
+    def enroll(collection, *numbers):
         for number in numbers:
             said = {"collection": collection, "identity_id": f"person {number}", "face": "largest"}
             answer = client.post("/enroll", files={"photos": faces_of[number]}, data=said)
             assert answer.status_code == 200, answer.text
 
-    return enrol
+    return enroll
 
 
 @pytest.fixture
-def made(client, enrol):
+def made(client, enroll):
     """A collection of two people with crops: made("name")."""
 
     def made(name):
         assert client.post("/collections", json={"name": name, "keep_crops": True}).status_code == 201
-        enrol(name, 0, 1)
+        enroll(name, 0, 1)
         return f"/collections/{name}/reembed"
 
     return made
@@ -87,7 +87,7 @@ def faces(client, collection):
     return {each["face_id"]: each["identity_id"] for each in listed}
 
 
-def test_there_and_back(client, made, enrol, faces_of):
+def test_there_and_back(client, made, enroll, faces_of):
     path = made("moving")
     before = faces(client, "moving")
     standing = client.get(path).json()
@@ -115,7 +115,7 @@ def test_there_and_back(client, made, enrol, faces_of):
     standing = client.get(path).json()
     assert (standing["model"], standing["before"]) == (OTHER, OPEN)
     assert {each["model"]: each["templates"] for each in standing["networks"]} == {OTHER: 2, OPEN: 2}
-    enrol("moving", 2)
+    enroll("moving", 2)
     back = client.post(f"{path}/rollback", json={})
     assert (back.status_code, back.json()["model"], back.json()["dimension"]) == (200, OPEN, 128)
     assert seen(client, "moving", faces_of[2])[:2] == (OPEN, "person 2")
@@ -123,21 +123,21 @@ def test_there_and_back(client, made, enrol, faces_of):
     expect(client.post(f"{path}/rollback", json={}), 409, "no_way_back")
 
 
-def test_prepared_first_and_switched_later(client, made, enrol, faces_of):
+def test_prepared_first_and_switched_later(client, made, enroll, faces_of):
     path = made("later")
     job = ended(client, client.post(path, json={"model": OTHER, "switch": False}).json()["job_id"])
     assert (job["result"]["is_switched"], job["result"]["missing"]) == (False, 0)
     assert seen(client, "later", faces_of[0])[0] == OPEN
-    enrol("later", 2)
+    enroll("later", 2)
     done = client.post(f"{path}/switch", json={"model": PACK}).json()
     assert (done["model"], done["faces"], done["dropped"]) == (OTHER, 3, 0)
     assert seen(client, "later", faces_of[2])[:2] == (OTHER, "person 2")
 
 
-def test_faces_without_a_crop_are_named_and_then_dropped(client, made, enrol, faces_of):
+def test_faces_without_a_crop_are_named_and_then_dropped(client, made, enroll, faces_of):
     path = made("bare")
     client.patch("/collections/bare", json={"keep_crops": False})
-    enrol("bare", 2, 3)
+    enroll("bare", 2, 3)
     made_job = client.post(path, json={"model": PACK}).json()
     job = ended(client, made_job["job_id"])
     assert (job["state"], job["errors"]) == ("succeeded", 2)
@@ -215,7 +215,7 @@ def run(settings, monkeypatch):
     return lambda *arguments: CliRunner().invoke(cli, ["reembed", *arguments])
 
 
-def test_the_command_does_it_and_a_running_service_follows(client, made, enrol, run, faces_of):
+def test_the_command_does_it_and_a_running_service_follows(client, made, enroll, run, faces_of):
     made("line")
     done = run("start", "line", "--model", PACK)
     assert done.exit_code == 0, done.output
@@ -229,10 +229,10 @@ def test_the_command_does_it_and_a_running_service_follows(client, made, enrol, 
     assert type(run("rollback", "line").exception).__name__ == "NoWayBack"
 
 
-def test_the_command_names_who_needs_a_new_photo(client, made, enrol, run):
+def test_the_command_names_who_needs_a_new_photo(client, made, enroll, run):
     made("line-2")
     client.patch("/collections/line-2", json={"keep_crops": False})
-    enrol("line-2", 2)
+    enroll("line-2", 2)
     done = run("start", "line-2", "--model", PACK)
     assert done.exit_code == SOME_REFUSED, done.output
     assert "1 of 3 faces need a new photo" in done.output

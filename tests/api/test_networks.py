@@ -45,11 +45,11 @@ def client(settings, services, portrait):
         assert made.status_code == 201, made.text
         assert (made.json()["model"], made.json()["dimension"]) == (OTHER, 192)
         for collection in ("default", "other"):
-            assert enrol(client, collection, "eileen", portrait).status_code == 200
+            assert enroll(client, collection, "eileen", portrait).status_code == 200
         yield client
 
 
-def enrol(client, collection, identity_id, photo):
+def enroll(client, collection, identity_id, photo):
     return client.post("/enroll", files={"photos": photo}, data={"collection": collection, "identity_id": identity_id})
 
 
@@ -132,7 +132,7 @@ def test_a_stored_crop_gives_the_template_of_its_photo(client, services, portrai
     name = f"crops-{is_flip_averaged}"
     made = client.post("/collections", json={"name": name, "flip": is_flip_averaged, "keep_crops": True})
     assert made.json()["keep_crops"]
-    enrol(client, name, "eileen", portrait)
+    enroll(client, name, "eileen", portrait)
     collection = services.gallery.require(name)
     (block,) = services.reembedding.blocks(collection, OTHER)
     (again,) = services.serving.analysis_of(collection).of_crops(
@@ -146,7 +146,7 @@ def test_a_stored_crop_gives_the_template_of_its_photo(client, services, portrai
 
 def test_a_collection_goes_over_to_the_other_network(client, services, portrait):
     client.post("/collections", json={"name": "moving", "keep_crops": True})
-    enrol(client, "moving", "eileen", portrait)
+    enroll(client, "moving", "eileen", portrait)
     collection = services.gallery.require("moving")
     network = services.serving.named(PACK)
     for block in services.reembedding.blocks(collection, OTHER):
@@ -198,7 +198,7 @@ def test_a_collections_own_detector_finds_its_faces(client, services, portrait):
     assert landmarks[0] != landmarks[1]
     assert services.serving.policy_of(services.gallery.require("quick")).calibration is None  # of another detector
     assert client.patch("/collections/quick", json={"detector": "retinaface"}).json()["detector"] == "retinaface"
-    enrol(client, "quick", "eileen", portrait)
+    enroll(client, "quick", "eileen", portrait)
     fixed = client.patch("/collections/quick", json={"detector": None})
     assert (fixed.status_code, fixed.json()["code"]) == (409, "collection_not_empty")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from app.api.routes.identity_routes import ACTIONS
-from tests.api.test_collections import enrol
+from tests.api.test_collections import enroll
 from tests.api.test_errors import expect
 from tests.test_names import COMPOSED, DECOMPOSED
 
@@ -13,8 +13,8 @@ ODD = "a/b c?#%é/merge"
 def people(client, faces_of):
     """Ada with two faces and Bob with one: their face ids."""
     client.post("/collections", json={"name": "people"})
-    ada = [enrol(client, faces_of[0], "ada", name="Ada", metadata='{"site": "Oslo", "badge": 7}') for _ in range(2)]
-    yield {"ada": ada, "bob": [enrol(client, faces_of[1], "bob", metadata='{"site": "Rome"}')]}
+    ada = [enroll(client, faces_of[0], "ada", name="Ada", metadata='{"site": "Oslo", "badge": 7}') for _ in range(2)]
+    yield {"ada": ada, "bob": [enroll(client, faces_of[1], "bob", metadata='{"site": "Rome"}')]}
     client.delete(ROOT)
 
 
@@ -100,7 +100,7 @@ def test_odd_metadata_comes_back_as_it_went(client, people):
 def test_an_id_may_be_odd(client, people, faces_of):
     from urllib.parse import quote  # noqa: PLC0415 - for this test
 
-    enrol(client, faces_of[2], ODD)
+    enroll(client, faces_of[2], ODD)
     path = f"{ROOT}/identities/{quote(ODD, safe='')}"
     assert client.get(path).json()["identity_id"] == ODD
     assert client.patch(path, json={"name": "Odd"}).json()["name"] == "Odd"
@@ -109,8 +109,8 @@ def test_an_id_may_be_odd(client, people, faces_of):
 
 
 def test_what_is_done_with_a_person_is_told_from_an_id(client, people, faces_of):
-    enrol(client, faces_of[2], "x/merge")
-    enrol(client, faces_of[2], "merge")
+    enroll(client, faces_of[2], "x/merge")
+    enroll(client, faces_of[2], "merge")
     for method in ("GET", "PATCH", "DELETE", "OPTIONS"):
         answer = client.request(method, f"{ROOT}/identities/x/merge")
         expect(answer, 405, "method_not_allowed")
@@ -223,7 +223,7 @@ def test_no_id_leads_out_of_its_path(client, people):
 
 def test_a_name_is_the_same_in_every_spelling(client, people, faces_of):
     """As typed (composed) and as macOS sends it: in a body, a path, a search, metadata and `where`."""
-    enrol(client, faces_of[2], DECOMPOSED, name=DECOMPOSED, metadata=f'{{"{DECOMPOSED}": "{DECOMPOSED}"}}')
+    enroll(client, faces_of[2], DECOMPOSED, name=DECOMPOSED, metadata=f'{{"{DECOMPOSED}": "{DECOMPOSED}"}}')
     for spelling in (DECOMPOSED, COMPOSED):
         shown = client.get(f"{ROOT}/identities/{spelling}").json()
         assert (shown["identity_id"], shown["name"], shown["metadata"]) == (COMPOSED, COMPOSED, {COMPOSED: COMPOSED})

@@ -95,7 +95,7 @@ ALLOWED = {
     ("POST", "/detect"): {Scope.RECOGNISE},
     ("POST", "/embed"): {Scope.RECOGNISE},
     ("POST", "/search"): {Scope.SEARCH},
-    ("POST", "/enroll"): {Scope.ENROL},
+    ("POST", "/enroll"): {Scope.ENROLL},
     ("GET", "/calibration"): {Scope.RECOGNISE},
     ("GET", "/collections"): {Scope.MANAGE},
     ("POST", "/collections"): {Scope.MANAGE},
@@ -132,8 +132,8 @@ ALLOWED = {
     ("POST", "/api/v1/detection/detect"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/verify"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/embeddings/verify"): {Scope.RECOGNISE},
-    ("POST", "/api/v1/recognition/subjects"): {Scope.ENROL},
-    ("POST", "/api/v1/recognition/faces"): {Scope.ENROL},
+    ("POST", "/api/v1/recognition/subjects"): {Scope.ENROLL},
+    ("POST", "/api/v1/recognition/faces"): {Scope.ENROLL},
     ("GET", "/api/v1/recognition/subjects"): {Scope.MANAGE},
     ("PUT", "/api/v1/recognition/subjects/{subject}"): {Scope.MANAGE},
     ("DELETE", "/api/v1/recognition/subjects/{subject}"): {Scope.MANAGE},
@@ -307,7 +307,7 @@ def test_a_revoked_key_stops_within_a_second(client, store, secrets):
 
 
 def test_the_trail_names_the_key_and_the_request(client, secrets, portrait):
-    headers = {**bearer(secrets[Scope.ENROL]), "X-Request-ID": "request-7"}
+    headers = {**bearer(secrets[Scope.ENROLL]), "X-Request-ID": "request-7"}
     assert client.post(
         "/enroll", files={"photos": portrait}, data={"identity_id": "eileen"}, headers=headers
     ).is_success
@@ -317,7 +317,7 @@ def test_the_trail_names_the_key_and_the_request(client, secrets, portrait):
     enrolled, deleted = [each.entry for each in trail.lines()][-2:]
     assert (enrolled.action, enrolled.actor, enrolled.request_id, enrolled.subject) == (
         "identity.enrolled",
-        "enrol",
+        "enroll",
         "request-7",
         "eileen",
     )
@@ -328,7 +328,7 @@ def test_the_trail_names_the_key_and_the_request(client, secrets, portrait):
 
 def test_the_document_says_which_scope(app):
     paths = app.openapi()["paths"]
-    assert "scope `enrol`" in paths["/enroll"]["post"]["description"]
+    assert "scope `enroll`" in paths["/enroll"]["post"]["description"]
     assert paths["/enroll"]["post"]["security"] == [{"bearer": []}, {"apiKey": []}]
     assert paths["/healthz"]["get"]["security"] == []
     assert {"401", "403"} <= set(paths["/models"]["get"]["responses"])

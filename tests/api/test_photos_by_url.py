@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto
 from app.main import create_app
-from app.recognition.enrollment import Enrolment
+from app.recognition.enrollment import Enrollment
 from app.recognition.examination import Examination
 from app.remote.fetching import Bounds, Fetcher
 from tests.api.fakes import Identifying, services_of, settings_of
@@ -42,14 +42,14 @@ class Seeing(Identifying):
         self.photos.append(photo)
         return Examination([], is_flip_averaged=False, model="m", dimension=4)
 
-    def enrol(self, photos, **_):
+    def enroll(self, photos, **_):
         rejected = [
             RejectedPhoto(n, each.code, str(each)) for n, each in enumerate(photos) if not isinstance(each, bytes)
         ]
         self.photos += [each for each in photos if not isinstance(each, PhotoRefused)]
         if len(rejected) == len(photos):
             raise NothingEnrolled("no photo was accepted", rejected)
-        return Enrolment("ada", [], rejected)
+        return Enrollment("ada", [], rejected)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def seeing():
 @pytest.fixture
 def client(site, seeing):
     services = services_of(seeing)
-    services.examination = services.enrolment = seeing
+    services.examination = services.enrollment = seeing
     app = create_app(settings_of(bodies_bytes=150_000, body_bytes=100_000), services)
     with TestClient(app, raise_server_exceptions=False) as client:
         bounds = Bounds(most_bytes=100_000, seconds=5, redirects=3, at_once=4)
@@ -157,7 +157,7 @@ def test_a_probe_and_a_reference(client, seeing, url):
     assert seeing.photos == [b"one", b"two", bytes(3), b"two", b"one", bytes(3), b"one", "ada"]
 
 
-def test_photos_of_an_enrolment_are_refused_one_by_one(client, seeing, url):
+def test_photos_of_an_enrollment_are_refused_one_by_one(client, seeing, url):
     urls = [url("/1.jpg"), url("/private"), "ftp://x/", url("/large"), url("/2.jpg")]
     with capture_logs() as lines:
         answer = client.post("/enroll", json={"photo_urls": urls})
@@ -173,7 +173,7 @@ def test_photos_of_an_enrolment_are_refused_one_by_one(client, seeing, url):
     assert "reason" not in answer.text
 
 
-def test_an_enrolment_of_which_nothing_came(client, url):
+def test_an_enrollment_of_which_nothing_came(client, url):
     answer = client.post("/enroll", json={"photo_urls": [url("/private")]})
     expect(answer, 422, "nothing_enrolled")
     assert answer.json()["rejected"][0]["detail"] == "the URL gave no photo"

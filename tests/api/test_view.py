@@ -14,7 +14,7 @@ from tests.api.test_permissions import bearer
 from tests.compreface.asking import RECOGNITION
 
 DIMENSION = 128
-BELOW = [Scope.RECOGNISE, Scope.SEARCH, Scope.ENROL]
+BELOW = [Scope.RECOGNISE, Scope.SEARCH, Scope.ENROLL]
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def gallery(settings, monkeypatch, request):
         drawn = rng.standard_normal(128)
         unit = (drawn / np.linalg.norm(drawn)).astype(np.float32)
         face = NewFace(str(uuid4()), unit, 20.0 + number % 3, 0.8, NOWHERE, "0" * 64)
-        store.enrol(collection, Person(f"p{number}"), [face])
+        store.enroll(collection, Person(f"p{number}"), [face])
     return name
 
 

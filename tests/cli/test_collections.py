@@ -19,19 +19,19 @@ from app.types import Detection
 from app.wiring.services import open_store
 
 _FLAGS = ", flag duplicates, flag mismatches"
-FLIPPED = f"flip-averaged, quality from 0.25 (enrolment) and 0.2 (probe){_FLAGS}"
+FLIPPED = f"flip-averaged, quality from 0.25 (enrollment) and 0.2 (probe){_FLAGS}"
 
 
 def practice_of(name: str) -> Practice:
     return open_store(read_settings()).collection(name).practice
 
 
-def enrol(name: str, identity_id: str, faces: int) -> None:
+def enroll(name: str, identity_id: str, faces: int) -> None:
     store = open_store(read_settings())
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vector = np.array([1, 0, 0], np.float32)
     new = [NewFace(f"{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64) for number in range(faces)]
-    store.enrol(store.collection(name), Person(identity_id), new)
+    store.enroll(store.collection(name), Person(identity_id), new)
 
 
 def rows(output: str) -> list[list[str]]:
@@ -84,8 +84,8 @@ def test_a_database_of_ones_own_is_not_upgraded_silently(arcid, tmp_path, monkey
 
 def test_the_list_counts_people_faces_and_writes(arcid, tiny):
     arcid("collections", "create", "people", "--no-flip", "--probe-quality", "0")
-    enrol("people", "ada", 3)
-    enrol("people", "bob", 1)
+    enroll("people", "ada", 3)
+    enroll("people", "bob", 1)
     result = arcid("collections", "list")
     assert result.output.splitlines()[0].split() == [
         "collection",
@@ -95,7 +95,7 @@ def test_the_list_counts_people_faces_and_writes(arcid, tiny):
         "revision",
         "practice",
     ]
-    described = f"plain, quality from 0.25 (enrolment) and 0 (probe){_FLAGS}"
+    described = f"plain, quality from 0.25 (enrollment) and 0 (probe){_FLAGS}"
     assert rows(result.output) == [["people", "tiny-net", "2", "4", "2", *described.split()]]
 
 
@@ -108,8 +108,8 @@ def test_the_list_counts_people_faces_and_writes(arcid, tiny):
         ((), Practice()),
         (("--flip",), Practice(is_flip_averaged=True)),
         (("--no-flip",), Practice(is_flip_averaged=False)),
-        (("--enrol-quality", "0.5"), Practice(enrol_quality=0.5)),
-        (("--no-flip", "--enrol-quality", "0", "--probe-quality", "1"), Practice(False, 0, 1)),  # noqa: FBT003 - a value
+        (("--enroll-quality", "0.5"), Practice(enroll_quality=0.5)),
+        (("--no-flip", "--enroll-quality", "0", "--probe-quality", "1"), Practice(False, 0, 1)),  # noqa: FBT003 - a value
     ],
 )
 def test_a_collection_is_made_with_the_practice_asked_for(arcid, tiny, options, practice):
@@ -130,11 +130,11 @@ def test_the_setting_holds_for_a_new_collection_that_says_nothing(
 
 
 def test_what_is_set_changes_and_the_rest_stays(arcid, tiny):
-    arcid("collections", "create", "people", "--enrol-quality", "0.5")
+    arcid("collections", "create", "people", "--enroll-quality", "0.5")
     result = arcid("collections", "set", "people", "--no-flip", "--probe-quality", "0.3")
-    described = f"plain, quality from 0.5 (enrolment) and 0.3 (probe){_FLAGS}"
+    described = f"plain, quality from 0.5 (enrollment) and 0.3 (probe){_FLAGS}"
     assert (result.exit_code, result.output) == (0, f"people: {described}\n")
-    assert practice_of("people") == Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.3)
+    assert practice_of("people") == Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.3)
     assert arcid("collections", "set", "people").output == f"people: {described}\n"
     assert rows(arcid("collections", "list").output)[0][5:] == described.split()
 
@@ -150,17 +150,17 @@ def test_reactions_are_made_and_set(arcid, tiny):
 def test_the_setting_does_not_change_a_collection_that_is_there(arcid, tiny, monkeypatch):
     arcid("collections", "create", "people")
     monkeypatch.setenv("ARCID_INFERENCE__FLIP", "false")
-    arcid("collections", "set", "people", "--enrol-quality", "0.4")
-    assert practice_of("people") == Practice(is_flip_averaged=True, enrol_quality=0.4)
+    arcid("collections", "set", "people", "--enroll-quality", "0.4")
+    assert practice_of("people") == Practice(is_flip_averaged=True, enroll_quality=0.4)
 
 
 def test_once_somebody_is_enrolled_only_the_gates_can_be_set(arcid, tiny):
     arcid("collections", "create", "people")
-    enrol("people", "ada", 1)
-    assert arcid("collections", "set", "people", "--flip", "--enrol-quality", "0.4").exit_code == 0
-    result = arcid("collections", "set", "people", "--no-flip", "--enrol-quality", "0.1")
+    enroll("people", "ada", 1)
+    assert arcid("collections", "set", "people", "--flip", "--enroll-quality", "0.4").exit_code == 0
+    result = arcid("collections", "set", "people", "--no-flip", "--enroll-quality", "0.1")
     assert isinstance(result.exception, CollectionNotEmpty)
-    assert practice_of("people") == Practice(enrol_quality=0.4)
+    assert practice_of("people") == Practice(enroll_quality=0.4)
 
 
 def test_a_collection_that_does_not_exist_cannot_be_set(arcid, tiny):
@@ -168,7 +168,7 @@ def test_a_collection_that_does_not_exist_cannot_be_set(arcid, tiny):
     assert isinstance(arcid("collections", "set", "nobody", "--flip").exception, CollectionUnknown)
 
 
-@pytest.mark.parametrize("option", ["--enrol-quality", "--probe-quality"])
+@pytest.mark.parametrize("option", ["--enroll-quality", "--probe-quality"])
 @pytest.mark.parametrize("quality", ["-0.1", "1.01", "good", "nan"])
 def test_a_quality_is_from_0_to_1(arcid, tiny, option, quality):
     result = arcid("collections", "create", "people", option, quality)

@@ -11,7 +11,7 @@ from app.gallery.store.identities import IdentityStore
 from app.wiring.keys import read_master, write_master
 from app.wiring.projections import Projections, snapshot_folder
 from app.wiring.services import open_database, open_store
-from tests.gallery.store.enrolling import enrol
+from tests.gallery.store.enrolling import enroll
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_start_needs_the_master_key(open_with):
 def test_snapshots_in_plain_go_when_encryption_is_turned_on(open_with):
     store = open_store(open_with())
     people = store.create_collection("people", model="net", dimension=4)
-    enrol(store, people, "ada", 3)
+    enroll(store, people, "ada", 3)
     for number, encryption in enumerate([{}, {"key": encoded(b"1" * 32)}]):
         settings = open_with(encryption=encryption)
         with open_database(settings) as database:
@@ -78,7 +78,7 @@ def test_erased_rows_go_from_the_tables_for_good(databases, monkeypatch):
         with open_database(settings) as database:
             store = IdentityStore(database.engine)
             people = store.create_collection("people", model="net", dimension=64)
-            (face,) = enrol(store, people, "ada")
+            (face,) = enroll(store, people, "ada")
             template = face.vector.astype("<f4").tobytes()
             store.remove_identity(people, "ada")
         from app.cli.database import vacuum_erased  # noqa: PLC0415 - for this test

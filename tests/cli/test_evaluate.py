@@ -84,12 +84,12 @@ def test_pairs_of_lfw(evaluate, people, pairs_file, tmp_path):
     assert report["accuracy"] == pytest.approx(11 / 12)
     assert report["accuracy_per_fold"] == pytest.approx([5 / 6, 1])
     assert report["accuracy_std"] == pytest.approx(1 / 12)
-    assert report["failures_to_enrol"] == 1
+    assert report["failures_to_enroll"] == 1
     assert report["failed_photos"] == [{"file": "Ada/Ada_0003.jpg", "reason": "no_face"}]
     assert report["auc"] == pytest.approx(5 / 6)
     assert report["tar_at_far"]["1e-1"]["note"] == "fewer than 10 impostor pairs above"
     assert report["tar_at_far"]["1e-1"]["tar"] is None
-    for name in ("accuracy", "eer", "auc", "failures_to_enrol_rate"):
+    for name in ("accuracy", "eer", "auc", "failures_to_enroll_rate"):
         low, high = report[f"{name}_interval"]
         assert 0 <= low <= high <= 1
     assert report["pairs"] == {"genuine": 6, "impostor": 6, "not_compared": 1, "folds": 2}
@@ -148,11 +148,11 @@ def test_crops_in_a_bin(evaluate, faces_of, tmp_path):
     report, _, _ = evaluate("verification", "--bin", tmp_path / "set.bin", "--aligned")
     assert report["setup"]["aligned"] is True
     assert report["setup"]["detector"] is None
-    assert report["failures_to_enrol"] == 0
+    assert report["failures_to_enroll"] == 0
     assert report["accuracy"] > 0.7
     worse, _, _ = evaluate("verification", "--bin", tmp_path / "set.bin", "--aligned", "--degrade")
     assert worse["setup"] == {**report["setup"], "degraded": True}
-    assert worse["failures_to_enrol"] == 0
+    assert worse["failures_to_enroll"] == 0
     assert worse["auc"] != report["auc"]
 
 

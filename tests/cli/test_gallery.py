@@ -13,14 +13,14 @@ from app.wiring.services import open_store
 AXES = np.eye(3, dtype=np.float32)
 
 
-def enrol(identity_id: str, *axes: int, quality: float = 0.8) -> None:
+def enroll(identity_id: str, *axes: int, quality: float = 0.8) -> None:
     store = open_store(read_settings())
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     faces = [
         NewFace(f"{identity_id}-{number}", AXES[axis], 1, quality, detection, "0" * 64)
         for number, axis in enumerate(axes)
     ]
-    store.enrol(store.collection("people"), Person(identity_id, identity_id.title()), faces)
+    store.enroll(store.collection("people"), Person(identity_id, identity_id.title()), faces)
 
 
 @pytest.fixture
@@ -33,15 +33,15 @@ def people(arcid, tiny, monkeypatch):
 
 @pytest.fixture
 def ill(people):
-    enrol("ada", 0, 0, 1)
-    enrol("bob", 1)
-    enrol("ada-too", 0)
-    enrol("cyd", 2, quality=0.1)
+    enroll("ada", 0, 0, 1)
+    enroll("bob", 1)
+    enroll("ada-too", 0)
+    enroll("cyd", 2, quality=0.1)
 
 
 def test_a_healthy_gallery(arcid, people):
-    enrol("ada", 0)
-    enrol("bob", 1)
+    enroll("ada", 0)
+    enroll("bob", 1)
     result = arcid("gallery", "check")
     assert result.exit_code == 0
     assert result.stdout == "people: 2 identities, 2 faces; 0 duplicates, 0 foreign faces, 0 poor faces\n"
@@ -72,13 +72,13 @@ def test_the_same_as_json(arcid, ill):
 def test_all_pages_are_looked_at(arcid, people, monkeypatch):
     monkeypatch.setattr("app.cli.gallery._PAGE", 1)
     for name in ("a", "b", "c"):
-        enrol(name, 0)
+        enroll(name, 0)
     found = json.loads(arcid("gallery", "check", "--json").stdout)
     assert (found["identities"], len(found["duplicates"])) == (3, 3)
 
 
 def test_collections_of_another_network_are_left_out(arcid, people, monkeypatch):
-    enrol("ada", 0)
+    enroll("ada", 0)
     monkeypatch.setenv("ARCID_PACK", "buffalo_l")
     assert arcid("gallery", "check").stdout == ""
     assert isinstance(arcid("gallery", "check", "--collection", "people").exception, ModelMismatch)
@@ -86,6 +86,6 @@ def test_collections_of_another_network_are_left_out(arcid, people, monkeypatch)
 
 
 def test_a_check_leaves_no_snapshot(arcid, people):
-    enrol("ada", 0)
+    enroll("ada", 0)
     arcid("gallery", "check")
     assert "none" in arcid("index", "status").stdout

@@ -13,7 +13,7 @@ from app.types import Detection
 from app.wiring.services import open_database, open_store
 
 
-def enrol(identity_id: str, faces: int = 1, *, collection: str = "people") -> None:
+def enroll(identity_id: str, faces: int = 1, *, collection: str = "people") -> None:
     store = open_store(read_settings())
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vectors = np.random.default_rng(len(identity_id)).normal(size=(faces, 3))
@@ -22,7 +22,7 @@ def enrol(identity_id: str, faces: int = 1, *, collection: str = "people") -> No
         NewFace(f"{collection}-{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64)
         for number, vector in enumerate(vectors.astype(np.float32))
     ]
-    store.enrol(store.collection(collection), Person(identity_id), new)
+    store.enroll(store.collection(collection), Person(identity_id), new)
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def people(arcid, tiny):
     """The collection `people` with the faces 1 to 8, and nobody in `others`."""
     for name in ("people", "others"):
         assert arcid("collections", "create", name).exit_code == 0
-    enrol("ada", 5)
-    enrol("bob", 3)
+    enroll("ada", 5)
+    enroll("bob", 3)
     return open_store(read_settings()).collection("people")
 
 
@@ -69,7 +69,7 @@ def test_the_status_of_each_collection(arcid, people, folder):
     told = rows(arcid)
     assert told["others"] == "auto 0 0 none"
     assert told["people"] == f"auto 8 2 revision 2, exact, 8 faces in 1 files, {size:,} bytes"
-    enrol("eve")
+    enroll("eve")
     assert rows(arcid)["people"].startswith("auto 9 3 revision 2, exact, 8 faces")
 
 
@@ -116,7 +116,7 @@ def test_indexes_that_are_as_the_database(arcid, people):
     assert run(arcid, "verify") == (0, expected)
     run(arcid, "rebuild")
     assert run(arcid, "verify") == (0, expected)
-    enrol("eve")
+    enroll("eve")
     assert run(arcid, "verify", "people") == (0, ["people: 9 faces, as in the database at revision 3"])
 
 

@@ -11,16 +11,16 @@ from app.wiring.services import open_keys
 
 
 def created(arcid, name="door", *options):
-    result = arcid("keys", "create", name, "--scope", "enrol", *options)
+    result = arcid("keys", "create", name, "--scope", "enroll", *options)
     assert result.exit_code == 0, result.output
     return result.stdout.strip()
 
 
 def test_a_key_is_printed_alone_and_once(arcid):
-    result = arcid("keys", "create", "door", "--scope", "enrol", "--scope", "recognise", "--expires", "30")
+    result = arcid("keys", "create", "door", "--scope", "enroll", "--scope", "recognise", "--expires", "30")
     (secret,) = result.stdout.splitlines()
     assert secret.startswith("arcid_")
-    assert "recognise, enrol" in result.stderr
+    assert "recognise, enroll" in result.stderr
     listed = arcid("keys", "list").output
     assert "door" in listed
     assert secret.split("_")[1] in listed
@@ -31,7 +31,7 @@ def test_keys_are_listed_with_their_state(arcid):
     created(arcid, "door", "--collection", "staff", "--collection", "guests")
     arcid("keys", "revoke", "door")
     row = arcid("keys", "list").output.splitlines()[1].split()
-    assert row[1:5] == ["door", "enrol", "guests,", "staff"]
+    assert row[1:5] == ["door", "enroll", "guests,", "staff"]
     assert row[-2:] == ["never", "revoked"]
 
 
@@ -42,19 +42,19 @@ def test_a_key_has_a_rate_and_a_quota(arcid):
     assert fast[4:6] == ["100/second", "none"]
     assert usual[4:8] == ["as", "set", "as", "set"]
     for option in ("--rate", "--quota"):
-        refused = arcid("keys", "create", "other", "--scope", "enrol", option, "100").exception
+        refused = arcid("keys", "create", "other", "--scope", "enroll", option, "100").exception
         assert isinstance(refused, SettingsInvalid)
         assert str(refused).startswith(f"{option}: '100' is no rate")
 
 
 def test_what_cannot_be_created(arcid):
     created(arcid)
-    assert isinstance(arcid("keys", "create", "door", "--scope", "enrol").exception, KeyExists)
+    assert isinstance(arcid("keys", "create", "door", "--scope", "enroll").exception, KeyExists)
     assert arcid("keys", "create", "other").exit_code == 2  # no scope
     assert arcid("keys", "create", "other", "--scope", "everything").exit_code == 2
-    assert arcid("keys", "create", "other", "--scope", "enrol", "--expires", "0").exit_code == 2
+    assert arcid("keys", "create", "other", "--scope", "enroll", "--expires", "0").exit_code == 2
     for wrong in (["a b"], ["x" * 65], ["ok", "--collection", "../x"]):
-        assert isinstance(arcid("keys", "create", *wrong, "--scope", "enrol").exception, SettingsInvalid)
+        assert isinstance(arcid("keys", "create", *wrong, "--scope", "enroll").exception, SettingsInvalid)
 
 
 def test_a_key_is_revoked_once(arcid):

@@ -7,14 +7,14 @@ from sqlalchemy import text
 from app.config import read_settings
 from app.errors import ArchiveInvalid, BackupImpossible, CollectionUnknown, DatabaseInUse, ModelMismatch
 from app.wiring.services import open_database, open_store
-from tests.cli.test_index import enrol
+from tests.cli.test_index import enroll
 
 
 @pytest.fixture
 def people(arcid, tiny):
     """The collection `people` with five faces of Ada."""
     assert arcid("collections", "create", "people").exit_code == 0
-    enrol("ada", 5)
+    enroll("ada", 5)
     return open_store(read_settings()).collection("people")
 
 
@@ -55,7 +55,7 @@ def test_embeddings(arcid, people, tmp_path):
 def test_backup_and_restore(arcid, people, tmp_path, home):
     path = str(tmp_path / "b")
     assert arcid("backup", path).exit_code == 0
-    enrol("bob")
+    enroll("bob")
     assert arcid("restore", path).exit_code == 1  # nobody has said yes
     with open_database(read_settings()) as service:
         service.occupy()

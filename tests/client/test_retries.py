@@ -156,7 +156,7 @@ def test_lost_connections_are_waited_for_longer_each_time():
     assert type(played(READS, httpx2.ReadTimeout("slow"), policy=RetryPolicy(0))[2]) is TimedOut
 
 
-def test_an_enrolment_keeps_its_key_when_it_is_repeated_and_has_another_next_time():
+def test_an_enrollment_keeps_its_key_when_it_is_repeated_and_has_another_next_time():
     enrolled = json_answer(200, identity_id="i", faces=[], rejected=[], duplicates=[], mismatches=[])
     answers = Answers(busy(after="0"), enrolled, enrolled)
     with client_of(answers) as client:

@@ -30,7 +30,7 @@ def zipped(**files):
     return data.getvalue()
 
 
-def test_a_person_from_enrolment_to_receipt(service, portrait, faces_of):
+def test_a_person_from_enrollment_to_receipt(service, portrait, faces_of):
     later = datetime.now(UTC) + timedelta(days=30)
     consent = Consent("contract", datetime(2026, 5, 4, 9, 30, tzinfo=UTC), reference="F-17")
     service.collections.create("people", require_consent=True, on_duplicate="reject")
@@ -151,7 +151,7 @@ def test_jobs(service, faces_of, faceless, tmp_path):
         service.jobs.wait(calibration.job_id, every_s=0.05, timeout_s=20)
 
 
-def test_a_repeated_enrolment_enrols_once(service, portrait):
+def test_a_repeated_enrollment_enrolls_once(service, portrait):
     made = [service.enroll(portrait, idempotency_key="once", on_duplicate="allow") for _ in range(2)]
     assert made[0] == made[1]
     assert service.identities.delete(made[0].identity_id).faces == (made[0].faces[0].face_id,)

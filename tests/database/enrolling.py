@@ -1,4 +1,4 @@
-"""Enrols people without photos."""
+"""Enrolls people without photos."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from app.types import Detection
 DETECTION = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
 
 
-def enrol(store: IdentityStore, collection: Collection, number: int) -> None:
-    """Enrol one face of one person, 2 KB of vector."""
+def enroll(store: IdentityStore, collection: Collection, number: int) -> None:
+    """Enroll one face of one person, 2 KB of vector."""
     face = NewFace(f"face-{number}", np.ones(512, np.float32), 1, 0.9, DETECTION, "0" * 64)
-    store.enrol(collection, Person(f"p{number}"), [face])
+    store.enroll(collection, Person(f"p{number}"), [face])

@@ -12,7 +12,7 @@ from app.database.tables import Base
 from app.errors import DatabaseNotWritable, DatabaseUnavailable
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from tests.database.enrolling import enrol
+from tests.database.enrolling import enroll
 
 
 @contextmanager
@@ -25,11 +25,11 @@ def file_store(path):
         engine.dispose()
 
 
-def enrol_until_refused(store: IdentityStore, people: Collection) -> tuple[int, DatabaseNotWritable]:
+def enroll_until_refused(store: IdentityStore, people: Collection) -> tuple[int, DatabaseNotWritable]:
     """Return how many were acknowledged before the first that was refused."""
     for number in range(100_000):
         try:
-            enrol(store, people, number)
+            enroll(store, people, number)
         except DatabaseNotWritable as error:
             return number, error
     pytest.fail("the disk was never full")
@@ -41,13 +41,13 @@ def test_a_full_disk_by_quota(tmp_path):
         with engine.connect() as connection:
             (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 40}")
-        acknowledged, error = enrol_until_refused(store, people)
+        acknowledged, error = enroll_until_refused(store, people)
         assert "disk is full; make room" in str(error)
         assert acknowledged > 0
         assert store.collection("people").faces == store.face_count(people) == acknowledged
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
-        enrol(store, people, acknowledged)
+        enroll(store, people, acknowledged)
         assert store.face_count(people) == acknowledged + 1
 
 
@@ -63,13 +63,13 @@ def test_a_full_disk(small_disk):
     ballast.write_bytes(bytes(200_000))
     with file_store(small_disk / "arcid.db") as (_, store):
         people = store.create_collection("people", model="net", dimension=512)
-        acknowledged, error = enrol_until_refused(store, people)
+        acknowledged, error = enroll_until_refused(store, people)
         assert "disk is full; make room" in str(error)
         assert "full" in error.reason
         assert acknowledged > 0
         assert store.face_count(people) == acknowledged
         ballast.unlink()
-        enrol(store, people, acknowledged)
+        enroll(store, people, acknowledged)
     with file_store(small_disk / "arcid.db") as (engine, store):
         assert store.face_count(people) == store.collection("people").faces == acknowledged + 1
         with engine.connect() as connection:
@@ -79,14 +79,14 @@ def test_a_full_disk(small_disk):
 def test_a_file_system_that_became_read_only(small_disk):
     with file_store(small_disk / "arcid.db") as (_, store):
         people = store.create_collection("people", model="net", dimension=512)
-        enrol(store, people, 1)
+        enroll(store, people, 1)
     remount = ["/bin/mount", "-o"]
     subprocess.run([*remount, "remount,ro", small_disk], check=True)
     engine = open_engine(sqlite_url(small_disk / "arcid.db"))
     with pytest.raises(DatabaseNotWritable, match="writable for the user"):
-        enrol(IdentityStore(engine), people, 2)
+        enroll(IdentityStore(engine), people, 2)
     subprocess.run([*remount, "remount,rw", small_disk], check=True)
-    enrol(IdentityStore(engine), people, 2)
+    enroll(IdentityStore(engine), people, 2)
     assert IdentityStore(engine).face_count(people) == 2
     engine.dispose()
 
@@ -97,7 +97,7 @@ def test_a_file_opened_for_reading_only(tmp_path):
         people = store.create_collection("people", model="net", dimension=512)
     engine = open_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
     with pytest.raises(DatabaseNotWritable, match="writable for the user"):
-        enrol(IdentityStore(engine), people, 1)
+        enroll(IdentityStore(engine), people, 1)
     engine.dispose()
 
 
@@ -123,10 +123,10 @@ def test_a_file_that_another_process_writes(tmp_path, monkeypatch):
         other = sqlite3.connect(tmp_path / "arcid.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable, match="locked"):
-            enrol(store, people, 1)
+            enroll(store, people, 1)
         assert store.collection("people") == people  # who only reads does not wait
         other.execute("ROLLBACK")
         other.close()
-        enrol(store, people, 1)
+        enroll(store, people, 1)
         with engine.connect() as connection:
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 20

@@ -47,7 +47,7 @@ _COLLECTION = """
     INSERT INTO collections (id, name, model, dimension, revision, created_at)
     VALUES (:key, :name, 'm', 4, 7, '2026-01-01 00:00:00')
 """
-_ENROLMENT = """
+_ENROLLMENT = """
     INSERT INTO enrolments (collection_id, idempotency_key, request_sha256, answer, created_at)
     VALUES (:key, 'k', :sha256, '{}', '2026-01-01 00:00:00')
 """
@@ -176,7 +176,7 @@ def filled(engine):
     with engine.begin() as connection:
         for key, (name, faces) in enumerate({"many": (1, 2, 3), "few": (1,), "none": ()}.items(), start=1):
             connection.execute(text(_COLLECTION), {"key": key, "name": name})
-            connection.execute(text(_ENROLMENT), {"key": key, "sha256": "0" * 64})
+            connection.execute(text(_ENROLLMENT), {"key": key, "sha256": "0" * 64})
             for number, count in enumerate(faces):
                 person = 10 * key + number
                 connection.execute(text(_IDENTITY), {"person": person, "key": key, "id": f"p{person}"})
@@ -229,7 +229,7 @@ def test_after_the_upgrade_the_counters_go_on(filled, schema):
         Detection((0, 0, 1, 1), 1, np.zeros((5, 2), np.float32)),
         "b" * 64,
     )
-    store.enrol(store.collection("many"), Person("p10"), [face])
+    store.enroll(store.collection("many"), Person("p10"), [face])
     assert [(each.faces, each.identities) for each in map(store.collection, ("many", "few", "none"))] == [
         (7, 3),
         (1, 1),

@@ -15,7 +15,7 @@ from app.errors import DatabaseUnavailable, SettingsInvalid
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from tests.cluster import Cluster, running
-from tests.database.enrolling import enrol
+from tests.database.enrolling import enroll
 from tests.databases import MIGRATIONS
 
 
@@ -57,7 +57,7 @@ def people(store):
 def every_use(store: IdentityStore, people: Collection, engine: Engine):
     yield lambda: store.collection("people")
     yield lambda: store.create_collection("other", model="net", dimension=4)
-    yield lambda: enrol(store, people, 1)
+    yield lambda: enroll(store, people, 1)
     yield lambda: list(store.templates(people))
     yield Schema(engine, MIGRATIONS).current
     yield Schema(engine, MIGRATIONS).upgrade
@@ -72,17 +72,17 @@ def test_a_server_that_stops_and_comes_back(cluster: Cluster, server, store, peo
         assert caught.value.reason
         assert "\n" not in caught.value.reason
     cluster.start()
-    enrol(store, people, 1)
+    enroll(store, people, 1)
     assert store.collection("people").faces == 1
 
 
 def test_a_restart_that_nobody_saw(cluster: Cluster, server, store, people):
     """Every connection of the pool is dead, and no request notices."""
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda number: enrol(store, people, number), range(20)))
+        list(pool.map(lambda number: enroll(store, people, number), range(20)))
         cluster.stop("immediate")
         cluster.start()
-        list(pool.map(lambda number: enrol(store, people, number), range(20, 40)))
+        list(pool.map(lambda number: enroll(store, people, number), range(20, 40)))
     assert store.collection("people").faces == 40
 
 
@@ -107,7 +107,7 @@ def test_a_server_that_hangs(cluster: Cluster, server, store, people):
                 assert seconds(use) < 10
     finally:
         cluster.resume()
-    enrol(store, people, 1)
+    enroll(store, people, 1)
     assert store.collection("people").faces == 1
 
 
@@ -174,7 +174,7 @@ def test_a_server_that_became_a_standby(server, store, people):
         with server.connect() as connection:
             before = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with pytest.raises(DatabaseUnavailable, match="does not answer"):
-            enrol(store, people, 1)
+            enroll(store, people, 1)
         assert store.collection("people") == people
         with server.connect() as connection:
             assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != before
@@ -184,7 +184,7 @@ def test_a_server_that_became_a_standby(server, store, people):
             connection.execute(text("ALTER DATABASE postgres RESET default_transaction_read_only"))
             connection.commit()
         server.dispose()
-    enrol(store, people, 1)
+    enroll(store, people, 1)
 
 
 def test_a_reader_cannot_write(server, people):
@@ -197,7 +197,7 @@ def test_a_reader_cannot_write(server, people):
 def test_a_reader_sees_one_moment(server, store, people):
     with server.execution_options(is_reader=True).connect() as reader:
         before = reader.execute(text("SELECT revision FROM collections")).scalar_one()
-        enrol(store, people, 1)
+        enroll(store, people, 1)
         assert reader.execute(text("SELECT revision FROM collections")).scalar_one() == before
     assert store.collection("people").revision == before + 1
 

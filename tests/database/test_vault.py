@@ -6,7 +6,7 @@ from app.database.cipher import Context, Master, new_secret
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, MasterKeyWrong, SealBroken
 from app.gallery.store.identities import IdentityStore
-from tests.gallery.store.enrolling import D, enrol
+from tests.gallery.store.enrolling import D, enroll
 
 ONE, OTHER = new_secret(), new_secret()
 
@@ -22,7 +22,7 @@ def vault(engine):
 def sealed(engine, vault):
     store = IdentityStore(engine, vault)
     people = store.create_collection("people", model="net", dimension=D)
-    return store, people, enrol(store, people, "ada") + enrol(store, people, "bob")
+    return store, people, enroll(store, people, "ada") + enroll(store, people, "bob")
 
 
 def test_without_a_master_key_nothing_changes(engine):
@@ -74,6 +74,6 @@ def test_a_new_data_key_is_known_to_processes_that_run(engine, vault, sealed):
 
     with Session(engine) as session, session.begin():
         key = other.add_key(session)
-    (eve,) = enrol(store, people, "eve")
+    (eve,) = enroll(store, people, "eve")
     assert vault.newest() == key
     assert IdentityStore(engine, other).enrolled(people, "eve").vectors[0] == pytest.approx(eve.vector)

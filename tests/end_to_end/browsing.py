@@ -96,14 +96,14 @@ def show(page, tab):
     page.get_by_role("tab", name=tab).click()
 
 
-def enrol(page, identity_id, *photos, name=""):
-    """Enrol over the page, and wait for what became of it."""
-    show(page, "Enrol")
-    page.set_input_files("#enrol-photos input", [photo(each, f"{at}.jpg") for at, each in enumerate(photos)])
+def enroll(page, identity_id, *photos, name=""):
+    """Enroll over the page, and wait for what became of it."""
+    show(page, "Enroll")
+    page.set_input_files("#enroll-photos input", [photo(each, f"{at}.jpg") for at, each in enumerate(photos)])
     page.get_by_label("Id yours").fill(identity_id)
     page.get_by_label("Name optional").fill(name)
-    page.get_by_role("button", name="Enrol", exact=True).click()
-    page.locator("#enrol-result .verdict").wait_for()
+    page.get_by_role("button", name="Enroll", exact=True).click()
+    page.locator("#enroll-result .verdict").wait_for()
 
 
 def identify(page, content):

@@ -42,7 +42,7 @@ def address(browser, settings):
 
 @pytest.fixture
 def people(address, faces_of):
-    """Enrol four people of the group photo: p0 to p3, Ada, Bob, Cora, Dan; take everybody away afterwards."""
+    """Enroll four people of the group photo: p0 to p3, Ada, Bob, Cora, Dan; take everybody away afterwards."""
     with httpx2.Client(base_url=address, timeout=120) as client:
         for at, name in enumerate(("Ada", "Bob", "Cora", "Dan")):
             data = {"identity_id": f"p{at}", "name": name}

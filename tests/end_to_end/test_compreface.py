@@ -69,7 +69,7 @@ def altered(photo):
 def answers(client_python, settings, tmp_path_factory, photos):
     """What the client was answered on its whole tour, with a key that is for one collection."""
     variables = environment(settings, tmp_path_factory.mktemp("served"))
-    scopes = [f"--scope={each}" for each in ("recognise", "enrol", "manage")]
+    scopes = [f"--scope={each}" for each in ("recognise", "enroll", "manage")]
     for command in (["db", "upgrade"], ["collections", "create", "staff"]):
         subprocess.run([ARCID, *command], env=variables, check=True, capture_output=True)
     created = [ARCID, "keys", "create", "tour", *scopes, "--collection", "staff"]

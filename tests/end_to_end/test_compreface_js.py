@@ -110,7 +110,9 @@ def origin(folder):
 @pytest.fixture(scope="module")
 def service(settings, origin):
     """Where the service is that lets pages of the origin in, and a key."""
-    _, key = open_keys(settings).create(NewKey("javascript", [Scope.RECOGNISE, Scope.ENROL, Scope.MANAGE], ["default"]))
+    _, key = open_keys(settings).create(
+        NewKey("javascript", [Scope.RECOGNISE, Scope.ENROLL, Scope.MANAGE], ["default"])
+    )
     with serving(settings.model_copy(update={"cors": CorsSettings(origins=[origin])}), port=0) as address:
         yield urlsplit(address), key
 

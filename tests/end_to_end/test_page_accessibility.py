@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.end_to_end.axe import axe_source
-from tests.end_to_end.browsing import beyond_the_edge, enrol, identify, opened, photo, show
+from tests.end_to_end.browsing import beyond_the_edge, enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser
-TABS = ("Identify", "Enrol", "Verify", "Gallery", "Jobs")
+TABS = ("Identify", "Enroll", "Verify", "Gallery", "Jobs")
 _JUDGE = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
@@ -32,8 +32,8 @@ def fill(group_photo, faces_of, faceless):
 
 
 def _fill(page, tab, *, group_photo, faces_of, faceless):
-    if tab == "Enrol":
-        enrol(page, "again", faces_of[0], faces_of[5], faceless)
+    if tab == "Enroll":
+        enroll(page, "again", faces_of[0], faces_of[5], faceless)
     elif tab == "Identify":
         identify(page, group_photo)
     elif tab == "Verify":
@@ -90,9 +90,9 @@ def test_dialogs_and_problems_have_no_violation(browser, address, people, axe, f
         page.get_by_role("button", name="Delete this person").click()
         assert page.evaluate(_JUDGE) == []
         page.locator("#confirm-no").click()
-        show(page, "Enrol")
-        page.set_input_files("#enrol-photos input", [photo(faceless)])
-        page.get_by_role("button", name="Enrol", exact=True).click()
+        show(page, "Enroll")
+        page.set_input_files("#enroll-photos input", [photo(faceless)])
+        page.get_by_role("button", name="Enroll", exact=True).click()
         page.locator(".problem").wait_for()
         assert page.evaluate(_JUDGE) == []
         assert beyond_the_edge(page) == []
@@ -160,7 +160,7 @@ def test_a_tour_with_the_keyboard_alone(page, faces_of):
     page.keyboard.press("End")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    assert page.locator("#enrol").is_visible()
+    assert page.locator("#enroll").is_visible()
     page.wait_for_load_state("networkidle")  # what the tabs asked for has come
 
     page.keyboard.press("Tab")
@@ -169,14 +169,14 @@ def test_a_tour_with_the_keyboard_alone(page, faces_of):
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
     chooser.value.set_files([photo(faces_of[5])])
-    page.locator("#enrol-list li").wait_for()
-    while focused(page) != "enrol-id":
+    page.locator("#enroll-list li").wait_for()
+    while focused(page) != "enroll-id":
         page.keyboard.press("Tab")
     page.keyboard.type("eve")
     page.keyboard.press("Enter")
-    page.locator("#enrol-result", has_text="eve: 1 photo enrolled").wait_for()
+    page.locator("#enroll-result", has_text="eve: 1 photo enrolled").wait_for()
 
-    page.locator("#tab-enrol").focus()
+    page.locator("#tab-enroll").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.locator("#people button").nth(4).wait_for()

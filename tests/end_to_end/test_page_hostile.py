@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import httpx2
 import pytest
 
-from tests.end_to_end.browsing import enrol, identify, opened, photo, show
+from tests.end_to_end.browsing import enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ def assert_unharmed(page):
 
 @pytest.fixture
 def hostile_people(address, faces_of):
-    """Enrol people whose ids, names and metadata are markup; take them away afterwards."""
+    """Enroll people whose ids, names and metadata are markup; take them away afterwards."""
     with httpx2.Client(base_url=address, timeout=120) as client:
         for at, text in enumerate(TEXTS):
             metadata = json.dumps({text: {text: [text]}})
@@ -83,8 +83,8 @@ def test_people_who_are_markup(hostile_page, faces_of, faceless):
         page.locator("#identify-result", has_text="pwned")
     ).first.wait_for()
     assert_unharmed(page)
-    enrol(page, TEXTS[1], faces_of[0], faceless, name=IMAGE)
-    page.locator("#enrol-result", has_text="script").wait_for()
+    enroll(page, TEXTS[1], faces_of[0], faceless, name=IMAGE)
+    page.locator("#enroll-result", has_text="script").wait_for()
     assert_unharmed(page)
     show(page, "Verify")
     page.get_by_label("an enrolled person").check()

@@ -19,7 +19,7 @@ def cluster():
         yield cluster
 
 
-def enrol(client, photo, identity_id, **headers):
+def enroll(client, photo, identity_id, **headers):
     return client.post("/enroll", files={"photos": photo}, data={"identity_id": identity_id}, headers=headers)
 
 
@@ -34,14 +34,14 @@ def expect_away(answer) -> None:
 @pytest.mark.parametrize("how", ["fast", "immediate", "pause"])
 def test_an_outage_is_survived_without_a_restart(served, cluster: Cluster, portrait, how):
     with served(database_url=f"{cluster.url}&connect_timeout=2") as client:  # to hang for no longer than it must
-        assert enrol(client, portrait, "eileen").status_code == 200
+        assert enroll(client, portrait, "eileen").status_code == 200
         if how == "pause":
             cluster.pause()
         else:
             cluster.stop(how)
         try:
             for _ in range(2):
-                expect_away(enrol(client, portrait, "nobody"))
+                expect_away(enroll(client, portrait, "nobody"))
                 expect_away(client.post("/identify", files={"photo": portrait}))
                 ready = client.get("/readyz")
                 assert (ready.status_code, ready.json()["checks"]["database"]["is_ready"]) == (503, False)
@@ -52,12 +52,12 @@ def test_an_outage_is_survived_without_a_restart(served, cluster: Cluster, portr
             else:
                 cluster.start()
         assert client.get("/readyz").status_code == 200
-        assert enrol(client, portrait, "amelia").status_code == 200
+        assert enroll(client, portrait, "amelia").status_code == 200
         (face,) = client.post("/identify", files={"photo": portrait}).json()["faces"]
         assert {each["identity_id"] for each in face["candidates"]} == {"eileen", "amelia"}
 
 
-def test_what_was_acknowledged_is_kept_and_a_retry_enrols_once(served, cluster: Cluster, portrait):
+def test_what_was_acknowledged_is_kept_and_a_retry_enrolls_once(served, cluster: Cluster, portrait):
     """The server crashes again and again; every client repeats its request with its key until it is acknowledged."""
     done = threading.Event()
 
@@ -73,7 +73,7 @@ def test_what_was_acknowledged_is_kept_and_a_retry_enrols_once(served, cluster: 
     with served(database_url=cluster.url) as client, ThreadPoolExecutor(5) as pool:
 
         def persist(number: int) -> list[str]:
-            while (answer := enrol(client, portrait, f"p{number}", **{"Idempotency-Key": f"k{number}"})).is_error:
+            while (answer := enroll(client, portrait, f"p{number}", **{"Idempotency-Key": f"k{number}"})).is_error:
                 expect_away(answer)
             return [face["face_id"] for face in answer.json()["faces"]]
 
@@ -84,7 +84,7 @@ def test_what_was_acknowledged_is_kept_and_a_retry_enrols_once(served, cluster: 
             done.set()
         assert crashing.result(30) > 1
         for number, face_ids in enumerate(acknowledged):
-            again = enrol(client, portrait, f"p{number}", **{"Idempotency-Key": f"k{number}"})
+            again = enroll(client, portrait, f"p{number}", **{"Idempotency-Key": f"k{number}"})
             assert [face["face_id"] for face in again.json()["faces"]] == face_ids
     with served(database_url=cluster.url) as client:  # a replica that starts now has them all, each once
         answer = client.post("/identify", files={"photo": portrait}, data={"top_k": "100"})

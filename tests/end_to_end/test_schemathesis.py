@@ -27,7 +27,7 @@ PEOPLE = ["ada", "bob", "0", "a b", "é", "carl/xii", "erin", "frank"]
 
 
 def seeded(client) -> dict[str, list[str]]:
-    """Enrol people, each with two faces, and return what the cases may name."""
+    """Enroll people, each with two faces, and return what the cases may name."""
     faces = []
     for identity_id in PEOPLE:
         answer = client.post("/enroll", files=[("photos", FACE)] * 2, data={"identity_id": identity_id})

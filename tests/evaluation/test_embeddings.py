@@ -58,10 +58,10 @@ def test_a_photo_is_embedded_once(tmp_path):
 
 
 def test_another_set_up_asks_again(tmp_path):
-    enrol = Enrolled()
+    enroll = Enrolled()
     for folder in ("one", "two"):
-        Embeddings(enrol, threads=1, cache=Cache(tmp_path / folder)).embed(PHOTOS)
-    assert len(enrol.asked) == 8
+        Embeddings(enroll, threads=1, cache=Cache(tmp_path / folder)).embed(PHOTOS)
+    assert len(enroll.asked) == 8
 
 
 @pytest.mark.parametrize("damage", [b"", b"+", lambda data: data[:-3], lambda data: data[:-1] + b"\x01"])
@@ -70,19 +70,19 @@ def test_what_is_damaged_is_embedded_again(tmp_path, damage):
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(damage(path.read_bytes()) if callable(damage) else damage)
-    enrol = Enrolled()
-    assert same(found, Embeddings(enrol, threads=1, cache=Cache(tmp_path)).embed(PHOTOS))
-    assert len(enrol.asked) == 4
+    enroll = Enrolled()
+    assert same(found, Embeddings(enroll, threads=1, cache=Cache(tmp_path)).embed(PHOTOS))
+    assert len(enroll.asked) == 4
 
 
 def test_photos_are_embedded_side_by_side():
     together = threading.Barrier(2, timeout=10)
 
-    def enrol(data):
+    def enroll(data):
         together.wait()
         return EmbeddedFace(np.ones(2, np.float32), 1, (0, 0, 1, 1), 1)
 
-    assert not Embeddings(enrol, threads=2).embed(PHOTOS).failures
+    assert not Embeddings(enroll, threads=2).embed(PHOTOS).failures
 
 
 def test_no_face_anywhere():

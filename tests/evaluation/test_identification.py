@@ -48,7 +48,7 @@ def test_a_tie_is_no_hit():
     assert search(vectors[:1], vectors, np.array([0])).rank.tolist() == [2]
 
 
-# Ada and Bob enrol at 0 and 90 degrees; Bob's second probe looks like Ada, one photo of Ada has no face.
+# Ada and Bob enroll at 0 and 90 degrees; Bob's second probe looks like Ada, one photo of Ada has no face.
 SCENE = [[1, 0], [0.9, 0.1], None, [0, 1], [0.1, 0.9], [0.8, 0.6], [0.6, 0.8], [1, 1], None]
 WHO = "aaabbbcde"
 
@@ -62,12 +62,12 @@ def test_a_scene_by_hand():
     assert np.isnan(found.non_mated[2])
     assert not found.is_leave_one_out
     assert found.estimates["fnir@1e-1"].value == 1 / 2  # above 0.8 are two of four
-    assert found.estimates["failures_to_enrol_rate"].value == 2 / 9
+    assert found.estimates["failures_to_enroll_rate"].value == 2 / 9
     low, high = found.estimates["rank@1"].interval or (1, 0)
     assert low <= 0.5 <= high
 
 
-def test_an_enrolment_that_failed_is_a_miss():
+def test_an_enrollment_that_failed_is_a_miss():
     found = identify(embedded([None, [1, 0], [0, 1], [0, 1]], "aabb"), replicates=0)
     assert found.estimates["rank@1"].value == 1 / 2
     assert found.is_leave_one_out

@@ -100,4 +100,4 @@ def test_a_missing_face_is_wrong_and_rejected_but_no_evidence_against():
     assert found.estimates["tar@1e-1"].value == 2 / 3
     assert found.estimates["auc"].value == pytest.approx(2 / 3)
     assert found.curve.far[0] == 1
-    assert found.estimates["failures_to_enrol_rate"].value == 1 / 5
+    assert found.estimates["failures_to_enroll_rate"].value == 1 / 5

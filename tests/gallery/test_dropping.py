@@ -12,7 +12,7 @@ from app.gallery.store.values import Person, Practice
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.decisions.policy import Policy
 from app.recognition.identification import IdentificationService
-from tests.recognition.enrolling import D, enrol, found, new_face, units
+from tests.recognition.enrolling import D, enroll, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of, sharing
 from tests.recognition.serving import serving_of
 
@@ -25,7 +25,7 @@ def replicas(engine, tmp_path):
 
 @pytest.fixture
 def service(replicas, store, engine):
-    usual = Usual("default", Practice(enrol_quality=0.4), frozenset({"exact"}))
+    usual = Usual("default", Practice(enroll_quality=0.4), frozenset({"exact"}))
     return CollectionService(replicas[0], store, Collections(engine), Listing(engine), usual, serving=serving_of(net=D))
 
 
@@ -34,8 +34,8 @@ def test_no_byte_of_a_deleted_collection_is_left(replicas, service, tmp_path):
     people = service.create("people", {}, None)
     other = service.create("other", {}, "exact")
     vectors = units(20, seed=1)
-    enrol(a, people, "ada", vectors[:10])
-    enrol(a, other, "bob", vectors[10:])
+    enroll(a, people, "ada", vectors[:10])
+    enroll(a, other, "bob", vectors[10:])
     b.follow()
     for each in replicas:
         each.save()
@@ -57,8 +57,8 @@ def test_the_usual_collection_comes_back_empty_for_the_running_network(replicas,
     store.create_collection("default", model="another", dimension=3)
     service.delete("default")
     again = replicas[0].require("default")
-    assert (again.model, again.faces, again.practice.enrol_quality) == ("net", 0, 0.4)
-    enrol(replicas[0], again, "ada", units(1, seed=1))
+    assert (again.model, again.faces, again.practice.enroll_quality) == ("net", 0, 0.4)
+    enroll(replicas[0], again, "ada", units(1, seed=1))
 
 
 def test_an_index_that_is_not_to_be_had_is_refused(service):
@@ -83,8 +83,8 @@ def test_merged_people_are_found_as_one_without_any_change_of_an_index(replicas,
     a, b = replicas
     people = service.create("people", {}, None)
     one, two = units(2, seed=3)
-    enrol(a, people, "ada", one[None])
-    enrol(a, people, "dup", two[None])
+    enroll(a, people, "ada", one[None])
+    enroll(a, people, "dup", two[None])
     b.follow()
     edited = Editing(engine).merge(people, "dup", "ada")
     a.catch_up(people, edited.revision)
@@ -94,7 +94,7 @@ def test_merged_people_are_found_as_one_without_any_change_of_an_index(replicas,
         assert (candidate.identity_id, candidate.faces) == ("ada", 2)
         assert compared(engine, each, "people").is_none()
         assert [state.behind for state in each.states()] == [0]
-    enrol(b, people, "eve", units(1, seed=4))
+    enroll(b, people, "eve", units(1, seed=4))
     assert index_of(b, "people").count() == 3
 
 
@@ -113,7 +113,7 @@ def search(replicas, service):
 def test_an_embedding_of_any_length_is_looked_up(search, replicas):
     vectors = units(2, seed=1)
     for name, vector in zip(("ada", "bob"), vectors, strict=True):
-        enrol(replicas[0], search.people, name, vector[None])
+        enroll(replicas[0], search.people, name, vector[None])
     for length in (1, 1e-200, 1e300):
         result = search(vectors[0].astype(np.float64) * length)
         assert (result.verdict, result.candidates[0].identity_id) == ("match", "ada")

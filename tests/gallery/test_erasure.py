@@ -34,7 +34,7 @@ from app.gallery.store.reencryption import Resealing
 from app.gallery.store.retention import Retention
 from app.gallery.store.values import Person, Terms
 from tests.databases import migrate
-from tests.recognition.enrolling import enrol, found, new_face
+from tests.recognition.enrolling import enroll, found, new_face
 from tests.recognition.galleries import bytes_under, index_of
 
 D = 64
@@ -151,7 +151,7 @@ def test_no_byte_is_left_whatever_else_is_written(file_engine, vault, folder):
     kept, gone = {}, []
     for number in range(150):
         kept[f"p{number}"] = vectors_of(3, seed=number)
-        enrol(gallery, people, f"p{number}", kept[f"p{number}"])
+        enroll(gallery, people, f"p{number}", kept[f"p{number}"])
         if number % 2:
             identity_id = str(rng.choice(list(kept)))
             gone.append(kept.pop(identity_id))
@@ -226,7 +226,7 @@ def test_who_has_expired_is_found_no_more_and_then_erased(engine, kept):
 def test_a_collection_keeps_people_for_so_many_days(engine, kept):
     people, vectors = kept.create("people"), vectors_of(2)
     for name, vector in zip(("old", "new"), vectors, strict=True):
-        enrol(kept, people, name, vector[None])
+        enroll(kept, people, name, vector[None])
     with engine.begin() as connection:
         long_ago = datetime.now(UTC) - timedelta(days=31)
         connection.execute(
@@ -280,7 +280,7 @@ def test_nobody_is_erased_while_the_clock_may_be_wrong(engine, kept, monkeypatch
 
 def test_who_is_enrolled_again_meanwhile_stays(engine, kept):
     people = kept.create("people")
-    enrol(kept, people, "ada", vectors_of(1))
+    enroll(kept, people, "ada", vectors_of(1))
     with pytest.raises(IdentityUnknown):
         kept.remove_identity(people, "ada", only_expired=True)
     assert kept.enrolled(people, "ada").keys.size == 1
@@ -291,7 +291,7 @@ def test_who_is_enrolled_again_meanwhile_stays(engine, kept):
 
 def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, tmp_path):
     people, vectors = kept.create("people"), vectors_of(25)
-    enrol(kept, people, "ada", vectors[:20])
+    enroll(kept, people, "ada", vectors[:20])
     secret = Vault(engine, Master(new_secret()))
     secret.open_keys()
     resealing = Resealing(engine, secret)
@@ -300,7 +300,7 @@ def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, tm
     assert next(resealing.run(first, 7)) == 7  # and is cut off
     assert resealing.left() == 13
     sealing = gallery_of(engine, secret, tmp_path / "other")
-    enrol(sealing, people, "bob", vectors[20:])
+    enroll(sealing, people, "bob", vectors[20:])
     assert resealing.begin() == first  # goes on
     assert sum(resealing.run(first, 7)) == 13
     assert resealing.finish(first) == []

@@ -20,7 +20,7 @@ from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.matching import template
 from app.types import Candidate, Floats
 from tests.gallery.index.oracle import OracleIndex
-from tests.recognition.enrolling import D, enrol, found, new_face, units
+from tests.recognition.enrolling import D, enroll, found, new_face, units
 from tests.recognition.galleries import gallery_on
 
 NewIndex = Callable[[int], VectorIndex]
@@ -80,7 +80,7 @@ def test_a_collection_of_another_network_is_refused(gallery, store):
 def test_collections_of_another_network_are_not_indexed(gallery, store):
     old = store.create_collection("old", model="another net", dimension=3)
     vector = np.array([1, 0, 0], np.float32)
-    store.enrol(old, Person("ada"), [new_face(vector)])
+    store.enroll(old, Person("ada"), [new_face(vector)])
     gallery.open()
     assert counted(gallery) == [("people", 0, 0)]
 
@@ -95,8 +95,8 @@ def test_nobody_is_found_among_nobody(gallery, people):
 
 def test_who_was_added_is_found(gallery, people):
     vectors = units(3, seed=1)
-    (face, *_) = enrol(gallery, people, "ada", vectors[:1])
-    enrol(gallery, people, "bob", vectors[1:])
+    (face, *_) = enroll(gallery, people, "ada", vectors[:1])
+    enroll(gallery, people, "bob", vectors[1:])
     (candidates,) = nearest_candidates(gallery, people, vectors[:1], 5)
     assert candidates[0] == Candidate("ada", "Ada", face, candidates[0].similarity)
     assert candidates[0].similarity == pytest.approx(1, abs=1e-6)
@@ -105,8 +105,8 @@ def test_who_was_added_is_found(gallery, people):
 
 def test_a_face_whose_model_was_edited_holds_nobody_up(engine, gallery, people):
     vectors = units(2, seed=1)
-    enrol(gallery, people, "ada", vectors[:1])
-    (face,) = enrol(gallery, people, "bob", vectors[1:])
+    enroll(gallery, people, "ada", vectors[:1])
+    (face,) = enroll(gallery, people, "bob", vectors[1:])
     with engine.begin() as connection:
         connection.execute(update(FaceTable).values(model="x").where(FaceTable.face_id == face))
     assert [found(gallery, people, each) for each in vectors] == ["ada", "bob"]
@@ -120,22 +120,22 @@ def test_collections_know_nothing_of_each_other(gallery, people):
     gallery.ensure("other")
     other = gallery.require("other")
     vector = units(1, seed=1)
-    enrol(gallery, people, "ada", vector)
+    enroll(gallery, people, "ada", vector)
     assert found(gallery, other, vector[0]) is None
-    enrol(gallery, other, "bob", vector)
+    enroll(gallery, other, "bob", vector)
     assert (found(gallery, people, vector[0]), found(gallery, other, vector[0])) == ("ada", "bob")
 
 
 def test_a_new_name_shows_at_once(gallery, people):
     vector = units(1, seed=1)
-    enrol(gallery, people, "ada", vector)
+    enroll(gallery, people, "ada", vector)
     gallery.add(people, Person("ada", "Countess"), [new_face(units(1, seed=2)[0])], None)
     assert nearest_candidates(gallery, people, vector, 1)[0][0].name == "Countess"
 
 
 def test_an_identity_comes_with_all_its_faces(gallery, people):
     vectors = units(3, seed=1)
-    faces = enrol(gallery, people, "ada", vectors)
+    faces = enroll(gallery, people, "ada", vectors)
     ada = gallery.enrolled(people, "ada")
     assert (ada.identity_id, ada.name, list(ada.face_ids)) == ("ada", "Ada", faces)
     assert (ada.vectors == vectors).all()
@@ -145,7 +145,7 @@ def test_an_identity_comes_with_all_its_faces(gallery, people):
 
 def test_a_candidate_is_an_identity_by_the_template_of_all_its_faces(gallery, people):
     vectors = units(3, seed=1)
-    faces = enrol(gallery, people, "ada", vectors)
+    faces = enroll(gallery, people, "ada", vectors)
     mean = vectors.sum(axis=0) / np.linalg.norm(vectors.sum(axis=0))
     for vector, face in zip(vectors, faces, strict=True):
         ((found,),) = nearest_candidates(gallery, people, vector[None], 5)
@@ -170,9 +170,9 @@ def test_the_best_template_need_not_have_the_nearest_face(gallery, people):
     """Ada's faces lie around the probe, none of them as near as the one face of hers that Bob was given."""
     probe = units(1, seed=1)[0]
     around = crowd(8, around=probe, spread=0.3, seed=2)
-    enrol(gallery, people, "ada", around)
+    enroll(gallery, people, "ada", around)
     near = crowd(1, around=probe, spread=0.02, seed=3)
-    enrol(gallery, people, "bob", np.concatenate([near, crowd(2, around=-probe, spread=0.1, seed=4)]))
+    enroll(gallery, people, "bob", np.concatenate([near, crowd(2, around=-probe, spread=0.1, seed=4)]))
     assert near[0] @ probe > (around @ probe).max()
     ((first, second),) = nearest_candidates(gallery, people, probe[None], 2)
     assert (first.identity_id, second.identity_id) == ("ada", "bob")
@@ -181,16 +181,16 @@ def test_the_best_template_need_not_have_the_nearest_face(gallery, people):
 
 def test_a_new_face_changes_the_template_at_once(gallery, people):
     vectors = units(2, seed=1)
-    enrol(gallery, people, "ada", vectors[:1])
+    enroll(gallery, people, "ada", vectors[:1])
     ((before,),) = nearest_candidates(gallery, people, vectors[:1], 1)
-    enrol(gallery, people, "ada", vectors[1:])
+    enroll(gallery, people, "ada", vectors[1:])
     ((after,),) = nearest_candidates(gallery, people, vectors[:1], 1)
     assert before.similarity > after.similarity
     assert (before.faces, after.faces) == (1, 2)
 
 
 def test_a_new_collection_has_the_practice_asked_for_and_keeps_it(gallery):
-    practice = Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.1)
+    practice = Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.1)
     gallery.ensure("strict", practice)
     assert gallery.require("strict").practice == practice
     gallery.ensure("strict", Practice())
@@ -200,7 +200,7 @@ def test_a_new_collection_has_the_practice_asked_for_and_keeps_it(gallery):
 
 def test_the_counters_are_read_anew(gallery):
     for writes in range(1, 4):
-        enrol(gallery, gallery.require("people"), f"p{writes % 2}", units(2, seed=writes))
+        enroll(gallery, gallery.require("people"), f"p{writes % 2}", units(2, seed=writes))
     people = gallery.require("people")
     assert (people.identities, people.faces) == (2, 6)
     assert counted(gallery) == [("people", 6, 6)]
@@ -223,7 +223,7 @@ def test_a_retry_adds_nothing(gallery, people):
 
 def test_a_rebuilt_index_answers_as_the_grown_one(gallery, new_gallery, people):
     for number in range(12):
-        enrol(gallery, people, f"p{number % 5}", units(1 + number % 3, seed=number))
+        enroll(gallery, people, f"p{number % 5}", units(1 + number % 3, seed=number))
     rebuilt = new_gallery()
     assert rebuilt.states() == []
     rebuilt.open()
@@ -234,10 +234,10 @@ def test_a_rebuilt_index_answers_as_the_grown_one(gallery, new_gallery, people):
 
 def test_an_index_is_built_when_it_is_first_needed(gallery, new_gallery, people):
     vector = units(2, seed=1)
-    enrol(gallery, people, "ada", vector[:1])
+    enroll(gallery, people, "ada", vector[:1])
     assert found(new_gallery(), people, vector[0]) == "ada"
     writing_first = new_gallery()
-    enrol(writing_first, people, "bob", vector[1:])
+    enroll(writing_first, people, "bob", vector[1:])
     assert [found(writing_first, people, each) for each in vector] == ["ada", "bob"]
 
 
@@ -260,12 +260,12 @@ def test_a_face_that_the_index_refused_is_found_by_the_next_search(engine, failu
     gallery = gallery_on(engine, lambda dimension: FailingIndex(dimension, failures), model="net", dimension=D)
     gallery.ensure("people")
     people, vectors = gallery.require("people"), units(3, seed=1)
-    enrol(gallery, people, "ada", vectors[:1])
+    enroll(gallery, people, "ada", vectors[:1])
     failures.append(failure)
     with capture_logs() as logs:
-        enrol(gallery, people, "bob", vectors[1:2])
+        enroll(gallery, people, "bob", vectors[1:2])
     assert [(log["event"], log["collection"]) for log in logs] == [("index.change_failed", "people")]
-    enrol(gallery, people, "eve", vectors[2:])
+    enroll(gallery, people, "eve", vectors[2:])
     assert [found(gallery, people, vector) for vector in vectors] == ["ada", "bob", "eve"]
     assert counted(gallery) == [("people", 3, 3)]
 
@@ -296,7 +296,7 @@ def test_writers_and_searches_at_once_agree_whatever_fails(engine):
 
     with ThreadPoolExecutor(2) as searchers, ThreadPoolExecutor(4, "writer") as writers:
         searching = [searchers.submit(search) for _ in range(2)]
-        adding = [writers.submit(enrol, gallery, people, f"p{n}", vectors[n : n + 1]) for n in range(60)]
+        adding = [writers.submit(enroll, gallery, people, f"p{n}", vectors[n : n + 1]) for n in range(60)]
         errors = [each.exception(30) for each in adding]
         done.set()
         errors += [each.exception(30) for each in searching]
@@ -390,7 +390,7 @@ def test_a_whole_photo_is_one_search(engine, monkeypatch):
     gallery.ensure("people")
     people = gallery.require("people")
     for number in range(30):
-        enrol(gallery, people, f"p{number}", units(2, seed=number))
+        enroll(gallery, people, f"p{number}", units(2, seed=number))
     nearest_candidates(gallery, people, units(20, seed=99), 5)
     assert CountingIndex.searches == 1
 
@@ -400,8 +400,8 @@ def test_a_few_people_with_many_faces_cost_further_searches_and_nobody(engine, m
     gallery = gallery_on(engine, CountingIndex, model="net", dimension=D)
     gallery.ensure("people")
     people, probe = gallery.require("people"), units(1, seed=1)
-    enrol(gallery, people, "ada", crowd(100, around=probe[0], spread=0.02, seed=2))
-    enrol(gallery, people, "bob", units(1, seed=3))
+    enroll(gallery, people, "ada", crowd(100, around=probe[0], spread=0.02, seed=2))
+    enroll(gallery, people, "bob", units(1, seed=3))
     ((first, second),) = nearest_candidates(gallery, people, probe, 5)
     assert (first.identity_id, first.faces, second.identity_id) == ("ada", 100, "bob")
     assert CountingIndex.searches == 2

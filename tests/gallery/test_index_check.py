@@ -5,7 +5,7 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.index_check import differences
 from app.gallery.store.identities import IdentityStore
 from tests.gallery.index.oracle import OracleIndex
-from tests.recognition.enrolling import D, enrol, units
+from tests.recognition.enrolling import D, enroll, units
 from tests.recognition.galleries import gallery_on, index_of
 
 
@@ -17,9 +17,9 @@ def gallery(request, engine):
         gallery.ensure(name)
     people = gallery.require("people")
     for number in range(5):
-        enrol(gallery, people, f"p{number}", units(1, seed=number))
-    enrol(gallery, gallery.require("others"), "ada", units(1, seed=9))
-    enrol(gallery, people, "gone", units(1, seed=10))
+        enroll(gallery, people, f"p{number}", units(1, seed=number))
+    enroll(gallery, gallery.require("others"), "ada", units(1, seed=9))
+    enroll(gallery, people, "gone", units(1, seed=10))
     gallery.remove_identity(people, "gone")
     return gallery
 

@@ -20,7 +20,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Person, Retry
 from app.types import Floats
 from tests.gallery.index.oracle import OracleIndex
-from tests.recognition.enrolling import D, enrol, found, new_face, units
+from tests.recognition.enrolling import D, enroll, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of
 
 KINDS: dict[str, Callable[[int], VectorIndex]] = {
@@ -68,7 +68,7 @@ def test_a_write_is_found_at_once_where_it_was_made_and_elsewhere_after_followin
     vectors = units(40, seed=1)
     for number, vector in enumerate(vectors):
         writer, other = (a, b) if number % 3 else (b, a)
-        enrol(writer, people, f"p{number}", vector[None])
+        enroll(writer, people, f"p{number}", vector[None])
         assert found(writer, people, vector) == f"p{number}"
         assert found(other, people, vector) != f"p{number}"
         other.follow()
@@ -78,15 +78,15 @@ def test_a_write_is_found_at_once_where_it_was_made_and_elsewhere_after_followin
 def test_a_collection_made_elsewhere_is_followed(a, b, people):
     a.ensure("new")
     vector = units(1, seed=1)
-    enrol(a, a.require("new"), "ada", vector)
+    enroll(a, a.require("new"), "ada", vector)
     b.follow()
     assert sorted(state.collection for state in b.states()) == ["new", "people"]
     assert found(b, b.require("new"), vector[0]) == "ada"
 
 
 def test_states_tell_how_far_behind_an_index_is(a, b, people):
-    enrol(a, people, "ada", units(2, seed=1))
-    enrol(a, people, "bob", units(1, seed=2))
+    enroll(a, people, "ada", units(2, seed=1))
+    enroll(a, people, "bob", units(1, seed=2))
     (state,) = b.states()
     assert (state.kind, state.indexed, state.faces, state.revision, state.behind) == ("exact", 0, 3, 0, 2)
     assert state.seconds_behind > 0
@@ -98,9 +98,9 @@ def test_states_tell_how_far_behind_an_index_is(a, b, people):
 def test_who_was_long_current_is_not_long_behind(a, b, people):
     for each in (a, b):
         each._projection(people)._current_at -= 100  # it was opened long ago
-    enrol(a, people, "ada", units(1, seed=1))
+    enroll(a, people, "ada", units(1, seed=1))
     b.follow()
-    enrol(a, people, "bob", units(1, seed=2))
+    enroll(a, people, "bob", units(1, seed=2))
     assert 0 < b.states()[0].seconds_behind < 50
 
 
@@ -121,7 +121,7 @@ def test_a_retry_that_another_replica_answers_is_found_there(a, b, people):
 def test_who_was_removed_is_nowhere(a, b, people, tmp_path, what):
     """Not in the database, not in any index, and no file holds the vector: here at once, there by following."""
     vectors = units(30, seed=1)
-    faces = [enrol(a, people, f"p{number}", vector[None])[0] for number, vector in enumerate(vectors)]
+    faces = [enroll(a, people, f"p{number}", vector[None])[0] for number, vector in enumerate(vectors)]
     b.follow()
     for each in (a, b):
         each.save()
@@ -143,7 +143,7 @@ def test_who_was_removed_is_nowhere(a, b, people, tmp_path, what):
 
 
 def test_what_is_not_there_cannot_be_removed(a, people):
-    enrol(a, people, "ada", units(1, seed=1))
+    enroll(a, people, "ada", units(1, seed=1))
     with pytest.raises(FaceUnknown):
         a.remove_face(people, "nobody's")
     with pytest.raises(IdentityUnknown):
@@ -155,7 +155,7 @@ def test_what_is_not_there_cannot_be_removed(a, people):
 
 def test_of_a_person_with_two_faces_one_can_go(a, people):
     vectors = units(2, seed=1)
-    faces = enrol(a, people, "ada", vectors)
+    faces = enroll(a, people, "ada", vectors)
     a.remove_face(people, faces[0])
     ((candidate,),) = a.search(people, vectors[:1], 5)
     assert (candidate.identity_id, candidate.face_id, candidate.faces) == ("ada", faces[1], 1)
@@ -164,12 +164,12 @@ def test_of_a_person_with_two_faces_one_can_go(a, people):
 
 def test_snapshots_of_before_a_log_was_trimmed_forget_as_well(engine, a, b, people, tmp_path):
     vectors = units(12, seed=1)
-    enrol(a, people, "ada", vectors[:1])
-    enrol(a, people, "bob", vectors[1:])
+    enroll(a, people, "ada", vectors[:1])
+    enroll(a, people, "bob", vectors[1:])
     b.follow()
     b.save()
     a.remove_identity(people, "ada")
-    enrol(a, people, "eve", units(1, seed=2))
+    enroll(a, people, "eve", units(1, seed=2))
     ChangeLog(engine).trim(datetime.now(UTC) + timedelta(days=1))
     with capture_logs() as logs:
         b.follow()
@@ -181,7 +181,7 @@ def test_snapshots_of_before_a_log_was_trimmed_forget_as_well(engine, a, b, peop
 def test_a_snapshot_that_cannot_be_erased_now_goes_with_the_next(engine, a, people, tmp_path, monkeypatch):
     vectors = units(3, seed=1)
     for number, vector in enumerate(vectors):
-        enrol(a, people, f"p{number}", vector[None])
+        enroll(a, people, f"p{number}", vector[None])
     a.save()
 
     def fails(*_: object) -> None:
@@ -202,18 +202,18 @@ def test_a_snapshot_that_cannot_be_erased_now_goes_with_the_next(engine, a, peop
 
 def test_who_is_behind_a_trimmed_log_builds_anew(engine, a, b, people):
     vectors = units(3, seed=1)
-    enrol(a, people, "ada", vectors[:1])
+    enroll(a, people, "ada", vectors[:1])
     b.follow()
-    enrol(a, people, "bob", vectors[1:2])
+    enroll(a, people, "bob", vectors[1:2])
     ChangeLog(engine).trim(datetime.now(UTC) + timedelta(days=1))
-    enrol(b, people, "eve", vectors[2:])
+    enroll(b, people, "eve", vectors[2:])
     assert [found(b, people, vector) for vector in vectors] == ["ada", "bob", "eve"]
     assert compared(engine, b, "people").is_none()
 
 
 def test_rebuilding_disturbs_neither_searches_nor_writes(engine, a, people):
     vectors = units(60, seed=1)
-    enrol(a, people, "steady", vectors[:1])
+    enroll(a, people, "steady", vectors[:1])
     done = threading.Event()
 
     def search() -> int:
@@ -234,7 +234,7 @@ def test_rebuilding_disturbs_neither_searches_nor_writes(engine, a, people):
         running = [pool.submit(search), pool.submit(rebuild)]
         try:
             for number in range(1, 60):
-                enrol(a, people, f"p{number}", vectors[number : number + 1])
+                enroll(a, people, f"p{number}", vectors[number : number + 1])
                 assert found(a, people, vectors[number]) == f"p{number}"
                 if number % 3 == 0:
                     a.remove_identity(people, f"p{number - 1}")
@@ -271,12 +271,12 @@ def test_an_index_that_refused_a_change_is_built_anew_before_the_next_search(eng
     failing = gallery_on(engine, lambda dimension: FailingIndex(dimension, failures), model="net", dimension=D)
     failing.ensure("people")
     people, vectors = failing.require("people"), units(4, seed=1)
-    enrol(failing, people, "ada", vectors[:2])
+    enroll(failing, people, "ada", vectors[:2])
     failures.append(failure)
     writer = failing if by == "writing" else gallery_on(engine, model="net", dimension=D)
     with capture_logs() as logs:
         if what == "adding":
-            enrol(writer, people, "bob", vectors[2:])
+            enroll(writer, people, "bob", vectors[2:])
         else:
             writer.remove_identity(people, "ada")
         failing.follow()
@@ -299,7 +299,7 @@ def test_a_broken_index_is_not_saved(engine, people, tmp_path):
     failures.append(MemoryError())
     vector = units(1, seed=1)
     gallery.open()
-    enrol(gallery, people, "ada", vector)
+    enroll(gallery, people, "ada", vector)
     gallery.save()
     restarted = gallery_on(engine, FlatIndex, model="net", dimension=D, folder=tmp_path / "own")
     restarted.open()
@@ -312,7 +312,7 @@ def test_a_broken_index_is_not_saved(engine, people, tmp_path):
 def test_what_an_index_refused_and_the_database_cannot_tell_now_is_there_later(engine, a, people, monkeypatch):
     """The write is committed; the answer failed, the follower brings it."""
     vectors = units(2, seed=1)
-    enrol(a, people, "ada", vectors[:1])
+    enroll(a, people, "ada", vectors[:1])
     a._projection(people)._revision -= 1  # somebody else has written meanwhile: the log must be asked
     with monkeypatch.context() as patch:
 
@@ -321,7 +321,7 @@ def test_what_an_index_refused_and_the_database_cannot_tell_now_is_there_later(e
 
         patch.setattr(ChangeLog, "since", away)
         with pytest.raises(ConnectionError):
-            enrol(a, people, "bob", vectors[1:])
+            enroll(a, people, "bob", vectors[1:])
     assert IdentityStore(engine).collection("people").faces == 2
     a.follow()
     assert found(a, people, vectors[1]) == "bob"

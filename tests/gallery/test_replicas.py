@@ -31,7 +31,7 @@ def kept_engine(databases) -> Iterator[Engine]:
         yield engine
 
 
-WRITES = ["enrol", "enrol", "enrol", "remove face", "remove person"]
+WRITES = ["enroll", "enroll", "enroll", "remove face", "remove person"]
 STEP = st.tuples(st.sampled_from([*WRITES, "follow", "save", "restart"]), st.integers(0, 1), st.integers(0, 9))
 
 
@@ -53,7 +53,7 @@ def test_replicas_converge(kept_engine, tmp_path_factory, kind, steps):  # noqa:
         gallery = replicas[which]
         collection = gallery.require(model)
         person, gone = f"p{choice % 4}", {}
-        if what == "enrol":
+        if what == "enroll":
             new = [new_face(vector) for vector in units(1 + choice % 3, seed=number)]
             keys = gallery.add(collection, Person(person), new, None).keys
             faces |= {key: (face.face_id, person) for key, face in zip(keys, new, strict=True)}

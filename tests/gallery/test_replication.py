@@ -10,7 +10,7 @@ from app.errors import ArcidError, DatabaseUnavailable, IndexUnavailable
 from app.gallery import replication as follower_module
 from app.gallery.replication import Follower
 from app.gallery.store.change_log import ChangeLog
-from tests.recognition.enrolling import D, enrol, found, units
+from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import gallery_on
 
 
@@ -55,7 +55,7 @@ def test_what_others_write_is_found_soon(engine, gallery, people, started):
     own.open()
     started(own)
     vector = units(1, seed=1)
-    enrol(gallery, people, "ada", vector)
+    enroll(gallery, people, "ada", vector)
     eventually(lambda: own.states()[0].behind == 0)
     assert found(own, people, vector[0]) == "ada"
     gallery.remove_identity(people, "ada")
@@ -66,13 +66,13 @@ def test_what_changed_is_saved(engine, people, gallery, started, tmp_path):
     own = gallery_on(engine, model="net", dimension=D, folder=tmp_path)
     own.open()
     started(own, save_every=0.02)
-    enrol(gallery, people, "ada", units(1, seed=1))
+    enroll(gallery, people, "ada", units(1, seed=1))
     eventually(lambda: any(tmp_path.rglob("*.segment")))
 
 
 def test_what_is_old_is_forgotten(engine, gallery, people, started, monkeypatch):
     monkeypatch.setattr(follower_module, "_TRIM_EVERY", 0.02)
-    enrol(gallery, people, "ada", units(1, seed=1))
+    enroll(gallery, people, "ada", units(1, seed=1))
     started(gallery, keep=timedelta(days=-1))
     eventually(lambda: ChangeLog(engine).since(people, 0) is None)
 

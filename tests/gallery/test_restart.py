@@ -15,7 +15,7 @@ from app.gallery.index.protocol import Keys, Origin
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.types import Floats
-from tests.recognition.enrolling import D, enrol, found, units
+from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import compared, gallery_on, index_of
 
 KINDS = {
@@ -79,7 +79,7 @@ def folder(start, vectors, tmp_path):
     gallery, _ = start()
     people = gallery.require("people")
     for number in range(30):
-        enrol(gallery, people, f"p{number}", vectors[number : number + 1])
+        enroll(gallery, people, f"p{number}", vectors[number : number + 1])
     gallery.close()
     return tmp_path / "data" / people.uid
 
@@ -99,7 +99,7 @@ def test_only_the_tail_is_read(engine, start, folder, vectors):
     other = gallery_on(engine, model="net", dimension=D)
     people = other.require("people")
     for number in range(30, 33):
-        enrol(other, people, f"p{number}", vectors[number : number + 1])
+        enroll(other, people, f"p{number}", vectors[number : number + 1])
     other.remove_identity(people, "p4")
     with capture_logs() as logs:
         gallery, spy = start()
@@ -258,11 +258,11 @@ def test_where_nothing_can_be_saved_the_service_goes_on(engine, start, vectors, 
     (tmp_path / "blocked").touch()
     gallery, _ = start(tmp_path / "blocked")
     people = gallery.require("people")
-    enrol(gallery, people, "p0", vectors[:1])
+    enroll(gallery, people, "p0", vectors[:1])
     with capture_logs() as logs:
         gallery.save()
     assert [(log["event"], log["log_level"]) for log in logs] == [("index.save_failed", "error")]
-    enrol(gallery, people, "p1", vectors[1:2])
+    enroll(gallery, people, "p1", vectors[1:2])
     is_as_the_database(engine, gallery, vectors, people=2)
     gallery.remove_identity(people, "p1")
     is_as_the_database(engine, gallery, vectors, people=1)
@@ -271,7 +271,7 @@ def test_where_nothing_can_be_saved_the_service_goes_on(engine, start, vectors, 
 def test_a_save_that_failed_is_tried_again(engine, start, folder, vectors, monkeypatch):
     gallery, _ = start()
     people = gallery.require("people")
-    enrol(gallery, people, "p30", vectors[30:31])
+    enroll(gallery, people, "p30", vectors[30:31])
 
     def fails(*_: object) -> None:
         raise OSError("no space left on device")
@@ -294,7 +294,7 @@ def test_a_growing_index_comes_back_as_what_it_has_become(engine, tmp_path):
     gallery.ensure("people")
     people = gallery.require("people")
     for number in range(10):
-        enrol(gallery, people, f"p{number}", vectors[30 * number : 30 * number + 30])
+        enroll(gallery, people, f"p{number}", vectors[30 * number : 30 * number + 30])
     index = index_of(gallery, "people")
     assert isinstance(index, GrowingIndex)
     assert index._builder is not None

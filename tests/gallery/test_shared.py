@@ -14,7 +14,7 @@ from app.gallery.store import identities as store_module
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.types import Floats
 from tests.gallery.index.oracle import OracleIndex
-from tests.recognition.enrolling import D, enrol, found, units
+from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import compared, gallery_on, sharing
 
 
@@ -83,7 +83,7 @@ def test_a_write_is_found_at_once_everywhere(engine, a, b, people):
     vectors = units(4, seed=1)
     for number, vector in enumerate(vectors):
         writer, other = (a, b) if number % 2 else (b, a)
-        enrol(writer, people, f"p{number}", vector[None])
+        enroll(writer, people, f"p{number}", vector[None])
         assert found(writer, people, vector) == found(other, people, vector) == f"p{number}"
         assert shown(engine, people) == number + 1
     b.remove_identity(people, "p0")
@@ -97,7 +97,7 @@ def test_many_writers_feed_one_after_the_other(engine, a, b, people):
 
     def write(number: int) -> None:
         gallery = (a, b)[number % 2]
-        enrol(gallery, people, f"p{number}", vectors[number : number + 1])
+        enroll(gallery, people, f"p{number}", vectors[number : number + 1])
         assert found(gallery, people, vectors[number]) == f"p{number}"
         if number % 4 == 0:
             gallery.remove_identity(people, f"p{number}")
@@ -116,10 +116,10 @@ def test_who_dies_half_way_leaves_the_revision_and_the_next_begins_there(
     monkeypatch.setattr(store_module, "_ASK_AT_ONCE", 2)
     monkeypatch.setattr(store_module, "_READ_AT_ONCE", 2)
     for number in range(earlier):
-        enrol(a, people, f"p{number}", units(1, seed=9))
+        enroll(a, people, f"p{number}", units(1, seed=9))
     index.batches, index.failures = 0, [failure]
     with pytest.raises(type(failure)):
-        enrol(a, people, "ada", units(6, seed=1))
+        enroll(a, people, "ada", units(6, seed=1))
     assert (index.count(), shown(engine, people)) == (earlier + 2, earlier)
     assert a.require("people").faces == earlier + 6
     assert [state.behind for state in b.states()] == [1]
@@ -129,8 +129,8 @@ def test_who_dies_half_way_leaves_the_revision_and_the_next_begins_there(
 
 
 def test_a_removal_that_the_engine_did_not_hear_of_is_repeated(engine, a, b, people, index, monkeypatch):
-    enrol(a, people, "ada", units(2, seed=1))
-    enrol(a, people, "bob", units(1, seed=2))
+    enroll(a, people, "ada", units(2, seed=1))
+    enroll(a, people, "bob", units(1, seed=2))
 
     def away(_keys: Keys) -> None:
         raise IndexUnavailable("no answer")
@@ -155,7 +155,7 @@ def test_an_engine_that_is_away_keeps_no_other_collection_from_following(engine,
     writer = gallery_on(engine, model="net", dimension=D)
     vector = units(1, seed=1)
     for name in ("first", "second"):
-        enrol(writer, writer.require(name), "ada", vector)
+        enroll(writer, writer.require(name), "ada", vector)
     index.batches, index.failures = 1, [IndexUnavailable("no answer")]
     with pytest.raises(IndexUnavailable):
         shared.follow()
@@ -164,7 +164,7 @@ def test_an_engine_that_is_away_keeps_no_other_collection_from_following(engine,
 
 def test_the_first_who_feeds_takes_out_what_is_not_enrolled(engine, a, people, index):
     vectors = units(3, seed=1)
-    enrol(gallery_on(engine, model="net", dimension=D), people, "ada", vectors)
+    enroll(gallery_on(engine, model="net", dimension=D), people, "ada", vectors)
     index.add(np.array([777, 778]), units(2, seed=2))
     replica = sharing(engine, index, model="net", dimension=D)
     replica.open()
@@ -173,7 +173,7 @@ def test_the_first_who_feeds_takes_out_what_is_not_enrolled(engine, a, people, i
 
 
 def test_rebuilding_brings_everything_again(engine, a, people, index):
-    enrol(a, people, "ada", units(3, seed=1))
+    enroll(a, people, "ada", units(3, seed=1))
     OracleIndex.remove(index, np.array([1]))
     index.add(np.array([2, 777]), units(2, seed=2))
     assert not compared(engine, a, "people").is_none()
@@ -184,7 +184,7 @@ def test_rebuilding_brings_everything_again(engine, a, people, index):
 
 def test_an_index_that_is_ahead_of_the_database_is_fed_anew(engine, a, people, index):
     """The database was restored from a backup."""
-    enrol(a, people, "ada", units(2, seed=1))
+    enroll(a, people, "ada", units(2, seed=1))
     with SharedIndexes(engine).feeding(people, "oracle") as progress:
         progress.revision = 99
     index.add(np.array([777]), units(1, seed=2))
@@ -206,10 +206,10 @@ def test_feeding_may_take_longer_than_a_transaction_may_be_silent(databases, ind
             local = gallery_on(engine, model="net", dimension=D)
             replica = sharing(engine, index, model="net", dimension=D)
             local.ensure("people")
-            enrol(local, local.require("people"), "ada", units(4, seed=1))
+            enroll(local, local.require("people"), "ada", units(4, seed=1))
             index.seconds = 0.15
             replica.open()
-            enrol(local, local.require("people"), "bob", units(4, seed=2))
+            enroll(local, local.require("people"), "bob", units(4, seed=2))
             replica.follow()
             assert compared(engine, replica, "people").is_none()
             assert shown(engine, replica.require("people")) == 2

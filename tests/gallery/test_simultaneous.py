@@ -31,9 +31,9 @@ from app.gallery.store.roster import Roster
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Person, Practice, Reaction
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService, FaceChoice
 from app.recognition.screening import Reactions
-from app.transfer.bulk_enrollment import BulkEnrolment
+from app.transfer.bulk_enrollment import BulkEnrollment
 from tests.recognition.fakes import BLUE, DIMENSION, GREEN, MODEL, PINK, RED, colour_analysis, photo, vector_of
 from tests.recognition.galleries import gallery_on
 
@@ -43,31 +43,31 @@ NOWHERE = (0, 0, 9, 9), ((0, 0),) * 5, 1
 STRICT = Practice(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.REJECT)
 
 
-def service_on(engine, store=None, analysis=None) -> EnrolmentService:
+def service_on(engine, store=None, analysis=None) -> EnrollmentService:
     gallery = gallery_on(engine, model=MODEL, dimension=DIMENSION, store=store)
-    return EnrolmentService(lambda _: analysis or colour_analysis(), gallery, lambda _: Policy(None, 0.5))
+    return EnrollmentService(lambda _: analysis or colour_analysis(), gallery, lambda _: Policy(None, 0.5))
 
 
-def outcome(enrol: Callable[[], object]) -> str:
+def outcome(enroll: Callable[[], object]) -> str:
     try:
-        enrol()
+        enroll()
     except ArcidError as error:
         return error.code
     return "enrolled"
 
 
-def enrol_at_once(url, number, starting, outcomes):
-    """Enrol in this process, when all others do: one face as different people, then different faces as one person."""
+def enroll_at_once(url, number, starting, outcomes):
+    """Enroll in this process, when all others do: one face as different people, then different faces as one person."""
     engine = open_engine(url)
     service = service_on(engine)
     with ThreadPoolExecutor(THREADS) as pool:
         for turn in range(ROUNDS):
             same = [
-                partial(service.enrol, [photo(RED)], collection=f"same {turn}", identity_id=f"{number}-{thread}")
+                partial(service.enroll, [photo(RED)], collection=f"same {turn}", identity_id=f"{number}-{thread}")
                 for thread in range(THREADS)
             ]
             other = [
-                partial(service.enrol, [photo(COLOURS[thread])], collection=f"other {turn}", identity_id="one")
+                partial(service.enroll, [photo(COLOURS[thread])], collection=f"other {turn}", identity_id="one")
                 for thread in range(THREADS)
             ]
             for kind, calls in {"same": same, "other": other}.items():
@@ -77,7 +77,7 @@ def enrol_at_once(url, number, starting, outcomes):
     engine.dispose()
 
 
-def test_of_ten_enrolments_at_once_by_two_processes_one_is_accepted(databases):
+def test_of_ten_enrollments_at_once_by_two_processes_one_is_accepted(databases):
     with databases.url() as url:
         engine = open_engine(url)
         store = IdentityStore(engine)
@@ -87,7 +87,8 @@ def test_of_ten_enrolments_at_once_by_two_processes_one_is_accepted(databases):
         context = multiprocessing.get_context("spawn")
         starting, outcomes = context.Barrier(PROCESSES), context.Queue()
         processes = [
-            context.Process(target=enrol_at_once, args=(url, number, starting, outcomes)) for number in range(PROCESSES)
+            context.Process(target=enroll_at_once, args=(url, number, starting, outcomes))
+            for number in range(PROCESSES)
         ]
         for each in processes:
             each.start()
@@ -109,7 +110,7 @@ def test_of_ten_enrolments_at_once_by_two_processes_one_is_accepted(databases):
 
 
 class Overtaken(IdentityStore):
-    """A store in which something else is written between the decision and the write of the next enrolment."""
+    """A store in which something else is written between the decision and the write of the next enrollment."""
 
     def __init__(self, engine):
         super().__init__(engine)
@@ -120,13 +121,13 @@ class Overtaken(IdentityStore):
         if first is not None:
             first()
 
-    def enrol(self, *args, **kwargs):
+    def enroll(self, *args, **kwargs):
         self._overtake()
-        return super().enrol(*args, **kwargs)
+        return super().enroll(*args, **kwargs)
 
-    def enrol_people(self, *args, **kwargs):
+    def enroll_people(self, *args, **kwargs):
         self._overtake()
-        return super().enrol_people(*args, **kwargs)
+        return super().enroll_people(*args, **kwargs)
 
 
 @pytest.fixture
@@ -137,9 +138,9 @@ def overtaken(engine):
 
 
 @pytest.fixture
-def enrol(engine, overtaken, analysis):
+def enroll(engine, overtaken, analysis):
     service = service_on(engine, overtaken, analysis)
-    return lambda identity_id, colour, **reactions: service.enrol(
+    return lambda identity_id, colour, **reactions: service.enroll(
         [photo(colour)], collection="people", identity_id=identity_id, reactions=Reactions(**reactions)
     )
 
@@ -151,29 +152,29 @@ def people(store):
 @pytest.fixture
 def other(engine, analysis):
     service = service_on(engine, analysis=analysis)
-    return lambda identity_id, colour, reaction=None: service.enrol(
+    return lambda identity_id, colour, reaction=None: service.enroll(
         [photo(colour)], collection="people", identity_id=identity_id, reactions=Reactions(reaction, reaction)
     )
 
 
-def test_a_duplicate_that_is_enrolled_between_is_refused(overtaken, enrol, other):
+def test_a_duplicate_that_is_enrolled_between_is_refused(overtaken, enroll, other):
     overtaken.first = partial(other, "ada", RED)
     with pytest.raises(DuplicateIdentity, match="'ada'"):
-        enrol("eve", PINK)
+        enroll("eve", PINK)
     assert people(overtaken) == 1
     overtaken.first = partial(other, "bob", GREEN)
-    enrol("eve", PINK, on_duplicate=Reaction.ALLOW)
-    enrol("third", BLUE)
+    enroll("eve", PINK, on_duplicate=Reaction.ALLOW)
+    enroll("third", BLUE)
     assert people(overtaken) == 4
 
 
-def test_a_duplicate_that_is_imported_between_is_refused(engine, overtaken, enrol):
+def test_a_duplicate_that_is_imported_between_is_refused(engine, overtaken, enroll):
     now = datetime.now(UTC)
     person, face = MovedPerson("ada", None, None, now, now), MovedFace("f", "ada", 1, 1, *NOWHERE, "0" * 64, now)
     block = Block([person], [face], vector_of(RED)[None])
     overtaken.first = partial(Incoming(engine).add, overtaken.collection("people"), block, origin={})
     with pytest.raises(DuplicateIdentity, match="'ada'"):
-        enrol("eve", RED)
+        enroll("eve", RED)
 
 
 def moved(engine, collection, face_id):
@@ -189,49 +190,49 @@ def renamed(engine, collection, _):
 
 
 @pytest.mark.parametrize("change", [moved, merged, renamed])
-def test_ones_own_face_that_becomes_somebody_elses_between_is_a_duplicate(engine, overtaken, enrol, other, change):
+def test_ones_own_face_that_becomes_somebody_elses_between_is_a_duplicate(engine, overtaken, enroll, other, change):
     if change is merged:
         other("ada", GREEN)
     (face,) = other("eve", RED).faces
     overtaken.first = partial(change, engine, overtaken.collection("people"), face.face_id)
     with pytest.raises(DuplicateIdentity, match="'ada'"):
-        enrol("eve", RED)
+        enroll("eve", RED)
 
 
-def test_who_is_found_again_between_is_a_duplicate(engine, overtaken, enrol, other):
+def test_who_is_found_again_between_is_a_duplicate(engine, overtaken, enroll, other):
     other("ada", RED)
     target, editing = overtaken.collection("people"), Editing(engine)
     over = PersonChange(expires_at=datetime.now(UTC) - timedelta(days=1), has_expires_at=True)
     editing.change(target, "ada", over)
     overtaken.first = partial(editing.change, target, "ada", PersonChange(has_expires_at=True))
     with pytest.raises(DuplicateIdentity, match="'ada'"):
-        enrol("eve", RED)
+        enroll("eve", RED)
 
 
-def test_a_photo_does_not_fit_a_face_that_its_identity_gets_between(overtaken, enrol, other):
+def test_a_photo_does_not_fit_a_face_that_its_identity_gets_between(overtaken, enroll, other):
     overtaken.first = partial(other, "ada", RED)
     with pytest.raises(NothingEnrolled) as refused:
-        enrol("ada", GREEN)
+        enroll("ada", GREEN)
     assert [each.code for each in refused.value.rejected] == [FaceMismatch.code]
     overtaken.first = partial(other, "ada", RED)
-    enrol("ada", PINK)
+    enroll("ada", PINK)
 
 
-def test_what_the_collection_is_set_to_between_holds(overtaken, enrol, other):
+def test_what_the_collection_is_set_to_between_holds(overtaken, enroll, other):
     overtaken.change_practice("people", Practice())
     other("ada", RED)
     overtaken.first = partial(overtaken.change_practice, "people", STRICT)
     with pytest.raises(DuplicateIdentity):
-        enrol("eve", RED)
+        enroll("eve", RED)
     overtaken.first = partial(overtaken.change_practice, "people", Practice(is_consent_required=True))
     with pytest.raises(ConsentMissing):
-        enrol("bob", GREEN)
+        enroll("bob", GREEN)
 
 
 def test_an_import_of_photos_refuses_a_duplicate_that_comes_between(engine, overtaken, analysis, other):
     gallery = gallery_on(engine, model=MODEL, dimension=DIMENSION, store=overtaken)
-    enrolment = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
-    bulk = BulkEnrolment(enrolment, gallery, "people", FaceChoice.ONLY)
+    enrollment = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+    bulk = BulkEnrollment(enrollment, gallery, "people", FaceChoice.ONLY)
     new = [(Person(name), [bulk.prepare(photo(colour), name)]) for name, colour in (("eve", RED), ("bob", GREEN))]
     overtaken.first = partial(other, "ada", PINK)
     eve, bob = bulk.add(new)

@@ -1,4 +1,4 @@
-"""Enrols vectors as people, without photos, and looks for them."""
+"""Enrolls vectors as people, without photos, and looks for them."""
 
 from itertools import count
 
@@ -24,8 +24,8 @@ def new_face(vector: Floats, quality: float = 1) -> NewFace:
     return NewFace(f"face-{number}", vector, 1, quality, detection, "0" * 64)
 
 
-def enrol(gallery: Gallery, collection: Collection, identity_id: str, vectors: Floats) -> list[str]:
-    """Enrol a face for each vector (n, d) and return their ids."""
+def enroll(gallery: Gallery, collection: Collection, identity_id: str, vectors: Floats) -> list[str]:
+    """Enroll a face for each vector (n, d) and return their ids."""
     faces = [new_face(vector) for vector in vectors]
     assert gallery.add(collection, Person(identity_id, identity_id.title()), faces, None).keys
     return [face.face_id for face in faces]

@@ -11,7 +11,7 @@ from app.recognition.analysis import Face
 from app.recognition.comparison import Choice, ComparisonService
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_score import Scale
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
 from app.recognition.people import PeopleService
 from app.recognition.subjects import SubjectService
@@ -36,7 +36,7 @@ def subjects(analysis, gallery, engine):
         gallery,
         listing,
         Roster(engine),
-        enrolment=EnrolmentService(lambda _: analysis, gallery, lambda _: POLICY),
+        enrollment=EnrollmentService(lambda _: analysis, gallery, lambda _: POLICY),
         people=PeopleService(gallery, listing, Editing(engine)),
         erasure=ErasureService(gallery, Scrubber(engine)),
     )
@@ -163,7 +163,7 @@ def test_all_are_gone_from_searches_too(compare, subjects):
 
 
 def test_a_name_that_was_given_elsewhere_stays(subjects, gallery, analysis, engine):
-    EnrolmentService(lambda _: analysis, gallery, lambda _: POLICY).enrol(
+    EnrollmentService(lambda _: analysis, gallery, lambda _: POLICY).enroll(
         [photo(RED)], collection="people", identity_id="red", name="Rudolf"
     )
     subjects.add_example(photo(RED), collection="people", identity_id="red")

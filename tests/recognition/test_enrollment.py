@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from app.database.tables import EnrolmentTable
+from app.database.tables import EnrollmentTable
 from app.errors import (
     CollectionUnknown,
     IdempotencyConflict,
@@ -19,7 +19,7 @@ from app.gallery.store.values import Practice, Reaction
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolledFace, EnrolmentService, FaceChoice
+from app.recognition.enrollment import EnrolledFace, EnrollmentService, FaceChoice
 from app.types import Detection
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
@@ -40,7 +40,7 @@ NO_IMAGE = b"This is no image."
 
 @pytest.fixture
 def service(analysis, gallery):
-    return EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+    return EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
 
 
 def count(gallery):
@@ -51,9 +51,9 @@ def count(gallery):
 
 
 def test_a_person_is_enrolled_and_found(service, gallery):
-    enrolment = service.enrol([photo(RED)], collection="people", identity_id="ada", name="Ada", metadata={"room": 7})
-    (face,) = enrolment.faces
-    assert (enrolment.identity_id, enrolment.rejected) == ("ada", [])
+    enrollment = service.enroll([photo(RED)], collection="people", identity_id="ada", name="Ada", metadata={"room": 7})
+    (face,) = enrollment.faces
+    assert (enrollment.identity_id, enrollment.rejected) == ("ada", [])
     quality = Quality(pytest.approx(0.75))  # type: ignore[arg-type] # compares like a float
     assert face == EnrolledFace(str(UUID(face.face_id)), 0, (0, 0, SIDE, SIDE), 0.9, quality)
     ((candidate,),) = nearest_candidates(gallery, gallery.require("people"), vector_of(RED)[None], 5)
@@ -62,41 +62,41 @@ def test_a_person_is_enrolled_and_found(service, gallery):
 
 
 def test_without_an_id_a_new_person_is_made_each_time(service, gallery):
-    first, second = (service.enrol([photo(RED)], collection="people") for _ in range(2))
+    first, second = (service.enroll([photo(RED)], collection="people") for _ in range(2))
     assert UUID(first.identity_id) != UUID(second.identity_id)
     assert count(gallery) == 2
 
 
 def test_further_photos_join_the_same_person(service, gallery):
-    service.enrol([photo(RED)], collection="people", identity_id="ada")
-    service.enrol([photo(PINK), photo(GREEN)], collection="people", identity_id="ada")
+    service.enroll([photo(RED)], collection="people", identity_id="ada")
+    service.enroll([photo(PINK), photo(GREEN)], collection="people", identity_id="ada")
     assert len(gallery.enrolled(gallery.require("people"), "ada").face_ids) == 3
 
 
 def test_every_photo_is_accepted_or_refused_for_itself(service, gallery):
     photos = [NO_IMAGE, photo(RED), photo(WHITE), photo(RED, BLUE), photo(PINK), photo(RED)[:200]]
-    enrolment = service.enrol(photos, collection="people", identity_id="ada")
-    assert [face.photo for face in enrolment.faces] == [1, 4]
-    assert [(each.photo, each.code) for each in enrolment.rejected] == [
+    enrollment = service.enroll(photos, collection="people", identity_id="ada")
+    assert [face.photo for face in enrollment.faces] == [1, 4]
+    assert [(each.photo, each.code) for each in enrollment.rejected] == [
         (0, "not_an_image"),
         (2, "no_face"),
         (3, "several_faces"),
         (5, "image_damaged"),
     ]
-    assert all(each.detail for each in enrolment.rejected)
+    assert all(each.detail for each in enrollment.rejected)
     assert count(gallery) == 2
 
 
 def test_a_photo_beyond_the_limit_is_refused(service):
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol([photo(*[RED] * 9)], collection="people")
+        service.enroll([photo(*[RED] * 9)], collection="people")
     assert [each.code for each in refused.value.rejected] == ["too_many_pixels"]
 
 
 @pytest.mark.parametrize("photos", [[], [NO_IMAGE], [photo(WHITE), photo(RED, GREEN)]])
 def test_when_no_photo_is_accepted_nothing_is_written(service, gallery, photos):
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol(photos, collection="people", identity_id="ada", name="Ada", idempotency_key="key")
+        service.enroll(photos, collection="people", identity_id="ada", name="Ada", idempotency_key="key")
     assert [each.photo for each in refused.value.rejected] == list(range(len(photos)))
     assert gallery.require("people").revision == 0
     with pytest.raises(IdentityUnknown):
@@ -105,16 +105,16 @@ def test_when_no_photo_is_accepted_nothing_is_written(service, gallery, photos):
 
 def test_several_faces_say_what_to_do(service):
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol([photo(RED, GREEN)], collection="people")
+        service.enroll([photo(RED, GREEN)], collection="people")
     detail = "the photo shows 2 faces; crop it or send face=largest"
     assert refused.value.rejected == [RejectedPhoto(0, "several_faces", detail)]
 
 
 def test_the_most_prominent_face_can_be_chosen(service, gallery):
-    enrolment = service.enrol(
+    enrollment = service.enroll(
         [photo(RED, GREEN, BLUE)], collection="people", identity_id="ada", choice=FaceChoice.LARGEST
     )
-    assert enrolment.faces[0].box == (SIDE, 0, 2 * SIDE, SIDE)
+    assert enrollment.faces[0].box == (SIDE, 0, 2 * SIDE, SIDE)
     assert gallery.enrolled(gallery.require("people"), "ada").vectors[0] == pytest.approx(vector_of(GREEN), abs=1e-3)
 
 
@@ -124,9 +124,9 @@ def test_the_collection_is_checked_before_any_photo(gallery, collection, error):
         def analyse(self, _data: bytes, *, is_flip_averaged: bool) -> list[Face]:  # noqa: ARG002 - Analysis's
             raise AssertionError("not before the collection is known")
 
-    service = EnrolmentService(lambda _: NoAnalysis(), gallery, lambda _: Policy(None, 0.5))  # type: ignore[arg-type,return-value] # a fake
+    service = EnrollmentService(lambda _: NoAnalysis(), gallery, lambda _: Policy(None, 0.5))  # type: ignore[arg-type,return-value] # a fake
     with pytest.raises(error):
-        service.enrol([photo(RED)], collection=collection)
+        service.enroll([photo(RED)], collection=collection)
 
 
 def test_the_photos_hash_is_kept(analysis, store):
@@ -139,10 +139,10 @@ def test_the_photos_hash_is_kept(analysis, store):
 
         def add(self, collection, person, faces, retry, *, check=None):
             kept.extend(faces)
-            return store.enrol(collection, person, faces, retry, check=check)
+            return store.enroll(collection, person, faces, retry, check=check)
 
-    service = EnrolmentService(lambda _: analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
-    service.enrol([photo(RED)], collection="c")
+    service = EnrollmentService(lambda _: analysis, Spy(), lambda _: Policy(None, 0.5))  # type: ignore[arg-type] # a fake
+    service.enroll([photo(RED)], collection="c")
     assert kept[0].image_sha256 == hashlib.sha256(photo(RED)).hexdigest()
     assert isinstance(kept[0].detection, Detection)
     assert kept[0].norm == pytest.approx(0.6 * 3**0.5, abs=0.01)
@@ -153,10 +153,10 @@ def test_the_photos_hash_is_kept(analysis, store):
 
 
 def test_a_face_below_the_least_quality_is_refused_and_another_photo_is_accepted(service, gallery):
-    enrolment = service.enrol([blurred(RED), photo(RED), photo(WHITE)], collection="people", identity_id="ada")
-    assert [face.photo for face in enrolment.faces] == [1]
+    enrollment = service.enroll([blurred(RED), photo(RED), photo(WHITE)], collection="people", identity_id="ada")
+    assert [face.photo for face in enrollment.faces] == [1]
     detail = "the face's quality is 0.00 (blurred); the collection takes 0.25 or more"
-    assert enrolment.rejected == [
+    assert enrollment.rejected == [
         RejectedPhoto(0, "low_quality", detail),
         RejectedPhoto(2, "no_face", "no face was found in the photo"),
     ]
@@ -165,18 +165,18 @@ def test_a_face_below_the_least_quality_is_refused_and_another_photo_is_accepted
 
 def test_when_every_face_is_too_poor_nothing_is_written(service, gallery):
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol([blurred(RED), blurred(PINK)], collection="people", identity_id="ada")
+        service.enroll([blurred(RED), blurred(PINK)], collection="people", identity_id="ada")
     assert [each.code for each in refused.value.rejected] == ["low_quality", "low_quality"]
     assert gallery.require("people").revision == 0
 
 
 def test_the_least_quality_is_the_collections(service, gallery, store):
-    store.change_practice("people", Practice(enrol_quality=0))
-    (face,) = service.enrol([blurred(RED)], collection="people").faces
+    store.change_practice("people", Practice(enroll_quality=0))
+    (face,) = service.enroll([blurred(RED)], collection="people").faces
     assert face.quality == Quality(0, (Reason.BLURRED,))
-    store.change_practice("people", Practice(enrol_quality=0.76))
+    store.change_practice("people", Practice(enroll_quality=0.76))
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol([photo(RED)], collection="people")
+        service.enroll([photo(RED)], collection="people")
     detail = "the face's quality is 0.75; the collection takes 0.76 or more"  # nothing is wrong that has a name
     assert refused.value.rejected == [RejectedPhoto(0, "low_quality", detail)]
 
@@ -189,22 +189,22 @@ def test_the_feature_norm_is_judged_by_the_collections_calibration(analysis, gal
         return Policy(calibration(typical_norm=4), 0.5)
 
     with pytest.raises(NothingEnrolled) as refused:
-        EnrolmentService(lambda _: analysis, gallery, policy_of).enrol([photo(RED)], collection="people")
+        EnrollmentService(lambda _: analysis, gallery, policy_of).enroll([photo(RED)], collection="people")
     assert refused.value.rejected[0].detail.startswith("the face's quality is 0.00 (occluded_or_uncertain);")
     assert asked == [gallery.require("people")]
 
 
 def test_of_several_faces_the_chosen_one_is_judged(service):
     squares = photo(RED, GREEN, BLUE)
-    enrolment = service.enrol([squares], collection="people", choice=FaceChoice.LARGEST)
-    assert enrolment.faces[0].quality.score > 0.7
+    enrollment = service.enroll([squares], collection="people", choice=FaceChoice.LARGEST)
+    assert enrollment.faces[0].quality.score > 0.7
     with pytest.raises(NothingEnrolled) as refused:
-        service.enrol([blurred(RED, GREEN)], collection="people")
+        service.enroll([blurred(RED, GREEN)], collection="people")
     assert refused.value.rejected[0].code == "several_faces"
 
 
 def test_what_is_stored_is_what_was_answered(service, gallery):
-    faces = service.enrol([photo(RED), photo(PINK)], collection="people", identity_id="ada").faces
+    faces = service.enroll([photo(RED), photo(PINK)], collection="people", identity_id="ada").faces
     stored = gallery.enrolled(gallery.require("people"), "ada")
     assert stored.face_ids == tuple(face.face_id for face in faces)
     assert stored.qualities == pytest.approx([face.quality.score for face in faces])
@@ -213,15 +213,15 @@ def test_what_is_stored_is_what_was_answered(service, gallery):
 # Counters
 
 
-def test_collections_count_their_faces_and_identities_also_under_concurrent_enrolments(service, gallery, store):
+def test_collections_count_their_faces_and_identities_also_under_concurrent_enrollments(service, gallery, store):
     colours = [RED, GREEN, BLUE, PINK]
 
-    def enrol(number: int) -> None:
+    def enroll(number: int) -> None:
         photos = [photo(colours[number % 4]), *([blurred(RED), photo(PINK)] if number % 3 == 0 else [])]
-        service.enrol(photos, collection="people", identity_id=f"p{number % 5}", idempotency_key=f"key {number % 20}")
+        service.enroll(photos, collection="people", identity_id=f"p{number % 5}", idempotency_key=f"key {number % 20}")
 
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(enrol, [*range(20), *range(20)]))
+        list(pool.map(enroll, [*range(20), *range(20)]))
     people = gallery.require("people")
     owners = store.owners([key for keys, _ in store.templates(people) for key in keys.tolist()])
     assert len(owners) == people.faces == store.face_count(people) == count(gallery) == 27
@@ -237,20 +237,20 @@ REQUEST = {"collection": "people", "identity_id": "ada", "name": "Ada", "metadat
 
 def test_a_retry_gets_the_same_answer_and_writes_nothing(service, gallery):
     photos = [photo(RED), NO_IMAGE]
-    first = service.enrol(photos, idempotency_key="key", **REQUEST)
-    assert service.enrol(photos, idempotency_key="key", **REQUEST) == first
+    first = service.enroll(photos, idempotency_key="key", **REQUEST)
+    assert service.enroll(photos, idempotency_key="key", **REQUEST) == first
     assert count(gallery) == 1
 
 
 def test_a_retry_without_an_id_names_the_same_person(service):
-    first, second = (service.enrol([photo(RED)], collection="people", idempotency_key="key") for _ in range(2))
+    first, second = (service.enroll([photo(RED)], collection="people", idempotency_key="key") for _ in range(2))
     assert first.identity_id == second.identity_id
 
 
 def test_the_order_of_metadata_is_no_difference(service):
-    first = service.enrol([photo(RED)], idempotency_key="key", **REQUEST)
+    first = service.enroll([photo(RED)], idempotency_key="key", **REQUEST)
     turned = {**REQUEST, "metadata": {"b": [2], "a": 1}}
-    assert service.enrol([photo(RED)], idempotency_key="key", **turned) == first
+    assert service.enroll([photo(RED)], idempotency_key="key", **turned) == first
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,10 @@ def test_the_order_of_metadata_is_no_difference(service):
     ],
 )
 def test_the_key_of_another_request_is_refused(service, gallery, change):
-    service.enrol([photo(RED)], idempotency_key="key", **REQUEST)
+    service.enroll([photo(RED)], idempotency_key="key", **REQUEST)
     photos = change.get("photos", [photo(RED)])
     with pytest.raises(IdempotencyConflict):
-        service.enrol(
+        service.enroll(
             photos, idempotency_key="key", **{**REQUEST, **{k: v for k, v in change.items() if k != "photos"}}
         )
     assert count(gallery) == 1
@@ -279,38 +279,38 @@ def test_the_key_of_another_request_is_refused(service, gallery, change):
 
 def test_who_is_overtaken_by_the_same_request_gets_its_answer(service, gallery, monkeypatch):
     """Two equal requests at once: neither finds an earlier answer, and the second to write gets the first one's."""
-    first = service.enrol([photo(RED)], collection="people", idempotency_key="key")
+    first = service.enroll([photo(RED)], collection="people", idempotency_key="key")
     monkeypatch.setattr(gallery, "earlier_answer", lambda _collection, _retry: None)
-    assert service.enrol([photo(RED)], collection="people", idempotency_key="key") == first
+    assert service.enroll([photo(RED)], collection="people", idempotency_key="key") == first
     assert count(gallery) == 1
 
 
 def test_a_refused_request_may_be_tried_again_with_its_key(service):
     with pytest.raises(NothingEnrolled):
-        service.enrol([photo(WHITE)], collection="people", idempotency_key="key")
-    assert service.enrol([photo(RED)], collection="people", idempotency_key="key").faces
+        service.enroll([photo(WHITE)], collection="people", idempotency_key="key")
+    assert service.enroll([photo(RED)], collection="people", idempotency_key="key").faces
 
 
 def test_a_retry_of_a_request_answered_before_there_was_a_quality_gets_that_answer(service, gallery, store):
-    first = service.enrol([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
+    first = service.enroll([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
     with store._writing.begin() as connection:
-        answer = connection.execute(select(EnrolmentTable.answer)).scalar_one()
+        answer = connection.execute(select(EnrollmentTable.answer)).scalar_one()
         assert answer["faces"][0].pop("quality") == {"score": pytest.approx(0.75), "reasons": []}
-        connection.execute(update(EnrolmentTable).values(answer=answer))
-    again = service.enrol([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
+        connection.execute(update(EnrollmentTable).values(answer=answer))
+    again = service.enroll([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
     assert again.faces == [replace(first.faces[0], quality=None)]
     assert again.rejected == first.rejected
     assert count(gallery) == 1
 
 
 def test_a_retry_gets_the_reasons_too(service, store):
-    store.change_practice("people", Practice(enrol_quality=0))
-    first, again = (service.enrol([blurred(RED)], collection="people", idempotency_key="key") for _ in range(2))
+    store.change_practice("people", Practice(enroll_quality=0))
+    first, again = (service.enroll([blurred(RED)], collection="people", idempotency_key="key") for _ in range(2))
     assert first == again
     assert again.faces[0].quality == Quality(0, (Reason.BLURRED,))
 
 
 def test_a_retry_is_answered_also_when_the_collection_takes_less_now(service, store):
-    first = service.enrol([photo(RED)], idempotency_key="key", **REQUEST)
-    store.change_practice("people", Practice(enrol_quality=0.9))
-    assert service.enrol([photo(RED)], idempotency_key="key", **REQUEST) == first
+    first = service.enroll([photo(RED)], idempotency_key="key", **REQUEST)
+    store.change_practice("people", Practice(enroll_quality=0.9))
+    assert service.enroll([photo(RED)], idempotency_key="key", **REQUEST) == first

@@ -8,7 +8,7 @@ from app.gallery.store.values import Practice
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import Calibration, as_json, comparisons_among, comparisons_of
 from app.recognition.decisions.policy import LEAST_STATED, Policy
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import Identification, IdentificationService
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
@@ -33,13 +33,13 @@ MOSS = (80, 255, 0)  # somewhat more like red than like blue
 
 
 @pytest.fixture
-def enrol(analysis, gallery):
-    def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        service = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.8))
-        enrolment = service.enrol(photos, collection="people", identity_id=identity_id, name=identity_id.title())
-        return [face.face_id for face in enrolment.faces]
+def enroll(analysis, gallery):
+    def enroll(identity_id: str, *photos: bytes) -> list[str]:
+        service = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.8))
+        enrollment = service.enroll(photos, collection="people", identity_id=identity_id, name=identity_id.title())
+        return [face.face_id for face in enrollment.faces]
 
-    return enrol
+    return enroll
 
 
 @pytest.fixture
@@ -58,22 +58,22 @@ def summary(identification: Identification) -> list[tuple[str, str | None]]:
     return [(each.verdict, each.candidates[0].identity_id if each.candidates else None) for each in faces]
 
 
-def test_everybody_in_a_photo_is_identified(identify, enrol):
-    enrol("ada", photo(RED))
-    enrol("bob", photo(BLUE))
+def test_everybody_in_a_photo_is_identified(identify, enroll):
+    enroll("ada", photo(RED))
+    enroll("bob", photo(BLUE))
     assert summary(identify(BLUE, MOSS, PINK)) == [("match", "bob"), ("no_match", "ada"), ("match", "ada")]
 
 
-def test_the_most_prominent_face_comes_first(identify, enrol):
-    enrol("ada", photo(RED))
+def test_the_most_prominent_face_comes_first(identify, enroll):
+    enroll("ada", photo(RED))
     boxes = [each.face.detection.box[0] for each in identify(BLUE, GREEN, RED).faces]
     assert boxes == [SIDE, 0, 2 * SIDE]
 
 
-def test_candidates_are_best_first_with_all_that_is_known(identify, enrol):
-    (face,) = enrol("ada", photo(RED))
-    enrol("bob", photo(BLUE), photo(GREEN))
-    enrol("eve", photo(YELLOW))
+def test_candidates_are_best_first_with_all_that_is_known(identify, enroll):
+    (face,) = enroll("ada", photo(RED))
+    enroll("bob", photo(BLUE), photo(GREEN))
+    enroll("eve", photo(YELLOW))
     result = identify(RED)
     (red,) = result.faces
     assert (result.threshold, red.verdict) == (0.8, "match")
@@ -88,19 +88,19 @@ def test_candidates_are_best_first_with_all_that_is_known(identify, enrol):
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 9])
-def test_no_more_candidates_than_asked(identify, enrol, top_k):
+def test_no_more_candidates_than_asked(identify, enroll, top_k):
     for person, colour in {"ada": RED, "bob": BLUE, "eve": GREEN}.items():
-        enrol(person, photo(colour), photo(colour))
+        enroll(person, photo(colour), photo(colour))
     assert len(identify(RED, top_k=top_k).faces[0].candidates) == min(top_k, 3)
 
 
-def test_a_person_is_in_a_photo_once(identify, enrol):
-    enrol("ada", photo(RED))
+def test_a_person_is_in_a_photo_once(identify, enroll):
+    enroll("ada", photo(RED))
     assert summary(identify(PINK, RED)) == [("no_match", "ada"), ("match", "ada")]
 
 
-def test_a_photo_without_a_face_has_no_faces(identify, enrol):
-    enrol("ada", photo(RED))
+def test_a_photo_without_a_face_has_no_faces(identify, enroll):
+    enroll("ada", photo(RED))
     assert identify(WHITE) == Identification([], 0.8, MODEL)
 
 
@@ -127,27 +127,27 @@ def test_bytes_that_are_no_photo_are_refused(analysis, gallery):
 LIME, MINT = (60, 255, 0), (0, 255, 130)  # greenish people
 
 
-def test_one_foreign_face_does_not_speak_for_a_person(identify, enrol):
+def test_one_foreign_face_does_not_speak_for_a_person(identify, enroll):
     """By the best single face, every greenish person would be Ada."""
-    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
-    enrol("bob", photo(LIME))
+    enroll("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
+    enroll("bob", photo(LIME))
     assert summary(identify(GREEN, RED)) == [("match", "bob"), ("match", "ada")]
     assert similarity(GREEN, LIME) < 1
 
 
-def test_a_worthless_face_hardly_counts(identify, enrol, store):
-    store.change_practice("people", Practice(enrol_quality=0))
-    enrol("ada", photo(RED), blurred(GREEN))
-    enrol("bob", photo(MINT))
+def test_a_worthless_face_hardly_counts(identify, enroll, store):
+    store.change_practice("people", Practice(enroll_quality=0))
+    enroll("ada", photo(RED), blurred(GREEN))
+    enroll("bob", photo(MINT))
     assert summary(identify(GREEN, RED)) == [("match", "bob"), ("match", "ada")]
 
 
-def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, gallery, enrol):
+def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, gallery, enroll):
     calibrated = calibration()
     policy = Policy(calibrated, 0.8)
     service = IdentificationService(lambda _: analysis, gallery, lambda _: policy)
-    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(RED))
-    enrol("bob", photo(BLUE))
+    enroll("ada", photo(RED), photo(PINK), photo(RED), photo(RED))
+    enroll("bob", photo(BLUE))
     comparisons = comparisons_among(2, 5)
     for max_fpir in (None, 0.1, 1e-4):
         result = service.identify(photo(PINK), collection="people", top_k=5, max_fpir=max_fpir)
@@ -169,12 +169,12 @@ def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, galler
 # Quality
 
 
-def test_a_poor_face_is_possible_at_best(analysis, gallery, enrol):
+def test_a_poor_face_is_possible_at_best(analysis, gallery, enroll):
     service = IdentificationService(
         lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
     )
-    enrol("ada", photo(RED))
-    enrol("bob", photo(BLUE))
+    enroll("ada", photo(RED))
+    enroll("bob", photo(BLUE))
     (good,) = service.identify(photo(RED), collection="people", top_k=5).faces
     assert (good.verdict, good.is_poor) == ("match", False)
     poor, stranger = sorted(
@@ -189,11 +189,11 @@ def test_a_poor_face_is_possible_at_best(analysis, gallery, enrol):
     assert (exact.verdict, exact.is_poor) == ("match", True)
 
 
-def test_the_gate_is_the_collections(analysis, gallery, enrol, store):
+def test_the_gate_is_the_collections(analysis, gallery, enroll, store):
     service = IdentificationService(
         lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
     )
-    enrol("ada", photo(RED))
+    enroll("ada", photo(RED))
     for gate, verdict in ((0, "match"), (0.74, "possible")):
         store.change_practice("people", Practice(probe_quality=gate))
         (face,) = service.identify(blurred(RED), collection="people", top_k=5).faces
@@ -228,18 +228,18 @@ def two_ways(gallery, tmp_path):
         return Policy(of_its_kind, 0.8, collection.practice.probe_quality)
 
     analysis = colour_analysis(is_half_blind=True)
-    return EnrolmentService(lambda _: analysis, gallery, policy_of), IdentificationService(
+    return EnrollmentService(lambda _: analysis, gallery, policy_of), IdentificationService(
         lambda _: analysis, gallery, policy_of
     )
 
 
 def test_collections_of_one_service_embed_each_in_its_own_way(two_ways, gallery):
     """The network sees the left half only: red as the photo is, red and green with its mirror image."""
-    enrolment, identification = two_ways
+    enrollment, identification = two_ways
     both = vector_of(RED) + vector_of(GREEN)
     expected = {"plain": vector_of(RED), "flipped": both / np.linalg.norm(both)}
     for collection, vector in expected.items():
-        enrolment.enrol([halved(RED, GREEN)], collection=collection, identity_id="ada")
+        enrollment.enroll([halved(RED, GREEN)], collection=collection, identity_id="ada")
         (stored,) = gallery.enrolled(gallery.require(collection), "ada").vectors
         assert stored == pytest.approx(vector, abs=1e-3)
         for seen, similar in ((halved(RED, GREEN), 1), (halved(GREEN, RED), 1 if collection == "flipped" else -1 / 3)):
@@ -249,13 +249,13 @@ def test_collections_of_one_service_embed_each_in_its_own_way(two_ways, gallery)
 
 
 def test_collections_of_one_service_are_judged_each_by_the_calibration_of_its_kind(two_ways, tmp_path):
-    enrolment, identification = two_ways
+    enrollment, identification = two_ways
 
     def threshold(collection):
         return identification.identify(photo(RED), collection=collection, top_k=1, max_fpir=1e-3).threshold
 
     for collection, start in (("flipped", 0.4), ("plain", 0.5)):
-        enrolment.enrol([photo(RED)], collection=collection, identity_id="ada")
+        enrollment.enroll([photo(RED)], collection=collection, identity_id="ada")
         assert threshold(collection) == pytest.approx(start)
     write(tmp_path / "own" / "plain", calibration(start=0.6, is_flip_averaged=False))
     write(tmp_path / "own" / "flipped", calibration(start=0.7, is_flip_averaged=False))  # of no use to it

@@ -24,7 +24,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import Reembedding
 from app.gallery.store.values import Practice
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
 from app.recognition.migration import NetworkChange
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
@@ -67,22 +67,22 @@ def gallery(engine, tmp_path) -> Gallery:
 
 
 @pytest.fixture
-def enrol(gallery, serving):
-    enrolment = EnrolmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+def enroll(gallery, serving):
+    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
 
-    def enrol(name, colour, *, keeps=True):
+    def enroll(name, colour, *, keeps=True):
         practice = gallery.collection("people").practice
         if practice.is_crop_kept != keeps:
             gallery._store.change_practice("people", Practice(is_crop_kept=keeps))
-        return enrolment.enrol([photo(colour)], collection="people", identity_id=name).faces[0].face_id
+        return enrollment.enroll([photo(colour)], collection="people", identity_id=name).faces[0].face_id
 
-    return enrol
+    return enroll
 
 
 @pytest.fixture
-def people(enrol):
+def people(enroll):
     """Three people, by name their face's id."""
-    return {name: enrol(name, colour) for name, colour in COLOURS.items()}
+    return {name: enroll(name, colour) for name, colour in COLOURS.items()}
 
 
 @pytest.fixture
@@ -153,9 +153,9 @@ def test_the_index_is_there_before_the_switch(change, gallery, people, seen):
     assert gallery._prepared == {}
 
 
-def test_work_that_was_broken_off_goes_on(engine, gallery, serving, change, people, enrol, seen):
+def test_work_that_was_broken_off_goes_on(engine, gallery, serving, change, people, enroll, seen):
     for number in range(80):
-        enrol(f"more {number}", (number, 255 - number, 7))
+        enroll(f"more {number}", (number, 255 - number, 7))
 
     def stop(ready, _faces):
         if ready >= 32:
@@ -170,8 +170,8 @@ def test_work_that_was_broken_off_goes_on(engine, gallery, serving, change, peop
     assert seen(RED) == ("two", "red")
 
 
-def test_faces_without_a_crop_keep_the_collection_as_it_is(change, people, enrol, seen):
-    bare = enrol("bare", YELLOW, keeps=False)
+def test_faces_without_a_crop_keep_the_collection_as_it_is(change, people, enroll, seen):
+    bare = enroll("bare", YELLOW, keeps=False)
     done = go(change)
     assert (done.is_switched, done.missing, [each.face_id for each in done.named]) == (False, 1, [bare])
     assert seen(RED) == ("one", "red")
@@ -183,8 +183,8 @@ def test_faces_without_a_crop_keep_the_collection_as_it_is(change, people, enrol
     assert caught.value.faces == [(bare, "bare")]
 
 
-def test_faces_without_a_crop_are_dropped_if_that_is_asked_for(change, people, enrol, seen, store):
-    bare = enrol("bare", YELLOW, keeps=False)
+def test_faces_without_a_crop_are_dropped_if_that_is_asked_for(change, people, enroll, seen, store):
+    bare = enroll("bare", YELLOW, keeps=False)
     done = go(change, drop=True)
     assert (done.is_switched, done.missing, done.dropped, done.faces) == (True, 1, 1, 3)
     assert [each.face_id for each in done.named] == [bare]
@@ -192,26 +192,26 @@ def test_faces_without_a_crop_are_dropped_if_that_is_asked_for(change, people, e
     assert store.collection("people").identities == 3
 
 
-def test_prepared_and_switched_later_with_those_who_came_meanwhile(change, people, enrol, seen):
+def test_prepared_and_switched_later_with_those_who_came_meanwhile(change, people, enroll, seen):
     done = go(change, switch=False)
     assert (done.is_switched, done.missing) == (False, 0)
     assert seen(RED) == ("one", "red")
     with pytest.raises(NoWayBack):
         change.roll_back("people", is_rest_dropped=False)  # what is prepared is no way back
-    enrol("yellow", YELLOW)
+    enroll("yellow", YELLOW)
     done = change.switch("people", "two", is_rest_dropped=True)
     assert (done.collection.faces, done.dropped) == (4, [])
     assert seen(YELLOW) == ("two", "yellow")
 
 
-def test_many_faces_without_a_template_are_a_jobs_work(change, people, enrol):
+def test_many_faces_without_a_template_are_a_jobs_work(change, people, enroll):
     for number in range(70):
-        enrol(f"more {number}", (number, 255 - number, 7))
+        enroll(f"more {number}", (number, 255 - number, 7))
     with pytest.raises(TemplatesMissing, match="73 faces"):
         change.switch("people", "two", is_rest_dropped=True)
 
 
-def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, serving, people, enrol, seen):
+def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, serving, people, enroll, seen):
     class Meanwhile(Reembedding):
         """Somebody is enrolled at the last moment, twice."""
 
@@ -220,7 +220,7 @@ def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, 
         def switch(self, *args, **kwargs):
             if self.left:
                 self.left -= 1
-                enrol(f"late {self.left}", YELLOW if self.left else (255, 0, 255))
+                enroll(f"late {self.left}", YELLOW if self.left else (255, 0, 255))
             return super().switch(*args, **kwargs)
 
     change = change_by(engine, gallery, serving)
@@ -231,9 +231,9 @@ def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, 
     assert seen((255, 0, 255)) == ("two", "late 0")
 
 
-def test_the_way_back_names_or_drops_who_came_since(change, people, enrol, seen):
+def test_the_way_back_names_or_drops_who_came_since(change, people, enroll, seen):
     go(change)
-    kept, bare = enrol("yellow", YELLOW), enrol("bare", (255, 0, 255), keeps=False)
+    kept, bare = enroll("yellow", YELLOW), enroll("bare", (255, 0, 255), keeps=False)
     with pytest.raises(TemplatesMissing) as caught:
         change.roll_back("people", is_rest_dropped=False)
     assert caught.value.faces == [(bare, "bare")]
@@ -302,7 +302,7 @@ def test_somebody_elses_switch_ends_the_work_and_the_next_attempt_finds_it_done(
     assert go(change).is_switched
 
 
-def test_requests_and_enrolments_go_on(change, people, enrol, seen):  # noqa: C901 - who asks, who comes, what happens
+def test_requests_and_enrollments_go_on(change, people, enroll, seen):  # noqa: C901 - who asks, who comes, what happens
     wrong: list[object] = []
     models: list[str] = []
     is_over = threading.Event()
@@ -322,7 +322,7 @@ def test_requests_and_enrolments_go_on(change, people, enrol, seen):  # noqa: C9
     def come() -> None:
         for number in range(10):
             try:
-                enrol(f"late {number}", tuple(np.random.default_rng(number).integers(60, 200, 3).tolist()))
+                enroll(f"late {number}", tuple(np.random.default_rng(number).integers(60, 200, 3).tolist()))
             except BaseException as error:  # noqa: BLE001 - told to the test
                 wrong.append(error)
 

@@ -15,7 +15,7 @@ from app.gallery.store.model_migration import NextTemplates, Reembedding
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Outcome, Policy
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
 from app.recognition.retry_on_migration import again_if_switched
 from app.recognition.verification import VerificationService
@@ -54,9 +54,9 @@ def people(gallery, serving):
     """A collection `people` that keeps crops, with three people."""
     gallery.ensure("people")
     gallery._store.change_practice("people", gallery.require("people").practice.__class__(is_crop_kept=True))
-    enrolment = EnrolmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
     for name, colour in COLOURS.items():
-        enrolment.enrol([photo(colour)], collection="people", identity_id=name)
+        enrollment.enroll([photo(colour)], collection="people", identity_id=name)
     return gallery.require("people")
 
 
@@ -128,8 +128,8 @@ def test_what_is_enrolled_or_removed_across_the_switch_is_found_or_gone(engine, 
     work.switch(people, model="two", dimension=3)
     gallery.follow()
     gallery.remove_identity(people, "green")  # by who still has the value of before
-    enrolment = EnrolmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
-    enrolment.enrol([photo((255, 255, 0))], collection="people", identity_id="yellow")
+    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+    enrollment.enroll([photo((255, 255, 0))], collection="people", identity_id="yellow")
     service = IdentificationService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9))
     verdicts = [
         service.identify(photo(colour), collection="people", top_k=1).faces[0].verdict

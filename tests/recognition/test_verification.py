@@ -6,7 +6,7 @@ import pytest
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
 from app.gallery.store.values import Practice
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolmentService
+from app.recognition.enrollment import EnrollmentService
 from app.recognition.verification import VerificationService
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
@@ -34,14 +34,14 @@ def verify(analysis, gallery):
 
 
 @pytest.fixture
-def enrol(analysis, gallery):
-    def enrol(identity_id: str, *photos: bytes) -> list[str]:
-        enrolment = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5)).enrol(
+def enroll(analysis, gallery):
+    def enroll(identity_id: str, *photos: bytes) -> list[str]:
+        enrollment = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5)).enroll(
             photos, collection="people", identity_id=identity_id
         )
-        return [face.face_id for face in enrolment.faces]
+        return [face.face_id for face in enrollment.faces]
 
-    return enrol
+    return enroll
 
 
 # Two photos
@@ -112,21 +112,21 @@ def test_the_threshold_itself_is_a_match(analysis, gallery, step, verdict):
 # A photo and an enrolled person
 
 
-def test_an_enrolled_person_is_verified(verify, enrol):
-    (face,) = enrol("ada", photo(RED))
+def test_an_enrolled_person_is_verified(verify, enroll):
+    (face,) = enroll("ada", photo(RED))
     result = verify.verify_identity(photo(PINK), "ada", collection="people")
     assert (result.verdict, result.reference, result.reference_face_id) == ("match", None, face)
     assert result.similarity == pytest.approx(similarity(RED, PINK), abs=1e-3)
 
 
-def test_an_impostor_is_refused(verify, enrol):
-    enrol("ada", photo(RED))
-    enrol("bob", photo(GREEN))
+def test_an_impostor_is_refused(verify, enroll):
+    enroll("ada", photo(RED))
+    enroll("bob", photo(GREEN))
     assert verify.verify_identity(photo(GREEN), "ada", collection="people").verdict == "no_match"
 
 
-def test_a_person_is_compared_by_the_template_of_all_faces(verify, enrol):
-    faces = enrol("ada", photo(PINK), photo(RED), photo(YELLOW))
+def test_a_person_is_compared_by_the_template_of_all_faces(verify, enroll):
+    faces = enroll("ada", photo(PINK), photo(RED), photo(YELLOW))
     mean = sum(vector_of(each) for each in (PINK, RED, YELLOW))
     for colour, face in zip((PINK, RED, YELLOW), faces, strict=True):
         result = verify.verify_identity(photo(colour), "ada", collection="people")
@@ -135,17 +135,17 @@ def test_a_person_is_compared_by_the_template_of_all_faces(verify, enrol):
         assert result.similarity == pytest.approx(expected, abs=1e-3)
 
 
-def test_who_looks_like_the_one_foreign_face_of_a_person_is_refused(verify, enrol):
-    enrol("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
+def test_who_looks_like_the_one_foreign_face_of_a_person_is_refused(verify, enroll):
+    enroll("ada", photo(RED), photo(PINK), photo(RED), photo(GREEN))
     assert verify.verify_identity(photo(GREEN), "ada", collection="people").verdict == "no_match"
     assert verify.verify_identity(photo(PINK), "ada", collection="people").verdict == "match"
 
 
-def test_a_template_of_more_faces_is_judged_more_strictly(analysis, gallery, enrol):
+def test_a_template_of_more_faces_is_judged_more_strictly(analysis, gallery, enroll):
     policy = Policy(calibration(), 0.5)
     service = VerificationService(lambda _: analysis, gallery, lambda _: policy)
-    enrol("one", photo(RED))
-    enrol("four", *[photo(RED)] * 4)
+    enroll("one", photo(RED))
+    enroll("four", *[photo(RED)] * 4)
     for max_fmr in (None, 0.1, 1e-5):
         one, four = (
             service.verify_identity(photo(PINK), who, collection="people", max_fmr=max_fmr) for who in ("one", "four")
@@ -161,8 +161,8 @@ def test_a_template_of_more_faces_is_judged_more_strictly(analysis, gallery, enr
     assert four.fmr == pytest.approx(2 * one.fmr, rel=1e-2)
 
 
-def test_who_is_not_enrolled_is_unknown(verify, enrol):
-    enrol("ada", photo(RED))
+def test_who_is_not_enrolled_is_unknown(verify, enroll):
+    enroll("ada", photo(RED))
     with pytest.raises(IdentityUnknown, match="'bob'"):
         verify.verify_identity(photo(RED), "bob", collection="people")
 
@@ -173,8 +173,8 @@ def test_the_collection_must_fit(verify, collection, error):
         verify.verify_identity(photo(RED), "ada", collection=collection)
 
 
-def test_a_probe_without_a_face(verify, enrol):
-    enrol("ada", photo(RED))
+def test_a_probe_without_a_face(verify, enroll):
+    enroll("ada", photo(RED))
     with pytest.raises(NoFace, match="the probe photo"):
         verify.verify_identity(photo(WHITE), "ada", collection="people")
 
@@ -204,8 +204,8 @@ def test_with_a_poor_face_a_match_is_only_possible(careful, probe, reference, is
     assert (result.verdict, result.is_poor) == ("match", is_poor)
 
 
-def test_a_poor_probe_of_an_enrolled_person_is_only_possible(careful, enrol, store):
-    enrol("ada", photo(RED))
+def test_a_poor_probe_of_an_enrolled_person_is_only_possible(careful, enroll, store):
+    enroll("ada", photo(RED))
     assert careful.verify_identity(photo(RED), "ada", collection="people").verdict == "match"
     result = careful.verify_identity(blurred(RED), "ada", collection="people")
     assert (result.verdict, result.is_poor, result.probe.quality.reasons) == ("possible", True, (Reason.BLURRED,))
@@ -223,7 +223,7 @@ def test_photos_are_embedded_as_the_collection_does_it(gallery, is_flip_averaged
     service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
     result = service.verify_photo(halved(RED, GREEN), halved(GREEN, RED), collection="own way")
     assert result.similarity == pytest.approx(similar, abs=1e-3)
-    enrolment = EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
-    enrolment.enrol([halved(RED, GREEN)], collection="own way", identity_id="ada")
+    enrollment = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+    enrollment.enroll([halved(RED, GREEN)], collection="own way", identity_id="ada")
     result = service.verify_identity(halved(GREEN, RED), "ada", collection="own way")
     assert result.similarity == pytest.approx(similar, abs=1e-3)

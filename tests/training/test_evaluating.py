@@ -61,12 +61,12 @@ def test_figures_are_those_of_arcid_evaluate(csv, people, tmp_path):
     backbone = Coarse()
     raw = iter(embed(backbone, wanted.crops))
 
-    def enrol(data):
+    def enroll(data):
         crop(data)
         vector = next(raw)
         return EmbeddedFace(vector, float(np.linalg.norm(vector)), (0, 0, 1, 1), 0.5)
 
-    evaluated = evaluate(wanted.pairs, Embeddings(enrol, threads=1).embed(wanted.pairs.photos), replicates=0)
+    evaluated = evaluate(wanted.pairs, Embeddings(enroll, threads=1).embed(wanted.pairs.photos), replicates=0)
     figures = verify(backbone, wanted)
     assert figures["accuracy"] == evaluated.folds.mean < 1
     assert figures["eer"] == evaluated.estimates["eer"].value > 0

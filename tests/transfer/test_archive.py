@@ -71,7 +71,7 @@ def test_there_and_back(databases, tmp_path):
     first, second = tmp_path / "first.zip", tmp_path / "second.zip"
     with databases.engine() as source, databases.engine() as target:
         fill(source)
-        IdentityStore(source).change_practice("people", Practice(enrol_quality=0.125, probe_quality=0.5))
+        IdentityStore(source).change_practice("people", Practice(enroll_quality=0.125, probe_quality=0.5))
         exporter(source).write("people", first, Recorded())
         progress = Recorded()
         done = importer(target).run(first, progress)
@@ -137,7 +137,7 @@ def test_writers_go_on_while_a_moment_is_exported(engine, tmp_path):
 
     class Busy(Recorded):
         def advance(self, done, *, total=None, checkpoint=None):
-            store.enrol(collection, Person(f"late-{len(self.said)}"), [new_face(units(1)[0])])
+            store.enroll(collection, Person(f"late-{len(self.said)}"), [new_face(units(1)[0])])
             store.remove_identity(collection, f"p{len(self.said)}-0")
             super().advance(done, total=total, checkpoint=checkpoint)
 
@@ -196,7 +196,7 @@ def test_what_is_missing_comes_back(engine, archive):
     collection = store.collection("people")
     store.remove_identity(collection, "p3-0")
     store.remove_face(collection, "f0-4-1")
-    store.enrol(collection, Person("p5-0", "Other"), [])
+    store.enroll(collection, Person("p5-0", "Other"), [])
     done = importer(engine).run(archive, Recorded())
     assert (done.faces, done.identities, done.skipped) == (4, 1, 56)
     after = store.collection("people")
@@ -270,7 +270,7 @@ def test_an_identity_with_faces_in_several_blocks(engine, tmp_path, monkeypatch)
 
 def test_people_without_faces_travel_as_well(engine, tmp_path):
     collection = fill(engine, people=1)
-    IdentityStore(engine).enrol(collection, Person("shy", "Shy"), [])
+    IdentityStore(engine).enroll(collection, Person("shy", "Shy"), [])
     exporter(engine).write("people", tmp_path / "a.zip", Recorded())
     done = importer(engine).run(tmp_path / "a.zip", Recorded(), collection="copy", has_new_face_ids=True)
     assert (done.faces, done.identities) == (3, 2)

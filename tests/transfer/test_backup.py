@@ -55,7 +55,7 @@ number = 0
 while True:
     number += 1
     face = replace(new_face(units(1, seed=number)[0]), face_id=f"w{number}")
-    store.enrol(people, Person(f"w{number}"), [face])
+    store.enroll(people, Person(f"w{number}"), [face])
     print(number, flush=True)
 """
 
@@ -196,7 +196,7 @@ def test_the_old_database_may_be_kept(home, backup):
     assert sqlite3.connect(old).execute("SELECT count(*) FROM faces").fetchone() == (60,)
 
 
-def test_a_backup_while_another_process_enrols(home, tmp_path):
+def test_a_backup_while_another_process_enrolls(home, tmp_path):
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(home / "arcid.db")],
         stdout=subprocess.PIPE,

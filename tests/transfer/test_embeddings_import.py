@@ -22,7 +22,7 @@ def caught_up() -> list[int]:
 @pytest.fixture
 def run(engine, tmp_path, caught_up):
     """Import lines (objects, or bytes as they are) into `people`."""
-    IdentityStore(engine).create_collection("people", model=MODEL, dimension=D, practice=Practice(enrol_quality=0.25))
+    IdentityStore(engine).create_collection("people", model=MODEL, dimension=D, practice=Practice(enroll_quality=0.25))
 
     def run(*said, progress=None, model=MODEL, collection="people"):
         path = tmp_path / "faces.ndjson"

@@ -5,8 +5,8 @@ import pytest
 from app.errors import CollectionUnknown, JobCancelled
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolmentService, FaceChoice
-from app.transfer.bulk_enrollment import BulkEnrolment
+from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
 from app.wiring.jobs import Bulk
@@ -35,14 +35,14 @@ class Watched:
 
 
 @pytest.fixture
-def enrolment(analysis, gallery):  # noqa: F811 - a fixture
-    return EnrolmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+def enrollment(analysis, gallery):  # noqa: F811 - a fixture
+    return EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
 
 
 @pytest.fixture
-def run(enrolment, gallery):  # noqa: F811 - a fixture
+def run(enrollment, gallery):  # noqa: F811 - a fixture
     def run(path, progress=None, choice=FaceChoice.ONLY, threads=2):
-        bulk = Bulk(BulkEnrolment(enrolment, gallery, "people", choice))
+        bulk = Bulk(BulkEnrollment(enrollment, gallery, "people", choice))
         with open_source(path) as source:
             work = PhotoImport(bulk, threads=threads, most_bytes=10**6, is_polite=True)
             return work.run(source, progress or Watched())
@@ -86,7 +86,7 @@ def test_photos_are_enrolled_as_one_by_one(run, gallery, tmp_path):  # noqa: F81
     assert candidate.identity_id == "eve"
 
 
-def test_a_second_run_enrols_nothing(run, gallery, tmp_path):  # noqa: F811 - a fixture
+def test_a_second_run_enrolls_nothing(run, gallery, tmp_path):  # noqa: F811 - a fixture
     run(folder(tmp_path, FILES))
     revision = gallery.collection("people").revision
     assert run(tmp_path) == {"photos": 9, "enrolled": 0, "known": 5, "refused": 4, "new_people": 0}
@@ -132,7 +132,7 @@ def test_the_main_face_can_be_chosen(run, tmp_path):
     assert run(folder(tmp_path, {"bob/both.png": photo(GREEN, BLUE)}), choice=FaceChoice.LARGEST)["enrolled"] == 1
 
 
-def test_two_imports_at_once_enrol_nothing_twice(run, gallery, tmp_path):  # noqa: F811 - a fixture
+def test_two_imports_at_once_enroll_nothing_twice(run, gallery, tmp_path):  # noqa: F811 - a fixture
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - only here
 
     folder(tmp_path, {f"p{person}/{n}.png": photo((200, person * 10, n * 10)) for person in range(5) for n in range(4)})
@@ -151,6 +151,6 @@ def test_a_list_brings_names_and_metadata(run, gallery, tmp_path):  # noqa: F811
     assert gallery.enrolled(gallery.require("people"), "ada").name == "Ada"
 
 
-def test_a_collection_that_is_gone_ends_it(run, gallery, enrolment):  # noqa: F811 - a fixture
+def test_a_collection_that_is_gone_ends_it(run, gallery, enrollment):  # noqa: F811 - a fixture
     with pytest.raises(CollectionUnknown):
-        BulkEnrolment(enrolment, gallery, "nobody", FaceChoice.ONLY)
+        BulkEnrollment(enrollment, gallery, "nobody", FaceChoice.ONLY)

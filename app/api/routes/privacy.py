@@ -46,7 +46,7 @@ class ErasureReceipt(BaseModel):
     identity_id: str
     identity_removed: Annotated[bool, Field(description="False: other faces of the person are still enrolled.")]
     faces: Annotated[list[str], Field(description="Ids of the removed faces.")]
-    enrolment_answers: Annotated[int, Field(description="Stored answers about the person that went with it.")]
+    enrollment_answers: Annotated[int, Field(description="Stored answers about the person that went with it.")]
     index: IndexErasureSchema
     revision: Annotated[int, Field(description="The collection's, from this erasure on.")]
     audit: AuditLineSchema
@@ -65,7 +65,7 @@ class ErasureReceipt(BaseModel):
             identity_id=receipt.identity_id,
             identity_removed=receipt.is_identity_gone,
             faces=list(receipt.face_ids),
-            enrolment_answers=receipt.answers,
+            enrollment_answers=receipt.answers,
             index=IndexErasureSchema(
                 kind=receipt.index_kind, faces=len(receipt.face_ids), snapshot_segments=receipt.snapshot_files
             ),
@@ -84,7 +84,7 @@ class PersonExport(BaseModel):
     collection: str
     identity: IdentitySchema
     faces: Annotated[list[StoredFaceSchema], Field(description="All of them, with embeddings.")]
-    enrolment_answers: list[dict[str, Any]]
+    enrollment_answers: list[dict[str, Any]]
     audit: Annotated[list[dict[str, Any]], Field(description="The trail's lines about the person that can be read.")]
 
     @classmethod
@@ -94,7 +94,7 @@ class PersonExport(BaseModel):
             collection=disclosure.collection,
             identity=IdentitySchema.of(disclosure.identity),
             faces=[StoredFaceSchema.of(each) for each in disclosure.faces],
-            enrolment_answers=[dict(each) for each in disclosure.answers],
+            enrollment_answers=[dict(each) for each in disclosure.answers],
             audit=[_line(each) for each in disclosure.trail],
         )
 

@@ -24,9 +24,9 @@ async def enroll(
     is_exact: ExactDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
-    """Enrol a person with one or more photos; each photo is accepted or refused for itself."""
-    enrolment = await workers.run(
-        services.enrolment.enrol,
+    """Enroll a person with one or more photos; each photo is accepted or refused for itself."""
+    enrollment = await workers.run(
+        services.enrollment.enroll,
         request.photos,
         collection=request.collection,
         identity_id=request.identity_id,
@@ -38,7 +38,7 @@ async def enroll(
         reactions=Reactions(request.on_duplicate, request.on_mismatch),
         is_exact=is_exact,
     )
-    return EnrollAnswer.of(enrolment)
+    return EnrollAnswer.of(enrollment)
 
 
 @router.post("/verify", openapi_extra=body_as(VerifyRequest))

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.recognition.decisions.policy import Outcome
-from app.recognition.enrollment import Enrolment
+from app.recognition.enrollment import Enrollment
 from app.recognition.identification import Identification, IdentifiedFace, Rates
 from app.recognition.verification import Verification
 from app.types import Candidate, Detection
@@ -113,9 +113,9 @@ class EnrollAnswer(BaseModel):
     faces_truncated: Annotated[FacesTruncated, Field(validation_alias=AliasChoices("faces_truncated", "is_truncated"))]
 
     @classmethod
-    def of(cls, enrolment: Enrolment) -> "EnrollAnswer":
+    def of(cls, enrollment: Enrollment) -> "EnrollAnswer":
         """Take over the service's result."""
-        return cls.model_validate(enrolment, from_attributes=True)
+        return cls.model_validate(enrollment, from_attributes=True)
 
 
 class FaceSchema(BaseModel):

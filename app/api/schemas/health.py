@@ -1,4 +1,4 @@
-"""What answers carry about the health of a gallery and of an enrolment. The names are the API's contract."""
+"""What answers carry about the health of a gallery and of an enrollment. The names are the API's contract."""
 
 from typing import Annotated, Any, Literal
 
@@ -96,7 +96,7 @@ class ForeignFaceSchema(_Schema):
 
 
 class PoorFaceSchema(_Schema):
-    """A face below the collection's `enrol_quality`."""
+    """A face below the collection's `enroll_quality`."""
 
     face_id: str
     identity: SomeoneSchema

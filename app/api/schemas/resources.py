@@ -19,7 +19,7 @@ from app.api.schemas.requests import (
 )
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 from app.gallery.store.values import Collection, Reaction
-from app.names import CollectionName, IdentityId, PersonName
+from app.names import CollectionName, IdentityId, PersonName, with_current_names
 from app.types import IndexKind, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
@@ -28,7 +28,7 @@ Rate = Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)]
 Detector = Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z0-9][a-z0-9_.-]*(\+[a-z0-9][a-z0-9_.-]*)?$")]
 _PRACTICE = {
     "flip": "is_flip_averaged",
-    "enrol_quality": "enrol_quality",
+    "enroll_quality": "enroll_quality",
     "probe_quality": "probe_quality",
     "keep_crops": "is_crop_kept",
     "on_duplicate": "on_duplicate",
@@ -42,9 +42,10 @@ Cursor = Annotated[str | None, Field(description="`cursor` of the next page; nul
 
 class _PracticeSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
+    _with_current_names = model_validator(mode="before")(with_current_names)
 
     flip: Flip | None = None
-    enrol_quality: Annotated[Gate | None, Field(description="Least quality of an enrolled face.")] = None
+    enroll_quality: Annotated[Gate | None, Field(description="Least quality of an enrolled face.")] = None
     probe_quality: Annotated[Gate | None, Field(description="Least quality of a firmly matched probe.")] = None
     detector: Annotated[
         Detector | None, Field(description="A pack, or finder+landmarker; null: as the service's setting.")
@@ -65,7 +66,7 @@ class _PracticeSchema(BaseModel):
         WHOLE,
     ] = None
     require_consent: Annotated[
-        bool | None, Field(strict=True, description="Enrol nobody whose consent is not noted.")
+        bool | None, Field(strict=True, description="Enroll nobody whose consent is not noted.")
     ] = None
 
     def practice(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class CollectionRequest(_PracticeSchema):
     """A new collection, bound to a network that is served; what is not said is as the service's settings say."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "staff", "enrol_quality": 0.4, "index": "exact"}]}
+        extra="forbid", json_schema_extra={"examples": [{"name": "staff", "enroll_quality": 0.4, "index": "exact"}]}
     )
 
     name: CollectionName
@@ -116,7 +117,7 @@ class CollectionSchema(BaseModel):
     dimension: int
     is_usable: Annotated[bool, Field(description="The service serves that network; else its use is 409.")]
     flip: bool
-    enrol_quality: float
+    enroll_quality: float
     probe_quality: float
     detector: Annotated[str | None, Field(description="Null: as the service's setting; as with the next three.")]
     max_fmr: float | None
@@ -142,7 +143,7 @@ class CollectionSchema(BaseModel):
             dimension=collection.dimension,
             is_usable=collection.model in served,
             flip=practice.is_flip_averaged,
-            enrol_quality=practice.enrol_quality,
+            enroll_quality=practice.enroll_quality,
             probe_quality=practice.probe_quality,
             detector=practice.detector,
             max_fmr=practice.max_fmr,

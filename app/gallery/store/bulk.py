@@ -1,4 +1,4 @@
-"""Many people and faces at once, made elsewhere: written in blocks, each one transaction like an enrolment."""
+"""Many people and faces at once, made elsewhere: written in blocks, each one transaction like an enrollment."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

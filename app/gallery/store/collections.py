@@ -13,7 +13,7 @@ from app.database.audit import Action
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
-    EnrolmentTable,
+    EnrollmentTable,
     FaceTable,
     IdentityTable,
     SharedIndexTable,
@@ -24,7 +24,7 @@ from app.gallery.store import rows
 from app.gallery.store.values import Collection, Practice
 
 # What belongs to a collection, in an order that leaves nothing pointing to what is gone.
-_CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrolmentTable, SharedIndexTable)
+_CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
 class Collections:

@@ -28,7 +28,7 @@ class CropSealer:
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
-    """Store, in an enrolment's own transaction, the crops of faces (each with its key) that bring one."""
+    """Store, in an enrollment's own transaction, the crops of faces (each with its key) that bring one."""
     sealed = [
         {"face_key": key, "sealed": face.sealed_crop.data, "data_key_id": face.sealed_crop.data_key_id}
         for key, face in faces

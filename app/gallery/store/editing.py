@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import PreconditionFailed
 from app.gallery.store import change_log as log
@@ -74,7 +74,7 @@ class Editing:
 
         Raises IdentityUnknown for either, and SealBroken if a face of the first one was edited.
 
-        `into` keeps name and metadata, and takes over what it lacks. Answers of enrolments go over to it as well: they
+        `into` keeps name and metadata, and takes over what it lacks. Answers of enrollments go over to it as well: they
         can still be repeated, and are deleted with it.
         """
         with Session(self._writing) as session, session.begin():
@@ -88,8 +88,8 @@ class Editing:
             rebind(session, self._vault, keys, into)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
             session.execute(
-                update(EnrolmentTable)
-                .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+                update(EnrollmentTable)
+                .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == identity_id)
                 .values(identity_id=into)
             )
             target.name = target.name if target.name is not None else source.name
@@ -110,8 +110,8 @@ class Editing:
     def move_face(self, collection: Collection, face_id: str, identity_id: str) -> Edited:
         """Give a face to another person, who is created if new; without faces, the one who had it is gone.
 
-        Answers of enrolments about the one who had it are deleted: they tell of a face that is no longer theirs. Raises
-        FaceUnknown, ConsentMissing, and SealBroken if the face was edited.
+        Stored answers of enrollments about the former person are deleted. Raises FaceUnknown, ConsentMissing, and
+        SealBroken if the face was edited.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.erasures import erased_meanwhile
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import (
     CollectionExists,
@@ -137,7 +137,7 @@ class IdentityStore:
         with self._reading.connect() as connection:
             return [rows.collection(row) for row in connection.execute(rows.COLLECTIONS.order_by(CollectionTable.name))]
 
-    def enrol(
+    def enroll(
         self,
         collection: Collection,
         person: Person,
@@ -160,8 +160,8 @@ class IdentityStore:
             if retry is not None:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
                 session.execute(
-                    delete(EnrolmentTable).where(
-                        EnrolmentTable.collection_id == collection.key, EnrolmentTable.created_at < now - _REMEMBER
+                    delete(EnrollmentTable).where(
+                        EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < now - _REMEMBER
                     )
                 )
                 earlier = _earlier(session, collection, retry, now)
@@ -169,14 +169,14 @@ class IdentityStore:
                     answer = dict(earlier.answer)  # before the rollback, which forgets what was read
                     session.rollback()
                     return Written((), earlier_answer=answer)
-                session.add(_enrolment_row(collection, person, retry, now))
+                session.add(_enrollment_row(collection, person, retry, now))
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
             written = self._written(session, collection, revision, person, faces, now)
             _note(session, collection, revision, [(person, written)], now)
             return written
 
-    def enrol_people(
+    def enroll_people(
         self,
         collection: Collection,
         people: Sequence[tuple[Person, Sequence[NewFace]]],
@@ -186,7 +186,7 @@ class IdentityStore:
         """Store faces of several people, without those whose photo the person was enrolled with already.
 
         Return what was written of each; when there is nothing to write, nothing at all is. `check` and what is raised:
-        as in `enrol`.
+        as in `enroll`.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
@@ -307,7 +307,7 @@ class IdentityStore:
         return Removed(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
 
     def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
-        """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enrol`."""
+        """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enroll`."""
         with Session(self._reading) as session:
             earlier = _earlier(session, collection, retry, datetime.now(UTC))
             return Written((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
@@ -443,12 +443,12 @@ class IdentityStore:
         )
 
 
-def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrolmentTable | None:
+def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrollmentTable | None:
     earlier = session.scalar(
-        select(EnrolmentTable).where(
-            EnrolmentTable.collection_id == collection.key,
-            EnrolmentTable.idempotency_key == retry.idempotency_key,
-            EnrolmentTable.created_at >= now - _REMEMBER,
+        select(EnrollmentTable).where(
+            EnrollmentTable.collection_id == collection.key,
+            EnrollmentTable.idempotency_key == retry.idempotency_key,
+            EnrollmentTable.created_at >= now - _REMEMBER,
         )
     )
     if earlier is not None and earlier.request_sha256 != retry.request_sha256:
@@ -456,8 +456,8 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
     return earlier
 
 
-def _enrolment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrolmentTable:
-    return EnrolmentTable(
+def _enrollment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrollmentTable:
+    return EnrollmentTable(
         collection_id=collection.key,
         identity_id=person.identity_id,
         idempotency_key=retry.idempotency_key,

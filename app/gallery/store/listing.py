@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, Select, func, or_, select
 
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.gallery.store import consent, retention, rows
 from app.gallery.store.records import FaceRecord, IdentityRecord
@@ -117,11 +117,11 @@ class Listing:
         return self._with_embedding(row) if has_embedding else _face(row)
 
     def answers(self, collection: Collection, identity_id: str) -> list[JsonObject]:
-        """Return the stored answers of enrolments about an identity."""
+        """Return the stored answers of enrollments about an identity."""
         query = (
-            select(EnrolmentTable.answer)
-            .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
-            .order_by(EnrolmentTable.id)
+            select(EnrollmentTable.answer)
+            .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == identity_id)
+            .order_by(EnrollmentTable.id)
         )
         with self._reading.connect() as connection:
             return list(connection.scalars(query))

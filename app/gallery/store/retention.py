@@ -37,7 +37,7 @@ def has_expired(session: Session, identity: IdentityTable, now: datetime) -> boo
 
 
 def take_over(source: IdentityTable, target: IdentityTable) -> None:
-    """Let one person, into whom another is merged, be kept as the younger enrolment and the earlier end say."""
+    """Let one person, into whom another is merged, be kept as the younger enrollment and the earlier end say."""
     target.enrolled_at = max(each.enrolled_at or each.updated_at for each in (source, target))
     ends = [each.expires_at for each in (source, target) if each.expires_at is not None]
     target.expires_at = min(ends, default=None)

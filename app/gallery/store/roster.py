@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import IdentityExists
 from app.gallery.store import change_log as log
@@ -99,7 +99,7 @@ class Roster:
         """Give an identity another id and return the collection's revision; raises IdentityUnknown, IdentityExists.
 
         Raises SealBroken if one of its faces was edited.
-        A name that is the old id becomes the new one. Answers of enrolments go along, to be deleted with it.
+        A name that is the old id becomes the new one. Answers of enrollments go along, to be deleted with it.
         """
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
@@ -109,8 +109,8 @@ class Roster:
             if rows.identity(session, collection, new_id) is not None:
                 raise _taken(collection, new_id)
             session.execute(
-                update(EnrolmentTable)
-                .where(EnrolmentTable.collection_id == collection.key, EnrolmentTable.identity_id == identity_id)
+                update(EnrollmentTable)
+                .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == identity_id)
                 .values(identity_id=new_id)
             )
             keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id)).all()
@@ -171,7 +171,7 @@ class Roster:
             keys = session.scalars(select(FaceTable.id).where(FaceTable.collection_id == collection.key)).all()
             of_identities = IdentityTable.collection_id == collection.key
             identities = session.scalar(select(func.count()).select_from(IdentityTable).where(of_identities)) or 0
-            for table in (FaceTable, IdentityTable, EnrolmentTable):
+            for table in (FaceTable, IdentityTable, EnrollmentTable):
                 session.execute(delete(table).where(table.collection_id == collection.key))
             _count(session, collection, identities=-identities, faces=-len(keys))
             log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, Select, Text, cast, delete, or_, select
 from sqlalchemy.orm import Session
 
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
 from app.gallery.store import consent
@@ -32,7 +32,7 @@ COLLECTIONS = select(
     CollectionTable.faces,
     CollectionTable.identities,
     CollectionTable.is_flip_averaged,
-    CollectionTable.enrol_quality,
+    CollectionTable.enroll_quality,
     CollectionTable.probe_quality,
     CollectionTable.on_duplicate,
     CollectionTable.on_mismatch,
@@ -72,7 +72,7 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
         row.identities,
         Practice(
             row.is_flip_averaged,
-            row.enrol_quality,
+            row.enroll_quality,
             row.probe_quality,
             detector=row.detector,
             max_fmr=row.max_fmr,
@@ -233,12 +233,12 @@ def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
     Return how many there were.
     """
     quoted = json.dumps(identity_id)  # also in answers about others, whom they resembled
-    gone = delete(EnrolmentTable).where(
-        EnrolmentTable.collection_id == of.key,
+    gone = delete(EnrollmentTable).where(
+        EnrollmentTable.collection_id == of.key,
         or_(
-            EnrolmentTable.identity_id == identity_id,
-            EnrolmentTable.identity_id.is_(None),
-            cast(EnrolmentTable.answer, Text).contains(quoted, autoescape=True),
+            EnrollmentTable.identity_id == identity_id,
+            EnrollmentTable.identity_id.is_(None),
+            cast(EnrollmentTable.answer, Text).contains(quoted, autoescape=True),
         ),
     )
-    return len(session.execute(gone.returning(EnrolmentTable.id)).all())
+    return len(session.execute(gone.returning(EnrollmentTable.id)).all())

@@ -58,7 +58,7 @@ class MovedFace:
 
 
 class Snapshot:
-    """A collection at one moment, whatever is written meanwhile; people and their faces in the order of enrolment.
+    """A collection at one moment, whatever is written meanwhile; people and their faces in the order of enrollment.
 
     Nothing is held in memory but some thousand rows.
     """

@@ -18,7 +18,7 @@ Keys = NDArray[np.int64]
 
 
 class Reaction(StrEnum):
-    """What an enrolment does about faces that seem to be somebody else's: refuse them, say so, or not even look."""
+    """What an enrollment does about faces that seem to be somebody else's: refuse them, say so, or not even look."""
 
     REJECT = "reject"
     FLAG = "flag"
@@ -29,7 +29,7 @@ class Reaction(StrEnum):
 class Practice:
     """How a collection's faces are made, which are good enough (quality, 0..1), and what decides.
 
-    `is_flip_averaged` and `detector` are fixed by the first face. Below `enrol_quality` a photo is not enrolled; below
+    `is_flip_averaged` and `detector` are fixed by the first face. Below `enroll_quality` a photo is not enrolled; below
     `probe_quality` a probe is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both, hold
     where a request says nothing. None is the service's default. With `is_crop_kept` the crops of enrolled faces are
     stored, sealed. `on_duplicate` is for faces that look like another identity, `on_mismatch` for those that do not
@@ -38,7 +38,7 @@ class Practice:
     """
 
     is_flip_averaged: bool = True
-    enrol_quality: float = 0.25
+    enroll_quality: float = 0.25
     probe_quality: float = 0.2
     detector: str | None = None
     max_fmr: float | None = None
@@ -143,7 +143,7 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What makes a repeated enrolment recognisable: its key, its request's SHA-256 and the answer to repeat."""
+    """What makes a repeated enrollment recognisable: its key, its request's SHA-256 and the answer to repeat."""
 
     idempotency_key: str
     request_sha256: str
@@ -152,7 +152,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What an enrolment wrote: the faces' keys in the index, or (nothing written) the answer given before.
+    """What an enrollment wrote: the faces' keys in the index, or (nothing written) the answer given before.
 
     `revision` is the collection's from this write on. `is_new`: the person was not there before. `faces` are those that
     were written, in the order of `keys`.

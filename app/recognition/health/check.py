@@ -82,7 +82,7 @@ class HealthService:
 
 
 def _examined(of: Enrolled, collection: Collection, policy: Policy) -> _Examined:
-    is_good = of.qualities >= max(collection.practice.enrol_quality, policy.probe_quality)
+    is_good = of.qualities >= max(collection.practice.enroll_quality, policy.probe_quality)
     if not is_good.any():
         return _Examined(of, is_good, None, None)
     vectors, qualities = of.vectors[is_good], of.qualities[is_good]
@@ -184,7 +184,7 @@ class _Check:
         return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, self.comparisons))
 
     def _poor(self, of: _Examined) -> list[PoorFace]:
-        least, name = self.collection.practice.enrol_quality, self.collection.name
+        least, name = self.collection.practice.enroll_quality, self.collection.name
         is_poor = of.of.qualities < least
         return [
             PoorFace(

@@ -21,7 +21,7 @@ def delete(collection: str, face_id: str) -> Mend:
 
 
 def photograph(collection: str, identity_id: str) -> Mend:
-    """Enrol a photo, which has to be added to the body; for an identity that has no other good face."""
+    """Enroll a photo, which has to be added to the body; for an identity that has no other good face."""
     return Mend("POST", "/enroll", {"collection": collection, "identity_id": identity_id, "photos": []})
 
 

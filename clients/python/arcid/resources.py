@@ -33,7 +33,7 @@ class Collection(Value):
     dimension: int
     is_usable: bool
     flip: bool
-    enrol_quality: float
+    enroll_quality: float
     probe_quality: float
     detector: str | None
     max_fmr: float | None
@@ -149,7 +149,7 @@ class ErasureReceipt(Value):
     identity_id: str
     identity_removed: bool
     faces: tuple[str, ...]
-    enrolment_answers: int
+    enrollment_answers: int
     index: IndexErasure
     revision: int
     audit: AuditEntry
@@ -166,5 +166,5 @@ class PersonExport(Value):
     collection: str
     identity: Identity
     faces: tuple[StoredFace, ...]
-    enrolment_answers: tuple[Mapping[str, Any], ...]
+    enrollment_answers: tuple[Mapping[str, Any], ...]
     audit: tuple[Mapping[str, Any], ...]

@@ -1,4 +1,4 @@
-"""Enrols people without photos."""
+"""Enrolls people without photos."""
 
 from itertools import count
 
@@ -21,7 +21,7 @@ def new_face(vector: Floats | None = None, quality: float = 0.5) -> NewFace:
     return NewFace(f"face-{number}", vector, 12.5, quality, detection, f"{number:064x}")
 
 
-def enrol(store: IdentityStore, collection: Collection, identity_id: str, faces: int = 1) -> list[NewFace]:
+def enroll(store: IdentityStore, collection: Collection, identity_id: str, faces: int = 1) -> list[NewFace]:
     new = [new_face() for _ in range(faces)]
-    store.enrol(collection, Person(identity_id), new)
+    store.enroll(collection, Person(identity_id), new)
     return new

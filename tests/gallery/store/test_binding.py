@@ -47,7 +47,7 @@ def sealed(engine, vault):
     people = store.create_collection("people", model="net", dimension=D)
     others = store.create_collection("others", model="net", dimension=D)
     for name, of in (("ada", people), ("bob", people), ("eve", others)):
-        store.enrol(of, Person(name), [with_crop(vault, name, of.name) for _ in range(2)])
+        store.enroll(of, Person(name), [with_crop(vault, name, of.name) for _ in range(2)])
     return store, people
 
 
@@ -176,7 +176,7 @@ def old(engine, master, monkeypatch):
     """A database whose rows were sealed before owners were bound, and one in plain."""
     store = IdentityStore(engine)
     people = store.create_collection("people", model="net", dimension=D)
-    store.enrol(people, Person("plain"), [new_face()])
+    store.enroll(people, Person("plain"), [new_face()])
     vault = Vault(engine, master)
     vault.open_keys()
     assert not vault.is_closed
@@ -184,7 +184,7 @@ def old(engine, master, monkeypatch):
     with monkeypatch.context() as before:
         unbound = Vault.seal
         before.setattr(Vault, "seal", lambda self, tx, context, data: unbound(self, tx, _as_before(context), data))
-        store.enrol(people, Person("ada"), [new_face() for _ in range(3)])
+        store.enroll(people, Person("ada"), [new_face() for _ in range(3)])
     return store, people, vault
 
 
@@ -223,7 +223,7 @@ def test_nothing_in_the_database_opens_it_again(engine, sealed, vault, master):
     assert vault.is_closed
     plain = np.ones(D, "<f4").tobytes()
     with pytest.raises(MasterKeyMissing):  # a replica without the key, still running
-        IdentityStore(engine).enrol(people, Person("mallory"), [new_face()])
+        IdentityStore(engine).enroll(people, Person("mallory"), [new_face()])
     edit(engine, "DELETE FROM crops", "UPDATE faces SET data_key_id = NULL, embedding = :blob", blob=plain)
     edit(engine, "DELETE FROM data_keys")
     with pytest.raises(SealBroken):  # who runs goes on refusing

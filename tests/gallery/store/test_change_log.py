@@ -16,7 +16,7 @@ from app.gallery.store import change_log as log_module
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, Person, Retry, Tail
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 _numbers = count()
 
@@ -44,8 +44,8 @@ def tail_of(log: ChangeLog, collection: Collection, revision: int) -> tuple[int,
 
 def test_every_write_appends_its_keys_with_its_revision(store, people, engine, log):
     faces = [new_face(), new_face()]
-    first = store.enrol(people, Person("ada"), faces)
-    second = store.enrol(people, Person("bob"), [new_face()])
+    first = store.enroll(people, Person("ada"), faces)
+    second = store.enroll(people, Person("bob"), [new_face()])
     face = store.remove_face(people, faces[0].face_id)
     person = store.remove_identity(people, "bob")
     assert [each.revision for each in (first, second, face, person)] == [1, 2, 3, 4]
@@ -56,23 +56,23 @@ def test_every_write_appends_its_keys_with_its_revision(store, people, engine, l
 
 def test_a_retry_appends_nothing(store, people, engine, log):
     retry = Retry("key", "request", {"answer": 1})
-    store.enrol(people, Person("ada"), [new_face()], retry)
+    store.enroll(people, Person("ada"), [new_face()], retry)
     before = changes(engine)
-    assert store.enrol(people, Person("ada"), [new_face()], retry).earlier_answer
+    assert store.enroll(people, Person("ada"), [new_face()], retry).earlier_answer
     with pytest.raises(IdempotencyConflict):
-        store.enrol(people, Person("ada"), [new_face()], Retry("key", "another"))
+        store.enroll(people, Person("ada"), [new_face()], Retry("key", "another"))
     assert changes(engine) == before
     assert log.revisions() == {people.key: 1}
 
 
 def test_a_write_that_fails_appends_nothing(store, people, engine, log):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     with pytest.raises(FaceUnknown):
         store.remove_face(people, "nobody's")
     with pytest.raises(IdentityUnknown):
         store.remove_identity(people, "bob")
     with pytest.raises(Exception, match=r"faces[._]face_id"):
-        store.enrol(people, Person("ada"), [new_face(), face])
+        store.enroll(people, Person("ada"), [new_face(), face])
     assert len(changes(engine)) == 1
     assert log.revisions() == {people.key: 1}
 
@@ -82,9 +82,9 @@ def test_a_write_that_fails_appends_nothing(store, people, engine, log):
 
 def test_a_tail_is_the_net_effect_each_key_once(store, people, log):
     faces = [new_face(), new_face()]
-    one, two = store.enrol(people, Person("ada"), faces).keys
+    one, two = store.enroll(people, Person("ada"), faces).keys
     store.remove_face(people, faces[0].face_id)
-    (three,) = store.enrol(people, Person("bob"), [new_face()]).keys
+    (three,) = store.enroll(people, Person("bob"), [new_face()]).keys
     assert tail_of(log, people, 0) == (3, [two, three], [one])
     assert tail_of(log, people, 1) == (3, [three], [one])
     assert tail_of(log, people, 2) == (3, [three], [])
@@ -93,8 +93,8 @@ def test_a_tail_is_the_net_effect_each_key_once(store, people, log):
 
 def test_collections_have_their_own_tails(store, people, log):
     other = store.create_collection("other", model="net", dimension=D)
-    (mine,) = store.enrol(people, Person("ada"), [new_face()]).keys
-    (theirs,) = store.enrol(other, Person("ada"), [new_face()]).keys
+    (mine,) = store.enroll(people, Person("ada"), [new_face()]).keys
+    (theirs,) = store.enroll(other, Person("ada"), [new_face()]).keys
     store.remove_identity(other, "ada")
     assert tail_of(log, people, 0) == (1, [mine], [])
     assert tail_of(log, other, 0) == (2, [], [theirs])
@@ -102,7 +102,7 @@ def test_collections_have_their_own_tails(store, people, log):
 
 def test_there_is_no_tail_of_a_revision_that_is_not_yet(store, people, log):
     assert tail_of(log, people, 0) == (0, [], [])
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     assert log.since(people, 2) is None
     assert log.since(people, -1) is None
 
@@ -131,8 +131,8 @@ def log_from(engine: Engine) -> list[int]:
 def test_what_is_old_is_forgotten_and_the_rest_stays(store, people, engine, log):
     other = store.create_collection("other", model="net", dimension=D)
     for number in range(4):
-        enrol(store, people, f"p{number}", 2)
-    enrol(store, other, "ada")
+        enroll(store, people, f"p{number}", 2)
+    enroll(store, other, "ada")
     age(engine, 2, days=8)
     with engine.begin() as connection:
         connection.execute(
@@ -150,7 +150,7 @@ def test_what_is_old_is_forgotten_and_the_rest_stays(store, people, engine, log)
 def test_a_revision_is_forgotten_with_all_before_it(store, people, engine, log):
     """Clocks differ: a later revision may carry an earlier time."""
     for number in range(3):
-        enrol(store, people, f"p{number}")
+        enroll(store, people, f"p{number}")
     with engine.begin() as connection:
         old = datetime.now(UTC) - timedelta(days=8)
         connection.execute(update(ChangeTable).where(ChangeTable.revision == 2).values(created_at=old))
@@ -162,7 +162,7 @@ def test_a_revision_is_forgotten_with_all_before_it(store, people, engine, log):
 def test_where_a_log_begins_never_goes_back(store, people, engine, log):
     """Another replica has trimmed more between this one's looking and its writing."""
     for number in range(3):
-        enrol(store, people, f"p{number}")
+        enroll(store, people, f"p{number}")
     with engine.begin() as connection:
         connection.execute(update(CollectionTable).values(log_from=3))
     age(engine, 1, days=8)
@@ -180,7 +180,9 @@ def kept_engine(databases) -> Iterator[Engine]:
 
 
 @settings(deadline=None, max_examples=20)  # the disk decides
-@given(steps=st.lists(st.tuples(st.sampled_from(["enrol", "enrol", "face", "person"]), st.integers(0, 9)), max_size=12))
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(["enroll", "enroll", "face", "person"]), st.integers(0, 9)), max_size=12)
+)
 def test_every_tail_leads_from_then_to_now(kept_engine, steps):
     store, log = IdentityStore(kept_engine), ChangeLog(kept_engine)
     people = store.create_collection(f"c{next(_numbers)}", model="net", dimension=D)
@@ -188,9 +190,9 @@ def test_every_tail_leads_from_then_to_now(kept_engine, steps):
     faces: dict[str, tuple[int, str]] = {}
     for what, number in steps:
         state = dict(states[-1])
-        if what == "enrol":
+        if what == "enroll":
             new = [new_face() for _ in range(1 + number % 3)]
-            keys = store.enrol(people, Person(f"p{number % 4}"), new).keys
+            keys = store.enroll(people, Person(f"p{number % 4}"), new).keys
             state |= dict.fromkeys(keys, f"p{number % 4}")
             faces |= {face.face_id: (key, face.face_id) for face, key in zip(new, keys, strict=True)}
         elif what == "face" and state:
@@ -243,11 +245,11 @@ def test_a_writer_that_commits_late_is_never_passed(store, people, engine, log):
             revision = log_module.next_revision(session, people)
             log_module.append(session, people, revision, [111], is_removal=False, now=datetime.now(UTC))
             session.flush()
-            second = pool.submit(enrol, store, people, "bob")
+            second = pool.submit(enroll, store, people, "bob")
             with pytest.raises(TimeoutError):
                 second.result(0.2)
             if engine.dialect.name == "postgresql":  # of SQLite's writers there is one for all collections
-                enrol(store, other, "ada")
+                enroll(store, other, "ada")
             assert len(reader.follow().added) == 0
             assert reader.revision == 0
         second.result(10)
@@ -263,7 +265,7 @@ def test_a_writer_that_gives_up_leaves_no_gap(store, people, engine, log):
         revision = log_module.next_revision(session, people)
         log_module.append(session, people, revision, [111], is_removal=False, now=datetime.now(UTC))
         session.rollback()
-    assert store.enrol(people, Person("ada"), [new_face()]).revision == 1
+    assert store.enroll(people, Person("ada"), [new_face()]).revision == 1
     assert 111 not in tail_of(log, people, 0)[1]
 
 
@@ -280,7 +282,7 @@ def test_who_follows_many_writers_knows_at_each_revision_all_that_belongs_to_it(
         try:
             written = list(
                 pool.map(
-                    lambda n: store.enrol(people, Person(f"p{n % 5}"), [new_face() for _ in range(n % 3)]), range(40)
+                    lambda n: store.enroll(people, Person(f"p{n % 5}"), [new_face() for _ in range(n % 3)]), range(40)
                 )
             )
         finally:

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
-    EnrolmentTable,
+    EnrollmentTable,
     FaceTable,
     IdentityTable,
     SharedIndexTable,
@@ -16,9 +16,9 @@ from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import Collections
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.gallery.store.values import Person, Practice, Retry
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
-TABLES = (CollectionTable, IdentityTable, FaceTable, ChangeTable, EnrolmentTable, SharedIndexTable)
+TABLES = (CollectionTable, IdentityTable, FaceTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def rows_of(engine) -> list[int]:
 
 def filled(store, engine, name):
     made = store.create_collection(name, model="net", dimension=D)
-    enrol(store, made, "ada", 2)
-    store.enrol(made, Person("bob"), [new_face()], Retry("key", "request", {"answer": 1}))
+    enroll(store, made, "ada", 2)
+    store.enroll(made, Person("bob"), [new_face()], Retry("key", "request", {"answer": 1}))
     with SharedIndexes(engine).feeding(made, "milvus") as progress:
         progress.revision = 2
     return made
@@ -59,10 +59,10 @@ def test_a_new_one_of_the_same_name_is_another(collections, store, people):
 
 
 def test_who_still_writes_to_what_was_deleted_is_told(collections, store, people, engine):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     collections.delete(people)
     for write in (
-        lambda: enrol(store, people, "ada"),
+        lambda: enroll(store, people, "ada"),
         lambda: store.remove_identity(people, "ada"),
         lambda: store.remove_face(people, face.face_id),
         lambda: SharedIndexes(engine).feeding(people, "milvus").__enter__(),
@@ -75,7 +75,7 @@ def test_who_still_writes_to_what_was_deleted_is_told(collections, store, people
 def test_enrolling_while_it_is_deleted_leaves_nothing(collections, store, people, engine):
     def write(number: int) -> str:
         try:
-            enrol(store, people, f"p{number}")
+            enroll(store, people, f"p{number}")
         except CollectionUnknown:
             return "too late"
         return "enrolled"
@@ -94,17 +94,19 @@ def test_only_what_is_named_changes_and_the_version_with_it(collections, store, 
     assert changed.version != people.version
     with pytest.raises(PreconditionFailed, match="'people'"):
         collections.change("people", {"probe_quality": 0.1}, {people.version})
-    assert collections.change("people", {"enrol_quality": 0}, {changed.version}).practice == Practice(True, 0, 0.9)  # noqa: FBT003 - a case
+    assert collections.change("people", {"enroll_quality": 0}, {changed.version}).practice == Practice(True, 0, 0.9)  # noqa: FBT003 - a case
     with pytest.raises(CollectionUnknown, match="'nobody'"):
-        collections.change("nobody", {"enrol_quality": 0})
+        collections.change("nobody", {"enroll_quality": 0})
 
 
 def test_flip_averaging_changes_only_while_nobody_is_enrolled(collections, store, people):
     changed = collections.change("people", {"is_flip_averaged": False})
     assert not changed.practice.is_flip_averaged
     with pytest.raises(CollectionSwitched):
-        enrol(store, people, "ada")  # a face that was made before
-    enrol(store, changed, "ada")
+        enroll(store, people, "ada")  # a face that was made before
+    enroll(store, changed, "ada")
     with pytest.raises(CollectionNotEmpty):
-        collections.change("people", {"is_flip_averaged": True, "enrol_quality": 1})
-    assert collections.change("people", {"is_flip_averaged": False}).practice.enrol_quality == Practice().enrol_quality
+        collections.change("people", {"is_flip_averaged": True, "enroll_quality": 1})
+    assert (
+        collections.change("people", {"is_flip_averaged": False}).practice.enroll_quality == Practice().enroll_quality
+    )

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from app.database.tables import EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import EnrollmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown, PreconditionFailed
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.editing import Editing
@@ -15,7 +15,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import Listing
 from app.gallery.store.records import PersonChange
 from app.gallery.store.values import NewFace, Person, Retry
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def ids(store, people, identity_id) -> list[str]:
 
 def answers(engine) -> dict[str, str]:
     with engine.connect() as connection:
-        rows = connection.execute(select(EnrolmentTable.idempotency_key, EnrolmentTable.identity_id))
+        rows = connection.execute(select(EnrollmentTable.idempotency_key, EnrollmentTable.identity_id))
         return {row.idempotency_key: row.identity_id for row in rows}
 
 
@@ -47,7 +47,7 @@ def answers(engine) -> dict[str, str]:
 
 
 def test_what_is_not_named_stays(editing, listing, store, people):
-    store.enrol(people, Person("ada", "Ada", {"badge": 7}), [new_face()])
+    store.enroll(people, Person("ada", "Ada", {"badge": 7}), [new_face()])
     editing.change(people, "ada", PersonChange("Ada Lovelace", has_name=True))
     ada = listing.identity(people, "ada")
     assert (ada.name, ada.metadata) == ("Ada Lovelace", {"badge": 7})
@@ -61,7 +61,7 @@ def test_what_is_not_named_stays(editing, listing, store, people):
 
 
 def test_only_the_wanted_version_is_changed(editing, listing, store, people):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     seen = listing.identity(people, "ada").version
     editing.change(people, "ada", PersonChange("A", has_name=True), {"other", seen})
     with pytest.raises(PreconditionFailed, match="'ada'"):
@@ -75,7 +75,7 @@ def test_only_the_wanted_version_is_changed(editing, listing, store, people):
 
 
 def test_of_many_who_change_one_version_one_does(editing, listing, store, people):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     seen = {listing.identity(people, "ada").version}
 
     def change(number: int) -> bool:
@@ -90,7 +90,7 @@ def test_of_many_who_change_one_version_one_does(editing, listing, store, people
 
 
 def test_a_removed_face_is_a_change_of_its_person(listing, store, people):
-    faces = enrol(store, people, "ada", 2)
+    faces = enroll(store, people, "ada", 2)
     seen = listing.identity(people, "ada").version
     store.remove_face(people, faces[0].face_id)
     assert listing.identity(people, "ada").version != seen
@@ -100,8 +100,8 @@ def test_a_removed_face_is_a_change_of_its_person(listing, store, people):
 
 
 def test_all_faces_go_over_and_the_other_person_is_gone(editing, listing, store, people, engine):
-    keys = store.enrol(people, Person("ada", None, {"a": 1, "b": 1}), [new_face()]).keys
-    store.enrol(people, Person("dup", "Ada", {"b": 2, "c": 2}), [new_face(), new_face()])
+    keys = store.enroll(people, Person("ada", None, {"a": 1, "b": 1}), [new_face()]).keys
+    store.enroll(people, Person("dup", "Ada", {"b": 2, "c": 2}), [new_face(), new_face()])
     assert editing.merge(people, "dup", "ada").revision == 3
     ada = listing.identity(people, "ada")
     assert (ada.name, ada.metadata, ada.faces) == ("Ada", {"a": 1, "b": 1, "c": 2}, 3)
@@ -116,8 +116,8 @@ def test_all_faces_go_over_and_the_other_person_is_gone(editing, listing, store,
 
 
 def test_answers_go_over_with_the_faces(editing, store, people, engine):
-    store.enrol(people, Person("dup"), [new_face()], Retry("key", "request", {"answer": 1}))
-    enrol(store, people, "ada")
+    store.enroll(people, Person("dup"), [new_face()], Retry("key", "request", {"answer": 1}))
+    enroll(store, people, "ada")
     editing.merge(people, "dup", "ada")
     assert answers(engine) == {"key": "ada"}
     again = store.earlier_answer(people, Retry("key", "request"))
@@ -128,15 +128,15 @@ def test_answers_go_over_with_the_faces(editing, store, people, engine):
 
 @pytest.mark.parametrize(("one", "into"), [("ada", "nobody"), ("nobody", "ada"), ("ADA", "ada"), ("bob", "ada")])
 def test_who_is_not_there_is_not_merged(editing, store, people, one, into):
-    enrol(store, people, "ada")
-    enrol(store, store.create_collection("other", model="net", dimension=D), "bob")
+    enroll(store, people, "ada")
+    enroll(store, store.create_collection("other", model="net", dimension=D), "bob")
     with pytest.raises(IdentityUnknown, match="'people'"):
         editing.merge(people, one, into)
     assert counters(store) == (1, 1, 1)
 
 
 def test_a_person_and_themselves_stay_one(editing, store, people):
-    enrol(store, people, "ada", 2)
+    enroll(store, people, "ada", 2)
     editing.merge(people, "ada", "ada")
     assert counters(store)[:2] == (1, 2)
     assert len(ids(store, people, "ada")) == 2
@@ -146,9 +146,9 @@ def test_a_person_and_themselves_stay_one(editing, store, people):
 
 
 def test_a_face_goes_over_to_somebody_else(editing, store, people, engine):
-    faces = enrol(store, people, "ada", 2)
-    enrol(store, people, "bob")
-    store.enrol(people, Person("ada"), [new_face()], Retry("key", "request", {"answer": 1}))
+    faces = enroll(store, people, "ada", 2)
+    enroll(store, people, "bob")
+    store.enroll(people, Person("ada"), [new_face()], Retry("key", "request", {"answer": 1}))
     editing.move_face(people, faces[1].face_id, "bob")
     assert faces[1].face_id in ids(store, people, "bob")
     assert faces[1].face_id not in ids(store, people, "ada")
@@ -157,7 +157,7 @@ def test_a_face_goes_over_to_somebody_else(editing, store, people, engine):
 
 
 def test_who_is_new_is_created_and_who_has_no_face_left_is_gone(editing, store, people):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     editing.move_face(people, face.face_id, "eve")
     assert ids(store, people, "eve") == [face.face_id]
     with pytest.raises(IdentityUnknown):
@@ -168,7 +168,7 @@ def test_who_is_new_is_created_and_who_has_no_face_left_is_gone(editing, store, 
 
 
 def test_a_face_that_is_not_there_is_not_moved(editing, store, people):
-    (face,) = enrol(store, store.create_collection("other", model="net", dimension=D), "ada")
+    (face,) = enroll(store, store.create_collection("other", model="net", dimension=D), "ada")
     for each in (face.face_id, "nothing"):
         with pytest.raises(FaceUnknown, match="'people'"):
             editing.move_face(people, each, "eve")
@@ -176,14 +176,14 @@ def test_a_face_that_is_not_there_is_not_moved(editing, store, people):
 
 
 def test_merging_moving_enrolling_and_removing_at_once_keeps_the_counters(editing, store, people, engine):
-    faces = enrol(store, people, "ada", 12)
+    faces = enroll(store, people, "ada", 12)
     for number in range(12):
-        enrol(store, people, f"p{number}")
+        enroll(store, people, f"p{number}")
 
     with ThreadPoolExecutor(6) as pool:
         work = [pool.submit(editing.move_face, people, face.face_id, f"q{at % 5}") for at, face in enumerate(faces)]
         work += [pool.submit(editing.merge, people, f"p{number}", f"p{number + 1}") for number in range(0, 12, 2)]
-        work += [pool.submit(enrol, store, people, f"q{number}") for number in range(5)]
+        work += [pool.submit(enroll, store, people, f"q{number}") for number in range(5)]
         work += [pool.submit(store.remove_identity, people, f"p{number}") for number in range(0, 12, 2)]
         for each in work:
             assert each.exception(30) is None or isinstance(each.exception(), IdentityUnknown)
@@ -197,7 +197,7 @@ def test_merging_moving_enrolling_and_removing_at_once_keeps_the_counters(editin
 _PEOPLE = st.sampled_from(["a", "b", "c"])
 _STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("enrol"), _PEOPLE, st.integers(1, 3)),
+        st.tuples(st.just("enroll"), _PEOPLE, st.integers(1, 3)),
         st.tuples(st.just("merge"), _PEOPLE, _PEOPLE),
         st.tuples(st.just("move"), st.integers(0, 9), _PEOPLE),
         st.tuples(st.just("remove face"), st.integers(0, 9), st.none()),
@@ -217,8 +217,8 @@ def test_after_any_history_counters_and_templates_are_right(databases, steps):
         owned: dict[str, list[NewFace]] = defaultdict(list)
         for what, one, other in steps:
             faces = [(name, face) for name in sorted(owned) for face in owned[name]]
-            if what == "enrol":
-                owned[one] += enrol(store, people, one, other)
+            if what == "enroll":
+                owned[one] += enroll(store, people, one, other)
             elif what == "merge" and owned[one] and owned[other]:
                 editing.merge(people, one, other)
                 owned[other] += owned.pop(one) if one != other else []

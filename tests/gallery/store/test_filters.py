@@ -46,8 +46,8 @@ PEOPLE: dict[str, dict[str, Any]] = {
 def test_members_and_their_values_decide(store, people, where, found):
     other = store.create_collection("other", model="net", dimension=D)
     for name, metadata in PEOPLE.items():
-        store.enrol(people, Person(name, metadata=metadata), [new_face(), new_face()])
-        store.enrol(other, Person(name, metadata=metadata), [new_face()])
+        store.enroll(people, Person(name, metadata=metadata), [new_face(), new_face()])
+        store.enroll(other, Person(name, metadata=metadata), [new_face()])
     part = store.restricted(people, where)
     owners = store.owners(part.keys.tolist()).values()
     assert {each.identity_id for each in owners} == found
@@ -67,7 +67,7 @@ def test_the_same_as_a_plain_comparison(databases, metadata, where):
         store = IdentityStore(engine)
         people = store.create_collection("people", model="net", dimension=D)
         for number, each in enumerate([*metadata, where]):
-            store.enrol(people, Person(str(number), metadata=each), [new_face()])
+            store.enroll(people, Person(str(number), metadata=each), [new_face()])
         found = {each.identity_id for each in store.owners(store.restricted(people, where).keys.tolist()).values()}
         expected = {
             str(number)

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, delete, func, select, update
 
 from app.access.trail import Trail
 from app.database.erasures import erased_since
-from app.database.tables import CollectionTable, EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
 from app.gallery.store import identities as store_module
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.roster import Roster
 from app.gallery.store.values import Collection, Enrolled, Owner, Person, Practice, Retry, Written
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 _numbers = count()
 
@@ -29,7 +29,7 @@ def rows_of(engine: Engine) -> dict[str, int]:
     with engine.connect() as connection:
         return {
             table.__tablename__: connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (IdentityTable, FaceTable, EnrolmentTable)
+            for table in (IdentityTable, FaceTable, EnrollmentTable)
         }
 
 
@@ -76,7 +76,7 @@ def test_a_collection_that_does_not_exist(store):
 
 
 def test_a_collection_is_made_with_its_practice(store):
-    practice = Practice(is_flip_averaged=False, enrol_quality=0.5, probe_quality=0.25)
+    practice = Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.25)
     created = store.create_collection("strict", model="net", dimension=D, practice=practice)
     assert created.practice == store.collection("strict").practice == practice
     assert [each.practice for each in store.collections()] == [practice]
@@ -92,22 +92,22 @@ def test_while_nobody_is_enrolled_everything_can_change(store, people, practice)
 
 
 def test_once_somebody_is_enrolled_flip_averaging_is_fixed(store, people):
-    enrol(store, people, "ada")
-    looser = Practice(enrol_quality=0.1, probe_quality=0)
+    enroll(store, people, "ada")
+    looser = Practice(enroll_quality=0.1, probe_quality=0)
     assert store.change_practice("people", looser).practice == looser
     with pytest.raises(CollectionNotEmpty, match="'people'"):
-        store.change_practice("people", Practice(is_flip_averaged=False, enrol_quality=0.9))
+        store.change_practice("people", Practice(is_flip_averaged=False, enroll_quality=0.9))
     assert store.collection("people").practice == looser
     assert store.collection("people").revision == 2
     store.create_collection("plain", model="net", dimension=D, practice=Practice(is_flip_averaged=False))
-    enrol(store, store.collection("plain"), "ada")
+    enroll(store, store.collection("plain"), "ada")
     with pytest.raises(CollectionNotEmpty):
         store.change_practice("plain", Practice())
 
 
 def test_nothing_changes_in_a_collection_that_does_not_exist(store, people):
     with pytest.raises(CollectionUnknown, match="'nobody'"):
-        store.change_practice("nobody", Practice(enrol_quality=0))
+        store.change_practice("nobody", Practice(enroll_quality=0))
     assert store.collections() == [people]
 
 
@@ -146,18 +146,18 @@ def test_the_counters_are_the_numbers_of_rows(writes, databases):
         both = {name: store.create_collection(name, model="net", dimension=D) for name in "xy"}
         for name, person, faces, key in writes:
             new = [new_face() for _ in range(faces)]
-            store.enrol(both[name], Person(person), new, retry(key=key) if key else None)
+            store.enroll(both[name], Person(person), new, retry(key=key) if key else None)
             assert counters(store) == counted(engine)
 
 
 def test_what_is_not_written_is_not_counted(store, people, engine):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     with pytest.raises(Exception, match=r"faces[._]face_id"):
-        store.enrol(people, Person("eve"), [new_face(), face])
-    store.enrol(people, Person("ada"), [new_face()], retry())
+        store.enroll(people, Person("eve"), [new_face(), face])
+    store.enroll(people, Person("ada"), [new_face()], retry())
     for refused in (retry(), retry("another")):
         with suppress(IdempotencyConflict):
-            store.enrol(people, Person("eve"), [new_face()], refused)
+            store.enroll(people, Person("eve"), [new_face()], refused)
     assert counters(store) == counted(engine) == {"people": (2, 1)}
 
 
@@ -168,7 +168,7 @@ def test_writers_at_once_are_all_counted(store, people, engine):
         collection = other if number % 4 == 0 else people
         key = retry(key=f"key {number // 2}") if number % 3 == 0 else None
         with suppress(IdempotencyConflict):
-            store.enrol(collection, Person(f"p{number % 7}"), [new_face() for _ in range(1 + number % 3)], key)
+            store.enroll(collection, Person(f"p{number % 7}"), [new_face() for _ in range(1 + number % 3)], key)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(48)))
@@ -176,12 +176,12 @@ def test_writers_at_once_are_all_counted(store, people, engine):
     assert counters(store)["people"][1] == counters(store)["other"][1] == 7
 
 
-# Enrolment
+# Enrollment
 
 
 def test_enrolling_stores_the_face_and_its_person(store, people, engine):
     face = new_face()
-    written = store.enrol(people, Person("ada", "Ada", {"room": 7}), [face])
+    written = store.enroll(people, Person("ada", "Ada", {"room": 7}), [face])
     assert written == Written([1], revision=1)
     assert store.owners([1]) == {1: Owner("ada", face.face_id, 12.5)}
     assert identity_row(engine, "ada") == ("Ada", {"room": 7})
@@ -195,7 +195,7 @@ def test_enrolling_stores_the_face_and_its_person(store, people, engine):
 
 
 def test_a_person_is_one_identity_however_often_enrolled(store, people, engine):
-    first, second = enrol(store, people, "ada", 2), enrol(store, people, "ada")
+    first, second = enroll(store, people, "ada", 2), enroll(store, people, "ada")
     assert rows_of(engine) == {"identities": 1, "faces": 3, "enrolments": 0}
     ada = store.enrolled(people, "ada")
     assert list(ada.face_ids) == [face.face_id for face in (*first, *second)]
@@ -213,13 +213,13 @@ def test_a_person_is_one_identity_however_often_enrolled(store, people, engine):
     ],
 )
 def test_what_is_none_is_left_as_it_is(store, people, engine, person, stored):
-    store.enrol(people, Person("ada", "Ada", {"room": 7}), [new_face()])
-    store.enrol(people, person, [new_face()])
+    store.enroll(people, Person("ada", "Ada", {"room": 7}), [new_face()])
+    store.enroll(people, person, [new_face()])
     assert identity_row(engine, "ada") == stored
 
 
 def test_a_person_without_a_name_has_none(store, people, engine):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     assert identity_row(engine, "ada") == (None, {})
     assert store.enrolled(people, "ada").name is None
 
@@ -230,41 +230,41 @@ def test_an_update_is_dated(store, people, engine):
             row = connection.execute(select(IdentityTable.created_at, IdentityTable.updated_at)).one()
             return row[0], row[1]
 
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     created, updated = dates()
     assert created == updated
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     assert dates()[0] == created < dates()[1]
 
 
 def test_every_write_counts_in_its_own_collection(store, people):
     other = store.create_collection("other", model="net", dimension=D)
     for writes in range(1, 4):
-        enrol(store, people, f"p{writes}", faces=writes)
+        enroll(store, people, f"p{writes}", faces=writes)
         assert store.collection("people").revision == writes
     assert store.collection("other") == other
 
 
 def test_a_write_that_fails_changes_nothing(store, people, engine):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     with pytest.raises(Exception, match=r"faces[._]face_id"):
-        store.enrol(people, Person("ada", "Eve"), [new_face(), face], Retry("key", "request"))
+        store.enroll(people, Person("ada", "Eve"), [new_face(), face], Retry("key", "request"))
     assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 0}
     assert identity_row(engine, "ada") == (None, {})
     assert store.collection("people").revision == 1
 
 
 def test_keys_grow_and_are_never_used_again(store, people, engine):
-    first = store.enrol(people, Person("ada"), [new_face() for _ in range(3)]).keys
+    first = store.enroll(people, Person("ada"), [new_face() for _ in range(3)]).keys
     assert list(first) == sorted(first)
     with engine.begin() as connection:
         connection.execute(delete(FaceTable))
-    second = store.enrol(people, Person("ada"), [new_face()]).keys
+    second = store.enroll(people, Person("ada"), [new_face()]).keys
     assert min(second) > max(first)
 
 
 def test_a_face_without_its_person_cannot_be(store, people, engine):
-    enrol(store, people, "ada", 3)
+    enroll(store, people, "ada", 3)
     with engine.begin() as connection:
         connection.execute(delete(IdentityTable))
     assert store.face_count(people) == 0
@@ -272,15 +272,15 @@ def test_a_face_without_its_person_cannot_be(store, people, engine):
 
 def test_the_same_id_in_two_collections_is_two_people(store, people):
     other = store.create_collection("other", model="net", dimension=D)
-    store.enrol(people, Person("ada", "Ada L."), [new_face()])
-    store.enrol(other, Person("ada", "Ada K."), [new_face()])
+    store.enroll(people, Person("ada", "Ada L."), [new_face()])
+    store.enroll(other, Person("ada", "Ada K."), [new_face()])
     assert [store.enrolled(each, "ada").name for each in (people, other)] == ["Ada L.", "Ada K."]
     assert (store.face_count(people), store.face_count(other)) == (1, 1)
 
 
 def test_writers_at_once_are_all_written(store, people):
     with ThreadPoolExecutor(8) as pool:
-        written = list(pool.map(lambda n: store.enrol(people, Person(f"p{n % 3}"), [new_face()]), range(24)))
+        written = list(pool.map(lambda n: store.enroll(people, Person(f"p{n % 3}"), [new_face()]), range(24)))
     assert len({key for each in written for key in each.keys}) == 24
     assert store.collection("people").revision == store.face_count(people) == 24
     assert sum(len(store.enrolled(people, f"p{n}").keys) for n in range(3)) == 24
@@ -295,8 +295,8 @@ def test_templates_come_in_pages_in_order_of_their_keys(store, people, monkeypat
     other = store.create_collection("other", model="net", dimension=D)
     faces = []
     for number in range(7):
-        faces += enrol(store, people, f"p{number % 2}")
-        enrol(store, other, "somebody else")
+        faces += enroll(store, people, f"p{number % 2}")
+        enroll(store, other, "somebody else")
     found = list(store.templates(people))
     assert [len(keys) for keys, _ in found] == pages
     keys = np.concatenate([keys for keys, _ in found])
@@ -307,22 +307,22 @@ def test_templates_come_in_pages_in_order_of_their_keys(store, people, monkeypat
 
 def test_templates_may_be_read_while_faces_come(store, people, monkeypatch):
     monkeypatch.setattr(store_module, "_READ_AT_ONCE", 2)
-    enrol(store, people, "ada", 4)
+    enroll(store, people, "ada", 4)
     pages = store.templates(people)
     next(pages)
-    enrol(store, people, "ada", 1)
+    enroll(store, people, "ada", 1)
     assert sum(len(keys) for keys, _ in pages) == 3
 
 
 @pytest.mark.parametrize("identity_id", ["bob", "", "ADA", "ada "])
 def test_an_identity_that_is_not_enrolled(store, people, identity_id):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     with pytest.raises(IdentityUnknown, match="'people'"):
         store.enrolled(people, identity_id)
 
 
 def test_owners_of_many_faces_and_of_none(store, people):
-    faces = enrol(store, people, "ada", 1203)
+    faces = enroll(store, people, "ada", 1203)
     owners = store.owners([*range(1, 1204), 5, 9999, -1])
     assert list(owners) == list(range(1, 1204))
     assert [owner.face_id for owner in owners.values()] == [face.face_id for face in faces]
@@ -334,8 +334,8 @@ def test_owners_of_many_faces_and_of_none(store, people):
 
 def test_an_identity_comes_with_all_its_faces_in_one_order(store, people):
     faces = [new_face(quality=quality) for quality in (0.25, 1, 0, 0.75)]
-    keys = store.enrol(people, Person("ada", "Ada"), faces).keys
-    enrol(store, people, "bob", 2)
+    keys = store.enroll(people, Person("ada", "Ada"), faces).keys
+    enroll(store, people, "bob", 2)
     ada = store.enrolled(people, "ada")
     assert (ada.identity_id, ada.name, ada.keys.tolist()) == ("ada", "Ada", list(keys))
     assert ada.face_ids == tuple(face.face_id for face in faces)
@@ -345,7 +345,7 @@ def test_an_identity_comes_with_all_its_faces_in_one_order(store, people):
 
 
 def test_a_face_from_before_there_was_a_quality_counts_half(store, people, engine):
-    store.enrol(people, Person("ada"), [new_face(quality=0.9), new_face(quality=0)])
+    store.enroll(people, Person("ada"), [new_face(quality=0.9), new_face(quality=0)])
     with engine.begin() as connection:
         connection.execute(update(FaceTable).where(FaceTable.id == 1).values(quality=None))
     assert store.enrolled(people, "ada").qualities.tolist() == [0.5, 0]
@@ -380,14 +380,14 @@ def crowded(databases):
         owner_of = {}
         for turn in range(7):
             for number in range(turn, 10):
-                (key,) = store.enrol(people, Person(f"p{number}", f"P{number}"), [new_face(quality=number / 10)]).keys
+                (key,) = store.enroll(people, Person(f"p{number}", f"P{number}"), [new_face(quality=number / 10)]).keys
                 owner_of[key] = f"p{number}"
         yield store, people, owner_of
 
 
 def test_owners_of_very_many_faces(store, people):
-    enrol(store, people, "ada", 1203)
-    enrol(store, people, "bob", 2)
+    enroll(store, people, "ada", 1203)
+    enroll(store, people, "bob", 2)
     found = store.owners_with_faces([*range(1, 1206), 9999])
     assert [(each.identity_id, len(each.keys)) for each in found] == [("ada", 1203), ("bob", 2)]
     assert store.owners_with_faces([]) == []
@@ -406,7 +406,7 @@ def kept_store(databases):
 def test_vectors_survive_bit_for_bit(kept_store, vectors):
     people, person = kept_store.collection("people"), Person(f"p{next(_numbers)}")
     as_floats = vectors.view(np.float32)
-    keys = kept_store.enrol(people, person, [new_face(vector) for vector in as_floats]).keys
+    keys = kept_store.enroll(people, person, [new_face(vector) for vector in as_floats]).keys
     stored = kept_store.enrolled(people, person.identity_id).vectors
     assert stored.dtype == np.float32
     assert stored.tobytes() == as_floats.tobytes()
@@ -417,7 +417,7 @@ def test_vectors_survive_bit_for_bit(kept_store, vectors):
 
 def test_a_view_of_another_layout_is_stored_as_it_reads(store, people):
     vector = np.arange(2 * D, dtype=">f8")[::2].astype(">f4")
-    store.enrol(people, Person("ada"), [new_face(vector)])
+    store.enroll(people, Person("ada"), [new_face(vector)])
     assert store.enrolled(people, "ada").vectors.tolist() == [[0, 2, 4, 6]]
 
 
@@ -430,22 +430,22 @@ def retry(request: str = "request", *, key: str = "key", answer: object = "first
 
 def test_a_retry_gets_the_first_answer_and_writes_nothing(store, people, engine):
     assert store.earlier_answer(people, retry()) is None
-    first = store.enrol(people, Person("ada"), [new_face()], retry())
+    first = store.enroll(people, Person("ada"), [new_face()], retry())
     assert (list(first.keys), first.earlier_answer) == ([1], None)
     before = rows_of(engine)
-    again = store.enrol(people, Person("eve"), [new_face()], retry(answer="second"))
+    again = store.enroll(people, Person("eve"), [new_face()], retry(answer="second"))
     assert again == store.earlier_answer(people, retry()) == Written((), earlier_answer={"answer": "first"})
     assert rows_of(engine) == before == {"identities": 1, "faces": 1, "enrolments": 1}
     assert store.collection("people").revision == 1
 
 
 def test_a_key_used_for_another_request_is_a_conflict(store, people, engine):
-    store.enrol(people, Person("ada"), [new_face()], retry())
+    store.enroll(people, Person("ada"), [new_face()], retry())
     before = rows_of(engine)
     with pytest.raises(IdempotencyConflict):
         store.earlier_answer(people, retry("other request"))
     with pytest.raises(IdempotencyConflict):
-        store.enrol(people, Person("ada"), [new_face()], retry("other request"))
+        store.enroll(people, Person("ada"), [new_face()], retry("other request"))
     assert rows_of(engine) == before
     assert store.collection("people").revision == 1
 
@@ -453,43 +453,43 @@ def test_a_key_used_for_another_request_is_a_conflict(store, people, engine):
 def test_another_key_or_collection_is_another_request(store, people):
     other = store.create_collection("other", model="net", dimension=D)
     for collection, key in ((people, "key"), (people, "key 2"), (other, "key")):
-        assert store.enrol(collection, Person("ada"), [new_face()], retry(key=key)).keys
+        assert store.enroll(collection, Person("ada"), [new_face()], retry(key=key)).keys
     assert (store.face_count(people), store.face_count(other)) == (2, 1)
 
 
 def test_without_a_key_every_request_is_written(store, people):
     for _ in range(2):
-        assert store.enrol(people, Person("ada"), [new_face()]).keys
+        assert store.enroll(people, Person("ada"), [new_face()]).keys
     assert store.face_count(people) == 2
 
 
-def age_enrolments(engine: Engine, age: timedelta) -> None:
+def age_enrollments(engine: Engine, age: timedelta) -> None:
     with engine.begin() as connection:
-        connection.execute(update(EnrolmentTable).values(created_at=datetime.now(UTC) - age))
+        connection.execute(update(EnrollmentTable).values(created_at=datetime.now(UTC) - age))
 
 
 def test_a_key_is_remembered_for_a_day(store, people, engine):
-    store.enrol(people, Person("ada"), [new_face()], retry())
-    age_enrolments(engine, timedelta(hours=23, minutes=59))
-    assert store.enrol(people, Person("ada"), [new_face()], retry()).earlier_answer == {"answer": "first"}
+    store.enroll(people, Person("ada"), [new_face()], retry())
+    age_enrollments(engine, timedelta(hours=23, minutes=59))
+    assert store.enroll(people, Person("ada"), [new_face()], retry()).earlier_answer == {"answer": "first"}
 
 
 @pytest.mark.parametrize("request_sha256", ["request", "other request"])
 def test_a_key_is_forgotten_after_a_day(store, people, engine, request_sha256):
-    store.enrol(people, Person("ada"), [new_face()], retry())
-    age_enrolments(engine, timedelta(hours=24, seconds=1))
+    store.enroll(people, Person("ada"), [new_face()], retry())
+    age_enrollments(engine, timedelta(hours=24, seconds=1))
     later = retry(request_sha256, answer="later")
     assert store.earlier_answer(people, later) is None
-    assert store.enrol(people, Person("ada"), [new_face()], later).keys
+    assert store.enroll(people, Person("ada"), [new_face()], later).keys
     assert store.earlier_answer(people, later) == Written((), earlier_answer={"answer": "later"})
     assert rows_of(engine)["enrolments"] == 1
 
 
 def test_forgotten_keys_do_not_pile_up(store, people, engine):
     for number in range(3):
-        store.enrol(people, Person("ada"), [new_face()], retry(key=f"old {number}"))
-    age_enrolments(engine, timedelta(hours=25))
-    store.enrol(people, Person("ada"), [new_face()], retry(key="new"))
+        store.enroll(people, Person("ada"), [new_face()], retry(key=f"old {number}"))
+    age_enrollments(engine, timedelta(hours=25))
+    store.enroll(people, Person("ada"), [new_face()], retry(key="new"))
     assert rows_of(engine)["enrolments"] == 1
 
 
@@ -505,24 +505,24 @@ def test_a_key_expires_at_one_moment(store, people, monkeypatch):
 
     monkeypatch.setattr(store_module, "datetime", Clock)
     for number in range(8):
-        store.enrol(people, Person("ada"), [new_face()], retry(answer=number))
+        store.enroll(people, Person("ada"), [new_face()], retry(answer=number))
 
 
 @pytest.mark.parametrize("requests", [["request"], ["request", "other"]])
 def test_of_many_threads_with_one_key_exactly_one_is_written(store, people, engine, requests):
     gate = threading.Barrier(16)
 
-    def enrol_at_once(number: int):
+    def enroll_at_once(number: int):
         gate.wait(10)
         try:
-            return store.enrol(
+            return store.enroll(
                 people, Person("ada"), [new_face()], retry(requests[number % len(requests)], answer=number)
             )
         except IdempotencyConflict as error:
             return error
 
     with ThreadPoolExecutor(16) as pool:
-        results = list(pool.map(enrol_at_once, range(16)))
+        results = list(pool.map(enroll_at_once, range(16)))
     (winner,) = [number for number, each in enumerate(results) if isinstance(each, Written) and each.keys]
     for number, each in enumerate(results):
         if number % len(requests) != winner % len(requests):
@@ -535,21 +535,21 @@ def test_of_many_threads_with_one_key_exactly_one_is_written(store, people, engi
 
 @pytest.mark.parametrize("answer", [None, 1.5, "Zoë", ["a", {"b": None}], {"faces": [{"box": [1, 2.5]}]}])
 def test_answers_come_back_as_they_were(store, people, answer):
-    store.enrol(people, Person("ada"), [new_face()], retry(answer=answer))
+    store.enroll(people, Person("ada"), [new_face()], retry(answer=answer))
     earlier = store.earlier_answer(people, retry())
     assert earlier is not None
     assert earlier.earlier_answer == {"answer": answer}
 
 
 def test_a_collection_goes_with_all_that_it_holds(store, people, engine):
-    store.enrol(people, Person("ada"), [new_face()], retry())
+    store.enroll(people, Person("ada"), [new_face()], retry())
     with engine.begin() as connection:
         connection.execute(delete(CollectionTable))
     assert rows_of(engine) == {"identities": 0, "faces": 0, "enrolments": 0}
 
 
 def test_reading_does_not_wait_for_a_writer(store, people, engine):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     with engine.begin() as writer:
         writer.execute(update(CollectionTable).values(revision=99))
         with ThreadPoolExecutor(1) as pool:
@@ -575,7 +575,7 @@ def test_who_was_erased_since_a_line_of_the_trail(engine, store, people):
         return max(each.entry.seq for each in Trail(engine).lines())
 
     for name in ("ada", "bob", "eve"):
-        enrol(store, people, name)
+        enroll(store, people, name)
     seq = last()
     store.remove_identity(people, "ada")
     Roster(engine).rename(people, "bob", "rob")

@@ -6,7 +6,7 @@ import pytest
 from app.errors import FaceUnknown, IdentityUnknown
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Person
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def walked(page_of, limit):
 def test_pages_hold_everything_once_in_the_order_in_which_it_came(listing, store, people, limit):
     other = store.create_collection("other", model="another", dimension=D)
     for name in ("d", "b", "a", "c", "e", "g"):
-        enrol(store, people, name, 2)
-        enrol(store, other, name)
+        enroll(store, people, name, 2)
+        enroll(store, other, name)
     found = walked(lambda **page: listing.identities(people, **page), limit)
     assert [(each.identity_id, each.faces) for each in found] == [(name, 2) for name in "dbaceg"]
     faces = walked(lambda **page: listing.faces(people, **page), limit)
@@ -47,11 +47,11 @@ def test_an_empty_collection_has_one_empty_page(listing, people):
 
 def test_who_is_there_is_on_exactly_one_page_while_others_come_and_go(listing, store, people):
     for number in range(40):
-        enrol(store, people, f"stays-{number}")
-        enrol(store, people, f"goes-{number}")
+        enroll(store, people, f"stays-{number}")
+        enroll(store, people, f"goes-{number}")
 
     def write(number: int) -> None:
-        enrol(store, people, f"new-{number}")
+        enroll(store, people, f"new-{number}")
         store.remove_identity(people, f"goes-{number}")
 
     with ThreadPoolExecutor(4) as pool:
@@ -81,17 +81,17 @@ def test_who_is_there_is_on_exactly_one_page_while_others_come_and_go(listing, s
 )
 def test_text_is_looked_for_in_id_and_name(listing, store, people, text, found):
     for identity_id, name in {"ada-1": None, "x": "Ada Lovelace", "z": "Zoë 100%", "b": "Bob"}.items():
-        store.enrol(people, Person(identity_id, name), [new_face()])
+        store.enroll(people, Person(identity_id, name), [new_face()])
     page = listing.identities(people, after=0, limit=9, text=text)
     assert [each.identity_id for each in page.items] == found
 
 
 def test_an_identity_with_all_that_is_known(listing, store, people):
-    store.enrol(people, Person("ada", "Ada", {"badge": 7}), [new_face(), new_face()])
+    store.enroll(people, Person("ada", "Ada", {"badge": 7}), [new_face(), new_face()])
     ada = listing.identity(people, "ada")
     assert (ada.identity_id, ada.name, ada.metadata, ada.faces) == ("ada", "Ada", {"badge": 7}, 2)
     assert ada.created_at == ada.updated_at
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     later = listing.identity(people, "ada")
     assert later.updated_at > ada.updated_at == later.created_at
     assert later.version != ada.version
@@ -101,7 +101,7 @@ def test_an_identity_with_all_that_is_known(listing, store, people):
 
 def test_a_face_with_all_that_is_known_and_its_vector_only_on_demand(listing, store, people):
     new = new_face(np.array([1, 0, 0, 0], np.float32))
-    store.enrol(people, Person("ada"), [new])
+    store.enroll(people, Person("ada"), [new])
     face = listing.face(people, new.face_id)
     assert (face.face_id, face.identity_id, face.box) == (new.face_id, "ada", (1.5, -2, 30, 40.25))
     assert np.array(face.landmarks) == pytest.approx(new.detection.landmarks)
@@ -116,8 +116,8 @@ def test_a_face_with_all_that_is_known_and_its_vector_only_on_demand(listing, st
 
 
 def test_faces_of_one_person(listing, store, people):
-    faces = enrol(store, people, "ada", 3)
-    enrol(store, people, "bob", 2)
+    faces = enroll(store, people, "ada", 3)
+    enroll(store, people, "bob", 2)
     found = listing.faces(people, after=0, limit=9, identity_id="ada").items
     assert [each.face_id for each in found] == [each.face_id for each in faces]
     assert listing.faces(people, after=0, limit=9, identity_id="nobody").items == []

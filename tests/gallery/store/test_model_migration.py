@@ -39,8 +39,8 @@ def with_crop(number: int, identity_id: str = "ada") -> NewFace:
     )
 
 
-def enrol(store, people, identity_id, faces):
-    return list(store.enrol(people, Person(identity_id), faces).keys)
+def enroll(store, people, identity_id, faces):
+    return list(store.enroll(people, Person(identity_id), faces).keys)
 
 
 def made_for(keys, dimension=NEXT) -> NextTemplates:
@@ -57,7 +57,7 @@ def rows_of(engine, table) -> int:
 
 def test_faces_are_read_in_blocks_with_their_crops(store, work, people):
     faces = [with_crop(number) for number in range(5)]
-    keys = enrol(store, people, "ada", faces)
+    keys = enroll(store, people, "ada", faces)
     blocks = list(work.blocks(people, "next", size=2))
     assert [block.keys.tolist() for block in blocks] == [keys[:2], keys[2:4], keys[4:]]
     for number, crop in enumerate(np.concatenate([block.crops for block in blocks])):
@@ -68,7 +68,7 @@ def test_faces_are_read_in_blocks_with_their_crops(store, work, people):
 
 
 def test_work_that_was_broken_off_goes_on_where_it_was(store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(number) for number in range(4)])
+    keys = enroll(store, people, "ada", [with_crop(number) for number in range(4)])
     assert work.put(people, "next", made_for(keys[:2])) == 2
     assert work.put(people, "next", made_for(keys[:2])) == 2  # again does no harm
     assert [block.keys.tolist() for block in work.blocks(people, "next")] == [keys[2:]]
@@ -77,9 +77,9 @@ def test_work_that_was_broken_off_goes_on_where_it_was(store, work, people):
 
 
 def test_faces_without_a_crop_are_named(store, work, people):
-    enrol(store, people, "ada", [with_crop(1)])
+    enroll(store, people, "ada", [with_crop(1)])
     bare = new_face()
-    (key,) = enrol(store, people, "bob", [bare])
+    (key,) = enroll(store, people, "bob", [bare])
     (named,) = work.without_crop(people, "next")
     assert (named.key, named.face_id, named.identity_id) == (key, bare.face_id, "bob")
     assert work.without_crop(people, "next", after=key) == []
@@ -92,7 +92,7 @@ def test_without_a_sealer_no_crop_is_read(engine, people):
 
 
 def test_a_switch_swaps_all_templates_and_keeps_all_ids(engine, store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)])
+    keys = enroll(store, people, "ada", [with_crop(1), with_crop(2)])
     before = store.enrolled(people, "ada")
     work.put(people, "next", made_for(keys))
     after = work.switch(people, model="next", dimension=NEXT).collection
@@ -109,7 +109,7 @@ def test_a_switch_swaps_all_templates_and_keeps_all_ids(engine, store, work, peo
 
 
 def test_the_same_call_leads_back(store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)])
+    keys = enroll(store, people, "ada", [with_crop(1), with_crop(2)])
     before = store.enrolled(people, "ada")
     work.put(people, "next", made_for(keys))
     there = work.switch(people, model="next", dimension=NEXT).collection
@@ -122,10 +122,10 @@ def test_the_same_call_leads_back(store, work, people):
 
 
 def test_a_switch_is_refused_while_a_face_lacks_a_template(store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1)])
+    keys = enroll(store, people, "ada", [with_crop(1)])
     work.put(people, "next", made_for(keys))
     late = new_face()
-    enrol(store, people, "bob", [late])  # meanwhile
+    enroll(store, people, "bob", [late])  # meanwhile
     with pytest.raises(TemplatesMissing) as caught:
         work.switch(people, model="next", dimension=NEXT)
     assert caught.value.faces == [(late.face_id, "bob")]
@@ -134,8 +134,8 @@ def test_a_switch_is_refused_while_a_face_lacks_a_template(store, work, people):
 
 
 def test_the_rest_is_dropped_when_that_is_asked_for(store, engine, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), new_face()])
-    gone = enrol(store, people, "bob", [new_face()])
+    keys = enroll(store, people, "ada", [with_crop(1), new_face()])
+    gone = enroll(store, people, "bob", [new_face()])
     work.put(people, "next", made_for(keys[:1]))
     done = work.switch(people, model="next", dimension=NEXT, is_rest_dropped=True)
     assert [each.key for each in done.dropped] == [keys[1], *gone]
@@ -149,18 +149,18 @@ def test_the_rest_is_dropped_when_that_is_asked_for(store, engine, work, people)
 def test_a_face_that_came_after_the_switch_is_named_on_the_way_back(store, work, people):
     there = work.switch(people, model="next", dimension=NEXT).collection
     late = new_face(np.ones(NEXT, np.float32))
-    enrol(store, there, "ada", [late])
+    enroll(store, there, "ada", [late])
     with pytest.raises(TemplatesMissing) as caught:
         work.switch(there, model="net", dimension=D)
     assert caught.value.faces == [(late.face_id, "ada")]
 
 
 def test_who_holds_the_collection_of_before_is_refused(engine, store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1)])
+    keys = enroll(store, people, "ada", [with_crop(1)])
     work.put(people, "next", made_for(keys))
     work.switch(people, model="next", dimension=NEXT)
     for refused in (
-        lambda: enrol(store, people, "ada", [new_face()]),
+        lambda: enroll(store, people, "ada", [new_face()]),
         lambda: list(store.templates(people)),
         lambda: list(store.templates_of(keys, people)),
         lambda: work.put(people, "third", made_for(keys)),
@@ -184,7 +184,7 @@ def test_a_collection_cannot_go_where_it_is(work, people):
 
 def test_deletion_takes_crops_and_templates_along(engine, store, work, people):
     faces = [with_crop(0), with_crop(1), with_crop(2, "bob")]
-    keys = enrol(store, people, "ada", faces[:2]) + enrol(store, people, "bob", faces[2:])
+    keys = enroll(store, people, "ada", faces[:2]) + enroll(store, people, "bob", faces[2:])
     work.put(people, "next", made_for(keys))
     store.remove_face(people, faces[0].face_id)
     assert (rows_of(engine, CropTable), rows_of(engine, NextTemplateTable)) == (2, 2)
@@ -196,7 +196,7 @@ def test_deletion_takes_crops_and_templates_along(engine, store, work, people):
 
 
 def test_what_is_discarded_leads_nowhere(engine, store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)])
+    keys = enroll(store, people, "ada", [with_crop(1), with_crop(2)])
     work.put(people, "next", made_for(keys))
     assert work.discard(people, "next") == 2
     assert rows_of(engine, NextTemplateTable) == 0
@@ -206,9 +206,9 @@ def test_what_is_discarded_leads_nowhere(engine, store, work, people):
 
 def test_another_collection_is_not_touched(store, work, people):
     other = store.create_collection("other", model="net", dimension=D)
-    enrol(store, other, "eve", [new_face()])
+    enroll(store, other, "eve", [new_face()])
     before = store.enrolled(other, "eve")
-    keys = enrol(store, people, "ada", [with_crop(1)])
+    keys = enroll(store, people, "ada", [with_crop(1)])
     work.put(people, "next", made_for(keys))
     work.switch(people, model="next", dimension=NEXT)
     assert store.collection("other") == store.collections()[0]
@@ -217,7 +217,7 @@ def test_another_collection_is_not_touched(store, work, people):
 
 
 def test_readers_never_see_two_networks_at_once(store, work, people):
-    keys = enrol(store, people, "ada", [with_crop(1), with_crop(2)]) + enrol(
+    keys = enroll(store, people, "ada", [with_crop(1), with_crop(2)]) + enroll(
         store, people, "bob", [with_crop(3, "bob")]
     )
     work.put(people, "next", made_for(keys))

@@ -3,10 +3,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, update
 
-from app.database.tables import EnrolmentTable, FaceTable, IdentityTable
+from app.database.tables import EnrollmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown
 from app.gallery.store.values import Person, Retry
-from tests.gallery.store.enrolling import D, enrol, new_face
+from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 def rows_of(engine) -> tuple[int, int]:
@@ -22,12 +22,12 @@ def counters(store, name="people") -> tuple[int, int, int]:
 
 def answers(engine) -> list[str]:
     with engine.connect() as connection:
-        return sorted(connection.scalars(select(EnrolmentTable.idempotency_key)))
+        return sorted(connection.scalars(select(EnrollmentTable.idempotency_key)))
 
 
 def test_a_face_goes_and_its_person_stays(store, people, engine):
     faces = [new_face() for _ in range(3)]
-    keys = store.enrol(people, Person("ada"), faces).keys
+    keys = store.enroll(people, Person("ada"), faces).keys
     removed = store.remove_face(people, faces[1].face_id)
     assert (removed.keys, removed.revision, removed.face_ids) == ([keys[1]], 2, [faces[1].face_id])
     assert (removed.identity_id, removed.is_whole) == ("ada", False)
@@ -38,8 +38,8 @@ def test_a_face_goes_and_its_person_stays(store, people, engine):
 
 
 def test_with_the_last_face_the_person_goes(store, people, engine):
-    (face,) = enrol(store, people, "ada")
-    enrol(store, people, "bob")
+    (face,) = enroll(store, people, "ada")
+    enroll(store, people, "bob")
     store.remove_face(people, face.face_id)
     with pytest.raises(IdentityUnknown, match="'ada'"):
         store.enrolled(people, "ada")
@@ -48,8 +48,8 @@ def test_with_the_last_face_the_person_goes(store, people, engine):
 
 
 def test_a_person_goes_with_all_faces(store, people, engine):
-    keys = store.enrol(people, Person("ada"), [new_face() for _ in range(3)]).keys
-    enrol(store, people, "bob", 2)
+    keys = store.enroll(people, Person("ada"), [new_face() for _ in range(3)]).keys
+    enroll(store, people, "bob", 2)
     removed = store.remove_identity(people, "ada")
     assert (sorted(removed.keys), removed.revision) == (list(keys), 3)
     assert counters(store) == (1, 2, 3)
@@ -60,9 +60,9 @@ def test_a_person_goes_with_all_faces(store, people, engine):
 
 
 def test_who_was_removed_can_be_enrolled_again(store, people):
-    first = store.enrol(people, Person("ada", "Ada", {"room": 7}), [new_face()]).keys
+    first = store.enroll(people, Person("ada", "Ada", {"room": 7}), [new_face()]).keys
     store.remove_identity(people, "ada")
-    second = store.enrol(people, Person("ada"), [new_face()]).keys
+    second = store.enroll(people, Person("ada"), [new_face()]).keys
     assert min(second) > max(first)
     assert store.enrolled(people, "ada").name is None
     assert counters(store) == (1, 1, 3)
@@ -70,7 +70,7 @@ def test_who_was_removed_can_be_enrolled_again(store, people):
 
 @pytest.mark.parametrize("face_id", ["", "nobody's", "FACE-1"])
 def test_a_face_that_is_not_enrolled(store, people, face_id):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     with pytest.raises(FaceUnknown, match="'people'"):
         store.remove_face(people, face_id)
     assert counters(store) == (1, 1, 1)
@@ -78,15 +78,15 @@ def test_a_face_that_is_not_enrolled(store, people, face_id):
 
 @pytest.mark.parametrize("identity_id", ["", "bob", "ADA"])
 def test_a_person_who_is_not_enrolled(store, people, identity_id):
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     with pytest.raises(IdentityUnknown, match="'people'"):
         store.remove_identity(people, identity_id)
     assert counters(store) == (1, 1, 1)
 
 
 def test_nobody_goes_twice(store, people):
-    (face,) = enrol(store, people, "ada")
-    enrol(store, people, "bob")
+    (face,) = enroll(store, people, "ada")
+    enroll(store, people, "bob")
     store.remove_face(people, face.face_id)
     store.remove_identity(people, "bob")
     with pytest.raises(FaceUnknown):
@@ -98,12 +98,12 @@ def test_nobody_goes_twice(store, people):
 
 def test_another_collections_faces_are_not_found(store, people):
     other = store.create_collection("other", model="net", dimension=D)
-    (face,) = enrol(store, other, "ada")
+    (face,) = enroll(store, other, "ada")
     with pytest.raises(FaceUnknown):
         store.remove_face(people, face.face_id)
     with pytest.raises(IdentityUnknown):
         store.remove_identity(people, "ada")
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     store.remove_identity(people, "ada")
     assert counters(store, "other") == (1, 1, 1)
     assert store.enrolled(other, "ada").face_ids == (face.face_id,)
@@ -117,31 +117,31 @@ def retry(key: str) -> Retry:
 def test_the_answers_about_who_goes_are_forgotten(store, people, engine, what):
     other = store.create_collection("other", model="net", dimension=D)
     faces = [new_face() for _ in range(1 if what == "last face" else 2)]
-    store.enrol(people, Person("ada"), faces, retry("ada"))
-    store.enrol(people, Person("bob"), [new_face()], retry("bob"))
-    store.enrol(other, Person("ada"), [new_face()], retry("other"))
+    store.enroll(people, Person("ada"), faces, retry("ada"))
+    store.enroll(people, Person("bob"), [new_face()], retry("bob"))
+    store.enroll(other, Person("ada"), [new_face()], retry("other"))
     if what == "person":
         store.remove_identity(people, "ada")
     else:
         store.remove_face(people, faces[0].face_id)
     assert answers(engine) == ["bob", "other"]
     assert store.earlier_answer(people, retry("ada")) is None
-    assert store.enrol(people, Person("ada"), [new_face()], retry("ada")).keys
+    assert store.enroll(people, Person("ada"), [new_face()], retry("ada")).keys
 
 
 def test_answers_of_before_it_was_noted_whom_they_are_about_go_with_anybody(store, people, engine):
-    store.enrol(people, Person("ada"), [new_face()], retry("ada"))
-    store.enrol(people, Person("bob"), [new_face()], retry("bob"))
+    store.enroll(people, Person("ada"), [new_face()], retry("ada"))
+    store.enroll(people, Person("bob"), [new_face()], retry("bob"))
     with engine.begin() as connection:
         connection.execute(
-            update(EnrolmentTable).where(EnrolmentTable.idempotency_key == "ada").values(identity_id=None)
+            update(EnrollmentTable).where(EnrollmentTable.idempotency_key == "ada").values(identity_id=None)
         )
     store.remove_identity(people, "ada")
     assert answers(engine) == ["bob"]
 
 
 def test_of_many_who_remove_one_person_one_does(store, people):
-    enrol(store, people, "ada", 3)
+    enroll(store, people, "ada", 3)
 
     def remove(_: int) -> bool:
         try:
@@ -156,10 +156,10 @@ def test_of_many_who_remove_one_person_one_does(store, people):
 
 
 def test_enrolling_and_removing_at_once_keeps_the_counters(store, people, engine):
-    faces = enrol(store, people, "ada", 12)
+    faces = enroll(store, people, "ada", 12)
     with ThreadPoolExecutor(6) as pool:
         removing = [pool.submit(store.remove_face, people, face.face_id) for face in faces]
-        enrolling = [pool.submit(enrol, store, people, f"p{number % 3}") for number in range(12)]
+        enrolling = [pool.submit(enroll, store, people, f"p{number % 3}") for number in range(12)]
         for each in [*removing, *enrolling]:
             each.result(30)
     assert counters(store) == (3, 12, 25)

@@ -7,7 +7,7 @@ from app.gallery.store.editing import Editing
 from app.gallery.store.listing import Listing
 from app.gallery.store.roster import Example, Roster
 from app.gallery.store.values import Person, Retry
-from tests.gallery.store.enrolling import enrol, new_face
+from tests.gallery.store.enrolling import enroll, new_face
 from tests.gallery.store.test_editing import answers, counters
 
 
@@ -44,7 +44,7 @@ def test_an_identity_without_faces_is_there(engine, roster, store, people):
 
 def test_its_first_face_makes_it_like_any_other(engine, roster, store, people):
     roster.create(people, Person("ada", "Ada"))
-    enrol(store, people, "ada")
+    enroll(store, people, "ada")
     assert counters(store)[:2] == (1, 1)
     assert len(store.enrolled(people, "ada").keys) == 1
     Editing(engine).merge(people, "ada", "ada")
@@ -56,8 +56,8 @@ def test_its_first_face_makes_it_like_any_other(engine, roster, store, people):
 
 
 def test_a_rename_changes_the_id_and_a_name_that_was_the_id(engine, roster, store, people):
-    store.enrol(people, Person("ada", "ada"), [new_face()], Retry("key", "0" * 64, {}))
-    store.enrol(people, Person("bob", "Bobby"), [new_face()])
+    store.enroll(people, Person("ada", "ada"), [new_face()], Retry("key", "0" * 64, {}))
+    store.enroll(people, Person("bob", "Bobby"), [new_face()])
     roster.rename(people, "ada", "Ada Lovelace")
     roster.rename(people, "bob", "robert")
     assert roster.ids(people) == ["Ada Lovelace", "robert"]
@@ -73,10 +73,10 @@ def test_a_rename_changes_the_id_and_a_name_that_was_the_id(engine, roster, stor
 
 
 def test_faces_are_counted_off_in_pages(roster, store, people):
-    ada = [each.face_id for each in enrol(store, people, "ada", 3)]
-    bob = [each.face_id for each in enrol(store, people, "bob", 2)]
+    ada = [each.face_id for each in enroll(store, people, "ada", 3)]
+    bob = [each.face_id for each in enroll(store, people, "bob", 2)]
     store.create_collection("others", model="net", dimension=4)
-    enrol(store, store.collection("others"), "ada")
+    enroll(store, store.collection("others"), "ada")
     page = roster.examples(people, start=2, limit=2)
     assert page.items == [Example(ada[2], "ada"), Example(bob[0], "bob")]
     assert page.total == 5
@@ -87,7 +87,7 @@ def test_faces_are_counted_off_in_pages(roster, store, people):
 
 
 def test_the_last_face_goes_and_its_identity_stays(engine, roster, store, people):
-    (face,) = enrol(store, people, "ada")
+    (face,) = enroll(store, people, "ada")
     example, removed = roster.remove_face(people, face.face_id)
     assert example == Example(face.face_id, "ada")
     assert roster.ids(people) == ["ada"]
@@ -100,10 +100,10 @@ def test_the_last_face_goes_and_its_identity_stays(engine, roster, store, people
 
 def test_clearing_leaves_the_collection_alone(engine, roster, store, people):
     store.create_collection("others", model="net", dimension=4)
-    enrol(store, store.collection("others"), "eve")
-    enrol(store, people, "ada", 2)
+    enroll(store, store.collection("others"), "eve")
+    enroll(store, people, "ada", 2)
     roster.create(people, Person("bob"))
-    store.enrol(people, Person("cleo"), [new_face()], Retry("key", "0" * 64, {}))
+    store.enroll(people, Person("cleo"), [new_face()], Retry("key", "0" * 64, {}))
     cleared = roster.clear(people)
     assert (cleared.identities, cleared.faces) == (2 + 1, 3)
     assert counters(store) == (0, 0, cleared.revision)

@@ -30,10 +30,10 @@ def health(engine, store, gallery):
 
 
 @pytest.fixture
-def enrol(gallery):
-    """Enrol faces near the axis of a person, or of another: enrol("ada", 0, 0, 1) has a foreign face of person 1."""
+def enroll(gallery):
+    """Enroll faces near the axis of a person, or of another: enroll("ada", 0, 0, 1) has a foreign face of person 1."""
 
-    def enrol(identity_id, *axes, qualities=None):
+    def enroll(identity_id, *axes, qualities=None):
         faces = [
             new_face(face(axis, seed=place), quality)
             for place, (axis, quality) in enumerate(zip(axes, qualities or [0.8] * len(axes), strict=True))
@@ -41,7 +41,7 @@ def enrol(gallery):
         gallery.add(gallery.require("people"), Person(identity_id, identity_id.title()), faces, None)
         return [each.face_id for each in faces]
 
-    return enrol
+    return enroll
 
 
 def face(axis: int, *, seed: int) -> Floats:
@@ -66,17 +66,17 @@ def test_an_empty_gallery_is_healthy(health):
     assert health.check("people") == Findings(0, 0)
 
 
-def test_a_healthy_gallery_has_no_findings(health, enrol):
+def test_a_healthy_gallery_has_no_findings(health, enroll):
     for number, name in enumerate(("ada", "bob", "cyd")):
-        enrol(name, number, number)
+        enroll(name, number, number)
     assert health.check("people") == Findings(3, 6)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 50])
-def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, enrol, limit):
-    enrol("zoe", 0)
-    enrol("bob", 1)
-    enrol("ada", 0, 0)
+def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, enroll, limit):
+    enroll("zoe", 0)
+    enroll("bob", 1)
+    enroll("ada", 0, 0)
     found = everything(health, limit)
     assert (found.identities, found.faces, found.foreign, found.poor) == (3, 4, [], [])
     (pair,) = found.pairs
@@ -86,23 +86,23 @@ def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, en
     assert pair.mend == Mend("POST", "/collections/people/identities/zoe/merge", {"into": "ada"})
 
 
-def test_each_pair_of_three_is_reported(health, enrol):
+def test_each_pair_of_three_is_reported(health, enroll):
     for name in ("a", "b", "c"):
-        enrol(name, 0)
+        enroll(name, 0)
     pairs = {(each.first.identity_id, each.second.identity_id) for each in everything(health, 1).pairs}
     assert pairs == {("a", "b"), ("a", "c"), ("b", "c")}
 
 
-def test_ids_are_quoted_in_paths(health, enrol):
-    enrol("a/b ü?", 0)
-    enrol("z", 0)
+def test_ids_are_quoted_in_paths(health, enroll):
+    enroll("a/b ü?", 0)
+    enroll("z", 0)
     (pair,) = health.check("people").pairs
     assert pair.mend.path == "/collections/people/identities/a%2Fb%20%C3%BC%3F/merge"
 
 
-def test_a_foreign_face_and_whom_it_looks_like(health, enrol):
-    *_, planted = enrol("ada", 0, 0, 1)
-    enrol("bob", 1, 1)
+def test_a_foreign_face_and_whom_it_looks_like(health, enroll):
+    *_, planted = enroll("ada", 0, 0, 1)
+    enroll("bob", 1, 1)
     found = health.check("people")
     assert found.pairs == []
     (foreign,) = found.foreign
@@ -115,33 +115,33 @@ def test_a_foreign_face_and_whom_it_looks_like(health, enrol):
     assert foreign.mend == Mend("POST", f"/collections/people/faces/{planted}/move", {"identity_id": "bob"})
 
 
-def test_a_foreign_face_of_nobody_is_to_be_deleted(health, enrol):
-    *_, planted = enrol("ada", 0, 0, 1)
-    enrol("bob", 2)
+def test_a_foreign_face_of_nobody_is_to_be_deleted(health, enroll):
+    *_, planted = enroll("ada", 0, 0, 1)
+    enroll("bob", 2)
     (foreign,) = health.check("people").foreign
     assert (foreign.looks_like, foreign.mend) == (None, Mend("DELETE", f"/collections/people/faces/{planted}"))
 
 
-def test_of_two_faces_the_one_that_is_somebody_elses_is_foreign(health, enrol):
-    _, planted = enrol("ada", 0, 1)
-    enrol("bob", 1, 1)
+def test_of_two_faces_the_one_that_is_somebody_elses_is_foreign(health, enroll):
+    _, planted = enroll("ada", 0, 1)
+    enroll("bob", 1, 1)
     found = health.check("people")
     assert found.pairs == []  # ada's template lies half way to bob
     (foreign,) = found.foreign
     assert (foreign.face_id, foreign.is_undecided) == (planted, False)
 
 
-def test_of_two_faces_that_are_unlike_and_like_nobody_both_are_named(health, enrol):
-    both = enrol("ada", 0, 1)
-    enrol("bob", 2)
+def test_of_two_faces_that_are_unlike_and_like_nobody_both_are_named(health, enroll):
+    both = enroll("ada", 0, 1)
+    enroll("bob", 2)
     found = health.check("people").foreign
     assert [each.face_id for each in found] == both
     assert all(each.is_undecided and each.others == 1 for each in found)
 
 
-def test_poor_faces_are_named_and_nothing_else_is_said_of_them(health, enrol):
-    *_, poor = enrol("ada", 0, 0, 1, qualities=[0.8, 0.8, 0.1])
-    enrol("bob", 1)
+def test_poor_faces_are_named_and_nothing_else_is_said_of_them(health, enroll):
+    *_, poor = enroll("ada", 0, 0, 1, qualities=[0.8, 0.8, 0.1])
+    enroll("bob", 1)
     found = health.check("people")
     assert (found.pairs, found.foreign) == ([], [])
     (only,) = found.poor
@@ -149,26 +149,26 @@ def test_poor_faces_are_named_and_nothing_else_is_said_of_them(health, enrol):
     assert only.mend == Mend("DELETE", f"/collections/people/faces/{poor}")
 
 
-def test_who_has_poor_faces_only_needs_a_photo(health, enrol):
-    enrol("ada", 0, qualities=[0.1])
-    enrol("bob", 0)
+def test_who_has_poor_faces_only_needs_a_photo(health, enroll):
+    enroll("ada", 0, qualities=[0.1])
+    enroll("bob", 0)
     found = health.check("people")
     assert found.pairs == []
     (only,) = found.poor
     assert only.mend == Mend("POST", "/enroll", {"collection": "people", "identity_id": "ada", "photos": []})
 
 
-def test_the_gate_is_the_collections(health, enrol, store):
-    enrol("ada", 0, qualities=[0.5])
+def test_the_gate_is_the_collections(health, enroll, store):
+    enroll("ada", 0, qualities=[0.5])
     assert health.check("people").poor == []
-    store.change_practice("people", Practice(enrol_quality=0.6))
+    store.change_practice("people", Practice(enroll_quality=0.6))
     assert [each.least for each in health.check("people").poor] == [0.6]
 
 
-def test_a_stricter_rate_finds_fewer_pairs(engine, store, gallery, enrol):
+def test_a_stricter_rate_finds_fewer_pairs(engine, store, gallery, enroll):
     health = HealthService(gallery, IdentityPages(engine, store), lambda _: Policy(calibration(start=0.9), 0.5))
-    enrol("ada", 0)
-    enrol("bob", 0, 0)
+    enroll("ada", 0)
+    enroll("bob", 0, 0)
     (pair,) = health.check("people", max_fpir=0.5).pairs
     assert pair.fpir is not None
     assert health.check("people", max_fpir=pair.fpir / 10).pairs == []
@@ -185,9 +185,9 @@ def test_the_collection_is_checked(health, collection, error):
         health.check(collection)
 
 
-def test_many_faces_of_one_person_hide_nobody(health, enrol):
-    enrol("ada", *[0] * 60)
-    enrol("eve", 0)
+def test_many_faces_of_one_person_hide_nobody(health, enroll):
+    enroll("ada", *[0] * 60)
+    enroll("eve", 0)
     assert len(health.check("people").pairs) == 1
 
 
@@ -199,9 +199,9 @@ def pages(engine, store):
     return IdentityPages(engine, store)
 
 
-def test_a_page_ends_where_faces_become_too_many(pages, gallery, enrol):
+def test_a_page_ends_where_faces_become_too_many(pages, gallery, enroll):
     for number, name in enumerate(("a", "b", "c", "d")):
-        enrol(name, *[number] * 3)
+        enroll(name, *[number] * 3)
     target, seen, after = gallery.require("people"), [], 0
     while after is not None:
         page = pages.page(target, after=after, limit=50, faces=7)
@@ -211,11 +211,11 @@ def test_a_page_ends_where_faces_become_too_many(pages, gallery, enrol):
     assert [each.identity_id for each in pages.page(target, after=0, limit=50, faces=1).items] == ["a"]
 
 
-def test_pages_are_of_one_collection(pages, gallery, store: IdentityStore, enrol):
-    enrol("a", 0)
+def test_pages_are_of_one_collection(pages, gallery, store: IdentityStore, enroll):
+    enroll("a", 0)
     other = store.create_collection("other", model="m", dimension=D)
     faces: list[NewFace] = [new_face(face(1, seed=0))]
-    store.enrol(other, Person("b"), faces)
-    enrol("c", 2)
+    store.enroll(other, Person("b"), faces)
+    enroll("c", 2)
     page = pages.page(gallery.require("people"), after=0, limit=50, faces=99)
     assert ([each.identity_id for each in page.items], page.after) == (["a", "c"], None)

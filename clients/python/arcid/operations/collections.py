@@ -15,7 +15,7 @@ class CollectionSettings(TypedDict, total=False):
     """Settings of a collection. None, where allowed, restores the default of the service."""
 
     flip: bool
-    enrol_quality: float
+    enroll_quality: float
     probe_quality: float
     detector: str | None
     max_fmr: float | None

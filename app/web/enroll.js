@@ -1,4 +1,4 @@
-/** Enrol: photos of one person, and what became of each. */
+/** Enroll: photos of one person, and what became of each. */
 
 import { call, idempotencyKey } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
@@ -15,8 +15,8 @@ const addresses = new Map();
 let isDone = false;
 
 /** Wire the tab. */
-export function startEnrol() {
-  const field = photoField(byId("enrol-photos"), {
+export function startEnroll() {
+  const field = photoField(byId("enroll-photos"), {
     what: "photos",
     isMultiple: true,
     onPhotos: (more) => {
@@ -25,19 +25,19 @@ export function startEnrol() {
       list();
     },
   });
-  const form = byId("enrol-form");
+  const form = byId("enroll-form");
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    byId("enrol-result").replaceChildren();
+    byId("enroll-result").replaceChildren();
     if (!photos.length || isDone) return tell(isDone ? "These are enrolled. Add other photos." : "Add a photo first.");
     const repeated = idempotencyKey();
-    void attempt(form, () => enrol(repeated), (problem) => {
+    void attempt(form, () => enroll(repeated), (problem) => {
       if (problem.code === "nothing_enrolled") outcome({ faces: [], duplicates: [], mismatches: [], ...problem.members });
       else if (problem.code === "duplicate_identity") lookalikes(problem.members.duplicates);
-      else byId("enrol-result").replaceChildren();
+      else byId("enroll-result").replaceChildren();
     });
   };
-  addPanel("enrol", { onHide: field.close });
+  addPanel("enroll", { onHide: field.close });
 }
 
 /**
@@ -45,33 +45,33 @@ export function startEnrol() {
  *
  * @param {string} identityId
  */
-export function enrolMore(identityId) {
+export function enrollMore(identityId) {
   forget();
   list();
-  byId("enrol-id").value = identityId;
-  show("enrol");
+  byId("enroll-id").value = identityId;
+  show("enroll");
 }
 
-async function enrol(repeated) {
+async function enroll(repeated) {
   const form = new FormData();
   for (const photo of photos) form.append("photos", photo);
-  const fields = { identity_id: byId("enrol-id").value.trim(), name: byId("enrol-name").value.trim(), on_duplicate: byId("enrol-duplicate").value };
+  const fields = { identity_id: byId("enroll-id").value.trim(), name: byId("enroll-name").value.trim(), on_duplicate: byId("enroll-duplicate").value };
   for (const [name, value] of Object.entries(fields)) if (value) form.append(name, value);
-  form.append("face", byId("enrol-face").value);
+  form.append("face", byId("enroll-face").value);
   form.append("collection", collection());
-  byId("enrol-result").replaceChildren(make("p", { class: "hint" }, "Enrolling …"));
+  byId("enroll-result").replaceChildren(make("p", { class: "hint" }, "Enrolling …"));
   outcome(await call("POST", "enroll", { form, headers: { "Idempotency-Key": repeated } }));
 }
 
 /** The photos to be sent. */
 function list() {
-  byId("enrol-result").replaceChildren();
-  byId("enrol-list").replaceChildren(
+  byId("enroll-result").replaceChildren();
+  byId("enroll-list").replaceChildren(
     ...photos.map((photo) => {
       const remove = button("Remove", () => {
         photos = photos.filter((each) => each !== photo);
         list();
-        byId("enrol-photos").querySelector("button").focus();
+        byId("enroll-photos").querySelector("button").focus();
       }, "quiet small");
       remove.setAttribute("aria-label", `Remove ${photo.name}`);
       return make("li", {}, thumbnail(photo), make("div", {}, photo.name, remove));
@@ -83,7 +83,7 @@ function list() {
 function outcome(answer) {
   isDone = answer.faces.length > 0; // those that were all refused may be sent again, with other options
   const flags = (/** @type {any[]} */ all, /** @type {number} */ at) => all.filter((each) => each.photo === at);
-  byId("enrol-list").replaceChildren(
+  byId("enroll-list").replaceChildren(
     ...photos.map((photo, at) => {
       const face = answer.faces.find((/** @type {any} */ each) => each.photo === at);
       const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
@@ -96,7 +96,7 @@ function outcome(answer) {
       return make("li", { class: tone }, thumbnail(photo), make("div", {}, make("b", {}, face ? (doubts.length ? "Enrolled, but" : "Enrolled") : "Refused"), ...[...doubts, ...words].map((each) => make("span", {}, each))));
     }),
   );
-  if (answer.identity_id === undefined) return byId("enrol-result").replaceChildren();
+  if (answer.identity_id === undefined) return byId("enroll-result").replaceChildren();
   lookalikes(answer.duplicates);
   const refused = answer.rejected.length ? `, ${answer.rejected.length} refused` : "";
   const isDoubtful = answer.duplicates.length + answer.mismatches.length > 0;
@@ -108,11 +108,11 @@ function lookalikes(duplicates) {
   const items = duplicates.map((each) =>
     make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`)),
   );
-  byId("enrol-result").replaceChildren(make("ul", { class: "findings" }, ...items));
+  byId("enroll-result").replaceChildren(make("ul", { class: "findings" }, ...items));
 }
 
 function tell(text, tone = "") {
-  byId("enrol-result").prepend(make("p", { class: `verdict ${tone}` }, text));
+  byId("enroll-result").prepend(make("p", { class: `verdict ${tone}` }, text));
   say(text);
 }
 
