@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
-from app.access.values import NewKey, Scope
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.cli.serve import prepare_database
 from app.config import PROJECT, RateSettings, read_settings
 from app.main import create_app

@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from app import errors
-from app.access.values import Scope
+from app.access.keys import Scope
 from app.api.http.errors import STATUS
 from app.cli import cli
 from app.config import PREFIX, PROJECT, Settings, known_names

@@ -1,1 +1,1 @@
-"""Who may do what, and who did: API keys, scopes, the audit trail."""
+"""API keys, scopes, rate limits and the audit trail."""

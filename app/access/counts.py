@@ -1,4 +1,4 @@
-"""Where requests are counted: in this process, as a storage of the library `limits`."""
+"""Request counts in this process, as a storage of the library `limits`."""
 
 import math
 import time
@@ -21,14 +21,14 @@ class _Count:
 class ProcessCounts(Storage, SlidingWindowCounterSupport):
     """Sliding window counters in memory, for one event loop.
 
-    The library's own storage looks through all accounts at each request: 0.1 ms with one, 5 ms with 10,000, which a
-    client with many addresses could bring about. This one does so when the accounts have doubled.
+    The library's own storage scans all accounts at each request: 0.1 ms with one account, 5 ms with 10,000, which a
+    client with many addresses can cause. This one scans them only when their number has doubled.
     """
 
     STORAGE_SCHEME = ("async+process",)  # type: ignore[assignment] # a list nobody changes
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` returns seconds that never go back: a clock that is set must neither lift nor prolong a limit."""
+        """Count by `clock`: seconds that never go back, so that setting the system clock changes no limit."""
         super().__init__()
         self._clock = clock
         self._counts: dict[str, _Count] = {}
@@ -36,11 +36,11 @@ class ProcessCounts(Storage, SlidingWindowCounterSupport):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """Nothing fails here."""
+        """Return an error class for the library; this storage raises none."""
         return ValueError
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count `amount` requests unless that would be more than `limit`."""
+        """Count `amount` requests if the total stays within `limit`; return whether it does."""
         count, now = self._count(key, expiry)
         used = count.before * _overlap(now, expiry) + count.current
         if math.floor(used) + amount > limit:
@@ -52,39 +52,39 @@ class ProcessCounts(Storage, SlidingWindowCounterSupport):
         return True
 
     async def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Return the count of the window before and the seconds it still counts; the same of the current one."""
+        """Return the previous window's count and its remaining seconds, then the same of the current window."""
         count, now = self._count(key, expiry)
         left = _overlap(now, expiry) * expiry
         return count.before, left if count.before else 0.0, count.current, left + expiry
 
     async def clear_sliding_window(self, key: str, expiry: int) -> None:  # noqa: ARG002 - the library's signature
-        """Forget an account."""
+        """Delete an account."""
         self._counts.pop(key, None)
 
     async def clear(self, key: str) -> None:
-        """Forget an account."""
+        """Delete an account."""
         self._counts.pop(key, None)
 
     async def reset(self) -> int:
-        """Forget all accounts and say how many there were."""
+        """Delete all accounts; return how many there were."""
         forgotten = len(self._counts)
         self._counts.clear()
         return forgotten
 
     async def check(self) -> bool:
-        """Say that it works."""
+        """Return True: memory is always available."""
         return True
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Fixed windows are not offered."""
+        """Refuse: fixed windows are not supported."""
         raise NotImplementedError
 
     async def get(self, key: str) -> int:
-        """Fixed windows are not offered."""
+        """Refuse: fixed windows are not supported."""
         raise NotImplementedError
 
     async def get_expiry(self, key: str) -> float:
-        """Fixed windows are not offered."""
+        """Refuse: fixed windows are not supported."""
         raise NotImplementedError
 
     def _count(self, key: str, expiry: int) -> tuple[_Count, float]:
@@ -103,5 +103,5 @@ class ProcessCounts(Storage, SlidingWindowCounterSupport):
 
 
 def _overlap(now: float, expiry: int) -> float:
-    """Return the part of the current window that is still to come: as much of the one before counts."""
+    """Return the share of the current window that is left; the previous window counts by the same share."""
     return 1 - now / expiry % 1

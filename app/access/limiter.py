@@ -1,4 +1,4 @@
-"""Counts requests against rates: in this process, or in a Redis that several replicas share."""
+"""Rate limiting: requests are counted in this process, or in a Redis server that replicas share."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,33 +10,33 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
 from app.access.counts import ProcessCounts
-from app.access.rates import Allowance, Standing, Window
+from app.access.rates import Allowance, SlidingWindow, Standing
 from app.errors import RatesUnavailable, SettingsInvalid
 from app.observability.logs import get_logger
 
 _log = get_logger(__name__)
 
 _MOST_CONNECTIONS = 64
-_ANSWER_WITHIN_S = 0.25  # Redis answers in well under a millisecond; nobody waits longer than this for it
-_AWAY_S = 2.0  # after a failure it is left alone for so long, so that not every request waits for it
+_ANSWER_WITHIN_S = 0.25  # Redis usually answers in well under a millisecond
+_AWAY_S = 2.0  # pause after a failure, so that not every request waits for Redis
 
 
-class Shared(Protocol):
-    """A storage of `limits` that other processes use too, and that ends with the application."""
+class SharedStorage(Protocol):
+    """A storage of the library `limits` that replicas share; closed with the application."""
 
     storage: RedisStorage
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
 
 
 class Redis:
-    """A Redis server; nothing is connected before the first request."""
+    """A Redis server; connects at the first request."""
 
     def __init__(self, url: str, *, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
-        """`url` is redis://, rediss:// or unix://; raises SettingsInvalid."""
+        """Check `url` (redis://, rediss:// or unix://); raises SettingsInvalid."""
         try:
-            # An extra, and heavy: only who counts there needs it.
+            # An optional and heavy dependency: imported only if configured.
             from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415
             from redis.asyncio.retry import Retry  # noqa: PLC0415
             from redis.backoff import NoBackoff  # noqa: PLC0415
@@ -49,16 +49,16 @@ class Redis:
                 timeout=answer_within_s,
                 socket_timeout=answer_within_s,
                 socket_connect_timeout=answer_within_s,
-                retry=Retry(NoBackoff(), 1),  # a connection that a restart has cut is made anew
+                retry=Retry(NoBackoff(), 1),  # reconnect once, after a restart of Redis
             )
-        except ValueError as error:  # its words may hold the password
+        except ValueError as error:  # its message may contain the password
             raise SettingsInvalid("ARCID_RATES__STORAGE: use redis://, rediss:// or unix://") from error
         self.storage = RedisStorage(
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",
             key_prefix="arcid",
-            connection_pool=self._pool,  # type: ignore[arg-type] # as its documentation says
+            connection_pool=self._pool,  # type: ignore[arg-type] # documented by the library
         )
 
     async def close(self) -> None:
@@ -67,21 +67,28 @@ class Redis:
 
 
 class Limiter:
-    """Takes requests from allowances. For one event loop.
+    """Counts requests against allowances. For one event loop.
 
-    Windows slide (the library's sliding window counter): what came in the window before counts by the part of it that
-    still overlaps, so nobody gets twice the rate at a border, and an account is two numbers, whatever the rate.
+    Windows slide (the library's sliding window counter): requests of the previous window count by the part that still
+    overlaps. So no client gets twice the rate at a window's border, and an account needs two numbers at any rate.
     """
 
     def __init__(
         self,
-        shared: Shared | None = None,
+        shared: SharedStorage | None = None,
         *,
         is_refused_when_away: bool = False,
         was_away: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """While `shared` is away this process counts alone, or requests are refused; `was_away` is told of each."""
+        """Use a shared storage, if given.
+
+        Args:
+            shared: None counts in this process only.
+            is_refused_when_away: refuse requests while `shared` is away, instead of counting in this process.
+            was_away: called for each request that `shared` could not count.
+            clock: seconds that never go back.
+        """
         self._alone = SlidingWindowCounterRateLimiter(ProcessCounts())
         self._shared = shared
         self._together = SlidingWindowCounterRateLimiter(shared.storage) if shared else None
@@ -91,9 +98,9 @@ class Limiter:
         self._away_until: float | None = None
 
     async def take(self, allowances: Sequence[Allowance]) -> list[Standing]:
-        """Take one request from each; the first one that refuses is the last one that counted.
+        """Count one request against each allowance, up to the first that refuses it.
 
-        Raises RatesUnavailable where that was asked for.
+        Raises RatesUnavailable if the shared storage is away and requests are refused then.
         """
         if not allowances:
             return []
@@ -109,11 +116,11 @@ class Limiter:
                 return standings
         self._was_away()
         if self._is_refused_when_away:
-            raise RatesUnavailable("requests cannot be counted now; try again later")
+            raise RatesUnavailable("rate limits cannot be checked now; try again later")
         return await _take(self._alone, allowances)
 
     async def close(self) -> None:
-        """Let go of the shared storage."""
+        """Close the shared storage."""
         if self._shared is not None:
             await self._shared.close()
 
@@ -142,11 +149,11 @@ async def _take(limiter: SlidingWindowCounterRateLimiter, allowances: Sequence[A
     ]
 
 
-async def _window(limiter: SlidingWindowCounterRateLimiter, allowance: Allowance) -> Window:
+async def _window(limiter: SlidingWindowCounterRateLimiter, allowance: Allowance) -> SlidingWindow:
     item, seconds = _item(allowance), allowance.rate.seconds
     storage: ProcessCounts | RedisStorage = limiter.storage  # type: ignore[assignment] # the only two
     before, before_s, current, current_s = await storage.get_sliding_window(item.key_for(allowance.account), seconds)
-    return Window(before, before_s, current, max(0.0, current_s - seconds) if current_s else float(seconds))
+    return SlidingWindow(before, before_s, current, max(0.0, current_s - seconds) if current_s else float(seconds))
 
 
 def _item(allowance: Allowance) -> RateLimitItemPerSecond:

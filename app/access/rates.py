@@ -1,4 +1,4 @@
-"""How many requests in how long: what a rate looks like, and how somebody stands with it; pure."""
+"""Rate limits: parsing them, and counting requests in sliding windows. Pure."""
 
 import math
 import re
@@ -11,7 +11,7 @@ _NONE = "none"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """At most `amount` requests in any `seconds` seconds; an amount of 0 stands for no limit."""
+    """At most `amount` requests in `seconds` seconds; an amount of 0 means no limit."""
 
     amount: int
     seconds: int
@@ -22,7 +22,7 @@ class Rate:
         if text == _NONE:
             return UNLIMITED
         if not (form := _FORM.fullmatch(text)):
-            raise ValueError(f"{text!r} is no rate: say 100/minute (second, minute, hour, day), or none")
+            raise ValueError(f"{text!r} is not a rate; write 100/minute (second, minute, hour, day), or none")
         return cls(int(form[1]), _SECONDS[form[2]])
 
     def __str__(self) -> str:
@@ -35,11 +35,11 @@ UNLIMITED = Rate(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """What is counted: the requests in the window that has begun and in the one before it.
+class SlidingWindow:
+    """The number of requests in the current window and in the previous one.
 
-    Both `_ends_in` are seconds: until nothing of the window before counts any more, and until the current one becomes
-    the one before.
+    `before_ends_in`: seconds until the previous window stops counting. `current_ends_in`: seconds until the current
+    window becomes the previous one.
     """
 
     before: int
@@ -48,17 +48,17 @@ class Window:
     current_ends_in: float
 
     def used(self, rate: Rate) -> float:
-        """Return how many requests count now: those of the window before by the part of it that still overlaps."""
+        """Return how many requests count now; those of the previous window count by the part that still overlaps."""
         return self.before * self.before_ends_in / rate.seconds + self.current
 
     def remaining(self, rate: Rate) -> int:
-        """Return how many requests would be served now."""
+        """Return how many more requests are allowed now."""
         return max(0, rate.amount - math.floor(self.used(rate)))
 
     def free_in(self, rate: Rate, amount: int = 1) -> float:
-        """Return in how many seconds `amount` requests (of at most the rate's) are served, if none comes before.
+        """Return after how many seconds `amount` requests are allowed, if no other comes before; 0 if they are now.
 
-        0 if they would be now.
+        `amount` is at most the rate's.
         """
         room = rate.amount - amount + 1  # fewer than that must be in use
         if math.floor(self.used(rate)) < room:
@@ -70,9 +70,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """One of the limits that hold for a request: its `name`, the rate, and on whose account it counts.
+    """A limit that applies to a request: its `name`, the rate, and the account it is counted on.
 
-    It counts as `amount` requests.
+    The request counts `amount` times.
     """
 
     name: str
@@ -83,17 +83,17 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an account stands with an allowance after a request."""
+    """The state of an allowance after a request."""
 
     allowance: Allowance
     is_allowed: bool
     remaining: int
     reset_s: int
-    """Whole seconds: until a refused request can be served, otherwise until the window ends."""
+    """Whole seconds until a refused request would be allowed, or else until the window ends."""
 
     @classmethod
-    def of(cls, allowance: Allowance, window: Window, *, is_allowed: bool) -> "Standing":
-        """Take over what was counted."""
+    def of(cls, allowance: Allowance, window: SlidingWindow, *, is_allowed: bool) -> "Standing":
+        """Return the status that a window's counts amount to."""
         rate = allowance.rate
         if is_allowed:
             return cls(allowance, is_allowed, window.remaining(rate), math.ceil(window.current_ends_in))

@@ -1,7 +1,6 @@
-"""What a key looks like and how it is stored; pure.
+"""The format of an API key, and its hash. Pure.
 
-A key has 256 random bits. Nobody can try them out, so one SHA-256 is all the hashing that it needs: slow hashes are for
-passwords, which people choose.
+A key has 256 random bits, which nobody can guess, so one SHA-256 is enough. Slow hashes are for passwords.
 """
 
 import hashlib
@@ -19,11 +18,11 @@ def new_secret() -> tuple[str, str]:
 
 
 def id_of(secret: str) -> str | None:
-    """Return the public id of a key that was made elsewhere; None when it does not look like a key or is too short."""
+    """Return the public id of a key that was generated elsewhere; None if it is malformed or too short."""
     found = _SECRET.fullmatch(secret)
     return found[1] if found else None
 
 
 def sha256_of(secret: str) -> str:
-    """Return what is stored of a key, and what it is looked up by."""
+    """Return the hash that is stored instead of the key, and by which the key is looked up."""
     return hashlib.sha256(secret.encode()).hexdigest()

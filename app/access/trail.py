@@ -1,4 +1,4 @@
-"""The audit trail's reading end: export, and the check that nobody has tampered with it."""
+"""Reading the audit trail: export, and verification that nobody has tampered with it."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.errors import TrailBroken
 
 _READ_AT_ONCE = 1000
 _DEEPEST = 8
-"""How deep a detail is nested at most; those that are written have two levels."""
+"""Maximum nesting of a detail; the service writes two levels."""
 _UNREADABLE = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, SQLAlchemyError)
 """Errors that reading an edited line may raise."""
 _TWO_PEOPLE = (Action.IDENTITY_MERGED.value, Action.FACE_MOVED.value)
@@ -23,67 +23,67 @@ _TWO_PEOPLE = (Action.IDENTITY_MERGED.value, Action.FACE_MOVED.value)
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A line's number and hash. Noted somewhere else, it proves later that the trail up to it is still the same."""
+    """A line's number and hash. A copy kept elsewhere proves later that the trail up to this line is unchanged."""
 
     seq: int
     sha256: str
 
     def __str__(self) -> str:
-        """Return it as `arcid audit verify --anchor` takes it."""
+        """Return the form that `arcid audit verify --anchor` takes."""
         return f"{self.seq}:{self.sha256}"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A line as it is stored, with the hash that it was given when it was written."""
+class AuditLine:
+    """A stored line, with the hash that was written with it."""
 
     entry: Entry
     sha256: str
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """Where the trail is not what was written, and what is wrong there."""
+class TrailBreak:
+    """A place where the trail differs from what was written."""
 
     seq: int
     what: str
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many lines were checked, what the last one is, and all that is wrong."""
+class TrailReport:
+    """The result of a verification: the number of lines, the last line, and all breaks."""
 
     lines: int
     head: Anchor
-    breaks: list[Break]
+    breaks: list[TrailBreak]
 
 
 class Trail:
-    """Reads the trail of a database, as it is at one moment."""
+    """Reads the trail of a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def lines(self) -> Iterator[Stored]:
-        """Yield all lines that can be read, the oldest first; raises TrailBroken."""
-        return (each for each in self.lines_and_breaks() if isinstance(each, Stored))
+    def lines(self) -> Iterator[AuditLine]:
+        """Yield all readable lines, oldest first; raises TrailBroken if the tables are damaged."""
+        return (each for each in self.lines_and_breaks() if isinstance(each, AuditLine))
 
-    def lines_and_breaks(self) -> Iterator[Stored | Break]:
-        """Yield all lines, the oldest first, and a break for each that cannot be read; raises TrailBroken."""
+    def lines_and_breaks(self) -> Iterator[AuditLine | TrailBreak]:
+        """Yield all lines, oldest first, and a break for each unreadable one; raises TrailBroken as `lines`."""
         with self._reading.connect() as connection:
             _require_tables(connection)
             yield from _readable(connection)
 
-    def about(self, collection: str, identity_id: str) -> Iterator[Stored]:
-        """Yield the lines about a person in a collection, also as the one into whom another was merged.
+    def about(self, collection: str, identity_id: str) -> Iterator[AuditLine]:
+        """Yield the lines about a person in a collection, including merges and moves that involve them.
 
-        Lines that cannot be read are left out: `verify` names them.
+        Unreadable lines are left out; `verify` reports them.
         """
         whose = or_(AuditTable.subject == identity_id, AuditTable.action.in_(_TWO_PEOPLE))
         with self._reading.connect() as connection:
             for line in _readable(connection, and_(AuditTable.collection == collection, whose)):
-                if isinstance(line, Stored) and identity_id in (
+                if isinstance(line, AuditLine) and identity_id in (
                     line.entry.subject,
                     line.entry.detail.get("into"),
                     line.entry.detail.get("from"),
@@ -91,12 +91,12 @@ class Trail:
                     yield line
 
     def note_export(self, collection: str, identity_id: str) -> None:
-        """Note that somebody was given all that is stored about a person."""
+        """Record that a person's data was exported."""
         with Session(self._writing) as session, session.begin():
             append(session, Action.IDENTITY_EXPORTED, collection=collection, subject=identity_id)
 
     def end(self) -> Anchor:
-        """Return the last line that was written, as the trail's head has it; raises TrailBroken without a head."""
+        """Return the last line as the head row states it; raises TrailBroken if there is no head row."""
         with self._reading.connect() as connection:
             _require_tables(connection)
             query = select(AuditHeadTable.seq, AuditHeadTable.sha256).order_by(AuditHeadTable.id)
@@ -105,20 +105,20 @@ class Trail:
             raise TrailBroken("the audit trail has no head row; see arcid audit verify")
         return Anchor(head.seq, head.sha256)
 
-    def verify(self, anchor: Anchor | None = None) -> Verdict:
-        """Check every line, that none is missing, and that `anchor` is one of them."""
+    def verify(self, anchor: Anchor | None = None) -> TrailReport:
+        """Check that every line is unchanged, none is missing, and `anchor` is one of them."""
         with self._reading.connect() as connection:
             if gone := _gone(connection):
-                return Verdict(0, Anchor(0, GENESIS), [Break(0, each) for each in gone])
+                return TrailReport(0, Anchor(0, GENESIS), [TrailBreak(0, each) for each in gone])
             heads = connection.execute(
                 select(AuditHeadTable.seq, AuditHeadTable.sha256).order_by(AuditHeadTable.id)
             ).all()
             head = heads[0] if heads else None
-            breaks: list[Break] = []
+            breaks: list[TrailBreak] = []
             count, before = 0, Anchor(0, GENESIS)
             is_anchored = anchor is None or anchor == before
             for line in _readable(connection):
-                if isinstance(line, Break):
+                if isinstance(line, TrailBreak):
                     breaks.append(line)
                     before = Anchor(line.seq, "")
                     count += 1
@@ -129,26 +129,26 @@ class Trail:
                 count += 1
         if head is None or (head.seq, head.sha256) != (before.seq, before.sha256):
             last = "nothing" if head is None else f"line {head.seq}"
-            breaks.append(Break(before.seq + 1, f"missing: {last} was written, the trail ends at {before.seq}"))
+            breaks.append(TrailBreak(before.seq + 1, f"missing: {last} was written, the trail ends at {before.seq}"))
         if len(heads) > 1:
-            breaks.append(Break(before.seq + 1, f"the trail has {len(heads)} head rows, and was written with one"))
+            breaks.append(TrailBreak(before.seq + 1, f"the trail has {len(heads)} head rows instead of one"))
         if anchor is not None and not is_anchored:
-            breaks.append(Break(anchor.seq, "not the line whose hash was noted"))
-        return Verdict(count, before, breaks)
+            breaks.append(TrailBreak(anchor.seq, "the line does not have the hash of the given anchor"))
+        return TrailReport(count, before, breaks)
 
 
-def _breaks(line: Stored, before: Anchor) -> Iterator[Break]:
+def _breaks(line: AuditLine, before: Anchor) -> Iterator[TrailBreak]:
     entry = line.entry
     if entry.seq != before.seq + 1:
-        yield Break(before.seq + 1, f"missing: after line {before.seq} comes line {entry.seq}")
+        yield TrailBreak(before.seq + 1, f"missing: after line {before.seq} comes line {entry.seq}")
     elif entry.previous != before.sha256:
-        yield Break(entry.seq, "does not follow the line before it")
+        yield TrailBreak(entry.seq, "does not follow the line before it")
     if entry.sha256() != line.sha256:
-        yield Break(entry.seq, "changed: its hash is not that of its content")
+        yield TrailBreak(entry.seq, "changed: its hash is not that of its content")
 
 
 def _gone(connection: Connection) -> list[str]:
-    """Return what the database lacks of the trail's tables."""
+    """Return the tables and columns of the trail that the database lacks."""
     known, gone = inspect(connection), []
     for table in (AuditTable, AuditHeadTable):
         if not known.has_table(table.__tablename__):
@@ -165,20 +165,20 @@ def _require_tables(connection: Connection) -> None:
         raise TrailBroken(f"the audit trail cannot be read: {gone[0]}; see arcid audit verify")
 
 
-def _readable(connection: Connection, which: ColumnElement[bool] | None = None) -> Iterator[Stored | Break]:
-    """Yield the lines in order, and a break for each that cannot be read; nothing in the table stops this."""
+def _readable(connection: Connection, which: ColumnElement[bool] | None = None) -> Iterator[AuditLine | TrailBreak]:
+    """Yield the lines in order, and a break for each unreadable one, whatever the table contains."""
     which = true() if which is None else which
     query, last = select(AuditTable).where(which), 0
     numbered = func.coalesce(AuditTable.seq, -1)
     outside = or_(AuditTable.seq.is_(None), AuditTable.seq < 1)
     if count := connection.scalar(select(func.count()).select_from(AuditTable).where(which, outside)):
-        yield Break(0, f"{count} lines have no number, or one below 1")
+        yield TrailBreak(0, f"{count} lines have no number, or one below 1")
     while numbers := connection.scalars(
         select(numbered).where(which, AuditTable.seq > last).order_by(AuditTable.seq).limit(_READ_AT_ONCE)
     ).all():
         whole = [each for each in numbers if isinstance(each, int)]
-        if not whole:  # SQLite sorts texts behind all numbers
-            yield Break(last + 1, "lines follow whose number is not a number")
+        if not whole:  # SQLite sorts text after all numbers
+            yield TrailBreak(last + 1, "the next lines have a text in place of their number")
             return
         page = query.where(AuditTable.seq.between(whole[0], whole[-1])).order_by(AuditTable.seq)
         try:
@@ -189,15 +189,15 @@ def _readable(connection: Connection, which: ColumnElement[bool] | None = None) 
         last = whole[-1]
 
 
-def _one(connection: Connection, number: int) -> Iterator[Stored | Break]:
+def _one(connection: Connection, number: int) -> Iterator[AuditLine | TrailBreak]:
     try:
         yield from [_stored(row) for row in connection.execute(select(AuditTable).where(AuditTable.seq == number))]
     except _UNREADABLE:
-        yield Break(number, "changed: it cannot be read")
+        yield TrailBreak(number, "changed: it cannot be read")
 
 
-def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
-    """Take over a row; raises ValueError if it holds what is never written."""
+def _stored(row: Row[*tuple[Any, ...]]) -> AuditLine:
+    """Return a row's line; raises ValueError if it contains something that the service never writes."""
     entry = Entry(
         row.seq,
         row.at,
@@ -211,12 +211,12 @@ def _stored(row: Row[*tuple[Any, ...]]) -> Stored:
         row.previous,
     )
     if not isinstance(row.detail, dict) or not _is_json({**entry.content(), "sha256": row.sha256}):
-        raise ValueError(f"line {row.seq} holds what is never written")
-    return Stored(entry, row.sha256)
+        raise ValueError(f"line {row.seq} contains something that the service never writes")
+    return AuditLine(entry, row.sha256)
 
 
 def _is_json(value: object, depth: int = _DEEPEST) -> bool:
-    """Say whether a value can be given as JSON in UTF-8 and is nested no deeper than `depth`."""
+    """Return whether a value is valid as JSON in UTF-8 and nested at most `depth` deep."""
     match value:
         case None | bool() | int():
             return True

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.access.trail import Anchor, Break
+from app.access.trail import Anchor, TrailBreak
 from app.cli.output import Console
 from app.config import read_settings
 from app.errors import SettingsInvalid, TrailBroken
@@ -46,7 +46,7 @@ def export() -> None:
     """Print the trail, one JSON object a line, the oldest first; exit status 1 if lines cannot be read."""
     unreadable = 0
     for line in open_trail(read_settings()).lines_and_breaks():
-        if isinstance(line, Break):
+        if isinstance(line, TrailBreak):
             unreadable += 1
             typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
         else:

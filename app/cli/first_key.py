@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from app.access.keys import NewKey, Scope
 from app.access.secret import id_of
-from app.access.values import NewKey, Scope
 from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings

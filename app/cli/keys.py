@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from app.access.keys import ApiKey, NewKey, Scope
 from app.access.rates import Rate
-from app.access.values import Key, NewKey, Scope
 from app.cli import encryption
 from app.cli.first_key import first
 from app.cli.names import new_name
@@ -99,7 +99,7 @@ cli.command("rotate-data")(encryption.rotate_data)
 cli.command("rotate-master")(encryption.rotate_master)
 
 
-def _scopes(key: Key) -> str:
+def _scopes(key: ApiKey) -> str:
     return ", ".join(scope.value for scope in Scope if scope in key.scopes)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.access.trail import Stored, Trail
+from app.access.trail import AuditLine, Trail
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import Listing
 from app.gallery.store.records import FaceRecord, IdentityRecord
@@ -20,7 +20,7 @@ class Disclosure:
     identity: IdentityRecord
     faces: Sequence[FaceRecord]
     answers: Sequence[JsonObject]
-    trail: Sequence[Stored]
+    trail: Sequence[AuditLine]
 
 
 class DisclosureService:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from app.access.service import Access
-from app.access.store import KeyStore
+from app.access.key_cache import Access
+from app.access.key_store import KeyStore
 from app.access.trail import Trail
 from app.config import Settings, shipped
 from app.database.cipher import Master, Sealer, decoded

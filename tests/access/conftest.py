@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from app.access.store import KeyStore
+from app.access.key_store import KeyStore
 from app.access.trail import Trail
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.access.counts import ProcessCounts
-from app.access.rates import UNLIMITED, Allowance, Rate, Standing, Window
+from app.access.rates import UNLIMITED, Allowance, Rate, SlidingWindow, Standing
 
 
 @pytest.mark.parametrize("text", ["1/second", "600/minute", "5/hour", "100000/day", "999999999/day", "none"])
@@ -22,19 +22,19 @@ def test_no_limit():
     ["", "0/minute", "-1/minute", "1/week", "1 / minute", "1/minutes", "01/minute", "1.5/day", "9" * 10 + "/day"],
 )
 def test_what_is_no_rate(text):
-    with pytest.raises(ValueError, match="is no rate"):
+    with pytest.raises(ValueError, match="is not a rate"):
         Rate.parse(text)
 
 
 def test_the_window_before_counts_by_what_still_overlaps():
-    window = Window(before=100, before_ends_in=15, current=10, current_ends_in=15)
+    window = SlidingWindow(before=100, before_ends_in=15, current=10, current_ends_in=15)
     assert window.used(Rate(100, 60)) == 35
     assert window.remaining(Rate(100, 60)) == 65
     assert window.free_in(Rate(100, 60)) == 0
 
 
 def test_a_full_window_frees_one_after_its_end():
-    window = Window(before=0, before_ends_in=0, current=60, current_ends_in=20)
+    window = SlidingWindow(before=0, before_ends_in=0, current=60, current_ends_in=20)
     assert window.free_in(Rate(60, 60)) == 20
     assert Standing.of(Allowance("key", Rate(60, 60), "k"), window, is_allowed=False).reset_s == 21
 
@@ -49,7 +49,7 @@ class Clock:
 
 async def window_of(counts, rate):
     before, before_s, current, current_s = await counts.get_sliding_window("k", rate.seconds)
-    return Window(before, before_s, current, current_s - rate.seconds)
+    return SlidingWindow(before, before_s, current, current_s - rate.seconds)
 
 
 @settings(max_examples=200, deadline=None)

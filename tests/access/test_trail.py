@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.access.keys import NewKey, Scope
 from app.access.trail import Anchor, Trail
-from app.access.values import NewKey, Scope
 from app.database import audit
 from app.database.audit import GENESIS, Action, Actor, Entry, acting
 from app.errors import IdentityUnknown, TrailBroken
@@ -195,7 +195,7 @@ def test_a_head_that_is_gone_or_doubled_is_reported(trail, engine, tamper):
     end = trail.end()
     assert end == trail.verify().head
     tamper("INSERT INTO audit_head (seq, sha256) VALUES (0, 'x')")
-    assert breaks(trail) == [(4, "the trail has 2 head rows, and was written with one")]
+    assert breaks(trail) == [(4, "the trail has 2 head rows instead of one")]
     write(engine, 1)  # who writes goes on
     assert trail.verify(end).lines == 4
     tamper("DELETE FROM audit_head")
@@ -299,7 +299,7 @@ def test_a_trail_rewritten_as_a_whole_is_found_by_an_anchor(trail, engine, tampe
     tamper("DELETE FROM audit", f"UPDATE audit_head SET seq = 0, sha256 = '{GENESIS}'")  # noqa: S608 - a constant
     write(engine, 5)
     assert breaks(trail) == []
-    assert breaks(trail, anchor) == [(3, "not the line whose hash was noted")]
+    assert breaks(trail, anchor) == [(3, "the line does not have the hash of the given anchor")]
 
 
 def test_actors_end_with_their_context():

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from socket import create_server
 from types import SimpleNamespace
 
-from app.access.values import ANONYMOUS
+from app.access.keys import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
 from app.observability import logs

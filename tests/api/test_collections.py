@@ -207,4 +207,4 @@ def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait)
 def test_the_old_spelling_of_a_field_is_accepted(client, people):
     changed = client.patch("/collections/people", json={"enrol_quality": 0.5})  # the old spelling
     assert (changed.status_code, changed.json()["enroll_quality"]) == (200, 0.5)
-    assert client.patch("/collections/people", json={"enrole_quality": 0.5}).status_code == 422
+    assert client.patch("/collections/people", json={"entry_quality": 0.5}).status_code == 422

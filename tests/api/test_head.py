@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.api.http.head import Head
 from app.wiring.services import open_keys
 from tests.api.fakes import HOST, Identifying, request, serving

@@ -12,9 +12,9 @@ from socket import create_server
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.access.trail import Trail
-from app.access.values import NewKey, Scope
 from app.cli.serve import configured_server
 from app.jobs.store import JobStore
 from app.jobs.values import NewJob

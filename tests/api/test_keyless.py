@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.api.http.keyless import Keyless
 from app.errors import HostForbidden, OriginForbidden
 from app.main import create_app

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.api.http.permissions import NEEDS
 from app.cli.demo import serving
 from app.wiring.services import open_keys

@@ -10,9 +10,9 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.access.trail import Trail
-from app.access.values import NewKey, Scope
 from app.api.http.permissions import NEEDS, OPEN, is_open, needed
 from app.config import RateSettings
 from app.main import create_app

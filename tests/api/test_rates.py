@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
+from app.access.keys import Principal, Scope
 from app.access.rates import UNLIMITED, Rate
-from app.access.values import Principal, Scope
 from app.api.http.rates import client as account_of
 from app.errors import KeyInvalid
 from app.main import create_app

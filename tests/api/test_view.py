@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
-from app.access.values import NewKey, Scope
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.api.http.permissions import needed
 from app.config import RateSettings
 from app.main import create_app

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.access.values import ANONYMOUS, Principal
+from app.access.keys import ANONYMOUS, Principal
 from app.api.http.event_streams import Watches
 from app.database.audit import Actor
 from app.errors import DatabaseUnavailable, Overloaded

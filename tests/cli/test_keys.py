@@ -44,7 +44,7 @@ def test_a_key_has_a_rate_and_a_quota(arcid):
     for option in ("--rate", "--quota"):
         refused = arcid("keys", "create", "other", "--scope", "enroll", option, "100").exception
         assert isinstance(refused, SettingsInvalid)
-        assert str(refused).startswith(f"{option}: '100' is no rate")
+        assert str(refused).startswith(f"{option}: '100' is not a rate")
 
 
 def test_what_cannot_be_created(arcid):

@@ -1,8 +1,8 @@
 import pytest
 from starlette.testclient import TestClient
 
-from app.access.store import KeyStore
-from app.access.values import NewKey, Scope
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.main import create_app
 from tests.compreface.asking import RECOGNITION
 

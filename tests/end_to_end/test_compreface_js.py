@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.config import CorsSettings
 from app.wiring.services import open_keys

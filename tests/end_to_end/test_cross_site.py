@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.wiring.services import open_keys
 from tests.end_to_end.browsing import chromium, opened

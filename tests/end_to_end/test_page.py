@@ -9,8 +9,8 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import expect
 
-from app.access.store import KeyStore
-from app.access.values import NewKey, Scope
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.cli.serve import prepare_database
 from app.wiring.services import open_database

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.access.values import NewKey, Scope
+from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.config import PROJECT, RateSettings
 from app.wiring.services import open_keys

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.access.store import KeyStore
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.access.trail import Trail
-from app.access.values import NewKey, Scope
 from app.config import PROJECT
 from app.database.connection import Database
 from app.database.engine import open_engine, sqlite_url

@@ -7,8 +7,8 @@ from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.access.service import Access
-from app.access.values import Principal
+from app.access.key_cache import Access
+from app.access.keys import Principal
 from app.api.http.errors import respond
 from app.api.http.permissions import is_open
 from app.api.http.proxies import route_path

@@ -13,7 +13,7 @@ from fastapi import Depends, Query, Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from app.access.values import Principal
+from app.access.keys import Principal
 from app.api.http.admission import Admission, departure
 from app.api.http.body_budget import Intake
 from app.api.http.event_streams import Watches

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from anyio import to_thread
 
-from app.access.service import Access
-from app.access.values import Principal
+from app.access.key_cache import Access
+from app.access.keys import Principal
 from app.errors import DatabaseError, Overloaded
 from app.jobs.values import Job
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from fastapi import Request
 
-from app.access.values import Principal, Scope
+from app.access.keys import Principal, Scope
 
 ANY_KEY = None
 """Any key will do, whatever its scopes."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
+from app.access.keys import Principal
 from app.access.limiter import Limiter
 from app.access.rates import UNLIMITED, Allowance, Rate, Standing
-from app.access.values import Principal
 from app.errors import QuotaExceeded, RateExceeded, RequestInvalid
 
 _SITE_BITS = 64  # of an IPv6 address: what one customer has at least, and may use address by address

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.access.trail import Stored
+from app.access.trail import AuditLine
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.openapi import PROBLEM_RESPONSES
 from app.api.routes.identity_routes import IdentityRoute
@@ -99,7 +99,7 @@ class PersonExport(BaseModel):
         )
 
 
-def _line(line: Stored) -> dict[str, Any]:
+def _line(line: AuditLine) -> dict[str, Any]:
     return {**line.entry.content(), "sha256": line.sha256}
 
 

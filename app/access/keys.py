@@ -1,4 +1,4 @@
-"""Keys, scopes, and who is calling."""
+"""API keys, scopes and callers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,58 +10,58 @@ from app.errors import CollectionForbidden, ScopeMissing
 
 
 class Scope(StrEnum):
-    """What a key may be used for. `admin` stands for all of them; the others do not contain each other."""
+    """A permission of a key. `admin` includes all other scopes; no other scope includes another."""
 
     RECOGNISE = "recognise"
-    """Ask who somebody is, with photos; changes nothing."""
+    """Verify and identify people by photos; changes nothing."""
     SEARCH = "search"
-    """Ask whom an embedding resembles: with chosen embeddings, far fewer requests tell a template than with photos."""
+    """Search by embedding. Chosen embeddings reveal a template in far fewer requests than photos do."""
     ENROLL = "enroll"
     """Add faces."""
     MANAGE = "manage"
-    """See, change and delete what is in the gallery."""
+    """View, change and delete the contents of the gallery."""
     METRICS = "metrics"
     """Read the service's metrics, and nothing else."""
     ADMIN = "admin"
 
     @classmethod
     def _missing_(cls, value: object) -> "Scope | None":
-        """Accept the old spelling: keys that were stored before have it, and callers may still send it."""
+        """Accept the old spelling: stored keys may have it, and callers may still send it."""
         return cls.ENROLL if value == "enrol" else None  # the old spelling
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling and what they may do; `collections` is None for all of them."""
+    """A caller and their permissions. `collections` None: all collections."""
 
     name: str
     scopes: frozenset[Scope]
     collections: frozenset[str] | None = None
     key_id: str | None = None
     rate: Rate | None = None
-    """None: as the service's setting, like `quota`."""
+    """None, here and in `quota`: the service's setting."""
     quota: Rate | None = None
 
     @property
     def may_read_templates(self) -> bool:
-        """Say whether `embedding` is readable anyway; all others see similarities as `similarity_view` says."""
+        """Return whether the caller can read embeddings, and so may see exact similarities (see `similarity_view`)."""
         return self.has(Scope.MANAGE)
 
     def has(self, scope: Scope) -> bool:
-        """Say whether this may be done."""
+        """Return whether the caller has a scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def require(self, scope: Scope) -> None:
-        """Raise ScopeMissing unless this may be done."""
+        """Raise ScopeMissing if the caller lacks a scope."""
         if not self.has(scope):
             raise ScopeMissing(f"the key has no scope {scope.value!r}")
 
     def may_use(self, collection: str) -> bool:
-        """Say whether a collection is one of those that the key is for."""
+        """Return whether the key is for a collection."""
         return self.collections is None or collection in self.collections
 
     def require_collection(self, collection: str) -> None:
-        """Raise CollectionForbidden unless the key is for this collection; whether there is one is not told."""
+        """Raise CollectionForbidden if the key is not for this collection, whether or not it exists."""
         if not self.may_use(collection):
             raise CollectionForbidden(f"the key is not for collection {collection!r}")
 
@@ -72,12 +72,12 @@ class Principal:
 
 
 ANONYMOUS = Principal("anonymous", frozenset(Scope))
-"""Whoever calls a service that has no keys."""
+"""The caller of a service without keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a key is to be."""
+    """A key to create."""
 
     name: str
     scopes: Collection[Scope]
@@ -88,8 +88,8 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A key as it is stored: everything but the key itself. `key_id` is public, a part of the key."""
+class ApiKey:
+    """A stored key, without its secret. `key_id` is public, and a part of the key."""
 
     key_id: str
     name: str
@@ -99,7 +99,7 @@ class Key:
     expires_at: datetime | None
     revoked_at: datetime | None
     rate: Rate | None = None
-    """None: as the service's setting, like `quota`."""
+    """None, here and in `quota`: the service's setting."""
     quota: Rate | None = None
 
     def state(self, now: datetime) -> str:

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from app.access.service import Access
-from app.access.values import ANONYMOUS, NewKey, Principal, Scope
+from app.access.key_cache import Access
+from app.access.keys import ANONYMOUS, NewKey, Principal, Scope
 from app.errors import KeyInvalid, KeyMissing
 
 

@@ -1,4 +1,4 @@
-"""From a presented key to who is calling, in microseconds: all keys are in memory, read again every second."""
+"""A cache of API keys: authenticates a caller in microseconds, and reads all keys again every second."""
 
 import hmac
 import time
@@ -6,26 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from app.access.key_store import KeyStore
+from app.access.keys import ANONYMOUS, ApiKey, Principal
 from app.access.secret import sha256_of
-from app.access.store import KeyStore
-from app.access.values import ANONYMOUS, Key, Principal
 from app.errors import KeyInvalid, KeyMissing
 
 _LONGEST_AGE_S = 1.0
-_AGE_ON_MISS_S = 0.1  # a key that is not known may be new; guessing costs the database ten queries a second, no more
-_PREFIX = 16  # hexadecimal digits of a hash by which it is looked up; the rest is compared in constant time
+_AGE_ON_MISS_S = 0.1  # an unknown key may be new; so guessing costs the database at most ten queries a second
+_PREFIX = 16  # hexadecimal digits of the hash for the lookup; the rest is compared in constant time
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
     sha256: str
-    key: Key
+    key: ApiKey
     principal: Principal
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """All keys, as the database had them at a moment; closed as soon as there was one."""
+    """All keys, as read from the database at one moment. `is_closed`: a key exists or has existed."""
 
     entries: Mapping[str, _Entry]
     at: float
@@ -33,10 +33,10 @@ class _Known:
 
 
 class Access:
-    """Checks keys. A key that is revoked stops within a second of it.
+    """Authenticates callers by API key. A revoked key stops working within a second.
 
-    As soon as there has been a key, every request needs one: when the last one is revoked or expires, nobody gets in,
-    rather than everybody.
+    Once a key has been created, every request needs one. If the last key is revoked or expires, all requests are
+    refused.
     """
 
     def __init__(self, store: KeyStore, clock: Callable[[], float] = time.monotonic) -> None:
@@ -45,7 +45,7 @@ class Access:
         self._known = _Known({}, -float("inf"), is_closed=False)
 
     def needs_refresh(self, secret: str | None) -> bool:
-        """Say whether the keys have to be read before `secret` can be judged; costs microseconds."""
+        """Return whether the keys must be read again before `secret` can be checked."""
         known = self._known
         age = self._clock() - known.at
         if age < _AGE_ON_MISS_S or age >= _LONGEST_AGE_S:
@@ -53,14 +53,14 @@ class Access:
         return known.is_closed and bool(secret) and sha256_of(secret or "")[:_PREFIX] not in known.entries
 
     def refresh(self) -> None:
-        """Read all keys; raises DatabaseError's children, and then nobody is let in."""
+        """Read all keys; raises a DatabaseError if that fails, and callers must then be refused."""
         at = self._clock()
         found = self._store.by_sha256()
         entries = {sha256[:_PREFIX]: _Entry(sha256, key, _principal(key)) for sha256, key in found.items()}
         self._known = _Known(entries, at, is_closed=bool(entries) or self._known.is_closed)
 
     def principal(self, secret: str | None) -> Principal:
-        """Return who presents this key, after `refresh` where it is needed; raises KeyMissing, KeyInvalid."""
+        """Return the caller with this key; call `refresh` first if needed. Raises KeyMissing or KeyInvalid."""
         known = self._known
         if not known.is_closed:
             return ANONYMOUS
@@ -76,7 +76,7 @@ class Access:
         return entry.principal
 
     def admits(self, principal: Principal) -> bool:
-        """Whether a caller who was let in would still be, after `refresh`: the key may be revoked or expired since."""
+        """Return whether an authenticated caller still has an active key. Call `refresh` first."""
         known = self._known
         if not known.is_closed:
             return principal.key_id is None
@@ -86,5 +86,5 @@ class Access:
         )
 
 
-def _principal(key: Key) -> Principal:
+def _principal(key: ApiKey) -> Principal:
     return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota)

@@ -1,6 +1,6 @@
 import pytest
 
-from app.access.values import ANONYMOUS, Principal, Scope
+from app.access.keys import ANONYMOUS, Principal, Scope
 from app.errors import CollectionForbidden, ScopeMissing
 
 
@@ -36,5 +36,5 @@ def test_without_keys_everybody_may_do_all():
 
 def test_the_old_spelling_of_a_scope_is_accepted():
     assert Scope("enrol") is Scope.ENROLL  # the old spelling
-    with pytest.raises(ValueError, match="enrole"):
-        Scope("enrole")
+    with pytest.raises(ValueError, match="entry"):
+        Scope("entry")

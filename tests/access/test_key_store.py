@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from app.access.key_cache import Access
+from app.access.keys import NewKey, Scope
 from app.access.rates import UNLIMITED, Rate
 from app.access.secret import sha256_of
-from app.access.service import Access
 from app.access.trail import Trail
-from app.access.values import NewKey, Scope
 from app.errors import KeyExists, KeyUnknown
 
 

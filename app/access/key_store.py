@@ -1,4 +1,4 @@
-"""API keys in SQL. Rows never leave this file; values do."""
+"""API keys in SQL."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from app.access.keys import ApiKey, NewKey, Scope
 from app.access.rates import Rate
 from app.access.secret import new_secret, sha256_of
-from app.access.values import Key, NewKey, Scope
 from app.database import audit
 from app.database.audit import Action
 from app.database.tables import KeyTable
@@ -29,16 +29,16 @@ _KEYS = select(
 
 
 class KeyStore:
-    """The only place where SQL about keys is written. Every method is one transaction; no key is ever deleted."""
+    """Creates, revokes and lists keys. Every method is one transaction; keys are never deleted."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def create(self, key: NewKey, given: tuple[str, str] | None = None) -> tuple[Key, str]:
-        """Store a new key and return it with its secret, which nobody can find out again; raises KeyExists.
+    def create(self, key: NewKey, given: tuple[str, str] | None = None) -> tuple[ApiKey, str]:
+        """Store a new key and return it with its secret, which is not stored. Raises KeyExists if the name is taken.
 
-        `given` is the id and the secret of a key that was made elsewhere (`arcid keys first`).
+        `given`: id and secret of a key that was generated elsewhere (`arcid keys first`).
         """
         key_id, secret = given or new_secret()
         scopes = sorted({scope.value for scope in key.scopes})
@@ -72,35 +72,35 @@ class KeyStore:
                 )
                 row = connection.execute(_KEYS.where(KeyTable.key_id == key_id)).one()
         except IntegrityError as error:
-            raise KeyExists(f"there is a key {key.name!r} already; revoke it first, or choose another name") from error
+            raise KeyExists(f"a key {key.name!r} exists already; revoke it first, or choose another name") from error
         return _key(row), secret
 
-    def revoke(self, name_or_id: str) -> Key:
-        """Revoke the key of this name or id for ever; raises KeyUnknown when none is left to revoke."""
+    def revoke(self, name_or_id: str) -> ApiKey:
+        """Revoke the key with this name or id for good; raises KeyUnknown if no such key is active."""
         found = (KeyTable.revoked_at.is_(None)) & or_(KeyTable.key_id == name_or_id, KeyTable.name == name_or_id)
         with self._writing.begin() as connection:
-            # An id comes before a name, should somebody have named a key by another one's id.
+            # An id wins over a name: a key may be named like another key's id.
             ids = sorted(connection.scalars(select(KeyTable.key_id).where(found)), key=lambda each: each != name_or_id)
             if not ids:
-                raise KeyUnknown(f"there is no key {name_or_id!r} to revoke")
+                raise KeyUnknown(f"no active key has the name or id {name_or_id!r}")
             change = update(KeyTable).where(KeyTable.key_id == ids[0]).values(revoked_at=datetime.now(UTC))
             connection.execute(change)
             row = connection.execute(_KEYS.where(KeyTable.key_id == ids[0])).one()
             audit.append(connection, Action.KEY_REVOKED, subject=row.name, detail={"key_id": row.key_id})
         return _key(row)
 
-    def all(self) -> list[Key]:
-        """Return all keys there ever were, the oldest first."""
+    def all(self) -> list[ApiKey]:
+        """Return all keys, also revoked ones, oldest first."""
         return list(self.by_sha256().values())
 
-    def by_sha256(self) -> dict[str, Key]:
+    def by_sha256(self) -> dict[str, ApiKey]:
         """Return all keys by the hash of their secret."""
         with self._reading.connect() as connection:
             return {row.sha256: _key(row) for row in connection.execute(_KEYS)}
 
 
-def _key(row: Row[*tuple[Any, ...]]) -> Key:
-    return Key(
+def _key(row: Row[*tuple[Any, ...]]) -> ApiKey:
+    return ApiKey(
         row.key_id,
         row.name,
         frozenset(map(Scope, row.scopes)),
