@@ -24,11 +24,11 @@ import numpy as np
 from app.config import Settings, read_settings
 from app.errors import PhotoRefused
 from app.evaluation.all_pairs import compare_all
-from app.evaluation.bootstrap import interval, multiplicities
+from app.evaluation.bootstrap import draw_multiplicities, interval
 from app.evaluation.curves import threshold_at
-from app.evaluation.degradation import Kind, worsened
+from app.evaluation.degradation import Degradation, apply_degradation
 from app.evaluation.protocols import read_people
-from app.evaluation.values import Doubles, Embedded, Ints, Photo, unit
+from app.evaluation.values import Doubles, EmbeddedPhotos, Ints, Photo, normalise
 from app.training.data.folder import FolderSource, read_folder
 from app.training.finetune.adapter_training import AdapterSettings, train_adapter
 from app.training.finetune.linear_adapter import append_adapter
@@ -43,14 +43,14 @@ SHRUNK, DARKENED = 0.3, 0.6  # severities of app.evaluation.degradation
 REPLICATES = 1000
 
 
-def degraded(data: bytes) -> Pixels:
+def degrade(data: bytes) -> Pixels:
     """Degrade a photo; the noise is drawn by its bytes."""
     pixels = decode(data, Limits()).pixels
     height, width = pixels.shape[:2]
     generator = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()))
-    small = worsened(pixels, Kind.SMALL, SHRUNK, generator)
+    small = apply_degradation(pixels, Degradation.SMALL, SHRUNK, generator)
     large = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
-    return worsened(large, Kind.DARK, DARKENED, generator)
+    return apply_degradation(large, Degradation.DARK, DARKENED, generator)
 
 
 def half_of(person: str, salt: str = "") -> int:
@@ -68,7 +68,7 @@ def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> FolderSour
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            place.write_bytes(encode_png(cropper.crop(encode_png(degraded(photo.read())))))
+            place.write_bytes(encode_png(cropper.crop(encode_png(degrade(photo.read())))))
         except PhotoRefused:
             place.with_suffix(".none").touch()
 
@@ -97,23 +97,23 @@ def first_of_each(people: Sequence[str], most: int) -> list[int]:
     return places
 
 
-def as_found(photos: Sequence[Photo], views: Floats) -> Embedded:
+def as_found(photos: Sequence[Photo], views: Floats) -> EmbeddedPhotos:
     """Return flip-averaged embeddings as an evaluation takes them."""
     vectors = views.mean(axis=1)
     ones = np.ones(len(vectors), np.float32)
-    return Embedded(tuple(photos), vectors, ones, np.ones((len(vectors), 4), np.float32), ones, {})
+    return EmbeddedPhotos(tuple(photos), vectors, ones, np.ones((len(vectors), 4), np.float32), ones, {})
 
 
-def missed(found: Embedded, threshold: float) -> tuple[Ints, Doubles]:
+def missed(found: EmbeddedPhotos, threshold: float) -> tuple[Ints, Doubles]:
     """Return the person of each genuine pair, and 1 where its similarity is below the threshold."""
-    units, people = unit(found.embeddings), found.people
+    units, people = normalise(found.embeddings), found.people
     first, second = np.triu_indices(len(people), 1)
     is_genuine = people[first] == people[second]
     first, second = first[is_genuine], second[is_genuine]
     return people[first], (np.einsum("nd,nd->n", units[first], units[second]) < threshold).astype(np.float64)
 
 
-def report(name: str, before: Embedded, after: Embedded) -> None:
+def report(name: str, before: EmbeddedPhotos, after: EmbeddedPhotos) -> None:
     """Print FNMR before and after, and the interval of the difference."""
     lost = []
     for stage, found in (("before", before), ("after", after)):
@@ -125,7 +125,7 @@ def report(name: str, before: Embedded, after: Embedded) -> None:
         fnmr = f"FNMR {1 - estimate.value:.4f} ({1 - high:.4f} to {1 - low:.4f})"
         print(f"{name} {stage}: {fnmr} at similarity {threshold:.3f}", flush=True)
     (owners, first), (_, second) = lost
-    drawn = multiplicities(int(owners.max()) + 1, REPLICATES)[:, owners]
+    drawn = draw_multiplicities(int(owners.max()) + 1, REPLICATES)[:, owners]
     low, high = interval((drawn @ (second - first)) / drawn.sum(axis=1)) or (float("nan"), float("nan"))
     verdict = "better" if high < 0 else "worse" if low > 0 else "not told apart"
     print(f"{name} difference: {(second - first).mean():+.4f} ({low:+.4f} to {high:+.4f}): {verdict}", flush=True)

@@ -12,7 +12,7 @@ from app.cli import evaluation_bench as bench
 from app.cli.output import keep_fonts_in
 from app.errors import EvaluationInvalid
 from app.evaluation import identification, protocols, report
-from app.evaluation.all_pairs import compare_all, comparisons_of
+from app.evaluation.all_pairs import compare_all, comparison_count
 from app.evaluation.bootstrap import REPLICATES
 from app.evaluation.values import Pairs, Photo
 from app.evaluation.verification import verify
@@ -67,7 +67,7 @@ def verification(  # noqa: PLR0913 - the options of a command
             page = partial(pages.of_pairs, pairs=wanted, verified=verified)
         else:
             embedded = here.embed(wanted, save_embeddings)
-            with here.counting("comparisons", comparisons_of(embedded)) as advance:
+            with here.counting("comparisons", comparison_count(embedded)) as advance:
                 compared = compare_all(embedded, replicates=bootstrap, advance=advance)
             content = report.of_all_pairs(embedded, compared)
             page = partial(pages.of_all_pairs, compared=compared)
@@ -108,14 +108,14 @@ def identify(  # noqa: PLR0913 - the options of a command
         embedded = here.embed(photos, save_embeddings)
         if strangers:
             found = here.embed(strangers)
-            among = found.embeddings[found.is_found]
+            among = found.embeddings[found.has_face]
         with here.counting("resamplings", bootstrap) as advance:
             identified = identification.identify(embedded, replicates=bootstrap, advance=advance)
         if among is not None:
-            sizes = identification.sizes_of(len(among))
+            sizes = identification.distractor_counts(len(among))
             with here.counting("distractors", len(among)) as advance:
                 hardest = identification.hardest_distractors(embedded, among, sizes, advance)
-            megaface = identification.rank_1_among(embedded, hardest, sizes, replicates=bootstrap)
+            megaface = identification.rank_1_with_distractors(embedded, hardest, sizes, replicates=bootstrap)
     content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": here.setup}
     page = pages.of_searches(content, identified, bench.thumbnails(content, embedded) if thumbnails else {})
     bench.write(content, page, out, pages.rows(content))

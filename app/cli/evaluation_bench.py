@@ -14,9 +14,9 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
-from app.evaluation.embeddings import Cache, Embeddings, save
-from app.evaluation.report import Report, plain
-from app.evaluation.values import Advance, Embedded, Photo
+from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
+from app.evaluation.report import Report, to_json
+from app.evaluation.values import Advance, EmbeddedPhotos, Photo
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.evaluation import open_pipeline
 
@@ -29,16 +29,16 @@ Row = tuple[str, str, str, str]
 class Bench:
     """Everything opened: what embeds photos, by which set-up, and the bar that shows how far it is."""
 
-    embeddings: Embeddings
+    embeddings: PhotoEmbedder
     setup: dict[str, Any]
     progress: Progress
 
-    def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> Embedded:
+    def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> EmbeddedPhotos:
         """Embed photos; keep the embeddings in a file if one is named."""
         with self.counting("photos", len(photos)) as advance:
             embedded = self.embeddings.embed(photos, advance)
         if save_to is not None:
-            save(embedded, save_to)
+            save_embeddings(embedded, save_to)
         return embedded
 
     @contextmanager
@@ -60,14 +60,14 @@ def chosen(pack: str | None, detector: str | None, *, flip: bool | None) -> Sett
 def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
     """Open the networks, the cache and a progress bar on standard error."""
     pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
-    cache = Cache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
+    cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
     threads = settings.inference.concurrency or os.cpu_count() or 1
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Bench(Embeddings(pipeline.enroll, threads=threads, cache=cache), pipeline.setup, progress)
+        yield Bench(PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache), pipeline.setup, progress)
 
 
-def thumbnails(report: Report, embedded: Embedded) -> dict[str, bytes]:
+def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:
     """Return small pictures of the photos that the report calls hard, by name."""
     rows = [each for hardest in report["hardest"].values() for each in hardest]
     wanted = {each[key] for each in rows for key in ("first", "second", "closest_other") if key in each}
@@ -82,7 +82,7 @@ def thumbnails(report: Report, embedded: Embedded) -> dict[str, bytes]:
 
 def write(report: Report, page: str, out: Path, rows: Sequence[Row]) -> None:
     """Write both reports and print the figures."""
-    (out / "report.json").write_text(json.dumps(plain(report), indent=1, allow_nan=False), "utf-8")
+    (out / "report.json").write_text(json.dumps(to_json(report), indent=1, allow_nan=False), "utf-8")
     (out / "report.html").write_text(page, "utf-8")
     table = Table("figure", "value", "95 % interval", "threshold", box=None)
     for row in rows:

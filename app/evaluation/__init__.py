@@ -1,1 +1,1 @@
-"""How good is a pack? Verification and identification protocols, error rates with intervals, reports."""
+"""Evaluation of packs: verification and identification protocols, error rates with intervals, reports."""

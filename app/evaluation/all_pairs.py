@@ -1,145 +1,153 @@
-"""1:1 with every pair of a folder: millions of comparisons, blockwise, in bounded memory. Pure."""
+"""Verification with every pair of photos in a folder: millions of comparisons in bounded memory. Pure."""
 
 import heapq
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.evaluation.blocks import BINS, Block, Faces, Genuine, binned, blocks, edges, genuine_blocks
-from app.evaluation.bootstrap import Estimate, interval, multiplicities
-from app.evaluation.curves import Comparisons, Curve
-from app.evaluation.discard import far_of, fnmr_of_folder
-from app.evaluation.values import Advance, Bools, Doubles, Embedded, Ints, unit
+from app.evaluation.blocks import (
+    BINS,
+    FaceSet,
+    GenuinePairs,
+    SimilarityBlock,
+    bin_edges,
+    bin_indices,
+    blocks,
+    genuine_blocks,
+)
+from app.evaluation.bootstrap import Estimate, draw_multiplicities, interval
+from app.evaluation.curves import Comparisons, RocCurve
+from app.evaluation.discard import folder_fnmr, supported_far
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, normalise
 from app.evaluation.verification import failure_rate_of, figures_of
 
-_MOST_WEIGHINGS = 2_000_000_000  # comparisons times replicates: about half a minute on two cores
-_LEAST_REPLICATES = 20
-KEPT = 20
+_MAX_WEIGHTED_COMPARISONS = 2_000_000_000  # comparisons times replicates; this takes about half a minute on two cores
+_MIN_REPLICATES = 20
+HARDEST = 20  # pairs of each kind in a report
 
-Hard = tuple[float, int, int]
-"""Similarity and the two photos' places."""
+HardPair = tuple[float, int, int]
+"""The similarity of a pair and the indices of its two photos."""
 
 
 @dataclass(frozen=True, slots=True)
-class AllCompared:
-    """What all pairs gave; `genuine` and `impostor` (BINS,) count similarities, the hardest pairs come first.
+class AllPairsResult:
+    """Result for all pairs: histograms of similarities (BINS,) and the hardest pairs, hardest first.
 
-    `prevented` counts the genuine comparisons that could not be made.
+    `prevented` counts the genuine comparisons that were impossible because a photo has no face.
     """
 
-    curve: Curve
+    curve: RocCurve
     genuine: Doubles
     impostor: Doubles
     prevented: int
     estimates: dict[str, Estimate]
-    hard_genuine: list[Hard]
-    hard_impostor: list[Hard]
+    hard_genuine: list[HardPair]
+    hard_impostor: list[HardPair]
 
 
 @dataclass(slots=True)
-class _Counts:
-    """Histograms (1 + replicates, BINS): the set as it is, then each replicate; the hardest by places in `Faces`."""
+class _Histograms:
+    """Histograms (1 + replicates, BINS) of the set and of each replicate; hardest pairs by index in the FaceSet."""
 
     genuine: Doubles
     impostor: Doubles
-    hard_genuine: list[Hard] = field(default_factory=list)
-    hard_impostor: list[Hard] = field(default_factory=list)
+    hard_genuine: list[HardPair] = field(default_factory=list)
+    hard_impostor: list[HardPair] = field(default_factory=list)
 
 
-def comparisons_of(embedded: Embedded) -> int:
-    """Return how many pairs there are."""
-    found = int(embedded.is_found.sum())
-    return found * (found - 1) // 2
+def comparison_count(embedded: EmbeddedPhotos) -> int:
+    """Return the number of pairs of photos with a face."""
+    with_face = int(embedded.has_face.sum())
+    return with_face * (with_face - 1) // 2
 
 
-def compare_all(embedded: Embedded, *, replicates: int, advance: Advance = lambda _: None) -> AllCompared:
-    """Compare every two photos: one person's are genuine, others impostors. `advance` counts comparisons.
+def compare_all(embedded: EmbeddedPhotos, *, replicates: int, advance: Advance = lambda _: None) -> AllPairsResult:
+    """Compare all pairs of photos: genuine ones of one person, impostor ones of two people.
 
-    Very many comparisons get fewer replicates, or none and then no intervals. A genuine comparison that could not be
-    made is rejected at every threshold.
+    `advance` is called with the number of comparisons. Large sets get fewer replicates; very large ones get none, and
+    therefore no intervals. A genuine comparison without two faces counts as rejected at every threshold.
     """
-    places, people = np.flatnonzero(embedded.is_found), embedded.people
-    vectors = unit(embedded.embeddings[places]).astype(np.float32)
-    faces = Faces(vectors, people[places], embedded.quality[places])
-    drawn = _drawn(int(people.max()) + 1, replicates, comparisons_of(embedded))
-    counts = _Counts(np.zeros((len(drawn), BINS)), np.zeros((len(drawn), BINS)))
+    indices, people = np.flatnonzero(embedded.has_face), embedded.people
+    vectors = normalise(embedded.embeddings[indices]).astype(np.float32)
+    faces = FaceSet(vectors, people[indices], embedded.quality[indices])
+    multiplicities = _with_replicates(int(people.max()) + 1, replicates, comparison_count(embedded))
+    histograms = _Histograms(np.zeros((len(multiplicities), BINS)), np.zeros((len(multiplicities), BINS)))
     for pairs in genuine_blocks(faces):
-        _count_genuine(counts, pairs, faces.people, drawn)
+        _count_genuine(histograms, pairs, faces.people, multiplicities)
     for block in blocks(faces):
-        advance(_count_impostors(counts, block, faces.people, drawn))
+        advance(_count_impostors(histograms, block, faces.people, multiplicities))
 
-    missing = _missing(people, embedded.is_found)
-    comparisons = Comparisons(np.append(edges(), -np.inf), edges())
+    missing = _missing(people, embedded.has_face)
+    comparisons = Comparisons(np.append(bin_edges(), -np.inf), bin_edges())
     curves = [
-        comparisons.curve(np.append(genuine, lost), impostor)
-        for genuine, lost, impostor in zip(counts.genuine, drawn @ missing, counts.impostor, strict=True)
+        comparisons.curve(np.append(genuine, missing_pairs), impostor)
+        for genuine, missing_pairs, impostor in zip(
+            histograms.genuine, multiplicities @ missing, histograms.impostor, strict=True
+        )
     ]
-    discarded = fnmr_of_folder(faces, missing, drawn, curves, far_of(int(counts.impostor[0].sum())))
+    discarded = folder_fnmr(faces, missing, multiplicities, curves, supported_far(int(histograms.impostor[0].sum())))
     failure_rate = failure_rate_of(embedded)
-    figures = [
+    figures, *replicated = [
         {**figures_of(curve), "failures_to_enroll_rate": failure_rate(row), **rates}
-        for curve, row, rates in zip(curves, drawn, discarded, strict=True)
+        for curve, row, rates in zip(curves, multiplicities, discarded, strict=True)
     ]
-    return AllCompared(
+    return AllPairsResult(
         curves[0],
-        counts.genuine[0],
-        counts.impostor[0],
+        histograms.genuine[0],
+        histograms.impostor[0],
         int(missing.sum()),
-        {
-            name: Estimate(value, interval(np.array([each[name] for each in figures[1:]])))
-            for name, value in figures[0].items()
-        },
-        _placed(counts.hard_genuine, places),
-        _placed(counts.hard_impostor, places),
+        {name: Estimate(value, interval(np.array([of[name] for of in replicated]))) for name, value in figures.items()},
+        _to_photo_indices(histograms.hard_genuine, indices),
+        _to_photo_indices(histograms.hard_impostor, indices),
     )
 
 
-def _drawn(people: int, replicates: int, comparisons: int) -> Doubles:
-    """Return each person's multiplicity (1 + replicates, people): once, then as often as drawn."""
-    replicates = min(replicates, _MOST_WEIGHINGS // max(comparisons, 1))
-    drawn = multiplicities(people, replicates if replicates >= _LEAST_REPLICATES else 0)
-    return np.concatenate([np.ones((1, people)), drawn])
+def _with_replicates(people: int, replicates: int, comparisons: int) -> Doubles:
+    """Return the multiplicity of each person (1 + replicates, people): ones for the set, then the replicates."""
+    replicates = min(replicates, _MAX_WEIGHTED_COMPARISONS // max(comparisons, 1))
+    multiplicities = draw_multiplicities(people, replicates if replicates >= _MIN_REPLICATES else 0)
+    return np.concatenate([np.ones((1, people)), multiplicities])
 
 
-def _count_genuine(counts: _Counts, pairs: Genuine, people: Ints, drawn: Doubles) -> None:
-    bins, times = np.unique(binned(pairs.cosines), return_counts=True)
-    counts.genuine[:, bins] += drawn[:, people[pairs.poorer[:1]]] * times
+def _count_genuine(histograms: _Histograms, pairs: GenuinePairs, people: Ints, multiplicities: Doubles) -> None:
+    bins, counts = np.unique(bin_indices(pairs.cosines), return_counts=True)
+    histograms.genuine[:, bins] += multiplicities[:, people[pairs.poorer[:1]]] * counts
     first, second = np.minimum(pairs.poorer, pairs.better), np.maximum(pairs.poorer, pairs.better)
-    lowest = np.argsort(pairs.cosines)[:KEPT]
+    lowest = np.argsort(pairs.cosines)[:HARDEST]
     new = [(float(pairs.cosines[at]), int(first[at]), int(second[at])) for at in lowest]
-    counts.hard_genuine = heapq.nsmallest(KEPT, [*counts.hard_genuine, *new])
+    histograms.hard_genuine = heapq.nsmallest(HARDEST, [*histograms.hard_genuine, *new])
 
 
-def _count_impostors(counts: _Counts, block: Block, people: Ints, drawn: Doubles) -> int:
-    """Count one block of comparisons; return how many."""
+def _count_impostors(histograms: _Histograms, block: SimilarityBlock, people: Ints, multiplicities: Doubles) -> int:
+    """Count the comparisons of a block in the histograms; return their number."""
     first, second = people[block.rows], people[block.columns]
     is_counted = (first[:, None] != second) & block.is_new
-    bins = np.where(is_counted, binned(block.cosines), BINS).ravel()  # the last bin is thrown away
-    for row, times in enumerate(drawn):
-        weights = np.multiply.outer(times[first], times[second]).ravel()
-        counts.impostor[row] += np.bincount(bins, weights, BINS + 1)[:BINS]
-    counts.hard_impostor = _hardest(counts.hard_impostor, block, is_counted)
+    bins = np.where(is_counted, bin_indices(block.cosines), BINS).ravel()  # the last bin is discarded
+    for row, counts in enumerate(multiplicities):
+        weights = np.multiply.outer(counts[first], counts[second]).ravel()
+        histograms.impostor[row] += np.bincount(bins, weights, BINS + 1)[:BINS]
+    histograms.hard_impostor = _hardest(histograms.hard_impostor, block, is_counted)
     return int(block.is_new.sum())
 
 
-def _hardest(known: list[Hard], block: Block, is_counted: Bools) -> list[Hard]:
+def _hardest(hardest: list[HardPair], block: SimilarityBlock, is_counted: Bools) -> list[HardPair]:
     flat = np.where(is_counted, block.cosines, -2).ravel()
-    least = known[-1][0] if len(known) == KEPT else -1.5
-    above = np.flatnonzero(flat > least)
-    highest = above[np.argsort(-flat[above])[:KEPT]]
+    lowest = hardest[-1][0] if len(hardest) == HARDEST else -1.5
+    above = np.flatnonzero(flat > lowest)
+    highest = above[np.argsort(-flat[above])[:HARDEST]]
     rows, columns = np.unravel_index(highest, is_counted.shape)
     new = [
         (float(flat[at]), int(block.rows[row]), int(block.columns[column]))
         for at, row, column in zip(highest, rows, columns, strict=True)
     ]
-    return heapq.nlargest(KEPT, [*known, *new])
+    return heapq.nlargest(HARDEST, [*hardest, *new])
 
 
-def _placed(hard: list[Hard], places: Ints) -> list[Hard]:
-    return [(similarity, int(places[one]), int(places[two])) for similarity, one, two in hard]
+def _to_photo_indices(hard: list[HardPair], indices: Ints) -> list[HardPair]:
+    return [(similarity, int(indices[one]), int(indices[two])) for similarity, one, two in hard]
 
 
-def _missing(people: Ints, is_found: Bools) -> Doubles:
-    """Return for each person how many genuine comparisons a face that was not found has prevented."""
-    total, found = np.bincount(people), np.bincount(people, is_found)
-    return (total * (total - 1) - found * (found - 1)) / 2
+def _missing(people: Ints, has_face: Bools) -> Doubles:
+    """Return for each person the number of genuine comparisons lost to photos without a face."""
+    total, with_face = np.bincount(people), np.bincount(people, has_face)
+    return (total * (total - 1) - with_face * (with_face - 1)) / 2

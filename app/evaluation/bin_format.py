@@ -1,7 +1,7 @@
 """InsightFace's `.bin` sets, read without unpickling.
 
-Such a file is a pickled pair: a list of encoded photos (two for each comparison) and a list of truth values. A photo is
-bytes or a NumPy array of bytes, a truth value may be NumPy's; old protocols spell bytes as a call.
+The file is a pickled pair: a list of encoded photos (two for each comparison) and a list of labels. A photo is bytes or
+a NumPy array of bytes; a label is a bool of Python or NumPy. Old pickle protocols encode bytes as a function call.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from app.vision.inference.pickles import MALFORMED, Name, PickleReader
 
 @dataclass(frozen=True, slots=True)
 class _Dtype:
-    """Stands for a NumPy type."""
+    """Placeholder for a NumPy dtype."""
 
     code: str
 
 
 @dataclass(slots=True)
 class _Array:
-    """Stands for a NumPy array of bytes; changes when its state is read, because the pickle may refer to it before."""
+    """Placeholder for a NumPy array of bytes. It is mutable, because the pickle may refer to it before its content."""
 
     content: Any = None
 
 
 def read_bin(pickled: bytes) -> tuple[list[bytes], list[bool]]:
-    """Return the photos, two for each pair, and whether each pair shows one person; raises EvaluationInvalid."""
+    """Return the photos, two for each pair, and whether a pair shows one person; raises EvaluationInvalid."""
     try:
-        return _checked(_SetReader(pickled).read())
+        return _validate(_SetReader(pickled).read())
     except MALFORMED as error:
         raise EvaluationInvalid(f"this is not a .bin set of pairs: {error}") from error
 
 
-def _checked(value: Any) -> tuple[list[bytes], list[bool]]:
+def _validate(value: Any) -> tuple[list[bytes], list[bool]]:
     photos, labels = value
     if not isinstance(photos, list) or not isinstance(labels, list):
         raise EvaluationInvalid("this is not a .bin set of pairs: it must hold a list of photos and a list of labels")
@@ -53,14 +53,14 @@ def _bytes(value: Any) -> bytes:
 
 
 class _SetReader(PickleReader):
-    """Admits the calls that spell bytes, arrays of bytes and truth values."""
+    """Pickle reader that allows only the calls that create bytes, arrays of bytes and bools."""
 
     def __init__(self, pickled: bytes) -> None:
         super().__init__(pickled)
         self._size = len(pickled)
         self._encoded = 0
 
-    def call(self, function: Any, arguments: Any) -> Any:  # noqa: PLR0911 - one for each call
+    def call(self, function: Any, arguments: Any) -> Any:  # noqa: PLR0911 - one return for each call
         match function, arguments:
             case Name("_codecs", "encode"), (str(text), "latin1" | "latin-1"):
                 return self._encode(text)

@@ -1,6 +1,6 @@
-"""Confidence intervals by resampling people, not comparisons. Pure.
+"""Bootstrap confidence intervals that resample people instead of comparisons. Pure.
 
-Comparisons that share a person are not independent; resampling them one by one gives intervals that are too narrow
+Comparisons that share a person are not independent; resampling single comparisons gives too narrow intervals
 (Bolle, Ratha, Pankanti: "Error analysis of pattern recognition systems - the subsets bootstrap", 2004).
 """
 
@@ -21,30 +21,30 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and its 95 % interval; None where it could not be had."""
+    """A figure and its 95 % interval; None if it cannot be computed."""
 
     value: float
     interval: Interval | None
 
 
-def multiplicities(people: int, replicates: int) -> Doubles:
-    """Return how often each person is drawn in each replicate (replicates, people); the same at every call."""
+def draw_multiplicities(people: int, replicates: int) -> Doubles:
+    """Return the multiplicity of each person in each replicate (replicates, people); deterministic."""
     generator = np.random.default_rng(_SEED)
     return generator.multinomial(people, np.full(people, 1 / people), replicates).astype(np.float64)
 
 
-def pair_weights(drawn: Doubles, first: Ints, second: Ints) -> Doubles:
-    """Return the weight of comparisons between people: the product of their multiplicities, each person once."""
-    return np.where(first == second, drawn[first], drawn[first] * drawn[second])
+def pair_weights(multiplicities: Doubles, first: Ints, second: Ints) -> Doubles:
+    """Return the weights of comparisons: the product of the multiplicities of the people, counting each person once."""
+    return np.where(first == second, multiplicities[first], multiplicities[first] * multiplicities[second])
 
 
 def estimates(
     figures: Callable[[Doubles], Figures], *, people: int, replicates: int, advance: Advance = lambda _: None
 ) -> dict[str, Estimate]:
-    """Evaluate `figures`, which takes each person's multiplicity, as it is and for every replicate."""
+    """Evaluate `figures`, a function of the multiplicities of the people, for the set and for every replicate."""
     samples: dict[str, list[float]] = {}
-    for drawn in multiplicities(people, replicates):
-        for name, value in figures(drawn).items():
+    for multiplicities in draw_multiplicities(people, replicates):
+        for name, value in figures(multiplicities).items():
             samples.setdefault(name, []).append(value)
         advance(1)
     return {
@@ -54,9 +54,9 @@ def estimates(
 
 
 def interval(samples: Doubles) -> Interval | None:
-    """Return the 2.5 % and 97.5 % points of the samples, those that are no number left out."""
-    known = samples[np.isfinite(samples)]
-    if known.size < 2:
+    """Return the 2.5 % and 97.5 % percentiles of the finite samples."""
+    finite = samples[np.isfinite(samples)]
+    if finite.size < 2:
         return None
-    low, high = np.percentile(known, _TAILS)
+    low, high = np.percentile(finite, _TAILS)
     return float(low), float(high)

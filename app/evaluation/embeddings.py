@@ -1,4 +1,4 @@
-"""Photos to embeddings, a few at a time, each photo once: what was found is kept in a folder."""
+"""Embedding of photos in threads, with a cache on disk."""
 
 import hashlib
 import tempfile
@@ -9,44 +9,44 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import EvaluationInvalid, PhotoRefused
-from app.evaluation.values import Advance, Embedded, EmbeddedFace, Enroll, Photo
+from app.evaluation.values import Advance, EmbeddedFace, EmbeddedPhotos, EmbedPhoto, Photo
 from app.types import Floats
 
 _HEAD = 6  # of a row: norm, box, quality; the raw embedding follows
 
-Found = Floats | str
-"""A row (6 + d,): norm, box, quality, raw embedding. Or the error code of a photo without a face."""
+CacheEntry = Floats | str
+"""A row (6 + d,): norm, box, quality, raw embedding; or the error code of a photo without a face."""
 
 
-class Cache:
-    """A folder of what was found in photos, by the SHA-256 of their bytes.
+class EmbeddingCache:
+    """Cache folder of embeddings, keyed by the SHA-256 of the photo.
 
-    The folder belongs to one set-up: whatever changes an embedding (networks, flip, ...) is part of its name.
+    A folder belongs to one configuration: its name depends on everything that affects embeddings (networks, flip, ...).
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def get(self, key: str) -> Found | None:
-        """Return what is known of a photo; a damaged entry is none."""
+    def get(self, key: str) -> CacheEntry | None:
+        """Return the entry of a photo; None if it is missing or damaged."""
         path = self._path(key)
         try:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
-        kind, digest, content = data[:1], data[1:33], data[33:]
+        tag, digest, content = data[:1], data[1:33], data[33:]
         if hashlib.sha256(content).digest() != digest:
             return None
-        return content.decode() if kind == b"-" else np.frombuffer(content, "<f4").astype(np.float32)
+        return content.decode() if tag == b"-" else np.frombuffer(content, "<f4").astype(np.float32)
 
-    def put(self, key: str, found: Found) -> None:
-        """Keep what was found; another process sees all of it or nothing."""
-        kind, content = (b"-", found.encode()) if isinstance(found, str) else (b"+", found.astype("<f4").tobytes())
+    def put(self, key: str, entry: CacheEntry) -> None:
+        """Write an entry atomically."""
+        tag, content = (b"-", entry.encode()) if isinstance(entry, str) else (b"+", entry.astype("<f4").tobytes())
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
             try:
-                part.write(kind + hashlib.sha256(content).digest() + content)
+                part.write(tag + hashlib.sha256(content).digest() + content)
                 part.flush()
                 Path(part.name).replace(path)
             except OSError:
@@ -57,60 +57,60 @@ class Cache:
         return self._folder / key[:2] / key
 
 
-class Embeddings:
-    """Embeds photos with `enroll`, in a few threads; what the cache knows is not asked again."""
+class PhotoEmbedder:
+    """Embeds photos in threads, except those in the cache."""
 
-    def __init__(self, enroll: Enroll, *, threads: int, cache: Cache | None = None) -> None:
-        self._enroll = enroll
+    def __init__(self, embed_photo: EmbedPhoto, *, threads: int, cache: EmbeddingCache | None = None) -> None:
+        self._embed_photo = embed_photo
         self._threads = threads
         self._cache = cache
 
-    def embed(self, photos: Sequence[Photo], advance: Advance = lambda _: None) -> Embedded:
-        """Embed photos, in their order; raises EvaluationInvalid when there is no face in any."""
+    def embed(self, photos: Sequence[Photo], advance: Advance = lambda _: None) -> EmbeddedPhotos:
+        """Embed photos, keeping their order; raises EvaluationInvalid if none of them has a face."""
 
-        def found(photo: Photo) -> Found:
-            result = self._found(photo.read())
+        def embed_and_advance(photo: Photo) -> CacheEntry:
+            entry = self._embed_one(photo.read())
             advance(1)
-            return result
+            return entry
 
         with ThreadPoolExecutor(self._threads) as pool:
-            results = list(pool.map(found, photos))
-        failures = {place: each for place, each in enumerate(results) if isinstance(each, str)}
-        rows = [each for each in results if not isinstance(each, str)]
+            entries = list(pool.map(embed_and_advance, photos))
+        failures = {index: entry for index, entry in enumerate(entries) if isinstance(entry, str)}
+        rows = [entry for entry in entries if not isinstance(entry, str)]
         if not rows:
             raise EvaluationInvalid(f"no face was found in any of the {len(photos)} photos")
         table = np.full((len(photos), rows[0].size), np.nan, np.float32)
-        table[[place for place in range(len(photos)) if place not in failures]] = rows
-        return Embedded(tuple(photos), table[:, _HEAD:], table[:, 0], table[:, 1:5], table[:, 5], failures)
+        table[[index for index in range(len(photos)) if index not in failures]] = rows
+        return EmbeddedPhotos(tuple(photos), table[:, _HEAD:], table[:, 0], table[:, 1:5], table[:, 5], failures)
 
-    def _found(self, data: bytes) -> Found:
+    def _embed_one(self, data: bytes) -> CacheEntry:
         key = hashlib.sha256(data).hexdigest()
-        known = self._cache.get(key) if self._cache else None
-        if known is not None:
-            return known
+        cached = self._cache.get(key) if self._cache else None
+        if cached is not None:
+            return cached
         try:
-            result: Found = _row(self._enroll(data))
+            entry: CacheEntry = _row(self._embed_photo(data))
         except PhotoRefused as error:
-            result = error.code
+            entry = error.code
         if self._cache:
-            self._cache.put(key, result)
-        return result
+            self._cache.put(key, entry)
+        return entry
 
 
-def save(embedded: Embedded, file: Path) -> None:
-    """Write the photos with a face as an .npz: files, embeddings (raw), norms, boxes, quality; `failures`: names."""
-    is_found = embedded.is_found
-    names = np.array([each.name for each in embedded.photos], np.str_)
+def save_embeddings(embedded: EmbeddedPhotos, file: Path) -> None:
+    """Write an .npz: files, raw embeddings, norms, boxes and quality of photos with a face; `failures`: other names."""
+    has_face = embedded.has_face
+    names = np.array([photo.name for photo in embedded.photos], np.str_)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("wb") as out:  # a name without .npz stays as it is
+    with file.open("wb") as out:  # an open file keeps a name without .npz
         np.savez(
             out,
-            files=names[is_found],
-            embeddings=embedded.embeddings[is_found],
-            norms=embedded.norms[is_found],
-            boxes=embedded.boxes[is_found],
-            quality=embedded.quality[is_found],
-            failures=names[~is_found],
+            files=names[has_face],
+            embeddings=embedded.embeddings[has_face],
+            norms=embedded.norms[has_face],
+            boxes=embedded.boxes[has_face],
+            quality=embedded.quality[has_face],
+            failures=names[~has_face],
         )
 
 

@@ -1,48 +1,46 @@
-"""The comparisons that a report names: those that came nearest to a wrong decision, or made one. Pure."""
+"""The hardest comparisons for a report: those nearest to a wrong decision, or wrong ones. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from app.evaluation.all_pairs import KEPT, Hard
-from app.evaluation.identification import Identified
-from app.evaluation.values import Embedded
+from app.evaluation.all_pairs import HARDEST, HardPair
+from app.evaluation.identification import IdentificationResult
+from app.evaluation.values import EmbeddedPhotos
 
 Row = dict[str, Any]
 
 
-def of_pairs(embedded: Embedded, hard: Iterable[Hard]) -> list[Row]:
-    """Name the photos of pairs."""
+def of_pairs(embedded: EmbeddedPhotos, hard: Iterable[HardPair]) -> list[Row]:
+    """Return rows with the photo names of pairs."""
     photos = embedded.photos
     named = ((similarity, photos[one].name, photos[two].name) for similarity, one, two in hard)
-    return [{"similarity": similarity, "first": one, "second": two} for similarity, one, two in named][:KEPT]
+    return [{"similarity": similarity, "first": one, "second": two} for similarity, one, two in named][:HARDEST]
 
 
-def of_mated(embedded: Embedded, identified: Identified) -> list[Row]:
-    """Name the mated searches by how much closer somebody else was."""
-    mated, roles, names = identified.mated, identified.split, [each.name for each in embedded.photos]
+def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
+    """Return rows of the mated searches with the strongest competitor of the mate."""
+    mated, roles, names = identified.mated, identified.split, [photo.name for photo in embedded.photos]
     compared = np.flatnonzero(np.isfinite(mated.mate) & np.isfinite(mated.other))
-    order = compared[np.argsort(mated.mate[compared] - mated.other[compared])[:KEPT]]
+    order = compared[np.argsort(mated.mate[compared] - mated.other[compared])[:HARDEST]]
     return [
         {
             "similarity": float(mated.mate[at]),
             "first": names[roles.probes[at]],
             "second": names[roles.gallery[roles.mates[at]]],
             "rank": int(mated.rank[at]),
-            "closest_other": names[roles.gallery[mated.other_place[at]]],
+            "closest_other": names[roles.gallery[mated.other_index[at]]],
             "similarity_of_other": float(mated.other[at]),
         }
         for at in order
     ]
 
 
-def of_non_mated(embedded: Embedded, identified: Identified) -> list[Row]:
-    """Name the searches that should find nobody by how similar somebody was."""
+def of_non_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
+    """Return rows of the non-mated searches with the highest similarities."""
     roles = identified.split
-    of = roles.probes if identified.is_leave_one_out else roles.strangers
-    order = [at for at in np.argsort(-identified.non_mated)[:KEPT] if np.isfinite(identified.non_mated[at])]
-    places = [(int(of[at]), int(roles.gallery[identified.non_mated_place[at]])) for at in order]
-    return of_pairs(
-        embedded, [(float(identified.non_mated[at]), *pair) for at, pair in zip(order, places, strict=True)]
-    )
+    searches = roles.probes if identified.is_leave_one_out else roles.strangers
+    order = [at for at in np.argsort(-identified.non_mated)[:HARDEST] if np.isfinite(identified.non_mated[at])]
+    pairs = [(int(searches[at]), int(roles.gallery[identified.non_mated_index[at]])) for at in order]
+    return of_pairs(embedded, [(float(identified.non_mated[at]), *pair) for at, pair in zip(order, pairs, strict=True)])

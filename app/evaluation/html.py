@@ -1,4 +1,4 @@
-"""report.html: one file that needs no other and no network."""
+"""report.html: a self-contained HTML file."""
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,18 +14,18 @@ td img { height: 96px; vertical-align: middle; margin-right: .5rem }
 """
 
 Thumbnails = Mapping[str, bytes]
-"""A photo's name -> a small JPEG of it."""
+"""Name of a photo -> a small JPEG of it."""
 
 
-class Page:
-    """Collects the parts of a page; whatever is text is escaped."""
+class HtmlPage:
+    """Builder of a page; it escapes all text."""
 
     def __init__(self, title: str) -> None:
         self._title = escape(title)
         self._parts = [f"<h1>{self._title}</h1>"]
 
     def heading(self, text: str) -> None:
-        """Begin a part."""
+        """Add a heading."""
         self._parts.append(f"<h2>{escape(text)}</h2>")
 
     def text(self, text: str) -> None:
@@ -33,7 +33,7 @@ class Page:
         self._parts.append(f"<p>{escape(text)}</p>")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]], thumbnails: Thumbnails | None = None) -> None:
-        """Add a table; a cell that names a photo with a thumbnail shows it."""
+        """Add a table. A cell with the name of a photo also shows its thumbnail, if there is one."""
         pictures = thumbnails or {}
         self._parts.append("<table><tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in header) + "</tr>")
         for row in rows:
@@ -42,7 +42,7 @@ class Page:
         self._parts.append("</table>")
 
     def plot(self, caption: str, svg: bytes) -> None:
-        """Add a picture."""
+        """Add an SVG picture with a caption."""
         source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
         caption = escape(caption)
         self._parts.append(f'<figure><figcaption>{caption}</figcaption><img alt="{caption}" src="{source}"></figure>')

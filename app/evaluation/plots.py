@@ -1,4 +1,4 @@
-"""Curves and histograms as SVG files, drawn with Matplotlib."""
+"""Plots of curves and histograms as SVG, drawn with Matplotlib."""
 
 import io
 from collections.abc import Callable
@@ -8,48 +8,48 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.evaluation.curves import Curve
-from app.evaluation.discard import ideal
+from app.evaluation.curves import RocCurve
+from app.evaluation.discard import ideal_fnmr
 from app.evaluation.values import Doubles
 
 _SIZE = (6.4, 4.2)  # inches
-_MOST_POINTS = 2000
+_MAX_POINTS = 2000
 _GENUINE, _IMPOSTOR = "#1b7837", "#b2182b"
 
 Names = tuple[str, str]
-"""What false and true acceptance are called: FAR and TAR, or FPIR and 1 - FNIR."""
+"""Axis labels of false and true acceptance: FAR and TAR, or FPIR and 1 - FNIR."""
 
 
-def roc(curve: Curve, names: Names = ("FAR", "TAR")) -> bytes:
-    """Draw true over false acceptance, this logarithmically."""
+def roc(curve: RocCurve, names: Names = ("FAR", "TAR")) -> bytes:
+    """Draw the ROC curve, with a logarithmic axis for false acceptance."""
 
     def draw(axes: Axes) -> None:
         is_shown = curve.far > 0
         if is_shown.any():
-            axes.plot(*_thinned(curve.far[is_shown], curve.tar[is_shown]), color=_GENUINE)
+            axes.plot(*_thin_out(curve.far[is_shown], curve.tar[is_shown]), color=_GENUINE)
             axes.set(xscale="log")
         axes.set(xlabel=names[0], ylabel=names[1])
 
     return _svg(draw)
 
 
-def det(curve: Curve, names: Names = ("FMR", "FNMR")) -> bytes:
-    """Draw both error rates over each other, logarithmically; zero cannot be shown."""
+def det(curve: RocCurve, names: Names = ("FMR", "FNMR")) -> bytes:
+    """Draw the DET curve with logarithmic axes, which cannot show zero."""
 
     def draw(axes: Axes) -> None:
         is_shown = (curve.far > 0) & (curve.tar < 1)
         if is_shown.any():
-            axes.plot(*_thinned(curve.far[is_shown], 1 - curve.tar[is_shown]), color=_IMPOSTOR)
+            axes.plot(*_thin_out(curve.far[is_shown], 1 - curve.tar[is_shown]), color=_IMPOSTOR)
             axes.set(xscale="log", yscale="log")
         else:
-            axes.text(0.5, 0.5, "no threshold makes both errors", ha="center", transform=axes.transAxes)
+            axes.text(0.5, 0.5, "no threshold has both errors", ha="center", transform=axes.transAxes)
         axes.set(xlabel=names[0], ylabel=names[1])
 
     return _svg(draw)
 
 
 def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles], names: Names) -> bytes:
-    """Draw the shares of similarities; each side is (values, weights)."""
+    """Draw histograms of similarities, each given as (values, weights)."""
     bins = np.linspace(-0.5, 1, 76).tolist()
 
     def draw(axes: Axes) -> None:
@@ -65,7 +65,7 @@ def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles
 
 
 def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
-    """Draw rank-1 over the number of distractors."""
+    """Draw the rank-1 rate over the number of distractors."""
 
     def draw(axes: Axes) -> None:
         axes.plot(sizes, rates, marker="o", color=_GENUINE)
@@ -75,12 +75,12 @@ def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
 
 
 def over_discarded(shares: Doubles, fnmr: Doubles) -> bytes:
-    """Draw FNMR over the share of pairs that were rejected, beside what rejecting errors alone would give."""
+    """Draw the FNMR over the share of rejected pairs, with the ideal curve that rejects errors first."""
 
     def draw(axes: Axes) -> None:
         axes.plot(shares, fnmr, marker="o", color=_IMPOSTOR, label="by quality")
         dense = np.linspace(0, shares[-1], 201)
-        axes.plot(dense, ideal(fnmr[0], dense), linestyle="--", color="#888888", label="ideal")
+        axes.plot(dense, ideal_fnmr(fnmr[0], dense), linestyle="--", color="#888888", label="ideal")
         axes.set(xlabel="share of pairs rejected, worst first", ylabel="FNMR", ylim=(0, None))
         axes.legend()
 
@@ -93,17 +93,17 @@ def _svg(draw: Callable[[Axes], None]) -> bytes:
     draw(axes)
     axes.grid(visible=True, which="major", alpha=0.3)
     out = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "arcid"}):  # the same figures give the same file
+    with mpl.rc_context({"svg.hashsalt": "arcid"}):  # makes the file reproducible
         figure.savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()
 
 
-def _thinned(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
-    """Leave points out where there are more than a picture can show, but neither end, and no corner far from both."""
+def _thin_out(x: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
+    """Reduce the points of a curve to a drawable number, keeping its ends and its shape."""
     is_corner = np.append(True, (np.diff(x) != 0) | (np.diff(y) != 0))
     x, y = x[is_corner], y[is_corner]
-    if len(x) <= _MOST_POINTS:
+    if len(x) <= _MAX_POINTS:
         return x, y
-    rank = np.unique(np.geomspace(1, len(x), _MOST_POINTS).astype(np.intp))
-    keep = len(x) - rank[::-1]  # densest where few impostors are accepted
+    rank = np.unique(np.geomspace(1, len(x), _MAX_POINTS).astype(np.intp))
+    keep = len(x) - rank[::-1]  # densest at low false acceptance
     return x[keep], y[keep]

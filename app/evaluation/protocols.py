@@ -1,6 +1,6 @@
-"""Files and folders to pairs and photos: LFW's View 2, CSV, InsightFace's `.bin`, a folder of people.
+"""Readers of evaluation sets: LFW's View 2, CSV, InsightFace's `.bin`, a folder of people.
 
-The formats, and how pairs are assigned to folds, are written down in docs/evaluation.md.
+docs/evaluation.md describes the formats and the assignment of pairs to folds.
 """
 
 import csv
@@ -18,24 +18,24 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", 
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "-1": False, "false": False, "no": False}
 
 Row = tuple[str, str, bool]
-"""The two photos' names, and whether they show one person."""
+"""The names of two photos, and whether they show one person."""
 
 
 def read_lfw(file: Path, images: Path) -> Pairs:
-    """Read LFW's pairs file; photos are `images/Name/Name_0001.jpg`. Raises EvaluationInvalid."""
+    """Read a pairs file of LFW with photos `images/Name/Name_0001.jpg`. Raises EvaluationInvalid."""
     header, *lines = [line.split("\t") if "\t" in line else line.split() for line in _lines(file) if line.strip()]
     if not all(part.strip().isdigit() for part in header) or len(header) not in {1, 2}:
         raise EvaluationInvalid(f"{file}: the first line must give the folds and the pairs of each kind per fold")
     folds, size = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
     if len(lines) != 2 * folds * size or not lines:
-        raise EvaluationInvalid(f"{file} has {len(lines)} pairs; its first line says 2 x {folds} x {size}")
+        raise EvaluationInvalid(f"{file} has {len(lines)} pairs; its first line announces 2 x {folds} x {size}")
     rows: list[Row] = []
     people: dict[str, str] = {}
-    for place, line in enumerate(lines):
-        is_same = place // size % 2 == 0
+    for index, line in enumerate(lines):
+        is_same = index // size % 2 == 0
         if len(line) != (3 if is_same else 4) or not all(part.strip().isdigit() for part in (line[1], line[-1])):
             kind = "matched" if is_same else "mismatched"
-            raise EvaluationInvalid(f"{file}, line {place + 2}: not a {kind} pair: {' '.join(line)}")
+            raise EvaluationInvalid(f"{file}, line {index + 2}: not a {kind} pair: {' '.join(line)}")
         other = line[0] if is_same else line[2]
         first, second = _lfw_name(images, line[0], line[1]), _lfw_name(images, other, line[-1])
         people |= {first: line[0], second: other}
@@ -45,7 +45,7 @@ def read_lfw(file: Path, images: Path) -> Pairs:
 
 
 def read_csv(file: Path, images: Path) -> Pairs:
-    """Read pairs from a CSV: two photos, same or not; `fold`, `person1`, `person2` are optional columns.
+    """Read pairs from a CSV: two photos and 1 or 0, with optional columns `fold`, `person1` and `person2`.
 
     Raises EvaluationInvalid.
     """
@@ -68,24 +68,24 @@ def read_csv(file: Path, images: Path) -> Pairs:
             people |= {row["first"]: row["person1"], row["second"]: row["person2"]}
     if not rows:
         raise EvaluationInvalid(f"{file} has no pairs")
-    is_folded = len(set(folds) - {None}) > 1
-    _, numbers = np.unique([each or "" for each in folds], return_inverse=True)
-    return _pairs(rows, numbers if is_folded else consecutive(len(rows)), images, people or people_of(rows))
+    has_folds = len(set(folds) - {None}) > 1
+    _, numbers = np.unique([fold or "" for fold in folds], return_inverse=True)
+    return _pairs(rows, numbers if has_folds else consecutive(len(rows)), images, people or people_of(rows))
 
 
 def read_bin_set(file: Path) -> Pairs:
-    """Read InsightFace's `.bin`; photos are named by their first place in the set. Raises EvaluationInvalid."""
+    """Read a `.bin` set of InsightFace; photos are named by their first index in it. Raises EvaluationInvalid."""
     images, labels = read_bin(_read(file))
     names: dict[bytes, str] = {}
-    entries = [names.setdefault(image, f"#{place:05d}") for place, image in enumerate(images)]
+    entries = [names.setdefault(image, f"#{index:05d}") for index, image in enumerate(images)]
     rows = list(zip(entries[::2], entries[1::2], labels, strict=True))
     people = people_of(rows)
     photos = tuple(Photo(name, image, people[name]) for image, name in names.items())
-    return _placed(rows, consecutive(len(rows)), photos)
+    return _index_pairs(rows, consecutive(len(rows)), photos)
 
 
 def read_people(folder: Path) -> tuple[Photo, ...]:
-    """Read a folder of people, `person/photo.jpg`, in order of their names. Raises EvaluationInvalid."""
+    """Read a folder of people, `person/photo.jpg`, sorted by name. Raises EvaluationInvalid."""
     photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in _photos(folder, "*/*"))
     if not photos:
         raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg")
@@ -93,47 +93,47 @@ def read_people(folder: Path) -> tuple[Photo, ...]:
 
 
 def read_photos(folder: Path) -> tuple[Photo, ...]:
-    """Read all photos of a folder, at any depth, each of somebody else, in order of their names."""
+    """Read all photos below a folder, sorted by name; each counts as a different person."""
     photos = tuple(Photo(name := _name(path, folder), path, name) for path in _photos(folder, "**/*"))
     if not photos:
-        raise EvaluationInvalid(f"{folder} has no photos")
+        raise EvaluationInvalid(f"{folder} contains no photos")
     return photos
 
 
 def consecutive(count: int, folds: int = FOLDS) -> Ints:
-    """Assign pairs to consecutive folds, as equal as can be, the longer ones first."""
+    """Assign pairs to consecutive folds of equal size; the first folds may have one more."""
     parts = np.array_split(np.arange(count), min(folds, count))
     return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
 
 
 def people_of(rows: Iterable[Row]) -> dict[str, str]:
-    """Tell people apart where nobody is named: photos of one person are those that matched pairs connect."""
-    leader: dict[str, str] = {}
+    """Derive people from pairs without names: photos connected by matched pairs show one person."""
+    parent: dict[str, str] = {}
 
-    def find(name: str) -> str:
-        while leader.setdefault(name, name) != name:
-            leader[name] = leader[leader[name]]
-            name = leader[name]
+    def find_root(name: str) -> str:
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
         return name
 
     for first, second, is_same in rows:
-        one, other = find(first), find(second)
+        root, other = find_root(first), find_root(second)
         if is_same:
-            leader[other] = one
-    return {name: find(name) for name in list(leader)}
+            parent[other] = root
+    return {name: find_root(name) for name in list(parent)}
 
 
 def _pairs(rows: list[Row], folds: Ints, images: Path, people: dict[str, str]) -> Pairs:
     names = dict.fromkeys(name for first, second, _ in rows for name in (first, second))
     missing = [name for name in names if not (images / name).is_file()]
     if missing:
-        raise EvaluationInvalid(f"{images} lacks {len(missing)} photos of the pairs; the first is {missing[0]}")
-    return _placed(rows, folds, tuple(Photo(name, images / name, people[name]) for name in names))
+        raise EvaluationInvalid(f"{images} lacks {len(missing)} photos of the pairs, for example {missing[0]}")
+    return _index_pairs(rows, folds, tuple(Photo(name, images / name, people[name]) for name in names))
 
 
-def _placed(rows: list[Row], folds: Ints, photos: tuple[Photo, ...]) -> Pairs:
-    place = {photo.name: number for number, photo in enumerate(photos)}
-    places = np.array([(place[first], place[second]) for first, second, _ in rows], np.intp)
+def _index_pairs(rows: list[Row], folds: Ints, photos: tuple[Photo, ...]) -> Pairs:
+    index = {photo.name: number for number, photo in enumerate(photos)}
+    places = np.array([(index[first], index[second]) for first, second, _ in rows], np.intp)
     return Pairs(photos, places, np.array([is_same for _, _, is_same in rows]), folds)
 
 

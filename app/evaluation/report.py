@@ -1,4 +1,4 @@
-"""What was found, as report.json has it; every figure stands beside its interval. Pure."""
+"""Content of report.json; every figure has its interval. Pure."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,26 +7,30 @@ from typing import Any
 import numpy as np
 
 from app.evaluation import hardest
-from app.evaluation.all_pairs import KEPT, AllCompared
+from app.evaluation.all_pairs import HARDEST, AllPairsResult
 from app.evaluation.bootstrap import Estimate
-from app.evaluation.curves import FARS, UNSUPPORTED, Curve, is_supported, label, threshold_at
-from app.evaluation.discard import SHARES, far_of, name_of, rejected
-from app.evaluation.identification import RANKS, Identified
-from app.evaluation.values import Embedded, Pairs
-from app.evaluation.verification import Verified
+from app.evaluation.curves import FARS, UNSUPPORTED, RocCurve, is_supported, label, threshold_at
+from app.evaluation.discard import SHARES, figure_name, rejected_count, supported_far
+from app.evaluation.identification import RANKS, IdentificationResult
+from app.evaluation.values import EmbeddedPhotos, Pairs
+from app.evaluation.verification import VerificationResult
 
 Report = dict[str, Any]
 
 
-def of_pairs(pairs: Pairs, embedded: Embedded, verified: Verified) -> Report:
-    """Report given pairs."""
-    is_found = np.isfinite(verified.similarities)
+def of_pairs(pairs: Pairs, embedded: EmbeddedPhotos, verified: VerificationResult) -> Report:
+    """Return the report on given pairs."""
+    is_compared = np.isfinite(verified.similarities)
     genuine, impostor = int(pairs.is_same.sum()), int((~pairs.is_same).sum())
-    compared = int((~pairs.is_same & is_found).sum())
+    compared = int((~pairs.is_same & is_compared).sum())
     accuracies = verified.folds.accuracies
     order = np.argsort(verified.similarities)  # NaN last
-    order = order[: int(is_found.sum())]
-    hard = [(float(verified.similarities[at]), int(one), int(two)) for at in order for one, two in [pairs.places[at]]]
+    order = order[: int(is_compared.sum())]
+    pairs_by_similarity = [
+        (float(verified.similarities[index]), int(one), int(two))
+        for index in order
+        for one, two in [pairs.places[index]]
+    ]
     is_same = pairs.is_same[order]
     return {
         **_figures("accuracy", verified.estimates["accuracy"]),
@@ -39,22 +43,22 @@ def of_pairs(pairs: Pairs, embedded: Embedded, verified: Verified) -> Report:
         "pairs": {
             "genuine": genuine,
             "impostor": impostor,
-            "not_compared": int((~is_found).sum()),
+            "not_compared": int((~is_compared).sum()),
             "folds": len(accuracies),
         },
         "hardest": {
             "genuine": hardest.of_pairs(
-                embedded, [each for each, same in zip(hard, is_same, strict=True) if same][:KEPT]
+                embedded, [pair for pair, same in zip(pairs_by_similarity, is_same, strict=True) if same][:HARDEST]
             ),
             "impostor": hardest.of_pairs(
-                embedded, [each for each, same in zip(hard, is_same, strict=True) if not same][::-1]
+                embedded, [pair for pair, same in zip(pairs_by_similarity, is_same, strict=True) if not same][::-1]
             ),
         },
     }
 
 
-def of_all_pairs(embedded: Embedded, compared: AllCompared) -> Report:
-    """Report every pair of a folder; there are no folds, hence no accuracy."""
+def of_all_pairs(embedded: EmbeddedPhotos, compared: AllPairsResult) -> Report:
+    """Return the report on all pairs of a folder; without folds, there is no accuracy."""
     genuine, impostor = int(compared.genuine.sum()), int(compared.impostor.sum())
     return {
         "accuracy": None,
@@ -73,21 +77,21 @@ def of_all_pairs(embedded: Embedded, compared: AllCompared) -> Report:
     }
 
 
-def of_searches(embedded: Embedded, identified: Identified, megaface: Mapping[str, Estimate]) -> Report:
-    """Report a folder of people; `megaface` is empty without distractors."""
-    found, roles = identified.estimates, identified.split
+def of_searches(embedded: EmbeddedPhotos, identified: IdentificationResult, megaface: Mapping[str, Estimate]) -> Report:
+    """Return the report on identification in a folder of people; `megaface` is empty without distractors."""
+    estimates, roles = identified.estimates, identified.split
     searches = int(np.isfinite(identified.non_mated).sum())
     return {
-        "rank": {str(k): _valued("rate", found[f"rank@{k}"]) for k in RANKS if f"rank@{k}" in found},
-        "fnir_at_fpir": _at_rates(
+        "rank": {str(k): _valued("rate", estimates[f"rank@{k}"]) for k in RANKS if f"rank@{k}" in estimates},
+        "fnir_at_fpir": _at_false_acceptance(
             "fnir",
-            lambda rate: found[f"fnir@{rate}"],
+            lambda rate: estimates[f"fnir@{rate}"],
             identified.curve,
             searches,
             UNSUPPORTED.replace("pairs", "searches"),
         ),
         "rank_1_at_distractors": {size: _valued("rate", estimate) for size, estimate in megaface.items()},
-        **_failures(embedded, found),
+        **_failures(embedded, estimates),
         "searches": {
             "gallery": len(roles.gallery),
             "mated": len(roles.probes),
@@ -101,21 +105,22 @@ def of_searches(embedded: Embedded, identified: Identified, megaface: Mapping[st
     }
 
 
-def threshold_table(curve: Curve) -> list[tuple[float, float, float]]:
-    """Return rows of threshold, FAR and FRR, every 0.05 over where the rates change."""
+def threshold_table(curve: RocCurve) -> list[tuple[float, float, float]]:
+    """Return rows of threshold, FAR and FRR in steps of 0.05."""
     marks = np.arange(-10, 20) / 20
-    places = np.minimum(np.searchsorted(curve.thresholds, marks), len(curve.thresholds) - 1)
+    indices = np.minimum(np.searchsorted(curve.thresholds, marks), len(curve.thresholds) - 1)
     return [
-        (float(mark), float(curve.far[at]), float(1 - curve.tar[at])) for mark, at in zip(marks, places, strict=True)
+        (float(mark), float(curve.far[index]), float(1 - curve.tar[index]))
+        for mark, index in zip(marks, indices, strict=True)
     ]
 
 
-def plain(value: Any) -> Any:
-    """Return the value with null for what is no number, as JSON has it."""
+def to_json(value: Any) -> Any:
+    """Replace NaN and infinity by None, because JSON cannot represent them."""
     if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
+        return {key: to_json(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
+        return [to_json(member) for member in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -127,13 +132,15 @@ def _valued(name: str, estimate: Estimate) -> Report:
     return {name: estimate.value, "interval": estimate.interval}
 
 
-def _rates(found: Mapping[str, Estimate], curve: Curve, impostors: int) -> Report:
-    tar = _at_rates("tar", lambda rate: found[f"tar@{rate}"], curve, impostors, UNSUPPORTED)
-    return {**_figures("eer", found["eer"]), **_figures("auc", found["auc"]), "tar_at_far": tar}
+def _rates(estimates: Mapping[str, Estimate], curve: RocCurve, impostors: int) -> Report:
+    tar = _at_false_acceptance("tar", lambda rate: estimates[f"tar@{rate}"], curve, impostors, UNSUPPORTED)
+    return {**_figures("eer", estimates["eer"]), **_figures("auc", estimates["auc"]), "tar_at_far": tar}
 
 
-def _at_rates(name: str, estimate: Callable[[str], Estimate], curve: Curve, impostors: int, note: str) -> Report:
-    """Return a figure at each rate of false acceptance, null where there are too few impostors to tell."""
+def _at_false_acceptance(
+    name: str, estimate: Callable[[str], Estimate], curve: RocCurve, impostors: int, note: str
+) -> Report:
+    """Return a figure at each rate of false acceptance; null if there are too few impostors to measure the rate."""
     return {
         label(far): {
             **_valued(name, estimate(label(far))),
@@ -145,9 +152,9 @@ def _at_rates(name: str, estimate: Callable[[str], Estimate], curve: Curve, impo
     }
 
 
-def _discarded(found: Mapping[str, Estimate], curve: Curve, *, pairs: int, impostors: int) -> Report:
-    """Return FNMR as the worst pairs are rejected; `pairs` of each point are those left."""
-    far = far_of(impostors)
+def _discarded(estimates: Mapping[str, Estimate], curve: RocCurve, *, pairs: int, impostors: int) -> Report:
+    """Return the FNMR after rejecting the worst pairs; each point has the number of remaining `pairs`."""
+    far = supported_far(impostors)
     if far is None:
         return {"far": None, "threshold": None, "points": [], "note": UNSUPPORTED}
     return {
@@ -156,20 +163,20 @@ def _discarded(found: Mapping[str, Estimate], curve: Curve, *, pairs: int, impos
         "points": [
             {
                 "discarded": share,
-                **_valued("fnmr", found[name_of(share)]),
-                "pairs": pairs - rejected(pairs, share),
+                **_valued("fnmr", estimates[figure_name(share)]),
+                "pairs": pairs - rejected_count(pairs, share),
             }
             for share in SHARES
         ],
     }
 
 
-def _failures(embedded: Embedded, found: Mapping[str, Estimate]) -> Report:
+def _failures(embedded: EmbeddedPhotos, estimates: Mapping[str, Estimate]) -> Report:
     failures = embedded.failures.items()
     return {
         "failures_to_enroll": len(embedded.failures),
-        **_figures("failures_to_enroll_rate", found["failures_to_enroll_rate"]),
-        "failed_photos": [{"file": embedded.photos[place].name, "reason": code} for place, code in failures],
+        **_figures("failures_to_enroll_rate", estimates["failures_to_enroll_rate"]),
+        "failed_photos": [{"file": embedded.photos[index].name, "reason": code} for index, code in failures],
         "photos": len(embedded.photos),
-        "people": len({each.person for each in embedded.photos}),
+        "people": len({photo.person for photo in embedded.photos}),
     }

@@ -1,4 +1,4 @@
-"""What the room's files hand to each other: photos, their embeddings, and the pairs to compare."""
+"""Values of evaluation: photos, their embeddings, and pairs to compare."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ Ints = NDArray[np.intp]
 Bools = NDArray[np.bool_]
 
 Advance = Callable[[int], None]
-"""Called with the number of things done since the last call, for a progress bar."""
+"""Progress callback: takes the number of items finished since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo by the name that reports give it, where its bytes are, and who is in it."""
+    """A photo: its name in reports, the source of its bytes, and its person."""
 
     name: str
     source: Path | bytes
@@ -32,7 +32,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedFace:
-    """The face that counts in a photo: raw embedding (d,) before normalisation, its norm, its box, quality 0..1."""
+    """The main face of a photo: raw embedding (d,) before normalisation, its norm, box, and quality 0..1."""
 
     embedding: Floats
     norm: float
@@ -40,16 +40,16 @@ class EmbeddedFace:
     quality: float
 
 
-Enroll = Callable[[bytes], EmbeddedFace]
-"""Turns a photo into its face; raises a PhotoRefused where there is none. Called from several threads."""
+EmbedPhoto = Callable[[bytes], EmbeddedFace]
+"""Photo -> its main face; raises PhotoRefused if there is no face. Several threads may call it at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """Photos with what was found in them, in one order.
+class EmbeddedPhotos:
+    """Photos and their embedded main faces, in the same order.
 
-    `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy, `quality` (n,) 0..1; all NaN where `failures` has
-    the photo's place with the error code.
+    `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy, `quality` (n,) 0..1. All are NaN for photos without
+    a face; `failures` maps the index of such a photo to its error code.
     """
 
     photos: tuple[Photo, ...]
@@ -60,21 +60,21 @@ class Embedded:
     failures: dict[int, str]
 
     @property
-    def is_found(self) -> Bools:
-        """Say for each photo whether a face was found (n,)."""
-        found = np.ones(len(self.photos), np.bool_)
-        found[list(self.failures)] = False
-        return found
+    def has_face(self) -> Bools:
+        """Return for each photo whether it has a face (n,)."""
+        has_face = np.ones(len(self.photos), np.bool_)
+        has_face[list(self.failures)] = False
+        return has_face
 
     @property
     def people(self) -> Ints:
-        """Number the person of each photo (n,), from 0."""
-        return numbered([each.person for each in self.photos])
+        """Return the person number of each photo (n,), from 0."""
+        return number_names([photo.person for photo in self.photos])
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Photos and which of them are compared: `places` (n, 2) in `photos`, `is_same` (n,), `folds` (n,) from 0."""
+    """Photos and pairs of them: indices `places` (n, 2), `is_same` (n,), and `folds` (n,) from 0."""
 
     photos: tuple[Photo, ...]
     places: Ints
@@ -82,14 +82,14 @@ class Pairs:
     folds: Ints
 
 
-def numbered(names: list[str]) -> Ints:
-    """Number equal names equally, from 0 in order of first appearance."""
+def number_names(names: list[str]) -> Ints:
+    """Return a number for each name, from 0 in the order of first appearance; equal names get equal numbers."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.intp)
 
 
-def unit(vectors: Floats) -> Doubles:
-    """Scale vectors (n, d) to length 1, in double precision; NaN stays NaN, zero becomes NaN."""
-    exact = vectors.astype(np.float64)
-    length = np.sqrt((exact * exact).sum(axis=1, keepdims=True))
-    return exact / np.where(length > 0, length, np.nan)
+def normalise(vectors: Floats) -> Doubles:
+    """Scale vectors (n, d) to unit norm in double precision; NaN stays NaN, and zero vectors become NaN."""
+    doubles = vectors.astype(np.float64)
+    length = np.sqrt((doubles * doubles).sum(axis=1, keepdims=True))
+    return doubles / np.where(length > 0, length, np.nan)

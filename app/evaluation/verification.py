@@ -1,4 +1,4 @@
-"""1:1: accuracy over folds, ROC, EER, AUC and TAR at FAR for given pairs. Pure."""
+"""Verification: accuracy over folds, ROC, EER, AUC and TAR at FAR for given pairs. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,67 +6,67 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates, pair_weights
-from app.evaluation.curves import FARS, Comparisons, Curve, auc, eer, label, tar_at
-from app.evaluation.discard import far_of, fnmr_of, poorer
-from app.evaluation.values import Advance, Bools, Doubles, Embedded, Ints, Pairs, unit
+from app.evaluation.curves import FARS, Comparisons, RocCurve, auc, eer, label, tar_at
+from app.evaluation.discard import fnmr_of, pair_quality, supported_far
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, Pairs, normalise
 
-ACCEPT_ALL, REJECT_ALL = -2.0, 2.0  # beyond every cosine
+ACCEPT_ALL, REJECT_ALL = -2.0, 2.0  # beyond the range of cosines
 
 
 @dataclass(frozen=True, slots=True)
-class CrossValidated:
-    """For each fold its accuracy, and the threshold that the other folds chose."""
+class CrossValidation:
+    """Accuracy of each fold, and the threshold chosen on the other folds."""
 
     accuracies: Doubles
     thresholds: Doubles
 
     @property
     def mean(self) -> float:
-        """Return the mean over the folds that weigh anything."""
-        known = self.accuracies[np.isfinite(self.accuracies)]
-        return float(known.mean()) if known.size else float("nan")
+        """Return the mean over the folds with a positive weight."""
+        finite = self.accuracies[np.isfinite(self.accuracies)]
+        return float(finite.mean()) if finite.size else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What the pairs gave. `similarities` (n,) are NaN where a face was not found."""
+class VerificationResult:
+    """Result for given pairs. `similarities` (n,) are NaN for pairs without two faces."""
 
     similarities: Doubles
-    folds: CrossValidated
-    curve: Curve
+    folds: CrossValidation
+    curve: RocCurve
     estimates: dict[str, Estimate]
 
 
-def similarities_of(embedded: Embedded, places: Ints) -> Doubles:
-    """Return the cosines of pairs (n, 2) of photos, in double precision; NaN where a face was not found."""
-    units = unit(embedded.embeddings)
+def similarities_of(embedded: EmbeddedPhotos, places: Ints) -> Doubles:
+    """Return the cosines of pairs (n, 2) of photos in double precision; NaN without two faces."""
+    units = normalise(embedded.embeddings)
     cosines: Doubles = np.einsum("nd,nd->n", units[places[:, 0]], units[places[:, 1]])
     return cosines
 
 
-def cross_validated(similarities: Doubles, is_same: Bools, folds: Ints, weights: Doubles) -> CrossValidated:
-    """Decide each fold with the threshold that decides most pairs of the others rightly; NaN is decided wrongly.
+def cross_validate(similarities: Doubles, is_same: Bools, folds: Ints, weights: Doubles) -> CrossValidation:
+    """Evaluate each fold with the threshold that is most accurate on the other folds; NaN counts as an error.
 
-    Candidates are the midpoints between neighbouring distinct similarities of the other folds, and beyond both ends;
-    of equally good ones the lowest is taken.
+    Candidate thresholds are the midpoints between adjacent distinct similarities of the other folds, and one beyond
+    each end. Ties go to the lowest threshold.
     """
     order = np.argsort(similarities, kind="stable")  # NaN last
     similarities, is_same, folds, weights = similarities[order], is_same[order], folds[order], weights[order]
-    is_found = np.isfinite(similarities)
+    is_compared = np.isfinite(similarities)
     numbers = np.unique(folds)
     thresholds, accuracies = np.empty(len(numbers)), np.empty(len(numbers))
-    for place, number in enumerate(numbers):
-        mine, rest = folds == number, (folds != number) & is_found & (weights > 0)
-        thresholds[place] = _best_threshold(similarities[rest], is_same[rest], weights[rest])
-        is_right = ((similarities >= thresholds[place]) == is_same) & is_found
-        total = weights[mine].sum()
-        accuracies[place] = weights[mine & is_right].sum() / total if total > 0 else np.nan
-    return CrossValidated(accuracies, thresholds)
+    for index, number in enumerate(numbers):
+        is_in_fold, is_other = folds == number, (folds != number) & is_compared & (weights > 0)
+        thresholds[index] = _best_threshold(similarities[is_other], is_same[is_other], weights[is_other])
+        is_right = ((similarities >= thresholds[index]) == is_same) & is_compared
+        total = weights[is_in_fold].sum()
+        accuracies[index] = weights[is_in_fold & is_right].sum() / total if total > 0 else np.nan
+    return CrossValidation(accuracies, thresholds)
 
 
 def _best_threshold(ascending: Doubles, is_same: Bools, weights: Doubles) -> float:
-    """Return the lowest of the thresholds that are right for most."""
-    gains = np.append(0, np.cumsum(np.where(is_same, -weights, weights)))  # of rejecting the k lowest
+    """Return the lowest of the most accurate thresholds."""
+    gains = np.append(0, np.cumsum(np.where(is_same, -weights, weights)))  # of rejecting the k lowest similarities
     is_distinct = np.append(True, np.append(np.diff(ascending) > 0, True)[: len(ascending)])
     rejected = int(np.argmax(np.where(is_distinct, gains, -np.inf)))
     if rejected == 0:
@@ -77,45 +77,45 @@ def _best_threshold(ascending: Doubles, is_same: Bools, weights: Doubles) -> flo
 
 
 def verify(
-    pairs: Pairs, embedded: Embedded, *, replicates: int = REPLICATES, advance: Advance = lambda _: None
-) -> Verified:
-    """Evaluate the pairs; `embedded` holds their photos in the same order."""
+    pairs: Pairs, embedded: EmbeddedPhotos, *, replicates: int = REPLICATES, advance: Advance = lambda _: None
+) -> VerificationResult:
+    """Evaluate pairs; `embedded` contains their photos in the same order."""
     similarities = similarities_of(embedded, pairs.places)
-    is_found = np.isfinite(similarities)
-    # A genuine comparison that could not be made is rejected at every threshold, an impostor's proves nothing.
-    genuine, impostor = pairs.is_same, ~pairs.is_same & is_found
-    comparisons = Comparisons(np.where(is_found, similarities, -np.inf)[genuine], similarities[impostor])
+    is_compared = np.isfinite(similarities)
+    # Without two faces, a genuine pair counts as rejected at every threshold; an impostor pair is ignored.
+    genuine, impostor = pairs.is_same, ~pairs.is_same & is_compared
+    comparisons = Comparisons(np.where(is_compared, similarities, -np.inf)[genuine], similarities[impostor])
     first, second = embedded.people[pairs.places].T
-    quality = poorer(*embedded.quality[pairs.places[genuine]].T)
-    fnmr = fnmr_of(similarities[genuine], quality, far_of(int(impostor.sum())))
+    quality = pair_quality(*embedded.quality[pairs.places[genuine]].T)
+    fnmr = fnmr_of(similarities[genuine], quality, supported_far(int(impostor.sum())))
     failure_rate = failure_rate_of(embedded)
 
-    def evaluated(weights: Doubles) -> tuple[CrossValidated, Curve]:
-        folds = cross_validated(similarities, pairs.is_same, pairs.folds, weights)
+    def evaluate(weights: Doubles) -> tuple[CrossValidation, RocCurve]:
+        folds = cross_validate(similarities, pairs.is_same, pairs.folds, weights)
         return folds, comparisons.curve(weights[genuine], weights[impostor])
 
-    def figures(drawn: Doubles) -> Figures:
-        weights = pair_weights(drawn, first, second)
-        folds, curve = evaluated(weights)
-        rates = {"accuracy": folds.mean, "failures_to_enroll_rate": failure_rate(drawn)}
+    def figures(multiplicities: Doubles) -> Figures:
+        weights = pair_weights(multiplicities, first, second)
+        folds, curve = evaluate(weights)
+        rates = {"accuracy": folds.mean, "failures_to_enroll_rate": failure_rate(multiplicities)}
         return {**rates, **figures_of(curve), **fnmr(curve, weights[genuine])}
 
     count = int(embedded.people.max()) + 1
-    found = estimates(figures, people=count, replicates=replicates, advance=advance)
-    return Verified(similarities, *evaluated(np.ones(len(similarities))), found)
+    figures_with_intervals = estimates(figures, people=count, replicates=replicates, advance=advance)
+    return VerificationResult(similarities, *evaluate(np.ones(len(similarities))), figures_with_intervals)
 
 
-def figures_of(curve: Curve) -> dict[str, float]:
+def figures_of(curve: RocCurve) -> dict[str, float]:
     """Return EER, AUC and TAR at each FAR, by their names in a report."""
     return {"eer": eer(curve), "auc": auc(curve)} | {f"tar@{label(far)}": tar_at(curve, far) for far in FARS}
 
 
-def failure_rate_of(embedded: Embedded) -> Callable[[Doubles], float]:
-    """Return the share of photos without a found face, as a function of the people's multiplicities."""
-    people, is_failure = embedded.people, ~embedded.is_found
+def failure_rate_of(embedded: EmbeddedPhotos) -> Callable[[Doubles], float]:
+    """Return a function: multiplicities of the people -> share of photos without a face."""
+    people, is_failure = embedded.people, ~embedded.has_face
 
-    def rate(drawn: Doubles) -> float:
-        weights = drawn[people]
+    def rate(multiplicities: Doubles) -> float:
+        weights = multiplicities[people]
         return float(weights[is_failure].sum() / weights.sum())
 
     return rate

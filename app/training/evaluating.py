@@ -10,8 +10,8 @@ from torch import nn
 from app.errors import TrainingInvalid
 from app.evaluation.curves import Comparisons, eer, tar_at
 from app.evaluation.protocols import read_bin_set, read_csv, read_lfw
-from app.evaluation.values import Ints, Pairs, unit
-from app.evaluation.verification import cross_validated
+from app.evaluation.values import Ints, Pairs, normalise
+from app.evaluation.verification import cross_validate
 from app.training.config import VerificationSet
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
@@ -52,14 +52,14 @@ def read_crop_pairs(verification_set: VerificationSet, cropper: FaceCropper | No
 
 def verify(backbone: nn.Module, pairs: CropPairs) -> dict[str, float]:
     """Return accuracy over the folds, EER and TAR at FAR 1e-3. A photo without a face is always rejected."""
-    units = unit(embed(backbone, pairs.crops))
+    units = normalise(embed(backbone, pairs.crops))
     is_same, folds = pairs.pairs.is_same, pairs.pairs.folds
     first, second = pairs.rows[pairs.pairs.places].T
     is_comparable = (first >= 0) & (second >= 0)
     similarities = np.full(len(first), np.nan)
     similarities[is_comparable] = np.einsum("nd,nd->n", units[first[is_comparable]], units[second[is_comparable]])
     weights = np.ones(len(first))
-    accuracy = cross_validated(similarities, is_same, folds, weights).mean
+    accuracy = cross_validate(similarities, is_same, folds, weights).mean
     genuine, impostor = is_same, ~is_same & is_comparable
     curve = Comparisons(np.where(is_comparable, similarities, -np.inf)[genuine], similarities[impostor]).curve(
         weights[genuine], weights[impostor]

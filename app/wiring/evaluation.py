@@ -10,8 +10,8 @@ import numpy as np
 from app import __version__
 from app.config import Settings
 from app.errors import EvaluationInvalid, NoFace
-from app.evaluation.degradation import degraded
-from app.evaluation.values import EmbeddedFace, Enroll
+from app.evaluation.degradation import degrade
+from app.evaluation.values import EmbeddedFace, EmbedPhoto
 from app.recognition.analysis import Analysis
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder
@@ -31,7 +31,7 @@ _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
 class Pipeline:
     """`enroll` turns a photo into its face; `setup` says by what, as a report has it."""
 
-    enroll: Enroll
+    enroll: EmbedPhoto
     setup: dict[str, Any]
 
     @property
@@ -74,7 +74,7 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
         setup |= {"detector": name, "detection": settings.detection.model_dump()}
         enroll = _of_photos(open_analysis(_roomy(settings) if is_degraded else settings, runtime), judged)
     if is_degraded:
-        return Pipeline(lambda data: enroll(degraded(data, limits, is_size_kept=is_aligned)), setup)
+        return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup)
     return Pipeline(enroll, setup)
 
 
@@ -105,7 +105,7 @@ def _roomy(settings: Settings) -> Settings:
     return settings.model_copy(update={"limits": settings.limits.model_copy(update={"photo_bytes": most})})
 
 
-def _of_photos(analysis: Analysis, judged: _Judged) -> Enroll:
+def _of_photos(analysis: Analysis, judged: _Judged) -> EmbedPhoto:
     def enroll(data: bytes) -> EmbeddedFace:
         faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged, most=1)
         if not faces:
@@ -117,7 +117,7 @@ def _of_photos(analysis: Analysis, judged: _Judged) -> Enroll:
     return enroll
 
 
-def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> Enroll:
+def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> EmbedPhoto:
     def enroll(data: bytes) -> EmbeddedFace:
         pixels = decode(data, limits).pixels
         if pixels.shape[:2] != (CROP_SIDE, CROP_SIDE):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from app.evaluation.values import Embedded, Photo
+from app.evaluation.values import EmbeddedPhotos, Photo
 
 
-def embedded(vectors, people, quality=None) -> Embedded:
+def embedded(vectors, people, quality=None) -> EmbeddedPhotos:
     """Photos of `people` with given raw vectors and quality (else all 0.5); None is a photo without a face."""
     dimension = max(len(each) for each in vectors if each is not None)
     table = np.full((len(vectors), dimension), np.nan, np.float32)
@@ -17,10 +17,10 @@ def embedded(vectors, people, quality=None) -> Embedded:
     boxes = np.zeros((len(vectors), 4), np.float32)
     qualities = np.full(len(vectors), 0.5, np.float32) if quality is None else np.array(quality, np.float32)
     qualities[list(failures)] = np.nan
-    return Embedded(photos, table, np.linalg.norm(table, axis=1), boxes, qualities, failures)
+    return EmbeddedPhotos(photos, table, np.linalg.norm(table, axis=1), boxes, qualities, failures)
 
 
-def random_people(seed, people=12, photos=5, dimension=8, *, lost=3, noise=0.6) -> Embedded:
+def random_people(seed, people=12, photos=5, dimension=8, *, lost=3, noise=0.6) -> EmbeddedPhotos:
     """People who resemble themselves, in shuffled order, of a quality with ties; some photos are without a face."""
     generator = np.random.default_rng(seed)
     owners = generator.permutation(np.repeat(np.arange(people), photos))

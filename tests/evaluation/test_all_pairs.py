@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from app.evaluation import all_pairs, blocks
-from app.evaluation.all_pairs import compare_all, comparisons_of
-from app.evaluation.blocks import BINS, edges
-from app.evaluation.bootstrap import multiplicities
+from app.evaluation.all_pairs import compare_all, comparison_count
+from app.evaluation.blocks import BINS, bin_edges
+from app.evaluation.bootstrap import draw_multiplicities
 from tests.evaluation.fakes import random_people
 
 
 def looked_at(photos):
     """Every pair with a face in both: similarity, and whether it is one person."""
     found = []
-    for one, two in itertools.combinations(np.flatnonzero(photos.is_found), 2):
+    for one, two in itertools.combinations(np.flatnonzero(photos.has_face), 2):
         first, second = photos.embeddings[one].astype(float), photos.embeddings[two].astype(float)
         cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
         found.append((cosine, one, two))
@@ -32,14 +32,14 @@ def test_every_pair_is_counted_once(seed, block):
     photos = random_people(seed)
     steps: list[int] = []
     found, expected = compare_all(photos, replicates=0, advance=steps.append), looked_at(photos)
-    assert sum(steps) == comparisons_of(photos) == len(expected)
+    assert sum(steps) == comparison_count(photos) == len(expected)
     people = photos.people
     for counted, is_same in ((found.genuine, True), (found.impostor, False)):
         values = sorted(value for value, one, two in expected if (people[one] == people[two]) == is_same)
         assert counted.sum() == len(values)
-        np.testing.assert_allclose(np.repeat(edges(), counted.astype(int)), values, atol=2.1 / BINS)
+        np.testing.assert_allclose(np.repeat(bin_edges(), counted.astype(int)), values, atol=2.1 / BINS)
     lost = sum(
-        people[one] == people[two] and not (photos.is_found[one] and photos.is_found[two])
+        people[one] == people[two] and not (photos.has_face[one] and photos.has_face[two])
         for one, two in itertools.combinations(range(len(people)), 2)
     )
     assert found.curve.tar[0] == pytest.approx(found.genuine.sum() / (found.genuine.sum() + lost))
@@ -59,13 +59,13 @@ def test_intervals_are_those_of_the_resampled_people(block):
     photos = random_people(6, lost=0)
     found = compare_all(photos, replicates=50).estimates["tar@1e-1"]
     people, samples = photos.people, []
-    for drawn in multiplicities(12, 50):
+    for multiplicities in draw_multiplicities(12, 50):
         genuine, impostor = [], []
         for value, one, two in looked_at(photos):
             if people[one] == people[two]:
-                genuine.append((value, drawn[people[one]]))
+                genuine.append((value, multiplicities[people[one]]))
             else:
-                impostor.append((value, drawn[people[one]] * drawn[people[two]]))
+                impostor.append((value, multiplicities[people[one]] * multiplicities[people[two]]))
         allowed = 0.1 * sum(weight for _, weight in impostor)
         passed, bar = 0.0, 2.0
         for value, weight in sorted(impostor, reverse=True):
@@ -79,5 +79,5 @@ def test_intervals_are_those_of_the_resampled_people(block):
 
 
 def test_too_many_comparisons_get_no_interval(monkeypatch):
-    monkeypatch.setattr(all_pairs, "_MOST_WEIGHINGS", 1000)
+    monkeypatch.setattr(all_pairs, "_MAX_WEIGHTED_COMPARISONS", 1000)
     assert compare_all(random_people(1), replicates=100).estimates["eer"].interval is None

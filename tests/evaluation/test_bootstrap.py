@@ -1,25 +1,29 @@
 import numpy as np
 import pytest
 
-from app.evaluation.bootstrap import estimates, interval, multiplicities, pair_weights
+from app.evaluation.bootstrap import draw_multiplicities, estimates, interval, pair_weights
 
 
 def test_as_many_people_are_drawn_as_there_are_and_always_the_same():
-    drawn = multiplicities(50, 200)
-    assert drawn.shape == (200, 50)
-    assert (drawn.sum(axis=1) == 50).all()
-    assert abs(drawn.mean(axis=0) - 1).max() < 0.4
-    np.testing.assert_array_equal(drawn, multiplicities(50, 200))
+    multiplicities = draw_multiplicities(50, 200)
+    assert multiplicities.shape == (200, 50)
+    assert (multiplicities.sum(axis=1) == 50).all()
+    assert abs(multiplicities.mean(axis=0) - 1).max() < 0.4
+    np.testing.assert_array_equal(multiplicities, draw_multiplicities(50, 200))
 
 
 def test_a_pair_weighs_the_product_of_its_people():
-    drawn, first, second = np.array([2.0, 3, 0]), np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2])
-    assert pair_weights(drawn, first, second).tolist() == [2, 6, 0, 0]
+    multiplicities, first, second = np.array([2.0, 3, 0]), np.array([0, 0, 1, 2]), np.array([0, 1, 2, 2])
+    assert pair_weights(multiplicities, first, second).tolist() == [2, 6, 0, 0]
 
 
 def test_the_interval_of_a_mean_is_the_textbooks():
     values = np.random.default_rng(1).normal(size=400)
-    found = estimates(lambda drawn: {"mean": float(drawn @ values / drawn.sum())}, people=400, replicates=1000)["mean"]
+    found = estimates(
+        lambda multiplicities: {"mean": float(multiplicities @ values / multiplicities.sum())},
+        people=400,
+        replicates=1000,
+    )["mean"]
     assert found.value == pytest.approx(values.mean())
     assert found.interval is not None
     half = 1.96 * values.std() / 20
@@ -32,7 +36,7 @@ def test_photos_of_one_person_are_no_independent_evidence():
 
     def width(owner):
         found = estimates(
-            lambda drawn: {"mean": float(drawn[owner] @ values / drawn[owner].sum())},
+            lambda multiplicities: {"mean": float(multiplicities[owner] @ values / multiplicities[owner].sum())},
             people=int(owner.max()) + 1,
             replicates=500,
         )["mean"].interval

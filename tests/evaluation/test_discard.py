@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from app.evaluation import blocks
 from app.evaluation.all_pairs import compare_all
 from app.evaluation.curves import threshold_at
-from app.evaluation.discard import SHARES, Discard, far_of, ideal, name_of, poorer, rejected
+from app.evaluation.discard import (
+    SHARES,
+    DiscardCurve,
+    figure_name,
+    ideal_fnmr,
+    pair_quality,
+    rejected_count,
+    supported_far,
+)
 from app.evaluation.values import Pairs
 from app.evaluation.verification import similarities_of, verify
 from tests.evaluation.fakes import embedded, random_people
@@ -24,8 +32,8 @@ def by_share(pairs, weights=None):
     """FNMR at each share, from (quality, is_error) of each pair."""
     qualities, errors = (np.array(each, float) for each in zip(*pairs, strict=True))
     weighted = np.ones(len(pairs)) if weights is None else np.array(weights, float)
-    found = Discard(qualities).fnmr(weighted, weighted * errors)
-    return [found[name_of(share)] for share in SHARES]
+    found = DiscardCurve(qualities).fnmr(weighted, weighted * errors)
+    return [found[figure_name(share)] for share in SHARES]
 
 
 def restated(pairs):
@@ -49,7 +57,11 @@ def test_a_face_that_was_not_found_is_an_error_until_it_is_rejected_first():
     assert by_share(pairs) == pytest.approx(
         [4 / 20, 4 / 20, 4 / 20, 3 / 19, 2 / 18, 1 / 17, 0, 0, 0, 0, 0],
     )
-    assert poorer(np.array([0.3, np.nan, 0.9]), np.array([0.5, 0.6, np.nan])).tolist() == [0.3, -math.inf, -math.inf]
+    assert pair_quality(np.array([0.3, np.nan, 0.9]), np.array([0.5, 0.6, np.nan])).tolist() == [
+        0.3,
+        -math.inf,
+        -math.inf,
+    ]
 
 
 def test_a_tie_never_flatters():
@@ -74,12 +86,12 @@ def test_a_weight_is_as_good_as_a_repetition(weighted):
 def test_nothing_is_better_than_the_ideal(errors):
     """A quality that knows each error; rounding down costs at most a pair."""
     found = np.array(by_share([(0.0 if is_error else 1.0, is_error) for is_error in errors]))
-    shares = np.array([1 - (len(errors) - rejected(len(errors), share)) / len(errors) for share in SHARES])
-    np.testing.assert_allclose(found, ideal(found[0], shares), atol=1e-9)
+    shares = np.array([1 - (len(errors) - rejected_count(len(errors), share)) / len(errors) for share in SHARES])
+    np.testing.assert_allclose(found, ideal_fnmr(found[0], shares), atol=1e-9)
 
 
 def test_the_far_is_the_lowest_that_the_impostors_support():
-    assert [far_of(count) for count in (999, 1_000, 10_000, 100_000, 10**8)] == [None, 1e-2, 1e-3, 1e-3, 1e-3]
+    assert [supported_far(count) for count in (999, 1_000, 10_000, 100_000, 10**8)] == [None, 1e-2, 1e-3, 1e-3, 1e-3]
 
 
 def every_pair(photos) -> Pairs:
@@ -97,17 +109,17 @@ def test_every_pair_of_a_folder_gives_the_curve_of_these_pairs(seed, size, monke
     compared = compare_all(photos, replicates=0)
     threshold = compared.curve.thresholds[threshold_at(compared.curve, 1e-2)]
     similarities, is_same = similarities_of(photos, pairs.places), pairs.is_same
-    qualities = poorer(*photos.quality[pairs.places].T)
+    qualities = pair_quality(*photos.quality[pairs.places].T)
     is_error = ~(similarities >= threshold)
     expected = restated(list(zip(qualities[is_same].tolist(), is_error[is_same].tolist(), strict=True)))
-    assert [compared.estimates[name_of(share)].value for share in SHARES] == pytest.approx(expected)
+    assert [compared.estimates[figure_name(share)].value for share in SHARES] == pytest.approx(expected)
     assert 0 < expected[0] == pytest.approx(1 - compared.estimates["tar@1e-2"].value)
 
 
 def test_intervals_of_both_ways_agree():
     photos = random_people(4, people=25, photos=3, noise=1.0)
     given_pairs, every = verify(every_pair(photos), photos, replicates=60), compare_all(photos, replicates=60)
-    for name in map(name_of, SHARES):
+    for name in map(figure_name, SHARES):
         one, other = given_pairs.estimates[name], every.estimates[name]
         assert one.value == pytest.approx(other.value, abs=0.02)
         assert one.interval == pytest.approx(other.interval, abs=0.03)
@@ -117,5 +129,5 @@ def test_intervals_of_both_ways_agree():
 
 def test_too_few_impostors_give_no_curve():
     photos = embedded([[1, 0], [1, 0.1], [0, 1], None], "aabb")
-    assert name_of(0.0) not in verify(every_pair(photos), photos, replicates=0).estimates
-    assert name_of(0.0) not in compare_all(photos, replicates=0).estimates
+    assert figure_name(0.0) not in verify(every_pair(photos), photos, replicates=0).estimates
+    assert figure_name(0.0) not in compare_all(photos, replicates=0).estimates

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.errors import EvaluationInvalid, ImageDamaged, NoFace
-from app.evaluation.embeddings import Cache, Embeddings, save
+from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
 from app.evaluation.values import EmbeddedFace, Photo
 
 PHOTOS = [Photo(f"{name}.jpg", name.encode(), name) for name in ("one", "none", "three", "damaged")]
@@ -36,10 +36,10 @@ def same(one, other):
 
 def test_photos_come_back_in_their_order():
     steps: list[int] = []
-    found = Embeddings(Enrolled(), threads=3).embed(PHOTOS, steps.append)
+    found = PhotoEmbedder(Enrolled(), threads=3).embed(PHOTOS, steps.append)
     assert sum(steps) == 4
     assert found.failures == {1: "no_face", 3: "image_damaged"}
-    assert found.is_found.tolist() == [True, False, True, False]
+    assert found.has_face.tolist() == [True, False, True, False]
     np.testing.assert_array_equal(found.embeddings[2], np.array([5.1, 0], np.float32))
     assert np.isnan(found.embeddings[1]).all()
     assert np.isnan(found.quality).tolist() == [False, True, False, True]
@@ -48,30 +48,30 @@ def test_photos_come_back_in_their_order():
 
 def test_a_photo_is_embedded_once(tmp_path):
     first, second = Enrolled(), Enrolled()
-    found = Embeddings(first, threads=2, cache=Cache(tmp_path)).embed(PHOTOS)
-    again = Embeddings(second, threads=2, cache=Cache(tmp_path)).embed(PHOTOS[::-1])
+    found = PhotoEmbedder(first, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
+    again = PhotoEmbedder(second, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS[::-1])
     assert (len(first.asked), second.asked) == (4, [])
     np.testing.assert_array_equal(found.embeddings, again.embeddings[::-1])
     assert again.failures == {2: "no_face", 0: "image_damaged"}
-    assert same(found, Embeddings(second, threads=2, cache=Cache(tmp_path)).embed(PHOTOS))
+    assert same(found, PhotoEmbedder(second, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
 def test_another_set_up_asks_again(tmp_path):
     enroll = Enrolled()
     for folder in ("one", "two"):
-        Embeddings(enroll, threads=1, cache=Cache(tmp_path / folder)).embed(PHOTOS)
+        PhotoEmbedder(enroll, threads=1, cache=EmbeddingCache(tmp_path / folder)).embed(PHOTOS)
     assert len(enroll.asked) == 8
 
 
 @pytest.mark.parametrize("damage", [b"", b"+", lambda data: data[:-3], lambda data: data[:-1] + b"\x01"])
 def test_what_is_damaged_is_embedded_again(tmp_path, damage):
-    found = Embeddings(Enrolled(), threads=1, cache=Cache(tmp_path)).embed(PHOTOS)
+    found = PhotoEmbedder(Enrolled(), threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(damage(path.read_bytes()) if callable(damage) else damage)
     enroll = Enrolled()
-    assert same(found, Embeddings(enroll, threads=1, cache=Cache(tmp_path)).embed(PHOTOS))
+    assert same(found, PhotoEmbedder(enroll, threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
     assert len(enroll.asked) == 4
 
 
@@ -82,17 +82,17 @@ def test_photos_are_embedded_side_by_side():
         together.wait()
         return EmbeddedFace(np.ones(2, np.float32), 1, (0, 0, 1, 1), 1)
 
-    assert not Embeddings(enroll, threads=2).embed(PHOTOS).failures
+    assert not PhotoEmbedder(enroll, threads=2).embed(PHOTOS).failures
 
 
 def test_no_face_anywhere():
     with pytest.raises(EvaluationInvalid, match="any of the 1 photos"):
-        Embeddings(Enrolled(), threads=1).embed(PHOTOS[1:2])
+        PhotoEmbedder(Enrolled(), threads=1).embed(PHOTOS[1:2])
 
 
 def test_saved_embeddings(tmp_path):
-    found = Embeddings(Enrolled(), threads=1).embed(PHOTOS)
-    save(found, tmp_path / "new" / "saved")
+    found = PhotoEmbedder(Enrolled(), threads=1).embed(PHOTOS)
+    save_embeddings(found, tmp_path / "new" / "saved")
     with np.load(tmp_path / "new" / "saved", allow_pickle=False) as saved:
         assert saved["files"].tolist() == ["one.jpg", "three.jpg"]
         assert saved["failures"].tolist() == ["none.jpg", "damaged.jpg"]

@@ -5,8 +5,15 @@ import pytest
 
 from app.errors import EvaluationInvalid
 from app.evaluation import identification
-from app.evaluation.identification import hardest_distractors, identify, rank_1_among, search, sizes_of, split
-from app.evaluation.values import unit
+from app.evaluation.identification import (
+    distractor_counts,
+    hardest_distractors,
+    identify,
+    rank_1_with_distractors,
+    search,
+    split_gallery,
+)
+from app.evaluation.values import normalise
 from tests.evaluation.fakes import embedded, random_people
 
 
@@ -16,19 +23,19 @@ def block(request, monkeypatch):
 
 
 def test_who_is_enrolled_and_who_searches():
-    found = split(np.array([1, 0, 1, 2, 0, 1]))
+    found = split_gallery(np.array([1, 0, 1, 2, 0, 1]))
     assert found.gallery.tolist() == [1, 0]
     assert found.probes.tolist() == [4, 2, 5]
     assert found.mates.tolist() == [0, 1, 1]
     assert found.strangers.tolist() == [3]
     with pytest.raises(EvaluationInvalid):
-        split(np.arange(3))
+        split_gallery(np.arange(3))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ranks_are_places_in_the_sorted_gallery(seed, block):
     photos = random_people(seed, noise=1.5)
-    vectors, roles = unit(photos.embeddings).astype(np.float32), split(photos.people)
+    vectors, roles = normalise(photos.embeddings).astype(np.float32), split_gallery(photos.people)
     found = search(vectors[roles.probes], vectors[roles.gallery], roles.mates)
     for place, (probe, mate) in enumerate(zip(roles.probes, roles.mates, strict=True)):
         cosines = {other: float(vectors[probe] @ vectors[at]) for other, at in enumerate(roles.gallery)}
@@ -39,7 +46,7 @@ def test_ranks_are_places_in_the_sorted_gallery(seed, block):
         order = sorted(cosines, key=lambda other: -cosines[other])
         assert found.rank[place] == order.index(mate) + 1
         best = next(other for other in order if other != mate)
-        assert (found.other_place[place], found.other[place]) == (best, pytest.approx(cosines[best], abs=1e-6))
+        assert (found.other_index[place], found.other[place]) == (best, pytest.approx(cosines[best], abs=1e-6))
     assert found.rank.max() > 2
 
 
@@ -83,22 +90,22 @@ def test_without_strangers_the_probes_are_searched_without_their_mates():
 
 
 def test_sizes():
-    assert sizes_of(5) == [5]
-    assert sizes_of(100) == [10, 100]
-    assert sizes_of(1_000_000) == [10, 100, 1000, 10_000, 100_000, 1_000_000]
+    assert distractor_counts(5) == [5]
+    assert distractor_counts(100) == [10, 100]
+    assert distractor_counts(1_000_000) == [10, 100, 1000, 10_000, 100_000, 1_000_000]
 
 
 def test_rank_1_among_distractors(block, tmp_path):
     photos = random_people(3, noise=0.8)
-    vectors = unit(photos.embeddings).astype(np.float32)
+    vectors = normalise(photos.embeddings).astype(np.float32)
     among = np.random.default_rng(9).normal(size=(123, 8)).astype(np.float32)
     np.save(tmp_path / "among.npy", among)
-    sizes = sizes_of(len(among))
+    sizes = distractor_counts(len(among))
     steps: list[int] = []
     mapped = np.load(tmp_path / "among.npy", mmap_mode="r")
     hardest = hardest_distractors(photos, mapped, sizes, steps.append)
     assert sum(steps) == len(among)
-    found = rank_1_among(photos, hardest, sizes, replicates=20)
+    found = rank_1_with_distractors(photos, hardest, sizes, replicates=20)
     others, people = among / np.linalg.norm(among, axis=1)[:, None], photos.people
     for size in sizes:
         hits = [

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.evaluation.values import Pairs
-from app.evaluation.verification import ACCEPT_ALL, REJECT_ALL, cross_validated, similarities_of, verify
+from app.evaluation.verification import ACCEPT_ALL, REJECT_ALL, cross_validate, similarities_of, verify
 from tests.evaluation.fakes import embedded
 
 similarity = st.integers(-10, 10).map(lambda each: each / 10) | st.just(math.nan)
@@ -35,7 +35,7 @@ def restated(rows):
 def decided(rows, weights=None):
     values, same, folds = zip(*rows, strict=True)
     weighted = np.ones(len(rows)) if weights is None else np.array(weights, float)
-    return cross_validated(np.array(values, float), np.array(same), np.array(folds), weighted)
+    return cross_validate(np.array(values, float), np.array(same), np.array(folds), weighted)
 
 
 @given(st.lists(row, min_size=1, max_size=60))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from app.errors import EvaluationInvalid, NoFace, TrainingInvalid
-from app.evaluation.embeddings import Embeddings
+from app.evaluation.embeddings import PhotoEmbedder
 from app.evaluation.values import EmbeddedFace
 from app.evaluation.verification import verify as evaluate
 from app.training.config import VerificationSet
@@ -66,7 +66,7 @@ def test_figures_are_those_of_arcid_evaluate(csv, people, tmp_path):
         vector = next(raw)
         return EmbeddedFace(vector, float(np.linalg.norm(vector)), (0, 0, 1, 1), 0.5)
 
-    evaluated = evaluate(wanted.pairs, Embeddings(enroll, threads=1).embed(wanted.pairs.photos), replicates=0)
+    evaluated = evaluate(wanted.pairs, PhotoEmbedder(enroll, threads=1).embed(wanted.pairs.photos), replicates=0)
     figures = verify(backbone, wanted)
     assert figures["accuracy"] == evaluated.folds.mean < 1
     assert figures["eer"] == evaluated.estimates["eer"].value > 0

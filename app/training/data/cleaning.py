@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.evaluation.values import Advance, Bools, Doubles, unit
+from app.evaluation.values import Advance, Bools, Doubles, normalise
 from app.training.data.source import CropSource, Labels
 from app.types import Floats, Pixels
 from app.vision.alignment import CROP_SIDE
@@ -39,7 +39,7 @@ def centre_similarities(embeddings: Floats, labels: Labels) -> Doubles:
 
     A person's only photo always has the cosine 1, so it cannot be judged.
     """
-    units = unit(embeddings)
+    units = normalise(embeddings)
     sums = np.zeros((int(labels.max()) + 1, units.shape[1]))
     np.add.at(sums, labels, units)
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
