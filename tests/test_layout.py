@@ -40,7 +40,6 @@ SHARED_CLASS_NAMES = {
 }
 LONG_FILES = {
     "config.py",
-    "errors.py",
     "gallery.py",
     "index_projection.py",
     "reembed.py",
