@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 from app.cli import cli
 from app.cli.demo import serving
@@ -90,7 +91,7 @@ def test_examples_run(page, environment, network, tmp_path):
 def test_what_is_not_run_says_why():
     assert all(EXCLUDED.values())
     for each in ALL:
-        assert each.language in {"sh", "python", "json", "toml", "ini", "text", ""}, each
+        assert each.language in {"sh", "python", "json", "toml", "yaml", "ini", "js", "html", "text", ""}, each
         assert each.reason is None or len(each.reason) > 5, each
         assert each.reason is None or not each.before, each
 
@@ -103,6 +104,11 @@ def test_python_parses(example):
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "json"], ids=str)
 def test_json_parses(example):
     assert json.loads(example.text)
+
+
+@pytest.mark.parametrize("example", [each for each in ALL if each.language == "yaml"], ids=str)
+def test_yaml_parses(example):
+    assert yaml.safe_load(example.text)
 
 
 @pytest.mark.parametrize("example", [each for each in ALL if each.language == "toml"], ids=str)

@@ -1,0 +1,104 @@
+"""The programs of docs/javascript.md and docs/cameras.md, against the real service and a stand-in for Frigate."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx2
+import pytest
+
+from app.cli.demo import serving
+from tests.docs.examples import examples
+
+EVENTS = [
+    {"id": "1.a", "label": "person", "start_time": 1, "sub_label": None},
+    {"id": "2.b", "label": "person", "start_time": 2, "sub_label": "Bob"},
+    {"id": "3.c", "label": "person", "start_time": 3, "sub_label": None},
+]
+
+
+# A program that uses the functions of the page.
+USE = """
+const form = new FormData();
+form.append("kind", "export");
+const job = await call("POST", "/jobs", form);
+console.log((await enroll(person)).faces.length);
+await follow(job.job_id, (job) => console.log(job.state));
+"""
+
+
+@contextmanager
+def frigate(snapshots):
+    """Yield the address of a stand-in for Frigate, and the sub labels that it was sent, by event."""
+    labels = {}
+
+    class Frigate(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            if path == "/api/events":
+                assert "labels=person&has_snapshot=1" in query
+                self.reply(json.dumps(EVENTS).encode())
+            else:
+                self.reply(snapshots[path.split("/")[3]])
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            labels[self.path.split("/")[3]] = json.loads(body)
+            self.reply(b"{}")
+
+        def reply(self, content):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Frigate) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", labels
+        server.shutdown()
+
+
+def test_people_are_named_in_frigate(settings, faces_of, faceless, tmp_path):
+    [script] = [example for example in examples("docs/cameras.md") if "name_people.py" in example.text]
+    (tmp_path / "name_people.py").write_text(script.text, "utf-8")
+    with serving(settings, port=0) as arcid, frigate({"1.a": faces_of[0], "3.c": faceless}) as (address, labels):
+        httpx2.post(f"{arcid}/collections", json={"name": "home"}).raise_for_status()
+        person = {"identity_id": "ada", "name": "Ada", "collection": "home"}
+        httpx2.post(f"{arcid}/enroll", files={"photos": faces_of[0]}, data=person, timeout=60).raise_for_status()
+        command = [sys.executable, tmp_path / "name_people.py", address, arcid, "key", "--once"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["1.a Ada", "3.c unknown"]
+    assert {event: label["subLabel"] for event, label in labels.items()} == {"1.a": "Ada"}
+
+
+def test_people_are_enrolled_and_identified_from_node(settings, desk, tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node.js is not installed: run .ci/node make test")
+    blocks = [example.text for example in examples("docs/javascript.md") if example.language == "js"]
+    shutil.copytree(desk, tmp_path / "desk")
+    (tmp_path / "desk" / "program.mjs").write_text("\n".join([*blocks, USE]), "utf-8")
+    with serving(settings, port=0) as arcid:
+        done = subprocess.run(
+            [node, "program.mjs"],
+            cwd=tmp_path / "desk",
+            env={**os.environ, "ARCID": arcid},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2 faces enrolled, 0 photos rejected"
+    assert lines[1].endswith("] Ada")
+    assert lines[2] == "2"
+    assert lines[-1] == "succeeded"
