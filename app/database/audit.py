@@ -1,10 +1,10 @@
-"""The audit trail's writing end: `append`, called last in the transaction that does what is noted.
+"""Writing the audit trail: call `append` last in the transaction that makes the change.
 
-It is in that transaction so that there is no change without its line and no line without its change, and so that a
-line costs no commit of its own. Last, because it takes the lock of the trail's head, which all writers share.
+In the same transaction, so that a change and its line are committed together, without an extra commit. Last, because
+it locks the head of the trail, which all writers share.
 
-Each line holds the SHA-256 of the one before and its own, over that and its content: a line that is edited, removed or
-moved breaks the chain there.
+Each line contains the SHA-256 of the previous line, and its own over that and its content. So an edited, removed or
+moved line breaks the chain.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from app.database.tables import AuditHeadTable, AuditTable
 from app.errors import TrailBroken
 
 GENESIS = "0" * 64
-"""What the first line has as the hash of the one before."""
+"""The previous hash in the first line."""
 
 
 class Action(StrEnum):
-    """What was done."""
+    """The action that a line records."""
 
     IDENTITY_ENROLLED = "identity.enrolled"
     IDENTITY_CREATED = "identity.created"
@@ -65,7 +65,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does it: the name and id of a key, "anonymous" without keys, "cli" for the command line and the start."""
+    """The actor: name and id of an API key, "anonymous" without keys, "cli" for commands and the start."""
 
     name: str
     key_id: str | None = None
@@ -74,7 +74,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """Which line of the trail tells of it."""
+    """The position of an appended line."""
 
     seq: int
     sha256: str
@@ -82,7 +82,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the trail. `subject` is whom or what it was done to: an identity's id, a key's name."""
+    """A line of the trail. `subject` is the object of the action: an identity's id, a key's name."""
 
     seq: int
     at: datetime
@@ -96,7 +96,7 @@ class Entry:
     previous: str
 
     def content(self) -> dict[str, Any]:
-        """Return what is hashed, ready for JSON."""
+        """Return the hashed content as JSON values."""
         return {
             "seq": self.seq,
             "at": self.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -111,7 +111,7 @@ class Entry:
         }
 
     def sha256(self) -> str:
-        """Return the line's hash: over its content as JSON, names sorted, no spaces, ASCII."""
+        """Return the SHA-256 of the content as JSON with sorted names, no spaces, ASCII."""
         return hashlib.sha256(json.dumps(self.content(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -121,13 +121,13 @@ _actor: ContextVar[Actor] = ContextVar("audit_actor", default=_CLI)
 
 
 def actor() -> Actor:
-    """Return who does what is done at the moment."""
+    """Return the actor of the current context."""
     return _actor.get()
 
 
 @contextmanager
 def acting(who: Actor) -> Iterator[None]:
-    """Say who does all that is done inside, also in threads that are started with a copy of the context."""
+    """Set the actor inside a `with` block, also for threads started with a copy of the context."""
     token = _actor.set(who)
     try:
         yield
@@ -143,8 +143,8 @@ def append(
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
 ) -> Noted:
-    """Note what a transaction does; call it last. Nothing biometric and no names of people belong into `detail`."""
-    head = transaction.execute(  # takes the lock
+    """Record a transaction's change; call it last. `detail` must not contain biometric data or names of people."""
+    head = transaction.execute(  # locks the head
         update(AuditHeadTable)
         .where(_IS_HEAD)
         .values(seq=AuditHeadTable.seq + 1)
@@ -152,7 +152,7 @@ def append(
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if head is None:
-        raise TrailBroken("the audit trail has no head row, so nothing can be changed; see arcid audit verify")
+        raise TrailBroken("the audit trail has no head row, so no change is possible; see arcid audit verify")
     who = _actor.get()
     entry = Entry(
         head.seq,

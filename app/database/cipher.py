@@ -1,8 +1,8 @@
-"""AES-256-GCM for what is kept of people: templates, crops, snapshots. Pure: keys in, bytes in, bytes out.
+"""AES-256-GCM encryption of personal data: templates, crops, snapshots. Pure: keys and bytes in, bytes out.
 
 A sealed text is `version (1 byte), id of its data key (8, big-endian), nonce (12), ciphertext, tag (16)`. The context
-(what it is, and of whom) is associated data: sealed text that was put in another place does not open. Version 1 binds
-the kind and one id; version 2 binds the owner as well: a row that was given to somebody else does not open either.
+(kind and owner) is associated data, so a sealed text that was moved to another place does not open. Version 1 binds the
+kind and one id. Version 2 also binds the owner, so a row that was assigned to another person does not open either.
 """
 
 import base64
@@ -24,14 +24,14 @@ BOUND_VERSION: Final = 2
 _ID_BYTES, _NONCE_BYTES, _TAG_BYTES = 8, 12, 16
 _HEAD = 1 + _ID_BYTES
 OVERHEAD: Final = _HEAD + _NONCE_BYTES + _TAG_BYTES
-"""How many bytes longer a sealed text is."""
+"""The number of bytes that sealing adds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is sealed: its kind ("template", "crop", "segment"), and the id of what it belongs to (a face's, say).
+    """The context of a sealed text: its kind ("template", "crop", "segment") and the id of the row it belongs to.
 
-    With an `owner` (of a template: identity, collection, model), the text is sealed in version 2, for that owner alone.
+    With an `owner` (of a template: identity, collection, model), the text is sealed in version 2, for that owner only.
     """
 
     kind: str
@@ -39,14 +39,14 @@ class Context:
     owner: tuple[str, ...] = ()
 
     def encoded(self, head: bytes) -> bytes:
-        """Return the associated data: unambiguous, and with the sealed text's own head."""
+        """Return the associated data, which includes the head of the sealed text."""
         if head[0] == BOUND_VERSION:
             return head + json.dumps([self.kind, self.of, *self.owner]).encode()
         return b"\0".join((head, self.kind.encode(), self.of.encode()))
 
 
 class Sealed(NamedTuple):
-    """Sealed bytes and the id of their data key; without an id they are in plain."""
+    """Sealed bytes and the id of their data key; without an id the bytes are plain."""
 
     data: bytes
     data_key_id: int | None
@@ -56,80 +56,80 @@ class Sealer(Protocol):
     """Encrypts crops and the files of index snapshots with the newest data key."""
 
     def newest(self) -> int:
-        """Return the id of the data key in use; 0 without any."""
+        """Return the id of the data key in use, or 0."""
 
     def seal_file(self, context: Context, data: bytes) -> Sealed:
         """Return `data` encrypted and authenticated for this context."""
 
     def open_file(self, context: Context, sealed: bytes) -> bytes:
-        """Return the bytes that were sealed in this context; raises EncryptionError for any others."""
+        """Return the opened bytes; raises EncryptionError if they were not sealed in this context."""
 
 
 class Key:
-    """A key of 32 bytes under an id; never shown. A key may seal 2**32 texts (random nonces, NIST SP 800-38D)."""
+    """A data key of 32 bytes with an id. It may seal 2**32 texts (random nonces, NIST SP 800-38D)."""
 
     def __init__(self, key_id: int, secret: bytes) -> None:
-        """Raise MasterKeyInvalid for another length."""
+        """Raise MasterKeyInvalid if the secret does not have 32 bytes."""
         if len(secret) != KEY_BYTES:
             raise MasterKeyInvalid(f"a key has {KEY_BYTES} bytes, not {len(secret)}")
         self.key_id = key_id
         self._aes = AESGCM(secret)
 
     def seal(self, context: Context, data: bytes) -> bytes:
-        """Return `data` sealed; bound to the context's owner if it has one."""
+        """Seal `data`, bound to the context's owner if it has one."""
         head = bytes([BOUND_VERSION if context.owner else VERSION]) + self.key_id.to_bytes(_ID_BYTES, "big")
         nonce = os.urandom(_NONCE_BYTES)
         return b"".join((head, nonce, self._aes.encrypt(nonce, data, context.encoded(head))))
 
     def open(self, context: Context, sealed: bytes) -> bytes:
-        """Return what was sealed by this key in this context; raises SealBroken."""
+        """Open a text; raises SealBroken if this key did not seal it in this context."""
         if key_id_of(sealed) != self.key_id:
             raise SealBroken(f"the {context.kind} is sealed with another key")
         nonce, text = sealed[_HEAD : _HEAD + _NONCE_BYTES], sealed[_HEAD + _NONCE_BYTES :]
         try:
             return self._aes.decrypt(nonce, text, context.encoded(sealed[:_HEAD]))
         except InvalidTag as error:
-            raise SealBroken(f"the {context.kind} was changed, or belongs to something else") from error
+            raise SealBroken(f"the {context.kind} was changed, or belongs to another row") from error
 
 
 def key_id_of(sealed: bytes) -> int:
-    """Return the id of the key that a text was sealed with; raises SealBroken if it is not a sealed text."""
+    """Return the id of a sealed text's key; raises SealBroken if the text is not sealed."""
     if len(sealed) < OVERHEAD or sealed[0] not in {VERSION, BOUND_VERSION}:
         raise SealBroken("these bytes are not sealed")
     return int.from_bytes(sealed[1:_HEAD], "big")
 
 
 def is_bound(sealed: bytes) -> bool:
-    """Say whether a sealed text is bound to an owner."""
+    """Return whether a sealed text is bound to an owner."""
     return sealed[:1] == bytes([BOUND_VERSION])
 
 
 class Master:
-    """The key that wraps data keys; its `fingerprint` says which one it is and tells nothing about it."""
+    """The master key, which wraps data keys. `fingerprint` identifies it without revealing it."""
 
     def __init__(self, secret: bytes) -> None:
-        """Raise MasterKeyInvalid unless it has 32 bytes."""
+        """Raise MasterKeyInvalid if the secret does not have 32 bytes."""
         self._key = Key(0, secret)
         self.fingerprint = hashlib.sha256(b"arcid master key" + secret).hexdigest()[:16]
 
     def wrap(self, key_id: int, secret: bytes, *, is_closing: bool = False) -> bytes:
-        """Return a data key's secret, sealed; a closing key says that the database holds bound texts only."""
+        """Wrap a data key's secret. `is_closing`: from this key on, the database accepts bound texts only."""
         return self._key.seal(_of_key(key_id, is_closing=is_closing), secret)
 
     def unwrap(self, key_id: int, wrapped: bytes) -> Key:
-        """Return a data key; raises SealBroken if another master key has wrapped it."""
+        """Unwrap a data key; raises SealBroken if another master key wrapped it."""
         return Key(key_id, self._opened(key_id, wrapped))
 
     def rewrapped(
         self, key_id: int, wrapped: bytes, master: "Master | None" = None, *, is_closing: bool | None = None
     ) -> bytes:
-        """Return a wrapped data key as another master key wraps it, or as a closing one; raises SealBroken.
+        """Wrap a data key again, by another master key or as a closing one; raises SealBroken.
 
         Args:
             key_id: Id of the data key.
             wrapped: The data key as it is wrapped now.
             master: The other master key; None for this one.
-            is_closing: Whether the key is a closing one from now on; None leaves it as it is.
+            is_closing: Whether the key closes the database; None leaves this unchanged.
         """
         is_closing = is_bound(wrapped) if is_closing is None else is_closing
         return (master or self).wrap(key_id, self._opened(key_id, wrapped), is_closing=is_closing)
@@ -143,17 +143,17 @@ def _of_key(key_id: int, *, is_closing: bool) -> Context:
 
 
 def new_secret() -> bytes:
-    """Return a new key's bytes."""
+    """Return the bytes of a new random key."""
     return os.urandom(KEY_BYTES)
 
 
 def encoded(secret: bytes) -> str:
-    """Return a key as settings and key files hold it: base64."""
+    """Return a key in base64, as in settings and key files."""
     return base64.b64encode(secret).decode()
 
 
 def decoded(text: str) -> bytes:
-    """Return the key that `encoded` wrote; raises MasterKeyInvalid, which does not repeat the text."""
+    """Decode a key from base64; raises MasterKeyInvalid, whose message does not contain the text."""
     try:
         secret = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A database and its schema, opened together and let go together."""
+"""A database with its schema and vault, opened and closed together."""
 
 from pathlib import Path
 from types import TracebackType
@@ -12,10 +12,10 @@ from app.database.vault import Vault
 
 
 class Database:
-    """The engine at a URL, and how its schema stands against the migrations of a folder. Use as a context, or close."""
+    """The engine at a URL, its vault, and its schema as the migrations in a folder define it. A context manager."""
 
     def __init__(self, url: str, migrations: Path, master: Master | None = None, *, is_closed: bool = False) -> None:
-        """With a master key, what is written of people is encrypted; see `require_current` and `Vault`."""
+        """Connect lazily. With a master key, personal data is encrypted; see `require_current` and `Vault`."""
         self.engine = open_engine(url)
         self.vault = Vault(self.engine, master, is_closed=is_closed)
         self.schema = Schema(self.engine, migrations)
@@ -34,21 +34,21 @@ class Database:
         return self.engine.url.render_as_string(hide_password=True)
 
     def occupy(self) -> None:
-        """Hold an SQLite file until this is closed, so that nobody restores another meanwhile; else do nothing.
+        """Lock an SQLite file until `close`, so that no restore replaces it; does nothing for PostgreSQL.
 
-        Raises DatabaseInUse while somebody does.
+        Raises DatabaseInUse while a restore runs.
         """
         url = self.engine.url
         if url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}:
             self._occupancy = Occupancy.shared(Path(str(url.database)))
 
     def require_current(self) -> None:
-        """Raise SchemaOutdated, or MasterKeyMissing and MasterKeyWrong where the data keys do not open."""
+        """Raise SchemaOutdated, or MasterKeyMissing or MasterKeyWrong if the data keys cannot be opened."""
         self.schema.require_current()
         self.vault.open_keys()
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self.engine.dispose()
         if self._occupancy is not None:
             self._occupancy.release()

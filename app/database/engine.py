@@ -1,7 +1,7 @@
 """The engine: SQLite in WAL mode by default, or PostgreSQL.
 
-A connection with the execution option `is_reader` reads one moment of the database and writes nothing; with `has_time`
-(migrations) none of PostgreSQL's time limits applies but the one for locks.
+With the execution option `is_reader`, a connection reads a snapshot and cannot write. With `has_time` (migrations),
+only PostgreSQL's lock timeout applies, none of its other timeouts.
 """
 
 from pathlib import Path
@@ -18,12 +18,12 @@ from app.errors import DatabaseNotWritable, DatabaseUnavailable, SettingsInvalid
 
 BUSY_TIMEOUT_MS = 5000
 POOL_SIZE, POOL_OVERFLOW = 5, 10
-"""Connections that are kept, and opened beyond those under load: at most 15 for each process."""
+"""Pooled connections, and further ones under load: at most 15 for each process."""
 POOL_TIMEOUT_S = 10
 
 
 class _Pool(QueuePool):
-    """Says in the domain's words that no connection became free in time."""
+    """A pool that raises DatabaseUnavailable if no connection becomes free in time."""
 
     def connect(self) -> PoolProxiedConnection:
         try:
@@ -38,10 +38,10 @@ def sqlite_url(path: Path) -> str:
 
 
 def open_engine(url: str) -> Engine:
-    """Open the database at `url`; an SQLite file's folder is made. Nothing is connected yet.
+    """Create the engine for `url`, and the folder of an SQLite file. It connects at first use.
 
-    Raises SettingsInvalid for what is no URL, or of a database whose driver is not installed, and DatabaseNotWritable
-    where the folder cannot be made.
+    Raises SettingsInvalid if the URL is invalid or the driver is not installed, and DatabaseNotWritable if the folder
+    cannot be created.
     """
     try:
         parsed = make_url(url)
@@ -70,10 +70,10 @@ def _pool_options() -> dict[str, Any]:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername not in {"postgresql", "postgresql+psycopg"}:
         raise ArgumentError(f"{url.drivername} is not supported; write postgresql://...")
-    # Imported here because the driver is an extra.
+    # Imported here because the driver is an optional dependency.
     from app.database import postgresql  # noqa: PLC0415
 
-    # After a restart of the server, the first use of each pooled connection finds it dead and takes a new one.
+    # After a restart of the server, a dead pooled connection is replaced at its first use.
     engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, **_pool_options())
     postgresql.prepare(engine)
     return engine
@@ -93,17 +93,17 @@ def _open_sqlite(url: URL) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # The driver's own BEGIN is deferred and would fail, not wait, when two writers meet; ours comes from the event.
+    # The driver's own BEGIN is deferred: two writers would fail instead of waiting. The event below sends ours.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # The timeout comes first: the other pragmas may have to wait as well.
+    # The timeout comes first, because the other pragmas may have to wait too.
     for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
-    # What is deleted is overwritten, and no template gets into a temporary file while rows are sorted.
+    # Overwrite deleted data, and keep templates out of temporary files when sorting.
     for pragma in ("secure_delete=ON", "temp_store=MEMORY"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-    # SQLite's own knows ASCII only; PostgreSQL finds "Zoë" by "ZOË", and so do we.
+    # SQLite's lower() handles ASCII only; PostgreSQL finds "Zoë" by "ZOË", and so do we.
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 

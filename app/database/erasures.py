@@ -1,7 +1,7 @@
-"""People who were erased after a job was asked for: what was sent along with it must not enroll them again.
+"""People who were erased after a job was created: its files must not enroll them again.
 
-The audit trail says who was erased, in the transaction of the erasure itself. A write of a job asks it behind the
-collection's lock: either the erasure comes after the write and takes the faces along, or the write leaves them out.
+An erasure writes its audit line in its own transaction. A job's write reads the trail while it holds the collection's
+lock. So either the erasure comes later and deletes the new faces, or the write leaves them out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ _asked_in: ContextVar[int | None] = ContextVar("erasures_asked_in", default=None
 
 @contextmanager
 def asked_in(seq: int | None) -> Iterator[None]:
-    """Say in which line of the trail all that is written inside was asked for."""
+    """Set the audit line of the request behind all writes inside a `with` block."""
     token = _asked_in.set(seq)
     try:
         yield
@@ -32,7 +32,7 @@ def asked_in(seq: int | None) -> Iterator[None]:
 
 
 def erased_meanwhile(session: Session | Connection, collection: str, identity_ids: Iterable[str]) -> set[str]:
-    """Return who of these was erased since the work was asked for; nobody outside of `asked_in`."""
+    """Return which of these identities were erased since the request; none outside of `asked_in`."""
     since = _asked_in.get()
     return set() if since is None else erased_since(session, collection, identity_ids, since)
 
@@ -40,7 +40,7 @@ def erased_meanwhile(session: Session | Connection, collection: str, identity_id
 def erased_since(
     transaction: Session | Connection, collection: str, identity_ids: Iterable[str], since: int
 ) -> set[str]:
-    """Return who of these was erased after a line of the trail, also under another id that they got after it."""
+    """Return which of these identities were erased after a line of the trail, also under a later id."""
     wanted = sorted(set(identity_ids))
     lines = select(AuditTable.seq, AuditTable.action, AuditTable.subject, AuditTable.detail).where(
         AuditTable.collection == collection, AuditTable.seq > since
@@ -67,7 +67,7 @@ def erased_since(
 
 
 def all_erased_since(transaction: Session | Connection, collection: str, since: int) -> set[str]:
-    """Return the ids of all who were erased, merged or renamed after a line of the trail."""
+    """Return the ids of all identities that were erased, merged or renamed after a line of the trail."""
     query = select(AuditTable.subject).where(
         AuditTable.collection == collection,
         AuditTable.seq > since,

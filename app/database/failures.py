@@ -1,4 +1,4 @@
-"""What goes wrong in a database's driver, in the domain's words. The one place that knows the drivers' codes."""
+"""Translation of database driver errors, by their codes, into errors of the domain."""
 
 import sqlite3
 
@@ -9,12 +9,8 @@ from app.errors import ArcidError, DatabaseNotWritable, DatabaseUnavailable
 
 NO_ANSWER = "the database does not answer; try again in a few seconds"
 BUSY = "the database is locked by another writer; try again in a few seconds"
-DISK_FULL = (
-    "the database's disk is full; make room on it, then send this again: what was acknowledged is stored, this is not"
-)
-READ_ONLY = (
-    "the database's file cannot be written; make the file and its folder writable for the user that runs the service"
-)
+DISK_FULL = "the database's disk is full; make room on it and send this request again: only acknowledged data is stored"
+READ_ONLY = "the database file is read-only; make it and its folder writable for the user that runs the service"
 NO_FOLDER = (
     "the database's file or folder cannot be opened; both must be writable for the user that runs the service, "
     "and their disk not read-only"
@@ -23,8 +19,8 @@ NO_FOLDER = (
 _SQLITE: dict[int, tuple[type[ArcidError], str]] = {
     sqlite3.SQLITE_BUSY: (DatabaseUnavailable, BUSY),
     sqlite3.SQLITE_LOCKED: (DatabaseUnavailable, BUSY),
-    sqlite3.SQLITE_IOERR: (DatabaseUnavailable, "the database's disk does not work; the service's log says why"),
-    sqlite3.SQLITE_IOERR_SHMSIZE: (DatabaseNotWritable, DISK_FULL),  # of the log's index, when a file is opened
+    sqlite3.SQLITE_IOERR: (DatabaseUnavailable, "the database's disk has an I/O error; see the service's log"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (DatabaseNotWritable, DISK_FULL),  # for the index of the log, when a file is opened
     sqlite3.SQLITE_FULL: (DatabaseNotWritable, DISK_FULL),
     sqlite3.SQLITE_READONLY: (DatabaseNotWritable, READ_ONLY),
     sqlite3.SQLITE_CANTOPEN: (DatabaseNotWritable, NO_FOLDER),
@@ -32,24 +28,24 @@ _SQLITE: dict[int, tuple[type[ArcidError], str]] = {
 _DISK_FULL = "53100"
 _READ_ONLY = "25006"
 _WAITED_TOO_LONG = {
-    "55P03",  # for a lock
-    "57014",  # for a statement
-    "40P01",  # a deadlock: one of its transactions is ended, and can be tried again
-    "40001",  # a serialisation failure likewise
+    "55P03",  # lock timeout
+    "57014",  # statement timeout
+    "40P01",  # deadlock: one transaction is rolled back and can be retried
+    "40001",  # serialization failure: can be retried
 }
 
 
 def translate(context: ExceptionContext) -> None:
-    """Raise the domain's error for what the operator or time can mend; for SQLAlchemy's `handle_error` event.
+    """Raise the domain's error for failures that pass or that the operator can fix; for the event `handle_error`.
 
-    Everything else (IntegrityError first of all) stays SQLAlchemy's.
+    All other errors, such as IntegrityError, remain SQLAlchemy's.
     """
-    if context.is_pre_ping:  # the pool takes a new connection; if that fails too, it is here again
+    if context.is_pre_ping:  # the pool opens a new connection, and reports if that fails too
         return
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", 0)
-        found = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)  # without the detail in the upper bits
+        found = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)  # the lower bits alone: the primary code
     else:
         found = _of_server(context, getattr(original, "sqlstate", None))
     if found is not None:
@@ -61,7 +57,7 @@ def _of_server(context: ExceptionContext, state: str | None) -> tuple[type[Arcid
     if state == _DISK_FULL:
         return DatabaseNotWritable, DISK_FULL
     if state == _READ_ONLY and not _is_reader(context):
-        # The server has become a standby: the next connection may lead to the one that has taken over.
+        # The server has become a standby: the next connection may reach the new primary.
         context.is_disconnect = True
         return DatabaseUnavailable, NO_ANSWER
     if state in _WAITED_TOO_LONG:

@@ -1,4 +1,4 @@
-"""Who uses the embedded database: services together, or one restore alone. What a process held goes with it."""
+"""Lock file of the embedded database: shared by services, exclusive for a restore, released when the process exits."""
 
 import fcntl
 import os
@@ -10,19 +10,19 @@ _SUFFIX = ".lock"
 
 
 class Occupancy:
-    """A hold on a database's file, by a lock file beside it; see `shared`, `alone`."""
+    """A lock on a database file, by a lock file next to it; see `shared` and `alone`."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor: int | None = descriptor
 
     @classmethod
     def shared(cls, database: Path) -> "Occupancy":
-        """Use a database beside others; raises DatabaseInUse while one has it alone, and DatabaseNotWritable."""
+        """Take the shared lock; raises DatabaseInUse during a restore, or DatabaseNotWritable."""
         return cls._locked(database, fcntl.LOCK_SH, f"{database} is being restored; try again when that is done")
 
     @classmethod
     def alone(cls, database: Path) -> "Occupancy":
-        """Have a database alone; raises DatabaseInUse while a service runs, and DatabaseNotWritable."""
+        """Take the exclusive lock; raises DatabaseInUse while a service runs, or DatabaseNotWritable."""
         return cls._locked(database, fcntl.LOCK_EX, f"a service or command uses {database}; stop it first")
 
     @classmethod
@@ -45,7 +45,7 @@ class Occupancy:
         return cls(descriptor)
 
     def release(self) -> None:
-        """Let go; may be repeated."""
+        """Release the lock; may be called repeatedly."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)

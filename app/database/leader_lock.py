@@ -1,4 +1,4 @@
-"""Work that one process at a time does: it claims it for a while, and nobody else does it until then."""
+"""Locks on periodic tasks: one process at a time runs a task, and holds its lock for a limited time."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -10,18 +10,18 @@ from sqlalchemy.orm import Session
 from app.database.tables import ClaimTable
 
 _MOST = 2
-"""A claim that would last longer than so many times its length was made before the clock was set back."""
+"""A lock that ends later than this many times its length was taken before the clock was set back."""
 
 
 class Claims:
-    """The claims of one process. Clocks of replicas may differ by less than the time that is claimed."""
+    """The task locks of one process. Clocks of replicas may differ by less than the time that a lock lasts."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._holder = str(uuid4())
 
     def take(self, name: str, lasting: timedelta) -> bool:
-        """Claim work, or keep it for longer; False while another process has it."""
+        """Take or extend the lock on a task; return False while another process holds it."""
         now = datetime.now(UTC)
         values = {"holder": self._holder, "until": now + lasting}
         is_over = or_(ClaimTable.until <= now, ClaimTable.until > now + _MOST * lasting)

@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg 3 (the `postgres` extra): how long it is waited for, and what its transactions are."""
+"""PostgreSQL through psycopg 3 (the extra `postgres`): timeouts and transaction modes."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event
 
 STATEMENT_TIMEOUT_S = 30
-LOCK_TIMEOUT_S = 5  # as SQLite's busy timeout
+LOCK_TIMEOUT_S = 5  # the same as SQLite's busy timeout
 IDLE_TIMEOUT_S = 30
 ANSWER_TIMEOUT_S = STATEMENT_TIMEOUT_S + 5
 PING_TIMEOUT_S = 3
 
-# What the URL says itself (`?connect_timeout=10`) wins.
+# Parameters in the URL (`?connect_timeout=10`) override these.
 _CONNECTING: dict[str, str | int] = {
     "fallback_application_name": "arcid",
     "connect_timeout": 4,
-    # A machine that is gone (no power, no network) is noticed within about 15 s.
+    # Detect a dead machine (no power, no network) within about 15 s.
     "keepalives": 1,
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
-    # The server ends what takes too long. A transaction whose replica died must not hold its locks either.
+    # The server cancels slow statements, and transactions of dead replicas, which would hold their locks.
     "options": (
         f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c lock_timeout={LOCK_TIMEOUT_S}s"
         f" -c idle_in_transaction_session_timeout={IDLE_TIMEOUT_S}s"
@@ -32,17 +32,17 @@ _CONNECTING: dict[str, str | int] = {
 
 
 class _Connection(Connection[Any]):
-    """Waits for an answer no longer than it should take.
+    """A connection that waits for an answer only for a limited time.
 
-    The server's own limits do not help when the server hangs (a stopped process, a disk that does not answer), and
-    TCP's do not either as long as the machine is up.
+    The server's own timeouts do not help when the server hangs (a stopped process, a dead disk). TCP's timeouts do not
+    help either while the machine is up.
     """
 
     has_time = False
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait as psycopg does; a connection whose answer is overdue is closed, because it might still come."""
-        # SQLAlchemy switches to autocommit for nothing but the question whether a pooled connection still lives.
+        """Wait as psycopg does; close the connection if the answer is overdue, because it might still arrive."""
+        # SQLAlchemy uses autocommit only to check whether a pooled connection is alive.
         limit = PING_TIMEOUT_S if self.autocommit else None if self.has_time else ANSWER_TIMEOUT_S
         try:
             return super().wait(gen, interval, timeout or limit)
@@ -53,7 +53,7 @@ class _Connection(Connection[Any]):
 
 
 def prepare(engine: Engine) -> None:
-    """Make `engine` connect with these limits and begin transactions as its execution options say."""
+    """Make `engine` connect with these timeouts, and open transactions by its execution options."""
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "begin", _begin)
 
@@ -66,8 +66,8 @@ def _begin(connection: Any) -> None:
     options = connection.get_execution_options()
     is_reader, has_time = options.get("is_reader", False), options.get("has_time", False)
     driver = connection.connection.dbapi_connection
-    # Sent with the BEGIN that comes anyway. A reader sees one moment, however many queries it asks.
-    driver.read_only = is_reader or None  # not False, which a standby refuses before it could say what it is
+    # Sent with BEGIN. All queries of a reader see the same snapshot.
+    driver.read_only = is_reader or None  # not False: a standby refuses that before it can report that it is one
     driver.isolation_level = IsolationLevel.REPEATABLE_READ if is_reader else IsolationLevel.READ_COMMITTED
     driver.has_time = has_time
     if has_time:

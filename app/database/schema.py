@@ -1,4 +1,4 @@
-"""Is the database's schema the one that this version needs? Upgrades run Alembic's scripts in `migrations/`."""
+"""The database schema: its revision, the revision this version needs, and upgrades by Alembic."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, SchemaOutdated
 
-_UPGRADE_LOCK = 0x41726349  # any number, as long as nobody else locks it
+_UPGRADE_LOCK = 0x41726349  # an arbitrary number that no other program locks
 _NO_ANSWER = "the database does not answer; its address is ARCID_DATABASE_URL"
 
 
 class Schema:
-    """The migrations of a folder, against one database."""
+    """The migrations in a folder, applied to one database."""
 
     def __init__(self, engine: Engine, migrations: Path) -> None:
         self._engine = engine
@@ -31,7 +31,7 @@ class Schema:
         return head or "empty"
 
     def current(self) -> str:
-        """Return the revision of the database, "empty" for one without tables; raises DatabaseUnavailable."""
+        """Return the database's revision, or "empty" if it has no tables; raises DatabaseUnavailable."""
         try:
             with self._engine.execution_options(is_reader=True).connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision() or "empty"
@@ -39,28 +39,28 @@ class Schema:
             raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
 
     def is_known(self, revision: str) -> bool:
-        """Say whether this version of the code can bring a database from a revision to `head`."""
+        """Return whether this version of the code can upgrade a database from a revision to `head`."""
         known = ScriptDirectory.from_config(self._config).walk_revisions()
         return revision == "empty" or revision in {script.revision for script in known}
 
     def upgrade(self) -> None:
-        """Bring the database to `head`; does nothing when it is there.
+        """Upgrade the database to `head`, if it is not there yet.
 
-        Raises SchemaOutdated when it cannot be brought there, DatabaseUnavailable.
+        Raises SchemaOutdated if it cannot be upgraded, or DatabaseUnavailable.
         """
         try:
             with self._engine.execution_options(has_time=True).begin() as connection:
-                if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE lets in one upgrade at a time
+                if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE admits one upgrade at a time
                     connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
                 self._config.attributes["connection"] = connection
                 command.upgrade(self._config, "head")
-        except CommandError as error:  # the database is of a later version of the code
-            raise SchemaOutdated(f"the database cannot be brought to revision {self.head()}: {error}") from error
+        except CommandError as error:  # a later version of the code upgraded the database
+            raise SchemaOutdated(f"the database cannot be upgraded to revision {self.head()}: {error}") from error
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
 
     def require_current(self) -> None:
-        """Raise SchemaOutdated, with the command that mends it, unless the database is at `head`."""
+        """Raise SchemaOutdated, naming the command that upgrades it, if the database is not at `head`."""
         current, head = self.current(), self.head()
         if current != head:
             raise SchemaOutdated(
@@ -69,5 +69,5 @@ class Schema:
 
 
 def _words(error: SQLAlchemyError) -> str:
-    """Return what the driver said, in one line."""
+    """Return the driver's message in one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())

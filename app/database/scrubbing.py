@@ -1,8 +1,8 @@
-"""What a deletion leaves behind in the database's own files, and how it goes.
+"""Purging deleted data from the database's files.
 
-SQLite overwrites what is deleted (`PRAGMA secure_delete`), but its write-ahead log keeps older pages until it is
-emptied, which waits for readers. PostgreSQL keeps dead rows, and their bytes after a
-VACUUM, until the table is written anew.
+SQLite overwrites deleted rows (`PRAGMA secure_delete`), but its write-ahead log keeps older pages until it is emptied,
+and emptying it must wait for readers. PostgreSQL keeps dead rows, and their bytes even after VACUUM, until the table is
+rewritten.
 """
 
 import sqlite3
@@ -19,7 +19,7 @@ _PATIENCE_MS = 1000
 
 
 class Scrubber:
-    """See `scrub`. Usable by several threads."""
+    """Purges deleted data from the database's files. Usable by several threads."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -29,16 +29,16 @@ class Scrubber:
 
     @property
     def is_pending(self) -> bool:
-        """Say whether readers have kept something from going."""
+        """Return whether readers have kept deleted data from being purged."""
         return self._is_pending
 
     @property
     def keeps_dead_rows(self) -> bool:
-        """Say whether the database keeps deleted rows until `rewrite`."""
+        """Return whether the database keeps deleted rows until `rewrite`."""
         return not self._is_sqlite
 
     def scrub(self, patience_ms: int = _PATIENCE_MS) -> bool:
-        """Empty SQLite's write-ahead log; False if readers are in the way, who are waited for so long."""
+        """Empty SQLite's write-ahead log; return False if readers still use it after the timeout."""
         if not self._is_sqlite:
             return True
         with self._scrubbing:
@@ -49,7 +49,7 @@ class Scrubber:
                 cursor.execute(f"PRAGMA busy_timeout={patience_ms}")
                 try:
                     (is_busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                except sqlite3.OperationalError:  # somebody else empties it
+                except sqlite3.OperationalError:  # another process empties it
                     is_busy = 1
                 cursor.execute(f"PRAGMA busy_timeout={before}")
                 cursor.close()
@@ -59,10 +59,10 @@ class Scrubber:
         return not is_busy
 
     def rewrite(self) -> None:
-        """Write the tables with personal data anew, without what was ever deleted; takes room for them, and locks them.
+        """Rewrite the tables with personal data, without deleted rows; this needs disk space and locks the tables.
 
-        PostgreSQL keeps what a transaction that is older than the deletion could still see.
-        Raises DatabaseUnavailable where somebody does not let go of them.
+        PostgreSQL keeps rows that a transaction older than the deletion can still see. Raises DatabaseUnavailable if
+        the tables cannot be locked.
         """
         if self._is_sqlite:
             connection: Any = self._engine.raw_connection()
@@ -74,7 +74,7 @@ class Scrubber:
                 connection.close()
             self.scrub()
             return
-        # Connections of the engine end statements that take long.
+        # The engine's own connections have a statement timeout.
         patient = create_engine(self._engine.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with patient.connect() as postgresql:
             postgresql.exec_driver_sql("SET lock_timeout = 0")

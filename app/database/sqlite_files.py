@@ -1,4 +1,4 @@
-"""The embedded database as a file: copied while it is used, checked, and put in the place of another."""
+"""The embedded database as a file: copy it while it is in use, check it, and replace it."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -12,12 +12,12 @@ from sqlalchemy.exc import ArgumentError
 from app.database.engine import BUSY_TIMEOUT_MS
 from app.errors import ArchiveDamaged, ArchiveInvalid, BackupImpossible, DatabaseInUse, DatabaseUnavailable
 
-_PAGES_AT_ONCE = 2000  # some megabytes between two looks at whether the copy is still wanted
+_PAGES_AT_ONCE = 2000  # about 8 MB between two checks for cancellation
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
 def sqlite_file(url: str) -> Path:
-    """Return the file of an SQLite URL; raises BackupImpossible for another database, with what to run instead."""
+    """Return the file of an SQLite URL; for PostgreSQL raises BackupImpossible, naming the commands to run instead."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -33,14 +33,14 @@ def sqlite_file(url: str) -> Path:
 
 
 def copy(source: Path, target: Path, copied: Callable[[int, int], None]) -> None:
-    """Copy a database as it is at one moment into a new file, without what was deleted from it; others go on writing.
+    """Copy a consistent snapshot of a database, without deleted data, to a new file; writers are not blocked.
 
-    `copied` is called with how many pages are done, and of how many. Raises DatabaseUnavailable.
+    `copied` is called with the number of copied pages and the total. Raises DatabaseUnavailable.
     """
     rough = target.with_name(target.name + ".rough")
     try:
         with _translated(source), _opened(source) as reader, closing(sqlite3.connect(rough)) as writer:
-            # The read transaction holds the moment: without it the copy would begin anew at each write by others.
+            # Without this read transaction, each write by others would restart the copy.
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
             reader.backup(
@@ -48,14 +48,14 @@ def copy(source: Path, target: Path, copied: Callable[[int, int], None]) -> None
             )
             reader.execute("ROLLBACK")
         with _translated(source), closing(sqlite3.connect(rough)) as whole:
-            # Pages that are free still hold what was deleted; a database that is written anew does not.
+            # Free pages still contain deleted data; a rewritten database does not.
             whole.execute("VACUUM INTO ?", (str(target),))
     finally:
         _remove(rough)
 
 
 def check(path: Path) -> None:
-    """Raise ArchiveDamaged or ArchiveInvalid unless a file is a whole SQLite database."""
+    """Raise ArchiveDamaged or ArchiveInvalid if a file is not a complete SQLite database."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             said = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -67,9 +67,9 @@ def check(path: Path) -> None:
 
 
 def fold(path: Path) -> None:
-    """Make a database one file, without a log beside it; raises DatabaseInUse while anybody has it open.
+    """Fold the write-ahead log into the database file; raises DatabaseInUse if any process has it open.
 
-    One that is no database any more is left as it is.
+    A file that is not a database is left unchanged.
     """
     try:
         with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as database:
@@ -82,22 +82,22 @@ def fold(path: Path) -> None:
 
 
 def replace(path: Path, new: Path, aside: Path) -> None:
-    """Let `path` name the database `new`, which keeps its own name too, and `aside` the one of before, if any.
+    """Give the database `new` the name `path` too, and the previous database, if any, the name `aside`.
 
-    May be repeated after it was cut off. Raises DatabaseInUse.
+    An interrupted call may be repeated. Raises DatabaseInUse.
     """
     has_old = path.exists()
     if has_old and path.samefile(new):
         return
     if has_old:
         fold(path)
-    for suffix in _BESIDE:  # of a database so damaged that they could not be folded into it
+    for suffix in _BESIDE:  # left by a database that was too damaged to fold them in
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(aside.with_name(aside.name + suffix))
     if has_old:
-        aside.unlink(missing_ok=True)  # another name of the same file, given before this was cut off
-        aside.hardlink_to(path)  # the name is never without a database
+        aside.unlink(missing_ok=True)  # a second name of the same file, left by an interrupted attempt
+        aside.hardlink_to(path)  # so that the name always leads to a database
     linked = new.with_name(f"{new.name}.linked")
     linked.unlink(missing_ok=True)
     linked.hardlink_to(new)
@@ -105,7 +105,7 @@ def replace(path: Path, new: Path, aside: Path) -> None:
 
 
 def put_back(path: Path, new: Path, aside: Path) -> None:
-    """Undo `replace`, however far it came."""
+    """Undo `replace`, also if it stopped halfway."""
     if path.exists() and path.samefile(new):
         if aside.exists():
             aside.replace(path)
@@ -118,7 +118,7 @@ def put_back(path: Path, new: Path, aside: Path) -> None:
 
 
 def keep(aside: Path, path: Path) -> Path:
-    """Give a database that was put aside a lasting name beside `path`, and return it."""
+    """Give a database that was set aside a permanent name next to `path`; return the name."""
     kept = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     for suffix in ("", *_BESIDE):
         each = aside.with_name(aside.name + suffix)
@@ -133,7 +133,7 @@ def _remove(path: Path) -> None:
 
 
 def _opened(path: Path) -> closing[sqlite3.Connection]:
-    # Not read-only: a reader takes part in the log beside the file, whose index it may have to make.
+    # Not read-only: a reader may have to create the index of the write-ahead log.
     uri = f"{path.resolve().as_uri()}?mode=rw"
     return closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None))
 

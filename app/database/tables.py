@@ -1,4 +1,4 @@
-"""The tables: collections, identities, faces, the enrollments that a retry must not repeat, keys, jobs, the trail."""
+"""The tables: collections, identities, faces, idempotency records, keys, jobs and the audit trail."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,12 +25,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-# SQLite counts up only plain INTEGER keys by itself.
+# SQLite generates only plain INTEGER keys.
 _Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC, aware in Python; SQLite stores it without its zone."""
+    """A UTC timestamp: aware in Python; SQLite stores it without the zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -40,23 +40,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC) if value is not None else None
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Read what is stored as UTC."""
+        """Return the stored timestamp as UTC."""
         return value.replace(tzinfo=UTC) if value is not None else None
 
 
 class Word(TypeDecorator[str]):
-    """A word of a few, stored as the plain text that it is, whichever enumeration it comes from."""
+    """An enumeration's value, stored as plain text."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Store text: a driver may have ideas of its own about enumerations."""
+        """Convert to plain text: drivers treat enumerations differently."""
         return None if value is None else str(value)
 
 
 class Base(DeclarativeBase):
-    """All tables; constraint names are fixed so that migrations can speak of them."""
+    """The base of all tables. Constraint names are fixed so that migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -71,8 +71,8 @@ class Base(DeclarativeBase):
 class CollectionTable(Base):
     """An isolated gallery, bound to one embedding model; `revision` counts its writes.
 
-    `faces` and `identities` are counted along, so that nobody has to count millions of rows for a threshold. `uid`
-    tells it from every other collection that ever had its id. The change log has all changes of revisions above
+    `faces` and `identities` are kept up to date, so that a threshold needs no count of millions of rows. `uid` is
+    unique also among deleted collections that had the same id. The change log has all changes of revisions above
     `log_from`.
     """
 
@@ -87,14 +87,14 @@ class CollectionTable(Base):
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     log_from: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     index_kind: Mapped[str | None] = mapped_column(String(16))
-    """Null: as the service's setting says."""
+    """Null: the service's setting."""
     faces: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     identities: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     is_flip_averaged: Mapped[bool] = mapped_column(server_default=true())
     enroll_quality: Mapped[float] = mapped_column("enrol_quality", Float, key="enroll_quality", server_default="0")
     probe_quality: Mapped[float] = mapped_column(Float, server_default="0")
     detector: Mapped[str | None] = mapped_column(String(128))
-    """Null, here and in the next three: as the service's default."""
+    """Null, here and in the next three: the service's default."""
     max_fmr: Mapped[float | None] = mapped_column(Float)
     max_fpir: Mapped[float | None] = mapped_column(Float)
     threshold: Mapped[float | None] = mapped_column(Float)
@@ -102,7 +102,7 @@ class CollectionTable(Base):
     on_duplicate: Mapped[str] = mapped_column(Word(16), server_default="flag")
     on_mismatch: Mapped[str] = mapped_column(Word(16), server_default="flag")
     retention_days: Mapped[int | None]
-    """Null: for ever."""
+    """Null: no limit."""
     is_consent_required: Mapped[bool] = mapped_column(server_default=false())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
@@ -128,12 +128,12 @@ class IdentityTable(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     enrolled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """The last time. Null, which only an older version of the service leaves behind: as `updated_at`."""
+    """The last enrollment. Null, which only older versions write, means the same as `updated_at`."""
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class FaceTable(Base):
-    """One enrolled template. `id` is what the index stores and is never reused; `face_id` is what callers see."""
+    """One enrolled template. `id` is the key in the index and is never reused; callers see `face_id`."""
 
     __tablename__ = "faces"
     __table_args__ = (
@@ -150,12 +150,12 @@ class FaceTable(Base):
     identity_key: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
     model: Mapped[str] = mapped_column(String(128))
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
-    """Unit-norm float32, little-endian; sealed (`app.database.cipher`) where there is a data key."""
+    """Unit-norm float32, little-endian; sealed (`app.database.cipher`) if a data key exists."""
     data_key_id: Mapped[int | None] = mapped_column(ForeignKey("data_keys.id"))
-    """The key cannot be deleted while a row needs it."""
+    """A data key cannot be deleted while a row uses it."""
     norm: Mapped[float] = mapped_column(Float)
     quality: Mapped[float | None] = mapped_column(Float)
-    """0..1; null in faces that were enrolled before there was one."""
+    """0..1; null for faces enrolled before quality was stored."""
     detection_score: Mapped[float] = mapped_column(Float)
     box: Mapped[list[float]] = mapped_column(JSON)
     landmarks: Mapped[list[list[float]]] = mapped_column(JSON)
@@ -164,7 +164,7 @@ class FaceTable(Base):
 
 
 class CropTable(Base):
-    """The sealed crop that a face was embedded from; a table of its own, so that no other query reads it."""
+    """The sealed crop of a face; in a separate table, so that no other query reads it."""
 
     __tablename__ = "crops"
 
@@ -176,7 +176,7 @@ class CropTable(Base):
 
 
 class NextTemplateTable(Base):
-    """A face's template of another network than its collection's: the coming one's, or the one before's."""
+    """A face's template of the next network, or of the previous one, during a model migration."""
 
     __tablename__ = "next_templates"
     __table_args__ = (Index(None, "data_key_id"),)
@@ -184,14 +184,14 @@ class NextTemplateTable(Base):
     face_key: Mapped[int] = mapped_column(ForeignKey("faces.id", ondelete="CASCADE"), primary_key=True)
     model: Mapped[str] = mapped_column(String(128), primary_key=True)
     embedding: Mapped[bytes] = mapped_column(LargeBinary)
-    """As in faces, sealed for the face: a swap copies it as it is."""
+    """Sealed for the face, as in `faces`, so that the switch copies it unchanged."""
     data_key_id: Mapped[int | None] = mapped_column(ForeignKey("data_keys.id"))
     norm: Mapped[float] = mapped_column(Float)
     quality: Mapped[float | None] = mapped_column(Float)
 
 
 class ChangeTable(Base):
-    """The change log: a face that a revision of a collection added or removed. The face itself may be gone."""
+    """The change log: a face that a revision of a collection added or removed. The face may be deleted."""
 
     __tablename__ = "changes"
     __table_args__ = (Index(None, "collection_id", "revision"), {"sqlite_autoincrement": True})
@@ -205,7 +205,7 @@ class ChangeTable(Base):
 
 
 class SharedIndexTable(Base):
-    """Up to which revision an index that all replicas share shows a collection; its row's lock orders who feeds it."""
+    """The revision that a shared index has applied for a collection. The row's lock admits one writer at a time."""
 
     __tablename__ = "shared_indexes"
     __table_args__ = (UniqueConstraint("collection_id", "name"), {"sqlite_autoincrement": True})
@@ -217,7 +217,7 @@ class SharedIndexTable(Base):
 
 
 class EnrollmentTable(Base):
-    """What was answered to an enrollment with an Idempotency-Key, written in the enrollment's own transaction."""
+    """The answer to an enrollment with an Idempotency-Key, written in the enrollment's own transaction."""
 
     __tablename__ = "enrolments"
     __table_args__ = (UniqueConstraint("collection_id", "idempotency_key"), {"sqlite_autoincrement": True})
@@ -225,7 +225,7 @@ class EnrollmentTable(Base):
     id: Mapped[int] = mapped_column(_Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_id: Mapped[str | None] = mapped_column(String(128))
-    """Whom the answer is about: it goes when they go. Null in enrollments of before this was noted."""
+    """The identity in the answer, which is deleted with it. Null in rows of older versions."""
     idempotency_key: Mapped[str] = mapped_column(String(255))
     request_sha256: Mapped[str] = mapped_column(String(64))
     answer: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -233,7 +233,7 @@ class EnrollmentTable(Base):
 
 
 class DataKeyTable(Base):
-    """A key that templates are sealed with, wrapped by the master key. The newest one is in use."""
+    """A data key, wrapped by the master key. The newest one seals new data."""
 
     __tablename__ = "data_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -246,7 +246,7 @@ class DataKeyTable(Base):
 
 
 class ClaimTable(Base):
-    """Work that one process at a time does, and until when whoever has claimed it keeps it."""
+    """A lock on a periodic task: the process that holds it, and until when."""
 
     __tablename__ = "claims"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
@@ -258,13 +258,13 @@ class ClaimTable(Base):
 
 
 class KeyTable(Base):
-    """An API key: its hash, and what it may be used for. None is ever deleted: the trail speaks of it."""
+    """An API key: its hash and permissions. Rows are never deleted, because the audit trail refers to them."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
         UniqueConstraint("key_id"),
         UniqueConstraint("sha256"),
-        # A name may be taken again once its key is revoked.
+        # A revoked key's name may be used again.
         Index(
             "ix_api_keys_name_unrevoked",
             "name",
@@ -286,12 +286,12 @@ class KeyTable(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     rate: Mapped[str | None] = mapped_column(String(32))
-    """As `100/minute`, or `none`; null: as the service's setting. So is `quota`."""
+    """`100/minute`, or `none`; null: the service's setting. The same holds for `quota`."""
     quota: Mapped[str | None] = mapped_column(String(32))
 
 
 class JobTable(Base):
-    """Long work: what is asked for, how far it is, and whose it is at the moment (its lease)."""
+    """A job: its parameters, its progress, and the process that holds its lease."""
 
     __tablename__ = "jobs"
     __table_args__ = (UniqueConstraint("job_id"), {"sqlite_autoincrement": True})
@@ -302,14 +302,14 @@ class JobTable(Base):
     collection: Mapped[str | None] = mapped_column(String(64))
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
     place: Mapped[str | None] = mapped_column(String(36))
-    """The data folder whose processes may do it; null: all."""
+    """The data folder whose processes may run it; null: any process."""
     state: Mapped[str] = mapped_column(String(16), index=True)
     done: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int | None] = mapped_column(BigInteger)
     checkpoint: Mapped[dict[str, Any]] = mapped_column(JSON)
     errors: Mapped[int] = mapped_column(BigInteger)
     errors_kept: Mapped[int] = mapped_column(BigInteger)
-    """How many there were at the checkpoint."""
+    """The number of errors at the checkpoint."""
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     failure_code: Mapped[str | None] = mapped_column(String(64))
     failure_detail: Mapped[str | None] = mapped_column(String(1024))
@@ -318,17 +318,17 @@ class JobTable(Base):
     request_id: Mapped[str | None] = mapped_column(String(128))
     attempts: Mapped[int]
     deaths: Mapped[int]
-    """Processes that died in succession without reaching a checkpoint."""
+    """How many processes in a row died without reaching a checkpoint."""
     owner: Mapped[str | None] = mapped_column(String(36))
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """Without an owner: not before."""
+    """If no process holds the job: do not start it before this moment."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class JobErrorTable(Base):
-    """An item (a file, a line) that a job could not do; numbered from 1 in each job."""
+    """An item (a file, a line) that a job refused; numbered from 1 in each job."""
 
     __tablename__ = "job_errors"
     __table_args__ = (UniqueConstraint("job_key", "number"), {"sqlite_autoincrement": True})
@@ -342,7 +342,7 @@ class JobErrorTable(Base):
 
 
 class AuditTable(Base):
-    """The audit trail, to which triggers let nobody do anything but append; see `app.database.audit`."""
+    """The audit trail. Triggers allow only appending; see `app.database.audit`."""
 
     __tablename__ = "audit"
     __table_args__ = (UniqueConstraint("seq"), Index(None, "collection", "subject"), {"sqlite_autoincrement": True})
@@ -363,7 +363,7 @@ class AuditTable(Base):
 
 
 class AuditHeadTable(Base):
-    """The trail's last row, in one row whose lock puts all writers in order."""
+    """The head of the trail: a single row whose lock orders all writers."""
 
     __tablename__ = "audit_head"
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -373,6 +373,6 @@ class AuditHeadTable(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
-# As the migration does it: the row is there as soon as the table is.
+# As in the migration: the row exists as soon as the table does.
 _FIRST_HEAD = "INSERT INTO audit_head (seq, sha256) VALUES (0, '" + "0" * 64 + "')"
 event.listen(AuditHeadTable.__table__, "after_create", DDL(_FIRST_HEAD))  # type: ignore[no-untyped-call] # SQLAlchemy's

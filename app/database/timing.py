@@ -1,4 +1,4 @@
-"""The stage `database`: every statement of a request, from its sending to its first row (not the commit)."""
+"""Timing of the stage `database`: each statement of a request, until its first row (commits are not counted)."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ _STARTED = "arcid.started"
 
 
 def time_statements(engine: Engine) -> None:
-    """Note each statement that succeeds as part of the stage `database`; neither its text nor its values."""
+    """Add the time of each successful statement to the stage `database`; neither text nor values are recorded."""
     event.listen(engine, "before_cursor_execute", _begin)
     event.listen(engine, "after_cursor_execute", _end)
 

@@ -1,10 +1,10 @@
-"""What seals and opens what is kept of people: data keys in a table, wrapped by the master key.
+"""Encryption of personal data in the database: data keys in a table, wrapped by the master key.
 
-A `Vault` without a master key leaves everything in plain, and refuses a database that has data keys.
+A `Vault` without a master key writes plain data, and refuses a database that has data keys.
 
-A database is closed once everything in it is sealed and bound to its owner: from then on rows in plain, and rows that
-are not bound, are refused. What says so is the wrapping of the data key itself: without the master key nobody can take
-it back, and without the data key nothing opens.
+A database is closed once all its data is sealed and bound to its owner. From then on, plain and unbound rows are
+refused. The wrapped data key itself records this: nobody without the master key can undo it, and without the data key
+no row can be opened.
 """
 
 import threading
@@ -24,7 +24,7 @@ from app.errors import DatabaseError, DataKeyGone, MasterKeyMissing, MasterKeyWr
 _NEWEST: Select[int | None] = select(func.max(DataKeyTable.id))
 _SEALED_TABLES = (FaceTable, NextTemplateTable, CropTable)
 _MOST_NOTED = 1000
-_RELOAD_S = 1.0  # how often rows that may have to be refused make the data keys be read again
+_RELOAD_S = 1.0  # least time between two reads of the data keys
 _IS_PLAIN = "vault_is_plain"
 
 
@@ -32,7 +32,7 @@ class Vault:
     """The data keys of one database. Usable by several threads."""
 
     def __init__(self, engine: Engine, master: Master | None = None, *, is_closed: bool = False) -> None:
-        """With `is_closed`, rows in plain and rows that are not bound are refused whatever the database says."""
+        """Open data keys with `master`. `is_closed`: refuse plain and unbound rows even if the database allows them."""
         self._engine = engine
         self._reading = engine.execution_options(is_reader=True)
         self._master = master
@@ -44,18 +44,18 @@ class Vault:
 
     @property
     def is_on(self) -> bool:
-        """Say whether what is written is sealed."""
+        """Return whether new data is sealed."""
         return self._master is not None
 
     @property
     def is_closed(self) -> bool:
-        """Say whether rows in plain, and rows that are not bound, are refused; never taken back while this runs."""
+        """Return whether plain and unbound rows are refused. Once True, it stays True in this process."""
         return self._is_closed
 
     def open_keys(self) -> None:
-        """Read all data keys, and make the first one; run at the start, with a current schema.
+        """Read all data keys, and create the first one if needed; call at start, with a current schema.
 
-        Raises MasterKeyMissing, MasterKeyWrong, and SealBroken if the data keys were deleted.
+        Raises MasterKeyMissing, MasterKeyWrong, or SealBroken if the data keys were deleted.
         """
         with self._reading.connect() as connection:
             newest = connection.scalar(_NEWEST)
@@ -69,7 +69,7 @@ class Vault:
             self.refresh()
 
     def seal(self, transaction: Session | Connection, context: Context, data: bytes) -> Sealed:
-        """Return what a row of this transaction keeps, sealed with the newest key, whoever has made it."""
+        """Return a row's data sealed with the newest data key, also one that another process has created."""
         if self._master is None:
             _require_plain(transaction)
             return Sealed(data, None)
@@ -81,10 +81,10 @@ class Vault:
         return Sealed(key.seal(context, data), key.key_id)
 
     def open(self, context: Context, data: bytes, data_key_id: int | None) -> bytes:
-        """Return what a row keeps.
+        """Return the data that a row contains, opened.
 
-        Raises SealBroken, MasterKeyMissing, MasterKeyWrong; SealBroken also for a row in plain, or one that is not
-        bound to its owner, in a closed database.
+        Raises MasterKeyMissing, MasterKeyWrong, or SealBroken if the row was changed. In a closed database, SealBroken
+        also if it is plain or unbound.
         """
         if data_key_id is not None:
             return self.open_file(context, data)
@@ -93,12 +93,12 @@ class Vault:
         return data
 
     def note_refused(self, face_id: str) -> None:
-        """Remember a face whose row did not open."""
+        """Record a face whose row could not be opened."""
         if len(self._refused) < _MOST_NOTED:
             self._refused[face_id] = None
 
     def refused(self) -> list[str]:
-        """Return the faces whose rows this process has refused since its start, the first thousand of them."""
+        """Return the faces whose rows this process has refused since its start, at most a thousand."""
         return list(self._refused)
 
     def seal_file(self, context: Context, data: bytes) -> Sealed:
@@ -109,7 +109,7 @@ class Vault:
         return Sealed(key.seal(context, data), key.key_id)
 
     def open_file(self, context: Context, sealed: bytes) -> bytes:
-        """Return what a sealed file keeps; raises as `open`."""
+        """Return the content of a sealed file; raises as `open`."""
         key_id = key_id_of(sealed)
         if context.owner and not is_bound(sealed):
             self._require_open(f"the {context.kind} is not bound to its owner")
@@ -123,21 +123,21 @@ class Vault:
         return key.open(context, sealed)
 
     def newest(self) -> int:
-        """Return the id of the newest data key; the newest known one while the database is away, 0 without any."""
+        """Return the id of the newest data key, or 0. While the database is away: of the newest key known here."""
         with suppress(DatabaseError):
             self.refresh()
         return max(self._keys, default=0)
 
     def refresh(self) -> None:
-        """Learn of data keys that other processes have made or deleted."""
+        """Read the data keys again, as other processes may have created or deleted some."""
         if self._master is not None:
             with self._reading.connect() as connection:
                 self._load(connection)
 
     def add_key(self, session: Session) -> int:
-        """Make a new data key in a transaction, and return its id; from the commit on everybody seals with it.
+        """Create a data key in a transaction and return its id; after the commit all processes seal with it.
 
-        It closes the database if that was closed before, or holds nothing yet.
+        The database is closed if it was closed before or contains no data yet.
         """
         master = self._required()
         is_closing = self._is_closed or not any(
@@ -145,14 +145,14 @@ class Vault:
         )
         row = DataKeyTable(wrapped=b"", master=master.fingerprint, created_at=datetime.now(UTC))
         session.add(row)
-        session.flush()  # gives the id, to which the wrapping is bound
+        session.flush()  # assigns the id, to which the wrapped key is bound
         row.wrapped = master.wrap(row.id, new_secret(), is_closing=is_closing)
         session.flush()
         audit.append(session, Action.DATA_KEY_CREATED, subject=str(row.id))
         return row.id
 
     def close(self, session: Session, key_id: int) -> None:
-        """Close the database in a transaction: from the commit on, only bound texts are opened."""
+        """Close the database in a transaction: after the commit, only bound rows are opened."""
         master = self._required()
         row = session.get_one(DataKeyTable, key_id, with_for_update=True)
         row.wrapped = master.rewrapped(row.id, row.wrapped, is_closing=True)
@@ -160,7 +160,7 @@ class Vault:
         audit.append(session, Action.DATABASE_CLOSED, subject=str(key_id))
 
     def rewrap(self, master: Master) -> int:
-        """Wrap all data keys with another master key, in one transaction; return how many there are."""
+        """Wrap all data keys with another master key, in one transaction; return their number."""
         own = self._required()
         with Session(self._engine) as session, session.begin():
             rows = session.scalars(select(DataKeyTable).order_by(DataKeyTable.id).with_for_update()).all()
@@ -179,11 +179,11 @@ class Vault:
         return self._master
 
     def _require_open(self, problem: str) -> None:
-        """Raise SealBroken if the database is closed; whether another process closed it is read once in a while."""
+        """Raise SealBroken if the database is closed; checks now and then whether another process closed it."""
         if not self._is_closed and time.monotonic() - self._loaded_at >= _RELOAD_S:
             self.refresh()
         if self._is_closed:
-            raise SealBroken(f"{problem}, in a database that holds no such rows any more")
+            raise SealBroken(f"{problem}, which the database no longer accepts")
 
     def _load(self, transaction: Session | Connection) -> None:
         if self._master is None:
@@ -193,7 +193,7 @@ class Vault:
         found: dict[int, Key] = {}
         with self._loading:
             for row in transaction.execute(select(DataKeyTable.id, DataKeyTable.wrapped, DataKeyTable.master)):
-                # Who runs goes on with the keys that it has, whatever master key wraps them by now.
+                # A running process keeps its opened keys, even if another master key wraps them now.
                 known = self._keys.get(row.id) if row.master != self._master.fingerprint else None
                 if known is None:
                     if row.master != self._master.fingerprint:
@@ -208,7 +208,7 @@ class Vault:
 
 
 def _require_no_earlier_key(session: Session) -> None:
-    """Raise SealBroken if there were data keys: whoever deletes them must not open the door to rows in plain."""
+    """Raise SealBroken if data keys existed before: deleting them must not make plain rows acceptable."""
     earlier = exists().where(AuditTable.action == Action.DATA_KEY_CREATED.value)
     if session.scalar(select(earlier)):
         raise SealBroken(
@@ -218,8 +218,8 @@ def _require_no_earlier_key(session: Session) -> None:
 
 
 def _require_plain(transaction: Session | Connection) -> None:
-    """Raise MasterKeyMissing if others seal: a replica without the key must not write in plain beside them."""
-    if not transaction.info.get(_IS_PLAIN):  # asked once in a transaction
+    """Raise MasterKeyMissing if other replicas seal: one without the key must not write plain rows."""
+    if not transaction.info.get(_IS_PLAIN):  # checked once for each transaction
         if transaction.scalar(_NEWEST) is not None:
             raise MasterKeyMissing(
                 "the database has encrypted templates: name its master key with ARCID_ENCRYPTION__KEY_FILE"
@@ -229,6 +229,4 @@ def _require_plain(transaction: Session | Connection) -> None:
 
 
 def _wrong(wanted: str, master: Master) -> MasterKeyWrong:
-    return MasterKeyWrong(
-        f"the database's data keys are of the master key {wanted}, not of {master.fingerprint}, which the settings name"
-    )
+    return MasterKeyWrong(f"the data keys belong to master key {wanted}, but the settings name {master.fingerprint}")
