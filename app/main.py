@@ -1,7 +1,8 @@
-"""The application: routes, middleware, and a lifespan that opens the services and lets them go."""
+"""The application: routes, middleware, and a lifespan that starts the container and closes it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -38,41 +39,58 @@ from app.api.routes import (
 from app.api.routes import migration as reembedding
 from app.compreface import routers as compreface
 from app.config import Settings
+from app.container import Container
 from app.wiring.batching import photos_at_once
-from app.wiring.rates import open_limiter
-from app.wiring.remote import open_fetcher
-from app.wiring.services import Services, open_services
-from app.wiring.tracing import open_tracing
+from app.wiring.clients import open_fetcher, open_limiter, open_tracing
+
+if TYPE_CHECKING:
+    from app.observability.tracing import Tracing
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
-    """Return the application; it opens its services when its lifespan starts, unless the caller has opened them.
+def create_app(settings: Settings, container: Container | None = None) -> FastAPI:
+    """Return the application. Its lifespan starts a container, unless the caller has, and closes it.
 
-    Raises TracingUnavailable when traces are asked for and cannot be made.
+    Raises TracingUnavailable if the settings ask for traces and OpenTelemetry is not installed.
     """
     tracing = open_tracing(settings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.services = services or await run_in_threadpool(open_services, settings)
-        app.state.admission.resize(photos_at_once(settings, app.state.services.runtime))
-        yield
-        await app.state.rates.close()
-        app.state.services.close()
-        if tracing is not None:
-            tracing.close()
-
     app = FastAPI(
         title="ArcID",
         version=__version__,
         summary="Self-hosted face recognition: enroll, verify, identify.",
-        lifespan=lifespan,
+        lifespan=_lifespan(settings, container, tracing),
         dependencies=[Depends(authorise)],
         docs_url=None,
         redoc_url=None,
         # No request reaches a route that it does not name: DELETE /collections/c/ is not DELETE /collections/c.
         redirect_slashes=False,
     )
+    _include_routes(app)
+    _set_state(app, settings)
+    _add_middleware(app, settings, tracing)
+    return app
+
+
+def _lifespan(settings: Settings, container: Container | None, tracing: "Tracing | None") -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = container or Container(settings)
+        async with AsyncExitStack() as exits:
+            if tracing is not None:
+                exits.callback(tracing.close)
+            exits.callback(services.close)
+            exits.push_async_callback(app.state.rates.close)
+            if container is None:
+                await run_in_threadpool(services.start)
+            app.state.services = services
+            app.state.admission.resize(photos_at_once(settings, services.runtime))
+            yield
+
+    return lifespan
+
+
+def _include_routes(app: FastAPI) -> None:
     app.include_router(recognise.router)
     app.include_router(stateless.router)
     app.include_router(calibration.router)
@@ -88,10 +106,14 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     docs.install(app)
     page.install(app)
     errors.install(app)
-    limits = settings.limits
+
+
+def _set_state(app: FastAPI, settings: Settings) -> None:
+    """Set the objects that requests share and that need no open network or database."""
+    limits, rates = settings.limits, settings.rates
     app.state.metrics = Metrics()
     app.state.admission = Admission(
-        1,  # until the networks are open, which say how many
+        1,  # until the networks are open, which determine it
         most_waiting=limits.waiting,
         wait_seconds=limits.wait_seconds,
         waited=app.state.metrics.waited,
@@ -101,14 +123,17 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
     app.state.fetcher = open_fetcher(settings)
-    rates = settings.rates
     app.state.rates = Rates(
         open_limiter(rates, app.state.metrics.uncounted),
         UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures, rates.search))),
         app.state.metrics.rate_refused,
     )
     app.state.keyless = Keyless(hosts=settings.server.hosts, origins=settings.cors.origins)
-    app.add_middleware(Authentication)  # the innermost
+
+
+def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None") -> None:
+    """Add the middleware, the innermost first."""
+    app.add_middleware(Authentication)
     app.add_middleware(Head)
     app.add_middleware(
         RequestContext,
@@ -120,7 +145,4 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     if settings.cors.origins:
         app.add_middleware(Cors, origins=settings.cors.origins)
     own = {path.split("/")[1] for path in (*OPEN, *(path for _, path in NEEDS), "/web")}
-    app.add_middleware(  # around all others
-        Proxies, trusted=settings.proxies, prefix=settings.server.root_path, own=own
-    )
-    return app
+    app.add_middleware(Proxies, trusted=settings.proxies, prefix=settings.server.root_path, own=own)

@@ -20,7 +20,7 @@ from app.vision.embedding import Embedder
 from app.vision.inference.batcher import Batching
 from app.vision.inference.runtime import Provider, Runtime, resolve
 from app.wiring.networks import open_embedder
-from app.wiring.services import open_packs
+from app.wiring.storage import open_packs
 
 _TIMES = 3
 

@@ -22,7 +22,7 @@ from app.vision.detection.single_shot import CLOSE_UP_SIDE, SURROUNDED_SIDE, Sin
 from app.vision.detection.views import View, fitted, surrounded
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
-from app.wiring.services import open_packs
+from app.wiring.storage import open_packs
 
 _SCORE = 0.6
 _KEPT_PARTS = (1.0, 0.8, 0.6)

@@ -19,8 +19,8 @@ from PIL import Image as Pillow
 
 from app.config import LimitSettings, Settings, read_settings
 from app.types import Pixels
-from app.wiring.models import open_serving
-from app.wiring.services import open_packs, open_runtime
+from app.wiring.model_loading import ModelLoader
+from app.wiring.storage import open_packs
 
 _FACE = (slice(40, 250), slice(150, 318))  # of the portrait
 
@@ -51,8 +51,7 @@ def textures() -> dict[str, bytes]:
 
 def analysed(photo: bytes, first: Pixels, settings: Settings) -> tuple[int, int, float, float]:
     """Return faces embedded, faces detected, CPU seconds and the growth of the peak memory in MB."""
-    serving = open_serving(settings, open_packs(settings), open_runtime(settings))
-    analysis = serving.analysis(serving.default)
+    analysis = ModelLoader(settings, open_packs(settings)).default_analysis()
     analysis.analyse(repeated(first, 1, 1, 200), is_flip_averaged=True)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.process_time()

@@ -40,7 +40,7 @@ from app.recognition.health.findings import Findings
 from app.recognition.identity_consistency import MOST_FMR, least_similarity
 from app.types import Detection, Floats
 from app.wiring.projections import Projections
-from app.wiring.services import open_database
+from app.wiring.storage import open_database
 
 _SPLIT, _FOREIGN = 50, 50  # identities
 _OTHERS = (1, 2, 3, 5, 8)

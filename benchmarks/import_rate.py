@@ -19,15 +19,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.cli.importing import open_bulk
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import Settings, read_settings
+from app.container import Container
 from app.errors import PhotoRefused
 from app.recognition.analysis import Analysis
 from app.recognition.enrollment import FaceChoice
 from app.transfer.photo_sources import open_source
-from app.wiring.importing import open_bulk
 from app.wiring.jobs import photo_import
-from app.wiring.services import open_analysis, open_runtime
+from app.wiring.model_loading import ModelLoader
+from app.wiring.storage import open_packs
 
 
 class Silent:
@@ -79,9 +81,11 @@ def imported(settings: Settings, folder: Path, photos: int) -> Pace:
     ):
         own = settings.model_copy(update={"data_dir": Path(name), "database_url": None})
         prepare_database(own)
-        with open_bulk(own, "default", FaceChoice.LARGEST) as bulk, timed(photos) as pace:
-            result = photo_import(own, bulk, is_polite=False).run(source, Silent())
-            taken = pace()
+        with Container(own) as container:
+            bulk = open_bulk(container, "default", FaceChoice.LARGEST)
+            with timed(photos) as pace:
+                result = photo_import(own, bulk, is_polite=False).run(source, Silent())
+                taken = pace()
     if result["photos"] != photos:
         raise SystemExit(f"not all {photos} photos were imported: {result}")
     return taken
@@ -97,7 +101,7 @@ def main() -> None:
     use_one_arena()
     settings = read_settings()
     threads = settings.inference.concurrency or os.cpu_count() or 1
-    analysis = open_analysis(settings, open_runtime(settings))
+    analysis = ModelLoader(settings, open_packs(settings)).default_analysis()
     paths = sorted(options.images.glob("*/*"))[: options.photos]
     with tempfile.TemporaryDirectory(prefix="arcid-photos-") as name:
         for path in paths:

@@ -12,8 +12,8 @@ import numpy as np
 from app.config import read_settings
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_score import Scale
-from app.wiring.models import open_calibrations
-from app.wiring.services import open_analysis, open_packs, open_runtime
+from app.wiring.model_loading import ModelLoader
+from app.wiring.storage import open_packs
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 
@@ -21,8 +21,9 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 def main(folder: Path, most: int = 400) -> None:
     """Compare two photos of each of `most` people, chosen at random but always the same."""
     settings = read_settings()
-    analysis = open_analysis(settings, open_runtime(settings))
-    scale = Scale(Policy(open_calibrations(settings, open_packs(settings)).shipped(is_flip_averaged=True), 0))
+    models = ModelLoader(settings, open_packs(settings))
+    analysis = models.default_analysis()
+    scale = Scale(Policy(models.calibrations(models.served[0]).shipped(is_flip_averaged=True), 0))
     people = [sorted(each.glob("*.jpg")) for each in sorted(folder.iterdir()) if each.is_dir()]
     people = [photos for photos in people if len(photos) > 1]
     choice = random.Random(5)

@@ -38,6 +38,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.cli.serve import configured_server, prepare_database, use_one_arena
 from app.config import Settings, read_settings
+from app.container import Container
 from app.database.cipher import Context, Sealed
 from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
@@ -46,7 +47,8 @@ from app.gallery.store.values import NewFace, Person, Practice
 from app.observability import logs
 from app.recognition.analysis import Analysis, Face
 from app.types import Pixels
-from app.wiring.services import open_analysis, open_database, open_runtime, open_services
+from app.wiring.model_loading import ModelLoader
+from app.wiring.storage import open_database, open_packs
 
 COLLECTION, FROM, TO = "people", "open", "arcface-mobilefacenet"
 _AT_ONCE = 16
@@ -102,7 +104,7 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
     """Enroll real people until the collection has as many faces; what is there already stays."""
     settings = settings_of(folder)
     prepare_database(settings)
-    crops, analysis = CropSealer(BenchSealer()), open_analysis(settings, open_runtime(settings))
+    crops, analysis = CropSealer(BenchSealer()), ModelLoader(settings, open_packs(settings)).default_analysis()
     with open_database(settings) as database, ThreadPoolExecutor(os.cpu_count()) as pool:
         store = IdentityStore(database.engine)
         practice = Practice(is_flip_averaged=is_flip_averaged, is_crop_kept=True)
@@ -261,8 +263,9 @@ def serve(folder: Path, port: int) -> None:
     settings = settings_of(folder)
     logs.configure(is_json=False)
     use_one_arena()
-    services = open_services(settings, BenchSealer())
-    configured_server(settings, services, host="127.0.0.1", port=port).run()
+    with Container(settings, sealer=BenchSealer()) as container:
+        container.start()
+        configured_server(settings, container, host="127.0.0.1", port=port).run()
 
 
 def reembedded(client: httpx2.Client) -> dict[str, Any]:

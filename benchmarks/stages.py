@@ -26,7 +26,7 @@ from app.vision.alignment import align
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import resolve
 from app.wiring.networks import detector_of, open_detector, open_embedder
-from app.wiring.services import open_packs
+from app.wiring.storage import open_packs
 
 _CLIENTS = 8
 _CORES = 2

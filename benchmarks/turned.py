@@ -22,8 +22,8 @@ from app.vision.detection.found import Detector
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.detection.turned import Turned
 from app.vision.embedding import Embedder
-from app.wiring.networks import open_detector, open_embedder
-from app.wiring.services import open_packs, open_runtime
+from app.wiring.networks import open_detector, open_embedder, open_runtime
+from app.wiring.storage import open_packs
 
 _FACELESS = (
     "brick.png",

@@ -8,7 +8,7 @@ from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
 from app.types import IndexKind
 from app.vision.inference.runtime import Provider
-from app.wiring.services import models_folder
+from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 
 # Every setting: its variable, what the environment says, and what comes of it.

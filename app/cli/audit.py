@@ -9,8 +9,8 @@ import typer
 from app.access.trail import Anchor, TrailBreak
 from app.cli.output import Console
 from app.config import read_settings
+from app.container import Container
 from app.errors import SettingsInvalid, TrailBroken
-from app.wiring.services import open_trail
 
 cli = typer.Typer(help="The audit trail: append-only, each line chained to the one before.", no_args_is_help=True)
 
@@ -24,7 +24,8 @@ def verify(
     ] = None,
 ) -> None:
     """Check every line and print the last one as an anchor; exit status 1, with the lines, if the trail was changed."""
-    verdict = open_trail(read_settings()).verify(None if anchor is None else _anchor(anchor))
+    with Container(read_settings()) as container:
+        verdict = container.trail.verify(None if anchor is None else _anchor(anchor))
     console = Console()
     for each in verdict.breaks:
         console.print(f"line {each.seq}: {each.what}", highlight=False, soft_wrap=True)
@@ -37,7 +38,8 @@ def verify(
 @cli.command()
 def anchor() -> None:
     """Print the trail's end as LINE:HASH; kept somewhere else, it proves later that nothing up to it was changed."""
-    end = open_trail(read_settings()).end()
+    with Container(read_settings()) as container:
+        end = container.trail.end()
     typer.echo(f"{end.seq}:{end.sha256}")
 
 
@@ -45,12 +47,13 @@ def anchor() -> None:
 def export() -> None:
     """Print the trail, one JSON object a line, the oldest first; exit status 1 if lines cannot be read."""
     unreadable = 0
-    for line in open_trail(read_settings()).lines_and_breaks():
-        if isinstance(line, TrailBreak):
-            unreadable += 1
-            typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
-        else:
-            typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
+    with Container(read_settings()) as container:
+        for line in container.trail.lines_and_breaks():
+            if isinstance(line, TrailBreak):
+                unreadable += 1
+                typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
+            else:
+                typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
     if unreadable:
         raise TrailBroken(f"{unreadable} lines of the audit trail cannot be read; see arcid audit verify")
 

@@ -8,20 +8,20 @@ import typer
 from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.config import read_settings
+from app.container import Container
 from app.database.sqlite_files import sqlite_file
 from app.transfer.backup import back_up
-from app.wiring.portable import open_restore
-from app.wiring.services import database_url, open_database
+from app.wiring.storage import database_url, open_restore
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
     """Write the embedded database and the calibrations to a file; a running service goes on."""
     settings = read_settings()
     sqlite_file(database_url(settings))  # another database is refused before it is asked anything
-    with open_database(settings) as database:
-        database.occupy()
+    with Container(settings) as container:
+        container.database.occupy()
         with progress_bar("backup") as bar:
-            done = back_up(database, settings.data_dir, file, bar)
+            done = back_up(container.database, settings.data_dir, file, bar)
     _print(f"{file}: {file.stat().st_size:,} bytes, schema {done.revision}")
 
 
@@ -42,7 +42,7 @@ def restore(
     backup are erased.
     """
     settings = read_settings()
-    work = open_restore(settings, database_url(settings))
+    work = open_restore(settings)
     if work.database.exists() and not yes:
         typer.confirm(f"Replace {work.database} and all that was enrolled since the backup?", abort=True)
     with progress_bar("restore") as bar:

@@ -10,13 +10,11 @@ from app.cli.names import new_name
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import Settings, read_settings
+from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import Practice, Reaction
-from app.recognition.model_registry import Serving
-from app.vision.inference.runtime import Runtime
-from app.wiring.models import open_serving
-from app.wiring.services import new_practice, open_master, open_packs, open_store
+from app.vision.inference.runtime import Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
@@ -87,8 +85,6 @@ def create(  # noqa: PLR0913 - a parameter is an option
     new_name(name)
     settings = read_settings()
     prepare_database(settings)
-    serving = _serving(settings)
-    network = serving.named(model)
     said = _said(
         flip,
         enroll_quality,
@@ -103,10 +99,12 @@ def create(  # noqa: PLR0913 - a parameter is an option
         on_duplicate,
         on_mismatch,
     )
-    practice = _changed(settings, new_practice(settings), said)
-    if detector is not None:
-        serving.require_detector(network, detector)
-    open_store(settings).create_collection(name, model=network.model, dimension=network.dimension, practice=practice)
+    with Container(_on_cpu(settings)) as container:
+        network = container.serving.named(model)
+        practice = _changed(container, container.practice, said)
+        if detector is not None:
+            container.serving.require_detector(network, detector)
+        container.store.create_collection(name, model=network.model, dimension=network.dimension, practice=practice)
     Console().print(f"{name}: created for {network.model}", highlight=False)
 
 
@@ -134,9 +132,6 @@ def change(  # noqa: PLR0913 - a parameter is an option
     ] = None,
 ) -> None:
     """Change a collection; what is not named stays. Flip and detector are fixed once somebody is enrolled."""
-    settings = read_settings()
-    store = open_store(settings)
-    now = store.collection(name)
     said = _said(
         flip,
         enroll_quality,
@@ -151,20 +146,22 @@ def change(  # noqa: PLR0913 - a parameter is an option
         on_duplicate,
         on_mismatch,
     )
-    practice = _changed(settings, now.practice, _reset(reset or []) | said)
-    if detector is not None:
-        serving = _serving(settings)
-        serving.require_detector(serving.of(now), detector)
-    store.change_practice(name, practice)
+    with Container(_on_cpu(read_settings())) as container:
+        now = container.store.collection(name)
+        practice = _changed(container, now.practice, _reset(reset or []) | said)
+        if detector is not None:
+            container.serving.require_detector(container.serving.of(now), detector)
+        container.store.change_practice(name, practice)
     Console().print(f"{name}: {_described(practice)}", highlight=False, soft_wrap=True)
 
 
 @cli.command("list")
 def list_collections() -> None:
     """List the collections with their networks and the number of faces."""
-    store = open_store(read_settings())
     table = Table("collection", "network", "identities", "faces", "revision", "practice", box=None)
-    for each in store.collections():
+    with Container(read_settings()) as container:
+        collections = container.store.collections()
+    for each in collections:
         counts = (str(count) for count in (each.identities, each.faces, each.revision))
         table.add_row(each.name, each.model, *counts, _described(each.practice))
     show(table)
@@ -182,14 +179,15 @@ def _reset(names: list[str]) -> dict[str, Any]:
     return dict.fromkeys(names)
 
 
-def _serving(settings: Settings) -> Serving:
-    # On the CPU, wherever the service runs: it is only asked what there is.
-    return open_serving(settings, open_packs(settings), Runtime())
+def _on_cpu(settings: Settings) -> Settings:
+    """Return settings that open a detector on the CPU, wherever the service runs: this only checks that it opens."""
+    inference = settings.inference.model_copy(update={"provider": Provider.CPU})
+    return settings.model_copy(update={"inference": inference})
 
 
-def _changed(settings: Settings, practice: Practice, said: dict[str, Any]) -> Practice:
+def _changed(container: Container, practice: Practice, said: dict[str, Any]) -> Practice:
     changed: Practice = replace(practice, **said)
-    if said.get("is_crop_kept") and open_master(settings) is None:
+    if said.get("is_crop_kept") and container.crops is None:
         raise EncryptionRequired
     require_one_rule(changed)
     return changed

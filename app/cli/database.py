@@ -4,9 +4,9 @@ import typer
 
 from app.cli.output import Console
 from app.config import read_settings
+from app.container import Container
 from app.database.scrubbing import Scrubber
 from app.gallery.store import uids
-from app.wiring.services import open_database
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -14,7 +14,8 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 @cli.command()
 def upgrade() -> None:
     """Bring the database to the schema that this version needs."""
-    with open_database(read_settings()) as database:
+    with Container(read_settings()) as container:
+        database = container.database
         database.occupy()  # no restore may replace the file meanwhile
         before = database.schema.current()
         database.schema.upgrade()
@@ -24,7 +25,8 @@ def upgrade() -> None:
 @cli.command()
 def status() -> None:
     """Print the database's revision and the one that is needed; exit status 1 if they differ."""
-    with open_database(read_settings()) as database:
+    with Container(read_settings()) as container:
+        database = container.database
         current, head = database.schema.current(), database.schema.head()
     Console().print(f"database: {current}, needed: {head}", highlight=False)
     if current != head:
@@ -34,7 +36,8 @@ def status() -> None:
 @cli.command()
 def renew_uids() -> None:
     """After pg_restore, with every replica stopped: make all indexes of before those of other collections."""
-    with open_database(read_settings()) as database:
+    with Container(read_settings()) as container:
+        database = container.database
         database.schema.require_current()
         old = uids.renew(database.engine, restored_from="another tool")
     Console().print(f"{len(old)} collections; their indexes are built anew at the next start", highlight=False)
@@ -50,7 +53,8 @@ def _engine_name(uid: str) -> str:
 @cli.command("vacuum-erased")
 def vacuum_erased() -> None:
     """Write the tables of personal data anew, so that nothing deleted is left in them; locks them meanwhile."""
-    with open_database(read_settings()) as database:
+    with Container(read_settings()) as container:
+        database = container.database
         database.schema.require_current()
         Scrubber(database.engine).rewrite()
         Console().print("faces, identities and enrollments are written anew", highlight=False)

@@ -12,11 +12,12 @@ from rich.text import Text
 from app import __version__
 from app.cli.output import show
 from app.config import Settings, read_settings
+from app.container import Container
+from app.database.connection import Database
 from app.errors import ArcidError
 from app.gallery.store.reencryption import PLAIN, Resealing
 from app.vision.inference.runtime import resolve, usable_providers
-from app.wiring.models import served_by
-from app.wiring.services import embedded_file, is_embedded, open_database, open_packs, open_store
+from app.wiring.storage import embedded_file, is_embedded
 
 _ONE_OF = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml"),
@@ -84,8 +85,9 @@ def _providers(settings: Settings) -> Iterator[Finding]:
 
 
 def _networks(settings: Settings) -> Iterator[Finding]:
-    packs = open_packs(settings)
-    required = [each for one in served_by(settings, packs) for each in packs.required_by(one.pack, one.detector)]
+    container = Container(settings)
+    packs = container.packs
+    required = [each for one in container.models.served for each in packs.required_by(one.pack, one.detector)]
     for manifest in {each.name: each for each in required}.values():
         use = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "licence unverified"}
         yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {use[manifest.commercial_use]}")
@@ -98,30 +100,30 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if is_embedded(settings) and not embedded_file(settings).exists():
         yield Finding("database", f"{embedded_file(settings)} is not there yet; `arcid serve` makes it")
         return
-    with open_database(settings) as database:
-        yield Finding("database", str(database))
-        current, head = database.schema.current(), database.schema.head()
-    yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
-    if current != head:
-        return
-    yield from _encryption(settings)
-    store = open_store(settings)
-    served = {each.model for each in served_by(settings, open_packs(settings))}
-    for each in store.collections():
-        faces = store.face_count(each)
+    with Container(settings) as container:
+        yield Finding("database", str(container.database))
+        current, head = container.database.schema.current(), container.database.schema.head()
+        yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
+        if current == head:
+            yield from _encryption(container.current_database)
+            yield from _collections(container)
+            yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
+
+
+def _collections(container: Container) -> Iterator[Finding]:
+    served = {network.model for network in container.models.served}
+    for each in container.store.collections():
+        faces = container.store.face_count(each)
         use = "" if each.model in served else ", which is not served: name its pack in ARCID_PACKS"
         yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}{use}, revision {each.revision}")
-    yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
 
 
-def _encryption(settings: Settings) -> Iterator[Finding]:
-    with open_database(settings) as database:
-        database.require_current()
-        resealing = Resealing(database.engine, database.vault)
-        if not database.vault.is_on:
-            yield Finding("encryption", f"off; {resealing.left()} templates in plain")
-            return
-        flaws, is_closed = list(resealing.flaws()), database.vault.is_closed
+def _encryption(database: Database) -> Iterator[Finding]:
+    resealing = Resealing(database.engine, database.vault)
+    if not database.vault.is_on:
+        yield Finding("encryption", f"off; {resealing.left()} templates in plain")
+        return
+    flaws, is_closed = list(resealing.flaws()), database.vault.is_closed
     yet, refused = [each for each in flaws if not each.is_refused], [each for each in flaws if each.is_refused]
     plain = sum(each.why == PLAIN for each in yet)
     state = "rows in plain are refused" if is_closed else "not closed yet: arcid keys rotate-data"

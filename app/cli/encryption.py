@@ -8,11 +8,9 @@ import typer
 from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
-from app.database.scrubbing import Scrubber
+from app.container import Container
+from app.database.master_key_file import read_master, write_master
 from app.gallery.store.reencryption import Resealing
-from app.wiring.keys import read_master, write_master
-from app.wiring.projections import Projections
-from app.wiring.services import open_database
 
 
 def new_master(file: Annotated[Path, typer.Argument(help="The new file; only its owner may read it.")]) -> None:
@@ -32,15 +30,15 @@ def rotate_data(
     """
     settings = read_settings()
     prepare_database(settings)
-    with open_database(settings) as database:
-        database.require_current()
+    with Container(settings) as container:
+        database = container.current_database
         resealing = Resealing(database.engine, database.vault)
         key = resealing.begin()
         total = resealing.left(key)
         done = sum(resealing.run(key, block))
         deleted = resealing.finish(key)
-        Projections(settings, database).erase_plain()
-        is_clean = Scrubber(database.engine).scrub()
+        container.projections.erase_plain()
+        is_clean = container.scrubber.scrub()
         is_closed = database.vault.is_closed
     state = "closed: rows in plain are refused" if is_closed else "NOT closed yet: rows came meanwhile, run it again"
     said = f"{done} of {total} rows encrypted with data key {key}; deleted data keys: {len(deleted)}; {state}"
@@ -56,10 +54,8 @@ def rotate_master(
     new_key_file: Annotated[Path, typer.Option(help="File of the other master key: arcid keys new-master FILE.")],
 ) -> None:
     """Wrap all data keys with another master key; then name it in the settings. Running services go on until then."""
-    settings = read_settings()
-    with open_database(settings) as database:
-        database.require_current()
-        count = database.vault.rewrap(read_master(new_key_file))
-        Scrubber(database.engine).scrub()
+    with Container(read_settings()) as container:
+        count = container.current_database.vault.rewrap(read_master(new_key_file))
+        container.scrubber.scrub()
     note = f"{count} data keys are wrapped anew: set ARCID_ENCRYPTION__KEY_FILE={new_key_file} before the next start"
     Console().print(note, highlight=False, soft_wrap=True)

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
+from app.access.key_store import KeyStore
 from app.access.keys import NewKey, Scope
 from app.access.secret import id_of
 from app.cli.output import Console
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import Container
 from app.errors import KeyExists, SettingsInvalid
-from app.wiring.services import open_keys
 
 _NAME = "first"
 
@@ -31,13 +32,16 @@ def first(
     if key_id is None:
         raise SettingsInvalid(f"{file} holds no key: arcid_, 8 of 0-9a-f, _, and 43 to 128 of A-Z, a-z, 0-9, _, -")
     prepare_database(settings)
-    keys = open_keys(settings)
-    if not keys.all():
-        try:
-            keys.create(NewKey(_NAME, [Scope.ADMIN]), (key_id, secret))
-        except KeyExists:  # another replica was quicker
-            pass
-        else:
-            console.print(f"{_NAME} ({key_id}): admin; every request needs a key now", highlight=False)
-            return
-    console.print("there are keys already", highlight=False)
+    with Container(settings) as container:
+        is_first = not container.keys.all() and _is_created(container.keys, key_id, secret)
+    said = f"{_NAME} ({key_id}): admin; every request needs a key now" if is_first else "there are keys already"
+    console.print(said, highlight=False)
+
+
+def _is_created(keys: KeyStore, key_id: str, secret: str) -> bool:
+    """Create the key; return whether no other replica was quicker."""
+    try:
+        keys.create(NewKey(_NAME, [Scope.ADMIN]), (key_id, secret))
+    except KeyExists:
+        return False
+    return True

@@ -10,13 +10,11 @@ from rich.table import Table
 
 from app.api.schemas.health import HealthAnswer
 from app.cli.output import Console, show
-from app.config import Settings, read_settings
+from app.config import read_settings
+from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, Mend, Someone
-from app.wiring.health import open_health
-from app.wiring.networks import embedder_of
-from app.wiring.services import open_packs, open_store
 
 cli = typer.Typer(help="Galleries: what is enrolled, and what is wrong with it.", no_args_is_help=True)
 
@@ -41,10 +39,10 @@ def check(
     is_json: Annotated[bool, typer.Option("--json", help="One JSON document a line for each collection.")] = False,
 ) -> None:
     """Find people enrolled twice, foreign faces and poor ones; exit status 1 if anything was found."""
-    settings, is_found = read_settings(), False
-    with open_health(settings) as health:
-        for each in _chosen(settings, collection):
-            found = _checked(health, each, max_fpir)
+    is_found = False
+    with Container(read_settings()) as container:
+        for each in _chosen(container, collection):
+            found = _checked(container.health, each, max_fpir)
             is_found |= bool(found.pairs or found.foreign or found.poor)
             if is_json:
                 answer = HealthAnswer.of(found).model_dump(mode="json", exclude={"next_cursor"})
@@ -55,12 +53,10 @@ def check(
         raise typer.Exit(1)
 
 
-def _chosen(settings: Settings, name: str | None) -> list[Collection]:
-    store = open_store(settings)
+def _chosen(container: Container, name: str | None) -> list[Collection]:
     if name is not None:
-        return [store.collection(name)]
-    model = embedder_of(open_packs(settings).manifest(settings.pack)).model
-    return [each for each in store.collections() if each.model == model]
+        return [container.store.collection(name)]
+    return [each for each in container.store.collections() if each.model == container.serving.default.model]
 
 
 def _checked(health: HealthService, collection: Collection, max_fpir: float | None) -> Findings:

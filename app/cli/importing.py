@@ -16,14 +16,14 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
+from app.container import DEFAULT_COLLECTION, Container
 from app.errors import JobCancelled
 from app.observability.printable import cell, one_line
 from app.recognition.enrollment import FaceChoice
+from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_sources import open_source
 from app.transfer.text_encodings import Encoding
-from app.wiring.importing import open_bulk
 from app.wiring.jobs import photo_import
-from app.wiring.services import DEFAULT_COLLECTION
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130
@@ -94,7 +94,8 @@ def import_photos(
     settings = read_settings()
     prepare_database(settings)
     result: Mapping[str, int] | None = None
-    with open_source(source, is_flat=flat, encoding=encoding) as opened, open_bulk(settings, collection, face) as bulk:
+    with open_source(source, is_flat=flat, encoding=encoding) as opened, Container(settings) as container:
+        bulk = open_bulk(container, collection, face)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Bars(*columns, console=Console(stderr=True)) as bars:
             shown = Shown(bars)
@@ -113,6 +114,18 @@ def import_photos(
     )
     if shown.refused:
         raise typer.Exit(SOME_REFUSED)
+
+
+def open_bulk(container: Container, collection: str, choice: FaceChoice) -> BulkEnrollment:
+    """Open a collection and its networks; a running service follows what is enrolled.
+
+    Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
+    """
+    if collection == DEFAULT_COLLECTION:
+        container.gallery.ensure(collection, container.practice)
+    container.serving.analysis_of(container.gallery.require(collection))
+    container.save_snapshots_on_close()
+    return BulkEnrollment(container.enrollment, container.gallery, collection, choice)
 
 
 def _list(refused: list[tuple[str, str, str]], path: Path | None) -> None:

@@ -1,7 +1,6 @@
 """`arcid index`: how the indexes stand against the database, and how to build them anew."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
-from app.database.connection import Database
+from app.container import DEFAULT_COLLECTION, Container
 from app.errors import IndexUnusable
 from app.gallery.index.recall import measure, probes_of
 from app.gallery.index.storage.snapshot_manifest import read_manifest
@@ -20,8 +19,7 @@ from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, Keys
 from app.recognition.decisions.calibration.error_rates import comparisons_among
-from app.wiring.projections import Projections, snapshot_folder
-from app.wiring.services import DEFAULT_COLLECTION, open_database, open_policy_of
+from app.wiring.projections import snapshot_folder
 
 cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
 
@@ -37,8 +35,8 @@ def status() -> None:
     """Say for each collection what is enrolled and which snapshot lies in the data folder."""
     settings = read_settings()
     table = Table("collection", "index", "faces", "revision", "snapshot", box=None)
-    with _current(settings) as database:
-        for each in IdentityStore(database.engine, database.vault).collections():
+    with Container(settings) as container:
+        for each in container.store.collections():
             kind = each.index_kind or settings.index.value
             table.add_row(each.name, kind, str(each.faces), str(each.revision), _snapshot(settings, each))
     show(table)
@@ -47,9 +45,8 @@ def status() -> None:
 @cli.command()
 def rebuild(name: Name = None) -> None:
     """Build indexes anew from the database and replace their snapshots; a running service is not disturbed."""
-    settings = read_settings()
-    with _current(settings) as database:
-        for collection, projection in _projections(settings, database, name):
+    with Container(read_settings()) as container:
+        for collection, projection in _projections(container, name):
             projection.rebuild()
             projection.save()
             index = projection.index
@@ -59,11 +56,11 @@ def rebuild(name: Name = None) -> None:
 @cli.command()
 def verify(name: Name = None) -> None:
     """Compare indexes, as a starting replica would have them, with the database; exit status 1 if any differs."""
-    settings, is_same = read_settings(), True
-    with _current(settings) as database:
-        for collection, projection in _projections(settings, database, name):
+    is_same = True
+    with Container(read_settings()) as container:
+        for collection, projection in _projections(container, name):
             projection.open()
-            found = _compared(IdentityStore(database.engine, database.vault), collection, projection)
+            found = _compared(container.store, collection, projection)
             is_same &= found.is_none()
             Console().print(f"{collection.name}: {_described(found, projection)}", highlight=False)
     if not is_same:
@@ -76,13 +73,12 @@ def recall(
     probes: Annotated[int, typer.Option(min=1, help="How many faces are looked for.")] = 200,
 ) -> None:
     """Compare an index with exact search on your own faces, looked for by probes more and less like them."""
-    settings = read_settings()
-    with _current(settings) as database:
-        for collection, projection in _projections(settings, database, name):
+    with Container(read_settings()) as container:
+        for collection, projection in _projections(container, name):
             projection.open()
             index = projection.index
             threshold = (
-                open_policy_of(settings)(collection)
+                container.serving.policy_of(collection)
                 .for_identification(comparisons_among(collection.identities, collection.faces))
                 .threshold
             )
@@ -96,18 +92,11 @@ def recall(
             show(table)
 
 
-@contextmanager
-def _current(settings: Settings) -> Iterator[Database]:
-    with open_database(settings) as database:
-        database.require_current()
-        yield database
-
-
-def _projections(settings: Settings, database: Database, name: str | None) -> Iterator[tuple[Collection, Projection]]:
+def _projections(container: Container, name: str | None) -> Iterator[tuple[Collection, Projection]]:
     """Yield the projections of one collection or of all, not open yet, each closed before the next."""
-    store, projections = IdentityStore(database.engine, database.vault), Projections(settings, database)
+    store = container.store
     for collection in store.collections() if name is None else [store.collection(name)]:
-        projection = projections.new(collection)
+        projection = container.projections.new(collection)
         try:
             yield collection, projection
         finally:

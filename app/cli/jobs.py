@@ -8,10 +8,9 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import read_settings
-from app.jobs.store import JobStore
+from app.container import Container
 from app.jobs.values import Job, JobState
 from app.observability.printable import one_line
-from app.wiring.services import open_database
 
 cli = typer.Typer(help="Jobs: long work that a running service does (POST /jobs).", no_args_is_help=True)
 
@@ -26,27 +25,25 @@ def list_jobs(
     state: Annotated[JobState | None, typer.Option(help="Only in this state.")] = None,
 ) -> None:
     """List the jobs, the oldest first."""
-    store, after = _store(), 0
+    collections = None if collection is None else {collection}
+    after: int | None = 0
     table = Table("id", "kind", "collection", "state", "done", "errors", "asked for by", "created", box=None)
-    while True:
-        page = store.page(
-            after=after, limit=_AT_ONCE, state=state, collections=None if collection is None else {collection}
-        )
-        for each in page.items:
-            done, who = _done(each), each.actor.name
-            cells = (each.job_id, each.kind, each.collection or "", each.state.value, done, str(each.errors), who)
-            table.add_row(*cells, _moment(each.created_at))
-        if page.after is None:
-            break
-        after = page.after
+    with Container(read_settings()) as container:
+        while after is not None:
+            page = container.job_store.page(after=after, limit=_AT_ONCE, state=state, collections=collections)
+            for job in page.items:
+                cells = (job.job_id, job.kind, job.collection or "", job.state.value, _done(job), str(job.errors))
+                table.add_row(*cells, job.actor.name, _moment(job.created_at))
+            after = page.after
     show(table)
 
 
 @cli.command("show")
 def show_job(job_id: Id) -> None:
     """Show a job, with the first of what it could not do."""
-    store = _store()
-    job = store.get(job_id)
+    with Container(read_settings()) as container:
+        job = container.job_store.get(job_id)
+        refused = container.job_store.errors(job, after=0, limit=_AT_ONCE).items
     table = Table("", "", box=None, show_header=False)
     rows = {
         "id": job.job_id,
@@ -67,7 +64,6 @@ def show_job(job_id: Id) -> None:
         if value is not None:
             table.add_row(name, one_line(str(value)))
     show(table)
-    refused = store.errors(job, after=0, limit=_AT_ONCE).items
     if refused:
         listed = Table("item", "code", "detail", box=None)
         for each in refused:
@@ -78,14 +74,9 @@ def show_job(job_id: Id) -> None:
 @cli.command()
 def cancel(job_id: Id) -> None:
     """Ask for a job's end; what it has done stays done."""
-    job = _store().cancel(job_id)
+    with Container(read_settings()) as container:
+        job = container.job_store.cancel(job_id)
     Console().print(f"{job.job_id}: {job.state.value}", highlight=False)
-
-
-def _store() -> JobStore:
-    database = open_database(read_settings())
-    database.schema.require_current()
-    return JobStore(database.engine)
 
 
 def _done(job: Job) -> str:

@@ -14,8 +14,8 @@ from app.cli.names import new_name
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import Container
 from app.errors import SettingsInvalid
-from app.wiring.services import open_keys
 
 cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
 cli.command()(first)
@@ -53,7 +53,8 @@ def create(
     settings = read_settings()
     prepare_database(settings)
     expires_at = datetime.now(UTC) + timedelta(days=expires) if expires else None
-    key, secret = open_keys(settings).create(NewKey(name, scope, collection or None, expires_at, *limits))
+    with Container(settings) as container:
+        key, secret = container.keys.create(NewKey(name, scope, collection or None, expires_at, *limits))
     # The key alone on standard output, for KEY=$(arcid keys create ...).
     note = f"{key.name} ({key.key_id}): {_scopes(key)}; it is shown only now, and every request needs a key now"
     Console(stderr=True).print(note, highlight=False, soft_wrap=True)
@@ -65,7 +66,9 @@ def list_keys() -> None:
     """List all keys there ever were, without the keys themselves."""
     now = datetime.now(UTC)
     table = Table("id", "name", "scopes", "collections", "rate", "quota", "created", "ends", "state", box=None)
-    for each in open_keys(read_settings()).all():
+    with Container(read_settings()) as container:
+        keys = container.keys.all()
+    for each in keys:
         table.add_row(
             each.key_id,
             each.name,
@@ -83,7 +86,8 @@ def list_keys() -> None:
 @cli.command()
 def revoke(key: Annotated[str, typer.Argument(help="Its name or id.")]) -> None:
     """Revoke a key for ever; a running service refuses it within a second."""
-    revoked = open_keys(read_settings()).revoke(key)
+    with Container(read_settings()) as container:
+        revoked = container.keys.revoke(key)
     Console().print(f"{revoked.name} ({revoked.key_id}): revoked", highlight=False)
 
 

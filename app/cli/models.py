@@ -8,10 +8,10 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import read_settings
+from app.container import Container
 from app.errors import NetworkError
 from app.recognition.decisions.calibration.error_rates import read_calibration
 from app.wiring.networks import require_openable
-from app.wiring.services import open_packs
 
 cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ AcceptLicense = Annotated[bool, typer.Option("--accept-license", help="Accept a 
 @cli.command("list")
 def list_packs() -> None:
     """List all packs, their licences, and which are pulled."""
-    packs = open_packs(read_settings())
+    packs = Container(read_settings()).packs
     table = Table("pack", "pulled", "commercial use", "licence", "detector", "embedder", box=None)
     for each in packs.manifests():
         detector = each.detector.kind if each.detector else (each.default_detector or "")
@@ -39,7 +39,7 @@ def pull(
     again: Annotated[bool, typer.Option("--again", help="Pull even what is here already.")] = False,
 ) -> None:
     """Download packs, check their hashes, convert them for ONNX Runtime."""
-    packs, console = open_packs(read_settings()), Console()
+    packs, console = Container(read_settings()).packs, Console()
     wanted = {each.name: each for name in names for each in packs.required_by(name)}
     for manifest in wanted.values():
         if packs.has(manifest) and not again:
@@ -53,7 +53,7 @@ def pull(
 @cli.command()
 def verify() -> None:
     """Check the SHA-256 of every pulled file; exit status 1 if one differs."""
-    packs, console = open_packs(read_settings()), Console()
+    packs, console = Container(read_settings()).packs, Console()
     is_sound = True
     for manifest in packs.manifests():
         if not packs.is_begun(manifest):
@@ -79,6 +79,6 @@ def add(
     """Add a local folder of ONNX files as a pack, under the folder's name."""
     for path in (folder / "calibrations").glob("*.json"):
         read_calibration(path)  # a damaged one is found now, not by the first request
-    packs = open_packs(read_settings())
+    packs = Container(read_settings()).packs
     manifest = packs.add(folder.resolve(), is_licence_accepted=accept_license, require=require_openable)
     Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)

@@ -10,8 +10,8 @@ from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import DEFAULT_COLLECTION, Container
 from app.wiring.portable import open_archive_import, open_embeddings_import, open_export
-from app.wiring.services import DEFAULT_COLLECTION, open_database, open_packs
 
 
 def export(
@@ -20,11 +20,10 @@ def export(
 ) -> None:
     """Write a collection to a portable archive; a running service goes on."""
     settings = read_settings()
-    with open_database(settings) as database:
-        database.occupy()
-        database.require_current()
+    with Container(settings) as container:
+        container.database.occupy()
         with progress_bar("export") as bar:
-            done = open_export(open_packs(settings), database).write(collection, file, bar)
+            done = open_export(container.packs, container.current_database).write(collection, file, bar)
     _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
 
 
@@ -41,11 +40,10 @@ def import_archive(
         new_name(collection)
     settings = read_settings()
     prepare_database(settings)
-    with open_database(settings) as database:
-        database.occupy()
-        database.require_current()
+    with Container(settings) as container:
+        container.database.occupy()
         with progress_bar("import") as bar:
-            work = open_archive_import(open_packs(settings), database)
+            work = open_archive_import(container.packs, container.current_database)
             done = work.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
     _print(f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there")
 
@@ -58,11 +56,10 @@ def import_embeddings(
     """Import embeddings that were made elsewhere; exit status 1 if any line was refused, the rest is imported."""
     settings = read_settings()
     prepare_database(settings)
-    with open_database(settings) as database:
-        database.occupy()
-        database.require_current()
+    with Container(settings) as container:
+        container.database.occupy()
         with progress_bar("import") as bar:
-            done = open_embeddings_import(database).run(file, bar, collection=collection, model=model)
+            done = open_embeddings_import(container.current_database).run(file, bar, collection=collection, model=model)
     _print(
         f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there, "
         f"{done.refused} lines refused"

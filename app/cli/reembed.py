@@ -14,11 +14,10 @@ from app.cli.importing import CANCELLED, SOME_REFUSED, Shown
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
+from app.container import Container
 from app.errors import JobCancelled
 from app.gallery.store.model_migration import FaceName, Switched
 from app.recognition.migration import Changed, NetworkChange
-from app.wiring.migration import open_alone
-from app.wiring.services import open_database, open_packs, open_runtime, sealer_of
 
 cli = typer.Typer(
     help="From one network to another: faces are embedded anew from their stored crops.", no_args_is_help=True
@@ -120,10 +119,9 @@ def _opened() -> Iterator[NetworkChange]:
     use_one_arena()
     settings = read_settings()
     prepare_database(settings)
-    with open_database(settings) as database:
-        packs, runtime, sealer = open_packs(settings), open_runtime(settings), sealer_of(database)
-        with open_alone(settings, database, packs, runtime, sealer) as change:
-            yield change
+    with Container(settings) as container:
+        container.save_snapshots_on_close()
+        yield container.network_change
 
 
 def _tell(done: Switched) -> None:

@@ -11,15 +11,17 @@ from typing import Annotated
 
 import typer
 
+from app.access.key_store import KeyStore
 from app.api.http.server import Server, server_of
+from app.cli.data_folder import prepare_data_folder
 from app.config import Settings, read_settings
+from app.container import Container
 from app.errors import ArcidError, KeysRequired
 from app.main import create_app
 from app.observability import logs, stderr
 from app.observability.logs import get_logger
-from app.wiring.data_folder import prepare_data_folder
-from app.wiring.services import Services, is_embedded, open_database, open_keys, open_services
-from app.wiring.tracing import require_tracing
+from app.wiring.clients import require_tracing
+from app.wiring.storage import is_embedded
 
 if sys.platform != "win32":
     import resource
@@ -54,20 +56,23 @@ def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> No
     require_tracing(settings)
     prepare_database(settings)
     raise_file_limit(settings.limits.connections)
-    require_keys(settings, host, is_insecure=is_insecure)
-    # Opened here and not by the application: what is wrong then is one line and no traceback.
-    server = configured_server(settings, open_services(settings), host=host, port=port)
-    with suppress(KeyboardInterrupt):
-        server.run()
+    with Container(settings) as container:
+        require_keys(container.keys, host, is_insecure=is_insecure)
+        container.start()  # not by the application: an error is then one line without a traceback
+        server = configured_server(settings, container, host=host, port=port)
+        with suppress(KeyboardInterrupt):
+            server.run()
     if not server.started:
         raise typer.Exit(1)  # the log has said why
 
 
-def configured_server(settings: Settings, services: Services | None = None, *, host: str = "", port: int = 0) -> Server:
-    """Return the application's server; see `create_app` for `services`. Without an address it is run with sockets."""
+def configured_server(
+    settings: Settings, container: Container | None = None, *, host: str = "", port: int = 0
+) -> Server:
+    """Return the application's server; see `create_app` for `container`. Without an address it is run with sockets."""
     limits = settings.limits
     return server_of(
-        create_app(settings, services),
+        create_app(settings, container),
         read_seconds=limits.read_seconds,
         most_connections=limits.connections,
         grace_seconds=limits.grace_seconds,
@@ -88,9 +93,9 @@ def raise_file_limit(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def require_keys(settings: Settings, host: str, *, is_insecure: bool) -> None:
+def require_keys(store: KeyStore, host: str, *, is_insecure: bool) -> None:
     """Raise KeysRequired where other machines could call a service without keys; say in the log how it stands."""
-    keys = open_keys(settings).all()
+    keys = store.all()
     if keys:
         now = datetime.now(UTC)
         active = sum(each.state(now) == "active" for each in keys)
@@ -133,6 +138,6 @@ def prepare_database(settings: Settings) -> None:
     """
     prepare_data_folder(settings)
     if is_embedded(settings):
-        with open_database(settings) as database:
-            database.occupy()  # no restore may replace the file meanwhile
-            database.schema.upgrade()
+        with Container(settings) as container:
+            container.database.occupy()  # no restore may replace the file while its schema changes
+            container.database.schema.upgrade()

@@ -6,9 +6,9 @@ from fastapi import Depends
 
 from app.compreface.answers import Extras, TimesSchema, VersionsSchema
 from app.compreface.requests import LeastScore, Limit, Plugins, Status
+from app.container import Container
 from app.observability.stages import so_far
 from app.recognition.comparison import Choice
-from app.wiring.services import Services
 
 
 async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
@@ -22,7 +22,7 @@ class Shown:
         self._plugins = {each.strip() for each in plugins.split(",")}
         self._status = status
 
-    def extras(self, services: Services) -> Extras:
+    def extras(self, services: Container) -> Extras:
         """Return it, once the work is done."""
         made = Extras(has_landmarks="landmarks" in self._plugins, has_embedding="calculator" in self._plugins)
         if self._status:

@@ -328,8 +328,12 @@ class Gallery:
         return [self._state(each, opened[each.key]) for each in self._served() if each.key in opened]
 
     def close(self) -> None:
-        """Write the last snapshots and let go of the indexes."""
+        """Write the last snapshots and close the indexes."""
         self.save()
+        self.release()
+
+    def release(self) -> None:
+        """Close the indexes without writing snapshots."""
         for projection in self._projections.values():
             projection.close()
 

@@ -1,4 +1,4 @@
-"""Settings in, how photos share the embedder out."""
+"""How many photos are analysed at once, and how they share runs of the embedder."""
 
 import os
 
@@ -28,3 +28,8 @@ def photos_at_once(settings: Settings, runtime: Runtime) -> int:
     batching = batching_of(settings, runtime)
     waiting = batching.largest // 2 if batching else 0
     return settings.inference.concurrency or (os.cpu_count() or 1) + waiting
+
+
+def threads_of(settings: Settings) -> int:
+    """Return the number of threads for work on many photos: a job's, a command's."""
+    return settings.inference.concurrency or os.cpu_count() or 1

@@ -19,9 +19,9 @@ from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.manifest import Manifest
 from app.vision.inference.packs import Packs
 from app.vision.quality import judge, measure
-from app.wiring.models import open_calibrations
+from app.wiring.model_loading import ModelLoader
 from app.wiring.networks import detector_of, embedder_of, open_embedder
-from app.wiring.services import open_analysis, open_packs, open_runtime
+from app.wiring.storage import open_packs
 
 _CACHE_FORMAT = 2
 _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
@@ -57,8 +57,9 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
     packs = open_packs(settings)
     pack = packs.manifest(settings.pack)
-    runtime = open_runtime(settings)
-    judged = _Judged(settings.inference.flip, _typical_norm(settings, packs))
+    models = ModelLoader(_roomy(settings) if is_degraded else settings, packs)
+    runtime = models.runtime
+    judged = _Judged(settings.inference.flip, _typical_norm(settings, models))
     setup = _described(settings, packs, pack, judged) | {
         "aligned": is_aligned,
         "degraded": is_degraded,
@@ -72,7 +73,7 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
             for file in manifest.detector.files if manifest.detector else ():
                 setup["sha256"][file] = packs.sha256(manifest, file)
         setup |= {"detector": name, "detection": settings.detection.model_dump()}
-        enroll = _of_photos(open_analysis(_roomy(settings) if is_degraded else settings, runtime), judged)
+        enroll = _of_photos(models.default_analysis(), judged)
     if is_degraded:
         return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup)
     return Pipeline(enroll, setup)
@@ -94,8 +95,8 @@ def _described(settings: Settings, packs: Packs, pack: Manifest, judged: _Judged
     }
 
 
-def _typical_norm(settings: Settings, packs: Packs) -> float | None:
-    shipped = open_calibrations(settings, packs).shipped(is_flip_averaged=settings.inference.flip)
+def _typical_norm(settings: Settings, models: ModelLoader) -> float | None:
+    shipped = models.calibrations(models.served[0]).shipped(is_flip_averaged=settings.inference.flip)
     return shipped.typical_norm if shipped else None
 
 

@@ -1,10 +1,10 @@
 """Settings in, long work out: the kinds of jobs, and the thread that does them."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from app.config import Settings
@@ -19,7 +19,9 @@ from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
+from app.recognition.calibration import CalibrationService, write_calibration
 from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
+from app.recognition.migration import Changed, NetworkChange
 from app.transfer.archive_import import Imported
 from app.transfer.bulk_enrollment import BulkEnrollment, BulkWritten
 from app.transfer.embeddings_import import EmbeddingsImported
@@ -27,7 +29,11 @@ from app.transfer.photo_import import Added, PhotoImport
 from app.transfer.photo_sources import check_upload, open_source
 from app.transfer.text_encodings import Encoding
 from app.vision.inference.packs import Packs
+from app.wiring.batching import threads_of
 from app.wiring.portable import open_archive_import, open_embeddings_import, open_export
+
+CROP_MISSING = "crop_missing"
+_IN_RESULT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def photo_import(settings: Settings, enrollment: BulkEnrollment, *, is_polite: b
     """Return the import of photos into a collection, on as many threads as photos are analysed at once."""
     return PhotoImport(
         Bulk(enrollment),
-        threads=settings.inference.concurrency or os.cpu_count() or 1,
+        threads=threads_of(settings),
         most_bytes=settings.limits.photo_bytes,
         is_polite=is_polite,
     )
@@ -126,9 +132,8 @@ def _sent(settings: Settings, database: Database) -> Callable[[Parameters], Path
     return path
 
 
-def exports_of(database: Database) -> Callable[[str], bool]:
+def exports_of(store: JobStore) -> Callable[[str], bool]:
     """Return what tells whether archives of a collection may still lie in data folders."""
-    store = JobStore(database.engine)
 
     def has_exports(collection: str) -> bool:
         return store.has_ended_since(Kind.EXPORT.value, collection, datetime.now(UTC) - KEPT)
@@ -159,3 +164,66 @@ def open_jobs(settings: Settings, database: Database, gallery: Gallery, kinds: M
         check_upload=check_upload,
         import_dir=settings.jobs.import_dir,
     )
+
+
+def reembed_work(change: NetworkChange) -> Work:
+    """Return the kind of job that embeds a collection by another network."""
+
+    def work(parameters: Parameters, progress: Progress) -> Result:
+        def told(ready: int, faces: int) -> None:
+            # The templates are stored as they are made. Said as a checkpoint, they keep a job alive that loses its
+            # process often and yet comes forward.
+            is_forward = ready > progress.checkpoint.get("ready", 0)
+            progress.advance(ready, total=faces, checkpoint={"ready": ready} if is_forward else None)
+
+        done = change.embed_and_switch(
+            parameters["collection"],
+            parameters["model"],
+            is_rest_dropped=parameters["on_missing"] == "drop",
+            is_switched=parameters["switch"],
+            told=told,
+        )
+        refuse_missing(done, progress)
+        return described(done)
+
+    return work
+
+
+def refuse_missing(done: Changed, progress: Progress) -> None:
+    """List the faces that have no crop among what could not be done."""
+    what = "it was deleted" if done.dropped else "it needs a new photo"
+    for each in done.named:
+        progress.refuse(each.face_id, CROP_MISSING, f"no crop is stored of this face of {each.identity_id!r}; {what}")
+
+
+def described(done: Changed) -> dict[str, Any]:
+    """Return what a job answers."""
+    return {
+        "from": done.before,
+        "to": done.model,
+        "faces": done.faces,
+        "is_switched": done.is_switched,
+        "missing": done.missing,
+        "dropped": done.dropped,
+        "missing_faces": [
+            {"face_id": each.face_id, "identity_id": each.identity_id} for each in done.named[:_IN_RESULT]
+        ],
+    }
+
+
+_SHOWN_RATES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+def calibration_work(calibration: CalibrationService) -> Work:
+    """Return the kind of job that calibrates a collection."""
+
+    def work(parameters: Parameters, progress: Progress) -> Result:
+        made, path = calibration.calibrate(
+            parameters["collection"], lambda done, total: progress.advance(done, total=total)
+        )
+        write_calibration(made, path)
+        thresholds = {f"{rate:g}": round(float(made.threshold(rate)), 4) for rate in _SHOWN_RATES}
+        origin = made.origin
+        return {"people": origin.people, "faces": origin.faces, "pairs": origin.pairs, "thresholds": thresholds}
+
+    return work

@@ -14,8 +14,13 @@ from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.batcher import Batching
 from app.vision.inference.manifest import EmbedderSection, Manifest
 from app.vision.inference.packs import Packs
-from app.vision.inference.runtime import Runtime
+from app.vision.inference.runtime import Runtime, resolve
 from app.vision.inference.session import Session
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Return how networks run on this machine; raises ProviderUnavailable."""
+    return resolve(settings.inference.provider, settings.inference.threads)
 
 
 def embedder_of(pack: Manifest) -> EmbedderSection:

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-from app.config import Settings, shipped
 from app.database.connection import Database
-from app.database.sqlite_files import sqlite_file
 from app.errors import NetworkError
 from app.gallery.store.bulk import Incoming
 from app.gallery.store.identities import IdentityStore
@@ -13,7 +11,6 @@ from app.gallery.store.values import Collection
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
 from app.transfer.embeddings_import import EmbeddingsImport
-from app.transfer.restore import Restore
 from app.vision.inference.packs import Packs
 
 CatchUp = Callable[[Collection, int], None]
@@ -44,11 +41,6 @@ def open_embeddings_import(database: Database, catch_up: CatchUp = nobody_waits)
     """Return what imports embeddings into a database; `catch_up` as above."""
     store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
     return EmbeddingsImport(store, incoming, catch_up=catch_up)
-
-
-def open_restore(settings: Settings, url: str) -> Restore:
-    """Return what restores the embedded database at a URL; raises BackupImpossible for another one."""
-    return Restore(sqlite_file(url), settings.data_dir, shipped("migrations"))
 
 
 def networks_of(packs: Packs) -> Callable[[str], frozenset[str]]:

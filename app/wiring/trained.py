@@ -18,8 +18,8 @@ from app.types import Floats, Pixels
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.manifest import Manifest
 from app.vision.inference.session import Session
-from app.wiring.networks import detector_of, embedder_of
-from app.wiring.services import open_packs, open_runtime
+from app.wiring.networks import detector_of, embedder_of, open_runtime
+from app.wiring.storage import open_packs
 from app.wiring.training import open_cropper
 
 _BATCH = 64

@@ -14,8 +14,8 @@ from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.imaging.decode import Limits, decode
-from app.wiring.networks import detector_of, open_detector, open_embedder
-from app.wiring.services import open_packs, open_runtime
+from app.wiring.networks import detector_of, open_detector, open_embedder, open_runtime
+from app.wiring.storage import open_packs
 
 _CACHE_FORMAT = 1
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from app.access.keys import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
+from app.container import Container
 from app.observability import logs
 from app.recognition.identification import Identification
 from app.vision.inference.runtime import Runtime
@@ -39,6 +40,13 @@ class Identifying:
         with self._lock:
             self.now -= 1
         return Identification([], 0.5)
+
+
+def started(settings, sealer=None):
+    """Return a started container; with `sealer`, it keeps crops."""
+    container = Container(settings, sealer=sealer)
+    container.start()
+    return container
 
 
 def services_of(identifying):

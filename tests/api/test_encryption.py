@@ -10,7 +10,8 @@ from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.database.cipher import encoded
 from app.main import create_app
-from app.wiring.services import embedded_file, open_services
+from app.wiring.storage import embedded_file
+from tests.api.fakes import started
 from tests.api.test_errors import expect
 from tests.conftest import DATA
 
@@ -25,7 +26,7 @@ def sealed(packs, tmp_path):
     )
     prepare_database(settings)
     with (
-        TestClient(create_app(settings, open_services(settings)), raise_server_exceptions=False) as client,
+        TestClient(create_app(settings, started(settings)), raise_server_exceptions=False) as client,
         closing(sqlite3.connect(embedded_file(settings), isolation_level=None)) as editor,
     ):
         yield client, editor

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
-from app.wiring.services import embedded_file
+from app.wiring.storage import embedded_file
 from tests.api.test_jobs import ended, uploads, zipped
 from tests.api.test_privacy import enroll
 from tests.jobs.conftest import eventually

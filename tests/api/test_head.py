@@ -6,7 +6,7 @@ import pytest
 
 from app.access.keys import NewKey, Scope
 from app.api.http.head import Head
-from app.wiring.services import open_keys
+from app.container import Container
 from tests.api.fakes import HOST, Identifying, request, serving
 
 OPEN = ("/", "/healthz", "/readyz", "/docs", "/openapi.json", "/web/app.js", "/docs/assets/swagger-ui.css", "/metrics")
@@ -74,7 +74,7 @@ def test_a_stream_that_goes_on_is_cut_after_its_head():
 
 
 def test_permissions_are_those_of_get(client, settings):
-    _, secret = open_keys(settings).create(NewKey("head", [Scope.RECOGNISE]))
+    _, secret = Container(settings).keys.create(NewKey("head", [Scope.RECOGNISE]))
     client.app.state.services.access.refresh()
     assert client.head("/collections").status_code == 401
     assert client.head("/collections", headers={"X-Api-Key": secret}).status_code == 403

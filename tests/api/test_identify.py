@@ -8,7 +8,6 @@ from starlette.testclient import TestClient
 
 from app.gallery.store.values import Practice
 from app.main import create_app
-from app.wiring.models import open_calibrations
 
 
 def identify(client, photo, **fields):
@@ -202,7 +201,7 @@ def test_an_uncalibrated_network_judges_by_what_can_be_seen(settings, portrait):
 
 def test_collections_are_embedded_and_judged_each_in_its_own_way(client, settings, portrait, faces_of):
     services = client.app.state.services
-    calibrations = open_calibrations(settings, services.packs)
+    calibrations = services.models.calibrations(services.serving.default)
     vectors = {}
     for kind in (True, False):
         name = collection(client, f"flip-{kind}", is_flip_averaged=kind)

@@ -19,8 +19,7 @@ from app.cli.serve import configured_server
 from app.jobs.store import JobStore
 from app.jobs.values import NewJob
 from app.main import create_app
-from app.wiring.services import open_services
-from tests.api.fakes import HOST, answer, request
+from tests.api.fakes import HOST, answer, request, started
 from tests.api.test_errors import expect
 from tests.api.test_permissions import bearer
 from tests.jobs.conftest import eventually
@@ -256,7 +255,7 @@ def test_a_key_sees_the_jobs_of_its_collections(settings, databases):
 
 @contextmanager
 def serving(settings):
-    services = open_services(settings)
+    services = started(settings)
     with create_server((HOST, 0)) as listener:
         server = configured_server(settings, services)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -5,9 +5,9 @@ from starlette.testclient import TestClient
 
 from app.access.keys import NewKey, Scope
 from app.api.http.keyless import Keyless
+from app.container import Container
 from app.errors import HostForbidden, OriginForbidden
 from app.main import create_app
-from app.wiring.services import open_keys
 
 OWN = "localhost:8000"
 
@@ -113,7 +113,7 @@ def test_a_key_ends_the_rule_within_a_second(settings):
         assert client.get("/readyz", headers={"Host": "localhost"}).status_code == 200
         assert client.get("/healthz").status_code == client.get("/docs").status_code == 200  # the same for everybody
 
-        _, secret = open_keys(settings).create(NewKey("first", [Scope.ADMIN]))
+        _, secret = Container(settings).keys.create(NewKey("first", [Scope.ADMIN]))
         app.state.services.access.refresh()  # as it does by itself after a second
         assert client.get("/collections").json()["code"] == "key_missing"
         answer = client.get("/collections", headers={"X-Api-Key": secret, "Origin": "http://evil.test"})

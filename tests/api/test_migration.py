@@ -15,7 +15,7 @@ from app.config import read_settings
 from app.jobs.leases import Leases
 from app.jobs.running import Running
 from app.main import create_app
-from app.wiring.services import open_services
+from tests.api.fakes import started
 from tests.api.test_errors import expect
 from tests.api.test_jobs import ended
 from tests.conftest import DATA
@@ -44,7 +44,7 @@ def settings(packs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def services(settings):
-    return open_services(settings, FakeSealer())
+    return started(settings, FakeSealer())
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from app.config import read_settings
 from app.errors import NetworkCorrupt, NetworkMissing
 from app.gallery.store.model_migration import NextTemplates
 from app.main import create_app
-from app.wiring.services import open_services
+from tests.api.fakes import started
 from tests.conftest import DATA
 from tests.sealing import FakeSealer
 
@@ -34,7 +34,7 @@ def settings(packs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def services(settings):
-    return open_services(settings, FakeSealer())
+    return started(settings, FakeSealer())
 
 
 @pytest.fixture(scope="module")
@@ -218,14 +218,14 @@ def test_the_files_of_every_network_are_checked_at_the_start(settings, packs, tm
     broken = settings.model_copy(update={"models_dir": tmp_path, "data_dir": tmp_path / "data"})
     prepare_database(broken)
     with pytest.raises(NetworkCorrupt, match=r"mobilefacenet\.onnx"):
-        open_services(broken)
+        started(broken)
     file.unlink()
     with pytest.raises(NetworkMissing, match="models pull arcface-mobilefacenet"):
-        open_services(broken)
+        started(broken)
 
 
 def test_a_network_that_nobody_uses_is_not_opened(settings, portrait):
-    services = open_services(settings)
+    services = started(settings)
     try:
         services.examination.examine(portrait)
         assert [model for model, _ in services.serving._analyses] == [OPEN]

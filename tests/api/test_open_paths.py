@@ -8,7 +8,7 @@ import pytest
 from app.access.keys import NewKey, Scope
 from app.api.http.permissions import NEEDS
 from app.cli.demo import serving
-from app.wiring.services import open_keys
+from app.container import Container
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "FOO", "get")
 SPELLINGS = (
@@ -37,7 +37,7 @@ UNDER_THE_MOUNT = (
 
 @pytest.fixture(scope="module")
 def port(settings):
-    open_keys(settings).create(NewKey("somebody", list(Scope)))
+    Container(settings).keys.create(NewKey("somebody", list(Scope)))
     with serving(settings, port=0) as address:
         yield int(address.rpartition(":")[2])
 

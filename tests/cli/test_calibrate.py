@@ -7,11 +7,10 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.config import read_settings
+from app.container import Container
 from app.errors import CalibrationTooSmall
 from app.gallery.store.values import NewFace, Person, Practice
 from app.types import Detection
-from app.wiring.models import open_calibrations
-from app.wiring.services import open_packs, open_store
 from tests.conftest import DATA
 
 PEOPLE = 460
@@ -27,7 +26,7 @@ def gallery(settings, monkeypatch, request):
     """A collection of random people on an embedded database of its own."""
     monkeypatch.setenv("ARCID_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
-    store = open_store(settings)
+    store = Container(settings).store
     name = f"people-{uuid4().hex[:8]}"
     practice = Practice(is_flip_averaged=request.param)
     collection = store.create_collection(name, model="sface-2021dec", dimension=128, practice=practice)
@@ -42,8 +41,9 @@ def gallery(settings, monkeypatch, request):
 
 def test_a_gallery_calibrates_itself_and_is_served_by_it(gallery):
     settings = read_settings()
-    calibrations = open_calibrations(settings, open_packs(settings))
-    kind = open_store(settings).collection(gallery).practice.is_flip_averaged
+    serving = Container(settings).serving
+    calibrations = serving.calibrations(serving.default)
+    kind = Container(settings).store.collection(gallery).practice.is_flip_averaged
     shipped, other = (calibrations.of(gallery, is_flip_averaged=each) for each in (kind, not kind))
     done = run("--collection", gallery)
     assert done.exit_code == 0, done.output
@@ -63,7 +63,7 @@ def test_too_few_people_are_refused(settings, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
     name = f"few-{uuid4().hex[:8]}"
-    open_store(settings).create_collection(name, model="sface-2021dec", dimension=128)
+    Container(settings).store.create_collection(name, model="sface-2021dec", dimension=128)
     assert type(run("--collection", name).exception).__name__ == "CalibrationTooSmall"
 
 

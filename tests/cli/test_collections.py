@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from app.config import read_settings
+from app.container import Container
 from app.errors import (
     CollectionExists,
     CollectionNotEmpty,
@@ -16,18 +17,17 @@ from app.errors import (
 )
 from app.gallery.store.values import NewFace, Person, Practice, Reaction
 from app.types import Detection
-from app.wiring.services import open_store
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrollment) and 0.2 (probe){_FLAGS}"
 
 
 def practice_of(name: str) -> Practice:
-    return open_store(read_settings()).collection(name).practice
+    return Container(read_settings()).store.collection(name).practice
 
 
 def enroll(name: str, identity_id: str, faces: int) -> None:
-    store = open_store(read_settings())
+    store = Container(read_settings()).store
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vector = np.array([1, 0, 0], np.float32)
     new = [NewFace(f"{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64) for number in range(faces)]
@@ -41,7 +41,7 @@ def rows(output: str) -> list[list[str]]:
 def test_a_collection_is_made_for_the_network_in_use(arcid, tiny):
     result = arcid("collections", "create", "people")
     assert (result.exit_code, result.output) == (0, "people: created for tiny-net\n")
-    created = open_store(read_settings()).collection("people")
+    created = Container(read_settings()).store.collection("people")
     assert (created.model, created.dimension, created.revision) == ("tiny-net", 3, 0)
 
 

@@ -5,12 +5,13 @@ from sqlalchemy import text
 
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import Container
 from app.database.cipher import encoded
+from app.database.master_key_file import read_master, write_master
 from app.errors import MasterKeyInvalid, MasterKeyMissing, MasterKeyWrong, PlainIndexRefused
 from app.gallery.store.identities import IdentityStore
-from app.wiring.keys import read_master, write_master
 from app.wiring.projections import Projections, snapshot_folder
-from app.wiring.services import open_database, open_store
+from app.wiring.storage import open_database
 from tests.gallery.store.enrolling import enroll
 
 
@@ -35,17 +36,17 @@ def test_a_master_key_is_written_for_its_owner_only(tmp_path):
 
 
 def test_a_start_needs_the_master_key(open_with):
-    open_store(open_with(encryption={"key": encoded(b"1" * 32)}))
+    _ = Container(open_with(encryption={"key": encoded(b"1" * 32)})).store
     with pytest.raises(MasterKeyMissing):
-        open_store(open_with())
+        _ = Container(open_with()).store
     with pytest.raises(MasterKeyWrong):
-        open_store(open_with(encryption={"key": encoded(b"2" * 32)}))
+        _ = Container(open_with(encryption={"key": encoded(b"2" * 32)})).store
     with pytest.raises(MasterKeyInvalid):
-        open_store(open_with(encryption={"key": "short"}))
+        _ = Container(open_with(encryption={"key": "short"})).store
 
 
 def test_snapshots_in_plain_go_when_encryption_is_turned_on(open_with):
-    store = open_store(open_with())
+    store = Container(open_with()).store
     people = store.create_collection("people", model="net", dimension=4)
     enroll(store, people, "ada", 3)
     for number, encryption in enumerate([{}, {"key": encoded(b"1" * 32)}]):
@@ -67,7 +68,7 @@ def test_milvus_is_refused_unless_it_is_accepted(open_with, tmp_path):
     settings = open_with(
         index="milvus", milvus={"address": "http://127.0.0.1:1"}, encryption={"key": encoded(b"1" * 32)}
     )
-    people = open_store(settings).create_collection("people", model="net", dimension=4)
+    people = Container(settings).store.create_collection("people", model="net", dimension=4)
     with open_database(settings) as database, pytest.raises(PlainIndexRefused):
         Projections(settings, database).new(people)
 

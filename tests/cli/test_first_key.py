@@ -2,8 +2,8 @@ import pytest
 
 from app.access.secret import new_secret
 from app.config import read_settings
+from app.container import Container
 from app.errors import SettingsInvalid
-from app.wiring.services import open_keys
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def key(tmp_path):
 def test_the_first_key_comes_from_a_file_and_is_not_shown(arcid, key):
     result = arcid("keys", "first", str(key))
     assert result.output == "first (0123abcd): admin; every request needs a key now\n"
-    stored = open_keys(read_settings()).all()
+    stored = Container(read_settings()).keys.all()
     assert [(each.name, each.key_id, set(each.scopes)) for each in stored] == [("first", "0123abcd", {"admin"})]
 
 
@@ -25,7 +25,7 @@ def test_a_service_that_has_keys_is_left_as_it_is(arcid, key):
     arcid("keys", "revoke", "first")
     result = arcid("keys", "first", str(key))
     assert (result.exit_code, result.output) == (0, "there are keys already\n")
-    assert len(open_keys(read_settings()).all()) == 1
+    assert len(Container(read_settings()).keys.all()) == 1
 
 
 def test_a_key_of_our_own_making_is_taken(arcid, key):

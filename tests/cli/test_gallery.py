@@ -5,16 +5,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.config import read_settings
+from app.container import Container
 from app.errors import CollectionUnknown, ModelMismatch
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
-from app.wiring.services import open_store
 
 AXES = np.eye(3, dtype=np.float32)
 
 
 def enroll(identity_id: str, *axes: int, quality: float = 0.8) -> None:
-    store = open_store(read_settings())
+    store = Container(read_settings()).store
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     faces = [
         NewFace(f"{identity_id}-{number}", AXES[axis], 1, quality, detection, "0" * 64)

@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from app.cli import cli
 from app.cli.importing import CANCELLED, SOME_REFUSED
+from app.container import Container
 from app.jobs.store import JobStore
 from app.jobs.values import JobState
-from app.wiring.services import open_database, open_store
+from app.wiring.storage import open_database
 from tests.conftest import DATA
 from tests.jobs.conftest import new_job
 
@@ -38,7 +39,7 @@ def test_a_folder_is_imported_and_again(run, settings, tmp_path, faces_of, facel
     with (tmp_path / "errors.csv").open(newline="") as file:
         assert [row[:2] for row in csv.reader(file)] == [["file", "code"], ["[bold]/1.jpg", "no_face"]]
     assert "0 enrolled (0 new people), 2 skipped" in run("import", tmp_path / "in").output
-    assert open_store(settings).collection("default").faces == 2
+    assert Container(settings).store.collection("default").faces == 2
     (tmp_path / "in" / "[bold]" / "1.jpg").unlink()
     assert run("import", tmp_path / "in").exit_code == 0
 
@@ -63,7 +64,7 @@ def test_ctrl_c_stops_cleanly_and_the_rest_comes_later(settings, tmp_path, faces
         "many",
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
-    store = open_store(settings)
+    store = Container(settings).store
     until = time.monotonic() + 60
     while store.collection("many").faces < 3:
         assert time.monotonic() < until

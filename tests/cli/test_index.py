@@ -4,17 +4,18 @@ from sqlalchemy import delete, update
 from structlog.testing import capture_logs
 
 from app.config import read_settings
+from app.container import Container
 from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionUnknown, SchemaOutdated
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Origin
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
-from app.wiring.services import open_database, open_store
+from app.wiring.storage import open_database
 
 
 def enroll(identity_id: str, faces: int = 1, *, collection: str = "people") -> None:
-    store = open_store(read_settings())
+    store = Container(read_settings()).store
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vectors = np.random.default_rng(len(identity_id)).normal(size=(faces, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -32,7 +33,7 @@ def people(arcid, tiny):
         assert arcid("collections", "create", name).exit_code == 0
     enroll("ada", 5)
     enroll("bob", 3)
-    return open_store(read_settings()).collection("people")
+    return Container(read_settings()).store.collection("people")
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_what_was_changed_in_the_database_in_secret(arcid, people):
 
 
 def test_a_whole_snapshot_that_lies(arcid, people, folder):
-    store = open_store(read_settings())
+    store = Container(read_settings()).store
     ((keys, vectors),) = store.templates(people)
     lying = FlatIndex(3)
     lying.add(keys[:-1], vectors[:-1])

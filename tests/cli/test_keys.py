@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 
 from app.cli.serve import is_loopback, require_keys
 from app.config import read_settings
+from app.container import Container
 from app.errors import KeyExists, KeysRequired, KeyUnknown, SettingsInvalid, TrailBroken
-from app.wiring.services import open_keys
 
 
 def created(arcid, name="door", *options):
@@ -86,17 +86,17 @@ def settings(arcid):
 
 
 def test_without_keys_only_this_machine_is_served(settings):
-    require_keys(settings, "127.0.0.1", is_insecure=False)
-    require_keys(settings, "0.0.0.0", is_insecure=True)  # noqa: S104
+    require_keys(Container(settings).keys, "127.0.0.1", is_insecure=False)
+    require_keys(Container(settings).keys, "0.0.0.0", is_insecure=True)  # noqa: S104
     with pytest.raises(KeysRequired, match=r"arcid keys create .*--insecure"):
-        require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+        require_keys(Container(settings).keys, "0.0.0.0", is_insecure=False)  # noqa: S104
 
 
 def test_with_keys_all_may_be_served(arcid, settings):
     created(arcid)
-    require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+    require_keys(Container(settings).keys, "0.0.0.0", is_insecure=False)  # noqa: S104
     arcid("keys", "revoke", "door")  # nobody gets in now, so nothing is open
-    require_keys(settings, "0.0.0.0", is_insecure=False)  # noqa: S104
+    require_keys(Container(settings).keys, "0.0.0.0", is_insecure=False)  # noqa: S104
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_log_says_how_it_stands(arcid, settings, host, keys, said):
     for number in range(keys):
         created(arcid, f"k{number}")
     with capture_logs() as lines:
-        require_keys(settings, host, is_insecure=True)
+        require_keys(Container(settings).keys, host, is_insecure=True)
     assert [line["event"] for line in lines] == [said]
 
 
@@ -182,4 +182,4 @@ def test_the_trail_is_exported(arcid):
         (2, "cli", "key.revoked", "door"),
     ]
     assert lines[1]["previous"] == lines[0]["sha256"]
-    assert len(open_keys(read_settings()).all()) == 1
+    assert len(Container(read_settings()).keys.all()) == 1

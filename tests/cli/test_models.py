@@ -196,7 +196,7 @@ registry = "insightface"
 package = "zoo"
 version = "model-zoo"
 """)
-    monkeypatch.setattr("app.wiring.services.shipped", lambda _name: shipped)
+    monkeypatch.setattr("app.wiring.storage.shipped", lambda _name: shipped)
     (mirror / "zoo.zip").write_bytes(zip_of({"det.onnx": network}))
     pull = ("models", "pull", "--accept-license", "zoo")
     assert "zoo: pulled (for tests only)" in arcid(*pull).output

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import text
 
 from app.config import read_settings
+from app.container import Container
 from app.errors import ArchiveInvalid, BackupImpossible, CollectionUnknown, DatabaseInUse, ModelMismatch
-from app.wiring.services import open_database, open_store
+from app.wiring.storage import open_database
 from tests.cli.test_index import enroll
 
 
@@ -15,7 +16,7 @@ def people(arcid, tiny):
     """The collection `people` with five faces of Ada."""
     assert arcid("collections", "create", "people").exit_code == 0
     enroll("ada", 5)
-    return open_store(read_settings()).collection("people")
+    return Container(read_settings()).store.collection("people")
 
 
 def test_export_and_import(arcid, people, tmp_path, monkeypatch):
@@ -65,7 +66,7 @@ def test_backup_and_restore(arcid, people, tmp_path, home):
     assert result.exit_code == 0, result.exception
     assert "1 collections, as they were at" in result.stdout
     assert len(list(home.glob("arcid.db.before-restore-*"))) == 1
-    after = open_store(read_settings()).collection("people")
+    after = Container(read_settings()).store.collection("people")
     assert (after.faces, after.uid == people.uid) == (5, False)
 
 
@@ -83,4 +84,4 @@ def test_renewed_uids(arcid, people):
     result = arcid("db", "renew-uids")
     assert result.exit_code == 0
     assert f"arcid_{people.uid.replace('-', '')}" in result.stdout
-    assert open_store(read_settings()).collection("people").uid != people.uid
+    assert Container(read_settings()).store.collection("people").uid != people.uid

@@ -17,7 +17,7 @@ import pytest
 from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.config import CorsSettings
-from app.wiring.services import open_keys
+from app.container import Container
 from tests.conftest import DATA
 from tests.end_to_end.test_compreface import altered, error
 
@@ -110,7 +110,7 @@ def origin(folder):
 @pytest.fixture(scope="module")
 def service(settings, origin):
     """Where the service is that lets pages of the origin in, and a key."""
-    _, key = open_keys(settings).create(
+    _, key = Container(settings).keys.create(
         NewKey("javascript", [Scope.RECOGNISE, Scope.ENROLL, Scope.MANAGE], ["default"])
     )
     with serving(settings.model_copy(update={"cors": CorsSettings(origins=[origin])}), port=0) as address:

@@ -10,7 +10,7 @@ import pytest
 
 from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
-from app.wiring.services import open_keys
+from app.container import Container
 from tests.end_to_end.browsing import chromium, opened
 
 # The site's page: every way in which a page can send something, with what came of it.
@@ -156,7 +156,7 @@ def test_a_page_that_is_named_calls_the_service(attacker, settings, faces_of):
         assert set(stranger.values()) <= {"opaque", "blocked"}
 
         # With a key the same holds, and no preflight needs it.
-        _, secret = open_keys(settings).create(NewKey("page", [Scope.ADMIN]))
+        _, secret = Container(settings).keys.create(NewKey("page", [Scope.ADMIN]))
         context = browser.new_context()
         page = context.new_page()
         page.goto(f"{origin}/")

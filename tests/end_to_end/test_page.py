@@ -13,7 +13,7 @@ from app.access.key_store import KeyStore
 from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.cli.serve import prepare_database
-from app.wiring.services import open_database
+from app.wiring.storage import open_database
 from tests.end_to_end.browsing import enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser

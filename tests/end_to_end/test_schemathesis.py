@@ -16,7 +16,7 @@ import pytest
 from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.config import PROJECT, RateSettings
-from app.wiring.services import open_keys
+from app.container import Container
 from tests.end_to_end.schemathesis_hooks import FACE
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ def seeded(client) -> dict[str, list[str]]:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_document_is_true(settings):
     settings = settings.model_copy(update={"rates": RateSettings(failures="none")})  # it tries many wrong keys
-    _, secret = open_keys(settings).create(NewKey("fuzz", [Scope.ADMIN]))
+    _, secret = Container(settings).keys.create(NewKey("fuzz", [Scope.ADMIN]))
     key = {"Authorization": f"Bearer {secret}"}
     with serving(settings, port=0) as address:
         with httpx2.Client(base_url=address, headers=key) as client:

@@ -10,7 +10,7 @@ from app import __version__
 from app.cli.demo import serving
 from app.config import TracingSettings, read_settings
 from app.errors import SettingsInvalid, TracingUnavailable
-from app.wiring.tracing import open_tracing, require_tracing
+from app.wiring.clients import open_tracing, require_tracing
 from tests.collector import attributes, collecting
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -1,7 +1,7 @@
 """Re-embedding as a job: what it says while it works."""
 
 from app.recognition.migration import Changed
-from app.wiring.migration import reembed_work
+from app.wiring.jobs import reembed_work
 from tests.transfer.fakes import Recorded
 
 PARAMETERS = {"collection": "people", "model": "two", "on_missing": "refuse", "switch": True}

@@ -19,11 +19,11 @@ from app.api.http.body_budget import Intake
 from app.api.http.event_streams import Watches
 from app.api.http.rates import Searches
 from app.api.schemas.requests import DEFAULT_COLLECTION
+from app.container import Container
 from app.errors import ArcidError
 from app.names import CollectionName
 from app.observability.stages import note
 from app.vision.inference.cancellation import cancellable
-from app.wiring.services import Services
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -71,8 +71,8 @@ class Workers:
 # All are coroutines because FastAPI sends a plain function through a thread.
 
 
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
+async def _services(request: Request) -> Container:
+    services: Container = request.app.state.services
     return services
 
 
@@ -126,7 +126,7 @@ async def _collection(
     return DEFAULT_COLLECTION
 
 
-ServicesDependency = Annotated[Services, Depends(_services)]
+ServicesDependency = Annotated[Container, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
 IntakeDependency = Annotated[Intake, Depends(_intake)]
 WatchesDependency = Annotated[Watches, Depends(_watches)]

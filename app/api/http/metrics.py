@@ -9,10 +9,10 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 from app import __version__
 from app.api.http.batch_metrics import add_batches
 from app.api.http.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency, WatchesDependency
+from app.container import Container
 from app.errors import ArcidError
 from app.recognition.identification import Identification
 from app.recognition.verification import Verification
-from app.wiring.services import Services
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -159,7 +159,7 @@ def metrics(
     return Response(generate_latest(metrics.registry) + generate_latest(now), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def _indexes(services: Services, now: CollectorRegistry) -> None:
+def _indexes(services: Container, now: CollectorRegistry) -> None:
     """Add how each collection's index stands; only that the database does not answer, where it does not."""
     is_up = Gauge("arcid_database_up", "Whether the database answers.", registry=now)
     try:
@@ -179,7 +179,7 @@ def _indexes(services: Services, now: CollectorRegistry) -> None:
         lag.labels(each.collection).set(each.seconds_behind)
 
 
-def _build(services: Services, now: CollectorRegistry) -> None:
+def _build(services: Container, now: CollectorRegistry) -> None:
     build = Gauge(
         "arcid_build_info",
         "What runs; always 1.",

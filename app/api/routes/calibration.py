@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.http.openapi import PROBLEM_RESPONSES
+from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.decisions.threshold_curve import Curve, curve_of
-from app.wiring.services import Services
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
@@ -67,6 +67,6 @@ async def calibration(
     return await workers.run(_answer, services, collection)
 
 
-def _answer(services: Services, name: str) -> CalibrationAnswer:
+def _answer(services: Container, name: str) -> CalibrationAnswer:
     collection = services.gallery.require(name)
     return CalibrationAnswer.of(collection, curve_of(collection, services.serving.policy_of(collection)))

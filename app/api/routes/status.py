@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import AdmissionDependency, ServicesDependency
+from app.container import Container
 from app.errors import ArcidError
 from app.gallery.store.reencryption import Resealing
-from app.wiring.services import Services
 
 router = APIRouter(tags=["status"])
 
@@ -111,7 +111,7 @@ def models(services: ServicesDependency) -> Models:
     return Models(models=listed, detector=services.detector, provider=services.runtime.provider.value)
 
 
-def _database(services: Services) -> Check:
+def _database(services: Container) -> Check:
     try:
         services.database.schema.require_current()
     except ArcidError as error:
@@ -119,7 +119,7 @@ def _database(services: Services) -> Check:
     return Check(is_ready=True, detail=f"at revision {services.database.schema.head()}")
 
 
-def _encryption(services: Services) -> Check:
+def _encryption(services: Container) -> Check:
     """Count the rows that are not used; requests go on, since every row that is used proves whose it is."""
     try:
         plain, broken = Resealing(services.database.engine, services.database.vault).standing()
@@ -133,7 +133,7 @@ def _encryption(services: Services) -> Check:
     return Check(is_ready=True, detail=detail)
 
 
-def _index(services: Services) -> Check:
+def _index(services: Container) -> Check:
     try:
         states = services.gallery.states()
     except ArcidError as error:

@@ -9,7 +9,8 @@ from app.evaluation.values import Photo
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
 from app.training.data.folder import read_folder
-from app.wiring.services import open_analysis, open_runtime
+from app.wiring.model_loading import ModelLoader
+from app.wiring.storage import open_packs
 from app.wiring.training import open_cropper
 from tests.training.people import crops_of, write_people
 
@@ -94,7 +95,7 @@ def test_crops_are_taken_as_they_are(tmp_path):
 def test_real_photos_are_aligned_as_the_service_does(settings, faces_of, faceless):
     photos = [Photo(str(number), photo, "") for number, photo in enumerate([*faces_of, faceless])]
     *crops, nobody = open_cropper(settings).crop_photos(photos)
-    analysis = open_analysis(settings, open_runtime(settings))
+    analysis = ModelLoader(settings, open_packs(settings)).default_analysis()
     assert nobody == "no_face"
     for crop, photo in zip(crops, faces_of, strict=True):
         assert isinstance(crop, bytes)

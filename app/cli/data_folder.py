@@ -7,7 +7,7 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import StorageNotWritable
 from app.observability.logs import get_logger
-from app.wiring.services import embedded_file, models_folder
+from app.wiring.storage import embedded_file, models_folder
 
 _log = get_logger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -1,4 +1,4 @@
-"""Master key files."""
+"""The file of a master key."""
 
 import os
 from pathlib import Path

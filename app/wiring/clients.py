@@ -1,0 +1,62 @@
+"""Clients of other services, by the settings: Redis, hosts of photos, a collector of traces."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app import __version__
+from app.access.limiter import Limiter, Redis
+from app.config import RateSettings, Settings, WhenAway
+from app.errors import SettingsInvalid, TracingUnavailable
+from app.remote.fetching import Bounds, Fetcher
+from app.remote.urls import Rules
+
+if TYPE_CHECKING:
+    from app.observability.tracing import Tracing
+
+
+def open_limiter(settings: RateSettings, was_away: Callable[[], None]) -> Limiter:
+    """Return the limiter of requests, which counts here or in Redis, without connecting; raises SettingsInvalid.
+
+    `was_away` is called for each request that Redis could not count.
+    """
+    return Limiter(
+        Redis(settings.storage.get_secret_value()) if settings.storage else None,
+        is_refused_when_away=settings.when_away is WhenAway.REFUSE,
+        was_away=was_away,
+    )
+
+
+def open_fetcher(settings: Settings) -> Fetcher | None:
+    """Return the fetcher of photos by URL; None if the settings switch it off. Raises SettingsInvalid."""
+    urls = settings.urls
+    if not urls.is_enabled:
+        return None
+    try:
+        rules = Rules.parse(urls.hosts, urls.schemes, urls.ports)
+    except ValueError as error:
+        raise SettingsInvalid(f"ARCID_URLS__HOSTS: {error}") from error
+    return Fetcher(rules, Bounds(settings.limits.photo_bytes, urls.seconds, urls.redirects, urls.at_once))
+
+
+def open_tracing(settings: Settings) -> "Tracing | None":
+    """Start to trace if the settings name a collector; raises TracingUnavailable if OpenTelemetry is not installed."""
+    wanted = settings.tracing
+    if wanted.endpoint is None:
+        return None
+    require_tracing(settings)
+    from app.observability.tracing import Tracing  # noqa: PLC0415 - an extra
+
+    return Tracing(wanted.endpoint, ratio=wanted.ratio, service=wanted.service_name, version=__version__)
+
+
+def require_tracing(settings: Settings) -> None:
+    """Raise TracingUnavailable if the settings name a collector and OpenTelemetry is not installed."""
+    if settings.tracing.endpoint is None:
+        return
+    try:
+        import app.observability.tracing  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        raise TracingUnavailable(
+            "ARCID_TRACING__ENDPOINT needs OpenTelemetry, which is not installed: install arcid with the extra "
+            "'tracing', or remove the setting"
+        ) from error

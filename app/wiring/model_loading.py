@@ -1,0 +1,119 @@
+"""Which networks the settings serve, and how each of them is opened."""
+
+from functools import cache, cached_property
+
+from app.config import Settings, shipped
+from app.observability.logs import get_logger
+from app.recognition.analysis import Analysis
+from app.recognition.decisions.calibration.applicable import Calibrations, file_name
+from app.recognition.decisions.calibration.error_rates import Origin
+from app.recognition.model_registry import Served, Serving
+from app.vision.detection.found import Detector
+from app.vision.embedding import Embedder
+from app.vision.imaging.decode import Limits
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
+from app.wiring.batching import batching_of
+from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
+
+_log = get_logger(__name__)
+
+
+class ModelLoader:
+    """Opens the networks of ARCID_PACK and ARCID_PACKS; collections that name the same detector share it.
+
+    An analysis is opened by one thread at a time: see `Serving`.
+    """
+
+    def __init__(self, settings: Settings, packs: Packs, *, is_batched: bool = False) -> None:
+        """With `is_batched`, concurrent requests share runs of an embedder, and the caller calls `close`."""
+        self._settings = settings
+        self._packs = packs
+        self._is_batched = is_batched
+        self.embedders: dict[str, Embedder] = {}
+        """The embedders that are open, by model."""
+        self._detector = cache(self._open_detector)
+
+    def close(self) -> None:
+        """Stop batching."""
+        for embedder in list(self.embedders.values()):
+            embedder.close()
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """How networks run on this machine; raises ProviderUnavailable."""
+        return open_runtime(self._settings)
+
+    @cached_property
+    def served(self) -> list[Served]:
+        """The networks of ARCID_PACK and ARCID_PACKS, in this order; raises PackUnknown, SettingsInvalid."""
+        names = dict.fromkeys([self._settings.pack, *self._settings.packs])
+        return [self._served_by(name) for name in names]
+
+    def require_files(self) -> None:
+        """Check the files of all served networks; raises NetworkMissing, NetworkCorrupt with the remedy."""
+        for network in self.served:
+            pack = self._packs.manifest(network.pack)
+            self._packs.verified(pack, embedder_of(pack).file)
+            for part in map(self._packs.manifest, network.detector.split("+")):
+                for file in part.detector.files if part.detector else ():
+                    self._packs.verified(part, file)
+
+    def registry(self) -> Serving:
+        """Return the registry of the served networks; it opens each when it is first needed."""
+        return Serving(self.served, open_analysis=self.analysis, calibrations_of=self.calibrations)
+
+    def default_analysis(self) -> Analysis:
+        """Open the networks of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""
+        return self.analysis(self.served[0], self.served[0].detector)
+
+    def analysis(self, network: Served, detector: str) -> Analysis:
+        """Open a network with a detector; raises NetworkError's children and SettingsInvalid."""
+        limits, detection = self._settings.limits, self._settings.detection
+        analysis = Analysis(
+            self._detector(detector),
+            self._embedder(network),
+            limits=Limits(limits.photo_bytes, limits.photo_pixels),
+            detection_side=detection.longest_side,
+            most_faces=limits.faces,
+            model=network.model,
+        )
+        _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
+        return analysis
+
+    def calibrations(self, network: Served, detector: str | None = None) -> Calibrations:
+        """Return the calibrations of a network with a detector; an added pack brings its own, ArcID those of others."""
+        origin = self.origin(network, detector, is_flip_averaged=True)
+
+        def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - the only parameter
+            return file_name(
+                network_sha256=origin.network_sha256, detector=origin.detector, is_flip_averaged=is_flip_averaged
+            )
+
+        added = self._packs.calibrations_of(self._packs.manifest(network.pack))
+        folder = self._settings.data_dir / "calibrations"
+        return Calibrations(added or shipped("models") / "calibrations", folder, name_for)
+
+    def origin(
+        self, network: Served, detector: str | None = None, source: str = "", *, is_flip_averaged: bool
+    ) -> Origin:
+        """Return the origin of a calibration of a network with a detector, before anything is counted."""
+        pack = self._packs.manifest(network.pack)
+        section = embedder_of(pack)
+        sha256 = self._packs.source_sha256(pack, section.file)
+        return Origin(sha256, section.model, detector or network.detector, is_flip_averaged, 0, 0, 0, source)
+
+    def _served_by(self, name: str) -> Served:
+        pack = self._packs.manifest(name)
+        section = embedder_of(pack)
+        return Served(pack.name, section.model, section.dimension, detector_of(self._settings, pack), section.threshold)
+
+    def _open_detector(self, name: str) -> Detector:
+        return open_detector(self._packs, name, self.runtime, self._settings)
+
+    def _embedder(self, network: Served) -> Embedder:
+        if network.model not in self.embedders:
+            batching = batching_of(self._settings, self.runtime) if self._is_batched else None
+            pack = self._packs.manifest(network.pack)
+            self.embedders[network.model] = open_embedder(self._packs, pack, self.runtime, batching)
+        return self.embedders[network.model]

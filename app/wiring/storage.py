@@ -1,0 +1,75 @@
+"""Where data lies, by the settings: the database and its master key, and the folder of pulled networks."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from app.config import Settings, shipped
+from app.database.cipher import Master, decoded
+from app.database.connection import Database
+from app.database.engine import sqlite_url
+from app.database.master_key_file import read_master
+from app.database.sqlite_files import sqlite_file
+from app.errors import BackupImpossible, SettingsInvalid
+from app.transfer.restore import Restore
+from app.vision.inference.packs import Packs
+
+
+def models_folder(settings: Settings) -> Path:
+    """Return the folder of pulled networks: ARCID_MODELS_DIR, or the folder `models` of older versions in it."""
+    older = settings.models_dir / "models"
+    return older if older.is_dir() else settings.models_dir
+
+
+def open_packs(settings: Settings) -> Packs:
+    """Return the packs that ship with the project and those in the models folder."""
+    folder = models_folder(settings)
+    is_private = folder.is_relative_to(settings.data_dir)
+    return Packs(shipped("models"), folder, settings.insightface_mirror, is_private=is_private)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database's URL; by default SQLite in the data folder."""
+    return settings.database_url or sqlite_url(embedded_file(settings))
+
+
+def embedded_file(settings: Settings) -> Path:
+    """Return the file of the embedded database."""
+    return settings.data_dir / "arcid.db"
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Return whether the database is the service's own SQLite file."""
+    return settings.database_url is None
+
+
+def open_restore(settings: Settings) -> Restore:
+    """Return the restore of the embedded database; raises BackupImpossible for any other database."""
+    return Restore(sqlite_file(database_url(settings)), settings.data_dir, shipped("migrations"))
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database and its migrations without connecting, after finishing a restore that was killed.
+
+    Raises DatabaseInUse while a restore runs.
+    """
+    with suppress(BackupImpossible):  # not an embedded database
+        open_restore(settings).finish()
+    return Database(
+        database_url(settings),
+        shipped("migrations"),
+        open_master(settings),
+        is_closed=settings.encryption.require_bound,
+    )
+
+
+def open_master(settings: Settings) -> Master | None:
+    """Return the master key of the settings; None without encryption.
+
+    Raises MasterKeyInvalid, and SettingsInvalid if two master keys are named.
+    """
+    encryption = settings.encryption
+    if encryption.key is not None and encryption.key_file is not None:
+        raise SettingsInvalid("name the master key once: ARCID_ENCRYPTION__KEY_FILE or ARCID_ENCRYPTION__KEY")
+    if encryption.key is not None:
+        return Master(decoded(encryption.key.get_secret_value()))
+    return read_master(encryption.key_file) if encryption.key_file is not None else None
