@@ -4,7 +4,6 @@ The API and the command line use the same container, and a command opens only wh
 objects and may open files; `Container.start` alone starts threads.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import cached_property
@@ -32,16 +31,14 @@ from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.listing import Listing
 from app.gallery.store.model_migration import Reembedding
 from app.gallery.store.retention import Retention
-from app.gallery.store.roster import Roster
 from app.gallery.store.values import Practice
 from app.jobs.service import JobService
 from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.jobs.values import Kind
 from app.names import nfc
-from app.recognition.calibration import CalibrationService
+from app.recognition.collection_calibration import CalibrationService
 from app.recognition.collections import CollectionService, Usual
-from app.recognition.comparison import ComparisonService
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
@@ -50,17 +47,12 @@ from app.recognition.migration import NetworkChange
 from app.recognition.model_registry import Serving
 from app.recognition.people import PeopleService
 from app.recognition.person_export import DisclosureService
-from app.recognition.subjects import SubjectService
 from app.recognition.verification import VerificationService
 from app.transfer.photo_import import give_way
-from app.vision.embedding import Embedder
-from app.vision.inference.manifest import EmbedderSection, Manifest
 from app.vision.inference.packs import Packs
-from app.vision.inference.runtime import Runtime
 from app.wiring.batching import threads_of
 from app.wiring.jobs import calibration_work, exports_of, import_work, open_jobs, portable_work, reembed_work
 from app.wiring.model_loading import ModelLoader
-from app.wiring.networks import embedder_of
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database, open_packs
 
@@ -193,31 +185,6 @@ class Container:
         """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
         return self.models.registry()
 
-    @property
-    def runtime(self) -> Runtime:
-        """How networks run on this machine; raises ProviderUnavailable."""
-        return self.models.runtime
-
-    @cached_property
-    def pack(self) -> Manifest:
-        """The pack of ARCID_PACK."""
-        return self.packs.manifest(self.settings.pack)
-
-    @cached_property
-    def embedder(self) -> EmbedderSection:
-        """The embedder's section of that pack; raises SettingsInvalid."""
-        return embedder_of(self.pack)
-
-    @cached_property
-    def detector(self) -> str:
-        """The name of the detector that is used unless a collection names another."""
-        return self.serving.default.detector
-
-    @property
-    def embedders(self) -> Mapping[str, Embedder]:
-        """The embedders opened so far, by model."""
-        return self.models.embedders
-
     # Gallery
 
     @cached_property
@@ -340,26 +307,6 @@ class Container:
     def disclosure(self) -> DisclosureService:
         """The export of one person's data."""
         return DisclosureService(self.gallery, self.listing, self.trail)
-
-    @cached_property
-    def subjects(self) -> SubjectService:
-        """People as CompreFace's subjects."""
-        return SubjectService(
-            self.serving.analysis_of,
-            self.gallery,
-            self.listing,
-            Roster(self.database.engine, self.database.vault),
-            enrollment=self.enrollment,
-            people=self.people,
-            erasure=self.erasure,
-        )
-
-    @cached_property
-    def comparison(self) -> ComparisonService:
-        """Comparison of faces without a decision."""
-        return ComparisonService(
-            self.serving.analysis_of, self.gallery, self.listing, self.serving.policy_of, self.identification
-        )
 
     # Model migration and jobs
 

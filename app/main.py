@@ -84,7 +84,7 @@ def _lifespan(settings: Settings, container: Container | None, tracing: "Tracing
             if container is None:
                 await run_in_threadpool(services.start)
             app.state.services = services
-            app.state.admission.resize(photos_at_once(settings, services.runtime))
+            app.state.admission.resize(photos_at_once(settings, services.models.runtime))
             yield
 
     return lifespan
@@ -98,8 +98,7 @@ def _include_routes(app: FastAPI) -> None:
     for resource in (collections, privacy, identities, faces, health, reembedding):
         app.include_router(resource.router)
     app.include_router(jobs.router)
-    for router in compreface.ALL:
-        app.include_router(router)
+    compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
     openapi.install(app)

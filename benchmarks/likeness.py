@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from app.compreface.similarity_score import Scale
 from app.config import read_settings
 from app.recognition.decisions.policy import Policy
-from app.recognition.decisions.similarity_score import Scale
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_packs
 

@@ -13,7 +13,7 @@ from app.cli.output import Console, show
 from app.config import read_settings
 from app.container import Container
 from app.errors import PhotoRefused, SettingsInvalid
-from app.recognition.calibration import write_calibration
+from app.recognition.collection_calibration import write_calibration
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.recognition.decisions.calibration.fit import calibrate as fit
 from app.types import Floats

@@ -102,11 +102,10 @@ def import_photos(
             with shown.stoppable(), suppress(JobCancelled):
                 result = photo_import(settings, bulk, is_polite=False).run(opened, shown)
     _list(shown.refused, errors)
-    console = Console()
     if result is None:
-        console.print(f"stopped after {shown.done} photos; run the same command again to go on", highlight=False)
+        Console().print(f"stopped after {shown.done} photos; run the same command again to go on", highlight=False)
         raise typer.Exit(CANCELLED)
-    console.print(
+    Console().print(
         f"{result['enrolled']} enrolled ({result['new_people']} new people), {result['known']} skipped that were "
         f"enrolled before, {result['refused']} refused, of {result['photos']} photos",
         highlight=False,

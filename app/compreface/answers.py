@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from app.compreface.comparison import Compared, Recognised
 from app.recognition.analysis import Face
-from app.recognition.comparison import Compared, Recognised
 
 Likeness = Annotated[float, Field(ge=0, le=1, description="0 to 1, on CompreFace's scale: docs/compreface.md.")]
 

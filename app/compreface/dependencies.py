@@ -4,11 +4,14 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.api.http.dependencies import ServicesDependency
 from app.compreface.answers import Extras, TimesSchema, VersionsSchema
+from app.compreface.comparison import Choice, ComparisonService
 from app.compreface.requests import LeastScore, Limit, Plugins, Status
-from app.container import Container
+from app.compreface.subject_service import SubjectService
+from app.gallery.store.roster import Roster
 from app.observability.stages import so_far
-from app.recognition.comparison import Choice
+from app.recognition.model_registry import Served
 
 
 async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
@@ -18,24 +21,51 @@ async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
 class Shown:
     """What an answer shows of faces beside their boxes."""
 
-    def __init__(self, plugins: Plugins = "", status: Status = False) -> None:  # noqa: FBT002 - a query parameter
+    def __init__(self, network: Served, plugins: str, *, status: bool) -> None:
+        self._network = network
         self._plugins = {each.strip() for each in plugins.split(",")}
         self._status = status
 
-    def extras(self, services: Container) -> Extras:
+    def extras(self) -> Extras:
         """Return it, once the work is done."""
         made = Extras(has_landmarks="landmarks" in self._plugins, has_embedding="calculator" in self._plugins)
         if self._status:
             seconds = so_far()
             detector, calculator = (round(seconds.get(each, 0) * 1000, 1) for each in ("detect", "embed"))
             made.times = TimesSchema(detector=detector, calculator=calculator)
-            made.versions = VersionsSchema(detector=services.detector, calculator=services.embedder.model)
+            made.versions = VersionsSchema(detector=self._network.detector, calculator=self._network.model)
         return made
 
 
-async def _shown(face_plugins: Plugins = "", status: Status = False) -> Shown:  # noqa: FBT002 - a query parameter
-    return Shown(face_plugins, status)
+async def _shown(
+    services: ServicesDependency,
+    face_plugins: Plugins = "",
+    status: Status = False,  # noqa: FBT002 - a query parameter
+) -> Shown:
+    return Shown(services.serving.default, face_plugins, status=status)
+
+
+async def _subjects(services: ServicesDependency) -> SubjectService:
+    return SubjectService(
+        services.serving.analysis_of,
+        services.gallery,
+        services.listing,
+        Roster(services.database.engine, services.database.vault),
+        enrollment=services.enrollment,
+        people=services.people,
+        erasure=services.erasure,
+    )
+
+
+async def comparison_of(services: ServicesDependency) -> ComparisonService:
+    """Return the comparison of faces by a service's gallery and networks."""
+    serving = services.serving
+    return ComparisonService(
+        serving.analysis_of, services.gallery, services.listing, serving.policy_of, services.identification
+    )
 
 
 ChoiceDependency = Annotated[Choice, Depends(_choice)]
 ShownDependency = Annotated[Shown, Depends(_shown)]
+SubjectsDependency = Annotated[SubjectService, Depends(_subjects)]
+ComparisonDependency = Annotated[ComparisonService, Depends(comparison_of)]

@@ -12,7 +12,6 @@ from app.api.http.dependencies import (
     CollectionDependency,
     ExactDependency,
     SearchesDependency,
-    ServicesDependency,
     WorkersDependency,
 )
 from app.api.http.openapi import json_body_as
@@ -24,6 +23,7 @@ from app.compreface.answers import (
     EmbeddingSubjects,
     SubjectLikeness,
 )
+from app.compreface.dependencies import ComparisonDependency
 from app.compreface.requests import (
     CompreFaceEmbeddingPair,
     CompreFaceEmbeddings,
@@ -40,7 +40,7 @@ EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFac
 async def recognise_embeddings(
     request: EmbeddingsDependency,
     collection: CollectionDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     searches: SearchesDependency,
     is_exact: ExactDependency,
@@ -49,7 +49,7 @@ async def recognise_embeddings(
     """Find the subjects that each embedding is most like."""
     await searches.take(len(request.embeddings))
     found = await workers.run(
-        services.comparison.recognise_embeddings,
+        comparison.recognise_embeddings,
         _arrays(request.embeddings),
         collection=collection,
         top_k=min(prediction_count, MOST_CANDIDATES),
@@ -70,7 +70,7 @@ async def verify_embeddings_with_example(
     image_id: ImageId,
     request: EmbeddingsDependency,
     collection: CollectionDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     searches: SearchesDependency,
     is_exact: ExactDependency,
@@ -78,7 +78,7 @@ async def verify_embeddings_with_example(
     """Compare embeddings with an enrolled face."""
     await searches.take(len(request.embeddings))
     found = await workers.run(
-        services.comparison.embeddings_with_face,
+        comparison.embeddings_with_face,
         _arrays(request.embeddings),
         collection=collection,
         face_id=image_id,
@@ -91,14 +91,14 @@ async def verify_embeddings_with_example(
 async def verify_embeddings(
     request: Annotated[CompreFaceEmbeddingPair, Depends(json_of(CompreFaceEmbeddingPair))],
     collection: CollectionDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
 ) -> EmbeddingAnswer:
     """Compare embeddings with one embedding."""
     (source,) = _arrays([request.source])
     targets = _arrays(request.targets)
-    found = await workers.run(services.comparison.embeddings, source, targets, collection=collection, is_exact=is_exact)
+    found = await workers.run(comparison.embeddings, source, targets, collection=collection, is_exact=is_exact)
     return _answer(request.targets, found)
 
 

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 
 from app.api.http.body import body_of, json_of
-from app.api.http.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
+from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
 from app.api.http.openapi import body_as, json_body_as
 from app.compreface.answers import DeletedAnswer, ExampleSchema, ExamplesPage
+from app.compreface.dependencies import SubjectsDependency
 from app.compreface.requests import (
     MOST_ON_A_PAGE,
     CompreFaceImageIds,
@@ -32,14 +33,14 @@ async def add_example(
     subject: Subject,
     request: Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))],
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
     det_prob_threshold: LeastScore = None,
 ) -> ExampleSchema:
     """Add a photo of one face to a subject, who is created if new."""
     face_id = await workers.run(
-        services.subjects.add_example,
+        subjects.add_example,
         request.file,
         collection=collection,
         identity_id=subject,
@@ -52,7 +53,7 @@ async def add_example(
 @router.get("")
 async def list_examples(
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
     page: Page = 0,
     size: Size = 20,
@@ -60,9 +61,7 @@ async def list_examples(
 ) -> ExamplesPage:
     """List faces, page by page."""
     size = min(size, MOST_ON_A_PAGE)
-    found = await workers.run(
-        services.subjects.examples, collection, start=page * size, limit=size, identity_id=subject or None
-    )
+    found = await workers.run(subjects.examples, collection, start=page * size, limit=size, identity_id=subject or None)
     return ExamplesPage(
         faces=[ExampleSchema(image_id=each.face_id, subject=each.identity_id) for each in found.items],
         page_number=page,
@@ -76,16 +75,16 @@ async def list_examples(
 async def delete_examples(
     request: Request,
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
     subject: Subject | None = None,
 ) -> DeletedAnswer:
     """Delete a subject's faces with the subject, or without any parameter those of all; nobody is 0."""
     if subject is None:
         require_all_meant(request)
-        _, faces = await workers.run(services.subjects.clear, collection)
+        _, faces = await workers.run(subjects.clear, collection)
     else:
-        faces = await workers.run(services.subjects.remove_if_any, collection, subject)
+        faces = await workers.run(subjects.remove_if_any, collection, subject)
     return DeletedAnswer(deleted=faces)
 
 
@@ -93,27 +92,27 @@ async def delete_examples(
 async def delete_several_examples(
     request: Annotated[CompreFaceImageIds, Depends(json_of(CompreFaceImageIds))],
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> list[ExampleSchema]:
     """Delete faces by their ids; unknown ones are passed over. Their subjects stay."""
-    gone = await workers.run(services.subjects.remove_examples, collection, request.root)
+    gone = await workers.run(subjects.remove_examples, collection, request.root)
     return [ExampleSchema(image_id=each.face_id, subject=each.identity_id) for each in gone]
 
 
 @router.delete("/{image_id}")
 async def delete_example(
-    image_id: ImageId, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> ExampleSchema:
     """Delete a face; its subject stays, even without any other."""
-    gone = await workers.run(services.subjects.remove_example, collection, image_id)
+    gone = await workers.run(subjects.remove_example, collection, image_id)
     return ExampleSchema(image_id=gone.face_id, subject=gone.identity_id)
 
 
 @router.get("/{image_id}/img", response_class=Response, responses=_BINARY)
 async def download_example(
-    image_id: ImageId, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> Response:
     """Return a face's photo: never yet, as photos are not kept."""
-    photo = await workers.run(services.subjects.photo, collection, image_id)
+    photo = await workers.run(subjects.photo, collection, image_id)
     return Response(photo, media_type="application/octet-stream")

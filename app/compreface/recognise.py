@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from app.api.http.body import body_of
-from app.api.http.dependencies import CollectionDependency, ExactDependency, ServicesDependency, WorkersDependency
+from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
 from app.api.http.metrics import MetricsDependency
 from app.api.http.openapi import body_as
 from app.api.schemas.requests import MOST_CANDIDATES
@@ -19,7 +19,7 @@ from app.compreface.answers import (
     RecognisedSchema,
     RecognitionAnswer,
 )
-from app.compreface.dependencies import ChoiceDependency, ShownDependency
+from app.compreface.dependencies import ChoiceDependency, ComparisonDependency, ShownDependency
 from app.compreface.requests import (
     CompreFacePair,
     CompreFacePhoto,
@@ -40,7 +40,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     collection: CollectionDependency,
     choice: ChoiceDependency,
     shown: ShownDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
     is_exact: ExactDependency,
@@ -53,7 +53,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     """
     _require_detection(is_wanted=detect_faces)
     found = await workers.run(
-        services.comparison.recognise,
+        comparison.recognise,
         request.file,
         choice,
         collection=collection,
@@ -61,7 +61,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
         is_exact=is_exact,
     )
     metrics.identified(found.identification)
-    extras = shown.extras(services)
+    extras = shown.extras()
     result = [RecognisedSchema.of_recognised(each, extras) for each in found.faces]
     return RecognitionAnswer(result=result, plugins_versions=extras.versions)
 
@@ -75,20 +75,20 @@ async def verify_example(
     collection: CollectionDependency,
     choice: ChoiceDependency,
     shown: ShownDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
 ) -> FaceVerificationAnswer:
     """Compare every face of a photo with an enrolled face."""
     subject, compared = await workers.run(
-        services.comparison.with_face,
+        comparison.with_face,
         request.file,
         choice,
         collection=collection,
         face_id=image_id,
         is_exact=is_exact,
     )
-    extras = shown.extras(services)
+    extras = shown.extras()
     result = [MatchSchema.of_compared(each, extras, subject) for each in compared]
     return FaceVerificationAnswer(result=result, plugins_versions=extras.versions)
 
@@ -99,12 +99,12 @@ async def detect(
     collection: CollectionDependency,
     choice: ChoiceDependency,
     shown: ShownDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
 ) -> DetectionAnswer:
     """Find the faces of a photo; embeddings are made as the collection's."""
-    faces = await workers.run(services.comparison.faces, request.file, choice, collection=collection)
-    extras = shown.extras(services)
+    faces = await workers.run(comparison.faces, request.file, choice, collection=collection)
+    extras = shown.extras()
     result = [FaceSchema.of(each, extras) for each in faces]
     return DetectionAnswer(result=result, plugins_versions=extras.versions)
 
@@ -115,20 +115,20 @@ async def verify(
     collection: CollectionDependency,
     choice: ChoiceDependency,
     shown: ShownDependency,
-    services: ServicesDependency,
+    comparison: ComparisonDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
 ) -> PairAnswer:
     """Compare the only face of one photo with every face of another."""
     source, compared = await workers.run(
-        services.comparison.photos,
+        comparison.photos,
         request.source_image,
         request.target_image,
         choice,
         collection=collection,
         is_exact=is_exact,
     )
-    extras = shown.extras(services)
+    extras = shown.extras()
     pair = PairSchema(
         source_image_face=FaceSchema.of(source, extras),
         face_matches=[MatchSchema.of_compared(each, extras) for each in compared],

@@ -1,5 +1,11 @@
 """All routes of CompreFace's API."""
 
+from fastapi import FastAPI
+
 from app.compreface import embeddings, faces, recognise, subjects
 
-ALL = (subjects.router, faces.router, recognise.router, embeddings.router)
+
+def install(app: FastAPI) -> None:
+    """Add the routes to an application."""
+    for routes in (subjects, faces, recognise, embeddings):
+        app.include_router(routes.router)

@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.http.body import json_of
-from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
+from app.api.http.dependencies import CollectionDependency, WorkersDependency
 from app.api.http.openapi import json_body_as
 from app.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
+from app.compreface.dependencies import SubjectsDependency
 from app.compreface.requests import CompreFaceSubject, SubjectPath
 from app.compreface.routing import require_all_meant, router_at
 
@@ -18,20 +19,20 @@ router = router_at("recognition/subjects")
 async def add_subject(
     request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> SubjectAnswer:
     """Enter a subject without a face."""
-    await workers.run(services.subjects.create, collection, request.subject)
+    await workers.run(subjects.create, collection, request.subject)
     return SubjectAnswer(subject=request.subject)
 
 
 @router.get("")
 async def list_subjects(
-    collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> SubjectsAnswer:
     """List all subjects."""
-    return SubjectsAnswer(subjects=await workers.run(services.subjects.ids, collection))
+    return SubjectsAnswer(subjects=await workers.run(subjects.ids, collection))
 
 
 @router.put("/{subject:path}", openapi_extra=json_body_as(CompreFaceSubject))
@@ -39,28 +40,28 @@ async def rename_subject(
     subject: SubjectPath,
     request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
     collection: CollectionDependency,
-    services: ServicesDependency,
+    subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> UpdatedAnswer:
     """Rename a subject; where the new name is taken, all faces go over to whoever has it."""
-    updated = await workers.run(services.subjects.rename, collection, subject, request.subject)
+    updated = await workers.run(subjects.rename, collection, subject, request.subject)
     return UpdatedAnswer(updated=updated)
 
 
 @router.delete("")
 async def delete_all_subjects(
-    request: Request, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    request: Request, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> DeletedAnswer:
     """Delete all subjects with all faces; a parameter is refused, as it may name one of them."""
     require_all_meant(request)
-    subjects, _ = await workers.run(services.subjects.clear, collection)
-    return DeletedAnswer(deleted=subjects)
+    deleted, _ = await workers.run(subjects.clear, collection)
+    return DeletedAnswer(deleted=deleted)
 
 
 @router.delete("/{subject:path}")
 async def delete_subject(
-    subject: SubjectPath, collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
+    subject: SubjectPath, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> SubjectAnswer:
     """Delete a subject with all faces."""
-    await workers.run(services.subjects.remove, collection, subject)
+    await workers.run(subjects.remove, collection, subject)
     return SubjectAnswer(subject=subject)

@@ -19,7 +19,7 @@ from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import KEPT, Uploads
 from app.jobs.values import Kind
-from app.recognition.calibration import CalibrationService, write_calibration
+from app.recognition.collection_calibration import CalibrationService, write_calibration
 from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
 from app.recognition.migration import Changed, NetworkChange
 from app.transfer.archive_import import Imported

@@ -53,11 +53,8 @@ def services_of(identifying):
     return SimpleNamespace(
         identification=identifying,
         access=SimpleNamespace(needs_refresh=lambda _: False, principal=lambda _: ANONYMOUS),
-        embedder=SimpleNamespace(model="fake"),
-        pack=SimpleNamespace(name="fake"),
-        detector="fake",
-        runtime=Runtime(),
-        embedders={},
+        serving=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake")),
+        models=SimpleNamespace(runtime=Runtime(), embedders={}),
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(
             schema=SimpleNamespace(require_current=lambda: None, head=lambda: "0"),

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from starlette.testclient import TestClient
@@ -12,6 +13,7 @@ from app.cli import cli, reembed
 from app.cli.importing import SOME_REFUSED
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import Container
 from app.jobs.leases import Leases
 from app.jobs.running import Running
 from app.main import create_app
@@ -211,7 +213,7 @@ def run(settings, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
     monkeypatch.setenv("ARCID_PACKS", PACK)
-    monkeypatch.setattr(reembed, "sealer_of", lambda _: FakeSealer())
+    monkeypatch.setattr(reembed, "Container", partial(Container, sealer=FakeSealer()))
     return lambda *arguments: CliRunner().invoke(cli, ["reembed", *arguments])
 
 

@@ -5,6 +5,9 @@ from app.access.key_store import KeyStore
 from app.access.keys import NewKey, Scope
 from app.main import create_app
 from tests.compreface.asking import RECOGNITION
+from tests.recognition.conftest import analysis, gallery
+
+__all__ = ["analysis", "gallery"]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.http.errors import STATUS, status_of
+from app.compreface.dependencies import comparison_of
 from app.compreface.problems import reshaping, reworded
 from app.errors import Overloaded
 from app.main import create_app
@@ -22,9 +23,9 @@ def faked():
     """Return a client of a service whose comparison does as told."""
 
     def client(faces=None, **limits):
-        services = services_of(None)
-        services.comparison = SimpleNamespace(faces=faces)
-        return TestClient(create_app(settings_of(**limits), services), raise_server_exceptions=False)
+        app = create_app(settings_of(**limits), services_of(None))
+        app.dependency_overrides[comparison_of] = lambda: SimpleNamespace(faces=faces)
+        return TestClient(app, raise_server_exceptions=False)
 
     return client
 

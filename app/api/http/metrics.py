@@ -153,7 +153,7 @@ def metrics(
         ("arcid_event_streams_limit", "Most event streams that may be open.", watches.most),
     ):
         Gauge(name, about, registry=now).set(value)
-    add_batches(dict(services.embedders), now)
+    add_batches(dict(services.models.embedders), now)
     _indexes(services, now)
     _build(services, now)
     return Response(generate_latest(metrics.registry) + generate_latest(now), media_type=CONTENT_TYPE_PLAIN_0_0_4)
@@ -186,5 +186,5 @@ def _build(services: Container, now: CollectorRegistry) -> None:
         ("version", "pack", "model", "detector", "provider"),
         registry=now,
     )
-    provider = services.runtime.provider.value
-    build.labels(__version__, services.pack.name, services.embedder.model, services.detector, provider).set(1)
+    network, provider = services.serving.default, services.models.runtime.provider.value
+    build.labels(__version__, network.pack, network.model, network.detector, provider).set(1)

@@ -71,7 +71,8 @@ async def healthz() -> Health:
 @router.get("/readyz", responses={503: {"model": Readiness}})
 def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
     """Say whether database, networks and index are ready, each by name, and whether the service is shutting down."""
-    networks = f"{services.pack.name} with {services.detector} on {services.runtime.provider}"
+    default = services.serving.default
+    networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}"
     checks: dict[CheckName, Check] = {
         "database": _database(services),
         "networks": Check(is_ready=True, detail=networks),
@@ -91,7 +92,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
 @router.get("/models")
 def models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are here, which are in use."""
-    served = {each.pack for each in services.serving.all}
+    served, default = {each.pack for each in services.serving.all}, services.serving.default
     listed = [
         ModelSchema(
             name=each.name,
@@ -100,7 +101,7 @@ def models(services: ServicesDependency) -> Models:
             commercial_use=each.commercial_use,
             is_pulled=services.packs.has(each),
             is_in_use=each.name in served,
-            is_default=each.name == services.pack.name,
+            is_default=each.name == default.pack,
             model=each.embedder.model if each.embedder else None,
             dimension=each.embedder.dimension if each.embedder else None,
             default_detector=each.default_detector,
@@ -108,7 +109,7 @@ def models(services: ServicesDependency) -> Models:
         )
         for each in services.packs.manifests()
     ]
-    return Models(models=listed, detector=services.detector, provider=services.runtime.provider.value)
+    return Models(models=listed, detector=default.detector, provider=services.models.runtime.provider.value)
 
 
 def _database(services: Container) -> Check:

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from app.compreface.comparison import Choice, ComparisonService
+from app.compreface.similarity_score import Scale
+from app.compreface.subject_service import SubjectService
 from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
 from app.gallery.erasure import ErasureService
@@ -8,13 +11,10 @@ from app.gallery.store.editing import Editing
 from app.gallery.store.listing import Listing
 from app.gallery.store.roster import Roster
 from app.recognition.analysis import Face
-from app.recognition.comparison import Choice, ComparisonService
 from app.recognition.decisions.policy import Policy
-from app.recognition.decisions.similarity_score import Scale
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
 from app.recognition.people import PeopleService
-from app.recognition.subjects import SubjectService
 from app.types import Detection
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, calibration, photo, similarity, vector_of
 

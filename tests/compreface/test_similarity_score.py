@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.compreface.similarity_score import Scale, likeness_of_rate, rate_of_likeness
 from app.config import PROJECT
 from app.recognition.decisions.calibration.error_rates import read_calibration
 from app.recognition.decisions.policy import DEFAULT_MAX_FMR, Policy
-from app.recognition.decisions.similarity_score import Scale, likeness_of_rate, rate_of_likeness
 from tests.recognition.fakes import calibration
 
 SHIPPED = sorted((PROJECT / "models" / "calibrations").glob("*.json"))

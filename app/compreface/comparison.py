@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from app.compreface.similarity_score import Scale
 from app.errors import NoFace, SeveralFaces
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import Listing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
-from app.recognition.decisions.similarity_score import Scale
 from app.recognition.decisions.similarity_view import View
 from app.recognition.identification import Identification, IdentificationService, unit
 from app.types import Candidate
