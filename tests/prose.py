@@ -17,7 +17,7 @@ from pathlib import Path
 from app.config import PROJECT
 
 # The number of idioms that the repository may still contain. It may only fall.
-ALLOWED = 2070
+ALLOWED = 1179
 
 # Pattern -> replacement. A space matches any white space, the line break included.
 IDIOMS = {
@@ -30,7 +30,7 @@ IDIOMS = {
     r"\bof before\b": "previous",
     r"\bto be had\b": "available",
     r"\b(?:is|are|was|were|be) there\b": "exist, be present",
-    r"\b(?:is|are|was|were|be) none\b": "is missing, is not a ..., without",
+    r"\b(?:is|are|was|were|be) (?-i:none)\b": "is missing, is not a ..., without",
     r"(?<!there\s)\b(?:is|are|was|were|be) no (?!longer\b|more\b|less\b)\w+": "is not a ...",
     r"\bwho(?:m|so)?ever\b": "the caller, anyone who",
     r"\bwherever\b": "if, in each place",
