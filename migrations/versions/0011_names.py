@@ -1,6 +1,6 @@
-"""ids and names in NFC, and no id that clients change in a path
+"""ids and names in NFC, and no ids that clients change in a path
 
-What cannot stay as it is gets a free id that begins with `renamed-`. The audit trail and the log name each one.
+An id that cannot stay gets a free id that starts with `renamed-`. The audit trail and the log record each one.
 """
 
 import logging
@@ -25,7 +25,7 @@ depends_on = None
 _log = logging.getLogger("arcid.migration")
 _READ_AT_ONCE = 5000
 _LONGEST_COLLECTION = 64
-_ROOM = 8  # for a number after an id that is cut
+_ROOM = 8  # characters for a number after a shortened id
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\\/%]")
 
 _collections = sa.table("collections", sa.column("id"), sa.column("name"), sa.column("revision"))
@@ -54,7 +54,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave the ids as they are: every version of the service takes them."""
+    """Keep the ids, because all versions of the service accept them."""
 
 
 def _rename_collection(connection: sa.Connection, row: sa.Row[Any]) -> str:
@@ -124,7 +124,7 @@ def _people(connection: sa.Connection, key: int) -> Iterator[sa.Row[Any]]:
 
 
 def _rename_faces(connection: sa.Connection) -> None:
-    """Give faces that came with an archive an id that can be used; a sealed template opens only by its own."""
+    """Give faces from archives a valid id. An encrypted template keeps its id, because only this id decrypts it."""
     made_here = _faces.c.face_id.like("________-____-____-____-____________")
     for row in connection.execute(sa.select(_faces).where(sa.not_(made_here))).all():
         if (because := face_id_flaw(row.face_id)) is None:
@@ -160,7 +160,7 @@ def _is_free(
 
 
 def _free(wanted: str, most: int, is_free: Callable[[str], bool]) -> str:
-    """Return the wanted id, or if somebody has it, with a number after it."""
+    """Return the wanted id, with a number appended if it exists."""
     wanted = wanted[: most - _ROOM].strip()
     number, candidate = 1, wanted
     while not is_free(candidate):

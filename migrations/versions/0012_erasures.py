@@ -1,4 +1,4 @@
-"""The audit trail is read by whom it is about"""
+"""index the audit trail by its subjects"""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Neither INSERT OR REPLACE nor a second head row passes the audit trail's triggers"""
+"""triggers of the audit trail refuse INSERT OR REPLACE and a second head row"""
 
 from alembic import op
 
@@ -12,7 +12,7 @@ _REFUSED = "the audit trail is append-only"
 
 def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
-        # What REPLACE deletes fires no trigger of the deletion.
+        # Rows deleted by REPLACE do not fire the trigger for deletions.
         _refuse("audit_no_replace BEFORE INSERT ON audit WHEN NEW.seq IN (SELECT seq FROM audit)")
         _refuse("audit_no_replaced_id BEFORE INSERT ON audit WHEN NEW.id IN (SELECT id FROM audit)")
         _refuse("audit_head_one BEFORE INSERT ON audit_head WHEN (SELECT count(*) FROM audit_head) > 0")

@@ -1,7 +1,7 @@
-"""The examples in the documentation: fenced blocks, with what comments before them say to this test and no reader.
+"""The examples in the documentation: fenced blocks, with instructions to this test in comments before them.
 
-<!-- not run: needs a container engine -->      the block is only read
-<!-- before:                                    shell lines that set the scene of the block, which is run
+<!-- not run: needs a container engine -->      the block is only parsed
+<!-- before:                                    shell commands that run before the block
 arcid collections create staff
 -->
 """
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from app.config import PROJECT
 
-# Pages whose examples are run elsewhere.
+# Pages whose examples run in other tests.
 EXCLUDED = {
-    "docs/client.md": "the client's own tests run them",
+    "docs/client.md": "the tests of the client run them",
 }
 _BLOCK = re.compile(
     r"(?P<comments>(?:^[ ]*<!--(?:(?!-->).)*-->\s*\n)*)^(?P<indent>[ ]*)```(?P<language>\w*)\n(?P<text>.*?)^[ ]*```$",
@@ -26,7 +26,7 @@ _COMMENT = re.compile(r"<!--\s*(not run|before):(.*?)-->", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A fenced block: `reason` says why it is not run, `before` is shell that sets its scene."""
+    """A fenced block. `reason` is why it does not run (None: it runs); `before` is shell code to run first."""
 
     page: str
     line: int
@@ -50,7 +50,7 @@ def pages() -> list[str]:
 
 
 def examples(page: str) -> list[Example]:
-    """Return a page's fenced blocks in their order."""
+    """Return the fenced blocks of a page in order."""
     text = Path(PROJECT, page).read_text("utf-8")
     return [_example(page, text, found) for found in _BLOCK.finditer(text)]
 

@@ -1,6 +1,6 @@
-"""docs/pictures/page.png, taken of the real page: `python -m tests.docs.picture` takes it anew (needs Chromium).
+"""docs/pictures/page.png, a screenshot of the real page: `python -m tests.docs.picture` retakes it (needs Chromium).
 
-The only face is that of the astronaut Eileen Collins, from NASA's portrait (public domain) that scikit-image carries.
+Its only face is the astronaut Eileen Collins, from NASA's portrait (public domain) in scikit-image.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""docs/openapi.md, written from the OpenAPI document: `python -m tests.docs.reference` (make docs) writes it anew."""
+"""docs/openapi.md, generated from the OpenAPI document by `python -m tests.docs.reference` (make docs)."""
 
 import tempfile
 from collections.abc import Iterator
@@ -11,9 +11,11 @@ from app.main import create_app
 PAGE = PROJECT / "docs" / "openapi.md"
 _HEAD = """# Every field
 
-Written from the service's OpenAPI document (`/openapi.json`), which `/docs` shows with forms to try it. What the fields
-mean together says [API](api.md). Errors are everywhere [problems](api.md#errors) (`ProblemSchema`; under `/api/v1/`
-`CompreFaceError`). A field in **bold** is required.
+Look up a request or answer field by field. [API](api.md) explains the routes with examples, and `/docs` of a running
+service has forms to try them. This page is generated from the OpenAPI document (`/openapi.json`).
+
+Required fields are **bold**. All errors are [problems](api.md#errors) (`ProblemSchema`; under `/api/v1/`
+`CompreFaceError`).
 """
 _BOUNDS = {
     "minimum": "≥ {}",
@@ -30,7 +32,7 @@ _WORDS = {"string": "text", "integer": "whole number", "number": "number", "bool
 
 
 def document() -> dict[str, Any]:
-    """Return the OpenAPI document, which is the same with every setting."""
+    """Return the OpenAPI document, which does not depend on settings."""
     with tempfile.TemporaryDirectory() as folder:
         return create_app(read_settings(data_dir=Path(folder), models_dir=PROJECT / ".data")).openapi()
 
@@ -47,11 +49,11 @@ def _routes(paths: dict[str, Any]) -> Iterator[str]:
             yield f"{route['description']}\n"
             yield from _table((each["name"], each, each.get("required")) for each in route.get("parameters", ()))
             for kind, content in route.get("requestBody", {}).get("content", {}).items():
-                yield f"Takes {kind}: {_kind(content['schema'])}\n"
+                yield f"Request body, {kind}: {_kind(content['schema'])}\n"
             for status, answer in route["responses"].items():
                 if status < "300":
                     schemas = [_kind(each.get("schema", {})) for each in answer.get("content", {}).values()]
-                    yield f"Answers {status}{': ' if any(schemas) else ''}{' or '.join(filter(None, schemas))}\n"
+                    yield f"Answer {status}{': ' if any(schemas) else ''}{' or '.join(filter(None, schemas))}\n"
 
 
 def _schemas(schemas: dict[str, Any]) -> Iterator[str]:
@@ -69,7 +71,7 @@ def _schemas(schemas: dict[str, Any]) -> Iterator[str]:
 def _table(fields: Iterator[tuple[str, dict[str, Any], Any]]) -> Iterator[str]:
     rows = [f"| {_name(name, needed)} | {_kind(field['schema'])} | {_about(field)} |" for name, field, needed in fields]
     if rows:
-        yield "\n".join(["| field | | |", "|---|---|---|", *rows, ""])
+        yield "\n".join(["| field | type | meaning |", "|---|---|---|", *rows, ""])
 
 
 def _name(name: str, is_required: Any) -> str:
@@ -77,7 +79,7 @@ def _name(name: str, is_required: Any) -> str:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """Say in words what a value is."""
+    """Describe a type in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,4 +1,4 @@
-"""Every example of the documentation runs, against the real service; those that cannot say why, and at least parse."""
+"""Run all examples of the documentation against the real service, or at least parse those with a reason not to run."""
 
 import ast
 import json
@@ -23,14 +23,14 @@ from app.config import PREFIX, PROJECT, read_settings
 from tests.conftest import DATA
 from tests.docs.examples import EXCLUDED, Example, examples, pages
 
-SERVICE = "localhost:8000"  # as the documentation calls it; curl is told where it really is
+SERVICE = "localhost:8000"  # the address in the documentation; curl is redirected to the real one
 ALL = [each for page in pages() for each in examples(page)]
 RUN = [page for page in pages() if any(each.is_run for each in examples(page))]
 NPM = "arcface-mobilefacenet"
 
 
 def script(run: list[Example], address: str) -> str:
-    """Return a page's examples as one bash script, which notes in the file `ran` how far it came."""
+    """Return a page's examples as one bash script that records completed ones in the file `ran`."""
     parts = ["set -euo pipefail"]
     for each in run:
         text = each.text
@@ -42,7 +42,7 @@ def script(run: list[Example], address: str) -> str:
 
 @pytest.fixture
 def environment(tmp_path, desk, programs, network):
-    """What examples see: the desk as their folder, a data folder of their own, no other setting."""
+    """The environment of examples: the desk as their folder, a separate data folder, no other settings."""
     network("open", "sface.onnx")
     if missing := [each for each in ("bash", "curl") if shutil.which(each) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}")
@@ -124,7 +124,7 @@ def test_commands_that_are_not_run_exist(example):
     for line in example.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         calls = [at for at, word in enumerate(words) if word in {"arcid", ".venv/bin/arcid"}]
-        if calls and words[0] not in {"kubectl", "pg_dump", "pg_restore"}:  # who have other things of this name
+        if calls and words[0] not in {"kubectl", "pg_dump", "pg_restore"}:  # for them, `arcid` is another name
             require_command(words[calls[-1] + 1 :])
 
 
