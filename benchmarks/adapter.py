@@ -1,13 +1,13 @@
-"""Does an adapter help people whom it never saw, where all photos are degraded the same way?
+"""Measure whether an adapter helps with unseen people if all photos are degraded in the same way.
 
 PYTHONPATH=. .venv/bin/python benchmarks/adapter.py --images PEOPLE [--pack open] [--work FOLDER]  PEOPLE/person/photo
 
-Each photo is shrunk almost fourfold, enlarged again, darkened to a fifth of its contrast, and given noise: as a cheap
-camera in a dark hall sees. The people are split in two halves by a hash of their names. The adapter learns from one
-half, the other is measured: FNMR at FMR 1e-3 over all pairs, flip-averaged, with 95 % intervals by resampling people.
-At most 10 photos of a person are judged (`--most`): pairs grow with the square, and one much-photographed person would
-decide. The interval of the difference holds for the two thresholds as they are. `--validate` splits the learning half
-again, and never looks at the other: that is how the recipe was chosen.
+Each photo is shrunk almost fourfold, enlarged again, reduced to a fifth of its contrast, and given noise, like a photo
+of a cheap camera in a dark hall. A hash of the names splits the people into two halves. The adapter is trained on one
+half and tested on the other: FNMR at FMR 1e-3 over all pairs, flip-averaged, with 95 % intervals from resampling
+people. At most 10 photos of a person are tested (`--most`), because the pairs grow with the square of the photos, and
+one person with many would decide the result. The interval of the difference keeps both thresholds fixed. `--validate`
+splits the training half again and does not use the other; the method was chosen in this way.
 """
 
 import argparse
@@ -44,7 +44,7 @@ REPLICATES = 1000
 
 
 def degrade(data: bytes) -> Pixels:
-    """Degrade a photo; the noise is drawn by its bytes."""
+    """Degrade a photo, with noise seeded by its bytes."""
     pixels = decode(data, Limits()).pixels
     height, width = pixels.shape[:2]
     generator = np.random.default_rng(int.from_bytes(hashlib.sha256(data).digest()))
@@ -59,7 +59,7 @@ def half_of(person: str, salt: str = "") -> int:
 
 
 def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> FolderSource:
-    """Degrade and align photos, once: crops are kept in a folder."""
+    """Degrade and align photos; cache the crops in a folder."""
     cropper = open_cropper(settings)
 
     def one(photo: Photo) -> None:
@@ -78,7 +78,7 @@ def cut(photos: Sequence[Photo], folder: Path, settings: Settings) -> FolderSour
 
 
 def features_of(source: FolderSource, network: bytes, settings: Settings, kept: Path) -> Floats:
-    """Return the raw features (n, 2, d) of crops and their mirror images by a network; kept in a folder."""
+    """Return the raw features (n, 2, d) of crops and their mirror images by a network; cache them in a folder."""
     file = kept / f"{hashlib.sha256(network).hexdigest()[:16]}.npy"
     if not file.exists():
         kept.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def features_of(source: FolderSource, network: bytes, settings: Settings, kept: 
 
 
 def first_of_each(people: Sequence[str], most: int) -> list[int]:
-    """Return the places of the first photos of each person, at most so many."""
+    """Return the positions of the first `most` photos of each person."""
     seen: Counter[str] = Counter()
     places = []
     for place, person in enumerate(people):
@@ -98,7 +98,7 @@ def first_of_each(people: Sequence[str], most: int) -> list[int]:
 
 
 def as_found(photos: Sequence[Photo], views: Floats) -> EmbeddedPhotos:
-    """Return flip-averaged embeddings as an evaluation takes them."""
+    """Return flip-averaged embeddings for an evaluation."""
     vectors = views.mean(axis=1)
     ones = np.ones(len(vectors), np.float32)
     return EmbeddedPhotos(tuple(photos), vectors, ones, np.ones((len(vectors), 4), np.float32), ones, {})
@@ -127,7 +127,7 @@ def report(name: str, before: EmbeddedPhotos, after: EmbeddedPhotos) -> None:
     (owners, first), (_, second) = lost
     drawn = draw_multiplicities(int(owners.max()) + 1, REPLICATES)[:, owners]
     low, high = interval((drawn @ (second - first)) / drawn.sum(axis=1)) or (float("nan"), float("nan"))
-    verdict = "better" if high < 0 else "worse" if low > 0 else "not told apart"
+    verdict = "better" if high < 0 else "worse" if low > 0 else "no clear difference"
     print(f"{name} difference: {(second - first).mean():+.4f} ({low:+.4f} to {high:+.4f}): {verdict}", flush=True)
 
 

@@ -1,11 +1,11 @@
-"""How quick are export and import of a collection beside a plain copy of its rows?
+"""Compare export and import of a collection with a plain copy of its rows.
 
 python benchmarks/archive.py --faces 200000 --dimension 512
 
-Made-up faces, five for each person, in a new SQLite database. The plain copy reads all rows of the tables and inserts
-them into another database with the driver alone, a thousand at a time and one commit each two thousand, and nothing is
-checked; ratios to it mean more than faces a second, which are of this machine and moment. Peak memory is Python's and
-NumPy's own (tracemalloc), measured in a further, slower export and import with --memory.
+The faces are synthetic, five per person, in a new SQLite database. The plain copy reads all rows of the tables and
+inserts them into another database with only the driver: a thousand at a time, one commit per two thousand, no checks.
+Ratios to it mean more than faces per second, which depend on the machine. With --memory, a further and slower export
+and import measure the peak memory of Python and NumPy (tracemalloc).
 """
 
 import argparse
@@ -37,7 +37,7 @@ _TABLES = ("collections", "identities", "faces", "changes")
 
 
 class Silent:
-    """Progress that nobody looks at."""
+    """Progress without output."""
 
     @property
     def checkpoint(self) -> Mapping[str, Any]:
@@ -53,7 +53,7 @@ class Silent:
 
 
 def blocks(faces: int, dimension: int) -> Iterator[Block]:
-    """Yield made-up people with five faces each."""
+    """Yield synthetic people with five faces each."""
     rng, now = np.random.default_rng(0), datetime.now(UTC)
     for first in range(0, faces, _AT_ONCE):
         rows = range(first, min(first + _AT_ONCE, faces))
@@ -74,7 +74,7 @@ def _face(row: int, numbers: list[float], now: datetime) -> MovedFace:
 
 
 def plain_copy(source: Path, target: Path) -> None:
-    """Copy the rows as they are, as the driver does it."""
+    """Copy the rows unchanged with the driver."""
     with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
         for table in _TABLES:
             rows = reading.execute(f"SELECT * FROM {table}")  # noqa: S608 - a constant
@@ -85,7 +85,7 @@ def plain_copy(source: Path, target: Path) -> None:
 
 
 def importer(engine: Engine) -> ArchiveImport:
-    """Return an import that knows no networks and has no index."""
+    """Return an import without known networks and without an index."""
     return ArchiveImport(
         IdentityStore(engine),
         Incoming(engine),
@@ -95,7 +95,7 @@ def importer(engine: Engine) -> ArchiveImport:
 
 
 def timed(what: str, faces: int, work: Callable[[], object], plain: float | None = None) -> float:
-    """Run something and print how quick it was."""
+    """Run a function and print its rate."""
     started = time.perf_counter()
     work()
     seconds = time.perf_counter() - started
@@ -105,7 +105,7 @@ def timed(what: str, faces: int, work: Callable[[], object], plain: float | None
 
 
 def main() -> None:
-    """Read the options and print everything."""
+    """Read the options, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=int, default=200_000)
     parser.add_argument("--dimension", type=int, default=512)

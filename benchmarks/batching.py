@@ -1,10 +1,10 @@
-"""What sharing runs of the embedder gains: embeddings of N client threads with and without batching, in one run.
+"""Measure the gain of batching: embeddings of N client threads with and without it, in one run.
 
 python benchmarks/batching.py [--pack open] [--provider auto] [--clients 1 4 16 32] [--batch 32] [--wait-ms 2]
 
-Each client embeds one crop after the other with its mirror image, as a photo with one face does. Both ways are measured
-in turn, three times; printed is the ratio of the medians. On a GPU a ratio above 1 is expected from some clients on, on
-the CPU none. NOT YET RUN ON A GPU: the default of ARCID_INFERENCE__BATCH_SIZE there rests on no figure.
+Each client embeds one crop after another, with its mirror image, like a photo with one face. Both modes are measured
+alternately, three times. The result is the ratio of the medians. The ratio should exceed 1 on a GPU with several
+clients, and not on a CPU. NOT YET RUN ON A GPU: no measurement supports the default of ARCID_INFERENCE__BATCH_SIZE.
 """
 
 import argparse
@@ -26,23 +26,23 @@ _TIMES = 3
 
 
 def crops(count: int) -> Pixels:
-    """Return crops of noise: what a network costs does not depend on what it sees."""
+    """Return crops of noise; the cost of a network does not depend on the image."""
     return np.random.default_rng(0).integers(0, 256, (count, 112, 112, 3), dtype=np.uint8)
 
 
 def rate(embedder: Embedder, clients: int, seconds: float, faces: int) -> float:
-    """Return faces a second of so many client threads."""
+    """Return the faces per second of `clients` threads."""
     return per_second([partial(embedder.embed, crops(faces), is_flip_averaged=True)] * clients, seconds) * faces
 
 
 def runs(embedder: Embedder) -> tuple[int, int]:
-    """Return crops and runs so far."""
+    """Return the numbers of crops and runs until now."""
     sizes = embedder.batcher.state().sizes if embedder.batcher else {}
     return sum(size * count for size, count in sizes.items()), sum(sizes.values())
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", default="open")
     parser.add_argument("--provider", type=Provider, default=Provider.AUTO, choices=list(Provider))
@@ -63,7 +63,7 @@ def main() -> None:
     print("clients  faces/s alone  faces/s shared  ratio  crops a run")
     for clients in options.clients:
         for embedder in (alone, shared):
-            rate(embedder, clients, min(options.seconds, 2), options.faces)  # a GPU prepares for each size once
+            rate(embedder, clients, min(options.seconds, 2), options.faces)  # a GPU prepares once for each size
         crops_before, runs_before = runs(shared)
         found = [
             (

@@ -1,9 +1,9 @@
-"""How often faces that fill the frame are found, with and without the second look at the surrounded photo.
+"""Measure how often faces that fill the frame are found, with and without the second, bordered pass.
 
 python benchmarks/close_ups.py --images DIR [--most 200]
 
-DIR holds photos with one clear face each, such as LFW's. Each face is cut out to a part of its box and enlarged; found
-means a face wider than half the picture. Boxes of other sizes are counted as wrong.
+DIR contains photos with one clear face each, such as LFW's. Each photo is cropped to a part of the face's box and
+enlarged. A face counts as found if it is wider than half the picture. Boxes of other sizes count as wrong.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def networks() -> dict[str, Network]:
 
 
 def close_ups(detector: SingleShotDetector, paths: list[Path], kept: float, side: int) -> Iterator[Pixels]:
-    """Yield each photo's face alone: `kept` of its box, `side` pixels high."""
+    """Yield a crop of each photo's face: `kept` of its box, `side` pixels high."""
     for path in paths:
         photo = np.asarray(cv2.imread(str(path)), np.uint8)[:, :, ::-1]
         found = detector.detect(photo)
@@ -55,13 +55,13 @@ def close_ups(detector: SingleShotDetector, paths: list[Path], kept: float, side
 
 
 def look(network: Network, view: View) -> list[Detection]:
-    """Find faces in one view alone."""
+    """Find faces in a single view."""
     found: Found = view.to_photo(network.find(view.pixels[None], _SCORE)[0])
     return found.take(nms(found.boxes, found.scores, 0.4)).detections()
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--most", type=int, default=150)
@@ -70,7 +70,7 @@ def main() -> None:
     paths = every[:: max(1, len(every) // options.most)]
     shape = (SURROUNDED_SIDE, SURROUNDED_SIDE)
     print(
-        f"{'network':12}{'part of the face':>18}{'pixels':>8}   found (wrong boxes): ordinary view, second look, both"
+        f"{'network':12}{'part of the face':>18}{'pixels':>8}   found (wrong boxes): ordinary pass, second pass, both"
     )
     for name, network in networks().items():
         both = SingleShotDetector(network)

@@ -1,4 +1,4 @@
-"""Photos that ask for as much work as the default limits allow, by format and parameter; for hostile_bombs.py."""
+"""The most expensive photos that the default limits allow, by format and parameter, for hostile_bombs.py."""
 
 import io
 import struct
@@ -19,20 +19,20 @@ _MOST_BYTES_LESS = _MOST_BYTES - 10_000
 
 
 def photos() -> Iterator[tuple[str, Photo]]:
-    """Yield what a photo is, and what makes it."""
+    """Yield the name of each photo and a function that creates it."""
     for family in (_jpegs, _pngs, _webps, _avifs, _gifs, _tiffs, _bmps, _structures):
         yield from family()
 
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Return an image as a file."""
+    """Return the bytes of an image file."""
     data = io.BytesIO()
     image.save(data, kind, **options)
     return data.getvalue()
 
 
 def content(kind: str, side: int, mode: str = "RGB") -> Image.Image:
-    """Return a picture that is easy, ordinary or hard to compress."""
+    """Return a picture that is easy, average or hard to compress."""
     rng = np.random.default_rng(0)
     if kind == "flat":
         return Image.new(mode, (side, side), 77)
@@ -58,9 +58,10 @@ def _table(kind: int, symbol: int) -> bytes:
 def scans(
     *, components: int, times: int, kind: str, width: int = _SIDE, height: int = _SIDE, end: bool = True
 ) -> bytes:
-    """Return a JPEG whose scans say almost nothing, again and again.
+    """Return a JPEG with many almost empty scans.
 
-    `kind`: "first" and "refine" are AC scans of runs of empty blocks, "dc" is a bit a block, "rows" of a restart each.
+    `kind`: "first" and "refine" are AC scans with runs of empty blocks, "dc" has a bit per block, "rows" has a restart
+    per row.
     """
     across, down = -(-width // 8), -(-height // 8)
     blocks = across * down
@@ -108,7 +109,7 @@ def _jpegs() -> Iterator[tuple[str, Photo]]:
     for mode, progressive, subsampling, quality in product(("L", "RGB", "CMYK"), (False, True), (0, 2), (12, 90)):
         options = {"progressive": progressive, "subsampling": subsampling, "quality": quality}
         for kind in ("smooth", "noise"):
-            if quality * (kind == "noise") < 90:  # else larger than accepted
+            if quality * (kind == "noise") < 90:  # otherwise larger than the limit
                 yield f"JPEG, {mode}, {kind}, {options}", partial(_saved, kind, _SIDE, mode, "JPEG", **options)
     yield "JPEG, restart after each row", partial(_saved, "smooth", _SIDE, "RGB", "JPEG", restart_marker_blocks=1)
 
@@ -121,14 +122,14 @@ def _saved(kind: str, side: int, mode: str, name: str, **options: object) -> byt
 
 
 def _png(*, side: int, depth: int, colour: int, filtered: int, interlace: int, noise: int) -> bytes:
-    """Return a PNG whose rows all have one filter; the first `noise` of 256 bytes of a row are not zero."""
+    """Return a PNG with one filter for all rows; the first `noise` of each 256 bytes of a row are not zero."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     length = (side * depth * channels + 7) // 8
     rng = np.random.default_rng(0)
     row = np.zeros(length, np.uint8)
     row[: length * noise // 256] = rng.integers(0, 256, length * noise // 256)
     rows = [bytes([filtered]) + row.tobytes()] * side
-    if interlace:  # seven passes; their rows are as long as their columns are many
+    if interlace:  # seven passes, with rows as long as the passes have columns
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
         rows = []
         for left, top, across, down in passes:
@@ -201,7 +202,7 @@ def _tiffs() -> Iterator[tuple[str, Photo]]:
 
 
 def _pieces(across: int, down: int) -> bytes:
-    """Return a grey TIFF of pieces that are all the same bytes, as many as accepted."""
+    """Return a grey TIFF with the maximum number of pieces, all with the same bytes."""
     columns = max(1, min(_SIDE // across, 300))
     rows = min(_SIDE // down, 99_000 // columns)
     many, size = columns * rows, across * down
@@ -235,7 +236,7 @@ def _runs(codes: bytes) -> bytes:
     return b"BM" + struct.pack("<IHHI", 1078 + len(data), 0, 0, 1078) + header + bytes(1024) + data
 
 
-# Much structure around few pixels
+# Many structures, few pixels
 
 
 def _structures() -> Iterator[tuple[str, Photo]]:

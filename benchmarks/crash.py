@@ -1,11 +1,11 @@
-"""Is anything lost when the service is killed? Enrolls and deletes without a pause and kills it at random moments.
+"""Check that a killed service loses nothing: enroll and delete without a pause, and kill it at random times.
 
     python benchmarks/crash.py --images ../shared/lfw/images --kills 200
     python benchmarks/crash.py --images ../shared/lfw/images --kills 200 --database postgresql://...
 
-After each restart: every acknowledged enrollment is identified, every acknowledged deletion is gone, what was under way
-is there whole or not at all, the same request repeated gives one enrollment, and at intervals `arcid index verify` says
-that index and database agree. Exit status 1 with the first thing that is not so.
+After each restart, all acknowledged enrollments must be identified, and no deleted person may be found. A request that
+was running must be complete or have no effect, and repeating it must give one enrollment. At intervals,
+`arcid index verify` must report that index and database agree. Exit status 1 with the first violation.
 """
 
 import argparse
@@ -33,12 +33,12 @@ _AWAY = (httpx2.TransportError,)
 
 
 class Lost(Exception):
-    """Something that was acknowledged is not so."""
+    """An acknowledged result is missing."""
 
 
 @dataclass
 class Expected:
-    """What the client was told. A person is in one of the sets, or was never acknowledged at all."""
+    """The acknowledged results. Each person is in one of the sets, or was never acknowledged."""
 
     enrolled: dict[str, Path] = field(default_factory=dict)
     deleted: dict[str, Path] = field(default_factory=dict)
@@ -48,22 +48,22 @@ class Expected:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def touched(self) -> set[str]:
-        """Return everybody whose state is known."""
+        """Return all people with a known state."""
         return {*self.enrolled, *self.deleted}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the service keeps its data, and what it is called on the command line."""
+    """The data folder and the command line of the service."""
 
     environment: dict[str, str]
 
     def command(self, *arguments: str) -> list[str]:
-        """Return what starts `arcid`."""
+        """Return the command that starts `arcid`."""
         return [sys.executable, "-c", "from app.cli import main; main()", *arguments]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `arcid` to its end."""
+        """Run `arcid` and wait for it."""
         return subprocess.run(
             self.command(*arguments), env=self.environment, capture_output=True, text=True, check=False
         )
@@ -71,7 +71,7 @@ class Place:
 
 @contextmanager
 def serving(place: Place, log: Path) -> Iterator[tuple[httpx2.Client, subprocess.Popen[bytes]]]:
-    """Start the service and wait until it is ready; it is killed at the end, if not before."""
+    """Start the service and wait until it is ready; kill it at the end."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with log.open("ab") as output:
@@ -99,7 +99,7 @@ def _wait(client: httpx2.Client, process: subprocess.Popen[bytes]) -> None:
 
 
 def work(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], stop: threading.Event) -> None:
-    """Enroll and delete until the service is gone."""
+    """Enroll and delete until the service stops."""
     rng = random.Random()
     while not stop.is_set():
         try:
@@ -124,7 +124,7 @@ def _enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path)
         data={"identity_id": person, "face": "largest"},
         headers={"Idempotency-Key": person},
     )
-    if answer.status_code not in {200, 422}:  # 422: no face, or too poor
+    if answer.status_code not in {200, 422}:  # 422: no face, or a low quality
         raise Lost(f"enrolling {person} answered {answer.status_code}: {answer.text}")
     with expected.lock:
         expected.enrolling.pop(person)
@@ -144,7 +144,7 @@ def _delete_one(client: httpx2.Client, expected: Expected, rng: random.Random) -
 
 
 def settle(client: httpx2.Client, expected: Expected) -> None:
-    """Repeat what was under way when the service died: it was done wholly or not at all, and is done once now."""
+    """Repeat the requests that were running at the kill. Each took effect completely or not at all, and now once."""
     for person, photo in list(expected.enrolling.items()):
         _enroll(client, expected, person, photo)
         if person in expected.enrolled:
@@ -159,7 +159,7 @@ def settle(client: httpx2.Client, expected: Expected) -> None:
 
 
 def check(client: httpx2.Client, expected: Expected, people: set[str]) -> None:
-    """Look people up by their photos: who is enrolled is found, who was deleted is not."""
+    """Search people by their photos: enrolled people must be found, deleted ones not."""
     for person in sorted(people):
         photo = expected.enrolled.get(person) or expected.deleted[person]
         answer = client.post(
@@ -173,7 +173,7 @@ def check(client: httpx2.Client, expected: Expected, people: set[str]) -> None:
 
 
 def verify(place: Place, expected: Expected) -> None:
-    """Let the command line compare index and database, and count."""
+    """Compare index and database with the command line, and count the faces."""
     result = place.run("index", "verify")
     if result.returncode:
         raise Lost(f"index and database differ: {result.stdout}{result.stderr}")
@@ -183,7 +183,7 @@ def verify(place: Place, expected: Expected) -> None:
 
 
 def torture(place: Place, folder: Path, photos: Iterator[tuple[str, Path]], kills: int, deadline: float) -> Expected:
-    """Kill the service again and again; return what was expected at the end, all of it checked."""
+    """Kill the service repeatedly; return the expected state, which was checked."""
     expected, rng = Expected(), random.Random(0)
     before: set[str] = set()
     for kill in range(kills):
@@ -219,7 +219,7 @@ def torture(place: Place, folder: Path, photos: Iterator[tuple[str, Path]], kill
 
 
 def photos_of(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield ever new people with a photo each; the photos come again once all were used."""
+    """Yield new people with a photo each, for ever; photos repeat after all were used."""
     paths = sorted(folder.glob("*/*.jpg"))
     random.Random(0).shuffle(paths)
     number = 0
@@ -230,7 +230,7 @@ def photos_of(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def main() -> None:
-    """Read the options, torture a service, say what came of it."""
+    """Read the options, torture a service, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--kills", type=int, default=200)

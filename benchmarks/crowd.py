@@ -1,9 +1,9 @@
-"""What a photo costs by the number of its faces: CPU seconds and peak memory, and what texture without faces costs.
+"""Measure the cost of a photo by its number of faces, and of texture without faces: CPU seconds and peak memory.
 
 python benchmarks/crowd.py [--detector mtcnn] [--faces 100] [--width 28] [--photo FILE]
 
-FILE (default: scikit-image's portrait of Eileen Collins) is cut to its face and repeated. Each photo is analysed in a
-process of its own. Figures are CPU seconds; what counts is their ratio to one face's.
+FILE (default: scikit-image's portrait of Eileen Collins) is cropped to its face and repeated. A separate process
+analyses each photo. Figures are CPU seconds; compare their ratio to the cost of one face.
 """
 
 import argparse
@@ -26,18 +26,18 @@ _FACE = (slice(40, 250), slice(150, 318))  # of the portrait
 
 
 def sample(name: str) -> Pixels:
-    """Return a photo that scikit-image carries."""
+    """Return a photo from scikit-image."""
     return np.asarray(Pillow.open(Path(str(files("skimage"))) / "data" / name))
 
 
 def repeated(face: Pixels, columns: int, rows: int, width: int = 28) -> bytes:
-    """Return a JPEG with a face so many times, each `width` pixels wide."""
+    """Return a JPEG that repeats a face, each `width` pixels wide."""
     small = np.asarray(Pillow.fromarray(face).resize((width, width * 5 // 4), Pillow.Resampling.LANCZOS))
     return _jpeg(np.tile(small, (rows, columns, 1)))
 
 
 def textures() -> dict[str, bytes]:
-    """Return photos without faces that give detectors many candidates."""
+    """Return photos without faces in which detectors see many candidates."""
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (1280, 1280, 3), np.uint8)
     blobs = np.asarray(Pillow.fromarray(noise[:160, :160]).resize((1280, 1280), Pillow.Resampling.BICUBIC))

@@ -1,13 +1,13 @@
-"""Does the service get over a PostgreSQL server that restarts, crashes and hangs, while clients enroll and identify?
+"""Check that the service survives restarts, crashes and hangs of PostgreSQL while clients enroll and identify.
 
     python benchmarks/database_restart.py --images ../shared/lfw/images --rounds 12
 
-Starts a PostgreSQL server of its own (with fsync, which a crash needs). Clients enroll, identify and delete; each
-round stops the server (`fast`, `immediate`), kills it, or lets it hang for 15 seconds. Every request must be answered
-within the deadline by 200, 404, 409, 422 or a 503 with a code, and once the server is back the service must be ready
-and enroll again by itself. At the end everything acknowledged is there, nothing deleted is, index and database agree,
-the audit trail is whole, and an import that began before the first round has ended well. Exit status 1 with the first
-thing that is not so.
+This starts a PostgreSQL server (with fsync, which a crash needs). Clients enroll, identify and delete. Each round stops
+the server (`fast`, `immediate`), kills it, or lets it hang for 15 seconds. All requests must be answered within the
+deadline by 200, 404, 409, 422 or a 503 with a code. When the server is back, the service must become ready and enroll
+again. At the end, all acknowledged people must exist, and no deleted one. Index and database must agree, the audit
+trail must be intact, and an import started before the first round must have succeeded. Exit status 1 with the first
+violation.
 """
 
 import argparse
@@ -31,8 +31,8 @@ from crash import Expected, Lost, Place, check, photos_of, serving, verify
 from tests.cluster import Cluster, running
 
 _CLIENTS = 4
-_DEADLINE_S = 60.0  # for one answer: what is waited for a database that hangs, twice
-_BACK_S = 30.0  # from the moment the server is back until the service enrolls again
+_DEADLINE_S = 60.0  # for one answer: twice the wait for a hanging database
+_BACK_S = 30.0  # from the return of the server to the next enrollment
 _PAUSE_S = 15.0
 _DOWN_S = 2.0
 _AGAIN_S = 0.2  # after 503
@@ -42,7 +42,7 @@ _EXPECTED = {200, 404, 409, 422}
 
 @dataclass
 class Seen:
-    """The answers of all clients: how many of each status and code, the longest wait, and what must not be."""
+    """The answers of all clients: counts by status and code, the longest wait, and violations."""
 
     answers: Counter[str] = field(default_factory=Counter)
     longest: float = 0.0
@@ -52,7 +52,7 @@ class Seen:
 def load(
     client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], seen: Seen, stop: threading.Event
 ) -> None:
-    """Enroll, identify and delete until told to stop; what was answered by 503 is sent again until it is known."""
+    """Enroll, identify and delete until the stop; repeat requests with 503 until their result is known."""
     rng = random.Random()
     while not stop.is_set():
         kind = rng.random()
@@ -73,7 +73,7 @@ def load(
 
 
 def ask(client: httpx2.Client, seen: Seen, what: str, method: str, path: str, **request: object) -> int:
-    """Send a request and note what came of it."""
+    """Send a request and record its outcome."""
     begun = time.monotonic()
     try:
         answer = client.request(method, path, **request)  # type: ignore[arg-type] # as httpx2's own
@@ -92,7 +92,7 @@ def ask(client: httpx2.Client, seen: Seen, what: str, method: str, path: str, **
 
 
 def enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path, seen: Seen) -> int:
-    """Enroll a person; after 503 it stays among those that are being enrolled."""
+    """Enroll a person; after 503, keep it in `enrolling`."""
     status = ask(
         client,
         seen,
@@ -112,7 +112,7 @@ def enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path, 
 
 
 def delete(client: httpx2.Client, expected: Expected, person: str, photo: Path, seen: Seen) -> int:
-    """Delete a person; after 503 it stays among those that are being deleted."""
+    """Delete a person; after 503, keep it in `deleting`."""
     status = ask(client, seen, "delete", "DELETE", f"/collections/default/identities/{person}")
     with expected.lock:
         if status in {200, 404}:
@@ -122,7 +122,7 @@ def delete(client: httpx2.Client, expected: Expected, person: str, photo: Path, 
 
 
 def outages(cluster: Cluster) -> dict[str, Callable[[], None]]:
-    """Return what happens to the server, by name; after each it runs again."""
+    """Return the faults by name; after each, the server runs again."""
 
     def stopped(mode: str) -> Callable[[], None]:
         def act() -> None:
@@ -146,7 +146,7 @@ def outages(cluster: Cluster) -> dict[str, Callable[[], None]]:
 
 
 def recovered(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], seen: Seen) -> float:
-    """Return how long after the server's return the service enrolls again and is ready."""
+    """Return the time from the server's return until the service enrolls and is ready."""
     begun = time.monotonic()
     while time.monotonic() < begun + _BACK_S:
         with expected.lock:
@@ -159,7 +159,7 @@ def recovered(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[
 
 
 def settled(client: httpx2.Client, expected: Expected, seen: Seen) -> None:
-    """Repeat what was under way, now that the database answers."""
+    """Repeat the requests that were running, now that the database answers."""
     for person, photo in list(expected.enrolling.items()):
         if enroll(client, expected, person, photo, seen) not in {200, 422}:
             raise Lost(f"{person} cannot be enrolled though the database is back")
@@ -169,7 +169,7 @@ def settled(client: httpx2.Client, expected: Expected, seen: Seen) -> None:
 
 
 def job(client: httpx2.Client, photos: list[Path]) -> str:
-    """Ask for an import of photos into a collection of its own, and return the job's id."""
+    """Start an import of photos into a separate collection; return the job's id."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for number, photo in enumerate(photos):
@@ -186,7 +186,7 @@ def job(client: httpx2.Client, photos: list[Path]) -> str:
 
 
 def ended(client: httpx2.Client, job_id: str, seconds: float) -> dict[str, object]:
-    """Wait for a job's end."""
+    """Wait until a job ends."""
     until = time.monotonic() + seconds
     while (found := client.get(f"/jobs/{job_id}").json())["state"] in {"queued", "running"}:
         if time.monotonic() > until:
@@ -198,7 +198,7 @@ def ended(client: httpx2.Client, job_id: str, seconds: float) -> dict[str, objec
 
 
 def torture(place: Place, log: Path, cluster: Cluster, images: Path, rounds: int, minutes: float) -> Expected:
-    """Take the server away again and again; return what was expected at the end, all of it checked."""
+    """Interrupt the server repeatedly; return the expected state, which was checked."""
     expected, seen, photos = Expected(), Seen(), photos_of(images)
     until = time.monotonic() + 60 * minutes
     kinds = outages(cluster)
@@ -236,7 +236,7 @@ def torture(place: Place, log: Path, cluster: Cluster, images: Path, rounds: int
 
 
 def main() -> None:
-    """Read the options, take the database away from a service, say what came of it."""
+    """Read the options, interrupt the database of a service, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--rounds", type=int, default=12)

@@ -1,4 +1,4 @@
-"""Pictures of training: what each loss asks for (target logits, boundaries), and what it does to faces.
+"""Draw the target logits and boundaries of losses, and their effect on faces.
 
 python benchmarks/draw_losses.py --out pictures                                  # target_logits, boundaries
 python benchmarks/draw_losses.py --out pictures --run runs/first                 # angles: start, halfway, end
@@ -38,7 +38,7 @@ def draw(options: argparse.Namespace) -> dict[str, Figure]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw and write."""
+    """Draw the figures and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--run", type=Path, help="folder of a run whose angles are drawn, from start to end")

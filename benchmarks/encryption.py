@@ -1,4 +1,4 @@
-"""What encryption at rest costs: reading people, enrolling, and a cold start, with and without, in one run.
+"""Measure the cost of encryption at rest: reading people, enrolling and a cold start, with and without it, in one run.
 
 python -m benchmarks.encryption [--faces 100000] [--dimension 512]
 """
@@ -44,7 +44,7 @@ def faces(vectors: np.ndarray, first: int) -> list[NewFace]:
 
 
 class World:
-    """A database with people of five faces, and the snapshot of an index."""
+    """A database of people with five faces each, and the snapshot of an index."""
 
     def __init__(self, folder: Path, vectors: np.ndarray, master: Master | None) -> None:
         self.database = Database(sqlite_url(folder / "arcid.db"), PROJECT / "migrations", master)
@@ -58,7 +58,7 @@ class World:
             self.enroll(vectors[first : first + 1000], people=200)
 
     def enroll(self, vectors: np.ndarray, people: int = 1) -> None:
-        """Enroll vectors, as many for each person; with several people in one transaction each."""
+        """Enroll vectors, equally many per person, several people per transaction."""
         share = len(vectors) // people
         for at in range(people):
             new = faces(vectors[at * share : (at + 1) * share], self.written)
@@ -66,7 +66,7 @@ class World:
             self.written += len(new)
 
     def projection(self, of: Collection) -> LocalProjection:
-        """Return a projection as a start makes it."""
+        """Return a projection like the one at a start."""
         sealer = self.database.vault if self.database.vault.is_on else None
         log = ChangeLog(self.database.engine)
         return LocalProjection(
@@ -79,7 +79,7 @@ class World:
         )
 
     def start(self) -> None:
-        """Start cold and let go."""
+        """Start cold and stop."""
         projection = self.projection(self.store.collection("people"))
         projection.open()
         projection.close()
@@ -95,7 +95,7 @@ class World:
 
 
 def main() -> None:
-    """Print a table: milliseconds in plain, encrypted, and their ratio."""
+    """Print a table: milliseconds unencrypted, encrypted, and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faces", type=int, default=100_000)
     parser.add_argument("--dimension", type=int, default=512)

@@ -1,9 +1,9 @@
-"""What do event streams cost, and whom do they hold up? 400 watchers of a job beside a prober of /readyz.
+"""Measure the cost of event streams: 400 watchers of a job, and the response time of /readyz.
 
     python benchmarks/event_streams.py --watchers 400 --seconds 15
 
-Prints the processor time that the service uses, as a share of one core, and how long /readyz takes: without
-watchers, with as many as are asked for at the default limit, and with a limit that lets all of them in.
+Prints the service's processor time, as a share of one core, and the time of /readyz: without watchers, with the
+requested number at the default limit, and with a limit that admits all of them.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _HOST = "127.0.0.1"
 
 
 def used(process: subprocess.Popen[bytes]) -> float:
-    """Return the processor time of a process so far, in seconds."""
+    """Return the processor time of a process until now, in seconds."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -42,7 +42,7 @@ async def watch(port: int, job: str, seen: Counter[int]) -> None:
 
 
 async def measured(port: int, job: str, process: subprocess.Popen[bytes], watchers: int, seconds: float) -> str:
-    """Return a line with what `watchers` cost."""
+    """Return a line with the cost of `watchers`."""
     seen: Counter[int] = Counter()
     tasks = [asyncio.create_task(watch(port, job, seen)) for _ in range(watchers)]
     await asyncio.sleep(3)
@@ -64,7 +64,7 @@ async def measured(port: int, job: str, process: subprocess.Popen[bytes], watche
 
 
 def main() -> None:
-    """Read the options, start a service and a job that waits, measure."""
+    """Read the options, start a service and a waiting job, and measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--watchers", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=15)
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def waiting_job(client: httpx2.Client, folder: Path) -> str:
-    """Create a job that no process does, and return its id: its row belongs to a data folder that does not exist."""
+    """Create a job that no process runs, because its data folder does not exist; return its id."""
     job: str = (
         client.post("/jobs", json={"kind": "export", "collection": "default"}).raise_for_status().json()["job_id"]
     )

@@ -1,15 +1,15 @@
-"""Does the health check find what is wrong with a gallery? Duplicates and foreign photos are planted among real people.
+"""Measure the health check: plant duplicates and wrong-person photos among real people, and count the findings.
 
     arcid evaluate identification --images people/ --out report/ --bootstrap 0 --save-embeddings people.npz
     python benchmarks/gallery_health.py people.npz --seeds 5
 
-The people are split into two halves: on the first the calibration is made, everything is measured on the second.
+The people are split into two halves. The first half gives the calibration, the second is measured.
 
-First: how often a genuine photo is taken for a foreign one, and the other way round, by the number of other photos.
-Then galleries of everybody with all their photos, in a database and an index as the service has them. In each, 50
-people with several photos are split into two identities, and 50 identities get a photo of somebody else: 25 of people
-who are enrolled with other photos too, 25 of people who are not. Prints precision and recall of what the check
-reports, and how often an enrollment with all photos of an identity names somebody else.
+The first part measures how often the rule mistakes a genuine photo for a wrong-person photo, and the reverse, by the
+number of other photos. The second part builds galleries of all people with all their photos, in a database and an index
+like the service's. In each, 50 people with several photos are split into two identities, and 50 identities get a photo
+of another person. 25 of these other people are enrolled with other photos, 25 are not. Prints precision and recall of
+the findings, and how often an enrollment with all photos of an identity names another person.
 """
 
 import argparse
@@ -53,7 +53,7 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """Unit vectors (n, d), qualities and norms (n,), and whose photos they are (n,)."""
+    """Unit vectors (n, d), qualities, norms and people of photos (n,)."""
 
     vectors: Floats
     qualities: Floats
@@ -61,27 +61,27 @@ class Photos:
     people: NDArray[np.str_]
 
     def only(self, wanted: NDArray[np.bool_]) -> "Photos":
-        """Return some of them."""
+        """Return a selection."""
         return Photos(self.vectors[wanted], self.qualities[wanted], self.norms[wanted], self.people[wanted])
 
     def of_people(self) -> dict[str, Places]:
-        """Return the places of each person's photos."""
+        """Return the positions of each person's photos."""
         return {str(name): np.flatnonzero(self.people == name) for name in np.unique(self.people)}
 
 
 @dataclass
 class Planted:
-    """Who is enrolled as whom: places of photos by identity; what is wrong with it; whose each photo really is."""
+    """A gallery: positions of photos by identity, the planted faults, and the true person of each photo."""
 
     identities: dict[str, list[int]]
     split: set[frozenset[str]] = field(default_factory=set)
     known: dict[int, str] = field(default_factory=dict)
-    """Foreign photos of people who are enrolled, and as whom."""
+    """Planted photos of enrolled people, with their identities."""
     unknown: set[int] = field(default_factory=set)
 
 
 def read(file: Path) -> Photos:
-    """Read what `arcid evaluate --save-embeddings` wrote."""
+    """Read a file of `arcid evaluate --save-embeddings`."""
     saved = np.load(file)
     raw = saved["embeddings"]
     people = np.array([Path(each).parent.name for each in saved["files"].tolist()], np.str_)
@@ -89,14 +89,14 @@ def read(file: Path) -> Photos:
 
 
 def halves(photos: Photos) -> tuple[Photos, Photos]:
-    """Split the people, whoever they are."""
+    """Split the people at random."""
     names = np.random.default_rng(1).permutation(np.unique(photos.people))
     is_first = np.isin(photos.people, names[: len(names) // 2])
     return photos.only(is_first), photos.only(~is_first)
 
 
 def rule(photos: Photos, policy: Policy) -> None:
-    """Print how often the rule for mismatches errs, on photos as they come."""
+    """Print how often the rule for mismatches errs."""
     rng = np.random.default_rng(0)
     groups = list(photos.of_people().values())
     print(f"\na photo fits when at most {MOST_FMR:.0%} of strangers are as similar ({len(photos.vectors)} photos)")
@@ -119,7 +119,7 @@ def rule(photos: Photos, policy: Policy) -> None:
 
 
 def planted(photos: Photos, seed: int) -> Planted:
-    """Return a gallery of everybody in which something is wrong."""
+    """Return a gallery of all people with planted faults."""
     rng = np.random.default_rng(seed)
     people = {name: rng.permutation(places).tolist() for name, places in photos.of_people().items()}
     several = rng.permutation([name for name, places in people.items() if len(places) > 1]).tolist()
@@ -144,7 +144,7 @@ def planted(photos: Photos, seed: int) -> Planted:
 
 @contextmanager
 def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tuple[Gallery, HealthService]]:
-    """Enroll the gallery and yield it with the check of it; the id of a face is its photo's place."""
+    """Enroll the gallery and yield it with its health check; the id of a face is the position of its photo."""
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings(data_dir=Path(folder), models_dir=read_settings().models_dir, database_url=None)
         with open_database(settings) as database:
@@ -180,7 +180,7 @@ def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tup
 
 
 def checked(health: HealthService, max_fpir: float | None) -> Findings:
-    """Go over all pages."""
+    """Read all pages."""
     every, after = Findings(0, 0), 0
     while True:
         page = health.check("people", after=after, max_fpir=max_fpir)
@@ -193,7 +193,7 @@ def checked(health: HealthService, max_fpir: float | None) -> Findings:
 
 
 def count(truth: Planted, found: Findings) -> Counter[str]:
-    """Count what was found, what was not, and what is not wrong."""
+    """Count found, missed and false findings."""
     counts: Counter[str] = Counter()
     pairs = {frozenset((each.first.identity_id, each.second.identity_id)): each.similarity for each in found.pairs}
     assert len(pairs) == len(found.pairs), "a pair was reported twice"  # noqa: S101 - a benchmark
@@ -228,7 +228,7 @@ def count(truth: Planted, found: Findings) -> Counter[str]:
 
 
 def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -> Counter[str]:
-    """Count of whom an enrollment with all their photos would have said that they look like somebody else."""
+    """Count the people for whom an enrollment with all their photos would have named another person."""
     counts: Counter[str] = Counter()
     wrong, target = truth.unknown | set(truth.known), gallery.require("people")
     again = {name for pair in truth.split for name in pair}
@@ -249,7 +249,7 @@ def share(part: int, of: int) -> str:
 
 
 def main() -> None:
-    """Read the options and print everything."""
+    """Read the options, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("embeddings", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
@@ -274,7 +274,7 @@ def main() -> None:
     sure = total["pairs not planted, sure"]
     print(f"    reported though not planted, but more similar than {_SURE}: {sure}")
     print(
-        f"  foreign faces: precision {share(foreign, total['foreign reported'])}, "
+        f"  wrong-person photos: precision {share(foreign, total['foreign reported'])}, "
         f"recall {share(foreign, total['foreign planted'])}"
     )
     found = total["told found"]
@@ -283,7 +283,7 @@ def main() -> None:
         f"    identities with one: precision {share(total['identities found'], total['identities named'])}, "
         f"recall {share(total['identities found'], total['identities hurt'])}"
     )
-    print(f"    whose it is was said right: {share(total['owner named'], total['known planted'])}")
+    print(f"    their person named correctly: {share(total['owner named'], total['known planted'])}")
     print(f"    not planted, yet like somebody else: {total['identities not planted that look like others']}")
     print(f"  poor faces: {total['poor']}")
     print("  an enrollment names somebody else:")

@@ -1,11 +1,11 @@
-"""Is anybody cut without an answer when the service is stopped while 500 clients send requests?
+"""Check that a stop of the service answers all requests of 500 clients.
 
     python benchmarks/graceful_stop.py --images ../shared/lfw/images --clients 500 --stops 5
 
-Each client keeps a connection open where the service lets it and enrolls or identifies without a pause. SIGTERM arrives
-in the middle. Each request that was sent must be answered: with its result, or with 503 and a problem. The next
-connection may be refused, because then the service has gone. After a restart each acknowledged enrollment is there.
-Exit status 1 with the first thing that is not so.
+Each client keeps its connection open, if the service allows it, and enrolls or identifies without a pause until SIGTERM
+arrives. Each request that was sent must be answered with its result, or with 503 and a problem. The next connection may
+be refused, because the service has ended. After a restart, each acknowledged enrollment must exist. Exit status 1 with
+the first violation.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import httpx2
 from crash import Lost, Place, serving
 
 _HOST = "127.0.0.1"
-_LONGEST_S = 90.0  # for one answer, the service's own time for a stop included
+_LONGEST_S = 90.0  # for one answer, including the grace period
 _BOUNDARY = b"graceful-stop"
 
 
@@ -54,7 +54,7 @@ def wire(path: str, fields: dict[str, str], name: str, photo: bytes) -> bytes:
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bool, bytes]:
-    """Read one answer: its status (0: the connection ended before it), whether the connection stays, and its body."""
+    """Read one answer; return its status (0: connection ended), whether the connection stays open, and the body."""
     line = await reader.readline()
     if not line:
         return 0, False, b""
@@ -82,7 +82,7 @@ async def client(port: int, number: int, photos: list[bytes], seen: Seen, stoppe
                 is_enrollment = rng.random() < 0.5
                 fields = {"identity_id": person, "face": "largest", "on_duplicate": "allow"} if is_enrollment else {}
                 path, name = ("/enroll", "photos") if is_enrollment else ("/identify", "photo")
-                is_idle = stopped.is_set()  # the service may close an idle connection at the moment we use it
+                is_idle = stopped.is_set()  # the service may close an idle connection just as we use it
                 writer.write(wire(path, fields, name, rng.choice(photos)))
                 await writer.drain()
                 status, stays, _ = await asyncio.wait_for(answer_of(reader), _LONGEST_S)
@@ -106,7 +106,7 @@ async def client(port: int, number: int, photos: list[bytes], seen: Seen, stoppe
 
 
 async def stopped_under_load(port: int, pid: int, photos: list[bytes], clients: int, seen: Seen) -> float:
-    """Let clients work, stop the service, and return how long it took to end."""
+    """Let clients work, stop the service, and return the time until it ended."""
     stopped = asyncio.Event()
     tasks = [asyncio.create_task(client(port, each, photos, seen, stopped)) for each in range(clients)]
     await asyncio.sleep(random.Random(port).uniform(3, 6))
@@ -118,7 +118,7 @@ async def stopped_under_load(port: int, pid: int, photos: list[bytes], clients: 
 
 
 def main() -> None:
-    """Read the options, stop a service again and again, print what was seen."""
+    """Read the options, stop a service repeatedly, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--clients", type=int, default=500)
@@ -147,9 +147,9 @@ def main() -> None:
                 missing = [each for each in seen.enrolled if not is_enrolled(http, each)]
             if missing:
                 raise Lost(f"{len(missing)} acknowledged enrollments are not there, such as {missing[0]}")
-            if seen.wrong or status not in {0, -signal.SIGTERM}:  # the server ends itself by the signal it was sent
+            if seen.wrong or status not in {0, -signal.SIGTERM}:  # it ends itself with the signal received
                 sys.exit("the stop was not graceful")
-    print(f"nobody was cut, nothing was lost: {len(enrolled)} enrollments")
+    print(f"all requests answered, nothing lost: {len(enrolled)} enrollments")
 
 
 def is_enrolled(http: httpx2.Client, person: str) -> bool:

@@ -1,17 +1,16 @@
-"""How many questions bring a stranger to a match, and how much of the template they give away.
+"""Measure how many queries turn a stranger's photo into a match, and how much of the template they reveal.
 
 PYTHONPATH=. .venv/bin/python benchmarks/hill_climbing.py FOLDER [RUNS]      FOLDER/person/photo.jpg
 
-100 people are enrolled, one photo of each. The attacker has photos of other people, the same public network, and a key
-with `recognise` and `search`; beside it runs the same attack with a key that has `manage`, too, which gets the exact
-answers that every key used to get. Counted are the questions that the gallery answers, not the attacker's own
-embeddings. The limit for searches is lifted.
+100 people are enrolled with one photo each. The attacker has photos of other people, the same public network, and a key
+with `recognise` and `search`. The same attack also runs with a key that has `manage`, and gets exact answers. Only
+queries to the gallery count, not the attacker's own embeddings. The limit for searches is off.
 
-axes        one unit vector for each number of a template: POST /search, threshold -1
+axes        one unit vector per number of a template: POST /search, threshold -1
 strangers   200 photos of others: POST /verify with the identity, threshold -1, then least squares
-climb       photos of others: POST /identify, 50 and on until anybody is seen at all, then POST /verify of blends of
-            photos that are kept when they are more similar, until it is a match, and 200 more; then least squares
-vectors     the same with embeddings of others: POST /search, then steps along each axis from the nearest, then least
+climb       photos of others: POST /identify, at least 50, until a candidate is returned; then POST /verify of blends,
+            keeping the more similar ones, until the photo matches, and 200 more; then least squares
+vectors     the same with embeddings of others: POST /search, then steps along each axis from the nearest; then least
             squares
 """
 
@@ -40,9 +39,9 @@ from app.observability import logs
 ENROLLED = 100
 STRANGERS = 200  # photos, for `strangers`
 LEAST = 50  # photos or embeddings of strangers to start with
-MORE = 200  # questions after the match
-MOST = 1000  # questions of one attack
-_RIDGE = 1e-4  # of the least squares: about the variance of what is rounded away
+MORE = 200  # queries after the match
+MOST = 1000  # queries of one attack
+_RIDGE = 1e-4  # of the least squares: about the variance of the rounding
 
 Vector = NDArray[np.float64]
 Pixels = NDArray[np.float64]
@@ -50,9 +49,9 @@ Pixels = NDArray[np.float64]
 
 @dataclass
 class Attacker:
-    """One key, and what it has learnt: embeddings that were asked about one person, and the similarities told.
+    """One key and its knowledge: queried embeddings of one person, and the returned similarities.
 
-    `threshold` is what decides in /verify if a request says nothing.
+    `threshold` is the threshold of /verify if a request sets none.
     """
 
     client: TestClient
@@ -63,17 +62,17 @@ class Attacker:
     similarities: list[float] = field(default_factory=list)
 
     def post(self, path: str, **sent: Any) -> Any:
-        """Ask a question that counts."""
+        """Send a query that counts."""
         self.asked += 1
         return self.client.post(path, headers=self.headers, **sent).raise_for_status().json()
 
     def embedding(self, photo: bytes) -> Vector | None:
-        """Embed a photo, as anybody with the network can."""
+        """Embed a photo with the public network."""
         answer = self.client.post("/embed", headers=self.headers, files={"photo": photo}).raise_for_status().json()
         return np.array(answer["faces"][0]["embedding"]) if answer["faces"] else None
 
     def similarity(self, photo: bytes, person: str) -> tuple[float, bool]:
-        """Return a photo's similarity to a person, -1 if it is not told, and whether it is a match by default."""
+        """Return a photo's similarity to a person (-1 if not returned), and whether it matches by default."""
         vector = self.embedding(photo)
         if vector is None:
             return -1, False
@@ -85,12 +84,12 @@ class Attacker:
         return answer["similarity"], answer["similarity"] >= self.threshold
 
     def learn(self, vector: Vector, similarity: float) -> None:
-        """Note an answer about the person."""
+        """Record an answer about the person."""
         self.vectors.append(vector)
         self.similarities.append(similarity)
 
     def estimate(self) -> Vector:
-        """Return the template that fits all that was learnt best."""
+        """Return the template that fits all answers best."""
         known, told = np.stack(self.vectors), np.array(self.similarities)
         inner = known.T @ known + _RIDGE * np.eye(known.shape[1])
         return np.asarray(np.linalg.solve(inner, known.T @ told))
@@ -111,7 +110,7 @@ def axes(attacker: Attacker, templates: dict[str, Vector]) -> str:
         for each in answer["candidates"]:
             found[each["identity_id"]][axis] = each["similarity"]
     cosines = [cosine(found[person], template) for person, template in templates.items()]
-    return f"{attacker.asked} questions, cosine to the templates {min(cosines):.3f} to {max(cosines):.3f}"
+    return f"{attacker.asked} queries, cosine to the templates {min(cosines):.3f} to {max(cosines):.3f}"
 
 
 def strangers(attacker: Attacker, photos: Sequence[bytes], person: str, template: Vector) -> str:
@@ -119,7 +118,7 @@ def strangers(attacker: Attacker, photos: Sequence[bytes], person: str, template
     for photo in photos[:STRANGERS]:
         attacker.similarity(photo, person)
     if not attacker.vectors:
-        return f"{attacker.asked} questions, no similarity told"
+        return f"{attacker.asked} queries, no similarity returned"
     return (
         f"{attacker.asked} questions, {len(attacker.vectors)} similarities told, "
         f"cosine {cosine(attacker.estimate(), template):.3f}"
@@ -127,7 +126,7 @@ def strangers(attacker: Attacker, photos: Sequence[bytes], person: str, template
 
 
 def nearest_seen(ask: Callable[[int], Any], most: int) -> tuple[int, str] | None:
-    """Ask LEAST times, and on until a candidate is told; return which was the most similar, and to whom."""
+    """Query at least LEAST times, until a candidate is returned; return the most similar probe and its person."""
     best = None
     for number in range(most):
         for each in ask(number)[:1]:
@@ -147,7 +146,7 @@ def climb(attacker: Attacker, photos: Sequence[bytes], templates: dict[str, Vect
 
     seen = nearest_seen(identify, min(len(photos), MOST))
     if seen is None:
-        return f"{attacker.asked} questions, nobody seen"
+        return f"{attacker.asked} queries, no candidate"
     start, person = seen
     line = f"seen after {attacker.asked}"
     best = pixels(photos[start])
@@ -163,7 +162,7 @@ def climb(attacker: Attacker, photos: Sequence[bytes], templates: dict[str, Vect
         if is_match and matched_at is None:
             matched_at = attacker.asked
     if not attacker.vectors:
-        return f"{line}, but not in {attacker.asked} questions to /verify"
+        return f"{line}, but not in {attacker.asked} queries to /verify"
     photo = attacker.vectors[int(np.argmax(attacker.similarities))]
     found = [cosine(each, templates[person]) for each in (photo, attacker.estimate())]
     reached = f"match after {matched_at}" if matched_at else "no match"
@@ -171,7 +170,7 @@ def climb(attacker: Attacker, photos: Sequence[bytes], templates: dict[str, Vect
 
 
 def blends(photos: Sequence[bytes], choice: random.Random) -> Iterator[Callable[[Pixels], Pixels]]:
-    """Return changes of a photo: a part of another one's pixels, by turns a little and much."""
+    """Return variants of a photo, alternately with small and large parts of another one's pixels."""
     while True:
         other, part = pixels(choice.choice(photos)), choice.uniform(0.05, 0.35)
         yield lambda photo, other=other, part=part: photo * (1 - part) + other * part  # type: ignore[misc]
@@ -186,10 +185,10 @@ def vectors(attacker: Attacker, others: Sequence[Vector], templates: dict[str, V
 
     seen = nearest_seen(lambda number: search(others[number]), min(len(others), MOST))
     if seen is None:
-        return f"{attacker.asked} questions, nobody seen"
+        return f"{attacker.asked} queries, no candidate"
     start, person = others[seen[0]], seen[1]
     line = f"seen after {attacker.asked}"
-    # Small steps along the axes say how the similarity grows; then larger ones from there.
+    # Small steps along the axes measure the gradient of the similarity; then take larger ones.
     for reach in (0.05, 0.15):
         for axis in np.eye(len(start)):
             probe = start + reach * axis * np.sign(axis @ start or 1)
@@ -204,19 +203,19 @@ def vectors(attacker: Attacker, others: Sequence[Vector], templates: dict[str, V
 
 
 def pixels(photo: bytes) -> Pixels:
-    """Return a photo's pixels as numbers, of one size for all."""
+    """Return a photo's pixels as numbers, all in one size."""
     return np.asarray(Image.open(io.BytesIO(photo)).convert("RGB").resize((250, 250)), np.float64)
 
 
 def jpeg(of: Pixels) -> bytes:
-    """Return pixels as a photo."""
+    """Encode pixels as a photo."""
     data = io.BytesIO()
     Image.fromarray(of.round().clip(0, 255).astype(np.uint8)).save(data, "PNG")
     return data.getvalue()
 
 
 def main(folder: Path, runs: int = 3) -> None:
-    """Enroll, attack with both keys `runs` times, and print what each attack learnt."""
+    """Enroll, attack with both keys `runs` times, and print the result of each attack."""
     logs.configure(is_json=True, level="ERROR")
     choice = random.Random(12)
     people = [min(each.glob("*.jpg")) for each in sorted(folder.iterdir()) if each.is_dir()]
@@ -244,7 +243,7 @@ def main(folder: Path, runs: int = 3) -> None:
 def report(
     name: str, new: Callable[[], Attacker], people: Sequence[Path], templates: dict[str, Vector], runs: int
 ) -> None:
-    """Run all attacks of one key, and print them."""
+    """Run all attacks with one key, and print the results."""
     print(f"{name:6} axes       {axes(new(), templates)}", flush=True)
     for run in range(runs):
         choice = random.Random(run)
@@ -260,7 +259,7 @@ def report(
 
 
 def template_of(client: TestClient, face_id: str) -> Vector:
-    """Read what is enrolled, to compare with."""
+    """Read the enrolled templates for comparison."""
     path = f"/collections/default/faces/{face_id}?embedding=true"
     return np.array(client.get(path).raise_for_status().json()["embedding"])
 

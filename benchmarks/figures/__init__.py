@@ -1,1 +1,1 @@
-"""Figures of training: what losses ask for, and what they do to faces."""
+"""Figures of losses: target logits, boundaries, and their effect on faces."""

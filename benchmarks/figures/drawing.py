@@ -1,4 +1,4 @@
-"""Figures of training, drawn with Matplotlib without a screen."""
+"""Drawing of figures with Matplotlib, without a display."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ LOSSES = (
 
 _SIZE = (6.4, 4.2)  # inches
 _GENUINE, _IMPOSTOR = "#1b7837", "#b2182b"
-_BETWEEN = math.pi / 2  # two classes, as far from each other as many classes in a high dimension are
+_BETWEEN = math.pi / 2  # two classes, at the usual angle of many classes in a high dimension
 _COLUMNS = 3
 
 

@@ -15,7 +15,7 @@ from app.types import Pixels
 from figures.drawing import Plane
 
 PEOPLE = 8
-# In a plane eight classes are 45 degrees apart at best: the papers' scale and margin are for many dimensions.
+# Eight classes in a plane are at most 45 degrees apart; the papers' scale and margin are for many dimensions.
 LOSSES = {
     "softmax": LossSpec("softmax"),
     "normface": LossSpec("normface", scale=16),
@@ -74,7 +74,7 @@ def arranged(
     for _ in range(epochs):
         for batch in torch.randperm(len(labels), generator=order).split(_BATCH):
             if len(batch) == 1:
-                continue  # BatchNorm has nothing to learn from one photo
+                continue  # BatchNorm cannot use a single photo
             optimiser.zero_grad()
             loss(network(inputs[batch]), labels[batch]).backward()
             optimiser.step()
@@ -102,7 +102,7 @@ def _input(crops: Pixels) -> Tensor:
 
 
 def _spread(loss: Loss) -> None:
-    """Place the classes around the circle: in a plane two neighbours could not move past a third."""
+    """Place the classes around the circle, because in a plane they cannot move past each other."""
     angles = torch.arange(PEOPLE) * (2 * torch.pi / PEOPLE)
     with torch.no_grad():
         loss.head.weight.copy_(torch.stack([angles.cos(), angles.sin()], 1)[:, None])

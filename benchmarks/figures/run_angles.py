@@ -27,8 +27,8 @@ def stages(run: Path, source: CropSource, snapshots: Path | None = None) -> dict
 
     Args:
         run: Folder of the run.
-        source: The data that the run learned from.
-        snapshots: Folder of checkpoints `*.pt` from in between; by default the run's own.
+        source: The training data of the run.
+        snapshots: Folder of intermediate checkpoints `*.pt`; by default the run's own.
 
     Raises:
         TrainingInvalid: If the loss has no classes, or the people of `source` are not those of the run.
@@ -38,7 +38,7 @@ def stages(run: Path, source: CropSource, snapshots: Path | None = None) -> dict
     if not last.loss.has_classes:
         raise TrainingInvalid(f"the loss {config.loss.name} has no classes to be near to")
     if last.classes != source.classes:
-        raise TrainingInvalid("these are not the people of the run; give the data that it learned from")
+        raise TrainingInvalid("these are not the people of the run; name its training data")
     places = np.linspace(0, len(source.labels) - 1, min(_MOST, len(source.labels))).astype(np.intp)
     histograms = {"start": _thetas(build_learner(config, len(last.classes)), source, places)}
     for iteration, file in _between(run if snapshots is None else snapshots, load(run / LAST)["iteration"]):
