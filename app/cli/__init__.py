@@ -72,9 +72,9 @@ def version() -> None:
 
 
 def main() -> None:
-    """Run the command line; what an operator can mend is one line on standard error and exit status 1."""
+    """Run the command line. An error that the operator can fix is one line on standard error and exit status 1."""
     logs.configure(is_json=False, level="WARNING")  # `serve` logs more
-    os.umask(0o077)  # what is written here is about people: only its owner reads it
+    os.umask(0o077)  # files contain personal data: only their owner may read them
     try:
         cli()
     except ArcidError as error:

@@ -1,4 +1,4 @@
-"""`arcid audit`: who did what to whom and when."""
+"""`arcid audit`: verify and print the audit trail."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from app.config import read_settings
 from app.container import Container
 from app.errors import SettingsInvalid, TrailBroken
 
-cli = typer.Typer(help="The audit trail: append-only, each line chained to the one before.", no_args_is_help=True)
+cli = typer.Typer(help="The audit trail: append-only, each line chained to the previous one.", no_args_is_help=True)
 
 _ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
 
@@ -20,10 +20,10 @@ _ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
 @cli.command()
 def verify(
     anchor: Annotated[
-        str | None, typer.Option(help="LINE:HASH that was noted before; that line must still be the same.")
+        str | None, typer.Option(help="LINE:HASH from an earlier run; that line must be unchanged.")
     ] = None,
 ) -> None:
-    """Check every line and print the last one as an anchor; exit status 1, with the lines, if the trail was changed."""
+    """Check every line and print the last one as an anchor. If lines were changed: list them, exit status 1."""
     with Container(read_settings()) as container:
         verdict = container.trail.verify(None if anchor is None else _anchor(anchor))
     console = Console()
@@ -37,7 +37,7 @@ def verify(
 
 @cli.command()
 def anchor() -> None:
-    """Print the trail's end as LINE:HASH; kept somewhere else, it proves later that nothing up to it was changed."""
+    """Print the last line as LINE:HASH. A copy kept elsewhere proves later that the trail up to it is unchanged."""
     with Container(read_settings()) as container:
         end = container.trail.end()
     typer.echo(f"{end.seq}:{end.sha256}")
@@ -45,7 +45,7 @@ def anchor() -> None:
 
 @cli.command()
 def export() -> None:
-    """Print the trail, one JSON object a line, the oldest first; exit status 1 if lines cannot be read."""
+    """Print the trail as one JSON object per line, oldest first; exit status 1 if lines are unreadable."""
     unreadable = 0
     with Container(read_settings()) as container:
         for line in container.trail.lines_and_breaks():

@@ -15,9 +15,9 @@ from app.wiring.storage import database_url, open_restore
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
-    """Write the embedded database and the calibrations to a file; a running service goes on."""
+    """Write the embedded database and the calibrations to a file, also while the service runs."""
     settings = read_settings()
-    sqlite_file(database_url(settings))  # another database is refused before it is asked anything
+    sqlite_file(database_url(settings))  # refuse PostgreSQL before connecting to it
     with Container(settings) as container:
         container.database.occupy()
         with progress_bar("backup") as bar:
@@ -30,34 +30,34 @@ def restore(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Replace the database without asking.")] = False,
     keep_old: Annotated[
-        bool, typer.Option("--keep-old", help="Keep the database of before beside the new one.")
+        bool, typer.Option("--keep-old", help="Keep the previous database next to the new one.")
     ] = False,
     keep_keys: Annotated[
-        bool, typer.Option("--keep-keys", help="Keep API keys of the backup that the replaced database does not know.")
+        bool, typer.Option("--keep-keys", help="Keep API keys that the backup has and the replaced database lacks.")
     ] = False,
 ) -> None:
-    """Put a backup in the place of the embedded database; no service may run.
+    """Replace the embedded database by a backup. Stop the service first.
 
-    API keys that the replaced database has revoked, or does not know, are revoked; people whom it has erased since the
-    backup are erased.
+    API keys that are revoked or missing in the replaced database are revoked. People who were erased since the
+    backup are erased again.
     """
     settings = read_settings()
     work = open_restore(settings)
     if work.database.exists() and not yes:
-        typer.confirm(f"Replace {work.database} and all that was enrolled since the backup?", abort=True)
+        typer.confirm(f"Replace {work.database}, including everything enrolled since the backup?", abort=True)
     with progress_bar("restore") as bar:
         done = work.run(file, bar, is_old_kept=keep_old, are_keys_kept=keep_keys)
     _print(
         f"{work.database}: {done.collections} collections, as they were at {done.backup.created_at:%Y-%m-%d %H:%M:%SZ}"
     )
     carried = done.carried
-    _print(f"API keys revoked: {carried.revoked} (revoked since the backup, or unknown to the replaced database)")
+    _print(f"API keys revoked: {carried.revoked} (revoked since the backup, or missing in the replaced database)")
     if carried.has_followed:
-        _print(f"erased since the backup, and erased again: {carried.erased} people; terms renewed: {carried.terms}")
+        _print(f"erased again: {carried.erased} people erased since the backup; consent terms renewed: {carried.terms}")
     else:
-        _print("who was erased since the backup is not known here: erase them again (docs/operations.md)")
+        _print("people erased since the backup are unknown: erase them again (docs/operations.md)")
     if done.old is not None:
-        _print(f"the database of before: {done.old}")
+        _print(f"previous database: {done.old}")
 
 
 def _print(line: str) -> None:

@@ -1,4 +1,4 @@
-"""`arcid calibrate`: error rates for the network in use, from a gallery or from a folder of people."""
+"""`arcid calibrate`: measure error rates of the network in use, from a gallery or a folder of people."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,10 +25,11 @@ _SHOWN_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 def calibrate(
     *,
     collection: Annotated[
-        str | None, typer.Option(help="Calibrate from this collection's faces; the service uses it for it at once.")
+        str | None,
+        typer.Option(help="Calibrate from this collection's faces; the service applies the result to it at once."),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Calibrate from a folder person/photo.jpg instead.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write here instead.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the calibration to this file instead.")] = None,
 ) -> None:
     """Measure how similar different people are, and write a calibration for the network in use."""
     if (collection is None) == (images is None):
@@ -47,7 +48,7 @@ def calibrate(
 
 
 def _of_photos(container: Container, folder: Path) -> tuple[Calibration, Path]:
-    """Return a calibration from a folder of people, and the file in which such a calibration would ship."""
+    """Return a calibration from a folder of people, and the path where a pack ships its calibration."""
     models, is_flip_averaged = container.models, container.settings.inference.flip
     vectors, norms, people = _photographed(container, folder)
     origin = models.origin(models.served[0], source="a folder of photos", is_flip_averaged=is_flip_averaged)

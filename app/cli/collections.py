@@ -19,7 +19,7 @@ from app.vision.inference.runtime import Provider
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
 
-Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average embeddings with the mirror image's.")]
+Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average each embedding with its mirror image's.")]
 EnrollQuality = Annotated[
     float | None,
     typer.Option(
@@ -27,23 +27,26 @@ EnrollQuality = Annotated[
         "--enrol-quality",  # the old spelling
         min=0,
         max=1,
-        help="Least quality of an enrolled face.",
+        help="Minimum quality of an enrolled face.",
     ),
 ]
-ProbeQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Least quality of a firmly matched probe.")]
-DetectorName = Annotated[str | None, typer.Option(help="A pack, or finder+landmarker.")]
-MaxFmr = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="For /verify, where a request says nothing.")]
-MaxFpir = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="For /identify and /search, likewise.")]
-Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Decides instead of both rates.")]
+ProbeQuality = Annotated[float | None, typer.Option(min=0, max=1, help="Minimum quality of a probe for a firm match.")]
+DetectorName = Annotated[str | None, typer.Option(help="Detector: a pack, or finder+landmarker.")]
+MaxFmr = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="Default FMR for /verify.")]
+MaxFpir = Annotated[float | None, typer.Option(min=1e-12, max=0.5, help="Default FPIR for /identify and /search.")]
+Threshold = Annotated[
+    float | None, typer.Option(min=-1, max=1, help="Fixed similarity threshold, instead of both rates.")
+]
 KeepCrops = Annotated[
-    bool | None, typer.Option("--keep-crops/--no-keep-crops", help="Store the crops of enrolled faces, encrypted.")
+    bool | None, typer.Option("--keep-crops/--no-keep-crops", help="Store the encrypted crops of enrolled faces.")
 ]
 
 RetentionDays = Annotated[
-    int | None, typer.Option(min=1, max=36_500, help="Erase people that long after their last enrollment.")
+    int | None, typer.Option(min=1, max=36_500, help="Erase people this many days after their last enrollment.")
 ]
 RequireConsent = Annotated[
-    bool | None, typer.Option("--require-consent/--no-require-consent", help="Enroll nobody without noted consent.")
+    bool | None,
+    typer.Option("--require-consent/--no-require-consent", help="Require recorded consent to enroll a person."),
 ]
 
 _RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
@@ -59,15 +62,15 @@ _OPTIONS = (
 )
 
 
-OnDuplicate = Annotated[Reaction | None, typer.Option(help="Faces that look like another identity.")]
-OnMismatch = Annotated[Reaction | None, typer.Option(help="Faces that do not look like their identity's others.")]
+OnDuplicate = Annotated[Reaction | None, typer.Option(help="Reaction to faces that look like another identity.")]
+OnMismatch = Annotated[Reaction | None, typer.Option(help="Reaction to faces unlike the identity's other faces.")]
 
 
 @cli.command()
 def create(  # noqa: PLR0913 - a parameter is an option
     name: Annotated[str, typer.Argument(help="Name of the new collection.")],
     *,
-    model: Annotated[str | None, typer.Option(help="Network or pack; default: that of ARCID_PACK.")] = None,
+    model: Annotated[str | None, typer.Option(help="Network or pack; default: ARCID_PACK.")] = None,
     flip: Flip = None,
     enroll_quality: EnrollQuality = None,
     probe_quality: ProbeQuality = None,
@@ -81,7 +84,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
 ) -> None:
-    """Create a collection for a network of ARCID_PACK or ARCID_PACKS; a running service serves it at once."""
+    """Create a collection for a network of ARCID_PACK or ARCID_PACKS. A running service serves it at once."""
     new_name(name)
     settings = read_settings()
     prepare_database(settings)
@@ -127,11 +130,11 @@ def change(  # noqa: PLR0913 - a parameter is an option
     reset: Annotated[
         list[str] | None,
         typer.Option(
-            help="detector, max_fmr, max_fpir, threshold: back to the service's default; retention_days: for ever."
+            help="Reset detector, max_fmr, max_fpir or threshold to the default, or retention_days to no limit."
         ),
     ] = None,
 ) -> None:
-    """Change a collection; what is not named stays. Flip and detector are fixed once somebody is enrolled."""
+    """Change the named settings of a collection. Flip and detector are fixed once a face is enrolled."""
     said = _said(
         flip,
         enroll_quality,
@@ -168,7 +171,7 @@ def list_collections() -> None:
 
 
 def _said(*values: object) -> dict[str, Any]:
-    """Return what the options said, by the names of `Practice`."""
+    """Return the given options, by the names of `Practice`."""
     return {name: value for name, value in zip(_OPTIONS, values, strict=True) if value is not None}
 
 
@@ -180,7 +183,7 @@ def _reset(names: list[str]) -> dict[str, Any]:
 
 
 def _on_cpu(settings: Settings) -> Settings:
-    """Return settings that open a detector on the CPU, wherever the service runs: this only checks that it opens."""
+    """Return settings with the CPU as provider, since this only checks that a detector opens."""
     inference = settings.inference.model_copy(update={"provider": Provider.CPU})
     return settings.model_copy(update={"inference": inference})
 

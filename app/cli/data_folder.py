@@ -1,4 +1,4 @@
-"""The data folder: for the eyes of the user that runs the service alone."""
+"""The data folder: readable only by the user that runs the service."""
 
 import stat
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ _FOLDERS = ("index", "jobs", "calibrations", "evaluation", "matplotlib", "traini
 
 
 def prepare_data_folder(settings: Settings) -> None:
-    """Make the data folder, and take from group and others what earlier versions let them read in it.
+    """Create the data folder, and remove permissions that earlier versions gave to group and others.
 
-    What is not ArcID's own is left alone, and so is a folder that belongs to another user, as a mounted volume may.
-    Raises StorageNotWritable if the folder cannot be made.
+    Files of other programs are left unchanged, and so is a folder of another user, such as a mounted volume. Raises
+    StorageNotWritable if the folder cannot be created.
     """
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StorageNotWritable(
-            f"the data folder {settings.data_dir} cannot be made; make it, writable for the user that runs this, "
+            f"the data folder {settings.data_dir} cannot be created; create it, writable for the user that runs this, "
             "or name another in ARCID_DATA_DIR",
             str(error),
         ) from error
@@ -34,7 +34,7 @@ def prepare_data_folder(settings: Settings) -> None:
 
 
 def _own(settings: Settings) -> Iterator[Path]:
-    """Yield the data folder and all that ArcID writes in it."""
+    """Yield the data folder and everything that ArcID writes in it."""
     folder = settings.data_dir
     yield folder
     database = embedded_file(settings)

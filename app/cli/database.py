@@ -13,10 +13,10 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
 @cli.command()
 def upgrade() -> None:
-    """Bring the database to the schema that this version needs."""
+    """Upgrade the database to the schema that this version needs."""
     with Container(read_settings()) as container:
         database = container.database
-        database.occupy()  # no restore may replace the file meanwhile
+        database.occupy()  # so that no restore replaces the file
         before = database.schema.current()
         database.schema.upgrade()
         Console().print(f"{before} -> {database.schema.current()}", highlight=False)
@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 @cli.command()
 def status() -> None:
-    """Print the database's revision and the one that is needed; exit status 1 if they differ."""
+    """Print the database's revision and the required one; exit status 1 if they differ."""
     with Container(read_settings()) as container:
         database = container.database
         current, head = database.schema.current(), database.schema.head()
@@ -35,15 +35,15 @@ def status() -> None:
 
 @cli.command()
 def renew_uids() -> None:
-    """After pg_restore, with every replica stopped: make all indexes of before those of other collections."""
+    """Make all replicas rebuild their indexes. Run it after pg_restore, while every replica is stopped."""
     with Container(read_settings()) as container:
         database = container.database
         database.schema.require_current()
         old = uids.renew(database.engine, restored_from="another tool")
-    Console().print(f"{len(old)} collections; their indexes are built anew at the next start", highlight=False)
+    Console().print(f"{len(old)} collections; their indexes are rebuilt at the next start", highlight=False)
     if old:
         names = ", ".join(_engine_name(each) for each in old)
-        Console().print(f"in Milvus, where it is used, nobody needs any more: {names}", highlight=False, soft_wrap=True)
+        Console().print(f"unused in Milvus from now on: {names}", highlight=False, soft_wrap=True)
 
 
 def _engine_name(uid: str) -> str:
@@ -52,9 +52,9 @@ def _engine_name(uid: str) -> str:
 
 @cli.command("vacuum-erased")
 def vacuum_erased() -> None:
-    """Write the tables of personal data anew, so that nothing deleted is left in them; locks them meanwhile."""
+    """Rewrite the tables with personal data, to purge deleted data from the files. The tables are locked."""
     with Container(read_settings()) as container:
         database = container.database
         database.schema.require_current()
         Scrubber(database.engine).rewrite()
-        Console().print("faces, identities and enrollments are written anew", highlight=False)
+        Console().print("the tables with personal data are rewritten", highlight=False)

@@ -1,4 +1,4 @@
-"""`arcid demo`: the service on an empty temporary database, put to the test with real people."""
+"""`arcid demo`: try the service with real photos, on a temporary database."""
 
 import math
 import socket
@@ -25,24 +25,24 @@ _START_TIMEOUT_S = 120
 
 
 def settings_in(folder: Path) -> Settings:
-    """Return settings for an empty database in a folder; the networks are those of the installation."""
+    """Return settings for an empty database in a folder, with the installation's networks."""
     return read_settings(data_dir=folder, models_dir=read_settings().models_dir, database_url=None)
 
 
 def demo(
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Stop after the table; exit status 1 if anyone was mistaken.")
+        bool, typer.Option("--once", help="Stop after the table; exit status 1 if anyone was confused.")
     ] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 0,
 ) -> None:
-    """Enroll the six people of a real photo, identify them in changed versions of it, and meet a stranger."""
+    """Enroll the six people of a real photo, and identify them, and a stranger, in changed photos."""
     console = Console()
     logs.configure(is_json=False, level="WARNING")
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         settings = settings_in(Path(folder))
         prepare_database(settings)
-        # A proxy of the environment has no business between a machine and itself.
+        # Ignore proxies of the environment: the service runs on this machine.
         with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60, trust_env=False) as client:
             mistakes = _tour(client, console)
             console.print(f"Interactive API documentation: {address}/docs", highlight=False)
@@ -54,7 +54,7 @@ def demo(
 
 
 def _tour(client: httpx2.Client, console: Console) -> int:
-    """Enroll, identify, print; return how many people were mistaken."""
+    """Enroll, identify and print; return the number of mistakes."""
     photo = group_photo()
     people = sorted(_identify(client, as_jpeg(photo)), key=lambda face: face["box"][0])
     boxes = {f"person-{number}": tuple(face["box"]) for number, face in enumerate(people, start=1)}
@@ -87,7 +87,7 @@ def _identify(client: httpx2.Client, photo: bytes) -> list[dict[str, Any]]:
 
 
 def _row(version: Version, boxes: dict[str, Any], faces: list[dict[str, Any]]) -> list[str]:
-    """Return for each person the similarity, or in red what went wrong."""
+    """Return each person's similarity, or the mistake in red."""
     cells = []
     for identity, box in boxes.items():
         x, y = version.centre_of(box)
@@ -105,7 +105,7 @@ def _row(version: Version, boxes: dict[str, Any], faces: list[dict[str, Any]]) -
 
 @contextmanager
 def serving(settings: Settings, port: int) -> Iterator[str]:
-    """Serve in a thread of this process; yield the address once requests are answered."""
+    """Serve in a thread of this process; yield the address once the service is ready."""
     with socket.create_server((_HOST, port)) as listener:
         server = configured_server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -114,7 +114,7 @@ def serving(settings: Settings, port: int) -> Iterator[str]:
         while not server.started and thread.is_alive() and time.monotonic() < deadline:
             time.sleep(0.05)
         if not server.started:
-            raise typer.Exit(1)  # the server's log has said why
+            raise typer.Exit(1)  # the server's log has the reason
         try:
             yield f"http://{_HOST}:{listener.getsockname()[1]}"
         finally:

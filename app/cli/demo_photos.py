@@ -1,4 +1,4 @@
-"""The demo's photos: real ones that installed packages carry, and changed versions of them."""
+"""The demo's photos: real ones from installed packages, and changed versions of them."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A changed photo, and the (2, 3) matrix that says where its points went."""
+    """A changed photo, and the (2, 3) matrix from original to changed points."""
 
     title: str
     pixels: Pixels
@@ -24,7 +24,7 @@ class Version:
     jpeg_quality: int = 92
 
     def centre_of(self, box: Box) -> tuple[float, float]:
-        """Return where the middle of a box of the original photo is now."""
+        """Return the position, in the changed photo, of the centre of a box in the original."""
         x, y = self.matrix @ [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1]
         return float(x), float(y)
 
@@ -58,7 +58,7 @@ def versions(pixels: Pixels) -> list[Version]:
 
 
 def cut_out(pixels: Pixels, box: Box) -> Pixels:
-    """Return the part of a photo around a face: twice as wide and high as its box."""
+    """Return the area around a face: twice the width and height of its box."""
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     rows = slice(max(0, int(top - height / 2)), int(bottom + height / 2))
@@ -66,7 +66,7 @@ def cut_out(pixels: Pixels, box: Box) -> Pixels:
 
 
 def as_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
-    """Encode a photo."""
+    """Encode a photo as a file."""
     _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 

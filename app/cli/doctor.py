@@ -1,4 +1,4 @@
-"""`arcid doctor`: is everything here that the service needs, and is it what it should be?"""
+"""`arcid doctor`: check everything that the service needs."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Report versions, providers, networks, database and index; exit status 1 when something is wrong."""
+    """Report versions, providers, networks, database and index; exit status 1 if a check fails."""
     settings = read_settings()
     findings = [finding for check in _CHECKS for finding in _guarded(check, settings)]
     table = Table("", "what", "finding", box=None)
@@ -51,7 +51,7 @@ def doctor() -> None:
 
 
 def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
-    """Pass on what a check finds; one that cannot go on is a finding itself."""
+    """Yield a check's findings; an error in the check is a finding as well."""
     try:
         yield from check(settings)
     except (ArcidError, OSError, ImportError) as error:
@@ -73,7 +73,7 @@ def _versions(_settings: Settings) -> Iterator[Finding]:
 
 
 def installed(names: tuple[str, ...]) -> dict[str, str]:
-    """Return the installed ones of some distributions with their versions."""
+    """Return the installed distributions among some, with their versions."""
     present = {each.name.lower().replace("_", "-"): each.version for each in metadata.distributions() if each.name}
     return {name: present[name] for name in names if name in present}
 
@@ -121,13 +121,13 @@ def _collections(container: Container) -> Iterator[Finding]:
 def _encryption(database: Database) -> Iterator[Finding]:
     resealing = Resealing(database.engine, database.vault)
     if not database.vault.is_on:
-        yield Finding("encryption", f"off; {resealing.left()} templates in plain")
+        yield Finding("encryption", f"off; {resealing.left()} templates not encrypted")
         return
     flaws, is_closed = list(resealing.flaws()), database.vault.is_closed
     yet, refused = [each for each in flaws if not each.is_refused], [each for each in flaws if each.is_refused]
     plain = sum(each.why == PLAIN for each in yet)
-    state = "rows in plain are refused" if is_closed else "not closed yet: arcid keys rotate-data"
-    counts = f"{plain} rows in plain, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
+    state = "unencrypted rows are refused" if is_closed else "not closed yet: arcid keys rotate-data"
+    counts = f"{plain} unencrypted rows, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
     yield Finding("encryption", f"on; {counts}; {state}", is_sound=is_closed and not refused)
     for each in refused[:_SHOWN]:
         what = f"{each.table}, face {each.face_id} of {each.collection}: {each.why}; delete the face, enroll it again"

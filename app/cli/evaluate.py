@@ -1,4 +1,4 @@
-"""`arcid evaluate`: how good is a pack on your photos?"""
+"""`arcid evaluate`: measure a pack's accuracy on your photos."""
 
 from functools import partial
 from pathlib import Path
@@ -17,19 +17,21 @@ from app.evaluation.bootstrap import REPLICATES
 from app.evaluation.values import Pairs, Photo
 from app.evaluation.verification import verify
 
-cli = typer.Typer(help="Measure a pack on photos with known people.", no_args_is_help=True)
+cli = typer.Typer(help="Measure a pack on photos of known people.", no_args_is_help=True)
 
 Images = Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of the photos.")]
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder for report.json and report.html.")]
 Pack = Annotated[str | None, typer.Option(help="Pack instead of ARCID_PACK.")]
 Detector = Annotated[str | None, typer.Option(help="Detector instead of ARCID_DETECTOR.")]
-Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average with the mirror image's embedding.")]
-Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops: nothing is detected.")]
-SaveEmbeddings = Annotated[Path | None, typer.Option(dir_okay=False, help="File (.npz) to keep the embeddings in.")]
-Degrade = Annotated[bool, typer.Option("--degrade", help="Make every photo worse first, reproducibly.")]
+Flip = Annotated[bool | None, typer.Option("--flip/--no-flip", help="Average each embedding with its mirror image's.")]
+Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are aligned 112x112 crops: skip detection.")]
+SaveEmbeddings = Annotated[Path | None, typer.Option(dir_okay=False, help="File (.npz) for the embeddings.")]
+Degrade = Annotated[bool, typer.Option("--degrade", help="Degrade every photo first, reproducibly.")]
 Thumbnails = Annotated[bool, typer.Option("--thumbnails", help="Show the hardest photos in report.html.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Embed every photo anew.")]
-Replicates = Annotated[int, typer.Option("--bootstrap", min=0, help="Resamplings for the intervals; 0: none.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Embed every photo again.")]
+Replicates = Annotated[
+    int, typer.Option("--bootstrap", min=0, help="Bootstrap samples for the intervals; 0: no intervals.")
+]
 
 
 @cli.command()
@@ -39,7 +41,9 @@ def verification(  # noqa: PLR0913 - the options of a command
     pairs: Annotated[Path | None, typer.Option(dir_okay=False, help="Pairs file in LFW's format.")] = None,
     bin_set: Annotated[Path | None, typer.Option("--bin", dir_okay=False, help="InsightFace's .bin set.")] = None,
     csv: Annotated[Path | None, typer.Option(dir_okay=False, help="CSV of pairs: photo, photo, 1 or 0.")] = None,
-    all_pairs: Annotated[bool, typer.Option("--all-pairs", help="Every two photos of --images, person/photo.")] = False,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Compare all pairs of photos in --images (person/photo).")
+    ] = False,
     images: Images = None,
     pack: Pack = None,
     detector: Detector = None,
@@ -124,7 +128,7 @@ def identify(  # noqa: PLR0913 - the options of a command
 def _wanted(
     *, pairs: Path | None, bin_set: Path | None, csv: Path | None, images: Path | None, is_all: bool
 ) -> Pairs | tuple[Photo, ...]:
-    """Read the one source of pairs that was named; photos alone when every two are compared."""
+    """Read the given source of pairs; only photos if all pairs are compared."""
     if sum([pairs is not None, bin_set is not None, csv is not None, is_all]) != 1:
         raise EvaluationInvalid("name one source of pairs: --pairs, --bin, --csv or --all-pairs")
     if bin_set is not None:

@@ -1,4 +1,4 @@
-"""What both commands of `arcid evaluate` need: the opened pipeline with a progress bar, and the written report."""
+"""Shared parts of both commands of `arcid evaluate`: the pipeline, the progress bar and the report."""
 
 import json
 import os
@@ -27,14 +27,14 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Everything opened: what embeds photos, by which set-up, and the bar that shows how far it is."""
+    """An open pipeline: the embedder of photos, its configuration, and the progress bar."""
 
     embeddings: PhotoEmbedder
     setup: dict[str, Any]
     progress: Progress
 
     def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> EmbeddedPhotos:
-        """Embed photos; keep the embeddings in a file if one is named."""
+        """Embed photos; write the embeddings to a file, if given."""
         with self.counting("photos", len(photos)) as advance:
             embedded = self.embeddings.embed(photos, advance)
         if save_to is not None:
@@ -49,7 +49,7 @@ class Bench:
 
 
 def chosen(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
-    """Read the settings; what the command line names wins."""
+    """Read the settings; options of the command line override them."""
     settings = read_settings()
     named = {name: value for name, value in (("pack", pack), ("detector", detector)) if value is not None}
     inference = settings.inference if flip is None else settings.inference.model_copy(update={"flip": flip})
@@ -68,7 +68,7 @@ def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached
 
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:
-    """Return small pictures of the photos that the report calls hard, by name."""
+    """Return thumbnails of the hardest photos in the report, by name."""
     rows = [each for hardest in report["hardest"].values() for each in hardest]
     wanted = {each[key] for each in rows for key in ("first", "second", "closest_other") if key in each}
     pictures = {}

@@ -1,4 +1,4 @@
-"""`arcid keys first`: the first key of a service that a machine sets up; it comes from a file and is in no log."""
+"""`arcid keys first`: create the first key from a file, for automated installations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +19,10 @@ _NAME = "first"
 
 def first(
     file: Annotated[
-        Path, typer.Argument(help="Holds the key: arcid_, 8 hexadecimal digits, _, 43 or more characters.")
+        Path, typer.Argument(help="File with the key: arcid_, 8 hexadecimal digits, _, 43 or more characters.")
     ],
 ) -> None:
-    """Take a database's first key, with scope admin, from a file; do nothing where there has been a key before."""
+    """Create the first key, with scope admin, from a file. Does nothing if a key exists or has existed."""
     settings, console = read_settings(), Console()
     try:
         secret = file.read_text("utf-8").strip()

@@ -1,4 +1,4 @@
-"""`arcid gallery`: is what is enrolled in order?"""
+"""`arcid gallery`: check what is enrolled."""
 
 import json
 from typing import Annotated
@@ -16,29 +16,31 @@ from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, Mend, Someone
 
-cli = typer.Typer(help="Galleries: what is enrolled, and what is wrong with it.", no_args_is_help=True)
+cli = typer.Typer(help="Galleries: find enrollment mistakes.", no_args_is_help=True)
 
 _PAGE = 200
 
 
 @cli.callback()
 def gallery() -> None:
-    """Look after what is enrolled."""
+    """Check galleries."""
 
 
 @cli.command()
 def check(
     *,
     collection: Annotated[
-        str | None, typer.Option(help="Name of the collection; default: all of the network in use.")
+        str | None, typer.Option(help="Name of the collection; default: all collections of the network in use.")
     ] = None,
     max_fpir: Annotated[
         float | None,
-        typer.Option(min=1e-9, max=0.5, help="Most people with one identity only that are taken for a second one."),
+        typer.Option(min=1e-9, max=0.5, help="Maximum share of people reported as enrolled twice by mistake."),
     ] = None,
-    is_json: Annotated[bool, typer.Option("--json", help="One JSON document a line for each collection.")] = False,
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document per collection, one per line.")
+    ] = False,
 ) -> None:
-    """Find people enrolled twice, foreign faces and poor ones; exit status 1 if anything was found."""
+    """Find people enrolled twice, wrong-person faces and low-quality faces; exit status 1 if there are any."""
     is_found = False
     with Container(read_settings()) as container:
         for each in _chosen(container, collection):
@@ -60,7 +62,7 @@ def _chosen(container: Container, name: str | None) -> list[Collection]:
 
 
 def _checked(health: HealthService, collection: Collection, max_fpir: float | None) -> Findings:
-    """Go over all pages; what was found comes with the most certain first."""
+    """Check all pages; return the findings, most certain first."""
     every, after = Findings(0, 0), 0
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -86,16 +88,18 @@ def _checked(health: HealthService, collection: Collection, max_fpir: float | No
 
 def _print(collection: Collection, found: Findings) -> None:
     counts = f"{found.identities} identities, {found.faces} faces"
-    sums = f"{len(found.pairs)} duplicates, {len(found.foreign)} foreign faces, {len(found.poor)} poor faces"
+    sums = (
+        f"{len(found.pairs)} duplicates, {len(found.foreign)} wrong-person faces, {len(found.poor)} low-quality faces"
+    )
     Console().print(f"{collection.name}: {counts}; {sums}", highlight=False, soft_wrap=True)
     if found.pairs:
-        table = Table("looks like one person", "and", "similarity", "FPIR", "mend by", box=None)
+        table = Table("looks like one person", "and", "similarity", "FPIR", "fix by", box=None)
         for pair in found.pairs:
             names = (_named(pair.first), _named(pair.second))
             table.add_row(*names, f"{pair.similarity:.2f}", _rate(pair.fpir), _call(pair.mend))
         show(table)
     if found.foreign:
-        table = Table("foreign face", "of", "similarity", "FMR", "quality", "looks like", "mend by", box=None)
+        table = Table("foreign face", "of", "similarity", "FMR", "quality", "looks like", "fix by", box=None)
         for face in found.foreign:
             alike = face.looks_like
             table.add_row(
@@ -111,7 +115,7 @@ def _print(collection: Collection, found: Findings) -> None:
             )
         show(table)
     if found.poor:
-        table = Table("poor face", "of", "quality", "mend by", box=None)
+        table = Table("poor face", "of", "quality", "fix by", box=None)
         for poor in found.poor:
             quality = f"{poor.quality:.2f} (least {poor.least:g})"
             table.add_row(poor.face_id, _named(poor.identity), quality, _call(poor.mend))

@@ -1,4 +1,4 @@
-"""`arcid import`: photos of many people, with a progress bar and a list of what could not be enrolled."""
+"""`arcid import`: enroll photos of many people, with a progress bar and a list of refused files."""
 
 import csv
 import signal
@@ -30,9 +30,9 @@ SOME_REFUSED, CANCELLED = 3, 130
 
 
 class Shown:
-    """The Progress of a command: a bar, and a list of what was refused.
+    """The progress of a command: a bar, and a list of refused items.
 
-    It has no checkpoint: photos that are known are skipped.
+    It has no checkpoint, because a repeated run skips enrolled photos.
     """
 
     checkpoint: Mapping[str, Any] = MappingProxyType({})
@@ -45,19 +45,19 @@ class Shown:
         self._is_ending = False
 
     def advance(self, done: int, *, total: int | None = None, checkpoint: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002 - Progress's signature
-        """See Progress."""
+        """See `Progress`."""
         self.done = done
         self._bars.update(self._task, completed=done, total=total)
         if self._is_ending:
             raise JobCancelled("it was asked to stop")
 
     def refuse(self, item: str, code: str, detail: str) -> None:
-        """See Progress."""
+        """See `Progress`."""
         self.refused.append((item, code, detail))
 
     @contextmanager
     def stoppable(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM end the work cleanly; the second time they end it at once."""
+        """Stop cleanly at the first Ctrl-C or SIGTERM, and immediately at the second."""
 
         def end(number: int, _frame: FrameType | None) -> None:
             self._is_ending = True
@@ -82,13 +82,13 @@ def import_photos(
     ] = FaceChoice.ONLY,
     flat: Annotated[bool, typer.Option("--flat", help="Photos are person.jpg instead of person/photo.jpg.")] = False,
     encoding: Annotated[
-        Encoding | None, typer.Option(help="Of a list, or of names in a ZIP, that are not marked as Unicode.")
+        Encoding | None, typer.Option(help="Encoding of a list, or of names in a ZIP, without a Unicode mark.")
     ] = None,
-    errors: Annotated[Path | None, typer.Option(help="Write every refused file here, as CSV.")] = None,
+    errors: Annotated[Path | None, typer.Option(help="CSV file for the list of refused files.")] = None,
 ) -> None:
-    """Enroll photos of many people. Run again, it skips what is enrolled: after Ctrl-C, a crash, or with new photos.
+    """Enroll photos of many people. A repeated run skips enrolled photos: after Ctrl-C, a crash, or with new photos.
 
-    Exit status 3 if files were refused, 130 if it was stopped.
+    Exit status 3 if files were refused; 130 after Ctrl-C or SIGTERM.
     """
     use_one_arena()
     settings = read_settings()
@@ -103,7 +103,7 @@ def import_photos(
                 result = photo_import(settings, bulk, is_polite=False).run(opened, shown)
     _list(shown.refused, errors)
     if result is None:
-        Console().print(f"stopped after {shown.done} photos; run the same command again to go on", highlight=False)
+        Console().print(f"stopped after {shown.done} photos; run the same command again to continue", highlight=False)
         raise typer.Exit(CANCELLED)
     Console().print(
         f"{result['enrolled']} enrolled ({result['new_people']} new people), {result['known']} skipped that were "

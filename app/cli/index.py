@@ -1,4 +1,4 @@
-"""`arcid index`: how the indexes stand against the database, and how to build them anew."""
+"""`arcid index`: compare indexes with the database, and rebuild them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,18 +21,18 @@ from app.gallery.store.values import Collection, Keys
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.wiring.projections import snapshot_folder
 
-cli = typer.Typer(help="Indexes: projections of the database that searches ask.", no_args_is_help=True)
+cli = typer.Typer(help="Vector indexes: projections of the database, used by searches.", no_args_is_help=True)
 
 Name = Annotated[str | None, typer.Argument(help="Name of the collection; default: all of them.")]
 _SHOWN = 5  # keys of a difference
-_TRIES = 5  # comparisons that a running service may disturb
+_TRIES = 5  # attempts, because writes of a running service disturb a comparison
 _LIKE = 0.6  # about the median similarity of two photos of one person
 _MEASURED = ("recall@1", "recall@10", "same decision")
 
 
 @cli.command()
 def status() -> None:
-    """Say for each collection what is enrolled and which snapshot lies in the data folder."""
+    """Print what is enrolled in each collection, and its snapshot in the data folder."""
     settings = read_settings()
     table = Table("collection", "index", "faces", "revision", "snapshot", box=None)
     with Container(settings) as container:
@@ -44,7 +44,7 @@ def status() -> None:
 
 @cli.command()
 def rebuild(name: Name = None) -> None:
-    """Build indexes anew from the database and replace their snapshots; a running service is not disturbed."""
+    """Rebuild indexes from the database and replace their snapshots, also while the service runs."""
     with Container(read_settings()) as container:
         for collection, projection in _projections(container, name):
             projection.rebuild()
@@ -55,7 +55,7 @@ def rebuild(name: Name = None) -> None:
 
 @cli.command()
 def verify(name: Name = None) -> None:
-    """Compare indexes, as a starting replica would have them, with the database; exit status 1 if any differs."""
+    """Compare indexes, as a starting replica loads them, with the database; exit status 1 if any differs."""
     is_same = True
     with Container(read_settings()) as container:
         for collection, projection in _projections(container, name):
@@ -70,9 +70,9 @@ def verify(name: Name = None) -> None:
 @cli.command()
 def recall(
     name: Annotated[str, typer.Argument(help="Name of the collection.")] = DEFAULT_COLLECTION,
-    probes: Annotated[int, typer.Option(min=1, help="How many faces are looked for.")] = 200,
+    probes: Annotated[int, typer.Option(min=1, help="Number of faces to search for.")] = 200,
 ) -> None:
-    """Compare an index with exact search on your own faces, looked for by probes more and less like them."""
+    """Compare an index with exact search on your own faces, for probes at several similarities."""
     with Container(read_settings()) as container:
         for collection, projection in _projections(container, name):
             projection.open()
@@ -93,7 +93,7 @@ def recall(
 
 
 def _projections(container: Container, name: str | None) -> Iterator[tuple[Collection, Projection]]:
-    """Yield the projections of one collection or of all, not open yet, each closed before the next."""
+    """Yield the unopened projections of one or all collections; each is closed before the next."""
     store = container.store
     for collection in store.collections() if name is None else [store.collection(name)]:
         projection = container.projections.new(collection)
@@ -104,7 +104,7 @@ def _projections(container: Container, name: str | None) -> Iterator[tuple[Colle
 
 
 def _compared(store: IdentityStore, collection: Collection, projection: Projection) -> Differences:
-    """Compare when nobody writes between following and comparing, if that can be had."""
+    """Compare at a moment without writes, if there is one within a few attempts."""
     for _ in range(_TRIES):
         projection.catch_up(store.collection(collection.name).revision)
         found = differences(store, collection, projection.index)

@@ -1,4 +1,4 @@
-"""`arcid jobs`: the long work of running services."""
+"""`arcid jobs`: list, show and cancel jobs."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,7 +12,7 @@ from app.container import Container
 from app.jobs.values import Job, JobState
 from app.observability.printable import one_line
 
-cli = typer.Typer(help="Jobs: long work that a running service does (POST /jobs).", no_args_is_help=True)
+cli = typer.Typer(help="Jobs: long work of a running service (POST /jobs).", no_args_is_help=True)
 
 _AT_ONCE = 200
 Id = Annotated[str, typer.Argument(help="The job's id.")]
@@ -21,10 +21,10 @@ Id = Annotated[str, typer.Argument(help="The job's id.")]
 @cli.command("list")
 def list_jobs(
     *,
-    collection: Annotated[str | None, typer.Option(help="Only of this collection.")] = None,
-    state: Annotated[JobState | None, typer.Option(help="Only in this state.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Only jobs of this collection.")] = None,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
 ) -> None:
-    """List the jobs, the oldest first."""
+    """List the jobs, oldest first."""
     collections = None if collection is None else {collection}
     after: int | None = 0
     table = Table("id", "kind", "collection", "state", "done", "errors", "asked for by", "created", box=None)
@@ -40,7 +40,7 @@ def list_jobs(
 
 @cli.command("show")
 def show_job(job_id: Id) -> None:
-    """Show a job, with the first of what it could not do."""
+    """Show a job, with its first errors."""
     with Container(read_settings()) as container:
         job = container.job_store.get(job_id)
         refused = container.job_store.errors(job, after=0, limit=_AT_ONCE).items
@@ -73,7 +73,7 @@ def show_job(job_id: Id) -> None:
 
 @cli.command()
 def cancel(job_id: Id) -> None:
-    """Ask for a job's end; what it has done stays done."""
+    """Cancel a job; finished parts of its work stay."""
     with Container(read_settings()) as container:
         job = container.job_store.cancel(job_id)
     Console().print(f"{job.job_id}: {job.state.value}", highlight=False)

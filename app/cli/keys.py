@@ -1,4 +1,4 @@
-"""`arcid keys`: who may call the service, and what for."""
+"""`arcid keys`: create, list and revoke API keys."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -17,7 +17,7 @@ from app.config import read_settings
 from app.container import Container
 from app.errors import SettingsInvalid
 
-cli = typer.Typer(help="API keys: once there is one, every request needs one.", no_args_is_help=True)
+cli = typer.Typer(help="API keys: once one exists, every request needs one.", no_args_is_help=True)
 cli.command()(first)
 
 
@@ -30,23 +30,23 @@ def _scope(text: str) -> Scope:
 
 @cli.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for; shown in lists and in the audit trail.")],
+    name: Annotated[str, typer.Argument(help="Purpose of the key; shown in lists and in the audit trail.")],
     scope: Annotated[
         list[Scope],
         typer.Option(
             parser=_scope,
             metavar="SCOPE",
-            help=f"What it may be used for; may be given several times: {', '.join(Scope)}.",
+            help=f"Permission, repeatable: {', '.join(Scope)}.",
         ),
     ],
     collection: Annotated[
-        list[str] | None, typer.Option(help="Only for this collection; may be given several times.")
+        list[str] | None, typer.Option(help="Restrict the key to this collection; repeatable.")
     ] = None,
-    expires: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until it ends.")] = None,
-    rate: Annotated[str | None, typer.Option(help="Most requests, such as 100/minute, or none.")] = None,
-    quota: Annotated[str | None, typer.Option(help="The same over a longer time, such as 100000/day.")] = None,
+    expires: Annotated[int | None, typer.Option(min=1, max=36_500, help="Days until the key expires.")] = None,
+    rate: Annotated[str | None, typer.Option(help="Rate limit, such as 100/minute, or none.")] = None,
+    quota: Annotated[str | None, typer.Option(help="Quota over a longer time, such as 100000/day.")] = None,
 ) -> None:
-    """Create a key and print it, once: it is stored as a hash only. A running service knows it within a second."""
+    """Create a key and print it once; only its hash is stored. A running service accepts it within a second."""
     for each in (name, *(collection or ())):
         new_name(each)
     limits = _rate("--rate", rate), _rate("--quota", quota)
@@ -63,7 +63,7 @@ def create(
 
 @cli.command("list")
 def list_keys() -> None:
-    """List all keys there ever were, without the keys themselves."""
+    """List all keys, also revoked ones, without their secrets."""
     now = datetime.now(UTC)
     table = Table("id", "name", "scopes", "collections", "rate", "quota", "created", "ends", "state", box=None)
     with Container(read_settings()) as container:
@@ -84,8 +84,8 @@ def list_keys() -> None:
 
 
 @cli.command()
-def revoke(key: Annotated[str, typer.Argument(help="Its name or id.")]) -> None:
-    """Revoke a key for ever; a running service refuses it within a second."""
+def revoke(key: Annotated[str, typer.Argument(help="Name or id of the key.")]) -> None:
+    """Revoke a key for good; a running service refuses it within a second."""
     with Container(read_settings()) as container:
         revoked = container.keys.revoke(key)
     Console().print(f"{revoked.name} ({revoked.key_id}): revoked", highlight=False)

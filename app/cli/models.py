@@ -33,10 +33,10 @@ def list_packs() -> None:
 
 @cli.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(help="Packs to pull, with the detectors that they need.")],
+    names: Annotated[list[str], typer.Argument(help="Packs to pull; the detectors that they need are pulled too.")],
     *,
     accept_license: AcceptLicense = False,
-    again: Annotated[bool, typer.Option("--again", help="Pull even what is here already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Pull also packs that are here already.")] = False,
 ) -> None:
     """Download packs, check their hashes, convert them for ONNX Runtime."""
     packs, console = Container(read_settings()).packs, Console()
@@ -78,7 +78,7 @@ def add(
 ) -> None:
     """Add a local folder of ONNX files as a pack, under the folder's name."""
     for path in (folder / "calibrations").glob("*.json"):
-        read_calibration(path)  # a damaged one is found now, not by the first request
+        read_calibration(path)  # report a damaged one now, not at the first request
     packs = Container(read_settings()).packs
     manifest = packs.add(folder.resolve(), is_licence_accepted=accept_license, require=require_openable)
     Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)

@@ -1,4 +1,4 @@
-"""How the command line prints tables (never cut, also where the output is not a terminal) and draws."""
+"""Output of the command line: the console, tables that are never truncated, and plots."""
 
 import os
 from collections.abc import Iterable
@@ -14,24 +14,24 @@ from app.observability.printable import printable
 
 
 class Console(rich.console.Console):
-    """The console of every command: names and file names are text, never markup or escape sequences."""
+    """The console of all commands. Names are printed as text, never as markup or escape sequences."""
 
     def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
         super().__init__(stderr=stderr, width=width, markup=False, emoji=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Spell out what would steer the terminal in all that is printed."""
+        """Escape control characters in everything that is printed."""
         for each in super().render(renderable, options):
             yield each if each.control else Segment(printable(each.text), each.style)
 
 
 def show(table: Table) -> None:
-    """Print a table as wide as it needs to be; a terminal wraps what does not fit."""
+    """Print a table at its full width; the terminal wraps long lines."""
     console = Console()
     needed = Measurement.get(console, console.options.update(width=10_000), table).maximum
     Console(width=max(console.width, needed)).print(table, highlight=False, soft_wrap=True)
 
 
 def keep_fonts_in(data_dir: Path) -> None:
-    """Make Matplotlib keep its list of fonts in the data folder instead of HOME; call it before the first import."""
+    """Make Matplotlib cache its fonts in the data folder instead of HOME. Call it before the first import."""
     os.environ.setdefault("MPLCONFIGDIR", str(data_dir / "matplotlib"))

@@ -1,4 +1,4 @@
-"""`arcid export`, `import-archive`, `import-embeddings`: galleries that leave and come."""
+"""`arcid export`, `import-archive`, `import-embeddings`: move galleries between installations."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ def export(
     collection: Annotated[str, typer.Argument(help="Name of the collection.")],
     file: Annotated[Path, typer.Argument(help="The archive to write, such as people.zip.")],
 ) -> None:
-    """Write a collection to a portable archive; a running service goes on."""
+    """Write a collection to a portable archive, also while the service runs."""
     settings = read_settings()
     with Container(settings) as container:
         container.database.occupy()
@@ -29,13 +29,13 @@ def export(
 
 def import_archive(
     file: Annotated[Path, typer.Argument(help="An archive that `arcid export` wrote.")],
-    collection: Annotated[str | None, typer.Option(help="Import into this one; default: the archive's name.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Target collection; default: the archive's name.")] = None,
     *,
     new_face_ids: Annotated[
-        bool, typer.Option("--new-face-ids", help="Give the faces new ids, for a copy within one database.")
+        bool, typer.Option("--new-face-ids", help="Assign new face ids, to copy a collection within one database.")
     ] = False,
 ) -> None:
-    """Import a portable archive; what is there already is left out, so it may be repeated."""
+    """Import a portable archive. Faces that exist already are skipped, so it may be repeated."""
     if collection is not None:
         new_name(collection)
     settings = read_settings()
@@ -45,15 +45,17 @@ def import_archive(
         with progress_bar("import") as bar:
             work = open_archive_import(container.packs, container.current_database)
             done = work.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
-    _print(f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there")
+    _print(
+        f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already"
+    )
 
 
 def import_embeddings(
     file: Annotated[Path, typer.Argument(help="NDJSON: identity_id, embedding, and name, metadata, quality if known.")],
-    model: Annotated[str, typer.Option(help="The network that made the embeddings; it must be the collection's.")],
-    collection: Annotated[str, typer.Option(help="Import into this one.")] = DEFAULT_COLLECTION,
+    model: Annotated[str, typer.Option(help="Network that made the embeddings; must be the collection's.")],
+    collection: Annotated[str, typer.Option(help="Target collection.")] = DEFAULT_COLLECTION,
 ) -> None:
-    """Import embeddings that were made elsewhere; exit status 1 if any line was refused, the rest is imported."""
+    """Import embeddings from elsewhere; if lines are refused, the rest is imported and the exit status is 1."""
     settings = read_settings()
     prepare_database(settings)
     with Container(settings) as container:
@@ -61,7 +63,7 @@ def import_embeddings(
         with progress_bar("import") as bar:
             done = open_embeddings_import(container.current_database).run(file, bar, collection=collection, model=model)
     _print(
-        f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces were there, "
+        f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already, "
         f"{done.refused} lines refused"
     )
     if done.refused:

@@ -1,4 +1,4 @@
-"""A progress bar for long work, and the list of what was refused at its end."""
+"""A progress bar for long work, followed by a list of refused items."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ _SHOWN = 20
 
 
 class Bar:
-    """Work that runs in the foreground; it is never cancelled but by Ctrl-C, and begins at its beginning."""
+    """Progress of a command in the foreground: it has no checkpoint, and only Ctrl-C cancels it."""
 
     def __init__(self, bar: rich.progress.Progress, what: str) -> None:
         self.refused = 0
@@ -40,7 +40,7 @@ class Bar:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Bar]:
-    """Show a bar on standard error while the work goes on, and afterwards what was refused."""
+    """Show a bar on standard error during the work, and then the refused items."""
     console = Console(stderr=True)
     columns = (*rich.progress.Progress.get_default_columns(), rich.progress.MofNCompleteColumn())
     with rich.progress.Progress(*columns, console=console) as shown:

@@ -1,4 +1,4 @@
-"""`arcid reembed`: from one network to another, without losing the gallery."""
+"""`arcid reembed`: migrate a collection to another network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,14 +20,14 @@ from app.gallery.store.model_migration import FaceName, Switched
 from app.recognition.migration import Changed, NetworkChange
 
 cli = typer.Typer(
-    help="From one network to another: faces are embedded anew from their stored crops.", no_args_is_help=True
+    help="Model migration: embed faces again by another network, from their stored crops.", no_args_is_help=True
 )
 
 _SHOWN = 50
 
 
 class OnMissing(StrEnum):
-    """What becomes of faces without a crop."""
+    """The treatment of faces without a crop."""
 
     REFUSE = "refuse"
     DROP = "drop"
@@ -36,7 +36,7 @@ class OnMissing(StrEnum):
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 Model = Annotated[str, typer.Option(help="Network or pack, of ARCID_PACK or ARCID_PACKS.")]
 Missing = Annotated[
-    OnMissing, typer.Option(help="Faces without a crop: leave the collection as it is, or delete them in the switch.")
+    OnMissing, typer.Option(help="Faces without a crop: refuse the switch, or delete these faces in it.")
 ]
 
 
@@ -46,11 +46,11 @@ def start(
     *,
     model: Model,
     on_missing: Missing = OnMissing.REFUSE,
-    switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Go over when all faces are embedded.")] = True,
+    switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Switch when all faces are embedded.")] = True,
 ) -> None:
-    """Embed all faces by another network, then go over to it. Run again, it goes on where it was.
+    """Embed all faces by another network, then switch to it. A repeated run continues where the last one stopped.
 
-    Exit status 3 if faces lack a crop, so that nothing was switched; 130 if it was stopped.
+    Exit status 3 if faces lack a crop and nothing was switched; 130 after Ctrl-C or SIGTERM.
     """
     done: Changed | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -67,7 +67,7 @@ def start(
                     told=lambda ready, faces: shown.advance(ready, total=faces),
                 )
     if done is None:
-        _say(f"stopped at {shown.done} faces; run the same command again to go on")
+        _say(f"stopped at {shown.done} faces; run the same command again to continue")
         raise typer.Exit(CANCELLED)
     _list(done.named, done.missing)
     if done.is_switched:
@@ -81,8 +81,12 @@ def start(
 
 
 @cli.command()
-def status(collection: Name, *, model: Annotated[str | None, typer.Option(help="Only what it lacks.")] = None) -> None:
-    """Show of which networks the faces have templates, and which faces need a new photo."""
+def status(
+    collection: Name,
+    *,
+    model: Annotated[str | None, typer.Option(help="Network whose missing templates to list.")] = None,
+) -> None:
+    """Show the networks for which templates exist, and the faces that need a new photo."""
     with _opened() as change:
         seen = change.overview(collection, model, after=0, limit=_SHOWN)
     table = Table("network", "templates", "", box=None)
@@ -95,21 +99,21 @@ def status(collection: Name, *, model: Annotated[str | None, typer.Option(help="
 
 @cli.command()
 def switch(collection: Name, *, model: Model, on_missing: Missing = OnMissing.REFUSE) -> None:
-    """Go over to a network that all faces have a template of, in one moment."""
+    """Switch to a network for which all faces have a template, in one transaction."""
     with _opened() as change:
         _tell(change.switch(collection, model, is_rest_dropped=on_missing is OnMissing.DROP))
 
 
 @cli.command()
 def rollback(collection: Name, *, on_missing: Missing = OnMissing.REFUSE) -> None:
-    """Go back to the network of before, in one moment."""
+    """Switch back to the previous network, in one transaction."""
     with _opened() as change:
         _tell(change.roll_back(collection, is_rest_dropped=on_missing is OnMissing.DROP))
 
 
 @cli.command()
 def discard(collection: Name) -> None:
-    """Delete the templates of all networks but the collection's own: after this there is no way back."""
+    """Delete the templates of all networks but the current one; a rollback is then impossible."""
     with _opened() as change:
         _say(f"{collection}: {change.discard(collection)} templates deleted")
 

@@ -28,16 +28,14 @@ if sys.platform != "win32":
 
 _log = get_logger(__name__)
 _M_ARENA_MAX = -8  # of mallopt(3)
-_OTHER_FILES = 500  # databases, snapshots, photos on their way
+_OTHER_FILES = 500  # databases, snapshots, uploads
 
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     *,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Listen to other machines although there are no API keys.")
-    ] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve other machines even without API keys.")] = False,
 ) -> None:
     """Serve the REST API."""
     use_one_arena()
@@ -63,7 +61,7 @@ def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> No
         with suppress(KeyboardInterrupt):
             server.run()
     if not server.started:
-        raise typer.Exit(1)  # the log has said why
+        raise typer.Exit(1)  # the log has the reason
 
 
 def configured_server(
@@ -82,7 +80,7 @@ def configured_server(
 
 
 def raise_file_limit(connections: int) -> None:
-    """Let the process have as many open files as it may have connections, and some more, if the system allows that."""
+    """Raise the limit of open files to the maximum number of connections and some more, if permitted."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -94,7 +92,7 @@ def raise_file_limit(connections: int) -> None:
 
 
 def require_keys(store: KeyStore, host: str, *, is_insecure: bool) -> None:
-    """Raise KeysRequired where other machines could call a service without keys; say in the log how it stands."""
+    """Log who can reach the service; raises KeysRequired if other machines could call it without keys."""
     keys = store.all()
     if keys:
         now = datetime.now(UTC)
@@ -112,7 +110,7 @@ def require_keys(store: KeyStore, host: str, *, is_insecure: bool) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether only this machine can reach an address or name; one that cannot be resolved counts as reachable."""
+    """Return whether only this machine can reach an address or name. An unresolvable name counts as reachable."""
     try:
         found = {str(each[4][0]) for each in socket.getaddrinfo(host or "0.0.0.0", None)}  # noqa: S104 - as uvicorn takes it
     except OSError:
@@ -121,7 +119,7 @@ def is_loopback(host: str) -> bool:
 
 
 def use_one_arena() -> None:
-    """Make glibc's malloc keep the memory of all threads in one place; does nothing with another C library.
+    """Limit glibc's malloc to one arena for all threads; does nothing with another C library.
 
     With an arena for each thread, every one keeps what its largest photo needed, and resident memory creeps up for
     thousands of requests (benchmarks/stages.py --memory).
@@ -132,7 +130,7 @@ def use_one_arena() -> None:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Make the data folder private, and bring the embedded database up to date.
+    """Make the data folder private, and upgrade the embedded database.
 
     Another database is only ever changed by `arcid db upgrade`.
     """

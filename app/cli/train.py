@@ -1,4 +1,4 @@
-"""`arcid train`: a network of one's own."""
+"""`arcid train`: train a network, pack its data, clean its data."""
 
 import signal
 import tomllib
@@ -76,7 +76,7 @@ def train(  # noqa: PLR0913 - the options of a command
 
 @cli.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(exists=True, help="What is packed: as --data.")],
+    folder: Annotated[Path, typer.Argument(exists=True, help="Data to pack: the same kinds as --data.")],
     *,
     out: Annotated[Path, typer.Option(file_okay=False, help="Folder for the .arrow files.")],
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
@@ -105,7 +105,7 @@ def pack(
 
 @cli.command()
 def clean(
-    folder: Annotated[Path, typer.Argument(exists=True, help="What is cleaned: as --data.")],
+    folder: Annotated[Path, typer.Argument(exists=True, help="Data to clean: the same kinds as --data.")],
     *,
     out: Annotated[Path, typer.Option(dir_okay=False, help="File for the list of photos to leave out.")],
     threshold: Annotated[float, typer.Option(min=-1, max=1, help="Least cosine of a photo to its person's centre.")],
@@ -192,7 +192,7 @@ def _run(config: "TrainingConfig", out: Path, *, is_resumed: bool) -> None:
             config, out, open_cropper=cropper_opener(), console=console, is_resumed=is_resumed, is_stopping=is_stopping
         )
     if training.iteration < training.total:
-        console.print(f"stopped at iteration {training.iteration} of {training.total}; go on with --resume")
+        console.print(f"stopped at iteration {training.iteration} of {training.total}; continue with --resume")
         raise typer.Exit(STOPPED)
     console.print(f"trained for {training.total} iterations: {out}", highlight=False, soft_wrap=True)
 

@@ -44,13 +44,13 @@ def test_a_healthy_gallery(arcid, people):
     enroll("bob", 1)
     result = arcid("gallery", "check")
     assert result.exit_code == 0
-    assert result.stdout == "people: 2 identities, 2 faces; 0 duplicates, 0 foreign faces, 0 poor faces\n"
+    assert result.stdout == "people: 2 identities, 2 faces; 0 duplicates, 0 wrong-person faces, 0 low-quality faces\n"
 
 
 def test_what_is_wrong_is_listed_with_the_call_that_mends_it(arcid, ill):
     result = arcid("gallery", "check", "--collection", "people")
     assert result.exit_code == 1
-    assert "4 identities, 6 faces; 1 duplicates, 1 foreign faces, 1 poor faces" in result.stdout
+    assert "4 identities, 6 faces; 1 duplicates, 1 wrong-person faces, 1 low-quality faces" in result.stdout
     assert 'POST /collections/people/identities/ada-too/merge {"into": "ada"}' in result.stdout
     assert 'POST /collections/people/faces/ada-2/move {"identity_id": "bob"}' in result.stdout
     assert 'POST /enroll {"collection": "people", "identity_id": "cyd", "photos": []}' in result.stdout
