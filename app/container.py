@@ -16,22 +16,22 @@ from app.access.trail import Trail
 from app.config import Settings
 from app.database.cipher import Sealer
 from app.database.connection import Database
-from app.database.leader_lock import Claims
+from app.database.leader_lock import TaskLock
 from app.database.scrubbing import Scrubber
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
-from app.gallery.replication import Follower
-from app.gallery.retention_worker import Housekeeper
+from app.gallery.replication import ReplicationWorker
+from app.gallery.retention_worker import RetentionWorker
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.collections import Collections
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.crops import CropSealer
-from app.gallery.store.editing import Editing
+from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
-from app.gallery.store.listing import Listing
-from app.gallery.store.model_migration import Reembedding
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.model_migration import MigrationRepository
 from app.gallery.store.retention import Retention
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 from app.jobs.service import JobService
 from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
@@ -87,7 +87,7 @@ class Container:
         self.serving.analysis(self.serving.default)  # the others when they are needed: a network takes memory
         self.database.occupy()
         self.projections.erase_plain()
-        self.gallery.ensure(DEFAULT_COLLECTION, self.practice)
+        self.gallery.ensure(DEFAULT_COLLECTION, self.collection_settings)
         self.gallery.open()
         self.save_snapshots_on_close()
         self._construct_all()
@@ -128,9 +128,9 @@ class Container:
         return IdentityStore(self.current_database.engine, self.current_database.vault)
 
     @cached_property
-    def listing(self) -> Listing:
+    def listing(self) -> ListingRepository:
         """Pages of collections, identities and faces."""
-        return Listing(self.current_database.engine, self.current_database.vault)
+        return ListingRepository(self.current_database.engine, self.current_database.vault)
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -188,9 +188,9 @@ class Container:
     # Gallery
 
     @cached_property
-    def practice(self) -> Practice:
+    def collection_settings(self) -> CollectionSettings:
         """The settings of a new collection."""
-        return Practice(is_flip_averaged=self.settings.inference.flip)
+        return CollectionSettings(is_flip_averaged=self.settings.inference.flip)
 
     @cached_property
     def projections(self) -> Projections:
@@ -212,10 +212,10 @@ class Container:
         return gallery
 
     @cached_property
-    def follower(self) -> Follower:
+    def follower(self) -> ReplicationWorker:
         """The thread that follows other processes' writes."""
         limits = self.settings.gallery
-        return Follower(
+        return ReplicationWorker(
             self.gallery,
             ChangeLog(self.database.engine),
             every=limits.follow_seconds,
@@ -224,12 +224,12 @@ class Container:
         )
 
     @cached_property
-    def housekeeper(self) -> Housekeeper:
+    def housekeeper(self) -> RetentionWorker:
         """The thread that erases people whose term has ended."""
-        return Housekeeper(
+        return RetentionWorker(
             self.gallery,
             Retention(self.database.engine),
-            Claims(self.database.engine),
+            TaskLock(self.database.engine),
             self.scrubber,
             every=self.settings.gallery.sweep_seconds,
             traces=self.job_traces,
@@ -275,9 +275,9 @@ class Container:
         return CollectionService(
             self.gallery,
             self.store,
-            Collections(self.database.engine),
+            CollectionRepository(self.database.engine),
             self.listing,
-            Usual(DEFAULT_COLLECTION, self.practice, self.projections.kinds()),
+            Usual(DEFAULT_COLLECTION, self.collection_settings, self.projections.kinds()),
             serving=self.serving,
             has_sealer=self.crops is not None,
             scrubber=self.scrubber,
@@ -286,7 +286,7 @@ class Container:
     @cached_property
     def people(self) -> PeopleService:
         """Enrolled people and their faces."""
-        return PeopleService(self.gallery, self.listing, Editing(self.database.engine, self.database.vault))
+        return PeopleService(self.gallery, self.listing, EditingRepository(self.database.engine, self.database.vault))
 
     @cached_property
     def calibration(self) -> CalibrationService:
@@ -311,9 +311,9 @@ class Container:
     # Model migration and jobs
 
     @cached_property
-    def reembedding(self) -> Reembedding:
+    def reembedding(self) -> MigrationRepository:
         """The stored templates of a collection's next and previous network."""
-        return Reembedding(self.current_database.engine, self.crops, self.current_database.vault)
+        return MigrationRepository(self.current_database.engine, self.crops, self.current_database.vault)
 
     @cached_property
     def network_change(self) -> NetworkChange:

@@ -25,9 +25,9 @@ from sqlalchemy import Engine
 from app.config import shipped
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
+from app.gallery.store.snapshot import CollectionExporter, MovedFace, MovedPerson
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
 
@@ -52,7 +52,7 @@ class Silent:
         raise AssertionError(item, code, detail)
 
 
-def blocks(faces: int, dimension: int) -> Iterator[Block]:
+def blocks(faces: int, dimension: int) -> Iterator[FaceBlock]:
     """Yield synthetic people with five faces each."""
     rng, now = np.random.default_rng(0), datetime.now(UTC)
     for first in range(0, faces, _AT_ONCE):
@@ -61,7 +61,7 @@ def blocks(faces: int, dimension: int) -> Iterator[Block]:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         names = sorted({row // _PHOTOS for row in rows})
         people = [MovedPerson(f"p{each}", f"Person {each}", {"site": each % 7}, now, now) for each in names]
-        yield Block(people, [_face(row, rng.random(15).tolist(), now) for row in rows], vectors)
+        yield FaceBlock(people, [_face(row, rng.random(15).tolist(), now) for row in rows], vectors)
 
 
 def _face(row: int, numbers: list[float], now: datetime) -> MovedFace:
@@ -88,7 +88,7 @@ def importer(engine: Engine) -> ArchiveImport:
     """Return an import without known networks and without an index."""
     return ArchiveImport(
         IdentityStore(engine),
-        Incoming(engine),
+        BulkWriter(engine),
         networks_of=lambda _: frozenset(),
         catch_up=lambda _collection, _revision: None,
     )
@@ -121,10 +121,10 @@ def main() -> None:
             made[each].schema.upgrade()
         source = made["source"].engine
         collection = IdentityStore(source).create_collection("c", model="synthetic", dimension=options.dimension)
-        incoming = Incoming(source)
+        incoming = BulkWriter(source)
         for block in blocks(options.faces, options.dimension):
             incoming.add(collection, block, origin={})
-        export = Export(Outgoing(source), lambda _: None)
+        export = Export(CollectionExporter(source), lambda _: None)
         plain = timed("plain copy", options.faces, lambda: plain_copy(folder / "source", folder / "plain"))
         timed("export", options.faces, lambda: export.write("c", archive, Silent()), plain)
         timed("import", options.faces, lambda: importer(made["imported"].engine).run(archive, Silent()), plain)

@@ -43,7 +43,7 @@ from app.database.cipher import Context, Sealed
 from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import NewFace, Person, Practice
+from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.observability import logs
 from app.recognition.analysis import Analysis, Face
 from app.types import Pixels
@@ -107,9 +107,9 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
     crops, analysis = CropSealer(BenchSealer()), ModelLoader(settings, open_packs(settings)).default_analysis()
     with open_database(settings) as database, ThreadPoolExecutor(os.cpu_count()) as pool:
         store = IdentityStore(database.engine)
-        practice = Practice(is_flip_averaged=is_flip_averaged, is_crop_kept=True)
+        collection_settings = CollectionSettings(is_flip_averaged=is_flip_averaged, is_crop_kept=True)
         if COLLECTION not in {each.name for each in store.collections()}:
-            store.create_collection(COLLECTION, model=analysis.model, dimension=128, practice=practice)
+            store.create_collection(COLLECTION, model=analysis.model, dimension=128, settings=collection_settings)
         people = store.collection(COLLECTION)
         have = people.faces
         paths = chosen(images, photos)

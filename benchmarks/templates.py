@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gallery.store.values import Enrolled
+from app.gallery.store.values import EnrolledIdentity
 from app.recognition.decisions.calibration.error_rates import comparisons_of
 from app.recognition.decisions.matching import template
 from app.types import Floats
@@ -26,7 +26,7 @@ _FPIR = 0.01
 _SIZES = (1, 2, 3, 5, 8)
 _RATES = (1e-3, 2e-4)
 
-Rule = Callable[[Floats, list[Enrolled]], Floats]
+Rule = Callable[[Floats, list[EnrolledIdentity]], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,19 @@ def read(file: Path) -> Saved:
     return Saved(saved["files"].tolist(), raw / np.linalg.norm(raw, axis=1, keepdims=True), saved["quality"])
 
 
-def best_face(probes: Floats, gallery: list[Enrolled]) -> Floats:
+def best_face(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
     """Compare with the face of each person that is nearest."""
     starts = np.cumsum([0, *(len(each.vectors) for each in gallery[:-1])])
     return np.maximum.reduceat(probes @ np.concatenate([each.vectors for each in gallery]).T, starts, axis=1)
 
 
-def mean(probes: Floats, gallery: list[Enrolled]) -> Floats:
+def mean(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
     """Compare with the mean of each person's faces."""
     means = np.stack([each.vectors.mean(axis=0) for each in gallery])
     return np.asarray(probes @ (means / np.linalg.norm(means, axis=1, keepdims=True)).T, np.float32)
 
 
-def weighted(probes: Floats, gallery: list[Enrolled]) -> Floats:
+def weighted(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
     """Compare as the service does."""
     return np.asarray(probes @ np.stack([template(each) for each in gallery]).T, np.float32)
 
@@ -72,13 +72,13 @@ RULES: dict[str, Rule] = {"best face": best_face, "mean": mean, "weighted mean":
 
 def galleries(
     good: Saved, poor: Saved | None, share: int | None, rounds: int
-) -> Iterator[tuple[list[Enrolled], list[Enrolled]]]:
+) -> Iterator[tuple[list[EnrolledIdentity], list[EnrolledIdentity]]]:
     """Yield random galleries with their probes: `share` photos of everyone with more, or half of each one's photos."""
     rng = np.random.default_rng(0)
     place = {file: at for at, file in enumerate(poor.files)} if poor else {}
     for _ in range(rounds):
-        enrolled: list[Enrolled] = []
-        probes: list[Enrolled] = []
+        enrolled: list[EnrolledIdentity] = []
+        probes: list[EnrolledIdentity] = []
         for photos in good.of_people():
             count = share or (len(photos) + 1) // 2
             if len(photos) <= max(count, 1):
@@ -92,11 +92,13 @@ def galleries(
                 vectors[0], qualities[0] = poor.vectors[at], poor.qualities[at]
             for group, part in ((enrolled, slice(count)), (probes, slice(count, None))):
                 keys = np.arange(len(vectors[part]))
-                group.append(Enrolled("", None, keys, ("",) * len(keys), vectors[part], qualities[part]))
+                group.append(EnrolledIdentity("", None, keys, ("",) * len(keys), vectors[part], qualities[part]))
         yield enrolled, probes
 
 
-def figures(rule: Rule, gallery: list[Enrolled], probes: list[Enrolled], strangers: Floats) -> tuple[float, float]:
+def figures(
+    rule: Rule, gallery: list[EnrolledIdentity], probes: list[EnrolledIdentity], strangers: Floats
+) -> tuple[float, float]:
     """Return FNIR at FPIR 1 % and the share of probes whose best candidate is somebody else."""
     mates = np.repeat(np.arange(len(gallery)), [len(each.vectors) for each in probes])
     rows = np.arange(len(mates))
@@ -136,7 +138,7 @@ def strangers_drawn(good: Saved, rounds: int) -> None:
         for size in _SIZES:
             keys = np.arange(size)
             gallery = [
-                Enrolled("", None, keys, ("",) * size, good.vectors[each[:size]], good.qualities[each[:size]])
+                EnrolledIdentity("", None, keys, ("",) * size, good.vectors[each[:size]], good.qualities[each[:size]])
                 for each in chosen
             ]
             scores = weighted(others, gallery)

@@ -13,7 +13,7 @@ from app.config import Settings, read_settings
 from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
-from app.gallery.store.values import Practice, Reaction
+from app.gallery.store.values import CollectionSettings, Reaction
 from app.vision.inference.runtime import Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
@@ -104,10 +104,12 @@ def create(  # noqa: PLR0913 - a parameter is an option
     )
     with Container(_on_cpu(settings)) as container:
         network = container.serving.named(model)
-        practice = _changed(container, container.practice, said)
+        collection_settings = _changed(container, container.collection_settings, said)
         if detector is not None:
             container.serving.require_detector(network, detector)
-        container.store.create_collection(name, model=network.model, dimension=network.dimension, practice=practice)
+        container.store.create_collection(
+            name, model=network.model, dimension=network.dimension, settings=collection_settings
+        )
     Console().print(f"{name}: created for {network.model}", highlight=False)
 
 
@@ -151,27 +153,27 @@ def change(  # noqa: PLR0913 - a parameter is an option
     )
     with Container(_on_cpu(read_settings())) as container:
         now = container.store.collection(name)
-        practice = _changed(container, now.practice, _reset(reset or []) | said)
+        collection_settings = _changed(container, now.settings, _reset(reset or []) | said)
         if detector is not None:
             container.serving.require_detector(container.serving.of(now), detector)
-        container.store.change_practice(name, practice)
-    Console().print(f"{name}: {_described(practice)}", highlight=False, soft_wrap=True)
+        container.store.change_settings(name, collection_settings)
+    Console().print(f"{name}: {_described(collection_settings)}", highlight=False, soft_wrap=True)
 
 
 @cli.command("list")
 def list_collections() -> None:
     """List the collections with their networks and the number of faces."""
-    table = Table("collection", "network", "identities", "faces", "revision", "practice", box=None)
+    table = Table("collection", "network", "identities", "faces", "revision", "settings", box=None)
     with Container(read_settings()) as container:
         collections = container.store.collections()
     for each in collections:
         counts = (str(count) for count in (each.identities, each.faces, each.revision))
-        table.add_row(each.name, each.model, *counts, _described(each.practice))
+        table.add_row(each.name, each.model, *counts, _described(each.settings))
     show(table)
 
 
 def _said(*values: object) -> dict[str, Any]:
-    """Return the given options, by the names of `Practice`."""
+    """Return the given options, by the names of `CollectionSettings`."""
     return {name: value for name, value in zip(_OPTIONS, values, strict=True) if value is not None}
 
 
@@ -188,20 +190,21 @@ def _on_cpu(settings: Settings) -> Settings:
     return settings.model_copy(update={"inference": inference})
 
 
-def _changed(container: Container, practice: Practice, said: dict[str, Any]) -> Practice:
-    changed: Practice = replace(practice, **said)
+def _changed(container: Container, collection_settings: CollectionSettings, said: dict[str, Any]) -> CollectionSettings:
+    changed: CollectionSettings = replace(collection_settings, **said)
     if said.get("is_crop_kept") and container.crops is None:
         raise EncryptionRequired
     require_one_rule(changed)
     return changed
 
 
-def _described(practice: Practice) -> str:
-    flip = "flip-averaged" if practice.is_flip_averaged else "plain"
-    said = {name: getattr(practice, name) for name in _RESETTABLE}
+def _described(collection_settings: CollectionSettings) -> str:
+    flip = "flip-averaged" if collection_settings.is_flip_averaged else "plain"
+    said = {name: getattr(collection_settings, name) for name in _RESETTABLE}
     own = "".join(f", {name} {value}" for name, value in said.items() if value is not None)
-    crops = ", crops kept" if practice.is_crop_kept else ""
-    quality = f"quality from {practice.enroll_quality:g} (enrollment) and {practice.probe_quality:g} (probe)"
-    reactions = f"{practice.on_duplicate} duplicates, {practice.on_mismatch} mismatches"
-    consent = ", only with consent" if practice.is_consent_required else ""
+    crops = ", crops kept" if collection_settings.is_crop_kept else ""
+    least_enrolled, least_probe = collection_settings.enroll_quality, collection_settings.probe_quality
+    quality = f"quality from {least_enrolled:g} (enrollment) and {least_probe:g} (probe)"
+    reactions = f"{collection_settings.on_duplicate} duplicates, {collection_settings.on_mismatch} mismatches"
+    consent = ", only with consent" if collection_settings.is_consent_required else ""
     return f"{flip}, {quality}, {reactions}{own}{crops}{consent}"

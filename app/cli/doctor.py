@@ -15,7 +15,7 @@ from app.config import Settings, read_settings
 from app.container import Container
 from app.database.connection import Database
 from app.errors import ArcidError
-from app.gallery.store.reencryption import PLAIN, Resealing
+from app.gallery.store.reencryption import PLAIN, Reencryption
 from app.vision.inference.runtime import resolve, usable_providers
 from app.wiring.storage import embedded_file, is_embedded
 
@@ -119,7 +119,7 @@ def _collections(container: Container) -> Iterator[Finding]:
 
 
 def _encryption(database: Database) -> Iterator[Finding]:
-    resealing = Resealing(database.engine, database.vault)
+    resealing = Reencryption(database.engine, database.vault)
     if not database.vault.is_on:
         yield Finding("encryption", f"off; {resealing.left()} templates not encrypted")
         return

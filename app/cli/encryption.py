@@ -10,7 +10,7 @@ from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.container import Container
 from app.database.master_key_file import read_master, write_master
-from app.gallery.store.reencryption import Resealing
+from app.gallery.store.reencryption import Reencryption
 
 
 def new_master(file: Annotated[Path, typer.Argument(help="File to create; only its owner can read it.")]) -> None:
@@ -32,7 +32,7 @@ def rotate_data(
     prepare_database(settings)
     with Container(settings) as container:
         database = container.current_database
-        resealing = Resealing(database.engine, database.vault)
+        resealing = Reencryption(database.engine, database.vault)
         key = resealing.begin()
         total = resealing.left(key)
         done = sum(resealing.run(key, block))

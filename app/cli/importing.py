@@ -121,7 +121,7 @@ def open_bulk(container: Container, collection: str, choice: FaceChoice) -> Bulk
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
     """
     if collection == DEFAULT_COLLECTION:
-        container.gallery.ensure(collection, container.practice)
+        container.gallery.ensure(collection, container.collection_settings)
     container.serving.analysis_of(container.gallery.require(collection))
     container.save_snapshots_on_close()
     return BulkEnrollment(container.enrollment, container.gallery, collection, choice)

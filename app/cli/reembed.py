@@ -16,7 +16,7 @@ from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.container import Container
 from app.errors import JobCancelled
-from app.gallery.store.model_migration import FaceName, Switched
+from app.gallery.store.model_migration import FaceName, SwitchResult
 from app.recognition.migration import Changed, NetworkChange
 
 cli = typer.Typer(
@@ -128,7 +128,7 @@ def _opened() -> Iterator[NetworkChange]:
         yield container.network_change
 
 
-def _tell(done: Switched) -> None:
+def _tell(done: SwitchResult) -> None:
     _list(tuple(done.dropped), len(done.dropped))
     dropped = f", {len(done.dropped)} deleted" if done.dropped else ""
     _say(f"{done.collection.name}: {done.collection.faces} faces, now of {done.collection.model}{dropped}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.compreface.similarity_score import Scale
 from app.errors import NoFace, SeveralFaces
 from app.gallery.gallery import Gallery
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
@@ -92,7 +92,7 @@ class ComparisonService:
         self,
         analysis_of: AnalysisOf,
         gallery: Gallery,
-        listing: Listing,
+        listing: ListingRepository,
         policy_of: PolicyOf,
         identification: IdentificationService,
     ) -> None:
@@ -179,7 +179,7 @@ class ComparisonService:
         return [seen.likeness(float(unit(each, of.dimension) @ probe)) for each in targets]
 
     def _chosen(self, photo: bytes, choice: Choice, collection: Collection) -> list[Face]:
-        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.practice.is_flip_averaged)
+        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.settings.is_flip_averaged)
         return [faces[place] for place in choice.places(faces)]
 
     def _scale(self, collection: Collection) -> Scale:

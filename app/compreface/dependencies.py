@@ -9,7 +9,7 @@ from app.compreface.answers import Extras, TimesSchema, VersionsSchema
 from app.compreface.comparison import Choice, ComparisonService
 from app.compreface.requests import LeastScore, Limit, Plugins, Status
 from app.compreface.subject_service import SubjectService
-from app.gallery.store.roster import Roster
+from app.gallery.store.subjects import SubjectRepository
 from app.observability.stages import so_far
 from app.recognition.model_registry import Served
 
@@ -50,7 +50,7 @@ async def _subjects(services: ServicesDependency) -> SubjectService:
         services.serving.analysis_of,
         services.gallery,
         services.listing,
-        Roster(services.database.engine, services.database.vault),
+        SubjectRepository(services.database.engine, services.database.vault),
         enrollment=services.enrollment,
         people=services.people,
         erasure=services.erasure,

@@ -6,8 +6,8 @@ from contextlib import suppress
 from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, ImageNotKept, NoFace, SeveralFaces
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
-from app.gallery.store.listing import Listing
-from app.gallery.store.roster import Example, Examples, Roster
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.subjects import Example, Examples, SubjectRepository
 from app.gallery.store.values import Collection, Person
 from app.recognition.analysis import AnalysisOf
 from app.recognition.enrollment import EnrollmentService, FaceChoice
@@ -21,8 +21,8 @@ class SubjectService:
         self,
         analysis_of: AnalysisOf,
         gallery: Gallery,
-        listing: Listing,
-        roster: Roster,
+        listing: ListingRepository,
+        roster: SubjectRepository,
         *,
         enrollment: EnrollmentService,
         people: PeopleService,
@@ -99,7 +99,7 @@ class SubjectService:
         return enrollment.faces[0].face_id
 
     def examples(self, collection: str, *, start: int, limit: int, identity_id: str | None) -> Examples:
-        """See `Roster.examples`."""
+        """See `SubjectRepository.examples`."""
         target = self._gallery.require(collection)
         return self._roster.examples(target, start=start, limit=limit, identity_id=identity_id)
 

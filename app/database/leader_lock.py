@@ -13,7 +13,7 @@ _MOST = 2
 """A lock that ends later than this many times its length was taken before the clock was set back."""
 
 
-class Claims:
+class TaskLock:
     """The task locks of one process. Clocks of replicas may differ by less than the time that a lock lasts."""
 
     def __init__(self, engine: Engine) -> None:

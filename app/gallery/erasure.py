@@ -8,8 +8,8 @@ from typing import Protocol
 
 from app.database.audit import Noted
 from app.database.scrubbing import Scrubber
-from app.gallery.gallery import Erased, Gallery
-from app.gallery.store.values import Collection, Removed
+from app.gallery.gallery import ErasureResult, Gallery
+from app.gallery.store.values import Collection, RemovalResult
 from app.types import IndexKind
 
 REPLICAS = ("replicas", "other replicas forget within ARCID_GALLERY__FOLLOW_SECONDS, snapshots of theirs included")
@@ -49,7 +49,7 @@ class Receipt:
     left: Sequence[tuple[str, str]]
 
 
-class Traces(Protocol):
+class JobRedaction(Protocol):
     """What jobs keep of people."""
 
     def redact(self, collection: str, words: AnyOf[str]) -> int:
@@ -70,7 +70,7 @@ class ErasureService:
         gallery: Gallery,
         scrubber: Scrubber,
         has_exports: Callable[[str], bool] = lambda _: False,
-        traces: Traces | None = None,
+        traces: JobRedaction | None = None,
     ) -> None:
         """`has_exports` tells whether archives of a collection may still lie in data folders; `traces`: see Traces."""
         self._traces = traces
@@ -86,7 +86,7 @@ class ErasureService:
         """Erase one face, and with the last one its person."""
         return self._receipt(collection, self._gallery.remove_face(self._gallery.require(collection), face_id))
 
-    def removed(self, collection: Collection, removed: Removed) -> Receipt:
+    def removed(self, collection: Collection, removed: RemovalResult) -> Receipt:
         """Finish what was deleted in the database by other means."""
         return self._receipt(collection.name, self._gallery.erased(collection, removed))
 
@@ -97,7 +97,7 @@ class ErasureService:
         self._gallery.catch_up(collection, revision)
         self._scrubber.scrub()
 
-    def _receipt(self, collection: str, erased: Erased) -> Receipt:
+    def _receipt(self, collection: str, erased: ErasureResult) -> Receipt:
         removed, pending, left = erased.removed, [], [REPLICAS, BACKUPS]
         if self._traces is not None:
             if removed.is_whole:

@@ -22,15 +22,15 @@ from app.gallery.store.identities import Check, IdentityStore
 from app.gallery.store.rows import switched
 from app.gallery.store.values import (
     Collection,
-    Enrolled,
+    CollectionSettings,
+    EnrolledIdentity,
+    EnrollmentResult,
+    FilteredFaces,
+    IdempotencyRecord,
     Keys,
     NewFace,
     Person,
-    Practice,
-    Removed,
-    Restricted,
-    Retry,
-    Written,
+    RemovalResult,
 )
 from app.types import Floats
 
@@ -53,13 +53,13 @@ class IndexState:
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasureResult:
     """What was deleted in the database, from which kind of index, and with how many snapshot files.
 
     `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
     """
 
-    removed: Removed
+    removed: RemovalResult
     index_kind: str
     files: int | None
 
@@ -109,15 +109,15 @@ class Gallery:
             )
         return collection
 
-    def ensure(self, name: str, practice: Practice | None = None) -> None:
+    def ensure(self, name: str, settings: CollectionSettings | None = None) -> None:
         """Create a collection for the usual model unless there is one of that name."""
         with suppress(CollectionExists):  # also when another process was quicker
-            self.create(name, practice)
+            self.create(name, settings)
 
     def create(
         self,
         name: str,
-        practice: Practice | None = None,
+        settings: CollectionSettings | None = None,
         index_kind: str | None = None,
         *,
         model: str | None = None,
@@ -125,10 +125,10 @@ class Gallery:
         """Create a collection for a model that is served (default: the usual one); raises CollectionExists."""
         model = model or self._model
         return self._store.create_collection(
-            name, model=model, dimension=self._dimensions[model], practice=practice, index_kind=index_kind
+            name, model=model, dimension=self._dimensions[model], settings=settings, index_kind=index_kind
         )
 
-    def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
+    def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
         """See `IdentityStore.earlier_answer`; who was enrolled then is found by searches once this returns."""
         earlier = self._store.earlier_answer(collection, retry)
         if earlier is not None:
@@ -140,14 +140,14 @@ class Gallery:
         collection: Collection,
         person: Person,
         faces: Sequence[NewFace],
-        retry: Retry | None,
+        retry: IdempotencyRecord | None,
         *,
         check: Check | None = None,
-    ) -> Written:
+    ) -> EnrollmentResult:
         """Enroll faces of one person: committed to the database, and found by searches once this returns.
 
         See `IdentityStore.enroll`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
-        model, or got another practice, since these vectors were computed.
+        model, or got another settings, since these vectors were computed.
         """
         projection = self._projection(collection)
         written = self._store.enroll(collection, person, faces, retry, check=check)
@@ -160,7 +160,7 @@ class Gallery:
         people: Sequence[tuple[Person, Sequence[NewFace]]],
         *,
         check: Check | None = None,
-    ) -> list[Written]:
+    ) -> list[EnrollmentResult]:
         """Enroll faces of several people in one transaction, without photos that they are enrolled with already.
 
         See `IdentityStore.enroll_people`; found by searches once this returns. Raises as `add` does.
@@ -170,7 +170,7 @@ class Gallery:
         self._show(collection, projection, written)
         return written
 
-    def _show(self, collection: Collection, projection: Projection, written: Sequence[Written]) -> None:
+    def _show(self, collection: Collection, projection: Projection, written: Sequence[EnrollmentResult]) -> None:
         """Let searches find what one transaction wrote."""
         keys = [key for each in written for key in each.keys]
         if not keys:
@@ -182,7 +182,7 @@ class Gallery:
         except CollectionSwitched:  # after the commit: no longer a reason to refuse
             self.catch_up(collection, revision)
 
-    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Erased:
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> ErasureResult:
         """Delete a person with all faces: gone from database, index and snapshots once this returns.
 
         Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then of whatever network.
@@ -190,22 +190,22 @@ class Gallery:
         if collection.model not in self._dimensions:
             removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
             self._new_projection(collection).forget(np.array(removed.keys, np.int64))
-            return Erased(removed, "none", 0)
+            return ErasureResult(removed, "none", 0)
         self._open_if_current(collection)
         return self.erased(collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired))
 
-    def remove_face(self, collection: Collection, face_id: str) -> Erased:
+    def remove_face(self, collection: Collection, face_id: str) -> ErasureResult:
         """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
         self._open_if_current(collection)
         return self.erased(collection, self._store.remove_face(collection, face_id))
 
-    def erased(self, collection: Collection, removed: Removed) -> Erased:
+    def erased(self, collection: Collection, removed: RemovalResult) -> ErasureResult:
         """Take what was deleted in the database out of the index and its snapshots."""
         self.catch_up(collection, removed.revision)
         projection = self._projections.get(collection.key)
         if projection is None:  # gone with its collection, or to a network that is not served
-            return Erased(removed, "none", None)
-        return Erased(removed, projection.index.kind, projection.forgotten(removed.revision))
+            return ErasureResult(removed, "none", None)
+        return ErasureResult(removed, projection.index.kind, projection.forgotten(removed.revision))
 
     def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
         """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
@@ -218,7 +218,7 @@ class Gallery:
         self._projections.pop(collection.key, None)
         projection.drop()
 
-    def restricted(self, collection: Collection, where: Where) -> Restricted:
+    def restricted(self, collection: Collection, where: Where) -> FilteredFaces:
         """Return the part of a collection whose people have such metadata."""
         return self._store.restricted(collection, where)
 
@@ -230,7 +230,7 @@ class Gallery:
 
     def nearest_identities(
         self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
-    ) -> list[Enrolled]:
+    ) -> list[EnrolledIdentity]:
         """Return the people of the faces nearest to any of the vectors (n, d), at least `top_k` for each if there are.
 
         Each once, in no order. One search and one query for all vectors, and more if a few people's many faces fill
@@ -240,7 +240,7 @@ class Gallery:
         """
         index = self._projection(collection).index
         wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
-        near: dict[str, Enrolled] = {}
+        near: dict[str, EnrolledIdentity] = {}
         while True:
             try:
                 _, keys = index.search(vectors, wanted, among=among)
@@ -260,7 +260,7 @@ class Gallery:
         """Return the SHA-256 of the photos that a person is enrolled with."""
         return self._store.photos_of(collection, identity_id)
 
-    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+    def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
         """Return one identity with its faces, of which there is at least one.
 
         Raises IdentityUnknown, and CollectionSwitched where they are of another model by now.
@@ -390,12 +390,12 @@ class Gallery:
             raise switched(collection)
 
 
-def _require_model(collection: Collection, people: Sequence[Enrolled]) -> None:
+def _require_model(collection: Collection, people: Sequence[EnrolledIdentity]) -> None:
     if any(each.model != collection.model for each in people):
         raise switched(collection)
 
 
-def _people_each(keys: Keys, people: Sequence[Enrolled]) -> NDArray[np.intp]:
+def _people_each(keys: Keys, people: Sequence[EnrolledIdentity]) -> NDArray[np.intp]:
     """Return to how many people the hits (n, k) of each probe belong (n,)."""
     place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
     return np.array([len({place[key] for key in row if key in place}) for row in keys.tolist()], np.intp)

@@ -18,8 +18,8 @@ from app.gallery.index.protocol import LocalIndex, Origin, VectorIndex
 from app.gallery.index.storage.snapshot import forget
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.shared_revisions import Progress, SharedIndexes
-from app.gallery.store.values import Collection, Keys, Tail
+from app.gallery.store.shared_revisions import FeedProgress, SharedIndexes
+from app.gallery.store.values import ChangeBatch, Collection, Keys
 from app.observability.logs import get_logger
 from app.types import Floats
 
@@ -106,7 +106,7 @@ class Projection(ABC):
         self._current_at = time.monotonic()
         return True
 
-    def _apply(self, index: VectorIndex, tail: Tail, *, after_each: Callable[[], None] | None = None) -> None:
+    def _apply(self, index: VectorIndex, tail: ChangeBatch, *, after_each: Callable[[], None] | None = None) -> None:
         if len(tail.removed):
             index.remove(tail.removed)
         for keys, vectors in self._store.templates_of(tail.added.tolist(), self._collection):
@@ -376,7 +376,7 @@ class SharedProjection(Projection):
                 return
             progress.revision = self._refill(progress)
 
-    def _refill(self, progress: Progress) -> int:
+    def _refill(self, progress: FeedProgress) -> int:
         """Bring everything that is enrolled, take out what is not, and return the revision of before."""
         revision = self._log.revisions()[self._collection.key]
         kept = [np.empty(0, np.int64)]

@@ -18,7 +18,7 @@ _TRIM_EVERY = 3600.0  # seconds
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
-class Follower:
+class ReplicationWorker:
     """A thread that follows the change log every `every` seconds and saves every `save_every`; see `start`, `stop`."""
 
     def __init__(self, gallery: Gallery, log: ChangeLog, *, every: float, save_every: float, keep: timedelta) -> None:

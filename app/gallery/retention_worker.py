@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from app.database.leader_lock import Claims
+from app.database.leader_lock import TaskLock
 from app.database.scrubbing import Scrubber
 from app.errors import ArcidError, CollectionUnknown, IdentityUnknown
-from app.gallery.erasure import Traces
+from app.gallery.erasure import JobRedaction
 from app.gallery.gallery import Gallery
 from app.gallery.store.retention import Retention
 from app.observability.logs import get_logger
@@ -16,25 +16,25 @@ from app.observability.logs import get_logger
 _log = get_logger(__name__)
 
 _CLAIM = "retention"
-_AT_ONCE = 100  # people between two claims
+_AT_ONCE = 100  # people between two renewals of the lock
 _RETRY = 1.0  # seconds until a held up erasure is tried again
 _STEP = 60.0  # seconds by which the clock must have moved against the steady one to have been set
 _SETTLING = 3600.0  # seconds without a sweep after that: an erasure cannot be undone, a wrong clock can be corrected
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
-class Housekeeper:
+class RetentionWorker:
     """A thread that sweeps every `every` seconds; see `start`, `stop`."""
 
     def __init__(
         self,
         gallery: Gallery,
         retention: Retention,
-        claims: Claims,
+        lock: TaskLock,
         scrubber: Scrubber,
         *,
         every: float,
-        traces: Traces | None = None,
+        traces: JobRedaction | None = None,
         anchor: Callable[[], str] | None = None,
         anchor_every: float = 0,
     ) -> None:
@@ -44,7 +44,7 @@ class Housekeeper:
         self._traces = traces
         self._gallery = gallery
         self._retention = retention
-        self._claims = claims
+        self._lock = lock
         self._scrubber = scrubber
         self._every = every
         self._stopping = threading.Event()
@@ -62,7 +62,7 @@ class Housekeeper:
     def sweep(self) -> int:
         """Erase who has expired, and return how many people; none while another replica does it."""
         erased = 0
-        while not self._stopping.is_set() and self._claims.take(_CLAIM, timedelta(seconds=self._every + 60)):
+        while not self._stopping.is_set() and self._lock.take(_CLAIM, timedelta(seconds=self._every + 60)):
             expired = self._retention.expired(datetime.now(UTC), _AT_ONCE)
             for collection, identity_id in expired:
                 if self._stopping.is_set():

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from app.gallery.store.values import Collection, Enrolled, Keys
+from app.gallery.store.values import Collection, EnrolledIdentity, Keys
 from app.observability.stages import stage
 from app.recognition.decisions.matching import ranked
 from app.types import Candidate, Floats
@@ -13,7 +13,7 @@ class Searchable(Protocol):
 
     def nearest_identities(
         self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
-    ) -> list[Enrolled]:
+    ) -> list[EnrolledIdentity]:
         """See `Gallery.nearest_identities`."""
 
 

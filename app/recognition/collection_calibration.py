@@ -44,8 +44,8 @@ class CalibrationService:
         """
         collection = self._gallery.require(name)
         on_progress(0, collection.faces)
-        network, detector = self._serving.of(collection), collection.practice.detector
-        is_flip_averaged = collection.practice.is_flip_averaged
+        network, detector = self._serving.of(collection), collection.settings.detector
+        is_flip_averaged = collection.settings.is_flip_averaged
         origin = self._origin_of(network, detector, f"collection {name}", is_flip_averaged=is_flip_averaged)
         vectors, norms, people = self._enrolled(collection, on_progress)
         calibration = calibrate(vectors, people, origin, norms=norms)

@@ -8,10 +8,10 @@ from typing import Any
 from app.database.scrubbing import Scrubber
 from app.errors import EncryptionRequired, RequestInvalid
 from app.gallery.gallery import Gallery
-from app.gallery.store.collections import Collections, require_one_rule
+from app.gallery.store.collections import CollectionRepository, require_one_rule
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.listing import Listing
-from app.gallery.store.values import Collection, Practice
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.model_registry import Served, Serving
 from app.types import Page
 
@@ -21,7 +21,7 @@ class Usual:
     """What a new collection has when nothing else is said, and what it can have; `name` is always there."""
 
     name: str
-    practice: Practice
+    settings: CollectionSettings
     index_kinds: frozenset[str]
 
 
@@ -32,8 +32,8 @@ class CollectionService:
         self,
         gallery: Gallery,
         store: IdentityStore,
-        collections: Collections,
-        listing: Listing,
+        collections: CollectionRepository,
+        listing: ListingRepository,
         usual: Usual,
         *,
         serving: Serving,
@@ -59,9 +59,9 @@ class CollectionService:
         return self._store.collection(name)
 
     def create(
-        self, name: str, practice: Mapping[str, Any], index_kind: str | None, *, model: str | None = None
+        self, name: str, settings: Mapping[str, Any], index_kind: str | None, *, model: str | None = None
     ) -> Collection:
-        """Create an empty collection; `practice` has the fields of `Practice` that are not as usual.
+        """Create an empty collection; `settings` has the fields of `CollectionSettings` that are not as usual.
 
         `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired for crops that nothing seals,
         and RequestInvalid for an index, a network or a detector that is not to be had here.
@@ -71,17 +71,17 @@ class CollectionService:
             kinds = ", ".join(sorted(self._usual.index_kinds))
             detail = f"the index {index_kind} is not available here; available: {kinds}"
             raise RequestInvalid.at("index", detail)
-        wanted: Practice = replace(self._usual.practice, **practice)
-        self._require_possible(network, wanted, practice)
+        wanted: CollectionSettings = replace(self._usual.settings, **settings)
+        self._require_possible(network, wanted, settings)
         require_one_rule(wanted)
         return self._gallery.create(name, wanted, index_kind, model=network.model)
 
-    def change(self, name: str, practice: Mapping[str, Any], versions: AnyOf[str] | None) -> Collection:
-        """See `Collections.change`; raises EncryptionRequired and RequestInvalid as `create` does."""
-        if practice.get("detector") or practice.get("is_crop_kept"):
+    def change(self, name: str, settings: Mapping[str, Any], versions: AnyOf[str] | None) -> Collection:
+        """See `CollectionRepository.change`; raises EncryptionRequired and RequestInvalid as `create` does."""
+        if settings.get("detector") or settings.get("is_crop_kept"):
             collection = self.get(name)
-            self._require_possible(self._serving.of(collection), replace(collection.practice, **practice), practice)
-        return self._collections.change(name, practice, versions)
+            self._require_possible(self._serving.of(collection), replace(collection.settings, **settings), settings)
+        return self._collections.change(name, settings, versions)
 
     def delete(self, name: str) -> None:
         """Delete a collection with everything in it; the usual one is there again at once, new and empty.
@@ -92,10 +92,10 @@ class CollectionService:
         if self._scrubber is not None:
             self._scrubber.scrub()
         if name == self._usual.name:
-            self._gallery.ensure(name, self._usual.practice)
+            self._gallery.ensure(name, self._usual.settings)
 
-    def _require_possible(self, network: Served, practice: Practice, said: Mapping[str, Any]) -> None:
+    def _require_possible(self, network: Served, settings: CollectionSettings, said: Mapping[str, Any]) -> None:
         if said.get("detector"):
             self._serving.require_detector(network, said["detector"])
-        if practice.is_crop_kept and not self._has_sealer:
+        if settings.is_crop_kept and not self._has_sealer:
             raise EncryptionRequired

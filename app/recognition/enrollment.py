@@ -28,11 +28,11 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import Check
-from app.gallery.store.values import Collection, NewFace, Person, Reaction, Retry, Terms, Written
+from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, NewFace, Person, Reaction, Terms
 from app.recognition.analysis import AnalysisOf, Face, Faces
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
 from app.types import Box
 from app.vision.quality import Quality
@@ -95,7 +95,7 @@ class EnrollmentService:
         self._policy_of = policy_of
         self._crops = crops
 
-    @again_if_switched
+    @retry_on_migration
     def enroll(  # noqa: PLR0913 - what an enrollment may say
         self,
         photos: Sequence[bytes | PhotoRefused],
@@ -127,14 +127,14 @@ class EnrollmentService:
             agreed = [] if terms == _NO_TERMS else [_TERMS.dump_python(terms, mode="json")]
             seen = [] if is_exact else ["rounded"]  # nobody gets the answer of a caller who sees more
             parts = (hashes, identity_id, name, metadata, choice, *said, *agreed, *seen)
-            retry = Retry(idempotency_key, _fingerprint(*parts))
+            retry = IdempotencyRecord(idempotency_key, _fingerprint(*parts))
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLLMENT.validate_python(earlier.earlier_answer)
 
         accepted, rejected = self._accepted(target, photos, hashes, choice)
         own_id = identity_id or str(uuid4())
-        do = reactions.within(target.practice)
+        do = reactions.within(target.settings)
         found = self.screen(target, own_id, accepted, do, is_exact=is_exact)
         rejected = sorted([*rejected, *found.rejected], key=lambda each: each.photo)
         accepted = [each for each in accepted if each.photo not in {each.photo for each in found.rejected}]
@@ -147,7 +147,7 @@ class EnrollmentService:
         enrollment = Enrollment(own_id, faces, rejected, found.duplicates, found.mismatches, is_truncated)
         if retry is not None:
             answer = _ENROLLMENT.dump_python(enrollment, mode="json")
-            retry = Retry(retry.idempotency_key, retry.request_sha256, answer)
+            retry = IdempotencyRecord(retry.idempotency_key, retry.request_sha256, answer)
         person = Person(enrollment.identity_id, name, metadata, terms)
         check = self.check(target, own_id, accepted, found, do, is_exact=is_exact)
         written = self.add(target, person, accepted, retry, check=check)
@@ -156,10 +156,10 @@ class EnrollmentService:
     def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
-        faces = analysis.analyse(data, is_flip_averaged=collection.practice.is_flip_averaged, most=1)
+        faces = analysis.analyse(data, is_flip_averaged=collection.settings.is_flip_averaged, most=1)
         face = _chosen(faces, choice)
         quality = self._policy_of(collection).quality(face)
-        _require(quality, collection.practice.enroll_quality)
+        _require(quality, collection.settings.enroll_quality)
         return Accepted(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
 
     def screen(
@@ -219,10 +219,10 @@ class EnrollmentService:
         collection: Collection,
         person: Person,
         accepted: Sequence["Accepted"],
-        retry: Retry | None = None,
+        retry: IdempotencyRecord | None = None,
         *,
         check: Check | None = None,
-    ) -> Written:
+    ) -> EnrollmentResult:
         """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enroll` does."""
         seal = self._sealing(collection)
         return self._gallery.add(collection, person, _stored(accepted, collection, person, seal), retry, check=check)
@@ -233,20 +233,22 @@ class EnrollmentService:
         people: Sequence[tuple[Person, Sequence["Accepted"]]],
         *,
         check: Check | None = None,
-    ) -> list[Written]:
+    ) -> list[EnrollmentResult]:
         """Write what was accepted of several people: see `Gallery.add_people`. Raises as `add` does."""
         seal = self._sealing(collection)
         stored = [(person, _stored(accepted, collection, person, seal)) for person, accepted in people]
         return self._gallery.add_people(collection, stored, check=check)
 
     def _sealing(self, collection: Collection) -> CropSealer | None:
-        if not collection.practice.is_crop_kept:
+        if not collection.settings.is_crop_kept:
             return None
         if self._crops is None:
             raise EncryptionRequired
         return self._crops
 
-    def _refused(self, collection: Collection, found: Sequence[Duplicate], retry: Retry | None) -> Enrollment:
+    def _refused(
+        self, collection: Collection, found: Sequence[Duplicate], retry: IdempotencyRecord | None
+    ) -> Enrollment:
         """Raise DuplicateIdentity, unless this very request was answered meanwhile: the duplicate is its own."""
         earlier = self._gallery.earlier_answer(collection, retry) if retry is not None else None
         if earlier is not None:

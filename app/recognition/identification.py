@@ -16,7 +16,7 @@ from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.matching import decided, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import View
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Candidate, Floats
 from app.vision.quality import Quality
 
@@ -113,7 +113,7 @@ class IdentificationService:
         self._policy_of = policy_of
         self._open_metadata = open_metadata
 
-    @again_if_switched
+    @retry_on_migration
     def identify(
         self,
         photo: bytes,
@@ -133,7 +133,7 @@ class IdentificationService:
         """
         target = self._gallery.require(collection)
         search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
-        faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.practice.is_flip_averaged)
+        faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.settings.is_flip_averaged)
         if not faces:
             return Identification([], search.rule.threshold, target.model)
         qualities = [search.policy.quality(face) for face in faces]
@@ -145,7 +145,7 @@ class IdentificationService:
         ]
         return Identification(identified, search.rule.threshold, target.model, faces.is_truncated)
 
-    @again_if_switched
+    @retry_on_migration
     def search(
         self,
         embedding: NDArray[np.float64],

@@ -22,17 +22,17 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.model_migration import (
     CropBlock,
     FaceName,
+    MigrationProgress,
+    MigrationRepository,
     NextTemplates,
-    Reembedding,
-    Standing,
-    Switched,
+    SwitchResult,
     templates_missing,
 )
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.model_registry import Served, Serving
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Page
 
 MOST_NAMED = 1000
@@ -81,7 +81,7 @@ class NetworkChange:
     def __init__(
         self,
         gallery: Gallery,
-        work: Reembedding,
+        work: MigrationRepository,
         serving: Serving,
         policy_of: PolicyOf,
         *,
@@ -145,8 +145,8 @@ class NetworkChange:
         self._work.keep(collection)
         return Changed(collection.model, network.model, standing.faces, is_switched=False, missing=missing, named=named)
 
-    @again_if_switched
-    def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> Switched:
+    @retry_on_migration
+    def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> SwitchResult:
         """Go over to a network that the faces have been embedded by; a few that came since then are embedded here.
 
         Raises what `require_possible` does, and TemplatesMissing, which names faces without a template: many that have
@@ -161,7 +161,7 @@ class NetworkChange:
             raise templates_missing(collection, network.model, named, waiting + standing.without_crop)
         return self._switch(collection, network, is_rest_dropped=is_rest_dropped)
 
-    def roll_back(self, name: str, *, is_rest_dropped: bool) -> Switched:
+    def roll_back(self, name: str, *, is_rest_dropped: bool) -> SwitchResult:
         """Go back to the network of before; raises as `switch` does, NoWayBack, and ModelMismatch if it is not served.
 
         Done once more it leads forth again.
@@ -174,13 +174,13 @@ class NetworkChange:
             raise ModelMismatch(f"{before} is not served, so the collection could not be searched: see ARCID_PACKS")
         return self.switch(name, before, is_rest_dropped=is_rest_dropped)
 
-    @again_if_switched
+    @retry_on_migration
     def discard(self, name: str) -> int:
         """Delete all templates of networks that are not the collection's, and return how many: no way leads back."""
         collection = self._gallery.collection(name)
         return sum(self._work.discard(collection, model) for model in self._work.counts(collection))
 
-    @again_if_switched
+    @retry_on_migration
     def overview(self, name: str, model: str | None, *, after: int, limit: int) -> Overview:
         """Return how a collection stands, and a page of the faces without a crop (and a template of `model`)."""
         collection = self._gallery.collection(name)
@@ -191,7 +191,7 @@ class NetworkChange:
         counts, before = self._work.counts(collection), self._work.before(collection)
         return Overview(collection, before, counts, standing.without_crop, page)
 
-    def _embed(self, collection: Collection, network: Served, told: Told = lambda *_: None) -> Standing:
+    def _embed(self, collection: Collection, network: Served, told: Told = lambda *_: None) -> MigrationProgress:
         """Embed until no face with a crop lacks a template, those that come meanwhile included."""
         coming = self._coming(collection, network)
         standing = self._work.standing(collection, network.model)
@@ -215,7 +215,7 @@ class NetworkChange:
 
     def _made(self, pool: ThreadPoolExecutor, coming: Collection, block: CropBlock) -> NextTemplates:
         analysis, policy = self._serving.analysis_of(coming), self._policy_of(coming)
-        is_flip_averaged = coming.practice.is_flip_averaged
+        is_flip_averaged = coming.settings.is_flip_averaged
 
         def faces_of(first: int) -> list[Face]:
             part = slice(first, first + _CHUNK)
@@ -231,7 +231,7 @@ class NetworkChange:
 
     def _switch(
         self, collection: Collection, network: Served, *, is_rest_dropped: bool, told: Told = lambda *_: None
-    ) -> Switched:
+    ) -> SwitchResult:
         """Switch in one moment, with as much done before as can be."""
         coming = self._coming(collection, network)
         self._embed(collection, network, told)
@@ -255,7 +255,7 @@ class NetworkChange:
         *,
         is_rest_dropped: bool,
         told: Told,
-    ) -> Switched:
+    ) -> SwitchResult:
         for attempt in range(_ATTEMPTS):
             try:
                 done = self._work.switch(
@@ -264,7 +264,7 @@ class NetworkChange:
                     dimension=network.dimension,
                     is_rest_dropped=is_rest_dropped,
                     uid=coming.uid,
-                    detector=coming.practice.detector,
+                    detector=coming.settings.detector,
                 )
             except TemplatesMissing:
                 standing = self._embed(collection, network, told)  # faces came meanwhile
@@ -277,12 +277,12 @@ class NetworkChange:
     def _coming(self, collection: Collection, network: Served) -> Collection:
         """Return the collection as a switch will make it. Its detector stays, by name where it was the usual one."""
         detector = self._serving.detector_of(collection)
-        own = collection.practice.detector if detector == network.detector else detector
-        practice = replace(collection.practice, detector=own)
+        own = collection.settings.detector if detector == network.detector else detector
+        settings = replace(collection.settings, detector=own)
         uid = str(uuid4())
-        return replace(collection, uid=uid, model=network.model, dimension=network.dimension, practice=practice)
+        return replace(collection, uid=uid, model=network.model, dimension=network.dimension, settings=settings)
 
-    def _require_crops(self, standing: Standing) -> None:
+    def _require_crops(self, standing: MigrationProgress) -> None:
         if not self._has_crops and standing.ready + standing.without_crop < standing.faces:
             raise EncryptionRequired
 

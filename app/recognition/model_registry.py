@@ -71,7 +71,7 @@ class Serving:
 
     def detector_of(self, collection: Collection) -> str:
         """Return the name of what finds faces for a collection."""
-        return collection.practice.detector or self.of(collection).detector
+        return collection.settings.detector or self.of(collection).detector
 
     def analysis(self, network: Served, detector: str | None = None) -> Analysis:
         """Return what analyses photos by a network; raises NetworkError's children and SettingsInvalid."""
@@ -87,7 +87,7 @@ class Serving:
 
     def analysis_of(self, collection: Collection) -> Analysis:
         """See `AnalysisOf`."""
-        return self.analysis(self.of(collection), collection.practice.detector)
+        return self.analysis(self.of(collection), collection.settings.detector)
 
     def calibrations(self, network: Served, detector: str | None = None) -> Calibrations:
         """Return the calibrations of a network with a detector."""
@@ -99,17 +99,17 @@ class Serving:
 
     def policy_of(self, collection: Collection) -> Policy:
         """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
-        network, practice = self.of(collection), collection.practice
-        calibration = self.calibrations(network, practice.detector).of(
-            collection.name, is_flip_averaged=practice.is_flip_averaged
+        network, settings = self.of(collection), collection.settings
+        calibration = self.calibrations(network, settings.detector).of(
+            collection.name, is_flip_averaged=settings.is_flip_averaged
         )
         return Policy(
             calibration,
             network.threshold,
-            practice.probe_quality,
-            practice.max_fmr,
-            practice.max_fpir,
-            practice.threshold,
+            settings.probe_quality,
+            settings.max_fmr,
+            settings.max_fpir,
+            settings.threshold,
         )
 
     def require_detector(self, network: Served, detector: str) -> None:

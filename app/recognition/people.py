@@ -4,8 +4,8 @@ from collections.abc import Collection as AnyOf
 
 from app.errors import RequestInvalid
 from app.gallery.gallery import Gallery
-from app.gallery.store.editing import Editing
-from app.gallery.store.listing import Listing
+from app.gallery.store.editing import EditingRepository
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 from app.types import Page
 
@@ -13,13 +13,13 @@ from app.types import Page
 class PeopleService:
     """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
 
-    def __init__(self, gallery: Gallery, listing: Listing, editing: Editing) -> None:
+    def __init__(self, gallery: Gallery, listing: ListingRepository, editing: EditingRepository) -> None:
         self._gallery = gallery
         self._listing = listing
         self._editing = editing
 
     def page(self, collection: str, *, after: int, limit: int, text: str | None) -> Page[IdentityRecord]:
-        """See `Listing.identities`."""
+        """See `ListingRepository.identities`."""
         return self._listing.identities(self._gallery.require(collection), after=after, limit=limit, text=text)
 
     def get(self, collection: str, identity_id: str) -> IdentityRecord:
@@ -27,7 +27,7 @@ class PeopleService:
         return self._listing.identity(self._gallery.require(collection), identity_id)
 
     def faces_page(self, collection: str, *, after: int, limit: int, identity_id: str | None) -> Page[FaceRecord]:
-        """See `Listing.faces`; raises IdentityUnknown."""
+        """See `ListingRepository.faces`; raises IdentityUnknown."""
         target = self._gallery.require(collection)
         if identity_id is not None:
             self._listing.identity(target, identity_id)
@@ -40,14 +40,14 @@ class PeopleService:
     def change(
         self, collection: str, identity_id: str, change: PersonChange, versions: AnyOf[str] | None
     ) -> IdentityRecord:
-        """Change name or metadata; see `Editing.change`."""
+        """Change name or metadata; see `EditingRepository.change`."""
         target = self._gallery.require(collection)
         edited = self._editing.change(target, identity_id, change, versions)
         self._gallery.catch_up(target, edited.revision)
         return self._listing.identity(target, identity_id)
 
     def merge(self, collection: str, identity_id: str, into: str) -> IdentityRecord:
-        """Make two people one; see `Editing.merge`. Raises RequestInvalid for a person and themselves."""
+        """Make two people one; see `EditingRepository.merge`. Raises RequestInvalid for a person and themselves."""
         target = self._gallery.require(collection)
         if identity_id == into:
             detail = "an identity cannot be merged into itself"
@@ -57,7 +57,7 @@ class PeopleService:
         return self._listing.identity(target, into)
 
     def move_face(self, collection: str, face_id: str, identity_id: str) -> FaceRecord:
-        """Give a face to another person; see `Editing.move_face`."""
+        """Give a face to another person; see `EditingRepository.move_face`."""
         target = self._gallery.require(collection)
         edited = self._editing.move_face(target, face_id, identity_id)
         self._gallery.catch_up(target, edited.revision)

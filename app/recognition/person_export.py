@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.access.trail import AuditLine, Trail
 from app.gallery.gallery import Gallery
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord
 from app.gallery.store.values import JsonObject
 
@@ -26,7 +26,7 @@ class Disclosure:
 class DisclosureService:
     """See `of`."""
 
-    def __init__(self, gallery: Gallery, listing: Listing, trail: Trail) -> None:
+    def __init__(self, gallery: Gallery, listing: ListingRepository, trail: Trail) -> None:
         self._gallery = gallery
         self._listing = listing
         self._trail = trail

@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 _AGAIN = 3  # there and back in a moment is a rehearsal, or a test
 
 
-def again_if_switched(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+def retry_on_migration(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Decorator: retry if the collection changes mid-request. `work` must load its collection itself.
 
     After three retries CollectionSwitched propagates.

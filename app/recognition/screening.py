@@ -9,7 +9,7 @@ import numpy as np
 from app.errors import Duplicate, DuplicateIdentity, FaceMismatch, IdentityUnknown, RejectedPhoto
 from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.rows import changed
-from app.gallery.store.values import Collection, Enrolled, Practice, Reaction
+from app.gallery.store.values import Collection, CollectionSettings, EnrolledIdentity, Reaction
 from app.recognition.candidates import Searchable
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_view import EXACT, View
@@ -28,9 +28,9 @@ class Reactions:
     on_duplicate: Reaction | None = None
     on_mismatch: Reaction | None = None
 
-    def within(self, practice: Practice) -> "Reactions":
-        """Return what is done in a collection of this practice: none of them None."""
-        return Reactions(self.on_duplicate or practice.on_duplicate, self.on_mismatch or practice.on_mismatch)
+    def within(self, settings: CollectionSettings) -> "Reactions":
+        """Return what is done in a collection with these settings: none of them None."""
+        return Reactions(self.on_duplicate or settings.on_duplicate, self.on_mismatch or settings.on_mismatch)
 
     def refusals(self) -> "Reactions":
         """Return only what refuses; the rest is not looked for."""
@@ -84,7 +84,7 @@ class Screened:
 class People(Searchable, Protocol):
     """The people that the faces of an enrollment are compared with."""
 
-    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+    def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
         """See `Gallery.enrolled`."""
 
 
@@ -160,14 +160,14 @@ def screen_again(
 class _Changed:
     """See `People`: the people of a locked collection who have changed."""
 
-    def __init__(self, locked: LockedCollection, people: list[Enrolled]) -> None:
+    def __init__(self, locked: LockedCollection, people: list[EnrolledIdentity]) -> None:
         self._locked = locked
         self._people = people
 
-    def nearest_identities(self, *_: object, **__: object) -> list[Enrolled]:
+    def nearest_identities(self, *_: object, **__: object) -> list[EnrolledIdentity]:
         return self._people
 
-    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:  # noqa: ARG002
+    def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:  # noqa: ARG002
         return self._locked.enrolled(identity_id)
 
 

@@ -9,7 +9,7 @@ from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.matching import candidate, template
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import View
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.vision.quality import Quality
 
 
@@ -81,7 +81,7 @@ class VerificationService:
         model = self._analysis_of(target).model
         return Verification(verdict, shown, rule.threshold, fmr, is_poor, seen, other, model=model)
 
-    @again_if_switched
+    @retry_on_migration
     def verify_identity(
         self,
         probe: bytes,
@@ -119,7 +119,7 @@ class VerificationService:
         )
 
     def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> Seen:
-        is_flipped = collection.practice.is_flip_averaged
+        is_flipped = collection.settings.is_flip_averaged
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=is_flipped, most=1)
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")

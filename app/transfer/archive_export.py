@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import __version__
-from app.gallery.store.snapshot import Outgoing, Snapshot
+from app.gallery.store.snapshot import CollectionExporter, Snapshot
 from app.jobs.progress import Progress
 from app.transfer.archive_format import (
     FACES,
@@ -27,7 +27,7 @@ _SAY_AFTER = 1000
 class Export:
     """Writes archives; see `write`."""
 
-    def __init__(self, outgoing: Outgoing, network_of: Callable[[str], str | None]) -> None:
+    def __init__(self, outgoing: CollectionExporter, network_of: Callable[[str], str | None]) -> None:
         """`network_of` gives the SHA-256 of the network of a model, None where it is not known."""
         self._outgoing = outgoing
         self._network_of = network_of
@@ -53,7 +53,7 @@ class Export:
                     uid=collection.uid,
                     revision=collection.revision,
                     created_at=snapshot.created_at,
-                    practice=collection.practice,
+                    practice=collection.settings,
                 ),
                 network=NetworkPart(
                     model=collection.model, dimension=collection.dimension, sha256=self._network_of(collection.model)

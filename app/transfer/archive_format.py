@@ -12,7 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Stri
 from app.errors import ArchiveInvalid
 from app.gallery.store.consent import stored
 from app.gallery.store.snapshot import MovedFace, MovedPerson
-from app.gallery.store.values import Consent, Practice
+from app.gallery.store.values import CollectionSettings, Consent
 from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json, with_current_names
 from app.transfer.zip_files import Member, Schema
 
@@ -49,7 +49,7 @@ class CollectionPart(Schema):
     uid: str = Field(max_length=36)
     revision: int = Field(ge=0)
     created_at: AwareDatetime
-    practice: Annotated[Practice, BeforeValidator(with_current_names)]
+    practice: Annotated[CollectionSettings, BeforeValidator(with_current_names)]
 
 
 class NetworkPart(Schema):

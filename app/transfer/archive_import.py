@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import NAMESPACE_OID, uuid5
 
 from app.errors import CollectionExists, CollectionUnknown, IdentityErased, ModelMismatch
-from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Progress
@@ -30,7 +30,7 @@ class ArchiveImport:
     def __init__(
         self,
         store: IdentityStore,
-        incoming: Incoming,
+        incoming: BulkWriter,
         *,
         networks_of: Callable[[str], frozenset[str]],
         catch_up: Callable[[Collection, int], None],
@@ -98,7 +98,7 @@ class ArchiveImport:
                 f"the archive's faces are of {manifest.network.model}, collection {found.name!r} is of {found.model}; "
                 "embeddings of different networks cannot be compared: import into another collection"
             )
-        if found.practice.is_flip_averaged != manifest.collection.practice.is_flip_averaged:
+        if found.settings.is_flip_averaged != manifest.collection.practice.is_flip_averaged:
             raise ModelMismatch(
                 f"only one of the archive and collection {found.name!r} is flip-averaged: import into another"
             )
@@ -113,7 +113,7 @@ class ArchiveImport:
                 name or manifest.collection.name,
                 model=manifest.network.model,
                 dimension=manifest.network.dimension,
-                practice=manifest.collection.practice,
+                settings=manifest.collection.practice,
             )
         except CollectionExists:  # somebody was quicker
             return self._collection(manifest, name)
@@ -126,7 +126,7 @@ def refuse_erased(progress: Progress, faces: int) -> None:
         progress.refuse("faces of people who were erased", IdentityErased.code, detail)
 
 
-def _with_new_ids(block: Block, collection: str) -> Block:
+def _with_new_ids(block: FaceBlock, collection: str) -> FaceBlock:
     faces = [
         replace(face, face_id=str(uuid5(NAMESPACE_OID, f"arcid:{collection}:{face.face_id}"))) for face in block.faces
     ]

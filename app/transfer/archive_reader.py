@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from app.errors import ArchiveDamaged, ArchiveInvalid
-from app.gallery.store.bulk import Block
+from app.gallery.store.bulk import FaceBlock
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.transfer.archive_format import (
     FACES,
@@ -55,7 +55,7 @@ class Archive:
         for _ in self.blocks():
             pass
 
-    def blocks(self) -> Iterator[tuple[int, Block]]:
+    def blocks(self) -> Iterator[tuple[int, FaceBlock]]:
         """Yield what is in it, some thousand faces at a time, each with how many faces are read then.
 
         Raises ArchiveInvalid where it is not what it must be, and ArchiveDamaged as `verify`.
@@ -147,8 +147,8 @@ class _Gathered:
     def is_full(self) -> bool:
         return max(len(self.faces), len(self.people) + len(self.faceless)) >= _FACES_AT_ONCE
 
-    def block(self, vectors: "_Vectors") -> Block:
-        return Block(self.people, self.faces, vectors.read(len(self.faces)), self.faceless)
+    def block(self, vectors: "_Vectors") -> FaceBlock:
+        return FaceBlock(self.people, self.faces, vectors.read(len(self.faces)), self.faceless)
 
 
 class _Vectors:

@@ -7,9 +7,9 @@ from functools import lru_cache, partial
 from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityErased
 from app.gallery.gallery import Gallery
 from app.gallery.store.rows import changed
-from app.gallery.store.values import Collection, Person, Written
+from app.gallery.store.values import Collection, EnrollmentResult, Person
 from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Reactions
 
 _PEOPLE_AT_ONCE = 64
@@ -19,7 +19,7 @@ _PEOPLE_AT_ONCE = 64
 class BulkWritten:
     """What was written of one person's photos, and which of them (from 0) the collection refuses, and why."""
 
-    written: Written
+    written: EnrollmentResult
     refused: Sequence[tuple[int, ArcidError]] = ()
 
 
@@ -50,50 +50,50 @@ class BulkEnrollment:
         is then compared with those before, so these have to be there. What it would only flag is found by the health
         check, all of it at once.
         """
-        if Reactions().within(self._current().practice).is_refusing():
+        if Reactions().within(self._current().settings).is_refusing():
             return [self._add_screened(person, photos) for person, photos in people]
         done = self._add_all(people)
         return [_unless_erased(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
-    @again_if_switched
-    def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Written]:
+    @retry_on_migration
+    def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[EnrollmentResult]:
         return self._enrollment.add_people(self._current(), people)
 
-    @again_if_switched
+    @retry_on_migration
     def _add_screened(self, person: Person, photos: Sequence[Accepted]) -> BulkWritten:
         collection = self._current()
-        do = Reactions().within(collection.practice).refusals()
+        do = Reactions().within(collection.settings).refusals()
         numbered = [replace(each, photo=place) for place, each in enumerate(photos)]
         found = self._enrollment.screen(collection, person.identity_id, numbered, do)
         refused: list[tuple[int, ArcidError]] = [(each.photo, FaceMismatch(each.detail)) for each in found.rejected]
         fitting = [each for each in numbered if each.photo not in {place for place, _ in refused}]
         if found.duplicates:
             error = DuplicateIdentity(found.duplicates)
-            return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
+            return BulkWritten(EnrollmentResult(()), [*refused, *((each.photo, error) for each in fitting)])
         if not fitting:
-            return BulkWritten(Written(()), refused)
+            return BulkWritten(EnrollmentResult(()), refused)
         try:
             check = self._enrollment.check(collection, person.identity_id, fitting, found, do)
             (written,) = self._enrollment.add_people(collection, [(person, fitting)], check=check)
         except DuplicateIdentity as error:
-            return BulkWritten(Written(()), [*refused, *((each.photo, error) for each in fitting)])
+            return BulkWritten(EnrollmentResult(()), [*refused, *((each.photo, error) for each in fitting)])
         if written.is_erased:
             return _unless_erased(written, len(photos))
         return BulkWritten(written, refused)
 
     def _current(self) -> Collection:
-        """Return the collection with the practice that it has now.
+        """Return the collection with the settings that it has now.
 
         Raises CollectionSwitched if faces are made otherwise than the photos so far.
         """
         before, current = self._collection, self._gallery.require(self._collection.name)
-        if (current.uid, current.practice.how_made) != (before.uid, before.practice.how_made):
+        if (current.uid, current.settings.embedding_settings) != (before.uid, before.settings.embedding_settings):
             raise changed(current)
         self._collection = current
         return current
 
 
-def _unless_erased(written: Written, photos: int) -> BulkWritten:
+def _unless_erased(written: EnrollmentResult, photos: int) -> BulkWritten:
     """Return what was written, or that all photos are refused: of somebody who was erased meanwhile."""
     if not written.is_erased:
         return BulkWritten(written)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from app.errors import FileUnusable, LowQuality, ModelMismatch
-from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection
@@ -57,7 +57,7 @@ class EmbeddingsImport:
     """Takes files of embeddings; see `run`."""
 
     def __init__(
-        self, store: IdentityStore, incoming: Incoming, *, catch_up: Callable[[Collection, int], None]
+        self, store: IdentityStore, incoming: BulkWriter, *, catch_up: Callable[[Collection, int], None]
     ) -> None:
         """`catch_up` brings the index to a revision of the collection; it is called after each block."""
         self._store = store
@@ -146,7 +146,7 @@ def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
         length = float(np.linalg.norm(raw))
     if not _LEAST_LENGTH < length < np.inf:
         raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0, or beyond all numbers")
-    least = into.practice.enroll_quality
+    least = into.settings.enroll_quality
     if said.quality is not None and said.quality < least:
         raise _RefusedError(LowQuality.code, f"the quality {said.quality:g} is below the collection's least, {least:g}")
     return _Usable(said, np.asarray(raw / length, np.float32), length if said.norm is None else said.norm)
@@ -166,7 +166,7 @@ def _skip_rest(line: bytes, file: BinaryIO) -> None:
         line = file.readline(_LONGEST_LINE)
 
 
-def _block(usable: list[_Usable], into: Collection) -> Block:
+def _block(usable: list[_Usable], into: Collection) -> FaceBlock:
     """Return the people, each once with what was said of them last, and their faces, each once."""
     now = datetime.now(UTC)
     people: dict[str, MovedPerson] = {}
@@ -181,7 +181,7 @@ def _block(usable: list[_Usable], into: Collection) -> Block:
         faces.setdefault(face.face_id, (face, each.vector))
     vectors = [vector for _, vector in faces.values()]
     stacked = np.stack(vectors) if vectors else np.empty((0, into.dimension), np.float32)
-    return Block(list(people.values()), [face for face, _ in faces.values()], stacked)
+    return FaceBlock(list(people.values()), [face for face, _ in faces.values()], stacked)
 
 
 def _face(of: _Usable, into: Collection, now: datetime) -> MovedFace:

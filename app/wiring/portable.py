@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from app.database.connection import Database
 from app.errors import NetworkError
-from app.gallery.store.bulk import Incoming
+from app.gallery.store.bulk import BulkWriter
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.snapshot import Outgoing
+from app.gallery.store.snapshot import CollectionExporter
 from app.gallery.store.values import Collection
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
@@ -28,18 +28,18 @@ def open_export(packs: Packs, database: Database) -> Export:
         found = known(model)
         return next(iter(found)) if len(found) == 1 else None
 
-    return Export(Outgoing(database.engine, database.vault), network_of)
+    return Export(CollectionExporter(database.engine, database.vault), network_of)
 
 
 def open_archive_import(packs: Packs, database: Database, catch_up: CatchUp = nobody_waits) -> ArchiveImport:
     """Return what imports archives into a database; `catch_up` is the gallery's where there is one."""
-    store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
+    store, incoming = IdentityStore(database.engine, database.vault), BulkWriter(database.engine, database.vault)
     return ArchiveImport(store, incoming, networks_of=networks_of(packs), catch_up=catch_up)
 
 
 def open_embeddings_import(database: Database, catch_up: CatchUp = nobody_waits) -> EmbeddingsImport:
     """Return what imports embeddings into a database; `catch_up` as above."""
-    store, incoming = IdentityStore(database.engine, database.vault), Incoming(database.engine, database.vault)
+    store, incoming = IdentityStore(database.engine, database.vault), BulkWriter(database.engine, database.vault)
     return EmbeddingsImport(store, incoming, catch_up=catch_up)
 
 

@@ -12,7 +12,7 @@ from app.database import audit
 from app.database.audit import GENESIS, Action, Actor, Entry, acting
 from app.errors import IdentityUnknown, TrailBroken
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Person, Practice, Retry
+from app.gallery.store.values import CollectionSettings, IdempotencyRecord, Person
 from tests.databases import sqlite_databases
 from tests.gallery.store.enrolling import D, enroll, new_face
 
@@ -65,7 +65,7 @@ def test_who_did_what_to_whom_and_when(trail, engine, store):
         face = enroll(store, people, "bob")[0]
     store.remove_face(people, face.face_id)
     store.remove_identity(people, "ada")
-    store.change_practice("people", Practice(enroll_quality=0.5))
+    store.change_settings("people", CollectionSettings(enroll_quality=0.5))
     lines = [each.entry for each in trail.lines()]
     assert [(each.seq, each.action, each.actor, each.collection, each.subject) for each in lines] == [
         (1, "collection.created", "cli", "people", None),
@@ -97,7 +97,7 @@ def test_what_changes_nothing_leaves_no_line(trail, store):
     with pytest.raises(IdentityUnknown):
         store.remove_identity(people, "nobody")
     for _ in range(2):
-        store.enroll(people, Person("ada"), [new_face()], Retry("k", "0" * 64, {"a": 1}))
+        store.enroll(people, Person("ada"), [new_face()], IdempotencyRecord("k", "0" * 64, {"a": 1}))
     assert [each.entry.action for each in trail.lines()] == ["collection.created", "identity.enrolled"]
     assert trail.verify().breaks == []
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.database.tables import EnrollmentTable
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 
 
 def enroll(client, *photos, headers=None, **fields):
@@ -92,7 +92,7 @@ def test_more_photos_are_added_to_the_same_person(client, faces_of, portrait):
 @pytest.fixture
 def exacting(client):
     """A collection that takes nothing below a quality of 0.45."""
-    client.app.state.services.gallery.ensure("exacting", Practice(enroll_quality=0.45))
+    client.app.state.services.gallery.ensure("exacting", CollectionSettings(enroll_quality=0.45))
     return "exacting"
 
 

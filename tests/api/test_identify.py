@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 from app.main import create_app
 
 
@@ -169,9 +169,9 @@ def test_what_is_wrong_with_a_face_is_named(enrolled, faces_of):
     assert good["quality"]["score"] > max(each["quality"]["score"] for each in (blurry, dark))
 
 
-def collection(client, name, **practice):
+def collection(client, name, **collection_settings):
     services = client.app.state.services
-    services.gallery.ensure(name, Practice(**practice))
+    services.gallery.ensure(name, CollectionSettings(**collection_settings))
     return name
 
 

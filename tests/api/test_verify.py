@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 
 
 def verify(client, **parts):
@@ -74,7 +74,7 @@ def test_strangers_reach_a_template_of_two_faces_more_often(client, faces_of):
 
 
 def test_a_poor_face_is_possible_at_best(client, faces_of):
-    client.app.state.services.gallery.ensure("exacting", Practice(probe_quality=1))
+    client.app.state.services.gallery.ensure("exacting", CollectionSettings(probe_quality=1))
     exacting = {"probe": faces_of[0], "reference": faces_of[0], "collection": "exacting"}
     answer = verify(client, **exacting).json()
     assert (answer["verdict"], answer["low_quality"]) == ("possible", True)

@@ -9,7 +9,7 @@ from app.cli import cli
 from app.config import read_settings
 from app.container import Container
 from app.errors import CalibrationTooSmall
-from app.gallery.store.values import NewFace, Person, Practice
+from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.types import Detection
 from tests.conftest import DATA
 
@@ -28,8 +28,8 @@ def gallery(settings, monkeypatch, request):
     monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
     store = Container(settings).store
     name = f"people-{uuid4().hex[:8]}"
-    practice = Practice(is_flip_averaged=request.param)
-    collection = store.create_collection(name, model="sface-2021dec", dimension=128, practice=practice)
+    collection_settings = CollectionSettings(is_flip_averaged=request.param)
+    collection = store.create_collection(name, model="sface-2021dec", dimension=128, settings=collection_settings)
     rng = np.random.default_rng(0)
     for number in range(PEOPLE):
         drawn = rng.standard_normal(128)
@@ -43,7 +43,7 @@ def test_a_gallery_calibrates_itself_and_is_served_by_it(gallery):
     settings = read_settings()
     serving = Container(settings).serving
     calibrations = serving.calibrations(serving.default)
-    kind = Container(settings).store.collection(gallery).practice.is_flip_averaged
+    kind = Container(settings).store.collection(gallery).settings.is_flip_averaged
     shipped, other = (calibrations.of(gallery, is_flip_averaged=each) for each in (kind, not kind))
     done = run("--collection", gallery)
     assert done.exit_code == 0, done.output

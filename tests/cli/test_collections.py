@@ -15,15 +15,15 @@ from app.errors import (
     SchemaOutdated,
     SettingsInvalid,
 )
-from app.gallery.store.values import NewFace, Person, Practice, Reaction
+from app.gallery.store.values import CollectionSettings, NewFace, Person, Reaction
 from app.types import Detection
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrollment) and 0.2 (probe){_FLAGS}"
 
 
-def practice_of(name: str) -> Practice:
-    return Container(read_settings()).store.collection(name).practice
+def settings_of(name: str) -> CollectionSettings:
+    return Container(read_settings()).store.collection(name).settings
 
 
 def enroll(name: str, identity_id: str, faces: int) -> None:
@@ -93,28 +93,28 @@ def test_the_list_counts_people_faces_and_writes(arcid, tiny):
         "identities",
         "faces",
         "revision",
-        "practice",
+        "settings",
     ]
     described = f"plain, quality from 0.25 (enrollment) and 0 (probe){_FLAGS}"
     assert rows(result.output) == [["people", "tiny-net", "2", "4", "2", *described.split()]]
 
 
-# Practice
+# Settings
 
 
 @pytest.mark.parametrize(
-    ("options", "practice"),
+    ("options", "settings"),
     [
-        ((), Practice()),
-        (("--flip",), Practice(is_flip_averaged=True)),
-        (("--no-flip",), Practice(is_flip_averaged=False)),
-        (("--enroll-quality", "0.5"), Practice(enroll_quality=0.5)),
-        (("--no-flip", "--enroll-quality", "0", "--probe-quality", "1"), Practice(False, 0, 1)),  # noqa: FBT003 - a value
+        ((), CollectionSettings()),
+        (("--flip",), CollectionSettings(is_flip_averaged=True)),
+        (("--no-flip",), CollectionSettings(is_flip_averaged=False)),
+        (("--enroll-quality", "0.5"), CollectionSettings(enroll_quality=0.5)),
+        (("--no-flip", "--enroll-quality", "0", "--probe-quality", "1"), CollectionSettings(False, 0, 1)),  # noqa: FBT003 - a value
     ],
 )
-def test_a_collection_is_made_with_the_practice_asked_for(arcid, tiny, options, practice):
+def test_a_collection_is_made_with_the_settings_asked_for(arcid, tiny, options, settings):
     assert arcid("collections", "create", "people", *options).exit_code == 0
-    assert practice_of("people") == practice
+    assert settings_of("people") == settings
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_the_setting_holds_for_a_new_collection_that_says_nothing(
 ):
     monkeypatch.setenv("ARCID_INFERENCE__FLIP", setting)
     arcid("collections", "create", "people", *options)
-    assert practice_of("people") == Practice(is_flip_averaged)
+    assert settings_of("people") == CollectionSettings(is_flip_averaged)
 
 
 def test_what_is_set_changes_and_the_rest_stays(arcid, tiny):
@@ -134,7 +134,7 @@ def test_what_is_set_changes_and_the_rest_stays(arcid, tiny):
     result = arcid("collections", "set", "people", "--no-flip", "--probe-quality", "0.3")
     described = f"plain, quality from 0.5 (enrollment) and 0.3 (probe){_FLAGS}"
     assert (result.exit_code, result.output) == (0, f"people: {described}\n")
-    assert practice_of("people") == Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.3)
+    assert settings_of("people") == CollectionSettings(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.3)
     assert arcid("collections", "set", "people").output == f"people: {described}\n"
     assert rows(arcid("collections", "list").output)[0][5:] == described.split()
 
@@ -143,7 +143,7 @@ def test_reactions_are_made_and_set(arcid, tiny):
     arcid("collections", "create", "people", "--on-duplicate", "reject")
     result = arcid("collections", "set", "people", "--on-mismatch", "allow")
     assert result.output.endswith(", reject duplicates, allow mismatches\n")
-    assert practice_of("people") == Practice(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.ALLOW)
+    assert settings_of("people") == CollectionSettings(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.ALLOW)
     assert arcid("collections", "set", "people", "--on-mismatch", "shrug").exit_code == 2
 
 
@@ -151,7 +151,7 @@ def test_the_setting_does_not_change_a_collection_that_is_there(arcid, tiny, mon
     arcid("collections", "create", "people")
     monkeypatch.setenv("ARCID_INFERENCE__FLIP", "false")
     arcid("collections", "set", "people", "--enroll-quality", "0.4")
-    assert practice_of("people") == Practice(is_flip_averaged=True, enroll_quality=0.4)
+    assert settings_of("people") == CollectionSettings(is_flip_averaged=True, enroll_quality=0.4)
 
 
 def test_once_somebody_is_enrolled_only_the_gates_can_be_set(arcid, tiny):
@@ -160,7 +160,7 @@ def test_once_somebody_is_enrolled_only_the_gates_can_be_set(arcid, tiny):
     assert arcid("collections", "set", "people", "--flip", "--enroll-quality", "0.4").exit_code == 0
     result = arcid("collections", "set", "people", "--no-flip", "--enroll-quality", "0.1")
     assert isinstance(result.exception, CollectionNotEmpty)
-    assert practice_of("people") == Practice(enroll_quality=0.4)
+    assert settings_of("people") == CollectionSettings(enroll_quality=0.4)
 
 
 def test_a_collection_that_does_not_exist_cannot_be_set(arcid, tiny):
@@ -175,7 +175,7 @@ def test_a_quality_is_from_0_to_1(arcid, tiny, option, quality):
     assert (result.exit_code, option in result.output) == (2, True)
     arcid("collections", "create", "people")
     assert arcid("collections", "set", "people", option, quality).exit_code == 2
-    assert practice_of("people") == Practice()
+    assert settings_of("people") == CollectionSettings()
 
 
 # Networks, detectors and rules
@@ -207,12 +207,12 @@ def test_a_network_that_is_not_served_is_refused(arcid, tiny):
 
 def test_a_collection_has_rules_of_its_own(arcid, tiny):
     assert arcid("collections", "create", "people", "--max-fmr", "0.001", "--max-fpir", "0.1").exit_code == 0
-    assert practice_of("people") == Practice(max_fmr=0.001, max_fpir=0.1)
+    assert settings_of("people") == CollectionSettings(max_fmr=0.001, max_fpir=0.1)
     assert "max_fmr 0.001, max_fpir 0.1" in arcid("collections", "list").output
     assert isinstance(arcid("collections", "set", "people", "--threshold", "0.5").exception, RequestInvalid)
     reset = ("--reset", "max_fmr", "--reset", "max_fpir")
     assert arcid("collections", "set", "people", "--threshold", "0.5", *reset).exit_code == 0
-    assert practice_of("people") == Practice(threshold=0.5)
+    assert settings_of("people") == CollectionSettings(threshold=0.5)
     assert isinstance(arcid("collections", "set", "people", "--reset", "flip").exception, SettingsInvalid)
 
 
@@ -225,7 +225,7 @@ def test_crops_are_not_kept_without_encryption(arcid, tiny):
     assert isinstance(arcid("collections", "create", "people", "--keep-crops").exception, EncryptionRequired)
     arcid("collections", "create", "people")
     assert isinstance(arcid("collections", "set", "people", "--keep-crops").exception, EncryptionRequired)
-    assert practice_of("people") == Practice()
+    assert settings_of("people") == CollectionSettings()
 
 
 def test_people_are_kept_for_so_long_and_only_with_consent(arcid, tiny):

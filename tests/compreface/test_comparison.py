@@ -7,9 +7,9 @@ from app.compreface.subject_service import SubjectService
 from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
 from app.gallery.erasure import ErasureService
-from app.gallery.store.editing import Editing
-from app.gallery.store.listing import Listing
-from app.gallery.store.roster import Roster
+from app.gallery.store.editing import EditingRepository
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.subjects import SubjectRepository
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
@@ -25,19 +25,19 @@ ALL = Choice()
 @pytest.fixture
 def compare(analysis, gallery, engine):
     identification = IdentificationService(lambda _: analysis, gallery, lambda _: POLICY)
-    return ComparisonService(lambda _: analysis, gallery, Listing(engine), lambda _: POLICY, identification)
+    return ComparisonService(lambda _: analysis, gallery, ListingRepository(engine), lambda _: POLICY, identification)
 
 
 @pytest.fixture
 def subjects(analysis, gallery, engine):
-    listing = Listing(engine)
+    listing = ListingRepository(engine)
     return SubjectService(
         lambda _: analysis,
         gallery,
         listing,
-        Roster(engine),
+        SubjectRepository(engine),
         enrollment=EnrollmentService(lambda _: analysis, gallery, lambda _: POLICY),
-        people=PeopleService(gallery, listing, Editing(engine)),
+        people=PeopleService(gallery, listing, EditingRepository(engine)),
         erasure=ErasureService(gallery, Scrubber(engine)),
     )
 
@@ -168,7 +168,7 @@ def test_a_name_that_was_given_elsewhere_stays(subjects, gallery, analysis, engi
     )
     subjects.add_example(photo(RED), collection="people", identity_id="red")
     subjects.add_example(photo(BLUE), collection="people", identity_id="blue")
-    listing, people = Listing(engine), gallery.require("people")
+    listing, people = ListingRepository(engine), gallery.require("people")
     assert [listing.identity(people, each).name for each in ("red", "blue")] == ["Rudolf", "blue"]
 
 

@@ -17,9 +17,9 @@ from app.database.tables import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.shared_revisions import SharedIndexes
-from app.gallery.store.values import NewFace, Person, Practice
+from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.types import Detection
 
 MIGRATIONS = PROJECT / "migrations"
@@ -210,7 +210,7 @@ def test_what_was_stored_by_the_first_revision_is_kept_and_counted(filled, schem
 def test_collections_of_the_first_revision_get_no_gates(filled, schema):
     schema.upgrade()
     store = IdentityStore(filled)
-    assert {each.practice for each in store.collections()} == {Practice(True, 0, 0)}  # noqa: FBT003 - a value
+    assert {each.settings for each in store.collections()} == {CollectionSettings(True, 0, 0)}  # noqa: FBT003 - a value
     many = store.collection("many")
     assert (many.faces, many.identities, many.revision) == (6, 3, 7)
     person = store.enrolled(many, "p12")
@@ -236,8 +236,8 @@ def test_after_the_upgrade_the_counters_go_on(filled, schema):
         (0, 0),
     ]
     with pytest.raises(CollectionNotEmpty):
-        store.change_practice("few", Practice(is_flip_averaged=False))
-    store.change_practice("none", Practice(is_flip_averaged=False))
+        store.change_settings("few", CollectionSettings(is_flip_averaged=False))
+    store.change_settings("none", CollectionSettings(is_flip_averaged=False))
 
 
 def test_back_at_the_first_revision_everything_is_as_it_was(filled, schema):
@@ -329,7 +329,7 @@ def test_ids_that_clients_change_are_renamed_and_nobody_is_merged(engine, schema
     store = IdentityStore(engine)
     collection = store.collection("renamed-..")
     assert collection.revision > 7
-    listing = Listing(engine)
+    listing = ListingRepository(engine)
     people = listing.identities(collection, after=0, limit=100).items
     assert [each.identity_id for each in people] == [
         "renamed-..-2",

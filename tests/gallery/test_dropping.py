@@ -5,10 +5,10 @@ import pytest
 
 from app.errors import CollectionUnknown, RequestInvalid
 from app.gallery.index.flat import FlatIndex
-from app.gallery.store.collections import Collections
-from app.gallery.store.editing import Editing
-from app.gallery.store.listing import Listing
-from app.gallery.store.values import Person, Practice
+from app.gallery.store.collections import CollectionRepository
+from app.gallery.store.editing import EditingRepository
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.values import CollectionSettings, Person
 from app.recognition.collections import CollectionService, Usual
 from app.recognition.decisions.policy import Policy
 from app.recognition.identification import IdentificationService
@@ -25,8 +25,10 @@ def replicas(engine, tmp_path):
 
 @pytest.fixture
 def service(replicas, store, engine):
-    usual = Usual("default", Practice(enroll_quality=0.4), frozenset({"exact"}))
-    return CollectionService(replicas[0], store, Collections(engine), Listing(engine), usual, serving=serving_of(net=D))
+    usual = Usual("default", CollectionSettings(enroll_quality=0.4), frozenset({"exact"}))
+    return CollectionService(
+        replicas[0], store, CollectionRepository(engine), ListingRepository(engine), usual, serving=serving_of(net=D)
+    )
 
 
 def test_no_byte_of_a_deleted_collection_is_left(replicas, service, tmp_path):
@@ -57,7 +59,7 @@ def test_the_usual_collection_comes_back_empty_for_the_running_network(replicas,
     store.create_collection("default", model="another", dimension=3)
     service.delete("default")
     again = replicas[0].require("default")
-    assert (again.model, again.faces, again.practice.enroll_quality) == ("net", 0, 0.4)
+    assert (again.model, again.faces, again.settings.enroll_quality) == ("net", 0, 0.4)
     enroll(replicas[0], again, "ada", units(1, seed=1))
 
 
@@ -75,7 +77,7 @@ def test_an_engine_is_told_to_forget_a_collection(engine, store):
     gallery = sharing(engine, index, model="net", dimension=D)
     people = gallery.create("people")
     gallery._projection(people)._drop = lambda: dropped.append("people")  # type: ignore[attr-defined] # it is shared
-    gallery.drop(people, Collections(engine).delete)
+    gallery.drop(people, CollectionRepository(engine).delete)
     assert dropped == ["people"]
 
 
@@ -86,7 +88,7 @@ def test_merged_people_are_found_as_one_without_any_change_of_an_index(replicas,
     enroll(a, people, "ada", one[None])
     enroll(a, people, "dup", two[None])
     b.follow()
-    edited = Editing(engine).merge(people, "dup", "ada")
+    edited = EditingRepository(engine).merge(people, "dup", "ada")
     a.catch_up(people, edited.revision)
     b.follow()
     for each in replicas:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.access.trail import Trail
 from app.database.cipher import Master, new_secret
 from app.database.engine import open_engine, sqlite_url
-from app.database.leader_lock import Claims
+from app.database.leader_lock import TaskLock
 from app.database.scrubbing import Scrubber
 from app.database.tables import FaceTable
 from app.database.vault import Vault
@@ -26,11 +26,11 @@ from app.gallery.gallery import Gallery
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index_projection import LocalProjection
-from app.gallery.retention_worker import Housekeeper
+from app.gallery.retention_worker import RetentionWorker
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.collections import Collections
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.reencryption import Resealing
+from app.gallery.store.reencryption import Reencryption
 from app.gallery.store.retention import Retention
 from app.gallery.store.values import Person, Terms
 from tests.databases import migrate
@@ -174,7 +174,7 @@ def test_a_reader_holds_the_log_and_the_receipt_says_so(world, file_engine, fold
         assert [where for where, _ in receipt.pending] == ["write-ahead log"]
         assert scrubber.is_pending
         reader.execute("COMMIT")
-    keeper = Housekeeper(gallery, Retention(file_engine), Claims(file_engine), scrubber, every=0.05)
+    keeper = RetentionWorker(gallery, Retention(file_engine), TaskLock(file_engine), scrubber, every=0.05)
     keeper.start()
     deadline = datetime.now(UTC) + timedelta(seconds=10)
     while scrubber.is_pending:
@@ -199,7 +199,7 @@ def test_a_receipt_names_its_line_of_the_trail(world, file_engine):
 
 
 def sweeper(engine, gallery):
-    return Housekeeper(gallery, Retention(engine), Claims(engine), Scrubber(engine), every=60)
+    return RetentionWorker(gallery, Retention(engine), TaskLock(engine), Scrubber(engine), every=60)
 
 
 @pytest.fixture
@@ -235,10 +235,10 @@ def test_a_collection_keeps_people_for_so_many_days(engine, kept):
         )
     keeper = sweeper(engine, kept)
     assert keeper.sweep() == 0
-    Collections(engine).change("people", {"retention_days": 30})
+    CollectionRepository(engine).change("people", {"retention_days": 30})
     assert found(kept, people, vectors[0]) == "new"
     assert keeper.sweep() == 1
-    Collections(engine).change("people", {"retention_days": 1})
+    CollectionRepository(engine).change("people", {"retention_days": 1})
     assert keeper.sweep() == 0
 
 
@@ -246,7 +246,7 @@ def test_one_replica_sweeps(engine, kept):
     people = kept.create("people")
     gone = Terms(expires_at=datetime.now(UTC))
     kept.add(people, Person("gone", terms=gone), [new_face(vectors_of(1)[0])], None)
-    other = Claims(engine)
+    other = TaskLock(engine)
     assert other.take("retention", timedelta(minutes=1))
     assert sweeper(engine, kept).sweep() == 0
     assert other.take("retention", timedelta(seconds=-1))
@@ -254,16 +254,16 @@ def test_one_replica_sweeps(engine, kept):
 
 
 def test_a_claim_from_before_the_clock_was_set_back_is_over(engine):
-    assert Claims(engine).take("retention", timedelta(days=1))
-    assert not Claims(engine).take("retention", timedelta(hours=23))
-    assert Claims(engine).take("retention", timedelta(minutes=1))
+    assert TaskLock(engine).take("retention", timedelta(days=1))
+    assert not TaskLock(engine).take("retention", timedelta(hours=23))
+    assert TaskLock(engine).take("retention", timedelta(minutes=1))
 
 
 def test_nobody_is_erased_while_the_clock_may_be_wrong(engine, kept, monkeypatch):
     ahead = [0.0]
     clock = SimpleNamespace(time=lambda: time.time() + ahead[0], monotonic=time.monotonic)
     monkeypatch.setattr(housekeeping, "time", clock)
-    keeper = Housekeeper(kept, Retention(engine), Claims(engine), Scrubber(engine), every=0.02)
+    keeper = RetentionWorker(kept, Retention(engine), TaskLock(engine), Scrubber(engine), every=0.02)
     swept = threading.Event()
     monkeypatch.setattr(keeper, "sweep", swept.set)
     with capture_logs() as lines:
@@ -294,7 +294,7 @@ def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, tm
     enroll(kept, people, "ada", vectors[:20])
     secret = Vault(engine, Master(new_secret()))
     secret.open_keys()
-    resealing = Resealing(engine, secret)
+    resealing = Reencryption(engine, secret)
     assert resealing.left() == 20
     first = resealing.begin()
     assert next(resealing.run(first, 7)) == 7  # and is cut off

@@ -15,7 +15,7 @@ from app.errors import CollectionSwitched, CollectionUnknown, IdempotencyConflic
 from app.gallery.gallery import Gallery
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import Keys, VectorIndex
-from app.gallery.store.values import Enrolled, Person, Practice, Retry
+from app.gallery.store.values import CollectionSettings, EnrolledIdentity, IdempotencyRecord, Person
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.matching import template
 from app.types import Candidate, Floats
@@ -190,12 +190,12 @@ def test_a_new_face_changes_the_template_at_once(gallery, people):
 
 
 def test_a_new_collection_has_the_practice_asked_for_and_keeps_it(gallery):
-    practice = Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.1)
-    gallery.ensure("strict", practice)
-    assert gallery.require("strict").practice == practice
-    gallery.ensure("strict", Practice())
-    assert gallery.require("strict").practice == practice
-    assert gallery.require("people").practice == Practice()
+    collection_settings = CollectionSettings(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.1)
+    gallery.ensure("strict", collection_settings)
+    assert gallery.require("strict").settings == collection_settings
+    gallery.ensure("strict", CollectionSettings())
+    assert gallery.require("strict").settings == collection_settings
+    assert gallery.require("people").settings == CollectionSettings()
 
 
 def test_the_counters_are_read_anew(gallery):
@@ -207,14 +207,14 @@ def test_the_counters_are_read_anew(gallery):
 
 
 def test_a_retry_adds_nothing(gallery, people):
-    vector, retry = units(1, seed=1)[0], Retry("key", "request", {"answer": 1})
+    vector, retry = units(1, seed=1)[0], IdempotencyRecord("key", "request", {"answer": 1})
     assert gallery.earlier_answer(people, retry) is None
     gallery.add(people, Person("ada"), [new_face(vector)], retry)
     again = gallery.add(people, Person("ada"), [new_face(vector)], retry)
     assert again == gallery.earlier_answer(people, retry)
     assert again.earlier_answer == {"answer": 1}
     with pytest.raises(IdempotencyConflict):
-        gallery.add(people, Person("ada"), [new_face(vector)], Retry("key", "another"))
+        gallery.add(people, Person("ada"), [new_face(vector)], IdempotencyRecord("key", "another"))
     assert counted(gallery) == [("people", 1, 1)]
 
 
@@ -346,7 +346,7 @@ def test_candidates_are_those_of_brute_force(kept_engine, backend, faces, top_k,
         new = [new_face(*each) for each in zip(vectors, quality.tolist(), strict=True)]
         gallery.add(collection, Person(f"p{person}"), new, None)
         keys, ids = np.arange(number), tuple(each.face_id for each in new)
-        enrolled[f"p{person}"] = Enrolled(f"p{person}", None, keys, ids, vectors, quality)
+        enrolled[f"p{person}"] = EnrolledIdentity(f"p{person}", None, keys, ids, vectors, quality)
     answers = nearest_candidates(gallery, collection, asked, top_k)
     assert len(answers) == probes
     for probe, candidates in zip(asked, answers, strict=True):

@@ -17,7 +17,7 @@ from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.protocol import Keys, VectorIndex
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Person, Retry
+from app.gallery.store.values import IdempotencyRecord, Person
 from app.types import Floats
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enroll, found, new_face, units
@@ -107,7 +107,7 @@ def test_who_was_long_current_is_not_long_behind(a, b, people):
 def test_a_retry_that_another_replica_answers_is_found_there(a, b, people):
     vectors = units(2, seed=1)
     for number, vector in enumerate(vectors):
-        retry = Retry(f"key {number}", "request", {"answer": 1})
+        retry = IdempotencyRecord(f"key {number}", "request", {"answer": 1})
         a.add(people, Person(f"p{number}"), [new_face(vector)], retry)
         again = b.earlier_answer(people, retry) if number else b.add(people, Person("x"), [new_face(vector)], retry)
         assert again.earlier_answer == {"answer": 1}

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from app.errors import ArcidError, DatabaseUnavailable, IndexUnavailable
 from app.gallery import replication as follower_module
-from app.gallery.replication import Follower
+from app.gallery.replication import ReplicationWorker
 from app.gallery.store.change_log import ChangeLog
 from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import gallery_on
@@ -26,8 +26,8 @@ def started(engine):
     """Start a follower of a gallery; all are stopped in the end."""
     running = []
 
-    def started(gallery, *, save_every: float = 60, keep: timedelta = timedelta(days=7)) -> Follower:
-        follower = Follower(gallery, ChangeLog(engine), every=0.01, save_every=save_every, keep=keep)
+    def started(gallery, *, save_every: float = 60, keep: timedelta = timedelta(days=7)) -> ReplicationWorker:
+        follower = ReplicationWorker(gallery, ChangeLog(engine), every=0.01, save_every=save_every, keep=keep)
         follower.start()
         running.append(follower)
         return follower

@@ -22,14 +22,14 @@ from app.errors import (
     FaceMismatch,
     NothingEnrolled,
 )
-from app.gallery.store.bulk import Block, Incoming
-from app.gallery.store.collections import Collections
-from app.gallery.store.editing import Editing
+from app.gallery.store.bulk import BulkWriter, FaceBlock
+from app.gallery.store.collections import CollectionRepository
+from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.records import PersonChange
-from app.gallery.store.roster import Roster
 from app.gallery.store.snapshot import MovedFace, MovedPerson
-from app.gallery.store.values import Person, Practice, Reaction
+from app.gallery.store.subjects import SubjectRepository
+from app.gallery.store.values import CollectionSettings, Person, Reaction
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService, FaceChoice
 from app.recognition.screening import Reactions
@@ -40,7 +40,7 @@ from tests.recognition.galleries import gallery_on
 ROUNDS, THREADS, PROCESSES = 4, 5, 2
 COLOURS = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255)]
 NOWHERE = (0, 0, 9, 9), ((0, 0),) * 5, 1
-STRICT = Practice(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.REJECT)
+STRICT = CollectionSettings(on_duplicate=Reaction.REJECT, on_mismatch=Reaction.REJECT)
 
 
 def service_on(engine, store=None, analysis=None) -> EnrollmentService:
@@ -83,7 +83,7 @@ def test_of_ten_enrollments_at_once_by_two_processes_one_is_accepted(databases):
         store = IdentityStore(engine)
         names = [f"{kind} {turn}" for kind in ("same", "other") for turn in range(ROUNDS)]
         for name in names:
-            store.create_collection(name, model=MODEL, dimension=DIMENSION, practice=STRICT)
+            store.create_collection(name, model=MODEL, dimension=DIMENSION, settings=STRICT)
         context = multiprocessing.get_context("spawn")
         starting, outcomes = context.Barrier(PROCESSES), context.Queue()
         processes = [
@@ -133,7 +133,7 @@ class Overtaken(IdentityStore):
 @pytest.fixture
 def overtaken(engine):
     store = Overtaken(engine)
-    store.create_collection("people", model=MODEL, dimension=DIMENSION, practice=STRICT)
+    store.create_collection("people", model=MODEL, dimension=DIMENSION, settings=STRICT)
     return store
 
 
@@ -171,22 +171,22 @@ def test_a_duplicate_that_is_enrolled_between_is_refused(overtaken, enroll, othe
 def test_a_duplicate_that_is_imported_between_is_refused(engine, overtaken, enroll):
     now = datetime.now(UTC)
     person, face = MovedPerson("ada", None, None, now, now), MovedFace("f", "ada", 1, 1, *NOWHERE, "0" * 64, now)
-    block = Block([person], [face], vector_of(RED)[None])
-    overtaken.first = partial(Incoming(engine).add, overtaken.collection("people"), block, origin={})
+    block = FaceBlock([person], [face], vector_of(RED)[None])
+    overtaken.first = partial(BulkWriter(engine).add, overtaken.collection("people"), block, origin={})
     with pytest.raises(DuplicateIdentity, match="'ada'"):
         enroll("eve", RED)
 
 
 def moved(engine, collection, face_id):
-    Editing(engine).move_face(collection, face_id, "ada")
+    EditingRepository(engine).move_face(collection, face_id, "ada")
 
 
 def merged(engine, collection, _):
-    Editing(engine).merge(collection, "eve", "ada")
+    EditingRepository(engine).merge(collection, "eve", "ada")
 
 
 def renamed(engine, collection, _):
-    Roster(engine).rename(collection, "eve", "ada")
+    SubjectRepository(engine).rename(collection, "eve", "ada")
 
 
 @pytest.mark.parametrize("change", [moved, merged, renamed])
@@ -201,7 +201,7 @@ def test_ones_own_face_that_becomes_somebody_elses_between_is_a_duplicate(engine
 
 def test_who_is_found_again_between_is_a_duplicate(engine, overtaken, enroll, other):
     other("ada", RED)
-    target, editing = overtaken.collection("people"), Editing(engine)
+    target, editing = overtaken.collection("people"), EditingRepository(engine)
     over = PersonChange(expires_at=datetime.now(UTC) - timedelta(days=1), has_expires_at=True)
     editing.change(target, "ada", over)
     overtaken.first = partial(editing.change, target, "ada", PersonChange(has_expires_at=True))
@@ -219,12 +219,12 @@ def test_a_photo_does_not_fit_a_face_that_its_identity_gets_between(overtaken, e
 
 
 def test_what_the_collection_is_set_to_between_holds(overtaken, enroll, other):
-    overtaken.change_practice("people", Practice())
+    overtaken.change_settings("people", CollectionSettings())
     other("ada", RED)
-    overtaken.first = partial(overtaken.change_practice, "people", STRICT)
+    overtaken.first = partial(overtaken.change_settings, "people", STRICT)
     with pytest.raises(DuplicateIdentity):
         enroll("eve", RED)
-    overtaken.first = partial(overtaken.change_practice, "people", Practice(is_consent_required=True))
+    overtaken.first = partial(overtaken.change_settings, "people", CollectionSettings(is_consent_required=True))
     with pytest.raises(ConsentMissing):
         enroll("bob", GREEN)
 
@@ -238,20 +238,22 @@ def test_an_import_of_photos_refuses_a_duplicate_that_comes_between(engine, over
     eve, bob = bulk.add(new)
     assert [(place, error.code) for place, error in eve.refused] == [(0, "duplicate_identity")]
     assert (len(eve.written.keys), len(bob.written.keys), bob.refused) == (0, 1, [])
-    overtaken.change_practice("people", Practice(is_flip_averaged=True))  # any practice that makes faces alike will do
+    overtaken.change_settings(
+        "people", CollectionSettings(is_flip_averaged=True)
+    )  # any settings that makes faces alike will do
     assert len(bulk.add([(Person("blue"), [bulk.prepare(photo(BLUE), "b")])])[0].written.keys) == 1
 
 
 def test_nothing_is_imported_into_what_went_over_to_another_network_meanwhile(engine, overtaken):
     before, now = overtaken.collection("people"), datetime.now(UTC)
-    Collections(engine).delete(before)
+    CollectionRepository(engine).delete(before)
     with pytest.raises(CollectionUnknown):
-        Incoming(engine).add(before, Block([], [], np.empty((0, DIMENSION), np.float32)), origin={})
+        BulkWriter(engine).add(before, FaceBlock([], [], np.empty((0, DIMENSION), np.float32)), origin={})
     overtaken.create_collection("people", model=MODEL, dimension=DIMENSION)
     current = overtaken.collection("people")
     with engine.begin() as connection:
         connection.execute(update(CollectionTable).values(uid="another"))
     person, face = MovedPerson("ada", None, None, now, now), MovedFace("f", "ada", 1, 1, *NOWHERE, "0" * 64, now)
     with pytest.raises(CollectionSwitched):
-        Incoming(engine).add(current, Block([person], [face], vector_of(RED)[None]), origin={})
+        BulkWriter(engine).add(current, FaceBlock([person], [face], vector_of(RED)[None]), origin={})
     assert overtaken.collection("people").faces == 0

@@ -15,7 +15,7 @@ from app.errors import (
     NothingEnrolled,
     RejectedPhoto,
 )
-from app.gallery.store.values import Practice, Reaction
+from app.gallery.store.values import CollectionSettings, Reaction
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
@@ -134,8 +134,10 @@ def test_the_photos_hash_is_kept(analysis, store):
 
     class Spy:
         def require(self, name: str):
-            practice = Practice(on_duplicate=Reaction.ALLOW, on_mismatch=Reaction.ALLOW)  # nothing else is looked at
-            return store.create_collection(name, model="m", dimension=3, practice=practice)
+            settings = CollectionSettings(
+                on_duplicate=Reaction.ALLOW, on_mismatch=Reaction.ALLOW
+            )  # nothing else is looked at
+            return store.create_collection(name, model="m", dimension=3, settings=settings)
 
         def add(self, collection, person, faces, retry, *, check=None):
             kept.extend(faces)
@@ -155,7 +157,7 @@ def test_the_photos_hash_is_kept(analysis, store):
 def test_a_face_below_the_least_quality_is_refused_and_another_photo_is_accepted(service, gallery):
     enrollment = service.enroll([blurred(RED), photo(RED), photo(WHITE)], collection="people", identity_id="ada")
     assert [face.photo for face in enrollment.faces] == [1]
-    detail = "the face's quality is 0.00 (blurred); the collection takes 0.25 or more"
+    detail = "the face's quality is 0.00 (blurred); the collection accepts 0.25 or more"
     assert enrollment.rejected == [
         RejectedPhoto(0, "low_quality", detail),
         RejectedPhoto(2, "no_face", "no face was found in the photo"),
@@ -171,13 +173,13 @@ def test_when_every_face_is_too_poor_nothing_is_written(service, gallery):
 
 
 def test_the_least_quality_is_the_collections(service, gallery, store):
-    store.change_practice("people", Practice(enroll_quality=0))
+    store.change_settings("people", CollectionSettings(enroll_quality=0))
     (face,) = service.enroll([blurred(RED)], collection="people").faces
     assert face.quality == Quality(0, (Reason.BLURRED,))
-    store.change_practice("people", Practice(enroll_quality=0.76))
+    store.change_settings("people", CollectionSettings(enroll_quality=0.76))
     with pytest.raises(NothingEnrolled) as refused:
         service.enroll([photo(RED)], collection="people")
-    detail = "the face's quality is 0.75; the collection takes 0.76 or more"  # nothing is wrong that has a name
+    detail = "the face's quality is 0.75; the collection accepts 0.76 or more"  # nothing is wrong that has a name
     assert refused.value.rejected == [RejectedPhoto(0, "low_quality", detail)]
 
 
@@ -304,7 +306,7 @@ def test_a_retry_of_a_request_answered_before_there_was_a_quality_gets_that_answ
 
 
 def test_a_retry_gets_the_reasons_too(service, store):
-    store.change_practice("people", Practice(enroll_quality=0))
+    store.change_settings("people", CollectionSettings(enroll_quality=0))
     first, again = (service.enroll([blurred(RED)], collection="people", idempotency_key="key") for _ in range(2))
     assert first == again
     assert again.faces[0].quality == Quality(0, (Reason.BLURRED,))
@@ -312,5 +314,5 @@ def test_a_retry_gets_the_reasons_too(service, store):
 
 def test_a_retry_is_answered_also_when_the_collection_takes_less_now(service, store):
     first = service.enroll([photo(RED)], idempotency_key="key", **REQUEST)
-    store.change_practice("people", Practice(enroll_quality=0.9))
+    store.change_settings("people", CollectionSettings(enroll_quality=0.9))
     assert service.enroll([photo(RED)], idempotency_key="key", **REQUEST) == first

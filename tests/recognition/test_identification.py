@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch, NotAnImage
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import Calibration, as_json, comparisons_among, comparisons_of
 from app.recognition.decisions.policy import LEAST_STATED, Policy
@@ -136,7 +136,7 @@ def test_one_foreign_face_does_not_speak_for_a_person(identify, enroll):
 
 
 def test_a_worthless_face_hardly_counts(identify, enroll, store):
-    store.change_practice("people", Practice(enroll_quality=0))
+    store.change_settings("people", CollectionSettings(enroll_quality=0))
     enroll("ada", photo(RED), blurred(GREEN))
     enroll("bob", photo(MINT))
     assert summary(identify(GREEN, RED)) == [("match", "bob"), ("match", "ada")]
@@ -171,7 +171,7 @@ def test_rates_and_threshold_know_how_many_faces_templates_have(analysis, galler
 
 def test_a_poor_face_is_possible_at_best(analysis, gallery, enroll):
     service = IdentificationService(
-        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.settings.probe_quality)
     )
     enroll("ada", photo(RED))
     enroll("bob", photo(BLUE))
@@ -191,11 +191,11 @@ def test_a_poor_face_is_possible_at_best(analysis, gallery, enroll):
 
 def test_the_gate_is_the_collections(analysis, gallery, enroll, store):
     service = IdentificationService(
-        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.practice.probe_quality)
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.8, each.settings.probe_quality)
     )
     enroll("ada", photo(RED))
     for gate, verdict in ((0, "match"), (0.74, "possible")):
-        store.change_practice("people", Practice(probe_quality=gate))
+        store.change_settings("people", CollectionSettings(probe_quality=gate))
         (face,) = service.identify(blurred(RED), collection="people", top_k=5).faces
         assert (face.verdict, face.is_poor) == (verdict, verdict == "possible")
         (face,) = service.identify(photo(RED), collection="people", top_k=5).faces
@@ -217,15 +217,15 @@ def write(folder: Path, made: Calibration) -> None:
 @pytest.fixture
 def two_ways(gallery, tmp_path):
     """Services on the collections `flipped` and `plain`, each with a shipped calibration of its own kind."""
-    gallery.ensure("flipped", Practice(is_flip_averaged=True))
-    gallery.ensure("plain", Practice(is_flip_averaged=False))
+    gallery.ensure("flipped", CollectionSettings(is_flip_averaged=True))
+    gallery.ensure("plain", CollectionSettings(is_flip_averaged=False))
     calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name_for)
     for kind, start in ((True, 0.4), (False, 0.5)):
         write(tmp_path / "shipped", calibration(start=start, is_flip_averaged=kind))
 
     def policy_of(collection):
-        of_its_kind = calibrations.of(collection.name, is_flip_averaged=collection.practice.is_flip_averaged)
-        return Policy(of_its_kind, 0.8, collection.practice.probe_quality)
+        of_its_kind = calibrations.of(collection.name, is_flip_averaged=collection.settings.is_flip_averaged)
+        return Policy(of_its_kind, 0.8, collection.settings.probe_quality)
 
     analysis = colour_analysis(is_half_blind=True)
     return EnrollmentService(lambda _: analysis, gallery, policy_of), IdentificationService(

@@ -21,8 +21,8 @@ from app.gallery.index_projection import LocalProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.model_migration import Reembedding
-from app.gallery.store.values import Practice
+from app.gallery.store.model_migration import MigrationRepository
+from app.gallery.store.values import CollectionSettings
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
@@ -61,7 +61,7 @@ def gallery(engine, tmp_path) -> Gallery:
         return Built(collection, store, log, new_index=FlatIndex, folder=tmp_path / collection.uid)
 
     gallery = Gallery(store, projection, model="one", dimension=3, further={"two": 3})
-    gallery.ensure("people", Practice(is_crop_kept=True))
+    gallery.ensure("people", CollectionSettings(is_crop_kept=True))
     gallery.open()
     return gallery
 
@@ -71,9 +71,9 @@ def enroll(gallery, serving):
     enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
 
     def enroll(name, colour, *, keeps=True):
-        practice = gallery.collection("people").practice
-        if practice.is_crop_kept != keeps:
-            gallery._store.change_practice("people", Practice(is_crop_kept=keeps))
+        settings = gallery.collection("people").settings
+        if settings.is_crop_kept != keeps:
+            gallery._store.change_settings("people", CollectionSettings(is_crop_kept=keeps))
         return enrollment.enroll([photo(colour)], collection="people", identity_id=name).faces[0].face_id
 
     return enroll
@@ -93,7 +93,7 @@ def change(engine, gallery, serving) -> NetworkChange:
 def change_by(engine, gallery, serving, *, crops: CropSealer | None = CROPS) -> NetworkChange:
     return NetworkChange(
         gallery,
-        Reembedding(engine, crops),
+        MigrationRepository(engine, crops),
         serving,
         lambda _: Policy(None, 0.9),
         threads=2,
@@ -212,7 +212,7 @@ def test_many_faces_without_a_template_are_a_jobs_work(change, people, enroll):
 
 
 def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, serving, people, enroll, seen):
-    class Meanwhile(Reembedding):
+    class Meanwhile(MigrationRepository):
         """Somebody is enrolled at the last moment, twice."""
 
         left = 2
@@ -292,7 +292,7 @@ def test_somebody_elses_switch_ends_the_work_and_the_next_attempt_finds_it_done(
     def interfere(ready, _faces):
         if ready == 0:
             return
-        work = Reembedding(engine, CROPS)
+        work = MigrationRepository(engine, CROPS)
         now = IdentityStore(engine).collection("people")
         if now.model == "one":
             work.switch(now, model="two", dimension=3, is_rest_dropped=False)

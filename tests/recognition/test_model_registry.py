@@ -4,7 +4,7 @@ import time
 import pytest
 
 from app.errors import RequestInvalid, SettingsInvalid
-from app.gallery.store.values import Collection, Practice
+from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.calibration.applicable import Calibrations
 from app.recognition.decisions.policy import Outcome
 from app.recognition.model_registry import Served, Serving
@@ -12,8 +12,8 @@ from app.recognition.model_registry import Served, Serving
 ONE, TWO = Served("pack-one", "one", 3, "squares", 0.5), Served("pack-two", "two", 4, "squares", 0.6)
 
 
-def collection(model: str, **practice) -> Collection:
-    return Collection(1, "uid", "people", model, 3, 0, 0, 0, Practice(**practice))
+def collection(model: str, **settings) -> Collection:
+    return Collection(1, "uid", "people", model, 3, 0, 0, 0, CollectionSettings(**settings))
 
 
 class Opened:

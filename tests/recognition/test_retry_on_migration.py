@@ -11,13 +11,13 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.index_projection import LocalProjection, SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.model_migration import NextTemplates, Reembedding
+from app.gallery.store.model_migration import MigrationRepository, NextTemplates
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Outcome, Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.retry_on_migration import again_if_switched
+from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.verification import VerificationService
 from tests.gallery.index.oracle import OracleIndex
 from tests.gallery.store.test_model_migration import CROPS
@@ -53,16 +53,16 @@ def replica(engine, folder) -> Gallery:
 def people(gallery, serving):
     """A collection `people` that keeps crops, with three people."""
     gallery.ensure("people")
-    gallery._store.change_practice("people", gallery.require("people").practice.__class__(is_crop_kept=True))
+    gallery._store.change_settings("people", gallery.require("people").settings.__class__(is_crop_kept=True))
     enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
     for name, colour in COLOURS.items():
         enrollment.enroll([photo(colour)], collection="people", identity_id=name)
     return gallery.require("people")
 
 
-def embedded(engine, serving, collection, model) -> Reembedding:
+def embedded(engine, serving, collection, model) -> MigrationRepository:
     """Bring the templates of a network, as a job does."""
-    work = Reembedding(engine, CROPS)
+    work = MigrationRepository(engine, CROPS)
     analysis = serving.analysis(serving.named(model))
     for block in work.blocks(collection, model, size=2):
         faces = analysis.of_crops(block.crops, block.detections, is_flip_averaged=True)
@@ -72,7 +72,7 @@ def embedded(engine, serving, collection, model) -> Reembedding:
 
 
 def test_a_crop_gives_the_template_of_its_photo(engine, serving, people, store):
-    (block,) = Reembedding(engine, CROPS).blocks(people, "two")
+    (block,) = MigrationRepository(engine, CROPS).blocks(people, "two")
     again = serving.analysis(serving.named("one")).of_crops(block.crops, block.detections, is_flip_averaged=True)
     stored = np.concatenate([vectors for _, vectors in store.templates(people)])
     assert (np.stack([face.vector for face in again]) == stored).all()
@@ -184,7 +184,7 @@ def test_the_service_answers_without_an_error_across_many_switches(engine, galle
 def test_work_is_begun_anew_but_not_for_ever():
     calls = []
 
-    @again_if_switched
+    @retry_on_migration
     def work(failures: int) -> int:
         calls.append(1)
         if len(calls) <= failures:

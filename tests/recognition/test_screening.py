@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.database.tables import EnrollmentTable
 from app.errors import DuplicateIdentity, FaceMismatch, IdempotencyConflict, NothingEnrolled
-from app.gallery.store.values import Practice, Reaction
+from app.gallery.store.values import CollectionSettings, Reaction
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.screening import Reactions
@@ -93,18 +93,18 @@ def test_a_duplicate_may_be_refused(enroll, gallery):
 
 
 def test_the_collection_says_what_is_usual(enroll, store):
-    store.change_practice("people", Practice(on_duplicate=REJECT))
+    store.change_settings("people", CollectionSettings(on_duplicate=REJECT))
     enroll("ada", RED)
     with pytest.raises(DuplicateIdentity):
         enroll("eve", RED)
     assert len(enroll("eve", RED, reactions=Reactions(on_duplicate=FLAG)).duplicates) == 1
-    store.change_practice("people", Practice(on_duplicate=ALLOW))
+    store.change_settings("people", CollectionSettings(on_duplicate=ALLOW))
     assert enroll("third", RED).duplicates == []
 
 
 def test_a_poor_face_is_not_taken_for_anybody(analysis, gallery, store):
     service = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5, probe_quality=0.2))
-    store.change_practice("people", Practice(enroll_quality=0))
+    store.change_settings("people", CollectionSettings(enroll_quality=0))
     service.enroll([photo(RED)], collection="people", identity_id="ada")
     assert service.enroll([blurred(RED)], collection="people", reactions=NO_DUPLICATES).duplicates == []
 
@@ -205,7 +205,7 @@ def test_a_refused_photo_is_not_looked_for_among_others(enroll):
 
 
 def test_mismatches_may_be_nobodys_business(enroll, store):
-    store.change_practice("people", Practice(on_mismatch=ALLOW))
+    store.change_settings("people", CollectionSettings(on_mismatch=ALLOW))
     assert enroll("ada", RED, BLUE).mismatches == []
     assert len(enroll("ada", GREEN, reactions=Reactions(on_mismatch=FLAG)).mismatches) == 1
 

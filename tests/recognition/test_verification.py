@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace, NotAnImage
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.verification import VerificationService
@@ -186,7 +186,7 @@ def test_a_probe_without_a_face(verify, enroll):
 def careful(analysis, gallery):
     """A service under an error rate that minds the collection's least quality of probes."""
     return VerificationService(
-        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.5, each.practice.probe_quality)
+        lambda _: analysis, gallery, lambda each: Policy(calibration(), 0.5, each.settings.probe_quality)
     )
 
 
@@ -211,14 +211,14 @@ def test_a_poor_probe_of_an_enrolled_person_is_only_possible(careful, enroll, st
     assert (result.verdict, result.is_poor, result.probe.quality.reasons) == ("possible", True, (Reason.BLURRED,))
     exact = careful.verify_identity(blurred(RED), "ada", collection="people", threshold=0.9)
     assert (exact.verdict, exact.is_poor) == ("match", True)
-    store.change_practice("people", Practice(probe_quality=0))
+    store.change_settings("people", CollectionSettings(probe_quality=0))
     result = careful.verify_identity(blurred(RED), "ada", collection="people")
     assert (result.verdict, result.is_poor) == ("match", False)
 
 
 @pytest.mark.parametrize(("is_flip_averaged", "similar"), [(True, 1), (False, -1 / 3)])
 def test_photos_are_embedded_as_the_collection_does_it(gallery, is_flip_averaged, similar):
-    gallery.ensure("own way", Practice(is_flip_averaged))
+    gallery.ensure("own way", CollectionSettings(is_flip_averaged))
     analysis = colour_analysis(is_half_blind=True)
     service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
     result = service.verify_photo(halved(RED, GREEN), halved(GREEN, RED), collection="own way")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.snapshot import MovedFace, MovedPerson, Outgoing
+from app.gallery.store.snapshot import CollectionExporter, MovedFace, MovedPerson
 from app.gallery.store.values import Collection
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
@@ -76,19 +76,19 @@ def fill(engine: Engine, name: str = "people", *, people: int = 20, faces: int =
         for person in range(people)
         for number in range(faces)
     ]
-    Incoming(engine).add(collection, Block(persons, own, units(len(own), seed=seed)), origin={})
+    BulkWriter(engine).add(collection, FaceBlock(persons, own, units(len(own), seed=seed)), origin={})
     return store.collection(name)
 
 
 def exporter(engine: Engine) -> Export:
-    return Export(Outgoing(engine), lambda _model: SHA256)
+    return Export(CollectionExporter(engine), lambda _model: SHA256)
 
 
 def importer(engine: Engine, catch_up=lambda _collection, _revision: None) -> ArchiveImport:
     networks = {MODEL: frozenset([SHA256])}
     return ArchiveImport(
         IdentityStore(engine),
-        Incoming(engine),
+        BulkWriter(engine),
         networks_of=lambda model: networks.get(model, frozenset()),
         catch_up=catch_up,
     )

@@ -19,8 +19,8 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.store import bulk
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.snapshot import Outgoing
-from app.gallery.store.values import Person, Practice
+from app.gallery.store.snapshot import CollectionExporter
+from app.gallery.store.values import CollectionSettings, Person
 from app.transfer import archive_export as exporting
 from app.transfer import archive_reader
 from tests.databases import postgresql_databases, server_url, sqlite_databases
@@ -71,7 +71,7 @@ def test_there_and_back(databases, tmp_path):
     first, second = tmp_path / "first.zip", tmp_path / "second.zip"
     with databases.engine() as source, databases.engine() as target:
         fill(source)
-        IdentityStore(source).change_practice("people", Practice(enroll_quality=0.125, probe_quality=0.5))
+        IdentityStore(source).change_settings("people", CollectionSettings(enroll_quality=0.125, probe_quality=0.5))
         exporter(source).write("people", first, Recorded())
         progress = Recorded()
         done = importer(target).run(first, progress)
@@ -79,7 +79,7 @@ def test_there_and_back(databases, tmp_path):
         assert progress.said[-1] == (60, 60)
         exporter(target).write("people", second, Recorded())
         found = IdentityStore(target).collection("people")
-        assert (found.faces, found.identities, found.practice.probe_quality) == (60, 20, 0.5)
+        assert (found.faces, found.identities, found.settings.probe_quality) == (60, 20, 0.5)
     assert content(first) == content(second)
 
 
@@ -212,13 +212,13 @@ def test_an_import_goes_on_where_it_was_stopped(engine, archive, monkeypatch):
     there = IdentityStore(engine).collection("people").faces
     assert 0 < there < 60
     asked: list[int] = []
-    real = bulk.Incoming.add
+    real = bulk.BulkWriter.add
 
     def add(self, collection, block, **more):
         asked.append(len(block.faces))
         return real(self, collection, block, **more)
 
-    monkeypatch.setattr(bulk.Incoming, "add", add)
+    monkeypatch.setattr(bulk.BulkWriter, "add", add)
     done = importer(engine).run(archive, Recorded(progress.checkpoint))
     assert done.faces == 60 - there == sum(asked)
     assert IdentityStore(engine).collection("people").faces == 60
@@ -279,7 +279,9 @@ def test_people_without_faces_travel_as_well(engine, tmp_path):
 @pytest.mark.parametrize(("model", "dimension", "flip"), [("other", D, True), (MODEL, 4, True), (MODEL, D, False)])
 def test_a_collection_of_another_network(engine, archive, model, dimension, flip):
     store = IdentityStore(engine)
-    store.create_collection("people", model=model, dimension=dimension, practice=Practice(is_flip_averaged=flip))
+    store.create_collection(
+        "people", model=model, dimension=dimension, settings=CollectionSettings(is_flip_averaged=flip)
+    )
     with pytest.raises(ModelMismatch):
         importer(engine).run(archive, Recorded())
     assert store.collection("people").revision == 0
@@ -304,7 +306,9 @@ def test_two_imports_at_once_bring_everything_once(engine, archive, monkeypatch)
 
 def test_an_archive_names_its_snapshot_even_if_the_network_is_unknown(engine, tmp_path):
     fill(engine)
-    manifest = exporting.Export(Outgoing(engine), lambda _: None).write("people", tmp_path / "a.zip", Recorded())
+    manifest = exporting.Export(CollectionExporter(engine), lambda _: None).write(
+        "people", tmp_path / "a.zip", Recorded()
+    )
     assert manifest.network.sha256 is None
     found = IdentityStore(engine).collection("people")
     assert replace(found, key=0).uid == manifest.collection.uid

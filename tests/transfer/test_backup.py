@@ -28,9 +28,9 @@ from app.errors import (
     SchemaOutdated,
 )
 from app.gallery.store import uids
-from app.gallery.store.editing import Editing
+from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import PersonChange
 from app.gallery.store.values import Consent
 from app.transfer.backup import back_up
@@ -155,15 +155,15 @@ def test_what_was_taken_back_since_stays_taken_back(home, tmp_path):
         people = store.collection("people")
         given = Consent("consent", datetime(2026, 1, 1, tzinfo=UTC))
         change = PersonChange(has_consent=True, consent=given)
-        Editing(opened.engine).change(people, "p3-0", change)
+        EditingRepository(opened.engine).change(people, "p3-0", change)
         back_up(opened, home, tmp_path / "b", Recorded())
         keys.create(NewKey("later", frozenset({Scope.RECOGNISE})))
         keys.revoke("revoked")
         with opened.engine.begin() as connection:
             connection.execute(text("UPDATE api_keys SET rate = '5/minute' WHERE name = 'bounded'"))
-        Editing(opened.engine).change(people, "p3-0", PersonChange(has_consent=True, consent=None))
+        EditingRepository(opened.engine).change(people, "p3-0", PersonChange(has_consent=True, consent=None))
         store.remove_identity(people, "p1-0")
-        Editing(opened.engine).merge(people, "p2-0", "p4-0")
+        EditingRepository(opened.engine).merge(people, "p2-0", "p4-0")
         store.remove_identity(people, "p4-0")
     done = restore(home, tmp_path / "b")
     assert done.carried == CarriedOver(revoked=1, erased=3, terms=1, has_followed=True)
@@ -171,7 +171,7 @@ def test_what_was_taken_back_since_stays_taken_back(home, tmp_path):
         valid = {each.name: each.rate for each in KeyStore(opened.engine).all() if each.revoked_at is None}
         assert list(valid) == ["kept", "bounded"]
         assert str(valid["bounded"]) == "5/minute"
-        listing = Listing(opened.engine)
+        listing = ListingRepository(opened.engine)
         people = IdentityStore(opened.engine).collection("people")
         ids = {each.identity_id for each in listing.identities(people, after=0, limit=100).items}
         assert not ids & {"p1-0", "p2-0", "p4-0"}

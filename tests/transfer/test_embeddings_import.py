@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from app.errors import CollectionUnknown, FileUnusable, ModelMismatch
-from app.gallery.store.bulk import Incoming
+from app.gallery.store.bulk import BulkWriter
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Practice
+from app.gallery.store.values import CollectionSettings
 from app.transfer import embeddings_import as embeddings
 from app.transfer.embeddings_import import EmbeddingsImport
 from tests.transfer.fakes import MODEL, D, Recorded, Stopped, units
@@ -22,14 +22,16 @@ def caught_up() -> list[int]:
 @pytest.fixture
 def run(engine, tmp_path, caught_up):
     """Import lines (objects, or bytes as they are) into `people`."""
-    IdentityStore(engine).create_collection("people", model=MODEL, dimension=D, practice=Practice(enroll_quality=0.25))
+    IdentityStore(engine).create_collection(
+        "people", model=MODEL, dimension=D, settings=CollectionSettings(enroll_quality=0.25)
+    )
 
     def run(*said, progress=None, model=MODEL, collection="people"):
         path = tmp_path / "faces.ndjson"
         written = (each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in said)
         path.write_bytes(b"".join(written))
         work = EmbeddingsImport(
-            IdentityStore(engine), Incoming(engine), catch_up=lambda _, revision: caught_up.append(revision)
+            IdentityStore(engine), BulkWriter(engine), catch_up=lambda _, revision: caught_up.append(revision)
         )
         return work.run(path, progress or Recorded(), collection=collection, model=model)
 
@@ -103,7 +105,7 @@ def test_another_network_or_collection(run, store, engine):
     with pytest.raises(CollectionUnknown):
         run(line(), collection="nobody")
     assert store.collection("people").faces == 0
-    work = EmbeddingsImport(store, Incoming(engine), catch_up=lambda _, __: None)
+    work = EmbeddingsImport(store, BulkWriter(engine), catch_up=lambda _, __: None)
     with pytest.raises(FileUnusable):
         work.run(Path("/nowhere"), Recorded(), collection="people", model=MODEL)
 

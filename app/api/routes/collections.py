@@ -26,7 +26,7 @@ async def create_collection(
     """Make an empty collection for a network that is served, the usual one if none is named."""
     principal.require_collection(request.name)
     made = await workers.run(
-        services.collections.create, request.name, request.practice(), request.index, model=request.model
+        services.collections.create, request.name, request.settings(), request.index, model=request.model
     )
     tag(response, made.version)
     response.headers["Location"] = f"/collections/{made.name}"
@@ -67,7 +67,7 @@ async def change_collection(
     response: Response,
 ) -> CollectionSchema:
     """Change how faces are made and judged; what is not sent stays."""
-    changed = await workers.run(services.collections.change, collection, request.practice(), versions)
+    changed = await workers.run(services.collections.change, collection, request.settings(), versions)
     tag(response, changed.version)
     return CollectionSchema.of(changed, services.serving.models)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.api.http.dependencies import AdmissionDependency, ServicesDependency
 from app.container import Container
 from app.errors import ArcidError
-from app.gallery.store.reencryption import Resealing
+from app.gallery.store.reencryption import Reencryption
 
 router = APIRouter(tags=["status"])
 
@@ -123,7 +123,7 @@ def _database(services: Container) -> Check:
 def _encryption(services: Container) -> Check:
     """Count the rows that are not used; requests go on, since every row that is used proves whose it is."""
     try:
-        plain, broken = Resealing(services.database.engine, services.database.vault).standing()
+        plain, broken = Reencryption(services.database.engine, services.database.vault).standing()
     except ArcidError as error:
         return Check(is_ready=False, detail=str(error))
     if services.database.vault.is_closed:

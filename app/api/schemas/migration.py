@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.schemas.paging import cursor_of
 from app.api.schemas.requests import NetworkName
 from app.api.schemas.resources import Cursor
-from app.gallery.store.model_migration import FaceName, Switched
+from app.gallery.store.model_migration import FaceName, SwitchResult
 from app.recognition.migration import Overview
 
 _MOST_NAMED = 1000
@@ -113,7 +113,7 @@ class SwitchedSchema(BaseModel):
     dropped_faces: Annotated[list[FaceNameSchema], Field(description="The first thousand of them.")]
 
     @classmethod
-    def of(cls, done: Switched) -> "SwitchedSchema":
+    def of(cls, done: SwitchResult) -> "SwitchedSchema":
         """Take over what was done."""
         return cls(
             model=done.collection.model,

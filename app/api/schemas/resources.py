@@ -26,7 +26,7 @@ Flip = Annotated[bool, Field(strict=True, description="Average embeddings with t
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)]
 Detector = Annotated[str, StringConstraints(max_length=128, pattern=r"^[a-z0-9][a-z0-9_.-]*(\+[a-z0-9][a-z0-9_.-]*)?$")]
-_PRACTICE = {
+_SETTINGS = {
     "flip": "is_flip_averaged",
     "enroll_quality": "enroll_quality",
     "probe_quality": "probe_quality",
@@ -69,11 +69,11 @@ class _PracticeSchema(BaseModel):
         bool | None, Field(strict=True, description="Enroll nobody whose consent is not noted.")
     ] = None
 
-    def practice(self) -> dict[str, Any]:
-        """Return the fields of `Practice` that were sent."""
-        sent = {name: getattr(self, name) for name in _PRACTICE}
-        practice = {_PRACTICE[name]: value for name, value in sent.items() if value is not None}
-        return practice | {name: getattr(self, name) for name in _OR_DEFAULT if name in self.model_fields_set}
+    def settings(self) -> dict[str, Any]:
+        """Return the fields of `CollectionSettings` that were sent."""
+        sent = {name: getattr(self, name) for name in _SETTINGS}
+        settings = {_SETTINGS[name]: value for name, value in sent.items() if value is not None}
+        return settings | {name: getattr(self, name) for name in _OR_DEFAULT if name in self.model_fields_set}
 
 
 class CollectionRequest(_PracticeSchema):
@@ -97,15 +97,15 @@ class CollectionChange(_PracticeSchema):
             "examples": [{"probe_quality": 0.3}],
             "anyOf": [
                 {"required": [name], "properties": {name: {"type": "boolean" if name == "flip" else "number"}}}
-                for name in _PRACTICE
+                for name in _SETTINGS
             ],
         },
     )
 
     @model_validator(mode="after")
     def _something(self) -> "CollectionChange":
-        if not self.practice():
-            raise ValueError(f"send any of {', '.join([*_PRACTICE, *_OR_DEFAULT])}")
+        if not self.settings():
+            raise ValueError(f"send any of {', '.join([*_SETTINGS, *_OR_DEFAULT])}")
         return self
 
 
@@ -136,25 +136,25 @@ class CollectionSchema(BaseModel):
     @classmethod
     def of(cls, collection: Collection, served: Container[str]) -> "CollectionSchema":
         """Take over a collection, given the networks that are served."""
-        practice = collection.practice
+        settings = collection.settings
         return cls(
             name=collection.name,
             model=collection.model,
             dimension=collection.dimension,
             is_usable=collection.model in served,
-            flip=practice.is_flip_averaged,
-            enroll_quality=practice.enroll_quality,
-            probe_quality=practice.probe_quality,
-            detector=practice.detector,
-            max_fmr=practice.max_fmr,
-            max_fpir=practice.max_fpir,
-            threshold=practice.threshold,
-            on_duplicate=practice.on_duplicate,
-            on_mismatch=practice.on_mismatch,
-            retention_days=practice.retention_days,
-            require_consent=practice.is_consent_required,
+            flip=settings.is_flip_averaged,
+            enroll_quality=settings.enroll_quality,
+            probe_quality=settings.probe_quality,
+            detector=settings.detector,
+            max_fmr=settings.max_fmr,
+            max_fpir=settings.max_fpir,
+            threshold=settings.threshold,
+            on_duplicate=settings.on_duplicate,
+            on_mismatch=settings.on_mismatch,
+            retention_days=settings.retention_days,
+            require_consent=settings.is_consent_required,
             index=collection.index_kind,
-            keep_crops=practice.is_crop_kept,
+            keep_crops=settings.is_crop_kept,
             identities=collection.identities,
             faces=collection.faces,
             revision=collection.revision,

@@ -28,7 +28,7 @@ _WITH_NULLS = {"render_nulls": True}
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FaceBlock:
     """Faces (n) with their unit vectors (n, d), and everybody to whom they belong.
 
     Who is in `people` without a face in the block is left out, unless in `faceless`: they have none anywhere.
@@ -41,7 +41,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class BulkResult:
     """What a block brought: new faces and people; `revision` is the collection's from then on, 0 if nothing was new."""
 
     faces: int
@@ -51,7 +51,7 @@ class Added:
     """Faces that were left out: of people who were erased after the job was asked for."""
 
 
-class Incoming:
+class BulkWriter:
     """Writes blocks; what is there already is left out, so that a block can be repeated."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
@@ -59,7 +59,9 @@ class Incoming:
         self._writing = engine
         self._vault = vault or Vault(engine)
 
-    def add(self, collection: Collection, block: Block, *, origin: JsonObject, is_telling: bool = False) -> Added:
+    def add(
+        self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_telling: bool = False
+    ) -> BulkResult:
         """Write what is new of a block: faces whose ids are not there, and people who are not there.
 
         With `is_telling`, names and metadata of people who are there are changed to what is given; without, people
@@ -87,7 +89,7 @@ class Incoming:
                 strangers = {each.identity_id: each for each in people if each.identity_id not in known}
                 if not chosen and not strangers:
                     session.rollback()
-                    return Added(0, 0, erased=left_out)
+                    return BulkResult(0, 0, erased=left_out)
                 _touch(session, [each for each in people if each.identity_id in known], known, now, is_telling)
                 known |= _new_people(session, collection, strangers.values())
                 keys = self._new_faces(session, collection, block, chosen, known)
@@ -102,12 +104,12 @@ class Incoming:
                 log.append(session, collection, revision, keys, is_removal=False, now=now)
                 detail = {**origin, "faces": len(keys), "identities": len(strangers)}
                 audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
-                return Added(len(keys), len(strangers), revision, left_out)
+                return BulkResult(len(keys), len(strangers), revision, left_out)
         except IntegrityError as error:  # another collection took a face at this very moment
             raise _exists() from error
 
     def _new_faces(
-        self, session: Session, collection: Collection, block: Block, chosen: Sequence[int], keys: dict[str, int]
+        self, session: Session, collection: Collection, block: FaceBlock, chosen: Sequence[int], keys: dict[str, int]
     ) -> list[int]:
         vectors = block.vectors.astype(rows.VECTOR)
         new = []

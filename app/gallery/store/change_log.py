@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.database.tables import ChangeTable, CollectionTable, FaceTable, IdentityTable
 from app.errors import CollectionUnknown
-from app.gallery.store.values import Collection, Tail
+from app.gallery.store.values import ChangeBatch, Collection
 
 
 def next_revision(session: Session, collection: Collection) -> int:
@@ -60,7 +60,7 @@ def append_faces_of(
     append(session, collection, revision, keys.all(), is_removal=False, now=now)
 
 
-def changes_since(connection: Connection | Session, collection: Collection, revision: int) -> Tail | None:
+def changes_since(connection: Connection | Session, collection: Collection, revision: int) -> ChangeBatch | None:
     """Return what changed after a revision; None if the log does not reach back to it, or it is yet to come."""
     # The revision first: what commits meanwhile belongs to a later one and is left for the next time.
     current = connection.execute(
@@ -82,7 +82,7 @@ def changes_since(connection: Connection | Session, collection: Collection, revi
     )
     last = {row.face_key: row.is_removal for row in changes}
     added, removed = ([key for key, gone in last.items() if gone is wanted] for wanted in (False, True))
-    return Tail(current.revision, np.array(added, np.int64), np.array(removed, np.int64))
+    return ChangeBatch(current.revision, np.array(added, np.int64), np.array(removed, np.int64))
 
 
 class ChangeLog:
@@ -98,7 +98,7 @@ class ChangeLog:
             rows = connection.execute(select(CollectionTable.id, CollectionTable.revision))
             return {row.id: row.revision for row in rows}
 
-    def since(self, collection: Collection, revision: int) -> Tail | None:
+    def since(self, collection: Collection, revision: int) -> ChangeBatch | None:
         """Return what changed after a revision; None when the log does not reach back so far, or not yet."""
         with self._reading.connect() as connection:
             return changes_since(connection, collection, revision)

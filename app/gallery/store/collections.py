@@ -21,13 +21,13 @@ from app.database.tables import (
 from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
 from app.gallery.store import change_log as log
 from app.gallery.store import rows
-from app.gallery.store.values import Collection, Practice
+from app.gallery.store.values import Collection, CollectionSettings
 
 # What belongs to a collection, in an order that leaves nothing pointing to what is gone.
 _CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
-class Collections:
+class CollectionRepository:
     """Every method is one transaction, in the order of the collection's other writes."""
 
     def __init__(self, engine: Engine) -> None:
@@ -35,7 +35,7 @@ class Collections:
         self._deleting = engine.execution_options(has_time=True)  # millions of faces take a while
 
     def change(self, name: str, changes: Mapping[str, Any], versions: AnyOf[str] | None = None) -> Collection:
-        """Change how a collection's faces are made and judged: `changes` are fields of `Practice`.
+        """Change how a collection's faces are made and judged: `changes` are fields of `CollectionSettings`.
 
         Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted,
         CollectionNotEmpty for another flip averaging or detector once faces are enrolled, and RequestInvalid where a
@@ -43,16 +43,16 @@ class Collections:
         """
         with Session(self._writing) as session, session.begin():
             collection = _locked(session, name, versions)
-            practice: Practice = replace(collection.practice, **changes)
-            if collection.faces and practice.how_made != collection.practice.how_made:
+            settings: CollectionSettings = replace(collection.settings, **changes)
+            if collection.faces and settings.embedding_settings != collection.settings.embedding_settings:
                 raise CollectionNotEmpty(
                     f"faces are enrolled in collection {name!r}, so flip averaging and detector can no longer change; "
                     "create another collection"
                 )
-            require_one_rule(practice)
+            require_one_rule(settings)
             session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
-            changed = replace(collection, practice=practice, revision=log.next_revision(session, collection))
-            audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(practice))
+            changed = replace(collection, settings=settings, revision=log.next_revision(session, collection))
+            audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(settings))
             return changed
 
     def delete(self, collection: Collection) -> None:
@@ -67,9 +67,9 @@ class Collections:
             )
 
 
-def require_one_rule(practice: Practice) -> None:
+def require_one_rule(settings: CollectionSettings) -> None:
     """Raise RequestInvalid where both a threshold and an error rate would decide."""
-    if practice.threshold is not None and (practice.max_fmr is not None or practice.max_fpir is not None):
+    if settings.threshold is not None and (settings.max_fmr is not None or settings.max_fpir is not None):
         detail = "a collection has either a threshold or max_fmr and max_fpir; null removes the stored one"
         raise RequestInvalid.at("threshold", detail)
 

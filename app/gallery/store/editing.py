@@ -25,14 +25,14 @@ from app.gallery.store.values import Collection, Person
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditResult:
     """`revision` is the collection's from this change on."""
 
     identity_id: str
     revision: int
 
 
-class Editing:
+class EditingRepository:
     """Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
@@ -42,7 +42,7 @@ class Editing:
 
     def change(
         self, collection: Collection, identity_id: str, change: PersonChange, versions: AnyOf[str] | None = None
-    ) -> Edited:
+    ) -> EditResult:
         """Change a person's name or metadata.
 
         Raises IdentityUnknown, and PreconditionFailed if they are in none of the `versions` that are wanted.
@@ -67,9 +67,9 @@ class Editing:
             what = {"name": change.has_name, "metadata": change.has_metadata}
             what |= {"consent": change.has_consent, "expires_at": change.has_expires_at}
             audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
-            return Edited(identity_id, revision)
+            return EditResult(identity_id, revision)
 
-    def merge(self, collection: Collection, identity_id: str, into: str) -> Edited:
+    def merge(self, collection: Collection, identity_id: str, into: str) -> EditResult:
         """Give all faces of one person to another; the first one is gone.
 
         Raises IdentityUnknown for either, and SealBroken if a face of the first one was edited.
@@ -81,7 +81,7 @@ class Editing:
             revision = log.next_revision(session, collection)
             source, target = _required(session, collection, identity_id), _required(session, collection, into)
             if source is target:
-                return Edited(into, revision)
+                return EditResult(into, revision)
             now = datetime.now(UTC)
             log.append_faces_of(session, collection, revision, source, now=now)
             keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == source.id)).all()
@@ -105,9 +105,9 @@ class Editing:
                 subject=identity_id,
                 detail={"into": into},
             )
-            return Edited(into, revision)
+            return EditResult(into, revision)
 
-    def move_face(self, collection: Collection, face_id: str, identity_id: str) -> Edited:
+    def move_face(self, collection: Collection, face_id: str, identity_id: str) -> EditResult:
         """Give a face to another person, who is created if new; without faces, the one who had it is gone.
 
         Stored answers of enrollments about the former person are deleted. Raises FaceUnknown, ConsentMissing, and
@@ -121,7 +121,7 @@ class Editing:
                 raise rows.no_face(collection, face_id)
             source = session.get_one(IdentityTable, face.identity_key)
             if source.identity_id == identity_id:
-                return Edited(identity_id, revision)
+                return EditResult(identity_id, revision)
             enrolled_at = (rows.identity(session, collection, identity_id) or source).enrolled_at
             target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
             target.enrolled_at = enrolled_at  # no photo has come
@@ -143,7 +143,7 @@ class Editing:
                 subject=identity_id,
                 detail={"face": face_id, "from": source.identity_id},
             )
-            return Edited(identity_id, revision)
+            return EditResult(identity_id, revision)
 
 
 def _required(session: Session, collection: Collection, identity_id: str) -> IdentityTable:

@@ -13,7 +13,7 @@ from app.database.vault import Vault
 from app.errors import SealBroken
 from app.gallery.store import change_log as log
 from app.gallery.store import retention, rows
-from app.gallery.store.values import Collection, Enrolled
+from app.gallery.store.values import Collection, EnrolledIdentity
 
 _ENROLLED = (
     select(
@@ -38,7 +38,7 @@ _UNKNOWN_QUALITY = 0.5
 
 def one(
     connection: Connection | Session, vault: Vault, of: Collection, identity_id: str, *, is_last_try: bool = True
-) -> Enrolled:
+) -> EnrolledIdentity:
     """Return an identity with its faces that open, of which there is at least one.
 
     Raises IdentityUnknown, also if the identity has expired, SealBroken if no face opens, and DataKeyGone as
@@ -60,13 +60,13 @@ def one(
 
 def owners(
     connection: Connection | Session, vault: Vault, keys: Iterable[int], *, is_last_try: bool = True
-) -> list[Enrolled]:
+) -> list[EnrolledIdentity]:
     """Return the identities that any of these faces belong to, each once and with all its faces that open.
 
     Expired ones are left out. Raises DataKeyGone as `rows.sound` does.
     """
     wanted = sorted(set(keys))
-    found: dict[int, Enrolled] = {}
+    found: dict[int, EnrolledIdentity] = {}
     now = datetime.now(UTC)
     for start in range(0, len(wanted), _ASK_AT_ONCE):
         asked = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
@@ -92,11 +92,11 @@ class LockedCollection:
         row = self._session.execute(rows.COLLECTIONS.where(CollectionTable.id == self._of.key)).one()
         return rows.collection(row)
 
-    def enrolled(self, identity_id: str) -> Enrolled:
+    def enrolled(self, identity_id: str) -> EnrolledIdentity:
         """See `one`."""
         return one(self._session, self._vault, self._of, identity_id)
 
-    def changed_since(self, revision: int) -> list[Enrolled]:
+    def changed_since(self, revision: int) -> list[EnrolledIdentity]:
         """Return the people who got a face, or another id, after a revision.
 
         Raises CollectionSwitched if the change log does not reach back to it.
@@ -107,10 +107,10 @@ class LockedCollection:
         return owners(self._session, self._vault, changes.added.tolist())
 
 
-def _enrolled(faces: Sequence[rows.OpenedRow]) -> Enrolled:
+def _enrolled(faces: Sequence[rows.OpenedRow]) -> EnrolledIdentity:
     first = faces[0].row
     qualities = [_UNKNOWN_QUALITY if each.row.quality is None else each.row.quality for each in faces]
-    return Enrolled(
+    return EnrolledIdentity(
         first.identity_id,
         first.name,
         np.array([each.row.id for each in faces], np.int64),

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import Connection, String, cast, select
 
 from app.database.tables import FaceTable, IdentityTable
-from app.gallery.store.values import Collection, JsonObject, Restricted
+from app.gallery.store.values import Collection, FilteredFaces, JsonObject
 
 Where = Mapping[str, str | float | bool | None]
 """Members that an identity's metadata must have, with these very values; true is not 1, 1.0 is 1."""
@@ -15,7 +15,7 @@ Where = Mapping[str, str | float | bool | None]
 _LEAST_EXPONENT = 10**16  # from here on a float is written as 1e+16
 
 
-def restricted(connection: Connection, collection: Collection, where: Where) -> Restricted:
+def restricted(connection: Connection, collection: Collection, where: Where) -> FilteredFaces:
     """Return the faces of all people in a collection whose metadata has all that `where` says.
 
     The database picks by the text of the metadata, which may pick too many; the values decide.
@@ -35,7 +35,7 @@ def restricted(connection: Connection, collection: Collection, where: Where) -> 
             people[identity] = _has(metadata, where)
         if people[identity]:
             keys.append(key)
-    return Restricted(np.array(sorted(keys), np.int64), sum(people.values()))
+    return FilteredFaces(np.array(sorted(keys), np.int64), sum(people.values()))
 
 
 def _written(name: str, value: object) -> str:

@@ -25,22 +25,22 @@ from app.gallery.store import change_log as log
 from app.gallery.store import consent, crops, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
 from app.gallery.store.binding import template_context
-from app.gallery.store.collections import Collections
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.filters import Where, restricted
 from app.gallery.store.values import (
     Collection,
-    Enrolled,
+    CollectionSettings,
+    EnrolledIdentity,
+    EnrollmentResult,
+    FilteredFaces,
+    IdempotencyRecord,
     JsonObject,
     Keys,
     NewFace,
     Owner,
     Person,
-    Practice,
-    Removed,
-    Restricted,
-    Retry,
-    Written,
+    RemovalResult,
 )
 from app.types import Floats
 
@@ -56,7 +56,7 @@ def _note(
     session: Session,
     collection: Collection,
     revision: int,
-    enrolled: Sequence[tuple[Person, Written]],
+    enrolled: Sequence[tuple[Person, EnrollmentResult]],
     now: datetime,
 ) -> None:
     """Count and note what a transaction has enrolled; called last."""
@@ -95,7 +95,7 @@ class IdentityStore:
         *,
         model: str,
         dimension: int,
-        practice: Practice | None = None,
+        settings: CollectionSettings | None = None,
         index_kind: str | None = None,
     ) -> Collection:
         """Create an empty collection bound to a model; raises CollectionExists."""
@@ -106,7 +106,7 @@ class IdentityStore:
             dimension=dimension,
             index_kind=index_kind,
             created_at=datetime.now(UTC),
-            **asdict(practice or Practice()),
+            **asdict(settings or CollectionSettings()),
         )
         try:
             with Session(self._writing) as session, session.begin():
@@ -117,12 +117,12 @@ class IdentityStore:
             raise CollectionExists(f"there is a collection {name!r} already") from error
         return self.collection(name)
 
-    def change_practice(self, name: str, practice: Practice) -> Collection:
+    def change_settings(self, name: str, settings: CollectionSettings) -> Collection:
         """Change how a collection's faces are made and judged.
 
         Raises CollectionUnknown, and CollectionNotEmpty for another flip averaging once faces are enrolled.
         """
-        return Collections(self._writing).change(name, asdict(practice))
+        return CollectionRepository(self._writing).change(name, asdict(settings))
 
     def collection(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
@@ -142,16 +142,16 @@ class IdentityStore:
         collection: Collection,
         person: Person,
         faces: Sequence[NewFace],
-        retry: Retry | None = None,
+        retry: IdempotencyRecord | None = None,
         *,
         check: Check | None = None,
-    ) -> Written:
+    ) -> EnrollmentResult:
         """Store faces of one person, creating the identity on its first face.
 
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
         IdempotencyConflict when the key was used for another request. `check` is called with the collection's lock
         held, before anything is written; what it raises refuses the write. Raises CollectionSwitched if the collection
-        has moved to another network, or got another practice, since it was read.
+        has moved to another network, or got another settings, since it was read.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
@@ -168,7 +168,7 @@ class IdentityStore:
                 if earlier is not None:
                     answer = dict(earlier.answer)  # before the rollback, which forgets what was read
                     session.rollback()
-                    return Written((), earlier_answer=answer)
+                    return EnrollmentResult((), earlier_answer=answer)
                 session.add(_enrollment_row(collection, person, retry, now))
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
@@ -182,7 +182,7 @@ class IdentityStore:
         people: Sequence[tuple[Person, Sequence[NewFace]]],
         *,
         check: Check | None = None,
-    ) -> list[Written]:
+    ) -> list[EnrollmentResult]:
         """Store faces of several people, without those whose photo the person was enrolled with already.
 
         Return what was written of each; when there is nothing to write, nothing at all is. `check` and what is raised:
@@ -194,15 +194,17 @@ class IdentityStore:
             rows.require_unchanged(session, collection)
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
-            done: list[Written] = []
+            done: list[EnrollmentResult] = []
             erased = erased_meanwhile(session, collection.name, [person.identity_id for person, _ in people])
             for person, faces in people:
                 if person.identity_id in erased:
-                    done.append(Written((), revision, is_erased=True))
+                    done.append(EnrollmentResult((), revision, is_erased=True))
                     continue
                 new = photos.without_known(session, collection, person.identity_id, faces)
                 done.append(
-                    self._written(session, collection, revision, person, new, now) if new else Written((), revision)
+                    self._written(session, collection, revision, person, new, now)
+                    if new
+                    else EnrollmentResult((), revision)
                 )
             noted = [(person, each) for (person, _), each in zip(people, done, strict=True) if each.keys]
             if noted:
@@ -219,7 +221,7 @@ class IdentityStore:
         person: Person,
         faces: Sequence[NewFace],
         now: datetime,
-    ) -> Written:
+    ) -> EnrollmentResult:
         identity, is_new = rows.identity_row(session, collection, person, now)
         consent.require(session, collection, identity, now)
         new = [self._face_row(session, face, collection, identity, now) for face in faces]
@@ -227,9 +229,9 @@ class IdentityStore:
         session.flush()
         keys = [row.id for row in new]
         crops.put(session, zip(keys, faces, strict=True))
-        return Written(keys, revision, is_new=is_new, faces=faces)
+        return EnrollmentResult(keys, revision, is_new=is_new, faces=faces)
 
-    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> Removed:
+    def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> RemovalResult:
         """Delete an identity, its faces and the answers about it; raises IdentityUnknown.
 
         With `only_expired` one whose time is not over (any more) counts as unknown.
@@ -255,7 +257,7 @@ class IdentityStore:
             )
             return replace(removed, name=identity.name)
 
-    def remove_face(self, collection: Collection, face_id: str) -> Removed:
+    def remove_face(self, collection: Collection, face_id: str) -> RemovalResult:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
@@ -293,7 +295,7 @@ class IdentityStore:
         is_whole: bool,
         action: Action,
         detail: JsonObject,
-    ) -> Removed:
+    ) -> RemovalResult:
         keys, now = [key for key, _ in faces], datetime.now(UTC)
         answers = rows.forget_answers(session, collection, identity_id)
         session.execute(
@@ -304,13 +306,13 @@ class IdentityStore:
         log.append(session, collection, revision, keys, is_removal=True, now=now)
         noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
         face_ids = [face_id for _, face_id in faces]
-        return Removed(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
+        return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
 
-    def earlier_answer(self, collection: Collection, retry: Retry) -> Written | None:
+    def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
         """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enroll`."""
         with Session(self._reading) as session:
             earlier = _earlier(session, collection, retry, datetime.now(UTC))
-            return Written((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
+            return EnrollmentResult((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
 
     def templates(
         self, collection: Collection, *, first: int = 1, last: int | None = None
@@ -346,7 +348,7 @@ class IdentityStore:
             if read:
                 yield from self._sound_templates(query, read)
 
-    def enrolled(self, collection: Collection, identity_id: str) -> Enrolled:
+    def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
         """Return one identity with its faces, of which there is at least one.
 
         Raises IdentityUnknown, and SealBroken if none of the faces opens. Who has expired is unknown already, as in
@@ -358,7 +360,7 @@ class IdentityStore:
             )
         )
 
-    def owners_with_faces(self, keys: Iterable[int]) -> list[Enrolled]:
+    def owners_with_faces(self, keys: Iterable[int]) -> list[EnrolledIdentity]:
         """Return the identities to whom any of these faces belong, each once and with all its faces that open."""
         wanted = set(keys)
         return self._read(
@@ -379,7 +381,7 @@ class IdentityStore:
                 owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in read}
         return owners
 
-    def restricted(self, collection: Collection, where: Where) -> Restricted:
+    def restricted(self, collection: Collection, where: Where) -> FilteredFaces:
         """See `app.gallery.store.filters.restricted`."""
         with self._reading.connect() as connection:
             return restricted(connection, collection, where)
@@ -443,7 +445,9 @@ class IdentityStore:
         )
 
 
-def _earlier(session: Session, collection: Collection, retry: Retry, now: datetime) -> EnrollmentTable | None:
+def _earlier(
+    session: Session, collection: Collection, retry: IdempotencyRecord, now: datetime
+) -> EnrollmentTable | None:
     earlier = session.scalar(
         select(EnrollmentTable).where(
             EnrollmentTable.collection_id == collection.key,
@@ -456,7 +460,7 @@ def _earlier(session: Session, collection: Collection, retry: Retry, now: dateti
     return earlier
 
 
-def _enrollment_row(collection: Collection, person: Person, retry: Retry, now: datetime) -> EnrollmentTable:
+def _enrollment_row(collection: Collection, person: Person, retry: IdempotencyRecord, now: datetime) -> EnrollmentTable:
     return EnrollmentTable(
         collection_id=collection.key,
         identity_id=person.identity_id,

@@ -4,7 +4,7 @@ from sqlalchemy import Engine, func, select
 
 from app.database.tables import FaceTable, IdentityTable
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Collection, Enrolled
+from app.gallery.store.values import Collection, EnrolledIdentity
 from app.types import Page
 
 
@@ -15,7 +15,7 @@ class IdentityPages:
         self._reading = engine.execution_options(is_reader=True)
         self._store = store
 
-    def page(self, collection: Collection, *, after: int, limit: int, faces: int) -> Page[Enrolled]:
+    def page(self, collection: Collection, *, after: int, limit: int, faces: int) -> Page[EnrolledIdentity]:
         """Return the identities with keys above `after`, at most `limit` and as many as have about `faces` in all.
 
         One identity is returned whatever it has. Who is deleted meanwhile is left out; the page may be empty then.

@@ -46,7 +46,7 @@ _FACES = select(
 ).join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
 
 
-class Listing:
+class ListingRepository:
     """Pages of collections, identities and faces, and one of each."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:

@@ -43,7 +43,7 @@ _AT_ONCE = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MigrationProgress:
     """How far a collection is on its way to another network.
 
     Of its `faces`, `ready` have a template of that network; of the others, `without_crop` need a new photo.
@@ -83,14 +83,14 @@ class NextTemplates:
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class SwitchResult:
     """The collection as it is after the switch, and the faces that were left behind and are gone."""
 
     collection: Collection
     dropped: list[FaceName]
 
 
-class Reembedding:
+class MigrationRepository:
     """Every method is one transaction, but for `blocks`, whose blocks are one each.
 
     All take the Collection that the work was begun with and raise CollectionSwitched once it is of another network, and
@@ -105,7 +105,7 @@ class Reembedding:
         self._reading = engine.execution_options(is_reader=True)
         self._crops = crops
 
-    def standing(self, collection: Collection, model: str) -> Standing:
+    def standing(self, collection: Collection, model: str) -> MigrationProgress:
         """Return how far a collection is on its way to a network."""
         counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
         with self._reading.connect() as connection:
@@ -113,7 +113,7 @@ class Reembedding:
             faces = connection.scalar(counted) or 0
             ready = connection.scalar(counted.where(_has_template(model))) or 0
             without_crop = connection.scalar(counted.where(~_has_template(model), ~_has_crop())) or 0
-        return Standing(faces, ready, without_crop)
+        return MigrationProgress(faces, ready, without_crop)
 
     def without_crop(self, collection: Collection, model: str, *, after: int = 0, limit: int = 1000) -> list[FaceName]:
         """Return the faces that no crop can give a template of a network, by key, beginning after a key."""
@@ -288,7 +288,7 @@ class Reembedding:
         is_rest_dropped: bool = False,
         uid: str | None = None,
         detector: str | None = None,
-    ) -> Switched:
+    ) -> SwitchResult:
         """Make a network with vectors of `dimension` the collection's own, in one moment; ids stay as they are.
 
         The templates of before are kept, so that the same call with their model leads back. Raises TemplatesMissing,
@@ -322,7 +322,7 @@ class Reembedding:
             }
             audit.append(session, Action.COLLECTION_SWITCHED, collection=collection.name, detail=detail)
             row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == collection.key)).one()
-            return Switched(rows.collection(row), dropped)
+            return SwitchResult(rows.collection(row), dropped)
 
     def discard(self, collection: Collection, model: str) -> int:
         """Delete the templates of another network, after which nothing leads there (or back); return how many."""

@@ -36,7 +36,7 @@ class Flaw:
     is_refused: bool
 
 
-class Resealing:
+class Reencryption:
     """`begin`, `run` to its end, `finish`; cut off anywhere, the next `begin` goes on."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:

@@ -60,7 +60,7 @@ class Retention:
         found: list[tuple[Collection, str]] = []
         with self._reading.connect() as connection:
             for collection in [rows.collection(row) for row in connection.execute(rows.COLLECTIONS)]:
-                days = collection.practice.retention_days
+                days = collection.settings.retention_days
                 over = IdentityTable.expires_at <= now
                 if days is not None:
                     kept_from = now - timedelta(days=days)

@@ -15,7 +15,7 @@ from app.database.vault import Vault
 from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
 from app.gallery.store import consent
 from app.gallery.store.binding import template_context
-from app.gallery.store.values import Collection, Person, Practice, Reaction
+from app.gallery.store.values import Collection, CollectionSettings, Person, Reaction
 from app.observability.logs import get_logger
 from app.types import Floats
 
@@ -70,7 +70,7 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
         row.revision,
         row.faces,
         row.identities,
-        Practice(
+        CollectionSettings(
             row.is_flip_averaged,
             row.enroll_quality,
             row.probe_quality,
@@ -114,12 +114,12 @@ def changed(of: Collection) -> CollectionSwitched:
 
 
 def require_unchanged(session: Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection has, in this transaction, the network and the practice of the value.
+    """Raise CollectionSwitched unless a collection has, in this transaction, the network and the settings of the value.
 
     One that was deleted passes.
     """
-    practice = _practice_of_same_network(session, of)
-    if practice is not None and practice != of.practice:
+    settings = _settings_of_same_network(session, of)
+    if settings is not None and settings != of.settings:
         raise changed(of)
 
 
@@ -128,18 +128,18 @@ def require_made_alike(session: Session, of: Collection) -> None:
 
     One that was deleted passes.
     """
-    practice = _practice_of_same_network(session, of)
-    if practice is not None and practice.how_made != of.practice.how_made:
+    settings = _settings_of_same_network(session, of)
+    if settings is not None and settings.embedding_settings != of.settings.embedding_settings:
         raise changed(of)
 
 
-def _practice_of_same_network(session: Session, of: Collection) -> Practice | None:
+def _settings_of_same_network(session: Session, of: Collection) -> CollectionSettings | None:
     row = session.execute(COLLECTIONS.where(CollectionTable.id == of.key)).one_or_none()
     if row is None:
         return None
     if row.uid != of.uid:
         raise switched(of)
-    return collection(row).practice
+    return collection(row).settings
 
 
 def nobody(of: Collection, identity_id: str) -> IdentityUnknown:

@@ -12,7 +12,7 @@ from app.errors import CollectionUnknown
 from app.gallery.store.values import Collection
 
 
-class Progress:
+class FeedProgress:
     """The revision that the index shows; 0 before the first. What it is set to is kept when the feeding ends well."""
 
     def __init__(self, session: Session, revision: int) -> None:
@@ -37,14 +37,14 @@ class SharedIndexes:
             return connection.scalar(_row(collection, name).with_only_columns(SharedIndexTable.revision)) or 0
 
     @contextmanager
-    def feeding(self, collection: Collection, name: str) -> Iterator[Progress]:
+    def feeding(self, collection: Collection, name: str) -> Iterator[FeedProgress]:
         """Be the only one who feeds an index; others wait. Raises CollectionUnknown when it was deleted meanwhile."""
         self._ensure(collection, name)
         with Session(self._writing) as session, session.begin():
             row = session.scalars(_row(collection, name).with_for_update()).one_or_none()
             if row is None:
                 raise CollectionUnknown(collection.name)
-            progress = Progress(session, row.revision)
+            progress = FeedProgress(session, row.revision)
             yield progress
             row.revision = progress.revision
 

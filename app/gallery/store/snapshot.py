@@ -127,7 +127,7 @@ class Snapshot:
                 yield list(block)
 
 
-class Outgoing:
+class CollectionExporter:
     """Reads collections for those who take them away; that is in the audit trail before anything is read."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:

@@ -26,7 +26,7 @@ class Reaction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Practice:
+class CollectionSettings:
     """How a collection's faces are made, which are good enough (quality, 0..1), and what decides.
 
     `is_flip_averaged` and `detector` are fixed by the first face. Below `enroll_quality` a photo is not enrolled; below
@@ -51,7 +51,7 @@ class Practice:
     is_consent_required: bool = False
 
     @property
-    def how_made(self) -> tuple[bool, str | None]:
+    def embedding_settings(self) -> tuple[bool, str | None]:
         """What all embeddings of a collection share."""
         return self.is_flip_averaged, self.detector
 
@@ -72,7 +72,7 @@ class Collection:
     revision: int
     faces: int
     identities: int
-    practice: Practice
+    settings: CollectionSettings
     index_kind: str | None = None
 
     @property
@@ -82,7 +82,7 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
-class Restricted:
+class FilteredFaces:
     """The part of a collection that a search is restricted to: its faces' keys in the index, and whose they are."""
 
     keys: Keys
@@ -142,7 +142,7 @@ class NewFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class IdempotencyRecord:
     """What makes a repeated enrollment recognisable: its key, its request's SHA-256 and the answer to repeat."""
 
     idempotency_key: str
@@ -151,7 +151,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class EnrollmentResult:
     """What an enrollment wrote: the faces' keys in the index, or (nothing written) the answer given before.
 
     `revision` is the collection's from this write on. `is_new`: the person was not there before. `faces` are those that
@@ -168,7 +168,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovalResult:
     """What a deletion took out: the faces' keys in the index; `revision` is the collection's from then on.
 
     `is_whole`: the identity is gone as well. `answers` counts the stored answers that went with it.
@@ -187,7 +187,7 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class ChangeBatch:
     """The end of a change log: what became, up to `revision`, of the faces that changed. Each key occurs once."""
 
     revision: int
@@ -205,7 +205,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
+class EnrolledIdentity:
     """An identity with all its faces, in one order: keys in the index, ids, unit vectors (n, d), qualities (n,).
 
     A face that was enrolled before there was a quality has the quality 0.5. `model` made the vectors.

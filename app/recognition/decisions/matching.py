@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.gallery.store.values import Enrolled
+from app.gallery.store.values import EnrolledIdentity
 from app.recognition.decisions.policy import Outcome, Rule
 from app.types import Candidate, Floats
 
@@ -16,7 +16,7 @@ _LEAST_WEIGHT = 0.02  # of a face without any quality, so that an identity of su
 _LEAST_LENGTH = 1e-4  # of a mean of unit vectors; what is shorter is rounding, with a direction of its own
 
 
-def template(enrolled: Enrolled) -> Floats:
+def template(enrolled: EnrolledIdentity) -> Floats:
     """Return what stands for an identity: the mean of its faces, weighted by their quality, of length 1 (d,).
 
     Chosen by measurement against the best single face, the plain mean and mixtures of them (docs/thresholds.md).
@@ -35,7 +35,7 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
     return np.asarray(mean / length, np.float32) if length > _LEAST_LENGTH else first  # they cancel each other out
 
 
-def ranked(probes: Floats, people: Sequence[Enrolled], top_k: int) -> list[list[Candidate]]:
+def ranked(probes: Floats, people: Sequence[EnrolledIdentity], top_k: int) -> list[list[Candidate]]:
     """Compare every probe (n, d) with every person: at most `top_k` candidates for each probe, best first.
 
     A candidate's face is the one of the person's that is nearest to the probe.
@@ -50,7 +50,7 @@ def ranked(probes: Floats, people: Sequence[Enrolled], top_k: int) -> list[list[
     ]
 
 
-def candidate(probe: Floats, enrolled: Enrolled, similarity: float) -> Candidate:
+def candidate(probe: Floats, enrolled: EnrolledIdentity, similarity: float) -> Candidate:
     """Return a person as a candidate for a probe (d,)."""
     nearest = int((enrolled.vectors @ probe).argmax())
     return Candidate(enrolled.identity_id, enrolled.name, enrolled.face_ids[nearest], similarity, len(enrolled.keys))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.gallery.gallery import Gallery
 from app.gallery.store.identity_pages import IdentityPages
-from app.gallery.store.values import Collection, Enrolled
+from app.gallery.store.values import Collection, EnrolledIdentity
 from app.observability.stages import stage
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.matching import template, template_of
@@ -36,7 +36,7 @@ class _Examined:
     None of both where no face is good enough; no core where no majority agrees.
     """
 
-    of: Enrolled
+    of: EnrolledIdentity
     is_good: NDArray[np.bool_]
     agreement: Agreement | None
     core: Floats | None
@@ -81,8 +81,8 @@ class HealthService:
         return found
 
 
-def _examined(of: Enrolled, collection: Collection, policy: Policy) -> _Examined:
-    is_good = of.qualities >= max(collection.practice.enroll_quality, policy.probe_quality)
+def _examined(of: EnrolledIdentity, collection: Collection, policy: Policy) -> _Examined:
+    is_good = of.qualities >= max(collection.settings.enroll_quality, policy.probe_quality)
     if not is_good.any():
         return _Examined(of, is_good, None, None)
     vectors, qualities = of.vectors[is_good], of.qualities[is_good]
@@ -106,7 +106,7 @@ class _Check:
         return [*cores, *(of.of.vectors[place] for place in of.foreign())]
 
     def compare(
-        self, people: list[_Examined], probes: list[list[Floats]], near: list[Enrolled], found: Findings
+        self, people: list[_Examined], probes: list[list[Floats]], near: list[EnrolledIdentity], found: Findings
     ) -> None:
         """Add to `found` what is wrong with people, given their probes and everybody near any of them."""
         templates = np.stack([template(each) for each in near]) if near else None
@@ -119,7 +119,7 @@ class _Check:
                 found.foreign.extend(self._foreign(each, rest, near))
             found.poor.extend(self._poor(each))
 
-    def _pairs(self, of: _Examined, similarities: Floats, near: list[Enrolled]) -> list[LikePair]:
+    def _pairs(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[LikePair]:
         pairs = []
         for place in np.flatnonzero(similarities >= self.threshold - _MAY_BE_AWAY):
             other = near[place]
@@ -131,7 +131,7 @@ class _Check:
                 pairs.append(self._pair(of.of, other, similarity))
         return pairs
 
-    def _pair(self, one: Enrolled, other: Enrolled, similarity: float) -> LikePair:
+    def _pair(self, one: EnrolledIdentity, other: EnrolledIdentity, similarity: float) -> LikePair:
         first, second = (_someone(each) for each in sorted((one, other), key=lambda each: len(each.keys)))
         return LikePair(
             first,
@@ -141,7 +141,7 @@ class _Check:
             mending.merge(self.collection.name, first.identity_id, second.identity_id),
         )
 
-    def _foreign(self, of: _Examined, similarities: Floats, near: list[Enrolled]) -> list[ForeignFace]:
+    def _foreign(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[ForeignFace]:
         places = of.foreign()
         if not places or of.agreement is None:
             return []
@@ -175,7 +175,7 @@ class _Check:
             else mending.delete(name, face_id),
         )
 
-    def _lookalike(self, of: Enrolled, similarities: Floats, near: list[Enrolled]) -> Lookalike | None:
+    def _lookalike(self, of: EnrolledIdentity, similarities: Floats, near: list[EnrolledIdentity]) -> Lookalike | None:
         """Return whom a face looks like most of all others, if anybody."""
         best = next((place for place in np.argsort(-similarities) if near[place].identity_id != of.identity_id), None)
         if best is None or similarities[best] < self.threshold:
@@ -184,7 +184,7 @@ class _Check:
         return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, self.comparisons))
 
     def _poor(self, of: _Examined) -> list[PoorFace]:
-        least, name = self.collection.practice.enroll_quality, self.collection.name
+        least, name = self.collection.settings.enroll_quality, self.collection.name
         is_poor = of.of.qualities < least
         return [
             PoorFace(
@@ -200,5 +200,5 @@ class _Check:
         ]
 
 
-def _someone(enrolled: Enrolled) -> Someone:
+def _someone(enrolled: EnrolledIdentity) -> Someone:
     return Someone(enrolled.identity_id, enrolled.name, len(enrolled.keys))

@@ -14,14 +14,14 @@ from app.database.tables import DataKeyTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
 from app.gallery.store.binding import crop_context
-from app.gallery.store.bulk import Block, Incoming
+from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.crops import CropSealer
-from app.gallery.store.editing import Editing
+from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.model_migration import NextTemplates, Reembedding
-from app.gallery.store.reencryption import Resealing
-from app.gallery.store.roster import Roster
-from app.gallery.store.snapshot import Outgoing
+from app.gallery.store.model_migration import MigrationRepository, NextTemplates
+from app.gallery.store.reencryption import Reencryption
+from app.gallery.store.snapshot import CollectionExporter
+from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import NewFace, Person
 from tests.gallery.store.enrolling import D, new_face
 
@@ -106,9 +106,9 @@ def test_an_edited_row_opens_for_nobody(engine, sealed, vault, statements):
     assert not [each for each in store.owners_with_faces(ids) if each.identity_id == "ada"]
     shown = [key for keys, _ in store.templates(now) for key in keys.tolist()]
     assert len(shown) <= 2  # bob's own, where only ada's rows were edited
-    flaws = [each for each in Resealing(engine, vault).flaws() if each.is_refused]
+    flaws = [each for each in Reencryption(engine, vault).flaws() if each.is_refused]
     assert {each.table for each in flaws} >= {"faces", "crops"} or statements == EDITS["model changed"]
-    assert Resealing(engine, vault).standing()[1] > 0
+    assert Reencryption(engine, vault).standing()[1] > 0
 
 
 def test_a_row_in_plain_is_refused_among_good_ones(engine, sealed, vault):
@@ -123,7 +123,7 @@ def test_a_row_in_plain_is_refused_among_good_ones(engine, sealed, vault):
     )
     assert store.enrolled(people, "ada").keys.tolist() == keys[1:]
     assert [each.keys.tolist() for each in store.owners_with_faces(keys)] == [keys[1:]]
-    resealing = Resealing(engine, vault)
+    resealing = Reencryption(engine, vault)
     assert resealing.standing() == (1, 0)
     # No other way launders it: neither a rotation, nor giving it to somebody else.
     key = resealing.begin()
@@ -131,11 +131,11 @@ def test_a_row_in_plain_is_refused_among_good_ones(engine, sealed, vault):
     assert [(each.table, each.is_refused) for each in resealing.refused] == [("faces", True)]
     resealing.finish(key)
     with pytest.raises(SealBroken):
-        Editing(engine, vault).merge(people, "ada", "bob")
+        EditingRepository(engine, vault).merge(people, "ada", "bob")
     with pytest.raises(SealBroken):
-        Roster(engine, vault).rename(people, "ada", "eva")
+        SubjectRepository(engine, vault).rename(people, "ada", "eva")
     assert store.enrolled(people, "ada").keys.tolist() == keys[1:]
-    with pytest.raises(SealBroken), Outgoing(engine, vault).snapshot("people") as snapshot:
+    with pytest.raises(SealBroken), CollectionExporter(engine, vault).snapshot("people") as snapshot:
         list(snapshot.vectors())
 
 
@@ -143,12 +143,12 @@ def test_every_change_of_owner_seals_again(engine, sealed, vault):
     store, people = sealed
     vectors = vectors_of(store, people, "ada") | vectors_of(store, people, "bob")
     keys = store.enrolled(people, "ada").keys.tolist() + store.enrolled(people, "bob").keys.tolist()
-    work = Reembedding(engine, CropSealer(vault), vault)
+    work = MigrationRepository(engine, CropSealer(vault), vault)
     coming = np.eye(D, dtype=np.float32)[: len(keys)]
     made = NextTemplates(np.array(keys, np.int64), coming, np.ones(4, np.float32), np.ones(4, np.float32))
     work.put(people, "next", made)
-    Roster(engine, vault).rename(people, "ada", "eva")
-    editing = Editing(engine, vault)
+    SubjectRepository(engine, vault).rename(people, "ada", "eva")
+    editing = EditingRepository(engine, vault)
     face = store.enrolled(people, "eva").face_ids[0]
     editing.move_face(people, face, "dora")
     editing.merge(people, "bob", "eva")
@@ -157,18 +157,18 @@ def test_every_change_of_owner_seals_again(engine, sealed, vault):
     switched = work.switch(people, model="next", dimension=D).collection
     assert vectors_of(store, switched, "eva") | vectors_of(store, switched, "dora") == {v.tobytes() for v in coming}
     work.switch(switched, model="net", dimension=D)  # and back: the copies of before open as well
-    assert list(Resealing(engine, vault).flaws()) == []
+    assert list(Reencryption(engine, vault).flaws()) == []
 
 
 def test_what_is_imported_is_bound(engine, sealed, vault):
     store, people = sealed
-    with Outgoing(engine, vault).snapshot("people") as snapshot:
-        block = Block(list(snapshot.people()), list(snapshot.faces()), np.concatenate(list(snapshot.vectors())))
+    with CollectionExporter(engine, vault).snapshot("people") as snapshot:
+        block = FaceBlock(list(snapshot.people()), list(snapshot.faces()), np.concatenate(list(snapshot.vectors())))
     before = vectors_of(store, people, "ada")
     store.remove_identity(people, "ada")
-    Incoming(engine, vault).add(people, block, origin={})
+    BulkWriter(engine, vault).add(people, block, origin={})
     assert vectors_of(store, people, "ada") == before
-    assert list(Resealing(engine, vault).flaws()) == []
+    assert list(Reencryption(engine, vault).flaws()) == []
 
 
 @pytest.fixture
@@ -195,12 +195,12 @@ def _as_before(context):
 def test_old_rows_open_until_they_are_bound(engine, old, master):
     store, people, vault = old
     before = vectors_of(store, people, "ada") | vectors_of(store, people, "plain")
-    resealing = Resealing(engine, vault)
+    resealing = Reencryption(engine, vault)
     assert [each.is_refused for each in resealing.flaws()] == [False] * 4
     key = resealing.begin()
     assert next(resealing.run(key, 2)) == 2  # and is cut off
     assert vectors_of(store, people, "ada") | vectors_of(store, people, "plain") == before
-    again = Resealing(engine, vault)
+    again = Reencryption(engine, vault)
     assert again.begin() == key
     assert sum(again.run(key, 2)) == 2
     other = Vault(engine, master)  # of another process, which runs on

@@ -15,7 +15,7 @@ from app.errors import FaceUnknown, IdempotencyConflict, IdentityUnknown
 from app.gallery.store import change_log as log_module
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Collection, Person, Retry, Tail
+from app.gallery.store.values import ChangeBatch, Collection, IdempotencyRecord, Person
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 _numbers = count()
@@ -55,12 +55,12 @@ def test_every_write_appends_its_keys_with_its_revision(store, people, engine, l
 
 
 def test_a_retry_appends_nothing(store, people, engine, log):
-    retry = Retry("key", "request", {"answer": 1})
+    retry = IdempotencyRecord("key", "request", {"answer": 1})
     store.enroll(people, Person("ada"), [new_face()], retry)
     before = changes(engine)
     assert store.enroll(people, Person("ada"), [new_face()], retry).earlier_answer
     with pytest.raises(IdempotencyConflict):
-        store.enroll(people, Person("ada"), [new_face()], Retry("key", "another"))
+        store.enroll(people, Person("ada"), [new_face()], IdempotencyRecord("key", "another"))
     assert changes(engine) == before
     assert log.revisions() == {people.key: 1}
 
@@ -226,7 +226,7 @@ class Reader:
         self.seen: list[int] = []
         self.known = {0: frozenset[int]()}
 
-    def follow(self) -> Tail:
+    def follow(self) -> ChangeBatch:
         tail = self._log.since(self._collection, self.revision)
         assert tail is not None
         assert tail.revision >= self.revision

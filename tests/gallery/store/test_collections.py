@@ -13,17 +13,17 @@ from app.database.tables import (
 )
 from app.errors import CollectionNotEmpty, CollectionSwitched, CollectionUnknown, PreconditionFailed
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.collections import Collections
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.shared_revisions import SharedIndexes
-from app.gallery.store.values import Person, Practice, Retry
+from app.gallery.store.values import CollectionSettings, IdempotencyRecord, Person
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 TABLES = (CollectionTable, IdentityTable, FaceTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
 @pytest.fixture
-def collections(engine) -> Collections:
-    return Collections(engine)
+def collections(engine) -> CollectionRepository:
+    return CollectionRepository(engine)
 
 
 def rows_of(engine) -> list[int]:
@@ -34,7 +34,7 @@ def rows_of(engine) -> list[int]:
 def filled(store, engine, name):
     made = store.create_collection(name, model="net", dimension=D)
     enroll(store, made, "ada", 2)
-    store.enroll(made, Person("bob"), [new_face()], Retry("key", "request", {"answer": 1}))
+    store.enroll(made, Person("bob"), [new_face()], IdempotencyRecord("key", "request", {"answer": 1}))
     with SharedIndexes(engine).feeding(made, "milvus") as progress:
         progress.revision = 2
     return made
@@ -90,23 +90,28 @@ def test_enrolling_while_it_is_deleted_leaves_nothing(collections, store, people
 def test_only_what_is_named_changes_and_the_version_with_it(collections, store, people):
     changed = collections.change("people", {"probe_quality": 0.9})
     assert changed == store.collection("people")
-    assert changed.practice == Practice(probe_quality=0.9)
+    assert changed.settings == CollectionSettings(probe_quality=0.9)
     assert changed.version != people.version
     with pytest.raises(PreconditionFailed, match="'people'"):
         collections.change("people", {"probe_quality": 0.1}, {people.version})
-    assert collections.change("people", {"enroll_quality": 0}, {changed.version}).practice == Practice(True, 0, 0.9)  # noqa: FBT003 - a case
+    assert collections.change("people", {"enroll_quality": 0}, {changed.version}).settings == CollectionSettings(
+        True,  # noqa: FBT003 - a value
+        0,
+        0.9,
+    )
     with pytest.raises(CollectionUnknown, match="'nobody'"):
         collections.change("nobody", {"enroll_quality": 0})
 
 
 def test_flip_averaging_changes_only_while_nobody_is_enrolled(collections, store, people):
     changed = collections.change("people", {"is_flip_averaged": False})
-    assert not changed.practice.is_flip_averaged
+    assert not changed.settings.is_flip_averaged
     with pytest.raises(CollectionSwitched):
         enroll(store, people, "ada")  # a face that was made before
     enroll(store, changed, "ada")
     with pytest.raises(CollectionNotEmpty):
         collections.change("people", {"is_flip_averaged": True, "enroll_quality": 1})
     assert (
-        collections.change("people", {"is_flip_averaged": False}).practice.enroll_quality == Practice().enroll_quality
+        collections.change("people", {"is_flip_averaged": False}).settings.enroll_quality
+        == CollectionSettings().enroll_quality
     )

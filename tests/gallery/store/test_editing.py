@@ -10,22 +10,22 @@ from sqlalchemy import func, select
 from app.database.tables import EnrollmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown, PreconditionFailed
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.editing import Editing
+from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import PersonChange
-from app.gallery.store.values import NewFace, Person, Retry
+from app.gallery.store.values import IdempotencyRecord, NewFace, Person
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 @pytest.fixture
-def editing(engine) -> Editing:
-    return Editing(engine)
+def editing(engine) -> EditingRepository:
+    return EditingRepository(engine)
 
 
 @pytest.fixture
-def listing(engine) -> Listing:
-    return Listing(engine)
+def listing(engine) -> ListingRepository:
+    return ListingRepository(engine)
 
 
 def counters(store, name="people") -> tuple[int, int, int]:
@@ -116,11 +116,11 @@ def test_all_faces_go_over_and_the_other_person_is_gone(editing, listing, store,
 
 
 def test_answers_go_over_with_the_faces(editing, store, people, engine):
-    store.enroll(people, Person("dup"), [new_face()], Retry("key", "request", {"answer": 1}))
+    store.enroll(people, Person("dup"), [new_face()], IdempotencyRecord("key", "request", {"answer": 1}))
     enroll(store, people, "ada")
     editing.merge(people, "dup", "ada")
     assert answers(engine) == {"key": "ada"}
-    again = store.earlier_answer(people, Retry("key", "request"))
+    again = store.earlier_answer(people, IdempotencyRecord("key", "request"))
     assert again is not None
     store.remove_identity(people, "ada")
     assert answers(engine) == {}
@@ -148,7 +148,7 @@ def test_a_person_and_themselves_stay_one(editing, store, people):
 def test_a_face_goes_over_to_somebody_else(editing, store, people, engine):
     faces = enroll(store, people, "ada", 2)
     enroll(store, people, "bob")
-    store.enroll(people, Person("ada"), [new_face()], Retry("key", "request", {"answer": 1}))
+    store.enroll(people, Person("ada"), [new_face()], IdempotencyRecord("key", "request", {"answer": 1}))
     editing.move_face(people, faces[1].face_id, "bob")
     assert faces[1].face_id in ids(store, people, "bob")
     assert faces[1].face_id not in ids(store, people, "ada")
@@ -212,7 +212,7 @@ _STEPS = st.lists(
 def test_after_any_history_counters_and_templates_are_right(databases, steps):
     """A dictionary goes along: who has which faces."""
     with databases.engine() as engine:
-        store, editing = IdentityStore(engine), Editing(engine)
+        store, editing = IdentityStore(engine), EditingRepository(engine)
         people = store.create_collection("people", model="net", dimension=D)
         owned: dict[str, list[NewFace]] = defaultdict(list)
         for what, one, other in steps:
@@ -236,7 +236,7 @@ def test_after_any_history_counters_and_templates_are_right(databases, steps):
                 del owned[one]
         left = {name: faces for name, faces in owned.items() if faces}
         assert counters(store)[:2] == (len(left), sum(map(len, left.values())))
-        page = Listing(engine).identities(people, after=0, limit=9)
+        page = ListingRepository(engine).identities(people, after=0, limit=9)
         assert {each.identity_id: each.faces for each in page.items} == {name: len(own) for name, own in left.items()}
         for name, own in left.items():
             stored = store.enrolled(people, name)

@@ -18,8 +18,16 @@ from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, Ide
 from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
 from app.gallery.store import identities as store_module
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.roster import Roster
-from app.gallery.store.values import Collection, Enrolled, Owner, Person, Practice, Retry, Written
+from app.gallery.store.subjects import SubjectRepository
+from app.gallery.store.values import (
+    Collection,
+    CollectionSettings,
+    EnrolledIdentity,
+    EnrollmentResult,
+    IdempotencyRecord,
+    Owner,
+    Person,
+)
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 _numbers = count()
@@ -48,7 +56,7 @@ def test_a_new_collection_is_empty(store):
     assert (
         created
         == store.collection("people")
-        == Collection(created.key, created.uid, "people", "net", D, 0, 0, 0, Practice())
+        == Collection(created.key, created.uid, "people", "net", D, 0, 0, 0, CollectionSettings())
     )
     assert store.face_count(created) == 0
     assert list(store.templates(created)) == []
@@ -72,42 +80,45 @@ def test_a_collection_that_does_not_exist(store):
         store.collection("nobody")
 
 
-# Practice
+# Settings
 
 
 def test_a_collection_is_made_with_its_practice(store):
-    practice = Practice(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.25)
-    created = store.create_collection("strict", model="net", dimension=D, practice=practice)
-    assert created.practice == store.collection("strict").practice == practice
-    assert [each.practice for each in store.collections()] == [practice]
+    collection_settings = CollectionSettings(is_flip_averaged=False, enroll_quality=0.5, probe_quality=0.25)
+    created = store.create_collection("strict", model="net", dimension=D, settings=collection_settings)
+    assert created.settings == store.collection("strict").settings == collection_settings
+    assert [each.settings for each in store.collections()] == [collection_settings]
 
 
-@pytest.mark.parametrize("practice", [Practice(False, 0, 0), Practice(True, 1, 1), Practice(False, 0.3, 0.7)])  # noqa: FBT003 - a case
-def test_while_nobody_is_enrolled_everything_can_change(store, people, practice):
+@pytest.mark.parametrize(
+    ("is_flip_averaged", "enroll_quality", "probe_quality"), [(False, 0, 0), (True, 1, 1), (False, 0.3, 0.7)]
+)
+def test_while_nobody_is_enrolled_everything_can_change(store, people, is_flip_averaged, enroll_quality, probe_quality):
+    collection_settings = CollectionSettings(is_flip_averaged, enroll_quality, probe_quality)
     other = store.create_collection("other", model="net", dimension=D)
-    changed = store.change_practice("people", practice)
-    assert changed == store.collection("people") == replace(people, practice=practice, revision=1)
-    assert store.change_practice("people", Practice()) == replace(people, revision=2)
+    changed = store.change_settings("people", collection_settings)
+    assert changed == store.collection("people") == replace(people, settings=collection_settings, revision=1)
+    assert store.change_settings("people", CollectionSettings()) == replace(people, revision=2)
     assert store.collection("other") == other
 
 
 def test_once_somebody_is_enrolled_flip_averaging_is_fixed(store, people):
     enroll(store, people, "ada")
-    looser = Practice(enroll_quality=0.1, probe_quality=0)
-    assert store.change_practice("people", looser).practice == looser
+    looser = CollectionSettings(enroll_quality=0.1, probe_quality=0)
+    assert store.change_settings("people", looser).settings == looser
     with pytest.raises(CollectionNotEmpty, match="'people'"):
-        store.change_practice("people", Practice(is_flip_averaged=False, enroll_quality=0.9))
-    assert store.collection("people").practice == looser
+        store.change_settings("people", CollectionSettings(is_flip_averaged=False, enroll_quality=0.9))
+    assert store.collection("people").settings == looser
     assert store.collection("people").revision == 2
-    store.create_collection("plain", model="net", dimension=D, practice=Practice(is_flip_averaged=False))
+    store.create_collection("plain", model="net", dimension=D, settings=CollectionSettings(is_flip_averaged=False))
     enroll(store, store.collection("plain"), "ada")
     with pytest.raises(CollectionNotEmpty):
-        store.change_practice("plain", Practice())
+        store.change_settings("plain", CollectionSettings())
 
 
 def test_nothing_changes_in_a_collection_that_does_not_exist(store, people):
     with pytest.raises(CollectionUnknown, match="'nobody'"):
-        store.change_practice("nobody", Practice(enroll_quality=0))
+        store.change_settings("nobody", CollectionSettings(enroll_quality=0))
     assert store.collections() == [people]
 
 
@@ -182,7 +193,7 @@ def test_writers_at_once_are_all_counted(store, people, engine):
 def test_enrolling_stores_the_face_and_its_person(store, people, engine):
     face = new_face()
     written = store.enroll(people, Person("ada", "Ada", {"room": 7}), [face])
-    assert written == Written([1], revision=1)
+    assert written == EnrollmentResult([1], revision=1)
     assert store.owners([1]) == {1: Owner("ada", face.face_id, 12.5)}
     assert identity_row(engine, "ada") == ("Ada", {"room": 7})
     with engine.connect() as connection:
@@ -248,7 +259,7 @@ def test_every_write_counts_in_its_own_collection(store, people):
 def test_a_write_that_fails_changes_nothing(store, people, engine):
     (face,) = enroll(store, people, "ada")
     with pytest.raises(Exception, match=r"faces[._]face_id"):
-        store.enroll(people, Person("ada", "Eve"), [new_face(), face], Retry("key", "request"))
+        store.enroll(people, Person("ada", "Eve"), [new_face(), face], IdempotencyRecord("key", "request"))
     assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 0}
     assert identity_row(engine, "ada") == (None, {})
     assert store.collection("people").revision == 1
@@ -352,7 +363,7 @@ def test_a_face_from_before_there_was_a_quality_counts_half(store, people, engin
     assert [each.qualities.tolist() for each in store.owners_with_faces([2])] == [[0.5, 0]]
 
 
-def as_values(enrolled: Enrolled) -> tuple[object, ...]:
+def as_values(enrolled: EnrolledIdentity) -> tuple[object, ...]:
     arrays = (enrolled.keys, enrolled.vectors, enrolled.qualities)
     return enrolled.identity_id, enrolled.name, enrolled.face_ids, *(array.tolist() for array in arrays)
 
@@ -424,8 +435,8 @@ def test_a_view_of_another_layout_is_stored_as_it_reads(store, people):
 # Retries
 
 
-def retry(request: str = "request", *, key: str = "key", answer: object = "first") -> Retry:
-    return Retry(key, request, {"answer": answer})
+def retry(request: str = "request", *, key: str = "key", answer: object = "first") -> IdempotencyRecord:
+    return IdempotencyRecord(key, request, {"answer": answer})
 
 
 def test_a_retry_gets_the_first_answer_and_writes_nothing(store, people, engine):
@@ -434,7 +445,7 @@ def test_a_retry_gets_the_first_answer_and_writes_nothing(store, people, engine)
     assert (list(first.keys), first.earlier_answer) == ([1], None)
     before = rows_of(engine)
     again = store.enroll(people, Person("eve"), [new_face()], retry(answer="second"))
-    assert again == store.earlier_answer(people, retry()) == Written((), earlier_answer={"answer": "first"})
+    assert again == store.earlier_answer(people, retry()) == EnrollmentResult((), earlier_answer={"answer": "first"})
     assert rows_of(engine) == before == {"identities": 1, "faces": 1, "enrolments": 1}
     assert store.collection("people").revision == 1
 
@@ -481,7 +492,7 @@ def test_a_key_is_forgotten_after_a_day(store, people, engine, request_sha256):
     later = retry(request_sha256, answer="later")
     assert store.earlier_answer(people, later) is None
     assert store.enroll(people, Person("ada"), [new_face()], later).keys
-    assert store.earlier_answer(people, later) == Written((), earlier_answer={"answer": "later"})
+    assert store.earlier_answer(people, later) == EnrollmentResult((), earlier_answer={"answer": "later"})
     assert rows_of(engine)["enrolments"] == 1
 
 
@@ -523,12 +534,12 @@ def test_of_many_threads_with_one_key_exactly_one_is_written(store, people, engi
 
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(enroll_at_once, range(16)))
-    (winner,) = [number for number, each in enumerate(results) if isinstance(each, Written) and each.keys]
+    (winner,) = [number for number, each in enumerate(results) if isinstance(each, EnrollmentResult) and each.keys]
     for number, each in enumerate(results):
         if number % len(requests) != winner % len(requests):
             assert isinstance(each, IdempotencyConflict)
         elif number != winner:
-            assert each == Written((), earlier_answer={"answer": winner})
+            assert each == EnrollmentResult((), earlier_answer={"answer": winner})
     assert rows_of(engine) == {"identities": 1, "faces": 1, "enrolments": 1}
     assert store.collection("people").revision == 1
 
@@ -578,12 +589,12 @@ def test_who_was_erased_since_a_line_of_the_trail(engine, store, people):
         enroll(store, people, name)
     seq = last()
     store.remove_identity(people, "ada")
-    Roster(engine).rename(people, "bob", "rob")
-    Roster(engine).rename(people, "rob", "bob")
+    SubjectRepository(engine).rename(people, "bob", "rob")
+    SubjectRepository(engine).rename(people, "rob", "bob")
     assert since(seq, "ada", "bob", "rob", "eve") == {"ada"}
     store.remove_identity(people, "bob")
     assert since(seq, "ada", "bob", "rob", "eve") == {"ada", "bob", "rob"}
     assert since(last(), "ada", "bob", "rob", "eve") == set()
     seq = last()
-    Roster(engine).clear(people)
+    SubjectRepository(engine).clear(people)
     assert since(seq, "nobody", "eve") == {"nobody", "eve"}

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from app.errors import FaceUnknown, IdentityUnknown
-from app.gallery.store.listing import Listing
+from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Person
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 
 @pytest.fixture
-def listing(engine) -> Listing:
-    return Listing(engine)
+def listing(engine) -> ListingRepository:
+    return ListingRepository(engine)
 
 
 def walked(page_of, limit):

@@ -10,9 +10,9 @@ from app.database.tables import CropTable, NextTemplateTable
 from app.errors import CollectionSwitched, EncryptionRequired, RequestInvalid, TemplatesMissing
 from app.gallery.store.binding import crop_context
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.collections import Collections
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.crops import CropSealer
-from app.gallery.store.model_migration import NextTemplates, Reembedding
+from app.gallery.store.model_migration import MigrationRepository, NextTemplates
 from app.gallery.store.values import NewFace, Person
 from tests.gallery.store.enrolling import D, new_face
 from tests.sealing import FakeSealer
@@ -22,8 +22,8 @@ CROPS = CropSealer(FakeSealer())
 
 
 @pytest.fixture
-def work(engine) -> Reembedding:
-    return Reembedding(engine, CROPS)
+def work(engine) -> MigrationRepository:
+    return MigrationRepository(engine, CROPS)
 
 
 def crop_of(number: int):
@@ -88,7 +88,7 @@ def test_faces_without_a_crop_are_named(store, work, people):
 
 def test_without_a_sealer_no_crop_is_read(engine, people):
     with pytest.raises(EncryptionRequired):
-        next(Reembedding(engine, None).blocks(people, "next"))
+        next(MigrationRepository(engine, None).blocks(people, "next"))
 
 
 def test_a_switch_swaps_all_templates_and_keeps_all_ids(engine, store, work, people):
@@ -191,7 +191,7 @@ def test_deletion_takes_crops_and_templates_along(engine, store, work, people):
     store.remove_identity(people, "ada")
     assert (rows_of(engine, CropTable), rows_of(engine, NextTemplateTable)) == (1, 1)
     assert work.put(people, "next", made_for(keys)) == 1  # those that are gone are passed over
-    Collections(engine).delete(people)
+    CollectionRepository(engine).delete(people)
     assert (rows_of(engine, CropTable), rows_of(engine, NextTemplateTable)) == (0, 0)
 
 

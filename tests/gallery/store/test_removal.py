@@ -5,7 +5,7 @@ from sqlalchemy import func, select, update
 
 from app.database.tables import EnrollmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown
-from app.gallery.store.values import Person, Retry
+from app.gallery.store.values import IdempotencyRecord, Person
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 
@@ -109,8 +109,8 @@ def test_another_collections_faces_are_not_found(store, people):
     assert store.enrolled(other, "ada").face_ids == (face.face_id,)
 
 
-def retry(key: str) -> Retry:
-    return Retry(key, "request", {"answer": key})
+def retry(key: str) -> IdempotencyRecord:
+    return IdempotencyRecord(key, "request", {"answer": key})
 
 
 @pytest.mark.parametrize("what", ["person", "face", "last face"])

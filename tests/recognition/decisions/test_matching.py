@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.gallery.store.values import Enrolled
+from app.gallery.store.values import EnrolledIdentity
 from app.recognition.decisions.matching import candidate, decided, margin, ranked, template
 from app.recognition.decisions.policy import Outcome, Rule
 from app.types import Candidate, Floats
@@ -25,9 +25,9 @@ def at(degrees: float) -> list[float]:
     return [math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), *[0] * (D - 2)]
 
 
-def person(identity_id: str, vectors: object, qualities: object = None) -> Enrolled:
+def person(identity_id: str, vectors: object, qualities: object = None) -> EnrolledIdentity:
     faces = np.asarray(vectors, np.float32)
-    return Enrolled(
+    return EnrolledIdentity(
         identity_id,
         identity_id.upper(),
         np.arange(len(faces), dtype=np.int64),
@@ -38,7 +38,7 @@ def person(identity_id: str, vectors: object, qualities: object = None) -> Enrol
 
 
 @st.composite
-def people(draw: st.DrawFn) -> list[Enrolled]:
+def people(draw: st.DrawFn) -> list[EnrolledIdentity]:
     """Draw people with one to six faces of any quality."""
     names = draw(st.lists(st.sampled_from(PEOPLE), unique=True, max_size=5))
     seed = draw(st.integers(0, 2**32 - 1))

@@ -1,11 +1,13 @@
-from app.gallery.store.values import Collection, Practice
+from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.threshold_curve import curve_of
 from tests.recognition.fakes import calibration
 
 CALIBRATED = Policy(calibration(), 0.42)
-COLLECTION = Collection(1, "uid", "people", "colours", 3, revision=1, faces=80, identities=50, practice=Practice())
+COLLECTION = Collection(
+    1, "uid", "people", "colours", 3, revision=1, faces=80, identities=50, settings=CollectionSettings()
+)
 
 
 def test_points_carry_the_rates_of_the_policy():

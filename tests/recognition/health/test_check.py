@@ -4,7 +4,7 @@ import pytest
 from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
-from app.gallery.store.values import NewFace, Person, Practice
+from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.recognition.decisions.policy import Policy
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, Mend, Someone
@@ -161,7 +161,7 @@ def test_who_has_poor_faces_only_needs_a_photo(health, enroll):
 def test_the_gate_is_the_collections(health, enroll, store):
     enroll("ada", 0, qualities=[0.5])
     assert health.check("people").poor == []
-    store.change_practice("people", Practice(enroll_quality=0.6))
+    store.change_settings("people", CollectionSettings(enroll_quality=0.6))
     assert [each.least for each in health.check("people").poor] == [0.6]
 
 

@@ -18,7 +18,7 @@ from app.errors import IdentityExists
 from app.gallery.store import change_log as log
 from app.gallery.store import rows
 from app.gallery.store.binding import rebind
-from app.gallery.store.values import Collection, Person, Removed
+from app.gallery.store.values import Collection, Person, RemovalResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Cleared:
+class ClearResult:
     """What went when a collection was emptied; `revision` is the collection's from then on."""
 
     identities: int
@@ -46,7 +46,7 @@ class Cleared:
     revision: int
 
 
-class Roster:
+class SubjectRepository:
     """Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
@@ -70,7 +70,7 @@ class Roster:
     def examples(self, collection: Collection, *, start: int, limit: int, identity_id: str | None = None) -> Examples:
         """Return at most `limit` faces from number `start` (from 0) on, of all people or of one (none if unknown).
 
-        What is written between two calls moves the numbers; the cursors of `Listing.faces` have no such weakness.
+        Writes between two calls shift the numbers; the cursors of `ListingRepository.faces` are stable.
         """
         chosen = FaceTable.collection_id == collection.key
         joined = FaceTable.identity_key == IdentityTable.id
@@ -130,7 +130,7 @@ class Roster:
             )
             return revision
 
-    def remove_face(self, collection: Collection, face_id: str) -> tuple[Example, Removed]:
+    def remove_face(self, collection: Collection, face_id: str) -> tuple[Example, RemovalResult]:
         """Delete a face and leave its identity, even without any other face; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
             revision = log.next_revision(session, collection)
@@ -153,7 +153,7 @@ class Roster:
                 detail={"face": face_id, "is_last": False},
             )
             now = identity.updated_at
-            return example, Removed(
+            return example, RemovalResult(
                 [key],
                 revision,
                 example.identity_id,
@@ -164,7 +164,7 @@ class Roster:
                 at=now,
             )
 
-    def clear(self, collection: Collection) -> Cleared:
+    def clear(self, collection: Collection) -> ClearResult:
         """Delete all identities with their faces and the answers about them; the collection stays."""
         with Session(self._emptying) as session, session.begin():
             revision = log.next_revision(session, collection)
@@ -181,7 +181,7 @@ class Roster:
                 collection=collection.name,
                 detail={"identities": identities, "faces": len(keys)},
             )
-            return Cleared(identities, len(keys), revision)
+            return ClearResult(identities, len(keys), revision)
 
 
 def _taken(collection: Collection, identity_id: str) -> IdentityExists:

@@ -3,17 +3,17 @@ import pytest
 from app.access.trail import Trail
 from app.errors import FaceUnknown, IdentityExists, IdentityUnknown
 from app.gallery.store.change_log import ChangeLog
-from app.gallery.store.editing import Editing
-from app.gallery.store.listing import Listing
-from app.gallery.store.roster import Example, Roster
-from app.gallery.store.values import Person, Retry
+from app.gallery.store.editing import EditingRepository
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.subjects import Example, SubjectRepository
+from app.gallery.store.values import IdempotencyRecord, Person
 from tests.gallery.store.enrolling import enroll, new_face
 from tests.gallery.store.test_editing import answers, counters
 
 
 @pytest.fixture
-def roster(engine) -> Roster:
-    return Roster(engine)
+def subjects(engine) -> SubjectRepository:
+    return SubjectRepository(engine)
 
 
 def actions(engine) -> list[tuple[str, str | None]]:
@@ -27,89 +27,89 @@ def logged(engine, collection) -> list[int]:
     return sorted(tail.removed.tolist())
 
 
-def test_an_identity_without_faces_is_there(engine, roster, store, people):
-    assert roster.create(people, Person("ada", "Ada")) == 1
-    assert roster.ids(people) == ["ada"]
-    assert (roster.has(people, "ada"), roster.has(people, "bob")) == (True, False)
-    found = Listing(engine).identity(people, "ada")
+def test_an_identity_without_faces_is_there(engine, subjects, store, people):
+    assert subjects.create(people, Person("ada", "Ada")) == 1
+    assert subjects.ids(people) == ["ada"]
+    assert (subjects.has(people, "ada"), subjects.has(people, "bob")) == (True, False)
+    found = ListingRepository(engine).identity(people, "ada")
     assert (found.name, found.faces) == ("Ada", 0)
     assert counters(store) == (1, 0, 1)
     with pytest.raises(IdentityExists):
-        roster.create(people, Person("ada"))
+        subjects.create(people, Person("ada"))
     with pytest.raises(IdentityUnknown):  # nothing to compare with
         store.enrolled(people, "ada")
     assert counters(store) == (1, 0, 1)
     assert actions(engine) == [("identity.created", "ada")]
 
 
-def test_its_first_face_makes_it_like_any_other(engine, roster, store, people):
-    roster.create(people, Person("ada", "Ada"))
+def test_its_first_face_makes_it_like_any_other(engine, subjects, store, people):
+    subjects.create(people, Person("ada", "Ada"))
     enroll(store, people, "ada")
     assert counters(store)[:2] == (1, 1)
     assert len(store.enrolled(people, "ada").keys) == 1
-    Editing(engine).merge(people, "ada", "ada")
-    roster.create(people, Person("bob"))
-    Editing(engine).merge(people, "bob", "ada")
-    assert roster.ids(people) == ["ada"]
+    EditingRepository(engine).merge(people, "ada", "ada")
+    subjects.create(people, Person("bob"))
+    EditingRepository(engine).merge(people, "bob", "ada")
+    assert subjects.ids(people) == ["ada"]
     store.remove_identity(people, "ada")
     assert counters(store)[:2] == (0, 0)
 
 
-def test_a_rename_changes_the_id_and_a_name_that_was_the_id(engine, roster, store, people):
-    store.enroll(people, Person("ada", "ada"), [new_face()], Retry("key", "0" * 64, {}))
+def test_a_rename_changes_the_id_and_a_name_that_was_the_id(engine, subjects, store, people):
+    store.enroll(people, Person("ada", "ada"), [new_face()], IdempotencyRecord("key", "0" * 64, {}))
     store.enroll(people, Person("bob", "Bobby"), [new_face()])
-    roster.rename(people, "ada", "Ada Lovelace")
-    roster.rename(people, "bob", "robert")
-    assert roster.ids(people) == ["Ada Lovelace", "robert"]
-    listing = Listing(engine)
-    assert [listing.identity(people, each).name for each in roster.ids(people)] == ["Ada Lovelace", "Bobby"]
+    subjects.rename(people, "ada", "Ada Lovelace")
+    subjects.rename(people, "bob", "robert")
+    assert subjects.ids(people) == ["Ada Lovelace", "robert"]
+    listing = ListingRepository(engine)
+    assert [listing.identity(people, each).name for each in subjects.ids(people)] == ["Ada Lovelace", "Bobby"]
     assert answers(engine) == {"key": "Ada Lovelace"}  # is deleted with her
     with pytest.raises(IdentityUnknown):
-        roster.rename(people, "ada", "eve")
+        subjects.rename(people, "ada", "eve")
     with pytest.raises(IdentityExists):
-        roster.rename(people, "robert", "Ada Lovelace")
+        subjects.rename(people, "robert", "Ada Lovelace")
     assert counters(store) == (2, 2, 4)
     assert actions(engine)[2:] == [("identity.renamed", "ada"), ("identity.renamed", "bob")]
 
 
-def test_faces_are_counted_off_in_pages(roster, store, people):
+def test_faces_are_counted_off_in_pages(subjects, store, people):
     ada = [each.face_id for each in enroll(store, people, "ada", 3)]
     bob = [each.face_id for each in enroll(store, people, "bob", 2)]
     store.create_collection("others", model="net", dimension=4)
     enroll(store, store.collection("others"), "ada")
-    page = roster.examples(people, start=2, limit=2)
+    page = subjects.examples(people, start=2, limit=2)
     assert page.items == [Example(ada[2], "ada"), Example(bob[0], "bob")]
     assert page.total == 5
-    only = roster.examples(people, start=0, limit=10, identity_id="bob")
+    only = subjects.examples(people, start=0, limit=10, identity_id="bob")
     assert ([each.face_id for each in only.items], only.total) == (bob, 2)
-    assert roster.examples(people, start=5, limit=2).items == []
-    assert roster.examples(people, start=0, limit=2, identity_id="eve").total == 0
+    assert subjects.examples(people, start=5, limit=2).items == []
+    assert subjects.examples(people, start=0, limit=2, identity_id="eve").total == 0
 
 
-def test_the_last_face_goes_and_its_identity_stays(engine, roster, store, people):
+def test_the_last_face_goes_and_its_identity_stays(engine, subjects, store, people):
     (face,) = enroll(store, people, "ada")
-    example, removed = roster.remove_face(people, face.face_id)
+    example, removed = subjects.remove_face(people, face.face_id)
     assert example == Example(face.face_id, "ada")
-    assert roster.ids(people) == ["ada"]
+    assert subjects.ids(people) == ["ada"]
     assert counters(store) == (1, 0, 2)
     assert logged(engine, people) == list(removed.keys)
     with pytest.raises(FaceUnknown):
-        roster.remove_face(people, face.face_id)
+        subjects.remove_face(people, face.face_id)
     assert actions(engine)[1:] == [("face.deleted", "ada")]
 
 
-def test_clearing_leaves_the_collection_alone(engine, roster, store, people):
+def test_clearing_leaves_the_collection_alone(engine, subjects, store, people):
     store.create_collection("others", model="net", dimension=4)
     enroll(store, store.collection("others"), "eve")
     enroll(store, people, "ada", 2)
-    roster.create(people, Person("bob"))
-    store.enroll(people, Person("cleo"), [new_face()], Retry("key", "0" * 64, {}))
-    cleared = roster.clear(people)
+    subjects.create(people, Person("bob"))
+    store.enroll(people, Person("cleo"), [new_face()], IdempotencyRecord("key", "0" * 64, {}))
+    cleared = subjects.clear(people)
     assert (cleared.identities, cleared.faces) == (2 + 1, 3)
     assert counters(store) == (0, 0, cleared.revision)
     assert counters(store, "others")[:2] == (1, 1)
-    assert roster.ids(people) == []
+    assert subjects.ids(people) == []
     assert answers(engine) == {}
     assert len(logged(engine, people)) == cleared.faces
-    assert roster.clear(people).identities == 0
+    assert subjects.clear(people).identities == 0
     assert actions(engine)[-1] == ("collection.cleared", None)
