@@ -153,25 +153,27 @@ def test_the_expected_table_is_complete():
 
 
 @pytest.mark.parametrize("scope", Scope)
-@pytest.mark.parametrize("operation", NEEDS, ids=" ".join)
-def test_who_may_do_what(client, secrets, operation, scope):
-    method, path = operation
-    answer = client.request(method, path_of(path), headers=bearer(secrets[scope]))
-    if scope in ALLOWED[operation] | {Scope.ADMIN}:
-        assert answer.status_code not in {401, 403}, answer.text
-    else:
-        expect_refused(answer, path, 403, "scope_missing")
+def test_who_may_do_what(client, secrets, subtests, scope):
+    for (method, path), allowed in ALLOWED.items():
+        with subtests.test(method=method, path=path):
+            answer = client.request(method, path_of(path), headers=bearer(secrets[scope]))
+            if scope in allowed | {Scope.ADMIN}:
+                assert answer.status_code not in {401, 403}, answer.text
+            else:
+                expect_refused(answer, path, 403, "scope_missing")
 
 
-@pytest.mark.parametrize("operation", NEEDS, ids=" ".join)
-def test_nothing_without_a_key(client, secrets, operation):
-    method, path = operation
-    answer = client.request(method, path_of(path))
-    expect_refused(answer, path, 401, "key_missing")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
-    answer = client.request(method, path_of(path), headers=bearer("arcid_00000000_" + "x" * 43))
-    expect_refused(answer, path, 401, "key_invalid")
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [({}, "key_missing"), (bearer("arcid_00000000_" + "x" * 43), "key_invalid")],
+    ids=["no key", "a wrong key"],
+)
+def test_nothing_without_a_key(client, secrets, subtests, headers, code):
+    for method, path in NEEDS:
+        with subtests.test(method=method, path=path):
+            answer = client.request(method, path_of(path), headers=headers)
+            expect_refused(answer, path, 401, code)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 @pytest.mark.parametrize(
@@ -255,11 +257,12 @@ def test_a_body_may_name_only_the_keys_own_collections(client, secrets, path):
     expect(answer, 403, "collection_forbidden")
 
 
-@pytest.mark.parametrize("operation", [each for each in NEEDS if "{collection}" in each[1]], ids=" ".join)
-def test_a_path_may_name_only_the_keys_own_collections(client, secrets, operation):
-    method, path = operation
-    expect(client.request(method, path_of(path, OTHER), headers=bearer(secrets["own"])), 403, "collection_forbidden")
-    assert client.request(method, path_of(path, OWN), headers=bearer(secrets["own"])).status_code not in {401, 403}
+def test_a_path_may_name_only_the_keys_own_collections(client, secrets, subtests):
+    headers = bearer(secrets["own"])
+    for method, path in [each for each in NEEDS if "{collection}" in each[1]]:
+        with subtests.test(method=method, path=path):
+            expect(client.request(method, path_of(path, OTHER), headers=headers), 403, "collection_forbidden")
+            assert client.request(method, path_of(path, OWN), headers=headers).status_code not in {401, 403}
 
 
 def test_a_query_may_name_only_the_keys_own_collections(client, secrets):
