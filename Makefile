@@ -66,19 +66,24 @@ training: $(VENV)/train
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
-# The development installation includes the plain one.
-INSTALL = rm -rf $(VENV) && $(PYTHON) -m venv $(VENV) && $(PIP) --require-hashes -r $< && \
-          $(PIP) --no-build-isolation --editable .
-
-$(VENV)/dev $(VENV)/dev-gpu: $(VENV)/%: requirements/%.txt pyproject.toml
-	$(INSTALL)
-	touch $@ $(if $(findstring gpu,$@),$(VENV)/gpu,$(VENV)/cpu)
-
 $(VENV)/cpu $(VENV)/gpu: $(VENV)/%: requirements/%.txt pyproject.toml
-	$(INSTALL)
+	@echo "Installing Python packages into $(VENV): $< (once; about two minutes)"
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-build-isolation --editable .
+	touch $@
+
+# The development installation adds packages to the plain one.
+$(VENV)/dev: requirements/dev.txt $(VENV)/cpu
+$(VENV)/dev-gpu: requirements/dev-gpu.txt $(VENV)/gpu
+$(VENV)/dev $(VENV)/dev-gpu:
+	@echo "Installing what the tests need: $< (once; about a minute)"
+	$(PIP) --require-hashes -r $<
 	touch $@
 
 $(VENV)/train: requirements/train.txt | $(VENV)/$(EXTRA)
+	@echo "Installing what training needs: $< and PyTorch (once; about two minutes)"
 	$(PIP) --require-hashes -r $<
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet "$(or $(TORCH),torch>=2.13)"
 	touch $@
