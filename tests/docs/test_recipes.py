@@ -82,7 +82,7 @@ def test_people_are_named_in_frigate(settings, faces_of, faceless, tmp_path):
 def test_people_are_enrolled_and_identified_from_node(settings, desk, tmp_path):
     node = shutil.which("node")
     if node is None:
-        pytest.skip("Node.js is not installed: run .ci/node make test")
+        pytest.skip("Node.js is not installed: run .ci/install node")
     blocks = [example.text for example in examples("docs/javascript.md") if example.language == "js"]
     shutil.copytree(desk, tmp_path / "desk")
     (tmp_path / "desk" / "program.mjs").write_text("\n".join([*blocks, USE]), "utf-8")

@@ -39,7 +39,7 @@ def chromium(camera=None, *further):
     """Yield a browser, whose camera shows the frames of a file if there is one, with further arguments."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: run .ci/browser make test")
+        pytest.skip("Chromium is not installed: run .ci/install browser")
     playwright.expect.set_options(timeout=60_000)  # the machine may be busy
     with playwright.sync_playwright() as running:
         seen = [f"--use-file-for-fake-video-capture={camera}"] if camera else []

@@ -50,7 +50,7 @@ def packages():
     """The folder `node_modules` with the client, installed once; skips without npm or a registry."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("Node.js is not installed: run .ci/node make test")
+        pytest.skip("Node.js is not installed: run .ci/install node")
     lock = (SOURCE / "package-lock.json").read_bytes()
     folder = DATA / "compreface-node" / hashlib.sha256(lock).hexdigest()[:12]
     if not (folder / "complete").exists():

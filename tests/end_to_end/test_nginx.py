@@ -35,7 +35,7 @@ def free_port():
 def nginx(folder, address):
     """Run nginx in front of a service; yields its port."""
     if shutil.which("nginx") is None or shutil.which("openssl") is None:
-        pytest.skip("nginx is not installed: run .ci/nginx make test")
+        pytest.skip("nginx is not installed: run .ci/install nginx")
     make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     subprocess.run(
         [*make.split(), "-keyout", folder / "arcid.key", "-out", folder / "arcid.crt"], check=True, capture_output=True
