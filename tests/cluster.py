@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import DISK
+
 _QUICK = "-c fsync=off -c full_page_writes=off"
 
 
@@ -82,7 +84,7 @@ def running(*, is_durable: bool = False) -> Iterator[Cluster]:
     if not found and not in_path:
         pytest.skip("no PostgreSQL is installed; on Debian: apt-get install postgresql")
     binaries = (found[-1] if found else Path(str(in_path))).resolve().parent
-    with tempfile.TemporaryDirectory(prefix="arcid-cluster-") as name:
+    with tempfile.TemporaryDirectory(prefix="arcid-cluster-", dir=DISK if is_durable else None) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")

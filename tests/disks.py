@@ -1,9 +1,31 @@
-"""Disks of a few megabytes for tests that fill them; only root may mount them."""
+"""Where tests keep files: in memory if possible, on a disk, or on small disks that they fill (mounted by root)."""
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+
+DISK = Path("/var/tmp")  # noqa: S108 - tests add a folder of their own
+"""For files that must reach a disk."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - likewise
+_NEEDED_BYTES = 2 << 30
+
+
+def pytest_configure():
+    """Keep temporary files in memory if it has room for them, unless TMPDIR names a folder."""
+    if "TMPDIR" not in os.environ and _is_usable(_MEMORY):
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # read the variable again
+
+
+def _is_usable(folder: Path) -> bool:
+    """Report whether a folder has room and allows programs to run."""
+    if not os.access(folder, os.W_OK):
+        return False
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize >= _NEEDED_BYTES and not state.f_flag & os.ST_NOEXEC
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def found_strace() -> str:
     """Return the path of strace; skips where it is missing or not allowed."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("strace is not installed; run: .ci/strace make test")
+        pytest.skip("strace is not installed; run: .ci/install strace")
     if subprocess.run([strace, "-o", os.devnull, strace, "-V"], capture_output=True, check=False).returncode:
         pytest.skip("strace may not trace here; allow ptrace")
     return strace
@@ -93,9 +93,11 @@ def traced(command: list[str], folder: Path, **variables: str) -> Iterator[tuple
         trace.returncode = process.returncode
     lines = log.read_text("utf-8", "replace").splitlines()
     trace.addresses = {address for line in lines for address in outside(line)}
-    own = (str(trace.data), str(trace.temporary), *_DEVICES)
+    own = (str(trace.data), str(trace.temporary))
     written = {path for line in lines for path in made(line) if not path.startswith(own)}
-    trace.written = {path for path in written if "/__pycache__/" not in path}
+    # The home may lie in /dev/shm.
+    devices = {path for path in written if path.startswith(_DEVICES) and not path.startswith(str(trace.home))}
+    trace.written = {path for path in written - devices if "/__pycache__/" not in path}
 
 
 def outside(line: str) -> list[str]:
