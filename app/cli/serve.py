@@ -40,7 +40,7 @@ def serve(
     """Serve the REST API."""
     use_one_arena()
     settings = read_settings()
-    logs.configure(is_json=settings.log_json, stream=stderr.take_over() if settings.log_json else None)
+    logs.configure(is_json=settings.log_json, stream=stderr.redirect_to_log() if settings.log_json else None)
     try:
         _serve(settings, host, port, is_insecure=insecure)
     except ArcidError as error:

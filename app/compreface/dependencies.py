@@ -10,7 +10,7 @@ from app.compreface.comparison import Choice, ComparisonService
 from app.compreface.requests import LeastScore, Limit, Plugins, Status
 from app.compreface.subject_service import SubjectService
 from app.gallery.store.subjects import SubjectRepository
-from app.observability.stages import so_far
+from app.observability.stages import recorded_stages
 from app.recognition.model_registry import Served
 
 
@@ -30,7 +30,7 @@ class Shown:
         """Return it, once the work is done."""
         made = Extras(has_landmarks="landmarks" in self._plugins, has_embedding="calculator" in self._plugins)
         if self._status:
-            seconds = so_far()
+            seconds = recorded_stages()
             detector, calculator = (round(seconds.get(each, 0) * 1000, 1) for each in ("detect", "embed"))
             made.times = TimesSchema(detector=detector, calculator=calculator)
             made.versions = VersionsSchema(detector=self._network.detector, calculator=self._network.model)

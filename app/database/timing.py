@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from app.observability.stages import note
+from app.observability.stages import add_stage
 
 _STARTED = "arcid.started"
 
@@ -23,4 +23,4 @@ def _begin(connection: Any, *_: Any) -> None:
 def _end(connection: Any, *_: Any) -> None:
     started = connection.info.pop(_STARTED, None)
     if started is not None:
-        note("database", started, time.perf_counter())
+        add_stage("database", started, time.perf_counter())

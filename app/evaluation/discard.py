@@ -20,7 +20,7 @@ _ROUNDING = 1e-9  # tolerance of a number of pairs: 0.15 of 100 are 15
 
 
 def supported_far(impostors: int) -> float | None:
-    """Return the lowest FAR that this number of impostor comparisons supports; None if there is none."""
+    """Return the lowest FAR that this number of impostor comparisons supports; None if no rate is supported."""
     return next((far for far in _FARS if is_supported(far, impostors)), None)
 
 

@@ -49,7 +49,7 @@ class EmbeddedPhotos:
     """Photos and their embedded main faces, in the same order.
 
     `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy, `quality` (n,) 0..1. All are NaN for photos without
-    a face; `failures` maps the index of such a photo to its error code.
+    a face; `failures` maps the index of each of these photos to its error code.
     """
 
     photos: tuple[Photo, ...]

@@ -1,1 +1,1 @@
-"""Logs, request ids and stage timings. May be used by every room, imports none."""
+"""Logs, request ids, stage timings and traces. Every room may import this one; it imports none."""

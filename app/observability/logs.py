@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, or readable lines in a terminal. Never photos, vectors or names."""
+"""Logs: JSON lines on standard error, or readable lines in a terminal. They never contain photos, vectors or names."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from app.observability.printable import one_line, printable
 
 
 def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Set up structlog and send the standard library's logs through it, to `stream` (default: standard error)."""
+    """Configure structlog, also for the standard library's logs, with output to `stream` (default: standard error)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -25,7 +25,7 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
         if is_json
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # others show variables, photos among them
+            exception_formatter=structlog.dev.plain_traceback,  # others print variables, which may contain photos
         )
     )
     structlog.configure(
@@ -51,12 +51,12 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a photo, whose answer says what is wrong
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a photo; the answer reports real errors
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 def _printable(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Let no text of a line look like another line, or steer the terminal; a traceback keeps its lines."""
+    """Escape line breaks and control characters in all text of a line; a traceback keeps its lines."""
     for name, value in fields.items():
         if isinstance(value, str):
             fields[name] = printable(value) if name in {"exception", "stack"} else one_line(value)
@@ -64,7 +64,7 @@ def _printable(_logger: Any, _method: str, fields: structlog.typing.EventDict) -
 
 
 def _as_json(fields: Any, **options: Any) -> str:
-    """Write JSON as the standard has it: it knows no NaN and no infinity, which become text."""
+    """Write standard JSON: NaN and infinity, which it lacks, become text."""
     try:
         return json.dumps(fields, allow_nan=False, **options)
     except ValueError:
@@ -73,18 +73,18 @@ def _as_json(fields: Any, **options: Any) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: _finite(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
+        return [_finite(member) for member in value]
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Says in one line that a line could not be written, instead of printing a traceback and its arguments."""
+    """Handler that reports a failed log line in one line, without a traceback and its arguments."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - as the standard library has it
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - name of the standard library
         failure = {"event": "log.failed", "level": "error", "logger": record.name, "line": record.lineno}
-        with suppress(OSError, ValueError):  # nobody reads any more
+        with suppress(OSError, ValueError):  # the reader has gone
             self.stream.write(json.dumps(failure) + self.terminator)
 
 

@@ -1,4 +1,4 @@
-"""How long each stage of a request took, for the Server-Timing header, the log and the request's trace."""
+"""Stage timings of a request, for the Server-Timing header, the log and the trace."""
 
 import time
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from typing import Protocol
 
 
 class Span(Protocol):
-    """A stage as a trace knows it (`app.observability.tracing`); stages within it are its children."""
+    """A stage in a trace (`tracing.StageSpan`); stages inside it are its children."""
 
     def child(self, name: str, started: float) -> "Span":
-        """Begin a stage within this one, at a time of `time.perf_counter`."""
+        """Start a stage inside this one, at a time of `time.perf_counter`."""
 
     def end(self, ended: float, error: type[BaseException] | None = None) -> None:
-        """End it, at a time of `time.perf_counter`; with an error's class where it failed."""
+        """End the stage at a time of `time.perf_counter`; `error` is the class of the exception if it failed."""
 
 
 _current: ContextVar[dict[str, float] | None] = ContextVar("stages", default=None)
@@ -23,7 +23,7 @@ _span: ContextVar[Span | None] = ContextVar("span", default=None)
 
 @contextmanager
 def recording() -> Iterator[dict[str, float]]:
-    """Collect the stages that run inside, threads started with this context included: name -> seconds, summed."""
+    """Context manager: sum the seconds of each stage in the block, including threads that share this context."""
     stages: dict[str, float] = {}
     token = _current.set(stages)
     try:
@@ -34,7 +34,7 @@ def recording() -> Iterator[dict[str, float]]:
 
 @contextmanager
 def traced(span: Span | None) -> Iterator[None]:
-    """Let the stages that run inside, threads started with this context included, be children of `span`."""
+    """Context manager: stages in the block become children of `span`, including those of threads with this context."""
     token = _span.set(span)
     try:
         yield
@@ -44,7 +44,7 @@ def traced(span: Span | None) -> Iterator[None]:
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Time the block as stage `name`; does nothing where nobody records."""
+    """Context manager: time the block as stage `name`; has no effect without a recording or trace."""
     started = time.perf_counter()
     parent = _span.get()
     if parent is None:
@@ -68,8 +68,8 @@ def stage(name: str) -> Iterator[None]:
         _add(name, ended - started)
 
 
-def note(name: str, started: float, ended: float) -> None:
-    """Add a stage that is over, by two times of `time.perf_counter`; does nothing where nobody records."""
+def add_stage(name: str, started: float, ended: float) -> None:
+    """Add a finished stage by two times of `time.perf_counter`; has no effect without a recording or trace."""
     _add(name, ended - started)
     parent = _span.get()
     if parent is not None:
@@ -82,8 +82,8 @@ def _add(name: str, seconds: float) -> None:
         stages[name] = stages.get(name, 0.0) + seconds
 
 
-def so_far() -> dict[str, float]:
-    """Return the stages of the recording that is under way, in seconds; empty where nobody records."""
+def recorded_stages() -> dict[str, float]:
+    """Return the stages of the current recording in seconds; empty without a recording."""
     return dict(_current.get() or {})
 
 

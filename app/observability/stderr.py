@@ -1,6 +1,6 @@
-"""Standard error that holds log lines only: what others write there becomes a log line too.
+"""Redirection of standard error to the log, so that it contains only log lines.
 
-Libraries in C (those of TIFF and JPEG among them) write to the file descriptor itself, about photos that anybody sends.
+C libraries, such as those for TIFF and JPEG, write messages about clients' photos directly to the file descriptor.
 """
 
 import atexit
@@ -18,21 +18,21 @@ _AT_ONCE = 65_536
 _DRAIN_S = 1
 
 
-def take_over() -> TextIO:
-    """Return a stream to where standard error led; from now on, whatever is written to that is logged line by line.
+def redirect_to_log() -> TextIO:
+    """Log each line written to standard error, for the rest of the process; return a stream to the original target.
 
-    For the rest of the process. Uncaught exceptions, in threads too, become one log line each.
+    An uncaught exception, also in a thread, becomes one log line.
     """
     stream = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
     source, target = os.pipe()
-    # Whoever writes may hold the interpreter's lock, without which nobody reads: a full pipe loses lines, never waits.
+    # A writer may hold the interpreter lock, which the reader needs: a full pipe drops lines instead of blocking.
     if sys.platform != "win32":
         os.set_blocking(target, False)
     os.dup2(target, 2)
     os.close(target)
     reader = threading.Thread(target=_read, args=(source,), name="stderr", daemon=True)
     reader.start()
-    atexit.register(_give_back, stream, reader)
+    atexit.register(_restore, stream, reader)
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
@@ -40,15 +40,15 @@ def take_over() -> TextIO:
 
 
 def _read(source: int) -> None:
-    rest = b""
+    remainder = b""
     while read := os.read(source, _AT_ONCE):
-        *lines, rest = (rest + read).split(b"\n")
-        for each in lines:
-            _write(each)
-        if len(rest) > _LONGEST_LINE:
-            _write(rest)
-            rest = b""
-    _write(rest)
+        *lines, remainder = (remainder + read).split(b"\n")
+        for line in lines:
+            _write(line)
+        if len(remainder) > _LONGEST_LINE:
+            _write(remainder)
+            remainder = b""
+    _write(remainder)
 
 
 def _write(line: bytes) -> None:
@@ -56,7 +56,7 @@ def _write(line: bytes) -> None:
         _log.warning("stderr", text=text)
 
 
-def _give_back(stream: TextIO, reader: threading.Thread) -> None:
+def _restore(stream: TextIO, reader: threading.Thread) -> None:
     sys.stderr.flush()
     os.dup2(stream.fileno(), 2)
     reader.join(_DRAIN_S)

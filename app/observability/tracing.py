@@ -1,7 +1,7 @@
-"""Traces for an OpenTelemetry collector. The only file that knows OpenTelemetry, which is an extra: import it late.
+"""Traces for an OpenTelemetry collector. OpenTelemetry is an extra; only this file uses it, so import it lazily.
 
-Attributes say how a request went, never whose it was: no path (it may hold an identity's id), no query, no address of a
-client, no message of an error.
+Attributes describe a request but never identify a person or client. They contain no path (it may contain the id of an
+identity), no query, no client address and no error message.
 """
 
 import threading
@@ -25,12 +25,16 @@ _SERVER_ERROR = 500
 
 
 class Tracing:
-    """Sends spans in the background, at most so many as its queue holds; a collector that fails costs only spans."""
+    """Exports spans in the background. If the collector fails or the queue is full, only spans are lost."""
 
     def __init__(self, endpoint: str, *, ratio: float, service: str, version: str) -> None:
-        """Begin to export to `endpoint`: a collector's address (then to its /v1/traces), or a whole URL with a path.
+        """Start to export.
 
-        `ratio` is the share of requests that are traced where the caller has not decided (W3C traceparent).
+        Args:
+            endpoint: URL of a collector; without a path, /v1/traces is appended.
+            ratio: Share of requests to trace if the caller has not decided it (W3C traceparent).
+            service: Name of the service in traces.
+            version: Version of the service in traces.
         """
         host = endpoint.partition("://")[2].partition("/")
         url = endpoint if host[2] else f"{endpoint.rstrip('/')}/v1/traces"
@@ -45,42 +49,42 @@ class Tracing:
     def request(
         self, method: str, headers: Mapping[str, str], *, scheme: str, server: tuple[str, int | None]
     ) -> "RequestSpan":
-        """Begin the span of a request, in its caller's trace if `headers` (names in lower case) say of one."""
-        carried = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
-        context = TraceContextTextMapPropagator().extract(carried, Context())
-        known = method if method in _METHODS else "_OTHER"
-        attributes: dict[str, str | int] = {"http.request.method": known, "url.scheme": scheme}
+        """Start the span of a request, within the caller's trace if `headers` (lower-case names) contain one."""
+        trace_headers = {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
+        context = TraceContextTextMapPropagator().extract(trace_headers, Context())
+        method_name = method if method in _METHODS else "_OTHER"
+        attributes: dict[str, str | int] = {"http.request.method": method_name, "url.scheme": scheme}
         attributes["server.address"] = server[0]
         if server[1] is not None:
             attributes["server.port"] = server[1]
-        name = known if known in _METHODS else "HTTP"
+        name = method_name if method_name in _METHODS else "HTTP"
         span = self._tracer.start_span(name, context, SpanKind.SERVER, attributes)
         return RequestSpan(self._tracer, span, name)
 
     def close(self, seconds: float = _FLUSH_S) -> None:
-        """Send what waits, for at most `seconds`; what is left then is lost."""
-        # In a thread, since the library's own limit is that of its exporter's attempts.
+        """Send pending spans for at most `seconds`; the rest is lost."""
+        # In a thread, because the library only limits the attempts of its exporter.
         closing = threading.Thread(target=self._provider.shutdown, name="tracing-close", daemon=True)
         closing.start()
         closing.join(seconds)
 
 
 class StageSpan:
-    """A stage; see `app.observability.stages.Span`."""
+    """A stage in a trace; see `stages.Span`."""
 
     def __init__(self, tracer: trace.Tracer, span: trace.Span) -> None:
         self._tracer = tracer
         self._span = span
 
     def child(self, name: str, started: float) -> "StageSpan":
-        """Begin a stage within this one."""
+        """Start a stage inside this one."""
         if not self._span.is_recording():
             return self
         context = trace.set_span_in_context(self._span, Context())
         return StageSpan(self._tracer, self._tracer.start_span(name, context, start_time=_wall(started)))
 
     def end(self, ended: float, error: type[BaseException] | None = None) -> None:
-        """End it; only the class of an error is told."""
+        """End the stage; the trace contains only the class of an error."""
         if not self._span.is_recording():
             return
         if error is not None:
@@ -90,7 +94,7 @@ class StageSpan:
 
 
 class RequestSpan(StageSpan):
-    """A whole request."""
+    """The root span of a request."""
 
     def __init__(self, tracer: trace.Tracer, span: trace.Span, method: str) -> None:
         super().__init__(tracer, span)
@@ -98,11 +102,11 @@ class RequestSpan(StageSpan):
 
     @property
     def trace_id(self) -> str:
-        """Return the trace's id, as the log has it and collectors show it."""
+        """Return the trace id, as shown in the log and by collectors."""
         return trace.format_trace_id(self._span.get_span_context().trace_id)
 
-    def answered(self, route: str | None, status: int, code: str | None) -> None:
-        """Say how it went: the route's template (None for a path that no route knows), status, a problem's code."""
+    def record_answer(self, route: str | None, status: int, code: str | None) -> None:
+        """Record the outcome: route template (None for an unknown path), status, and the code of a problem."""
         if route is not None:
             self._span.update_name(f"{self._method} {route}")
             self._span.set_attribute("http.route", route)
@@ -113,14 +117,14 @@ class RequestSpan(StageSpan):
             self._span.set_attribute("error.type", code or str(status))
             self._span.set_status(Status(StatusCode.ERROR))
 
-    def abandoned(self, route: str | None) -> None:
-        """Say that the client left before its answer."""
+    def record_disconnect(self, route: str | None) -> None:
+        """Record that the client disconnected before the answer."""
         if route is not None:
             self._span.update_name(f"{self._method} {route}")
             self._span.set_attribute("http.route", route)
         self._span.set_attribute("error.type", "client_disconnect")
 
 
-def _wall(moment: float) -> int:
-    """Turn a time of `time.perf_counter` into nanoseconds since 1970."""
-    return time.time_ns() - round((time.perf_counter() - moment) * 1e9)
+def _wall(counter_time: float) -> int:
+    """Convert a time of `time.perf_counter` to nanoseconds since 1970."""
+    return time.time_ns() - round((time.perf_counter() - counter_time) * 1e9)

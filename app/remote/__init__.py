@@ -1,1 +1,1 @@
-"""Photos that other machines have: which addresses are public, and how a photo is fetched from one."""
+"""Fetching of photos by URL: address checks, URL rules and the fetcher."""

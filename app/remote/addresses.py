@@ -1,7 +1,7 @@
-"""Which addresses belong to the public internet; pure.
+"""Check for public internet addresses; pure.
 
-After IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and what came since), read strictly: what is
-set aside for anything but ordinary hosts is refused, globally reachable or not.
+It follows IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its successors) strictly: every
+special range is refused, even if it is globally reachable.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -14,7 +14,7 @@ SPECIAL_V4 = tuple(
             "10.0.0.0/8",  # private
             "100.64.0.0/10",  # shared with a carrier (CGNAT); also clouds' metadata
             "127.0.0.0/8",  # loopback
-            "168.63.129.16/32",  # a cloud's host, from the inside
+            "168.63.129.16/32",  # Azure platform services
             "169.254.0.0/16",  # link-local; clouds' metadata
             "172.16.0.0/12",  # private
             "192.0.0.0/24",  # protocol assignments
@@ -33,7 +33,7 @@ SPECIAL_V4 = tuple(
     )
 )
 GLOBAL_V6 = IPv6Network("2000::/3")
-"""All that is assigned to hosts. Outside of it: loopback, mapped and translated IPv4, NAT64, private, link-local ..."""
+"""Global unicast. It excludes loopback, mapped and translated IPv4, NAT64, private, link-local, and others."""
 SPECIAL_V6 = tuple(
     map(
         IPv6Network,
@@ -42,7 +42,7 @@ SPECIAL_V6 = tuple(
             "2001:db8::/32",  # documentation
             "2002::/16",  # 6to4: an IPv4 address inside
             "2620:4f:8000::/48",  # AS112
-            "3ffe::/16",  # given back
+            "3ffe::/16",  # returned (former 6bone)
             "3fff::/20",  # documentation
         ),
     )
@@ -51,7 +51,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)  # an IPv4 address follows (RFC 5214)
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address, as text, is an ordinary host's in the public internet; what is no address is not."""
+    """Return whether a text is the address of an ordinary host on the public internet."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -60,10 +60,10 @@ def is_public(address: str) -> bool:
 
 
 def _is_public_v4(address: IPv4Address) -> bool:
-    return not any(address in each for each in SPECIAL_V4)
+    return not any(address in network for network in SPECIAL_V4)
 
 
 def _is_public_v6(address: IPv6Address) -> bool:
-    if address.scope_id is not None or address not in GLOBAL_V6 or any(address in each for each in SPECIAL_V6):
+    if address.scope_id is not None or address not in GLOBAL_V6 or any(address in network for network in SPECIAL_V6):
         return False
     return int(address) >> 32 & 0xFFFFFFFF not in _ISATAP

@@ -1,4 +1,4 @@
-"""A photo from another machine, fetched so that nobody can use it to reach what only this machine reaches."""
+"""Fetching of photos from URLs, protected against server-side request forgery."""
 
 import asyncio
 import socket
@@ -13,13 +13,13 @@ from httpx2 import InvalidURL
 
 from app.errors import Overloaded, TooManyBytes, UrlNotAllowed, UrlUnreachable
 from app.remote.addresses import is_public
-from app.remote.urls import LONGEST, Rules, Target
+from app.remote.urls import LONGEST, UrlRules, UrlTarget
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Takes host and port, returns addresses; raises OSError."""
+"""Host and port -> addresses; raises OSError."""
 
-_MOST_ADDRESSES = 4
-_CONNECT_S = 3.0  # to one address; the next one is tried then
+_MAX_ADDRESSES = 4
+_CONNECT_S = 3.0  # per address, before trying the next one
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = (
     (b"Accept", b"image/*"),
@@ -37,84 +37,84 @@ _FAILURES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """`seconds` are for all that is fetched by one deadline, `most_bytes` for one photo."""
+class FetchLimits:
+    """Limits of fetching: `seconds` per deadline, `max_bytes` per photo, redirects, and parallel fetches `at_once`."""
 
-    most_bytes: int
+    max_bytes: int
     seconds: float
     redirects: int
     at_once: int
 
 
 class Fetcher:
-    """Fetches photos, `at_once` at the same time. For one event loop.
+    """Fetches photos in one event loop, up to `at_once` in parallel.
 
-    A host's addresses are looked up once for each hop; all of them must be public, and the connection goes to one of
-    exactly those, whatever the name means a moment later. TLS and `Host` still speak of the name. Nothing is kept: no
-    connection, cookie or content; no proxy is used; a compressed answer is refused.
+    For each hop, the host is resolved once. All its addresses must be public, and the fetcher connects only to these
+    addresses, even if the name resolves differently a moment later. TLS and the `Host` header still use the name. The
+    fetcher keeps no connections, cookies or content, uses no proxy, and refuses compressed answers.
     """
 
     def __init__(
         self,
-        rules: Rules,
-        bounds: Bounds,
+        rules: UrlRules,
+        limits: FetchLimits,
         *,
         resolve: Resolve | None = None,
         is_allowed: Callable[[str], bool] = is_public,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._rules = rules
-        self._bounds = bounds
-        self._resolve = resolve or _system_resolver(bounds.at_once)
+        self._limits = limits
+        self._resolve = resolve or _system_resolver(limits.at_once)
         self._is_allowed = is_allowed
         self._tls = tls or httpcore2.default_ssl_context()
-        self._places = asyncio.Semaphore(bounds.at_once)
+        self._slots = asyncio.Semaphore(limits.at_once)
 
     def deadline(self) -> float:
-        """Return until when, on the event loop's clock, what is asked for now must be here."""
-        return asyncio.get_running_loop().time() + self._bounds.seconds
+        """Return the deadline of fetches that start now, on the clock of the event loop."""
+        return asyncio.get_running_loop().time() + self._limits.seconds
 
-    async def fetch(self, url: str, deadline: float, hold: Callable[[int], None] = lambda _: None) -> bytes:
-        """Return a photo's bytes; `hold` is told how many came each time, and may raise.
+    async def fetch(self, url: str, deadline: float, on_bytes: Callable[[int], None] = lambda _: None) -> bytes:
+        """Return the content of a photo; `on_bytes` is called with the size of each received part, and may raise.
 
-        Raises UrlNotAllowed, UrlUnreachable, TooManyBytes, and Overloaded when no place came free in time.
+        Raises UrlNotAllowed, UrlUnreachable, TooManyBytes, and Overloaded if no slot became free before the deadline.
         """
         target = self._rules.target(url)
         try:
             async with asyncio.timeout_at(deadline):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError:
             raise Overloaded("too many photos are being fetched") from None
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._follow(target, hold)
+                return await self._follow(target, on_bytes)
         except TimeoutError:
             raise _unreachable(target, "it took too long") from None
         finally:
-            self._places.release()
+            self._slots.release()
 
-    async def _follow(self, first: Target, hold: Callable[[int], None]) -> bytes:
+    async def _follow(self, first: UrlTarget, on_bytes: Callable[[int], None]) -> bytes:
         target = first
-        for _ in range(self._bounds.redirects + 1):
-            async with self._answer(target) as answer:
-                if answer.status not in _REDIRECTS:
-                    return await self._body(target, answer, hold)
-                location = _header(answer, b"location")
+        for _ in range(self._limits.redirects + 1):
+            async with self._response(target) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._body(target, response, on_bytes)
+                location = _header(response, b"location")
             target = self._next(first, target, location)
         raise _unreachable(first, "too many redirects")
 
-    def _next(self, first: Target, target: Target, location: bytes | None) -> Target:
-        """Return where a redirect leads. Every rule holds again; that one of them failed is for the log only."""
+    def _next(self, first: UrlTarget, target: UrlTarget, location: bytes | None) -> UrlTarget:
+        """Return the target of a redirect, checked by all rules. Only the log shows which rule failed."""
         try:
             if not location or len(location) > LONGEST:
-                raise UrlNotAllowed("the redirect has no valid address")  # noqa: TRY301 - told the same way
+                raise UrlNotAllowed("the redirect has no valid address")  # noqa: TRY301 - reported like the others
             return self._rules.target(str(target.url.join(location.decode("ascii"))))
         except (UrlNotAllowed, InvalidURL, ValueError) as error:
             raise _unreachable(first, f"redirect: {error}") from error
 
     @asynccontextmanager
-    async def _answer(self, target: Target) -> AsyncIterator[httpcore2.Response]:
-        backend = _Pinned(await self._addresses(target))
+    async def _response(self, target: UrlTarget) -> AsyncIterator[httpcore2.Response]:
+        backend = _PinnedBackend(await self._addresses(target))
         url = httpcore2.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.url.raw_path or b"/"
         )
@@ -122,44 +122,44 @@ class Fetcher:
         try:
             async with (
                 httpcore2.AsyncConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,
-                pool.stream("GET", url, headers=headers, extensions={"timeout": {"connect": _CONNECT_S}}) as answer,
+                pool.stream("GET", url, headers=headers, extensions={"timeout": {"connect": _CONNECT_S}}) as response,
             ):
-                yield answer
+                yield response
         except _FAILURES as error:
             raise _unreachable(target, type(error).__name__) from error
 
-    async def _addresses(self, target: Target) -> list[str]:
+    async def _addresses(self, target: UrlTarget) -> list[str]:
         try:
-            found = list(dict.fromkeys(await self._resolve(target.host, target.port)))
+            addresses = list(dict.fromkeys(await self._resolve(target.host, target.port)))
         except (OSError, UnicodeError) as error:
             raise _unreachable(target, "no such host") from error
-        if not found:
+        if not addresses:
             raise _unreachable(target, "no such host")
-        if not all(map(self._is_allowed, found)):
+        if not all(map(self._is_allowed, addresses)):
             raise _unreachable(target, "an address of it is not public")
-        return found[:_MOST_ADDRESSES]
+        return addresses[:_MAX_ADDRESSES]
 
-    async def _body(self, target: Target, answer: httpcore2.Response, hold: Callable[[int], None]) -> bytes:
-        if answer.status != 200:
-            raise _unreachable(target, f"status {answer.status}")
-        encoding = _header(answer, b"content-encoding")
+    async def _body(self, target: UrlTarget, response: httpcore2.Response, on_bytes: Callable[[int], None]) -> bytes:
+        if response.status != 200:
+            raise _unreachable(target, f"status {response.status}")
+        encoding = _header(response, b"content-encoding")
         if encoding and encoding.lower() != b"identity":
             raise _unreachable(target, "a compressed answer")
-        announced = _header(answer, b"content-length") or b""
-        most = self._bounds.most_bytes
-        if announced.isdigit() and int(announced[:20]) > most:
-            raise _too_large(most)
+        content_length = _header(response, b"content-length") or b""
+        max_bytes = self._limits.max_bytes
+        if content_length.isdigit() and int(content_length[:20]) > max_bytes:
+            raise _too_large(max_bytes)
         body = bytearray()
-        async for part in answer.aiter_stream():
-            if len(body) + len(part) > most:
-                raise _too_large(most)
-            hold(len(part))
+        async for part in response.aiter_stream():
+            if len(body) + len(part) > max_bytes:
+                raise _too_large(max_bytes)
+            on_bytes(len(part))
             body += part
         return bytes(body)
 
 
-class _Pinned(httpcore2.AsyncNetworkBackend):
-    """Connects to addresses that were looked up and checked before, whatever the host's name is."""
+class _PinnedBackend(httpcore2.AsyncNetworkBackend):
+    """Network backend that connects to previously checked addresses and ignores the host name."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
         self._addresses = list(addresses)
@@ -167,13 +167,13 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
     async def connect_tcp(
         self,
-        host: str,  # noqa: ARG002 - what it is all about
+        host: str,  # noqa: ARG002 - ignored on purpose
         port: int,
         timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first address that answers."""
+        """Connect to the first address that responds."""
         *others, last = self._addresses
         for address in others:
             try:
@@ -184,26 +184,27 @@ class _Pinned(httpcore2.AsyncNetworkBackend):
 
 
 def _system_resolver(at_once: int) -> Resolve:
-    # Threads that a dead name server holds are given up, and still count: there are never more of them.
+    # Threads blocked by a dead name server are abandoned but still count towards the limit.
     limiter = CapacityLimiter(at_once)
 
     async def resolve(host: str, port: int) -> list[str]:
-        found = await to_thread.run_sync(
+        results = await to_thread.run_sync(
             lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), abandon_on_cancel=True, limiter=limiter
         )
-        return [str(each[4][0]) for each in found]
+        return [str(address[0]) for *_, address in results]
 
     return resolve
 
 
-def _header(answer: httpcore2.Response, name: bytes) -> bytes | None:
-    return next((value for each, value in answer.headers if each.lower() == name), None)
+def _header(response: httpcore2.Response, name: bytes) -> bytes | None:
+    return next((value for header, value in response.headers if header.lower() == name), None)
 
 
-def _unreachable(target: Target, reason: str) -> UrlUnreachable:
-    # The same words whatever happened: who asks must not learn what this machine can reach. No path, it may be signed.
+def _unreachable(target: UrlTarget, reason: str) -> UrlUnreachable:
+    # The message is always the same, so that clients cannot probe the network of this machine. The path is omitted,
+    # because it may contain a signature.
     return UrlUnreachable("the URL gave no photo", f"{target.host}: {reason}")
 
 
-def _too_large(most: int) -> TooManyBytes:
-    return TooManyBytes(most)
+def _too_large(max_bytes: int) -> TooManyBytes:
+    return TooManyBytes(max_bytes)

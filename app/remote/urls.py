@@ -1,4 +1,4 @@
-"""Which URLs may be fetched from, as they are written; pure."""
+"""Rules for URLs to fetch from; pure."""
 
 import re
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from app.errors import UrlNotAllowed
 
 LONGEST = 2048
 _PORTS = {"http": 80, "https": 443}
-# What parsers are known to disagree about: space, control characters, backslashes.
+# Excludes characters that URL parsers treat differently: spaces, control characters, backslashes.
 _PLAIN = re.compile(r"[^\x00-\x20\x7f\\]+")
 _PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|[0-9a-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where a photo lies. `host` is ASCII in lower case, without the brackets of an IPv6 address."""
+class UrlTarget:
+    """Location of a photo. `host` is lower-case ASCII, without the brackets of an IPv6 address."""
 
     url: URL
     scheme: str
@@ -25,26 +25,26 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What an operator allows. A host is a name, `*.name` for all names below it, or `*`."""
+class UrlRules:
+    """URLs that the operator allows. A host is a name, `*.name` for all names below it, or `*`."""
 
     hosts: tuple[str, ...]
     schemes: frozenset[str]
     ports: frozenset[int]
 
     @classmethod
-    def parse(cls, hosts: str, schemes: str, ports: str) -> "Rules":
-        """Read lists with commas; raises ValueError with the host that is none."""
-        named = tuple(each.strip().lower().encode("idna").decode() for each in hosts.split(",") if each.strip())
-        if not named:
+    def parse(cls, hosts: str, schemes: str, ports: str) -> "UrlRules":
+        """Parse comma-separated lists; raises ValueError, naming an invalid host."""
+        names = tuple(host.strip().lower().encode("idna").decode() for host in hosts.split(",") if host.strip())
+        if not names:
             raise ValueError("list the hosts to fetch from")
-        wrong = [each for each in named if not _PATTERN.fullmatch(each)]
+        wrong = [host for host in names if not _PATTERN.fullmatch(host)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no host: say photos.example.com, *.example.com, or *")
-        return cls(named, frozenset(schemes.split(",")), frozenset(map(int, ports.split(","))))
+            raise ValueError(f"{wrong[0]!r} is not a host: use photos.example.com, *.example.com, or *")
+        return cls(names, frozenset(schemes.split(",")), frozenset(map(int, ports.split(","))))
 
-    def target(self, text: str) -> Target:
-        """Return where a URL leads; raises UrlNotAllowed."""
+    def target(self, text: str) -> UrlTarget:
+        """Return the target of a URL given as text; raises UrlNotAllowed."""
         if len(text) > LONGEST or not _PLAIN.fullmatch(text):
             raise UrlNotAllowed(f"a URL has at most {LONGEST} characters, no spaces and no backslashes")
         try:
@@ -52,22 +52,24 @@ class Rules:
         except (InvalidURL, ValueError) as error:
             raise UrlNotAllowed("this is not a URL") from error
 
-    def of(self, url: URL) -> Target:
-        """Return where a URL leads; raises UrlNotAllowed."""
+    def of(self, url: URL) -> UrlTarget:
+        """Return the target of a URL; raises UrlNotAllowed."""
         if url.scheme not in self.schemes:
-            raise UrlNotAllowed(f"a URL begins with {' or '.join(sorted(f'{each}://' for each in self.schemes))}")
+            raise UrlNotAllowed(
+                f"a URL must start with {' or '.join(sorted(f'{scheme}://' for scheme in self.schemes))}"
+            )
         if url.userinfo:
-            raise UrlNotAllowed("a URL with a user name or password is not fetched")
+            raise UrlNotAllowed("a URL must not contain a user name or password")
         port = url.port or _PORTS[url.scheme]
         if port not in self.ports:
             raise UrlNotAllowed("photos are not fetched from the URL's port")
         host = url.raw_host.decode("ascii").lower()
-        if not host or not any(_fits(host, each) for each in self.hosts):
+        if not host or not any(_matches(host, pattern) for pattern in self.hosts):
             raise UrlNotAllowed("photos are not fetched from the URL's host")
-        return Target(url, url.scheme, host, port)
+        return UrlTarget(url, url.scheme, host, port)
 
 
-def _fits(host: str, pattern: str) -> bool:
+def _matches(host: str, pattern: str) -> bool:
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and host != pattern[1:]
     return pattern in {"*", host}

@@ -7,8 +7,8 @@ from app import __version__
 from app.access.limiter import Limiter, Redis
 from app.config import RateSettings, Settings, WhenAway
 from app.errors import SettingsInvalid, TracingUnavailable
-from app.remote.fetching import Bounds, Fetcher
-from app.remote.urls import Rules
+from app.remote.fetching import Fetcher, FetchLimits
+from app.remote.urls import UrlRules
 
 if TYPE_CHECKING:
     from app.observability.tracing import Tracing
@@ -32,10 +32,10 @@ def open_fetcher(settings: Settings) -> Fetcher | None:
     if not urls.is_enabled:
         return None
     try:
-        rules = Rules.parse(urls.hosts, urls.schemes, urls.ports)
+        rules = UrlRules.parse(urls.hosts, urls.schemes, urls.ports)
     except ValueError as error:
         raise SettingsInvalid(f"ARCID_URLS__HOSTS: {error}") from error
-    return Fetcher(rules, Bounds(settings.limits.photo_bytes, urls.seconds, urls.redirects, urls.at_once))
+    return Fetcher(rules, FetchLimits(settings.limits.photo_bytes, urls.seconds, urls.redirects, urls.at_once))
 
 
 def open_tracing(settings: Settings) -> "Tracing | None":

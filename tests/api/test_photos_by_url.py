@@ -14,7 +14,7 @@ from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto
 from app.main import create_app
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import Examination
-from app.remote.fetching import Bounds, Fetcher
+from app.remote.fetching import Fetcher, FetchLimits
 from tests.api.fakes import Identifying, services_of, settings_of
 from tests.api.test_errors import expect
 from tests.remote.servers import PUBLIC, Names, internet, page, redirect
@@ -84,7 +84,7 @@ def client(site, seeing):
     services.examination = services.enrollment = seeing
     app = create_app(settings_of(bodies_bytes=150_000, body_bytes=100_000), services)
     with TestClient(app, raise_server_exceptions=False) as client:
-        bounds = Bounds(most_bytes=100_000, seconds=5, redirects=3, at_once=4)
+        bounds = FetchLimits(max_bytes=100_000, seconds=5, redirects=3, at_once=4)
         app.state.fetcher = Fetcher(site.rules, bounds, resolve=site.names, is_allowed=site.is_allowed)
         yield client
         assert app.state.intake.held == 0

@@ -13,7 +13,7 @@ from app.training.checkpoint import load_trained
 from app.training.config import parse_config, read_config
 from app.training.data.opening import open_path
 from tests.conftest import DATA
-from tests.training.people import no_cutter, write_people
+from tests.training.people import no_cropper, write_people
 
 TINY = ["--backbone", "mobilefacenet", "--batch-size", "8", "--epochs", "1"]
 TINY += ["--set", "backbone.width=0.125", "--set", "backbone.dimension=16"]
@@ -146,4 +146,4 @@ def test_photos_are_aligned_and_cleaned_by_the_served_pack(
     shards = tmp_path / "shards"
     packed = arcid("train", "pack", str(folder), "--out", str(shards), "--exclude", str(wrong))
     assert "Ada/nobody.png: no_face" in packed.output
-    assert open_path(shards, no_cutter, is_aligned=False).source.labels.tolist() == np.repeat(range(6), 3).tolist()
+    assert open_path(shards, no_cropper, is_aligned=False).source.labels.tolist() == np.repeat(range(6), 3).tolist()

@@ -1,4 +1,4 @@
-"""Embeddings without networks."""
+"""Made-up embeddings for tests without networks."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from app.evaluation.values import EmbeddedPhotos, Photo
 
 
 def embedded(vectors, people, quality=None) -> EmbeddedPhotos:
-    """Photos of `people` with given raw vectors and quality (else all 0.5); None is a photo without a face."""
+    """Return photos of `people` with given raw vectors and quality (default 0.5); None means a photo without a face."""
     dimension = max(len(each) for each in vectors if each is not None)
     table = np.full((len(vectors), dimension), np.nan, np.float32)
     for place, each in enumerate(vectors):
@@ -21,7 +21,7 @@ def embedded(vectors, people, quality=None) -> EmbeddedPhotos:
 
 
 def random_people(seed, people=12, photos=5, dimension=8, *, lost=3, noise=0.6) -> EmbeddedPhotos:
-    """People who resemble themselves, in shuffled order, of a quality with ties; some photos are without a face."""
+    """Return shuffled photos of separable people with tied qualities; some photos have no face."""
     generator = np.random.default_rng(seed)
     owners = generator.permutation(np.repeat(np.arange(people), photos))
     vectors = list(

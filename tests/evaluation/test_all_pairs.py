@@ -1,4 +1,4 @@
-"""Blockwise histograms against every pair looked at by itself."""
+"""Histograms of blocks, compared with a loop over all pairs."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from tests.evaluation.fakes import random_people
 
 
 def looked_at(photos):
-    """Every pair with a face in both: similarity, and whether it is one person."""
+    """Yield every pair with two faces: its similarity and its photos."""
     found = []
     for one, two in itertools.combinations(np.flatnonzero(photos.has_face), 2):
         first, second = photos.embeddings[one].astype(float), photos.embeddings[two].astype(float)

@@ -1,4 +1,4 @@
-"""InsightFace's `.bin` sets are read as its own tools write them; a hostile pickle runs nothing."""
+"""Reading of InsightFace's `.bin` sets as its own tools write them; hostile pickles execute nothing."""
 
 import os
 import pickle
@@ -37,7 +37,7 @@ def test_an_array_that_occurs_twice(protocol):
 
 
 def python_2(photo: bytes) -> bytes:
-    """As Python 2's `str` stands in a pickle."""
+    """Return the pickle of a Python 2 `str`."""
     if len(photo) < 256:
         return b"U" + bytes([len(photo)]) + photo  # SHORT_BINSTRING
     return b"T" + len(photo).to_bytes(4, "little") + photo  # BINSTRING
@@ -107,7 +107,7 @@ def test_a_hostile_set_runs_nothing(protocol, place, tmp_path):
         pickle.dumps(([np.zeros(3), np.zeros(3)], [True])),
         pickle.dumps(([np.array([b"one", None], object)] * 2, [True])),
         pickle.dumps(([b"one", b"two"], [True])) + b"more",
-        b"\x80\x02]q\0h\0a.",  # a list in itself
+        b"\x80\x02]q\0h\0a.",  # a list that contains itself
     ],
     ids=lambda dump: repr(dump[:20]),
 )

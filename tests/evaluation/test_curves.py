@@ -1,4 +1,4 @@
-"""Error rates against their definitions, restated as loops."""
+"""Error rates, compared with their definitions as loops."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What is done to a photo follows from its bytes alone."""
+"""The degradation of a photo depends only on its bytes."""
 
 from collections import Counter
 
@@ -22,7 +22,7 @@ def encoded(seed):
 
 @pytest.fixture(scope="module")
 def of_kind():
-    """A photo for each kind of degradation."""
+    """Return one photo for each kind of degradation."""
     found: dict[Degradation, bytes] = {}
     for seed in range(60):
         data = encoded(seed)

@@ -1,4 +1,4 @@
-"""Error versus discard against its definition, restated as a loop."""
+"""Error versus discard, compared with its definition as a loop."""
 
 import itertools
 import math
@@ -29,7 +29,7 @@ pair = st.tuples(quality, st.booleans())
 
 
 def by_share(pairs, weights=None):
-    """FNMR at each share, from (quality, is_error) of each pair."""
+    """Return the FNMR at each share from (quality, is_error) of each pair."""
     qualities, errors = (np.array(each, float) for each in zip(*pairs, strict=True))
     weighted = np.ones(len(pairs)) if weights is None else np.array(weights, float)
     found = DiscardCurve(qualities).fnmr(weighted, weighted * errors)
@@ -37,14 +37,14 @@ def by_share(pairs, weights=None):
 
 
 def restated(pairs):
-    """The same: sort, leave out the first, count."""
+    """Return the same figures by sorting, skipping and counting."""
     ordered = [is_error for _, is_error in sorted(pairs)]
     left = [ordered[math.floor(len(pairs) * share + 1e-9) :] for share in SHARES]
     return [sum(each) / len(each) for each in left]
 
 
 def test_by_hand():
-    # Twenty pairs; the errors are the two worst, the fifth worst and one of the best.
+    # Twenty pairs. The errors are the two with the lowest quality, the fifth lowest, and one of the best.
     pairs = [(place / 20, place in {0, 1, 4, 18}) for place in range(20)]
     assert SHARES == (0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
     assert by_share(pairs) == pytest.approx(
@@ -84,7 +84,7 @@ def test_a_weight_is_as_good_as_a_repetition(weighted):
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_nothing_is_better_than_the_ideal(errors):
-    """A quality that knows each error; rounding down costs at most a pair."""
+    """A quality measure that knows each error; rounding down costs at most one pair."""
     found = np.array(by_share([(0.0 if is_error else 1.0, is_error) for is_error in errors]))
     shares = np.array([1 - (len(errors) - rejected_count(len(errors), share)) / len(errors) for share in SHARES])
     np.testing.assert_allclose(found, ideal_fnmr(found[0], shares), atol=1e-9)

@@ -1,4 +1,4 @@
-"""Each photo is embedded once; what is kept is checked, and belongs to its set-up."""
+"""Each photo is embedded once; cache entries are checked and belong to one configuration."""
 
 import threading
 
@@ -13,7 +13,7 @@ PHOTOS = [Photo(f"{name}.jpg", name.encode(), name) for name in ("one", "none", 
 
 
 class Enrolled:
-    """Remembers what it was asked for."""
+    """A fake embedder that records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Searches against a loop over all candidates."""
+"""Searches, compared with a loop over all candidates."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_scene_by_hand():
     assert found.non_mated[:2].tolist() == pytest.approx([0.8, 0.5**0.5])
     assert np.isnan(found.non_mated[2])
     assert not found.is_leave_one_out
-    assert found.estimates["fnir@1e-1"].value == 1 / 2  # above 0.8 are two of four
+    assert found.estimates["fnir@1e-1"].value == 1 / 2  # two of four are above 0.8
     assert found.estimates["failures_to_enroll_rate"].value == 2 / 9
     low, high = found.estimates["rank@1"].interval or (1, 0)
     assert low <= 0.5 <= high

@@ -1,4 +1,4 @@
-"""Files and folders are read as docs/evaluation.md says; what is wrong is said with its place."""
+"""Files and folders are read as described in docs/evaluation.md; errors name their location."""
 
 import pickle
 
@@ -18,7 +18,7 @@ from app.evaluation.protocols import (
 
 @pytest.fixture
 def images(tmp_path):
-    """Ada and Bob with three photos each, Cy with one PNG."""
+    """Return a folder with three photos of Ada and of Bob and one PNG of Cy."""
     folder = tmp_path / "images"
     names = [f"{person}/{person}_{number:04d}.jpg" for person in ("Ada", "Bob") for number in (1, 2, 3)]
     for name in [*names, "Cy/Cy_0001.png"]:

@@ -1,4 +1,4 @@
-"""Accuracy over folds against a plain restatement of docs/evaluation.md."""
+"""Accuracy over folds, compared with a plain implementation of docs/evaluation.md."""
 
 import itertools
 import math
@@ -17,7 +17,7 @@ row = st.tuples(similarity, st.booleans(), st.integers(0, 3))
 
 
 def restated(rows):
-    """The mean accuracy, and each fold's threshold."""
+    """Return the mean accuracy and the threshold of each fold."""
     accuracies, thresholds = [], []
     for fold in sorted({number for _, _, number in rows}):
         rest = [(value, same) for value, same, number in rows if number != fold and not math.isnan(value)]
@@ -61,7 +61,7 @@ def test_a_weight_is_as_good_as_a_repetition(weighted):
 def test_a_fold_of_no_weight_is_left_out():
     rows = [(0.9, True, 0), (0.1, False, 0), (0.2, True, 1)]
     found = decided(rows, [1, 1, 0])
-    assert found.mean == 0.5  # nothing to choose from: everything is accepted
+    assert found.mean == 0.5  # without other folds, everything is accepted
     assert math.isnan(found.accuracies[1])
 
 

@@ -1,4 +1,4 @@
-"""A process that does everything that has ever spoilt a log of JSON lines; it ends with an exception."""
+"""A process that writes to standard error in every way that once corrupted a JSON log, and ends with an exception."""
 
 import contextlib
 import logging
@@ -21,7 +21,7 @@ class Unprintable:
 
 
 def main():
-    logs.configure(is_json=True, stream=stderr.take_over())
+    logs.configure(is_json=True, stream=stderr.redirect_to_log())
     os.write(2, b"native one\nnative two, unfinished")
     os.write(2, b" and finished\n\xff\xfe no text\n")
     sys.stderr.write("printed\n")

@@ -1,4 +1,4 @@
-"""No text that others wrote steers a terminal, starts a line of a log, or is a formula in a spreadsheet."""
+"""Untrusted text cannot control a terminal, start a log line, or become a formula in a spreadsheet."""
 
 import io
 import logging

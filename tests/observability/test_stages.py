@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.observability.stages import note, recording, server_timing, stage, traced
+from app.observability.stages import add_stage, recording, server_timing, stage, traced
 
 
 def test_a_stage_is_timed():
@@ -71,7 +71,7 @@ def test_server_timing_is_in_milliseconds():
 
 
 class Span:
-    """Remembers what began and ended within it."""
+    """A fake span that records its children."""
 
     def __init__(self, name="request"):
         self.name, self.children, self.ended, self.error = name, [], None, None
@@ -92,16 +92,16 @@ class Span:
 
 def test_a_stage_that_is_over_may_be_noted():
     with recording() as stages:
-        note("queue", 1.0, 1.5)
-        note("queue", 2.0, 2.25)
+        add_stage("queue", 1.0, 1.5)
+        add_stage("queue", 2.0, 2.25)
     assert stages == {"queue": 0.75}
-    note("queue", 1, 2)
+    add_stage("queue", 1, 2)
 
 
 def test_stages_are_spans_within_each_other_also_in_threads():
     def work() -> None:
         with stage("embed"):
-            note("queue", time.perf_counter(), time.perf_counter())
+            add_stage("queue", time.perf_counter(), time.perf_counter())
             with stage("infer"):
                 pass
 

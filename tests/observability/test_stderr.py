@@ -1,4 +1,4 @@
-"""Standard error in JSON mode, in a process of its own: every line is one JSON object, whoever wrote it."""
+"""Standard error in JSON mode, in a separate process: every line is one JSON object, whatever wrote it."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Traces of the real service, as a collector on a real socket receives them."""
+"""Traces of the real service, received by a collector on a real socket."""
 
 import sys
 import time
@@ -27,7 +27,7 @@ def traced(settings, endpoint, **more):
 
 @pytest.fixture(scope="module")
 def collector(settings, portrait):
-    """What arrived of some requests, once the service has stopped."""
+    """Return the traces of some requests, received until the service stopped."""
     with collecting() as collector:
         with traced(settings, collector.endpoint) as address, httpx2.Client(base_url=address, timeout=60) as client:
             fields = {"identity_id": "secret-ada", "name": "Secret Ada"}
@@ -135,7 +135,7 @@ def test_a_collector_that_fails_neither_harms_nor_delays(settings, collector_is)
             collector.go.clear()
         with traced(settings, endpoint) as address, httpx2.Client(base_url=address) as client:
             slowest = 0.0
-            for _ in range(600):  # more than one batch: it is sent while requests go on
+            for _ in range(600):  # more than one batch, so the first is sent while requests continue
                 started = time.monotonic()
                 assert client.get("/models", headers=traceparent("01")).status_code == 200
                 slowest = max(slowest, time.monotonic() - started)

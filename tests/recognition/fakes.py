@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
 from app.recognition.analysis import Analysis
-from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, Origin, Spread, Tail
+from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, Origin, ParetoTail, Spread
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder, Preprocessing
@@ -114,7 +114,7 @@ def calibration(*, typical_norm: float | None = None, start: float = 0.4, is_fli
     return Calibration(
         Origin("ab" * 32, MODEL, "squares", is_flip_averaged, people=9, faces=9, pairs=36, source="test"),
         tuple(start - 0.6 + 0.02 * number for number in range(len(LEVELS))),
-        Tail(start, 1e-3, -0.05, 0.025),
+        ParetoTail(start, 1e-3, -0.05, 0.025),
         tuple(Spread(rate, 0.8, 1.25) for rate in (1e-1, 1e-3, 1e-6)),
         typical_norm=typical_norm,
     )

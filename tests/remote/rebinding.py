@@ -1,6 +1,7 @@
-"""A name server that changes its mind, real servers on every address, and the real fetcher, inside a network namespace.
+"""DNS rebinding: a name server with changing answers, real servers on all addresses, and the real fetcher.
 
-`python -m tests.remote.rebinding` prints JSON: for each URL the outcome and the addresses that were connected to.
+It runs inside a network namespace. `python -m tests.remote.rebinding` prints the outcome and the connected addresses of
+each URL as JSON.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from app.errors import ArcidError
-from app.remote.fetching import Bounds, Fetcher
-from app.remote.urls import Rules
+from app.remote.fetching import Fetcher, FetchLimits
+from app.remote.urls import UrlRules
 
 PUBLIC, PUBLIC_6 = "93.184.215.14", "2606:2800:21f:cb07::14"
 SELF, CLOUD, INSIDE = "127.0.0.1", "169.254.169.254", "10.0.0.7"
@@ -23,7 +24,7 @@ SERVER_FAILED, NO_SUCH_NAME = 2, 3
 
 
 def flipping(count):
-    """Answer with a public address first, and with this machine afterwards."""
+    """Return answers with a public address first and this machine afterwards."""
     return [(A, PUBLIC if count == 0 else SELF)]
 
 
@@ -74,7 +75,7 @@ TARGETS = [
 
 
 class NameServer(asyncio.DatagramProtocol):
-    """Answers A and AAAA of `NAMES` with a TTL of 0, over UDP and TCP."""
+    """A name server for A and AAAA records of `NAMES` with a TTL of 0, over UDP and TCP."""
 
     def __init__(self):
         self._asked: Counter[tuple[str, int]] = Counter()
@@ -158,8 +159,8 @@ async def outcomes():
     await asyncio.start_server(names.serve, SELF, 53)
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 - of the namespace
         await asyncio.start_server(serve, host, 80, family=family)
-    rules = Rules.parse("*", "http", "80")
-    fetcher = Fetcher(rules, Bounds(most_bytes=100_000, seconds=1.5, redirects=3, at_once=4))
+    rules = UrlRules.parse("*", "http", "80")
+    fetcher = Fetcher(rules, FetchLimits(max_bytes=100_000, seconds=1.5, redirects=3, at_once=4))
     for url in TARGETS:
         connected.clear()
         try:

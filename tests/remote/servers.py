@@ -1,6 +1,6 @@
-"""Real HTTP and HTTPS servers on loopback, and a fetcher for which 127.0.0.1 is the public internet.
+"""HTTP and HTTPS servers on loopback, and a fetcher that treats 127.0.0.1 as public.
 
-127.0.0.2 stands for a private address: a server listens there too, and nobody may ever connect to it.
+127.0.0.2 plays a private address: a server listens there too, and the fetcher must never connect to it.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.remote.fetching import Bounds, Fetcher
-from app.remote.urls import Rules
+from app.remote.fetching import Fetcher, FetchLimits
+from app.remote.urls import UrlRules
 
 PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.2"
 
 
 @dataclass
 class Site:
-    """A server that answers as `pages` say: path to bytes, or to a coroutine function of reader and writer."""
+    """A server with `pages`: path -> bytes, or a coroutine function of reader and writer."""
 
     pages: dict[str, Any]
     port: int = 0
@@ -94,7 +94,7 @@ async def site_at(address, pages=None, tls=None, port=0):
 
 
 class Names:
-    """A name server: each look-up of a host gives the next of its answers, the last one for ever."""
+    """A fake resolver: each lookup of a host returns its next answer; the last one is repeated."""
 
     def __init__(self, **hosts):
         self.hosts = {host.replace("_", "."): list(answers) for host, answers in hosts.items()}
@@ -119,10 +119,10 @@ async def internet(pages, names=None, tls=None, **bounds):
             server, client = tls
         public = await stack.enter_async_context(site_at(PUBLIC, pages, server))
         private = await stack.enter_async_context(site_at(PRIVATE, {}, None, public.port))
-        rules = Rules.parse("photos.example,*.photos.example,127.0.0.1,127.0.0.2", "http,https", str(public.port))
-        limits = {"most_bytes": 100_000, "seconds": 2.0, "redirects": 3, "at_once": 4} | bounds
+        rules = UrlRules.parse("photos.example,*.photos.example,127.0.0.1,127.0.0.2", "http,https", str(public.port))
+        limits = {"max_bytes": 100_000, "seconds": 2.0, "redirects": 3, "at_once": 4} | bounds
         fetcher = Fetcher(
-            rules, Bounds(**limits), resolve=names, is_allowed=lambda address: address == PUBLIC, tls=client
+            rules, FetchLimits(**limits), resolve=names, is_allowed=lambda address: address == PUBLIC, tls=client
         )
         try:
             yield fetcher, public, private, names
@@ -131,7 +131,7 @@ async def internet(pages, names=None, tls=None, **bounds):
 
 
 def contexts(folder, name="photos.example"):
-    """Return the TLS contexts of a server with a certificate for `name`, and of a client that knows its CA alone."""
+    """Return the TLS contexts of a server with a certificate for `name`, and of a client that trusts only its CA."""
     now = dt.datetime.now(dt.UTC)
 
     def certificate(subject, key, issuer, issuer_key, *, is_ca):

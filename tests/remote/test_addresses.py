@@ -1,4 +1,4 @@
-"""No address that is set aside for anything passes, in whatever dress."""
+"""No special-purpose address passes, in any notation or encapsulation."""
 
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.remote.addresses import is_public
 
-# The registries, written out once more: a slip in the code's own lists does not pass unnoticed.
+# The registries are repeated here, so that a mistake in the code's own lists is noticed.
 REGISTERED_V4 = [
     "0.0.0.0/8",
     "0.0.0.0/32",

@@ -23,7 +23,7 @@ def fetch(pages, path="/1.jpg", host="photos.example", scheme="http", **options)
 
 
 def refused(pages, reason, **options):
-    """Say that no photo comes, in the same words as ever, and why to the operator."""
+    """Require the usual message for the client, and the reason for the operator."""
     with pytest.raises(UrlUnreachable) as raised:
         fetch(pages, **options)
     assert str(raised.value) == DETAIL
@@ -58,7 +58,7 @@ def test_a_certificate_of_nobodys_authority_is_refused(tmp_path):
     refused({"/1.jpg": page()}, "ConnectError", scheme="https", tls=mixed)
 
 
-# Where it leads
+# Targets
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_host_that_is_an_address_is_looked_at_too():
 def test_the_system_resolver_and_the_real_rule_refuse_loopback():
     async def run():
         async with internet({}) as (fetcher, site, _, _):
-            own = type(fetcher)(fetcher._rules, fetcher._bounds)
+            own = type(fetcher)(fetcher._rules, fetcher._limits)
             with pytest.raises(UrlUnreachable) as raised:
                 await own.fetch(f"http://127.0.0.1:{site.port}/", own.deadline())
             assert "not public" in raised.value.reason
@@ -103,7 +103,7 @@ def test_the_next_address_is_tried():
     async def run():
         async with internet({"/1.jpg": page(b"photo")}) as (fetcher, site, _, names):
             fetcher._is_allowed = lambda _: True
-            names.hosts["photos.example"] = [["127.0.0.3", "127.0.0.4", PUBLIC]]  # nobody listens there
+            names.hosts["photos.example"] = [["127.0.0.3", "127.0.0.4", PUBLIC]]  # no server listens there
             return await fetcher.fetch(f"http://photos.example:{site.port}/1.jpg", fetcher.deadline())
 
     assert asyncio.run(run()) == b"photo"
@@ -218,7 +218,7 @@ def test_as_many_redirects_as_are_allowed():
     refused(pages, "too many redirects", redirects=2)
 
 
-# What comes
+# Content
 
 
 @pytest.mark.parametrize("status", ["204 x", "206 x", "304 x", "400 x", "401 x", "403 x", "404 x", "407 x", "500 x"])
@@ -325,7 +325,7 @@ def test_a_name_server_that_says_nothing_is_left_in_time():
     refused({}, "too long", names=Silent(), seconds=0.3)
 
 
-# Many
+# Concurrency
 
 
 def test_only_so_many_at_once_and_the_others_wait_their_turn():
@@ -377,7 +377,7 @@ def test_what_comes_is_held_as_it_comes():
             assert len(await fetcher.fetch(f"{url}/2.jpg", fetcher.deadline(), hold)) == sum(held) == 900
             with pytest.raises(Overloaded):
                 await fetcher.fetch(f"{url}/1.jpg", fetcher.deadline(), hold)
-            assert fetcher._places._value == 4
+            assert fetcher._slots._value == 4
 
     asyncio.run(run())
 

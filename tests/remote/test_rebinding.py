@@ -1,4 +1,4 @@
-"""Names that change between check and connection: a real name server in a network namespace that leads nowhere."""
+"""DNS rebinding: names that change between check and connection, with a real name server in a network namespace."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def ip(*arguments):
 
 @pytest.fixture(scope="module")
 def fetched():
-    """Return what became of each URL, and which addresses were connected to for it."""
+    """Return the outcome of each URL and the addresses that the fetcher connected to."""
     if os.geteuid() or shutil.which("ip") is None:
         pytest.skip("needs root and the command ip (Debian: iproute2)")
     if (added := ip("netns", "add", NAMESPACE)).returncode:
@@ -45,7 +45,7 @@ def fetched():
 
 
 def of(fetched, host, path="/photo"):
-    """Return the outcomes and connections of a URL, each time that it was fetched."""
+    """Return the outcome and connections of each fetch of a URL."""
     return [(outcome, connected) for url, outcome, connected in fetched if url == f"http://{host}{path}"]
 
 

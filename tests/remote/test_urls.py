@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import UrlNotAllowed
-from app.remote.urls import Rules
+from app.remote.urls import UrlRules
 
-RULES = Rules.parse("photos.example.com, *.cdn.example.org,203.0.113.9,bücher.example", "https", "443,8443")
+RULES = UrlRules.parse("photos.example.com, *.cdn.example.org,203.0.113.9,bücher.example", "https", "443,8443")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_whatever_comes_is_allowed_or_refused(text, start):
 
 
 def test_any_host_must_be_said():
-    assert Rules.parse("*", "http,https", "80").target("http://anything.example/").port == 80
+    assert UrlRules.parse("*", "http,https", "80").target("http://anything.example/").port == 80
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_any_host_must_be_said():
 )
 def test_what_is_no_host(hosts):
     with pytest.raises(ValueError, match="host"):
-        Rules.parse(hosts, "https", "443")
+        UrlRules.parse(hosts, "https", "443")

@@ -1,4 +1,4 @@
-"""Without the extra `train` nothing in this folder is imported; the summary says once what would bring it."""
+"""Without the extra `train`, nothing in this folder is imported; the summary names the remedy once."""
 
 import importlib.util
 
@@ -8,7 +8,7 @@ MISSING = [name for name in ("torch", "tensorboard", "pyarrow", "onnxscript") if
 
 
 class NotImported(pytest.Module):
-    """A test file that stays closed."""
+    """A test file that is not imported."""
 
     def collect(self):
         pytest.skip(f"tests/training: {', '.join(MISSING)} not installed; run: make test TORCH=torch")

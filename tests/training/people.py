@@ -1,4 +1,4 @@
-"""Made-up people: each a smooth coloured pattern, each photo the pattern with noise."""
+"""Made-up people: each is a smooth coloured pattern; each photo adds noise."""
 
 from pathlib import Path
 
@@ -27,6 +27,6 @@ def write_people(folder: Path, people: int, photos: int) -> Path:
     return folder
 
 
-def no_cutter() -> FaceCropper:
-    """Stand where crops need no aligning."""
+def no_cropper() -> FaceCropper:
+    """Fail, because crops need no alignment."""
     raise AssertionError("crops are not aligned again")

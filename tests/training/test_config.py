@@ -110,11 +110,11 @@ def test_it_is_frozen():
     assert config.loss == LossSpec("arcface")
     assert config.data.path == Path("/photos")
     with pytest.raises(ValueError, match="frozen"):
-        config.seed = 1  # type: ignore[misc] # it is what is refused
+        config.seed = 1  # type: ignore[misc] # refused at run time too
 
 
 def keys_of(value, prefix=""):
-    """Return the dotted names of all keys but those of `start`, which `arcid train finetune` writes."""
+    """Return the dotted names of all keys except those of `start`, which `arcid train finetune` writes."""
     if is_dataclass(value) and isinstance(value, type):
         return {f"{prefix}{each.name}" for each in fields(value)}
     if isinstance(value, type) and issubclass(value, BaseModel):
@@ -132,5 +132,5 @@ def test_every_key_is_documented():
         (PROJECT / "docs" / "training.md").read_text("utf-8").partition("## Configuration\n")[2].partition("\n## ")[0]
     )
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    fine_tuning = {"start.*"}  # which is written by its command
+    fine_tuning = {"start.*"}  # written by its command
     assert set(re.findall(r"`([^`]+)`", " ".join(rows))) == keys_of(TrainingConfig) | fine_tuning

@@ -1,4 +1,4 @@
-"""Two processes on the CPU, started by torchrun; and a run that is killed."""
+"""Two processes on the CPU, started by torchrun, and a killed run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from app.training import running
 from app.training.checkpoint import LAST, load, load_trained
 from app.training.config import MachineConfig, parse_config
 from app.training.distributed import distributed_context
-from tests.training.people import no_cutter, write_people
+from tests.training.people import no_cropper, write_people
 from tests.training.test_loop import is_equal
 from tests.training.two_processes import run
 
@@ -51,7 +51,7 @@ def losses_of(out):
 
 
 def test_two_processes_learn_as_one_with_the_double_batch(people, tmp_path):
-    """Without batch normalisation, whose statistics are those of each process on the CPU."""
+    """Without batch normalisation, because on the CPU each process has its own statistics."""
     torchrun("-m", "tests.training.two_processes", people, tmp_path / "two")
     one = run(people, tmp_path / "one", batch=8)
     assert len(losses_of(tmp_path / "two")) == one.total == 15
@@ -64,7 +64,7 @@ def test_two_processes_learn_as_one_with_the_double_batch(people, tmp_path):
 
 
 def test_the_command_in_two_processes(people, tmp_path):
-    """With batch normalisation, which on the CPU counts in each process alone: no curve to compare it with."""
+    """With batch normalisation, whose statistics are separate on the CPU, so there is no reference curve."""
     command, out = tmp_path / "arcid.py", tmp_path / "out"
     command.write_text("from app.cli import main\nmain()\n")
     options = ["--aligned", "--epochs", 4, "--batch-size", 4, "--set", "keeping.log_every=1"]
@@ -79,7 +79,7 @@ def test_the_command_in_two_processes(people, tmp_path):
 
 
 def train(config, out, **options):
-    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True), **options)
+    return running.train(config, out, open_cropper=no_cropper, console=Console(quiet=True), **options)
 
 
 def test_a_killed_run_ends_as_one_that_was_not(people, tmp_path):

@@ -17,7 +17,7 @@ from tests.training.people import crops_of, write_people
 
 
 class Coarse(nn.Module):
-    """Embeds a crop by the means of 14x14 blocks, with a layer that behaves otherwise while it is trained."""
+    """A network that embeds crops by the means of 14x14 blocks, with a layer that acts differently in training."""
 
     def __init__(self):
         super().__init__()
@@ -48,7 +48,7 @@ def test_people_are_told_apart(csv):
 
 
 def test_figures_are_those_of_arcid_evaluate(csv, people, tmp_path):
-    """With a network that knows little, and a photo without a face."""
+    """With a weak network and a photo without a face."""
     nobody = encode_png(crops_of(5, 4)[3])
 
     def crop(data):

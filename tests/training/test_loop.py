@@ -9,7 +9,7 @@ from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
 from app.training import running
 from app.training.checkpoint import load, load_trained
 from app.training.config import parse_config
-from tests.training.people import no_cutter, write_people
+from tests.training.people import no_cropper, write_people
 
 TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
 
@@ -21,7 +21,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture
 def config(people):
-    """config(**groups): a run of 3 iterations an epoch, 2 epochs, some keys changed."""
+    """Return a function: config(**groups) is a run of 2 epochs with 3 iterations each, with changed keys."""
 
     def config(**groups):
         values = {
@@ -38,7 +38,7 @@ def config(people):
 
 
 def train(config, out, **options):
-    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True), **options)
+    return running.train(config, out, open_cropper=no_cropper, console=Console(quiet=True), **options)
 
 
 def lines_of(out):

@@ -1,4 +1,4 @@
-"""Run by torchrun: a small network without batch normalisation, on the crops and into the folder of the arguments."""
+"""Program for torchrun: train a small network without batch normalisation; arguments: crops and output folder."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.training.distributed import distributed_context
 from app.training.learner import Learner
 from app.training.loop import RunContext, Training
 from app.training.losses import LossSpec, build_loss
-from tests.training.people import no_cutter
+from tests.training.people import no_cropper
 
 
 def config_of(people: Path, batch: int) -> TrainingConfig:
@@ -27,7 +27,7 @@ def config_of(people: Path, batch: int) -> TrainingConfig:
 
 
 def learner(classes: int) -> Learner:
-    """Build what gives each photo the same features whoever else is in the batch."""
+    """Build a learner whose features of a photo do not depend on the rest of the batch."""
     torch.manual_seed(0)
     backbone = nn.Sequential(
         nn.Conv2d(3, 8, 7, stride=4),
@@ -44,13 +44,13 @@ def run(people: Path, out: Path, batch: int) -> Training:
     config = config_of(people, batch)
     out.mkdir(exist_ok=True)
     with distributed_context(config.machine) as distributed:
-        source = open_data(config.data, no_cutter).source
-        journal = MetricsLog(out / "metrics.jsonl") if distributed.is_main else None
-        around = RunContext(out, distributed, [] if journal is None else [journal])
-        training = Training(config, source, around, learner(len(source.classes)))
+        source = open_data(config.data, no_cropper).source
+        metrics = MetricsLog(out / "metrics.jsonl") if distributed.is_main else None
+        context = RunContext(out, distributed, [] if metrics is None else [metrics])
+        training = Training(config, source, context, learner(len(source.classes)))
         training.run()
-        if journal is not None:
-            journal.close()
+        if metrics is not None:
+            metrics.close()
     return training
 
 

@@ -22,7 +22,7 @@ from app.api.schemas.requests import DEFAULT_COLLECTION
 from app.container import Container
 from app.errors import ArcidError
 from app.names import CollectionName
-from app.observability.stages import note
+from app.observability.stages import add_stage
 from app.vision.inference.cancellation import cancellable
 
 Parameters = ParamSpec("Parameters")
@@ -45,7 +45,7 @@ class Workers:
         """
         asked = time.perf_counter()
         async with self._admission.turn(self._receive), self._cancelled_by_departure():
-            note("wait", asked, time.perf_counter())
+            add_stage("wait", asked, time.perf_counter())
             # A limiter of its own: whoever holds a turn finds a thread.
             return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
 

@@ -135,9 +135,9 @@ def _end(span: "RequestSpan | None", scope: Scope, status: int | None) -> None:
     if span is None:
         return
     if status is None:
-        span.abandoned(_known_route(scope))
+        span.record_disconnect(_known_route(scope))
     else:
-        span.answered(_known_route(scope), status, scope.get("arcid.problem"))
+        span.record_answer(_known_route(scope), status, scope.get("arcid.problem"))
     span.end(time.perf_counter())
 
 

@@ -1,9 +1,9 @@
 """InsightFace's training sets: `train.rec` with `train.idx` (MXNet's RecordIO), read without MXNet.
 
-A record is a magic number, a word, and the content padded to a multiple of 4 bytes. The upper 3 bits of the word tell
-whether the record is split; the lower ones are the length. The content starts with a header (`flag`, `label`, `id`,
-`id2`). If `flag` is above 0, that many float32 labels follow, and the first one is used. If the flag of record 0 is
-above 0, it is not a photo: its first label is the key after the last photo; the records from there on describe people.
+A record is a magic number, a word, and the content padded to a multiple of 4 bytes. The upper 3 bits of the word
+indicate whether the record is split; the lower ones are the length. The content starts with a header (`flag`, `label`,
+`id`, `id2`). If `flag` is above 0, that many float32 labels follow, and the first one is used. If the flag of record 0
+is above 0, it is not a photo: its first label is the key after the last photo. The following records describe people.
 Nothing is unpickled, and lengths that exceed the file are refused.
 """
 

@@ -83,7 +83,7 @@ class Linear(nn.Module):
 
 
 class BinaryOperation(nn.Module):
-    """Add, Sub, Mul or Div of two values, of which one may be a constant that is not trained."""
+    """Add, Sub, Mul or Div of two values; either can be a constant, which is not trained."""
 
     def __init__(self, node: GraphNode, constants: Constants) -> None:
         super().__init__()

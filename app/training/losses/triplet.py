@@ -13,7 +13,7 @@ class Triplet(Loss):
     Schroff, Kalenichenko, Philbin: "FaceNet: A Unified Embedding for Face Recognition and Clustering", 2015. Between
     unit vectors, |a - b|^2 = 2 - 2 similarity. Each pair of faces of one person is an anchor and a positive. Its
     negative is the semi-hard one most similar to the anchor: less similar than the positive, but by less than
-    alpha / 2. Pairs without such a negative are skipped; a batch without any triplet has the loss 0. A batch needs
+    alpha / 2. Pairs without a semi-hard negative are skipped; a batch without any triplet has the loss 0. A batch needs
     several people with several faces each. Under DistributedDataParallel, each process uses only its own batch.
     """
 

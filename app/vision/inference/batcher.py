@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 
 from app.errors import Overloaded, ShuttingDown
-from app.observability.stages import note
+from app.observability.stages import add_stage
 from app.types import Floats
 from app.vision.inference.cancellation import on_cancel
 
@@ -96,9 +96,9 @@ class Batcher:
         finally:
             cancel()  # nothing, unless one failed: then the others are not wanted
         started = answers[0].started
-        note("queue", items[0].since, started)
+        add_stage("queue", items[0].since, started)
         for each in {answer.started: answer for answer in answers}.values():
-            note("infer", each.started, each.ended)
+            add_stage("infer", each.started, each.ended)
         return answers[0].rows if len(answers) == 1 else np.concatenate([each.rows for each in answers])
 
     def state(self) -> State:

@@ -16,8 +16,8 @@ from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
     Calibration,
     Origin,
+    ParetoTail,
     Spread,
-    Tail,
     as_json,
     chance_among,
     comparisons_among,
@@ -82,7 +82,9 @@ def test_photos_under_a_wrong_name_do_not_lead_the_tail(calibration):
 
 @given(st.floats(1e-9, 1))
 def test_threshold_and_rate_are_inverse(rate):
-    made = Calibration(ORIGIN, tuple(np.linspace(-1, 0.4, len(LEVELS)).tolist()), Tail(0.4, 1e-3, -0.1, 0.03), SPREAD)
+    made = Calibration(
+        ORIGIN, tuple(np.linspace(-1, 0.4, len(LEVELS)).tolist()), ParetoTail(0.4, 1e-3, -0.1, 0.03), SPREAD
+    )
     assert made.fmr(made.threshold(rate)) == pytest.approx(rate, rel=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Parameter counts, derived layer by layer from the published tables."""
+"""Parameter counts, computed layer by layer from the published tables."""
 
 import pytest
 from torch import nn

@@ -8,18 +8,18 @@ from app.training.data.filtering import CachedSource, FilteredSource, in_memory
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_data, read_list
 from app.training.data.source import fingerprint
-from tests.training.people import crops_of, no_cutter, write_people
+from tests.training.people import crops_of, no_cropper, write_people
 
 
 def coarse(crops):
-    """Embed a made-up person by the means of 14x14 blocks, centred."""
+    """Embed a made-up person by the centred means of 14x14 blocks."""
     blocks = crops.reshape(len(crops), 8, 14, 8, 14, 3).mean((2, 4)).reshape(len(crops), -1)
     return (blocks - 127).astype(np.float32)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three people with five photos each; two photos of others are under a wrong name."""
+    """Return three people with five photos each; two photos have a wrong name."""
     path = write_people(tmp_path / "people", people=3, photos=5)
     (path / "p00" / "00.png").write_bytes((path / "p01" / "01.png").read_bytes())
     (path / "p02" / "04.png").write_bytes((path / "p01" / "02.png").read_bytes())
@@ -44,7 +44,7 @@ def test_photos_under_a_wrong_name_are_listed_and_left_out(folder, tmp_path):
     write_list(source, cosines, select_outliers(cosines, source.labels, 0.8), tmp_path / "lists" / "drop.txt")
     assert read_list(tmp_path / "lists" / "drop.txt") == {"p00/00.png", "p02/04.png"}
     data = DataConfig(path=folder, aligned=True, exclude=tmp_path / "lists" / "drop.txt")
-    left = open_data(data, no_cutter).source
+    left = open_data(data, no_cropper).source
     assert left.labels.tolist() == [0] * 4 + [1] * 5 + [2] * 4
     assert "p00/00.png" not in {left.name(place) for place in range(13)}
 

@@ -11,13 +11,13 @@ from app.errors import TrainingInvalid
 from app.training.data.opening import open_path
 from app.training.data.recordio import RecordIOSource
 from app.vision.imaging.lossless import encode_png
-from tests.training.people import crops_of, no_cutter
+from tests.training.people import crops_of, no_cropper
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 
 
 def record(flag, label, content=b"", kind=0):
-    """One record as MXNet writes it: IRHeader, labels, photo."""
+    """Return one record in MXNet's format: IRHeader, labels, photo."""
     header = struct.pack("<IfQQ", flag, label if flag == 0 else 0, 1, 0)
     labels = np.full(flag, label, "<f4").tobytes()
     return framed(header + labels + content, kind)
@@ -43,14 +43,14 @@ def photo(person, number=0):
 
 @pytest.fixture
 def insightface(tmp_path):
-    """A set as InsightFace has it: record 0 says where the photos end, a record for each person follows them."""
+    """Return a set in InsightFace's layout: record 0 marks the end of the photos; one record per person follows."""
     people = [7, 7, 3]
     photos = [record(0, person, photo(person, number)) for number, person in enumerate(people)]
     return write(tmp_path, [record(2, 4.0), *photos, record(2, 1.0), record(2, 3.0)])
 
 
 def test_a_set_of_insightface(insightface):
-    records = open_path(insightface, no_cutter, is_aligned=False).source
+    records = open_path(insightface, no_cropper, is_aligned=False).source
     assert records.classes == ("0000003", "0000007")
     assert records.labels.tolist() == [1, 1, 0]
     assert records.name(0) == "1"
@@ -103,17 +103,17 @@ def test_files_that_are_not_there(insightface):
     with pytest.raises(TrainingInvalid, match=r"needs its \.idx"):
         RecordIOSource(insightface)
     with pytest.raises(TrainingInvalid, match="neither"):
-        open_path(insightface.with_name("other"), no_cutter, is_aligned=True)
+        open_path(insightface.with_name("other"), no_cropper, is_aligned=True)
 
 
 @pytest.mark.parametrize(
     "damaged",
     [
         record(0, 1, photo(1))[:-60],  # the end of the file
-        MAGIC + struct.pack("<I", 1 << 28) + bytes(40),  # a length beyond it
-        MAGIC + struct.pack("<I", 1 << 29 | 24) + bytes(24),  # the rest never comes
-        framed(bytes(24), 1) + framed(bytes(24), 1),  # one begins in another
-        framed(bytes(24), 2),  # the middle of nothing
+        MAGIC + struct.pack("<I", 1 << 28) + bytes(40),  # a length beyond the file
+        MAGIC + struct.pack("<I", 1 << 29 | 24) + bytes(24),  # an unfinished record
+        framed(bytes(24), 1) + framed(bytes(24), 1),  # a record inside another one
+        framed(bytes(24), 2),  # a middle part without a start
         struct.pack("<I", 7) + framed(bytes(24))[4:],
         record(0, 1, b"no photo"),
         record(0, 1),

@@ -8,11 +8,11 @@ from app.training.data.folder import read_folder
 from app.training.data.opening import open_path
 from app.training.data.shards import pack
 from app.vision.imaging.lossless import encode_png
-from tests.training.people import crops_of, no_cutter, write_people
+from tests.training.people import crops_of, no_cropper, write_people
 
 
 def opened(path):
-    return open_path(path, no_cutter, is_aligned=False).source
+    return open_path(path, no_cropper, is_aligned=False).source
 
 
 @pytest.fixture(scope="module")

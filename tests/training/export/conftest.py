@@ -3,8 +3,8 @@ import pytest
 
 @pytest.fixture(scope="session")
 def backbone_of():
-    """A small backbone with statistics and slopes as training leaves them: backbone_of("mobilefacenet")."""
-    # Not above: this file is read without PyTorch, too.
+    """Return a function: backbone_of("mobilefacenet") is a small backbone with trained statistics and slopes."""
+    # Imported here, because this file is also loaded without PyTorch.
     import torch  # noqa: PLC0415
 
     from app.training.backbones import BackboneSpec, build_backbone  # noqa: PLC0415

@@ -19,7 +19,7 @@ def weight(name, *shape):
 
 
 def norm(source, target, channels=CHANNELS, name="norm"):
-    """A BatchNormalization node with its four constants."""
+    """Return a BatchNormalization node and its four constants."""
     rng = np.random.default_rng([channels, len(target)])
     values = {
         "scale": rng.uniform(0.5, 2, channels),
@@ -48,7 +48,7 @@ def model(nodes, constants, output, shape):
 
 
 def folded(before):
-    """Fold, require the same function, and return the kinds of nodes that are left."""
+    """Fold, require the same function, and return the counts of the remaining operators."""
     kept = before.SerializeToString()
     after = fold_batch_norm(before)
     assert before.SerializeToString() == kept

@@ -10,13 +10,13 @@ from app.training.export.network import as_onnx, export_backbone
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 
-# Convolutions that pad come after it in each of the eight units of IResNet-18: folding it would not be the same.
+# In each of the eight units of IResNet-18, a padded convolution follows, so folding would change the function.
 NORMS_LEFT = {"iresnet18": 8, "mobilefacenet": 0}
 
 
 @pytest.fixture(scope="module", params=["iresnet18", "mobilefacenet"])
 def exported(request, backbone_of, tmp_path_factory):
-    """A backbone in training mode, and its file."""
+    """Return a backbone in training mode and its exported file."""
     backbone = backbone_of(request.param).train()
     file = tmp_path_factory.mktemp("exported") / "folder" / "network.onnx"
     export_backbone(backbone, file)
@@ -26,7 +26,7 @@ def exported(request, backbone_of, tmp_path_factory):
 @pytest.mark.parametrize("batch", [1, 5])
 def test_the_service_computes_what_pytorch_computes(exported, batch):
     _, backbone, file = exported
-    assert backbone.training  # as it was given
+    assert backbone.training  # unchanged
     crops = torch.randn(batch, 3, 112, 112, generator=torch.Generator().manual_seed(batch))
     with torch.no_grad():
         wanted = backbone.eval()(crops).numpy()

@@ -17,7 +17,7 @@ from tests.vision.inference.releases import tiny_network
 
 NETWORK = tiny_network(8)
 SHA256 = hashlib.sha256(NETWORK).hexdigest()
-SAID = PackMetadata('Ours, "the best"\nof all', "ours", "yunet+retinaface", notes="trained on ÄÖ")
+METADATA = PackMetadata('Ours, "the best"\nof all', "ours", "yunet+retinaface", notes="trained on ÄÖ")
 PREPROCESSING = Preprocessing(127.5, 128)
 
 
@@ -30,14 +30,16 @@ def calibration():
     return calibrate(vectors, [str(each) for each in range(460)], origin, norms=np.ones(460, np.float32))
 
 
-def test_a_pack_is_added_with_all_that_was_said(tmp_path, calibration):
+def test_a_pack_is_added_with_its_metadata(tmp_path, calibration):
     folder = tmp_path / "our.own-1"
     plain = replace(calibration, origin=replace(calibration.origin, is_flip_averaged=False))
-    written = write_network_pack(NETWORK, folder, SAID, preprocessing=PREPROCESSING, calibrations=[calibration, plain])
+    written = write_network_pack(
+        NETWORK, folder, METADATA, preprocessing=PREPROCESSING, calibrations=[calibration, plain]
+    )
     packs = Packs(tmp_path / "shipped", tmp_path / "models")
     added = packs.add(folder)
     assert added == written
-    assert (added.title, added.licence, added.notes) == (SAID.title, "ours", SAID.notes)
+    assert (added.title, added.licence, added.notes) == (METADATA.title, "ours", METADATA.notes)
     assert (added.commercial_use, added.default_detector) == ("unverified", "yunet+retinaface")
     section = added.embedder
     assert section is not None
@@ -54,19 +56,21 @@ def test_a_pack_is_added_with_all_that_was_said(tmp_path, calibration):
     }
 
 
-def test_without_a_calibration_the_threshold_is_what_was_said(tmp_path):
+def test_without_a_calibration_the_given_threshold_is_used(tmp_path):
     bgr = Preprocessing(0, 1, is_bgr=True)
-    for name, given, wanted in (("one", None, UNCALIBRATED), ("two", 0.25, 0.25)):
-        section = write_network_pack(NETWORK, tmp_path / name, SAID, preprocessing=bgr, threshold=given).embedder
+    for name, threshold, expected in (("one", None, UNCALIBRATED), ("two", 0.25, 0.25)):
+        section = write_network_pack(
+            NETWORK, tmp_path / name, METADATA, preprocessing=bgr, threshold=threshold
+        ).embedder
         assert section is not None
-        assert (section.threshold, section.color, section.scale) == (wanted, "bgr", 1)
+        assert (section.threshold, section.color, section.scale) == (expected, "bgr", 1)
         assert not (tmp_path / name / "calibrations").exists()
 
 
 def test_a_calibration_of_another_network_is_refused(tmp_path, calibration):
     with pytest.raises(TrainingInvalid, match="belongs to another network"):
         write_network_pack(
-            tiny_network(9), tmp_path / "ours", SAID, preprocessing=PREPROCESSING, calibrations=[calibration]
+            tiny_network(9), tmp_path / "ours", METADATA, preprocessing=PREPROCESSING, calibrations=[calibration]
         )
     assert not (tmp_path / "ours").exists()
 
@@ -74,14 +78,14 @@ def test_a_calibration_of_another_network_is_refused(tmp_path, calibration):
 @pytest.mark.parametrize("name", ["Ours", "our own", ".ours", "öurs"])
 def test_a_name_that_no_pack_can_have(tmp_path, name):
     with pytest.raises(TrainingInvalid, match="is not a valid pack name"):
-        write_network_pack(NETWORK, tmp_path / name, SAID, preprocessing=PREPROCESSING)
+        write_network_pack(NETWORK, tmp_path / name, METADATA, preprocessing=PREPROCESSING)
 
 
 def test_nothing_is_overwritten(tmp_path):
     (tmp_path / "ours").mkdir()
     (tmp_path / "ours" / "thesis.txt").write_text(json.dumps("not saved elsewhere"))
     with pytest.raises(TrainingInvalid, match="is not empty"):
-        write_network_pack(NETWORK, tmp_path / "ours", SAID, preprocessing=PREPROCESSING)
+        write_network_pack(NETWORK, tmp_path / "ours", METADATA, preprocessing=PREPROCESSING)
 
 
 def test_what_is_no_embedder_has_no_dimension():

@@ -1,4 +1,4 @@
-"""From a run to an answer: exported, added, enrolled against and identified."""
+"""From a run to an answer: export, add, enroll and identify."""
 
 import shutil
 
@@ -28,7 +28,7 @@ DETECTORS = ("yunet", "retinaface")
 
 @pytest.fixture(scope="module")
 def home(packs, tmp_path_factory):
-    """A data folder with the detectors and nothing else."""
+    """Return a data folder that contains only the detectors."""
     folder = tmp_path_factory.mktemp("home")
     for name in DETECTORS:
         if not packs.has(packs.manifest(name)):
@@ -39,7 +39,7 @@ def home(packs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def arcid(home):
-    """The command line in that folder: arcid("models", "list")."""
+    """Return the command line in that folder, as a function: arcid("models", "list")."""
     environment = {"ARCID_DATA_DIR": str(home), "ARCID_MODELS_DIR": str(home)}
 
     def run(*arguments, **more):
@@ -51,13 +51,13 @@ def arcid(home):
     return run
 
 
-def no_cutter():
+def no_cropper():
     raise AssertionError("crops are not aligned again")
 
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A run of a few iterations on made-up people: enough to tell some patterns apart, and to know a photo again."""
+    """Return a run of a few iterations on made-up people, enough to distinguish some patterns."""
     people = write_people(tmp_path_factory.mktemp("people"), people=8, photos=4)
     out = tmp_path_factory.mktemp("runs") / "ours"
     config = parse_config(
@@ -68,13 +68,13 @@ def run_folder(tmp_path_factory):
             "schedule": {"epochs": 5, "batch_size": 16, "learning_rate": 0.05},
         }
     )
-    running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
+    running.train(config, out, open_cropper=no_cropper, console=Console(quiet=True))
     return out
 
 
 @pytest.fixture(scope="module")
 def client(arcid, home, run_folder, tmp_path_factory):
-    """The service with the exported, calibrated network."""
+    """Return a client of the service with the exported and calibrated network."""
     strangers = write_people(tmp_path_factory.mktemp("strangers"), people=460, photos=1)
     out = tmp_path_factory.mktemp("packs")
     said = arcid(
@@ -126,7 +126,7 @@ def test_a_folder_that_is_no_run_is_refused(arcid, tmp_path):
 
 
 def test_numbers_of_the_network_are_those_of_the_service(client, home, run_folder):
-    """What was exported is what was trained, through preprocessing and all."""
+    """The exported network matches the trained one, including the preprocessing."""
     crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     added = Packs(home / "none", home / "models")
     got = open_embedder(added, added.manifest("ours"), Runtime()).embed(crops).vectors

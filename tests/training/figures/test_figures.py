@@ -15,7 +15,7 @@ from tests.training.people import write_people
 PNG = b"\x89PNG"
 
 
-def no_cutter():
+def no_cropper():
     raise AssertionError("crops are not aligned again")
 
 
@@ -39,7 +39,7 @@ def run(people, tmp_path_factory):
             "schedule": {"epochs": 4, "batch_size": 16, "learning_rate": 0.05},
         }
     )
-    running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
+    running.train(config, out, open_cropper=no_cropper, console=Console(quiet=True))
     return out
 
 

@@ -1,4 +1,4 @@
-"""A small embedder with every operator that can be read."""
+"""A small embedding network with all supported operators."""
 
 import numpy as np
 import onnx
@@ -8,7 +8,7 @@ SIDE, DIMENSION = 8, 6
 
 
 def made(nodes, constants, *, output="embedding", width=DIMENSION, opset=17, side=SIDE):
-    """An ONNX network x (n, 3, side, side) -> `output` (n, width)."""
+    """Return an ONNX network x (n, 3, side, side) -> `output` (n, width)."""
     ends = [
         helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, side, side]),
         helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", width]),
@@ -21,7 +21,7 @@ def made(nodes, constants, *, output="embedding", width=DIMENSION, opset=17, sid
 
 
 def embedder(side=SIDE):
-    """Convolutions, padded unevenly, PReLU in both forms, BatchNorm, arithmetic, pooling, two ways to a vector."""
+    """Return an embedder with uneven padding, both forms of PReLU, BatchNorm, arithmetic and pooling."""
     rng = np.random.default_rng(0)
 
     def drawn(*shape):
@@ -58,7 +58,7 @@ def embedder(side=SIDE):
         node("BatchNormalization", ["c1", "gamma", "beta", "middle", "variance"], ["n1"], epsilon=1e-3),
         node("PRelu", ["n1", "slope"], ["p1"]),
         node("Conv", ["p1", "w2"], ["c2"], group=4, pads=[1, 1, 1, 1], kernel_shape=[3, 3]),
-        # As app/vision/inference/conversion/prelu.py writes it.
+        # The form of app/vision/inference/conversion/prelu.py.
         node("Relu", ["c2"], ["relu"]),
         node("Conv", ["c2", "below"], ["all"], group=4, kernel_shape=[1, 1]),
         node("Conv", ["relu", "rest"], ["positive"], group=4, kernel_shape=[1, 1]),

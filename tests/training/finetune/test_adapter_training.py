@@ -10,7 +10,7 @@ DIMENSION, VIEWS = 16, 2
 
 
 def shifted(people, photos, seed, *, first=0) -> tuple[Floats, Labels]:
-    """Raw features (n, 2, d) of people, moved the same way, and noisiest in directions that tell nobody apart."""
+    """Return raw features (n, 2, d) with a common shift, and with most noise in uninformative directions."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(people), photos) + first
     own = np.stack([np.random.default_rng([1, each]).normal(size=DIMENSION) for each in labels])
@@ -20,7 +20,7 @@ def shifted(people, photos, seed, *, first=0) -> tuple[Floats, Labels]:
 
 
 def missed(features, labels, fmr=0.01):
-    """FNMR at a false match rate."""
+    """Return the FNMR at a false match rate."""
     units = features.mean(axis=1)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     first, second = np.triu_indices(len(labels), 1)

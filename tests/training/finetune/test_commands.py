@@ -1,4 +1,4 @@
-"""`arcid train adapter` and `arcid train finetune` on a small pack of the operator's own."""
+"""`arcid train adapter` and `arcid train finetune` on a small custom pack."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ name = "small.onnx"
 
 @pytest.fixture
 def arcid(tmp_path, monkeypatch):
-    """The command line with the pack `small` added."""
+    """Return the command line with the pack `small` added."""
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "home"))
     monkeypatch.setenv("ARCID_MODELS_DIR", str(tmp_path / "home" / "models"))
     (tmp_path / "small").mkdir()
@@ -60,7 +60,7 @@ def people(tmp_path):
 
 @pytest.fixture
 def added(tmp_path):
-    """added("name"): the manifest of a pack that was added."""
+    """Return a function: added("name") adds a pack and returns its manifest."""
     packs = Packs(tmp_path / "none", tmp_path / "home" / "models")
     return lambda name: (packs, packs.manifest(name))
 

@@ -25,7 +25,7 @@ def people(tmp_path_factory):
 
 @pytest.fixture
 def config(people, tmp_path):
-    """config(frozen=True): a run of three iterations that begins with the network, some keys of its start changed."""
+    """Return a function: config(frozen=True) is a run of three iterations from the network, with changed keys."""
     file = tmp_path / "start.onnx"
     file.write_bytes(NETWORK)
     start = {
@@ -53,16 +53,16 @@ def config(people, tmp_path):
     return config
 
 
-def no_cutter():
+def no_cropper():
     raise AssertionError("crops are not aligned again")
 
 
 def train(config, out):
-    return running.train(config, out, open_cropper=no_cutter, console=Console(quiet=True))
+    return running.train(config, out, open_cropper=no_cropper, console=Console(quiet=True))
 
 
 def moved(config, out):
-    """How far each tensor of the backbone has gone in the run."""
+    """Return how far each tensor of the backbone moved in the run."""
     before = {name: value.clone() for name, value in build_learner(config, 3).backbone.state_dict().items()}
     after = train(config, out).learner.backbone.state_dict()
     return {name: float((after[name] - before[name]).abs().max()) for name in before}
@@ -87,7 +87,7 @@ def test_what_was_trained_is_read_again(config, tmp_path):
 
 
 def test_the_network_goes_as_much_more_slowly_as_it_should(config, tmp_path):
-    """Of one step: later ones begin elsewhere."""
+    """One step only: later steps start from different weights."""
     one = {"schedule": config().schedule.model_copy(update={"batch_size": 12})}
     slow, fast = (moved(config(rate=rate).model_copy(update=one), tmp_path / str(rate)) for rate in (0.001, 0.01))
     moving = [name for name in fast if fast[name] > 0]

@@ -1,4 +1,4 @@
-"""The papers' formulas in plain NumPy, float64, and faces at chosen angles; nothing here comes from app/training."""
+"""The papers' formulas in plain NumPy, float64, and features at given angles; independent of app/training."""
 
 import math
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def margin_logits(
     target: Target,
     scale: float | None,
 ) -> Doubles:
-    """Features (n, d), weights (classes, sub-centres, d); `scale` None keeps the features' norm."""
+    """Return logits for features (n, d) and weights (classes, sub-centres, d); without `scale`, the norm is kept."""
     cosines = np.einsum("nd,ckd->nck", normalise(features), normalise(weights)).max(axis=2)
     own = np.arange(len(labels)), labels
     cosines[own] = target(np.arccos(np.clip(cosines[own], -1, 1)))
@@ -46,7 +46,7 @@ def arcface(margin: float) -> Target:
 
 
 def combined(m1: float, m2: float, m3: float) -> Target:
-    """Within m1 theta + m2 <= pi, which is all that the paper defines."""
+    """Return the combined margin for m1 theta + m2 <= pi, where the paper defines it."""
     return lambda theta: np.cos(m1 * theta + m2) - m3
 
 
@@ -61,7 +61,7 @@ def sphereface(margin: int, mixed_in: float) -> Target:
 
 
 def gradient(value: Callable[[Doubles], float], at: Doubles, step: float = 1e-7) -> Doubles:
-    """Central differences."""
+    """Return the gradient by central differences."""
     slopes = np.empty_like(at)
     for place in np.ndindex(at.shape):
         up, down = at.copy(), at.copy()
@@ -72,7 +72,7 @@ def gradient(value: Callable[[Doubles], float], at: Doubles, step: float = 1e-7)
 
 
 def at_angles(weights: Doubles, labels: NDArray[np.int64], theta: Doubles, *, norm: float, seed: int = 7) -> Doubles:
-    """Features (n, d) of a norm, each at an angle to its class's first sub-centre."""
+    """Return features (n, d) with a given norm, each at an angle to the first sub-centre of its class."""
     own = normalise(weights[labels, 0])
     aside = np.random.default_rng(seed).normal(size=own.shape)
     aside = normalise(aside - (aside * own).sum(axis=1, keepdims=True) * own)

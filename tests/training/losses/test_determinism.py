@@ -1,11 +1,11 @@
-"""A resumed run can only end in the same weights if gradients are the same bits every time, on several threads too."""
+"""Gradients are bit-identical on every run, also with several threads, so a resumed run ends in the same weights."""
 
 import pytest
 import torch
 
 from app.training.losses import LossSpec, build_loss
 
-_SIZE = 512, 128  # large enough for PyTorch to share the work out
+_SIZE = 512, 128  # large enough for PyTorch to use several threads
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""No loss leaves the numbers of half precision, whatever the angle."""
+"""Losses stay within the range of half precision at every angle."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Each loss, its value and its gradients, against the papers' formulas in float64."""
+"""Value and gradients of each loss, compared with the papers' formulas in float64."""
 
 import math
 
@@ -12,7 +12,7 @@ from tests.training.losses import formulas
 _CLASSES, _DIMENSION = 5, 8
 _NEAR = 1e-3  # radians
 
-# The loss, the optimizer steps before, its scale (None: the features' norm), and what it does to the target.
+# The loss, the preceding optimizer steps, its scale (None: the norm of the features), and its target function.
 _LOSSES = {
     "normface": (LossSpec("normface"), 0, 16, np.cos),
     "normface of another scale": (LossSpec("normface", scale=30), 0, 30, np.cos),
@@ -86,7 +86,7 @@ def test_value_and_gradients_on_random_features(name, seed):
     _check(_LOSSES[name], lambda _: features, labels, weights_seed=seed + 10)
 
 
-# With several sub-centres another one of the class would be nearer than the wide angles.
+# At wide angles, another sub-centre of the class would be nearer.
 @pytest.mark.parametrize("name", [name for name in _LOSSES if "sub-center" not in name])
 @pytest.mark.parametrize(
     "theta",

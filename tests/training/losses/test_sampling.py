@@ -75,7 +75,7 @@ def test_a_resumed_run_draws_what_it_would_have_drawn():
     resumed.load_state_dict(loss.state_dict())
     for _ in range(3):
         assert torch.equal(resumed(features, labels), loss(features, labels))
-        torch.rand(5)  # whatever else draws numbers meanwhile
+        torch.rand(5)  # other random draws do not matter
         before = loss.sampler(labels, loss.iteration)[0]
         loss.step()
         resumed.step()
@@ -90,4 +90,4 @@ def test_two_processes_draw_in_the_same_order():
     mine, theirs = torch.tensor([3, 9]), torch.tensor([20, 31])
     drawn = [set(sampler(labels, torch.tensor(7))[0].tolist()) for sampler, labels in ((one, mine), (other, theirs))]
     assert torch.equal(one(mine, torch.tensor(7))[0], other(mine, torch.tensor(7))[0])
-    assert len(drawn[0] ^ drawn[1]) <= 8  # their own two each, and whom those pushed out
+    assert len(drawn[0] ^ drawn[1]) <= 8  # two own classes each, and the classes that they displace

@@ -10,7 +10,7 @@ _ALPHA = 0.2
 
 
 def _mined(units, labels, alpha):
-    """FaceNet's rule, pair by pair, in squared Euclidean norms."""
+    """Return the triplets of FaceNet's rule, pair by pair, in squared Euclidean norms."""
     found = []
     for a, p in np.ndindex(len(labels), len(labels)):
         if a == p or labels[a] != labels[p]:

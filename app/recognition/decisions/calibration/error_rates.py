@@ -33,7 +33,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class ParetoTail:
     """Generalised Pareto: the rate is `rate * (1 + shape * (s - start) / scale) ** (-1 / shape)` for s >= `start`."""
 
     start: float
@@ -61,7 +61,7 @@ class Calibration:
 
     origin: Origin
     thresholds: tuple[float, ...]
-    tail: Tail
+    tail: ParetoTail
     spread: tuple[Spread, ...]
     version: int = VERSION
     typical_norm: float | None = None

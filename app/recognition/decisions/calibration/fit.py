@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from app.errors import CalibrationTooSmall
-from app.recognition.decisions.calibration.error_rates import LEVELS, SPREAD_LEVELS, Calibration, Origin, Spread, Tail
+from app.recognition.decisions.calibration.error_rates import (
+    LEVELS,
+    SPREAD_LEVELS,
+    Calibration,
+    Origin,
+    ParetoTail,
+    Spread,
+)
 from app.types import Floats
 
 _BINS = 40_000  # of similarity -1..1
@@ -91,7 +98,7 @@ def _reached(counts: NDArray[np.float64] | Counts, rate: float) -> float:
     return float(1 - (bin_from_top + 1) * (2 / _BINS))
 
 
-def _tail(counts: Counts) -> Tail:
+def _tail(counts: Counts) -> ParetoTail:
     """Fit the generalised Pareto by maximum likelihood; what lies above `_CENSORED_FROM` counts only as being there."""
     start, stop = _reached(counts, _TAIL_FROM), _reached(counts, _CENSORED_FROM)
     middles = (np.arange(_BINS) + 0.5) * (2 / _BINS) - 1
@@ -110,7 +117,7 @@ def _tail(counts: Counts) -> Tail:
     first = np.array([-0.05, np.log(np.average(excess, weights=weight))])
     shape, scale = minimize(loss, first, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-3}).x
     rate = float(counts[middles >= start].sum() / counts.sum())
-    return Tail(start, rate, float(shape), float(np.exp(scale)))
+    return ParetoTail(start, rate, float(shape), float(np.exp(scale)))
 
 
 def _spread(fitted: Calibration, counts: Counts) -> tuple[Spread, ...]:
