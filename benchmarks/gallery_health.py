@@ -114,7 +114,7 @@ def rule(photos: Photos, policy: Policy) -> None:
         wrong, missed = np.mean(np.array(genuine) < least), np.mean(np.concatenate(foreign) >= least)
         print(
             f"  {others} other photos: from {least:.2f}; genuine refused {wrong:.2%} of {len(genuine)}, "
-            f"foreign accepted {missed:.2%}"
+            f"wrong-person accepted {missed:.2%}"
         )
 
 
@@ -239,7 +239,7 @@ def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -
         said = duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
         kind = "again" if name in again else "once"
         counts[f"enrolled {kind}"] += 1
-        counts[f"said of {kind}"] += bool(said)
+        counts[f"named for {kind}"] += bool(said)
     return counts
 
 
@@ -284,11 +284,11 @@ def main() -> None:
         f"recall {share(total['identities found'], total['identities hurt'])}"
     )
     print(f"    their person named correctly: {share(total['owner named'], total['known planted'])}")
-    print(f"    not planted, yet like somebody else: {total['identities not planted that look like others']}")
-    print(f"  poor faces: {total['poor']}")
-    print("  an enrollment names somebody else:")
-    print(f"    of people with two identities {share(total['said of again'], total['enrolled again'])}")
-    print(f"    of people with one {share(total['said of once'], total['enrolled once'])}")
+    print(f"    not planted, but similar to another person: {total['identities not planted that look like others']}")
+    print(f"  low-quality faces: {total['poor']}")
+    print("  an enrollment names another person:")
+    print(f"    of people with two identities {share(total['named for again'], total['enrolled again'])}")
+    print(f"    of people with one {share(total['named for once'], total['enrolled once'])}")
 
 
 if __name__ == "__main__":

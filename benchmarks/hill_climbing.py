@@ -120,7 +120,7 @@ def strangers(attacker: Attacker, photos: Sequence[bytes], person: str, template
     if not attacker.vectors:
         return f"{attacker.asked} queries, no similarity returned"
     return (
-        f"{attacker.asked} questions, {len(attacker.vectors)} similarities told, "
+        f"{attacker.asked} queries, {len(attacker.vectors)} similarities returned, "
         f"cosine {cosine(attacker.estimate(), template):.3f}"
     )
 

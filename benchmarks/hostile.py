@@ -1,12 +1,12 @@
-"""Does the service stay up whatever is sent to it? Attacks an `arcid serve` of its own while honest clients are timed.
+"""Check that the service survives attacks: start it, attack it, and time honest clients in parallel.
 
     python benchmarks/hostile.py                      # all of it, 10,000 damaged requests
     python benchmarks/hostile.py --only damaged --count 500
 
-`damaged`: photos, framing, JSON, base64, headers, cursors of every route. `bombs`: little that becomes much. `slow`:
-heads and bodies that trickle, answers that nobody reads. `crowd`: 1,000 clients at once. Each line says what was
-answered, the resident memory before, at its highest, after, and how the honest clients fared. Exit status 1 with what
-is not as it should be: a 500, a request without an end, honest clients who failed, memory beyond its bound.
+`damaged`: photos, framing, JSON, base64, headers and cursors of all routes. `bombs`: small files that expand. `slow`:
+heads and bodies that trickle, answers that stay unread. `crowd`: 1,000 simultaneous clients. Each line shows the
+answers, the resident memory before, at the maximum and after, and the times of honest clients. Exit status 1 with the
+violations: a 500, an unfinished request, failed honest clients, memory beyond its bound.
 """
 
 import argparse
@@ -43,12 +43,12 @@ _CROWD = 1000
 _REFUSED = {400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 429, 503}
 _FINE = {200, 201, 204, 307, *_REFUSED}
 _MOST_MIB = 2000
-"""Beyond the memory at rest: bodies (256 MB, four times that for a moment while JSON is decoded) and photos."""
+"""Bound above the memory at rest: bodies (256 MB, briefly four times that while JSON is decoded) and photos."""
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """A service that was started to be attacked."""
+    """A running service to attack."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -103,7 +103,7 @@ def _wait(service: Attacked) -> None:
 
 
 class Memory:
-    """The highest resident memory of a service, in MiB; use as a context."""
+    """Context: the maximum resident memory of a service, in MiB."""
 
     def __init__(self, service: Attacked) -> None:
         self.before = self.peak = self.after = service.resident()
@@ -112,12 +112,12 @@ class Memory:
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
+        """Start to watch."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Note what is left."""
+        """Record the maximum."""
         self._ends.set()
         self._thread.join()
         self.after = self._service.resident()
@@ -128,7 +128,7 @@ class Memory:
 
 
 class Attack:
-    """Attacks one service and gathers what went wrong."""
+    """Attacks on one service, and their violations."""
 
     def __init__(self, service: Attacked) -> None:
         self._service = service
@@ -144,7 +144,7 @@ class Attack:
         self._identify = ("/identify", headers, json.dumps({"photo": photo, "collection": "honest"}).encode())
 
     def run(self, name: str, attack: Callable[[], Counter[str]], *, may_refuse: bool = False) -> None:
-        """Attack while honest clients are served, print a line, and note what is not as it should be."""
+        """Attack while honest clients send requests; print a line and record violations."""
         with Memory(self._service) as memory, Honest(self._service.port, self._identify) as honest:
             started = time.perf_counter()
             seen = attack()
@@ -158,8 +158,8 @@ class Attack:
         self.wrong += [
             f"{name}: honest clients: {kind}" for kind in honest.answers if "failed" in kind or "not up" in kind
         ]
-        if honest.answers["told to try again"] and not may_refuse:
-            self.wrong.append(f"{name}: honest clients were told to try again")
+        if honest.answers["asked to retry"] and not may_refuse:
+            self.wrong.append(f"{name}: honest clients were asked to retry")
         if not honest.answers["served"]:
             self.wrong.append(f"{name}: no honest client was served")
         if memory.peak - memory.before > _MOST_MIB:
@@ -168,7 +168,7 @@ class Attack:
             raise SystemExit(f"{name}: the service ended\n{self._service.log.read_text()[-3000:]}")
 
     def damaged(self, count: int) -> Counter[str]:
-        """Send damaged requests to every route."""
+        """Send damaged requests to all routes."""
         mutator = Mutator(json.loads(self._service.get("/openapi.json")), self._photo, self._service.key)
         kinds: dict[str, list[bytes]] = {}
         for seed in range(count):
@@ -182,7 +182,7 @@ class Attack:
         return seen
 
     def bombs(self) -> Counter[str]:
-        """Send each bomb some times at once."""
+        """Send each bomb several times in parallel."""
         seen: Counter[str] = Counter()
         for name, data in photos():
             body = json.dumps({"photo": base64.b64encode(data).decode()}).encode()
@@ -193,7 +193,7 @@ class Attack:
         return seen
 
     def slow(self) -> Counter[str]:
-        """Let clients trickle, and others not read."""
+        """Let some clients send slowly, and others not read."""
         port = self._service.port
         announced = Request("POST", "/identify", {"X-Api-Key": self._service.key, "Content-Length": "1000"}).wire()
         asking = Request("GET", "/docs/assets/swagger-ui-bundle.js").wire()
@@ -213,12 +213,12 @@ class Attack:
         return seen
 
     def crowd(self) -> Counter[str]:
-        """Let very many clients identify somebody at once."""
+        """Let 1,000 clients identify a person at the same time."""
         path, headers, body = self._identify
         return self._answers([self._wire(path, headers["Content-Type"], body)] * _CROWD, _CROWD)
 
     def look_at_the_log(self) -> None:
-        """Note what the service says of itself."""
+        """Check the log and the metrics of the service."""
         log = self._service.log.read_text(errors="replace")
         for sign in ("Traceback", "request.failed", "Warning:", "status=500", self._service.key.rpartition("_")[2]):
             if sign in log:

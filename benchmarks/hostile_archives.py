@@ -1,11 +1,11 @@
-"""What do hostile ZIP, TAR and list files cost? Sends each to an `arcid serve` of its own, and gives it to the command.
+"""Measure the cost of hostile ZIP, TAR and list files, sent to a service and passed to the commands.
 
     python benchmarks/hostile_archives.py             # all of them
     python benchmarks/hostile_archives.py --only claims
 
-Each line says what became of a file, in how many seconds, and the highest resident memory: above that at rest for the
-service, in all for the command. Exit status 1 with what is not as it should be: a 500, a traceback, a job without an
-end, memory or time beyond its bound.
+Each line shows the outcome for a file, the seconds, and the maximum resident memory: above the memory at rest for the
+service, in total for the command. Exit status 1 with the violations: a 500, a traceback, an unfinished job, memory or
+time beyond its bound.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from hostile import Attacked, Memory, attacked
 from hostile_clients import HOST
 
 _MOST_MIB = 900
-"""What an upload of 50 MB and a list of contents with 300,000 files may cost at most."""
+"""Bounds for an upload of 50 MB and a directory with 300,000 files."""
 _MOST_SECONDS = 120
 _BOUNDARY = "x" * 30
 
@@ -68,7 +68,7 @@ def _written(file: zipfile.ZipFile, name: str, content: bytes) -> zipfile.ZipInf
 
 
 def _directory(entries: int, *, is_apart: bool) -> bytes:
-    """Return a ZIP of so many files: each with a header of its own, or all with the same."""
+    """Return a ZIP of `count` files, with separate headers or one shared header."""
     local, central, out = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L"), bytearray()
     directory = bytearray()
     for number in range(entries):
@@ -87,7 +87,7 @@ def _directory(entries: int, *, is_apart: bool) -> bytes:
 
 
 def _claims(entries: int, size: int) -> bytes:
-    """Return a small ZIP that claims so many files and so long a list of them."""
+    """Return a small ZIP that claims a number of files and a size of its directory."""
     out = bytearray(_packed({"ada/1.jpg": b"1"}))
     at = out.rindex(b"PK\5\6")
     del out[at:]
@@ -98,7 +98,7 @@ def _claims(entries: int, size: int) -> bytes:
 
 
 def _overlapping() -> bytes:
-    """Return a ZIP whose files all are the same 20 MB of zeros."""
+    """Return a ZIP in which all files are the same 20 MB of zeros."""
     kernel, out, directory = zlib.compress(bytes(19_000_000), 9)[2:-4], bytearray(), bytearray()
     crc = zlib.crc32(bytes(19_000_000))
     out += struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 0, crc, len(kernel), 19_000_000, 3, 0) + b"a/0" + kernel
@@ -111,7 +111,7 @@ def _overlapping() -> bytes:
 
 
 def _changed(data: bytes, offset: int, form: str, value: int, *, is_local: bool = False) -> bytes:
-    """Return a ZIP with another number in its first header."""
+    """Return a ZIP with a changed number in its first header."""
     out = bytearray(data)
     struct.pack_into(form, out, out.index(b"PK\3\4" if is_local else b"PK\1\2") + offset, value)
     return bytes(out)
@@ -216,7 +216,7 @@ _COMMANDS = {
 
 
 def _sent(service: Attacked, kind: str, data: bytes) -> str:
-    """Send a file as a job, wait for its end, and return what came of it."""
+    """Send a file as a job, wait for its end, and return the outcome."""
     fields = {"kind": kind} | ({"model": "sface-2021dec"} if kind == "import_embeddings" else {})
     body = b"".join(
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -241,7 +241,7 @@ def _sent(service: Attacked, kind: str, data: bytes) -> str:
 
 
 def _commanded(arguments: list[str], path: Path, folder: Path) -> tuple[str, float]:
-    """Give a file to a command; return what came of it, and its highest memory in MiB."""
+    """Pass a file to a command; return the outcome and the maximum memory in MiB."""
     command = [sys.executable, "-c", "from app.cli import main; main()", *arguments[:1], str(path), *arguments[1:]]
     environment = {**os.environ, "ARCID_DATA_DIR": str(folder)}
     with (folder / "out").open("wb") as out:

@@ -1,11 +1,11 @@
-"""Little that becomes much: photos that decode to gigabytes, bodies that parse to more than they are.
+"""Small files that expand: photos that decode to gigabytes, and bodies that parse to more than their size.
 
-    python benchmarks/hostile_bombs.py                # search for the photo that costs most to decode
-    python benchmarks/hostile_bombs.py --only JPEG    # of those whose name begins so
+    python benchmarks/hostile_bombs.py                # search for the photo that is most expensive to decode
+    python benchmarks/hostile_bombs.py --only JPEG    # only photos with this prefix
 
-The search makes some 250 photos (`costly_photos.py`), each as demanding as the default limits allow, and prints the CPU
-seconds that decoding takes, the highest last. What is decoded reduced is decoded whole as well, as analysis does where
-faces are small. Exit status 1 if any takes more than 2 seconds. `hostile.py` sends `photos` and `bodies` to a service.
+The search creates about 250 photos (`costly_photos.py`), each as expensive as the default limits allow, and prints the
+CPU seconds of decoding, the highest last. A photo that is decoded reduced is then decoded whole, as analysis does for
+small faces. Exit status 1 if a photo takes more than 2 seconds. `hostile.py` sends `photos` and `bodies` to a service.
 """
 
 import argparse
@@ -27,11 +27,11 @@ from app.errors import PhotoRefused
 from app.vision.imaging.decode import Limits, decode
 
 _MOST_SECONDS = 2.0
-_ENOUGH = 1920  # what analysis asks for at the default detection side
+_ENOUGH = 1920  # the size that analysis requests at the default detection side
 
 
 def _png(width: int, height: int, *, depth: int = 8, colour: int = 0, extra: bytes = b"") -> bytes:
-    """Return a PNG of nothing but zeros, made without ever holding its pixels."""
+    """Return a PNG of zeros, created without its pixels in memory."""
     channels = {0: 1, 2: 3, 3: 1, 6: 4}[colour]
     row = bytes(1 + (width * depth * channels + 7) // 8)
     packer = zlib.compressobj(9)
@@ -59,7 +59,7 @@ def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def photos() -> Iterator[tuple[str, bytes]]:
-    """Yield photos by name; those of 49 megapixels are within the default limit and are really decoded."""
+    """Yield photos by name; those of 49 megapixels are within the default limit, so they are decoded."""
     zeros = zlib.compress(bytes(100_000_000), 9)
     small = Image.new("RGB", (64, 64))
     yield "PNG of 900 megapixels", _png(30_000, 30_000)
@@ -73,7 +73,7 @@ def photos() -> Iterator[tuple[str, bytes]]:
         yield f"PNG of 49 megapixels, {name}", _png(7000, 7000, depth=depth, colour=colour)
     yield "PNG with 100 MB of text", _png(64, 64, extra=_chunk(b"zTXt", b"a\0\0" + zeros))
     yield "PNG with 100 MB of colour profile", _png(64, 64, extra=_chunk(b"iCCP", b"a\0\0" + zeros))
-    yield "PNG with more rows than it says", _png(64, 64)[:41] + _chunk(b"IDAT", zeros) + _chunk(b"IEND", b"")
+    yield "PNG with more rows than declared", _png(64, 64)[:41] + _chunk(b"IDAT", zeros) + _chunk(b"IEND", b"")
     webp = bytearray(_saved(small, "WEBP", lossless=True))
     webp[21:25] = struct.pack("<I", 16_382 | 16_382 << 14)
     yield "WebP of 268 megapixels", bytes(webp)
@@ -98,7 +98,7 @@ def photos() -> Iterator[tuple[str, bytes]]:
 
 
 def bodies() -> Iterator[tuple[str, str, bytes]]:
-    """Yield names, content types and bodies for /enroll or any other route that reads both."""
+    """Yield names, content types and bodies for /enroll and other routes that read both."""
     boundary = "multipart/form-data; boundary=x"
     part = b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n'
     photo = b'--x\r\nContent-Disposition: form-data; name="photos"; filename="a"\r\n\r\n%b\r\n'
@@ -133,7 +133,7 @@ def _form(*parts: bytes) -> bytes:
 
 
 def cost(photo: bytes) -> tuple[float, str]:
-    """Return the CPU seconds that a photo takes to decode, of all threads, the better of two tries; and its outcome."""
+    """Return the CPU seconds (all threads, better of two tries) to decode a photo, and the outcome."""
     tries = []
     for _ in range(2):
         started = time.process_time()
@@ -155,7 +155,7 @@ def cost(photo: bytes) -> tuple[float, str]:
 def main() -> None:
     """Search."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="photos whose name begins so")
+    parser.add_argument("--only", default="", help="only photos whose name starts with this text")
     wanted = parser.parse_args().only
     Image.init()
     cv2.setNumThreads(1)
@@ -164,7 +164,7 @@ def main() -> None:
         if name.startswith(wanted):
             try:
                 photo = make()
-            except (OSError, ValueError) as error:  # this build of a codec cannot write it
+            except (OSError, ValueError) as error:  # this build of the codec cannot write it
                 print(f"{name}: not made: {error}", file=sys.stderr)
                 continue
             found.append((*cost(photo), len(photo), name))

@@ -1,4 +1,4 @@
-"""Clients that speak bytes: they dawdle, never read, come by the thousand; and honest ones, who are timed meanwhile."""
+"""Clients that send raw bytes: slow ones, ones that never read, crowds; and honest clients, which are timed."""
 
 import asyncio
 import contextlib
@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Self
 
 HOST = "127.0.0.1"
-LONGEST = 60.0  # seconds in which every request must be answered, or its connection closed
+LONGEST = 60.0  # seconds until a request must be answered or its connection closed
 
 
 async def ask(port: int, wire: bytes) -> int:
-    """Send bytes on a connection of their own; return the status, 0 where it was closed without one, -1 if it hangs."""
+    """Send bytes on a new connection; return the status, 0 if it was closed without one, -1 if it hangs."""
     writer = None
     try:
         async with asyncio.timeout(LONGEST):
@@ -46,7 +46,7 @@ async def ask(port: int, wire: bytes) -> int:
 
 
 async def ask_all(port: int, wires: list[bytes], *, at_once: int) -> Counter[int]:
-    """Send many requests, some at a time; return how many answers there were of each status."""
+    """Send many requests, several at a time; return the number of answers by status."""
     turns = asyncio.Semaphore(at_once)
 
     async def one(wire: bytes) -> int:
@@ -57,7 +57,7 @@ async def ask_all(port: int, wires: list[bytes], *, at_once: int) -> Counter[int
 
 
 async def dawdle(port: int, first: bytes, more: bytes, seconds: float) -> bytes:
-    """Send something, then a little each 0.2 seconds; return what the service says before it closes."""
+    """Send some bytes, then a few every 0.2 seconds; return the service's answer before it closes."""
     reader, writer = await asyncio.open_connection(HOST, port)
     received = asyncio.create_task(reader.read())
     ends = time.monotonic() + seconds
@@ -74,9 +74,9 @@ async def dawdle(port: int, first: bytes, more: bytes, seconds: float) -> bytes:
 
 
 async def never_read(port: int, wire: bytes, seconds: float) -> bool:
-    """Ask for something without reading the answer; say whether the service closed the connection."""
+    """Send a request without reading the answer; return whether the service closed the connection."""
     own = socket.socket()
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # else the system takes all of it in the client's stead
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # otherwise the system buffers the whole answer
     own.settimeout(0)
     await asyncio.get_running_loop().sock_connect(own, (HOST, port))
     reader, writer = await asyncio.open_connection(sock=own, limit=1)
@@ -97,7 +97,7 @@ async def never_read(port: int, wire: bytes, seconds: float) -> bool:
 
 @dataclass
 class Honest:
-    """Clients that identify somebody again and again, and ask whether the service is up; use as a context."""
+    """Context: clients that identify a person repeatedly and check whether the service is up."""
 
     port: int
     identify: tuple[str, dict[str, str], bytes]
@@ -109,7 +109,7 @@ class Honest:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         self._threads = [threading.Thread(target=self._run, args=(self._identify,)) for _ in range(self.clients)]
         self._threads.append(threading.Thread(target=self._run, args=(self._is_up,)))
         for each in self._threads:
@@ -123,7 +123,7 @@ class Honest:
             each.join()
 
     def quantile(self, share: float) -> float:
-        """Return the time in milliseconds that a share of the identifications took at most."""
+        """Return a quantile of the identifications' times, in milliseconds."""
         ordered = sorted(self.seconds)
         return 1000 * ordered[int(share * (len(ordered) - 1))] if ordered else float("nan")
 
@@ -139,7 +139,7 @@ class Honest:
             self.seconds.append(time.perf_counter() - started)
             self.answers["served"] += 1
         else:
-            self.answers["told to try again" if status == 503 else f"failed ({status})"] += 1
+            self.answers["asked to retry" if status == 503 else f"failed ({status})"] += 1
 
     def _is_up(self) -> None:
         status, _ = self._send("GET", "/healthz", {}, b"")

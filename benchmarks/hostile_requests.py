@@ -1,4 +1,4 @@
-"""Requests that went wrong: valid ones for every route of a running service, damaged in ever other ways."""
+"""Damaged requests: valid requests for all routes of a running service, damaged in many ways."""
 
 import base64
 import io
@@ -79,7 +79,7 @@ _ODD_HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What goes over the wire. Text of the head is Latin-1."""
+    """A request as sent over the wire. The head is Latin-1."""
 
     method: str
     target: str
@@ -87,14 +87,14 @@ class Request:
     body: bytes = b""
 
     def wire(self) -> bytes:
-        """Return the request's bytes; a length that is not given is the true one."""
+        """Return the request's bytes; by default with the true length."""
         headers = {"Host": "localhost", "Content-Length": str(len(self.body)), **self.headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"{self.method} {self.target} HTTP/1.1\r\n{head}\r\n".encode("latin-1", "replace") + self.body
 
 
 class Mutator:
-    """Makes request number `seed` of a service, given its OpenAPI document and a photo; always the same one."""
+    """Generator of reproducible requests from a service's OpenAPI document and a photo, by their number."""
 
     def __init__(self, document: dict[str, Any], photo: bytes, key: str) -> None:
         self._schemas = document["components"]["schemas"]
@@ -108,7 +108,7 @@ class Mutator:
         self._key = key
 
     def request(self, seed: int) -> tuple[str, Request]:
-        """Return the name of the damage, and a request with it."""
+        """Return the name of a damage, and a damaged request."""
         rng = random.Random(seed)
         method, path, operation = rng.choice(self._operations)
         contents = list(operation.get("requestBody", {}).get("content", {}).items())
@@ -130,7 +130,7 @@ class Mutator:
         return damage.__name__.strip("_"), damage(rng, request)
 
     def _fields(self, rng: random.Random, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return an example of a schema, with a damaged photo wherever one is expected."""
+        """Return an example of a schema, with damaged photos in place of photos."""
         name = schema.get("$ref", "").rpartition("/")[2]
         described = self._schemas.get(name, schema)
         example = (self._schemas.get(name.removesuffix("Form"), {}).get("examples") or [{}])[0]
@@ -156,7 +156,7 @@ class Mutator:
             _as_json(fields) if rng.random() < 0.5 else rng.choice(_ODD_JSON).encode()
             for _ in range(rng.randint(0, 30))
         ]
-        return replace(request, body=b"\n".join(lines))  # lines of JSON, or an archive that is none
+        return replace(request, body=b"\n".join(lines))  # lines of JSON, or an invalid archive
 
     def _damaged_photo(self, rng: random.Random) -> bytes:
         data = io.BytesIO()
@@ -165,7 +165,7 @@ class Mutator:
 
 
 def _target(rng: random.Random, path: str, operation: dict[str, Any]) -> str:
-    """Fill a path and its query, now and then with something odd; the healthy clients' collection is left alone."""
+    """Fill a path and its query, sometimes with odd values, but never with the honest clients' collection."""
     for name in ("collection", "identity_id", "face_id"):
         usual = "default" if name == "collection" else "ada"
         path = path.replace(f"{{{name}}}", quote(_odd(rng) if rng.random() < 0.3 else usual, safe=""))
@@ -224,7 +224,7 @@ def _damaged_body(rng: random.Random, request: Request) -> Request:
 
 
 def _cut_body(rng: random.Random, request: Request) -> Request:
-    """Announce more than is sent, or less."""
+    """Announce another length than is sent."""
     length = max(0, len(request.body) + rng.choice([-1, 1, 100, -100, -len(request.body)]))
     return replace(request, headers={**request.headers, "Content-Length": str(length)})
 
@@ -252,7 +252,7 @@ def _odd_target(rng: random.Random, request: Request) -> Request:
 
 
 def _damaged_framing(rng: random.Random, request: Request) -> Request:
-    """Damage boundaries and the heads of parts; leave their contents alone."""
+    """Damage boundaries and heads of parts, but not their contents."""
     old, new = rng.choice(
         [
             (b"--hostile--", b""),

@@ -1,11 +1,11 @@
-"""How fast is an import, against the bare pipeline? Both on the same photos and as many threads, in turn, in one run.
+"""Compare the speed of an import with the bare pipeline: same photos and threads, alternately, in one run.
 
     python benchmarks/import_rate.py --images ../shared/lfw/images --photos 600
 
-Bare means: photos that are in memory are analysed (decode, detect, align, embed), nothing is read, judged or stored.
-The import reads a folder person/photo.jpg, judges, and writes to a new SQLite database and its index.
-Prints the ratio of each round and their median; absolute rates are of this machine and this moment only. Where others
-use the same cores, the ratio of processor time tells more: what a photo takes bare over what it takes imported.
+The bare pipeline analyses photos in memory (decode, detect, align, embed), without reading, screening or storing them.
+The import reads a folder person/photo.jpg, screens the photos, and writes to a new SQLite database and its index.
+Prints the ratio of each round and their median; absolute rates depend on the machine. If other processes use the same
+cores, the ratio of processor time (bare over imported) is more reliable.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from app.wiring.storage import open_packs
 
 
 class Silent:
-    """The Progress of work that nobody watches."""
+    """A Progress without output."""
 
     checkpoint: dict[str, object] = {}  # noqa: RUF012 - it never changes
 
@@ -46,7 +46,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Photos a second, by the clock and by this process's processor time."""
+    """Photos per second, by the clock and by this process's processor time."""
 
     clock: float
     processor: float
@@ -54,7 +54,7 @@ class Pace:
 
 @contextmanager
 def timed(photos: int) -> Iterator[Callable[[], Pace]]:
-    """Give what to call for the pace when all is done."""
+    """Yield a function that returns the pace at the end."""
     started, began = time.perf_counter(), time.process_time()
     yield lambda: Pace(photos / (time.perf_counter() - started), photos / (time.process_time() - began))
 
@@ -74,7 +74,7 @@ def bare(analysis: Analysis, photos: Sequence[bytes], threads: int, *, is_flip_a
 
 
 def imported(settings: Settings, folder: Path, photos: int) -> Pace:
-    """Import them; the time to open the networks is not counted."""
+    """Import the photos; the time to open the networks does not count."""
     with (
         tempfile.TemporaryDirectory(prefix="arcid-import-") as name,
         open_source(folder) as source,
@@ -92,7 +92,7 @@ def imported(settings: Settings, folder: Path, photos: int) -> Pace:
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--photos", type=int, default=600)

@@ -1,12 +1,13 @@
-"""Is long work whole when its process is killed again and again? Imports, export, re-embedding, migration, backup.
+"""Check that killed work completes: imports, export, model migration, schema upgrade, backup and restore.
 
     python benchmarks/interrupted.py --images ../shared/lfw/images --kills 4
     python benchmarks/interrupted.py --images ../shared/lfw/images --kills 4 --database postgresql://...
 
-Each work is begun, its process killed at random moments, and left to end at last. Then every photo is enrolled exactly
-once, ids are what they were, the exported archive is whole, index and database agree, the audit trail is whole, and no
-temporary file is left. An upgrade of an old database with rows ends in the schema of one that was not interrupted.
-With PostgreSQL backup and restore are left out: pg_dump does them. Exit status 1 with the first thing that is not so.
+Each task is started, its process is killed at random times, and at last it may finish. Then each photo must be enrolled
+exactly once, with unchanged ids. The exported archive and the audit trail must be complete, index and database must
+agree, and no temporary file may be left. An upgrade of an old database with rows must give the same schema as one that
+was not interrupted. With PostgreSQL, backup and restore are skipped, because pg_dump does them. Exit status 1 with the
+first violation.
 """
 
 import argparse
@@ -46,7 +47,7 @@ _TO = "arcface-mobilefacenet"
 def killed_job(
     place: Place, log: Path, kills: int, begin: dict[str, Any], path: str = "/jobs", *, longest: float = 3.0
 ) -> dict[str, Any]:
-    """Ask for a job, kill the service that does it after at most `longest` seconds, wait for its end; return it."""
+    """Start a job, kill its service after at most `longest` seconds, wait for the job's end; return the job."""
     number, rng, job = "", random.Random(0), dict[str, Any]()
     for kill in range(kills + 1):
         with serving(place, log) as (client, process):
@@ -74,7 +75,7 @@ def killed_job(
 
 
 def faces_of(client: httpx2.Client, collection: str) -> dict[str, list[str]]:
-    """Return the face ids of everybody in a collection."""
+    """Return the face ids of all people in a collection."""
     people = client.get(f"/collections/{collection}/identities", params={"limit": 100}).json()["identities"]
     found = {}
     for each in people:
@@ -84,14 +85,14 @@ def faces_of(client: httpx2.Client, collection: str) -> dict[str, list[str]]:
 
 
 def agreed(place: Place) -> None:
-    """Let the command line compare index and database, and check the trail."""
+    """Compare index and database with the command line, and check the trail."""
     for arguments in (("index", "verify"), ("audit", "verify")):
         if (said := place.run(*arguments)).returncode:
             raise Lost(f"{arguments}: {said.stdout}{said.stderr}")
 
 
 def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
-    """Import photos, export, import the archive and embeddings, re-embed; all of it killed."""
+    """Import photos, export, import the archive and embeddings, migrate; kill each of them."""
     log = folder / "service.log"
     with serving(place, log) as (client, _):
         for name in ("photos", "lines"):
@@ -134,7 +135,7 @@ def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
         if lines_now["faces"] != _LINES:
             raise Lost(f"{_LINES} embeddings, but: {lines_now}")
         if client.get("/collections/photos").json()["model"] == model:
-            raise Lost("the collection has not gone over")
+            raise Lost("the collection did not switch")
     agreed(place)
     left = [
         path for path in folder.rglob("*") if path.name.endswith((".arcid-part", ".upload")) or ".part-" in path.name
@@ -144,7 +145,7 @@ def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
 
 
 def old_database(url: str) -> None:
-    """Make a database as an old version left it, with rows."""
+    """Create a database of an old version, with rows."""
     engine, config = open_engine(url), Config()
     config.set_main_option("script_location", str(shipped("migrations")))
     with engine.begin() as connection:
@@ -184,7 +185,7 @@ def _value(column: Any, number: int, now: str) -> Any:
 
 
 def schema_of(url: str) -> tuple[str, str]:
-    """Return revision and tables of a database with how many rows they have, as text."""
+    """Return the revision of a database and the row counts of its tables, as text."""
     engine = open_engine(url)
     with engine.connect() as connection:
         tables, said = inspect(connection), []
@@ -200,7 +201,7 @@ def schema_of(url: str) -> tuple[str, str]:
 
 
 def migration(folder: Path, url: str | None, kills: int) -> None:
-    """Kill upgrades of an old database at random moments, and compare what came of it with an undisturbed one."""
+    """Kill upgrades of an old database at random times, and compare the result with an undisturbed upgrade."""
     whole, rng = sqlite_url(folder / "whole.db"), random.Random(1)
     mine = url or sqlite_url(folder / "mine.db")
     environment = {**os.environ, "ARCID_DATA_DIR": str(folder)}
@@ -221,18 +222,18 @@ def migration(folder: Path, url: str | None, kills: int) -> None:
         process.wait()
         now = schema_of(mine)
         if now != before and place.run("db", "status").returncode:
-            raise Lost(f"a killed upgrade left half: {before[0]} -> {now[0]}")
+            raise Lost(f"a killed upgrade left a partial schema: {before[0]} -> {now[0]}")
         after[now[0]] += 1
     print(f"{kills} upgrades from {_OLD} killed, afterwards at: {dict(after)}", flush=True)
     if (said := place.run("db", "upgrade")).returncode:
         raise Lost(f"the upgrade cannot be run again: {said.stdout}{said.stderr}")
-    if url is None and schema_of(whole) != schema_of(mine):  # types of PostgreSQL have other names
+    if url is None and schema_of(whole) != schema_of(mine):  # PostgreSQL's types have other names
         raise Lost(f"another schema: {schema_of(mine)}, not {schema_of(whole)}")
     print(f"upgrade: {schema_of(mine)[0]}", flush=True)
 
 
 def backup(place: Place, folder: Path, kills: int) -> None:
-    """Kill backups and restores; the database is one of both, and nothing else is left."""
+    """Kill backups and restores; check that the database is the old or the new one, and that no file is left."""
     rng, target = random.Random(2), folder / "backups" / "b.arcid"
     target.parent.mkdir()
     for arguments in (("backup", str(target)), ("restore", str(target), "--yes")):
@@ -256,7 +257,7 @@ def backup(place: Place, folder: Path, kills: int) -> None:
 
 
 def main() -> None:
-    """Read the options, interrupt everything, say what came of it."""
+    """Read the options, interrupt all tasks, and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--kills", type=int, default=4, help="of each work")
@@ -287,7 +288,7 @@ def main() -> None:
         except Lost as error:
             log = folder / "service.log"
             sys.exit(f"LOST: {error}\n{log.read_text()[-3000:] if log.exists() else ''}")
-    print("all work is whole")
+    print("all work is complete")
 
 
 if __name__ == "__main__":

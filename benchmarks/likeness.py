@@ -1,4 +1,4 @@
-"""How many pairs of photos of one person miss each similarity of docs/compreface.md.
+"""Measure the share of genuine pairs below each similarity of docs/compreface.md.
 
 PYTHONPATH=. .venv/bin/python benchmarks/likeness.py FOLDER [PEOPLE]      FOLDER/person/photo.jpg
 """
@@ -19,7 +19,7 @@ THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 
 
 def main(folder: Path, most: int = 400) -> None:
-    """Compare two photos of each of `most` people, chosen at random but always the same."""
+    """Compare two photos of each of `most` people, chosen with a fixed seed."""
     settings = read_settings()
     models = ModelLoader(settings, open_packs(settings))
     analysis = models.default_analysis()

@@ -1,12 +1,12 @@
-"""Does the service answer while a large gallery goes over to another network, at the switch, and on the way back?
+"""Measure requests while a large gallery migrates to another network, at the switch, and during the rollback.
 
     python benchmarks/reembed.py --images ../shared/lfw/images --faces 20000 --folder /tmp/reembed
 
-The gallery: photos of real people, analysed by the real networks (open), each crop jittered so that as many different
-faces result, written through the service's own store. Then a real `arcid serve` on it (in a process of its own) goes
-over to arcface-mobilefacenet by POST /collections/{c}/reembed, while clients identify and one enrolls. Prints requests,
-failed requests (which must be 0), p50 and p99 before, during and at the switch (the seconds around it), whether ids
-stayed, rank-1 of known probes before and after; then the same for the way back. Exit status 1 if a request failed.
+The gallery contains photos of real people, analysed by the real networks (open). Jittered crops give the requested
+number of faces, and the service's own store writes them. Then a real `arcid serve` in a separate process migrates the
+gallery to arcface-mobilefacenet by POST /collections/{c}/reembed, while clients identify and one enrolls. Prints
+requests, failed requests (which must be 0), p50 and p99 before, during and around the switch, whether ids stayed, and
+rank-1 of known probes before and after; then the same for the rollback. Exit status 1 if a request failed.
 
 The folder keeps the gallery for the next run.
 """
@@ -56,7 +56,7 @@ _AROUND_S = 3.0  # before and after a switch
 
 
 class BenchSealer:
-    """AES-GCM with a fixed key, so that templates stay in plain and the migration alone is measured."""
+    """AES-GCM with a fixed key for crops; templates stay unencrypted, so that only the migration is measured."""
 
     _cipher = AESGCM(bytes(32))
 
@@ -82,7 +82,7 @@ def settings_of(folder: Path) -> Settings:
 
 
 def jittered(crop: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return a crop as another photo might have given it: a little turned, scaled, moved, brighter or darker."""
+    """Return a variant of a crop: slightly rotated, scaled, moved, brighter or darker."""
     matrix = cv2.getRotationMatrix2D((56, 56), float(rng.uniform(-4, 4)), float(rng.uniform(0.96, 1.04)))
     matrix[:, 2] = matrix[:, 2] + rng.uniform(-1.5, 1.5, 2)
     turned = cv2.warpAffine(crop, matrix, (112, 112), borderMode=cv2.BORDER_REPLICATE)
@@ -92,7 +92,7 @@ def jittered(crop: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 def chosen(images: Path, photos: int) -> list[Path]:
-    """Return photos of as many people as possible, at most two of each."""
+    """Return photos of as many people as possible, at most two each."""
     people = sorted(each for each in images.iterdir() if each.is_dir())
     both = itertools.chain(
         *(sorted(each.iterdir())[:1] for each in people), *(sorted(each.iterdir())[1:2] for each in people)
@@ -101,7 +101,7 @@ def chosen(images: Path, photos: int) -> list[Path]:
 
 
 def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip_averaged: bool) -> None:
-    """Enroll real people until the collection has as many faces; what is there already stays."""
+    """Enroll real people until the collection has `count` faces; keep existing ones."""
     settings = settings_of(folder)
     prepare_database(settings)
     crops, analysis = CropSealer(BenchSealer()), ModelLoader(settings, open_packs(settings)).default_analysis()
@@ -120,7 +120,7 @@ def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip
 
         def made(path: Path, seen: Face, number: int) -> tuple[str, list[NewFace]]:
             rng = np.random.default_rng(number)
-            assert seen.crop is not None  # noqa: S101 - as `analyse` says
+            assert seen.crop is not None  # noqa: S101 - `analyse` was asked for crops
             own = np.stack([jittered(seen.crop, rng) for _ in range(per_photo)])
             name = path.parent.name
             return name, _new_faces(analysis, crops, seen, own, identity_id=name, is_flip_averaged=is_flip_averaged)
@@ -153,7 +153,7 @@ def _new_faces(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: when it began and how long it took (seconds), its status, and for a probe whether rank 1 is right."""
+    """A request: its start and duration (seconds), its status, and for a probe whether rank 1 is correct."""
 
     began: float
     took: float
@@ -164,7 +164,7 @@ class Asked:
 
 @dataclass
 class Traffic:
-    """Clients that identify known people, and one that enrolls new ones, until they are told to stop."""
+    """Clients that identify known people, and one that enrolls new ones, until the stop."""
 
     url: str
     probes: list[Path]
@@ -175,7 +175,7 @@ class Traffic:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def identify(self) -> None:
-        """Identify, one photo after the other."""
+        """Identify one photo after another."""
         chooses = random.Random(threading.get_ident())
         with httpx2.Client(base_url=self.url, timeout=60) as client:
             while not self.stopping.wait(self.pause * chooses.uniform(0.5, 1.5)):
@@ -185,7 +185,7 @@ class Traffic:
                 )
 
     def enroll(self) -> None:
-        """Enroll, every other second."""
+        """Enroll every two seconds."""
         with httpx2.Client(base_url=self.url, timeout=60) as client:
             for number in itertools.count():
                 if self.stopping.wait(2):
@@ -231,7 +231,7 @@ def traffic_to(traffic: Traffic, clients: int) -> Iterator[None]:
 
 @contextmanager
 def service(folder: Path) -> Iterator[str]:
-    """Start `arcid serve` on the gallery, in a process of its own, and yield its address."""
+    """Start `arcid serve` on the gallery in a separate process; yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -259,7 +259,7 @@ def _wait_ready(client: httpx2.Client, process: subprocess.Popen[bytes]) -> None
 
 
 def serve(folder: Path, port: int) -> None:
-    """Be the service: `arcid serve`, but for a sealer of our own where there is no encryption."""
+    """Run `arcid serve`, with our own sealer if encryption is off."""
     settings = settings_of(folder)
     logs.configure(is_json=False)
     use_one_arena()
@@ -269,7 +269,7 @@ def serve(folder: Path, port: int) -> None:
 
 
 def reembedded(client: httpx2.Client) -> dict[str, Any]:
-    """Ask for the job and wait for its end."""
+    """Start the job and wait for its end."""
     made = client.post(f"/collections/{COLLECTION}/reembed", json={"model": TO}).raise_for_status().json()
     shown = time.monotonic()
     while True:
@@ -283,7 +283,7 @@ def reembedded(client: httpx2.Client) -> dict[str, Any]:
 
 
 def _end_others(client: httpx2.Client) -> None:
-    """End what a run that was broken off has left."""
+    """Finish the migration of an interrupted run."""
     while unfinished := [each for each in client.get("/jobs?limit=200").json()["jobs"] if not each["finished_at"]]:
         for each in unfinished:
             client.post(f"/jobs/{each['job_id']}/cancel")
@@ -291,7 +291,7 @@ def _end_others(client: httpx2.Client) -> None:
 
 
 def ids(folder: Path) -> dict[int, str]:
-    """Return the ids of all faces by their keys, as they are in the database."""
+    """Return the ids of all faces by their keys, from the database."""
     with sqlite3.connect(folder / "data" / "arcid.db") as database:
         return dict(database.execute("SELECT id, face_id || ' of ' || identity_key FROM faces"))
 
@@ -314,7 +314,7 @@ def told(name: str, asked: Sequence[Asked]) -> None:
 
 
 def run(folder: Path, images: Path, *, photos: int, clients: int, pause: float, seconds: float) -> int:
-    """Do it, print, and return how many requests failed."""
+    """Migrate, print, and return the number of failed requests."""
     probes = chosen(images, photos)
     newcomers = [min(each.iterdir()) for each in sorted(images.iterdir()) if each.is_dir()][-200:]
     before = ids(folder)
@@ -362,16 +362,16 @@ def run(folder: Path, images: Path, *, photos: int, clients: int, pause: float, 
 
 
 def main() -> None:
-    """Make the gallery, then run, or be the service."""
+    """Create the gallery, then run, or serve."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, help="photos of people: person/photo.jpg")
     parser.add_argument("--folder", type=Path, required=True, help="keeps the gallery")
     parser.add_argument("--faces", type=int, default=20_000)
-    parser.add_argument("--photos", type=int, default=1000, help="from which the faces are made")
-    parser.add_argument("--flip", action="store_true", help="average with mirror images, as is usual: twice the work")
+    parser.add_argument("--photos", type=int, default=1000, help="photos from which the faces are created")
+    parser.add_argument("--flip", action="store_true", help="average with mirror images, the default: twice the work")
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between two requests of a client")
-    parser.add_argument("--seconds", type=float, default=30, help="before, between and after the switches")
+    parser.add_argument("--seconds", type=float, default=30, help="seconds before, between and after the switches")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:

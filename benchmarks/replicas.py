@@ -1,11 +1,11 @@
-"""How long until other replicas find what one of them has acknowledged?
+"""Measure the time until other replicas find a face that one replica has acknowledged.
 
     arcid db upgrade    # with ARCID_DATABASE_URL
     python benchmarks/replicas.py --database postgresql://... --images ../shared/lfw/images --replicas 3
 
-Every replica is kept busy enrolling and identifying; beside that, somebody is enrolled through one replica and looked
-for through another until found, then deleted and looked for until not. Prints percentiles in seconds, which include the
-time of the request that finds out.
+All replicas are busy with enrollments and identifications. A person is enrolled through one replica and searched
+through another until found, then deleted and searched until not found. Prints percentiles in seconds, which include the
+time of the last request.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _GIVE_UP = 10.0  # seconds
 
 
 class People:
-    """Ever new people, each with a photo."""
+    """An endless supply of people, each with a photo."""
 
     def __init__(self, folder: Path) -> None:
         self._photos = sorted(folder.glob("*/*.jpg"))
@@ -33,7 +33,7 @@ class People:
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        """Yield them; several threads may ask."""
+        """Return the next person; thread-safe."""
         while True:
             with self._lock:
                 number = next(self._numbers)
@@ -41,13 +41,13 @@ class People:
 
 
 def enroll(client: httpx2.Client, person: str, photo: bytes) -> bool:
-    """Enroll; say whether the photo was good enough."""
+    """Enroll; return whether the photo was good enough."""
     answer = client.post("/enroll", files={"photos": photo}, data={"identity_id": person, "face": "largest"})
     return answer.status_code == 200
 
 
 def is_found(client: httpx2.Client, person: str, photo: bytes) -> bool:
-    """Say whether a replica's index knows a person."""
+    """Return whether a replica's index contains a person."""
     answer = client.post("/identify", files={"photo": photo}, data={"top_k": "3", "threshold": "-1"})
     answer.raise_for_status()
     return any(each["identity_id"] == person for face in answer.json()["faces"] for each in face["candidates"])
@@ -63,7 +63,7 @@ def load(client: httpx2.Client, people: People, stop: threading.Event) -> None:
 
 
 def seconds_until(client: httpx2.Client, person: str, photo: bytes, *, is_wanted: bool) -> float:
-    """Return how long it takes until a person is found, or is not any more."""
+    """Return the time until a person is found, or no longer found."""
     started = time.perf_counter()
     while time.perf_counter() - started < _GIVE_UP:
         if is_found(client, person, photo) is is_wanted:
@@ -72,7 +72,7 @@ def seconds_until(client: httpx2.Client, person: str, photo: bytes, *, is_wanted
 
 
 def measure(clients: list[httpx2.Client], people: People, rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds until enrollments and deletions showed on another replica."""
+    """Return the seconds until enrollments and deletions are visible on another replica."""
     rng, enrolled, deleted = random.Random(1), [], []
     for (person, photo), _ in zip(people, range(rounds), strict=False):
         one, other = rng.sample(clients, 2)

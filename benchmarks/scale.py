@@ -1,12 +1,12 @@
-"""How search grows with the gallery: our index, exact FAISS and others, side by side in one run.
+"""Compare search by gallery size: our index, exact FAISS and others, in one run.
 
 python benchmarks/scale.py --rows 10000,100000,1000000 --dimension 512 --out scale.json
 
-Synthetic faces: five templates for each identity, at cosine 0.6 to each other; impostors as spread as those of
+Faces are synthetic: five templates per identity, at cosine 0.6 to each other. Impostors have the distribution of
 ArcFace-type embeddings (standard deviation of their cosine 0.059 at 512-d, 0.107 at 128-d). Probes are further images
-of enrolled people: at cosine 0.6 to their templates, and hard ones at 0.4. Recall is the share of the probes whose
-best template in exact search is of the right person, for which the index finds the same person first.
-Ratios to exact search and to the memory's bandwidth mean more than milliseconds, which are of this machine and moment.
+of enrolled people, at cosine 0.6 to their templates, and hard ones at 0.4. Recall considers the probes for which exact
+search finds the right person first; it is the share for which the index does, too. Ratios to exact search and to the
+memory bandwidth mean more than milliseconds, which depend on the machine.
 """
 
 import argparse
@@ -46,7 +46,7 @@ Search = Callable[[Floats, int], Keys]
 
 
 class Faces:
-    """Templates and probes of made-up people: always the same ones; key // 5 is the person."""
+    """Templates and probes of synthetic people, with a fixed seed; key // 5 is the person."""
 
     def __init__(self, dimension: int, rows: int) -> None:
         self.dimension = dimension
@@ -98,14 +98,14 @@ def _exponent(dimension: int, spread: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """Probes and what exact search finds for them."""
+    """Probes and their results in exact search."""
 
     people: Keys
     vectors: Floats
     best: Keys
 
     def recall(self, search: Search) -> float:
-        """Return the share of probes that are found where exact search finds them."""
+        """Return the share of probes found among those that exact search finds."""
         right = self.best // _IMAGES == self.people
         found = search(self.vectors, 1)[:, 0] // _IMAGES
         return float((found == self.people)[right].mean()) if right.any() else 1.0
@@ -150,14 +150,14 @@ def p50_ms(act: Callable[[int], object], rounds: int) -> float:
 
 
 def seconds(act: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+    """Return the time of one call."""
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
 
 
 def bandwidth() -> float:
-    """Return how many GB a second all cores read from memory together, the best of ten."""
+    """Return the memory bandwidth of all cores in GB per second, the best of ten."""
     cores = len(os.sched_getaffinity(0))
     parts = np.array_split(np.ones(1 << 27, np.int64), cores)
     with ThreadPoolExecutor(cores) as pool:
@@ -194,7 +194,7 @@ def searched(name: str, faces: Faces, sets: list[Probes], search: Search, memory
 
 
 def exact(faces: Faces, sets: list[Probes]) -> Figures:
-    """Measure FAISS's flat index: one thread, as in a service that answers several at once."""
+    """Measure FAISS's flat index with one thread, as in a service with concurrent requests."""
     before = resident_mib()
     index: Any = faiss.IndexFlatIP(faces.dimension)
     adding = 0.0
@@ -307,14 +307,14 @@ def show(figures: list[Figures], speed: float) -> None:
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, divided by commas")
+    parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
     parser.add_argument("--dimension", type=int, default=512, choices=sorted(_SPREAD))
-    parser.add_argument("--groups", type=int, help="groups of the codes (bytes x 2) instead of the default")
-    parser.add_argument("--exact-rows", type=int, default=1_000_000, help="no exact index beyond (it is float32)")
-    parser.add_argument("--graph-rows", type=int, default=100_000, help="no graph beyond")
-    parser.add_argument("--folder", type=Path, help="where snapshots may lie for a while")
+    parser.add_argument("--groups", type=int, help="groups of the codes (bytes x 2), instead of the default")
+    parser.add_argument("--exact-rows", type=int, default=1_000_000, help="no exact index above this size (float32)")
+    parser.add_argument("--graph-rows", type=int, default=100_000, help="no graph above this size")
+    parser.add_argument("--folder", type=Path, help="folder for temporary snapshots")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
     speed, results = bandwidth(), []

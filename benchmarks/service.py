@@ -1,4 +1,4 @@
-"""A service of its own process to measure, and clients that cost as little as possible."""
+"""A service in a separate process to measure, and clients with little overhead."""
 
 import http.client
 import os
@@ -71,7 +71,7 @@ class Client:
         return answer.status
 
     def post(self, path: str, body: bytes) -> bytes:
-        """POST a body made by `form`; return the answer's body."""
+        """POST a body from `form`; return the answer's body."""
         self._connection.request("POST", path, body, {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"})
         answer = self._connection.getresponse()
         data = answer.read()
@@ -91,7 +91,7 @@ def form(photo: bytes, field: str = "photo", **fields: str) -> bytes:
 
 
 def per_second(work: Sequence[Callable[[], object]], seconds: float) -> float:
-    """Run callables (one thread each) over and over; return calls a second, all together."""
+    """Run callables repeatedly, one thread each; return the total calls per second."""
     done = [0] * len(work)
     stop = time.perf_counter() + seconds
 

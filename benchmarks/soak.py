@@ -1,11 +1,11 @@
-"""Does anything grow? 20,000 mixed requests to one service, and what it holds after each thousand.
+"""Check that nothing grows: 20,000 mixed requests to one service, with its resources after each thousand.
 
     python benchmarks/soak.py --images ../shared/lfw/images --requests 20000
 
-The mix: people are enrolled, identified, verified, listed, changed and deleted, damaged photos and wrong ids are sent,
-and clients leave before their answer. As many people are deleted as are enrolled once the gallery has 200. Printed:
-resident memory, threads, open files, files in the temporary and in the data folder. Exit status 1 with a 500, or if the
-last fifth of the time holds a tenth more of anything than the second fifth (medians).
+The requests enroll, identify, verify, list, change and delete people, send damaged photos and wrong ids, and leave
+before the answer. From 200 people on, as many are deleted as enrolled. Prints resident memory, threads, open files, and
+files in the temporary and data folders. Exit status 1 with a 500, or if the last fifth of the time uses a tenth more of
+a resource than the second fifth (medians).
 """
 
 import argparse
@@ -34,7 +34,7 @@ _FINE = {200, 201, 204, 400, 404, 409, 413, 415, 422, 503}
 
 @dataclass(frozen=True)
 class Held:
-    """What a process holds at a moment; memory in MiB."""
+    """Resources of a process at one moment; memory in MiB."""
 
     memory: float
     threads: int
@@ -44,7 +44,7 @@ class Held:
 
     @classmethod
     def of(cls, pid: int, temporary: Path, data: Path) -> "Held":
-        """Read it from the system."""
+        """Read the resources from the system."""
         status = Path(f"/proc/{pid}/status").read_text()
         memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
         threads = int(status.split("Threads:")[1].split()[0])
@@ -64,7 +64,7 @@ class Soak:
     sent: int = 0
 
     def run(self, number: int, until: int) -> None:
-        """Send requests until all clients together have sent so many."""
+        """Send requests until all clients together have sent `total`."""
         rng = random.Random(number * 1_000_003 + until)
         kinds: list[tuple[int, Callable[[httpx2.Client, random.Random], httpx2.Response | None]]] = [
             (2, self._enroll),
@@ -147,7 +147,7 @@ class Soak:
 
 
 def main() -> None:
-    """Read the options, soak a service, print what it holds."""
+    """Read the options, soak a service, print its resources."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--requests", type=int, default=20_000)
@@ -177,7 +177,7 @@ def main() -> None:
 
 
 def wrongs(answers: Counter[str], held: list[Held], log: str) -> list[str]:
-    """Return what is not as it should be, a line each."""
+    """Return the violations, one per line."""
     found = [f"{count} {kind}" for kind, count in answers.items() if kind.startswith("WRONG")]
     found += ["a traceback in the log"] if "Traceback" in log else []
     early, late = held[_SAMPLES // 5 : 2 * _SAMPLES // 5], held[-_SAMPLES // 5 :]

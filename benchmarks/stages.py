@@ -1,8 +1,8 @@
-"""What the service costs on top of its stages: POST /identify against the bare pipeline, in one run.
+"""Measure the service's overhead over its stages: POST /identify against the bare pipeline, in one run.
 
 python benchmarks/stages.py [--memory]
 
-Prints ratios; absolute times are of this machine and this moment only. Bare means: the same decode, detection,
+Prints ratios, because absolute times depend on the machine. The bare pipeline is the same decoding, detection,
 alignment, embedding and search, called in this process without HTTP, threads or a database.
 """
 
@@ -35,7 +35,7 @@ _HEAD = "photo                     p50, 1 client  bare stages  ratio  8 clients/
 
 
 def photos() -> dict[str, Pixels]:
-    """Return the photos to measure with, by title."""
+    """Return the test photos by title."""
     group = group_photo()
     return {
         "one face, 212x256": cut_out(group, (61, 269, 167, 397)),
@@ -46,7 +46,7 @@ def photos() -> dict[str, Pixels]:
 
 
 def bare_pipeline() -> Callable[[bytes], int]:
-    """Return the stages as one function of a photo's bytes; it returns the number of faces."""
+    """Return the stages as one function from a photo's bytes to the number of faces."""
     settings = read_settings()
     packs = open_packs(settings)
     pack = packs.manifest(settings.pack)
@@ -67,7 +67,7 @@ def bare_pipeline() -> Callable[[bytes], int]:
 
 
 def latency(service: Service, bare: Callable[[bytes], int], data: bytes, rounds: int) -> tuple[float, float]:
-    """Return the median seconds of a request and of the bare stages, measured in turn."""
+    """Return the median seconds of a request and of the bare stages, measured alternately."""
     client, body = Client(service.port), form(data)
     requests, stages = [], []
     for _ in range(rounds):
@@ -81,11 +81,11 @@ def latency(service: Service, bare: Callable[[bytes], int], data: bytes, rounds:
 
 
 def throughput(service: Service, bare: Callable[[bytes], int], data: bytes, seconds: float) -> tuple[float, float]:
-    """Return requests a second of 8 clients, and photos a second of the bare pipeline on two threads, in turn."""
+    """Return requests per second of 8 clients, and photos per second of the bare pipeline on two threads."""
     body = form(data)
     served, run = [], []
     for _ in range(3):
-        # Anew each time: the service hangs up on a connection that was idle for seconds.
+        # Connect again each time, because the service closes connections that were idle for seconds.
         clients = [Client(service.port) for _ in range(_CLIENTS)]
         served.append(per_second([partial(client.post, "/identify", body) for client in clients], seconds))
         run.append(per_second([partial(bare, data)] * _CORES, seconds))
@@ -121,7 +121,7 @@ def _post_all(clients: list[Client], bodies: list[bytes], share: list[list[int]]
 
 
 def main() -> None:
-    """Run and print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--memory", action="store_true", help="5,000 requests of mixed sizes, some minutes")
     parser.add_argument("--rounds", type=int, default=100)

@@ -1,12 +1,13 @@
-"""What stands for a person with several photos: the best single face, the mean, or the quality-weighted mean?
+"""Compare three templates for a person with several photos: best face, mean, and quality-weighted mean.
 
     arcid evaluate identification --images people/ --out report/ --save-embeddings good.npz
     arcid evaluate identification --images people/ --out report/ --save-embeddings poor.npz --degrade
     python benchmarks/templates.py good.npz --poor poor.npz
 
-Galleries of random photos of the same people, every rule on the same ones; the rest of their photos are the probes, and
-people with one photo the strangers. With --poor one enrolled photo of each person is its degraded copy. Prints FNIR at
-FPIR 1 %, rank-1 errors, and how many strangers reach a template for each that reaches a single face.
+Galleries contain random photos of the same people, and all rules use the same galleries. Their other photos are the
+probes, and people with one photo are the strangers. With --poor, one enrolled photo per person is its degraded copy.
+Prints FNIR at FPIR 1 %, rank-1 errors, and the ratio of strangers that reach a template to those that reach a single
+face.
 """
 
 import argparse
@@ -31,27 +32,27 @@ Rule = Callable[[Floats, list[EnrolledIdentity]], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Photos of people: unit vectors (n, d), qualities (n,) and whose they are."""
+    """Photos of people: unit vectors (n, d), qualities (n,) and people."""
 
     files: list[str]
     vectors: Floats
     qualities: Floats
 
     def of_people(self) -> list[NDArray[np.intp]]:
-        """Return the places of each person's photos."""
+        """Return the positions of each person's photos."""
         _, person = np.unique([Path(file).parent.name for file in self.files], return_inverse=True)
         return [np.flatnonzero(person == number) for number in range(person.max() + 1)]
 
 
 def read(file: Path) -> Saved:
-    """Read what `arcid evaluate --save-embeddings` wrote."""
+    """Read a file of `arcid evaluate --save-embeddings`."""
     saved = np.load(file)
     raw = saved["embeddings"]
     return Saved(saved["files"].tolist(), raw / np.linalg.norm(raw, axis=1, keepdims=True), saved["quality"])
 
 
 def best_face(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
-    """Compare with the face of each person that is nearest."""
+    """Compare with the nearest face of each person."""
     starts = np.cumsum([0, *(len(each.vectors) for each in gallery[:-1])])
     return np.maximum.reduceat(probes @ np.concatenate([each.vectors for each in gallery]).T, starts, axis=1)
 
@@ -63,7 +64,7 @@ def mean(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
 
 
 def weighted(probes: Floats, gallery: list[EnrolledIdentity]) -> Floats:
-    """Compare as the service does."""
+    """Compare with the quality-weighted mean, as the service does."""
     return np.asarray(probes @ np.stack([template(each) for each in gallery]).T, np.float32)
 
 
@@ -73,7 +74,7 @@ RULES: dict[str, Rule] = {"best face": best_face, "mean": mean, "weighted mean":
 def galleries(
     good: Saved, poor: Saved | None, share: int | None, rounds: int
 ) -> Iterator[tuple[list[EnrolledIdentity], list[EnrolledIdentity]]]:
-    """Yield random galleries with their probes: `share` photos of everyone with more, or half of each one's photos."""
+    """Yield random galleries with their probes: `share` photos of each person with more, or half of their photos."""
     rng = np.random.default_rng(0)
     place = {file: at for at, file in enumerate(poor.files)} if poor else {}
     for _ in range(rounds):
@@ -87,7 +88,7 @@ def galleries(
             vectors, qualities = good.vectors[chosen].copy(), good.qualities[chosen].copy()
             if poor:
                 at = place.get(good.files[chosen[0]])
-                if at is None:  # no face was found in the degraded copy: it would not have been enrolled
+                if at is None:  # no face was found in the degraded copy, so it would not be enrolled
                     continue
                 vectors[0], qualities[0] = poor.vectors[at], poor.qualities[at]
             for group, part in ((enrolled, slice(count)), (probes, slice(count, None))):
@@ -99,7 +100,7 @@ def galleries(
 def figures(
     rule: Rule, gallery: list[EnrolledIdentity], probes: list[EnrolledIdentity], strangers: Floats
 ) -> tuple[float, float]:
-    """Return FNIR at FPIR 1 % and the share of probes whose best candidate is somebody else."""
+    """Return FNIR at FPIR 1 % and the share of probes with a wrong best candidate."""
     mates = np.repeat(np.arange(len(gallery)), [len(each.vectors) for each in probes])
     rows = np.arange(len(mates))
     found = rule(np.concatenate([each.vectors for each in probes]), gallery)
@@ -126,7 +127,7 @@ def compare(good: Saved, poor: Saved | None, rounds: int) -> None:
 
 
 def strangers_drawn(good: Saved, rounds: int) -> None:
-    """Print how much more often strangers reach a template of k faces than a single face of the same people."""
+    """Print the ratio of strangers that reach a template of k faces to those that reach a single face."""
     rng = np.random.default_rng(0)
     people = good.of_people()
     many = [photos for photos in people if len(photos) >= max(_SIZES)]
@@ -153,7 +154,7 @@ def strangers_drawn(good: Saved, rounds: int) -> None:
 
 
 def main() -> None:
-    """Read the options and print everything."""
+    """Read the options, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("embeddings", type=Path)
     parser.add_argument("--poor", type=Path, help="the same photos, evaluated with --degrade")

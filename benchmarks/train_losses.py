@@ -1,10 +1,10 @@
-"""The margin losses side by side: the same small network, people, seed and schedule; judged on people never seen.
+"""Compare margin losses with the same small network, people, seed and schedule, on unseen people.
 
 python benchmarks/train_losses.py --images ../shared/lfw/images --pairs ../shared/lfw/pairs.txt --out runs/
 
-The last fold of the pairs is the verification set; who occurs in none of its pairs is learned from, people with two
-photos or more. Its pairs are cut into ten parts, each decided by the threshold that is best on the others. Prints a
-table for docs/training.md, whichever wins. From scratch on so few photos each loss stays far below pretrained networks.
+The last fold of the pairs is the verification set. The training data are the people with two photos or more who do not
+occur in its pairs. The pairs are split into ten parts; each is decided with the best threshold of the others. Prints
+a table for docs/training.md. With so few photos, all losses stay far below pretrained networks.
 """
 
 import argparse
@@ -38,12 +38,12 @@ def last_fold(pairs: Path) -> tuple[list[str], list[str]]:
 
 
 def people_of(lines: list[str]) -> set[str]:
-    """Return who occurs: name, n, m or name, n, name, m."""
+    """Return the people of a line: name, n, m or name, n, name, m."""
     return {name for line in lines for name in line.split("\t") if not name.isdecimal()}
 
 
 def prepare(images: Path, pairs: Path, out: Path) -> tuple[Path, Path]:
-    """Lay out the people to learn from, as links, and the verification set; return both."""
+    """Link the photos of the training people and the verification set into folders; return both."""
     same, different = last_fold(pairs)
     judged = people_of(same + different)
     people = out / "people"
@@ -93,7 +93,7 @@ def trained(loss: str, *, people: Path, unseen: Path, options: argparse.Namespac
 
 
 def main() -> None:
-    """Run and print."""
+    """Train and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="photos of people: person/photo.jpg")
     parser.add_argument("--pairs", type=Path, required=True, help="pairs in LFW's format, of several folds")
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.1)
     parser.add_argument("--at-once", type=int, default=1, help="runs side by side, of one thread each")
-    parser.add_argument("--set", action="append", default=[], help="any other key of a run, as optimiser.ema=0.999")
+    parser.add_argument("--set", action="append", default=[], help="another key of a run, such as optimiser.ema=0.999")
     options = parser.parse_args()
     people, unseen = prepare(options.images.resolve(), options.pairs, options.out.resolve())
     options.images, options.out = options.images.resolve(), options.out.resolve()

@@ -1,10 +1,10 @@
-"""People in photos that are turned by 90, 180 and 270 degrees without a word of it: found, recognised, at what cost.
+"""Measure detection, recognition and cost for photos rotated by 90, 180 and 270 degrees without EXIF.
 
 python benchmarks/turned.py --images DIR [--people 150] [--detector yunet+retinaface]
 
-DIR holds a folder for each person, such as LFW's; of each person with two photos the first is the gallery, upright, and
-the second the probe, turned. "before" is the detector without the look at other orientations. Seconds are CPU seconds
-of detection; what counts are their ratios.
+DIR contains a folder per person, such as LFW's. For each person with two photos, the first is enrolled upright, and the
+second is the rotated probe. "before" is the detector that tries only the upright orientation. Seconds are CPU seconds
+of detection; compare their ratios.
 """
 
 import argparse
@@ -43,16 +43,16 @@ _FACELESS = (
     "rocket.jpg",
     "text.png",
 )
-_CORNER = 70  # pixels of LFW's photos that show no face
+_CORNER = 70  # pixels of LFW's photos without a face
 
 
 def pixels_of(path: Path) -> Pixels:
-    """Return a photo."""
+    """Read a photo."""
     return np.asarray(Pillow.open(path).convert("RGB"))
 
 
 def main_face(detector: Detector, embedder: Embedder, pixels: Pixels) -> Floats | None:
-    """Return the embedding (d,) of the most prominent face, None without a face."""
+    """Return the embedding (d,) of the most prominent face, or None."""
     found = most_prominent_first(detector.detect(pixels), pixels.shape)
     if not found:
         return None
@@ -60,7 +60,7 @@ def main_face(detector: Detector, embedder: Embedder, pixels: Pixels) -> Floats 
 
 
 def detected(detector: Detector, photos: list[Pixels]) -> tuple[int, float]:
-    """Return in how many photos a face is detected, and the CPU seconds of one photo."""
+    """Return the number of photos with a detected face, and the CPU seconds per photo."""
     started = time.process_time()
     count = sum(bool(detector.detect(each)) for each in photos)
     return count, (time.process_time() - started) / len(photos)
@@ -77,7 +77,7 @@ def main() -> None:
     packs, runtime = open_packs(settings), open_runtime(settings)
     embedder = open_embedder(packs, packs.manifest(settings.pack), runtime)
     after = open_detector(packs, given.detector, runtime, settings)
-    assert isinstance(after, Turned)  # noqa: S101 - what this is about
+    assert isinstance(after, Turned)  # noqa: S101 - the subject of this benchmark
     before = after._detector  # noqa: SLF001 - likewise
     people = [sorted(each.iterdir())[:2] for each in sorted(given.images.iterdir()) if each.is_dir()]
     people = [each for each in people if len(each) == 2]
