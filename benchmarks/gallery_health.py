@@ -192,26 +192,26 @@ def checked(health: HealthService, max_fpir: float | None) -> Findings:
         after = page.after
 
 
-def count(truth: Planted, found: Findings) -> Counter[str]:
+def count(truth: Planted, findings: Findings) -> Counter[str]:
     """Count found, missed and false findings."""
     counts: Counter[str] = Counter()
-    pairs = {frozenset((each.first.identity_id, each.second.identity_id)): each.similarity for each in found.pairs}
-    assert len(pairs) == len(found.pairs), "a pair was reported twice"  # noqa: S101 - a benchmark
+    pairs = {frozenset((pair.first.identity_id, pair.second.identity_id)): pair.similarity for pair in findings.pairs}
+    assert len(pairs) == len(findings.pairs), "a pair was reported twice"  # noqa: S101 - a benchmark
     counts["pairs planted"] = len(truth.split)
     counts["pairs found"] = len(truth.split & set(pairs))
     counts["pairs reported"] = len(pairs)
     counts["pairs not planted, sure"] = sum(
         similarity >= _SURE for pair, similarity in pairs.items() if pair not in truth.split
     )
-    foreign = {int(each.face_id): each for each in found.foreign}
-    told = {place for place, each in foreign.items() if not each.is_undecided}
+    foreign = {int(face.face_id): face for face in findings.foreign}
+    decided = {place for place, finding in foreign.items() if not finding.is_undecided}
     wrong = truth.unknown | set(truth.known)
     owners = {place: name for name, places in truth.identities.items() for place in places}
     hurt = {owners[place] for place in wrong}
     named = {owners[place] for place in foreign}
     counts["foreign planted"], counts["foreign reported"] = len(wrong), len(foreign)
     counts["foreign found"] = len(wrong & set(foreign))
-    counts["told reported"], counts["told found"] = len(told), len(wrong & told)
+    counts["decided reported"], counts["decided found"] = len(decided), len(wrong & decided)
     counts["known planted"] = len(truth.known)
     counts["owner named"] = sum(
         (alike := foreign[place].looks_like) is not None and alike.person.identity_id == owner
@@ -221,9 +221,9 @@ def count(truth: Planted, found: Findings) -> Counter[str]:
     counts["identities named"], counts["identities hurt"] = len(named), len(hurt)
     counts["identities found"] = len(named & hurt)
     counts["identities not planted that look like others"] = len(
-        {owners[place] for place in told - wrong if foreign[place].looks_like is not None}
+        {owners[place] for place in decided - wrong if foreign[place].looks_like is not None}
     )
-    counts["poor"] = len(found.poor)
+    counts["poor"] = len(findings.poor)
     return counts
 
 
@@ -236,16 +236,40 @@ def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -
         if wrong & set(places):
             continue
         vectors = photos.vectors[places]
-        said = duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
+        named = duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
         kind = "again" if name in again else "once"
         counts[f"enrolled {kind}"] += 1
-        counts[f"named for {kind}"] += bool(said)
+        counts[f"named for {kind}"] += bool(named)
     return counts
 
 
 def share(part: int, of: int) -> str:
     """Return a share as text."""
     return f"{part}/{of} = {part / of:.1%}" if of else "none"
+
+
+def print_totals(total: Counter[str]) -> None:
+    """Print precision, recall and other shares from the counts of all galleries."""
+    pairs, foreign = total["pairs found"], total["foreign found"]
+    print(f"  pairs: precision {share(pairs, total['pairs reported'])}, recall {share(pairs, total['pairs planted'])}")
+    sure = total["pairs not planted, sure"]
+    print(f"    reported though not planted, but more similar than {_SURE}: {sure}")
+    print(
+        f"  wrong-person photos: precision {share(foreign, total['foreign reported'])}, "
+        f"recall {share(foreign, total['foreign planted'])}"
+    )
+    decided = total["decided found"]
+    print(f"    those that are decided: precision {share(decided, total['decided reported'])}, {decided} found")
+    print(
+        f"    identities with one: precision {share(total['identities found'], total['identities named'])}, "
+        f"recall {share(total['identities found'], total['identities hurt'])}"
+    )
+    print(f"    their person named correctly: {share(total['owner named'], total['known planted'])}")
+    print(f"    not planted, but similar to another person: {total['identities not planted that look like others']}")
+    print(f"  low-quality faces: {total['poor']}")
+    print("  an enrollment names another person:")
+    print(f"    of people with two identities {share(total['named for again'], total['enrolled again'])}")
+    print(f"    of people with one {share(total['named for once'], total['enrolled once'])}")
 
 
 def main() -> None:
@@ -269,26 +293,7 @@ def main() -> None:
             total += count(truth, checked(health, options.max_fpir))
             total += enrolled(others, truth, gallery, policy)
     print(f"\n{len(truth.identities)} identities, {len(others.vectors)} photos, {options.seeds} galleries")
-    pairs, foreign = total["pairs found"], total["foreign found"]
-    print(f"  pairs: precision {share(pairs, total['pairs reported'])}, recall {share(pairs, total['pairs planted'])}")
-    sure = total["pairs not planted, sure"]
-    print(f"    reported though not planted, but more similar than {_SURE}: {sure}")
-    print(
-        f"  wrong-person photos: precision {share(foreign, total['foreign reported'])}, "
-        f"recall {share(foreign, total['foreign planted'])}"
-    )
-    found = total["told found"]
-    print(f"    those that are decided: precision {share(found, total['told reported'])}, {found} found")
-    print(
-        f"    identities with one: precision {share(total['identities found'], total['identities named'])}, "
-        f"recall {share(total['identities found'], total['identities hurt'])}"
-    )
-    print(f"    their person named correctly: {share(total['owner named'], total['known planted'])}")
-    print(f"    not planted, but similar to another person: {total['identities not planted that look like others']}")
-    print(f"  low-quality faces: {total['poor']}")
-    print("  an enrollment names another person:")
-    print(f"    of people with two identities {share(total['named for again'], total['enrolled again'])}")
-    print(f"    of people with one {share(total['named for once'], total['enrolled once'])}")
+    print_totals(total)
 
 
 if __name__ == "__main__":

@@ -77,11 +77,11 @@ def killed_job(
 def faces_of(client: httpx2.Client, collection: str) -> dict[str, list[str]]:
     """Return the face ids of all people in a collection."""
     people = client.get(f"/collections/{collection}/identities", params={"limit": 100}).json()["identities"]
-    found = {}
-    for each in people:
-        listed = client.get(f"/collections/{collection}/identities/{each['identity_id']}").json()
-        found[each["identity_id"]] = sorted(face["face_id"] for face in listed["first_faces"])
-    return found
+    faces = {}
+    for person in people:
+        shown = client.get(f"/collections/{collection}/identities/{person['identity_id']}").json()
+        faces[person["identity_id"]] = sorted(face["face_id"] for face in shown["first_faces"])
+    return faces
 
 
 def agreed(place: Place) -> None:
@@ -92,31 +92,66 @@ def agreed(place: Place) -> None:
 
 
 def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
-    """Import photos, export, import the archive and embeddings, migrate; kill each of them."""
+    """Interrupt imports of photos, an archive and embeddings, an export, and a migration; check the results."""
     log = folder / "service.log"
     with serving(place, log) as (client, _):
         for name in ("photos", "lines"):
             client.post("/collections", json={"name": name, "keep_crops": True}).raise_for_status()
         model = client.get("/collections/photos").json()["model"]
+    before = import_photos(place, log, images, kills)
+    copy_archive(place, log, kills, people=len(before))
+    import_embeddings(place, log, kills, model)
+    killed_job(place, log, kills, {"json": {"model": _TO}}, "/collections/photos/reembed", longest=1.0)
+    with serving(place, log) as (client, _):
+        if faces_of(client, "photos") != before:
+            raise Lost("ids changed")
+        copied = faces_of(client, "copy")
+        if {person: len(ids) for person, ids in copied.items()} != dict.fromkeys(before, 1):
+            raise Lost(f"the copy differs: {copied}")
+        lines = client.get("/collections/lines").json()
+        if lines["faces"] != _LINES:
+            raise Lost(f"{_LINES} embeddings, but: {lines}")
+        if client.get("/collections/photos").json()["model"] == model:
+            raise Lost("the collection has not switched to the other network")
+    agreed(place)
+    temporary = [path for path in folder.rglob("*") if path.name.endswith((".arcid-part", ".upload"))]
+    temporary += [path for path in folder.rglob("*") if ".part-" in path.name]
+    if temporary:
+        raise Lost(f"temporary files: {temporary}")
+
+
+def import_photos(place: Place, log: Path, images: Path, kills: int) -> dict[str, list[str]]:
+    """Import photos; return the face ids of each person, which must be one each."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for person, photo in itertools.islice(photos_of(images), _PHOTOS):
             archive.write(photo, f"{person}/photo.jpg")
-    sent = {"file": ("file.zip", packed.getvalue())}
+    files = {"file": ("file.zip", packed.getvalue())}
     form = {"kind": "import", "collection": "photos", "face": "largest"}
-    done = killed_job(place, log, kills, {"data": form, "files": sent})
+    job = killed_job(place, log, kills, {"data": form, "files": files})
     with serving(place, log) as (client, _):
-        before = faces_of(client, "photos")
-    counts = Counter(len(faces) for faces in before.values())
-    if set(counts) != {1} or len(before) + done["errors"] != _PHOTOS:
-        raise Lost(f"faces by person: {counts}, of {_PHOTOS} photos, {done['errors']} refused")
-    exported = killed_job(place, log, min(kills, 2), {"json": {"kind": "export", "collection": "photos"}}, longest=0.05)
+        imported = faces_of(client, "photos")
+    counts = Counter(len(faces) for faces in imported.values())
+    if set(counts) != {1} or len(imported) + job["errors"] != _PHOTOS:
+        raise Lost(f"faces by person: {counts}, of {_PHOTOS} photos, {job['errors']} refused")
+    return imported
+
+
+def copy_archive(place: Place, log: Path, kills: int, *, people: int) -> None:
+    """Export the photos and import the archive into another collection."""
+    job = killed_job(place, log, min(kills, 2), {"json": {"kind": "export", "collection": "photos"}}, longest=0.05)
     with serving(place, log) as (client, _):
-        whole = client.get(f"/jobs/{exported['job_id']}/archive").content
+        content = client.get(f"/jobs/{job['job_id']}/archive").content
     form = {"kind": "import_archive", "collection": "copy", "new_face_ids": "true"}
-    killed_job(place, log, kills, {"data": form, "files": {"file": ("a.zip", whole)}}, longest=0.2)
-    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-        faces = [json.loads(line) for line in archive.read("faces.ndjson").splitlines()]
+    killed_job(place, log, kills, {"data": form, "files": {"file": ("a.zip", content)}}, longest=0.2)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        faces = archive.read("faces.ndjson").splitlines()
+    if len(faces) != people:
+        raise Lost(f"the archive has {len(faces)} faces of {people} people")
+
+
+def import_embeddings(place: Place, log: Path, kills: int, model: str) -> None:
+    """Import random embeddings."""
     rng = random.Random(0)
     lines = b"".join(
         json.dumps({"identity_id": f"e{number}", "embedding": [rng.gauss(0, 1) for _ in range(128)]}).encode() + b"\n"
@@ -124,24 +159,6 @@ def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
     )
     form = {"kind": "import_embeddings", "collection": "lines", "model": model}
     killed_job(place, log, kills, {"data": form, "files": {"file": ("e.ndjson", lines)}}, longest=0.5)
-    killed_job(place, log, kills, {"json": {"model": _TO}}, "/collections/photos/reembed", longest=1.0)
-    with serving(place, log) as (client, _):
-        after, copied = faces_of(client, "photos"), faces_of(client, "copy")
-        if after != before or len(faces) != len(before):
-            raise Lost("ids changed")
-        if {person: len(ids) for person, ids in copied.items()} != dict.fromkeys(before, 1):
-            raise Lost(f"the copy differs: {copied}")
-        lines_now = client.get("/collections/lines").json()
-        if lines_now["faces"] != _LINES:
-            raise Lost(f"{_LINES} embeddings, but: {lines_now}")
-        if client.get("/collections/photos").json()["model"] == model:
-            raise Lost("the collection did not switch")
-    agreed(place)
-    left = [
-        path for path in folder.rglob("*") if path.name.endswith((".arcid-part", ".upload")) or ".part-" in path.name
-    ]
-    if left:
-        raise Lost(f"temporary files: {left}")
 
 
 def old_database(url: str) -> None:

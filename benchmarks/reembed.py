@@ -12,221 +12,27 @@ The folder keeps the gallery for the next run.
 """
 
 import argparse
-import itertools
-import os
-import random
 import signal
 import socket
 import sqlite3
-import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import cv2
 import httpx2
-import numpy as np
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from reembed_gallery import COLLECTION, TO, BenchSealer, make_gallery, select_photos, settings_of
+from reembed_traffic import Traffic, between, print_figures, traffic_to
 
-from app.cli.serve import configured_server, prepare_database, use_one_arena
-from app.config import Settings, read_settings
+from app.cli.serve import configured_server, use_one_arena
 from app.container import Container
-from app.database.cipher import Context, Sealed
-from app.gallery.store.binding import crop_context
-from app.gallery.store.crops import CropSealer
-from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.observability import logs
-from app.recognition.analysis import Analysis, Face
-from app.types import Pixels
-from app.wiring.model_loading import ModelLoader
-from app.wiring.storage import open_database, open_packs
 
-COLLECTION, FROM, TO = "people", "open", "arcface-mobilefacenet"
-_AT_ONCE = 16
 _AROUND_S = 3.0  # before and after a switch
-
-
-class BenchSealer:
-    """AES-GCM with a fixed key for crops; templates stay unencrypted, so that only the migration is measured."""
-
-    _cipher = AESGCM(bytes(32))
-
-    def newest(self) -> int:
-        """See Sealer."""
-        return 0
-
-    def seal_file(self, context: Context, data: bytes) -> Sealed:
-        """See Sealer."""
-        nonce = os.urandom(12)
-        return Sealed(nonce + self._cipher.encrypt(nonce, data, repr(context).encode()), None)
-
-    def open_file(self, context: Context, sealed: bytes) -> bytes:
-        """See Sealer."""
-        return self._cipher.decrypt(sealed[:12], sealed[12:], repr(context).encode())
-
-
-def settings_of(folder: Path) -> Settings:
-    """Return the settings of the gallery in a folder."""
-    return read_settings(
-        data_dir=folder / "data", models_dir=read_settings().models_dir, database_url=None, pack=FROM, packs=TO
-    )
-
-
-def jittered(crop: Pixels, rng: np.random.Generator) -> Pixels:
-    """Return a variant of a crop: slightly rotated, scaled, moved, brighter or darker."""
-    matrix = cv2.getRotationMatrix2D((56, 56), float(rng.uniform(-4, 4)), float(rng.uniform(0.96, 1.04)))
-    matrix[:, 2] = matrix[:, 2] + rng.uniform(-1.5, 1.5, 2)
-    turned = cv2.warpAffine(crop, matrix, (112, 112), borderMode=cv2.BORDER_REPLICATE)
-    lit = turned.astype(np.float32) * rng.uniform(0.85, 1.15) + rng.normal(0, 2, turned.shape)
-    made: Pixels = np.clip(lit, 0, 255).astype(np.uint8)
-    return made
-
-
-def chosen(images: Path, photos: int) -> list[Path]:
-    """Return photos of as many people as possible, at most two each."""
-    people = sorted(each for each in images.iterdir() if each.is_dir())
-    both = itertools.chain(
-        *(sorted(each.iterdir())[:1] for each in people), *(sorted(each.iterdir())[1:2] for each in people)
-    )
-    return list(itertools.islice(both, photos))
-
-
-def make_gallery(folder: Path, images: Path, *, faces: int, photos: int, is_flip_averaged: bool) -> None:
-    """Enroll real people until the collection has `count` faces; keep existing ones."""
-    settings = settings_of(folder)
-    prepare_database(settings)
-    crops, analysis = CropSealer(BenchSealer()), ModelLoader(settings, open_packs(settings)).default_analysis()
-    with open_database(settings) as database, ThreadPoolExecutor(os.cpu_count()) as pool:
-        store = IdentityStore(database.engine)
-        collection_settings = CollectionSettings(is_flip_averaged=is_flip_averaged, is_crop_kept=True)
-        if COLLECTION not in {each.name for each in store.collections()}:
-            store.create_collection(COLLECTION, model=analysis.model, dimension=128, settings=collection_settings)
-        people = store.collection(COLLECTION)
-        have = people.faces
-        paths = chosen(images, photos)
-
-        def found(path: Path) -> Face | None:
-            seen = analysis.analyse(path.read_bytes(), is_flip_averaged=False)
-            return seen[0] if seen else None
-
-        def made(path: Path, seen: Face, number: int) -> tuple[str, list[NewFace]]:
-            rng = np.random.default_rng(number)
-            assert seen.crop is not None  # noqa: S101 - `analyse` was asked for crops
-            own = np.stack([jittered(seen.crop, rng) for _ in range(per_photo)])
-            name = path.parent.name
-            return name, _new_faces(analysis, crops, seen, own, identity_id=name, is_flip_averaged=is_flip_averaged)
-
-        per_photo = -(-faces // len(paths))
-        begun = time.perf_counter()
-        for first in range(have // per_photo, len(paths), 64):
-            block = paths[first : first + 64]
-            seen = list(pool.map(found, block))
-            known = [(path, face, first + at) for at, (path, face) in enumerate(zip(block, seen, strict=True)) if face]
-            for name, new in pool.map(lambda each: made(*each), known):
-                store.enroll(people, Person(name), new)
-            print(f"  {first + len(block)} of {len(paths)} photos, {time.perf_counter() - begun:.0f} s", flush=True)
-        print(
-            f"the gallery has {store.collection(COLLECTION).faces} faces of {store.collection(COLLECTION).identities}"
-        )
-
-
-def _new_faces(
-    analysis: Analysis, crops: CropSealer, seen: Face, own: Pixels, *, identity_id: str, is_flip_averaged: bool
-) -> list[NewFace]:
-    made = analysis.of_crops(own, [seen.detection] * len(own), is_flip_averaged=is_flip_averaged)
-    ids = [str(uuid4()) for _ in made]
-    contexts = [crop_context(each, identity_id=identity_id, collection=COLLECTION) for each in ids]
-    return [
-        NewFace(each, face.vector, face.norm, 0.8, seen.detection, "0" * 64, sealed_crop=crops.seal(crop, context))
-        for each, face, crop, context in zip(ids, made, own, contexts, strict=True)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request: its start and duration (seconds), its status, and for a probe whether rank 1 is correct."""
-
-    began: float
-    took: float
-    status: int
-    model: str = ""
-    is_right: bool | None = None
-
-
-@dataclass
-class Traffic:
-    """Clients that identify known people, and one that enrolls new ones, until the stop."""
-
-    url: str
-    probes: list[Path]
-    newcomers: list[Path]
-    pause: float
-    asked: list[Asked] = field(default_factory=list)
-    enrolled: list[Asked] = field(default_factory=list)
-    stopping: threading.Event = field(default_factory=threading.Event)
-
-    def identify(self) -> None:
-        """Identify one photo after another."""
-        chooses = random.Random(threading.get_ident())
-        with httpx2.Client(base_url=self.url, timeout=60) as client:
-            while not self.stopping.wait(self.pause * chooses.uniform(0.5, 1.5)):
-                photo = chooses.choice(self.probes)
-                self.asked.append(
-                    _asked(client, "/identify", {"photo": photo.read_bytes()}, {}, person=photo.parent.name)
-                )
-
-    def enroll(self) -> None:
-        """Enroll every two seconds."""
-        with httpx2.Client(base_url=self.url, timeout=60) as client:
-            for number in itertools.count():
-                if self.stopping.wait(2):
-                    return
-                photo = self.newcomers[number % len(self.newcomers)].read_bytes()
-                said = {"identity_id": f"new {uuid4()}", "face": "largest"}
-                self.enrolled.append(_asked(client, "/enroll", {"photos": photo}, said))
-
-
-def _asked(
-    client: httpx2.Client, path: str, photo: dict[str, bytes], said: dict[str, str], person: str | None = None
-) -> Asked:
-    began, started = time.time(), time.perf_counter()
-    try:
-        answer = client.post(path, files=photo, data={"collection": COLLECTION, **said})
-    except httpx2.TransportError as error:
-        print(f"  failed: {error!r}", flush=True)
-        return Asked(began, time.perf_counter() - started, 0)
-    took = time.perf_counter() - started
-    if not answer.is_success:
-        print(f"  failed: {answer.status_code} {answer.text[:300]}", flush=True)
-        return Asked(began, took, answer.status_code)
-    body = answer.json()
-    faces = body["faces"]
-    first = {each["candidates"][0]["identity_id"] for each in faces if each.get("candidates")}
-    return Asked(began, took, answer.status_code, body.get("model", ""), person in first if person else None)
-
-
-@contextmanager
-def traffic_to(traffic: Traffic, clients: int) -> Iterator[None]:
-    """Send requests within this context."""
-    threads = [threading.Thread(target=traffic.identify) for _ in range(clients)]
-    threads.append(threading.Thread(target=traffic.enroll))
-    for each in threads:
-        each.start()
-    try:
-        yield
-    finally:
-        traffic.stopping.set()
-        for each in threads:
-            each.join()
 
 
 @contextmanager
@@ -268,12 +74,12 @@ def serve(folder: Path, port: int) -> None:
         configured_server(settings, container, host="127.0.0.1", port=port).run()
 
 
-def reembedded(client: httpx2.Client) -> dict[str, Any]:
+def reembed(client: httpx2.Client) -> dict[str, Any]:
     """Start the job and wait for its end."""
-    made = client.post(f"/collections/{COLLECTION}/reembed", json={"model": TO}).raise_for_status().json()
+    created = client.post(f"/collections/{COLLECTION}/reembed", json={"model": TO}).raise_for_status().json()
     shown = time.monotonic()
     while True:
-        job: dict[str, Any] = client.get(f"/jobs/{made['job_id']}").json()
+        job: dict[str, Any] = client.get(f"/jobs/{created['job_id']}").json()
         if job["finished_at"]:
             return job
         if time.monotonic() - shown > 20:
@@ -283,10 +89,10 @@ def reembedded(client: httpx2.Client) -> dict[str, Any]:
 
 
 def _end_others(client: httpx2.Client) -> None:
-    """Finish the migration of an interrupted run."""
-    while unfinished := [each for each in client.get("/jobs?limit=200").json()["jobs"] if not each["finished_at"]]:
-        for each in unfinished:
-            client.post(f"/jobs/{each['job_id']}/cancel")
+    """Cancel the jobs of an interrupted run."""
+    while unfinished := [job for job in client.get("/jobs?limit=200").json()["jobs"] if not job["finished_at"]]:
+        for job in unfinished:
+            client.post(f"/jobs/{job['job_id']}/cancel")
         time.sleep(1)
 
 
@@ -296,69 +102,74 @@ def ids(folder: Path) -> dict[int, str]:
         return dict(database.execute("SELECT id, face_id || ' of ' || identity_key FROM faces"))
 
 
-def told(name: str, asked: Sequence[Asked]) -> None:
-    """Print the figures of a phase."""
-    if not asked:
-        print(f"{name:<24} no requests")
-        return
-    took = sorted(each.took * 1000 for each in asked)
-    p50, p99 = statistics.median(took), took[min(len(took) - 1, int(len(took) * 0.99))]
-    failed = sum(each.status != 200 for each in asked)
-    right = [each.is_right for each in asked if each.is_right is not None]
-    rank = f", rank-1 {sum(right) / len(right):.4f} of {len(right)}" if right else ""
-    print(
-        f"{name:<24} {len(asked):>5} requests, {failed} failed, p50 {p50:.0f} ms, p99 {p99:.0f} ms, "
-        f"slowest {took[-1]:.0f} ms{rank}",
-        flush=True,
-    )
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Times of the migration and of the rollback, their results, and the face ids in between."""
+
+    started: float
+    migrated: float
+    rollback_started: float
+    rolled_back: float
+    job: dict[str, Any]
+    rollback: httpx2.Response
+    ids: dict[int, str]
 
 
 def run(folder: Path, images: Path, *, photos: int, clients: int, pause: float, seconds: float) -> int:
     """Migrate, print, and return the number of failed requests."""
-    probes = chosen(images, photos)
-    newcomers = [min(each.iterdir()) for each in sorted(images.iterdir()) if each.is_dir()][-200:]
+    newcomers = [min(person.iterdir()) for person in sorted(images.iterdir()) if person.is_dir()][-200:]
     before = ids(folder)
     with service(folder) as url, httpx2.Client(base_url=url, timeout=120) as client:
         _end_others(client)
         client.post(f"/collections/{COLLECTION}/reembed/rollback", json={})
-        traffic = Traffic(url, probes, newcomers, pause)
+        traffic = Traffic(url, select_photos(images, photos), newcomers, pause)
         with traffic_to(traffic, clients):
-            time.sleep(seconds)
-            marks = [time.time()]
-            job = reembedded(client)
-            marks.append(time.time())
-            print(f"job: {job['state']}, {job['result'] or job['failure']}, {marks[1] - marks[0]:.0f} s", flush=True)
-            time.sleep(seconds)
-            kept = ids(folder)
-            marks.append(time.time())
-            back = client.post(f"/collections/{COLLECTION}/reembed/rollback", json={})
-            print(f"way back: {back.status_code} {back.text[:200]}, {time.time() - marks[2]:.2f} s", flush=True)
-            marks.append(time.time())
-            time.sleep(seconds)
-    asked = traffic.asked
-    began = [each.began for each in asked if each.model and each.model != asked[0].model]
-    switched = min(began, default=marks[1])
-
-    def between(first: float, last: float, among: Sequence[Asked] = asked) -> list[Asked]:
-        return [each for each in among if each.began + each.took >= first and each.began < last]
-
-    told("before", between(0, marks[0]))
-    told("during", between(marks[0], switched - _AROUND_S))
-    told("at the switch", between(switched - _AROUND_S, switched + _AROUND_S))
-    told("after", between(switched + _AROUND_S, marks[2] - _AROUND_S))
-    told("at the way back", between(marks[2] - _AROUND_S, marks[3] + _AROUND_S))
-    told("after the way back", between(marks[3] + _AROUND_S, time.time()))
-    told("enrollments", traffic.enrolled)
-    told("  at the switch", between(switched - _AROUND_S, switched + _AROUND_S, traffic.enrolled))
-    told("  at the way back", between(marks[2] - _AROUND_S, marks[3] + _AROUND_S, traffic.enrolled))
-    told("all", [*asked, *traffic.enrolled])
-    for network in sorted({each.model for each in asked} - {""}):
-        told(f"  by {network}", [each for each in asked if each.model == network])
-    after = ids(folder)
+            timeline = _migrate_and_roll_back(client, folder, seconds)
+    _print_phases(traffic, timeline)
+    after, kept = ids(folder), timeline.ids
     is_same = all(kept.get(key) == after.get(key) == face for key, face in before.items())
     print(f"ids of {len(before)} faces {'unchanged' if is_same else 'CHANGED'}; {len(after)} faces at the end")
-    failed = sum(each.status != 200 for each in [*asked, *traffic.enrolled])
-    return failed + (not is_same) + int(job["state"] != "succeeded" or back.status_code != 200)
+    failed = sum(request.status != 200 for request in [*traffic.identifications, *traffic.enrollments])
+    is_done = timeline.job["state"] == "succeeded" and timeline.rollback.status_code == 200
+    return failed + (not is_same) + (not is_done)
+
+
+def _migrate_and_roll_back(client: httpx2.Client, folder: Path, seconds: float) -> Timeline:
+    """Migrate and roll back, with pauses of `seconds` before, between and after."""
+    time.sleep(seconds)
+    started = time.time()
+    job = reembed(client)
+    migrated = time.time()
+    print(f"job: {job['state']}, {job['result'] or job['failure']}, {migrated - started:.0f} s", flush=True)
+    time.sleep(seconds)
+    kept = ids(folder)
+    rollback_started = time.time()
+    rollback = client.post(f"/collections/{COLLECTION}/reembed/rollback", json={})
+    rolled_back = time.time()
+    print(f"rollback: {rollback.status_code} {rollback.text[:200]}, {rolled_back - rollback_started:.2f} s", flush=True)
+    time.sleep(seconds)
+    return Timeline(started, migrated, rollback_started, rolled_back, job, rollback, kept)
+
+
+def _print_phases(traffic: Traffic, timeline: Timeline) -> None:
+    """Print the figures of all phases, and of each network."""
+    requests, enrollments = traffic.identifications, traffic.enrollments
+    of_new = [request.started for request in requests if request.model and request.model != requests[0].model]
+    switched = min(of_new, default=timeline.migrated)
+    switch = (switched - _AROUND_S, switched + _AROUND_S)
+    rollback = (timeline.rollback_started - _AROUND_S, timeline.rolled_back + _AROUND_S)
+    print_figures("before", between(requests, 0, timeline.started))
+    print_figures("during", between(requests, timeline.started, switch[0]))
+    print_figures("at the switch", between(requests, *switch))
+    print_figures("after", between(requests, switch[1], rollback[0]))
+    print_figures("at the rollback", between(requests, *rollback))
+    print_figures("after the rollback", between(requests, rollback[1], time.time()))
+    print_figures("enrollments", enrollments)
+    print_figures("  at the switch", between(enrollments, *switch))
+    print_figures("  at the rollback", between(enrollments, *rollback))
+    print_figures("all", [*requests, *enrollments])
+    for network in sorted({request.model for request in requests} - {""}):
+        print_figures(f"  by {network}", [request for request in requests if request.model == network])
 
 
 def main() -> None:

@@ -53,17 +53,43 @@ def pixels_of(path: Path) -> Pixels:
 
 def main_face(detector: Detector, embedder: Embedder, pixels: Pixels) -> Floats | None:
     """Return the embedding (d,) of the most prominent face, or None."""
-    found = most_prominent_first(detector.detect(pixels), pixels.shape)
-    if not found:
+    detections = most_prominent_first(detector.detect(pixels), pixels.shape)
+    if not detections:
         return None
-    return np.asarray(embedder.embed(align(pixels, found[0].landmarks[None]), is_flip_averaged=True).vectors[0])
+    return np.asarray(embedder.embed(align(pixels, detections[0].landmarks[None]), is_flip_averaged=True).vectors[0])
 
 
 def detected(detector: Detector, photos: list[Pixels]) -> tuple[int, float]:
     """Return the number of photos with a detected face, and the CPU seconds per photo."""
     started = time.process_time()
-    count = sum(bool(detector.detect(each)) for each in photos)
+    count = sum(bool(detector.detect(photo)) for photo in photos)
     return count, (time.process_time() - started) / len(photos)
+
+
+def pairs_of(images: Path, count: int) -> list[list[Path]]:
+    """Return the first two photos of each of `count` people, spread over all people."""
+    people = [sorted(person.iterdir())[:2] for person in sorted(images.iterdir()) if person.is_dir()]
+    people = [photos for photos in people if len(photos) == 2]
+    return people[:: max(1, len(people) // count)][:count]
+
+
+def rates(detector: Detector, embedder: Embedder, photos: list[Pixels], gallery: Floats) -> tuple[float, float]:
+    """Return the shares of photos with a detected face, and with the right person at rank 1."""
+    vectors = [main_face(detector, embedder, photo) for photo in photos]
+    found = sum(vector is not None for vector in vectors)
+    right = sum(
+        vector is not None and int((gallery @ vector).argmax()) == person for person, vector in enumerate(vectors)
+    )
+    return found / len(photos), right / len(photos)
+
+
+def faceless(probes: list[Pixels]) -> dict[str, list[Pixels]]:
+    """Return photos without faces: pictures of scikit-image, and corners of the probes."""
+    folder = Path(str(files("skimage"))) / "data"
+    whole = [pixels_of(folder / name) for name in _FACELESS if (folder / name).is_file()]
+    large = [np.asarray(Pillow.fromarray(photo).resize((1280, 960))) for photo in whole]
+    corners = [photo[y:, x:][:_CORNER, :_CORNER] for photo in probes for x, y in ((0, 0), (-_CORNER, 0))]
+    return {"faceless": whole, "faceless 1280x960": large, "corners": corners}
 
 
 def main() -> None:
@@ -72,42 +98,34 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--people", type=int, default=150)
     parser.add_argument("--detector", default="yunet+retinaface")
-    given = parser.parse_args()
+    options = parser.parse_args()
     settings = read_settings()
     packs, runtime = open_packs(settings), open_runtime(settings)
     embedder = open_embedder(packs, packs.manifest(settings.pack), runtime)
-    after = open_detector(packs, given.detector, runtime, settings)
+    after = open_detector(packs, options.detector, runtime, settings)
     assert isinstance(after, Turned)  # noqa: S101 - the subject of this benchmark
     before = after._detector  # noqa: SLF001 - likewise
-    people = [sorted(each.iterdir())[:2] for each in sorted(given.images.iterdir()) if each.is_dir()]
-    people = [each for each in people if len(each) == 2]
-    people = people[:: max(1, len(people) // given.people)][: given.people]
-    first = [main_face(before, embedder, pixels_of(one)) for one, _ in people]
-    gallery = np.stack([np.zeros(128, np.float32) if each is None else each for each in first])
-    probes = [pixels_of(other) for _, other in people]
+    people = pairs_of(options.images, options.people)
+    enrolled = [main_face(before, embedder, pixels_of(first)) for first, _ in people]
+    gallery = np.stack([np.zeros(128, np.float32) if vector is None else vector for vector in enrolled])
+    probes = [pixels_of(second) for _, second in people]
 
     print(f"{len(people)} people; {'turned':>10} {'found':>14} {'rank 1':>14} {'s ratio':>8}")
-    for turn in range(4):
-        photos = [np.ascontiguousarray(np.rot90(each, turn)) for each in probes]
-        cells, seconds = [], []
-        for detector in (before, after):
-            vectors = [main_face(detector, embedder, each) for each in photos]
-            found = sum(each is not None for each in vectors)
-            right = sum(each is not None and int((gallery @ each).argmax()) == n for n, each in enumerate(vectors))
-            cells.append((found / len(photos), right / len(photos)))
-            seconds.append(detected(detector, photos)[1])
-        (found_before, right_before), (found_after, right_after) = cells
+    for quarter in range(4):
+        photos = [np.ascontiguousarray(np.rot90(photo, quarter)) for photo in probes]
+        (found_before, right_before), (found_after, right_after) = (
+            rates(detector, embedder, photos, gallery) for detector in (before, after)
+        )
+        seconds = [detected(detector, photos)[1] for detector in (before, after)]
         print(
-            f"{turn * 90:23} {found_before:6.1%} {found_after:6.1%} {right_before:7.1%} {right_after:6.1%} "
+            f"{quarter * 90:23} {found_before:6.1%} {found_after:6.1%} {right_before:7.1%} {right_after:6.1%} "
             f"{seconds[1] / seconds[0]:8.2f}"
         )
-    folder = Path(str(files("skimage"))) / "data"
-    whole = [pixels_of(folder / name) for name in _FACELESS if (folder / name).is_file()]
-    large = [np.asarray(Pillow.fromarray(each).resize((1280, 960))) for each in whole]
-    corners = [each[y:, x:][:_CORNER, :_CORNER] for each in probes for x, y in ((0, 0), (-_CORNER, 0))]
-    for name, photos in {"faceless": whole, "faceless 1280x960": large, "corners": corners}.items():
-        (was, was_s), (now, now_s) = (detected(each, photos) for each in (before, after))
-        print(f"{len(photos)} {name}: faces in {was} before, {now} after; seconds ratio {now_s / was_s:.2f}")
+    for name, photos in faceless(probes).items():
+        (old_count, old_s), (new_count, new_s) = (detected(detector, photos) for detector in (before, after))
+        print(
+            f"{len(photos)} {name}: faces in {old_count} before, {new_count} after; seconds ratio {new_s / old_s:.2f}"
+        )
 
 
 if __name__ == "__main__":

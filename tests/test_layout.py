@@ -38,7 +38,6 @@ LONG_FILES = {
     "config.py",
     "gallery.py",
     "index_projection.py",
-    "reembed.py",
     "model_migration.py",
     "requests.py",
     "identities.py",
@@ -51,11 +50,8 @@ LONG_FUNCTIONS = {
     "enrollment.py:enroll",
     "evaluate.py:identify",
     "evaluate.py:verification",
-    "gallery_health.py:main",
-    "interrupted.py:jobs",
     "metrics.py:__init__",
     "middleware.py:__call__",
-    "reembed.py:run",
     "model_migration.py:blocks",
     "model_migration.py:switch",
     "store.py:create",
@@ -63,7 +59,6 @@ LONG_FUNCTIONS = {
     "train_commands.py:adapter",
     "train_commands.py:export",
     "train_commands.py:finetune",
-    "turned.py:main",
 }
 BROAD_EXCEPTS = {
     "external_data.py",
