@@ -104,9 +104,9 @@ def as_found(photos: Sequence[Photo], views: Floats) -> EmbeddedPhotos:
     return EmbeddedPhotos(tuple(photos), vectors, ones, np.ones((len(vectors), 4), np.float32), ones, {})
 
 
-def missed(found: EmbeddedPhotos, threshold: float) -> tuple[Ints, Doubles]:
+def missed(embedded: EmbeddedPhotos, threshold: float) -> tuple[Ints, Doubles]:
     """Return the person of each genuine pair, and 1 where its similarity is below the threshold."""
-    units, people = normalise(found.embeddings), found.people
+    units, people = normalise(embedded.embeddings), embedded.people
     first, second = np.triu_indices(len(people), 1)
     is_genuine = people[first] == people[second]
     first, second = first[is_genuine], second[is_genuine]
@@ -116,12 +116,12 @@ def missed(found: EmbeddedPhotos, threshold: float) -> tuple[Ints, Doubles]:
 def report(name: str, before: EmbeddedPhotos, after: EmbeddedPhotos) -> None:
     """Print FNMR before and after, and the interval of the difference."""
     lost = []
-    for stage, found in (("before", before), ("after", after)):
-        compared = compare_all(found, replicates=REPLICATES)
+    for stage, embedded in (("before", before), ("after", after)):
+        compared = compare_all(embedded, replicates=REPLICATES)
         estimate = compared.estimates["tar@1e-3"]
         low, high = estimate.interval or (float("nan"), float("nan"))
         threshold = float(compared.curve.thresholds[threshold_at(compared.curve, FMR)])
-        lost.append(missed(found, threshold))
+        lost.append(missed(embedded, threshold))
         fnmr = f"FNMR {1 - estimate.value:.4f} ({1 - high:.4f} to {1 - low:.4f})"
         print(f"{name} {stage}: {fnmr} at similarity {threshold:.3f}", flush=True)
     (owners, first), (_, second) = lost

@@ -65,14 +65,14 @@ def main() -> None:
         for embedder in (alone, shared):
             rate(embedder, clients, min(options.seconds, 2), options.faces)  # a GPU prepares once for each size
         crops_before, runs_before = runs(shared)
-        found = [
+        rates = [
             (
                 rate(alone, clients, options.seconds, options.faces),
                 rate(shared, clients, options.seconds, options.faces),
             )
             for _ in range(_TIMES)
         ]
-        before, after = (statistics.median(each) for each in zip(*found, strict=True))
+        before, after = (statistics.median(each) for each in zip(*rates, strict=True))
         crops_after, runs_after = runs(shared)
         mean = (crops_after - crops_before) / (runs_after - runs_before)
         print(f"{clients:7}{before:15.1f}{after:16.1f}{after / before:7.2f}{mean:13.1f}", flush=True)

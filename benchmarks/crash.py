@@ -165,10 +165,10 @@ def check(client: httpx2.Client, expected: Expected, people: set[str]) -> None:
         answer = client.post(
             "/identify", files={"photo": photo.read_bytes()}, data={"top_k": "100", "threshold": "-1"}
         ).json()
-        found = {each["identity_id"] for face in answer["faces"] for each in face["candidates"]}
-        if person in expected.enrolled and person not in found:
+        identified = {each["identity_id"] for face in answer["faces"] for each in face["candidates"]}
+        if person in expected.enrolled and person not in identified:
             raise Lost(f"{person} was enrolled and is not found")
-        if gone := found & set(expected.deleted):
+        if gone := identified & set(expected.deleted):
             raise Lost(f"{sorted(gone)} were deleted and are found")
 
 
@@ -177,9 +177,9 @@ def verify(place: Place, expected: Expected) -> None:
     result = place.run("index", "verify")
     if result.returncode:
         raise Lost(f"index and database differ: {result.stdout}{result.stderr}")
-    wanted = f"default: {len(expected.enrolled)} faces"
-    if not result.stdout.startswith(wanted):
-        raise Lost(f"{wanted} were expected, but: {result.stdout}")
+    summary = f"default: {len(expected.enrolled)} faces"
+    if not result.stdout.startswith(summary):
+        raise Lost(f"{summary} were expected, but: {result.stdout}")
 
 
 def torture(place: Place, folder: Path, photos: Iterator[tuple[str, Path]], kills: int, deadline: float) -> Expected:

@@ -74,13 +74,13 @@ def load(
 
 def ask(client: httpx2.Client, seen: Seen, what: str, method: str, path: str, **request: object) -> int:
     """Send a request and record its outcome."""
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         answer = client.request(method, path, **request)  # type: ignore[arg-type] # as httpx2's own
     except httpx2.TransportError as error:
-        seen.wrong.append(f"{what}: no answer after {time.monotonic() - begun:.1f} s: {error!r}")
+        seen.wrong.append(f"{what}: no answer after {time.monotonic() - started:.1f} s: {error!r}")
         return 0
-    seen.longest = max(seen.longest, time.monotonic() - begun)
+    seen.longest = max(seen.longest, time.monotonic() - started)
     is_json = answer.headers.get("content-type", "").endswith("json")
     code = answer.json().get("code", "") if is_json and not answer.is_success else ""
     seen.answers[f"{what} {answer.status_code} {code}".strip()] += 1
@@ -147,13 +147,13 @@ def outages(cluster: Cluster) -> dict[str, Callable[[], None]]:
 
 def recovered(client: httpx2.Client, expected: Expected, photos: Iterator[tuple[str, Path]], seen: Seen) -> float:
     """Return the time from the server's return until the service enrolls and is ready."""
-    begun = time.monotonic()
-    while time.monotonic() < begun + _BACK_S:
+    started = time.monotonic()
+    while time.monotonic() < started + _BACK_S:
         with expected.lock:
             person, photo = next(photos)
             expected.enrolling[person] = photo
         if enroll(client, expected, person, photo, seen) in {200, 422} and client.get("/readyz").status_code == 200:
-            return time.monotonic() - begun
+            return time.monotonic() - started
         time.sleep(0.1)
     raise Lost(f"the service did not enroll again {_BACK_S} s after the database was back")
 
@@ -188,13 +188,13 @@ def job(client: httpx2.Client, photos: list[Path]) -> str:
 def ended(client: httpx2.Client, job_id: str, seconds: float) -> dict[str, object]:
     """Wait until a job ends."""
     until = time.monotonic() + seconds
-    while (found := client.get(f"/jobs/{job_id}").json())["state"] in {"queued", "running"}:
+    while (job := client.get(f"/jobs/{job_id}").json())["state"] in {"queued", "running"}:
         if time.monotonic() > until:
-            raise Lost(f"the job has not ended: {found}")
+            raise Lost(f"the job has not ended: {job}")
         time.sleep(0.5)
-    if found["state"] != "succeeded":
-        raise Lost(f"the job: {found}")
-    return dict(found)
+    if job["state"] != "succeeded":
+        raise Lost(f"the job: {job}")
+    return dict(job)
 
 
 def torture(place: Place, log: Path, cluster: Cluster, images: Path, rounds: int, minutes: float) -> Expected:

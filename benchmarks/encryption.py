@@ -31,9 +31,9 @@ def timed(work: Callable[[], object], repeats: int) -> float:
     """Return the median time of a call in milliseconds."""
     times = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        started = time.perf_counter()
         work()
-        times.append(1000 * (time.perf_counter() - begun))
+        times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times)
 
 
@@ -103,20 +103,20 @@ def main() -> None:
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(options.faces, options.dimension)).astype(np.float32)
     vectors = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-    found: dict[str, list[float]] = {}
+    medians: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as plain, tempfile.TemporaryDirectory() as sealed:
         worlds = [World(Path(plain), vectors, None), World(Path(sealed), vectors, Master(new_secret()))]
         for world in worlds:
-            found.setdefault("start from the database", []).append(timed(world.snapshot, 1))
+            medians.setdefault("start from the database", []).append(timed(world.snapshot, 1))
         keys = [int(key) for key in rng.integers(1, options.faces, 32)]
         for world in worlds:
-            found.setdefault("owners_with_faces of 32 people", []).append(
+            medians.setdefault("owners_with_faces of 32 people", []).append(
                 timed(partial(world.store.owners_with_faces, keys), 100)
             )
-            found.setdefault("start from the snapshot", []).append(timed(world.start, 3))
-            found.setdefault("enrollment of 5 faces", []).append(timed(partial(world.enroll, vectors[:_BATCH]), 100))
+            medians.setdefault("start from the snapshot", []).append(timed(world.start, 3))
+            medians.setdefault("enrollment of 5 faces", []).append(timed(partial(world.enroll, vectors[:_BATCH]), 100))
     print(f"{options.faces} faces of {options.dimension} numbers; medians in ms")
-    for what, (one, other) in found.items():
+    for what, (one, other) in medians.items():
         print(f"{what:32} plain {one:10.2f}   encrypted {other:10.2f}   ratio {other / one:5.2f}")
 
 

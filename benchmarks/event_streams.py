@@ -50,9 +50,9 @@ async def measured(port: int, job: str, process: subprocess.Popen[bytes], watche
     began, before = time.monotonic(), used(process)
     async with httpx2.AsyncClient(base_url=f"http://{_HOST}:{port}", timeout=60) as client:
         while time.monotonic() - began < seconds:
-            asked = time.perf_counter()
+            started = time.perf_counter()
             (await client.get("/readyz")).raise_for_status()
-            took.append(1000 * (time.perf_counter() - asked))
+            took.append(1000 * (time.perf_counter() - started))
             await asyncio.sleep(0.1)
     share = (used(process) - before) / (time.monotonic() - began)
     for each in tasks:

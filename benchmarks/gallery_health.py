@@ -60,9 +60,9 @@ class Photos:
     norms: Floats
     people: NDArray[np.str_]
 
-    def only(self, wanted: NDArray[np.bool_]) -> "Photos":
+    def only(self, is_kept: NDArray[np.bool_]) -> "Photos":
         """Return a selection."""
-        return Photos(self.vectors[wanted], self.qualities[wanted], self.norms[wanted], self.people[wanted])
+        return Photos(self.vectors[is_kept], self.qualities[is_kept], self.norms[is_kept], self.people[is_kept])
 
     def of_people(self) -> dict[str, Places]:
         """Return the positions of each person's photos."""

@@ -68,7 +68,7 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bool, bytes]:
 async def client(port: int, number: int, photos: list[bytes], seen: Seen, stopped: asyncio.Event) -> None:
     """Send requests until the service no longer accepts connections."""
     rng = random.Random(number)
-    for turn in range(1_000):
+    for attempt in range(1_000):
         try:
             reader, writer = await asyncio.open_connection(_HOST, port)
         except OSError:
@@ -78,7 +78,7 @@ async def client(port: int, number: int, photos: list[bytes], seen: Seen, stoppe
         is_idle = stopped.is_set()
         try:
             while stays:
-                person = f"{number}-{turn}-{rng.random()}"
+                person = f"{number}-{attempt}-{rng.random()}"
                 is_enrollment = rng.random() < 0.5
                 fields = {"identity_id": person, "face": "largest", "on_duplicate": "allow"} if is_enrollment else {}
                 path, name = ("/enroll", "photos") if is_enrollment else ("/identify", "photo")

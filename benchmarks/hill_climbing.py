@@ -104,12 +104,12 @@ def cosine(one: Vector, other: Vector) -> float:
 def axes(attacker: Attacker, templates: dict[str, Vector]) -> str:
     """See above."""
     size = len(next(iter(templates.values())))
-    found = {person: np.zeros(size) for person in templates}
+    estimates = {person: np.zeros(size) for person in templates}
     for axis, vector in enumerate(np.eye(size).tolist()):
         answer = attacker.post("/search", json={"embedding": vector, "threshold": -1, "top_k": 100})
         for each in answer["candidates"]:
-            found[each["identity_id"]][axis] = each["similarity"]
-    cosines = [cosine(found[person], template) for person, template in templates.items()]
+            estimates[each["identity_id"]][axis] = each["similarity"]
+    cosines = [cosine(estimates[person], template) for person, template in templates.items()]
     return f"{attacker.asked} queries, cosine to the templates {min(cosines):.3f} to {max(cosines):.3f}"
 
 
@@ -164,9 +164,9 @@ def climb(attacker: Attacker, photos: Sequence[bytes], templates: dict[str, Vect
     if not attacker.vectors:
         return f"{line}, but not in {attacker.asked} queries to /verify"
     photo = attacker.vectors[int(np.argmax(attacker.similarities))]
-    found = [cosine(each, templates[person]) for each in (photo, attacker.estimate())]
+    estimates = [cosine(each, templates[person]) for each in (photo, attacker.estimate())]
     reached = f"match after {matched_at}" if matched_at else "no match"
-    return f"{line}, {reached}; after {attacker.asked}: photo {found[0]:.3f}, template {found[1]:.3f}"
+    return f"{line}, {reached}; after {attacker.asked}: photo {estimates[0]:.3f}, template {estimates[1]:.3f}"
 
 
 def blends(photos: Sequence[bytes], choice: random.Random) -> Iterator[Callable[[Pixels], Pixels]]:

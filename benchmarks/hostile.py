@@ -62,8 +62,8 @@ class Attacked:
 
     def get(self, path: str) -> bytes:
         """Return an answer to a GET."""
-        asked = urllib.request.Request(f"http://{HOST}:{self.port}{path}", headers={"X-Api-Key": self.key})
-        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 - our own
+        request = urllib.request.Request(f"http://{HOST}:{self.port}{path}", headers={"X-Api-Key": self.key})
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own
             return bytes(answer.read())
 
 

@@ -225,9 +225,9 @@ def _sent(service: Attacked, kind: str, data: bytes) -> str:
     body += f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'.encode()
     body += data + f"\r\n--{_BOUNDARY}--\r\n".encode()
     headers = {"X-Api-Key": service.key, "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
-    asked = urllib.request.Request(f"http://{HOST}:{service.port}/jobs", body, headers)
+    request = urllib.request.Request(f"http://{HOST}:{service.port}/jobs", body, headers)
     try:
-        with urllib.request.urlopen(asked, timeout=_MOST_SECONDS) as answer:  # noqa: S310 - our own
+        with urllib.request.urlopen(request, timeout=_MOST_SECONDS) as answer:  # noqa: S310 - our own
             job = json.load(answer)
     except urllib.error.HTTPError as error:
         return f"{error.code} {json.loads(error.read() or b'{}').get('code')}"
@@ -247,9 +247,9 @@ def _commanded(arguments: list[str], path: Path, folder: Path) -> tuple[str, flo
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
-    said = (folder / "out").read_text(errors="replace")
-    wrong = "WRONG: traceback " if "Traceback" in said else ""
-    last = "".join(said.split("\n")[-2:])[:100]
+    output = (folder / "out").read_text(errors="replace")
+    wrong = "WRONG: traceback " if "Traceback" in output else ""
+    last = "".join(output.split("\n")[-2:])[:100]
     return f"{wrong}exit {os.waitstatus_to_exitcode(status)} ({last})", usage.ru_maxrss / 1024
 
 

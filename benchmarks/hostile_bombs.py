@@ -156,24 +156,24 @@ def main() -> None:
     """Search."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="", help="only photos whose name starts with this text")
-    wanted = parser.parse_args().only
+    prefix = parser.parse_args().only
     Image.init()
     cv2.setNumThreads(1)
-    found = []
+    costs = []
     for name, make in costly_photos():
-        if name.startswith(wanted):
+        if name.startswith(prefix):
             try:
                 photo = make()
             except (OSError, ValueError) as error:  # this build of the codec cannot write it
                 print(f"{name}: not made: {error}", file=sys.stderr)
                 continue
-            found.append((*cost(photo), len(photo), name))
+            costs.append((*cost(photo), len(photo), name))
             print(
-                f"{found[-1][0]:6.2f} s  {len(photo):>11,} bytes  {found[-1][1]}: {name}", file=sys.stderr, flush=True
+                f"{costs[-1][0]:6.2f} s  {len(photo):>11,} bytes  {costs[-1][1]}: {name}", file=sys.stderr, flush=True
             )
-    for seconds, outcome, size, name in sorted(found):
+    for seconds, outcome, size, name in sorted(costs):
         print(f"{seconds:6.2f} s  {size:>11,} bytes  {outcome}: {name}")
-    sys.exit(any(seconds > _MOST_SECONDS for seconds, *_ in found))
+    sys.exit(any(seconds > _MOST_SECONDS for seconds, *_ in costs))
 
 
 if __name__ == "__main__":

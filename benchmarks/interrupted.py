@@ -87,8 +87,8 @@ def faces_of(client: httpx2.Client, collection: str) -> dict[str, list[str]]:
 def agreed(place: Place) -> None:
     """Compare index and database with the command line, and check the trail."""
     for arguments in (("index", "verify"), ("audit", "verify")):
-        if (said := place.run(*arguments)).returncode:
-            raise Lost(f"{arguments}: {said.stdout}{said.stderr}")
+        if (output := place.run(*arguments)).returncode:
+            raise Lost(f"{arguments}: {output.stdout}{output.stderr}")
 
 
 def jobs(place: Place, folder: Path, images: Path, kills: int) -> None:
@@ -205,16 +205,16 @@ def schema_of(url: str) -> tuple[str, str]:
     """Return the revision of a database and the row counts of its tables, as text."""
     engine = open_engine(url)
     with engine.connect() as connection:
-        tables, said = inspect(connection), []
+        tables, lines = inspect(connection), []
         for table in sorted(tables.get_table_names()):
             columns = sorted((each["name"], str(each["type"]), each["nullable"]) for each in tables.get_columns(table))
             indexes = sorted((str(each["name"]), each["column_names"]) for each in tables.get_indexes(table))
             keys = sorted(str(each["constrained_columns"]) for each in tables.get_foreign_keys(table))
             count = connection.execute(text(f"SELECT count(*) FROM {table}")).scalar()  # noqa: S608 - of our own tables
-            said.append(f"{table} {columns} {indexes} {keys} {count}")
+            lines.append(f"{table} {columns} {indexes} {keys} {count}")
         revision = str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar())
     engine.dispose()
-    return revision, "\n".join(said)
+    return revision, "\n".join(lines)
 
 
 def migration(folder: Path, url: str | None, kills: int) -> None:
@@ -223,9 +223,9 @@ def migration(folder: Path, url: str | None, kills: int) -> None:
     mine = url or sqlite_url(folder / "mine.db")
     environment = {**os.environ, "ARCID_DATA_DIR": str(folder)}
     old_database(whole)
-    begun = time.monotonic()
+    started = time.monotonic()
     Place({**environment, "ARCID_DATABASE_URL": whole}).run("db", "upgrade")
-    took = time.monotonic() - begun
+    took = time.monotonic() - started
     place, after = Place({**environment, "ARCID_DATABASE_URL": mine}), Counter[str]()
     for _ in range(kills):
         emptied(mine)
@@ -242,8 +242,8 @@ def migration(folder: Path, url: str | None, kills: int) -> None:
             raise Lost(f"a killed upgrade left a partial schema: {before[0]} -> {now[0]}")
         after[now[0]] += 1
     print(f"{kills} upgrades from {_OLD} killed, afterwards at: {dict(after)}", flush=True)
-    if (said := place.run("db", "upgrade")).returncode:
-        raise Lost(f"the upgrade cannot be run again: {said.stdout}{said.stderr}")
+    if (output := place.run("db", "upgrade")).returncode:
+        raise Lost(f"the upgrade cannot be run again: {output.stdout}{output.stderr}")
     if url is None and schema_of(whole) != schema_of(mine):  # PostgreSQL's types have other names
         raise Lost(f"another schema: {schema_of(mine)}, not {schema_of(whole)}")
     print(f"upgrade: {schema_of(mine)[0]}", flush=True)
@@ -262,8 +262,8 @@ def backup(place: Place, folder: Path, kills: int) -> None:
             process.kill()
             process.wait()
             agreed(place)
-        if (said := place.run(*arguments)).returncode:
-            raise Lost(f"{arguments}: {said.stdout}{said.stderr}")
+        if (output := place.run(*arguments)).returncode:
+            raise Lost(f"{arguments}: {output.stdout}{output.stderr}")
         print(f"{arguments[0]}: {kills} kills", flush=True)
     with serving(place, folder / "service.log"):
         pass

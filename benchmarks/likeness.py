@@ -24,7 +24,7 @@ def main(folder: Path, most: int = 400) -> None:
     models = ModelLoader(settings, open_packs(settings))
     analysis = models.default_analysis()
     scale = Scale(Policy(models.calibrations(models.served[0]).shipped(is_flip_averaged=True), 0))
-    people = [sorted(each.glob("*.jpg")) for each in sorted(folder.iterdir()) if each.is_dir()]
+    people = [sorted(step.glob("*.jpg")) for step in sorted(folder.iterdir()) if step.is_dir()]
     people = [photos for photos in people if len(photos) > 1]
     choice = random.Random(5)
     choice.shuffle(people)
@@ -34,10 +34,10 @@ def main(folder: Path, most: int = 400) -> None:
         faces = [analysis.analyse(photo.read_bytes(), is_flip_averaged=True) for photo in pair]
         if all(faces):
             likenesses.append(scale.likeness(float(faces[0][0].vector @ faces[1][0].vector)))
-    found = np.array(likenesses)
-    print(f"{len(found)} pairs")
-    for each in THRESHOLDS:
-        print(f"{each:.2f}  {np.mean(found < each):.4f}")
+    similarities = np.array(likenesses)
+    print(f"{len(similarities)} pairs")
+    for step in THRESHOLDS:
+        print(f"{step:.2f}  {np.mean(similarities < step):.4f}")
 
 
 if __name__ == "__main__":

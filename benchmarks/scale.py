@@ -53,8 +53,8 @@ class Faces:
         self.identities = rows // _IMAGES
         exponent = _exponent(dimension, _SPREAD[dimension])
         variances = np.arange(1, dimension + 1) ** -exponent
-        turn = np.linalg.qr(np.random.default_rng(9).normal(size=(dimension, dimension)))[0]
-        self._shape = np.asarray(np.sqrt(variances / variances.sum())[:, None] * turn, np.float32)
+        rotation = np.linalg.qr(np.random.default_rng(9).normal(size=(dimension, dimension)))[0]
+        self._shape = np.asarray(np.sqrt(variances / variances.sum())[:, None] * rotation, np.float32)
 
     def blocks(self) -> Iterator[tuple[Keys, Floats]]:
         """Yield all templates: keys (n,) and unit vectors (n, d)."""
@@ -107,8 +107,8 @@ class Probes:
     def recall(self, search: Search) -> float:
         """Return the share of probes found among those that exact search finds."""
         right = self.best // _IMAGES == self.people
-        found = search(self.vectors, 1)[:, 0] // _IMAGES
-        return float((found == self.people)[right].mean()) if right.any() else 1.0
+        result = search(self.vectors, 1)[:, 0] // _IMAGES
+        return float((result == self.people)[right].mean()) if right.any() else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +170,11 @@ def truth(faces: Faces) -> list[Probes]:
     nearest = [Nearest(len(people), 1) for people, _ in probes]
     for keys, vectors in faces.blocks():
         stored = vectors.astype(np.float16).astype(np.float32)
-        for (_, each), found in zip(probes, nearest, strict=True):
-            found.offer(each @ stored.T, keys)
-    return [Probes(people, each, found.best()[1][:, 0]) for (people, each), found in zip(probes, nearest, strict=True)]
+        for (_, probe_vectors), best in zip(probes, nearest, strict=True):
+            best.offer(probe_vectors @ stored.T, keys)
+    return [
+        Probes(people, vectors, best.best()[1][:, 0]) for (people, vectors), best in zip(probes, nearest, strict=True)
+    ]
 
 
 def searched(name: str, faces: Faces, sets: list[Probes], search: Search, memory: float, **more: float) -> Figures:
@@ -184,11 +186,11 @@ def searched(name: str, faces: Faces, sets: list[Probes], search: Search, memory
         index=name,
         rows=faces.identities * _IMAGES,
         dimension=faces.dimension,
-        p50_ms=p50_ms(lambda turn: search(normal.vectors[turn % _PROBES][None], 5), rounds),
+        p50_ms=p50_ms(lambda number: search(normal.vectors[number % _PROBES][None], 5), rounds),
         recall=normal.recall(search),
         hard_recall=hard.recall(search),
         memory_mib=memory,
-        batch_ms=p50_ms(lambda turn: search(normal.vectors[turn : turn + 16], 5), 10) / 16,
+        batch_ms=p50_ms(lambda number: search(normal.vectors[number : number + 16], 5), 10) / 16,
         **more,
     )
 
@@ -231,14 +233,14 @@ def _measured(faces: Faces, sets: list[Probes], folder: Path, index: CompressedI
             part = slice(first, first + 1000)
             adding += seconds(partial(index.add, keys[part], vectors[part]))
     memory, rows = resident_mib() - before, index.count()
-    found = searched("ours", faces, sets, lambda vectors, k: index.search(vectors, k)[1], memory)
+    result = searched("ours", faces, sets, lambda vectors, k: index.search(vectors, k)[1], memory)
     new = rows + np.arange(400)
-    add_one = p50_ms(lambda turn: index.add(new[turn : turn + 1], sets[0].vectors[turn % _PROBES][None]), 400)
+    add_one = p50_ms(lambda number: index.add(new[number : number + 1], sets[0].vectors[number % _PROBES][None]), 400)
     save = seconds(lambda: index.save(folder, _ORIGIN, 1))
-    remove_one = p50_ms(lambda turn: index.remove(new[turn : turn + 1]), 400)
+    remove_one = p50_ms(lambda number: index.remove(new[number : number + 1]), 400)
     again = seconds(lambda: index.save(folder, _ORIGIN, 2))
     return replace(
-        found,
+        result,
         build_s=building,
         add_per_second=rows / adding,
         add_one_ms=add_one,
@@ -263,8 +265,8 @@ def usearch(faces: Faces, sets: list[Probes]) -> Figures:
     building = sum(seconds(partial(index.add, keys, vectors)) for keys, vectors in faces.blocks())
 
     def search(vectors: Floats, k: int) -> Keys:
-        found = np.asarray(index.search(vectors, k).keys)
-        return found.reshape(len(vectors), -1).astype(np.int64)
+        result = np.asarray(index.search(vectors, k).keys)
+        return result.reshape(len(vectors), -1).astype(np.int64)
 
     rows = faces.identities * _IMAGES
     memory = resident_mib() - before

@@ -178,14 +178,14 @@ def main() -> None:
 
 def wrongs(answers: Counter[str], held: list[Held], log: str) -> list[str]:
     """Return the violations, one per line."""
-    found = [f"{count} {kind}" for kind, count in answers.items() if kind.startswith("WRONG")]
-    found += ["a traceback in the log"] if "Traceback" in log else []
+    problems = [f"{count} {kind}" for kind, count in answers.items() if kind.startswith("WRONG")]
+    problems += ["a traceback in the log"] if "Traceback" in log else []
     early, late = held[_SAMPLES // 5 : 2 * _SAMPLES // 5], held[-_SAMPLES // 5 :]
     for name in ("memory", "threads", "files", "temporary", "data"):
         before, after = (statistics.median(getattr(each, name) for each in part) for part in (early, late))
         if after > 1.1 * before:
-            found.append(f"{name} grew from {before:g} to {after:g}")
-    return found
+            problems.append(f"{name} grew from {before:g} to {after:g}")
+    return problems
 
 
 if __name__ == "__main__":

@@ -58,10 +58,10 @@ def bare_pipeline() -> Callable[[bytes], int]:
 
     def run(data: bytes) -> int:
         image = decode(data, limits, enough=enough)
-        found = detector.detect(image.pixels)
-        crops = align(image.pixels, np.array([each.landmarks for each in found], np.float32).reshape(-1, 5, 2))
+        detections = detector.detect(image.pixels)
+        crops = align(image.pixels, np.array([each.landmarks for each in detections], np.float32).reshape(-1, 5, 2))
         index.search(embedder.embed(crops, is_flip_averaged=settings.inference.flip).vectors, _TOP_K)
-        return len(found)
+        return len(detections)
 
     return run
 

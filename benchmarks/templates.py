@@ -103,10 +103,10 @@ def figures(
     """Return FNIR at FPIR 1 % and the share of probes with a wrong best candidate."""
     mates = np.repeat(np.arange(len(gallery)), [len(each.vectors) for each in probes])
     rows = np.arange(len(mates))
-    found = rule(np.concatenate([each.vectors for each in probes]), gallery)
-    genuine = found[rows, mates].copy()
-    found[rows, mates] = -1
-    other = found.max(axis=1)
+    scores = rule(np.concatenate([each.vectors for each in probes]), gallery)
+    genuine = scores[rows, mates].copy()
+    scores[rows, mates] = -1
+    other = scores.max(axis=1)
     best = np.sort(rule(strangers, gallery).max(axis=1))[::-1]
     threshold = best[int(_FPIR * len(best))]
     return float(np.mean((genuine <= threshold) | (genuine <= other))), float(np.mean(genuine <= other))

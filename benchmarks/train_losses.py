@@ -78,8 +78,8 @@ def trained(loss: str, *, people: Path, unseen: Path, options: argparse.Namespac
     ]
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:
-        begun = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=log)
-        _, status, used = os.wait4(begun.pid, 0)
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
     if status != 0:
         return f"| {loss} | failed: see {folder}/log | | | | |"
     minutes = (used.ru_utime + used.ru_stime) / 60

@@ -89,8 +89,8 @@ def test_recognition_and_faces(service, portrait, faces_of, faceless):
     assert service.identify(faceless).faces == ()
     assert len(service.detect(portrait).faces[0].landmarks) == 5
     embedded = service.embed(faces_of[2], flip=True)
-    found = service.search(embedded.faces[0].embedding, model=embedded.model, top_k=2)
-    assert (found.verdict, found.candidates[0].identity_id) == ("match", "dwight")
+    actual = service.search(embedded.faces[0].embedding, model=embedded.model, top_k=2)
+    assert (actual.verdict, actual.candidates[0].identity_id) == ("match", "dwight")
 
     assert [each.identity_id for each in service.identities.iterate(limit=1)] == ["jim", "pam", "dwight"]
     first = service.identities.list(limit=2)

@@ -14,12 +14,12 @@ from tests.evaluation.fakes import random_people
 
 def looked_at(photos):
     """Yield every pair with two faces: its similarity and its photos."""
-    found = []
+    result = []
     for one, two in itertools.combinations(np.flatnonzero(photos.has_face), 2):
         first, second = photos.embeddings[one].astype(float), photos.embeddings[two].astype(float)
         cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
-        found.append((cosine, one, two))
-    return found
+        result.append((cosine, one, two))
+    return result
 
 
 @pytest.fixture(params=[7, 1024])
@@ -31,10 +31,10 @@ def block(request, monkeypatch):
 def test_every_pair_is_counted_once(seed, block):
     photos = random_people(seed)
     steps: list[int] = []
-    found, expected = compare_all(photos, replicates=0, advance=steps.append), looked_at(photos)
+    result, expected = compare_all(photos, replicates=0, advance=steps.append), looked_at(photos)
     assert sum(steps) == comparison_count(photos) == len(expected)
     people = photos.people
-    for counted, is_same in ((found.genuine, True), (found.impostor, False)):
+    for counted, is_same in ((result.genuine, True), (result.impostor, False)):
         values = sorted(value for value, one, two in expected if (people[one] == people[two]) == is_same)
         assert counted.sum() == len(values)
         np.testing.assert_allclose(np.repeat(bin_edges(), counted.astype(int)), values, atol=2.1 / BINS)
@@ -42,22 +42,22 @@ def test_every_pair_is_counted_once(seed, block):
         people[one] == people[two] and not (photos.has_face[one] and photos.has_face[two])
         for one, two in itertools.combinations(range(len(people)), 2)
     )
-    assert found.curve.tar[0] == pytest.approx(found.genuine.sum() / (found.genuine.sum() + lost))
+    assert result.curve.tar[0] == pytest.approx(result.genuine.sum() / (result.genuine.sum() + lost))
 
 
 def test_the_hardest_pairs_are_named(block):
     photos = random_people(5)
     people, expected = photos.people, looked_at(photos)
-    found = compare_all(photos, replicates=0)
+    result = compare_all(photos, replicates=0)
     impostors = sorted((each for each in expected if people[each[1]] != people[each[2]]), reverse=True)
     genuine = sorted(each for each in expected if people[each[1]] == people[each[2]])
-    assert [each[1:] for each in found.hard_impostor] == [each[1:] for each in impostors[:20]]
-    assert [tuple(sorted(each[1:])) for each in found.hard_genuine] == [each[1:] for each in genuine[:20]]
+    assert [each[1:] for each in result.hard_impostor] == [each[1:] for each in impostors[:20]]
+    assert [tuple(sorted(each[1:])) for each in result.hard_genuine] == [each[1:] for each in genuine[:20]]
 
 
 def test_intervals_are_those_of_the_resampled_people(block):
     photos = random_people(6, lost=0)
-    found = compare_all(photos, replicates=50).estimates["tar@1e-1"]
+    result = compare_all(photos, replicates=50).estimates["tar@1e-1"]
     people, samples = photos.people, []
     for multiplicities in draw_multiplicities(12, 50):
         genuine, impostor = [], []
@@ -75,7 +75,7 @@ def test_intervals_are_those_of_the_resampled_people(block):
                 break
         total = sum(weight for _, weight in genuine)
         samples.append(sum(weight for value, weight in genuine if value > bar) / total)
-    assert found.interval == pytest.approx(tuple(np.percentile(samples, (2.5, 97.5))), abs=0.02)
+    assert result.interval == pytest.approx(tuple(np.percentile(samples, (2.5, 97.5))), abs=0.02)
 
 
 def test_too_many_comparisons_get_no_interval(monkeypatch):

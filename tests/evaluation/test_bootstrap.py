@@ -19,15 +19,15 @@ def test_a_pair_weighs_the_product_of_its_people():
 
 def test_the_interval_of_a_mean_is_the_textbooks():
     values = np.random.default_rng(1).normal(size=400)
-    found = estimates(
+    result = estimates(
         lambda multiplicities: {"mean": float(multiplicities @ values / multiplicities.sum())},
         people=400,
         replicates=1000,
     )["mean"]
-    assert found.value == pytest.approx(values.mean())
-    assert found.interval is not None
+    assert result.value == pytest.approx(values.mean())
+    assert result.interval is not None
     half = 1.96 * values.std() / 20
-    np.testing.assert_allclose(found.interval, (values.mean() - half, values.mean() + half), atol=half / 5)
+    np.testing.assert_allclose(result.interval, (values.mean() - half, values.mean() + half), atol=half / 5)
 
 
 def test_photos_of_one_person_are_no_independent_evidence():
@@ -35,13 +35,13 @@ def test_photos_of_one_person_are_no_independent_evidence():
     person = np.repeat(np.arange(40), 10)
 
     def width(owner):
-        found = estimates(
+        result = estimates(
             lambda multiplicities: {"mean": float(multiplicities[owner] @ values / multiplicities[owner].sum())},
             people=int(owner.max()) + 1,
             replicates=500,
         )["mean"].interval
-        assert found is not None
-        return found[1] - found[0]
+        assert result is not None
+        return result[1] - result[0]
 
     assert width(person) > 2.5 * width(np.arange(400))
 

@@ -49,8 +49,8 @@ def test_the_auc_counts_wins_and_half_the_ties(genuine, impostor):
         for other, other_weight in impostor:
             wins += weight * other_weight * (1.0 if value > other else 0.5 if value == other else 0.0)
             total += weight * other_weight
-    found = auc(curve_of(genuine, impostor))
-    assert found == pytest.approx(wins / total) if total else math.isnan(found)
+    result = auc(curve_of(genuine, impostor))
+    assert result == pytest.approx(wins / total) if total else math.isnan(result)
 
 
 @given(genuine_weighted, weighted, st.sampled_from([0.5, 0.1, 0.01]))

@@ -23,20 +23,20 @@ def encoded(seed):
 @pytest.fixture(scope="module")
 def of_kind():
     """Return one photo for each kind of degradation."""
-    found: dict[Degradation, bytes] = {}
+    result: dict[Degradation, bytes] = {}
     for seed in range(60):
         data = encoded(seed)
-        found.setdefault(draw_degradation(data)[0], data)
-    assert set(found) == set(Degradation)
-    return found
+        result.setdefault(draw_degradation(data)[0], data)
+    assert set(result) == set(Degradation)
+    return result
 
 
 def test_kinds_come_in_their_shares_and_severities_evenly():
-    found = [draw_degradation(str(number).encode()) for number in range(3000)]
-    counts = Counter(kind for kind, _, _ in found)
+    result = [draw_degradation(str(number).encode()) for number in range(3000)]
+    counts = Counter(kind for kind, _, _ in result)
     assert counts[Degradation.NONE] == pytest.approx(1000, abs=90)
     assert all(counts[kind] == pytest.approx(500, abs=75) for kind in set(Degradation) - {Degradation.NONE})
-    severities = np.array([severity for kind, severity, _ in found if kind != Degradation.NONE])
+    severities = np.array([severity for kind, severity, _ in result if kind != Degradation.NONE])
     np.testing.assert_allclose(np.percentile(severities, (0, 25, 50, 75, 100)), (0, 0.25, 0.5, 0.75, 1), atol=0.05)
 
 

@@ -32,8 +32,8 @@ def by_share(pairs, weights=None):
     """Return the FNMR at each share from (quality, is_error) of each pair."""
     qualities, errors = (np.array(each, float) for each in zip(*pairs, strict=True))
     weighted = np.ones(len(pairs)) if weights is None else np.array(weights, float)
-    found = DiscardCurve(qualities).fnmr(weighted, weighted * errors)
-    return [found[figure_name(share)] for share in SHARES]
+    result = DiscardCurve(qualities).fnmr(weighted, weighted * errors)
+    return [result[figure_name(share)] for share in SHARES]
 
 
 def restated(pairs):
@@ -78,16 +78,16 @@ def test_it_is_as_documented(pairs):
 @given(st.lists(st.tuples(pair, st.integers(0, 3)), min_size=1, max_size=30))
 def test_a_weight_is_as_good_as_a_repetition(weighted):
     pairs, weights = [each for each, _ in weighted], [weight for _, weight in weighted]
-    found, repeated = by_share(pairs, weights), [each for each, weight in weighted for _ in range(weight)]
-    assert found == pytest.approx(restated(repeated)) if repeated else np.isnan(found).all()
+    result, repeated = by_share(pairs, weights), [each for each, weight in weighted for _ in range(weight)]
+    assert result == pytest.approx(restated(repeated)) if repeated else np.isnan(result).all()
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_nothing_is_better_than_the_ideal(errors):
     """A quality measure that knows each error; rounding down costs at most one pair."""
-    found = np.array(by_share([(0.0 if is_error else 1.0, is_error) for is_error in errors]))
+    result = np.array(by_share([(0.0 if is_error else 1.0, is_error) for is_error in errors]))
     shares = np.array([1 - (len(errors) - rejected_count(len(errors), share)) / len(errors) for share in SHARES])
-    np.testing.assert_allclose(found, ideal_fnmr(found[0], shares), atol=1e-9)
+    np.testing.assert_allclose(result, ideal_fnmr(result[0], shares), atol=1e-9)
 
 
 def test_the_far_is_the_lowest_that_the_impostors_support():

@@ -36,24 +36,24 @@ def same(one, other):
 
 def test_photos_come_back_in_their_order():
     steps: list[int] = []
-    found = PhotoEmbedder(Enrolled(), threads=3).embed(PHOTOS, steps.append)
+    result = PhotoEmbedder(Enrolled(), threads=3).embed(PHOTOS, steps.append)
     assert sum(steps) == 4
-    assert found.failures == {1: "no_face", 3: "image_damaged"}
-    assert found.has_face.tolist() == [True, False, True, False]
-    np.testing.assert_array_equal(found.embeddings[2], np.array([5.1, 0], np.float32))
-    assert np.isnan(found.embeddings[1]).all()
-    assert np.isnan(found.quality).tolist() == [False, True, False, True]
-    np.testing.assert_array_equal(found.boxes[0], np.array([1, 2, 3.3, 4], np.float32))
+    assert result.failures == {1: "no_face", 3: "image_damaged"}
+    assert result.has_face.tolist() == [True, False, True, False]
+    np.testing.assert_array_equal(result.embeddings[2], np.array([5.1, 0], np.float32))
+    assert np.isnan(result.embeddings[1]).all()
+    assert np.isnan(result.quality).tolist() == [False, True, False, True]
+    np.testing.assert_array_equal(result.boxes[0], np.array([1, 2, 3.3, 4], np.float32))
 
 
 def test_a_photo_is_embedded_once(tmp_path):
     first, second = Enrolled(), Enrolled()
-    found = PhotoEmbedder(first, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
+    result = PhotoEmbedder(first, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
     again = PhotoEmbedder(second, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS[::-1])
     assert (len(first.asked), second.asked) == (4, [])
-    np.testing.assert_array_equal(found.embeddings, again.embeddings[::-1])
+    np.testing.assert_array_equal(result.embeddings, again.embeddings[::-1])
     assert again.failures == {2: "no_face", 0: "image_damaged"}
-    assert same(found, PhotoEmbedder(second, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
+    assert same(result, PhotoEmbedder(second, threads=2, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
@@ -66,12 +66,12 @@ def test_another_set_up_asks_again(tmp_path):
 
 @pytest.mark.parametrize("damage", [b"", b"+", lambda data: data[:-3], lambda data: data[:-1] + b"\x01"])
 def test_what_is_damaged_is_embedded_again(tmp_path, damage):
-    found = PhotoEmbedder(Enrolled(), threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
+    result = PhotoEmbedder(Enrolled(), threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS)
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(damage(path.read_bytes()) if callable(damage) else damage)
     enroll = Enrolled()
-    assert same(found, PhotoEmbedder(enroll, threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
+    assert same(result, PhotoEmbedder(enroll, threads=1, cache=EmbeddingCache(tmp_path)).embed(PHOTOS))
     assert len(enroll.asked) == 4
 
 
@@ -91,12 +91,12 @@ def test_no_face_anywhere():
 
 
 def test_saved_embeddings(tmp_path):
-    found = PhotoEmbedder(Enrolled(), threads=1).embed(PHOTOS)
-    save_embeddings(found, tmp_path / "new" / "saved")
+    result = PhotoEmbedder(Enrolled(), threads=1).embed(PHOTOS)
+    save_embeddings(result, tmp_path / "new" / "saved")
     with np.load(tmp_path / "new" / "saved", allow_pickle=False) as saved:
         assert saved["files"].tolist() == ["one.jpg", "three.jpg"]
         assert saved["failures"].tolist() == ["none.jpg", "damaged.jpg"]
-        np.testing.assert_array_equal(saved["embeddings"], found.embeddings[[0, 2]])
+        np.testing.assert_array_equal(saved["embeddings"], result.embeddings[[0, 2]])
         np.testing.assert_array_equal(saved["norms"], np.array([3.1, 5.1], np.float32))
         assert saved["boxes"].shape == (2, 4)
         np.testing.assert_array_equal(saved["quality"], np.array([0.7, 0.7], np.float32))

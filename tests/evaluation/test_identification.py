@@ -23,11 +23,11 @@ def block(request, monkeypatch):
 
 
 def test_who_is_enrolled_and_who_searches():
-    found = split_gallery(np.array([1, 0, 1, 2, 0, 1]))
-    assert found.gallery.tolist() == [1, 0]
-    assert found.probes.tolist() == [4, 2, 5]
-    assert found.mates.tolist() == [0, 1, 1]
-    assert found.strangers.tolist() == [3]
+    result = split_gallery(np.array([1, 0, 1, 2, 0, 1]))
+    assert result.gallery.tolist() == [1, 0]
+    assert result.probes.tolist() == [4, 2, 5]
+    assert result.mates.tolist() == [0, 1, 1]
+    assert result.strangers.tolist() == [3]
     with pytest.raises(EvaluationInvalid):
         split_gallery(np.arange(3))
 
@@ -36,18 +36,18 @@ def test_who_is_enrolled_and_who_searches():
 def test_ranks_are_places_in_the_sorted_gallery(seed, block):
     photos = random_people(seed, noise=1.5)
     vectors, roles = normalise(photos.embeddings).astype(np.float32), split_gallery(photos.people)
-    found = search(vectors[roles.probes], vectors[roles.gallery], roles.mates)
+    result = search(vectors[roles.probes], vectors[roles.gallery], roles.mates)
     for place, (probe, mate) in enumerate(zip(roles.probes, roles.mates, strict=True)):
         cosines = {other: float(vectors[probe] @ vectors[at]) for other, at in enumerate(roles.gallery)}
         cosines = {other: value for other, value in cosines.items() if not np.isnan(value)}
         if mate not in cosines:
-            assert found.rank[place] == len(roles.gallery) + 1
+            assert result.rank[place] == len(roles.gallery) + 1
             continue
         order = sorted(cosines, key=lambda other: -cosines[other])
-        assert found.rank[place] == order.index(mate) + 1
+        assert result.rank[place] == order.index(mate) + 1
         best = next(other for other in order if other != mate)
-        assert (found.other_index[place], found.other[place]) == (best, pytest.approx(cosines[best], abs=1e-6))
-    assert found.rank.max() > 2
+        assert (result.other_index[place], result.other[place]) == (best, pytest.approx(cosines[best], abs=1e-6))
+    assert result.rank.max() > 2
 
 
 def test_a_tie_is_no_hit():
@@ -61,29 +61,29 @@ WHO = "aaabbbcde"
 
 
 def test_a_scene_by_hand():
-    found = identify(embedded(SCENE, WHO), replicates=50)
-    assert found.mated.rank.tolist() == [1, 3, 1, 2]
-    assert found.estimates["rank@1"].value == 2 / 4
-    assert found.estimates["rank@2"].value == 3 / 4
-    assert found.non_mated[:2].tolist() == pytest.approx([0.8, 0.5**0.5])
-    assert np.isnan(found.non_mated[2])
-    assert not found.is_leave_one_out
-    assert found.estimates["fnir@1e-1"].value == 1 / 2  # two of four are above 0.8
-    assert found.estimates["failures_to_enroll_rate"].value == 2 / 9
-    low, high = found.estimates["rank@1"].interval or (1, 0)
+    result = identify(embedded(SCENE, WHO), replicates=50)
+    assert result.mated.rank.tolist() == [1, 3, 1, 2]
+    assert result.estimates["rank@1"].value == 2 / 4
+    assert result.estimates["rank@2"].value == 3 / 4
+    assert result.non_mated[:2].tolist() == pytest.approx([0.8, 0.5**0.5])
+    assert np.isnan(result.non_mated[2])
+    assert not result.is_leave_one_out
+    assert result.estimates["fnir@1e-1"].value == 1 / 2  # two of four are above 0.8
+    assert result.estimates["failures_to_enroll_rate"].value == 2 / 9
+    low, high = result.estimates["rank@1"].interval or (1, 0)
     assert low <= 0.5 <= high
 
 
 def test_an_enrollment_that_failed_is_a_miss():
-    found = identify(embedded([None, [1, 0], [0, 1], [0, 1]], "aabb"), replicates=0)
-    assert found.estimates["rank@1"].value == 1 / 2
-    assert found.is_leave_one_out
+    result = identify(embedded([None, [1, 0], [0, 1], [0, 1]], "aabb"), replicates=0)
+    assert result.estimates["rank@1"].value == 1 / 2
+    assert result.is_leave_one_out
 
 
 def test_without_strangers_the_probes_are_searched_without_their_mates():
-    found = identify(embedded([[1, 0], [0.9, 0.1], [0, 1], [0.6, 0.8]], "aabb"), replicates=0)
-    assert found.is_leave_one_out
-    assert found.non_mated.tolist() == pytest.approx([0.1 / np.hypot(0.9, 0.1), 0.6], abs=1e-6)
+    result = identify(embedded([[1, 0], [0.9, 0.1], [0, 1], [0.6, 0.8]], "aabb"), replicates=0)
+    assert result.is_leave_one_out
+    assert result.non_mated.tolist() == pytest.approx([0.1 / np.hypot(0.9, 0.1), 0.6], abs=1e-6)
 
 
 # MegaFace
@@ -105,7 +105,7 @@ def test_rank_1_among_distractors(block, tmp_path):
     mapped = np.load(tmp_path / "among.npy", mmap_mode="r")
     hardest = hardest_distractors(photos, mapped, sizes, steps.append)
     assert sum(steps) == len(among)
-    found = rank_1_with_distractors(photos, hardest, sizes, replicates=20)
+    result = rank_1_with_distractors(photos, hardest, sizes, replicates=20)
     others, people = among / np.linalg.norm(among, axis=1)[:, None], photos.people
     for size in sizes:
         hits = [
@@ -114,8 +114,8 @@ def test_rank_1_among_distractors(block, tmp_path):
             for mate in range(len(people))
             if probe != mate and people[probe] == people[mate]
         ]
-        assert found[str(size)].value == pytest.approx(np.mean(hits))
-    assert found["10"].value > found["123"].value
+        assert result[str(size)].value == pytest.approx(np.mean(hits))
+    assert result["10"].value > result["123"].value
 
 
 @pytest.mark.parametrize(

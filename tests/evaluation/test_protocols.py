@@ -153,6 +153,6 @@ def test_folds_are_consecutive_and_the_longer_ones_come_first():
 
 
 def test_people_are_told_apart_by_matched_pairs():
-    found = people_of([("a", "b", True), ("c", "d", True), ("a", "e", False), ("d", "b", True), ("e", "f", False)])
-    assert len({found[name] for name in "abcd"}) == 1
-    assert len({found[name] for name in "aef"}) == 3
+    result = people_of([("a", "b", True), ("c", "d", True), ("a", "e", False), ("d", "b", True), ("e", "f", False)])
+    assert len({result[name] for name in "abcd"}) == 1
+    assert len({result[name] for name in "aef"}) == 3

@@ -40,11 +40,11 @@ def decided(rows, weights=None):
 
 @given(st.lists(row, min_size=1, max_size=60))
 def test_folds_are_decided_as_documented(rows):
-    found = decided(rows)
+    result = decided(rows)
     accuracies, thresholds = restated(rows)
-    assert found.accuracies.tolist() == pytest.approx(accuracies)
-    assert found.thresholds.tolist() == pytest.approx(thresholds)
-    assert found.mean == pytest.approx(np.mean(accuracies))
+    assert result.accuracies.tolist() == pytest.approx(accuracies)
+    assert result.thresholds.tolist() == pytest.approx(thresholds)
+    assert result.mean == pytest.approx(np.mean(accuracies))
 
 
 @given(st.lists(st.tuples(row, st.integers(0, 3)), min_size=1, max_size=30))
@@ -53,23 +53,23 @@ def test_a_weight_is_as_good_as_a_repetition(weighted):
     repeated = [row for row, weight in weighted for _ in range(weight)]
     if {fold for _, _, fold in repeated} != {fold for _, _, fold in rows}:
         return  # a fold without pairs has no accuracy
-    found, expected = decided(rows, weights), decided(repeated)
-    assert found.accuracies.tolist() == pytest.approx(expected.accuracies.tolist())
-    assert found.thresholds.tolist() == expected.thresholds.tolist()
+    result, expected = decided(rows, weights), decided(repeated)
+    assert result.accuracies.tolist() == pytest.approx(expected.accuracies.tolist())
+    assert result.thresholds.tolist() == expected.thresholds.tolist()
 
 
 def test_a_fold_of_no_weight_is_left_out():
     rows = [(0.9, True, 0), (0.1, False, 0), (0.2, True, 1)]
-    found = decided(rows, [1, 1, 0])
-    assert found.mean == 0.5  # without other folds, everything is accepted
-    assert math.isnan(found.accuracies[1])
+    result = decided(rows, [1, 1, 0])
+    assert result.mean == 0.5  # without other folds, everything is accepted
+    assert math.isnan(result.accuracies[1])
 
 
 def test_thresholds_beyond_both_ends():
     alike, unlike = [(0.5, True, 0)] * 3, [(0.5, False, 1)] * 3
-    found = decided(alike + unlike)
-    assert found.thresholds.tolist() == [REJECT_ALL, ACCEPT_ALL]
-    assert found.mean == 0
+    result = decided(alike + unlike)
+    assert result.thresholds.tolist() == [REJECT_ALL, ACCEPT_ALL]
+    assert result.mean == 0
 
 
 def pairs_of(photos, rows):
@@ -95,9 +95,9 @@ def test_a_missing_face_is_wrong_and_rejected_but_no_evidence_against():
     similarities = similarities_of(photos, pairs.places)
     assert np.isnan(similarities).tolist() == [False] * 4 + [True] * 2 + [False] * 2
     assert similarities[2] == 0
-    found = verify(pairs, photos, replicates=20)
-    assert found.estimates["accuracy"].value == 6 / 8
-    assert found.estimates["tar@1e-1"].value == 2 / 3
-    assert found.estimates["auc"].value == pytest.approx(2 / 3)
-    assert found.curve.far[0] == 1
-    assert found.estimates["failures_to_enroll_rate"].value == 1 / 5
+    result = verify(pairs, photos, replicates=20)
+    assert result.estimates["accuracy"].value == 6 / 8
+    assert result.estimates["tar@1e-1"].value == 2 / 3
+    assert result.estimates["auc"].value == pytest.approx(2 / 3)
+    assert result.curve.far[0] == 1
+    assert result.estimates["failures_to_enroll_rate"].value == 1 / 5

@@ -20,9 +20,9 @@ def lines():
     )
     assert done.returncode == 1
     assert done.stdout == b""
-    found = [json.loads(line, parse_constant=no_constant) for line in done.stderr.splitlines()]
-    assert all(isinstance(each, dict) and each["event"] and each["level"] for each in found)
-    return found
+    result = [json.loads(line, parse_constant=no_constant) for line in done.stderr.splitlines()]
+    assert all(isinstance(each, dict) and each["event"] and each["level"] for each in result)
+    return result
 
 
 def of(lines, event):

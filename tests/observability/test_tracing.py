@@ -32,9 +32,9 @@ def collector(settings, portrait):
         with traced(settings, collector.endpoint) as address, httpx2.Client(base_url=address, timeout=60) as client:
             fields = {"identity_id": "secret-ada", "name": "Secret Ada"}
             assert client.post("/enroll", files={"photos": portrait}, data=fields).status_code == 200
-            said = {**traceparent("01"), "User-Agent": "secret-agent", "X-Request-ID": "secret-request"}
-            asked = client.post("/identify?secret=query", files={"photo": portrait}, headers=said)
-            assert asked.status_code == 200
+            output = {**traceparent("01"), "User-Agent": "secret-agent", "X-Request-ID": "secret-request"}
+            requested = client.post("/identify?secret=query", files={"photo": portrait}, headers=output)
+            assert requested.status_code == 200
             assert client.get("/collections/default/identities/secret-ada").status_code == 200
             assert client.get("/collections/default/identities/secret-nobody").status_code == 404
             assert client.get("/secret-path").status_code == 404
@@ -72,9 +72,9 @@ def test_the_callers_trace_is_gone_on_with(collector):
 
 def test_a_request_has_the_standards_attributes(collector):
     (identify,) = named(collector, "POST /identify")
-    found = attributes(identify)
-    assert found.pop("server.port") > 0
-    assert found == {
+    result = attributes(identify)
+    assert result.pop("server.port") > 0
+    assert result == {
         "http.request.method": "POST",
         "http.route": "/identify",
         "http.response.status_code": 200,
@@ -97,8 +97,8 @@ def test_the_stages_are_children_across_the_thread_border(collector):
 
 
 def test_a_problem_is_named_by_its_code_and_is_the_clients(collector):
-    found, missing = named(collector, "GET /collections/{collection}/identities/{identity_id:path}")
-    assert "arcid.problem" not in attributes(found)
+    result, missing = named(collector, "GET /collections/{collection}/identities/{identity_id:path}")
+    assert "arcid.problem" not in attributes(result)
     assert attributes(missing)["arcid.problem"] == "identity_unknown"
     assert attributes(missing)["http.response.status_code"] == 404
     assert missing.status.code == missing.status.STATUS_CODE_UNSET

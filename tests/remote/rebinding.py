@@ -100,16 +100,16 @@ class NameServer(asyncio.DatagramProtocol):
     def answer(self, query):
         question = self._question(query)
         name, kind = _name(question), struct.unpack("!H", question[-4:-2])[0]
-        found = NAMES.get(name.removesuffix(".example"), NO_SUCH_NAME)
-        if found is None:
+        result = NAMES.get(name.removesuffix(".example"), NO_SUCH_NAME)
+        if result is None:
             return None
-        if callable(found):
-            found = found(self._asked[name, kind])
+        if callable(result):
+            result = result(self._asked[name, kind])
             self._asked[name, kind] += 1
-        if isinstance(found, int):
-            return query[:2] + struct.pack("!HHHHH", 0x8580 | found, 1, 0, 0, 0) + question
+        if isinstance(result, int):
+            return query[:2] + struct.pack("!HHHHH", 0x8580 | result, 1, 0, 0, 0) + question
         records, owner = [], question[:-4]
-        for each, value in found:
+        for each, value in result:
             if each == CNAME:
                 target = _encoded(f"{value}.example")
                 records.append(owner + struct.pack("!HHIH", CNAME, 1, 0, len(target)) + target)

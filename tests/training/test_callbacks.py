@@ -46,9 +46,9 @@ def test_tensorboard(tmp_path):
     board.on_step(progress(10))
     board.on_evaluation(10, FIGURES)
     board.close()
-    found = EventAccumulator(str(tmp_path)).Reload()
-    assert found.Scalars("training/loss")[0].value == 3.5
-    assert (found.Scalars("lfw/accuracy")[0].step, found.Scalars("lfw/accuracy")[0].value) == (10, 0.75)
+    result = EventAccumulator(str(tmp_path)).Reload()
+    assert result.Scalars("training/loss")[0].value == 3.5
+    assert (result.Scalars("lfw/accuracy")[0].step, result.Scalars("lfw/accuracy")[0].value) == (10, 0.75)
 
 
 def test_the_bar():

@@ -57,42 +57,42 @@ def test_figures_are_those_of_arcid_evaluate(csv, people, tmp_path):
         noise = np.random.default_rng(len(data)).uniform(0, 230, (112, 112, 3))
         return (decode_png(data) * 0.1 + noise).astype(np.uint8)
 
-    wanted = read_crop_pairs(csv.model_copy(update={"aligned": False}), FaceCropper(crop, "setup", tmp_path))
+    expected = read_crop_pairs(csv.model_copy(update={"aligned": False}), FaceCropper(crop, "setup", tmp_path))
     backbone = Coarse()
-    raw = iter(embed(backbone, wanted.crops))
+    raw = iter(embed(backbone, expected.crops))
 
     def enroll(data):
         crop(data)
         vector = next(raw)
         return EmbeddedFace(vector, float(np.linalg.norm(vector)), (0, 0, 1, 1), 0.5)
 
-    evaluated = evaluate(wanted.pairs, PhotoEmbedder(enroll, threads=1).embed(wanted.pairs.photos), replicates=0)
-    figures = verify(backbone, wanted)
+    evaluated = evaluate(expected.pairs, PhotoEmbedder(enroll, threads=1).embed(expected.pairs.photos), replicates=0)
+    figures = verify(backbone, expected)
     assert figures["accuracy"] == evaluated.folds.mean < 1
     assert figures["eer"] == evaluated.estimates["eer"].value > 0
     assert figures["tar@far=1e-3"] == evaluated.estimates["tar@1e-3"].value
-    assert len(wanted.crops) == len(wanted.pairs.photos) - 1
+    assert len(expected.crops) == len(expected.pairs.photos) - 1
 
 
 def test_embedding_is_flip_averaged_and_leaves_the_network_as_it_was():
     backbone, crops = Coarse(), np.stack(crops_of(3, 5))
     backbone.train()
     state = torch.get_rng_state()
-    found = embed(backbone, crops)
+    result = embed(backbone, crops)
     assert backbone.training
     assert torch.equal(torch.get_rng_state(), state)
     mirrored = crops[:, :, ::-1].copy()
     one, other = (embed(backbone, each, is_flip_averaged=False) for each in (crops, mirrored))
-    np.testing.assert_allclose(found, (one + other) / 2, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found, embed(backbone, mirrored), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result, (one + other) / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(result, embed(backbone, mirrored), rtol=1e-5, atol=1e-6)
 
 
 def test_a_bin_of_insightface(tmp_path):
     photos = [encode_png(crop) for person in range(4) for crop in crops_of(person, 2)]
     entries = [*photos, *[photos[place] for one in range(4) for place in (2 * one, (2 * one + 2) % 8)]]
     (tmp_path / "set.bin").write_bytes(pickle.dumps((entries, [True] * 4 + [False] * 4)))
-    found = read_crop_pairs(VerificationSet(name="set", bin=tmp_path / "set.bin", aligned=True), None)
-    assert verify(Coarse(), found)["accuracy"] == 1
+    result = read_crop_pairs(VerificationSet(name="set", bin=tmp_path / "set.bin", aligned=True), None)
+    assert verify(Coarse(), result)["accuracy"] == 1
 
 
 def test_sets_that_are_none(csv, tmp_path):

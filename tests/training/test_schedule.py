@@ -8,18 +8,18 @@ def rates(schedule, iterations=10):
 
 
 def test_polynomial():
-    found = rates(Schedule(epochs=4, learning_rate=0.2, power=2))
-    assert found[0] == 0.2
-    assert found[20] == pytest.approx(0.05)
-    assert found[-1] == pytest.approx(0.2 * (1 / 40) ** 2)
-    assert found == sorted(found, reverse=True)
+    result = rates(Schedule(epochs=4, learning_rate=0.2, power=2))
+    assert result[0] == 0.2
+    assert result[20] == pytest.approx(0.05)
+    assert result[-1] == pytest.approx(0.2 * (1 / 40) ** 2)
+    assert result == sorted(result, reverse=True)
 
 
 def test_steps():
-    found = rates(Schedule(epochs=4, learning_rate=0.1, kind="step", milestones=(2, 3.5)))
-    assert found[:20] == [0.1] * 20
-    assert found[20:35] == pytest.approx([0.01] * 15)
-    assert found[35:] == pytest.approx([0.001] * 5)
+    result = rates(Schedule(epochs=4, learning_rate=0.1, kind="step", milestones=(2, 3.5)))
+    assert result[:20] == [0.1] * 20
+    assert result[20:35] == pytest.approx([0.01] * 15)
+    assert result[35:] == pytest.approx([0.001] * 5)
 
 
 def test_constant():
@@ -28,6 +28,6 @@ def test_constant():
 
 @pytest.mark.parametrize("kind", ["polynomial", "constant"])
 def test_warm_up_rises_to_the_highest_rate(kind):
-    found = rates(Schedule(epochs=4, learning_rate=0.2, kind=kind, warm_up=0.9))
-    assert found[:9] == pytest.approx([0.02 * each for each in range(1, 10)])
-    assert max(found) == found[9] == 0.2
+    result = rates(Schedule(epochs=4, learning_rate=0.2, kind=kind, warm_up=0.9))
+    assert result[:9] == pytest.approx([0.02 * each for each in range(1, 10)])
+    assert max(result) == result[9] == 0.2

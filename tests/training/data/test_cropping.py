@@ -36,24 +36,24 @@ def cropper(tmp_path):
 def test_a_photo_is_cut_once(cropper):
     photos = [Photo("one", b"1", "Ada"), Photo("none", b"nobody", "Ada"), Photo("two", b"22", "Bob")]
     steps: list[int] = []
-    found = cropper.crop_photos(photos, steps.append)
-    assert found[1] == "no_face"
-    assert isinstance(found[2], bytes)
-    np.testing.assert_array_equal(decode_crop(found[2], "two"), crops_of(person=2, count=1)[0])
-    assert cropper.crop_photos(photos) == found
+    result = cropper.crop_photos(photos, steps.append)
+    assert result[1] == "no_face"
+    assert isinstance(result[2], bytes)
+    np.testing.assert_array_equal(decode_crop(result[2], "two"), crops_of(person=2, count=1)[0])
+    assert cropper.crop_photos(photos) == result
     assert cropper.crop.calls == len(steps) == 3
 
 
 def test_another_set_up_cuts_anew_and_what_is_damaged_too(cropper):
     photo = [Photo("one", b"1", "Ada")]
-    found = cropper.crop_photos(photo)
+    result = cropper.crop_photos(photo)
     other = FaceCropper(cropper.crop, "other", cropper.folder)
-    assert other.crop_photos(photo) == found
+    assert other.crop_photos(photo) == result
     assert cropper.crop.calls == 2
     (kept,) = (cropper.folder / "setup").glob("*/*.png")
     for damaged in (kept.read_bytes()[:-40], b""):
         kept.write_bytes(damaged)
-        assert cropper.crop_photos(photo) == found
+        assert cropper.crop_photos(photo) == result
     assert cropper.crop.calls == 4
 
 

@@ -53,8 +53,8 @@ def folded(before):
     after = fold_batch_norm(before)
     assert before.SerializeToString() == kept
     onnx.checker.check_model(after, full_check=True)
-    wanted, got = (Session(each.SerializeToString(), Runtime()).run(X)[0] for each in (before, after))
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+    expected, actual = (Session(each.SerializeToString(), Runtime()).run(X)[0] for each in (before, after))
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
     return Counter(node.op_type for node in after.graph.node)
 
 

@@ -29,14 +29,14 @@ def test_the_service_computes_what_pytorch_computes(exported, batch):
     assert backbone.training  # unchanged
     crops = torch.randn(batch, 3, 112, 112, generator=torch.Generator().manual_seed(batch))
     with torch.no_grad():
-        wanted = backbone.eval()(crops).numpy()
+        expected = backbone.eval()(crops).numpy()
     backbone.train()
     session = Session(file, Runtime())
-    (got,) = session.run(crops.numpy())
+    (actual,) = session.run(crops.numpy())
     assert (session.input_shape, session.output_shapes) == ((None, 3, 112, 112), {"embedding": (None, 16)})
-    lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(wanted, axis=1)
-    assert ((got * wanted).sum(axis=1) / lengths).min() >= 0.9999
-    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+    lengths = np.linalg.norm(actual, axis=1) * np.linalg.norm(expected, axis=1)
+    assert ((actual * expected).sum(axis=1) / lengths).min() >= 0.9999
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
 
 
 def test_nothing_is_computed_that_can_be_folded(exported):

@@ -77,11 +77,11 @@ def client(arcid, home, run_folder, tmp_path_factory):
     """Return a client of the service with the exported and calibrated network."""
     strangers = write_people(tmp_path_factory.mktemp("strangers"), people=460, photos=1)
     out = tmp_path_factory.mktemp("packs")
-    said = arcid(
+    output = arcid(
         *("train", "export", run_folder, "--out", out, "--licence", "ours alone"),
         *("--calibrate", strangers, "--aligned"),
     )
-    assert f"arcid models add {out / 'ours'}" in said
+    assert f"arcid models add {out / 'ours'}" in output
     assert "ours: added" in arcid("models", "add", out / "ours")
     settings = read_settings(data_dir=home, models_dir=home, pack="ours", server={"hosts": ["testserver"]})
     prepare_database(settings)
@@ -129,7 +129,7 @@ def test_numbers_of_the_network_are_those_of_the_service(client, home, run_folde
     """The exported network matches the trained one, including the preprocessing."""
     crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
     added = Packs(home / "none", home / "models")
-    got = open_embedder(added, added.manifest("ours"), Runtime()).embed(crops).vectors
-    wanted = embed(load_trained(run_folder).backbone, crops, is_flip_averaged=False)
-    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
-    assert (got * wanted).sum(axis=1).min() >= 0.9999
+    actual = open_embedder(added, added.manifest("ours"), Runtime()).embed(crops).vectors
+    expected = embed(load_trained(run_folder).backbone, crops, is_flip_averaged=False)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert (actual * expected).sum(axis=1).min() >= 0.9999

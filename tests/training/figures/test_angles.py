@@ -52,14 +52,14 @@ def test_triplet_has_no_boundary():
 
 def test_angles_are_counted_apart_for_own_and_other_classes():
     degrees = np.array([[1.0, 91, 179], [121, 61, 31]])
-    found = thetas(np.cos(np.radians(degrees)), np.array([0, 2]))
+    result = thetas(np.cos(np.radians(degrees)), np.array([0, 2]))
     assert BINS == 90
-    assert np.flatnonzero(found.genuine).tolist() == [0, 15]
-    assert found.genuine[[0, 15]].tolist() == [0.5, 0.5]
-    assert np.flatnonzero(found.impostor).tolist() == [30, 45, 60, 89]
-    assert found.impostor.sum() == 1
+    assert np.flatnonzero(result.genuine).tolist() == [0, 15]
+    assert result.genuine[[0, 15]].tolist() == [0.5, 0.5]
+    assert np.flatnonzero(result.impostor).tolist() == [30, 45, 60, 89]
+    assert result.impostor.sum() == 1
 
 
 def test_cosines_beyond_one_by_rounding_are_angles_too():
-    found = thetas(np.array([[1 + 1e-7, -1 - 1e-7]]), np.array([0]))
-    assert (found.genuine[0], found.impostor[-1]) == (1, 1)
+    result = thetas(np.array([[1 + 1e-7, -1 - 1e-7]]), np.array([0]))
+    assert (result.genuine[0], result.impostor[-1]) == (1, 1)

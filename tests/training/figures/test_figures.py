@@ -44,14 +44,14 @@ def run(people, tmp_path_factory):
 
 
 def test_a_run_draws_its_people_nearer_to_their_own_class(run, people):
-    found = stages(run, read_folder(people, None))
-    assert list(found) == ["start", "iteration 4", "end"]
-    middles = np.arange(len(found["end"].genuine))
-    own = {name: float(each.genuine @ middles) for name, each in found.items()}
-    others = {name: float(each.impostor @ middles) for name, each in found.items()}
+    result = stages(run, read_folder(people, None))
+    assert list(result) == ["start", "iteration 4", "end"]
+    middles = np.arange(len(result["end"].genuine))
+    own = {name: float(each.genuine @ middles) for name, each in result.items()}
+    others = {name: float(each.impostor @ middles) for name, each in result.items()}
     assert own["end"] < own["start"]
     assert others["end"] - own["end"] > others["start"] - own["start"]
-    assert all(each.genuine.sum() == pytest.approx(1) for each in found.values())
+    assert all(each.genuine.sum() == pytest.approx(1) for each in result.values())
 
 
 def test_the_people_must_be_those_of_the_run(run, tmp_path):

@@ -31,8 +31,8 @@ def missed(features, labels, fmr=0.01):
 def test_people_who_were_never_seen_are_missed_less():
     adapter = train_adapter(*shifted(60, 5, seed=0), AdapterSettings())
     views, labels = shifted(60, 5, seed=1, first=1000)
-    begun = initial_adapter(*shifted(60, 5, seed=0), AdapterSettings().shrinkage)
-    before, centred, after = (missed(each, labels) for each in (views, begun.apply(views), adapter.apply(views)))
+    initial = initial_adapter(*shifted(60, 5, seed=0), AdapterSettings().shrinkage)
+    before, centred, after = (missed(each, labels) for each in (views, initial.apply(views), adapter.apply(views)))
     assert after < centred < before
     assert after < before / 2
 
@@ -45,17 +45,17 @@ def test_the_same_seed_learns_the_same():
 
 def test_a_strong_decay_stays_at_the_start():
     views, labels = shifted(10, 3, seed=0)
-    begun = initial_adapter(views, labels, 3.0)
+    initial = initial_adapter(views, labels, 3.0)
     free, held = (train_adapter(views, labels, AdapterSettings(steps=30, decay=decay)) for decay in (0, 1e3))
-    strayed = [np.abs(each.matrix - begun.matrix).mean() for each in (free, held)]
+    strayed = [np.abs(each.matrix - initial.matrix).mean() for each in (free, held)]
     assert strayed[1] < strayed[0] / 2
 
 
 def test_the_start_takes_the_mean_away_and_evens_the_spread():
     views, labels = shifted(80, 6, seed=0)
-    begun = initial_adapter(views, labels, 0.0)
+    initial = initial_adapter(views, labels, 0.0)
     units = views / np.linalg.norm(views, axis=2, keepdims=True)
-    moved = units @ begun.matrix.T + begun.bias
+    moved = units @ initial.matrix.T + initial.bias
     np.testing.assert_allclose(moved.mean(axis=(0, 1)), 0, atol=1e-4)
     photos = moved.mean(axis=1)
     apart = photos - np.stack([photos[labels == each].mean(axis=0) for each in labels])

@@ -31,8 +31,8 @@ def pixels(batch, side):
 def test_every_operator_computes_what_onnx_runtime_computes(batch):
     network = embedder()
     with torch.no_grad():
-        got = ImportedNetwork(network)(torch.from_numpy(pixels(batch, SIDE))).numpy()
-    np.testing.assert_allclose(got, run(network, pixels(batch, SIDE)), rtol=1e-4, atol=1e-5)
+        actual = ImportedNetwork(network)(torch.from_numpy(pixels(batch, SIDE))).numpy()
+    np.testing.assert_allclose(actual, run(network, pixels(batch, SIDE)), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -40,23 +40,23 @@ def test_real_packs_compute_what_onnx_runtime_computes(pack, network):
     file, preprocessing = PACKS[pack]
     data = network(pack, file).read_bytes()
     crops = np.random.default_rng(0).integers(0, 256, (5, 112, 112, 3), np.uint8)
-    wanted = run(data, as_input(crops, preprocessing))
+    expected = run(data, as_input(crops, preprocessing))
     imported = ImportedNetwork(data)
     usual = torch.from_numpy(as_input(crops, Preprocessing(127.5, 128)))
     with torch.no_grad():
-        got = imported(torch.from_numpy(as_input(crops, preprocessing))).numpy()
+        actual = imported(torch.from_numpy(as_input(crops, preprocessing))).numpy()
         reconciled = Repreprocessed(imported, preprocessing)(usual).numpy()
     assert any(isinstance(each, PRelu) for each in imported.layers)
-    for each in (got, reconciled):
-        np.testing.assert_allclose(each, wanted, atol=1e-4 * np.abs(wanted).max())
+    for each in (actual, reconciled):
+        np.testing.assert_allclose(each, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_a_network_that_takes_bgr_gets_it():
     preprocessing = Preprocessing(100, 50, is_bgr=True)
     crops = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), np.uint8)
     usual = torch.from_numpy(as_input(crops, Preprocessing(127.5, 128)))
-    got = Repreprocessed(torch.nn.Identity(), preprocessing)(usual)
-    np.testing.assert_allclose(got.numpy(), as_input(crops, preprocessing), atol=1e-5)
+    actual = Repreprocessed(torch.nn.Identity(), preprocessing)(usual)
+    np.testing.assert_allclose(actual.numpy(), as_input(crops, preprocessing), atol=1e-5)
 
 
 def test_all_weights_are_trained_and_statistics_are_not():

@@ -26,8 +26,8 @@ def run(network, batch=BATCH):
 @pytest.mark.parametrize("batch", [1, 5])
 def test_one_network_gives_what_network_and_adapter_give(batch):
     network, adaptation = embedder(), drawn()
-    (got,) = run(append_adapter(network, adaptation), BATCH[:batch])
-    np.testing.assert_allclose(got, adaptation.apply(run(network, BATCH[:batch])[0]), rtol=1e-4, atol=1e-5)
+    (actual,) = run(append_adapter(network, adaptation), BATCH[:batch])
+    np.testing.assert_allclose(actual, adaptation.apply(run(network, BATCH[:batch])[0]), rtol=1e-4, atol=1e-5)
 
 
 def test_what_changes_nothing_changes_nothing():
@@ -45,8 +45,8 @@ def test_the_length_of_a_feature_goes_through():
 def test_an_adapter_behind_an_adapter():
     network = embedder()
     twice = append_adapter(append_adapter(network, drawn(1)), drawn(2))
-    wanted = drawn(2).apply(drawn(1).apply(run(network)[0]))
-    np.testing.assert_allclose(run(twice)[0], wanted, rtol=1e-4, atol=1e-5)
+    expected = drawn(2).apply(drawn(1).apply(run(network)[0]))
+    np.testing.assert_allclose(run(twice)[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("opset", [9, 17])
@@ -54,8 +54,8 @@ def test_old_networks_take_one_too(opset):
     node = onnx.helper.make_node("Flatten", ["x"], ["flat"]), onnx.helper.make_node("MatMul", ["flat", "w"], ["y"])
     weights = {"w": RNG.normal(size=(3 * SIDE * SIDE, DIMENSION)).astype(np.float32)}
     network = made(list(node), weights, output="y", opset=opset)
-    (got,) = run(append_adapter(network, drawn()))
-    np.testing.assert_allclose(got, drawn().apply(run(network)[0]), rtol=1e-3, atol=1e-3)
+    (actual,) = run(append_adapter(network, drawn()))
+    np.testing.assert_allclose(actual, drawn().apply(run(network)[0]), rtol=1e-3, atol=1e-3)
 
 
 def test_an_adapter_for_vectors_of_another_length_is_refused():

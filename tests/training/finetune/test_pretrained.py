@@ -70,12 +70,12 @@ def moved(config, out):
 
 def test_a_run_begins_with_the_network_of_the_pack(config):
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 112, 112)).astype(np.float32)
-    (wanted,) = Session(NETWORK, Runtime()).run(pixels)
+    (expected,) = Session(NETWORK, Runtime()).run(pixels)
     learner = build_learner(config(), 3).eval()
     with torch.no_grad():
-        got = learner.backbone((torch.from_numpy(pixels) - 127.5) / 128).numpy()
-    np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-4)
-    assert got.shape[1] == DIMENSION
+        actual = learner.backbone((torch.from_numpy(pixels) - 127.5) / 128).numpy()
+    np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-4)
+    assert actual.shape[1] == DIMENSION
 
 
 def test_what_was_trained_is_read_again(config, tmp_path):

@@ -13,8 +13,8 @@ from tests.training.losses import formulas
 def test_angles_are_exact_to_the_rounding_of_their_inputs(theta):
     weights = np.random.default_rng(1).normal(size=(20, 1, 512))
     features = formulas.at_angles(weights, np.arange(20), np.full(20, theta), norm=1)
-    found = angles(torch.from_numpy(features).float(), normalise(torch.from_numpy(weights[:, 0]).float()))
-    np.testing.assert_allclose(found.numpy(), theta, atol=5e-7)
+    result = angles(torch.from_numpy(features).float(), normalise(torch.from_numpy(weights[:, 0]).float()))
+    np.testing.assert_allclose(result.numpy(), theta, atol=5e-7)
 
 
 def test_the_slope_of_an_angle_is_one_and_nothing_where_it_has_no_direction():

@@ -54,10 +54,10 @@ def test_half_precision_features_under_autocast_give_what_float32_gives(spec, ha
     halved = features.to(half)
     value, slopes = _run(loss, halved.float(), labels)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found, found_slopes = _run(loss, halved, labels)
-    assert found.dtype == torch.float32
-    assert torch.isfinite(found)
-    torch.testing.assert_close(found, value)
+        result, found_slopes = _run(loss, halved, labels)
+    assert result.dtype == torch.float32
+    assert torch.isfinite(result)
+    torch.testing.assert_close(result, value)
     for one, other in zip(found_slopes, slopes, strict=True):
         assert torch.isfinite(one).all()
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2 * float(other.abs().max()) + 1e-6)

@@ -61,10 +61,10 @@ def _check(case, features, labels, weights_seed=3):
 
     exact = features.astype(np.float64)
     given = torch.from_numpy(features).requires_grad_()
-    found = loss(given, torch.from_numpy(labels))
-    found.backward()
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found.item(), value(exact, weights), rtol=2e-5, atol=2e-5)
+    result = loss(given, torch.from_numpy(labels))
+    result.backward()
+    assert result.dtype == torch.float32
+    np.testing.assert_allclose(result.item(), value(exact, weights), rtol=2e-5, atol=2e-5)
     np.testing.assert_allclose(
         loss.logits(given, torch.from_numpy(labels)).detach().numpy(),
         formulas.margin_logits(exact, weights, labels, target=target, scale=scale),
@@ -124,9 +124,9 @@ def test_the_softmax_is_an_inner_product_and_a_bias(seed):
 
     given = torch.from_numpy(features).requires_grad_()
     exact, shifts = features.astype(np.float64), bias.astype(np.float64)
-    found = loss(given, torch.from_numpy(labels))
-    found.backward()
-    np.testing.assert_allclose(found.item(), value(exact, weights, shifts), rtol=1e-6)
+    result = loss(given, torch.from_numpy(labels))
+    result.backward()
+    np.testing.assert_allclose(result.item(), value(exact, weights, shifts), rtol=1e-6)
     for slopes, expected in (
         (given.grad, formulas.gradient(lambda x: value(x, weights, shifts), exact)),
         (loss.head.weight.grad, formulas.gradient(lambda w: value(exact, w, shifts), weights)),

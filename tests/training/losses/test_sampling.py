@@ -35,9 +35,9 @@ def test_with_less_it_is_the_cross_entropy_over_the_classes_drawn(name):
     assert len(kept) == 16
     assert torch.equal(kept[own], labels)
     expected = functional.cross_entropy(loss.logits(features, labels)[:, kept], own)
-    found = loss(features, labels)
-    torch.testing.assert_close(found, expected)
-    found.backward()
+    result = loss(features, labels)
+    torch.testing.assert_close(result, expected)
+    result.backward()
     has_slope = loss.head.weight.grad.abs().sum(dim=(1, 2)) > 0
     is_drawn = torch.zeros(_CLASSES, dtype=torch.bool).index_fill(0, kept, value=True)
     assert not has_slope[~is_drawn].any()

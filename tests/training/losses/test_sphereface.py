@@ -10,8 +10,8 @@ from app.training.losses.sphereface import Annealing
 
 @pytest.mark.parametrize("iteration", [0, 1, 10, 100, 1000, 1658, 1659, 100_000])
 def test_lambda_falls_as_the_authors_have_it(iteration):
-    found = Annealing(1000, 0.12, 5).at(torch.tensor(iteration))
-    assert float(found) == pytest.approx(max(5, 1000 / (1 + 0.12 * iteration)))
+    result = Annealing(1000, 0.12, 5).at(torch.tensor(iteration))
+    assert float(result) == pytest.approx(max(5, 1000 / (1 + 0.12 * iteration)))
 
 
 def test_psi_is_continuous_and_falls_from_one_to_one_minus_two_m():

@@ -11,7 +11,7 @@ _ALPHA = 0.2
 
 def _mined(units, labels, alpha):
     """Return the triplets of FaceNet's rule, pair by pair, in squared Euclidean norms."""
-    found = []
+    result = []
     for a, p in np.ndindex(len(labels), len(labels)):
         if a == p or labels[a] != labels[p]:
             continue
@@ -24,8 +24,8 @@ def _mined(units, labels, alpha):
             if best is None or to_negative < best[0]:
                 best = to_negative, n
         if best is not None:
-            found.append((a, p, best[1]))
-    return found
+            result.append((a, p, best[1]))
+    return result
 
 
 def _batch(seed):
@@ -60,9 +60,9 @@ def test_value_and_gradient_are_the_papers(seed, alpha):
         ) / len(triplets)
 
     given = torch.from_numpy(features).requires_grad_()
-    found = build_loss(LossSpec("triplet", margin=alpha), classes=5, dimension=6)(given, torch.from_numpy(labels))
-    found.backward()
-    assert found.item() == pytest.approx(value(exact), abs=1e-6)
+    result = build_loss(LossSpec("triplet", margin=alpha), classes=5, dimension=6)(given, torch.from_numpy(labels))
+    result.backward()
+    assert result.item() == pytest.approx(value(exact), abs=1e-6)
     np.testing.assert_allclose(given.grad.numpy(), formulas.gradient(value, exact), atol=1e-6)
 
 
