@@ -4,38 +4,30 @@ The API and the command line use the same container, and a command opens only wh
 objects and may open files; `Container.start` alone starts threads.
 """
 
-from contextlib import ExitStack
 from datetime import timedelta
-from functools import cached_property
-from types import TracebackType
-from typing import Self
+from functools import cached_property, partial
+from inspect import getmembers_static
+from uuid import uuid4
 
 from app.access.key_cache import Access
-from app.access.key_store import KeyStore
-from app.access.trail import Trail
-from app.config import Settings
-from app.database.cipher import Sealer
-from app.database.connection import Database
 from app.database.leader_lock import TaskLock
-from app.database.scrubbing import Scrubber
 from app.gallery.erasure import ErasureService
-from app.gallery.gallery import Gallery
 from app.gallery.replication import ReplicationWorker
 from app.gallery.retention_worker import RetentionWorker
+from app.gallery.store.bulk import BulkWriter
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import CollectionRepository
-from app.gallery.store.crops import CropSealer
 from app.gallery.store.editing import EditingRepository
-from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
-from app.gallery.store.listing import ListingRepository
 from app.gallery.store.model_migration import MigrationRepository
 from app.gallery.store.retention import Retention
-from app.gallery.store.values import CollectionSettings
+from app.gallery.store.snapshot import CollectionExporter
+from app.gallery.store.values import Collection
+from app.jobs.leases import Leases
+from app.jobs.runner import JobRunner
 from app.jobs.service import JobService
-from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
-from app.jobs.values import Kind
+from app.jobs.uploads import Uploads
 from app.names import nfc
 from app.recognition.collection_calibration import CalibrationService
 from app.recognition.collections import CollectionService, Usual
@@ -44,38 +36,27 @@ from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
 from app.recognition.identification import IdentificationService
 from app.recognition.migration import NetworkChange
-from app.recognition.model_registry import Serving
 from app.recognition.people import PeopleService
 from app.recognition.person_export import DisclosureService
 from app.recognition.verification import VerificationService
+from app.transfer.archive_export import Export
+from app.transfer.archive_import import ArchiveImport
+from app.transfer.embeddings_import import EmbeddingsImport
+from app.transfer.job_kinds import IMPORTS
+from app.transfer.job_requests import JobRequests, may_have_archive
+from app.transfer.job_sources import JobSources
+from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
-from app.vision.inference.packs import Packs
 from app.wiring.batching import threads_of
-from app.wiring.jobs import calibration_work, exports_of, import_work, open_jobs, portable_work, reembed_work
-from app.wiring.model_loading import ModelLoader
-from app.wiring.projections import Projections
-from app.wiring.storage import open_database, open_packs
+from app.wiring.resources import Resources
 
 DEFAULT_COLLECTION = "default"
 
 
-class Container:
-    """The long-lived objects of a process. Use it as a context manager, or call `close`, also after a failed start."""
+class Container(Resources):
+    """The long-lived objects of a process; close it also after a failed start."""
 
-    def __init__(self, settings: Settings, *, sealer: Sealer | None = None) -> None:
-        """With `sealer`, crops are encrypted by it instead of the database's data keys."""
-        self.settings = settings
-        self._sealer = sealer
-        self._is_serving = False
-        self._exits = ExitStack()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+    _is_serving = False
 
     def start(self) -> None:
         """Open what a service needs and start its threads; call it first, and once.
@@ -95,121 +76,10 @@ class Container:
             worker.start()
             self._exits.callback(worker.stop)
 
-    def close(self) -> None:
-        """Stop the threads, save the snapshots and close what was opened, in reverse order of opening."""
-        self._exits.close()
-
-    def save_snapshots_on_close(self) -> None:
-        """Write the snapshots of the gallery's indexes when this closes; commands that only read do not."""
-        self._exits.callback(self.gallery.save)
-
     def _construct_all(self) -> None:
         """Construct everything now: requests run in threads, and two of them could construct an object twice."""
-        for name, attribute in vars(type(self)).items():
-            if isinstance(attribute, cached_property):
-                getattr(self, name)
-
-    # Database
-
-    @cached_property
-    def database(self) -> Database:
-        """The database, whatever its schema; raises DatabaseInUse while a restore runs."""
-        return self._exits.enter_context(open_database(self.settings))
-
-    @cached_property
-    def current_database(self) -> Database:
-        """The database with its data keys opened; raises as `Database.require_current` does."""
-        self.database.require_current()
-        return self.database
-
-    @cached_property
-    def store(self) -> IdentityStore:
-        """The identities; raises SchemaOutdated."""
-        return IdentityStore(self.current_database.engine, self.current_database.vault)
-
-    @cached_property
-    def listing(self) -> ListingRepository:
-        """Pages of collections, identities and faces."""
-        return ListingRepository(self.current_database.engine, self.current_database.vault)
-
-    @cached_property
-    def keys(self) -> KeyStore:
-        """The API keys, for which no master key is needed; raises SchemaOutdated."""
-        self.database.schema.require_current()
-        return KeyStore(self.database.engine)
-
-    @cached_property
-    def trail(self) -> Trail:
-        """The audit trail, for which no master key is needed; raises SchemaOutdated."""
-        self.database.schema.require_current()
-        return Trail(self.database.engine)
-
-    @cached_property
-    def job_store(self) -> JobStore:
-        """The stored jobs, for which no master key is needed; raises SchemaOutdated."""
-        self.database.schema.require_current()
-        return JobStore(self.database.engine)
-
-    @cached_property
-    def scrubber(self) -> Scrubber:
-        """What overwrites deleted data in the database's files."""
-        return Scrubber(self.database.engine)
-
-    @cached_property
-    def sealer(self) -> Sealer | None:
-        """What encrypts crops; None without encryption."""
-        vault = self.current_database.vault
-        return self._sealer or (vault if vault.is_on else None)
-
-    @cached_property
-    def crops(self) -> CropSealer | None:
-        """The encryption of crops; None if crops cannot be stored."""
-        return None if self.sealer is None else CropSealer(self.sealer)
-
-    # Networks
-
-    @cached_property
-    def packs(self) -> Packs:
-        """The packs of networks."""
-        return open_packs(self.settings)
-
-    @cached_property
-    def models(self) -> ModelLoader:
-        """What opens the served networks."""
-        loader = ModelLoader(self.settings, self.packs, is_batched=True)
-        self._exits.callback(loader.close)
-        return loader
-
-    @cached_property
-    def serving(self) -> Serving:
-        """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
-        return self.models.registry()
-
-    # Gallery
-
-    @cached_property
-    def collection_settings(self) -> CollectionSettings:
-        """The settings of a new collection."""
-        return CollectionSettings(is_flip_averaged=self.settings.inference.flip)
-
-    @cached_property
-    def projections(self) -> Projections:
-        """What makes the projection of a collection."""
-        return Projections(self.settings, self.current_database)
-
-    @cached_property
-    def gallery(self) -> Gallery:
-        """The gallery, with the indexes that are opened when they are first needed."""
-        default, *_ = served = self.models.served
-        gallery = Gallery(
-            self.store,
-            self.projections.new,
-            model=default.model,
-            dimension=default.dimension,
-            further={network.model: network.dimension for network in served},
-        )
-        self._exits.callback(gallery.release)
-        return gallery
+        for name, _ in getmembers_static(type(self), lambda attribute: isinstance(attribute, cached_property)):
+            getattr(self, name)
 
     @cached_property
     def follower(self) -> ReplicationWorker:
@@ -236,8 +106,6 @@ class Container:
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
         )
-
-    # Services
 
     @cached_property
     def access(self) -> Access:
@@ -271,7 +139,7 @@ class Container:
 
     @cached_property
     def collections(self) -> CollectionService:
-        """Collections."""
+        """CollectionRepository."""
         return CollectionService(
             self.gallery,
             self.store,
@@ -301,14 +169,12 @@ class Container:
     @cached_property
     def erasure(self) -> ErasureService:
         """Erasure of people."""
-        return ErasureService(self.gallery, self.scrubber, exports_of(self.job_store), self.job_traces)
+        return ErasureService(self.gallery, self.scrubber, partial(may_have_archive, self.job_store), self.job_traces)
 
     @cached_property
     def disclosure(self) -> DisclosureService:
         """The export of one person's data."""
         return DisclosureService(self.gallery, self.listing, self.trail)
-
-    # Model migration and jobs
 
     @cached_property
     def reembedding(self) -> MigrationRepository:
@@ -330,17 +196,79 @@ class Container:
         )
 
     @cached_property
+    def archive_export(self) -> Export:
+        """The export of collections."""
+        database = self.current_database
+        return Export(CollectionExporter(database.engine, database.vault), self.packs.only_source_sha256)
+
+    @cached_property
+    def archive_import(self) -> ArchiveImport:
+        """The import of archives."""
+        return ArchiveImport(self.store, self._incoming, networks_of=self.packs.source_sha256s, catch_up=self._catch_up)
+
+    @cached_property
+    def embeddings_import(self) -> EmbeddingsImport:
+        """The import of embeddings."""
+        return EmbeddingsImport(self.store, self._incoming, catch_up=self._catch_up)
+
+    @cached_property
+    def _incoming(self) -> BulkWriter:
+        return BulkWriter(self.current_database.engine, self.current_database.vault)
+
+    def _catch_up(self, collection: Collection, revision: int) -> None:
+        """Bring a service's index to a revision; after a command, running services follow by themselves."""
+        if self._is_serving:
+            self.gallery.catch_up(collection, revision)
+
+    @cached_property
     def job_traces(self) -> JobTraces:
         """What jobs keep of people."""
-        return JobTraces(self.database.engine)
+        return JobTraces(self.database.engine, IMPORTS)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """The files of jobs."""
+        return Uploads(self.settings.data_dir / "jobs", self.job_store.unfinished)
+
+    @cached_property
+    def job_sources(self) -> JobSources:
+        """The sources of imports."""
+        return JobSources(self.uploads, self.settings.jobs.import_dir)
+
+    @cached_property
+    def job_work(self) -> JobWork:
+        """The work of each kind of job."""
+        return JobWork(
+            self.enrollment,
+            self.gallery,
+            self.calibration,
+            self.network_change,
+            self.archive_export,
+            self.archive_import,
+            self.embeddings_import,
+            self.uploads,
+            self.job_sources,
+            threads_of(self.settings),
+            self.settings.limits.photo_bytes,
+        )
 
     @cached_property
     def jobs(self) -> JobService:
-        """Jobs; the thread that runs them is not started yet."""
-        kinds = {
-            Kind.IMPORT.value: import_work(self.settings, self.database, self.enrollment, self.gallery),
-            Kind.CALIBRATE.value: calibration_work(self.calibration),
-            Kind.REEMBED.value: reembed_work(self.network_change),
-            **portable_work(self.settings, self.packs, self.current_database, self.gallery),
-        }
-        return open_jobs(self.settings, self.database, self.gallery, kinds)
+        """The queue of jobs; the thread that runs them is not started yet."""
+        settings, uploads = self.settings.jobs, self.uploads
+        lease = timedelta(seconds=settings.lease_seconds)
+        runner = JobRunner(
+            self.job_store,
+            Leases(self.database.engine, owner=str(uuid4()), place=uploads.place(), lease=lease),
+            self.job_work.by_kind(),
+            lease_seconds=settings.lease_seconds,
+            keep=timedelta(days=settings.keep_days),
+            tidy=uploads.tidy,
+            traces=self.job_traces,
+        )
+        return JobService(self.job_store, runner, uploads)
+
+    @cached_property
+    def job_requests(self) -> JobRequests:
+        """Requests for jobs."""
+        return JobRequests(self.jobs, self.uploads, self.job_sources, self.gallery.require)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.cli.importing import open_bulk
+from app.cli.importing import open_import
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import Settings, read_settings
 from app.container import Container
@@ -27,7 +27,6 @@ from app.errors import PhotoRefused
 from app.recognition.analysis import Analysis
 from app.recognition.enrollment import FaceChoice
 from app.transfer.photo_sources import open_source
-from app.wiring.jobs import photo_import
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_packs
 
@@ -82,9 +81,9 @@ def imported(settings: Settings, folder: Path, photos: int) -> Pace:
         own = settings.model_copy(update={"data_dir": Path(name), "database_url": None})
         prepare_database(own)
         with Container(own) as container:
-            bulk = open_bulk(container, "default", FaceChoice.LARGEST)
+            work = open_import(container, "default", FaceChoice.LARGEST)
             with timed(photos) as pace:
-                result = photo_import(own, bulk, is_polite=False).run(source, Silent())
+                result = work.run(source, Silent())
                 taken = pace()
     if result["photos"] != photos:
         raise SystemExit(f"not all {photos} photos were imported: {result}")

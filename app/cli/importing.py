@@ -19,11 +19,12 @@ from app.config import read_settings
 from app.container import DEFAULT_COLLECTION, Container
 from app.errors import JobCancelled
 from app.observability.printable import cell, one_line
-from app.recognition.enrollment import FaceChoice
+from app.recognition.enrollment import Accepted, FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
+from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
 from app.transfer.text_encodings import Encoding
-from app.wiring.jobs import photo_import
+from app.wiring.batching import threads_of
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130
@@ -95,12 +96,12 @@ def import_photos(
     prepare_database(settings)
     result: Mapping[str, int] | None = None
     with open_source(source, is_flat=flat, encoding=encoding) as opened, Container(settings) as container:
-        bulk = open_bulk(container, collection, face)
+        work = open_import(container, collection, face)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Bars(*columns, console=Console(stderr=True)) as bars:
             shown = Shown(bars)
             with shown.stoppable(), suppress(JobCancelled):
-                result = photo_import(settings, bulk, is_polite=False).run(opened, shown)
+                result = work.run(opened, shown)
     _list(shown.refused, errors)
     if result is None:
         Console().print(f"stopped after {shown.done} photos; run the same command again to continue", highlight=False)
@@ -115,8 +116,8 @@ def import_photos(
         raise typer.Exit(SOME_REFUSED)
 
 
-def open_bulk(container: Container, collection: str, choice: FaceChoice) -> BulkEnrollment:
-    """Open a collection and its networks; a running service follows what is enrolled.
+def open_import(container: Container, collection: str, choice: FaceChoice) -> PhotoImport[Accepted]:
+    """Open a collection and its networks for an import; a running service follows what is enrolled.
 
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
     """
@@ -124,7 +125,9 @@ def open_bulk(container: Container, collection: str, choice: FaceChoice) -> Bulk
         container.gallery.ensure(collection, container.collection_settings)
     container.serving.analysis_of(container.gallery.require(collection))
     container.save_snapshots_on_close()
-    return BulkEnrollment(container.enrollment, container.gallery, collection, choice)
+    bulk = BulkEnrollment(container.enrollment, container.gallery, collection, choice)
+    settings = container.settings
+    return PhotoImport(bulk, threads=threads_of(settings), most_bytes=settings.limits.photo_bytes, is_polite=False)
 
 
 def _list(refused: list[tuple[str, str, str]], path: Path | None) -> None:

@@ -11,7 +11,6 @@ from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.container import DEFAULT_COLLECTION, Container
-from app.wiring.portable import open_archive_import, open_embeddings_import, open_export
 
 
 def export(
@@ -23,7 +22,7 @@ def export(
     with Container(settings) as container:
         container.database.occupy()
         with progress_bar("export") as bar:
-            done = open_export(container.packs, container.current_database).write(collection, file, bar)
+            done = container.archive_export.write(collection, file, bar)
     _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
 
 
@@ -43,8 +42,7 @@ def import_archive(
     with Container(settings) as container:
         container.database.occupy()
         with progress_bar("import") as bar:
-            work = open_archive_import(container.packs, container.current_database)
-            done = work.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
+            done = container.archive_import.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
     _print(
         f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already"
     )
@@ -61,7 +59,7 @@ def import_embeddings(
     with Container(settings) as container:
         container.database.occupy()
         with progress_bar("import") as bar:
-            done = open_embeddings_import(container.current_database).run(file, bar, collection=collection, model=model)
+            done = container.embeddings_import.run(file, bar, collection=collection, model=model)
     _print(
         f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already, "
         f"{done.refused} lines refused"

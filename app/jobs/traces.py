@@ -12,27 +12,28 @@ from app.database.audit import Action
 from app.database.erasures import all_erased_since
 from app.database.tables import AuditTable, JobErrorTable, JobTable
 from app.jobs.store import UNFINISHED
-from app.jobs.values import Job, JobState, Kind
+from app.jobs.values import Job, JobState
 from app.names import nfc
 
 ERASED = "erased"
 """What stands in the place of a text that named an erased person."""
 _SEPARATORS = re.compile(r"[\s_.\-]+")
-_IMPORTS = (Kind.IMPORT.value, Kind.IMPORT_ARCHIVE.value, Kind.IMPORT_EMBEDDINGS.value)
 _ENDED = tuple(each.value for each in JobState if each.is_final)
 
 
 class JobTraces:
     """Every method is one transaction."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, imports: AnyOf[str] = ()) -> None:
+        """`imports` are the kinds of jobs that read personal data from a source."""
+        self._imports = imports
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
     def unfinished_imports(self, collection: str) -> list[str]:
         """Return the ids of the imports that wait or run for a collection: their source may hold anybody."""
         query = select(JobTable.job_id).where(
-            JobTable.state.in_(UNFINISHED), JobTable.kind.in_(_IMPORTS), JobTable.collection == collection
+            JobTable.state.in_(UNFINISHED), JobTable.kind.in_(self._imports), JobTable.collection == collection
         )
         with self._reading.connect() as connection:
             return list(connection.scalars(query.order_by(JobTable.id)))

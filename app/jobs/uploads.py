@@ -3,8 +3,8 @@
 import fcntl
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -63,6 +63,17 @@ class Uploads:
             self.drop(job_id)
             raise
         return path
+
+    @contextmanager
+    def keeping(self, job_id: str, data: bytes) -> Iterator[Path]:
+        """Write the file of a job that is created in this context; delete it if the context raises."""
+        path = self.keep(job_id, data)
+        try:
+            yield path
+        except BaseException:
+            self.drop(job_id)
+            raise
+        self.is_made(job_id)
 
     def is_made(self, job_id: str) -> None:
         """Let the file go with its job: that is in the database by now."""

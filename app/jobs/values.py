@@ -11,17 +11,6 @@ from app.database.audit import Actor
 JsonObject = Mapping[str, Any]
 
 
-class Kind(StrEnum):
-    """What a job does."""
-
-    IMPORT = "import"
-    IMPORT_ARCHIVE = "import_archive"
-    IMPORT_EMBEDDINGS = "import_embeddings"
-    EXPORT = "export"
-    CALIBRATE = "calibrate"
-    REEMBED = "reembed"
-
-
 class JobState(StrEnum):
     """Where a job is in its life."""
 

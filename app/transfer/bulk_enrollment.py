@@ -11,6 +11,7 @@ from app.gallery.store.values import Collection, EnrollmentResult, Person
 from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
 from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Reactions
+from app.transfer.photo_import import Added
 
 _PEOPLE_AT_ONCE = 64
 
@@ -43,7 +44,7 @@ class BulkEnrollment:
         """Analyse and judge a photo; raises a PhotoRefused."""
         return self._enrollment.accept(self._collection, photo, image_sha256, self._choice)
 
-    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[BulkWritten]:
+    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Added]:
         """Write photos of people, without those that they are enrolled with already; raises CollectionSwitched.
 
         All of them in one transaction, or one by one where the collection refuses faces for being somebody else's: each
@@ -51,9 +52,11 @@ class BulkEnrollment:
         check, all of it at once.
         """
         if Reactions().within(self._current().settings).is_refusing():
-            return [self._add_screened(person, photos) for person, photos in people]
-        done = self._add_all(people)
-        return [_unless_erased(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
+            done = [self._add_screened(person, photos) for person, photos in people]
+        else:
+            written = self._add_all(people)
+            done = [_unless_erased(each, len(photos)) for each, (_, photos) in zip(written, people, strict=True)]
+        return [_added(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
     @retry_on_migration
     def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[EnrollmentResult]:
@@ -99,3 +102,9 @@ def _unless_erased(written: EnrollmentResult, photos: int) -> BulkWritten:
         return BulkWritten(written)
     error = IdentityErased("the person was erased after this job was created: enroll them again yourself")
     return BulkWritten(written, [(place, error) for place in range(photos)])
+
+
+def _added(done: BulkWritten, photos: int) -> Added:
+    """Count what became of so many photos of one person."""
+    enrolled = len(done.written.keys)
+    return Added(enrolled, photos - enrolled - len(done.refused), done.written.is_new, done.refused)

@@ -304,7 +304,7 @@ def test_events(settings, databases):
 
     with databases.url() as url, serving(settings.model_copy(update={"database_url": url})) as (port, services, _):
         services.jobs.runner._kinds = {"calibrate": work}
-        job = services.jobs.calibrate("default")
+        job = services.job_requests.calibrate("default")
         assert seen.wait(20)
 
         async def two_watch():
@@ -334,7 +334,7 @@ def test_who_watches_takes_no_turn_and_leaves_nothing_behind(settings, databases
 
     with databases.url() as url, serving(settings.model_copy(update={"database_url": url})) as (port, services, server):
         services.jobs.runner._kinds = {"calibrate": work}
-        job = services.jobs.calibrate("default")
+        job = services.job_requests.calibrate("default")
 
         async def many():
             watching = [asyncio.create_task(watch(port, job.job_id)) for _ in range(20)]

@@ -9,7 +9,6 @@ from app.recognition.enrollment import EnrollmentService, FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
-from app.wiring.jobs import Bulk
 from tests.recognition.conftest import analysis, gallery  # noqa: F401 - fixtures
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, photo, vector_of
 from tests.transfer.test_photo_sources import folder
@@ -42,7 +41,7 @@ def enrollment(analysis, gallery):  # noqa: F811 - a fixture
 @pytest.fixture
 def run(enrollment, gallery):  # noqa: F811 - a fixture
     def run(path, progress=None, choice=FaceChoice.ONLY, threads=2):
-        bulk = Bulk(BulkEnrollment(enrollment, gallery, "people", choice))
+        bulk = BulkEnrollment(enrollment, gallery, "people", choice)
         with open_source(path) as source:
             work = PhotoImport(bulk, threads=threads, most_bytes=10**6, is_polite=True)
             return work.run(source, progress or Watched())

@@ -16,8 +16,9 @@ from app.api.http.openapi import PROBLEM_RESPONSES, body_as, problem_response
 from app.api.schemas.jobs import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.api.schemas.requests import JobRequest
-from app.jobs.values import JobState, Kind
+from app.jobs.values import JobState
 from app.names import CollectionName
+from app.transfer.job_kinds import JobKind
 
 router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
@@ -36,13 +37,13 @@ async def create_job(
     response: Response,
 ) -> JobSchema:
     """Ask for long work: an import of photos, of an archive or of embeddings, an export, or a calibration."""
-    jobs, kind = services.jobs, Kind(request.kind)
+    jobs, kind = services.job_requests, JobKind(request.kind)
     if request.file is not None:
         made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
     elif request.path is not None:
         made = await workers.run(jobs.import_path, kind, request.collection, request.path, request.options())
     else:
-        made = await workers.run(jobs.export if kind is Kind.EXPORT else jobs.calibrate, request.collection)
+        made = await workers.run(jobs.export if kind is JobKind.EXPORT else jobs.calibrate, request.collection)
     response.headers["Location"] = f"/jobs/{made.job_id}"
     return JobSchema.of(made)
 
@@ -98,7 +99,7 @@ async def get_job_archive(
     job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
 ) -> FileResponse:
     """Fetch the archive that an export made, within a day; the audit trail notes it."""
-    job, path = await workers.run(services.jobs.archive, job_id, principal.collections)
+    job, path = await workers.run(services.job_requests.archive, job_id, principal.collections)
     return FileResponse(path, media_type="application/zip", filename=f"{job.collection}.zip")
 
 

@@ -19,7 +19,7 @@ from app.api.schemas.migration import (
 )
 from app.api.schemas.paging import After, Limit
 from app.api.schemas.requests import CollectionPath, NetworkName
-from app.jobs.values import Kind
+from app.transfer.job_kinds import JobKind
 
 router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/reembed")
 
@@ -51,7 +51,7 @@ async def reembed(
     """Embed all faces by another network, from their crops, and go over to it: a job."""
     network = await workers.run(services.network_change.require_possible, collection, request.model)
     options = {"model": network.model, "on_missing": request.on_missing.value, "switch": request.switch}
-    made = await workers.run(services.jobs.reembed, collection, options)
+    made = await workers.run(services.job_requests.reembed, collection, options)
     response.headers["Location"] = f"/jobs/{made.job_id}"
     return JobSchema.of(made)
 
@@ -88,5 +88,5 @@ async def discard(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
 ) -> DiscardedSchema:
     """Delete the templates of all networks but the collection's own: after this there is no way back."""
-    await workers.run(services.jobs.require_none, Kind.REEMBED, collection)
+    await workers.run(services.jobs.require_none, JobKind.REEMBED, collection)
     return DiscardedSchema(discarded=await workers.run(services.network_change.discard, collection))

@@ -5,9 +5,17 @@ import json
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from app.errors import LicenceNotAccepted, ManifestInvalid, NetworkCorrupt, NetworkMissing, PackUnknown
+from app.errors import (
+    LicenceNotAccepted,
+    ManifestInvalid,
+    NetworkCorrupt,
+    NetworkError,
+    NetworkMissing,
+    PackUnknown,
+)
 from app.vision.inference.archives import check_sha256, fetched, read_member
 from app.vision.inference.manifest import File, Manifest, read_manifest
 
@@ -115,6 +123,20 @@ class Packs:
             contents[f"{_CALIBRATIONS}/{path.name}"] = path.read_bytes()
         self._install(manifest.name, contents)
         return manifest
+
+    def source_sha256s(self, model: str) -> frozenset[str]:
+        """Return the SHA-256s of all known network files of a model, without those whose record is damaged."""
+        known = set()
+        for manifest in self.manifests():
+            if manifest.embedder is not None and manifest.embedder.model == model:
+                with suppress(NetworkError):
+                    known.add(self.source_sha256(manifest, manifest.embedder.file))
+        return frozenset(known - {"unknown"})
+
+    def only_source_sha256(self, model: str) -> str | None:
+        """Return the SHA-256 of a model's network file; None unless exactly one is known."""
+        known = self.source_sha256s(model)
+        return next(iter(known)) if len(known) == 1 else None
 
     def calibrations_of(self, manifest: Manifest) -> Path | None:
         """Return where the calibrations of an added pack lie, if there are any; None for a pack that is shipped."""

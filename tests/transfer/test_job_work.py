@@ -1,10 +1,11 @@
 """Re-embedding as a job: what it says while it works."""
 
 from app.recognition.migration import Changed
-from app.wiring.jobs import reembed_work
+from app.transfer.job_kinds import MigrationParameters
+from app.transfer.job_work import migrate
 from tests.transfer.fakes import Recorded
 
-PARAMETERS = {"collection": "people", "model": "two", "on_missing": "refuse", "switch": True}
+PARAMETERS = MigrationParameters(collection="people", model="two", on_missing="refuse", switch=True)
 
 
 class Change:
@@ -21,15 +22,14 @@ class Change:
 
 def test_what_was_embedded_counts_as_progress_whoever_dies_then():
     change, progress = Change(), Recorded()
-    work = reembed_work(change)  # type: ignore[arg-type] # has the one method that is called
     reached = []
     for _ in range(4):
-        work(PARAMETERS, progress)
+        migrate(change, PARAMETERS, progress)  # type: ignore[arg-type] # has the one method that is called
         reached.append(progress.checkpoint)
     assert reached == [{"ready": 16}, {"ready": 32}, {"ready": 48}, {"ready": 64}]
 
 
 def test_what_comes_no_further_is_no_progress():
     change, progress = Change(), Recorded({"ready": 64})
-    reembed_work(change)(PARAMETERS, progress)  # type: ignore[arg-type] # has the one method that is called
+    migrate(change, PARAMETERS, progress)  # type: ignore[arg-type] # has the one method that is called
     assert progress.checkpoint == {"ready": 64}

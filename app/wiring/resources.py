@@ -1,0 +1,146 @@
+"""The resources of a process: database, networks and gallery, each opened when it is first used."""
+
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from app.access.key_store import KeyStore
+from app.access.trail import Trail
+from app.config import Settings
+from app.database.cipher import Sealer
+from app.database.connection import Database
+from app.database.scrubbing import Scrubber
+from app.gallery.gallery import Gallery
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.identities import IdentityStore
+from app.gallery.store.listing import ListingRepository
+from app.gallery.store.values import CollectionSettings
+from app.jobs.store import JobStore
+from app.recognition.model_registry import Serving
+from app.vision.inference.packs import Packs
+from app.wiring.model_loading import ModelLoader
+from app.wiring.projections import Projections
+from app.wiring.storage import open_database, open_packs
+
+
+class Resources:
+    """What a process opens and closes; use it as a context manager, or call `close`."""
+
+    def __init__(self, settings: Settings, *, sealer: Sealer | None = None) -> None:
+        """With `sealer`, crops are encrypted by it instead of the database's data keys."""
+        self.settings = settings
+        self._sealer = sealer
+        self._exits = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop and close what was started and opened, in reverse order."""
+        self._exits.close()
+
+    def save_snapshots_on_close(self) -> None:
+        """Write the snapshots of the gallery's indexes when this closes; commands that only read do not."""
+        self._exits.callback(self.gallery.save)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, whatever its schema; raises DatabaseInUse while a restore runs."""
+        return self._exits.enter_context(open_database(self.settings))
+
+    @cached_property
+    def current_database(self) -> Database:
+        """The database with its data keys opened; raises as `Database.require_current` does."""
+        self.database.require_current()
+        return self.database
+
+    @cached_property
+    def store(self) -> IdentityStore:
+        """The identities; raises SchemaOutdated."""
+        return IdentityStore(self.current_database.engine, self.current_database.vault)
+
+    @cached_property
+    def listing(self) -> ListingRepository:
+        """Pages of collections, identities and faces."""
+        return ListingRepository(self.current_database.engine, self.current_database.vault)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The API keys, for which no master key is needed; raises SchemaOutdated."""
+        self.database.schema.require_current()
+        return KeyStore(self.database.engine)
+
+    @cached_property
+    def trail(self) -> Trail:
+        """The audit trail, for which no master key is needed; raises SchemaOutdated."""
+        self.database.schema.require_current()
+        return Trail(self.database.engine)
+
+    @cached_property
+    def job_store(self) -> JobStore:
+        """The stored jobs, for which no master key is needed; raises SchemaOutdated."""
+        self.database.schema.require_current()
+        return JobStore(self.database.engine)
+
+    @cached_property
+    def scrubber(self) -> Scrubber:
+        """What overwrites deleted data in the database's files."""
+        return Scrubber(self.database.engine)
+
+    @cached_property
+    def sealer(self) -> Sealer | None:
+        """What encrypts crops; None without encryption."""
+        vault = self.current_database.vault
+        return self._sealer or (vault if vault.is_on else None)
+
+    @cached_property
+    def crops(self) -> CropSealer | None:
+        """The encryption of crops; None if crops cannot be stored."""
+        return None if self.sealer is None else CropSealer(self.sealer)
+
+    @cached_property
+    def packs(self) -> Packs:
+        """The packs of networks."""
+        return open_packs(self.settings)
+
+    @cached_property
+    def models(self) -> ModelLoader:
+        """What opens the served networks."""
+        loader = ModelLoader(self.settings, self.packs, is_batched=True)
+        self._exits.callback(loader.close)
+        return loader
+
+    @cached_property
+    def serving(self) -> Serving:
+        """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
+        return self.models.registry()
+
+    @cached_property
+    def collection_settings(self) -> CollectionSettings:
+        """The settings of a new collection."""
+        return CollectionSettings(is_flip_averaged=self.settings.inference.flip)
+
+    @cached_property
+    def projections(self) -> Projections:
+        """What makes the projection of a collection."""
+        return Projections(self.settings, self.current_database)
+
+    @cached_property
+    def gallery(self) -> Gallery:
+        """The gallery, with the indexes that are opened when they are first needed."""
+        default, *_ = served = self.models.served
+        gallery = Gallery(
+            self.store,
+            self.projections.new,
+            model=default.model,
+            dimension=default.dimension,
+            further={network.model: network.dimension for network in served},
+        )
+        self._exits.callback(gallery.release)
+        return gallery
