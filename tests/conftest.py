@@ -1,5 +1,7 @@
 """What many tests share: the pulled networks, the packages that carry them, and real photos from other packages."""
 
+import gc
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -13,11 +15,13 @@ from app.config import PROJECT, read_settings
 from app.main import create_app
 from app.vision.inference.archives import fetched
 from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
 
 pytest_plugins = ["tests.databases", "tests.disks", "tests.skips"]
 
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"
+_LARGE_NETWORK = 100_000  # bytes; smaller ones are made by tests
 
 # Where the six people of the group photo are (found by eye), left to right.
 PEOPLE = [
@@ -31,7 +35,7 @@ PEOPLE = [
 
 
 # Files run side by side (make test); the folders with the longest ones come first, so that none of them is left over.
-LONGEST = ("end_to_end", "index", "recognition", "database", "identities")
+LONGEST = ("end_to_end", "gallery", "training", "recognition", "store")
 
 
 def pytest_collection_modifyitems(items):
@@ -42,6 +46,31 @@ def pytest_collection_modifyitems(items):
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish():
+    """Exempt imported modules from garbage collection, which would visit a million objects each time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _networks_are_opened_once():
+    """Share the sessions of the pulled networks between services, which spend half their start on them."""
+    sessions = {}
+    fresh = Runtime.open
+
+    def open_once(runtime, network, name=""):
+        if not isinstance(network, bytes) or len(network) < _LARGE_NETWORK:
+            return fresh(runtime, network, name)
+        key = (runtime, hashlib.sha256(network).digest())
+        if key not in sessions:
+            sessions[key] = fresh(runtime, network, name)
+        return sessions[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Runtime, "open", open_once)
+        yield
 
 
 @pytest.fixture(scope="session")
