@@ -1,11 +1,12 @@
 import io
+import os
 import random
 
 from PIL import Image
 
 from tests.end_to_end.lfw import in_parallel
 
-PHOTOS = 2000
+PHOTOS = 2000 if os.environ.get("FULL") else 500  # make test-full
 
 
 def corrupted(portrait, seed):
