@@ -21,7 +21,7 @@ TRAIN := $(if $(TORCH),$(VENV)/train)
 serve: networks
 	$(ARCID) serve $(ARGS)
 
-demo: networks
+demo: networks $(VENV)/demo
 	$(ARCID) demo $(ARGS)
 
 test: $(VENV)/$(DEV) $(TRAIN)
@@ -67,6 +67,9 @@ clean:
 # Install the dependencies of `arcid train`; TORCH chooses another version or a CPU build of PyTorch.
 training: $(VENV)/train
 
+# What commands beside serving need: figures of reports, InsightFace's packs, the pack in TFLite.
+tools: $(VENV)/tools
+
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
@@ -75,7 +78,7 @@ $(VENV)/cpu $(VENV)/gpu: $(VENV)/%: requirements/%.txt pyproject.toml
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --require-hashes -r $<
-	$(PIP) --no-build-isolation --editable .
+	$(PIP) --build-constraint requirements/build.txt --editable .
 	touch $@
 
 # The development installation adds packages to the plain one.
@@ -83,6 +86,10 @@ $(VENV)/dev: requirements/dev.txt $(VENV)/cpu
 $(VENV)/dev-gpu: requirements/dev-gpu.txt $(VENV)/gpu
 $(VENV)/dev $(VENV)/dev-gpu:
 	@echo "Installing what the tests need: $< (once; about a minute)"
+	$(PIP) --require-hashes -r $<
+	touch $@
+
+$(VENV)/demo $(VENV)/tools: $(VENV)/%: requirements/%.txt | $(VENV)/$(EXTRA)
 	$(PIP) --require-hashes -r $<
 	touch $@
 

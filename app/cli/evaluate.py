@@ -9,7 +9,7 @@ import typer
 from numpy.typing import NDArray
 
 from app.cli import evaluation_bench as bench
-from app.cli.output import keep_fonts_in
+from app.cli.output import prepare_matplotlib
 from app.errors import EvaluationInvalid
 from app.evaluation import identification, protocols, report
 from app.evaluation.all_pairs import compare_all, comparison_count
@@ -59,7 +59,7 @@ def verification(  # noqa: PLR0913 - the options of a command
     wanted = _wanted(pairs=pairs, bin_set=bin_set, csv=csv, images=images, is_all=all_pairs)
     out.mkdir(parents=True, exist_ok=True)
     settings = bench.chosen(pack, detector, flip=flip)
-    keep_fonts_in(settings.data_dir)
+    prepare_matplotlib(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
     with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
@@ -104,7 +104,7 @@ def identify(  # noqa: PLR0913 - the options of a command
     among = _array(distractors) if distractors is not None and not strangers else None
     out.mkdir(parents=True, exist_ok=True)
     settings = bench.chosen(pack, detector, flip=flip)
-    keep_fonts_in(settings.data_dir)
+    prepare_matplotlib(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
     megaface = {}

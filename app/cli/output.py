@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 import rich.console
@@ -10,6 +11,7 @@ from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 
+from app.errors import ReportUnavailable
 from app.observability.printable import printable
 
 
@@ -32,6 +34,11 @@ def show(table: Table) -> None:
     Console(width=max(console.width, needed)).print(table, highlight=False, soft_wrap=True)
 
 
-def keep_fonts_in(data_dir: Path) -> None:
-    """Make Matplotlib cache its fonts in the data folder instead of HOME. Call it before the first import."""
+def prepare_matplotlib(data_dir: Path) -> None:
+    """Make Matplotlib cache its fonts in the data folder instead of HOME. Call it before the first import.
+
+    Raises ReportUnavailable if Matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise ReportUnavailable("reports need matplotlib, which is not installed here; run: make tools")
     os.environ.setdefault("MPLCONFIGDIR", str(data_dir / "matplotlib"))

@@ -118,6 +118,7 @@ ArcidError
     * TracingUnavailable
     * DemoPhotoMissing
     * EvaluationInvalid
+    * ReportUnavailable
     * TrainingError
       * TrainingUnavailable
       * TrainingInvalid

@@ -19,6 +19,10 @@ class EvaluationInvalid(ArcidError):
     """A pairs file, a set or a folder of an evaluation is not valid."""
 
 
+class ReportUnavailable(ArcidError):
+    """Matplotlib, which draws the figures of reports, is not installed."""
+
+
 class TrainingError(ArcidError, has_own_code=False):
     """Problem of a training run that its operator can fix."""
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.errors import EvaluationInvalid
+from app.errors import EvaluationInvalid, ReportUnavailable
 from tests.conftest import DATA
 from tests.evaluation.fakes import random_people
 
@@ -293,3 +293,14 @@ def test_accuracy_agrees_with_an_independent_computation(evaluate, lfw, tmp_path
     assert report["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-9)
     assert report["accuracy_std"] == pytest.approx(np.std(accuracies), abs=1e-9)
     assert report["accuracy"] > 0.95
+
+
+def test_without_matplotlib_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.cli.output.find_spec", lambda _name: None)
+    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
+    (tmp_path / "people" / "Ada").mkdir(parents=True)
+    (tmp_path / "people" / "Ada" / "1.jpg").touch()
+    options = ["--all-pairs", "--images", str(tmp_path / "people"), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(cli, ["evaluate", "verification", *options])
+    assert isinstance(done.exception, ReportUnavailable)
+    assert "make tools" in str(done.exception)

@@ -108,7 +108,7 @@ def _from_insightface(archive: Archive, folder: Path, mirror: str | None) -> Pat
         from insightface.utils.storage import model_zoo_download_url  # noqa: PLC0415
     except ImportError as error:
         raise ArchiveUnavailable(
-            "InsightFace's packs need the `insightface` package: pip install insightface"
+            "InsightFace's packs need the package insightface; run: make tools (it installs requirements/tools.txt)"
         ) from error
     name = f"{archive.package}.zip"
     url = f"{mirror.rstrip('/')}/{name}" if mirror else model_zoo_download_url(name)

@@ -25,7 +25,7 @@ from app.recognition.decisions.calibration.error_rates import (
     rate_for_chance,
     read_calibration,
 )
-from app.recognition.decisions.calibration.fit import calibrate
+from app.recognition.decisions.calibration.fit import calibrate, fit_pareto
 from app.types import Floats
 
 ORIGIN = Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test")
@@ -131,6 +131,23 @@ def test_strangers_find_a_match_as_rarely_as_promised(calibration, fpir):
     probes, _ = strangers(5, 5000)
     threshold = calibration.threshold(rate_for_chance(fpir, len(gallery)))
     assert 0.5 < ((probes @ gallery.T).max(axis=1) >= threshold).mean() / fpir < 2
+
+
+@pytest.mark.parametrize("shape", [-0.2, -0.05, 1e-9, 0.1])
+def test_no_other_tail_near_the_fitted_one_is_more_likely(shape):
+    quantiles = (np.arange(20_000) + 0.5) / 20_000
+    drawn = 0.03 * ((1 - quantiles) ** -shape - 1) / shape
+    limit = float(np.quantile(drawn, 0.99))
+    excesses, censored = drawn[drawn < limit], float((drawn >= limit).sum())
+    found = fit_pareto(excesses, np.ones_like(excesses), censored=censored, limit=limit)
+    assert found == pytest.approx((shape, 0.03), rel=0.02, abs=0.01)
+
+    def likelihood(shape, scale):
+        seen = np.log(scale) + (1 + 1 / shape) * np.log(1 + shape * excesses / scale)
+        return -seen.sum() - censored * np.log(1 + shape * limit / scale) / shape
+
+    for other in itertools.product((found[0] - 1e-3, found[0] + 1e-3), (0.999 * found[1], 1.001 * found[1])):
+        assert likelihood(*other) < likelihood(*found)
 
 
 def test_too_few_pairs_are_refused():

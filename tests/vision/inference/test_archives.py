@@ -237,5 +237,5 @@ def test_a_server_that_does_not_answer(tmp_path, monkeypatch):
 def test_without_insightface_it_is_said_what_to_install(monkeypatch):
     for module in ("insightface", "insightface.utils", "insightface.utils.download"):
         monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ArchiveUnavailable, match="pip install insightface"), fetched(ZOO):
+    with pytest.raises(ArchiveUnavailable, match="run: make tools"), fetched(ZOO):
         pass
