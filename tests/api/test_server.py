@@ -12,9 +12,18 @@ import time
 from contextlib import suppress
 
 import pytest
+import uvicorn
 
 from app.config import PROJECT
 from tests.api.fakes import HOST, Identifying, answer, ask, request, serving
+
+
+READ_BESIDE = "0.54"  # the minor version of uvicorn whose private parts app/api/http/server.py was written for
+
+
+def test_server_py_was_read_beside_this_uvicorn():
+    """Read docs/adr/0015-uvicorn-watched.md before you change READ_BESIDE."""
+    assert ".".join(uvicorn.__version__.split(".")[:2]) == READ_BESIDE
 
 
 def codes(answers):
