@@ -17,9 +17,9 @@ from app.config import read_settings
 from app.types import Detection, Pixels
 from app.vision.detection import retinaface, yunet
 from app.vision.detection.boxes import nms
-from app.vision.detection.found import Found, Network
+from app.vision.detection.detections import Detections, Network
 from app.vision.detection.single_shot import CLOSE_UP_SIDE, SURROUNDED_SIDE, SingleShotDetector
-from app.vision.detection.views import View, fitted, surrounded
+from app.vision.detection.views import PhotoView, fitted, surrounded
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 from app.wiring.storage import open_packs
@@ -54,10 +54,10 @@ def close_ups(detector: SingleShotDetector, paths: list[Path], kept: float, side
         yield np.asarray(cv2.resize(cut, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def look(network: Network, view: View) -> list[Detection]:
+def look(network: Network, view: PhotoView) -> list[Detection]:
     """Find faces in a single view."""
-    found: Found = view.to_photo(network.find(view.pixels[None], _SCORE)[0])
-    return found.take(nms(found.boxes, found.scores, 0.4)).detections()
+    found: Detections = view.to_photo(network.find(view.pixels[None], _SCORE)[0])
+    return found.take(nms(found.boxes, found.scores, 0.4)).to_list()
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ from PIL import Image as Pillow
 from app.config import read_settings
 from app.types import Floats, Pixels
 from app.vision.alignment import align
-from app.vision.detection.found import Detector
+from app.vision.detection.detections import Detector
 from app.vision.detection.main_face import most_prominent_first
-from app.vision.detection.turned import Turned
+from app.vision.detection.orientations import OrientationSearch
 from app.vision.embedding import Embedder
 from app.wiring.networks import open_detector, open_embedder, open_runtime
 from app.wiring.storage import open_packs
@@ -103,7 +103,7 @@ def main() -> None:
     packs, runtime = open_packs(settings), open_runtime(settings)
     embedder = open_embedder(packs, packs.manifest(settings.pack), runtime)
     after = open_detector(packs, options.detector, runtime, settings)
-    assert isinstance(after, Turned)  # noqa: S101 - the subject of this benchmark
+    assert isinstance(after, OrientationSearch)  # noqa: S101 - the subject of this benchmark
     before = after._detector  # noqa: SLF001 - likewise
     people = pairs_of(options.images, options.people)
     enrolled = [main_face(before, embedder, pixels_of(first)) for first, _ in people]

@@ -10,7 +10,7 @@ from app.gallery.store.values import Collection
 from app.observability.stages import stage
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import CROP_SIDE, align
-from app.vision.detection.found import Detector
+from app.vision.detection.detections import Detector
 from app.vision.detection.main_face import most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode

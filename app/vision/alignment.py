@@ -1,4 +1,4 @@
-"""From five landmarks to a 112x112 crop: similarity transform to the ArcFace template. Pure."""
+"""Alignment: 112x112 crops by a similarity transform from five landmarks to the ArcFace template. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,8 @@ from app.vision.imaging.warp import warp
 
 CROP_SIDE = 112
 
-# Where the five landmarks of an aligned face lie, in pixels of the 112x112 crop (Deng et al., "ArcFace", CVPR 2019;
-# the figures are those of InsightFace's `arcface_dst`).
+# The five landmarks of an aligned face, in pixels of the 112x112 crop (Deng et al., "ArcFace", CVPR 2019). The values
+# are those of InsightFace's `arcface_dst`.
 ARCFACE_TEMPLATE: Floats = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float32,
@@ -19,9 +19,15 @@ ARCFACE_TEMPLATE: Floats = np.array(
 def similarity_transforms(landmarks: Floats, template: Floats = ARCFACE_TEMPLATE) -> NDArray[np.float64]:
     """Return the least-squares similarity transforms (no reflection) from `landmarks` to `template`.
 
-    Takes landmarks of shape (n, 5, 2), gives matrices of shape (n, 2, 3). With points as complex numbers a similarity
-    is z -> a*z + b, and its least-squares solution is one division (equal to Umeyama, PAMI 1991, in two dimensions).
-    Landmarks that all coincide give a transform of scale 0.
+    With points as complex numbers a similarity is z -> a*z + b, and its least-squares solution is one division (equal
+    to Umeyama, PAMI 1991, in two dimensions).
+
+    Args:
+        landmarks: Points (n, 5, 2). If all points of a face coincide, its transform has scale 0.
+        template: Points (5, 2).
+
+    Returns:
+        Matrices (n, 2, 3).
     """
     source = landmarks[..., 0].astype(np.float64) + 1j * landmarks[..., 1]
     target = template[:, 0].astype(np.float64) + 1j * template[:, 1]
@@ -34,10 +40,11 @@ def similarity_transforms(landmarks: Floats, template: Floats = ARCFACE_TEMPLATE
 
 
 def align(pixels: Pixels, landmarks: Floats) -> Pixels:
-    """Cut every face out of the photo, upright and centred.
+    """Return the aligned crops (n, 112, 112, 3) of a photo, black beyond its edge.
 
-    Takes the photo (height, width, 3) and landmarks (n, 5, 2) in its pixels; gives crops (n, 112, 112, 3), black where
-    the photo ends.
+    Args:
+        pixels: Photo (height, width, 3).
+        landmarks: Landmarks (n, 5, 2) in pixels of the photo.
     """
     crops = np.zeros((len(landmarks), CROP_SIDE, CROP_SIDE, 3), np.uint8)
     for crop, matrix in zip(crops, similarity_transforms(landmarks), strict=True):

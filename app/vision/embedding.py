@@ -1,4 +1,4 @@
-"""ArcFace-family networks: aligned crops in, unit vectors and raw feature norms out."""
+"""Embedding networks of the ArcFace family: unit vectors and raw feature norms of aligned crops."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from app.types import Floats, Pixels
 from app.vision.inference.batcher import Batcher, Batching
 from app.vision.inference.session import Session
 
-_LARGEST_BATCH = 32  # bounds memory for a crowd in one photo
+_LARGEST_BATCH = 32  # bounds the memory of a photo with many faces
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """`vectors` (n, d), each of length 1, and `norms` (n,), the length of each feature before normalisation.
+    """Unit `vectors` (n, d), and `norms` (n,): the length of each feature before normalisation.
 
-    The norm is a sign of image quality: it falls with blur, darkness and occlusion (Ranjan et al., 2017).
+    The norm indicates image quality: it falls with blur, darkness and occlusion (Ranjan et al., 2017).
     """
 
     vectors: Floats
@@ -25,7 +25,7 @@ class Embeddings:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What a network wants as input: (pixel - mean) / scale, in RGB or BGR order."""
+    """Preprocessing of a network's input: (pixel - mean) / scale, in RGB or BGR order."""
 
     mean: float = 127.5
     scale: float = 128.0
@@ -33,7 +33,7 @@ class Preprocessing:
 
 
 class Embedder:
-    """An embedding network; with `batching`, concurrent calls share its runs until it is closed."""
+    """An embedding network. With `batching`, concurrent calls share its runs until it is closed."""
 
     def __init__(self, session: Session, preprocessing: Preprocessing, batching: Batching | None = None) -> None:
         self._session = session
@@ -41,15 +41,15 @@ class Embedder:
         self.batcher = None if batching is None else Batcher(lambda rows: self._session.run(rows)[0], batching)
 
     def close(self) -> None:
-        """Finish what waits for a shared run and refuse what comes."""
+        """Finish the rows that wait for a shared run, and refuse new ones."""
         if self.batcher is not None:
             self.batcher.close()
 
     def embed(self, crops: Pixels, *, is_flip_averaged: bool = False) -> Embeddings:
-        """Embed crops of shape (n, 112, 112, 3), RGB uint8; n may be 0.
+        """Return the embeddings of crops (n, 112, 112, 3), RGB uint8; n may be 0.
 
-        With `is_flip_averaged` a feature is the mean of the crop's and its mirror image's (Wang et al., "Additive
-        Margin Softmax", 2018): twice the work. With batching it raises as `Batcher.run` does.
+        With `is_flip_averaged`, a feature is the mean of those of the crop and of its mirror image, which takes twice
+        the work (Wang et al., "Additive Margin Softmax", 2018). With batching, raises as `Batcher.run` does.
         """
         features, *mirrored = self._features([crops, crops[:, :, ::-1]] if is_flip_averaged else [crops])
         if mirrored:
@@ -72,7 +72,7 @@ class Embedder:
 
 
 def as_input(crops: Pixels, preprocessing: Preprocessing) -> Floats:
-    """Turn RGB uint8 crops (n, height, width, 3) into the network's float32 input (n, 3, height, width)."""
+    """Return the network's float32 input (n, 3, height, width) of RGB uint8 crops (n, height, width, 3)."""
     planes = (crops[..., ::-1] if preprocessing.is_bgr else crops).transpose(0, 3, 1, 2)
     if (preprocessing.mean, preprocessing.scale) == (0, 1):
         return planes.astype(np.float32)

@@ -1,8 +1,8 @@
-"""How usable a face is: 0..1, with reasons. Pure.
+"""Face quality: a score 0..1 with reasons. Pure.
 
-The score tells how likely the face is to be told apart, not how the photo looks: it was built to rank photos of LFW,
-half of them blurred, darkened, overexposed, shrunk or partly covered, by their similarity to other photos of the same
-person (docs/thresholds.md has the figures).
+The score predicts how well the face can be recognised, not how the photo looks. It was fitted to rank photos of LFW by
+their similarity to other photos of the same person. Half of those photos were blurred, darkened, overexposed, shrunk or
+partly covered (docs/thresholds.md has the figures).
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from app.types import Floats, Pixels
 
 
 class Reason(StrEnum):
-    """Why a face is poor."""
+    """Reason for a low quality."""
 
     TOO_SMALL = "too_small"
     BLURRED = "blurred"
@@ -28,12 +28,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What can be seen of a face, whatever the network.
+    """Measurements of a face that do not depend on the network.
 
-    `size`: side in pixels of the photo's square that became the crop. `sharpness`: share of the contrast at 2-4 pixels
-    of the crop in that at 4-8 (about 0.64; 0.4 is blurred). `brightness`: mean luma, 0..255. `clipped`: share of luma
-    above 250. `turn`: how far the nose tip is off the middle of the eyes, in distances of the eyes; right is positive,
-    0.45 is about 45 degrees of yaw.
+    `size`: side in pixels of the photo's square that became the crop. `sharpness`: contrast at 2-4 pixels of the crop
+    divided by that at 4-8 (about 0.64; 0.4 is blurred). `brightness`: mean luma, 0..255. `clipped`: share of pixels
+    with a luma above 250. `turn`: offset of the nose tip from the middle of the eyes, in eye distances. To the right it
+    is positive; 0.45 is about 45 degrees of yaw.
     """
 
     size: float
@@ -45,7 +45,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """`score` is 0 (useless) to 1; `reasons` say what is wrong and may be empty at any score."""
+    """A `score` from 0 (useless) to 1, and `reasons` for a low one, which may be empty at any score."""
 
     score: float
     reasons: tuple[Reason, ...] = ()
@@ -56,22 +56,27 @@ _LANDMARK_SPREAD = 0.2076
 _INNER = slice(24, 104), slice(20, 92)  # of the 112x112 crop: brow to chin, cheek to cheek
 _WHITE = 250
 
-# Beyond these a reason is named. On LFW's photos as they are, each names about one in a hundred at most.
+# Limits beyond which a reason is given. Each applies to at most about one in a hundred unchanged photos of LFW.
 _TOO_SMALL, _BLURRED, _DARK, _OVEREXPOSED, _TURNED, _UNCERTAIN = 32, 0.42, 40, 0.3, 0.45, 0.78
 
-# Where each part of the score is 0 and where it is 1.
-_NORM = 0.4, 1.2  # of the network's typical norm
+# Values at which each part of the score is 0 and 1.
+_NORM = 0.4, 1.2  # multiples of the network's typical norm
 _SHARPNESS = 0.25, 0.55
 _SIZE = 8, 45  # pixels, on a logarithmic scale
 _BRIGHTNESS = 0, 40
 _CLIPPED = 1, 0.2
 _TURN = 1.2, 0.3
-_VISIBLE_WEIGHT = 1 / 3  # the feature norm knows most of it; what can be seen corrects it
-_TYPICAL = 0.75  # stands for the norm where a network's typical norm was never measured
+_VISIBLE_WEIGHT = 1 / 3  # the feature norm predicts most; the measurements correct it
+_TYPICAL = 0.75  # used if the network's typical norm was never measured
 
 
 def measure(crop: Pixels, landmarks: Floats) -> Measures:
-    """Measure a face: its aligned crop (112, 112, 3), RGB, and its landmarks (5, 2) in pixels of the photo."""
+    """Measure a face.
+
+    Args:
+        crop: Aligned crop (112, 112, 3), RGB.
+        landmarks: Landmarks (5, 2) in pixels of the photo.
+    """
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     fine, middle, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma)[_INNER] for sigma in (1, 2, 4))
     spread = float(np.sqrt(((landmarks - landmarks.mean(axis=0)) ** 2).sum(axis=1).mean()))
@@ -86,9 +91,12 @@ def measure(crop: Pixels, landmarks: Floats) -> Measures:
 
 
 def judge(measures: Measures, norm: float, typical_norm: float | None) -> Quality:
-    """Judge a face by what can be seen and by its raw feature norm against the network's `typical_norm` (median).
+    """Return the quality of a face by its measurements and by its feature norm.
 
-    Without a typical norm what can be seen decides alone.
+    Args:
+        measures: Measurements of the face.
+        norm: Raw feature norm of the face.
+        typical_norm: Median norm of the network. If it is None, only the measurements count.
     """
     relative = norm / typical_norm if typical_norm else None
     visible = [
@@ -98,13 +106,13 @@ def judge(measures: Measures, norm: float, typical_norm: float | None) -> Qualit
         _between(measures.clipped, _CLIPPED),
         _between(abs(measures.turn), _TURN),
     ]
-    felt = _TYPICAL if relative is None else _between(relative, _NORM)
-    score = felt * float(np.prod(visible)) ** _VISIBLE_WEIGHT
+    by_norm = _TYPICAL if relative is None else _between(relative, _NORM)
+    score = by_norm * float(np.prod(visible)) ** _VISIBLE_WEIGHT
     return Quality(score, _reasons(measures, relative))
 
 
 def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, ...]:
-    seen = [
+    reasons = [
         reason
         for reason, is_given in {
             Reason.TOO_SMALL: measures.size < _TOO_SMALL,
@@ -115,9 +123,9 @@ def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, .
         }.items()
         if is_given
     ]
-    if not seen and relative_norm is not None and relative_norm < _UNCERTAIN:
-        return (Reason.OCCLUDED_OR_UNCERTAIN,)  # the network is unsure, and nothing else explains it
-    return tuple(seen)
+    if not reasons and relative_norm is not None and relative_norm < _UNCERTAIN:
+        return (Reason.OCCLUDED_OR_UNCERTAIN,)  # the network is unsure and no measurement explains it
+    return tuple(reasons)
 
 
 def _turn(landmarks: Floats) -> float:
@@ -128,5 +136,5 @@ def _turn(landmarks: Floats) -> float:
 
 
 def _between(value: float, ends: Sequence[float]) -> float:
-    """Return 0 at the first end, 1 at the second, linear between."""
+    """Return 0 at the first end and 1 at the second, linear in between."""
     return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0, 1))

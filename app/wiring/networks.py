@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from app.config import Settings
 from app.errors import ManifestInvalid, SettingsInvalid
-from app.vision.detection.bounded import Bounded
 from app.vision.detection.cascade import Cascade
-from app.vision.detection.found import Detector, Network
+from app.vision.detection.detections import Detector, Network
 from app.vision.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
+from app.vision.detection.orientations import OrientationSearch, ShrinkingDetector
 from app.vision.detection.single_shot import Options, SingleShotDetector
-from app.vision.detection.turned import Turned
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.batcher import Batching
 from app.vision.inference.manifest import EmbedderSection, Manifest
@@ -49,7 +48,7 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
     if len(parts) == 1 and isinstance(kinds[0], WholePhotoKind):
         side = settings.detection.longest_side
         detector = kinds[0].open(*_sessions(packs, parts[0], runtime, kinds[0].outputs))
-        return Turned(Bounded(detector, side), detector, side)
+        return OrientationSearch(ShrinkingDetector(detector, side), detector, side)
     single_shot = [kind for kind in kinds if isinstance(kind, SingleShotKind)]
     if len(single_shot) < len(parts) or len(parts) > 2:
         raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
@@ -107,8 +106,8 @@ def _single_shot(networks: Sequence[Network], settings: Settings) -> Detector:
     options = Options(settings.detection.lowest_score, side)
     finder, *others = [SingleShotDetector(network, _sized(options, network)) for network in networks]
     if not others:
-        return Turned(finder, finder, side)
-    return Turned(Cascade(finder, networks[1], others[0], most=settings.limits.faces), finder, side)
+        return OrientationSearch(finder, finder, side)
+    return OrientationSearch(Cascade(finder, networks[1], others[0], most=settings.limits.faces), finder, side)
 
 
 def _sessions(packs: Packs, manifest: Manifest, runtime: Runtime, outputs: Sequence[Outputs]) -> list[Session]:

@@ -10,32 +10,41 @@ from app.types import Floats
 Mode = Literal["union", "min"]
 
 MOST_BOXES = 4000
-"""Boxes that are compared with each other, the best ones: a photo full of texture gives tens of thousands.
+"""Most boxes that are compared with each other; the best ones are kept.
 
-Of a hundred faces a network gives about a thousand (benchmarks/crowd.py).
+A hundred faces give about a thousand boxes, a photo full of texture tens of thousands (benchmarks/crowd.py).
 """
 
 
 def nms(boxes: Floats, scores: Floats, overlap: float, mode: Mode = "union") -> NDArray[np.intp]:
-    """Keep the best box of every cluster: greedy non-maximum suppression.
+    """Keep the best box of every cluster (greedy non-maximum suppression).
 
-    `boxes` (n, 4) xyxy, `scores` (n,), finite. A box goes when it overlaps a better one that stays by more than
-    `overlap` (0..1); of equal scores the earlier is the better. Boxes beyond the best MOST_BOXES go as well. Returns
-    the indices kept, best first.
+    A box is removed if it overlaps a better one that is kept by more than `overlap`. Of equal scores the earlier is
+    better. Boxes after the best MOST_BOXES are removed too.
+
+    Args:
+        boxes: Boxes (n, 4), xyxy.
+        scores: Finite scores (n,).
+        overlap: Largest overlap of two boxes that are both kept, 0..1.
+        mode: See `overlaps`.
+
+    Returns:
+        The indices of the boxes that are kept, best first.
     """
-    waiting = np.argsort(-scores, kind="stable")[:MOST_BOXES]
+    candidates = np.argsort(-scores, kind="stable")[:MOST_BOXES]
     kept = []
-    while waiting.size:
-        best, waiting = waiting[0], waiting[1:]
+    while candidates.size:
+        best, candidates = candidates[0], candidates[1:]
         kept.append(best)
-        waiting = waiting[overlaps(boxes[best], boxes[waiting], mode) <= overlap]
+        candidates = candidates[overlaps(boxes[best], boxes[candidates], mode) <= overlap]
     return np.array(kept, np.intp)
 
 
 def overlaps(box: Floats, others: Floats, mode: Mode = "union") -> Floats:
-    """Return the area that `box` (4,) shares with each of `others` (n, 4), as a share (n,) in 0..1.
+    """Return the overlap (n,) of `box` (4,) with each of `others` (n, 4), 0..1.
 
-    A share of the two boxes' union, or of the smaller one ("min"); 0 where that has no area.
+    The overlap is the shared area divided by the area of the union, or of the smaller box ("min"). It is 0 if the
+    divisor is 0.
     """
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.prod(np.maximum(sides, 0), axis=1)
@@ -46,7 +55,7 @@ def overlaps(box: Floats, others: Floats, mode: Mode = "union") -> Floats:
 
 
 def area_of(boxes: Floats) -> Floats:
-    """Return the areas (...) of boxes (..., 4); 0 for one turned inside out."""
+    """Return the areas (...) of boxes (..., 4); 0 if right < left or bottom < top."""
     sides: Floats = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
     areas: Floats = sides[..., 0] * sides[..., 1]
     return areas

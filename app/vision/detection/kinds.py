@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from app.vision.detection import mtcnn, retinaface, yunet
-from app.vision.detection.found import Detector, Network
+from app.vision.detection.detections import Detector, Network
 from app.vision.detection.mtcnn import Mtcnn
 from app.vision.detection.retinaface import RetinaFace
 from app.vision.detection.scrfd import Scrfd

@@ -1,4 +1,4 @@
-"""MTCNN: three small networks in a row, from many coarse proposals to few sharp faces."""
+"""MTCNN: a cascade of three small networks (proposals, refinement, output)."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from app.types import Detection, Floats, Pixels
 from app.vision.detection import mtcnn_decoding as geometry
 from app.vision.detection.boxes import nms
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.inference.session import Session
 
 PNET_OUTPUTS = RNET_OUTPUTS = ("probability", "box")
@@ -17,12 +17,12 @@ RNET_SIDE, ONET_SIDE = 24, 48
 
 @dataclass(frozen=True, slots=True)
 class MtcnnOptions:
-    """The published values, but for the smallest face (published: 20).
+    """Options of MTCNN. The defaults are the published values, except for the smallest face (published: 20).
 
-    `min_face`: smallest side of a face looked for, in pixels; time grows with the inverse of its square.
-    `factor`: from one level of the pyramid to the next.
-    `pnet_score`, `rnet_score`, `onet_score`: what each network must give, 0..1.
-    `level_overlap`, `overlap`: above it two boxes, of one level or of all, are one face; see `nms`.
+    `min_face`: side of the smallest face to detect, in pixels; the time grows with the inverse of its square.
+    `factor`: ratio of one level of the pyramid to the previous one.
+    `pnet_score`, `rnet_score`, `onet_score`: lowest score of a face in each network, 0..1.
+    `level_overlap`, `overlap`: boxes of one level, or of all levels, that overlap more are one face; see `nms`.
     `batch`: most crops in one run of a network.
     """
 
@@ -39,7 +39,7 @@ class MtcnnOptions:
 class Mtcnn:
     """MTCNN (Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", 2016).
 
-    Sessions on the networks of `app.vision.inference.conversion.mtcnn`, opened with `PNET_OUTPUTS`, `RNET_OUTPUTS` and
+    The sessions are those of `app.vision.inference.conversion.mtcnn`, opened with `PNET_OUTPUTS`, `RNET_OUTPUTS` and
     `ONET_OUTPUTS`.
     """
 
@@ -48,13 +48,13 @@ class Mtcnn:
         self._options = options
 
     def detect(self, pixels: Pixels) -> list[Detection]:
-        """Find the faces of a photo (height, width, 3), RGB uint8; best first, in its pixels; none gives []."""
+        """See `Detector.detect`."""
         proposals = self._propose(pixels)
         refined = self._refine(pixels, proposals)
-        return self._finish(pixels, refined).detections()
+        return self._finish(pixels, refined).to_list()
 
     def _propose(self, pixels: Pixels) -> Floats:
-        """Return squares (m, 4) that P-Net takes for faces."""
+        """Return the squares (m, 4) that P-Net proposes."""
         options = self._options
         scales = geometry.pyramid(min(pixels.shape[:2]), options.min_face, options.factor)
         levels = [self._propose_at(pixels, scale) for scale in scales]
@@ -76,22 +76,22 @@ class Mtcnn:
         return boxes[kept], scores[kept], offsets[0][:, rows, columns].T[kept]
 
     def _refine(self, pixels: Pixels, boxes: Floats) -> Floats:
-        """Return squares (k, 4) about what R-Net takes for faces among the squares `boxes` (m, 4)."""
+        """Return refined squares (k, 4) of those proposals `boxes` (m, 4) that R-Net accepts."""
         probability, offsets = self._look(pixels, boxes, self._rnet, RNET_SIDE)
         passed = probability[:, 0] > self._options.rnet_score
         boxes, scores, offsets = boxes[passed], probability[passed, 0], offsets[passed]
         kept = nms(boxes, scores, self._options.overlap)
         return geometry.squares(geometry.shift(boxes[kept], offsets[kept]))
 
-    def _finish(self, pixels: Pixels, boxes: Floats) -> Found:
+    def _finish(self, pixels: Pixels, boxes: Floats) -> Detections:
         """Return the faces that O-Net finds in the squares `boxes` (m, 4), best first."""
         probability, offsets, points = self._look(pixels, boxes, self._onet, ONET_SIDE)
-        faces = Found(geometry.shift(boxes, offsets), probability[:, 0], geometry.landmarks(points, boxes))
+        faces = Detections(geometry.shift(boxes, offsets), probability[:, 0], geometry.landmarks(points, boxes))
         faces = faces.take(faces.scores > self._options.onet_score)
         return faces.take(nms(faces.boxes, faces.scores, self._options.overlap, "min"))
 
     def _look(self, pixels: Pixels, boxes: Floats, network: Session, side: int) -> list[Floats]:
-        """Run a network on the squares `boxes` (m, 4) of the photo, `batch` at a time; all its outputs (m, ...)."""
+        """Return all outputs (m, ...) of a network for the squares `boxes` (m, 4) of the photo, run in batches."""
         starts = range(0, max(len(boxes), 1), self._options.batch)
         batches = [geometry.crops(pixels, boxes[start : start + self._options.batch], side) for start in starts]
         outputs = [network.run(geometry.normalise(batch)) for batch in batches]

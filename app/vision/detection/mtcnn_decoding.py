@@ -1,8 +1,8 @@
-"""The geometry of MTCNN: pyramid, sliding windows, offsets, crops; pure.
+"""Geometry of MTCNN: pyramid, sliding windows, offsets, crops. Pure.
 
 As published (Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE
-SPL 2016, and the authors' MATLAB code), but in half-open pixel coordinates from 0, where MATLAB counts from 1, and
-with three changes for faces at the photo's edge or larger than the photo: `MARGIN`, `LARGEST_FACE` and `GREY`.
+SPL 2016, and the authors' MATLAB code), with two differences. Coordinates are half-open and start at 0; MATLAB's
+start at 1. `MARGIN`, `LARGEST_FACE` and `GREY` are for faces at the photo's edge or larger than the photo.
 """
 
 import math
@@ -14,31 +14,31 @@ from numpy.typing import NDArray
 from app.types import Floats, Pixels
 
 WINDOW = 12
-"""Side of what one cell of P-Net sees, in pixels of a pyramid level."""
+"""Side of the window of one P-Net cell, in pixels of a pyramid level."""
 
 STRIDE = 2
-"""Distance between two cells of P-Net, in the same pixels."""
+"""Distance between two neighbouring windows, in the same pixels."""
 
 MARGIN = 4
-"""Grey about a pyramid level, in the same pixels, so that windows may reach beyond the edge (published: 0)."""
+"""Width of the grey border around a pyramid level, so that windows may cross the edge (published: 0)."""
 
 LARGEST_FACE = 1.4
-"""Side of the largest face looked for, as a share of the photo's short side (published: at most 1).
+"""Side of the largest face to detect, as a share of the photo's short side (published: at most 1).
 
-`MARGIN` must bring the short side of the smallest level, WINDOW / LARGEST_FACE, up to a window again.
+The short side of the smallest level, WINDOW / LARGEST_FACE, plus both margins must be at least one window.
 """
 
 GREY = 127
-"""What lies beyond the photo's edge: the networks' zero (published: black)."""
+"""Pixel value beyond the photo's edge, which the networks see as 0 (published: black)."""
 
 MIDDLE, RANGE = np.float32(127.5), np.float32(128)
-"""Pixel values 0..255 become (value - MIDDLE) / RANGE."""
+"""Pixel values 0..255 are normalised to (value - MIDDLE) / RANGE."""
 
 
 def pyramid(short_side: int, min_face: float, factor: float) -> list[float]:
     """Return the scales at which faces from `min_face` pixels to the largest fill P-Net's window.
 
-    Each is `factor` times the one before, the last one perhaps more; none when the photo is too small for a face.
+    Each scale is `factor` times the previous one; the last may be closer. Returns [] if the photo is too small.
     """
     largest = short_side * LARGEST_FACE
     if largest < min_face:
@@ -48,25 +48,25 @@ def pyramid(short_side: int, min_face: float, factor: float) -> list[float]:
 
 
 def resize(pixels: Pixels, scale: float) -> Pixels:
-    """Return a photo (height, width, 3) at `scale`."""
+    """Return a photo (height, width, 3) resized by `scale`."""
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def normalise(pixels: Pixels) -> Floats:
-    """Turn RGB pixels (n, height, width, 3) into what the networks take: (n, 3, height, width), -1..1."""
+    """Return the networks' input (n, 3, height, width), -1..1, of RGB pixels (n, height, width, 3)."""
     return (np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)) - MIDDLE) / RANGE
 
 
 def pad(level: Floats) -> Floats:
-    """Add the margin to a normalised pyramid level (1, 3, height, width)."""
+    """Return a normalised pyramid level (1, 3, height, width) with the margin around it."""
     return np.pad(level, ((0, 0), (0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)))
 
 
 def windows(cells: NDArray[np.intp], steps: tuple[float, float]) -> Floats:
-    """Return the windows (m, 4), xyxy in the photo, of P-Net's cells (m, 2), row and column, over a padded level.
+    """Return the windows (m, 4), xyxy in the photo, of P-Net's cells (m, 2), row and column, of a padded level.
 
-    `steps`: how many pixels of the photo one pixel of the level is across and down.
+    `steps` are the photo's pixels for each pixel of the level, horizontally and vertically.
     """
     corners = cells[:, ::-1] * STRIDE - MARGIN
     boxes: Floats = (np.hstack([corners, corners + WINDOW]) * np.tile(steps, 2)).astype(np.float32)
@@ -74,20 +74,20 @@ def windows(cells: NDArray[np.intp], steps: tuple[float, float]) -> Floats:
 
 
 def shift(boxes: Floats, offsets: Floats) -> Floats:
-    """Move each edge of boxes (m, 4) by offsets (m, 4), which are shares of the box's width and height."""
+    """Return boxes (m, 4) whose edges are moved by offsets (m, 4), which are shares of the box's width and height."""
     sides: Floats = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     return boxes + offsets * sides
 
 
 def squares(boxes: Floats) -> Floats:
-    """Return squares (m, 4) on whole pixels about the middle of boxes (m, 4), as large as their longer side."""
+    """Return squares (m, 4) on whole pixels around the middle of boxes (m, 4), with the boxes' longer side."""
     sides = np.maximum(np.rint((boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True)), 1)
     corners = np.rint((boxes[:, :2] + boxes[:, 2:] - sides) / 2)
     return np.hstack([corners, corners + sides])
 
 
 def crops(pixels: Pixels, boxes: Floats, side: int) -> Pixels:
-    """Cut `boxes` (m, 4), on whole pixels, out of a photo: (m, side, side, 3); grey where they reach beyond it."""
+    """Return crops (m, side, side, 3) of `boxes` (m, 4), on whole pixels; grey beyond the photo's edge."""
     result = np.empty((len(boxes), side, side, 3), np.uint8)
     for row, (left, top, right, bottom) in enumerate(boxes.astype(int).tolist()):
         cut = _cut(pixels, left, top, right=right, bottom=bottom)
@@ -96,7 +96,7 @@ def crops(pixels: Pixels, boxes: Floats, side: int) -> Pixels:
 
 
 def landmarks(points: Floats, boxes: Floats) -> Floats:
-    """Place O-Net's points (m, 10), five x then five y as shares of the square, in the photo: (m, 5, 2)."""
+    """Return landmarks (m, 5, 2) in the photo of O-Net's points (m, 10): five x, five y, as shares of the square."""
     sides = boxes[:, None, 2:] - boxes[:, None, :2]
     return boxes[:, None, :2] + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides
 

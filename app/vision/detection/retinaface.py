@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from app.types import Floats, Pixels
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.inference.session import Session
 
 OUTPUTS = ("loc", "conf", "landmarks")
@@ -17,14 +17,14 @@ MEAN_BGR: Floats = np.array([104, 117, 123], np.float32)
 
 
 class RetinaFace:
-    """The MobileNet-0.25 network: BGR minus the mean colour, any size that 32 divides."""
+    """The MobileNet-0.25 network: BGR minus the mean colour, sides that are multiples of 32."""
 
     def __init__(self, session: Session) -> None:
-        """Take a session opened with `OUTPUTS`."""
+        """Use a session that was opened with `OUTPUTS`."""
         self._session = session
         self.input_shape = session.fixed_size
 
-    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+    def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         """See `Network.find`."""
         batch = (views[..., ::-1] - MEAN_BGR).transpose(0, 3, 1, 2)
         offsets, scores, points = self._session.run(np.ascontiguousarray(batch))
@@ -37,7 +37,7 @@ class RetinaFace:
 
 @lru_cache(maxsize=32)
 def anchor_boxes(height: int, width: int) -> Floats:
-    """Return the anchors of a view, (m, 4): centre x, centre y, side, side, in pixels, in the network's order."""
+    """Return the anchors (m, 4) of a view in the network's order: centre x, centre y, side, side, in pixels."""
     grids = []
     for stride, sides in ANCHOR_SIDES.items():
         y, x = np.mgrid[: height // stride, : width // stride].astype(np.float32)
@@ -47,11 +47,11 @@ def anchor_boxes(height: int, width: int) -> Floats:
     return np.concatenate(grids)
 
 
-def decode(offsets: Floats, scores: Floats, points: Floats, *, anchors: Floats, lowest_score: float) -> Found:
-    """Turn offsets (m, 4), scores (m,), points (m, 10) over the anchors into faces with at least `lowest_score`."""
+def decode(offsets: Floats, scores: Floats, points: Floats, *, anchors: Floats, lowest_score: float) -> Detections:
+    """Return the faces that score at least `lowest_score`, from offsets (m, 4), scores (m,) and points (m, 10)."""
     kept = np.flatnonzero(scores >= lowest_score)
     centre, side = anchors[kept, :2], anchors[kept, 2:]
     middle = centre + offsets[kept, :2] * CENTRE_VARIANCE * side
     half = side * np.exp(offsets[kept, 2:] * SIZE_VARIANCE) / 2
     landmarks = centre[:, None] + points[kept].reshape(-1, 5, 2) * CENTRE_VARIANCE * side[:, None]
-    return Found(np.concatenate([middle - half, middle + half], axis=1), scores[kept], landmarks)
+    return Detections(np.concatenate([middle - half, middle + half], axis=1), scores[kept], landmarks)

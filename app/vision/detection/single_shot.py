@@ -1,4 +1,4 @@
-"""A single-shot network as a detector: views of the photo in, merged faces in the photo's pixels out."""
+"""Detector with one single-shot network: two views of the photo, whose faces are merged."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,26 @@ import numpy as np
 
 from app.types import Detection, Pixels
 from app.vision.detection.boxes import area_of, nms, overlaps
-from app.vision.detection.found import Found, Network, concatenate
-from app.vision.detection.views import View, fitted, surrounded
+from app.vision.detection.detections import Detections, Network, concatenate
+from app.vision.detection.views import PhotoView, fitted, surrounded
 
-# The second look, for faces that fill the frame: the whole photo small, in the middle of black. Of close-ups cut to
-# 60-100 % of the face it finds all, the ordinary view of YuNet 16-100 % (benchmarks/close_ups.py).
+# The close-up view, for faces that fill the frame: the whole photo, small, with a black border. It finds all close-ups
+# cut to 60-100 % of the face; YuNet's ordinary view finds 16-100 % (benchmarks/close_ups.py).
 CLOSE_UP_SIDE = 96
 SURROUNDED_SIDE = 192
 
-# What an ordinary view finds inside a close-up face, this much smaller, are parts of it taken for faces: an eye, half a
-# face. Of 46 LFW faces cut tightly and enlarged to 1000 pixels, YuNet found 46 as one face; with 3 instead, 9.
+# A face that the ordinary view finds inside a close-up face and that is this many times smaller is a false one: an eye,
+# half a face. Of 46 tightly cut LFW faces enlarged to 1000 pixels, YuNet found all 46 as one face; with 3 instead, 9.
 _SMALLER = 1.5
 _INSIDE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`lowest_score` 0..1 of a face; photos are shrunk to `longest_side`; boxes overlapping more are one face.
+    """Options of a detector.
 
-    `input_shape` (height, width) is for networks of a fixed input size.
+    `lowest_score`: of a face, 0..1. `longest_side`: larger photos are shrunk to it. `overlap`: boxes that overlap more
+    are one face. `input_shape`: (height, width) of a network with a fixed input size.
     """
 
     lowest_score: float = 0.6
@@ -45,15 +46,15 @@ class SingleShotDetector:
         options = self._options
         whole = self._look(fitted(pixels, options.longest_side, options.input_shape))
         close = self._look(surrounded(pixels, CLOSE_UP_SIDE, options.input_shape or (SURROUNDED_SIDE, SURROUNDED_SIDE)))
-        return merged(whole, close, options.overlap).detections()
+        return merged(whole, close, options.overlap).to_list()
 
-    def _look(self, view: View) -> Found:
-        found = view.to_photo(self._network.find(view.pixels[None], self._options.lowest_score)[0])
-        return found.take(nms(found.boxes, found.scores, self._options.overlap))
+    def _look(self, view: PhotoView) -> Detections:
+        detections = view.to_photo(self._network.find(view.pixels[None], self._options.lowest_score)[0])
+        return detections.take(nms(detections.boxes, detections.scores, self._options.overlap))
 
 
-def merged(whole: Found, close: Found, overlap: float) -> Found:
-    """Join what the ordinary view and the close-up view found, best first; where both found a face, `whole` has it."""
+def merged(whole: Detections, close: Detections, overlap: float) -> Detections:
+    """Return the faces of the ordinary and the close-up view, best first; a face in both is that of `whole`."""
     is_part = np.zeros(len(whole.scores), bool)
     for box in close.boxes:
         is_inside = overlaps(box, whole.boxes, "min") > _INSIDE

@@ -1,4 +1,4 @@
-"""A photo as detection networks want to see it: bounded, on a grid of 32 pixels, with room around close-ups. Pure."""
+"""Views of a photo for detection networks: bounded in size, on a grid of 32 pixels, or with a black border. Pure."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from app.types import Pixels
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 
 Shape = tuple[int, int]  # height, width
 
@@ -14,42 +14,42 @@ GRID = 32  # the coarsest stride of the single-shot networks
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """`pixels` (height, width, 3) shows the photo at `scale`, shifted by `left` and `top` pixels of the view."""
+class PhotoView:
+    """A copy `pixels` (height, width, 3) of the photo, resized by `scale` and shifted by `left` and `top` pixels."""
 
     pixels: Pixels
     scale: float
     left: float = 0
     top: float = 0
 
-    def to_photo(self, found: Found) -> Found:
+    def to_photo(self, detections: Detections) -> Detections:
         """Return the same faces in pixels of the photo."""
-        return found.moved(1 / self.scale, (-self.left / self.scale, -self.top / self.scale))
+        return detections.moved(1 / self.scale, (-self.left / self.scale, -self.top / self.scale))
 
 
-def fitted(pixels: Pixels, longest_side: int, shape: Shape | None = None, *, grid: int = GRID) -> View:
-    """Return the whole photo, shrunk (never enlarged) until its longer side is at most `longest_side`.
+def fitted(pixels: Pixels, longest_side: int, shape: Shape | None = None, *, grid: int = GRID) -> PhotoView:
+    """Return a view of the whole photo, shrunk if its longer side exceeds `longest_side`.
 
-    The view is padded with black at the right and bottom to the next multiple of `grid`, or to `shape` for
-    networks of a fixed input size.
+    The view is padded with black at the right and bottom to the next multiple of `grid`, or to `shape` for networks
+    with a fixed input size.
     """
     height, width = pixels.shape[:2]
     limits = (longest_side / max(height, width), *((shape[0] / height, shape[1] / width) if shape else ()))
     scale = min(1.0, *limits)
     small = _resized(pixels, scale)
     rows, columns = shape or (_up_to(grid, small.shape[0]), _up_to(grid, small.shape[1]))
-    return View(_padded(small, rows, columns, 0, 0), scale)
+    return PhotoView(_padded(small, rows, columns, 0, 0), scale)
 
 
-def surrounded(pixels: Pixels, longest_side: int, shape: Shape) -> View:
-    """Return the photo, resized until its longer side is `longest_side`, in the middle of black (height, width).
+def surrounded(pixels: Pixels, longest_side: int, shape: Shape) -> PhotoView:
+    """Return a black view of `shape` with the photo in its middle, resized to a longer side of `longest_side`.
 
-    A face that fills the frame becomes one of ordinary size with room around it.
+    A face that fills the frame becomes an ordinary face with a border around it.
     """
     scale = longest_side / max(pixels.shape[:2])
     small = _resized(pixels, scale)
     top, left = (shape[0] - small.shape[0]) // 2, (shape[1] - small.shape[1]) // 2
-    return View(_padded(small, *shape, top, left), scale, left, top)
+    return PhotoView(_padded(small, *shape, top, left), scale, left, top)
 
 
 def _resized(pixels: Pixels, scale: float) -> Pixels:

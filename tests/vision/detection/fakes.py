@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.types import Box, Detection, Floats, Pixels
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 
 # Five landmarks as shares of a box: eyes, nose, corners of the mouth.
 SHARES: Floats = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]], np.float32)
@@ -17,16 +17,16 @@ def landmarks_in(boxes: Floats) -> Floats:
     return np.asarray(boxes[:, None, :2] + SHARES * sides, np.float32)
 
 
-def found(*boxes: Box, scores: Sequence[float] = ()) -> Found:
+def found(*boxes: Box, scores: Sequence[float] = ()) -> Detections:
     """Give faces with ordinary landmarks; scores fall from 0.9 unless given."""
     places = np.array(boxes, np.float32).reshape(-1, 4)
     ranked = list(scores) or [0.9 - 0.01 * index for index in range(len(places))]
-    return Found(places, np.array(ranked, np.float32), landmarks_in(places))
+    return Detections(places, np.array(ranked, np.float32), landmarks_in(places))
 
 
 def detection(box: Box, score: float = 0.9) -> Detection:
     """Give one face with ordinary landmarks."""
-    return found(box, scores=[score]).detections()[0]
+    return found(box, scores=[score]).to_list()[0]
 
 
 def boxes_of(faces: Sequence[Detection]) -> list[Box]:
@@ -56,13 +56,13 @@ class BrightNetwork:
         self.views: list[Pixels] = []
         self.lowest_scores: list[float] = []
 
-    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+    def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         """See `Network.find`."""
         self.views.append(views)
         self.lowest_scores.append(lowest_score)
         return [self._find_in(view) for view in views]
 
-    def _find_in(self, view: Pixels) -> Found:
+    def _find_in(self, view: Pixels) -> Detections:
         rows, columns = np.nonzero(view[..., 0] > 127)
         if not rows.size:
             return found()

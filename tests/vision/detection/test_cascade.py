@@ -3,7 +3,7 @@ import pytest
 
 from app.types import Box, Detection, Pixels
 from app.vision.detection.cascade import CROP_SIDE, FACE_SIDE, Cascade
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from tests.vision.detection.fakes import SHARES, BrightNetwork, FakeDetector, boxes_of, detection, found, photo_with
 
 MIDDLE = CROP_SIDE / 2
@@ -15,11 +15,11 @@ class FixedNetwork:
 
     input_shape = None
 
-    def __init__(self, faces: Found) -> None:
+    def __init__(self, faces: Detections) -> None:
         self.faces = faces
         self.batches: list[int] = []
 
-    def find(self, views: Pixels, lowest_score: float) -> list[Found]:
+    def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         assert 0 < lowest_score < 0.6, "what the finder has found may look faint to the landmarker"
         self.batches.append(len(views))
         return [self.faces] * len(views)
@@ -80,7 +80,7 @@ def test_the_crop_shows_the_face_in_its_middle(box: tuple[int, int, int, int]):
     Cascade(FakeDetector(detection(box)), landmarker, FakeDetector()).detect(pixels)
     (crops,) = landmarker.views
     assert crops.shape == (1, CROP_SIDE, CROP_SIDE, 3)
-    (face,) = landmarker.find(crops, 0.5)[0].detections()
+    (face,) = landmarker.find(crops, 0.5)[0].to_list()
     scale = FACE_SIDE / max(right - left, bottom - top)
     visible = np.array([max(left, 0), max(top, 0), min(right, 1400), min(bottom, 1000)])
     expected = MIDDLE + (visible - np.tile([(left + right) / 2, (top + bottom) / 2], 2)) * scale
@@ -111,7 +111,7 @@ def test_of_two_in_the_same_place_the_likelier_counts():
     ],
     ids=["none", "elsewhere", "much smaller", "much larger"],
 )
-def test_the_finders_landmarks_stay_where_the_landmarker_sees_no_such_face(seen: Found):
+def test_the_finders_landmarks_stay_where_the_landmarker_sees_no_such_face(seen: Detections):
     (face,) = squares(1)
     (placed,) = Cascade(FakeDetector(face), FixedNetwork(seen), FakeDetector()).detect(BLACK)
     assert placed is face

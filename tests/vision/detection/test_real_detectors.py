@@ -7,7 +7,7 @@ import pytest
 from app.config import Settings
 from app.types import Detection, Floats, Pixels
 from app.vision.detection.boxes import overlaps
-from app.vision.detection.found import Detector
+from app.vision.detection.detections import Detector
 from app.vision.inference.runtime import Runtime
 from app.wiring.networks import open_detector
 from tests.vision.detection.people import ASTRONAUT, SIX_PEOPLE, decoded, error

@@ -7,7 +7,7 @@ import pytest
 
 from app.types import Floats, Pixels
 from app.vision.detection.boxes import nms, overlaps
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.detection.retinaface import OUTPUTS, RetinaFace, anchor_boxes, decode
 from app.vision.detection.views import fitted
 from app.vision.inference.runtime import Runtime
@@ -79,7 +79,7 @@ def retinaface(session: Session) -> RetinaFace:
     return RetinaFace(session)
 
 
-def found_in(retinaface: RetinaFace, pixels: Pixels) -> Found:
+def found_in(retinaface: RetinaFace, pixels: Pixels) -> Detections:
     (faces,) = retinaface.find(fitted(pixels, 1280).pixels[None], 0.6)
     return faces.take(nms(faces.boxes, faces.scores, 0.4))
 
@@ -98,14 +98,14 @@ def test_the_real_outputs_are_decoded_as_the_port_does(session: Session, retinaf
 
 
 def test_six_people_are_found(retinaface: RetinaFace, group_photo: bytes):
-    faces = sorted(found_in(retinaface, decoded(group_photo)).detections(), key=lambda face: face.box)
+    faces = sorted(found_in(retinaface, decoded(group_photo)).to_list(), key=lambda face: face.box)
     for face, (box, landmarks) in zip(faces, SIX_PEOPLE, strict=True):
         assert overlaps(np.array(box, np.float32), np.array([face.box], np.float32)) > 0.65
         assert error(face, np.array(landmarks, np.float32)) < 0.18
 
 
 def test_one_astronaut_is_found(retinaface: RetinaFace, portrait: bytes):
-    (face,) = found_in(retinaface, decoded(portrait)).detections()
+    (face,) = found_in(retinaface, decoded(portrait)).to_list()
     assert error(face, np.array(ASTRONAUT, np.float32)) < 0.06
 
 

@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.types import Box
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.detection.single_shot import Options, SingleShotDetector, merged
 from tests.vision.detection.fakes import BrightNetwork, boxes_of, found, photo_with
 
 FACE: Box = (100, 100, 900, 1000)  # fills its photo of 1000 x 1100 pixels
 
 
-def boxes(faces: Found) -> list[Box]:
-    return boxes_of(faces.detections())
+def boxes(faces: Detections) -> list[Box]:
+    return boxes_of(faces.to_list())
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_boxes_that_overlap_are_one_face():
                 if len(once.scores)
                 else once
             )
-            return Found(*(np.concatenate(pair) for pair in zip(_fields(shifted), _fields(once), strict=True)))
+            return Detections(*(np.concatenate(pair) for pair in zip(_fields(shifted), _fields(once), strict=True)))
 
     (face,) = SingleShotDetector(Stuttering()).detect(photo_with((30, 20, 90, 80), 100, 120))
     assert face.score == np.float32(0.9)
     assert face.box == (30, 20, 90, 80)
 
 
-def _fields(faces: Found):
+def _fields(faces: Detections):
     return faces.boxes, faces.scores, faces.landmarks
 
 

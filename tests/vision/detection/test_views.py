@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.types import Pixels
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.detection.views import GRID, fitted, surrounded
 from tests.vision.detection.fakes import BrightNetwork, found, photo_with
 
@@ -90,8 +90,8 @@ def test_moving_there_and_back_changes_nothing(scale: float, offset: tuple[float
 
 def test_moving_no_face_gives_none():
     nobody = found().moved(3, (1, 2))
-    assert isinstance(nobody, Found)
-    assert nobody.detections() == []
+    assert isinstance(nobody, Detections)
+    assert nobody.to_list() == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (3, 4000)])

@@ -6,7 +6,7 @@ import pytest
 
 from app.types import Floats, Pixels
 from app.vision.detection.boxes import nms
-from app.vision.detection.found import Found
+from app.vision.detection.detections import Detections
 from app.vision.detection.views import fitted
 from app.vision.detection.yunet import OUTPUTS, STRIDES, Yunet, decode
 from app.vision.inference.runtime import Runtime
@@ -34,12 +34,12 @@ def opencv(network):
     return detect
 
 
-def found_in(yunet: Yunet, pixels: Pixels) -> Found:
+def found_in(yunet: Yunet, pixels: Pixels) -> Detections:
     (faces,) = yunet.find(fitted(pixels, 10_000).pixels[None], LOWEST)
     return faces.take(nms(faces.boxes, faces.scores, OVERLAP))
 
 
-def assert_same(faces: Found, rows: Floats) -> None:
+def assert_same(faces: Detections, rows: Floats) -> None:
     assert len(faces.scores) == len(rows)
     rows = rows[np.argsort(-rows[:, 14], kind="stable")]
     np.testing.assert_allclose(faces.scores, rows[:, 14], atol=1e-3)
@@ -65,10 +65,10 @@ def test_the_portrait_is_found_as_by_opencv(yunet: Yunet, opencv, portrait: byte
 
 
 def test_landmarks_are_where_another_network_sees_them(yunet: Yunet, group_photo: bytes, portrait: bytes):
-    faces = sorted(found_in(yunet, decoded(group_photo)).detections(), key=lambda face: face.box)
+    faces = sorted(found_in(yunet, decoded(group_photo)).to_list(), key=lambda face: face.box)
     for face, (_, landmarks) in zip(faces, SIX_PEOPLE, strict=True):
         assert error(face, np.array(landmarks, np.float32)) < 0.2
-    (face,) = found_in(yunet, decoded(portrait)).detections()
+    (face,) = found_in(yunet, decoded(portrait)).to_list()
     assert error(face, np.array(ASTRONAUT, np.float32)) < 0.2
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.errors import ArchiveUnavailable, NetworkCorrupt
 from app.vision.inference import archives
 from app.vision.inference.archives import check_sha256, fetched, read_member
-from app.vision.inference.manifest import Archive
+from app.vision.inference.manifest import PackageArchive
 from tests.vision.inference.releases import UNCLOSED, serving, sha256, tgz_of, tiny_network, wheel_of, zip_of
 
 pytestmark = UNCLOSED
@@ -113,7 +113,7 @@ def wheels(tmp_path, monkeypatch):
 def test_a_wheel_is_downloaded_and_its_temporary_folder_goes(wheels):
     name, wheel = wheel_of("carrier", "1.0", {"carrier/net.onnx": NETWORK})
     saved(wheels, name, wheel)
-    with fetched(Archive(registry="pypi", package="carrier", version="1.0", sha256=sha256(wheel))) as path:
+    with fetched(PackageArchive(registry="pypi", package="carrier", version="1.0", sha256=sha256(wheel))) as path:
         assert (path.name, read_member(path, "carrier/net.onnx")) == (name, NETWORK)
     assert not path.parent.exists()
     assert "carrier" not in sys.modules
@@ -121,13 +121,13 @@ def test_a_wheel_is_downloaded_and_its_temporary_folder_goes(wheels):
 
 def test_a_wheel_with_another_hash_is_refused(wheels):
     saved(wheels, *wheel_of("carrier", "1.0", {}))
-    wanted = Archive(registry="pypi", package="carrier", version="1.0", sha256="0" * 64)
+    wanted = PackageArchive(registry="pypi", package="carrier", version="1.0", sha256="0" * 64)
     with pytest.raises(NetworkCorrupt, match=r"carrier 1\.0: SHA-256 is .* expected 0000"), fetched(wanted):
         pass
 
 
 def test_a_wheel_that_is_not_there(wheels):
-    wanted = Archive(registry="pypi", package="carrier", version="1.0")
+    wanted = PackageArchive(registry="pypi", package="carrier", version="1.0")
     with (
         pytest.raises(ArchiveUnavailable, match=r"carrier==1\.0 could not be downloaded: .*No matching distribution"),
         fetched(wanted),
@@ -138,7 +138,7 @@ def test_a_wheel_that_is_not_there(wheels):
 # npm
 
 TGZ = tgz_of({"package/net.onnx": NETWORK})
-NPM = Archive(registry="npm", package="carrier", version="1.0", sha256=sha256(TGZ))
+NPM = PackageArchive(registry="npm", package="carrier", version="1.0", sha256=sha256(TGZ))
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_npm_takes_too_long(npm, monkeypatch):
 
 # InsightFace's releases
 
-ZOO = Archive(registry="insightface", package="buffalo_sc", version="model-zoo")
+ZOO = PackageArchive(registry="insightface", package="buffalo_sc", version="model-zoo")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from app.config import read_settings
 from app.types import Detection
 from app.vision.detection.main_face import most_prominent_first
-from app.vision.detection.turned import Turned, evidence
+from app.vision.detection.orientations import OrientationSearch, evidence
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import Runtime
 from app.wiring.networks import open_detector
@@ -53,7 +53,7 @@ def marked(turn):
 def test_a_face_is_found_in_every_orientation_where_it_is(turn):
     detector = MarkDetector()
     photo = marked(turn)
-    (found,) = Turned(detector, detector, 1280).detect(photo)
+    (found,) = OrientationSearch(detector, detector, 1280).detect(photo)
     left, top, right, bottom = (round(each) for each in found.box)
     inside = photo[max(0, top - 3) : bottom + 3, max(0, left - 3) : right + 3]
     assert (right - left, bottom - top) == (SIZE, SIZE)
@@ -65,13 +65,13 @@ def test_a_face_is_found_in_every_orientation_where_it_is(turn):
 
 def test_an_upright_photo_is_looked_at_once():
     detector, scout = MarkDetector(), MarkDetector()
-    Turned(detector, scout, 1280).detect(marked(0))
+    OrientationSearch(detector, scout, 1280).detect(marked(0))
     assert (len(detector.looks), scout.looks) == (1, [])
 
 
 def test_a_photo_without_faces_costs_three_looks_at_half_the_size():
     detector, scout = MarkDetector(), MarkDetector()
-    assert Turned(detector, scout, 100).detect(np.zeros((200, 300, 3), np.uint8)) == []
+    assert OrientationSearch(detector, scout, 100).detect(np.zeros((200, 300, 3), np.uint8)) == []
     assert len(detector.looks) == 1
     assert scout.looks == [(50, 33), (50, 33), (33, 50)]
 
@@ -79,7 +79,7 @@ def test_a_photo_without_faces_costs_three_looks_at_half_the_size():
 def test_a_large_photo_is_turned_at_a_bounded_size_and_its_faces_are_in_its_own_pixels():
     detector = MarkDetector()
     photo = np.kron(marked(1), np.ones((4, 4, 1), np.uint8))
-    (found,) = Turned(detector, detector, 300).detect(photo)
+    (found,) = OrientationSearch(detector, detector, 300).detect(photo)
     assert detector.looks[-1] == (400, 600)
     assert (found.box[2] - found.box[0]) == pytest.approx(2 * SIZE)
 
@@ -87,9 +87,11 @@ def test_a_large_photo_is_turned_at_a_bounded_size_and_its_faces_are_in_its_own_
 def test_what_is_better_upright_stays():
     weak = face_at(0, 0, score=0.8)
     other = MarkDetector(face_at(0, 0, score=0.81))
-    assert Turned(MarkDetector(weak), other, 1280).detect(np.zeros((200, 300, 3), np.uint8)) == [weak]
+    assert OrientationSearch(MarkDetector(weak), other, 1280).detect(np.zeros((200, 300, 3), np.uint8)) == [weak]
     lying = face_at(0, 0, score=0.9, tilt=90)
-    assert Turned(MarkDetector(lying), MarkDetector(), 1280).detect(np.zeros((200, 300, 3), np.uint8)) == [lying]
+    assert OrientationSearch(MarkDetector(lying), MarkDetector(), 1280).detect(np.zeros((200, 300, 3), np.uint8)) == [
+        lying
+    ]
 
 
 @pytest.mark.parametrize(("tilt", "expected"), [(0, 0.9), (60, 0.45), (90, 0), (180, 0)])
