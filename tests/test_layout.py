@@ -61,7 +61,6 @@ LONG_FUNCTIONS = {
     "train_commands.py:finetune",
 }
 BROAD_EXCEPTS = {
-    "external_data.py",
     "archive_format.py",
     "portable.py",
 }

@@ -17,7 +17,6 @@ import uvicorn
 from app.config import PROJECT
 from tests.api.fakes import HOST, Identifying, answer, ask, request, serving
 
-
 READ_BESIDE = "0.54"  # the minor version of uvicorn whose private parts app/api/http/server.py was written for
 
 

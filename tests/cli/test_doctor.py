@@ -201,7 +201,7 @@ def test_a_provider_that_does_not_work(arcid, sound, monkeypatch):
     monkeypatch.setattr("app.vision.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setenv("ARCID_INFERENCE__PROVIDER", "cuda")
     (line,) = wrong(arcid("doctor"))
-    assert line.startswith("providers cuda was asked for, but it does not work on this machine; usable: cpu")
+    assert line.startswith("providers cuda was requested, but it does not work on this machine; usable: cpu")
 
 
 def test_every_fault_is_reported_not_only_the_first(arcid, sound, installed, tiny, flip, tmp_path, monkeypatch):

@@ -52,7 +52,7 @@ def test_serve_refuses_a_provider_that_is_not_there(settings, tmp_path):
     variables = {**environment(settings, tmp_path), "ARCID_INFERENCE__PROVIDER": "tensorrt"}
     done = subprocess.run([ARCID, "serve"], env=variables, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode != 0
-    assert "tensorrt was asked for" in done.stderr
+    assert "tensorrt was requested" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -8,14 +8,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from app.vision.embedding import Embedder
-from app.vision.inference.batcher import State
+from app.vision.inference.batcher import BatcherState
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _LABELS = ("model",)
 
 
 class _Batches(Collector):
-    def __init__(self, states: Mapping[str, State]) -> None:
+    def __init__(self, states: Mapping[str, BatcherState]) -> None:
         self._states = states
 
     def collect(self) -> Iterator[Metric]:

@@ -1,1 +1,1 @@
-"""Photo in, faces out: MTCNN, the RetinaFace/SCRFD family and YuNet, with pure box decoding beside each."""
+"""Face detection: MTCNN, RetinaFace, SCRFD and YuNet, each with the pure decoding of its outputs."""

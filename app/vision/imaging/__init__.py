@@ -1,6 +1,6 @@
-"""Photo bytes to upright RGB pixels, and sampling them."""
+"""Decoding photos to upright RGB pixels, and sampling crops from them."""
 
 from PIL import Image
 
-# Pillow's own limit would stand in the way of a larger one of ours, which is checked before any pixel is allocated.
+# Pillow's limit is off, because a larger one may be configured. Ours is checked before any pixel is allocated.
 Image.MAX_IMAGE_PIXELS = None

@@ -1,4 +1,4 @@
-"""AVIF files: how many pixels their AV1 data really holds, whatever the container says. Pure.
+"""AVIF files: the number of pixels in their AV1 data, which the container may state wrongly. Pure.
 
 Boxes: ISO/IEC 14496-12 and 23008-12. AV1's open bitstream units (OBUs): AV1 specification, 5.3 and 5.5.
 """
@@ -19,9 +19,9 @@ Box = tuple[bytes, int, int]
 
 
 def coded_pixels(data: bytes) -> int:
-    """Return the pixels of all frames that a decoder may decode for the first picture, with alpha and tiles.
+    """Return the pixels of all frames that a decoder may decode for the first picture, including alpha and tiles.
 
-    Raises ImageDamaged where the boxes cannot be followed, ImageTooCostly for items or units without number.
+    Raises ImageDamaged if the boxes cannot be followed, ImageTooCostly if there are too many items or units.
     """
     try:
         return sum(_pixels(piece) for piece in _pieces(data))
@@ -30,7 +30,7 @@ def coded_pixels(data: bytes) -> int:
 
 
 def _boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
-    """Yield the boxes between two places: kind, and where its content starts and ends."""
+    """Yield the boxes between two positions: kind, start and end of the content."""
     for _ in range(_MOST_BOXES):
         if start + 8 > end:
             return
@@ -85,13 +85,13 @@ def _coded_items(data: bytes, start: int, end: int) -> Iterator[int]:
 
 
 def _locations(data: bytes, at: int, base: int) -> Mapping[int, list[tuple[int, int]]]:
-    """Return where each item's bytes are: places and lengths (0: to the end). `base` is where idat's content starts."""
+    """Return the extents of each item: offset and length (0: to the end). `base` is the offset of idat's content."""
     version, sizes, more = data[at], data[at + 4], data[at + 5]
     widths = sizes >> 4, sizes & 15, more >> 4, (more & 15 if version else 0)
     offset, length, base_offset, index = widths
     id_width = 4 if version == 2 else 2
     cursor = _Cursor(data, at + 6)
-    found: dict[int, list[tuple[int, int]]] = {}
+    locations: dict[int, list[tuple[int, int]]] = {}
     items = cursor.number(id_width)
     if items > _MOST_ITEMS:
         raise ImageTooCostly(f"the AVIF has {items:,} items")
@@ -100,13 +100,13 @@ def _locations(data: bytes, at: int, base: int) -> Mapping[int, list[tuple[int, 
         is_inside = bool(version) and cursor.number(2) & 15 == 1
         cursor.number(2)
         start = cursor.number(base_offset) + (base if is_inside else 0)
-        extents = found.setdefault(item, [])
+        extents = locations.setdefault(item, [])
         for _ in range(cursor.number(2)):
             cursor.number(index)
             extents.append((start + cursor.number(offset), cursor.number(length)))
             if len(extents) > _MOST_ITEMS:
                 raise ImageTooCostly("an item of the AVIF is stored in too many pieces")
-    return found
+    return locations
 
 
 def _first_sample(data: bytes, start: int, end: int) -> Iterator[bytes]:
@@ -118,16 +118,16 @@ def _first_sample(data: bytes, start: int, end: int) -> Iterator[bytes]:
     tables = {kind: first for kind, first, _ in _boxes(data, start, end)}
     if b"stsz" not in tables or not (b"stco" in tables or b"co64" in tables):
         return
-    each, count, first = struct.unpack_from(">III", data, tables[b"stsz"] + 4)
+    fixed_size, count, first_size = struct.unpack_from(">III", data, tables[b"stsz"] + 4)
     form, table = (">I", b"stco") if b"stco" in tables else (">Q", b"co64")
     (place,) = struct.unpack_from(form, data, tables[table] + 8)
     if count:
-        yield data[place : place + (each or first)]
+        yield data[place : place + (fixed_size or first_size)]
 
 
 @dataclass(slots=True)
 class _Cursor:
-    """Reads numbers of some bytes one after the other."""
+    """Reads big-endian numbers one after the other."""
 
     data: bytes
     at: int
@@ -140,7 +140,7 @@ class _Cursor:
 
 
 def _pixels(data: bytes) -> int:
-    """Return the pixels of all frames in AV1 data, shown or not."""
+    """Return the pixels of all frames in AV1 data, including hidden ones."""
     at = area = total = 0
     for _ in range(_MOST_UNITS):
         if at >= len(data):
@@ -170,7 +170,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads bits, the highest first."""
+    """Reads bits, most significant first."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data[:64].ljust(64, b"\0"), "big")
@@ -184,7 +184,7 @@ class _Bits:
 
 
 def _area(header: bytes) -> int:
-    """Return the largest area of a frame by its sequence header."""
+    """Return the largest area of a frame that a sequence header allows."""
     bits = _Bits(header)
     bits.take(4)
     is_reduced = bits.take(1)
@@ -194,7 +194,7 @@ def _area(header: bytes) -> int:
         _skip_operating_points(bits)
     across, down = bits.take(4) + 1, bits.take(4) + 1
     area = (bits.take(across) + 1) * (bits.take(down) + 1)
-    # A frame may say another size with as many bits: up to four times as large for an honest header, and no more here.
+    # A frame may override the size with as many bits: at most four times the area of an honest header.
     return area if is_reduced else max(area, (1 << across + down) // 4)
 
 

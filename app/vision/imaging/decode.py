@@ -1,4 +1,4 @@
-"""Photo bytes to upright RGB pixels, with limits that hold before the pixels are allocated."""
+"""Decoder of photos: bytes to upright RGB pixels, with limits that are checked before pixels are allocated."""
 
 import io
 import struct
@@ -22,7 +22,7 @@ from app.vision.imaging.webp import size as webp_size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 
-# What Pillow's decoders raise on damaged files, found by fuzzing them (tests/vision/imaging/test_decode.py).
+# Errors of Pillow's decoders for damaged files, found by fuzzing (tests/vision/imaging/test_decode.py).
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -39,18 +39,18 @@ _DECODER_ERRORS = (
     cv2.error,
 )
 _JPEG = b"\xff\xd8\xff"
-_FILLER = bytes(range(1, 200)) * 8  # decodes to something, where a decoder still waits for bytes
+_FILLER = bytes(range(1, 200)) * 8  # changes the pixels if the decoder still needs bytes
 _MOST_BLOCKS_TO_REDUCE = 4_000_000
-_MOST_BYTES_A_PIXEL = 4  # of a TIFF as large as the limit: deeper ones have fewer pixels
+_MOST_BYTES_A_PIXEL = 4  # of a TIFF at the pixel limit; with more bytes a pixel it may have fewer pixels
 _RUN_FACTOR = 32
-_LEAST_WHITE = 128  # of floats up to 255: a lower one could be the highest of another scale
+_LEAST_WHITE = 128  # lowest maximum of float grey that is read as 0..255; a lower one may belong to another scale
 _STRIP_PIXELS = 1_000_000
 _REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most bytes and pixels of a photo that is accepted."""
+    """Largest photo that is accepted, in bytes and in pixels."""
 
     bytes: int = 20_000_000
     pixels: int = 50_000_000
@@ -58,9 +58,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A decoded photo: `pixels` (height, width, 3), RGB, uint8, EXIF orientation applied; animations: first frame.
+    """A decoded photo: `pixels` (height, width, 3), RGB, uint8, with the EXIF orientation applied.
 
-    `reduction` is 1, 2, 4 or 8: how many pixels of the original one pixel stands for in each direction.
+    Of an animation it is the first frame. `reduction` is the factor by which the photo was shrunk: 1, 2, 4 or 8.
     """
 
     pixels: Pixels
@@ -68,13 +68,21 @@ class Image:
 
 
 def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
-    """Decode a photo. 16-bit, grey, CMYK, palette and transparent photos become RGB (transparent: on white).
+    """Decode a photo to RGB.
 
-    With `enough`, a JPEG may come reduced as long as its longer side keeps at least `enough` pixels: it is decoded at
-    that size, for a fraction of the work. Metadata never matters, except for the orientation.
+    16-bit, grey, CMYK and palette photos are converted; transparent ones are put on white. Metadata is ignored, except
+    for the orientation.
 
-    Raises TooManyBytes, TooManyPixels, ImageTooCostly, ImageUnsupported (all before decoding, but for the range of
-    floating-point grey), NotAnImage or ImageDamaged.
+    Args:
+        data: Content of the file.
+        limits: Largest photo that is accepted.
+        enough: If given, a JPEG may be shrunk while its longer side keeps at least this many pixels. It is decoded at
+            that size, which is faster.
+
+    Raises:
+        TooManyBytes, TooManyPixels, ImageTooCostly, ImageUnsupported: Before decoding, except if the range of
+            floating-point grey is not known.
+        NotAnImage, ImageDamaged: If the bytes are not a photo, or are damaged.
     """
     if len(data) > limits.bytes:
         raise TooManyBytes(limits.bytes, len(data))
@@ -95,10 +103,10 @@ def _require_pixels(width: int, height: int, most: int) -> None:
 
 
 def _decode_jpeg(file: jpeg.Jpeg, limits: Limits, enough: int | None) -> Image:
-    # Without an end it is decoded twice.
+    # A file without an end is decoded twice.
     _require_pixels(file.width, file.height, limits.pixels if file.is_ended else limits.pixels // 2)
     file.require_few_scans()
-    is_cheap = file.is_ended and file.blocks <= _MOST_BLOCKS_TO_REDUCE  # else analysis might decode it twice
+    is_cheap = file.is_ended and file.blocks <= _MOST_BLOCKS_TO_REDUCE  # analysis may decode a reduced photo twice
     reduction = _reduction(max(file.width, file.height), enough) if is_cheap else 1
     if file.components not in {1, 3}:
         reduction = 1
@@ -106,7 +114,7 @@ def _decode_jpeg(file: jpeg.Jpeg, limits: Limits, enough: int | None) -> Image:
     if not file.is_ended:
         filled = file.data.removesuffix(jpeg.END) + _FILLER + jpeg.END
         if not np.array_equal(pixels, _jpeg_pixels(filled, file.components, reduction)):
-            raise ImageDamaged("JPEG", "cut short")  # what follows its bytes would matter
+            raise ImageDamaged("JPEG", "cut short")  # bytes after the end would change the pixels
     return Image(upright(pixels, file.orientation), reduction)
 
 
@@ -130,21 +138,21 @@ def _jpeg_pixels(data: bytes, components: int, reduction: int) -> Pixels:
 
 
 def _decode_other(data: bytes, limits: Limits) -> Pixels:
-    data, turned = _checked(data, limits)
+    data, orientation = _checked(data, limits)
     with _opened(data) as header:
         _require_pixels(*header.size, limits.pixels // 2 if header.format == "AVIF" else limits.pixels)
         _require_short_runs(header, limits)
         pixels = _rgb(header)
         if header.format in {"WEBP", "AVIF"}:
-            turned = of_exif(header.info.get("exif", b""))
-            turned = of_xmp(header.info.get("xmp", b"")) if turned == 1 else turned
-    return upright(pixels, turned)
+            orientation = of_exif(header.info.get("exif", b""))
+            orientation = of_xmp(header.info.get("xmp", b"")) if orientation == 1 else orientation
+    return upright(pixels, orientation)
 
 
 def _checked(data: bytes, limits: Limits) -> tuple[bytes, int]:
-    """Check what a file would cost before any library opens it; return the bytes to decode and the orientation.
+    """Check the cost of a file before any library opens it; return the bytes to decode and the orientation.
 
-    The orientation is 1 where the decoder applies it or knows it.
+    The orientation is 1 if the decoder applies it or if it is read later.
     """
     most = limits.pixels
     if data.startswith(png.SIGNATURE):
@@ -175,14 +183,14 @@ def _opened(data: bytes) -> Pillow.Image:
 
 
 def _require_short_runs(header: Pillow.Image, limits: Limits) -> None:
-    """Bound BMPs of runs: Pillow decodes them in Python."""
+    """Raise TooManyPixels for large run-length encoded BMPs, which Pillow decodes in Python."""
     tiles = getattr(header, "tile", ())
     if header.format == "BMP" and tiles and tiles[0][0] == "bmp_rle":
         _require_pixels(*header.size, limits.pixels // _RUN_FACTOR)
 
 
 def _rgb(header: Pillow.Image) -> Pixels:
-    """Convert strip by strip: beside the decoded photo only its RGB pixels are ever held as a whole."""
+    """Return the RGB pixels, converted in strips: no third copy of the photo is held as a whole."""
     header.load()
     to_rgb = _converter(header)
     pixels = np.empty((header.height, header.width, 3), np.uint8)
@@ -192,14 +200,14 @@ def _rgb(header: Pillow.Image) -> Pixels:
 
 
 def _strips(image: Pillow.Image) -> Iterator[tuple[Pillow.Image, int]]:
-    """Yield the photo in strips of full width, each with its first row."""
+    """Yield strips of full width, each with the number of its first row."""
     rows = max(1, _STRIP_PIXELS // max(1, image.width))
     for top in range(0, image.height, rows):
         yield image.crop((0, top, image.width, min(top + rows, image.height))), top
 
 
 def _converter(image: Pillow.Image) -> Callable[[Pillow.Image], Pixels]:
-    """Return what makes (height, width, 3) RGB of strips of a photo."""
+    """Return the function that converts strips of a photo to RGB pixels (height, width, 3)."""
     if image.mode.startswith(("I", "F")):
         return partial(_from_deep_grey, full=_full_scale(image))
     if image.has_transparency_data:
@@ -214,10 +222,11 @@ def _on_white(strip: Pillow.Image) -> Pixels:
 
 
 def _full_scale(image: Pillow.Image) -> float:
-    """Return what white is: for integers that of the even number of bits, 8 or more, that the highest needs.
+    """Return the value of white.
 
-    Cameras store 10, 12 or 14 bits in 16. For floats it is 1, or 255 where the highest is at least half of that; raises
-    ImageUnsupported for others, whose white is not known.
+    For integers it is the largest value of 8, 10, 12, ... bits, whichever the highest pixel needs: cameras store 10, 12
+    or 14 bits in 16. For floats it is 1, or 255 if the highest is at least 128. Raises ImageUnsupported for other
+    floats.
     """
     lowest = highest = 0.0
     for strip, _ in _strips(image):
@@ -236,7 +245,7 @@ def _full_scale(image: Pillow.Image) -> float:
 
 
 def _from_deep_grey(strip: Pillow.Image, *, full: float) -> Pixels:
-    """Scale grey to 8 bits."""
-    grey = np.nan_to_num(np.asarray(strip)).astype(np.float64)  # in this order: infinity would overflow below
+    """Return RGB pixels of deep grey, scaled to 8 bits."""
+    grey = np.nan_to_num(np.asarray(strip)).astype(np.float64)  # nan_to_num first: later infinity would overflow
     levels = np.clip(grey * (255 / full), 0, 255).astype(np.uint8)
     return np.repeat(levels[:, :, None], 3, axis=2)

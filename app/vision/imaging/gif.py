@@ -1,4 +1,4 @@
-"""GIF files: how many blocks stand before the first picture. Pure."""
+"""GIF files: a bound on the blocks before the first picture. Pure."""
 
 from app.errors import ImageDamaged, ImageTooCostly
 
@@ -8,7 +8,7 @@ _EXTENSION, _PICTURE = 0x21, 0x2C
 
 
 def require_few_blocks(data: bytes) -> None:
-    """Raise ImageTooCostly if blocks without number precede the first picture, ImageDamaged if there is none."""
+    """Raise ImageTooCostly if too many blocks precede the first picture, ImageDamaged if there is no picture."""
     try:
         flags, at = data[10], _HEADER
         at += 3 * (2 << (flags & 7)) if flags & 0x80 else 0

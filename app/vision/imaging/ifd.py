@@ -1,17 +1,17 @@
-"""Directories (IFDs) of TIFF, which EXIF uses as well. Pure."""
+"""Image file directories (IFDs) of TIFF and EXIF. Pure."""
 
 import struct
 from dataclasses import dataclass
 from typing import Self
 
-_LENGTHS = {1: 1, 3: 2, 4: 4, 16: 8}  # bytes of the types that are unsigned integers: BYTE, SHORT, LONG, LONG8
+_LENGTHS = {1: 1, 3: 2, 4: 4, 16: 8}  # bytes of each type of unsigned integers: BYTE, SHORT, LONG, LONG8
 _MOST_ENTRIES = 4096
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The first directory: by tag its type, count, and the place where its value or the value's offset is."""
+    """The first directory of a file. `entries`: by tag its type, its count and the position of its value or offset."""
 
     data: bytes
     order: str
@@ -20,7 +20,7 @@ class Directory:
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Read the directory of a TIFF or of EXIF data. Raises struct.error or ValueError if it is damaged."""
+        """Read the directory of a TIFF or of EXIF data; raises struct.error or ValueError if it is damaged."""
         order = {b"II": "<", b"MM": ">"}.get(data[:2])
         if order is None:
             raise ValueError("the byte order is missing")
@@ -42,7 +42,7 @@ class Directory:
         return self.entries[tag][1] if tag in self.entries else 0
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """Return a tag's unsigned integers; empty if it is missing, of another type or not within the file."""
+        """Return a tag's unsigned integers; empty if the tag is missing, of another type or outside the file."""
         kind, count, place = self.entries.get(tag, (0, 0, 0))
         length = _LENGTHS.get(kind, 0) * count
         if not length or length > len(self.data):

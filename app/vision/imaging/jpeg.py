@@ -1,4 +1,4 @@
-"""JPEG files: what the markers tell before any pixel is decoded, and the bytes that pixels need. Pure.
+"""JPEG files: the facts in their markers, read before any pixel is decoded, and the bytes that pixels need. Pure.
 
 Markers and scans: ITU-T T.81 (1992), annexes B and G.
 """
@@ -19,7 +19,7 @@ _OTHER_FRAMES = {
     0xF7: "JPEG-LS",
 }
 _REMEDY = "save it as a baseline JPEG of 8 bits, or as a PNG"
-# Within a scan, 0xFF is followed by zero or is a restart; what precedes 0xC0 is no marker that may stand there.
+# Within a scan, 0xFF is followed by zero or starts a restart marker. Markers below 0xC0 cannot occur here.
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _RESTARTS = tuple(bytes((0xFF, last)) for last in range(0xD0, 0xD8))
 _MOST_SEGMENTS = 10_000
@@ -29,17 +29,17 @@ _COEFFICIENTS = 64
 
 END = b"\xff\xd9"
 MOST_BLOCKS = 16_000_000
-"""Blocks of 8x8 that all scans together may visit: 11 million for a progressive photo of 50 megapixels as libjpeg
-writes it without subsampling, 3 million for any baseline one. A visit takes up to 45 ns, even if it has no bytes."""
-_MOST_BLOCKS_WITHOUT_END = MOST_BLOCKS // 3  # such a file is decoded twice
+"""Most 8x8 blocks that all scans together may visit. A progressive photo of 50 megapixels from libjpeg without
+subsampling has 11 million, a baseline one 3 million. A visit takes up to 45 ns, even without any bytes."""
+_MOST_BLOCKS_WITHOUT_END = MOST_BLOCKS // 3  # a file without an end is decoded twice
 
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
     """A JPEG before it is decoded.
 
-    `blocks` are those that all scans visit, and more where scans refine much: see `_cost`. `data` has only what pixels
-    need, and an end. `is_ended` says if the file had that end itself.
+    `blocks` counts the blocks that all scans visit, plus more for scans that refine coefficients (`_cost`). `data` is
+    the file without metadata and with an end marker. `is_ended` is true if the file had that marker itself.
     """
 
     width: int
@@ -51,7 +51,7 @@ class Jpeg:
     data: bytes
 
     def require_few_scans(self) -> None:
-        """Raise ImageTooCostly if the scans take longer than the blocks that are allowed."""
+        """Raise ImageTooCostly if the scans visit too many blocks."""
         most = MOST_BLOCKS if self.is_ended else _MOST_BLOCKS_WITHOUT_END
         if self.blocks > most:
             raise ImageTooCostly(
@@ -64,8 +64,8 @@ class Jpeg:
 def read(data: bytes) -> Jpeg:
     """Read the markers of a JPEG, to the end of its first picture.
 
-    Raises ImageUnsupported for kinds of JPEG that are not decoded, ImageTooCostly for segments without number or scans
-    that would take too long, and ImageDamaged where no picture can be found.
+    Raises ImageUnsupported for kinds of JPEG that are not decoded, ImageTooCostly for too many segments, and
+    ImageDamaged if there is no complete picture.
     """
     reader = _Reader(data)
     reader.read()
@@ -73,10 +73,10 @@ def read(data: bytes) -> Jpeg:
 
 
 def _cost(blocks: int, refining: int) -> int:
-    """Return how many blocks take as long as these and this many bytes of scans that refine coefficients.
+    """Return the number of blocks that take as long as `blocks` and `refining` bytes of refinement scans together.
 
-    Such a byte takes up to 120 ns, so it counts as two blocks; a photo of 48 megapixels has up to 5 million of them.
-    Blocks and bytes together may take half as long again as blocks alone.
+    Such a byte takes up to 120 ns, so it counts as two blocks; a photo of 48 megapixels has up to 5 million. A file
+    with such bytes may take 1.5 times as long as one without.
     """
     return max(blocks, 2 * (blocks + 2 * refining) // 3)
 
@@ -92,7 +92,7 @@ class _Component:
 
 @dataclass(slots=True)
 class _Reader:
-    """Walks over the segments and keeps what matters."""
+    """Reads the segments and keeps those that pixels need."""
 
     data: bytes
     parts: list[bytes] = field(default_factory=lambda: [b"\xff\xd8"])
@@ -112,10 +112,10 @@ class _Reader:
     def read(self) -> None:
         at = 2
         for _ in range(_MOST_SEGMENTS):
-            found = _MARKER.search(self.data, at)
-            if found is None:
+            match = _MARKER.search(self.data, at)
+            if match is None:
                 return
-            marker, start = self.data[found.end() - 1], found.end()
+            marker, start = self.data[match.end() - 1], match.end()
             if marker == _EOI:
                 self.is_ended = True
                 return
@@ -132,13 +132,13 @@ class _Reader:
             else:
                 self._note(marker, segment)
             if self._is_needed(marker, segment):
-                self.parts.append(self.data[found.start() : at])
+                self.parts.append(self.data[match.start() : at])
         raise ImageTooCostly(f"the JPEG has more than {_MOST_SEGMENTS:,} segments", "save it again as an ordinary JPEG")
 
     def jpeg(self) -> Jpeg:
         if not self.blocks or not self.width or not self.height:
             raise ImageDamaged("JPEG")
-        if not self.is_ended and any(max(each.missing) > 0 or min(each.missing) < 0 for each in self._all()):
+        if not self.is_ended and any(max(part.missing) > 0 or min(part.missing) < 0 for part in self._all()):
             raise ImageDamaged("JPEG", "cut short: scans are missing")
         if not self.is_ended and self.lacks_restarts:
             raise ImageDamaged("JPEG", "cut short: restart markers are missing")
@@ -179,17 +179,17 @@ class _Reader:
             raise ImageDamaged("JPEG", "damaged: its header is not valid")
         self.frame, self.width, self.height = marker, width, height
         self.components = {name: _Component(sampling >> 4, sampling & 15) for name, sampling in sizes}
-        if not all(1 <= side <= _MOST_SIDES for each in self._all() for side in (each.across, each.down)):
+        if not all(1 <= side <= _MOST_SIDES for part in self._all() for side in (part.across, part.down)):
             raise ImageDamaged("JPEG", "damaged: its sampling factors are not valid")
-        across, down = max(each.across for each in self._all()), max(each.down for each in self._all())
+        across, down = max(part.across for part in self._all()), max(part.down for part in self._all())
         self.units = -(-width // (8 * across)) * -(-height // (8 * down))
-        for each in self._all():
-            each.blocks = self.units * each.across * each.down
+        for part in self._all():
+            part.blocks = self.units * part.across * part.down
             # In a scan of its own, a component has no blocks beyond its edges (T.81, A.2.2).
-            each.own = -(-width * each.across // (8 * across)) * -(-height * each.down // (8 * down))
+            part.own = -(-width * part.across // (8 * across)) * -(-height * part.down // (8 * down))
 
     def _scan(self, segment: bytes) -> None:
-        """Count the blocks of a scan, and note which bits of which coefficients it brings."""
+        """Count the blocks of a scan, and note the bits of the coefficients that it adds."""
         count = segment[0] if segment else 0
         if len(segment) < 4 + 2 * count or not count or not self.components:
             raise ImageDamaged("JPEG", "damaged: a scan's header is not valid")
@@ -201,21 +201,21 @@ class _Reader:
             if component is None:
                 raise ImageDamaged("JPEG", "damaged: a scan names a component that does not exist")
             self.blocks += component.blocks
-            for each in range(first, min(last + 1, _COEFFICIENTS)):
-                component.missing[each] = bits
+            for coefficient in range(first, min(last + 1, _COEFFICIENTS)):
+                component.missing[coefficient] = bits
 
     def _follow(self, segment: bytes, start: int, end: int) -> None:
-        """Note how many bytes refine coefficients, and whether the scan lacks restart markers."""
+        """Count the bytes that refine coefficients, and note whether the scan lacks restart markers."""
         count = segment[0]
         if self.frame == _PROGRESSIVE and segment[1 + 2 * count] and segment[3 + 2 * count] >> 4:
             self.refining += end - start
         if self.interval:
             units = self.components[segment[1]].own if count == 1 else self.units
-            restarts = sum(self.data.count(each, start, end) for each in _RESTARTS)
+            restarts = sum(self.data.count(marker, start, end) for marker in _RESTARTS)
             self.lacks_restarts |= restarts < -(-units // self.interval) - 1
 
     def _is_needed(self, marker: int, segment: bytes) -> bool:
-        """Say whether a segment matters for the pixels: tables, frames, scans, and how colours are stored."""
+        """Return whether the pixels depend on a segment: tables, frames, scans, and colour information."""
         if marker == _APP14:
             return segment.startswith(b"Adobe")
         return marker in {_BASELINE, _EXTENDED, _PROGRESSIVE, _DHT, _SOS, _DQT, _DRI, _APP0}

@@ -1,4 +1,4 @@
-"""Names of the files that are not decoded, by their first bytes, and what to do about them. Pure."""
+"""File formats that are not decoded: recognised by their first bytes, and named in the error. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from app.errors import ImageUnsupported, NotAnImage, PhotoRefused
 
 _SAVE = "save it as a JPEG or PNG"
 _SAVE_HEIC = f"{_SAVE} (iPhone: Settings, Camera, Formats, Most Compatible)"
-_BRANDS = 12  # of an ISO file: brands that are compared
+_BRANDS = 12  # most compatible brands of an ISO file that are compared
 
 _HEIC = b"heic heix hevc hevx heim heis hevm hevs".split()
 _HEIF = b"mif1 mif2 msf1 miaf".split()
@@ -16,7 +16,7 @@ _VIDEO = (
 )
 _AVIF = (b"avif", b"avis")
 
-# Pictures: what they begin with, at which byte, their name.
+# Pictures: offset of the signature, signature, name.
 _PICTURES: Sequence[tuple[int, bytes, str]] = (
     (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
     (0, b"\xff\x0a", "JPEG XL"),
@@ -58,7 +58,7 @@ _PICTURES: Sequence[tuple[int, bytes, str]] = (
     (0, b"\x8bJNG", "JNG"),
     *((0, b"P" + bytes([digit]), "PNM") for digit in b"1234567Ff"),
 )
-# What is no picture at all.
+# Files that are not pictures.
 _OTHERS: Sequence[tuple[int, bytes, str]] = (
     (0, b"%PDF-", "a PDF document"),
     (0, b"PK\x03\x04", "a ZIP file"),
@@ -101,13 +101,13 @@ _MARKUP_WITHIN = 1024
 
 
 def is_avif(data: bytes) -> bool:
-    """Say whether a file is AVIF: its main brand, or, where that is a general one, one of its others."""
+    """Return whether a file is AVIF by its main brand, or by a compatible brand if the main one is generic."""
     brands = _brands(data)
-    return bool(brands) and (brands[0] in _AVIF or (brands[0] in _HEIF and any(each in _AVIF for each in brands)))
+    return bool(brands) and (brands[0] in _AVIF or (brands[0] in _HEIF and any(brand in _AVIF for brand in brands)))
 
 
 def refusal(data: bytes, formats: Sequence[str]) -> PhotoRefused:
-    """Return the error that names what a file is which is none of the `formats` that are decoded."""
+    """Return the error for a file that is not one of the decoded `formats`; it names the file's format if known."""
     if not data:
         return NotAnImage("the photo is empty: it has 0 bytes")
     if name := _picture(data):
@@ -128,7 +128,7 @@ def _picture(data: bytes) -> str | None:
 
 
 def _other(data: bytes) -> str | None:
-    if any(each in _VIDEO for each in _brands(data)):
+    if any(brand in _VIDEO for brand in _brands(data)):
         return "a video (MP4 or QuickTime)"
     if _markup(data) == "HTML":
         return "a page of HTML"
@@ -136,8 +136,8 @@ def _other(data: bytes) -> str | None:
 
 
 def _iso(brands: Sequence[bytes]) -> str | None:
-    """Return the name of a picture in an ISO file by its brands, of which the first is the main one."""
-    if brands[0] in _HEIC or any(each in _HEIC for each in brands):
+    """Return the format of a picture in an ISO file by its brands; the first is the main brand."""
+    if brands[0] in _HEIC or any(brand in _HEIC for brand in brands):
         return "HEIC"
     if brands[0] == b"crx ":
         return "Canon RAW (CR3)"
@@ -145,7 +145,7 @@ def _iso(brands: Sequence[bytes]) -> str | None:
         return "JPEG 2000"
     if brands[0] in _HEIF:
         return "HEIF (HEIC)"
-    return None if any(each in _VIDEO for each in brands) else f"ISO file of the brand {_text(brands[0])}"
+    return None if any(brand in _VIDEO for brand in brands) else f"ISO file of the brand {_text(brands[0])}"
 
 
 def _brands(data: bytes) -> Sequence[bytes]:
@@ -164,5 +164,5 @@ def _markup(data: bytes) -> str | None:
     text = (start.decode("utf-16", "ignore").encode() if start[:2] in (b"\xff\xfe", b"\xfe\xff") else start).lower()
     if not text.lstrip().startswith(b"<"):
         return None
-    found = [(text.find(tag), name) for tag, name in _MARKUP if tag in text]
-    return min(found)[1] if found else None
+    matches = [(text.find(tag), name) for tag, name in _MARKUP if tag in text]
+    return min(matches)[1] if matches else None

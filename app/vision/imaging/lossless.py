@@ -1,4 +1,4 @@
-"""Small images kept exactly as they are: PNG."""
+"""Lossless storage of small images as PNG."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def decode_png(data: bytes) -> Pixels:
-    """Return the image (height, width, 3), RGB, that `encode_png` took. Nothing checks what comes from elsewhere."""
+    """Return the image (height, width, 3), RGB, of a PNG from `encode_png`. PNGs from elsewhere are not checked."""
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    assert bgr is not None  # noqa: S101 - see above
+    assert bgr is not None  # noqa: S101 - only PNGs of encode_png
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

@@ -1,4 +1,4 @@
-"""The orientation of a photo: read alone from its metadata, whatever else is in there, and applied to pixels. Pure."""
+"""Orientation of a photo: read from EXIF or XMP, applied to pixels. Pure."""
 
 import re
 import struct
@@ -27,7 +27,7 @@ _TURNS: Mapping[int, Callable[[Pixels], cv2.typing.MatLike]] = {
 
 
 def of_exif(exif: bytes) -> int:
-    """Return the orientation (1 to 8) of EXIF data; 1 if it has none or is damaged."""
+    """Return the orientation (1 to 8) of EXIF data; 1 if it is missing or damaged."""
     try:
         values = Directory.of(exif.removeprefix(_EXIF)).numbers(_ORIENTATION)
     except (struct.error, ValueError):
@@ -36,12 +36,12 @@ def of_exif(exif: bytes) -> int:
 
 
 def of_xmp(xmp: bytes) -> int:
-    """Return the orientation (1 to 8) of an XMP packet; 1 if it has none."""
-    found = _XMP.search(xmp)
-    return int(found[1]) if found else _UPRIGHT
+    """Return the orientation (1 to 8) of an XMP packet; 1 if it is missing."""
+    match = _XMP.search(xmp)
+    return int(match[1]) if match else _UPRIGHT
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """Turn pixels (height, width, 3), uint8, as an orientation (1 to 8) says."""
-    turn = _TURNS.get(orientation)
-    return pixels if turn is None else turn(pixels).astype(np.uint8, copy=False)
+    """Return pixels (height, width, 3), uint8, rotated or mirrored by an orientation (1 to 8)."""
+    rotate = _TURNS.get(orientation)
+    return pixels if rotate is None else rotate(pixels).astype(np.uint8, copy=False)

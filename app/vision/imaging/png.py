@@ -1,6 +1,6 @@
 """PNG files: the chunks that pixels need, and the orientation. Pure.
 
-Text, colour profiles and further frames never reach the decoder, however long or damaged they are.
+Text, colour profiles and further frames do not reach the decoder, so it does not matter if they are long or damaged.
 """
 
 import struct
@@ -22,9 +22,9 @@ _RAW_PROFILES = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """A PNG with nothing but its pixels, and what is known of them.
+    """A PNG without metadata, its size and its orientation.
 
-    `bytes_a_pixel` are decompressed and filtered; twice as many are counted if it is interlaced.
+    `bytes_a_pixel` counts decompressed bytes, twice if the PNG is interlaced.
     """
 
     data: bytes
@@ -37,7 +37,7 @@ class Png:
 def read(data: bytes) -> Png:
     """Read the chunks of a PNG.
 
-    Raises ImageTooCostly for chunks without number, ImageDamaged where it has no pixels.
+    Raises ImageTooCostly if there are too many chunks, ImageDamaged if there are no pixels.
     """
     header, palette, pixels, at = b"", b"", list[bytes](), len(SIGNATURE)
     orientations: dict[str, int] = {}
@@ -66,7 +66,7 @@ def read(data: bytes) -> Png:
     width, height, depth, colour, *_, interlace = struct.unpack(">IIBBBBB", header)
     bytes_a_pixel = -(-_CHANNELS.get(colour, 4) * depth // 8) * (2 if interlace else 1)
     parts = [SIGNATURE, _chunk(b"IHDR", header), palette, _chunk(b"IDAT", b"".join(pixels)), _chunk(b"IEND", b"")]
-    turned = next((each for each in orientations.values() if each != 1), 1)
+    turned = next((value for value in orientations.values() if value != 1), 1)
     return Png(b"".join(parts), width, height, turned, bytes_a_pixel)
 
 
@@ -75,9 +75,9 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _source(kind: bytes, start: bytes) -> str:
-    """Return what a chunk may tell an orientation by: EXIF, XMP, or EXIF as text (as ImageMagick writes it).
+    """Return the kind of metadata in a chunk that may hold an orientation: EXIF, XMP, or EXIF as ImageMagick's text.
 
-    Empty for others. Of each, the first chunk counts.
+    Empty for other chunks.
     """
     if kind == b"eXIf":
         return "EXIF"

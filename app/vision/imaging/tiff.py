@@ -1,4 +1,4 @@
-"""TIFF files: what their first directory tells before any pixel is decoded (TIFF 6.0, 1992). Pure."""
+"""TIFF files: checks of the first directory, before any pixel is decoded (TIFF 6.0, 1992). Pure."""
 
 import struct
 from collections.abc import Mapping
@@ -40,10 +40,9 @@ SAVE_GREY = "save it as 8- or 16-bit grey or as a PNG"
 
 
 def require_decodable(data: bytes, *, most_bytes: int) -> None:
-    """Raise an error if the first picture is of a kind that is not decoded, or would take too long.
+    """Raise ImageDamaged, ImageUnsupported, ImageTooCostly or TooManyPixels if the first picture must not be decoded.
 
-    `most_bytes` are those of its samples, decoded. Raises ImageDamaged, ImageUnsupported, ImageTooCostly or
-    TooManyPixels.
+    `most_bytes` is the limit of its decoded samples.
     """
     try:
         directory = Directory.of(data)
@@ -57,7 +56,7 @@ def require_decodable(data: bytes, *, most_bytes: int) -> None:
 
 
 def layout(data: bytes) -> str | None:
-    """Return how the pixels of the first picture are stored, in words; None if the directory does not tell."""
+    """Return a description of how the first picture is stored; None if the directory lacks it."""
     try:
         directory = Directory.of(data)
     except (struct.error, ValueError):
@@ -65,15 +64,15 @@ def layout(data: bytes) -> str | None:
     depths = directory.numbers(_DEPTHS) or (1,)
     samples = (directory.numbers(_SAMPLES) or (len(depths),))[0]
     kind = _SAMPLE_FORMATS.get((directory.numbers(_FORMATS) or (1,))[0], "")
-    has_size = all(directory.numbers(each) for each in (_WIDTH, _HEIGHT))
-    has_pixels = any(each in directory.entries for each in (_STRIPS, _TILES))
+    has_size = all(directory.numbers(tag) for tag in (_WIDTH, _HEIGHT))
+    has_pixels = any(tag in directory.entries for tag in (_STRIPS, _TILES))
     if not has_size or not has_pixels or _PHOTOMETRIC not in directory.entries:
         return None
     return f"TIFF of {samples} {kind}sample{'s' * (samples != 1)} of {depths[0]} bits a pixel"
 
 
 def _require_no_raw(data: bytes, directory: Directory) -> None:
-    """Refuse cameras' files: their first picture is at best a preview."""
+    """Raise ImageUnsupported for cameras' RAW files, whose first picture is at best a preview."""
     is_preview = _SUB_IFDS in directory.entries and directory.numbers(_SUBFILE) == (_REDUCED,)
     if data[8:10] == b"CR" or _DNG_VERSION in directory.entries or is_preview:
         raise ImageUnsupported("a camera's RAW file", _SAVE)
@@ -87,18 +86,19 @@ def _require_compression(directory: Directory) -> None:
 
 
 def _require_size(directory: Directory, most_bytes: int) -> None:
-    width, height = (directory.numbers(each) or (0,) for each in (_WIDTH, _HEIGHT))
+    width, height = (directory.numbers(tag) or (0,) for tag in (_WIDTH, _HEIGHT))
     depths = directory.numbers(_DEPTHS) or (1,)
     samples = (directory.numbers(_SAMPLES) or (len(depths),))[0]
-    each = -(-max(depths) * max(samples, len(depths)) // 8)
-    if width[0] * height[0] * each > most_bytes:
+    bytes_a_pixel = -(-max(depths) * max(samples, len(depths)) // 8)
+    if width[0] * height[0] * bytes_a_pixel > most_bytes:
         raise TooManyPixels(
-            f"the photo has {width[0]} x {height[0]} pixels of {each} bytes; at most {most_bytes:,} bytes are accepted"
+            f"the photo has {width[0]} x {height[0]} pixels of {bytes_a_pixel} bytes; "
+            f"at most {most_bytes:,} bytes are accepted"
         )
 
 
 def _require_known_grey(data: bytes, directory: Directory) -> None:
-    """Refuse grey of which the decoder does not say what black and white are, or takes one for the other."""
+    """Raise ImageUnsupported for grey whose black or white is not known, or whose black the decoder reads as white."""
     depth = (directory.numbers(_DEPTHS) or (1,))[0]
     is_grey = (directory.numbers(_SAMPLES) or (1,))[0] == 1
     form = (directory.numbers(_FORMATS) or (_UNSIGNED,))[0]

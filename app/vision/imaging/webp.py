@@ -1,10 +1,10 @@
-"""WebP files: the size of their canvas, before the decoder allocates it (RFC 9649). Pure."""
+"""WebP files: the size of the canvas, read before the decoder allocates it (RFC 9649). Pure."""
 
 import struct
 
 
 def size(data: bytes) -> tuple[int, int]:
-    """Return width and height. Raises struct.error or ValueError if the first chunk does not tell."""
+    """Return width and height; raises struct.error or ValueError if the first chunk lacks them."""
     kind = data[12:16]
     if kind == b"VP8X":
         across, down = data[24:27], data[27:30]
@@ -16,4 +16,4 @@ def size(data: bytes) -> tuple[int, int]:
     elif kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    raise ValueError("the first chunk is none that WebP begins with")
+    raise ValueError("the first chunk is not VP8, VP8L or VP8X")

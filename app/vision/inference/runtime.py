@@ -1,4 +1,4 @@
-"""How networks are run: the execution provider, chosen explicitly, and the session options that go with it."""
+"""ONNX Runtime: the execution provider, which is chosen explicitly, and the session options."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ from app.errors import NetworkInvalid, ProviderUnavailable
 
 
 class Provider(StrEnum):
-    """Where networks run. `auto` takes the best one that really works and says which."""
+    """Execution provider of networks. `auto` selects the best one that works."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -19,7 +19,7 @@ class Provider(StrEnum):
     TENSORRT = "tensorrt"
 
 
-# What ONNX Runtime is told, best first; it puts nodes that the first one cannot run on the next.
+# ONNX Runtime's providers, best first. It runs nodes that the first one does not support on the next.
 _ORT_PROVIDERS = {
     Provider.CPU: ["CPUExecutionProvider"],
     Provider.CUDA: ["CUDAExecutionProvider", "CPUExecutionProvider"],
@@ -35,7 +35,7 @@ _LOAD_ERRORS = (
     ort_state.RuntimeException,
 )
 
-# The smallest network there is, x -> x: opening it shows whether a provider works on this machine.
+# The smallest network, x -> x. It is opened to check whether a provider works on this machine.
 _IDENTITY = bytes.fromhex(
     "080812003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011"
 )
@@ -43,22 +43,23 @@ _IDENTITY = bytes.fromhex(
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A resolved choice: the provider (never `auto`) and the threads of one network run."""
+    """A resolved provider (never `auto`) and the number of threads of a network run."""
 
     provider: Provider = Provider.CPU
     threads: int = 1
 
     def open(self, network: Path | bytes, name: str = "") -> ort.InferenceSession:
-        """Open a network on exactly this provider; errors call it `name` (default: the file's).
+        """Open a network on exactly this provider; `name` (default: the file's) is used in errors.
 
-        Raises NetworkInvalid for what is no network, ProviderUnavailable when ONNX Runtime fell back to another one.
+        Raises NetworkInvalid if the file is not a network, ProviderUnavailable if ONNX Runtime fell back to another
+        provider.
         """
-        ort.disable_telemetry_events()  # it would note which networks are opened
+        ort.disable_telemetry_events()  # it would report the networks that are opened
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # A waiting thread that spins takes its core from another request.
+        # A thread that spins while it waits would take a core from another request.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         wanted = _ORT_PROVIDERS[self.provider]
         name = name or (network.name if isinstance(network, Path) else "the network")
@@ -68,27 +69,27 @@ class Runtime:
             raise NetworkInvalid(f"ONNX Runtime cannot load {name}: {error}") from error
         got: str = session.get_providers()[0]
         if got != wanted[0]:
-            raise ProviderUnavailable(f"{self.provider} was asked for, but ONNX Runtime can only offer {got} here")
+            raise ProviderUnavailable(f"{self.provider} was requested, but ONNX Runtime can only use {got} here")
         session.disable_fallback()
         return session
 
 
 def usable_providers() -> list[Provider]:
-    """Return the providers that really open a network on this machine, best first."""
+    """Return the providers that can open a network on this machine, best first."""
     return [provider for provider in (Provider.TENSORRT, Provider.CUDA, Provider.CPU) if _works(provider)]
 
 
 def resolve(provider: Provider, threads: int) -> Runtime:
-    """Turn a setting into a Runtime: `auto` becomes CUDA where it works, else the CPU.
+    """Return the runtime for a setting: `auto` is CUDA if it works here, else the CPU.
 
-    Raises ProviderUnavailable when a provider asked for by name does not work here. TensorRT is never chosen by
-    `auto`: it compiles each network for minutes.
+    `auto` never selects TensorRT, which compiles each network for minutes. Raises ProviderUnavailable if a provider
+    that is named does not work here.
     """
     if provider is Provider.AUTO:
         return Runtime(Provider.CUDA if _works(Provider.CUDA) else Provider.CPU, threads)
     if not _works(provider):
         raise ProviderUnavailable(
-            f"{provider} was asked for, but it does not work on this machine; "
+            f"{provider} was requested, but it does not work on this machine; "
             f"usable: {', '.join(usable_providers())} (`arcid doctor` shows more)"
         )
     return Runtime(provider, threads)

@@ -1,4 +1,4 @@
-"""One network in ONNX Runtime: arrays in, arrays out, types earned once when it is opened."""
+"""A network in ONNX Runtime. Its input and outputs are checked once, when it is opened."""
 
 from pathlib import Path
 
@@ -9,17 +9,22 @@ from app.vision.inference.runtime import Runtime
 
 
 class Session:
-    """A network with one float32 input. Safe under concurrent calls; opening one is slow and no request's work."""
+    """A network with one float32 input. Calls may be concurrent. Opening is slow and must not happen in a request."""
 
     def __init__(
         self, path: Path | bytes, runtime: Runtime, outputs: tuple[str, ...] | None = None, *, name: str = ""
     ) -> None:
-        """Open a network's file (or bytes); `outputs` names what `run` returns, in that order (default: all).
+        """Open a network.
 
-        Errors call it `name` (default: the file's).
+        Args:
+            path: The network's file or bytes.
+            runtime: Execution provider and threads.
+            outputs: Names of the outputs that `run` returns, in this order; None for all.
+            name: Name in errors; by default that of the file.
 
-        Raises NetworkInvalid when the file is no ONNX network of this form, ProviderUnavailable when the session did
-        not get the execution provider that `runtime` asks for.
+        Raises:
+            NetworkInvalid: If the file is not an ONNX network of this form.
+            ProviderUnavailable: If the session did not get the execution provider of `runtime`.
         """
         name = name or (path.name if isinstance(path, Path) else "the network")
         self._session = runtime.open(path, name)
@@ -39,14 +44,14 @@ class Session:
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
-        """The only (height, width) of an image input (n, 3, height, width), None where either is free."""
+        """The fixed (height, width) of an image input (n, 3, height, width); None if either is free."""
         height, width = self.input_shape[2:4] if len(self.input_shape) == 4 else (None, None)
         return (height, width) if height is not None and width is not None else None
 
     def run(self, batch: Floats) -> list[Floats]:
-        """Run the network on `batch` (its input's shape) and return one array for each output.
+        """Run the network on `batch`, which has its input's shape, and return one array for each output.
 
-        Raises CancelledError, without a run, if nobody waits for the result any more (`cancellation`).
+        Raises CancelledError before the run if the work of this context is cancelled (`cancellation`).
         """
         require_wanted()
         result: list[Floats] = self._session.run(self._outputs, {self._input: batch})

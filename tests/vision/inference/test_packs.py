@@ -358,7 +358,7 @@ def test_weights_in_another_file_are_refused(packs, own):
     for nodes, weights in (([], [tensor]), ([inside.node[0]], []), ([branch], [])):
         model = helper.make_model(helper.make_graph(nodes, "net", [], [], weights))
         (own / "rec.onnx").write_bytes(model.SerializeToString())
-        with pytest.raises(NetworkInvalid, match=r"rec\.onnx keeps weights in another file"):
+        with pytest.raises(NetworkInvalid, match=r"rec\.onnx has weights in another file"):
             packs.add(own)
     (own / "rec.onnx").write_bytes(b"\xff\xff")
     with pytest.raises(NetworkInvalid, match=r"rec\.onnx is not an ONNX network"):

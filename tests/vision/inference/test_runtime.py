@@ -83,14 +83,14 @@ def test_auto_is_the_cpu_where_there_is_no_gpu():
 @without_cuda
 @pytest.mark.parametrize("provider", [Provider.CUDA, Provider.TENSORRT])
 def test_a_provider_that_does_not_work_is_not_replaced(provider: Provider):
-    with pytest.raises(ProviderUnavailable, match=f"{provider} was asked for.*usable: cpu"):
+    with pytest.raises(ProviderUnavailable, match=f"{provider} was requested.*usable: cpu"):
         resolve(provider, 1)
 
 
 @without_cuda
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")  # ONNX Runtime's own word on the same thing
 def test_a_session_that_fell_back_is_refused():
-    with pytest.raises(ProviderUnavailable, match="cuda was asked for, but ONNX Runtime can only offer CPU"):
+    with pytest.raises(ProviderUnavailable, match="cuda was requested, but ONNX Runtime can only use CPU"):
         Runtime(Provider.CUDA).open(relu_network())
 
 

@@ -1,1 +1,1 @@
-"""From the bytes that a package carries to an ONNX file that ONNX Runtime loads. Runs when a pack is pulled."""
+"""Conversion of networks to ONNX files that ONNX Runtime loads. Runs when a pack is pulled."""

@@ -1,7 +1,7 @@
-"""Networks with block-quantised weights: fold them to float32, which every ONNX Runtime loads.
+"""Folding of block-quantised weights to float32, which every ONNX Runtime loads.
 
-OpenCV Zoo's int8bq files keep each weight as int8 blocks with a scale and a zero point, restored at load by
-DequantizeLinear and Reshape. ONNX Runtime's CPU provider refuses that; the arithmetic is the same done once here.
+OpenCV Zoo's int8bq files store each weight as int8 blocks with a scale and a zero point, which DequantizeLinear and
+Reshape restore. ONNX Runtime's CPU provider refuses them, so the same arithmetic is done here, once.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ Constants = Mapping[str, NDArray[np.generic]]
 
 
 def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Replace every DequantizeLinear and Reshape of constants by its value; inputs that nothing uses go.
+    """Replace every DequantizeLinear and Reshape of constants by its value, and remove unused inputs.
 
-    Raises NetworkInvalid when a quantised weight is malformed.
+    Raises NetworkInvalid if a quantised weight is malformed.
     """
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -41,9 +41,9 @@ def fold_constants(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def free_dimensions(model: onnx.ModelProto, free: Mapping[int, str]) -> onnx.ModelProto:
-    """Make the dimensions `free` (position -> name) of the one input dynamic, and forget the outputs' fixed shapes.
+    """Make the dimensions `free` (position -> name) of the input dynamic, and those of the outputs with it.
 
-    A final Reshape to (1, -1, k) is freed too, so that a batch stays a batch.
+    A final Reshape to (1, -1, k) becomes one to (0, -1, k), which keeps the batch.
     """
     graph = onnx.ModelProto()
     graph.CopyFrom(model)
@@ -78,8 +78,8 @@ def _dequantise(
     axis: int,
     block: int,
 ) -> NDArray[np.float32]:
-    """(q - zero) * scale with one scale for each block of `block` values along `axis` (ONNX DequantizeLinear-21)."""
+    """Return (q - zero) * scale, with one scale for each `block` values along `axis` (ONNX DequantizeLinear-21)."""
     if block:
         length = quantised.shape[axis]
-        scale, zero = (np.repeat(each, block, axis=axis).take(range(length), axis=axis) for each in (scale, zero))
+        scale, zero = (np.repeat(part, block, axis=axis).take(range(length), axis=axis) for part in (scale, zero))
     return (quantised.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)

@@ -1,8 +1,8 @@
 """P-, R- and O-Net of MTCNN (Zhang et al., IEEE SPL 2016) as ONNX, from the weight files of PyPI's `mtcnn` 1.0.0.
 
-The layout of the arrays in them, found by comparing them with those of other ports: kernels are upright (height, width,
-in, out), so photos go in as they are; but the first dense layer still counts its inputs by (width, height, channel), as
-in the MATLAB original, and its rows are reordered here, once.
+The layout of their arrays was found by comparison with other ports. Kernels are (height, width, in, out), so photos are
+not transposed. The first dense layer counts its inputs by (width, height, channel), as the MATLAB original does, so its
+rows are reordered here.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ OPSET, IR_VERSION = 17, 8
 
 
 def pnet(weights: bytes) -> onnx.ModelProto:
-    """Build P-Net from the bytes of `pnet.lz4`; raises NetworkInvalid when they are not its weights.
+    """Build P-Net from the bytes of `pnet.lz4`; raises NetworkInvalid if they are not its weights.
 
-    `input` (n, 3, height, width), RGB scaled to -1..1, sides of at least 12, gives a grid with a window of 12x12 pixels
-    every 2 pixels: `probability` (n, 1, rows, columns) of a face, 0..1, and `box` (n, 4, rows, columns): how far left,
-    top, right and bottom of the face lie from the window's, as shares of its side.
+    `input` is (n, 3, height, width), RGB scaled to -1..1, with sides of at least 12. The outputs are a grid with a
+    window of 12x12 pixels every 2 pixels: `probability` (n, 1, rows, columns) of a face, 0..1, and `box` (n, 4, rows,
+    columns), the offsets of the face's left, top, right and bottom from the window's, as shares of its side.
     """
     net = _Net("pnet", ["n", 3, "height", "width"], read_arrays(weights))
     net.convolve(10, 3)
@@ -37,9 +37,10 @@ def pnet(weights: bytes) -> onnx.ModelProto:
 
 
 def rnet(weights: bytes) -> onnx.ModelProto:
-    """Build R-Net from the bytes of `rnet.lz4`; raises NetworkInvalid when they are not its weights.
+    """Build R-Net from the bytes of `rnet.lz4`; raises NetworkInvalid if they are not its weights.
 
-    `input` (n, 3, 24, 24), RGB scaled to -1..1, gives `probability` (n, 1) of a face, 0..1, and `box` (n, 4), as P-Net.
+    `input` is (n, 3, 24, 24), RGB scaled to -1..1. The outputs are `probability` (n, 1) of a face, 0..1, and `box`
+    (n, 4), as those of P-Net.
     """
     net = _Net("rnet", ["n", 3, 24, 24], read_arrays(weights))
     net.convolve(28, 3)
@@ -54,10 +55,10 @@ def rnet(weights: bytes) -> onnx.ModelProto:
 
 
 def onet(weights: bytes) -> onnx.ModelProto:
-    """Build O-Net from the bytes of `onet.lz4`; raises NetworkInvalid when they are not its weights.
+    """Build O-Net from the bytes of `onet.lz4`; raises NetworkInvalid if they are not its weights.
 
-    `input` (n, 3, 48, 48), RGB scaled to -1..1, gives `probability` (n, 1) and `box` (n, 4) as R-Net's, and `landmarks`
-    (n, 10): five x, then five y, from the window's left and top as shares of its side, in `Detection`'s order.
+    `input` is (n, 3, 48, 48), RGB scaled to -1..1. The outputs are those of R-Net and `landmarks` (n, 10): five x, then
+    five y, as shares of the window's side from its left and top, in the order of `Detection`.
     """
     net = _Net("onet", ["n", 3, 48, 48], read_arrays(weights))
     net.convolve(32, 3)
@@ -75,7 +76,7 @@ def onet(weights: bytes) -> onnx.ModelProto:
 
 
 class _Net:
-    """A chain of layers that takes its weights in the order of the file and checks the shape of each."""
+    """A chain of layers, built with the weights in the order of the file. The shape of each array is checked."""
 
     def __init__(self, name: str, shape: Sequence[str | int], weights: list[Floats]) -> None:
         self._graph = onnx.GraphProto(name=name)
@@ -92,7 +93,7 @@ class _Net:
         self._channels = channels
 
     def pool(self, side: int) -> None:
-        """Add pooling by 2 that keeps the odd row and column at the end, as "same" padding does at these sizes."""
+        """Add pooling by 2 that keeps an odd last row and column, as "same" padding does at these sizes."""
         self._top = self._add("MaxPool", kernel_shape=[side, side], strides=[2, 2], ceil_mode=1)
 
     def dense(self, units: int, side: int) -> None:
@@ -116,7 +117,7 @@ class _Net:
         self._output("probability", 1)
 
     def model(self) -> onnx.ModelProto:
-        """Return the network; raises NetworkInvalid when weights are left over."""
+        """Return the network; raises NetworkInvalid if weights are left over."""
         if self._weights:
             raise NetworkInvalid(f"{len(self._weights)} arrays too many for {self._graph.name}")
         opset = helper.make_opsetid("", OPSET)
@@ -132,7 +133,7 @@ class _Net:
         return self._add("Conv", kernel.transpose(3, 2, 0, 1), bias) if self._cells else self._add("Gemm", kernel, bias)
 
     def _output(self, name: str, channels: int) -> None:
-        """Make the last node's result an output."""
+        """Name the last node's result as an output."""
         self._graph.node[-1].output[0] = name
         self._graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, *self._cells]))
 
@@ -146,5 +147,5 @@ class _Net:
 
     def _take(self, *shape: int) -> Floats:
         if not self._weights or self._weights[-1].shape != shape:
-            raise NetworkInvalid(f"{self._graph.name} wants weights of shape {shape} next")
+            raise NetworkInvalid(f"{self._graph.name} needs weights of shape {shape} next")
         return self._weights.pop()

@@ -1,4 +1,4 @@
-"""PReLU as two depthwise 1x1 convolutions: the same function, faster in ONNX Runtime on CPUs.
+"""PReLU as two depthwise 1x1 convolutions, which ONNX Runtime runs faster on CPUs.
 
 PReLU(x) = a*x + (1 - a)*relu(x). ONNX Runtime has no blocked-layout PRelu kernel, so each one costs two layout changes
 and an unvectorised pass; convolutions stay in the blocked layout.
@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 
 def rewrite_prelu(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Rewrite every PRelu whose slope is a constant of shape (c, 1, 1); all other nodes stay as they are."""
+    """Rewrite every PRelu whose slope is a constant of shape (c, 1, 1); other nodes do not change."""
     graph = model.graph
     slopes = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     nodes: list[onnx.NodeProto] = []

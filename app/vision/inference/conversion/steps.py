@@ -1,4 +1,4 @@
-"""The conversions that a manifest may name: bytes in, bytes out, applied in order when a pack is pulled."""
+"""Conversion steps that a manifest may name. Each maps bytes to bytes."""
 
 import ast
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Step = Callable[[bytes], bytes]
 def convert(data: bytes, names: Sequence[str]) -> bytes:
     """Apply the named conversions to `data` in order.
 
-    Raises ManifestInvalid for a name that does not exist, NetworkInvalid when the data is not what a step expects.
+    Raises ManifestInvalid if a name is unknown, NetworkInvalid if the data is not what a step expects.
     """
     for name in names:
         step = _STEPS.get(name)
@@ -30,11 +30,11 @@ def convert(data: bytes, names: Sequence[str]) -> bytes:
 
 
 def bytes_literal(module: bytes) -> bytes:
-    """Return the bytes literal that is the only statement's value of a Python module, without running the module."""
+    """Return the bytes literal that the first statement of a Python module assigns, without running the module."""
     try:
         statement = ast.parse(module).body[0]
         value = ast.literal_eval(statement.value) if isinstance(statement, ast.Assign) else None
-    except (SyntaxError, ValueError, IndexError, MemoryError, RecursionError) as error:  # the last two: nested deeply
+    except (SyntaxError, ValueError, IndexError, MemoryError, RecursionError) as error:  # the last two: deep nesting
         raise NetworkInvalid(f"this is not a Python module with one bytes literal: {error}") from error
     if not isinstance(value, bytes):
         raise NetworkInvalid("this is not a Python module with one bytes literal")
@@ -47,7 +47,7 @@ def _on_graph(change: Callable[[onnx.ModelProto], onnx.ModelProto], data: bytes)
         changed = change(model)
         onnx.checker.check_model(changed)
     except (DecodeError, onnx.checker.ValidationError, LookupError, TypeError, ValueError) as error:
-        raise NetworkInvalid(f"this is no valid ONNX network: {error}") from error
+        raise NetworkInvalid(f"this is not a valid ONNX network: {error}") from error
     result: bytes = changed.SerializeToString()
     return result
 

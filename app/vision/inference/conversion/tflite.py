@@ -1,7 +1,7 @@
-"""MobileFaceNet from TFLite to ONNX, read with the schema package `tflite`, which is installed where packs are pulled.
+"""Conversion of MobileFaceNet from TFLite to ONNX, with the schema package `tflite`.
 
-Only the operators of that network are known: convolutions, sums, the PReLU that TensorFlow 1 spells as five operators,
-and the reshape at the end. The manifest pins the SHA-256 of the file, so nothing else arrives here.
+Only the operators of that network are converted: convolutions, sums, the final reshape, and PReLU, which TensorFlow 1
+writes as five operators. The manifest pins the SHA-256 of the file, so no other file is converted.
 """
 
 import struct
@@ -30,7 +30,7 @@ def to_onnx(data: bytes) -> onnx.ModelProto:
     except ImportError as error:
         raise ArchiveUnavailable("this pack is a TFLite file, and reading it needs: pip install tflite") from error
     if data[4:8] != b"TFL3":
-        raise NetworkInvalid("this is no TFLite file")
+        raise NetworkInvalid("this is not a TFLite file")
     try:
         return _Conversion(tflite, data).run()
     except (*_NOT_UNDERSTOOD, shape_inference.InferenceError) as error:

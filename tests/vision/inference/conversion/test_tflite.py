@@ -56,7 +56,7 @@ def test_interface(mobilefacenet):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"PK\x03\x04" * 10, "no TFLite file"), (b"\xff\xff\xff\xffTFL3", "not the network")],
+    [(b"PK\x03\x04" * 10, "not a TFLite file"), (b"\xff\xff\xff\xffTFL3", "not the network")],
     ids=["zip", "offsets"],
 )
 def test_other_bytes_are_refused(data, message):
