@@ -55,7 +55,6 @@ LONG_FUNCTIONS = {
     "model_migration.py:blocks",
     "model_migration.py:switch",
     "store.py:create",
-    "train.py:train",
     "train_commands.py:adapter",
     "train_commands.py:export",
     "train_commands.py:finetune",

@@ -2,13 +2,13 @@
 
 import signal
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import rich.progress
 import typer
@@ -17,9 +17,6 @@ from app.cli.output import Console
 from app.config import read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
 from app.types import Floats, Pixels
-
-if TYPE_CHECKING:
-    from app.training.config import TrainingConfig
 
 cli = typer.Typer(
     help="Train a network of your own; see docs/training.md.", invoke_without_command=True, no_args_is_help=True
@@ -53,8 +50,6 @@ def train(  # noqa: PLR0913 - the options of a command
     if context.invoked_subcommand is not None:
         return
     require_training()
-    from app.training.config import parse_config  # noqa: PLC0415 - PyTorch takes seconds that no other command should wait
-
     if out is None:
         raise TrainingInvalid("--out is missing: the folder for checkpoints and figures")
     values = _file_values(config, out, is_resumed=resume)
@@ -68,10 +63,8 @@ def train(  # noqa: PLR0913 - the options of a command
         "machine.device": device,
         **dict(map(_parse_assignment, assignments or [])),
     }
-    for name, value in options.items():
-        if value is not None:
-            _put(values, name, value)
-    _run(parse_config(values), out, is_resumed=resume)
+    _put_all(values, options)
+    _run(values, out, is_resumed=resume)
 
 
 @cli.command()
@@ -182,14 +175,20 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _run(config: "TrainingConfig", out: Path, *, is_resumed: bool) -> None:
-    """Train until the end or a signal; exit with STOPPED after a signal."""
+def _run(values: dict[str, Any], out: Path, *, is_resumed: bool) -> None:
+    """Train with a configuration until the end or a signal; exit with STOPPED after a signal."""
+    from app.training.config import parse_config  # noqa: PLC0415 - PyTorch takes seconds that no other command should wait
     from app.training.running import train as run  # noqa: PLC0415 - as above
 
     console = Console(stderr=True)
     with stoppable() as is_stopping:
         training = run(
-            config, out, open_cropper=cropper_opener(), console=console, is_resumed=is_resumed, is_stopping=is_stopping
+            parse_config(values),
+            out,
+            open_cropper=cropper_opener(),
+            console=console,
+            is_resumed=is_resumed,
+            is_stopping=is_stopping,
         )
     if training.iteration < training.total:
         console.print(f"stopped at iteration {training.iteration} of {training.total}; continue with --resume")
@@ -218,9 +217,12 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def _put(values: dict[str, Any], name: str, value: Any) -> None:
-    """Set a key by its dotted name."""
-    *groups, last = name.split(".")
-    for group in groups:
-        values = values.setdefault(group, {})
-    values[last] = value
+def _put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
+    """Set keys by their dotted names; options that are None are not set."""
+    for name, value in options.items():
+        if value is not None:
+            *groups, last = name.split(".")
+            table = values
+            for group in groups:
+                table = table.setdefault(group, {})
+            table[last] = value
