@@ -53,7 +53,7 @@ class Network(Protocol):
 
 
 class Detector(Protocol):
-    """Finds the faces of a photo."""
+    """A face detector."""
 
     def detect(self, pixels: Pixels) -> list[Detection]:
         """Return the faces of a photo (height, width, 3), RGB uint8, best first, in its pixels; [] without faces."""

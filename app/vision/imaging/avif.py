@@ -127,7 +127,7 @@ def _first_sample(data: bytes, start: int, end: int) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class _Cursor:
-    """Reads big-endian numbers one after the other."""
+    """Reader of successive big-endian numbers."""
 
     data: bytes
     at: int
@@ -170,7 +170,7 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Bits:
-    """Reads bits, most significant first."""
+    """Reader of bits, most significant first."""
 
     def __init__(self, data: bytes) -> None:
         self._value = int.from_bytes(data[:64].ljust(64, b"\0"), "big")

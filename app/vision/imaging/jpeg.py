@@ -92,7 +92,7 @@ class _Component:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the segments and keeps those that pixels need."""
+    """Reader of the segments; it keeps those that pixels need."""
 
     data: bytes
     parts: list[bytes] = field(default_factory=lambda: [b"\xff\xd8"])

@@ -1,1 +1,1 @@
-"""Everything that says "onnxruntime", and the files that it runs."""
+"""Inference: packs of networks, ONNX Runtime sessions, and batching."""

@@ -68,7 +68,7 @@ class _Item:
 
 
 class Batcher:
-    """Runs a network for many threads, one run at a time. During a run the next batch is collected."""
+    """Queue in front of a network, for many threads. During a run the next batch is collected."""
 
     def __init__(self, run: Callable[[Floats], Floats], batching: Batching) -> None:
         """`run` maps (n, ...) to (n, d). It is called in a single thread, which starts with the first call."""
@@ -172,7 +172,7 @@ class Batcher:
             self._refuse_all()
 
     def _next(self) -> list[_Item]:
-        """Wait for a batch and take it; none once closed and drained."""
+        """Wait for the next batch and return it; [] once closed and drained."""
         with self._changed:
             while True:
                 if self._items:

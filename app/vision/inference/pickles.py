@@ -32,7 +32,7 @@ class Name:
 
 
 class PickleReader:
-    """Reads a pickle. The base class accepts no call. Its methods raise errors of MALFORMED for other data."""
+    """Reader of a pickle. The base class accepts no call. Its methods raise errors of MALFORMED for other data."""
 
     def __init__(self, pickled: bytes) -> None:
         self.stream = io.BytesIO(pickled)

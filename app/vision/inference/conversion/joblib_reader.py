@@ -36,7 +36,7 @@ def read_arrays(dump: bytes) -> list[Floats]:
 
 
 class _ArrayReader(PickleReader):
-    """Accepts NumPy's float32 type and joblib's wrapper of an array, which it replaces by the array."""
+    """Reader that accepts NumPy's float32 type and joblib's wrapper of an array, which it replaces by the array."""
 
     def call(self, function: Any, arguments: Any) -> Any:
         match function, arguments:
