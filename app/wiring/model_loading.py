@@ -8,7 +8,7 @@ from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import Origin
 from app.recognition.model_registry import Served, Serving
-from app.vision.detection.found import Detector
+from app.vision.detection.detections import Detector
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
