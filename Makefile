@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # TORCH=torch (or a version) also tests the extra `train`.
 TRAIN := $(if $(TORCH),$(VENV)/train)
 
-.PHONY: serve demo test test-full check format bench docs migration image clean networks training
+.PHONY: serve demo test test-full check format bench docs migration image clean networks training tools
 
 serve: networks
 	$(ARCID) serve $(ARGS)
@@ -67,7 +67,7 @@ clean:
 # Install the dependencies of `arcid train`; TORCH chooses another version or a CPU build of PyTorch.
 training: $(VENV)/train
 
-# What commands beside serving need: figures of reports, InsightFace's packs, the pack in TFLite.
+# Install packages for the figures of reports, InsightFace's packs and the TFLite pack.
 tools: $(VENV)/tools
 
 networks: $(VENV)/$(EXTRA)
@@ -90,6 +90,7 @@ $(VENV)/dev $(VENV)/dev-gpu:
 	touch $@
 
 $(VENV)/demo $(VENV)/tools: $(VENV)/%: requirements/%.txt | $(VENV)/$(EXTRA)
+	@echo "Installing $< (once; less than a minute)"
 	$(PIP) --require-hashes -r $<
 	touch $@
 
