@@ -18,7 +18,6 @@ BORDERS = {"middleware.py", "batcher.py", "runner.py"}
 SHARED_CLASS_NAMES = {
     "Base",
     "FaceSchema",
-    "Found",
     "Manifest",
     "OnMissing",
     "Origin",
@@ -27,7 +26,6 @@ SHARED_CLASS_NAMES = {
     "Schema",
     "Shown",
     "Standing",
-    "View",
     "_Group",
     "_Schema",
     "_Seen",
