@@ -30,7 +30,7 @@ class Site:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     names: list[str | None] = field(default_factory=list)
-    """What TLS clients asked for (SNI)."""
+    """Server names requested by TLS clients (SNI)."""
 
     serving: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -26,7 +26,7 @@ def test_a_network_that_tells_nobody_apart_is_not_calibrated(people, tmp_path):
         helper.make_node("Gemm", ["flat", "nothing", "always"], ["embedding"]),
     ]
     constants = {"nothing": np.zeros((3 * 112 * 112, 6), np.float32), "always": np.arange(6, dtype=np.float32)}
-    with pytest.raises(TrainingInvalid, match="the same for everybody"):
+    with pytest.raises(TrainingInvalid, match="the same vector for every photo"):
         measure(people, tmp_path)(made(nodes, constants, side=112))
 
 
