@@ -25,7 +25,8 @@ def test_verification_of_the_pairs(served, packs, lfw, pack, least):
     wanted = pairs(lfw)
     with served(pack=pack) as client:
         sample = embedded(client, lfw, wanted[SAMPLE])
-        assert verified(client, lfw, wanted[SAMPLE]) == pytest.approx(sample, abs=1e-5)
+        verify = slice(None, None, 1 if IS_FULL else 4)
+        assert verified(client, lfw, wanted[SAMPLE][verify]) == pytest.approx(sample[verify], abs=1e-5)
         if IS_FULL:
             record(pack, networks_of(packs, pack), embedded(client, lfw, wanted))
     recorded = json.loads(RECORDED.read_text("utf-8"))[pack]
