@@ -4,7 +4,7 @@ python benchmarks/draw_losses.py --out pictures                                 
 python benchmarks/draw_losses.py --out pictures --run runs/first                 # angles: start, halfway, end
 python benchmarks/draw_losses.py --out pictures --eight photos/ --format png     # eight_people
 
-Needs the extra `train` (make training).
+Needs PyTorch (make training) and Matplotlib (make tools).
 """
 
 import argparse
