@@ -17,7 +17,7 @@ Outputs = tuple[str, ...] | None
 
 @dataclass(frozen=True, slots=True)
 class SingleShotKind:
-    """One network that finds faces in views. It can be a detector of its own or either half of a cascade."""
+    """One network that finds faces in views. It is used alone or as either half of a cascade."""
 
     open: Callable[[Session], Network]
     outputs: Outputs = None

