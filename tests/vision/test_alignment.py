@@ -1,4 +1,4 @@
-"""The transform and the crops against InsightFace's, and what a similarity transform must do."""
+"""Transforms and crops compared with InsightFace's, and properties of similarity transforms."""
 
 import warnings
 
@@ -45,7 +45,7 @@ def posed(scale: float, degrees: float, centre: tuple[float, float], jitter: Flo
 
 
 def random_faces(count: int, largest: float = 8.0) -> Floats:
-    """Give faces of all sizes, turned by any angle, each with landmarks somewhat off the template."""
+    """Return faces of all sizes and angles, with landmarks slightly off the template."""
     rng = np.random.default_rng(RNG_SEED)
     return np.stack(
         [
@@ -71,7 +71,7 @@ def test_transforms_equal_insightface(face_align):
 def test_any_five_points_give_what_insightface_gives(face_align):
     points = np.random.default_rng(RNG_SEED).uniform(0, 500, (200, 5, 2)).astype(np.float32)
     for matrix, landmarks in zip(similarity_transforms(points), points, strict=True):
-        # Where a reflection would fit better, InsightFace's solution too is the best one without a reflection.
+        # InsightFace also excludes reflections, even if one would fit better.
         np.testing.assert_allclose(matrix, insightface_matrix(face_align, landmarks), atol=1e-3, rtol=1e-4)
 
 
@@ -79,7 +79,7 @@ def test_any_five_points_give_what_insightface_gives(face_align):
 def test_a_similar_face_is_brought_back_to_the_template(scale: float, degrees: float, centre: tuple[float, float]):
     landmarks = posed(scale, degrees, centre)
     (matrix,) = similarity_transforms(landmarks[None])
-    # As exact as float32 landmarks are: their last digit, in pixels of the crop.
+    # Tolerance: the last digit of float32 landmarks, in pixels of the crop.
     unit = float(np.spacing(np.abs(landmarks).max())) / scale
     np.testing.assert_allclose(applied(matrix, landmarks), ARCFACE_TEMPLATE, atol=1e-4 + 2 * unit)
     a = complex(matrix[0, 0], matrix[1, 0])
@@ -106,7 +106,7 @@ def test_another_template_is_taken():
 
 
 def textured(height: int, width: int) -> Pixels:
-    """Give a photo of waves of all lengths down to ten pixels."""
+    """Return a photo of waves with lengths down to ten pixels."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     waves = [np.sin(x / 7 + y / 40), np.sin(y / 9 - x / 60), np.sin((x + y) / 5)]
     return (np.stack(waves, axis=-1) * 100 + 128).astype(np.uint8)

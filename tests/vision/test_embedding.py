@@ -1,4 +1,4 @@
-"""Preprocessing, flip averaging and norms, on tiny networks whose features plain NumPy gives as well."""
+"""Preprocessing, flip averaging and norms, on tiny networks whose features are also computed in NumPy."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,7 +51,7 @@ def random_crops(count: int) -> Pixels:
 
 
 def features_of(crops: Pixels, *, mean: float = 127.5, scale: float = 128.0, is_bgr: bool = False) -> Floats:
-    """Give the features by the formula, pixel by pixel, in float64."""
+    """Compute the features pixel by pixel in float64."""
     order = [2, 1, 0] if is_bgr else [0, 1, 2]
     planes = [(crops[..., channel].astype(np.float64) - mean) / scale for channel in order]
     return np.asarray(np.stack(planes, axis=1).reshape(len(crops), -1) @ WEIGHTS.astype(np.float64), np.float32)

@@ -1,4 +1,4 @@
-"""Every reason on crops made for it; a score that falls with each thing that is wrong."""
+"""Each reason on a crop that has it. The score falls with each flaw."""
 
 import math
 
@@ -17,7 +17,7 @@ TYPICAL = 10.0
 
 
 def textured(seed=0):
-    """A crop with detail of every size, as a sharp photo has it; mid-grey."""
+    """A mid-grey crop with detail of every size, like a sharp photo."""
     generator = np.random.default_rng(seed)
     layers = [
         weight * cv2.resize(generator.normal(size=(side, side)), (CROP_SIDE, CROP_SIDE), interpolation=cv2.INTER_CUBIC)

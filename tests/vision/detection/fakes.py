@@ -1,4 +1,4 @@
-"""Stand-ins for networks and detectors, and photos in which they find what they should."""
+"""Fake networks and detectors, and photos for them."""
 
 from collections.abc import Sequence
 
@@ -12,30 +12,30 @@ SHARES: Floats = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.6
 
 
 def landmarks_in(boxes: Floats) -> Floats:
-    """Place landmarks (n, 5, 2) in boxes (n, 4)."""
+    """Return landmarks (n, 5, 2) for boxes (n, 4)."""
     sides = boxes[:, None, 2:] - boxes[:, None, :2]
     return np.asarray(boxes[:, None, :2] + SHARES * sides, np.float32)
 
 
 def found(*boxes: Box, scores: Sequence[float] = ()) -> Detections:
-    """Give faces with ordinary landmarks; scores fall from 0.9 unless given."""
+    """Return faces with ordinary landmarks. By default the scores fall from 0.9."""
     places = np.array(boxes, np.float32).reshape(-1, 4)
     ranked = list(scores) or [0.9 - 0.01 * index for index in range(len(places))]
     return Detections(places, np.array(ranked, np.float32), landmarks_in(places))
 
 
 def detection(box: Box, score: float = 0.9) -> Detection:
-    """Give one face with ordinary landmarks."""
+    """Return one face with ordinary landmarks."""
     return found(box, scores=[score]).to_list()[0]
 
 
 def boxes_of(faces: Sequence[Detection]) -> list[Box]:
-    """Return the boxes alone."""
+    """Return the boxes of detections."""
     return [face.box for face in faces]
 
 
 class FakeDetector:
-    """A detector that finds the same in every photo and remembers what it saw."""
+    """A fake detector that returns the same faces for each photo and records the photos' shapes."""
 
     def __init__(self, *faces: Detection) -> None:
         self.faces = list(faces)
@@ -48,7 +48,7 @@ class FakeDetector:
 
 
 class BrightNetwork:
-    """A network that takes the bright pixels of a view for one face, and remembers the views."""
+    """A fake network that detects the bright pixels of a view as one face and records the views."""
 
     def __init__(self, input_shape: tuple[int, int] | None = None, score: float = 0.9) -> None:
         self.input_shape = input_shape
@@ -71,7 +71,7 @@ class BrightNetwork:
 
 
 def photo_with(box: tuple[int, int, int, int], height: int, width: int, level: int = 255) -> Pixels:
-    """Give a black photo with one bright rectangle."""
+    """Return a black photo with one bright rectangle."""
     pixels = np.zeros((height, width, 3), np.uint8)
     left, top, right, bottom = box
     pixels[top:bottom, left:right] = level

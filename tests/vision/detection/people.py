@@ -1,4 +1,4 @@
-"""Where the faces of the tests' photos are, by another implementation, and how far off a detection is."""
+"""Faces in the tests' photos according to another implementation, and the error of a detection."""
 
 import io
 

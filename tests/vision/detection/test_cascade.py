@@ -11,7 +11,7 @@ IN_PLACE: Box = (MIDDLE - 80, MIDDLE - 80, MIDDLE + 80, MIDDLE + 80)
 
 
 class FixedNetwork:
-    """A landmarker that sees the same faces in every crop, and remembers how many crops came at once."""
+    """A fake landmarker that returns the same faces for each crop and records the size of each batch."""
 
     input_shape = None
 
@@ -26,7 +26,7 @@ class FixedNetwork:
 
 
 def squares(count: int) -> list[Detection]:
-    """Give faces of different sizes in a row, scores falling."""
+    """Return faces of different sizes in a row, with falling scores."""
     return [
         detection((100.0 * index, 20, 100.0 * index + 30 + index, 50.0 + index), 0.95 - 0.01 * index)
         for index in range(count)
@@ -60,7 +60,7 @@ def test_landmarks_are_placed_on_the_most_prominent_faces_only():
 
 @pytest.mark.parametrize("count", [1, 8, 11])
 def test_landmarks_are_brought_back_to_each_face(count: int):
-    # The landmarker sees the face in the middle of its crop, as large as FACE_SIDE says, with its own landmarks.
+    # For the landmarker the face is in the middle of its crop and FACE_SIDE pixels large.
     seen = found(IN_PLACE, scores=[0.9])
     faces = [Detection(face.box, face.score, np.zeros((5, 2), np.float32)) for face in squares(count)]
     placed = Cascade(FakeDetector(*faces), FixedNetwork(seen), FakeDetector()).detect(BLACK)

@@ -17,7 +17,7 @@ def face(x: float, y: float, side: float) -> Detection:
 
 
 def ordered(*faces: Detection) -> list[int]:
-    """Return the places that the faces had before."""
+    """Return the original indices of the faces."""
     first = most_prominent_first(list(faces), (HEIGHT, WIDTH, 3))
     return [next(place for place, each in enumerate(faces) if each is one) for one in first]
 

@@ -1,4 +1,4 @@
-"""The detector on networks that take bright squares for faces, and on the real ones."""
+"""The detector with fake networks that detect bright squares, and with the real networks."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ OUTPUTS = {"pnet": PNET_OUTPUTS, "rnet": RNET_OUTPUTS, "onet": ONET_OUTPUTS}
 
 
 def averaging_network(name: str, side: int) -> onnx.ModelProto:
-    """Give a network whose probability is the window's mean brightness, and which moves nothing."""
+    """Return a network whose probability is the window's mean brightness and whose offsets are 0."""
     window = (3, side, side)
     size = ["h", "w"] if name == "pnet" else [side, side]
     flat = (

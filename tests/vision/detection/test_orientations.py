@@ -1,4 +1,4 @@
-"""Photos that lie on a side or upside down: fakes for the rule, the pulled networks for what it is worth."""
+"""Rotated photos: the rule with fakes, the results with the pulled networks."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ SIZE = 40
 
 
 def face_at(left, top, *, score=0.9, tilt=0.0):
-    """Give a square face, its landmarks turned about its middle by `tilt` degrees."""
+    """Return a square face whose landmarks are rotated around its middle by `tilt` degrees."""
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     points = (SHARES - 0.5) @ np.array([[cos, sin], [-sin, cos]]) + 0.5
     landmarks = (points * SIZE + [left, top]).astype(np.float32)
@@ -26,7 +26,7 @@ def face_at(left, top, *, score=0.9, tilt=0.0):
 
 
 class MarkDetector:
-    """Sees an upright face wherever a red mark is above a blue one; counts its looks."""
+    """A fake detector of an upright face if a red mark is above a blue one. It counts its calls."""
 
     def __init__(self, *always):
         self.always = list(always)
@@ -42,7 +42,7 @@ class MarkDetector:
 
 
 def marked(turn):
-    """Give a photo with a face whose middle is at (120, 70), turned counter-clockwise."""
+    """Return a photo, rotated counter-clockwise, with a face whose middle is at (120, 70)."""
     pixels = np.zeros((200, 300, 3), np.uint8)
     pixels[50:54, 118:122] = (255, 0, 0)
     pixels[86:90, 118:122] = (0, 0, 255)

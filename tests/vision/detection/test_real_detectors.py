@@ -1,4 +1,4 @@
-"""Every detector that a setting can name, as the service opens it, on real photos."""
+"""All detectors that a setting can name, on real photos."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ OF_CLOSE_UPS = ["yunet", "mtcnn", "yunet+retinaface"]
 
 @pytest.fixture(scope="module")
 def detectors(packs):
-    """Detectors by name, each opened once; skips where a pack is not pulled."""
+    """Detectors by name, each opened once. Skips the test if a pack is not pulled."""
     opened: dict[str, Detector] = {}
 
     def named(name: str) -> Detector:
@@ -46,7 +46,7 @@ def overlap(face: Detection, box: Floats) -> float:
 
 
 def assert_six_people(faces: list[Detection], scale: float = 1, offset: tuple[float, float] = (0, 0)) -> list[float]:
-    """Check boxes and order of the group photo's six faces; return how far off the landmarks of each are."""
+    """Check boxes and order of the group photo's six faces; return the error of each face's landmarks."""
     scores = [face.score for face in faces]
     assert scores == sorted(scores, reverse=True)
     ordered = sorted(faces, key=lambda face: face.box)
@@ -84,7 +84,7 @@ def test_a_photo_of_twelve_megapixels_shows_the_same_people(detectors, name: str
     left, top = 4000 - large.shape[1], 3000 - large.shape[0]
     canvas[top:, left:] = large
     errors = assert_six_people(detectors(name).detect(canvas), scale, (left, top))
-    assert np.median(errors) < 0.2  # at some scales MTCNN places those of one tilted face badly
+    assert np.median(errors) < 0.2  # at some scales MTCNN misplaces the landmarks of one tilted face
 
 
 @pytest.mark.parametrize("person", range(6))
@@ -98,7 +98,7 @@ def test_a_face_that_fills_the_frame_is_found_as_one(detectors, name: str, perso
     (face,) = detectors(name).detect(close_up)
     assert overlap(face, np.array([0, 0, close_up.shape[1], close_up.shape[0]])) > 0.65
     expected = (np.array(landmarks) - [left, top]) * factor
-    # Only the cascade looks at the landmarks of a close-up closely; YuNet alone sees it 96 pixels large.
+    # Only the cascade refines the landmarks of a close-up. YuNet alone sees it at 96 pixels.
     assert error(face, expected.astype(np.float32)) < (0.35 if name == "yunet" else 0.2)
 
 

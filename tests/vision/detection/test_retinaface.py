@@ -1,4 +1,4 @@
-"""Against a plain restatement of the PyTorch port's decoding, and on real photos."""
+"""Comparison with a plain version of the PyTorch port's decoding, and tests on real photos."""
 
 import math
 
@@ -18,7 +18,7 @@ SIZES = [(32, 32), (64, 96), (160, 96)]
 
 
 def priors(height: int, width: int) -> list[tuple[float, float, float, float]]:
-    """Give the port's anchors (`PriorBox`), as shares of the photo: centre x, centre y, width, height."""
+    """Return the port's anchors (`PriorBox`), as shares of the photo: centre x, centre y, width, height."""
     anchors = []
     for step, sides in ((8, (16, 32)), (16, (64, 128)), (32, (256, 512))):
         for row in range(math.ceil(height / step)):

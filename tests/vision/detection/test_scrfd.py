@@ -1,4 +1,4 @@
-"""Against InsightFace's own SCRFD: its two decoding functions, and its class on a synthetic network of nine outputs."""
+"""Comparison with InsightFace's SCRFD: its decoding functions, and its class on a synthetic network."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ KINDS = {"score": 1, "bbox": 4, "kps": 10}
 
 
 def synthetic_network(*, is_batched: bool = False, kinds: tuple[str, ...] = tuple(KINDS)) -> bytes:
-    """Build a network of the published form: one convolution for each output, whose stride is its kernel."""
+    """Build a network of the published form: a convolution for each output, with its kernel size as stride."""
     rng = np.random.default_rng(2)
     nodes, tensors, outputs = [], [], []
     for kind in kinds:

@@ -22,7 +22,7 @@ def boxes(faces: Detections) -> list[Box]:
         (400, 750, 650, 850),  # the mouth
         (100, 100, 500, 1000),  # half
         (120, 400, 820, 990),  # from the eyes down, 600 of 1000 pixels
-        (60, 500, 400, 900),  # reaching beyond
+        (60, 500, 400, 900),  # partly outside
     ],
 )
 def test_parts_inside_a_close_up_are_dropped(part: Box):

@@ -73,7 +73,7 @@ def test_faces_come_back_to_where_they_are_in_the_photo(height: int, width: int,
     pixels = photo_with((left, top, right, bottom), height, width)
     for view in (fitted(pixels, 100), fitted(pixels, 400, (96, 160)), surrounded(pixels, 96, (192, 192))):
         back = view.to_photo(BrightNetwork().find(view.pixels[None], 0.5)[0])
-        # The bright pixels of the view are cut off at whole pixels of it, and a side may be rounded by half a pixel.
+        # The bright area ends at whole pixels of the view, and a side may be rounded by half a pixel.
         np.testing.assert_allclose(back.boxes, [[left, top, right, bottom]], atol=2 / view.scale + 1)
 
 

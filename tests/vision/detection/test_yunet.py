@@ -1,4 +1,4 @@
-"""Against OpenCV's FaceDetectorYN, which runs the same network with its own engine and decoding."""
+"""Comparison with OpenCV's FaceDetectorYN, which runs the same network with its own engine and decoding."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a photo may cost is bounded before a decoder sees it. The search for worse: benchmarks/hostile_bombs.py."""
+"""The cost of a photo is bounded before it is decoded. benchmarks/hostile_bombs.py searches for worse photos."""
 
 import io
 import struct
@@ -51,7 +51,7 @@ def test_scans_hidden_in_what_looks_like_a_segment_are_counted():
 
 
 def test_scans_that_refine_are_bounded_by_their_bytes_too():
-    """Each bit of them may take as long as a third of a block that has none."""
+    """Each refinement bit may take a third of the time of an empty block."""
     first = segment(0xC4, b"\x10\1" + bytes(15) + b"\1") + scan(1, 63, 1, bytes([0b01010101]) * (BLOCKS * 63 // 4))
     refining = segment(0xC4, b"\x10\1" + bytes(15) + b"\xe0") + scan(1, 63, 0x10, bytes(BLOCKS * 8))
     assert decode(progressive(DC, first, *[refining] * 20), Limits()).pixels.shape == (SIDE, SIDE, 3)
@@ -73,7 +73,7 @@ def test_an_honest_progressive_jpeg_is_far_within_the_bounds(mode: str, subsampl
 
 
 def test_a_jpeg_of_many_scans_is_not_decoded_twice():
-    """A reduced photo is decoded again where its faces are small."""
+    """A reduced photo is decoded again if its faces are small."""
     assert decode(progressive(DC, *[RUNS] * 20), Limits(), enough=100).reduction == 8
     assert decode(progressive(DC, *[RUNS] * 300), Limits(), enough=100).reduction == 1
 

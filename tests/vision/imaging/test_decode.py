@@ -23,7 +23,7 @@ WIDTH, HEIGHT = 80, 60
 
 
 def saved(picture: Pillow.Image, kind: str, **options: Any) -> bytes:
-    """Return the picture as a file; with `orientation`, one that EXIF says to turn."""
+    """Return the picture as a file, with an EXIF orientation if given."""
     if orientation := options.pop("orientation", None):
         options["exif"] = Pillow.Exif()
         options["exif"][ORIENTATION] = orientation
@@ -33,7 +33,7 @@ def saved(picture: Pillow.Image, kind: str, **options: Any) -> bytes:
 
 
 def smooth(width: int = WIDTH, height: int = HEIGHT) -> Pixels:
-    """Give a picture without symmetry or fine detail, which lossy formats keep well."""
+    """Return a picture without symmetry or fine detail, which survives lossy compression."""
     y, x = np.mgrid[:height, :width] / [[[height]], [[width]]]
     planes = [x, y, (x + 2 * y) / 3]
     return (np.stack(planes, axis=-1) * 200 + 20).astype(np.uint8)
@@ -58,7 +58,7 @@ def in_three(grey: Pixels) -> Pixels:
 
 
 def turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Apply an EXIF orientation as the standard words it: at which edges the stored row 0 and column 0 are shown."""
+    """Apply an EXIF orientation as the standard defines it: by the edges where stored row 0 and column 0 are shown."""
     across = pixels.transpose(1, 0, 2)
     return {
         1: pixels,  # top, left
@@ -377,7 +377,7 @@ def png_of_one_colour(width: int, height: int) -> bytes:
 
 
 def with_declared_size(kind: str, side: int) -> bytes:
-    """Take a small file and let its header claim `side` x `side` pixels."""
+    """Return a small file whose header claims `side` x `side` pixels."""
     data = saved(Pillow.new("RGB", (33, 35)), kind)
     if kind == "JPEG":
         return data.replace(struct.pack(">HH", 35, 33), struct.pack(">HH", side, side), 1)
@@ -391,7 +391,7 @@ def with_declared_size(kind: str, side: int) -> bytes:
     return data
 
 
-# A process of its own: the peak of this one's memory may be higher than any bomb's.
+# A separate process: the peak memory of the test process may already be higher.
 _MEASURE = """
 import resource, sys, time
 from app.errors import TooManyPixels
@@ -408,7 +408,7 @@ except TooManyPixels:
 
 
 def cost_of_refusal(data: bytes) -> tuple[int, float]:
-    """Decode in a fresh process; return by how many KiB its peak grew before TooManyPixels, and the seconds."""
+    """Decode in a new process; return the growth of its peak memory in KiB until TooManyPixels, and the seconds."""
     done = subprocess.run([sys.executable, "-c", _MEASURE], input=data, capture_output=True, check=True)
     kibibytes, seconds = done.stdout.split()
     return int(kibibytes), float(seconds)
@@ -444,7 +444,7 @@ def test_the_largest_webp_is_refused_before_its_pixels_are_there():
 
 @functools.cache
 def samples() -> dict[str, bytes]:
-    """One small file of everything that decodes differently."""
+    """A small file for each way of decoding."""
     turned_picture = PICTURE.rotate(20)
     return {
         "JPEG": saved(PICTURE, "JPEG", orientation=6),
@@ -475,7 +475,7 @@ def samples() -> dict[str, bytes]:
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Cut the file short, change some bytes anywhere or in its head, leave a piece out, or repeat one."""
+    """Truncate the file, change some bytes, remove a piece, or repeat one."""
     changed = bytearray(data)
     match rng.integers(5):
         case 0:

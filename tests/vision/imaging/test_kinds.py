@@ -1,4 +1,4 @@
-"""Files that are not decoded are named, with what to do."""
+"""Errors for files that are not decoded name the format and the remedy."""
 
 import io
 import struct

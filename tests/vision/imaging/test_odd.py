@@ -1,4 +1,4 @@
-"""Whole pictures with odd metadata are decoded; pictures that are cut short are not."""
+"""Pictures with odd metadata are decoded. Truncated pictures are refused."""
 
 import io
 import struct
@@ -214,7 +214,7 @@ def test_deep_grey_is_scaled_by_its_content(kind: str, bits: int):
 
 
 def test_the_limit_of_pixels_may_exceed_those_of_the_libraries():
-    """Pillow's own is 178,956,970."""
+    """Pillow's limit is 178,956,970."""
     large = Limits(pixels=200_000_000)
     header = struct.pack(">IIBBBBB", 14_000, 14_000, 1, 0, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")

@@ -16,21 +16,21 @@ def noise(height: int, width: int) -> Pixels:
 
 
 def similarity(scale: float, degrees: float, centre: tuple[float, float], side: int) -> NDArray[np.float64]:
-    """Return the matrix that turns and scales the photo, and brings `centre` to the middle of the crop."""
+    """Return the matrix that rotates and scales the photo and moves `centre` to the middle of the crop."""
     a = scale * np.exp(1j * np.radians(degrees))
     b = complex(side / 2, side / 2) - a * complex(*centre)
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
 def centroid(crop: Pixels) -> NDArray[np.float64]:
-    """Return where the light of a crop on black lies, x and y."""
+    """Return the centroid (x, y) of the light in a crop."""
     light = crop[..., 0].astype(np.float64)
     y, x = np.mgrid[: crop.shape[0], : crop.shape[1]]
     return np.array([(light * x).sum() / light.sum(), (light * y).sum() / light.sum()])
 
 
 def blob(x: float, y: float, radius: float, side: int) -> Pixels:
-    """Give a round spot of light on black about (x, y)."""
+    """Return a photo with a round spot of light at (x, y) on black."""
     rows, columns = np.mgrid[:side, :side]
     light = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
     return np.repeat(np.rint(light)[..., None], 3, axis=2).astype(np.uint8)
@@ -110,9 +110,9 @@ def test_a_crop_far_outside_is_black():
 def test_whole_factors_average_whole_blocks(factor: int):
     blocks = noise(24, 24)
     pixels = blocks.repeat(factor, axis=0).repeat(factor, axis=1)
-    # A block's middle is the place of its pixel.
+    # The position of an averaged pixel is the middle of its block.
     matrix = np.array([[1 / factor, 0, (1 / factor - 1) / 2], [0, 1 / factor, (1 / factor - 1) / 2]])
     crop = warp(pixels, matrix, 24)
-    if factor > 2:  # 2 is still sampled, between four equal pixels
+    if factor > 2:  # a factor of 2 is still sampled, between four equal pixels
         np.testing.assert_array_equal(crop, blocks)
     assert np.abs(crop.astype(int) - blocks).max() <= 1

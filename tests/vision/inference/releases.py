@@ -1,4 +1,4 @@
-"""Packages that carry tiny networks, and a server for them: what the registries are to the real ones."""
+"""Packages with tiny networks, and a server that replaces the registries."""
 
 import gc
 import hashlib
@@ -17,12 +17,12 @@ from onnx import TensorProto, helper
 
 CONTENTS = Mapping[str, bytes]
 
-# InsightFace's client leaves the connection of an answer like 404 open; for tests that `serving` serves.
+# InsightFace's client leaves connections open after errors such as 404.
 UNCLOSED = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
 def tiny_network(width: int) -> bytes:
-    """Return an ONNX network x -> x of `width` numbers; another width is another network."""
+    """Return an ONNX network x -> x of `width` numbers."""
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "tiny", ends[:1], ends[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
@@ -70,7 +70,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Serve a folder on 127.0.0.1; yield its address."""
+    """Context manager: serve a folder on 127.0.0.1 and return its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -79,4 +79,4 @@ def serving(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-            gc.collect()  # what UNCLOSED speaks of must not turn up in a later test
+            gc.collect()  # the warning in UNCLOSED must not appear in a later test

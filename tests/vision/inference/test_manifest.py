@@ -56,7 +56,7 @@ def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
     return path
 
 
-# What ships
+# Shipped manifests
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -101,7 +101,7 @@ def test_what_may_not_be_used_commercially_needs_consent():
     assert needs == {"antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc"}
 
 
-# What is read
+# Reading
 
 
 def test_a_manifest_is_read(tmp_path):
@@ -128,7 +128,7 @@ def test_consent(tmp_path, use, needs):
     assert read_manifest(written(tmp_path, text)).needs_licence_consent() is needs
 
 
-# What is refused
+# Refusals
 
 FAULTS = {
     "no TOML": ("[detector]", "[detector", "mine.toml"),

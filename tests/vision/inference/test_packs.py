@@ -43,7 +43,7 @@ def manifest(
     det_conversion: str = "[]",
     more: str = "",
 ) -> str:
-    """Return the manifest of a pack of two networks in InsightFace's archive `zoo`."""
+    """Return the manifest of a pack with two networks from InsightFace's archive `zoo`."""
     return f"""
 title = "Tiny"
 licence = "for tests only"
@@ -92,7 +92,7 @@ def shipped(tmp_path):
 
 @pytest.fixture
 def releases(tmp_path, monkeypatch):
-    """The folder of a server with the archive `zoo`, and its address."""
+    """Folder and address of a server with the archive `zoo`."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     folder = tmp_path / "releases"
     folder.mkdir()
@@ -108,7 +108,7 @@ def packs(tmp_path, shipped, releases) -> Packs:
 
 @pytest.fixture
 def pulled(packs):
-    """Packs with `zoo` in place."""
+    """Packs with `zoo` pulled."""
     packs.pull(packs.manifest("zoo"))
     return packs
 
@@ -118,13 +118,13 @@ def folder_of(packs: Packs, name: str) -> Path:
 
 
 def files_of(packs: Packs) -> list[str]:
-    """Return what lies in the data folder, hidden files included."""
+    """Return all files in the data folder, including hidden ones."""
     return sorted(str(path.relative_to(packs._folder)) for path in packs._folder.rglob("*"))
 
 
 @pytest.fixture
 def own(tmp_path):
-    """A folder as an operator might have it."""
+    """A folder that an operator might add."""
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "manifest.toml").write_text(OWN)
@@ -349,7 +349,7 @@ def test_a_licence_that_forbids_commercial_use_is_accepted_to_add(packs, own):
 
 
 def test_weights_in_another_file_are_refused(packs, own):
-    """Wherever they hide: among the weights, in a node, in a branch."""
+    """Among the weights, in a node, or in a branch."""
     tensor = helper.make_tensor("w", TensorProto.FLOAT, [3], bytes(12), raw=True)
     set_external_data(tensor, "weights.bin")
     tensor.ClearField("raw_data")
@@ -367,7 +367,7 @@ def test_weights_in_another_file_are_refused(packs, own):
 
 
 def test_what_is_checked_is_what_is_read(pulled, monkeypatch):
-    """The file changes after it was read for the first time."""
+    """The file changes after the first read."""
     zoo, read = pulled.manifest("zoo"), []
 
     def read_bytes(path):

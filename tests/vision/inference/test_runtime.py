@@ -88,7 +88,7 @@ def test_a_provider_that_does_not_work_is_not_replaced(provider: Provider):
 
 
 @without_cuda
-@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")  # ONNX Runtime's own word on the same thing
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")  # ONNX Runtime warns about the same
 def test_a_session_that_fell_back_is_refused():
     with pytest.raises(ProviderUnavailable, match="cuda was requested, but ONNX Runtime can only use CPU"):
         Runtime(Provider.CUDA).open(relu_network())

@@ -15,7 +15,7 @@ Shape = list[str | int | None]
 
 
 def network(inputs: dict[str, tuple[int, Shape]], outputs: dict[str, str]) -> bytes:
-    """Build a network whose outputs are each one operator over the first input."""
+    """Build a network. Each output is one operator on the first input."""
     first, (kind, shape) = next(iter(inputs.items()))
     graph = helper.make_graph(
         [helper.make_node(operator, [first], [name]) for name, operator in outputs.items()],

@@ -1,4 +1,4 @@
-"""What joblib writes, byte by byte: a pickled list of float32 arrays, whose values stand behind each description."""
+"""Writer of joblib's format: a pickled list of float32 arrays, each with its values after its description."""
 
 import struct
 

@@ -26,7 +26,7 @@ def test_arrays_are_read_as_written(shapes: list[list[int]], padding: int):
         np.testing.assert_array_equal(array, read)
 
 
-# Files that are not what they say
+# Hostile and damaged files
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def prelu(values: Floats, slope: Floats) -> Floats:
 
 
 def forward(net: str, weights: list[Floats], photos: Floats) -> list[Floats]:
-    """Run NHWC photos; the heads in the file's order, the last one the probability of a face."""
+    """Run the network on NHWC photos. Return the heads in the file's order; the last is the probability of a face."""
     left = iter(weights)
     values = photos
     for _, _, side in LAYERS[net]:

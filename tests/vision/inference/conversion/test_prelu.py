@@ -48,7 +48,7 @@ def cosines(one: Floats, other: Floats) -> Floats:
 
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[onnx.ModelProto, int]:
-    """Draw a chain of PReLUs among other nodes, of slopes of any sign, some shared; and its channels."""
+    """Return a chain of PReLUs among other nodes, of slopes of any sign, some shared; and its channels."""
     channels, count = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     slopes = {f"slope_{index}": random(channels, 1, 1, seed=index) * 2 for index in range(count)}
     nodes, top = [], "x"

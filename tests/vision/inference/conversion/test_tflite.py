@@ -1,4 +1,4 @@
-"""The one TFLite network: pinned outputs come from a conversion that agreed with a float64 interpreter of TFLite."""
+"""The TFLite network. The pinned outputs are those of a conversion that matched a float64 interpreter of TFLite."""
 
 import shutil
 import sys
@@ -12,7 +12,7 @@ from app.errors import ArchiveUnavailable, NetworkInvalid
 from app.vision.inference.archives import read_member
 from app.vision.inference.conversion.tflite import to_onnx
 
-RESHAPE_CODE = 5_231_731  # its place in the pinned file
+RESHAPE_CODE = 5_231_731  # offset in the pinned file
 PROJECTIONS = [
     [2.4513, 10.8235, 30.673],
     [-8.1678, 20.3289, 17.234],
