@@ -30,14 +30,14 @@ from app.jobs.traces import JobTraces
 from app.jobs.uploads import Uploads
 from app.names import nfc
 from app.recognition.collection_calibration import CalibrationService
-from app.recognition.collections import CollectionService, Usual
+from app.recognition.collections import CollectionDefaults, CollectionService
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
 from app.recognition.identification import IdentificationService
-from app.recognition.migration import NetworkChange
+from app.recognition.migration import MigrationService
 from app.recognition.people import PeopleService
-from app.recognition.person_export import DisclosureService
+from app.recognition.person_export import PersonExportService
 from app.recognition.verification import VerificationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
@@ -65,9 +65,9 @@ class Container(Resources):
         """
         self._is_serving = True
         self.models.require_files()
-        self.serving.analysis(self.serving.default)  # the others when they are needed: a network takes memory
+        self.registry.analysis(self.registry.default)  # the others when they are needed: a network takes memory
         self.database.occupy()
-        self.projections.erase_plain()
+        self.projections.purge_plain()
         self.gallery.ensure(DEFAULT_COLLECTION, self.collection_settings)
         self.gallery.open()
         self.save_snapshots_on_close()
@@ -115,27 +115,27 @@ class Container(Resources):
     @cached_property
     def enrollment(self) -> EnrollmentService:
         """Enrollment."""
-        return EnrollmentService(self.serving.analysis_of, self.gallery, self.serving.policy_of, crops=self.crops)
+        return EnrollmentService(self.registry.analysis_of, self.gallery, self.registry.policy_of, crops=self.crops)
 
     @cached_property
     def verification(self) -> VerificationService:
         """Verification, 1:1."""
-        return VerificationService(self.serving.analysis_of, self.gallery, self.serving.policy_of)
+        return VerificationService(self.registry.analysis_of, self.gallery, self.registry.policy_of)
 
     @cached_property
     def identification(self) -> IdentificationService:
         """Identification, 1:N."""
         return IdentificationService(
-            self.serving.analysis_of,
+            self.registry.analysis_of,
             self.gallery,
-            self.serving.policy_of,
+            self.registry.policy_of,
             open_metadata=frozenset(map(nfc, self.settings.open_metadata)),
         )
 
     @cached_property
     def examination(self) -> ExaminationService:
         """Analysis of photos without a gallery."""
-        return ExaminationService(self.serving, is_flip_averaged=self.settings.inference.flip)
+        return ExaminationService(self.registry, is_flip_averaged=self.settings.inference.flip)
 
     @cached_property
     def collections(self) -> CollectionService:
@@ -145,8 +145,8 @@ class Container(Resources):
             self.store,
             CollectionRepository(self.database.engine),
             self.listing,
-            Usual(DEFAULT_COLLECTION, self.collection_settings, self.projections.kinds()),
-            serving=self.serving,
+            CollectionDefaults(DEFAULT_COLLECTION, self.collection_settings, self.projections.kinds()),
+            registry=self.registry,
             has_sealer=self.crops is not None,
             scrubber=self.scrubber,
         )
@@ -159,12 +159,12 @@ class Container(Resources):
     @cached_property
     def calibration(self) -> CalibrationService:
         """Calibration of collections."""
-        return CalibrationService(self.gallery, self.store, self.serving, self.models.origin)
+        return CalibrationService(self.gallery, self.store, self.registry, self.models.origin)
 
     @cached_property
     def health(self) -> HealthService:
         """Health checks of collections."""
-        return HealthService(self.gallery, IdentityPages(self.database.engine, self.store), self.serving.policy_of)
+        return HealthService(self.gallery, IdentityPages(self.database.engine, self.store), self.registry.policy_of)
 
     @cached_property
     def erasure(self) -> ErasureService:
@@ -172,9 +172,9 @@ class Container(Resources):
         return ErasureService(self.gallery, self.scrubber, partial(may_have_archive, self.job_store), self.job_traces)
 
     @cached_property
-    def disclosure(self) -> DisclosureService:
+    def disclosure(self) -> PersonExportService:
         """The export of one person's data."""
-        return DisclosureService(self.gallery, self.listing, self.trail)
+        return PersonExportService(self.gallery, self.listing, self.trail)
 
     @cached_property
     def reembedding(self) -> MigrationRepository:
@@ -182,13 +182,13 @@ class Container(Resources):
         return MigrationRepository(self.current_database.engine, self.crops, self.current_database.vault)
 
     @cached_property
-    def network_change(self) -> NetworkChange:
+    def migration(self) -> MigrationService:
         """Model migration; in a service it gives way to requests."""
-        return NetworkChange(
+        return MigrationService(
             self.gallery,
             self.reembedding,
-            self.serving,
-            self.serving.policy_of,
+            self.registry,
+            self.registry.policy_of,
             threads=threads_of(self.settings),
             give_way=give_way if self._is_serving else None,
             has_crops=self.crops is not None,
@@ -242,7 +242,7 @@ class Container(Resources):
             self.enrollment,
             self.gallery,
             self.calibration,
-            self.network_change,
+            self.migration,
             self.archive_export,
             self.archive_import,
             self.embeddings_import,

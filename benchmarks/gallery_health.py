@@ -30,11 +30,11 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, NewFace, Person
 from app.observability import logs
-from app.recognition.decisions.calibration.error_rates import Calibration, Origin
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
-from app.recognition.duplicates import duplicates
+from app.recognition.duplicates import find_duplicates
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings
 from app.recognition.identity_consistency import MOST_FMR, least_similarity
@@ -236,7 +236,7 @@ def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -
         if wrong & set(places):
             continue
         vectors = photos.vectors[places]
-        named = duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
+        named = find_duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
         kind = "again" if name in again else "once"
         counts[f"enrolled {kind}"] += 1
         counts[f"named for {kind}"] += bool(named)
@@ -281,7 +281,7 @@ def main() -> None:
     options = parser.parse_args()
     logs.configure(is_json=False, level="WARNING")
     fitted_on, others = halves(read(options.embeddings))
-    origin = Origin("", "benchmark", "", is_flip_averaged=True, people=0, faces=0, pairs=0, source="")
+    origin = CalibrationOrigin("", "benchmark", "", is_flip_averaged=True, people=0, faces=0, pairs=0, source="")
     calibration: Calibration = calibrate(fitted_on.vectors, fitted_on.people.tolist(), origin, norms=fitted_on.norms)
     policy = Policy(calibration, 0.5, 0.2)
     rule(others, policy)

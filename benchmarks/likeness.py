@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.compreface.similarity_score import Scale
+from app.compreface.similarity_score import SimilarityScale
 from app.config import read_settings
 from app.recognition.decisions.policy import Policy
 from app.wiring.model_loading import ModelLoader
@@ -23,7 +23,7 @@ def main(folder: Path, most: int = 400) -> None:
     settings = read_settings()
     models = ModelLoader(settings, open_packs(settings))
     analysis = models.default_analysis()
-    scale = Scale(Policy(models.calibrations(models.served[0]).shipped(is_flip_averaged=True), 0))
+    scale = SimilarityScale(Policy(models.calibrations(models.served[0]).shipped(is_flip_averaged=True), 0))
     people = [sorted(step.glob("*.jpg")) for step in sorted(folder.iterdir()) if step.is_dir()]
     people = [photos for photos in people if len(photos) > 1]
     choice = random.Random(5)
@@ -33,7 +33,7 @@ def main(folder: Path, most: int = 400) -> None:
         pair = choice.sample(photos, 2)
         faces = [analysis.analyse(photo.read_bytes(), is_flip_averaged=True) for photo in pair]
         if all(faces):
-            likenesses.append(scale.likeness(float(faces[0][0].vector @ faces[1][0].vector)))
+            likenesses.append(scale.score(float(faces[0][0].vector @ faces[1][0].vector)))
     similarities = np.array(likenesses)
     print(f"{len(similarities)} pairs")
     for step in THRESHOLDS:

@@ -31,7 +31,7 @@ import numpy as np
 
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys, Origin
+from app.gallery.index.protocol import Keys, SnapshotOrigin
 from app.gallery.index.storage.codec import TRAINING_ROWS
 from app.types import Floats
 
@@ -40,7 +40,7 @@ _IDENTITIES_AT_ONCE = 10_000
 _MATED, _HARD = 0.6, 0.4
 _SPREAD = {128: 0.107, 512: 0.059}
 _PROBES = 200
-_ORIGIN = Origin("synthetic", "scale")
+_ORIGIN = SnapshotOrigin("synthetic", "scale")
 
 Search = Callable[[Floats, int], Keys]
 

@@ -20,15 +20,11 @@ SHARED_CLASS_NAMES = {
     "FaceSchema",
     "Manifest",
     "OnMissing",
-    "Origin",
-    "Rates",
-    "Restored",
     "Schema",
     "Shown",
     "Standing",
     "_Group",
     "_Schema",
-    "_Seen",
 }
 LONG_FILES = {
     "config.py",

@@ -103,10 +103,10 @@ def create(  # noqa: PLR0913 - a parameter is an option
         on_mismatch,
     )
     with Container(_on_cpu(settings)) as container:
-        network = container.serving.named(model)
+        network = container.registry.named(model)
         collection_settings = _changed(container, container.collection_settings, said)
         if detector is not None:
-            container.serving.require_detector(network, detector)
+            container.registry.require_detector(network, detector)
         container.store.create_collection(
             name, model=network.model, dimension=network.dimension, settings=collection_settings
         )
@@ -155,7 +155,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         now = container.store.collection(name)
         collection_settings = _changed(container, now.settings, _reset(reset or []) | said)
         if detector is not None:
-            container.serving.require_detector(container.serving.of(now), detector)
+            container.registry.require_detector(container.registry.of(now), detector)
         container.store.change_settings(name, collection_settings)
     Console().print(f"{name}: {_described(collection_settings)}", highlight=False, soft_wrap=True)
 

@@ -37,7 +37,7 @@ def rotate_data(
         total = resealing.left(key)
         done = sum(resealing.run(key, block))
         deleted = resealing.finish(key)
-        container.projections.erase_plain()
+        container.projections.purge_plain()
         is_clean = container.scrubber.scrub()
         is_closed = database.vault.is_closed
     state = "closed: unencrypted rows are refused" if is_closed else "NOT closed yet: new rows arrived, run it again"

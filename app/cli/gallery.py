@@ -14,7 +14,7 @@ from app.config import read_settings
 from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
-from app.recognition.health.findings import Findings, Mend, Someone
+from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
 
 cli = typer.Typer(help="Galleries: find enrollment mistakes.", no_args_is_help=True)
 
@@ -58,7 +58,7 @@ def check(
 def _chosen(container: Container, name: str | None) -> list[Collection]:
     if name is not None:
         return [container.store.collection(name)]
-    return [each for each in container.store.collections() if each.model == container.serving.default.model]
+    return [each for each in container.store.collections() if each.model == container.registry.default.model]
 
 
 def _checked(health: HealthService, collection: Collection, max_fpir: float | None) -> Findings:
@@ -122,7 +122,7 @@ def _print(collection: Collection, found: Findings) -> None:
         show(table)
 
 
-def _named(person: Someone) -> str:
+def _named(person: IdentityRef) -> str:
     return f"{person.identity_id} ({person.faces})"
 
 
@@ -130,6 +130,6 @@ def _rate(rate: float | None) -> str:
     return "unknown" if rate is None else f"{rate:.1g}"
 
 
-def _call(mend: Mend) -> str:
+def _call(mend: SuggestedFix) -> str:
     body = "" if mend.body is None else f" {json.dumps(mend.body, ensure_ascii=False)}"
     return f"{mend.method} {mend.path}{body}"

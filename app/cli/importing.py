@@ -19,7 +19,7 @@ from app.config import read_settings
 from app.container import DEFAULT_COLLECTION, Container
 from app.errors import JobCancelled
 from app.observability.printable import cell, one_line
-from app.recognition.enrollment import Accepted, FaceChoice
+from app.recognition.enrollment import AcceptedFace, FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
@@ -116,14 +116,14 @@ def import_photos(
         raise typer.Exit(SOME_REFUSED)
 
 
-def open_import(container: Container, collection: str, choice: FaceChoice) -> PhotoImport[Accepted]:
+def open_import(container: Container, collection: str, choice: FaceChoice) -> PhotoImport[AcceptedFace]:
     """Open a collection and its networks for an import; a running service follows what is enrolled.
 
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
     """
     if collection == DEFAULT_COLLECTION:
         container.gallery.ensure(collection, container.collection_settings)
-    container.serving.analysis_of(container.gallery.require(collection))
+    container.registry.analysis_of(container.gallery.require(collection))
     container.save_snapshots_on_close()
     bulk = BulkEnrollment(container.enrollment, container.gallery, collection, choice)
     settings = container.settings

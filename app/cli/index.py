@@ -61,7 +61,7 @@ def verify(name: Name = None) -> None:
         for collection, projection in _projections(container, name):
             projection.open()
             found = _compared(container.store, collection, projection)
-            is_same &= found.is_none()
+            is_same &= found.is_empty()
             Console().print(f"{collection.name}: {_described(found, projection)}", highlight=False)
     if not is_same:
         raise typer.Exit(1)
@@ -78,7 +78,7 @@ def recall(
             projection.open()
             index = projection.index
             threshold = (
-                container.serving.policy_of(collection)
+                container.registry.policy_of(collection)
                 .for_identification(comparisons_among(collection.identities, collection.faces))
                 .threshold
             )
@@ -108,7 +108,7 @@ def _compared(store: IdentityStore, collection: Collection, projection: Projecti
     for _ in range(_TRIES):
         projection.catch_up(store.collection(collection.name).revision)
         found = differences(store, collection, projection.index)
-        if found.is_none() or store.collection(collection.name).revision <= projection.revision():
+        if found.is_empty() or store.collection(collection.name).revision <= projection.revision():
             break
     return found
 
@@ -129,7 +129,7 @@ def _snapshot(settings: Settings, collection: Collection) -> str:
 
 
 def _described(found: Differences, projection: Projection) -> str:
-    if found.is_none():
+    if found.is_empty():
         return f"{projection.index.count()} faces, as in the database at revision {projection.revision()}"
     named = {"missing": found.missing, "not enrolled": found.foreign, "of another vector": found.changed}
     return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in named.items() if len(keys))

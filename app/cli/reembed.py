@@ -17,7 +17,7 @@ from app.config import read_settings
 from app.container import Container
 from app.errors import JobCancelled
 from app.gallery.store.model_migration import FaceName, SwitchResult
-from app.recognition.migration import Changed, NetworkChange
+from app.recognition.migration import MigrationOutcome, MigrationService
 
 cli = typer.Typer(
     help="Model migration: embed faces again by another network, from their stored crops.", no_args_is_help=True
@@ -52,7 +52,7 @@ def start(
 
     Exit status 3 if faces lack a crop and nothing was switched; 130 after Ctrl-C or SIGTERM.
     """
-    done: Changed | None = None
+    done: MigrationOutcome | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with _opened() as change:
         change.require_possible(collection, model)
@@ -64,7 +64,7 @@ def start(
                     model,
                     is_rest_dropped=on_missing is OnMissing.DROP,
                     is_switched=switch,
-                    told=lambda ready, faces: shown.advance(ready, total=faces),
+                    on_progress=lambda ready, faces: shown.advance(ready, total=faces),
                 )
     if done is None:
         _say(f"stopped at {shown.done} faces; run the same command again to continue")
@@ -119,13 +119,13 @@ def discard(collection: Name) -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[NetworkChange]:
+def _opened() -> Iterator[MigrationService]:
     use_one_arena()
     settings = read_settings()
     prepare_database(settings)
     with Container(settings) as container:
         container.save_snapshots_on_close()
-        yield container.network_change
+        yield container.migration
 
 
 def _tell(done: SwitchResult) -> None:

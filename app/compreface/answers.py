@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from app.compreface.comparison import Compared, Recognised
+from app.compreface.comparison import ComparedFace, RecognisedFace
 from app.recognition.analysis import Face
 
 Likeness = Annotated[float, Field(ge=0, le=1, description="0 to 1, on CompreFace's scale: docs/compreface.md.")]
@@ -78,9 +78,9 @@ class RecognisedSchema(FaceSchema):
     subjects: list[SubjectLikeness]
 
     @classmethod
-    def of_recognised(cls, recognised: Recognised, extras: Extras) -> "RecognisedSchema":
+    def of_recognised(cls, recognised: RecognisedFace, extras: Extras) -> "RecognisedSchema":
         """Take over a face that was looked up."""
-        subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.likeness) for each in recognised.people]
+        subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
         return cls(**dict(FaceSchema.of(recognised.face, extras)), subjects=subjects)
 
 
@@ -91,9 +91,9 @@ class MatchSchema(FaceSchema):
     subject: str | None = None
 
     @classmethod
-    def of_compared(cls, compared: Compared, extras: Extras, subject: str | None = None) -> "MatchSchema":
+    def of_compared(cls, compared: ComparedFace, extras: Extras, subject: str | None = None) -> "MatchSchema":
         """Take over a face that was compared."""
-        return cls(**dict(FaceSchema.of(compared.face, extras)), similarity=compared.likeness, subject=subject)
+        return cls(**dict(FaceSchema.of(compared.face, extras)), similarity=compared.score, subject=subject)
 
 
 class DetectionAnswer(BaseModel):

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.compreface.similarity_score import Scale
+from app.compreface.similarity_score import SimilarityScale
 from app.errors import NoFace, SeveralFaces
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
-from app.recognition.decisions.similarity_view import View
+from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.identification import Identification, IdentificationService, unit
 from app.types import Candidate
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FaceSelection:
     """Which faces of a photo count: those with a detection score of at least `least_score`, the `most` largest.
 
     `most` 0 is all of them.
@@ -37,55 +37,55 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class ScoredIdentity:
     """An identity, and how alike (0..1) a probe is to it."""
 
     identity_id: str
-    likeness: float
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
-class Recognised:
+class RecognisedFace:
     """A face of a photo, and whom it is like, best first."""
 
     face: Face
-    people: list[Alike]
+    people: list[ScoredIdentity]
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
     """The faces that were chosen, the largest first; `identification` is that of all faces of the photo."""
 
-    faces: list[Recognised]
+    faces: list[RecognisedFace]
     identification: Identification
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedFace:
     """A face of a photo, and how alike (0..1) it is to the one that it was compared with."""
 
     face: Face
-    likeness: float
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ScoreView:
     """How alike two faces are, as a caller sees it."""
 
-    scale: Scale
-    view: View
+    scale: SimilarityScale
+    view: SimilarityView
 
-    def likeness(self, similarity: float) -> float:
+    def score(self, similarity: float) -> float:
         """Return the likeness (0..1) of a similarity; 0 if the caller does not see it."""
         seen = self.view.seen(similarity)
-        return 0.0 if seen is None else self.scale.likeness(seen)
+        return 0.0 if seen is None else self.scale.score(seen)
 
 
 class ComparisonService:
     """All of it by the collection's policy: raises CollectionUnknown, ModelMismatch, and PhotoRefused's children.
 
     `is_exact` is for callers who may read templates; to others those are not at all alike (0, or left out) whose
-    similarity they do not see (`View`).
+    similarity they do not see (`SimilarityView`).
     """
 
     def __init__(
@@ -102,22 +102,24 @@ class ComparisonService:
         self._policy_of = policy_of
         self._identification = identification
 
-    def faces(self, photo: bytes, choice: Choice, *, collection: str) -> list[Face]:
+    def faces(self, photo: bytes, choice: FaceSelection, *, collection: str) -> list[Face]:
         """Return the chosen faces of a photo, the largest first; raises NoFace."""
         return self._chosen(photo, choice, self._gallery.require(collection))
 
     def recognise(
-        self, photo: bytes, choice: Choice, *, collection: str, top_k: int, is_exact: bool = True
+        self, photo: bytes, choice: FaceSelection, *, collection: str, top_k: int, is_exact: bool = True
     ) -> Recognition:
         """Look up the chosen faces among all people, however little alike they are; raises NoFace."""
         identification = self._identification.identify(photo, collection=collection, top_k=top_k, is_exact=is_exact)
         scale = self._scale(self._gallery.require(collection))
         chosen = [identification.faces[place] for place in choice.places([each.face for each in identification.faces])]
-        return Recognition([Recognised(each.face, _alike(each.candidates, scale)) for each in chosen], identification)
+        return Recognition(
+            [RecognisedFace(each.face, _alike(each.candidates, scale)) for each in chosen], identification
+        )
 
     def recognise_embeddings(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, top_k: int, is_exact: bool = True
-    ) -> list[list[Alike]]:
+    ) -> list[list[ScoredIdentity]]:
         """Look up embeddings (d,) as `recognise` does; raises RequestInvalid as `IdentificationService.search`."""
         scale = self._scale(self._gallery.require(collection))
         found = [
@@ -127,8 +129,8 @@ class ComparisonService:
         return [_alike(each.candidates, scale) for each in found]
 
     def with_face(
-        self, photo: bytes, choice: Choice, *, collection: str, face_id: str, is_exact: bool = True
-    ) -> tuple[str, list[Compared]]:
+        self, photo: bytes, choice: FaceSelection, *, collection: str, face_id: str, is_exact: bool = True
+    ) -> tuple[str, list[ComparedFace]]:
         """Compare the chosen faces of a photo with an enrolled face; the first value is whose that is.
 
         Raises FaceUnknown, NoFace.
@@ -139,20 +141,20 @@ class ComparisonService:
         seen = self._seen(target, is_exact=is_exact)
         faces = self._chosen(photo, choice, target)
         return record.identity_id, [
-            Compared(face, seen.likeness(float(face.vector @ record.embedding))) for face in faces
+            ComparedFace(face, seen.score(float(face.vector @ record.embedding))) for face in faces
         ]
 
     def photos(
-        self, source: bytes, target: bytes, choice: Choice, *, collection: str, is_exact: bool = True
-    ) -> tuple[Face, list[Compared]]:
+        self, source: bytes, target: bytes, choice: FaceSelection, *, collection: str, is_exact: bool = True
+    ) -> tuple[Face, list[ComparedFace]]:
         """Compare the only face of `source` with the chosen faces of `target`; raises NoFace, SeveralFaces."""
         of = self._gallery.require(collection)
-        faces = self._chosen(source, Choice(choice.least_score), of)
+        faces = self._chosen(source, FaceSelection(choice.least_score), of)
         if len(faces) > 1:
             raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
         seen = self._seen(of, is_exact=is_exact)
         others = self._chosen(target, choice, of)
-        return faces[0], [Compared(each, seen.likeness(float(each.vector @ faces[0].vector))) for each in others]
+        return faces[0], [ComparedFace(each, seen.score(float(each.vector @ faces[0].vector))) for each in others]
 
     def embeddings_with_face(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
@@ -176,24 +178,24 @@ class ComparisonService:
         of = self._gallery.require(collection)
         seen = self._seen(of, is_exact=is_exact)
         probe = unit(source, of.dimension)
-        return [seen.likeness(float(unit(each, of.dimension) @ probe)) for each in targets]
+        return [seen.score(float(unit(each, of.dimension) @ probe)) for each in targets]
 
-    def _chosen(self, photo: bytes, choice: Choice, collection: Collection) -> list[Face]:
+    def _chosen(self, photo: bytes, choice: FaceSelection, collection: Collection) -> list[Face]:
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.settings.is_flip_averaged)
         return [faces[place] for place in choice.places(faces)]
 
-    def _scale(self, collection: Collection) -> Scale:
-        return Scale(self._policy_of(collection))
+    def _scale(self, collection: Collection) -> SimilarityScale:
+        return SimilarityScale(self._policy_of(collection))
 
-    def _seen(self, collection: Collection, *, is_exact: bool) -> _Seen:
-        view = View.of(self._policy_of(collection).for_verification, is_exact=is_exact)
-        return _Seen(self._scale(collection), view)
+    def _seen(self, collection: Collection, *, is_exact: bool) -> _ScoreView:
+        view = SimilarityView.of(self._policy_of(collection).for_verification, is_exact=is_exact)
+        return _ScoreView(self._scale(collection), view)
 
 
-def _alike(candidates: Sequence[Candidate], scale: Scale) -> list[Alike]:
+def _alike(candidates: Sequence[Candidate], scale: SimilarityScale) -> list[ScoredIdentity]:
     """Return candidates by their likeness, which knows of how many faces each template is."""
-    people = [Alike(each.identity_id, scale.likeness(each.similarity, each.faces)) for each in candidates]
-    return sorted(people, key=lambda each: -each.likeness)  # stable: the more similar first among equals
+    people = [ScoredIdentity(each.identity_id, scale.score(each.similarity, each.faces)) for each in candidates]
+    return sorted(people, key=lambda each: -each.score)  # stable: the more similar first among equals
 
 
 def _area(face: Face) -> float:

@@ -6,22 +6,22 @@ from fastapi import Depends
 
 from app.api.http.dependencies import ServicesDependency
 from app.compreface.answers import Extras, TimesSchema, VersionsSchema
-from app.compreface.comparison import Choice, ComparisonService
+from app.compreface.comparison import ComparisonService, FaceSelection
 from app.compreface.requests import LeastScore, Limit, Plugins, Status
 from app.compreface.subject_service import SubjectService
 from app.gallery.store.subjects import SubjectRepository
 from app.observability.stages import recorded_stages
-from app.recognition.model_registry import Served
+from app.recognition.model_registry import ServedModel
 
 
-async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> Choice:
-    return Choice(least_score or 0, limit)
+async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> FaceSelection:
+    return FaceSelection(least_score or 0, limit)
 
 
 class Shown:
     """What an answer shows of faces beside their boxes."""
 
-    def __init__(self, network: Served, plugins: str, *, status: bool) -> None:
+    def __init__(self, network: ServedModel, plugins: str, *, status: bool) -> None:
         self._network = network
         self._plugins = {each.strip() for each in plugins.split(",")}
         self._status = status
@@ -42,12 +42,12 @@ async def _shown(
     face_plugins: Plugins = "",
     status: Status = False,  # noqa: FBT002 - a query parameter
 ) -> Shown:
-    return Shown(services.serving.default, face_plugins, status=status)
+    return Shown(services.registry.default, face_plugins, status=status)
 
 
 async def _subjects(services: ServicesDependency) -> SubjectService:
     return SubjectService(
-        services.serving.analysis_of,
+        services.registry.analysis_of,
         services.gallery,
         services.listing,
         SubjectRepository(services.database.engine, services.database.vault),
@@ -59,13 +59,13 @@ async def _subjects(services: ServicesDependency) -> SubjectService:
 
 async def comparison_of(services: ServicesDependency) -> ComparisonService:
     """Return the comparison of faces by a service's gallery and networks."""
-    serving = services.serving
+    registry = services.registry
     return ComparisonService(
-        serving.analysis_of, services.gallery, services.listing, serving.policy_of, services.identification
+        registry.analysis_of, services.gallery, services.listing, registry.policy_of, services.identification
     )
 
 
-ChoiceDependency = Annotated[Choice, Depends(_choice)]
+ChoiceDependency = Annotated[FaceSelection, Depends(_choice)]
 ShownDependency = Annotated[Shown, Depends(_shown)]
 SubjectsDependency = Annotated[SubjectService, Depends(_subjects)]
 ComparisonDependency = Annotated[ComparisonService, Depends(comparison_of)]

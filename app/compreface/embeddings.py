@@ -58,7 +58,7 @@ async def recognise_embeddings(
     result = [
         EmbeddingSubjects(
             embedding=embedding,
-            similarities=[SubjectLikeness(subject=each.identity_id, similarity=each.likeness) for each in people],
+            similarities=[SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in people],
         )
         for embedding, people in zip(request.embeddings, found, strict=True)
     ]
@@ -109,7 +109,7 @@ def _arrays(embeddings: Sequence[Sequence[float]]) -> list[NDArray[np.float64]]:
 def _answer(embeddings: Sequence[list[float]], found: Sequence[float]) -> EmbeddingAnswer:
     return EmbeddingAnswer(
         result=[
-            EmbeddingLikeness(embedding=embedding, similarity=likeness)
-            for embedding, likeness in zip(embeddings, found, strict=True)
+            EmbeddingLikeness(embedding=embedding, similarity=score)
+            for embedding, score in zip(embeddings, found, strict=True)
         ]
     )

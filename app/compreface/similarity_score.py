@@ -22,12 +22,12 @@ _DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class SimilarityScale:
     """The scale of a collection: by its policy's calibration, or around the policy's fixed threshold without one."""
 
     policy: Policy
 
-    def likeness(self, similarity: float, faces: int = 1) -> float:
+    def score(self, similarity: float, faces: int = 1) -> float:
         """Return the likeness (0..1, five digits) of a similarity (cosine) to a template of `faces`.
 
         It never falls as the similarity rises.
@@ -35,18 +35,18 @@ class Scale:
         calibration = self.policy.calibration
         if calibration is None:
             return _logistic(_ODDS_PER_COSINE * (similarity - self.policy.fallback))
-        return likeness_of_rate(chance_among(calibration.fmr(similarity), comparisons_of(faces)))
+        return score_of_rate(chance_among(calibration.fmr(similarity), comparisons_of(faces)))
 
 
-def likeness_of_rate(fmr: float) -> float:
+def score_of_rate(fmr: float) -> float:
     """Return the likeness (0..1, five digits) that stands for a false match rate (0..1)."""
     decades = math.log10(DEFAULT_MAX_FMR) - math.log10(max(fmr, _SMALLEST_RATE))
     return _logistic(math.log(_ODDS_PER_DECADE) * decades)
 
 
-def rate_of_likeness(likeness: float) -> float:
-    """Return the false match rate that a likeness (0 < likeness < 1) stands for: `likeness_of_rate` inverted."""
-    decades = math.log(likeness / (1 - likeness)) / math.log(_ODDS_PER_DECADE)
+def rate_of_score(score: float) -> float:
+    """Return the false match rate that a likeness (0 < likeness < 1) stands for: `score_of_rate` inverted."""
+    decades = math.log(score / (1 - score)) / math.log(_ODDS_PER_DECADE)
     return float(DEFAULT_MAX_FMR * 10**-decades)
 
 

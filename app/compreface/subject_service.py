@@ -74,7 +74,7 @@ class SubjectService:
         """Delete all people and return how many, and how many faces; the collection stays."""
         target = self._gallery.require(collection)
         cleared = self._roster.clear(target)
-        self._erasure.cleared(target, cleared.revision)
+        self._erasure.finish_clear(target, cleared.revision)
         return cleared.identities, cleared.faces
 
     def add_example(
@@ -107,7 +107,7 @@ class SubjectService:
         """Delete a face, and leave its person even without one; raises FaceUnknown."""
         target = self._gallery.require(collection)
         example, removed = self._roster.remove_face(target, face_id)
-        self._erasure.removed(target, removed)
+        self._erasure.finish_removal(target, removed)
         return example
 
     def remove_examples(self, collection: str, face_ids: Sequence[str]) -> list[Example]:

@@ -86,19 +86,19 @@ class ErasureService:
         """Erase one face, and with the last one its person."""
         return self._receipt(collection, self._gallery.remove_face(self._gallery.require(collection), face_id))
 
-    def removed(self, collection: Collection, removed: RemovalResult) -> Receipt:
+    def finish_removal(self, collection: Collection, removed: RemovalResult) -> Receipt:
         """Finish what was deleted in the database by other means."""
-        return self._receipt(collection.name, self._gallery.erased(collection, removed))
+        return self._receipt(collection.name, self._gallery.finish_removal(collection, removed))
 
-    def cleared(self, collection: Collection, revision: int) -> None:
+    def finish_clear(self, collection: Collection, revision: int) -> None:
         """Finish the emptying of a collection, which got this revision by it."""
         if self._traces is not None:
             self._traces.redact_all(collection.name)
         self._gallery.catch_up(collection, revision)
         self._scrubber.scrub()
 
-    def _receipt(self, collection: str, erased: ErasureResult) -> Receipt:
-        removed, pending, left = erased.removed, [], [REPLICAS, BACKUPS]
+    def _receipt(self, collection: str, finish_removal: ErasureResult) -> Receipt:
+        removed, pending, left = finish_removal.removed, [], [REPLICAS, BACKUPS]
         if self._traces is not None:
             if removed.is_whole:
                 self._traces.redact(collection, [removed.identity_id, removed.name or ""])
@@ -106,11 +106,11 @@ class ErasureService:
                 pending.append((UPLOADS[0], UPLOADS[1].format(", ".join(imports))))
         if not self._scrubber.scrub():
             pending.append(LOG_PENDING)
-        if erased.files is None:
+        if finish_removal.files is None:
             pending.append(FILES_PENDING)
         if self._scrubber.keeps_dead_rows:
             left.append(DEAD_ROWS)
-        if erased.index_kind == ENGINE[0]:
+        if finish_removal.index_kind == ENGINE[0]:
             left.append(ENGINE)
         if self._has_exports(collection):
             left.append(EXPORTS)
@@ -120,8 +120,8 @@ class ErasureService:
             is_identity_gone=removed.is_whole,
             face_ids=removed.face_ids,
             answers=removed.answers,
-            index_kind=erased.index_kind,
-            snapshot_files=erased.files or 0,
+            index_kind=finish_removal.index_kind,
+            snapshot_files=finish_removal.files or 0,
             revision=removed.revision,
             noted=removed.noted,
             at=removed.at,

@@ -189,23 +189,25 @@ class Gallery:
         """
         if collection.model not in self._dimensions:
             removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
-            self._new_projection(collection).forget(np.array(removed.keys, np.int64))
+            self._new_projection(collection).purge(np.array(removed.keys, np.int64))
             return ErasureResult(removed, "none", 0)
         self._open_if_current(collection)
-        return self.erased(collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired))
+        return self.finish_removal(
+            collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired)
+        )
 
     def remove_face(self, collection: Collection, face_id: str) -> ErasureResult:
         """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
         self._open_if_current(collection)
-        return self.erased(collection, self._store.remove_face(collection, face_id))
+        return self.finish_removal(collection, self._store.remove_face(collection, face_id))
 
-    def erased(self, collection: Collection, removed: RemovalResult) -> ErasureResult:
+    def finish_removal(self, collection: Collection, removed: RemovalResult) -> ErasureResult:
         """Take what was deleted in the database out of the index and its snapshots."""
         self.catch_up(collection, removed.revision)
         projection = self._projections.get(collection.key)
         if projection is None:  # gone with its collection, or to a network that is not served
             return ErasureResult(removed, "none", None)
-        return ErasureResult(removed, projection.index.kind, projection.forgotten(removed.revision))
+        return ErasureResult(removed, projection.index.kind, projection.purged_files(removed.revision))
 
     def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
         """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
@@ -218,11 +220,11 @@ class Gallery:
         self._projections.pop(collection.key, None)
         projection.drop()
 
-    def restricted(self, collection: Collection, where: Where) -> FilteredFaces:
+    def filter_faces(self, collection: Collection, where: Where) -> FilteredFaces:
         """Return the part of a collection whose people have such metadata."""
-        return self._store.restricted(collection, where)
+        return self._store.filter_faces(collection, where)
 
-    def shown(self, collection: Collection) -> int:
+    def catch_up_to_latest(self, collection: Collection) -> int:
         """Bring the index up to what is committed now; return a revision whose changes, all of them, it shows."""
         projection = self._projection(collection)
         projection.catch_up(self._store.collection(collection.name).revision)
@@ -281,7 +283,7 @@ class Gallery:
             return
 
     @contextmanager
-    def prepared(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
+    def prepare_migration(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
         """Have the index of a collection as a switch in this context will make it: requests then do not wait for it.
 
         `blocks` are the templates of then, by key; searches go on in the index of now meanwhile.

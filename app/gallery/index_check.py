@@ -20,7 +20,7 @@ class Differences:
     foreign: Keys
     changed: Keys
 
-    def is_none(self) -> bool:
+    def is_empty(self) -> bool:
         """Say whether index and database agree."""
         return not (len(self.missing) or len(self.foreign) or len(self.changed))
 

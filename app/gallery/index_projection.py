@@ -14,8 +14,8 @@ import numpy as np
 
 from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable
-from app.gallery.index.protocol import LocalIndex, Origin, VectorIndex
-from app.gallery.index.storage.snapshot import forget
+from app.gallery.index.protocol import LocalIndex, SnapshotOrigin, VectorIndex
+from app.gallery.index.storage.snapshot import purge_keys
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.shared_revisions import FeedProgress, SharedIndexes
@@ -86,12 +86,12 @@ class Projection(ABC):
     def drop(self) -> None:
         """Close, and delete what is kept of the index wherever it is: its collection is gone. May be repeated."""
 
-    def forgotten(self, revision: int) -> int | None:
+    def purged_files(self, revision: int) -> int | None:
         """Return how many snapshot files went because of the faces that a revision removed; None: some may be left."""
         del revision
         return 0
 
-    def forget(self, keys: Keys) -> None:
+    def purge(self, keys: Keys) -> None:
         """Delete what is kept on disk of faces that are gone, without an index; for a collection that is not served."""
         del keys
 
@@ -131,11 +131,11 @@ class LocalProjection(Projection):
         super().__init__(collection, store, log)
         self._new_index = new_index
         self._folder = folder
-        self._origin = Origin(collection.model, collection.uid, sealer)
+        self._origin = SnapshotOrigin(collection.model, collection.uid, sealer)
         self._index = new_index(collection.dimension)
         self._revision = 0
         self._saved: int | None = None
-        self._forgotten: dict[int, int | None] = {}
+        self._purged_files: dict[int, int | None] = {}
         self._is_broken = False
         self._saving = threading.Lock()
 
@@ -200,14 +200,14 @@ class LocalProjection(Projection):
             if self._folder is None or self._is_broken or self._saved == revision:
                 return
             # Whoever removes faces from here on notes it after this save, which may still write them.
-            forgotten = [each for each, files in self._forgotten.items() if files is None]
+            purged_files = [each for each, files in self._purged_files.items() if files is None]
             try:
                 self._index.save(self._folder, self._origin, revision)
             except OSError:
                 _log.exception("index.save_failed", collection=self._collection.name)
             else:
                 self._saved = revision
-                self._forgotten |= dict.fromkeys(forgotten, 0)
+                self._purged_files |= dict.fromkeys(purged_files, 0)
 
     def close(self) -> None:
         """See `Projection`."""
@@ -252,7 +252,7 @@ class LocalProjection(Projection):
         old, self._index = self._index, index
         old.close()
         _log.info("index.built", collection=self._collection.name, kind=index.kind, faces=index.count())
-        self._note(revision, self._forget(np.setdiff1d(old.keys(), index.keys())))
+        self._record_purge(revision, self._purge(np.setdiff1d(old.keys(), index.keys())))
         self._revision, self._is_broken, self._saved = revision, False, None
 
     def _follow(self) -> None:
@@ -265,34 +265,34 @@ class LocalProjection(Projection):
         except (RuntimeError, MemoryError):
             self._break()
         # Before the revision is shown, on which whoever has deleted the faces waits.
-        self._note(tail.revision, self._forget(tail.removed))
+        self._record_purge(tail.revision, self._purge(tail.removed))
         self._revision = tail.revision
 
     def _fill(self, index: VectorIndex, *, first: int = 1, last: int | None = None) -> None:
         for keys, vectors in self._store.templates(self._collection, first=first, last=last):
             index.add(keys, vectors)
 
-    def forgotten(self, revision: int) -> int | None:
+    def purged_files(self, revision: int) -> int | None:
         """See `Projection`."""
-        later = [each for each in self._forgotten if each >= revision]
-        return self._forgotten[min(later)] if later else 0
+        later = [each for each in self._purged_files if each >= revision]
+        return self._purged_files[min(later)] if later else 0
 
-    def forget(self, keys: Keys) -> None:
+    def purge(self, keys: Keys) -> None:
         """See `Projection`."""
-        self._forget(keys)
+        self._purge(keys)
 
-    def _note(self, revision: int, files: int | None) -> None:
-        self._forgotten[revision] = files
-        while len(self._forgotten) > _NOTED:
-            del self._forgotten[min(self._forgotten)]
+    def _record_purge(self, revision: int, files: int | None) -> None:
+        self._purged_files[revision] = files
+        while len(self._purged_files) > _NOTED:
+            del self._purged_files[min(self._purged_files)]
 
-    def _forget(self, keys: Keys) -> int | None:
+    def _purge(self, keys: Keys) -> int | None:
         """Delete snapshot files with faces that are gone; what cannot be deleted (None) goes with the next snapshot."""
         if self._folder is None or not len(keys):
             return 0
         self._saved = None
         try:
-            return forget(self._folder, keys)
+            return purge_keys(self._folder, keys)
         except OSError:
             _log.exception("index.forget_failed", collection=self._collection.name)
             return None
@@ -371,7 +371,7 @@ class SharedProjection(Projection):
                 return
             tail = self._log.since(self._collection, progress.revision) if progress.revision else None
             if tail is not None:
-                self._apply(self._index, tail, after_each=progress.is_made)
+                self._apply(self._index, tail, after_each=progress.keep_alive)
                 progress.revision = tail.revision
                 return
             progress.revision = self._refill(progress)
@@ -383,7 +383,7 @@ class SharedProjection(Projection):
         for keys, vectors in self._store.templates(self._collection):
             self._index.add(keys, vectors)
             kept.append(keys)
-            progress.is_made()
+            progress.keep_alive()
         foreign = np.setdiff1d(self._index.keys(), np.concatenate(kept))
         if len(foreign):
             self._index.remove(foreign)

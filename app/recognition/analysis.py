@@ -35,7 +35,7 @@ class Face:
     crop: Pixels | None = None
 
 
-class Faces(Sequence[Face]):
+class AnalysedFaces(Sequence[Face]):
     """The faces of a photo that were looked at, the most prominent first, and how many were `detected`."""
 
     def __init__(self, found: Sequence[Face], detected: int) -> None:
@@ -81,7 +81,7 @@ class Analysis:
         self.most_faces = most_faces
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
-    def analyse(self, data: bytes, *, is_flip_averaged: bool, most: int | None = None) -> Faces:
+    def analyse(self, data: bytes, *, is_flip_averaged: bool, most: int | None = None) -> AnalysedFaces:
         """Return the faces of a photo, the most prominent first; none is an ordinary result.
 
         Args:
@@ -101,7 +101,7 @@ class Analysis:
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        return Faces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected))
+        return AnalysedFaces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected))
 
     def of_crops(self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool) -> list[Face]:
         """Return the faces of aligned crops (n, 112, 112, 3), RGB, of what was detected: embedded as in `analyse`."""

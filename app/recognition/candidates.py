@@ -4,7 +4,7 @@ from typing import Protocol
 
 from app.gallery.store.values import Collection, EnrolledIdentity, Keys
 from app.observability.stages import stage
-from app.recognition.decisions.matching import ranked
+from app.recognition.decisions.matching import rank_candidates
 from app.types import Candidate, Floats
 
 
@@ -28,4 +28,4 @@ def nearest_candidates(
         CollectionSwitched: if the probes are of another model than the collection's templates.
     """
     with stage("search"):
-        return ranked(vectors, gallery.nearest_identities(collection, vectors, top_k, among=among), top_k)
+        return rank_candidates(vectors, gallery.nearest_identities(collection, vectors, top_k, among=among), top_k)

@@ -10,9 +10,9 @@ import numpy as np
 from app.gallery.gallery import Gallery
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from app.recognition.decisions.calibration.error_rates import Calibration, Origin, as_json
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin, as_json
 from app.recognition.decisions.calibration.fit import calibrate
-from app.recognition.model_registry import Served, Serving
+from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.types import Floats
 
 
@@ -20,18 +20,18 @@ class OriginOf(Protocol):
     """Returns the origin of a calibration of a network with a detector, before anything is counted."""
 
     def __call__(
-        self, network: Served, detector: str | None = None, source: str = "", *, is_flip_averaged: bool
-    ) -> Origin:
+        self, network: ServedModel, detector: str | None = None, source: str = "", *, is_flip_averaged: bool
+    ) -> CalibrationOrigin:
         """See above."""
 
 
 class CalibrationService:
     """See `calibrate`."""
 
-    def __init__(self, gallery: Gallery, store: IdentityStore, serving: Serving, origin_of: OriginOf) -> None:
+    def __init__(self, gallery: Gallery, store: IdentityStore, registry: ModelRegistry, origin_of: OriginOf) -> None:
         self._gallery = gallery
         self._store = store
-        self._serving = serving
+        self._registry = registry
         self._origin_of = origin_of
 
     def calibrate(
@@ -44,12 +44,12 @@ class CalibrationService:
         """
         collection = self._gallery.require(name)
         on_progress(0, collection.faces)
-        network, detector = self._serving.of(collection), collection.settings.detector
+        network, detector = self._registry.of(collection), collection.settings.detector
         is_flip_averaged = collection.settings.is_flip_averaged
         origin = self._origin_of(network, detector, f"collection {name}", is_flip_averaged=is_flip_averaged)
         vectors, norms, people = self._enrolled(collection, on_progress)
         calibration = calibrate(vectors, people, origin, norms=norms)
-        path = self._serving.calibrations(network, detector).path_of(name, is_flip_averaged=is_flip_averaged)
+        path = self._registry.calibrations(network, detector).path_of(name, is_flip_averaged=is_flip_averaged)
         return calibration, path
 
     def _enrolled(

@@ -12,12 +12,12 @@ from app.gallery.store.collections import CollectionRepository, require_one_rule
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection, CollectionSettings
-from app.recognition.model_registry import Served, Serving
+from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.types import Page
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class CollectionDefaults:
     """What a new collection has when nothing else is said, and what it can have; `name` is always there."""
 
     name: str
@@ -34,20 +34,20 @@ class CollectionService:
         store: IdentityStore,
         collections: CollectionRepository,
         listing: ListingRepository,
-        usual: Usual,
+        defaults: CollectionDefaults,
         *,
-        serving: Serving,
+        registry: ModelRegistry,
         has_sealer: bool = False,
         scrubber: Scrubber | None = None,
     ) -> None:
         """`has_sealer`: crops can be stored encrypted, so collections may keep them."""
-        self._serving = serving
+        self._registry = registry
         self._has_sealer = has_sealer
         self._gallery = gallery
         self._store = store
         self._collections = collections
         self._listing = listing
-        self._usual = usual
+        self._defaults = defaults
         self._scrubber = scrubber
 
     def page(self, *, after: int, limit: int, among: Iterable[str] | None = None) -> Page[Collection]:
@@ -66,12 +66,12 @@ class CollectionService:
         `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired for crops that nothing seals,
         and RequestInvalid for an index, a network or a detector that is not to be had here.
         """
-        network = self._serving.named(model)
-        if index_kind is not None and index_kind not in self._usual.index_kinds:
-            kinds = ", ".join(sorted(self._usual.index_kinds))
+        network = self._registry.named(model)
+        if index_kind is not None and index_kind not in self._defaults.index_kinds:
+            kinds = ", ".join(sorted(self._defaults.index_kinds))
             detail = f"the index {index_kind} is not available here; available: {kinds}"
             raise RequestInvalid.at("index", detail)
-        wanted: CollectionSettings = replace(self._usual.settings, **settings)
+        wanted: CollectionSettings = replace(self._defaults.settings, **settings)
         self._require_possible(network, wanted, settings)
         require_one_rule(wanted)
         return self._gallery.create(name, wanted, index_kind, model=network.model)
@@ -80,7 +80,7 @@ class CollectionService:
         """See `CollectionRepository.change`; raises EncryptionRequired and RequestInvalid as `create` does."""
         if settings.get("detector") or settings.get("is_crop_kept"):
             collection = self.get(name)
-            self._require_possible(self._serving.of(collection), replace(collection.settings, **settings), settings)
+            self._require_possible(self._registry.of(collection), replace(collection.settings, **settings), settings)
         return self._collections.change(name, settings, versions)
 
     def delete(self, name: str) -> None:
@@ -91,11 +91,11 @@ class CollectionService:
         self._gallery.drop(self._store.collection(name), self._collections.delete)
         if self._scrubber is not None:
             self._scrubber.scrub()
-        if name == self._usual.name:
-            self._gallery.ensure(name, self._usual.settings)
+        if name == self._defaults.name:
+            self._gallery.ensure(name, self._defaults.settings)
 
-    def _require_possible(self, network: Served, settings: CollectionSettings, said: Mapping[str, Any]) -> None:
+    def _require_possible(self, network: ServedModel, settings: CollectionSettings, said: Mapping[str, Any]) -> None:
         if said.get("detector"):
-            self._serving.require_detector(network, said["detector"])
+            self._registry.require_detector(network, said["detector"])
         if settings.is_crop_kept and not self._has_sealer:
             raise EncryptionRequired

@@ -7,13 +7,13 @@ from app.gallery.store.values import Collection
 from app.recognition.candidates import Searchable, nearest_candidates
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.policy import Policy
-from app.recognition.decisions.similarity_view import EXACT, View
+from app.recognition.decisions.similarity_view import EXACT, SimilarityView
 from app.types import Floats
 
 _NAMED = 3  # look-alikes at most; one more is looked for, who is the person themself
 
 
-def duplicates(
+def find_duplicates(
     gallery: Searchable,
     collection: Collection,
     policy: Policy,
@@ -21,7 +21,7 @@ def duplicates(
     identity_id: str,
     vectors: Floats,
     photos: Sequence[int],
-    view: View = EXACT,
+    view: SimilarityView = EXACT,
 ) -> list[Duplicate]:
     """Return whom the faces of an enrollment of `identity_id` look like, the most similar first: others, not themself.
 

@@ -29,11 +29,11 @@ from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import Check
 from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, NewFace, Person, Reaction, Terms
-from app.recognition.analysis import AnalysisOf, Face, Faces
+from app.recognition.analysis import AnalysedFaces, AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
 from app.recognition.retry_on_migration import retry_on_migration
-from app.recognition.screening import Mismatch, NewFaces, Reactions, Screened, screen_again, screened
+from app.recognition.screening import Mismatch, NewFaces, Reactions, ScreeningResult, screen, screen_again
 from app.types import Box
 from app.vision.quality import Quality
 
@@ -153,30 +153,30 @@ class EnrollmentService:
         written = self.add(target, person, accepted, retry, check=check)
         return _ENROLLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrollment
 
-    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "Accepted":
+    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "AcceptedFace":
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
         faces = analysis.analyse(data, is_flip_averaged=collection.settings.is_flip_averaged, most=1)
         face = _chosen(faces, choice)
         quality = self._policy_of(collection).quality(face)
         _require(quality, collection.settings.enroll_quality)
-        return Accepted(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
+        return AcceptedFace(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
 
     def screen(
         self,
         collection: Collection,
         identity_id: str,
-        accepted: Sequence["Accepted"],
+        accepted: Sequence["AcceptedFace"],
         do: Reactions,
         *,
         is_exact: bool = True,
-    ) -> Screened:
-        """See `screening.screened`; against all that is committed now if anything may be refused."""
+    ) -> ScreeningResult:
+        """See `screening.screen`; against all that is committed now if anything may be refused."""
         if not accepted:
-            return Screened([], [], [])
-        revision = self._gallery.shown(collection) if do.is_refusing() else None
+            return ScreeningResult([], [], [])
+        revision = self._gallery.catch_up_to_latest(collection) if do.is_refusing() else None
         policy = self._policy_of(collection)
-        found = screened(
+        found = screen(
             self._gallery,
             collection,
             policy,
@@ -191,8 +191,8 @@ class EnrollmentService:
         self,
         collection: Collection,
         identity_id: str,
-        accepted: Sequence["Accepted"],
-        found: Screened,
+        accepted: Sequence["AcceptedFace"],
+        found: ScreeningResult,
         do: Reactions,
         *,
         is_exact: bool = True,
@@ -218,7 +218,7 @@ class EnrollmentService:
         self,
         collection: Collection,
         person: Person,
-        accepted: Sequence["Accepted"],
+        accepted: Sequence["AcceptedFace"],
         retry: IdempotencyRecord | None = None,
         *,
         check: Check | None = None,
@@ -230,7 +230,7 @@ class EnrollmentService:
     def add_people(
         self,
         collection: Collection,
-        people: Sequence[tuple[Person, Sequence["Accepted"]]],
+        people: Sequence[tuple[Person, Sequence["AcceptedFace"]]],
         *,
         check: Check | None = None,
     ) -> list[EnrollmentResult]:
@@ -257,8 +257,8 @@ class EnrollmentService:
 
     def _accepted(
         self, collection: Collection, photos: Sequence[bytes | PhotoRefused], hashes: Sequence[str], choice: FaceChoice
-    ) -> tuple[list["Accepted"], list[RejectedPhoto]]:
-        accepted: list[Accepted] = []
+    ) -> tuple[list["AcceptedFace"], list[RejectedPhoto]]:
+        accepted: list[AcceptedFace] = []
         rejected: list[RejectedPhoto] = []
         for photo, (data, image_sha256) in enumerate(zip(photos, hashes, strict=True)):
             try:
@@ -271,7 +271,7 @@ class EnrollmentService:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedFace:
     """A face on its way into the gallery; `photo` is the number of its photo in a request.
 
     `is_crowd`: the photo shows more faces than are looked at.
@@ -296,7 +296,7 @@ class Accepted:
 
 
 def _stored(
-    accepted: Sequence[Accepted], collection: Collection, person: Person, crops: CropSealer | None
+    accepted: Sequence[AcceptedFace], collection: Collection, person: Person, crops: CropSealer | None
 ) -> list[NewFace]:
     """Return what is stored of a person's faces, crops sealed for that person."""
     stored = []
@@ -307,7 +307,7 @@ def _stored(
     return stored
 
 
-def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:
+def _new_faces(accepted: Sequence[AcceptedFace]) -> NewFaces:
     return NewFaces(
         np.stack([each.face.vector for each in accepted]),
         np.array([each.quality.score for each in accepted], np.float32),
@@ -315,7 +315,7 @@ def _new_faces(accepted: Sequence[Accepted]) -> NewFaces:
     )
 
 
-def _chosen(faces: Faces, choice: FaceChoice) -> Face:
+def _chosen(faces: AnalysedFaces, choice: FaceChoice) -> Face:
     if not faces:
         raise NoFace
     if faces.detected > 1 and choice is FaceChoice.ONLY:

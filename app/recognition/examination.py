@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.recognition.analysis import Face
-from app.recognition.model_registry import Serving
+from app.recognition.model_registry import ModelRegistry
 from app.vision.quality import Quality, judge
 
 
@@ -32,9 +32,9 @@ class Examination:
 class ExaminationService:
     """See `examine`."""
 
-    def __init__(self, serving: Serving, *, is_flip_averaged: bool) -> None:
+    def __init__(self, registry: ModelRegistry, *, is_flip_averaged: bool) -> None:
         """Take the networks, and whether embeddings are usually flip-averaged."""
-        self._serving = serving
+        self._registry = registry
         self._is_flip_averaged = is_flip_averaged
 
     def examine(self, photo: bytes, *, is_flip_averaged: bool | None = None, model: str | None = None) -> Examination:
@@ -43,10 +43,10 @@ class ExaminationService:
         The quality is the one that an enrollment would find, for which the face is embedded. Raises a PhotoRefused for
         bytes that are no photo, and RequestInvalid for a network that is not served.
         """
-        network = self._serving.named(model)
+        network = self._registry.named(model)
         is_flipped = self._is_flip_averaged if is_flip_averaged is None else is_flip_averaged
-        calibration = self._serving.calibrations(network).shipped(is_flip_averaged=is_flipped)
+        calibration = self._registry.calibrations(network).shipped(is_flip_averaged=is_flipped)
         typical_norm = calibration.typical_norm if calibration is not None else None
-        faces = self._serving.analysis(network).analyse(photo, is_flip_averaged=is_flipped)
+        faces = self._registry.analysis(network).analyse(photo, is_flip_averaged=is_flipped)
         examined = [ExaminedFace(face, judge(face.measures, face.norm, typical_norm)) for face in faces]
         return Examination(examined, is_flipped, network.model, network.dimension, faces.is_truncated)

@@ -13,16 +13,16 @@ from app.gallery.store.values import Collection, Keys
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.calibration.error_rates import comparisons_among
-from app.recognition.decisions.matching import decided, margin
+from app.recognition.decisions.matching import decide, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
-from app.recognition.decisions.similarity_view import View
+from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Candidate, Floats
 from app.vision.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class ErrorRates:
     """How often strangers are as similar: to this candidate (`fmr`), to anyone in this gallery (`fpir`).
 
     None where the network is not calibrated.
@@ -45,7 +45,7 @@ class IdentifiedFace:
     is_poor: bool
     verdict: Outcome
     candidates: list[Candidate]
-    rates: list[Rates]
+    rates: list[ErrorRates]
     margin: float | None
 
 
@@ -60,40 +60,40 @@ class Identification:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What an embedding resembles: candidates (best first) with their rates, and the verdict on the first of them."""
 
     verdict: Outcome
     candidates: list[Candidate]
-    rates: list[Rates]
+    rates: list[ErrorRates]
     margin: float | None
     threshold: float
     model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _SearchScope:
     """One search of everything, or `among` these keys: its worth in comparisons, the caller's view, what decides."""
 
     collection: Collection
     policy: Policy
     among: Keys | None
     comparisons: float
-    view: View
+    view: SimilarityView
     rule: Rule
     top_k: int
 
-    def found(self, candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool]) -> list[Found]:
+    def found(self, candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool]) -> list[SearchResult]:
         """Decide for every face of one photo, and return what its caller sees."""
         seen = [self.view.candidates(each) for each in candidates]
-        verdicts = decided(seen, is_poor, self.rule)
+        verdicts = decide(seen, is_poor, self.rule)
         return [self._shown(each, verdict) for each, verdict in zip(seen, verdicts, strict=True)]
 
-    def _shown(self, candidates: list[Candidate], verdict: Outcome) -> Found:
+    def _shown(self, candidates: list[Candidate], verdict: Outcome) -> SearchResult:
         best = candidates[: self.top_k]
         lead = self.view.difference(margin(candidates))
         rates = _rates(self.policy, best, self.comparisons)
-        return Found(verdict, best, rates, lead, self.rule.threshold, self.collection.model)
+        return SearchResult(verdict, best, rates, lead, self.rule.threshold, self.collection.model)
 
 
 class IdentificationService:
@@ -127,7 +127,7 @@ class IdentificationService:
     ) -> Identification:
         """Identify every face of a photo among all people or those of whom `where` holds; no face gives no entry.
 
-        `is_exact` is for callers who may read templates; others see similarities as `View` says. Raises
+        `is_exact` is for callers who may read templates; others see similarities as `SimilarityView` says. Raises
         WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are not
         a photo.
         """
@@ -157,7 +157,7 @@ class IdentificationService:
         threshold: float | None = None,
         where: Where | None = None,
         is_exact: bool = True,
-    ) -> Found:
+    ) -> SearchResult:
         """Look up an embedding (d,) of any length but 0, as `identify` does; nothing is known of its quality.
 
         Raises WhereForbidden, CollectionUnknown, ModelMismatch (also for an embedding by a `model` that is not the
@@ -183,7 +183,7 @@ class IdentificationService:
         max_fpir: float | None,
         threshold: float | None,
         is_exact: bool,
-    ) -> _Search:
+    ) -> _SearchScope:
         if where and not is_exact and (closed := sorted(where.keys() - self._open_metadata)):
             raise WhereForbidden(
                 f"the key may not filter by {closed[0]!r}: that needs scope 'manage', or the member's name in "
@@ -192,13 +192,13 @@ class IdentificationService:
         policy = self._policy_of(target)
         among, comparisons = None, comparisons_among(target.identities, target.faces)
         if where:
-            part = self._gallery.restricted(target, where)
+            part = self._gallery.filter_faces(target, where)
             among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys))
-        view = View.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
+        view = SimilarityView.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
         rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
-        return _Search(target, policy, among, comparisons, view, rule, top_k)
+        return _SearchScope(target, policy, among, comparisons, view, rule, top_k)
 
-    def _nearest(self, search: _Search, vectors: Floats, is_poor: Sequence[bool]) -> list[Found]:
+    def _nearest(self, search: _SearchScope, vectors: Floats, is_poor: Sequence[bool]) -> list[SearchResult]:
         candidates = nearest_candidates(
             self._gallery, search.collection, vectors, max(search.top_k, 2), among=search.among
         )
@@ -221,7 +221,8 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 
 
-def _rates(policy: Policy, candidates: list[Candidate], comparisons: float) -> list[Rates]:
+def _rates(policy: Policy, candidates: list[Candidate], comparisons: float) -> list[ErrorRates]:
     return [
-        Rates(policy.fmr(each.similarity, each.faces), policy.fpir(each.similarity, comparisons)) for each in candidates
+        ErrorRates(policy.fmr(each.similarity, each.faces), policy.fpir(each.similarity, comparisons))
+        for each in candidates
     ]

@@ -15,7 +15,7 @@ MOST_FMR = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class IdentityConsistency:
     """`fits` (n,) says which faces look like one person; the others do not look like those.
 
     `similarities` (n,) are to the template of the other side: of those that fit for one that does not, and the other
@@ -36,7 +36,7 @@ def least_similarity(policy: Policy, faces: int) -> float:
     return policy.for_verification(faces, max_fmr=MOST_FMR).threshold
 
 
-def agreement(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0) -> Agreement:
+def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0) -> IdentityConsistency:
     """Compare the faces of one person with each other: unit vectors (n, d) and qualities (n,), n >= 1.
 
     The first `enrolled` ones are taken as theirs. The core is those, or else the face that is most like all others; who
@@ -53,7 +53,7 @@ def agreement(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: i
         if not (near & ~fits).any():
             break
         fits |= near
-    return Agreement(fits, *_across(vectors, qualities, fits), bool(enrolled or 2 * size > len(vectors)))
+    return IdentityConsistency(fits, *_across(vectors, qualities, fits), bool(enrolled or 2 * size > len(vectors)))
 
 
 def _most_typical(vectors: Floats, qualities: Floats) -> int:

@@ -31,7 +31,7 @@ from app.gallery.store.model_migration import (
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import PolicyOf
-from app.recognition.model_registry import Served, Serving
+from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Page
 
@@ -41,12 +41,12 @@ _CHUNK = 16  # crops that a thread embeds together
 _MOST_BY_THE_WAY = 64  # faces that a switch embeds itself; more are a job's work
 _ATTEMPTS = 20  # of a switch, each after the faces that came while the one before was tried
 
-Told = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Hears how many faces have a template, of how many; may raise to end the work."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class MigrationOutcome:
     """What became of the work: `missing` faces have no crop and no template (`named` are the first of them).
 
     They kept the collection from going over, or were `dropped`. `model` is the network it shall have.
@@ -62,7 +62,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class MigrationOverview:
     """How a collection stands: by model, how many faces have a template beside its own (`before`: of the last one).
 
     `without_crop` are faces that need a new photo, a page of them.
@@ -75,14 +75,14 @@ class Overview:
     without_crop: Page[FaceName]
 
 
-class NetworkChange:
+class MigrationService:
     """See `embed_and_switch`, `switch`, `roll_back`, `discard` and `overview`."""
 
     def __init__(
         self,
         gallery: Gallery,
         work: MigrationRepository,
-        serving: Serving,
+        registry: ModelRegistry,
         policy_of: PolicyOf,
         *,
         threads: int,
@@ -96,44 +96,50 @@ class NetworkChange:
         """
         self._gallery = gallery
         self._work = work
-        self._serving = serving
+        self._registry = registry
         self._policy_of = policy_of
         self._threads = threads
         self._give_way = give_way
         self._has_crops = has_crops
         self._is_served_here = is_served_here
 
-    def require_possible(self, name: str, model: str) -> Served:
+    def require_possible(self, name: str, model: str) -> ServedModel:
         """Return the network meant by a model or pack.
 
         Raises CollectionUnknown, EncryptionRequired where crops cannot be opened, and RequestInvalid for a network that
         is not served, or the collection's own.
         """
-        network, collection = self._serving.named(model), self._gallery.collection(name)
+        network, collection = self._registry.named(model), self._gallery.collection(name)
         _require_another(collection, network)
         self._require_crops(self._work.standing(collection, network.model))
         return network
 
     def embed_and_switch(
-        self, name: str, model: str, *, is_rest_dropped: bool, is_switched: bool, told: Told = lambda *_: None
-    ) -> Changed:
+        self,
+        name: str,
+        model: str,
+        *,
+        is_rest_dropped: bool,
+        is_switched: bool,
+        on_progress: OnProgress = lambda *_: None,
+    ) -> MigrationOutcome:
         """Embed what has a crop and no template of a network; then switch, unless told not to or faces are missing.
 
         May be broken off at any time and called again: it goes on with what is missing, and does nothing where the
         collection is of that network by now. Raises what `require_possible` does, and CollectionSwitched where somebody
         else switches the collection meanwhile.
         """
-        network, collection = self._serving.named(model), self._gallery.collection(name)
+        network, collection = self._registry.named(model), self._gallery.collection(name)
         if collection.model == network.model:
-            told(collection.faces, collection.faces)
+            on_progress(collection.faces, collection.faces)
             before = self._work.before(collection) or collection.model
-            return Changed(before, network.model, collection.faces, is_switched=True)
-        standing = self._embed(collection, network, told)
+            return MigrationOutcome(before, network.model, collection.faces, is_switched=True)
+        standing = self._embed(collection, network, on_progress)
         missing = standing.without_crop
         named = tuple(self._work.without_crop(collection, network.model, limit=MOST_NAMED)) if missing else ()
         if is_switched and (is_rest_dropped or not missing):
-            done = self._switch(collection, network, is_rest_dropped=is_rest_dropped, told=told)
-            return Changed(
+            done = self._switch(collection, network, is_rest_dropped=is_rest_dropped, on_progress=on_progress)
+            return MigrationOutcome(
                 collection.model,
                 network.model,
                 done.collection.faces,
@@ -143,7 +149,9 @@ class NetworkChange:
                 dropped=len(done.dropped),
             )
         self._work.keep(collection)
-        return Changed(collection.model, network.model, standing.faces, is_switched=False, missing=missing, named=named)
+        return MigrationOutcome(
+            collection.model, network.model, standing.faces, is_switched=False, missing=missing, named=named
+        )
 
     @retry_on_migration
     def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> SwitchResult:
@@ -152,7 +160,7 @@ class NetworkChange:
         Raises what `require_possible` does, and TemplatesMissing, which names faces without a template: many that have
         a crop, or, unless `is_rest_dropped`, any that has none.
         """
-        network, collection = self._serving.named(model), self._gallery.collection(name)
+        network, collection = self._registry.named(model), self._gallery.collection(name)
         _require_another(collection, network)
         standing = self._work.standing(collection, network.model)
         waiting = standing.faces - standing.ready - standing.without_crop
@@ -170,7 +178,7 @@ class NetworkChange:
         before = self._work.before(collection)
         if before is None or not (self._work.counts(collection).get(before) or not collection.faces):
             raise NoWayBack(f"collection {name!r} has no templates of a previous network")
-        if before not in self._serving.models:
+        if before not in self._registry.models:
             raise ModelMismatch(f"{before} is not served, so the collection could not be searched: see ARCID_PACKS")
         return self.switch(name, before, is_rest_dropped=is_rest_dropped)
 
@@ -181,40 +189,42 @@ class NetworkChange:
         return sum(self._work.discard(collection, model) for model in self._work.counts(collection))
 
     @retry_on_migration
-    def overview(self, name: str, model: str | None, *, after: int, limit: int) -> Overview:
+    def overview(self, name: str, model: str | None, *, after: int, limit: int) -> MigrationOverview:
         """Return how a collection stands, and a page of the faces without a crop (and a template of `model`)."""
         collection = self._gallery.collection(name)
-        wanted = "" if model is None else self._serving.named(model).model
+        wanted = "" if model is None else self._registry.named(model).model
         standing = self._work.standing(collection, wanted)
         named = self._work.without_crop(collection, wanted, after=after, limit=limit + 1)
         page = Page(named[:limit], named[limit - 1].key if len(named) > limit else None)
         counts, before = self._work.counts(collection), self._work.before(collection)
-        return Overview(collection, before, counts, standing.without_crop, page)
+        return MigrationOverview(collection, before, counts, standing.without_crop, page)
 
-    def _embed(self, collection: Collection, network: Served, told: Told = lambda *_: None) -> MigrationProgress:
+    def _embed(
+        self, collection: Collection, network: ServedModel, on_progress: OnProgress = lambda *_: None
+    ) -> MigrationProgress:
         """Embed until no face with a crop lacks a template, those that come meanwhile included."""
         coming = self._coming(collection, network)
         standing = self._work.standing(collection, network.model)
-        told(standing.ready, standing.faces)
+        on_progress(standing.ready, standing.faces)
         if standing.ready + standing.without_crop == standing.faces:
             return standing
         self._require_crops(standing)
-        self._serving.analysis_of(coming)  # opened once, not by each thread
+        self._registry.analysis_of(coming)  # opened once, not by each thread
         pool = ThreadPoolExecutor(self._threads, "arcid-reembed", self._give_way)
         try:
             while standing.ready + standing.without_crop < standing.faces:
                 done = standing.ready
                 for block in self._work.blocks(collection, network.model, size=self._threads * _CHUNK):
                     done += self._work.put(collection, network.model, self._made(pool, coming, block))
-                    told(done, max(standing.faces, done))
+                    on_progress(done, max(standing.faces, done))
                 standing = self._work.standing(collection, network.model)
         finally:
             pool.shutdown(cancel_futures=True)
-        told(standing.ready, standing.faces)
+        on_progress(standing.ready, standing.faces)
         return standing
 
     def _made(self, pool: ThreadPoolExecutor, coming: Collection, block: CropBlock) -> NextTemplates:
-        analysis, policy = self._serving.analysis_of(coming), self._policy_of(coming)
+        analysis, policy = self._registry.analysis_of(coming), self._policy_of(coming)
         is_flip_averaged = coming.settings.is_flip_averaged
 
         def faces_of(first: int) -> list[Face]:
@@ -230,19 +240,26 @@ class NetworkChange:
         )
 
     def _switch(
-        self, collection: Collection, network: Served, *, is_rest_dropped: bool, told: Told = lambda *_: None
+        self,
+        collection: Collection,
+        network: ServedModel,
+        *,
+        is_rest_dropped: bool,
+        on_progress: OnProgress = lambda *_: None,
     ) -> SwitchResult:
         """Switch in one moment, with as much done before as can be."""
         coming = self._coming(collection, network)
-        self._embed(collection, network, told)
+        self._embed(collection, network, on_progress)
         self._work.keep(collection)
-        self._serving.analysis_of(coming)
+        self._registry.analysis_of(coming)
         if self._is_served_here:
-            with self._gallery.prepared(coming, self._work.templates(collection, network.model)):
-                done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, told=told)
+            with self._gallery.prepare_migration(coming, self._work.templates(collection, network.model)):
+                done = self._swapped(
+                    collection, coming, network, is_rest_dropped=is_rest_dropped, on_progress=on_progress
+                )
                 self._gallery.catch_up(done.collection, done.collection.revision)
         else:
-            done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, told=told)
+            done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, on_progress=on_progress)
         with suppress(CollectionSwitched, CollectionUnknown, DatabaseError):  # what is left does no harm
             self._work.tidy(done.collection)
         return done
@@ -251,10 +268,10 @@ class NetworkChange:
         self,
         collection: Collection,
         coming: Collection,
-        network: Served,
+        network: ServedModel,
         *,
         is_rest_dropped: bool,
-        told: Told,
+        on_progress: OnProgress,
     ) -> SwitchResult:
         for attempt in range(_ATTEMPTS):
             try:
@@ -267,16 +284,16 @@ class NetworkChange:
                     detector=coming.settings.detector,
                 )
             except TemplatesMissing:
-                standing = self._embed(collection, network, told)  # faces came meanwhile
+                standing = self._embed(collection, network, on_progress)  # faces came meanwhile
                 if attempt == _ATTEMPTS - 1 or (standing.without_crop and not is_rest_dropped):
                     raise
             else:
                 return done
         raise AssertionError  # the last attempt returns or raises
 
-    def _coming(self, collection: Collection, network: Served) -> Collection:
+    def _coming(self, collection: Collection, network: ServedModel) -> Collection:
         """Return the collection as a switch will make it. Its detector stays, by name where it was the usual one."""
-        detector = self._serving.detector_of(collection)
+        detector = self._registry.detector_of(collection)
         own = collection.settings.detector if detector == network.detector else detector
         settings = replace(collection.settings, detector=own)
         uid = str(uuid4())
@@ -287,7 +304,7 @@ class NetworkChange:
             raise EncryptionRequired
 
 
-def _require_another(collection: Collection, network: Served) -> None:
+def _require_another(collection: Collection, network: ServedModel) -> None:
     if collection.model == network.model:
         detail = f"collection {collection.name!r} uses {network.model} already"
         raise RequestInvalid.at("model", detail)

@@ -12,7 +12,7 @@ from app.recognition.decisions.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedModel:
     """An embedding network that is served: its pack, its model and the length of its vectors.
 
     `detector` finds faces for it where a collection says nothing; `threshold` decides while there is no calibration.
@@ -25,15 +25,15 @@ class Served:
     threshold: float
 
 
-class Serving:
+class ModelRegistry:
     """Networks by collection. Each is opened when it is first needed; safe under concurrent calls."""
 
     def __init__(
         self,
-        served: Sequence[Served],
+        served: Sequence[ServedModel],
         *,
-        open_analysis: Callable[[Served, str], Analysis],
-        calibrations_of: Callable[[Served, str], Calibrations],
+        open_analysis: Callable[[ServedModel, str], Analysis],
+        calibrations_of: Callable[[ServedModel, str], Calibrations],
     ) -> None:
         """Take the networks, the usual one first, and what opens one with a detector, by the detector's name."""
         self.default = served[0]
@@ -45,7 +45,7 @@ class Serving:
         self._opening = threading.Lock()
 
     @property
-    def all(self) -> list[Served]:
+    def all(self) -> list[ServedModel]:
         """The networks, the usual one first."""
         return [self.default, *(each for each in self._served.values() if each is not self.default)]
 
@@ -54,7 +54,7 @@ class Serving:
         """The models of the networks."""
         return frozenset(self._served)
 
-    def named(self, name: str | None) -> Served:
+    def named(self, name: str | None) -> ServedModel:
         """Return the network of a model or pack, the usual one without a name; raises RequestInvalid."""
         if name is None:
             return self.default
@@ -65,7 +65,7 @@ class Serving:
         detail = f"the network {name!r} is not served; known: {there}; ARCID_PACKS adds packs"
         raise RequestInvalid.at("model", detail)
 
-    def of(self, collection: Collection) -> Served:
+    def of(self, collection: Collection) -> ServedModel:
         """Return a collection's network, the usual one where that is not served."""
         return self._served.get(collection.model, self.default)
 
@@ -73,7 +73,7 @@ class Serving:
         """Return the name of what finds faces for a collection."""
         return collection.settings.detector or self.of(collection).detector
 
-    def analysis(self, network: Served, detector: str | None = None) -> Analysis:
+    def analysis(self, network: ServedModel, detector: str | None = None) -> Analysis:
         """Return what analyses photos by a network; raises NetworkError's children and SettingsInvalid."""
         detector = detector or network.detector
         known = self._analyses.get((network.model, detector))
@@ -89,7 +89,7 @@ class Serving:
         """See `AnalysisOf`."""
         return self.analysis(self.of(collection), collection.settings.detector)
 
-    def calibrations(self, network: Served, detector: str | None = None) -> Calibrations:
+    def calibrations(self, network: ServedModel, detector: str | None = None) -> Calibrations:
         """Return the calibrations of a network with a detector."""
         detector = detector or network.detector
         known = self._calibrations.get((network.model, detector))
@@ -112,7 +112,7 @@ class Serving:
             settings.threshold,
         )
 
-    def require_detector(self, network: Served, detector: str) -> None:
+    def require_detector(self, network: ServedModel, detector: str) -> None:
         """Open a detector for a network; raises RequestInvalid for one that is not to be had."""
         try:
             self.analysis(network, detector)

@@ -13,7 +13,7 @@ _AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Disclosure:
+class PersonalData:
     """A person, all faces with embeddings, stored answers of enrollments, and the trail's lines about them."""
 
     collection: str
@@ -23,7 +23,7 @@ class Disclosure:
     trail: Sequence[AuditLine]
 
 
-class DisclosureService:
+class PersonExportService:
     """See `of`."""
 
     def __init__(self, gallery: Gallery, listing: ListingRepository, trail: Trail) -> None:
@@ -31,7 +31,7 @@ class DisclosureService:
         self._listing = listing
         self._trail = trail
 
-    def of(self, collection: str, identity_id: str) -> Disclosure:
+    def of(self, collection: str, identity_id: str) -> PersonalData:
         """Return everything about a person, and note in the trail that it was asked for.
 
         Raises CollectionUnknown, ModelMismatch, IdentityUnknown.
@@ -46,4 +46,4 @@ class DisclosureService:
             after = page.after
         self._trail.note_export(collection, identity_id)
         answers = self._listing.answers(target, identity_id)
-        return Disclosure(collection, identity, faces, answers, list(self._trail.about(collection, identity_id)))
+        return PersonalData(collection, identity, faces, answers, list(self._trail.about(collection, identity_id)))

@@ -12,9 +12,9 @@ from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, CollectionSettings, EnrolledIdentity, Reaction
 from app.recognition.candidates import Searchable
 from app.recognition.decisions.policy import Policy
-from app.recognition.decisions.similarity_view import EXACT, View
-from app.recognition.duplicates import duplicates
-from app.recognition.identity_consistency import Agreement, agreement
+from app.recognition.decisions.similarity_view import EXACT, SimilarityView
+from app.recognition.duplicates import find_duplicates
+from app.recognition.identity_consistency import IdentityConsistency, assess_consistency
 from app.types import Floats
 
 
@@ -69,7 +69,7 @@ class NewFaces:
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
+class ScreeningResult:
     """`mismatches` and `duplicates` are to be told; the photos of `rejected` are not to be enrolled.
 
     The people of the collection's `revision`, or of a later one, were compared; None if any revision would do.
@@ -88,7 +88,7 @@ class People(Searchable, Protocol):
         """See `Gallery.enrolled`."""
 
 
-def screened(
+def screen(
     gallery: People,
     collection: Collection,
     policy: Policy,
@@ -96,8 +96,8 @@ def screened(
     identity_id: str,
     faces: NewFaces,
     do: Reactions,
-    view: View = EXACT,
-) -> Screened:
+    view: SimilarityView = EXACT,
+) -> ScreeningResult:
     """Compare the faces of an enrollment (n >= 1) with each other, with their identity's and with everybody else's.
 
     `view` is what the caller sees of similarities.
@@ -112,7 +112,7 @@ def screened(
         rejected = [RejectedPhoto(each.photo, FaceMismatch.code, _detail(each)) for each in mismatches]
         mismatches = []
     if do.on_duplicate is Reaction.ALLOW:
-        return Screened(rejected, mismatches, [])
+        return ScreeningResult(rejected, mismatches, [])
     # Poor faces look like everybody (docs/thresholds.md).
     refused = {each.photo for each in rejected}
     asked = faces.only(
@@ -122,10 +122,10 @@ def screened(
             if photo not in refused and faces.qualities[place] >= policy.probe_quality
         ]
     )
-    found = duplicates(
+    found = find_duplicates(
         gallery, collection, policy, identity_id=identity_id, vectors=asked.vectors, photos=asked.photos, view=view
     )
-    return Screened(rejected, mismatches, found)
+    return ScreeningResult(rejected, mismatches, found)
 
 
 def screen_again(
@@ -136,7 +136,7 @@ def screen_again(
     faces: NewFaces,
     do: Reactions,
     revision: int,
-    view: View = EXACT,
+    view: SimilarityView = EXACT,
 ) -> None:
     """Screen, inside the write, against the people who have changed since a revision: the earlier screening's.
 
@@ -148,8 +148,8 @@ def screen_again(
     if not any(each.identity_id == identity_id for each in people):
         do = Reactions(do.on_duplicate, Reaction.ALLOW)
     collection = locked.current()
-    again = screened(
-        _Changed(locked, people), collection, policy, identity_id=identity_id, faces=faces, do=do, view=view
+    again = screen(
+        _ChangedPeople(locked, people), collection, policy, identity_id=identity_id, faces=faces, do=do, view=view
     )
     if again.rejected:
         raise changed(collection)
@@ -157,7 +157,7 @@ def screen_again(
         raise DuplicateIdentity(again.duplicates)
 
 
-class _Changed:
+class _ChangedPeople:
     """See `People`: the people of a locked collection who have changed."""
 
     def __init__(self, locked: LockedCollection, people: list[EnrolledIdentity]) -> None:
@@ -181,13 +181,13 @@ def _mismatches(
     try:
         there = gallery.enrolled(collection, identity_id)
     except IdentityUnknown:
-        found, first = agreement(faces.vectors, faces.qualities, policy), 0
+        found, first = assess_consistency(faces.vectors, faces.qualities, policy), 0
     else:
         first = len(there.keys)
         vectors, qualities = (
             np.concatenate(each) for each in ((there.vectors, faces.vectors), (there.qualities, faces.qualities))
         )
-        found = agreement(vectors, qualities, policy, enrolled=first)
+        found = assess_consistency(vectors, qualities, policy, enrolled=first)
     return [
         _mismatch(found, first + place, photo, policy)
         for place, photo in enumerate(faces.photos)
@@ -195,7 +195,7 @@ def _mismatches(
     ]
 
 
-def _mismatch(found: Agreement, place: int, photo: int, policy: Policy) -> Mismatch:
+def _mismatch(found: IdentityConsistency, place: int, photo: int, policy: Policy) -> Mismatch:
     similarity, faces = float(found.similarities[place]), int(found.others[place])
     return Mismatch(photo, similarity, faces, policy.fmr(similarity, faces))
 

@@ -8,13 +8,13 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.matching import candidate, template
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
-from app.recognition.decisions.similarity_view import View
+from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.retry_on_migration import retry_on_migration
 from app.vision.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class JudgedFace:
     """A face of a photo, and how usable it is."""
 
     face: Face
@@ -25,8 +25,8 @@ class Seen:
 class Verification:
     """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled identity.
 
-    `similarity` is None if the caller does not see it (`View`), and then so are `fmr` and `reference_face_id`. `fmr` is
-    the share of other people at least as similar to this reference, None where the network is not calibrated.
+    `similarity`, `fmr` and `reference_face_id` are None if the caller may not see them (`SimilarityView`). `fmr` is the
+    share of other people at least as similar to this reference, None where the network is not calibrated.
     `is_poor` says that a face is below the collection's least quality. Of an identity, `reference_face_id` is the face
     nearest to the probe and `reference_faces` how many faces it was compared with. `model` is the network.
     """
@@ -36,8 +36,8 @@ class Verification:
     threshold: float
     fmr: float | None
     is_poor: bool
-    probe: Seen
-    reference: Seen | None = None
+    probe: JudgedFace
+    reference: JudgedFace | None = None
     reference_face_id: str | None = None
     reference_faces: int = 1
     model: str = ""
@@ -64,12 +64,12 @@ class VerificationService:
         """Compare two photos by the collection's policy; its templates are not asked.
 
         Where its network is not served, the usual one is used. `is_exact` is for callers who may read templates; others
-        see the similarity as `View` says. Raises CollectionUnknown, CalibrationMissing, or a
+        see the similarity as `SimilarityView` says. Raises CollectionUnknown, CalibrationMissing, or a
         PhotoRefused (also NoFace).
         """
         target = self._gallery.collection(collection)
         policy = self._policy_of(target)
-        view = View.of(policy.for_verification, is_exact=is_exact)
+        view = SimilarityView.of(policy.for_verification, is_exact=is_exact)
         rule = view.rule(policy.for_verification(max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         other = self._main_face(reference, "reference", target, policy)
@@ -100,7 +100,7 @@ class VerificationService:
         policy = self._policy_of(target)
         enrolled = self._gallery.enrolled(target, identity_id)
         faces = len(enrolled.keys)
-        view = View.of(lambda: policy.for_verification(faces), is_exact=is_exact)
+        view = SimilarityView.of(lambda: policy.for_verification(faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(faces, max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         found = candidate(seen.face.vector, enrolled, float(template(enrolled) @ seen.face.vector))
@@ -118,12 +118,12 @@ class VerificationService:
             model=target.model,
         )
 
-    def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> Seen:
+    def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> JudgedFace:
         is_flipped = collection.settings.is_flip_averaged
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=is_flipped, most=1)
         if not faces:
             raise NoFace(f"no face was found in the {role} photo")
-        return Seen(faces[0], policy.quality(faces[0]))
+        return JudgedFace(faces[0], policy.quality(faces[0]))
 
 
 def _verdict(similarity: float | None, rule: Rule, *, is_poor: bool) -> Outcome:

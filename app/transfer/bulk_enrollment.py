@@ -8,7 +8,7 @@ from app.errors import ArcidError, DuplicateIdentity, FaceMismatch, IdentityEras
 from app.gallery.gallery import Gallery
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, EnrollmentResult, Person
-from app.recognition.enrollment import Accepted, EnrollmentService, FaceChoice
+from app.recognition.enrollment import AcceptedFace, EnrollmentService, FaceChoice
 from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Reactions
 from app.transfer.photo_import import Added
@@ -40,11 +40,11 @@ class BulkEnrollment:
         """Say whether a person was enrolled with this very photo; `add` asks again, and then for certain."""
         return image_sha256 in self._photos_of(identity_id)
 
-    def prepare(self, photo: bytes, image_sha256: str) -> Accepted:
+    def prepare(self, photo: bytes, image_sha256: str) -> AcceptedFace:
         """Analyse and judge a photo; raises a PhotoRefused."""
         return self._enrollment.accept(self._collection, photo, image_sha256, self._choice)
 
-    def add(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[Added]:
+    def add(self, people: Sequence[tuple[Person, Sequence[AcceptedFace]]]) -> list[Added]:
         """Write photos of people, without those that they are enrolled with already; raises CollectionSwitched.
 
         All of them in one transaction, or one by one where the collection refuses faces for being somebody else's: each
@@ -59,11 +59,11 @@ class BulkEnrollment:
         return [_added(each, len(photos)) for each, (_, photos) in zip(done, people, strict=True)]
 
     @retry_on_migration
-    def _add_all(self, people: Sequence[tuple[Person, Sequence[Accepted]]]) -> list[EnrollmentResult]:
+    def _add_all(self, people: Sequence[tuple[Person, Sequence[AcceptedFace]]]) -> list[EnrollmentResult]:
         return self._enrollment.add_people(self._current(), people)
 
     @retry_on_migration
-    def _add_screened(self, person: Person, photos: Sequence[Accepted]) -> BulkWritten:
+    def _add_screened(self, person: Person, photos: Sequence[AcceptedFace]) -> BulkWritten:
         collection = self._current()
         do = Reactions().within(collection.settings).refusals()
         numbered = [replace(each, photo=place) for place, each in enumerate(photos)]

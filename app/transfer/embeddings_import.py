@@ -106,7 +106,7 @@ class EmbeddingsImport:
                 except _RefusedError as error:
                     refused += 1
                     progress.refuse(f"line {number}", error.code, error.detail)
-            added = self._incoming.add(into, _block(usable, into), origin={"file": "embeddings"}, is_telling=True)
+            added = self._incoming.add(into, _block(usable, into), origin={"file": "embeddings"}, is_updating=True)
             if added.revision:
                 self._catch_up(into, added.revision)
             faces, identities = faces + added.faces, identities + added.identities

@@ -12,7 +12,7 @@ from app.jobs.progress import Progress, Result, Work
 from app.jobs.uploads import Uploads
 from app.recognition.collection_calibration import CalibrationService, write_calibration
 from app.recognition.enrollment import EnrollmentService
-from app.recognition.migration import Changed, NetworkChange
+from app.recognition.migration import MigrationOutcome, MigrationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport, Imported
 from app.transfer.bulk_enrollment import BulkEnrollment
@@ -43,7 +43,7 @@ class JobWork:
     enrollment: EnrollmentService
     gallery: Gallery
     calibration: CalibrationService
-    migration: NetworkChange
+    migration: MigrationService
     archive_export: Export
     archive_import: ArchiveImport
     embeddings_import: EmbeddingsImport
@@ -112,7 +112,7 @@ class JobWork:
         return migrate(self.migration, parameters, progress)
 
 
-def migrate(migration: NetworkChange, parameters: MigrationParameters, progress: Progress) -> Result:
+def migrate(migration: MigrationService, parameters: MigrationParameters, progress: Progress) -> Result:
     """Embed a collection by another network, and switch to it; list the faces without a crop as refused."""
 
     def advance(ready: int, faces: int) -> None:
@@ -126,7 +126,7 @@ def migrate(migration: NetworkChange, parameters: MigrationParameters, progress:
         parameters.model,
         is_rest_dropped=parameters.on_missing == "drop",
         is_switched=parameters.switch,
-        told=advance,
+        on_progress=advance,
     )
     consequence = "it was deleted" if changed.dropped else "it needs a new photo"
     for face in changed.named:
@@ -135,7 +135,7 @@ def migrate(migration: NetworkChange, parameters: MigrationParameters, progress:
     return _migration_result(changed)
 
 
-def _migration_result(changed: Changed) -> dict[str, Any]:
+def _migration_result(changed: MigrationOutcome) -> dict[str, Any]:
     return {
         "from": changed.before,
         "to": changed.model,

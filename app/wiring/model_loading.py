@@ -6,8 +6,8 @@ from app.config import Settings, shipped
 from app.observability.logs import get_logger
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
-from app.recognition.decisions.calibration.error_rates import Origin
-from app.recognition.model_registry import Served, Serving
+from app.recognition.decisions.calibration.error_rates import CalibrationOrigin
+from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.vision.detection.detections import Detector
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
@@ -22,7 +22,7 @@ _log = get_logger(__name__)
 class ModelLoader:
     """Opens the networks of ARCID_PACK and ARCID_PACKS; collections that name the same detector share it.
 
-    An analysis is opened by one thread at a time: see `Serving`.
+    An analysis is opened by one thread at a time: see `ModelRegistry`.
     """
 
     def __init__(self, settings: Settings, packs: Packs, *, is_batched: bool = False) -> None:
@@ -45,7 +45,7 @@ class ModelLoader:
         return open_runtime(self._settings)
 
     @cached_property
-    def served(self) -> list[Served]:
+    def served(self) -> list[ServedModel]:
         """The networks of ARCID_PACK and ARCID_PACKS, in this order; raises PackUnknown, SettingsInvalid."""
         names = dict.fromkeys([self._settings.pack, *self._settings.packs])
         return [self._served_by(name) for name in names]
@@ -59,15 +59,15 @@ class ModelLoader:
                 for file in part.detector.files if part.detector else ():
                     self._packs.verified(part, file)
 
-    def registry(self) -> Serving:
+    def registry(self) -> ModelRegistry:
         """Return the registry of the served networks; it opens each when it is first needed."""
-        return Serving(self.served, open_analysis=self.analysis, calibrations_of=self.calibrations)
+        return ModelRegistry(self.served, open_analysis=self.analysis, calibrations_of=self.calibrations)
 
     def default_analysis(self) -> Analysis:
         """Open the networks of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""
         return self.analysis(self.served[0], self.served[0].detector)
 
-    def analysis(self, network: Served, detector: str) -> Analysis:
+    def analysis(self, network: ServedModel, detector: str) -> Analysis:
         """Open a network with a detector; raises NetworkError's children and SettingsInvalid."""
         limits, detection = self._settings.limits, self._settings.detection
         analysis = Analysis(
@@ -81,7 +81,7 @@ class ModelLoader:
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
         return analysis
 
-    def calibrations(self, network: Served, detector: str | None = None) -> Calibrations:
+    def calibrations(self, network: ServedModel, detector: str | None = None) -> Calibrations:
         """Return the calibrations of a network with a detector; an added pack brings its own, ArcID those of others."""
         origin = self.origin(network, detector, is_flip_averaged=True)
 
@@ -95,23 +95,25 @@ class ModelLoader:
         return Calibrations(added or shipped("models") / "calibrations", folder, name_for)
 
     def origin(
-        self, network: Served, detector: str | None = None, source: str = "", *, is_flip_averaged: bool
-    ) -> Origin:
+        self, network: ServedModel, detector: str | None = None, source: str = "", *, is_flip_averaged: bool
+    ) -> CalibrationOrigin:
         """Return the origin of a calibration of a network with a detector, before anything is counted."""
         pack = self._packs.manifest(network.pack)
         section = embedder_of(pack)
         sha256 = self._packs.source_sha256(pack, section.file)
-        return Origin(sha256, section.model, detector or network.detector, is_flip_averaged, 0, 0, 0, source)
+        return CalibrationOrigin(sha256, section.model, detector or network.detector, is_flip_averaged, 0, 0, 0, source)
 
-    def _served_by(self, name: str) -> Served:
+    def _served_by(self, name: str) -> ServedModel:
         pack = self._packs.manifest(name)
         section = embedder_of(pack)
-        return Served(pack.name, section.model, section.dimension, detector_of(self._settings, pack), section.threshold)
+        return ServedModel(
+            pack.name, section.model, section.dimension, detector_of(self._settings, pack), section.threshold
+        )
 
     def _open_detector(self, name: str) -> Detector:
         return open_detector(self._packs, name, self.runtime, self._settings)
 
-    def _embedder(self, network: Served) -> Embedder:
+    def _embedder(self, network: ServedModel) -> Embedder:
         if network.model not in self.embedders:
             batching = batching_of(self._settings, self.runtime) if self._is_batched else None
             pack = self._packs.manifest(network.pack)

@@ -8,7 +8,7 @@ from app.errors import PlainIndexRefused, SettingsInvalid
 from app.gallery.index.kinds import LOCAL_INDEXES
 from app.gallery.index.milvus import MilvusIndex
 from app.gallery.index.milvus_engine import connect
-from app.gallery.index.storage.snapshot import erase_plain
+from app.gallery.index.storage.snapshot import purge_plain
 from app.gallery.index_projection import LocalProjection, Projection, SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
@@ -42,12 +42,12 @@ class Projections:
             collection, self._store, self._log, new_index=LOCAL_INDEXES[kind], folder=folder, sealer=sealer
         )
 
-    def erase_plain(self) -> None:
+    def purge_plain(self) -> None:
         """With encryption, delete all snapshots in the data folder that are in plain, of whatever collection."""
         folder = self._settings.data_dir / "index"
         if self._vault.is_on and folder.is_dir():
             for each in folder.iterdir():
-                erase_plain(each)
+                purge_plain(each)
 
     def kinds(self) -> frozenset[str]:
         """Return the kinds of index that a collection can have here."""

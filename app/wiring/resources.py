@@ -17,7 +17,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings
 from app.jobs.store import JobStore
-from app.recognition.model_registry import Serving
+from app.recognition.model_registry import ModelRegistry
 from app.vision.inference.packs import Packs
 from app.wiring.model_loading import ModelLoader
 from app.wiring.projections import Projections
@@ -117,7 +117,7 @@ class Resources:
         return loader
 
     @cached_property
-    def serving(self) -> Serving:
+    def registry(self) -> ModelRegistry:
         """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
         return self.models.registry()
 

@@ -10,7 +10,7 @@ import numpy as np
 from app.config import Settings
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
-from app.recognition.decisions.calibration.error_rates import Calibration, Origin
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
 from app.recognition.decisions.calibration.fit import calibrate
 from app.training.data.folder import FolderSource, read_folder
 from app.training.data.source import CropSource
@@ -83,7 +83,7 @@ def calibrator(
         people = [photos.classes[each] for each in photos.labels]
         made = []
         for is_flip_averaged in (True, False):
-            origin = Origin(
+            origin = CalibrationOrigin(
                 sha256(network).hexdigest(), model(network), detector, is_flip_averaged, 0, 0, 0, "a folder of photos"
             )
             vectors, norms = _embedded(embedder, photos, is_flip_averaged=is_flip_averaged)

@@ -201,7 +201,7 @@ def test_an_uncalibrated_network_judges_by_what_can_be_seen(settings, portrait):
 
 def test_collections_are_embedded_and_judged_each_in_its_own_way(client, settings, portrait, faces_of):
     services = client.app.state.services
-    calibrations = services.models.calibrations(services.serving.default)
+    calibrations = services.models.calibrations(services.registry.default)
     vectors = {}
     for kind in (True, False):
         name = collection(client, f"flip-{kind}", is_flip_averaged=kind)

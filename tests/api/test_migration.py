@@ -186,7 +186,7 @@ def test_another_process_goes_on_with_the_job_of_one_that_was_killed(client, ser
     (block,) = list(services.reembedding.blocks(collection, OTHER))[:1]
     assert len(block.keys) == 2
     one = type(block)(block.keys[:1], block.crops[:1], block.detections[:1])
-    change, network = services.network_change, services.serving.named(PACK)
+    change, network = services.migration, services.registry.named(PACK)
     with ThreadPoolExecutor(1) as pool:
         made_one = change._made(pool, change._coming(collection, network), one)
     services.reembedding.put(collection, OTHER, made_one)

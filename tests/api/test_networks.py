@@ -135,12 +135,12 @@ def test_a_stored_crop_gives_the_template_of_its_photo(client, services, portrai
     enroll(client, name, "eileen", portrait)
     collection = services.gallery.require(name)
     (block,) = services.reembedding.blocks(collection, OTHER)
-    (again,) = services.serving.analysis_of(collection).of_crops(
+    (again,) = services.registry.analysis_of(collection).of_crops(
         block.crops, block.detections, is_flip_averaged=is_flip_averaged
     )
     stored = services.gallery.enrolled(collection, "eileen")
     assert float(again.vector @ stored.vectors[0]) > 0.99999
-    quality = services.serving.policy_of(collection).quality(again)
+    quality = services.registry.policy_of(collection).quality(again)
     assert quality.score == pytest.approx(float(stored.qualities[0]), abs=1e-3)
 
 
@@ -148,9 +148,9 @@ def test_a_collection_goes_over_to_the_other_network(client, services, portrait)
     client.post("/collections", json={"name": "moving", "keep_crops": True})
     enroll(client, "moving", "eileen", portrait)
     collection = services.gallery.require("moving")
-    network = services.serving.named(PACK)
+    network = services.registry.named(PACK)
     for block in services.reembedding.blocks(collection, OTHER):
-        faces = services.serving.analysis(network).of_crops(block.crops, block.detections, is_flip_averaged=True)
+        faces = services.registry.analysis(network).of_crops(block.crops, block.detections, is_flip_averaged=True)
         templates = NextTemplates(
             block.keys,
             np.stack([face.vector for face in faces]),
@@ -196,7 +196,7 @@ def test_a_collections_own_detector_finds_its_faces(client, services, portrait):
         for name in ("quick", "default")
     ]
     assert landmarks[0] != landmarks[1]
-    assert services.serving.policy_of(services.gallery.require("quick")).calibration is None  # of another detector
+    assert services.registry.policy_of(services.gallery.require("quick")).calibration is None  # of another detector
     assert client.patch("/collections/quick", json={"detector": "retinaface"}).json()["detector"] == "retinaface"
     enroll(client, "quick", "eileen", portrait)
     fixed = client.patch("/collections/quick", json={"detector": None})
@@ -228,6 +228,6 @@ def test_a_network_that_nobody_uses_is_not_opened(settings, portrait):
     services = started(settings)
     try:
         services.examination.examine(portrait)
-        assert [model for model, _ in services.serving._analyses] == [OPEN]
+        assert [model for model, _ in services.registry._analyses] == [OPEN]
     finally:
         services.close()

@@ -41,7 +41,7 @@ def gallery(settings, monkeypatch, request):
 
 def test_a_gallery_calibrates_itself_and_is_served_by_it(gallery):
     settings = read_settings()
-    serving = Container(settings).serving
+    serving = Container(settings).registry
     calibrations = serving.calibrations(serving.default)
     kind = Container(settings).store.collection(gallery).settings.is_flip_averaged
     shipped, other = (calibrations.of(gallery, is_flip_averaged=each) for each in (kind, not kind))

@@ -54,7 +54,7 @@ def test_snapshots_in_plain_go_when_encryption_is_turned_on(open_with):
         with open_database(settings) as database:
             database.require_current()
             projections = Projections(settings, database)
-            projections.erase_plain()
+            projections.purge_plain()
             folder = snapshot_folder(settings, people)
             assert not list(folder.glob("*.segment")) or not number
             projection = projections.new(people)

@@ -8,7 +8,7 @@ from app.container import Container
 from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionUnknown, SchemaOutdated
 from app.gallery.index.flat import FlatIndex
-from app.gallery.index.protocol import Origin
+from app.gallery.index.protocol import SnapshotOrigin
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
 from app.wiring.storage import open_database
@@ -100,7 +100,7 @@ def test_indexes_are_built_and_saved(arcid, people, folder):
 def test_rebuilding_replaces_what_lies_there(arcid, people, folder):
     foreign = FlatIndex(3)
     foreign.add(np.arange(1, 9), np.ones((8, 3), np.float32))
-    foreign.save(folder, Origin("tiny-net", people.uid), 2)
+    foreign.save(folder, SnapshotOrigin("tiny-net", people.uid), 2)
     assert run(arcid, "verify", "people")[0] == 1
     assert run(arcid, "rebuild", "people")[0] == 0
     assert run(arcid, "verify", "people")[0] == 0
@@ -144,7 +144,7 @@ def test_a_whole_snapshot_that_lies(arcid, people, folder):
     lying = FlatIndex(3)
     lying.add(keys[:-1], vectors[:-1])
     lying.add(np.array([99]), vectors[:1])
-    lying.save(folder, Origin("tiny-net", people.uid), 2)
+    lying.save(folder, SnapshotOrigin("tiny-net", people.uid), 2)
     assert run(arcid, "verify", "people") == (1, ["people: 1 missing (keys 8); 1 not enrolled (keys 99)"])
 
 

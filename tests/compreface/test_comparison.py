@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from app.compreface.comparison import Choice, ComparisonService
-from app.compreface.similarity_score import Scale
+from app.compreface.comparison import ComparisonService, FaceSelection
+from app.compreface.similarity_score import SimilarityScale
 from app.compreface.subject_service import SubjectService
 from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
@@ -19,7 +19,7 @@ from app.types import Detection
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, calibration, photo, similarity, vector_of
 
 POLICY = Policy(calibration(), 0.5)
-ALL = Choice()
+ALL = FaceSelection()
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def subjects(analysis, gallery, engine):
 
 
 def expected(one, other, faces=1):
-    return pytest.approx(Scale(POLICY).likeness(similarity(one, other), faces), abs=1e-2)
+    return pytest.approx(SimilarityScale(POLICY).score(similarity(one, other), faces), abs=1e-2)
 
 
 # Which faces count
@@ -56,9 +56,9 @@ def face(side, score):
 def test_the_largest_faces_count_first():
     faces = [face(20, 0.9), face(50, 0.7), face(30, 0.95), face(10, 0.99)]
     assert ALL.places(faces) == [1, 2, 0, 3]
-    assert Choice(most=2).places(faces) == [1, 2]
-    assert Choice(0.9, 2).places(faces) == [2, 0]
-    for choice, seen in ((Choice(1), faces), (ALL, [])):
+    assert FaceSelection(most=2).places(faces) == [1, 2]
+    assert FaceSelection(0.9, 2).places(faces) == [2, 0]
+    for choice, seen in ((FaceSelection(1), faces), (ALL, [])):
         with pytest.raises(NoFace):
             choice.places(seen)
 
@@ -72,15 +72,15 @@ def test_everybody_is_ranked_whoever_it_is(compare, subjects):
     found = compare.recognise(photo(PINK, WHITE, GREEN), ALL, collection="people", top_k=3)
     assert [face.people[0].identity_id for face in found.faces] == ["red", "green"]
     assert [len(face.people) for face in found.faces] == [3, 3]
-    assert found.faces[0].people[0].likeness == expected(PINK, RED)
-    assert found.faces[0].people[1].likeness < 0.1
+    assert found.faces[0].people[0].score == expected(PINK, RED)
+    assert found.faces[0].people[1].score < 0.1
     assert len(found.identification.faces) == 2
-    only = compare.recognise(photo(PINK, GREEN), Choice(most=1), collection="people", top_k=1)
+    only = compare.recognise(photo(PINK, GREEN), FaceSelection(most=1), collection="people", top_k=1)
     assert [len(face.people) for face in only.faces] == [1]
     with pytest.raises(NoFace):
         compare.recognise(photo(WHITE), ALL, collection="people", top_k=1)
     with pytest.raises(NoFace):
-        compare.recognise(photo(RED), Choice(0.95), collection="people", top_k=1)
+        compare.recognise(photo(RED), FaceSelection(0.95), collection="people", top_k=1)
 
 
 def test_nobody_enrolled_is_nobody_alike(compare):
@@ -92,15 +92,15 @@ def test_a_photo_with_an_enrolled_face(compare, subjects):
     face_id = subjects.add_example(photo(RED), collection="people", identity_id="red")
     subject, compared = compare.with_face(photo(PINK, BLUE), ALL, collection="people", face_id=face_id)
     assert subject == "red"
-    assert [each.likeness for each in compared] == [expected(PINK, RED), expected(BLUE, RED)]
+    assert [each.score for each in compared] == [expected(PINK, RED), expected(BLUE, RED)]
     with pytest.raises(FaceUnknown):
         compare.with_face(photo(PINK), ALL, collection="people", face_id="nothing")
 
 
 def test_two_photos(compare):
-    source, compared = compare.photos(photo(RED), photo(PINK, BLUE), Choice(most=1), collection="people")
+    source, compared = compare.photos(photo(RED), photo(PINK, BLUE), FaceSelection(most=1), collection="people")
     assert source.detection.score == 0.9
-    assert [each.likeness for each in compared] == [expected(PINK, RED)]
+    assert [each.score for each in compared] == [expected(PINK, RED)]
     with pytest.raises(SeveralFaces):
         compare.photos(photo(RED, BLUE), photo(RED), ALL, collection="people")
     for one, other in ((WHITE, RED), (RED, WHITE)):
@@ -116,7 +116,7 @@ def test_embeddings(compare, subjects):
     assert compare.embeddings(vector_of(RED).astype(np.float64), vectors, collection="people") == likenesses
     found = compare.recognise_embeddings(vectors, collection="people", top_k=2)
     assert [[each.identity_id for each in people] for people in found] == [["red"], ["red"]]
-    assert [people[0].likeness for people in found] == likenesses
+    assert [people[0].score for people in found] == likenesses
     for wrong in (np.ones(4), np.zeros(3), np.array([np.inf, 0, 0])):
         with pytest.raises(RequestInvalid):
             compare.embeddings(wrong, vectors, collection="people")

@@ -9,7 +9,7 @@ from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings, Person
-from app.recognition.collections import CollectionService, Usual
+from app.recognition.collections import CollectionDefaults, CollectionService
 from app.recognition.decisions.policy import Policy
 from app.recognition.identification import IdentificationService
 from tests.recognition.enrolling import D, enroll, found, new_face, units
@@ -25,9 +25,14 @@ def replicas(engine, tmp_path):
 
 @pytest.fixture
 def service(replicas, store, engine):
-    usual = Usual("default", CollectionSettings(enroll_quality=0.4), frozenset({"exact"}))
+    defaults = CollectionDefaults("default", CollectionSettings(enroll_quality=0.4), frozenset({"exact"}))
     return CollectionService(
-        replicas[0], store, CollectionRepository(engine), ListingRepository(engine), usual, serving=serving_of(net=D)
+        replicas[0],
+        store,
+        CollectionRepository(engine),
+        ListingRepository(engine),
+        defaults,
+        registry=serving_of(net=D),
     )
 
 
@@ -94,7 +99,7 @@ def test_merged_people_are_found_as_one_without_any_change_of_an_index(replicas,
     for each in replicas:
         ((candidate,),) = each.search(people, two[None], 5)
         assert (candidate.identity_id, candidate.faces) == ("ada", 2)
-        assert compared(engine, each, "people").is_none()
+        assert compared(engine, each, "people").is_empty()
         assert [state.behind for state in each.states()] == [0]
     enroll(b, people, "eve", units(1, seed=4))
     assert index_of(b, "people").count() == 3

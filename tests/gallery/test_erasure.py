@@ -140,7 +140,7 @@ def test_no_byte_of_an_erased_template_is_left(world, file_engine, folder, maste
 def code_of(gallery, vector):
     """Return the compressed code of a vector, 16 bytes of it, if the index has codes."""
     codec = getattr(index_of(gallery, "people"), "_codec", None)
-    return codec.encoded(vector[None]).tobytes()[:16] if codec is not None else None
+    return codec.encode(vector[None]).tobytes()[:16] if codec is not None else None
 
 
 def test_no_byte_is_left_whatever_else_is_written(file_engine, vault, folder):

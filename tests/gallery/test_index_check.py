@@ -35,7 +35,7 @@ def found(engine, gallery):
 
     def found() -> tuple[list[int], list[int], list[int]]:
         each = differences(IdentityStore(engine), gallery.require("people"), index_of(gallery, "people"))
-        assert each.is_none() == (len(each.missing) == len(each.foreign) == len(each.changed) == 0)
+        assert each.is_empty() == (len(each.missing) == len(each.foreign) == len(each.changed) == 0)
         return each.missing.tolist(), each.foreign.tolist(), each.changed.tolist()
 
     return found
@@ -77,4 +77,4 @@ def test_an_empty_index(found, index):
 def test_nobody_and_nothing(engine):
     gallery = gallery_on(engine, model="net", dimension=D)
     gallery.ensure("people")
-    assert differences(IdentityStore(engine), gallery.require("people"), index_of(gallery, "people")).is_none()
+    assert differences(IdentityStore(engine), gallery.require("people"), index_of(gallery, "people")).is_empty()

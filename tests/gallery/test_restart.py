@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import Keys, Origin
+from app.gallery.index.protocol import Keys, SnapshotOrigin
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.types import Floats
@@ -90,7 +90,7 @@ def events(logs) -> list[str]:
 
 
 def is_as_the_database(engine, gallery, vectors, people=30) -> None:
-    assert compared(engine, gallery, "people").is_none()
+    assert compared(engine, gallery, "people").is_empty()
     collection = gallery.require("people")
     assert [found(gallery, collection, each) for each in vectors[:people]] == [f"p{n}" for n in range(people)]
 
@@ -105,7 +105,7 @@ def test_only_the_tail_is_read(engine, start, folder, vectors):
         gallery, spy = start()
     assert (spy.paged, spy.asked) == (0, 3)
     assert events(logs) == ["index.restored"]
-    assert compared(engine, gallery, "people").is_none()
+    assert compared(engine, gallery, "people").is_empty()
     assert found(gallery, people, vectors[32]) == "p32"
     assert found(gallery, people, vectors[4]) != "p4"
 
@@ -235,7 +235,7 @@ def test_a_whole_snapshot_of_something_else_is_ignored(engine, start, folder, ve
     foreign = FlatIndex(dimension, block_rows=8)
     foreign.add(np.arange(1, 31), np.ones((30, dimension), np.float32))
     model = "another net" if what == "model" else "net"
-    origin = Origin(model, "another" if what == "collection" else folder.name)
+    origin = SnapshotOrigin(model, "another" if what == "collection" else folder.name)
     foreign.save(folder, origin, 31 if what == "newer" else 30)
     with capture_logs() as logs:
         gallery, spy = start()
@@ -307,5 +307,5 @@ def test_a_growing_index_comes_back_as_what_it_has_become(engine, tmp_path):
     again.open()
     assert (spy.paged, spy.asked) == (0, 0)
     assert again.states()[0].kind == "compressed"
-    assert compared(engine, again, "people").is_none()
+    assert compared(engine, again, "people").is_empty()
     again.close()

@@ -88,7 +88,7 @@ def test_a_write_is_found_at_once_everywhere(engine, a, b, people):
         assert shown(engine, people) == number + 1
     b.remove_identity(people, "p0")
     assert found(a, people, vectors[0]) != "p0"
-    assert compared(engine, a, "people").is_none()
+    assert compared(engine, a, "people").is_empty()
     assert [state.behind for state in a.states()] == [0]
 
 
@@ -104,7 +104,7 @@ def test_many_writers_feed_one_after_the_other(engine, a, b, people):
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(40)))
-    assert compared(engine, a, "people").is_none()
+    assert compared(engine, a, "people").is_empty()
     assert shown(engine, people) == a.require("people").revision == 50
 
 
@@ -125,7 +125,7 @@ def test_who_dies_half_way_leaves_the_revision_and_the_next_begins_there(
     assert [state.behind for state in b.states()] == [1]
     b.follow()
     assert (index.count(), shown(engine, people)) == (earlier + 6, earlier + 1)
-    assert compared(engine, a, "people").is_none()
+    assert compared(engine, a, "people").is_empty()
 
 
 def test_a_removal_that_the_engine_did_not_hear_of_is_repeated(engine, a, b, people, index, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_removal_that_the_engine_did_not_hear_of_is_repeated(engine, a, b, peo
     assert index.count() == 3
     b.follow()
     assert index.count() == 1
-    assert compared(engine, b, "people").is_none()
+    assert compared(engine, b, "people").is_empty()
 
 
 def test_an_engine_that_is_away_keeps_no_other_collection_from_following(engine, index):
@@ -169,16 +169,16 @@ def test_the_first_who_feeds_takes_out_what_is_not_enrolled(engine, a, people, i
     replica = sharing(engine, index, model="net", dimension=D)
     replica.open()
     assert index.count() == 3
-    assert compared(engine, replica, "people").is_none()
+    assert compared(engine, replica, "people").is_empty()
 
 
 def test_rebuilding_brings_everything_again(engine, a, people, index):
     enroll(a, people, "ada", units(3, seed=1))
     OracleIndex.remove(index, np.array([1]))
     index.add(np.array([2, 777]), units(2, seed=2))
-    assert not compared(engine, a, "people").is_none()
+    assert not compared(engine, a, "people").is_empty()
     a._projection(people).rebuild()
-    assert compared(engine, a, "people").is_none()
+    assert compared(engine, a, "people").is_empty()
     assert shown(engine, people) == 1
 
 
@@ -191,7 +191,7 @@ def test_an_index_that_is_ahead_of_the_database_is_fed_anew(engine, a, people, i
     replica = sharing(engine, index, model="net", dimension=D)
     replica.open()
     assert shown(engine, people) == 1
-    assert compared(engine, replica, "people").is_none()
+    assert compared(engine, replica, "people").is_empty()
 
 
 def test_feeding_may_take_longer_than_a_transaction_may_be_silent(databases, index, monkeypatch):
@@ -211,7 +211,7 @@ def test_feeding_may_take_longer_than_a_transaction_may_be_silent(databases, ind
             replica.open()
             enroll(local, local.require("people"), "bob", units(4, seed=2))
             replica.follow()
-            assert compared(engine, replica, "people").is_none()
+            assert compared(engine, replica, "people").is_empty()
             assert shown(engine, replica.require("people")) == 2
         finally:
             engine.dispose()

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
 from app.recognition.analysis import Analysis
-from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, Origin, ParetoTail, Spread
+from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, CalibrationOrigin, ParetoTail, Spread
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder, Preprocessing
@@ -112,7 +112,7 @@ def colour_analysis(*, is_half_blind: bool = False, is_inverted: bool = False) -
 def calibration(*, typical_norm: float | None = None, start: float = 0.4, is_flip_averaged: bool = True) -> Calibration:
     """Return a calibration made up: one pair of strangers in a thousand reaches `start`."""
     return Calibration(
-        Origin("ab" * 32, MODEL, "squares", is_flip_averaged, people=9, faces=9, pairs=36, source="test"),
+        CalibrationOrigin("ab" * 32, MODEL, "squares", is_flip_averaged, people=9, faces=9, pairs=36, source="test"),
         tuple(start - 0.6 + 0.02 * number for number in range(len(LEVELS))),
         ParetoTail(start, 1e-3, -0.05, 0.025),
         tuple(Spread(rate, 0.8, 1.25) for rate in (1e-1, 1e-3, 1e-6)),

@@ -4,17 +4,17 @@ from pathlib import Path
 
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations
-from app.recognition.model_registry import Served, Serving
+from app.recognition.model_registry import ModelRegistry, ServedModel
 
 
-def serving_of(analyses: dict[str, Analysis] | None = None, **dimensions: int) -> Serving:
+def serving_of(analyses: dict[str, Analysis] | None = None, **dimensions: int) -> ModelRegistry:
     """Serve models of these dimensions, the first one as the usual, each in a pack of its name; none is calibrated."""
 
-    def opened(network: Served, _detector: str) -> Analysis:
+    def opened(network: ServedModel, _detector: str) -> Analysis:
         return (analyses or {})[network.model]
 
-    return Serving(
-        [Served(f"pack-{model}", model, dimension, "squares", 0.5) for model, dimension in dimensions.items()],
+    return ModelRegistry(
+        [ServedModel(f"pack-{model}", model, dimension, "squares", 0.5) for model, dimension in dimensions.items()],
         open_analysis=opened,
         calibrations_of=lambda *_: Calibrations(Path("nowhere"), Path("nowhere"), lambda _: "none.json"),
     )

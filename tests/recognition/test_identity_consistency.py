@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.recognition.decisions.policy import Policy
-from app.recognition.identity_consistency import MOST_FMR, agreement, least_similarity
+from app.recognition.identity_consistency import MOST_FMR, assess_consistency, least_similarity
 from tests.recognition.fakes import calibration
 
 FIXED = Policy(None, 0.5)
@@ -16,7 +16,7 @@ def at(*degrees: float):
 
 def agreed(*degrees, qualities=None, enrolled=0, policy=FIXED):
     given = np.ones(len(degrees)) if qualities is None else np.array(qualities)
-    return agreement(at(*degrees), given.astype(np.float32), policy, enrolled=enrolled)
+    return assess_consistency(at(*degrees), given.astype(np.float32), policy, enrolled=enrolled)
 
 
 def test_one_face_agrees_with_itself():
@@ -82,5 +82,5 @@ def test_many_faces_are_compared_quickly():
     vectors = rng.normal(size=(5_000, 128)) * 0.05 + np.eye(128)[0]
     vectors[7] = -vectors[7]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = agreement(vectors.astype(np.float32), np.ones(5_000, np.float32), FIXED)
+    found = assess_consistency(vectors.astype(np.float32), np.ones(5_000, np.float32), FIXED)
     assert np.flatnonzero(~found.fits).tolist() == [7]

@@ -26,7 +26,7 @@ from app.gallery.store.values import CollectionSettings
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.migration import NetworkChange
+from app.recognition.migration import MigrationService
 from tests.recognition.fakes import BLUE, GREEN, RED, colour_analysis, photo
 from tests.recognition.serving import serving_of
 from tests.sealing import FakeSealer
@@ -37,7 +37,7 @@ CROPS = CropSealer(FakeSealer())
 
 
 @pytest.fixture(scope="module")
-def serving():
+def registry():
     own, other = colour_analysis(), colour_analysis(is_inverted=True)
     own.model, other.model = "one", "two"
     return serving_of({"one": own, "two": other}, one=3, two=3)
@@ -67,8 +67,8 @@ def gallery(engine, tmp_path) -> Gallery:
 
 
 @pytest.fixture
-def enroll(gallery, serving):
-    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+def enroll(gallery, registry):
+    enrollment = EnrollmentService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
 
     def enroll(name, colour, *, keeps=True):
         settings = gallery.collection("people").settings
@@ -86,15 +86,15 @@ def people(enroll):
 
 
 @pytest.fixture
-def change(engine, gallery, serving) -> NetworkChange:
-    return change_by(engine, gallery, serving)
+def change(engine, gallery, registry) -> MigrationService:
+    return change_by(engine, gallery, registry)
 
 
-def change_by(engine, gallery, serving, *, crops: CropSealer | None = CROPS) -> NetworkChange:
-    return NetworkChange(
+def change_by(engine, gallery, registry, *, crops: CropSealer | None = CROPS) -> MigrationService:
+    return MigrationService(
         gallery,
         MigrationRepository(engine, crops),
-        serving,
+        registry,
         lambda _: Policy(None, 0.9),
         threads=2,
         has_crops=crops is not None,
@@ -102,8 +102,8 @@ def change_by(engine, gallery, serving, *, crops: CropSealer | None = CROPS) -> 
 
 
 @pytest.fixture
-def seen(gallery, serving):
-    service = IdentificationService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9))
+def seen(gallery, registry):
+    service = IdentificationService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9))
 
     def seen(colour):
         found = service.identify(photo(colour), collection="people", top_k=1)
@@ -112,16 +112,16 @@ def seen(gallery, serving):
     return seen
 
 
-def go(change, *, drop=False, switch=True, told=lambda *_: None):
-    return change.embed_and_switch("people", "two", is_rest_dropped=drop, is_switched=switch, told=told)
+def go(change, *, drop=False, switch=True, on_progress=lambda *_: None):
+    return change.embed_and_switch("people", "two", is_rest_dropped=drop, is_switched=switch, on_progress=on_progress)
 
 
 def test_there_and_back_with_all_ids(engine, change, people, seen, store):
-    told = []
-    done = go(change, told=lambda *args: told.append(args))
+    on_progress = []
+    done = go(change, on_progress=lambda *args: on_progress.append(args))
     assert (done.before, done.model, done.faces, done.is_switched, done.missing) == ("one", "two", 3, True, 0)
-    assert told[0] == (0, 3)
-    assert told[-1] == (3, 3)
+    assert on_progress[0] == (0, 3)
+    assert on_progress[-1] == (3, 3)
     assert [seen(colour) for colour in COLOURS.values()] == [("two", name) for name in COLOURS]
     collection = store.collection("people")
     assert {name: store.enrolled(collection, name).face_ids for name in COLOURS} == {
@@ -153,7 +153,7 @@ def test_the_index_is_there_before_the_switch(change, gallery, people, seen):
     assert gallery._prepared == {}
 
 
-def test_work_that_was_broken_off_goes_on(engine, gallery, serving, change, people, enroll, seen):
+def test_work_that_was_broken_off_goes_on(engine, gallery, registry, change, people, enroll, seen):
     for number in range(80):
         enroll(f"more {number}", (number, 255 - number, 7))
 
@@ -162,11 +162,11 @@ def test_work_that_was_broken_off_goes_on(engine, gallery, serving, change, peop
             raise JobCancelled("now")
 
     with pytest.raises(JobCancelled):
-        go(change, told=stop)
+        go(change, on_progress=stop)
     assert seen(RED) == ("one", "red")
-    told = []
-    assert go(change_by(engine, gallery, serving), told=lambda *args: told.append(args)).is_switched
-    assert told[0][0] >= 32
+    on_progress = []
+    assert go(change_by(engine, gallery, registry), on_progress=lambda *args: on_progress.append(args)).is_switched
+    assert on_progress[0][0] >= 32
     assert seen(RED) == ("two", "red")
 
 
@@ -211,7 +211,7 @@ def test_many_faces_without_a_template_are_a_jobs_work(change, people, enroll):
         change.switch("people", "two", is_rest_dropped=True)
 
 
-def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, serving, people, enroll, seen):
+def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, registry, people, enroll, seen):
     class Meanwhile(MigrationRepository):
         """Somebody is enrolled at the last moment, twice."""
 
@@ -223,7 +223,7 @@ def test_who_comes_while_it_runs_is_embedded_before_the_switch(engine, gallery, 
                 enroll(f"late {self.left}", YELLOW if self.left else (255, 0, 255))
             return super().switch(*args, **kwargs)
 
-    change = change_by(engine, gallery, serving)
+    change = change_by(engine, gallery, registry)
     change._work = Meanwhile(engine, CROPS)
     done = go(change, drop=True)
     assert (done.is_switched, done.dropped, done.faces) == (True, 0, 5)
@@ -253,13 +253,13 @@ def test_what_is_discarded_leads_nowhere(engine, change, people):
     assert actions.count("collection.templates_discarded") == 1
 
 
-def test_what_cannot_be(engine, gallery, serving, change, people):
+def test_what_cannot_be(engine, gallery, registry, change, people):
     with pytest.raises(RequestInvalid, match="uses one already"):
         change.require_possible("people", "one")
     with pytest.raises(RequestInvalid, match="not served"):
         change.require_possible("people", "three")
     with pytest.raises(EncryptionRequired):
-        change_by(engine, gallery, serving, crops=None).require_possible("people", "two")
+        change_by(engine, gallery, registry, crops=None).require_possible("people", "two")
     with pytest.raises(NoWayBack):
         change.roll_back("people", is_rest_dropped=False)
     go(change)
@@ -269,12 +269,14 @@ def test_what_cannot_be(engine, gallery, serving, change, people):
         change_by(engine, gallery, serving_of({"two": own}, two=3)).roll_back("people", is_rest_dropped=False)
 
 
-def test_an_empty_collection_needs_no_crops(engine, gallery, serving):
-    done = go(change_by(engine, gallery, serving, crops=None))
+def test_an_empty_collection_needs_no_crops(engine, gallery, registry):
+    done = go(change_by(engine, gallery, registry, crops=None))
     assert (done.is_switched, done.faces) == (True, 0)
 
 
-def test_a_collection_of_a_network_that_is_not_served_can_be_rescued(engine, gallery, serving, people, store, tmp_path):
+def test_a_collection_of_a_network_that_is_not_served_can_be_rescued(
+    engine, gallery, registry, people, store, tmp_path
+):
     own = colour_analysis(is_inverted=True)
     own.model = "two"
 
@@ -298,7 +300,7 @@ def test_somebody_elses_switch_ends_the_work_and_the_next_attempt_finds_it_done(
             work.switch(now, model="two", dimension=3, is_rest_dropped=False)
 
     with pytest.raises(CollectionSwitched):
-        go(change, told=interfere)
+        go(change, on_progress=interfere)
     assert go(change).is_switched
 
 

@@ -7,9 +7,9 @@ from app.errors import RequestInvalid, SettingsInvalid
 from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.calibration.applicable import Calibrations
 from app.recognition.decisions.policy import Outcome
-from app.recognition.model_registry import Served, Serving
+from app.recognition.model_registry import ModelRegistry, ServedModel
 
-ONE, TWO = Served("pack-one", "one", 3, "squares", 0.5), Served("pack-two", "two", 4, "squares", 0.6)
+ONE, TWO = ServedModel("pack-one", "one", 3, "squares", 0.5), ServedModel("pack-two", "two", 4, "squares", 0.6)
 
 
 def collection(model: str, **settings) -> Collection:
@@ -30,29 +30,29 @@ def opened():
 
 
 @pytest.fixture
-def serving(opened, tmp_path) -> Serving:
+def registry(opened, tmp_path) -> ModelRegistry:
     def open_analysis(network, detector):
         if detector == "nothing":
             raise SettingsInvalid("ARCID_DETECTOR=nothing")
         return Opened(opened, network, detector)
 
-    return Serving(
-        [ONE, TWO, Served("pack-again", "one", 3, "squares", 0.5)],
+    return ModelRegistry(
+        [ONE, TWO, ServedModel("pack-again", "one", 3, "squares", 0.5)],
         open_analysis=open_analysis,
         calibrations_of=lambda network, detector: Calibrations(tmp_path, tmp_path, lambda _: f"{network}{detector}"),
     )
 
 
-def test_nothing_is_opened_before_it_is_needed(serving, opened):
-    serving.policy_of(collection("two"))
+def test_nothing_is_opened_before_it_is_needed(registry, opened):
+    registry.policy_of(collection("two"))
     assert opened == []
-    serving.analysis_of(collection("two"))
+    registry.analysis_of(collection("two"))
     assert opened == [("two", "squares")]
 
 
-def test_each_network_is_opened_once_however_many_need_it(serving, opened):
+def test_each_network_is_opened_once_however_many_need_it(registry, opened):
     got = []
-    threads = [threading.Thread(target=lambda: got.append(serving.analysis_of(collection("one")))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: got.append(registry.analysis_of(collection("one")))) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
@@ -61,40 +61,40 @@ def test_each_network_is_opened_once_however_many_need_it(serving, opened):
     assert len(set(map(id, got))) == 1
 
 
-def test_a_collection_has_its_own_network_and_detector(serving, opened):
-    serving.analysis_of(collection("two", detector="circles"))
+def test_a_collection_has_its_own_network_and_detector(registry, opened):
+    registry.analysis_of(collection("two", detector="circles"))
     assert opened == [("two", "circles")]
-    assert serving.detector_of(collection("two", detector="circles")) == "circles"
-    assert serving.detector_of(collection("two")) == "squares"
-    assert serving.policy_of(collection("two")).fallback == 0.6
+    assert registry.detector_of(collection("two", detector="circles")) == "circles"
+    assert registry.detector_of(collection("two")) == "squares"
+    assert registry.policy_of(collection("two")).fallback == 0.6
 
 
-def test_one_that_is_not_served_gets_the_usual_network(serving, opened):
-    serving.analysis_of(collection("third"))
+def test_one_that_is_not_served_gets_the_usual_network(registry, opened):
+    registry.analysis_of(collection("third"))
     assert opened == [("one", "squares")]
 
 
-def test_networks_are_named_by_model_or_pack(serving):
-    assert serving.named(None) == serving.named("one") == serving.named("pack-one") == ONE
-    assert serving.named("two") == serving.named("pack-two") == TWO
+def test_networks_are_named_by_model_or_pack(registry):
+    assert registry.named(None) == registry.named("one") == registry.named("pack-one") == ONE
+    assert registry.named("two") == registry.named("pack-two") == TWO
     with pytest.raises(RequestInvalid, match=r"one \(pack pack-one\), two \(pack pack-two\).*ARCID_PACKS") as caught:
-        serving.named("third")
+        registry.named("third")
     assert caught.value.fields[0]["field"] == "model"
 
 
-def test_of_two_packs_with_one_model_the_first_serves(serving):
-    assert serving.all == [ONE, TWO]
-    assert serving.models == {"one", "two"}
+def test_of_two_packs_with_one_model_the_first_serves(registry):
+    assert registry.all == [ONE, TWO]
+    assert registry.models == {"one", "two"}
 
 
-def test_a_detector_that_cannot_be_opened_is_refused_in_words_for_callers(serving):
+def test_a_detector_that_cannot_be_opened_is_refused_in_words_for_callers(registry):
     with pytest.raises(RequestInvalid) as caught:
-        serving.require_detector(ONE, "nothing")
+        registry.require_detector(ONE, "nothing")
     assert "ARCID" not in str(caught.value)
 
 
-def test_a_collections_own_rule_is_its_policy(serving):
-    policy = serving.policy_of(collection("one", threshold=0.7, probe_quality=0.3))
+def test_a_collections_own_rule_is_its_policy(registry):
+    policy = registry.policy_of(collection("one", threshold=0.7, probe_quality=0.3))
     assert policy.for_verification().threshold == policy.for_identification(10).threshold == 0.7
     assert policy.for_verification(threshold=0.1).threshold == 0.1
     assert policy.for_verification().outcome(0.7) is Outcome.MATCH

@@ -28,7 +28,7 @@ COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
 
 
 @pytest.fixture(scope="module")
-def serving():
+def registry():
     """Two networks of the same dimension, so that nothing but their names tells their templates apart."""
     own, other = colour_analysis(), colour_analysis(is_inverted=True)
     own.model, other.model = "one", "two"
@@ -50,20 +50,20 @@ def replica(engine, folder) -> Gallery:
 
 
 @pytest.fixture
-def people(gallery, serving):
+def people(gallery, registry):
     """A collection `people` that keeps crops, with three people."""
     gallery.ensure("people")
     gallery._store.change_settings("people", gallery.require("people").settings.__class__(is_crop_kept=True))
-    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+    enrollment = EnrollmentService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
     for name, colour in COLOURS.items():
         enrollment.enroll([photo(colour)], collection="people", identity_id=name)
     return gallery.require("people")
 
 
-def embedded(engine, serving, collection, model) -> MigrationRepository:
+def embedded(engine, registry, collection, model) -> MigrationRepository:
     """Bring the templates of a network, as a job does."""
     work = MigrationRepository(engine, CROPS)
-    analysis = serving.analysis(serving.named(model))
+    analysis = registry.analysis(registry.named(model))
     for block in work.blocks(collection, model, size=2):
         faces = analysis.of_crops(block.crops, block.detections, is_flip_averaged=True)
         vectors, norms = np.stack([face.vector for face in faces]), np.array([face.norm for face in faces], np.float32)
@@ -71,26 +71,26 @@ def embedded(engine, serving, collection, model) -> MigrationRepository:
     return work
 
 
-def test_a_crop_gives_the_template_of_its_photo(engine, serving, people, store):
+def test_a_crop_gives_the_template_of_its_photo(engine, registry, people, store):
     (block,) = MigrationRepository(engine, CROPS).blocks(people, "two")
-    again = serving.analysis(serving.named("one")).of_crops(block.crops, block.detections, is_flip_averaged=True)
+    again = registry.analysis(registry.named("one")).of_crops(block.crops, block.detections, is_flip_averaged=True)
     stored = np.concatenate([vectors for _, vectors in store.templates(people)])
     assert (np.stack([face.vector for face in again]) == stored).all()
 
 
-def test_everybody_is_found_by_the_other_network_and_by_the_first_again(engine, gallery, serving, people, tmp_path):
-    service = IdentificationService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9))
+def test_everybody_is_found_by_the_other_network_and_by_the_first_again(engine, gallery, registry, people, tmp_path):
+    service = IdentificationService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9))
     other_replica = replica(engine, tmp_path / "b")
     other_replica.open()
     gallery.save()
-    work = embedded(engine, serving, people, "two")
+    work = embedded(engine, registry, people, "two")
     switched = work.switch(people, model="two", dimension=3).collection
     for model, back in (("two", False), ("one", True)):
         if back:
             work.switch(switched, model="one", dimension=3)
         for each in (gallery, other_replica):
             each.follow()
-            own = IdentificationService(serving.analysis_of, each, lambda _: Policy(None, 0.9))
+            own = IdentificationService(registry.analysis_of, each, lambda _: Policy(None, 0.9))
             for name, colour in COLOURS.items():
                 found = own.identify(photo(colour), collection="people", top_k=2)
                 assert found.model == model
@@ -103,9 +103,9 @@ def test_everybody_is_found_by_the_other_network_and_by_the_first_again(engine, 
     assert [path.name for path in (tmp_path / "a").iterdir()] == [gallery.require("people").uid]
 
 
-def test_a_probe_of_before_never_meets_templates_of_after(engine, gallery, serving, people):
-    work = embedded(engine, serving, people, "two")
-    (face,) = serving.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
+def test_a_probe_of_before_never_meets_templates_of_after(engine, gallery, registry, people):
+    work = embedded(engine, registry, people, "two")
+    (face,) = registry.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
     nearest_candidates(gallery, people, face.vector[None], 1)
     work.switch(people, model="two", dimension=3)
     with pytest.raises(CollectionSwitched):
@@ -123,14 +123,14 @@ def gallery_folder(gallery):
     return next(iter(gallery._projections.values()))._folder.parent.parent / "c"
 
 
-def test_what_is_enrolled_or_removed_across_the_switch_is_found_or_gone(engine, gallery, serving, people):
-    work = embedded(engine, serving, people, "two")
+def test_what_is_enrolled_or_removed_across_the_switch_is_found_or_gone(engine, gallery, registry, people):
+    work = embedded(engine, registry, people, "two")
     work.switch(people, model="two", dimension=3)
     gallery.follow()
     gallery.remove_identity(people, "green")  # by who still has the value of before
-    enrollment = EnrollmentService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
+    enrollment = EnrollmentService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
     enrollment.enroll([photo((255, 255, 0))], collection="people", identity_id="yellow")
-    service = IdentificationService(serving.analysis_of, gallery, lambda _: Policy(None, 0.9))
+    service = IdentificationService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9))
     verdicts = [
         service.identify(photo(colour), collection="people", top_k=1).faces[0].verdict
         for colour in (RED, GREEN, (255, 255, 0))
@@ -138,11 +138,11 @@ def test_what_is_enrolled_or_removed_across_the_switch_is_found_or_gone(engine, 
     assert verdicts == [Outcome.MATCH, Outcome.NO_MATCH, Outcome.MATCH]
 
 
-def test_the_service_answers_without_an_error_across_many_switches(engine, gallery, serving, people):
-    work = embedded(engine, serving, people, "two")
+def test_the_service_answers_without_an_error_across_many_switches(engine, gallery, registry, people):
+    work = embedded(engine, registry, people, "two")
     policy_of = lambda _: Policy(None, 0.9)  # noqa: E731 - as short as what it is for
-    identification = IdentificationService(serving.analysis_of, gallery, policy_of)
-    verification = VerificationService(serving.analysis_of, gallery, policy_of)
+    identification = IdentificationService(registry.analysis_of, gallery, policy_of)
+    verification = VerificationService(registry.analysis_of, gallery, policy_of)
     wrong: list[object] = []
     models: list[str] = []
     is_over = threading.Event()
@@ -198,7 +198,7 @@ def test_work_is_begun_anew_but_not_for_ever():
     assert len(calls) == 4
 
 
-def test_an_index_that_all_replicas_share_goes_over_as_well(engine, serving, people):
+def test_an_index_that_all_replicas_share_goes_over_as_well(engine, registry, people):
     """Each network has an index of its own in the engine; the first replica that drops one takes it from all."""
     engines: dict[str, EngineIndex] = {}
 
@@ -212,16 +212,16 @@ def test_an_index_that_all_replicas_share_goes_over_as_well(engine, serving, peo
         return Gallery(store, projection, model="one", dimension=3, further={"two": 3})
 
     first, second = shared_replica(), shared_replica()
-    (face,) = serving.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
+    (face,) = registry.analysis_of(people).analyse(photo(RED), is_flip_averaged=True)
     for each in (first, second):
         each.open()
         assert nearest_candidates(each, people, face.vector[None], 1)[0][0].identity_id == "red"
-    embedded(engine, serving, people, "two").switch(people, model="two", dimension=3)
+    embedded(engine, registry, people, "two").switch(people, model="two", dimension=3)
     first.follow()
     with pytest.raises(CollectionSwitched):
         nearest_candidates(second, people, face.vector[None], 1)  # whose index the first one has dropped
     for each in (first, second):
-        service = IdentificationService(serving.analysis_of, each, lambda _: Policy(None, 0.9))
+        service = IdentificationService(registry.analysis_of, each, lambda _: Policy(None, 0.9))
         found = service.identify(photo(RED), collection="people", top_k=1)
         assert (found.model, found.faces[0].candidates[0].identity_id) == ("two", "red")
     assert [index.count() for index in engines.values()] == [3, 3]

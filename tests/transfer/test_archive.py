@@ -242,7 +242,7 @@ def test_the_index_catches_up(engine, archive):
     gallery.open()
     importer(engine, gallery.catch_up).run(archive, Recorded())
     assert index_of(gallery, "people").count() == 60
-    assert compared(engine, gallery, "people").is_none()
+    assert compared(engine, gallery, "people").is_empty()
     _, keys = index_of(gallery, "people").search(units(60)[30:31], 1)
     (owner,) = IdentityStore(engine).owners(keys.ravel().tolist()).values()
     assert (owner.identity_id, owner.face_id) == ("p10-0", "f0-10-0")

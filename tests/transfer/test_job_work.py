@@ -1,6 +1,6 @@
 """Re-embedding as a job: what it says while it works."""
 
-from app.recognition.migration import Changed
+from app.recognition.migration import MigrationOutcome
 from app.transfer.job_kinds import MigrationParameters
 from app.transfer.job_work import migrate
 from tests.transfer.fakes import Recorded
@@ -13,11 +13,11 @@ class Change:
 
     ready = 0
 
-    def embed_and_switch(self, _name, model, *, is_switched, told, **_more):
-        told(self.ready, 64)
+    def embed_and_switch(self, _name, model, *, is_switched, on_progress, **_more):
+        on_progress(self.ready, 64)
         self.ready += 16
-        told(self.ready, 64)
-        return Changed("one", model, 64, is_switched=is_switched)
+        on_progress(self.ready, 64)
+        return MigrationOutcome("one", model, 64, is_switched=is_switched)
 
 
 def test_what_was_embedded_counts_as_progress_whoever_dies_then():

@@ -186,5 +186,5 @@ def _build(services: Container, now: CollectorRegistry) -> None:
         ("version", "pack", "model", "detector", "provider"),
         registry=now,
     )
-    network, provider = services.serving.default, services.models.runtime.provider.value
+    network, provider = services.registry.default, services.models.runtime.provider.value
     build.labels(__version__, network.pack, network.model, network.detector, provider).set(1)

@@ -13,7 +13,7 @@ from app.api.http.photos_by_url import photos_of
 from app.api.schemas.answers import CandidateSchema, FaceSchema, FacesTruncated
 from app.api.schemas.requests import DetectRequest, EmbedRequest, SearchRequest
 from app.recognition.decisions.policy import Outcome
-from app.recognition.identification import Found
+from app.recognition.identification import SearchResult
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
@@ -52,7 +52,7 @@ class SearchAnswer(BaseModel):
     model: str
 
     @classmethod
-    def of(cls, found: Found, model: str) -> "SearchAnswer":
+    def of(cls, found: SearchResult, model: str) -> "SearchAnswer":
         """Take over the service's result."""
         return cls(
             verdict="unknown" if found.verdict is Outcome.NO_MATCH else found.verdict.value,
@@ -116,7 +116,7 @@ async def search(
         services.identification.search,
         np.array(request.embedding, np.float64),
         collection=request.collection,
-        model=services.serving.named(request.model).model if request.model is not None else None,
+        model=services.registry.named(request.model).model if request.model is not None else None,
         top_k=request.top_k,
         max_fpir=request.max_fpir,
         threshold=request.threshold,

@@ -9,7 +9,7 @@ from app.api.http.dependencies import CollectionDependency, ServicesDependency, 
 from app.api.http.openapi import PROBLEM_RESPONSES
 from app.container import Container
 from app.gallery.store.values import Collection
-from app.recognition.decisions.threshold_curve import Curve, curve_of
+from app.recognition.decisions.threshold_curve import ThresholdCurve, curve_of
 
 router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
 
@@ -46,7 +46,7 @@ class CalibrationAnswer(BaseModel):
     verification: Annotated[RuleSchema, Field(description="For a template of one face.")]
 
     @classmethod
-    def of(cls, collection: Collection, curve: Curve) -> "CalibrationAnswer":
+    def of(cls, collection: Collection, curve: ThresholdCurve) -> "CalibrationAnswer":
         """Take over a curve."""
         return cls(
             collection=collection.name,
@@ -69,4 +69,4 @@ async def calibration(
 
 def _answer(services: Container, name: str) -> CalibrationAnswer:
     collection = services.gallery.require(name)
-    return CalibrationAnswer.of(collection, curve_of(collection, services.serving.policy_of(collection)))
+    return CalibrationAnswer.of(collection, curve_of(collection, services.registry.policy_of(collection)))

@@ -30,7 +30,7 @@ async def create_collection(
     )
     tag(response, made.version)
     response.headers["Location"] = f"/collections/{made.name}"
-    return CollectionSchema.of(made, services.serving.models)
+    return CollectionSchema.of(made, services.registry.models)
 
 
 @router.get("")
@@ -43,7 +43,7 @@ async def list_collections(
 ) -> CollectionsPage:
     """List all collections, also those of networks that are not served; a key for some of them sees no others."""
     page = await workers.run(services.collections.page, after=after, limit=limit, among=principal.collections)
-    listed = [CollectionSchema.of(each, services.serving.models) for each in page.items]
+    listed = [CollectionSchema.of(each, services.registry.models) for each in page.items]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
 
 
@@ -54,7 +54,7 @@ async def get_collection(
     """Show a collection, also of a network that is not served."""
     found = await workers.run(services.collections.get, collection)
     tag(response, found.version)
-    return CollectionSchema.of(found, services.serving.models)
+    return CollectionSchema.of(found, services.registry.models)
 
 
 @router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
@@ -69,7 +69,7 @@ async def change_collection(
     """Change how faces are made and judged; what is not sent stays."""
     changed = await workers.run(services.collections.change, collection, request.settings(), versions)
     tag(response, changed.version)
-    return CollectionSchema.of(changed, services.serving.models)
+    return CollectionSchema.of(changed, services.registry.models)
 
 
 @router.delete("/{collection}", status_code=204)

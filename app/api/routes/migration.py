@@ -36,8 +36,8 @@ async def show_reembedding(
     ] = None,
 ) -> OverviewSchema:
     """Show of which networks the faces have templates, and which faces lack a crop."""
-    seen = await workers.run(services.network_change.overview, collection, model, after=after, limit=limit)
-    return OverviewSchema.of(seen, services.serving.models)
+    seen = await workers.run(services.migration.overview, collection, model, after=after, limit=limit)
+    return OverviewSchema.of(seen, services.registry.models)
 
 
 @router.post("", status_code=202, openapi_extra=json_body_as(ReembedRequest))
@@ -49,7 +49,7 @@ async def reembed(
     response: Response,
 ) -> JobSchema:
     """Embed all faces by another network, from their crops, and go over to it: a job."""
-    network = await workers.run(services.network_change.require_possible, collection, request.model)
+    network = await workers.run(services.migration.require_possible, collection, request.model)
     options = {"model": network.model, "on_missing": request.on_missing.value, "switch": request.switch}
     made = await workers.run(services.job_requests.reembed, collection, options)
     response.headers["Location"] = f"/jobs/{made.job_id}"
@@ -65,7 +65,7 @@ async def switch(
 ) -> SwitchedSchema:
     """Go over to a network that all faces have a template of, in one moment."""
     is_rest_dropped = request.on_missing is OnMissing.DROP
-    done = await workers.run(services.network_change.switch, collection, request.model, is_rest_dropped=is_rest_dropped)
+    done = await workers.run(services.migration.switch, collection, request.model, is_rest_dropped=is_rest_dropped)
     return SwitchedSchema.of(done)
 
 
@@ -79,7 +79,7 @@ async def roll_back(
     """Go back to the network of before, in one moment."""
     is_rest_dropped = request.on_missing is OnMissing.DROP
     return SwitchedSchema.of(
-        await workers.run(services.network_change.roll_back, collection, is_rest_dropped=is_rest_dropped)
+        await workers.run(services.migration.roll_back, collection, is_rest_dropped=is_rest_dropped)
     )
 
 
@@ -89,4 +89,4 @@ async def discard(
 ) -> DiscardedSchema:
     """Delete the templates of all networks but the collection's own: after this there is no way back."""
     await workers.run(services.jobs.require_none, JobKind.REEMBED, collection)
-    return DiscardedSchema(discarded=await workers.run(services.network_change.discard, collection))
+    return DiscardedSchema(discarded=await workers.run(services.migration.discard, collection))

@@ -14,7 +14,7 @@ from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
 from app.gallery.erasure import Receipt
 from app.names import IdentityId
-from app.recognition.person_export import Disclosure
+from app.recognition.person_export import PersonalData
 
 
 class RemainderSchema(BaseModel):
@@ -88,7 +88,7 @@ class PersonExport(BaseModel):
     audit: Annotated[list[dict[str, Any]], Field(description="The trail's lines about the person that can be read.")]
 
     @classmethod
-    def of(cls, disclosure: Disclosure) -> "PersonExport":
+    def of(cls, disclosure: PersonalData) -> "PersonExport":
         """Take over a disclosure."""
         return cls(
             collection=disclosure.collection,

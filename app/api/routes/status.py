@@ -71,7 +71,7 @@ async def healthz() -> Health:
 @router.get("/readyz", responses={503: {"model": Readiness}})
 def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
     """Say whether database, networks and index are ready, each by name, and whether the service is shutting down."""
-    default = services.serving.default
+    default = services.registry.default
     networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}"
     checks: dict[CheckName, Check] = {
         "database": _database(services),
@@ -92,7 +92,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
 @router.get("/models")
 def models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are here, which are in use."""
-    served, default = {each.pack for each in services.serving.all}, services.serving.default
+    served, default = {each.pack for each in services.registry.all}, services.registry.default
     listed = [
         ModelSchema(
             name=each.name,

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
-from app.recognition.identification import Identification, IdentifiedFace, Rates
+from app.recognition.identification import ErrorRates, Identification, IdentifiedFace
 from app.recognition.verification import Verification
 from app.types import Candidate, Detection
 from app.vision.quality import Quality, Reason
@@ -224,7 +224,7 @@ class CandidateSchema(BaseModel):
     ]
 
     @classmethod
-    def of(cls, candidate: Candidate, rates: Rates) -> "CandidateSchema":
+    def of(cls, candidate: Candidate, rates: ErrorRates) -> "CandidateSchema":
         """Take over a candidate and its error rates."""
         return cls(**asdict(candidate), fmr=rates.fmr, fpir=rates.fpir)
 

@@ -10,7 +10,7 @@ from app.api.schemas.paging import cursor_of
 from app.api.schemas.requests import NetworkName
 from app.api.schemas.resources import Cursor
 from app.gallery.store.model_migration import FaceName, SwitchResult
-from app.recognition.migration import Overview
+from app.recognition.migration import MigrationOverview
 
 _MOST_NAMED = 1000
 
@@ -85,7 +85,7 @@ class OverviewSchema(BaseModel):
     next_cursor: Cursor
 
     @classmethod
-    def of(cls, seen: Overview, served: Container[str]) -> "OverviewSchema":
+    def of(cls, seen: MigrationOverview, served: Container[str]) -> "OverviewSchema":
         """Take over how a collection stands."""
         own = seen.collection
         counts = {own.model: own.faces, **seen.ready}

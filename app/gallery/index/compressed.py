@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys, Origin, Restored
+from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.rescoring import search_twice
-from app.gallery.index.storage.block import BLOCK_ROWS, Block, Codes, widened
+from app.gallery.index.storage.block import BLOCK_ROWS, Codes, VectorBlock, widened
 from app.gallery.index.storage.codec import TRAINING_ROWS, Codec, groups_of
 from app.gallery.index.storage.codes import BlockCodes
 from app.gallery.index.storage.stored import StoredIndex
@@ -68,7 +68,7 @@ class CompressedIndex(StoredIndex):
                     block.codes = codes
                     block.version += 1
 
-    def load(self, folder: Path, origin: Origin) -> Restored:
+    def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
         """See `LocalIndex`. A codec that is damaged is learned again from the vectors."""
         restored = super().load(folder, origin)
         if self._codec is None and self.count() > _WORTH_IT * self._candidates:
@@ -89,10 +89,10 @@ class CompressedIndex(StoredIndex):
             return self._scan(probes, k)
         total, blocks = len(self._rows), list(self._rows.blocks.values())
 
-        def share(block: Block) -> int:
+        def share(block: VectorBlock) -> int:
             return min(block.count, max(_LEAST_OF_BLOCK, -(-wanted * block.count // total)))
 
-        prepared = self._codec.turned(probes)
+        prepared = self._codec.rotate(probes)
         found = search_twice(blocks, probes, prepared, k, share=share, pool=self._pool, threads=self._threads)
         return found if found is not None else self._scan(probes, k)
 
@@ -105,7 +105,7 @@ def sampled(keys: Keys) -> Keys:
     return chosen
 
 
-def _encoded(block: Block, codec: Codec) -> BlockCodes:
+def _encoded(block: VectorBlock, codec: Codec) -> BlockCodes:
     codes = BlockCodes(codec)
     for first in range(0, block.count, 4096):
         codes.append(widened(block.vectors[first : min(first + 4096, block.count)]))

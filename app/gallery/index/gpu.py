@@ -12,7 +12,7 @@ import numpy as np
 from app.errors import ProviderUnavailable
 from app.gallery.index.protocol import Keys
 from app.gallery.index.rescoring import search_twice
-from app.gallery.index.storage.block import BLOCK_ROWS, Block, Bytes, Codes
+from app.gallery.index.storage.block import BLOCK_ROWS, Bytes, Codes, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats, IndexKind
@@ -21,7 +21,7 @@ from app.types import Floats, IndexKind
 _MOST_FOUND = 2048
 
 
-class Device:
+class GpuDevice:
     """The first GPU; one command at a time, since FAISS's resources are not to be shared by threads."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class DeviceRows:
     FAISS only appends there; for all else they come back here, leave the GPU at once, and return with the next search.
     """
 
-    def __init__(self, device: Device, dimension: int) -> None:
+    def __init__(self, device: GpuDevice, dimension: int) -> None:
         self._device = device
         self._flat: Any = device.new_flat(dimension)
         self._here: Floats | None = None
@@ -98,9 +98,9 @@ class DeviceRows:
 class GpuIndex(StoredIndex):
     """See `LocalIndex`."""
 
-    def __init__(self, dimension: int, device: Device | None = None, *, block_rows: int = BLOCK_ROWS) -> None:
+    def __init__(self, dimension: int, device: GpuDevice | None = None, *, block_rows: int = BLOCK_ROWS) -> None:
         """Raises ProviderUnavailable if FAISS or the machine has no GPU."""
-        self._device = device or Device()
+        self._device = device or GpuDevice()
         super().__init__(dimension, block_rows=block_rows)
 
     @property
@@ -115,7 +115,7 @@ class GpuIndex(StoredIndex):
         if k > _MOST_FOUND:
             return self._scan(probes, k)
 
-        def share(block: Block) -> int:
+        def share(block: VectorBlock) -> int:
             return min(k, block.count)
 
         blocks = list(self._rows.blocks.values())

@@ -9,7 +9,7 @@ from app.errors import IndexUnusable
 from app.gallery.index.compressed import CompressedIndex, sampled
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.journal import Journal
-from app.gallery.index.protocol import Keys, Origin, Restored
+from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.storage.block import BLOCK_ROWS
 from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index.storage.stored import StoredIndex
@@ -96,11 +96,11 @@ class GrowingIndex:
         """See `VectorIndex`."""
         return self._current.vectors(keys)
 
-    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+    def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """See `LocalIndex`."""
         self._current.save(folder, origin, revision)
 
-    def load(self, folder: Path, origin: Origin) -> Restored:
+    def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
         """See `LocalIndex`. The kind becomes that of the snapshot."""
         kind = read_manifest(folder).kind
         if kind not in _KINDS:
@@ -154,7 +154,7 @@ class GrowingIndex:
             with self._changing:
                 if self._journal is not journal:
                     return
-                changes = journal.taken()
+                changes = journal.take_all()
                 if len(changes) <= _LAST_CHANGES or turn == _CATCHING_UP:
                     changes.apply(new)
                     self._current, self._journal = new, None

@@ -31,12 +31,12 @@ class Journal:
         """Note a `remove` of an index."""
         self._note(_Change(keys.copy(), None))
 
-    def taken(self) -> "Journal":
+    def take_all(self) -> "Journal":
         """Return a journal with all changes so far, and be empty."""
-        taken = Journal()
-        taken._changes, taken._keys = self._changes, self._keys
+        changes = Journal()
+        changes._changes, changes._keys = self._changes, self._keys
         self._changes, self._keys = [], 0
-        return taken
+        return changes
 
     def apply(self, index: VectorIndex) -> None:
         """Make the changes in an index."""

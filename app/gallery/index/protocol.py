@@ -14,7 +14,7 @@ Keys = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SnapshotOrigin:
     """Whose vectors a snapshot holds: the embedding model and the id of the collection; and the sealer of its files."""
 
     model: str
@@ -31,7 +31,7 @@ class KeyRange:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class LoadResult:
     """What a snapshot gave back: the revision it was saved at, and the ranges to be read from the database again."""
 
     revision: int
@@ -82,14 +82,14 @@ class VectorIndex(Protocol):
 class LocalIndex(VectorIndex, Protocol):
     """An index in this process's memory, with snapshots in a folder of its own."""
 
-    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+    def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """Write what changed since the last save; a crash leaves the old snapshot or the new one.
 
         `revision`: all changes up to it are in the index; later ones may be, and are applied again after `load`.
         Raises OSError if the folder cannot be written.
         """
 
-    def load(self, folder: Path, origin: Origin) -> Restored:
+    def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
         """Replace the content by that of a snapshot, without the ranges that are lost.
 
         Raises IndexUnusable, and changes nothing, if the folder holds no snapshot of this kind, dimension and origin.

@@ -7,7 +7,7 @@ import numpy as np
 
 from app.gallery.index.nearest import Nearest
 from app.gallery.index.protocol import Keys
-from app.gallery.index.storage.block import Block, widened
+from app.gallery.index.storage.block import VectorBlock, widened
 from app.types import Floats
 
 # Below this many blocks a second thread costs more than it saves.
@@ -18,12 +18,12 @@ _PROBES_AT_ONCE = 16
 
 
 def search_twice(
-    blocks: Sequence[Block],
+    blocks: Sequence[VectorBlock],
     probes: Floats,
     prepared: Floats,
     k: int,
     *,
-    share: Callable[[Block], int],
+    share: Callable[[VectorBlock], int],
     pool: Executor | None = None,
     threads: int = 1,
 ) -> tuple[Floats, Keys] | None:
@@ -50,7 +50,7 @@ def search_twice(
 
 
 def _rescored(
-    blocks: Sequence[Block], probes: Floats, prepared: Floats, share: Callable[[Block], int]
+    blocks: Sequence[VectorBlock], probes: Floats, prepared: Floats, share: Callable[[VectorBlock], int]
 ) -> tuple[Floats, Keys] | None:
     """Return similarities and keys (n, m) of all candidates of some blocks."""
     counts = [share(block) for block in blocks]

@@ -15,8 +15,7 @@ from app.database.erasures import erased_meanwhile
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import FaceExists
-from app.gallery.store import change_log as log
-from app.gallery.store import rows
+from app.gallery.store import change_log, rows
 from app.gallery.store.binding import template_context
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection, JsonObject
@@ -60,18 +59,18 @@ class BulkWriter:
         self._vault = vault or Vault(engine)
 
     def add(
-        self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_telling: bool = False
+        self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_updating: bool = False
     ) -> BulkResult:
         """Write what is new of a block: faces whose ids are not there, and people who are not there.
 
-        With `is_telling`, names and metadata of people who are there are changed to what is given; without, people
+        With `is_updating`, names and metadata of people who are there are changed to what is given; without, people
         keep theirs. `origin` says in the audit trail where it comes from. Raises CollectionUnknown, and FaceExists when
         another collection of this database has one of the faces.
         """
         now = datetime.now(UTC)
         try:
             with Session(self._writing) as session, session.begin():
-                revision = log.next_revision(session, collection)
+                revision = change_log.next_revision(session, collection)
                 rows.require_made_alike(session, collection)
                 there = _there(session, collection, [face.face_id for face in block.faces])
                 everybody = {face.identity_id for face in block.faces} | {each.identity_id for each in block.faceless}
@@ -90,7 +89,7 @@ class BulkWriter:
                 if not chosen and not strangers:
                     session.rollback()
                     return BulkResult(0, 0, erased=left_out)
-                _touch(session, [each for each in people if each.identity_id in known], known, now, is_telling)
+                _touch(session, [each for each in people if each.identity_id in known], known, now, is_updating)
                 known |= _new_people(session, collection, strangers.values())
                 keys = self._new_faces(session, collection, block, chosen, known)
                 session.execute(
@@ -101,7 +100,7 @@ class BulkWriter:
                         identities=CollectionTable.identities + len(strangers),
                     )
                 )
-                log.append(session, collection, revision, keys, is_removal=False, now=now)
+                change_log.append(session, collection, revision, keys, is_removal=False, now=now)
                 detail = {**origin, "faces": len(keys), "identities": len(strangers)}
                 audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
                 return BulkResult(len(keys), len(strangers), revision, left_out)
@@ -176,15 +175,15 @@ def _touch(
     people: Iterable[MovedPerson],
     keys: dict[str, int],
     now: datetime,
-    is_telling: bool,  # noqa: FBT001
+    is_updating: bool,  # noqa: FBT001
 ) -> None:
     """Note that people who are there have changed, and what is told of them."""
     changed: list[dict[str, Any]] = []
     for each in people:
         values: dict[str, Any] = {"id": keys[each.identity_id], "updated_at": now, "enrolled_at": now}
-        if is_telling and each.name is not None:
+        if is_updating and each.name is not None:
             values["name"] = each.name
-        if is_telling and each.metadata is not None:
+        if is_updating and each.metadata is not None:
             values["metadata_"] = dict(each.metadata)
         changed.append(values)
     if changed:

@@ -19,8 +19,7 @@ from app.database.tables import (
     SharedIndexTable,
 )
 from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
-from app.gallery.store import change_log as log
-from app.gallery.store import rows
+from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection, CollectionSettings
 
 # What belongs to a collection, in an order that leaves nothing pointing to what is gone.
@@ -51,14 +50,14 @@ class CollectionRepository:
                 )
             require_one_rule(settings)
             session.execute(update(CollectionTable).where(CollectionTable.id == collection.key).values(**changes))
-            changed = replace(collection, settings=settings, revision=log.next_revision(session, collection))
+            changed = replace(collection, settings=settings, revision=change_log.next_revision(session, collection))
             audit.append(session, Action.COLLECTION_CHANGED, collection=name, detail=asdict(settings))
             return changed
 
     def delete(self, collection: Collection) -> None:
         """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
         with Session(self._deleting) as session, session.begin():
-            log.next_revision(session, collection)  # whoever is writing ends first; whoever waits finds nothing
+            change_log.next_revision(session, collection)  # whoever is writing ends first; whoever waits finds nothing
             for table in _CONTENT:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))

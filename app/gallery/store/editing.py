@@ -17,8 +17,7 @@ from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import PreconditionFailed
-from app.gallery.store import change_log as log
-from app.gallery.store import consent, retention, rows
+from app.gallery.store import change_log, consent, retention, rows
 from app.gallery.store.binding import rebind
 from app.gallery.store.records import IdentityRecord, PersonChange
 from app.gallery.store.values import Collection, Person
@@ -48,7 +47,7 @@ class EditingRepository:
         Raises IdentityUnknown, and PreconditionFailed if they are in none of the `versions` that are wanted.
         """
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             identity = _required(session, collection, identity_id)
             if versions is not None and IdentityRecord.version_of(identity.id, identity.updated_at) not in versions:
                 raise PreconditionFailed(f"identity {identity_id!r}")
@@ -63,7 +62,7 @@ class EditingRepository:
             identity.updated_at = datetime.now(UTC)
             session.flush()
             if change.has_expires_at:
-                log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
+                change_log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
             what = {"name": change.has_name, "metadata": change.has_metadata}
             what |= {"consent": change.has_consent, "expires_at": change.has_expires_at}
             audit.append(session, Action.IDENTITY_CHANGED, collection=collection.name, subject=identity_id, detail=what)
@@ -78,12 +77,12 @@ class EditingRepository:
         can still be repeated, and are deleted with it.
         """
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             source, target = _required(session, collection, identity_id), _required(session, collection, into)
             if source is target:
                 return EditResult(into, revision)
             now = datetime.now(UTC)
-            log.append_faces_of(session, collection, revision, source, now=now)
+            change_log.append_faces_of(session, collection, revision, source, now=now)
             keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == source.id)).all()
             rebind(session, self._vault, keys, into)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
@@ -115,7 +114,7 @@ class EditingRepository:
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             face = rows.face(session, collection, face_id)
             if face is None:
                 raise rows.no_face(collection, face_id)
@@ -131,7 +130,7 @@ class EditingRepository:
             source.updated_at = now
             session.flush()
             rows.forget_answers(session, collection, source.identity_id)
-            log.append(session, collection, revision, [face.id], is_removal=False, now=now)
+            change_log.append(session, collection, revision, [face.id], is_removal=False, now=now)
             is_last = not rows.has_faces(session, source)
             if is_last:
                 session.delete(source)

@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import SealBroken
-from app.gallery.store import change_log as log
-from app.gallery.store import retention, rows
+from app.gallery.store import change_log, retention, rows
 from app.gallery.store.values import Collection, EnrolledIdentity
 
 _ENROLLED = (
@@ -101,7 +100,7 @@ class LockedCollection:
 
         Raises CollectionSwitched if the change log does not reach back to it.
         """
-        changes = log.changes_since(self._session, self._of, revision)
+        changes = change_log.changes_since(self._session, self._of, revision)
         if changes is None:
             raise rows.changed(self._of)
         return owners(self._session, self._vault, changes.added.tolist())

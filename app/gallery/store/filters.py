@@ -15,7 +15,7 @@ Where = Mapping[str, str | float | bool | None]
 _LEAST_EXPONENT = 10**16  # from here on a float is written as 1e+16
 
 
-def restricted(connection: Connection, collection: Collection, where: Where) -> FilteredFaces:
+def filter_faces(connection: Connection, collection: Collection, where: Where) -> FilteredFaces:
     """Return the faces of all people in a collection whose metadata has all that `where` says.
 
     The database picks by the text of the metadata, which may pick too many; the values decide.

@@ -21,13 +21,12 @@ from app.errors import (
     DataKeyGone,
     IdempotencyConflict,
 )
-from app.gallery.store import change_log as log
-from app.gallery.store import consent, crops, enrolled, retention, rows
+from app.gallery.store import change_log, consent, crops, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
 from app.gallery.store.binding import template_context
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.enrolled import LockedCollection
-from app.gallery.store.filters import Where, restricted
+from app.gallery.store.filters import Where, filter_faces
 from app.gallery.store.values import (
     Collection,
     CollectionSettings,
@@ -69,7 +68,7 @@ def _note(
             identities=CollectionTable.identities + sum(written.is_new for _, written in enrolled),
         )
     )
-    log.append(session, collection, revision, keys, is_removal=False, now=now)
+    change_log.append(session, collection, revision, keys, is_removal=False, now=now)
     for person, written in enrolled:
         audit.append(
             session,
@@ -155,7 +154,7 @@ class IdentityStore:
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             rows.require_unchanged(session, collection)
             if retry is not None:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
@@ -190,7 +189,7 @@ class IdentityStore:
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             rows.require_unchanged(session, collection)
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
@@ -237,7 +236,7 @@ class IdentityStore:
         With `only_expired` one whose time is not over (any more) counts as unknown.
         """
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             identity = rows.identity(session, collection, identity_id)
             if identity is None or (only_expired and not retention.has_expired(session, identity, datetime.now(UTC))):
                 raise rows.nobody(collection, identity_id)
@@ -260,7 +259,7 @@ class IdentityStore:
     def remove_face(self, collection: Collection, face_id: str) -> RemovalResult:
         """Delete one face, and with its last face the identity; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             face = rows.face(session, collection, face_id)
             if face is None:
                 raise rows.no_face(collection, face_id)
@@ -303,7 +302,7 @@ class IdentityStore:
             .where(CollectionTable.id == collection.key)
             .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
         )
-        log.append(session, collection, revision, keys, is_removal=True, now=now)
+        change_log.append(session, collection, revision, keys, is_removal=True, now=now)
         noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
         face_ids = [face_id for _, face_id in faces]
         return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
@@ -381,10 +380,10 @@ class IdentityStore:
                 owners |= {row.id: Owner(row.identity_id, row.face_id, row.norm) for row in read}
         return owners
 
-    def restricted(self, collection: Collection, where: Where) -> FilteredFaces:
-        """See `app.gallery.store.filters.restricted`."""
+    def filter_faces(self, collection: Collection, where: Where) -> FilteredFaces:
+        """See `app.gallery.store.filters.filter_faces`."""
         with self._reading.connect() as connection:
-            return restricted(connection, collection, where)
+            return filter_faces(connection, collection, where)
 
     def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
         """Return the SHA-256 of the photos that a person is enrolled with."""

@@ -29,8 +29,7 @@ from app.database.tables import (
 )
 from app.database.vault import Vault
 from app.errors import EncryptionRequired, RequestInvalid, TemplatesMissing
-from app.gallery.store import change_log as log
-from app.gallery.store import rows
+from app.gallery.store import change_log, rows
 from app.gallery.store.binding import crop_context, template_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.values import Collection, Keys
@@ -298,7 +297,7 @@ class MigrationRepository:
         """
         _require_another(collection, model)
         with Session(self._switching) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             rows.require_unswitched(session, collection)
             dropped = self._drop_rest(session, collection, model, revision, is_rest_dropped=is_rest_dropped)
             _swap(session, collection, model)
@@ -383,7 +382,7 @@ class MigrationRepository:
             .where(CollectionTable.id == collection.key)
             .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - people)
         )
-        log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
+        change_log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
         return rest
 
 

@@ -19,7 +19,7 @@ class FeedProgress:
         self.revision = revision
         self._session = session
 
-    def is_made(self) -> None:
+    def keep_alive(self) -> None:
         """Show the database that whoever holds the lock is alive; it ends transactions that are silent for 30 s."""
         self._session.execute(select(1))
 

@@ -15,8 +15,7 @@ from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import IdentityExists
-from app.gallery.store import change_log as log
-from app.gallery.store import rows
+from app.gallery.store import change_log, rows
 from app.gallery.store.binding import rebind
 from app.gallery.store.values import Collection, Person, RemovalResult
 
@@ -87,7 +86,7 @@ class SubjectRepository:
     def create(self, collection: Collection, person: Person) -> int:
         """Create an identity without faces and return the collection's revision; raises IdentityExists."""
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             if rows.identity(session, collection, person.identity_id) is not None:
                 raise _taken(collection, person.identity_id)
             rows.identity_row(session, collection, person, datetime.now(UTC))
@@ -102,7 +101,7 @@ class SubjectRepository:
         A name that is the old id becomes the new one. Answers of enrollments go along, to be deleted with it.
         """
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             identity = rows.identity(session, collection, identity_id)
             if identity is None:
                 raise rows.nobody(collection, identity_id)
@@ -120,7 +119,7 @@ class SubjectRepository:
                 identity.name = new_id
             identity.updated_at = datetime.now(UTC)
             session.flush()
-            log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
+            change_log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
             audit.append(
                 session,
                 Action.IDENTITY_RENAMED,
@@ -133,7 +132,7 @@ class SubjectRepository:
     def remove_face(self, collection: Collection, face_id: str) -> tuple[Example, RemovalResult]:
         """Delete a face and leave its identity, even without any other face; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             face = rows.face(session, collection, face_id)
             if face is None:
                 raise rows.no_face(collection, face_id)
@@ -144,7 +143,7 @@ class SubjectRepository:
             session.flush()
             answers = rows.forget_answers(session, collection, example.identity_id)
             _count(session, collection, faces=-1)
-            log.append(session, collection, revision, [key], is_removal=True, now=identity.updated_at)
+            change_log.append(session, collection, revision, [key], is_removal=True, now=identity.updated_at)
             noted = audit.append(
                 session,
                 Action.FACE_DELETED,
@@ -167,14 +166,14 @@ class SubjectRepository:
     def clear(self, collection: Collection) -> ClearResult:
         """Delete all identities with their faces and the answers about them; the collection stays."""
         with Session(self._emptying) as session, session.begin():
-            revision = log.next_revision(session, collection)
+            revision = change_log.next_revision(session, collection)
             keys = session.scalars(select(FaceTable.id).where(FaceTable.collection_id == collection.key)).all()
             of_identities = IdentityTable.collection_id == collection.key
             identities = session.scalar(select(func.count()).select_from(IdentityTable).where(of_identities)) or 0
             for table in (FaceTable, IdentityTable, EnrollmentTable):
                 session.execute(delete(table).where(table.collection_id == collection.key))
             _count(session, collection, identities=-identities, faces=-len(keys))
-            log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
+            change_log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
             audit.append(
                 session,
                 Action.COLLECTION_CLEARED,

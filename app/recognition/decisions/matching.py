@@ -35,7 +35,7 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
     return np.asarray(mean / length, np.float32) if length > _LEAST_LENGTH else first  # they cancel each other out
 
 
-def ranked(probes: Floats, people: Sequence[EnrolledIdentity], top_k: int) -> list[list[Candidate]]:
+def rank_candidates(probes: Floats, people: Sequence[EnrolledIdentity], top_k: int) -> list[list[Candidate]]:
     """Compare every probe (n, d) with every person: at most `top_k` candidates for each probe, best first.
 
     A candidate's face is the one of the person's that is nearest to the probe.
@@ -56,7 +56,7 @@ def candidate(probe: Floats, enrolled: EnrolledIdentity, similarity: float) -> C
     return Candidate(enrolled.identity_id, enrolled.name, enrolled.face_ids[nearest], similarity, len(enrolled.keys))
 
 
-def decided(candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool], rule: Rule) -> list[Outcome]:
+def decide(candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool], rule: Rule) -> list[Outcome]:
     """Decide for every face of one photo whether its first candidate is this person.
 
     A person is in a photo once: of the faces whose first candidate is the same identity, only the most similar can

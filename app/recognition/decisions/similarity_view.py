@@ -21,13 +21,13 @@ _ROUNDING = 3  # digits of a step: 0.9999999 is 1, and 0.55500001 is 0.555
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SimilarityView:
     """`least` is the smallest similarity that is seen; None stands for all of them, exactly."""
 
     least: float | None = None
 
     @classmethod
-    def of(cls, own: Callable[[], Rule], *, is_exact: bool) -> "View":
+    def of(cls, own: Callable[[], Rule], *, is_exact: bool) -> "SimilarityView":
         """Return a caller's view of a collection in which the rule of `own` decides when a request says nothing.
 
         Raises what `own` raises, unless the view is exact.
@@ -70,8 +70,8 @@ class View:
         return of if of is None or self.least is None else round(of, DECIMALS)
 
 
-EXACT = View()
-ROUNDED = View(-1.0)
+EXACT = SimilarityView()
+ROUNDED = SimilarityView(-1.0)
 """All similarities, rounded."""
 
 

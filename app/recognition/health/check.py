@@ -16,9 +16,16 @@ from app.observability.stages import stage
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.matching import template, template_of
 from app.recognition.decisions.policy import Policy, PolicyOf
-from app.recognition.health import suggested_fixes as mending
-from app.recognition.health.findings import Findings, ForeignFace, LikePair, Lookalike, PoorFace, Someone
-from app.recognition.identity_consistency import Agreement, agreement
+from app.recognition.health import suggested_fixes
+from app.recognition.health.findings import (
+    Findings,
+    IdentityRef,
+    Lookalike,
+    LowQualityFace,
+    SimilarPair,
+    WrongPersonFace,
+)
+from app.recognition.identity_consistency import IdentityConsistency, assess_consistency
 from app.types import Floats
 
 _FACES_ON_A_PAGE = 2_000
@@ -38,12 +45,12 @@ class _Examined:
 
     of: EnrolledIdentity
     is_good: NDArray[np.bool_]
-    agreement: Agreement | None
+    consistency: IdentityConsistency | None
     core: Floats | None
 
     def foreign(self) -> list[int]:
         """Return the places of faces that do not fit; of all good ones, where nobody can tell which are foreign."""
-        found = self.agreement
+        found = self.consistency
         if found is None or found.fits.all():
             return []
         places = np.flatnonzero(self.is_good)
@@ -86,7 +93,7 @@ def _examined(of: EnrolledIdentity, collection: Collection, policy: Policy) -> _
     if not is_good.any():
         return _Examined(of, is_good, None, None)
     vectors, qualities = of.vectors[is_good], of.qualities[is_good]
-    found = agreement(vectors, qualities, policy)
+    found = assess_consistency(vectors, qualities, policy)
     core = template_of(vectors[found.fits], qualities[found.fits]) if found.is_majority else None
     return _Examined(of, is_good, found, core)
 
@@ -119,7 +126,7 @@ class _Check:
                 found.foreign.extend(self._foreign(each, rest, near))
             found.poor.extend(self._poor(each))
 
-    def _pairs(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[LikePair]:
+    def _pairs(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[SimilarPair]:
         pairs = []
         for place in np.flatnonzero(similarities >= self.threshold - _MAY_BE_AWAY):
             other = near[place]
@@ -131,37 +138,37 @@ class _Check:
                 pairs.append(self._pair(of.of, other, similarity))
         return pairs
 
-    def _pair(self, one: EnrolledIdentity, other: EnrolledIdentity, similarity: float) -> LikePair:
+    def _pair(self, one: EnrolledIdentity, other: EnrolledIdentity, similarity: float) -> SimilarPair:
         first, second = (_someone(each) for each in sorted((one, other), key=lambda each: len(each.keys)))
-        return LikePair(
+        return SimilarPair(
             first,
             second,
             similarity,
             self.policy.fpir(similarity, self.comparisons),
-            mending.merge(self.collection.name, first.identity_id, second.identity_id),
+            suggested_fixes.merge(self.collection.name, first.identity_id, second.identity_id),
         )
 
-    def _foreign(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[ForeignFace]:
+    def _foreign(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[WrongPersonFace]:
         places = of.foreign()
-        if not places or of.agreement is None:
+        if not places or of.consistency is None:
             return []
         alike = [self._lookalike(of.of, row, near) for row in similarities]
         # Without a majority, faces that are somebody else's are the foreign ones; if all are, or none is, who knows.
-        is_told = of.agreement.is_majority or 0 < sum(each is not None for each in alike) < len(alike)
+        is_told = of.consistency.is_majority or 0 < sum(each is not None for each in alike) < len(alike)
         good = np.flatnonzero(of.is_good).tolist()
         found = []
         for place, lookalike in zip(places, alike, strict=True):
-            if not is_told or lookalike is not None or of.agreement.is_majority:
+            if not is_told or lookalike is not None or of.consistency.is_majority:
                 found.append(self._foreign_face(of, place, good.index(place), lookalike, is_told=is_told))
         return found
 
     def _foreign_face(
         self, of: _Examined, place: int, among_good: int, lookalike: Lookalike | None, *, is_told: bool
-    ) -> ForeignFace:
-        assert of.agreement is not None  # noqa: S101 - only who has one has foreign faces
-        similarity, others = float(of.agreement.similarities[among_good]), int(of.agreement.others[among_good])
+    ) -> WrongPersonFace:
+        assert of.consistency is not None  # noqa: S101 - only who has one has foreign faces
+        similarity, others = float(of.consistency.similarities[among_good]), int(of.consistency.others[among_good])
         face_id, name = of.of.face_ids[place], self.collection.name
-        return ForeignFace(
+        return WrongPersonFace(
             face_id,
             _someone(of.of),
             float(of.of.qualities[place]),
@@ -170,9 +177,9 @@ class _Check:
             others,
             not is_told,
             lookalike,
-            mending.move(name, face_id, lookalike.person.identity_id)
+            suggested_fixes.move(name, face_id, lookalike.person.identity_id)
             if lookalike is not None
-            else mending.delete(name, face_id),
+            else suggested_fixes.delete(name, face_id),
         )
 
     def _lookalike(self, of: EnrolledIdentity, similarities: Floats, near: list[EnrolledIdentity]) -> Lookalike | None:
@@ -183,22 +190,22 @@ class _Check:
         similarity = float(similarities[best])
         return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, self.comparisons))
 
-    def _poor(self, of: _Examined) -> list[PoorFace]:
+    def _poor(self, of: _Examined) -> list[LowQualityFace]:
         least, name = self.collection.settings.enroll_quality, self.collection.name
         is_poor = of.of.qualities < least
         return [
-            PoorFace(
+            LowQualityFace(
                 of.of.face_ids[place],
                 _someone(of.of),
                 float(of.of.qualities[place]),
                 least,
-                mending.photograph(name, of.of.identity_id)
+                suggested_fixes.photograph(name, of.of.identity_id)
                 if is_poor.all()
-                else mending.delete(name, of.of.face_ids[place]),
+                else suggested_fixes.delete(name, of.of.face_ids[place]),
             )
             for place in np.flatnonzero(is_poor)
         ]
 
 
-def _someone(enrolled: EnrolledIdentity) -> Someone:
-    return Someone(enrolled.identity_id, enrolled.name, len(enrolled.keys))
+def _someone(enrolled: EnrolledIdentity) -> IdentityRef:
+    return IdentityRef(enrolled.identity_id, enrolled.name, len(enrolled.keys))

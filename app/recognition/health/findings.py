@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class SuggestedFix:
     """A call of the API; empty `photos` in a body are for the caller to fill."""
 
     method: str
@@ -15,7 +15,7 @@ class Mend:
 
 
 @dataclass(frozen=True, slots=True)
-class Someone:
+class IdentityRef:
     """An identity, and how many faces it has."""
 
     identity_id: str
@@ -24,31 +24,31 @@ class Someone:
 
 
 @dataclass(frozen=True, slots=True)
-class LikePair:
+class SimilarPair:
     """Two identities that look like one person; to be merged, `first` into `second`, who has no fewer faces.
 
     `similarity` is that of their templates, `fpir` the chance that somebody enrolled finds anyone else in this gallery
     that similar; `fpir` None where the network is not calibrated.
     """
 
-    first: Someone
-    second: Someone
+    first: IdentityRef
+    second: IdentityRef
     similarity: float
     fpir: float | None
-    mend: Mend
+    mend: SuggestedFix
 
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
     """Whom a foreign face looks like: similarity to their template; `fpir` as in identification."""
 
-    person: Someone
+    person: IdentityRef
     similarity: float
     fpir: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignFace:
+class WrongPersonFace:
     """A face that does not look like the `others` of its identity: `similarity` to their template, `fmr` of that.
 
     `is_undecided`: no majority of the identity's faces look like one person, and this face is like nobody else either;
@@ -56,25 +56,25 @@ class ForeignFace:
     """
 
     face_id: str
-    identity: Someone
+    identity: IdentityRef
     quality: float
     similarity: float
     fmr: float | None
     others: int
     is_undecided: bool
     looks_like: Lookalike | None
-    mend: Mend
+    mend: SuggestedFix
 
 
 @dataclass(frozen=True, slots=True)
-class PoorFace:
+class LowQualityFace:
     """A face below the collection's least quality; it helps nobody, and looks like many."""
 
     face_id: str
-    identity: Someone
+    identity: IdentityRef
     quality: float
     least: float
-    mend: Mend
+    mend: SuggestedFix
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Findings:
 
     identities: int
     faces: int
-    pairs: list[LikePair] = field(default_factory=list)
-    foreign: list[ForeignFace] = field(default_factory=list)
-    poor: list[PoorFace] = field(default_factory=list)
+    pairs: list[SimilarPair] = field(default_factory=list)
+    foreign: list[WrongPersonFace] = field(default_factory=list)
+    poor: list[LowQualityFace] = field(default_factory=list)
     after: int | None = None

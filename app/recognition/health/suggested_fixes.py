@@ -2,27 +2,29 @@
 
 from urllib.parse import quote
 
-from app.recognition.health.findings import Mend
+from app.recognition.health.findings import SuggestedFix
 
 
-def merge(collection: str, identity_id: str, into: str) -> Mend:
+def merge(collection: str, identity_id: str, into: str) -> SuggestedFix:
     """Give all faces of one identity to another."""
-    return Mend("POST", f"/collections/{_in_path(collection)}/identities/{_in_path(identity_id)}/merge", {"into": into})
+    return SuggestedFix(
+        "POST", f"/collections/{_in_path(collection)}/identities/{_in_path(identity_id)}/merge", {"into": into}
+    )
 
 
-def move(collection: str, face_id: str, identity_id: str) -> Mend:
+def move(collection: str, face_id: str, identity_id: str) -> SuggestedFix:
     """Give one face to another identity."""
-    return Mend("POST", f"{_face(collection, face_id)}/move", {"identity_id": identity_id})
+    return SuggestedFix("POST", f"{_face(collection, face_id)}/move", {"identity_id": identity_id})
 
 
-def delete(collection: str, face_id: str) -> Mend:
+def delete(collection: str, face_id: str) -> SuggestedFix:
     """Delete one face."""
-    return Mend("DELETE", _face(collection, face_id))
+    return SuggestedFix("DELETE", _face(collection, face_id))
 
 
-def photograph(collection: str, identity_id: str) -> Mend:
+def photograph(collection: str, identity_id: str) -> SuggestedFix:
     """Enroll a photo, which has to be added to the body; for an identity that has no other good face."""
-    return Mend("POST", "/enroll", {"collection": collection, "identity_id": identity_id, "photos": []})
+    return SuggestedFix("POST", "/enroll", {"collection": collection, "identity_id": identity_id, "photos": []})
 
 
 def _face(collection: str, face_id: str) -> str:

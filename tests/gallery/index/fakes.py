@@ -6,7 +6,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.gallery.index.gpu import Device
+from app.gallery.index.gpu import GpuDevice
 from app.gallery.index.protocol import Keys
 from app.types import Floats
 
@@ -37,7 +37,7 @@ def has_gpu() -> bool:
     return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
-class HostDevice(Device):
+class HostDevice(GpuDevice):
     """Answers as a GPU does, from this machine's memory."""
 
     def __init__(self) -> None:

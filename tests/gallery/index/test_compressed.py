@@ -23,7 +23,7 @@ def check_codes(index: CompressedIndex) -> None:
     for block in index._rows.blocks.values():
         codes = block.codes
         assert isinstance(codes, BlockCodes)
-        expected = codec.encoded(block.vectors[: block.count].astype(np.float32))
+        expected = codec.encode(block.vectors[: block.count].astype(np.float32))
         np.testing.assert_array_equal(codes.codes(), expected)
         assert not codes._memory()[-(-block.count // 32) :].any()
 
@@ -154,10 +154,10 @@ def test_searches_are_right_while_rows_come_and_go(index, gallery):
 def test_codes_of_any_dimension_keep_their_order(dimension):
     vectors = units(300, dimension=dimension)
     codec = Codec.train(vectors, groups_of(dimension))
-    gram = codec.turned(vectors) @ codec.turned(vectors).T
+    gram = codec.rotate(vectors) @ codec.rotate(vectors).T
     np.testing.assert_allclose(gram, vectors @ vectors.T, atol=1e-4)
     again = Codec.from_bytes(b"".join(part.tobytes() for part in codec.parts), dimension, codec.groups)
-    np.testing.assert_array_equal(again.encoded(vectors), codec.encoded(vectors))
+    np.testing.assert_array_equal(again.encode(vectors), codec.encode(vectors))
 
 
 @pytest.mark.parametrize("data", [b"", b"1" * 7, bytes(10**5)])
@@ -186,7 +186,7 @@ def test_any_history_of_a_blocks_codes_is_that_of_a_list(history):
         elif verb == "cut":
             del rows[value % (len(rows) + 1) :]
             codes.cut(len(rows))
-    np.testing.assert_array_equal(codes.codes(), codec.encoded(vectors)[rows])
+    np.testing.assert_array_equal(codes.codes(), codec.encode(vectors)[rows])
     other = BlockCodes(codec)
     other.unpack(len(rows), codes.packed())
     np.testing.assert_array_equal(other.codes(), codes.codes())

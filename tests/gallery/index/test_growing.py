@@ -11,12 +11,12 @@ from app.gallery.index import growing
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import Origin
+from app.gallery.index.protocol import SnapshotOrigin
 from app.types import Floats
 from tests.gallery.index.fakes import faces, keys_of, units
 
 D = 64
-ORIGIN = Origin("model", "7")
+ORIGIN = SnapshotOrigin("model", "7")
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.gpu import GpuIndex
-from app.gallery.index.protocol import Keys, Origin
-from app.gallery.index.storage.snapshot import forget
+from app.gallery.index.protocol import Keys, SnapshotOrigin
+from app.gallery.index.storage.snapshot import purge_keys
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats
 from tests.gallery.index.fakes import HostDevice
@@ -24,7 +24,7 @@ BLOCK = 4  # small, so that rows move between blocks
 KEYS = st.lists(st.integers(0, 12), unique=True, max_size=6)
 SEEDS = st.integers(0, 40)  # few, so that equal vectors under different keys occur
 PROBES = st.one_of(st.lists(SEEDS, max_size=4), st.lists(SEEDS, min_size=25, max_size=30))
-ORIGIN = Origin("model", "collection")
+ORIGIN = SnapshotOrigin("model", "collection")
 
 
 def units(seeds: list[int]) -> Floats:
@@ -77,8 +77,8 @@ class AgainstOracle(RuleBasedStateMachine):
         self.saved = dict(zip(keys.tolist(), self.oracle.vectors(keys), strict=True))
 
     @rule(key=st.integers(0, 12))
-    def forget(self, key: int) -> None:
-        forget(Path(self.folder.name), as_keys([key]))
+    def purge_keys(self, key: int) -> None:
+        purge_keys(Path(self.folder.name), as_keys([key]))
         if self.saved is not None:
             self.saved.pop(key, None)
 

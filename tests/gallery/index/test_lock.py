@@ -26,12 +26,12 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 class Holder:
     """Holds the lock in a thread of its own from the moment it gets it until it is told to let go."""
 
-    def __init__(self, pool: ThreadPoolExecutor, held: AbstractContextManager[None]) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, filter_present: AbstractContextManager[None]) -> None:
         self.got, self.may_go = threading.Event(), threading.Event()
-        self._done = pool.submit(self._hold, held)
+        self._done = pool.submit(self._hold, filter_present)
 
-    def _hold(self, held: AbstractContextManager[None]) -> None:
-        with held:
+    def _hold(self, filter_present: AbstractContextManager[None]) -> None:
+        with filter_present:
             self.got.set()
             assert self.may_go.wait(LONG)
 

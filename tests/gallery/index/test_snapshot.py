@@ -13,12 +13,12 @@ from app.errors import IndexUnusable
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import KeyRange, LocalIndex, Origin
-from app.gallery.index.storage.snapshot import forget
-from app.gallery.index.storage.snapshot_manifest import Manifest, read_manifest
+from app.gallery.index.protocol import KeyRange, LocalIndex, SnapshotOrigin
+from app.gallery.index.storage.snapshot import purge_keys
+from app.gallery.index.storage.snapshot_manifest import SnapshotManifest, read_manifest
 from tests.gallery.index.fakes import D, keys_of, units
 
-ORIGIN = Origin("model", "7")
+ORIGIN = SnapshotOrigin("model", "7")
 BLOCK = 16
 
 BACKENDS: dict[str, Callable[[int], LocalIndex]] = {
@@ -157,8 +157,8 @@ def test_damage_anywhere_is_noticed(tmp_path_factory, place, flip, cut, which):
     ("dimension", "origin", "saved_by"),
     [
         (D + 1, ORIGIN, None),
-        (D, Origin("another", "7"), None),
-        (D, Origin("model", "8"), None),
+        (D, SnapshotOrigin("another", "7"), None),
+        (D, SnapshotOrigin("model", "8"), None),
         (D, ORIGIN, "other kind"),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_foreign_snapshot_changes_nothing(tmp_path, dimension, origin, saved_b
 def rewritten(folder: Path, **changes: object) -> None:
     """Change a manifest as somebody would who knows how it is made."""
     fields = {**read_manifest(folder).model_dump(exclude={"checksum"}), **changes}
-    Manifest.model_construct(**{**fields, "segments": fields["segments"]}).write(folder)
+    SnapshotManifest.model_construct(**{**fields, "segments": fields["segments"]}).write(folder)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_forgetting_deletes_every_file_that_may_hold_the_key(new_index, tmp_path
     (tmp_path / ".part-of-a-crashed-save").write_bytes(b"faces")
     (tmp_path / ("0" * 32 + ".segment")).write_bytes(b"faces")
     kept = names(tmp_path) - {read_manifest(tmp_path).segments[1].file, "0" * 32 + ".segment"}
-    forget(tmp_path, keys_of(165, 10_000))
+    purge_keys(tmp_path, keys_of(165, 10_000))
     assert names(tmp_path) == kept
     assert not (tmp_path / ".part-of-a-crashed-save").exists()
     assert new_index(D).load(tmp_path, ORIGIN).lost == (KeyRange(160, 310),)
@@ -283,11 +283,11 @@ def test_forgetting_deletes_every_file_that_may_hold_the_key(new_index, tmp_path
 
 
 def test_forgetting_without_a_manifest_deletes_all(tmp_path):
-    forget(tmp_path / "missing", keys_of(1))
+    purge_keys(tmp_path / "missing", keys_of(1))
     filled(FlatIndex(D)).save(tmp_path, ORIGIN, 1)
     (tmp_path / "manifest.json").write_text("{")
     (tmp_path / "thesis.txt").write_text("not ours")
-    forget(tmp_path, keys_of(10_000))
+    purge_keys(tmp_path, keys_of(10_000))
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "thesis.txt"}
 
 

@@ -48,7 +48,7 @@ def test_members_and_their_values_decide(store, people, where, found):
     for name, metadata in PEOPLE.items():
         store.enroll(people, Person(name, metadata=metadata), [new_face(), new_face()])
         store.enroll(other, Person(name, metadata=metadata), [new_face()])
-    part = store.restricted(people, where)
+    part = store.filter_faces(people, where)
     owners = store.owners(part.keys.tolist()).values()
     assert {each.identity_id for each in owners} == found
     assert (part.identities, len(part.keys)) == (len(found), 2 * len(found))
@@ -68,7 +68,7 @@ def test_the_same_as_a_plain_comparison(databases, metadata, where):
         people = store.create_collection("people", model="net", dimension=D)
         for number, each in enumerate([*metadata, where]):
             store.enroll(people, Person(str(number), metadata=each), [new_face()])
-        found = {each.identity_id for each in store.owners(store.restricted(people, where).keys.tolist()).values()}
+        found = {each.identity_id for each in store.owners(store.filter_faces(people, where).keys.tolist()).values()}
         expected = {
             str(number)
             for number, each in enumerate([*metadata, where])

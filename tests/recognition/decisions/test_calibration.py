@@ -15,7 +15,7 @@ from app.recognition.decisions.calibration.applicable import Calibrations, file_
 from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
     Calibration,
-    Origin,
+    CalibrationOrigin,
     ParetoTail,
     Spread,
     as_json,
@@ -28,7 +28,9 @@ from app.recognition.decisions.calibration.error_rates import (
 from app.recognition.decisions.calibration.fit import calibrate, fit_pareto
 from app.types import Floats
 
-ORIGIN = Origin("ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test")
+ORIGIN = CalibrationOrigin(
+    "ab" * 32, "model", "yunet", is_flip_averaged=True, people=0, faces=0, pairs=0, source="test"
+)
 DIMENSION = 64
 
 
@@ -41,7 +43,7 @@ def strangers(seed: int, people: int, photos: int = 1) -> tuple[Floats, list[str
     return unit.astype(np.float32), [f"person-{number // photos}" for number in range(people * photos)]
 
 
-def fitted(vectors: Floats, people: list[str], origin: Origin = ORIGIN) -> Calibration:
+def fitted(vectors: Floats, people: list[str], origin: CalibrationOrigin = ORIGIN) -> Calibration:
     return calibrate(vectors, people, origin, norms=np.linspace(5, 15, len(vectors), dtype=np.float32))
 
 

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.gallery.store.values import EnrolledIdentity
-from app.recognition.decisions.matching import candidate, decided, margin, ranked, template
+from app.recognition.decisions.matching import candidate, decide, margin, rank_candidates, template
 from app.recognition.decisions.policy import Outcome, Rule
 from app.types import Candidate, Floats
 
@@ -103,7 +103,7 @@ def test_of_faces_that_cancel_each_other_out_the_first_stands_for_all(quality):
     face = units(1, 1)[0]
     opposite = person("a", [face, -face], [quality, quality])
     assert template(opposite).tobytes() == face.tobytes()
-    ((found,),) = ranked(face[None], [opposite], 5)
+    ((found,),) = rank_candidates(face[None], [opposite], 5)
     assert (found.face_id, found.faces) == ("a0", 2)
     assert found.similarity == pytest.approx(1)
 
@@ -114,7 +114,7 @@ def test_of_faces_that_cancel_each_other_out_the_first_stands_for_all(quality):
 @given(people(), st.integers(1, 3), st.integers(1, 7), st.integers(0, 2**32 - 1))
 def test_candidates_are_the_people_whose_templates_are_nearest_best_first(everybody, probes, top_k, seed):
     asked = units(probes, seed)
-    answers = ranked(asked, everybody, top_k)
+    answers = rank_candidates(asked, everybody, top_k)
     assert len(answers) == probes
     for probe, found in zip(asked, answers, strict=True):
         truth = {each.identity_id: float(template(each) @ probe) for each in everybody}
@@ -135,21 +135,21 @@ def test_candidates_are_the_people_whose_templates_are_nearest_best_first(everyb
 @given(people(), st.integers(0, 99))
 def test_fewer_candidates_are_the_first_of_more(everybody, seed):
     probes = units(2, seed)
-    complete = ranked(probes, everybody, len(PEOPLE))
+    complete = rank_candidates(probes, everybody, len(PEOPLE))
     for top_k in range(1, len(PEOPLE)):
-        assert ranked(probes, everybody, top_k) == [found[:top_k] for found in complete]
+        assert rank_candidates(probes, everybody, top_k) == [found[:top_k] for found in complete]
 
 
 def test_of_people_equally_similar_the_first_comes_first():
     face = units(1, 0)
-    found = ranked(face, [person(name, face) for name in "bac"], 2)
+    found = rank_candidates(face, [person(name, face) for name in "bac"], 2)
     assert [each.identity_id for each in found[0]] == ["b", "a"]
 
 
 def test_among_nobody_there_are_no_candidates():
-    assert ranked(units(3, 0), [], 5) == [[], [], []]
-    assert ranked(units(0, 0), [], 5) == []
-    assert ranked(units(0, 0), [person("a", units(2, 1))], 5) == []
+    assert rank_candidates(units(3, 0), [], 5) == [[], [], []]
+    assert rank_candidates(units(0, 0), [], 5) == []
+    assert rank_candidates(units(0, 0), [person("a", units(2, 1))], 5) == []
 
 
 def test_a_candidate_names_the_face_that_is_nearest_to_the_probe():
@@ -171,10 +171,10 @@ def test_one_wrong_face_does_not_speak_for_an_identity(angles, qualities):
     ada, bob = person("ada", [at(each) for each in angles], qualities), person("bob", [at(115)])
     probe = np.array([at(90)], np.float32)
     assert (ada.vectors @ probe[0]).max() > (bob.vectors @ probe[0]).max()
-    ((first, second),) = ranked(probe, [ada, bob], 2)
+    ((first, second),) = rank_candidates(probe, [ada, bob], 2)
     assert (first.identity_id, second.identity_id) == ("bob", "ada")
     assert first.similarity - second.similarity > 0.3
-    ((still_ada, _),) = ranked(np.array([at(0)], np.float32), [ada, bob], 2)
+    ((still_ada, _),) = rank_candidates(np.array([at(0)], np.float32), [ada, bob], 2)
     assert still_ada.identity_id == "ada"
     assert still_ada.similarity > 0.9
 
@@ -185,7 +185,7 @@ def test_one_wrong_face_does_not_speak_for_an_identity(angles, qualities):
 def matched(candidates, threshold):
     """Decide by an exact threshold; candidates of one face are alone above it, so that none is ambiguous."""
     first = [found[:1] for found in candidates]
-    outcomes = decided(first, [False] * len(first), Rule(threshold, threshold, threshold))
+    outcomes = decide(first, [False] * len(first), Rule(threshold, threshold, threshold))
     return [outcome is Outcome.MATCH for outcome in outcomes]
 
 
@@ -244,7 +244,7 @@ def test_no_faces_give_no_verdicts():
 def test_between_the_bounds_of_doubt_a_match_is_only_possible():
     rule = Rule(0.5, 0.4, 0.6)
     outcomes = [
-        decided([[Candidate("a", None, "f", similarity)]], [False], rule)[0] for similarity in (0.39, 0.4, 0.59, 0.6)
+        decide([[Candidate("a", None, "f", similarity)]], [False], rule)[0] for similarity in (0.39, 0.4, 0.59, 0.6)
     ]
     assert outcomes == [Outcome.NO_MATCH, Outcome.POSSIBLE, Outcome.POSSIBLE, Outcome.MATCH]
 
@@ -253,18 +253,18 @@ def test_two_people_nearly_as_similar_cannot_be_told_apart():
     rule, exact = Rule(0.5, 0.49, 0.51), Rule(0.5, 0.5, 0.5)
     similarities = {"first": 0.8, "close": 0.75, "far": 0.6, "just": 0.52, "below": 0.45}
     first, close, far, just, below = (Candidate(name, None, "f", value) for name, value in similarities.items())
-    assert decided([[first, close]], [False], rule) == [Outcome.POSSIBLE]
-    assert decided([[first, far]], [False], rule) == [Outcome.MATCH]
+    assert decide([[first, close]], [False], rule) == [Outcome.POSSIBLE]
+    assert decide([[first, far]], [False], rule) == [Outcome.MATCH]
     # A near runner-up below the threshold is nobody's match, so there is nothing to confuse.
-    assert decided([[just, below]], [False], rule) == [Outcome.MATCH]
-    assert decided([[first, close]], [False], exact) == [Outcome.MATCH]
+    assert decide([[just, below]], [False], rule) == [Outcome.MATCH]
+    assert decide([[first, close]], [False], exact) == [Outcome.MATCH]
 
 
 @given(photos(), st.data())
 def test_a_poor_face_is_possible_where_a_good_one_is_a_match(candidates, data):
     flags = st.lists(st.booleans(), min_size=len(candidates), max_size=len(candidates))
     is_poor, rule = data.draw(flags), Rule(0.4, 0.3, 0.5)
-    good, judged = decided(candidates, [False] * len(candidates), rule), decided(candidates, is_poor, rule)
+    good, judged = decide(candidates, [False] * len(candidates), rule), decide(candidates, is_poor, rule)
     for before, after, poor in zip(good, judged, is_poor, strict=True):
         assert after is (Outcome.POSSIBLE if poor and before is Outcome.MATCH else before)
 
@@ -272,14 +272,14 @@ def test_a_poor_face_is_possible_where_a_good_one_is_a_match(candidates, data):
 @given(photos(), SIMILARITIES)
 def test_under_an_explicit_threshold_a_poor_face_counts_as_any(candidates, threshold):
     rule = Rule(threshold, threshold, threshold)
-    decisions = [decided(candidates, [poor] * len(candidates), rule) for poor in (False, True)]
+    decisions = [decide(candidates, [poor] * len(candidates), rule) for poor in (False, True)]
     assert decisions[0] == decisions[1]
     assert Outcome.POSSIBLE not in decisions[0]
 
 
 def test_a_poor_face_still_takes_its_person_from_a_less_similar_one():
     close, closer = Candidate("a", None, "f", 0.75), Candidate("a", None, "f", 0.9)
-    assert decided([[close], [closer]], [False, True], Rule(0.5, 0.4, 0.6)) == [Outcome.NO_MATCH, Outcome.POSSIBLE]
+    assert decide([[close], [closer]], [False, True], Rule(0.5, 0.4, 0.6)) == [Outcome.NO_MATCH, Outcome.POSSIBLE]
 
 
 def test_the_margin_is_to_the_runner_up():

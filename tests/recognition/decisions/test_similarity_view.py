@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
 from app.recognition.decisions.policy import Rule
-from app.recognition.decisions.similarity_view import EXACT, View
+from app.recognition.decisions.similarity_view import EXACT, SimilarityView
 from app.types import Candidate
 
 OWN = Rule(0.4, 0.3604, 0.45)
-COARSE = View.of(lambda: OWN, is_exact=False)
+COARSE = SimilarityView.of(lambda: OWN, is_exact=False)
 SIMILARITIES = st.floats(-1, 1)
 
 
@@ -21,7 +21,7 @@ def not_calibrated():
 
 
 def test_who_may_read_templates_sees_everything():
-    assert View.of(not_calibrated, is_exact=True) == EXACT  # and needs no rule of the collection's own
+    assert SimilarityView.of(not_calibrated, is_exact=True) == EXACT  # and needs no rule of the collection's own
     assert EXACT.seen(-0.123456) == -0.123456
     assert EXACT.rule(exactly(-1)) == exactly(-1)
 

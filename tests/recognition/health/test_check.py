@@ -7,7 +7,7 @@ from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.recognition.decisions.policy import Policy
 from app.recognition.health.check import HealthService
-from app.recognition.health.findings import Findings, Mend, Someone
+from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
 from app.types import Floats
 from tests.recognition.enrolling import D, new_face
 from tests.recognition.fakes import calibration
@@ -80,10 +80,10 @@ def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, en
     found = everything(health, limit)
     assert (found.identities, found.faces, found.foreign, found.poor) == (3, 4, [], [])
     (pair,) = found.pairs
-    assert (pair.first, pair.second) == (Someone("zoe", "Zoe", 1), Someone("ada", "Ada", 2))
+    assert (pair.first, pair.second) == (IdentityRef("zoe", "Zoe", 1), IdentityRef("ada", "Ada", 2))
     assert pair.similarity > 0.9
     assert pair.fpir is None
-    assert pair.mend == Mend("POST", "/collections/people/identities/zoe/merge", {"into": "ada"})
+    assert pair.mend == SuggestedFix("POST", "/collections/people/identities/zoe/merge", {"into": "ada"})
 
 
 def test_each_pair_of_three_is_reported(health, enroll):
@@ -106,20 +106,20 @@ def test_a_foreign_face_and_whom_it_looks_like(health, enroll):
     found = health.check("people")
     assert found.pairs == []
     (foreign,) = found.foreign
-    assert (foreign.face_id, foreign.identity, foreign.others) == (planted, Someone("ada", "Ada", 3), 2)
+    assert (foreign.face_id, foreign.identity, foreign.others) == (planted, IdentityRef("ada", "Ada", 3), 2)
     assert foreign.similarity < 0.4
     assert foreign.quality == pytest.approx(0.8)
     assert not foreign.is_undecided
     assert foreign.looks_like is not None
-    assert foreign.looks_like.person == Someone("bob", "Bob", 2)
-    assert foreign.mend == Mend("POST", f"/collections/people/faces/{planted}/move", {"identity_id": "bob"})
+    assert foreign.looks_like.person == IdentityRef("bob", "Bob", 2)
+    assert foreign.mend == SuggestedFix("POST", f"/collections/people/faces/{planted}/move", {"identity_id": "bob"})
 
 
 def test_a_foreign_face_of_nobody_is_to_be_deleted(health, enroll):
     *_, planted = enroll("ada", 0, 0, 1)
     enroll("bob", 2)
     (foreign,) = health.check("people").foreign
-    assert (foreign.looks_like, foreign.mend) == (None, Mend("DELETE", f"/collections/people/faces/{planted}"))
+    assert (foreign.looks_like, foreign.mend) == (None, SuggestedFix("DELETE", f"/collections/people/faces/{planted}"))
 
 
 def test_of_two_faces_the_one_that_is_somebody_elses_is_foreign(health, enroll):
@@ -146,7 +146,7 @@ def test_poor_faces_are_named_and_nothing_else_is_said_of_them(health, enroll):
     assert (found.pairs, found.foreign) == ([], [])
     (only,) = found.poor
     assert (only.face_id, only.quality, only.least) == (poor, pytest.approx(0.1), 0.25)
-    assert only.mend == Mend("DELETE", f"/collections/people/faces/{poor}")
+    assert only.mend == SuggestedFix("DELETE", f"/collections/people/faces/{poor}")
 
 
 def test_who_has_poor_faces_only_needs_a_photo(health, enroll):
@@ -155,7 +155,7 @@ def test_who_has_poor_faces_only_needs_a_photo(health, enroll):
     found = health.check("people")
     assert found.pairs == []
     (only,) = found.poor
-    assert only.mend == Mend("POST", "/enroll", {"collection": "people", "identity_id": "ada", "photos": []})
+    assert only.mend == SuggestedFix("POST", "/enroll", {"collection": "people", "identity_id": "ada", "photos": []})
 
 
 def test_the_gate_is_the_collections(health, enroll, store):

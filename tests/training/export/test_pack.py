@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.errors import TrainingInvalid
-from app.recognition.decisions.calibration.error_rates import Origin, read_calibration
+from app.recognition.decisions.calibration.error_rates import CalibrationOrigin, read_calibration
 from app.recognition.decisions.calibration.fit import calibrate
 from app.training.export.pack import FMR, UNCALIBRATED, PackMetadata, dimension_of, model_name, write_network_pack
 from app.vision.embedding import Preprocessing
@@ -26,7 +26,7 @@ def calibration():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(460, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    origin = Origin(SHA256, "ours", "yunet+retinaface", True, 0, 0, 0, "drawn")  # noqa: FBT003 - as its file has it
+    origin = CalibrationOrigin(SHA256, "ours", "yunet+retinaface", True, 0, 0, 0, "drawn")  # noqa: FBT003 - as its file has it
     return calibrate(vectors, [str(each) for each in range(460)], origin, norms=np.ones(460, np.float32))
 
 

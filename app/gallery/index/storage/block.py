@@ -51,7 +51,7 @@ def widened(vectors: Halves | Floats) -> Floats:
     return decoded
 
 
-class Block:
+class VectorBlock:
     """Rows 0..count-1, without gaps: the last row moves into the place of one that is removed.
 
     `vectors` holds float16 values, as float16 or (twice the memory, searched as they are) as float32.

@@ -77,13 +77,13 @@ class Codec:
             values[directions:].reshape(groups, _CENTROIDS, width),
         )
 
-    def turned(self, vectors: Floats) -> Floats:
+    def rotate(self, vectors: Floats) -> Floats:
         """Return vectors (n, d) as `BlockCodes.search` takes them: (n, groups x width), inner products unchanged."""
         return np.ascontiguousarray(vectors @ self.directions)
 
-    def encoded(self, vectors: Floats) -> Bytes:
+    def encode(self, vectors: Floats) -> Bytes:
         """Return the codes (n, groups / 2) of vectors (n, d)."""
-        codes: Bytes = self._quantiser.compute_codes(self.turned(vectors))
+        codes: Bytes = self._quantiser.compute_codes(self.rotate(vectors))
         return codes
 
     def new_scanner(self) -> Any:

@@ -27,11 +27,11 @@ class BlockCodes:
         """See `Codes`."""
         faiss.omp_set_num_threads(1)  # per thread
         if len(vectors):  # FAISS writes far out of its memory when it adds nothing to nothing
-            self._scanner.add(self._codec.turned(vectors))
+            self._scanner.add(self._codec.rotate(vectors))
 
     def replace(self, row: int, vector: Floats) -> None:
         """See `Codes`."""
-        self._put(row, self._codec.encoded(vector[None])[0])
+        self._put(row, self._codec.encode(vector[None])[0])
 
     def move(self, source: int, target: int) -> None:
         """See `Codes`."""

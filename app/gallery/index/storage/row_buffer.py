@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 
 from app.gallery.index.protocol import Keys
-from app.gallery.index.storage.block import Block, Codes, Halves, widened
+from app.gallery.index.storage.block import Codes, Halves, VectorBlock, widened
 from app.gallery.index.storage.keymap import KeyMap
 from app.types import Floats
 
 
-class Rows:
-    """Not guarded against concurrent use. `dtype`: see `Block`; `new_codes` gives each new block its codes, if any."""
+class RowBuffer:
+    """All blocks of an index, without locks; `dtype` as in `VectorBlock`; `new_codes` returns codes for a new block."""
 
     def __init__(
         self,
@@ -22,7 +22,7 @@ class Rows:
         new_codes: Callable[[], Codes | None],
     ) -> None:
         self.dimension = dimension
-        self.blocks: dict[int, Block] = {}
+        self.blocks: dict[int, VectorBlock] = {}
         self.new_codes = new_codes
         self._dtype = dtype
         self._block_rows = block_rows
@@ -36,9 +36,9 @@ class Rows:
         """Return all keys, ascending."""
         return self._map.keys()
 
-    def new_block(self) -> Block:
+    def new_block(self) -> VectorBlock:
         """Return an empty block that does not belong to the rows yet."""
-        return Block(self._block_rows, self.dimension, self._dtype, self.new_codes())
+        return VectorBlock(self._block_rows, self.dimension, self._dtype, self.new_codes())
 
     def put(self, keys: Keys, vectors: Halves) -> None:
         """Add vectors (n, d) under distinct keys (n,), replacing those that are there."""
@@ -73,7 +73,7 @@ class Rows:
             found[here] = widened(self.blocks[number].vectors[slots[here] % self._block_rows])
         return found
 
-    def held(self, keys: Keys) -> Keys:
+    def filter_present(self, keys: Keys) -> Keys:
         """Return those of the keys that are there, ascending, each once."""
         unique = np.unique(keys)
         return unique[self._map.find(unique) >= 0]
@@ -96,7 +96,7 @@ class Rows:
             del self.blocks[number]
         self._append(keys, vectors)
 
-    def adopt(self, blocks: list[Block]) -> None:
+    def adopt(self, blocks: list[VectorBlock]) -> None:
         """Take filled blocks as the whole content; of a key in several rows the last stays.
 
         That happens in a snapshot when a key was removed and added again while it was taken.

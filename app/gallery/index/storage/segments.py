@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from app.database.cipher import Context
 from app.errors import EncryptionError
-from app.gallery.index.protocol import Keys, Origin
-from app.gallery.index.storage.block import Block, Bytes, Halves
+from app.gallery.index.protocol import Keys, SnapshotOrigin
+from app.gallery.index.storage.block import Bytes, Halves, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import Part, digest_of, read_into, write_whole
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment
@@ -21,7 +21,7 @@ _EXPONENT = np.uint16(0x7C00)
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class BlockContent:
     """Copies of a block's rows: keys (n,), vectors (n, d), packed codes (bytes)."""
 
     keys: Keys
@@ -29,7 +29,7 @@ class Content:
     codes: Bytes
 
     @classmethod
-    def of(cls, block: Block) -> "Content":
+    def of(cls, block: VectorBlock) -> "BlockContent":
         """Copy a block, so that it may change while the copy is written."""
         vectors = block.vectors[: block.count].astype(np.float16)
         codes = block.codes.packed() if block.codes is not None else np.empty(0, np.uint8)
@@ -41,7 +41,7 @@ class Content:
         return [self.keys, self.vectors, self.codes]
 
 
-def write_segment(folder: Path, content: Content, origin: Origin) -> Segment:
+def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -> Segment:
     """Write a block's content (at least one row) to a file of its own; raises OSError."""
     parts, data_key_id = _sealed("segment", content.parts, origin)
     sha256 = digest_of(parts)
@@ -58,7 +58,7 @@ def write_segment(folder: Path, content: Content, origin: Origin) -> Segment:
     return segment
 
 
-def read_segment(folder: Path, segment: Segment, block: Block, origin: Origin) -> Bytes | None:
+def read_segment(folder: Path, segment: Segment, block: VectorBlock, origin: SnapshotOrigin) -> Bytes | None:
     """Fill an empty block, but for its codes, and return those packed; None if the file cannot be trusted."""
     codes = np.empty(segment.code_bytes, np.uint8)
     keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
@@ -85,7 +85,7 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
     return size == plain if segment.data_key_id is None else size > plain
 
 
-def write_codec(folder: Path, codec: Codec, origin: Origin) -> CodecFile:
+def write_codec(folder: Path, codec: Codec, origin: SnapshotOrigin) -> CodecFile:
     """Write a codec to a file of its own, unless it is there already; raises OSError."""
     parts, data_key_id = _sealed("codec", codec.parts, origin)
     sha256 = digest_of(parts)
@@ -95,7 +95,7 @@ def write_codec(folder: Path, codec: Codec, origin: Origin) -> CodecFile:
     return CodecFile(file=path.name, sha256=sha256, groups=codec.groups, data_key_id=data_key_id)
 
 
-def read_codec(folder: Path, file: CodecFile, dimension: int, origin: Origin) -> Codec | None:
+def read_codec(folder: Path, file: CodecFile, dimension: int, origin: SnapshotOrigin) -> Codec | None:
     """Return a codec; None if the file cannot be trusted."""
     try:
         data = np.empty(Codec.size(dimension, file.groups), np.uint8)
@@ -105,7 +105,7 @@ def read_codec(folder: Path, file: CodecFile, dimension: int, origin: Origin) ->
         return None
 
 
-def _sealed(kind: str, parts: Sequence[NDArray[Any]], origin: Origin) -> tuple[Sequence[Part], int | None]:
+def _sealed(kind: str, parts: Sequence[NDArray[Any]], origin: SnapshotOrigin) -> tuple[Sequence[Part], int | None]:
     if origin.sealer is None:
         return parts, None
     data = b"".join(part.tobytes() for part in parts)
@@ -113,7 +113,9 @@ def _sealed(kind: str, parts: Sequence[NDArray[Any]], origin: Origin) -> tuple[S
     return [sealed.data], sealed.data_key_id
 
 
-def _read(kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, origin: Origin) -> None:
+def _read(
+    kind: str, path: Path, parts: Sequence[NDArray[Any]], *, file: Segment | CodecFile, origin: SnapshotOrigin
+) -> None:
     """Fill contiguous arrays with a file's content; raises as `read_into`, and EncryptionError if it does not open."""
     if (file.data_key_id is None) != (origin.sealer is None):
         raise ValueError("the file is sealed, or it should be")

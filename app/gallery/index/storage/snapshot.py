@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import IndexUnusable
-from app.gallery.index.protocol import KeyRange, Keys, Origin
-from app.gallery.index.storage.block import Block, widened
+from app.gallery.index.protocol import KeyRange, Keys, SnapshotOrigin
+from app.gallery.index.storage.block import VectorBlock, widened
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import locked, sweep, sync_folder
 from app.gallery.index.storage.folder_lock import ReadWriteLock
-from app.gallery.index.storage.segments import Content, is_there, read_segment, write_codec, write_segment
-from app.gallery.index.storage.snapshot_manifest import CodecFile, Manifest, Segment, read_manifest
+from app.gallery.index.storage.segments import BlockContent, is_there, read_segment, write_codec, write_segment
+from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment, SnapshotManifest, read_manifest
 
 # Segments read at once: reading, hashing and checking one are work for one core.
 _READERS = 2
@@ -22,7 +22,7 @@ _READERS = 2
 class ReadBlocks:
     """The blocks that could be read, each with its segment, and the key ranges of those that could not."""
 
-    blocks: tuple[tuple[Block, Segment], ...]
+    blocks: tuple[tuple[VectorBlock, Segment], ...]
     lost: tuple[KeyRange, ...]
 
 
@@ -32,20 +32,20 @@ class SavedBlocks:
     def __init__(self, kind: str, dimension: int) -> None:
         self._kind = kind
         self._dimension = dimension
-        self._known: dict[Block, tuple[int, Segment]] = {}
+        self._known: dict[VectorBlock, tuple[int, Segment]] = {}
         self._codec: tuple[Codec, CodecFile] | None = None
 
-    def know(self, block: Block, segment: Segment) -> None:
+    def know(self, block: VectorBlock, segment: Segment) -> None:
         """Remember that a block was just read from a segment."""
         self._known[block] = (block.version, segment)
 
     def save(
         self,
         folder: Path,
-        blocks: list[Block],
+        blocks: list[VectorBlock],
         lock: ReadWriteLock,
         *,
-        origin: Origin,
+        origin: SnapshotOrigin,
         revision: int,
         codec: Codec | None,
     ) -> None:
@@ -58,7 +58,7 @@ class SavedBlocks:
             key = origin.sealer.newest() if origin.sealer is not None else None
             file = self._save_codec(folder, codec, origin, key) if codec is not None else None
             known = {b: each for b in blocks if (each := self._save_block(folder, b, lock, origin, key)) is not None}
-            manifest = Manifest(
+            manifest = SnapshotManifest(
                 kind=self._kind,
                 model=origin.model,
                 collection=origin.collection,
@@ -73,7 +73,7 @@ class SavedBlocks:
             sweep(folder, manifest.files)
         self._known = known
 
-    def _save_codec(self, folder: Path, codec: Codec, origin: Origin, key: int | None) -> CodecFile:
+    def _save_codec(self, folder: Path, codec: Codec, origin: SnapshotOrigin, key: int | None) -> CodecFile:
         """Write the codec, unless it is there; sealed, the same content would get another name each time."""
         known = self._codec
         is_known = known is not None and known[0] is codec and known[1].data_key_id == key
@@ -82,7 +82,7 @@ class SavedBlocks:
         return known[1]
 
     def _save_block(
-        self, folder: Path, block: Block, lock: ReadWriteLock, origin: Origin, key: int | None
+        self, folder: Path, block: VectorBlock, lock: ReadWriteLock, origin: SnapshotOrigin, key: int | None
     ) -> tuple[int, Segment] | None:
         with lock.reading():
             version, known = block.version, self._known.get(block)
@@ -91,11 +91,11 @@ class SavedBlocks:
                 return known
             if not block.count:
                 return None
-            content = Content.of(block)
+            content = BlockContent.of(block)
         return version, write_segment(folder, content, origin)
 
 
-def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manifest:
+def expect(folder: Path, *, kind: str, dimension: int, origin: SnapshotOrigin) -> SnapshotManifest:
     """Return the manifest of a folder; raises IndexUnusable unless it is of this kind, dimension and origin."""
     manifest = read_manifest(folder)
     found = (manifest.kind, manifest.dimension, manifest.model, manifest.collection)
@@ -106,11 +106,11 @@ def expect(folder: Path, *, kind: str, dimension: int, origin: Origin) -> Manife
 
 
 def read_blocks(
-    folder: Path, segments: Sequence[Segment], new_block: Callable[[], Block], origin: Origin
+    folder: Path, segments: Sequence[Segment], new_block: Callable[[], VectorBlock], origin: SnapshotOrigin
 ) -> ReadBlocks:
     """Read all segments; vectors whose codes do not fit are encoded again."""
 
-    def read(segment: Segment) -> Block | None:
+    def read(segment: Segment) -> VectorBlock | None:
         block = new_block()
         packed = read_segment(folder, segment, block, origin)
         if packed is None:
@@ -131,7 +131,7 @@ def read_blocks(
     )
 
 
-def forget(folder: Path, keys: Keys) -> int:
+def purge_keys(folder: Path, keys: Keys) -> int:
     """Delete for good every file that may hold one of these keys; `load` reports its range as lost, `save` mends it.
 
     Return how many there were. Waits for a save of the same folder to end. Without a readable manifest all files are
@@ -148,7 +148,7 @@ def forget(folder: Path, keys: Keys) -> int:
         return sweep(folder, manifest.files - held)
 
 
-def erase_plain(folder: Path) -> int:
+def purge_plain(folder: Path) -> int:
     """Delete for good what was written before snapshots were sealed; return how many files. Raises OSError."""
     if not folder.is_dir():
         return 0

@@ -17,11 +17,11 @@ _File = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}\.(segment|codec
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Schema(BaseModel):
+class _ManifestPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Segment(_Schema):
+class Segment(_ManifestPart):
     """One block in a file: keys (int64), then vectors (float16), then codes (bytes); nothing else."""
 
     file: _File
@@ -34,7 +34,7 @@ class Segment(_Schema):
     """What the file is sealed with; null: it is in plain."""
 
 
-class CodecFile(_Schema):
+class CodecFile(_ManifestPart):
     """What the codes of all segments were made with (see `Codec.parts`)."""
 
     file: _File
@@ -43,7 +43,7 @@ class CodecFile(_Schema):
     data_key_id: int | None = None
 
 
-class Manifest(_Schema):
+class SnapshotManifest(_ManifestPart):
     """All of a snapshot."""
 
     format: Literal[1] = 1
@@ -58,7 +58,7 @@ class Manifest(_Schema):
     """SHA-256 of the manifest without it: one wrong digit in `revision` would lose changes."""
 
     @model_validator(mode="after")
-    def _is_whole(self) -> "Manifest":
+    def _is_whole(self) -> "SnapshotManifest":
         if self.checksum and self.checksum != self._digest():
             raise ValueError("the checksum is another")
         return self
@@ -83,13 +83,13 @@ class Manifest(_Schema):
         return digest_of([self.model_dump_json(exclude={"checksum"}).encode()])
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> SnapshotManifest:
     """Return the manifest of a snapshot; raises IndexUnusable if there is none that can be trusted."""
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES)
-        manifest = Manifest.model_validate_json(text)
+        manifest = SnapshotManifest.model_validate_json(text)
     except OSError as error:
         raise IndexUnusable(f"{path} cannot be read: {error}") from error
     except ValidationError as error:

@@ -8,11 +8,11 @@ import numpy as np
 
 from app.errors import IndexUnusable
 from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys, Origin, Restored
+from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.storage.block import BLOCK_ROWS, Codes, widened
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.folder_lock import ReadWriteLock
-from app.gallery.index.storage.row_buffer import Rows
+from app.gallery.index.storage.row_buffer import RowBuffer
 from app.gallery.index.storage.segments import read_codec
 from app.gallery.index.storage.snapshot import SavedBlocks, expect, read_blocks
 from app.types import Floats
@@ -72,7 +72,7 @@ class StoredIndex(ABC):
         probes = np.ascontiguousarray(vectors, np.float32)
         with self._lock.reading():
             if among is not None:
-                return self._search_among(probes, k, self._rows.held(among))
+                return self._search_among(probes, k, self._rows.filter_present(among))
             found = min(k, len(self._rows))
             if not found or not len(probes):
                 return np.empty((len(probes), found), np.float32), np.empty((len(probes), found), np.int64)
@@ -92,14 +92,14 @@ class StoredIndex(ABC):
         with self._lock.reading():
             return self._rows.vectors(keys)
 
-    def save(self, folder: Path, origin: Origin, revision: int) -> None:
+    def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """See `LocalIndex`."""
         with self._saving:
             with self._lock.reading():
                 blocks, codec = list(self._rows.blocks.values()), self._codec
             self._saved.save(folder, blocks, self._lock, origin=origin, revision=revision, codec=codec)
 
-    def load(self, folder: Path, origin: Origin) -> Restored:
+    def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
         """See `LocalIndex`."""
         manifest = expect(folder, kind=self.kind, dimension=self._dimension, origin=origin)
         if any(segment.rows > self._block_rows for segment in manifest.segments):
@@ -117,7 +117,7 @@ class StoredIndex(ABC):
             rows.adopt([block for block, _ in read.blocks])
             with self._lock.writing():
                 self._rows, self._codec, self._saved = rows, codec, saved
-        return Restored(manifest.revision, read.lost)
+        return LoadResult(manifest.revision, read.lost)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to let go of
         """See `VectorIndex`."""
@@ -146,8 +146,8 @@ class StoredIndex(ABC):
             nearest.offer(probes @ self._rows.vectors(part).T, part)
         return nearest.best()
 
-    def _new_rows(self, codec: Codec | None) -> Rows:
-        return Rows(
+    def _new_rows(self, codec: Codec | None) -> RowBuffer:
+        return RowBuffer(
             self._dimension,
             dtype=self._dtype,
             block_rows=self._block_rows,

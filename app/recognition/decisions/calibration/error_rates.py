@@ -19,7 +19,7 @@ SPREAD_LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class CalibrationOrigin:
     """What was measured: a calibration holds for this network, detector and flip averaging only."""
 
     network_sha256: str
@@ -59,7 +59,7 @@ _LEAST_RATE = 1e-300
 class Calibration:
     """False match rates of similarities, and back; `thresholds` are reached at the rates of `LEVELS`."""
 
-    origin: Origin
+    origin: CalibrationOrigin
     thresholds: tuple[float, ...]
     tail: ParetoTail
     spread: tuple[Spread, ...]

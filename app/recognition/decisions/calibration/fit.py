@@ -18,7 +18,7 @@ from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
     SPREAD_LEVELS,
     Calibration,
-    Origin,
+    CalibrationOrigin,
     ParetoTail,
     Spread,
 )
@@ -37,7 +37,7 @@ _GRID, _REFINEMENTS = 101, 12  # 12 refinements of 101 points leave 1e-20 of the
 Counts = NDArray[np.int64]
 
 
-def calibrate(vectors: Floats, people: Sequence[str], origin: Origin, *, norms: Floats) -> Calibration:
+def calibrate(vectors: Floats, people: Sequence[str], origin: CalibrationOrigin, *, norms: Floats) -> Calibration:
     """Fit a calibration to unit vectors (n, d), whose they are (n), and their raw feature norms (n,).
 
     Every pair of different people is an impostor.
