@@ -1,4 +1,4 @@
-"""A collection into a portable archive, as it is at one moment."""
+"""Export of a collection, as a consistent snapshot, to a portable archive."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,18 +25,18 @@ _SAY_AFTER = 1000
 
 
 class Export:
-    """Writes archives; see `write`."""
+    """Writes portable archives."""
 
     def __init__(self, outgoing: CollectionExporter, network_of: Callable[[str], str | None]) -> None:
-        """`network_of` gives the SHA-256 of the network of a model, None where it is not known."""
+        """Create an exporter. `network_of`: model -> SHA-256 of its network file, or None if unknown."""
         self._outgoing = outgoing
         self._network_of = network_of
 
     def write(self, name: str, path: Path, progress: Progress) -> Manifest:
-        """Write a collection to a new file, which takes `path` when it is whole; only its owner may read it.
+        """Write a collection to a new file, readable only by its owner; it gets the name `path` when it is complete.
 
-        Writers go on meanwhile. Progress counts each face twice: its line and its vector. Begins anew when it is
-        started again. Raises CollectionUnknown, FileUnusable.
+        Writers are not blocked. Progress counts each face twice: its line and its vector. A repeated run starts from
+        the beginning. Raises CollectionUnknown or FileUnusable.
         """
         with self._outgoing.snapshot(name) as snapshot, writing(path) as archive:
             identities = _identities(snapshot, archive, progress)

@@ -1,4 +1,4 @@
-"""The portable archive of a collection: what its files say. docs/archive-format.md describes it for others."""
+"""The format of a portable archive: the schemas of its files (see docs/archive-format.md)."""
 
 import io
 import json
@@ -20,7 +20,7 @@ FORMAT, VERSION = "arcid-collection", 1
 IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"
 MEMBERS = (IDENTITIES, FACES, VECTORS)
 VECTOR = np.dtype("<f4")
-LONGEST_METADATA = 65_536  # four times what a request may bring: merged people have that of both
+LONGEST_METADATA = 65_536  # four times the limit of a request, because a merge combines the metadata of both people
 _LONGEST_HEADER = 4096
 
 
@@ -28,7 +28,7 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     try:
         if len(json.dumps(value, allow_nan=False)) > LONGEST_METADATA:
             raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair could never be answered
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair cannot be sent in an answer
         normalized: dict[str, Any] = nfc_json(value)
     except RecursionError as error:
         raise ValueError("metadata is nested too deeply") from error
@@ -43,7 +43,7 @@ Point = tuple[float, float]
 
 
 class CollectionPart(Schema):
-    """The collection that was exported, at which revision."""
+    """The exported collection and its revision."""
 
     name: CollectionName
     uid: str = Field(max_length=36)
@@ -53,7 +53,7 @@ class CollectionPart(Schema):
 
 
 class NetworkPart(Schema):
-    """What made the vectors; the SHA-256 of the network's file where it was known."""
+    """The network of the vectors, with the SHA-256 of its file if known."""
 
     model: Model
     dimension: int = Field(ge=2, le=4096)
@@ -61,7 +61,7 @@ class NetworkPart(Schema):
 
 
 class Manifest(Schema):
-    """manifest.json."""
+    """The content of manifest.json."""
 
     format: Literal["arcid-collection"]
     format_version: Literal[1]
@@ -87,7 +87,7 @@ class IdentityLine(Schema):
     expires_at: AwareDatetime | None = None
 
     def value(self) -> MovedPerson:
-        """Return what it says."""
+        """Return the line as a value."""
         return MovedPerson(
             self.identity_id,
             self.name,
@@ -101,7 +101,7 @@ class IdentityLine(Schema):
 
 
 class FaceLine(Schema):
-    """A line of faces.ndjson; `row` is its row in vectors.npy, which is also its place in the file."""
+    """A line of faces.ndjson. `row` is its row in vectors.npy, and its position in the file."""
 
     row: int = Field(ge=0)
     face_id: FaceId
@@ -115,7 +115,7 @@ class FaceLine(Schema):
     created_at: AwareDatetime
 
     def value(self) -> MovedFace:
-        """Return what it says."""
+        """Return the line as a value."""
         return MovedFace(
             self.face_id,
             self.identity_id,
@@ -130,7 +130,7 @@ class FaceLine(Schema):
 
 
 def identity_line(person: MovedPerson) -> bytes:
-    """Return a person's line."""
+    """Return the line of a person."""
     return _line(
         {
             "identity_id": person.identity_id,
@@ -150,7 +150,7 @@ def _moment(at: datetime | None) -> str | None:
 
 
 def face_line(face: MovedFace, row: int) -> bytes:
-    """Return a face's line."""
+    """Return the line of a face."""
     return _line(
         {
             "row": row,
@@ -172,7 +172,7 @@ def _line(members: Mapping[str, Any]) -> bytes:
 
 
 def vectors_header(rows: int, dimension: int) -> bytes:
-    """Return the beginning of vectors.npy: NumPy's header, version 1.0."""
+    """Return the header of vectors.npy: NumPy's format, version 1.0."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": VECTOR.str, "fortran_order": False, "shape": (rows, dimension)}
@@ -181,9 +181,9 @@ def vectors_header(rows: int, dimension: int) -> bytes:
 
 
 def check_vectors(begin: bytes, size: int, *, rows: int, dimension: int) -> int:
-    """Return how long the header is with which vectors.npy of `size` bytes begins; raises ArchiveInvalid.
+    """Return the length of the header of a vectors.npy with `size` bytes; raises ArchiveInvalid if it is malformed.
 
-    Nothing of it is executed: an array of objects (a pickle) is refused by its dtype.
+    Nothing is executed: the dtype check refuses an array of objects (a pickle).
     """
     stream = io.BytesIO(begin)
     try:
@@ -195,5 +195,5 @@ def check_vectors(begin: bytes, size: int, *, rows: int, dimension: int) -> int:
     if dtype != VECTOR or dtype.hasobject or is_fortran:
         raise ArchiveInvalid(f"{VECTORS} must hold little-endian float32, row by row")
     if shape != (rows, dimension) or size != stream.tell() + rows * dimension * VECTOR.itemsize:
-        raise ArchiveInvalid(f"{VECTORS} must be {rows} x {dimension}, as the manifest says")
+        raise ArchiveInvalid(f"{VECTORS} must be {rows} x {dimension}, as the manifest states")
     return stream.tell()

@@ -1,4 +1,4 @@
-"""A portable archive into a collection: a new one, or one of the same network."""
+"""Import of a portable archive into a new collection, or into one of the same network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from app.transfer.archive_reader import Archive, open_archive
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import brought: new faces and people, and faces that were there already."""
+    """The result of an import: new faces and people, and faces that existed already."""
 
     collection: str
     faces: int
@@ -25,7 +25,7 @@ class Imported:
 
 
 class ArchiveImport:
-    """Takes archives back; see `run`."""
+    """Imports portable archives."""
 
     def __init__(
         self,
@@ -35,10 +35,11 @@ class ArchiveImport:
         networks_of: Callable[[str], frozenset[str]],
         catch_up: Callable[[Collection, int], None],
     ) -> None:
-        """Take who knows networks, and who brings an index forward.
+        """Create an importer.
 
-        `networks_of` gives the SHA-256 of all known networks of a model. `catch_up` is called after each block with
-        the collection and its revision.
+        Args:
+            networks_of: model -> SHA-256s of its known network files.
+            catch_up: called after each block with the collection and its revision, to update the index.
         """
         self._store = store
         self._incoming = incoming
@@ -48,16 +49,15 @@ class ArchiveImport:
     def run(
         self, path: Path, progress: Progress, *, collection: str | None = None, has_new_face_ids: bool = False
     ) -> Imported:
-        """Import an archive into a collection (default: of the archive's name), which is made unless it is there.
+        """Import an archive into a collection (default: the archive's name), which is created if it is missing.
 
-        Everything in the archive is checked before anything is written. Faces that are there already are left out, and
-        people who are there keep name and metadata: an import may be repeated. With `has_new_face_ids` faces get ids
-        that follow from their old ones and the collection's name. Raises FileUnusable, ArchiveRefused's children,
-        ModelMismatch, FaceExists.
+        The whole archive is checked before the first write. Faces that exist already are skipped, and existing people
+        keep name and metadata, so an import may be repeated. With `has_new_face_ids`, faces get ids derived from their
+        old ones and the collection's name. Raises FileUnusable, a child of ArchiveRefused, ModelMismatch or FaceExists.
         """
         with open_archive(path) as archive:
             progress.advance(0, total=archive.manifest.faces)
-            # Before the archive is read through: whoever has the wrong collection should not wait for it.
+            # Checked before the whole archive is read, so that a wrong collection is reported at once.
             self._matching(archive.manifest, collection)
             archive.verify()
             into = self._collection(archive.manifest, collection)
@@ -81,11 +81,11 @@ class ArchiveImport:
         return Imported(into.name, faces, identities, total - faces)
 
     def _matching(self, manifest: Manifest, name: str | None) -> Collection | None:
-        """Return the collection if it is there; raises ModelMismatch unless the archive's faces can go into it."""
+        """Return the existing collection; raises ModelMismatch if the archive's faces cannot be imported."""
         known = self._networks_of(manifest.network.model)
         if manifest.network.sha256 is not None and known and manifest.network.sha256 not in known:
             raise ModelMismatch(
-                f"the archive's faces were made by another network file of the name {manifest.network.model} than the "
+                f"the archive's faces were made by another network file named {manifest.network.model} than the "
                 "one here; pull or add that network under its own name, or enroll the photos again"
             )
         try:
@@ -115,12 +115,12 @@ class ArchiveImport:
                 dimension=manifest.network.dimension,
                 settings=manifest.collection.practice,
             )
-        except CollectionExists:  # somebody was quicker
+        except CollectionExists:  # another process created it first
             return self._collection(manifest, name)
 
 
 def refuse_erased(progress: Progress, faces: int) -> None:
-    """Note, without a name, that faces were left out: of people who were erased after the job was created."""
+    """Report, without a name, that faces of people were skipped who were erased after the job was created."""
     if faces:
         detail = f"{faces} faces were left out: their people were erased after this job was created"
         progress.refuse("faces of people who were erased", IdentityErased.code, detail)

@@ -1,4 +1,4 @@
-"""Reads a portable archive that may come from anybody: in blocks, and nothing of it is believed."""
+"""Reader of portable archives, block by block. Archives are untrusted: every part is validated."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ _UNIT = 1e-3
 
 
 class Archive:
-    """An archive that is open; `manifest` is what it says of itself, `sha256` is the manifest's."""
+    """An open archive. `manifest` is its content list, `sha256` the manifest's hash."""
 
     def __init__(self, archive: Reading) -> None:
         data, self.sha256 = archive.manifest(format_name=FORMAT, version=VERSION)
@@ -50,15 +50,15 @@ class Archive:
         self._archive = archive
 
     def verify(self) -> None:
-        """Read everything once; raises ArchiveDamaged, ArchiveInvalid. Nothing of it may be used before."""
+        """Read and check all members; call this before using any content. Raises ArchiveDamaged or ArchiveInvalid."""
         self._archive.verify(self.manifest.members)
         for _ in self.blocks():
             pass
 
     def blocks(self) -> Iterator[tuple[int, FaceBlock]]:
-        """Yield what is in it, some thousand faces at a time, each with how many faces are read then.
+        """Yield the content in blocks of some thousand faces, each with the number of faces read so far.
 
-        Raises ArchiveInvalid where it is not what it must be, and ArchiveDamaged as `verify`.
+        Raises ArchiveInvalid if the content breaks the format, and ArchiveDamaged as `verify` does.
         """
         seen_people, seen_faces = _Seen("identity"), _Seen("face")
         with self._vectors() as vectors:
@@ -81,9 +81,9 @@ class Archive:
                     gathered = _Gathered()
             done += len(gathered.faces)
             if face is not None:
-                raise ArchiveInvalid(f"{FACES}: face {face.face_id!r} is not at the place of its person")
+                raise ArchiveInvalid(f"{FACES}: face {face.face_id!r} is not next to the other faces of its person")
             if (people, done) != (self.manifest.identities, self.manifest.faces):
-                raise ArchiveInvalid("there are fewer identities or faces than the manifest says")
+                raise ArchiveInvalid("it has fewer identities or faces than the manifest states")
             seen_people.check()
             seen_faces.check()
             yield done, gathered.block(vectors)
@@ -108,7 +108,7 @@ class Archive:
                 if len(line) > _LONGEST_LINE:
                     raise ArchiveInvalid(f"{name}: line {number} is too long")
                 if number > most:
-                    raise ArchiveInvalid(f"{name} has more lines than the manifest says")
+                    raise ArchiveInvalid(f"{name} has more lines than the manifest states")
                 try:
                     parsed = schema.model_validate_json(line)
                 except ValidationError as error:
@@ -129,7 +129,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a portable archive; raises FileUnusable, and ArchiveRefused's children for what it is not."""
+    """Open a portable archive; raises FileUnusable, or a child of ArchiveRefused if it is not a valid archive."""
     with reading(path, MEMBERS.__contains__) as archive:
         if set(archive.sizes) != {*MEMBERS, "manifest.json"}:
             raise ArchiveInvalid("it lacks a member")
@@ -138,7 +138,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
 
 @dataclass(slots=True)
 class _Gathered:
-    """The block that is being read."""
+    """The block that is being assembled."""
 
     people: list[MovedPerson] = field(default_factory=list)
     faces: list[MovedFace] = field(default_factory=list)
@@ -152,7 +152,7 @@ class _Gathered:
 
 
 class _Vectors:
-    """Rows of vectors.npy, one after the other."""
+    """A reader of the rows of vectors.npy, in order."""
 
     def __init__(self, stream: io.BufferedReader, dimension: int) -> None:
         self._stream = stream
@@ -163,7 +163,7 @@ class _Vectors:
         """Return the next `rows` unit vectors (n, d)."""
         data = self._stream.read(rows * self._dimension * VECTOR.itemsize)
         if len(data) != rows * self._dimension * VECTOR.itemsize:
-            raise ArchiveDamaged(f"{VECTORS} is cut short")
+            raise ArchiveDamaged(f"{VECTORS} is truncated")
         vectors = np.frombuffer(data, VECTOR).reshape(rows, self._dimension).astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             is_unit = np.abs(np.linalg.norm(vectors.astype(np.float64), axis=1) - 1) <= _UNIT  # False for NaN
@@ -175,7 +175,7 @@ class _Vectors:
 
 
 class _Seen:
-    """Notices an id that comes twice, in 16 bytes an id."""
+    """A detector of repeated ids, at 16 bytes an id."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -190,10 +190,10 @@ class _Seen:
         order = np.lexsort((halves[:, 1], halves[:, 0]))
         ordered = halves[order]
         if (ordered[1:] == ordered[:-1]).all(axis=1).any():
-            raise ArchiveInvalid(f"it has the id of a {self._what} twice")
+            raise ArchiveInvalid(f"the id of a {self._what} occurs twice")
 
 
 def _first(error: ValidationError) -> str:
-    """Say what is wrong and where, without the value."""
+    """Return the first validation error and its place, without the value."""
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

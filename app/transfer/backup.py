@@ -1,4 +1,4 @@
-"""The embedded database and the calibrations of its collections in one file, made while the service runs."""
+"""Backup of the embedded database and its calibrations to one file, while the service runs."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ _CALIBRATION = re.compile(CALIBRATIONS + r"/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Z
 
 
 class Backup(Schema):
-    """manifest.json: `revision` is that of the database's schema."""
+    """The content of manifest.json. `revision` is the schema's revision."""
 
     format: Literal["arcid-backup"]
     format_version: Literal[1]
@@ -35,15 +35,16 @@ class Backup(Schema):
 
 
 def is_member(name: str) -> bool:
-    """Say whether a backup may have a member of this name."""
+    """Return whether a backup may have a member of this name."""
     return name == DATABASE or _CALIBRATION.fullmatch(name) is not None
 
 
 def back_up(database: Database, data_dir: Path, path: Path, progress: Progress) -> Backup:
-    """Write a backup to a new file, which takes `path` when it is whole; only its owner may read it.
+    """Write a backup to a new file, readable only by its owner; it gets the name `path` when it is complete.
 
-    Needs room for the database twice beside `path`. Progress counts in percent. The trail notes it first, so that the
-    backup itself knows of it. Raises BackupImpossible, DatabaseUnavailable, FileUnusable.
+    Needs disk space next to `path` for twice the size of the database. Progress counts in percent. The backup is
+    recorded in the audit trail first, so that it contains its own record. Raises BackupImpossible, DatabaseUnavailable
+    or FileUnusable.
     """
     source = sqlite_files.sqlite_file(str(database.engine.url))
     if not source.is_file():
@@ -81,5 +82,5 @@ def _calibrations(data_dir: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _part_of(progress: Progress, first: int, last: int) -> Callable[[int, int], None]:
-    """Return what tells `progress` of a part of the work, as percent from `first` to `last`."""
+    """Return a callback that reports a part of the work to `progress`, as percent from `first` to `last`."""
     return lambda done, total: progress.advance(first + (last - first) * done // max(total, 1), total=100)

@@ -1,4 +1,4 @@
-"""Enrollment of many people in one go: photos are accepted on many threads, and written by one."""
+"""Bulk enrollment of many people: photos are checked by many threads, and written by one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,38 +18,38 @@ _PEOPLE_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class BulkWritten:
-    """What was written of one person's photos, and which of them (from 0) the collection refuses, and why."""
+    """The result for one person's photos, and those that the collection refuses (index from 0, reason)."""
 
     written: EnrollmentResult
     refused: Sequence[tuple[int, ArcidError]] = ()
 
 
 class BulkEnrollment:
-    """Photos into one collection, each accepted or refused as by `EnrollmentService.enroll`; safe under threads."""
+    """Enrolls photos into one collection, by the checks of `EnrollmentService.enroll`. Thread-safe."""
 
     def __init__(self, enrollment: EnrollmentService, gallery: Gallery, collection: str, choice: FaceChoice) -> None:
-        """Raises CollectionUnknown, ModelMismatch."""
+        """Raise CollectionUnknown or ModelMismatch if the collection cannot be used."""
         self._enrollment = enrollment
         self._gallery = gallery
         self._collection: Collection = gallery.require(collection)
         self._choice = choice
-        # Of the people whose turn it is: photos of one person come together.
+        # Known photos of the current people; photos of one person are adjacent.
         self._photos_of = lru_cache(_PEOPLE_AT_ONCE)(partial(gallery.photos_of, self._collection))
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
-        """Say whether a person was enrolled with this very photo; `add` asks again, and then for certain."""
+        """Return whether this exact photo is probably enrolled; `add` checks it again in its transaction."""
         return image_sha256 in self._photos_of(identity_id)
 
     def prepare(self, photo: bytes, image_sha256: str) -> AcceptedFace:
-        """Analyse and judge a photo; raises a PhotoRefused."""
+        """Analyse and check a photo; raises a PhotoRefused."""
         return self._enrollment.accept(self._collection, photo, image_sha256, self._choice)
 
     def add(self, people: Sequence[tuple[Person, Sequence[AcceptedFace]]]) -> list[Added]:
-        """Write photos of people, without those that they are enrolled with already; raises CollectionSwitched.
+        """Write photos of people, skipping photos that are already enrolled; raises CollectionSwitched.
 
-        All of them in one transaction, or one by one where the collection refuses faces for being somebody else's: each
-        is then compared with those before, so these have to be there. What it would only flag is found by the health
-        check, all of it at once.
+        All are written in one transaction. If the collection refuses duplicates of other people, each person has its
+        own transaction, because it is compared with those before. Duplicates that are only to be flagged are left to
+        the health check.
         """
         if Reactions().within(self._current().settings).is_refusing():
             done = [self._add_screened(person, photos) for person, photos in people]
@@ -85,9 +85,9 @@ class BulkEnrollment:
         return BulkWritten(written, refused)
 
     def _current(self) -> Collection:
-        """Return the collection with the settings that it has now.
+        """Return the collection with its current settings.
 
-        Raises CollectionSwitched if faces are made otherwise than the photos so far.
+        Raises CollectionSwitched if the settings that shape embeddings have changed since the first photo.
         """
         before, current = self._collection, self._gallery.require(self._collection.name)
         if (current.uid, current.settings.embedding_settings) != (before.uid, before.settings.embedding_settings):
@@ -97,7 +97,7 @@ class BulkEnrollment:
 
 
 def _unless_erased(written: EnrollmentResult, photos: int) -> BulkWritten:
-    """Return what was written, or that all photos are refused: of somebody who was erased meanwhile."""
+    """Return the result, or refuse all photos if the person was erased while this ran."""
     if not written.is_erased:
         return BulkWritten(written)
     error = IdentityErased("the person was erased after this job was created: enroll them again yourself")

@@ -1,4 +1,4 @@
-"""Embeddings that were made elsewhere, one JSON object a line, into a collection of the same network."""
+"""Import of embeddings from elsewhere, one JSON object per line, into a collection of the same network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.types import Floats
 
 LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
 NO_PHOTO = "0" * 64
-"""Stands for the SHA-256 of a photo that nobody has seen."""
+"""Used as SHA-256 of the photo, because the photo is unknown."""
 
 _LONGEST_LINE = 1 << 18
 _LINES_AT_ONCE = 2000
@@ -33,7 +33,7 @@ _LEAST_LENGTH = 1e-6
 
 
 class EmbeddingLine(Schema):
-    """A line: whose it is, the vector of any length but 0, and what is known of the face."""
+    """A line: the identity, its vector (any length but 0), and optional facts about the face."""
 
     identity_id: IdentityId
     name: PersonName | None = None
@@ -45,7 +45,7 @@ class EmbeddingLine(Schema):
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingsImported:
-    """What came of a file: new faces and people, and lines whose faces were there already or that were refused."""
+    """The result of an import: new faces and people, existing faces, and refused lines."""
 
     faces: int = 0
     identities: int = 0
@@ -54,22 +54,22 @@ class EmbeddingsImported:
 
 
 class EmbeddingsImport:
-    """Takes files of embeddings; see `run`."""
+    """Imports files of embeddings."""
 
     def __init__(
         self, store: IdentityStore, incoming: BulkWriter, *, catch_up: Callable[[Collection, int], None]
     ) -> None:
-        """`catch_up` brings the index to a revision of the collection; it is called after each block."""
+        """Create an importer. `catch_up` is called after each block to update the collection's index to a revision."""
         self._store = store
         self._incoming = incoming
         self._catch_up = catch_up
 
     def run(self, path: Path, progress: Progress, *, collection: str, model: str) -> EmbeddingsImported:
-        """Import a file into a collection that is there; `model` is the network that made the embeddings.
+        """Import a file into an existing collection; `model` is the network that made the embeddings.
 
-        A line that cannot be used is refused with its number, and the rest goes in. A face's id follows from the
-        collection, the identity and the vector: a file that is imported again brings nothing twice. Progress counts
-        lines. Raises CollectionUnknown, ModelMismatch, FileUnusable.
+        An invalid line is refused with its number, and the others are imported. A face's id is derived from the
+        collection, the identity and the vector, so importing a file again adds no face twice. Progress counts lines.
+        Raises CollectionUnknown, ModelMismatch or FileUnusable.
         """
         into = self._store.collection(collection)
         if model != into.model:
@@ -117,7 +117,7 @@ class EmbeddingsImport:
 
 
 class _RefusedError(Exception):
-    """A line that cannot be used: a code, and what is wrong."""
+    """A refused line: an error code and the reason."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -126,7 +126,7 @@ class _RefusedError(Exception):
 
 
 def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
-    """Take a line, and skip the rest in the file of one that is too long; raises _RefusedError."""
+    """Parse a line; skips the rest of an overlong line in the file. Raises _RefusedError."""
     if len(line) > _LONGEST_LINE:
         _skip_rest(line, file)
         raise _RefusedError(LINE_INVALID, f"the line has more than {_LONGEST_LINE} bytes")
@@ -138,14 +138,14 @@ def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
 
 
 def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
-    """Take a line for a collection; raises _RefusedError."""
+    """Validate a line for a collection; raises _RefusedError."""
     if len(said.embedding) != into.dimension:
         raise _RefusedError(EMBEDDING_INVALID, f"the embedding has {len(said.embedding)} numbers, not {into.dimension}")
     raw = np.array(said.embedding)
     with np.errstate(over="ignore"):
         length = float(np.linalg.norm(raw))
     if not _LEAST_LENGTH < length < np.inf:
-        raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0, or beyond all numbers")
+        raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0 or not finite")
     least = into.settings.enroll_quality
     if said.quality is not None and said.quality < least:
         raise _RefusedError(LowQuality.code, f"the quality {said.quality:g} is below the collection's least, {least:g}")
@@ -154,7 +154,7 @@ def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
 
 @dataclass(frozen=True, slots=True)
 class _Usable:
-    """A line with its unit vector (d,) and its norm."""
+    """A valid line with its unit vector (d,) and its norm."""
 
     said: EmbeddingLine
     vector: Floats
@@ -167,7 +167,7 @@ def _skip_rest(line: bytes, file: BinaryIO) -> None:
 
 
 def _block(usable: list[_Usable], into: Collection) -> FaceBlock:
-    """Return the people, each once with what was said of them last, and their faces, each once."""
+    """Return the people of a block, each once with the last stated facts, and their faces, each once."""
     now = datetime.now(UTC)
     people: dict[str, MovedPerson] = {}
     faces: dict[str, tuple[MovedFace, Floats]] = {}
@@ -200,7 +200,7 @@ def _face(of: _Usable, into: Collection, now: datetime) -> MovedFace:
 
 
 def _count(file: BinaryIO) -> int:
-    """Return how many lines a file has."""
+    """Return the number of lines in a file."""
     lines, last = 0, b"\n"
     while data := file.read(_READ_AT_ONCE):
         lines, last = lines + data.count(b"\n"), data[-1:]

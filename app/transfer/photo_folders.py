@@ -1,4 +1,4 @@
-"""Where photos to import come from: items in an order that is the same each time, and the bytes of each."""
+"""Sources of photos to import: items in a stable order, and the bytes of each."""
 
 import os
 import re
@@ -29,7 +29,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A photo of a person. `label` names it to people, once in a source; `flaw` says why it cannot be used."""
+    """A photo of a person. `label` is its unique display name in a source; `flaw` is the reason if it is unusable."""
 
     label: str
     identity_id: str
@@ -40,14 +40,14 @@ class Item:
 
 
 class Source(Protocol):
-    """Photos to import; a context."""
+    """Photos to import. A context manager."""
 
     @property
     def items(self) -> Sequence[Item]:
-        """All of them; those of a person follow each other unless a list says otherwise."""
+        """All items. Those of one person are adjacent, unless a list orders them differently."""
 
     def read(self, item: Item, most_bytes: int) -> bytes:
-        """Return a photo's bytes; raises ItemInvalid, TooManyBytes. May be called by several threads."""
+        """Return a photo's bytes; raises ItemInvalid or TooManyBytes. Thread-safe."""
 
     def __enter__(self) -> Self: ...
 
@@ -55,9 +55,9 @@ class Source(Protocol):
 
 
 class Folder:
-    """Photos as `person/photo.jpg`, the folder's name being the person's id; `is_flat`: `person.jpg`.
+    """Photos as `person/photo.jpg`, with the person's id as folder name; with `is_flat`: `person.jpg`.
 
-    With `inside`, whatever leads out of that folder (a symbolic link) is refused.
+    With `inside`, paths that lead out of that folder (by a symbolic link) are refused.
     """
 
     def __init__(self, root: Path, *, is_flat: bool = False, inside: Path | None = None) -> None:
@@ -73,10 +73,10 @@ class Folder:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: no resource is open."""
 
     def read(self, item: Item, most_bytes: int) -> bytes:
-        """See Source."""
+        """See `Source.read`."""
         return read_file(self._root / item.where, most_bytes, inside=self._inside)
 
     def _of_person(self, top: Path) -> list[Path]:
@@ -87,11 +87,11 @@ class Folder:
                 return _inside(top)
         except (OSError, RuntimeError):  # RuntimeError: a loop of links
             pass
-        return [top / "?"]  # one item that says why, when it is read
+        return [top / "?"]  # an item whose reading reports the reason
 
 
 def item_of(where: str, *, is_flat: bool) -> Item:
-    """Return the item at `person/photo.jpg`, or with `is_flat` at `person.jpg`; another path has a flaw."""
+    """Return the item at `person/photo.jpg`, or with `is_flat` at `person.jpg`. Any other path gets a flaw."""
     parts = where.split("/")
     if is_flat:
         identity_id = nfc(parts[-1].rpartition(".")[0] or parts[-1])
@@ -105,28 +105,28 @@ def item_of(where: str, *, is_flat: bool) -> Item:
 
 
 def flaw_of(identity_id: str) -> str | None:
-    """Say why an id cannot be a person's."""
+    """Return the reason why an id cannot be a person's id, or None."""
     flaw = id_flaw(identity_id)
     return None if flaw is None else f"it cannot be a person's: {flaw}"
 
 
 def is_skipped(name: str) -> bool:
-    """Say whether a file or folder is hidden, or written by a desktop or a file server for itself."""
+    """Return whether a file or folder is hidden, or a system file of a desktop or file server."""
     return name.startswith(".") or name.lower() in _SKIPPED
 
 
 def printable(text: str) -> str:
-    """Return a path as valid Unicode: a file's name may be any bytes."""
+    """Return a path as valid Unicode, since a file's name may be any bytes."""
     return text.encode("utf-8", "replace").decode()
 
 
 def read_file(path: Path, most_bytes: int, *, inside: Path | None = None) -> bytes:
-    """Return the bytes of a regular file; raises ItemInvalid, also for a path that leads out of `inside`."""
+    """Return the bytes of a regular file; raises ItemInvalid, also if the path leads out of `inside`."""
     try:
         found = path.resolve(strict=True)
         if inside is not None and not found.is_relative_to(inside.resolve()):
             raise ItemInvalid("the path leads outside the import folder")
-        # A pipe or a device would be waited for without an end.
+        # Reading a pipe or a device could wait for ever.
         opened = os.open(found, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(opened).st_mode):
@@ -134,12 +134,12 @@ def read_file(path: Path, most_bytes: int, *, inside: Path | None = None) -> byt
             data = file.read(most_bytes + 1)
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else None
-        raise ItemInvalid(f"the file cannot be read: {reason or 'its path is none'}") from error
+        raise ItemInvalid(f"the file cannot be read: {reason or 'its path is not valid'}") from error
     return bounded(data, most_bytes)
 
 
 def bounded(data: bytes, most_bytes: int) -> bytes:
-    """Return the data; raises TooManyBytes."""
+    """Return the data; raises TooManyBytes if it is too long."""
     if len(data) > most_bytes:
         raise TooManyBytes(most_bytes)
     return data

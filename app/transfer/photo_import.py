@@ -1,4 +1,4 @@
-"""Bulk import of photos: read and analysed on many threads, written by one, in an order that is the same each time."""
+"""Bulk import of photos: prepared by many threads, written by one, in a stable order."""
 
 import hashlib
 import os
@@ -20,8 +20,8 @@ from app.transfer.photo_folders import Item, Source
 Prepared = TypeVar("Prepared")
 
 MOST_TOGETHER = 50
-"""Photos that are written in one transaction: of one person, or of several."""
-_AHEAD = 16  # photos for each thread that are read and analysed before the first of them is written
+"""Maximum number of photos in one transaction, of one person or of several."""
+_AHEAD = 16  # photos per thread that are prepared ahead of the first unwritten one
 _CHECKPOINT_EVERY_S = 2.0
 _LOW_PRIORITY = 10
 _ERASED_ITEM = "a photo of somebody who was erased"
@@ -29,7 +29,7 @@ _ERASED_ITEM = "a photo of somebody who was erased"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What became of photos of one person: how many are enrolled, were so before, or are refused (index, error)."""
+    """The result for one person's photos: newly enrolled, enrolled before, and refused (index, error)."""
 
     enrolled: int
     known: int
@@ -38,16 +38,16 @@ class Added:
 
 
 class Enrolling(Protocol[Prepared]):
-    """Enrollment into one collection, in two steps; `prepare` may be called by several threads."""
+    """Enrollment into one collection, in two steps. `prepare` is thread-safe."""
 
     def is_known(self, identity_id: str, image_sha256: str) -> bool:
-        """Say whether this very photo of this person is enrolled."""
+        """Return whether this exact photo of this person is enrolled."""
 
     def prepare(self, photo: bytes, image_sha256: str) -> Prepared:
-        """Analyse a photo and judge it as an enrollment does; raises a PhotoRefused."""
+        """Analyse a photo and apply the checks of an enrollment; raises a PhotoRefused."""
 
     def add(self, people: Sequence[tuple[Person, Sequence[Prepared]]]) -> list[Added]:
-        """Write photos of people, each person's in one transaction; none that is there already, whoever was quicker."""
+        """Write photos of people, one transaction each; skips photos that another process enrolled first."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class _Counts:
 
 @dataclass(slots=True)
 class _Outcome(Generic[Prepared]):
-    """What the threads made of an item: neither is a photo that was known."""
+    """The result of preparing one item; both fields are None if it was already enrolled."""
 
     item: Item
     prepared: Prepared | None = None
@@ -73,7 +73,7 @@ class _Outcome(Generic[Prepared]):
 
 @dataclass(slots=True)
 class _Group(Generic[Prepared]):
-    """Photos of one person that follow each other."""
+    """Adjacent photos of one person."""
 
     items: list[Item] = field(default_factory=list)
     prepared: list[Prepared] = field(default_factory=list)
@@ -90,21 +90,20 @@ class _Group(Generic[Prepared]):
 
 
 class PhotoImport(Generic[Prepared]):
-    """Enrolls all photos of a source; see `run`."""
+    """Enrolls all photos of a source."""
 
     def __init__(self, enrolling: Enrolling[Prepared], *, threads: int, most_bytes: int, is_polite: bool) -> None:
-        """`threads` analyse at once; `is_polite`: they give way to the process's other threads, where they can."""
+        """Use this many threads; with `is_polite`, they yield to the process's other threads."""
         self._enrolling = enrolling
         self._threads = threads
         self._most_bytes = most_bytes
         self._is_polite = is_polite
 
     def run(self, source: Source, progress: Progress) -> dict[str, int]:
-        """Return how many photos there were, were enrolled, were known before, were refused, and how many people new.
+        """Return the numbers of photos, of enrolled, known and refused ones, and of new people.
 
-        A photo of a person that is enrolled already is not enrolled again, so that this may be run as often as one
-        likes; it goes on where `progress` has its checkpoint. Raises JobCancelled, and what a collection as a whole
-        refuses.
+        A photo that is already enrolled for its person is skipped, so this may be repeated. It continues from the
+        checkpoint of `progress`. Raises JobCancelled, and errors that concern the whole collection.
         """
         items = source.items
         begun = _begun(items, progress.checkpoint)
@@ -121,7 +120,7 @@ class PhotoImport(Generic[Prepared]):
             writer.end()
         finally:
             ending.set()
-            pool.shutdown(cancel_futures=True)  # the source is closed after this
+            pool.shutdown(cancel_futures=True)  # finish before the source is closed
         return counts.as_json()
 
     def _prepared(self, source: Source, item: Item, ending: threading.Event) -> _Outcome[Prepared]:
@@ -138,7 +137,7 @@ class PhotoImport(Generic[Prepared]):
 
 
 class _Writer(Generic[Prepared]):
-    """Takes the outcomes in order, writes them some people at a time, and says how far that is."""
+    """Collects outcomes in order, writes several people at a time, and reports progress."""
 
     def __init__(
         self, enrolling: Enrolling[Prepared], progress: Progress, counts: _Counts, done: int, total: int
@@ -178,7 +177,7 @@ class _Writer(Generic[Prepared]):
         self._keep()
 
     def _is_time_to_write(self, item: Item) -> bool:
-        """Say whether what waits is whole, as far as one can know, and much, or has waited for long."""
+        """Return whether the waiting groups are complete, as far as known, and large or old enough to write."""
         if not self._groups or self._groups[-1].takes(item):
             return False
         is_much = sum(len(group.items) for group in self._groups) >= MOST_TOGETHER
@@ -194,7 +193,7 @@ class _Writer(Generic[Prepared]):
                 self._counts.new_people += added.is_new
                 for index, error in added.refused:
                     self._refuse(group.items[index], error)
-            self._keep()  # at once: a job that loses its process often fails unless it is seen to come forward
+            self._keep()  # at once: a job whose processes die fails unless it makes progress
 
     def _refuse(self, item: Item, error: ArcidError) -> None:
         self._counts.refused += 1
@@ -202,7 +201,7 @@ class _Writer(Generic[Prepared]):
         self._progress.refuse(label, error.code, str(error))
 
     def _keep(self) -> None:
-        """Store a checkpoint; all that was taken is written by now."""
+        """Store a checkpoint; everything before it is written."""
         self._kept = time.monotonic()
         checkpoint = {"after": _mark(self._last), "counts": self._counts.as_json()} if self._last else None
         self._progress.advance(self._done, total=self._total, checkpoint=checkpoint)
@@ -215,12 +214,12 @@ def _read(source: Source, item: Item, most_bytes: int) -> bytes:
 
 
 def _mark(item: Item) -> str:
-    """Return what a checkpoint knows an item by: its label may name a person, who may be erased."""
+    """Return an item's key in a checkpoint: a hash, because its label may name a person who is erased later."""
     return hashlib.sha256(item.label.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _begun(items: Sequence[Item], checkpoint: Mapping[str, Any]) -> int:
-    """Return how many items are done; none if the one that was done last is not there any more."""
+    """Return the number of finished items; 0 if the last finished item no longer exists."""
     after = checkpoint.get("after")
     return next((number for number, each in enumerate(items, 1) if _mark(each) == after), 0) if after else 0
 
@@ -231,7 +230,7 @@ def _in_order(
     items: Sequence[Item],
     threads: int,
 ) -> Iterator[_Outcome[Prepared]]:
-    """Yield what `work` makes of each item, in their order; so many are under way that no thread waits for long."""
+    """Yield the results of `work` for the items, in their order, keeping all threads busy."""
     waiting: deque[Future[_Outcome[Prepared]]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -242,7 +241,7 @@ def _in_order(
 
 
 def give_way() -> None:
-    """Let this thread run when others of the process have nothing to do; on Linux, where a thread has a priority."""
+    """Give this thread the lowest priority in the process; on Linux, where threads have priorities."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)

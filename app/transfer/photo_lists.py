@@ -17,7 +17,7 @@ COLUMNS = ("identity_id", "photo", "name", "metadata")
 _NEEDED = ("identity_id", "photo")
 LONGEST_LIST = 64_000_000
 MOST_LINES = 500_000
-"""They are held in memory."""
+"""Maximum, because the lines are held in memory."""
 _LONGEST_METADATA, _LONGEST_PATH = 16_384, 1024
 _DELIMITERS = ",;\t|"
 _LONGEST_ROW = 500_000
@@ -26,9 +26,9 @@ _SEPARATOR = re.compile(r'\A"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # 
 
 
 def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
-    """Return the items of a list; a line that cannot be used has a flaw. Raises ImportInvalid, EncodingUnknown.
+    """Return the items of a list; an invalid line becomes an item with a flaw. Raises ImportInvalid or EncodingUnknown.
 
-    Cells are separated by commas, semicolons, tabs or bars, whichever gives the header its columns.
+    The separator is the comma, semicolon, tab or bar that splits the header into its columns.
     """
     text = decode(data, encoding, "the CSV")
     begin = _SEPARATOR.match(text)
@@ -57,11 +57,11 @@ def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
 
 
 class _Lines:
-    """The lines of a text for the reader of rows, which else would take a row of any length; see `of_row`."""
+    """The lines of a text, for the CSV reader. Bounds the length of a row, which the reader does not; see `of_row`."""
 
     def __init__(self, text: str) -> None:
         self.of_row = 0
-        """Characters since this was set to 0."""
+        """The number of characters since the last reset."""
         self._lines = _LINE.finditer(text)
         self._line = 0
 
@@ -78,9 +78,9 @@ class _Lines:
 
 
 class ListedFolder:
-    """Photos that a CSV file lists, by paths from its own folder, out of which none may lead.
+    """Photos listed in a CSV file, by paths relative to its folder. A path must not lead out of that folder.
 
-    Symbolic links may, unless `inside` says from what they may not.
+    Symbolic links may lead out of it, but not out of `inside`, if given.
     """
 
     def __init__(self, path: Path, *, inside: Path | None = None, encoding: Encoding | None = None) -> None:
@@ -92,24 +92,24 @@ class ListedFolder:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: no resource is open."""
 
     def read(self, item: Item, most_bytes: int) -> bytes:
-        """See Source."""
+        """See `Source.read`."""
         return read_file(self._path(item.where), most_bytes, inside=self._inside)
 
     def _path(self, where: str) -> Path:
-        """Return the path as it is written, or in the form in which macOS or others have written the file's name."""
+        """Return the path as written, or in the Unicode form in which its file is stored (as on macOS)."""
         spellings = [where]
         if len(where) <= _LONGEST_PATH:
             spellings += [normalize("NFC", where), normalize("NFD", where)]
-        # A path that is too long does not exist, and does not end the import: `Path.exists` would raise.
+        # An overlong path counts as missing; `Path.exists` would raise and end the import.
         there = (each for each in spellings if os.path.exists(self._root / each))  # noqa: PTH110
         return self._root / next(there, where)
 
 
 def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:
-    """Return the delimiter, the number of each known column and how many there are; raises ImportInvalid."""
+    """Return the delimiter, the position of each known column, and the number of columns; raises ImportInvalid."""
     most: list[str] = []
     for delimiter in dict.fromkeys(delimiters):
         try:
@@ -149,16 +149,16 @@ def _item(columns: dict[str, int], width: int, cells: list[str], line: int) -> I
 
 
 def _metadata(text: str) -> tuple[dict[str, Any] | None, str | None]:
-    """Return metadata and, if they are none, why."""
+    """Return metadata, and the reason if it is invalid."""
     if not text:
         return None, None
     try:
         parsed = nfc_json(json.loads(text))
         json.dumps(parsed, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        return None, "column metadata: it is no JSON object"
+        return None, "column metadata: it is not a JSON object"
     if not isinstance(parsed, dict):
-        return None, "column metadata: it is no JSON object"
+        return None, "column metadata: it is not a JSON object"
     if len(json.dumps(parsed)) > _LONGEST_METADATA:
         return None, f"column metadata: it has more than {_LONGEST_METADATA} characters as JSON"
     return parsed, None

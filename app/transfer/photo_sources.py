@@ -1,4 +1,4 @@
-"""What lies at a path becomes a source of photos."""
+"""Opening a path as a source of photos."""
 
 import zipfile
 from pathlib import Path
@@ -13,9 +13,9 @@ from app.transfer.text_encodings import Encoding
 def open_source(
     path: Path, *, is_flat: bool = False, inside: Path | None = None, encoding: Encoding | None = None
 ) -> Source:
-    """Open a folder, a CSV or a ZIP file; nothing may lead out of `inside`.
+    """Open a folder, a CSV or a ZIP file. Paths must not lead out of `inside`.
 
-    `encoding` is that of a list, or of names in a ZIP, that are not marked as Unicode. Raises ImportInvalid,
+    `encoding` applies to a list, and to names in a ZIP, without a Unicode mark. Raises ImportInvalid or
     EncodingUnknown.
     """
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Photos in a ZIP file, which is never unpacked: each is read into memory, and no name in it is a path on a disk."""
+"""Photos in a ZIP file, which is not unpacked: photos are read into memory, and names never become disk paths."""
 
 import lzma
 import os
@@ -19,20 +19,20 @@ from app.transfer.photo_lists import LONGEST_LIST, listed
 from app.transfer.text_encodings import Encoding, decode
 
 MOST_DIRECTORY_BYTES = 32_000_000
-"""Of the list of contents, which is held in memory."""
+"""Maximum size of the central directory, which is held in memory."""
 MOST_ENTRIES = 300_000
 MOST_UNPACKED_TIMES, MOST_UNPACKED_MORE = 100, 100_000_000
-"""A file whose contents are said to be larger than that many times its own size, and more, is a bomb."""
+"""Maximum ratio of the stated unpacked size to the file size; a larger ratio indicates a ZIP bomb."""
 
 _END, _END_BYTES = b"PK\x05\x06", 22
 _LOCATOR, _LOCATOR_BYTES = b"PK\x06\x07", 20
 _END64, _END64_BYTES = b"PK\x06\x06", 56
-_ELSEWHERE = 0xFFFFFFFF  # said in ZIP64's record
+_ELSEWHERE = 0xFFFFFFFF  # the real value is in ZIP64's record
 _LONGEST_COMMENT = 65_535
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1
 _MARKED_UTF8 = 0x800
-_UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # Info-ZIP's: a version, the CRC-32 of the name that it stands for
+_UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # of Info-ZIP: a version, and the CRC-32 of the raw name
 _LOCAL_HEADER_BYTES = 30
 _ENTRY = b"PK\x01\x02"
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
@@ -41,9 +41,9 @@ _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
 
 
 class Zip:
-    """Photos as in a folder; or, if there is one CSV file at the top, those that it lists by their names in here.
+    """Photos as in a folder, or those that a single CSV file at the top lists by their names in the ZIP.
 
-    A folder that holds everything else is looked into. Raises ImportInvalid.
+    A single folder around all other entries is skipped. Raises ImportInvalid.
     """
 
     def __init__(self, path: Path, *, is_flat: bool = False, encoding: Encoding | None = None) -> None:
@@ -68,7 +68,7 @@ class Zip:
         self._file.close()
 
     def read(self, item: Item, most_bytes: int) -> bytes:
-        """See Source."""
+        """See `Source.read`."""
         info = self._infos.get(item.where)
         if info is None:
             raise ItemInvalid("there is no such file in the ZIP")
@@ -77,8 +77,8 @@ class Zip:
         if info.flag_bits & _ENCRYPTED:
             raise ItemInvalid("it is encrypted")
         if info.compress_type not in _METHODS:
-            raise ItemInvalid("it is compressed in a way that is not accepted; only deflate is")
-        if info.file_size > most_bytes:  # said before a byte is unpacked
+            raise ItemInvalid("it uses an unsupported compression; only deflate is supported")
+        if info.file_size > most_bytes:  # refused before unpacking
             raise TooManyBytes(most_bytes, info.file_size)
         try:
             with self._file.open(info) as file:
@@ -101,16 +101,16 @@ class Zip:
                 raise ImportInvalid(f"the CSV cannot be read: {error}") from error
             spelled = {nfc(name): whole for name, whole in names.items()}
             return [replace(each, where=spelled.get(nfc(each.where), each.where)) for each in listed(data, encoding)]
-        # By person first: "a/1", "a/2", "a-b/1", and not "a-b/1" between those of "a".
+        # Sorted by person first, so that "a-b/1" does not come between "a/1" and "a/2".
         ordered = sorted(names, key=lambda name: name.split("/"))
         return [replace(item_of(name, is_flat=is_flat), where=names[name]) for name in ordered]
 
 
 def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> dict[str, zipfile.ZipInfo]:
-    """Return the files by their names, with slashes; raises ImportInvalid, EncodingUnknown."""
+    """Return the files by their names, with slashes; raises ImportInvalid or EncodingUnknown."""
     infos = [each for each in file.infolist() if not _is_skipped(each.orig_filename.replace("\\", "/"))]
     if sum(each.file_size for each in infos) > MOST_UNPACKED_TIMES * size + MOST_UNPACKED_MORE:
-        raise ImportInvalid("the ZIP unpacks to far more than photos could")
+        raise ImportInvalid("the ZIP unpacks to far more than photos can")
     _require_apart(infos)
     names = [each.replace("\\", "/").removeprefix("./") for each in _names(infos, encoding)]
     files = [(name, info) for name, info in zip(names, infos, strict=True) if not name.endswith("/")]
@@ -121,11 +121,13 @@ def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> di
 
 
 def _names(infos: Sequence[zipfile.ZipInfo], encoding: Encoding | None) -> list[str]:
-    """Return the names; those that nothing marks as Unicode are in the encoding, or all of them surely in UTF-8."""
+    """Return the names. Those without a Unicode mark use the given encoding, or UTF-8 if all certainly are UTF-8."""
     names, unmarked = list[str](), list[tuple[int, bytes]]()
     for at, info in enumerate(infos):
         raw = info.orig_filename.encode("utf-8" if info.flag_bits & _MARKED_UTF8 else "cp437")
-        unicode = _unicode_path(info, raw)  # also of an ASCII name: packers write "?" for what they cannot encode
+        unicode = _unicode_path(
+            info, raw
+        )  # also for an ASCII name: packers write "?" for characters that they cannot encode
         if unicode is None and not info.flag_bits & _MARKED_UTF8 and not raw.isascii():
             unmarked.append((at, raw))
         names.append(unicode or info.orig_filename)
@@ -137,7 +139,7 @@ def _names(infos: Sequence[zipfile.ZipInfo], encoding: Encoding | None) -> list[
 
 
 def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str | None:
-    """Return the name that Info-ZIP's extra field gives for the raw one, if there is such a field."""
+    """Return the name in Info-ZIP's extra field for the raw name, if the field exists."""
     extra = info.extra
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
@@ -153,7 +155,7 @@ def _unicode_path(info: zipfile.ZipInfo, raw: bytes) -> str | None:
 
 
 def _require_apart(infos: Sequence[zipfile.ZipInfo]) -> None:
-    """Raise ImportInvalid for files that share their bytes: so a small ZIP could hold any number of large ones."""
+    """Raise ImportInvalid if files share bytes: a small ZIP could contain any number of large files that way."""
     spans = sorted((each.header_offset, each.compress_size) for each in infos)
     if any(at + _LOCAL_HEADER_BYTES + size > after for (at, size), (after, _) in pairwise(spans)):
         raise ImportInvalid("files in the ZIP overlap")
@@ -164,9 +166,9 @@ def _is_skipped(name: str) -> bool:
 
 
 def _common_folder(names: list[str], *, is_flat: bool) -> str:
-    """Return the one folder around everything, with its slash, or nothing.
+    """Return the single folder around all entries, with its slash, or an empty string.
 
-    It is a person's own where photos lie in it (unless `is_flat`), with or without folders beside them.
+    A folder with photos directly in it is a person's own folder (unless `is_flat`), with or without further folders.
     """
     tops = {name.partition("/")[0] for name in names}
     rest = [name.partition("/")[2] for name in names]
@@ -179,7 +181,7 @@ def _common_folder(names: list[str], *, is_flat: bool) -> str:
 
 
 def _require_small_directory(path: Path) -> None:
-    """Raise ImportInvalid when the list of contents is too large to be held; looks at the end of the file alone."""
+    """Raise ImportInvalid if the central directory is too large for memory; reads only the end of the file."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - _END_BYTES - _LONGEST_COMMENT - _LOCATOR_BYTES - _END64_BYTES, 0))
@@ -189,7 +191,7 @@ def _require_small_directory(path: Path) -> None:
             raise zipfile.BadZipFile
         claimed = [struct.unpack_from("<L", tail, at + 12)[0]]
         locator = tail[max(at - _LOCATOR_BYTES, 0) : at]
-        if locator.startswith(_LOCATOR):  # ZIP64: readers look right before the locator, or where it says
+        if locator.startswith(_LOCATOR):  # ZIP64: readers search right before the locator, or at its stated offset
             before = tail[: at - _LOCATOR_BYTES][-_END64_BYTES:]
             file.seek(min(struct.unpack_from("<Q", locator, 8)[0], size))
             there = file.read(_END64_BYTES)

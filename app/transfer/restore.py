@@ -1,4 +1,4 @@
-"""A backup in the place of the embedded database."""
+"""Restore of a backup, in place of the embedded database."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _READ_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored; `old` is where the database of before lies, None if there was none or it was not kept."""
+    """The result of a restore. `old`: where the previous database was kept, or None."""
 
     backup: Backup
     collections: int
@@ -40,7 +40,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Restores into a database's file and the data folder with its indexes and calibrations."""
+    """Restores a backup to a database file, and to the data folder with its indexes and calibrations."""
 
     database: Path
     data_dir: Path
@@ -49,13 +49,13 @@ class Restore:
     def run(
         self, path: Path, progress: Progress, *, is_old_kept: bool = False, are_keys_kept: bool = False
     ) -> Restored:
-        """Put a backup in the place of the database; all of it is checked before anything is replaced.
+        """Replace the database by a backup; the backup is checked completely before anything is replaced.
 
-        Its schema is brought up to date and its collections get new uids, so that no index of before fits. What was
-        revoked, erased and withdrawn since the backup is carried over: see `restore_carryover`. The old database lies
-        aside until all is done, or for good. A restore that is killed while it replaces is ended by `finish`. Progress
-        counts in percent. Raises DatabaseInUse, SchemaOutdated for a backup of a later version, FileUnusable and
-        ArchiveRefused's children.
+        The schema is upgraded, and collections get new uids, so that no earlier index matches. Revocations, erasures
+        and withdrawn consent since the backup are carried over (see `restore_carryover`). The old database is set aside
+        until the end, or kept. `finish` completes a restore that was killed during the replacement. Progress counts in
+        percent. Raises DatabaseInUse, FileUnusable, a child of ArchiveRefused, or SchemaOutdated if the backup is of a
+        later version.
         """
         held = Occupancy.alone(self.database)
         try:
@@ -73,27 +73,27 @@ class Restore:
             progress.advance(100, total=100)
             return Restored(backup, collections, old, carried)
         except OSError as error:
-            raise FileUnusable("the backup could not be restored; the database is as it was", str(error)) from error
+            raise FileUnusable("the backup could not be restored; the database is unchanged", str(error)) from error
         finally:
             held.release()
 
     def finish(self) -> None:
-        """End a restore that was killed while it replaced the database, and delete what others that were killed left.
+        """Complete a restore that was killed during the replacement, and delete leftovers of other killed restores.
 
-        For whoever is about to open the database. Raises DatabaseInUse while a restore runs, and FileUnusable.
+        Call this before opening the database. Raises DatabaseInUse during a restore, or FileUnusable.
         """
         scratch.sweep(self.database.parent, _PREFIX)
         try:
             if not self._begun.exists():
                 return
-        except OSError:  # whoever may not look into the folder opens no database in it
+        except OSError:  # without access to the folder, no database can be opened in it
             return
         held = Occupancy.alone(self.database)
         try:
             self._finish_if_begun()
         except OSError as error:
             raise FileUnusable(
-                f"a restore was interrupted and cannot be completed; {self._begun} has what it was to restore",
+                f"a restore was interrupted and cannot be completed; {self._begun} contains the files to restore",
                 str(error),
             ) from error
         finally:
@@ -110,7 +110,7 @@ class Restore:
             yield folder
 
     def _prepare(self, new: Path, backup: Backup, *, are_keys_kept: bool) -> tuple[int, CarriedOver]:
-        """Make the database in the backup one of this version, of collections nobody has seen; return how many."""
+        """Upgrade the backup's database and give its collections new uids; return the number of collections."""
         sqlite_files.check(new)
         with Database(sqlite_url(new), self.migrations) as database:
             if not database.schema.is_known(database.schema.current()):
@@ -127,7 +127,7 @@ class Restore:
 
     @contextmanager
     def _replaced(self, copy: Path) -> Iterator[Engine | None]:
-        """Open a copy of the database that is replaced, at the current schema; None if there is none to be read."""
+        """Open a copy of the database that is replaced, upgraded to the current schema; None if it is unreadable."""
         try:
             sqlite_files.check(self.database)
             sqlite_files.copy(self.database, copy, lambda *_: None)
@@ -140,7 +140,7 @@ class Restore:
             yield old.engine
 
     def _swap(self, folder: Path, *, is_old_kept: bool) -> Path | None:
-        """Put everything in place; if that fails, all is as it was, and if it is killed, `finish` ends it."""
+        """Put all files in place. A failure undoes everything; if the process is killed, `finish` completes it."""
         (folder / CALIBRATIONS).mkdir(exist_ok=True)
         if is_old_kept:
             (folder / _KEPT).touch()
@@ -153,20 +153,20 @@ class Restore:
 
     @property
     def _begun(self) -> Path:
-        """Return the folder that is there from the moment when a restore begins to replace until it has ended."""
+        """Return the folder that exists from the start of the replacement until its end."""
         return self.database.with_name(f"{self.database.name}.restoring")
 
     def _finish(self) -> Path | None:
-        """Put what lies in `_begun` in place, whatever of it was done before; return where the old database is kept."""
+        """Put the files in `_begun` in place, whatever part was done before; return the path of the old database."""
         begun, calibrations = self._begun, self.data_dir / CALIBRATIONS
         before, calibrations_before = begun / _BEFORE, begun / _CALIBRATIONS_BEFORE
         sqlite_files.replace(self.database, begun / DATABASE, before)
         if calibrations_before.exists():
-            shutil.rmtree(calibrations, ignore_errors=True)  # perhaps cut off
+            shutil.rmtree(calibrations, ignore_errors=True)  # may be incomplete
         elif calibrations.exists():
             shutil.move(calibrations, calibrations_before)
         shutil.copytree(begun / CALIBRATIONS, calibrations)
-        # From here on the restored database is the one. Indexes of collections that are no more hold vectors.
+        # From here on, the restored database is in use. Delete indexes of collections that no longer exist.
         shutil.rmtree(self.data_dir / _INDEX, ignore_errors=True)
         is_kept = (begun / _KEPT).exists() and before.exists()
         old = sqlite_files.keep(before, self.database) if is_kept else None
@@ -175,7 +175,7 @@ class Restore:
 
     def _undo(self) -> None:
         begun, calibrations = self._begun, self.data_dir / CALIBRATIONS
-        if not begun.exists():  # all was done but the deletion of what is no longer needed
+        if not begun.exists():  # only the deletion of leftovers was missing
             return
         sqlite_files.put_back(self.database, begun / DATABASE, begun / _BEFORE)
         if (begun / _CALIBRATIONS_BEFORE).exists():

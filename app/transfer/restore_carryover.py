@@ -1,6 +1,6 @@
-"""What a restore carries over from the database that it replaces: revoked keys, erased people, withdrawn consent.
+"""Carry-over of a restore from the replaced database: revoked keys, erased people, withdrawn consent.
 
-A backup is older than the database in whose place it is put. What was taken back since then must not come back with it.
+A backup is older than the database that it replaces, and must not bring back later revocations and erasures.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ _LIMITS = (KeyTable.revoked_at, KeyTable.expires_at, KeyTable.rate, KeyTable.quo
 
 @dataclass(frozen=True, slots=True)
 class CarriedOver:
-    """How many keys were revoked by the restore, how many people erased again, and of how many the terms were renewed.
+    """The numbers of revoked keys, of people erased again, and of people whose terms were renewed.
 
-    `has_followed`: the replaced database went on from the backup, so that its trail tells what came after. Otherwise
-    nobody knows who was erased since.
+    `has_followed`: the replaced database continued from the backup, so that its trail records later erasures. Otherwise
+    these are unknown.
     """
 
     revoked: int
@@ -35,10 +35,10 @@ class CarriedOver:
 
 
 def carry_over(old: Engine | None, new: Engine, *, are_keys_kept: bool = False) -> CarriedOver:
-    """Carry over from the replaced database, None without a readable one, to the restored one.
+    """Carry over from the replaced database (None if unreadable) to the restored one.
 
-    A key stays valid only if the replaced database has it unrevoked; with `are_keys_kept` also one that this does not
-    know.
+    A key stays valid only if the replaced database has it, unrevoked. With `are_keys_kept`, keys that it lacks stay
+    valid too.
     """
     if old is None:
         return CarriedOver(_revoke(None, new, are_keys_kept=are_keys_kept), 0, 0, has_followed=False)
@@ -51,7 +51,7 @@ def carry_over(old: Engine | None, new: Engine, *, are_keys_kept: bool = False) 
 
 
 def _common_line(replaced: Connection, new: Engine) -> int | None:
-    """Return the last line of the restored trail that the replaced one has as well; None if it is another trail."""
+    """Return the last line of the restored trail that the replaced trail has too; None if the trails are unrelated."""
     with new.execution_options(is_reader=True).connect() as restored:
         lines = select(AuditTable.seq, AuditTable.sha256).order_by(AuditTable.seq.desc())
         for seq, sha256 in restored.execute(lines):
@@ -95,7 +95,7 @@ def _erase(replaced: Connection, new: Engine, since: int) -> int:
 
 
 def _renew_terms(replaced: Connection, new: Engine, since: int) -> int:
-    """Copy consent and the end of a person's time where they were changed after the backup."""
+    """Copy consent and end dates that changed after the backup."""
     lines = select(AuditTable.collection, AuditTable.subject).where(
         AuditTable.seq > since, AuditTable.action == Action.IDENTITY_CHANGED.value
     )

@@ -1,6 +1,6 @@
-"""Files and folders that are there only while they are written. What a killed process left of them is removed.
+"""Temporary files and folders, deleted at the end. Leftovers of killed processes are deleted too.
 
-Their maker holds a lock on them, which ends with the process, however it ends.
+The creating process holds a lock on them, which ends with the process.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ _SUFFIX = ".arcid-part"
 
 @contextmanager
 def new_folder(beside: Path, prefix: str) -> Iterator[Path]:
-    """Make a folder that is deleted at the end, unless it was renamed; first delete those that nobody holds."""
+    """Create a folder, deleted at the end unless it was renamed. Unlocked leftovers are deleted first."""
     with _alone(beside):
         _sweep(beside, prefix)
         path = Path(tempfile.mkdtemp(dir=beside, prefix=prefix, suffix=_SUFFIX))
@@ -31,9 +31,9 @@ def new_folder(beside: Path, prefix: str) -> Iterator[Path]:
 
 @contextmanager
 def new_file(beside: Path, prefix: str) -> Iterator[BinaryIO]:
-    """Open a new file, by its `name` deleted at the end, unless it was renamed; first delete those that nobody holds.
+    """Open a new file, deleted by `name` at the end unless it was renamed. Unlocked leftovers are deleted first.
 
-    Only its owner may read it.
+    Only its owner can read it.
     """
     with _alone(beside):
         _sweep(beside, prefix)
@@ -47,7 +47,7 @@ def new_file(beside: Path, prefix: str) -> Iterator[BinaryIO]:
 
 
 def sweep(beside: Path, prefix: str) -> None:
-    """Delete what nobody holds, as far as this process may; does nothing where there is no such folder."""
+    """Delete unlocked leftovers that this process may delete; does nothing if the folder does not exist."""
     with suppress(OSError):
         if any(beside.glob(_pattern(prefix))):
             with _alone(beside):
@@ -55,7 +55,7 @@ def sweep(beside: Path, prefix: str) -> None:
 
 
 def discard(path: Path, prefix: str) -> None:
-    """Delete a folder, of which nothing is left under its name even if this is cut off."""
+    """Delete a folder; an interrupted deletion leaves nothing under its name."""
     part = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix, suffix=_SUFFIX))
     path.rename(part)
     shutil.rmtree(part, ignore_errors=True)
@@ -63,7 +63,7 @@ def discard(path: Path, prefix: str) -> None:
 
 def _sweep(beside: Path, prefix: str) -> None:
     for path in beside.glob(_pattern(prefix)):
-        with suppress(OSError):  # held, or gone, or not ours
+        with suppress(OSError):  # locked, already deleted, or owned by another user
             descriptor = _lock(path)
             try:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -77,7 +77,7 @@ def _pattern(prefix: str) -> str:
 
 
 def _lock(path: Path) -> int:
-    """Return a descriptor that holds `path`; raises OSError where somebody else does."""
+    """Return a descriptor that locks `path`; raises OSError if another process holds the lock."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,7 +89,7 @@ def _lock(path: Path) -> int:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Let nobody delete what is made in a folder before its maker holds it."""
+    """Keep other processes from deleting new files in a folder before they are locked."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,7 +1,8 @@
-"""Encodings of texts that others wrote: names in a ZIP and lists. What is sure is taken, nothing is guessed.
+"""Text encodings of names in ZIP files and of lists. Only a certain encoding is accepted; none is guessed.
 
-UTF-8, UTF-16 and UTF-32 with their mark are sure. So is UTF-8 without it where some word of the text makes sense as
-UTF-8: two bytes of another encoding can by chance be UTF-8 as well, but seldom a letter of the word around it.
+UTF-8, UTF-16 and UTF-32 with a byte-order mark are certain. UTF-8 without a mark is certain if some word makes sense as
+UTF-8: two bytes of another encoding can be valid UTF-8 by chance, but they rarely form a letter of the word around
+them.
 """
 
 import codecs
@@ -13,14 +14,14 @@ from app.errors import EncodingUnknown, ImportInvalid
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark is a prefix of this one
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WORD = re.compile(r"[^\W\d_]+")
-_LONG_ENOUGH = 100  # letters of a word
-# Of three bytes or four, or a mark on a letter: what other encodings seldom have by chance.
+_LONG_ENOUGH = 100  # letters in a word
+# Characters of three or four bytes, or combining marks: rare in other encodings by chance.
 _TELLING = re.compile(r"[\u0800-\U0010ffff]|[A-Za-z][\u0300-\u036f]")
 
 
@@ -56,9 +57,10 @@ class Encoding(StrEnum):
 
 
 def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
-    """Return a text, in the encoding of its mark, or the named one, or UTF-8 where that is sure.
+    """Decode a text in the encoding of its mark, or the named encoding, or UTF-8 if that is certain.
 
-    Raises EncodingUnknown if it is not, and ImportInvalid if the text is not in its encoding. `what` names the text.
+    Raises EncodingUnknown if no encoding is certain, and ImportInvalid if the text is invalid in its encoding. `what`
+    names the text in messages.
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
@@ -74,7 +76,7 @@ def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
 
 
 def is_surely_utf8(data: bytes) -> bool:
-    """Say whether a text without a mark is UTF-8 and not another encoding that looks like it by chance."""
+    """Return whether a text without a mark certainly is UTF-8, not another encoding that looks like it by chance."""
     if b"\0" in data[:2]:  # UTF-16 without its mark
         return False
     if data.isascii():
@@ -88,7 +90,7 @@ def is_surely_utf8(data: bytes) -> bool:
 
 
 def _makes_sense(word: str) -> bool:
-    """Say whether the letters of a word are of one script, and more than one of them."""
+    """Return whether a word has several letters, all of one script."""
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in word}
     is_latin_alone = scripts == {"LATIN"} and not any(letter.isascii() for letter in word)
     return len(scripts) == 1 and len(word) > 1 and not is_latin_alone
@@ -112,7 +114,7 @@ def _first_odd(data: bytes) -> str:
 
 
 def _at(data: bytes, at: int) -> str:
-    """Say in which line a byte is, and what is around it."""
+    """Return the line of a byte and the text around it."""
     line = 1 + len(re.findall(rb"\r\n|\r|\n", data[:at]))
     begin = max(data.rfind(b"\n", 0, at), data.rfind(b"\r", 0, at)) + 1
     end = min((found for found in (data.find(b"\n", at), data.find(b"\r", at)) if found >= 0), default=len(data))

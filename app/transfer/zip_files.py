@@ -1,7 +1,7 @@
-"""ZIP files with a manifest: written as a stream with the SHA-256 of every member, read with suspicion.
+"""ZIP files with a manifest: written as a stream with the SHA-256 of each member, and read as untrusted input.
 
-What is read may come from anybody: only members of expected names are looked at, nothing is unpacked beyond the size
-that it states, and no member may state a size that its compressed bytes make implausible.
+Only members with expected names are read. None is unpacked beyond its stated size, and a stated size that is
+implausible for the compressed bytes is refused.
 """
 
 import hashlib
@@ -23,14 +23,14 @@ from app.transfer import temporary_files as scratch
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 1 << 20
 _READ_AT_ONCE = 1 << 20
-_MOST_AT_ONCE = 1 << 22  # what the ZIP reader may ask for at once: its directory is read whole
+_MOST_AT_ONCE = 1 << 22  # maximum single read: the ZIP reader reads the whole directory at once
 _PLAUSIBLE_RATIO, _RATIO_FROM = 250, 1 << 20
-_LEVEL = 1  # what is text is small then; more takes longer than the disk
+_LEVEL = 1  # compresses text well; higher levels are slower than the disk
 _ENCRYPTED = 0x1
 
 
 class Schema(BaseModel):
-    """What is read from an archive is exactly what is expected."""
+    """The base of archive schemas: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -43,7 +43,7 @@ class Member(Schema):
 
 
 class Writing:
-    """Writes members one after the other; `members` describes those that are finished."""
+    """A writer of members, one after the other. `members` describes the finished ones."""
 
     def __init__(self, archive: ZipFile) -> None:
         self.members: dict[str, Member] = {}
@@ -51,7 +51,7 @@ class Writing:
 
     @contextmanager
     def member(self, name: str, *, is_stored: bool = False) -> Iterator[Callable[[bytes | memoryview], None]]:
-        """Open a new member; gives what takes its bytes. `is_stored`: uncompressed."""
+        """Open a new member for writing. `is_stored`: uncompressed."""
         digest, size = hashlib.sha256(), 0
         info = ZipInfo(name) if is_stored else name
         with self._archive.open(info, "w", force_zip64=True) as stream:
@@ -66,7 +66,7 @@ class Writing:
         self.members[name] = Member(size=size, sha256=digest.hexdigest())
 
     def file(self, name: str, path: Path, written: Callable[[int], None] | None = None) -> None:
-        """Add a file as it is; `written` is called with how many bytes of it are done."""
+        """Add an existing file; `written` is called with the number of bytes added."""
         done = 0
         with path.open("rb") as source, self.member(name, is_stored=True) as write:
             while data := source.read(_READ_AT_ONCE):
@@ -82,10 +82,9 @@ class Writing:
 
 @contextmanager
 def writing(path: Path) -> Iterator[Writing]:
-    """Write an archive to a new file that only its owner may read, which takes `path` when it is whole and on the disk.
+    """Write an archive to a new file, readable only by its owner; it gets the name `path` once it is on the disk.
 
-    What was left of the same file by a process that was killed is deleted. Raises StorageNotWritable, and FileUnusable
-    for whatever else is wrong with the file.
+    Leftovers of a killed process are deleted. Raises StorageNotWritable, or FileUnusable for any other problem.
     """
     try:
         with scratch.new_file(path.parent, f".{path.name}-") as file:
@@ -100,7 +99,7 @@ def writing(path: Path) -> Iterator[Writing]:
 
 
 class Reading:
-    """An archive whose members have expected names; see `reading`."""
+    """An archive whose members have expected names."""
 
     def __init__(self, archive: ZipFile) -> None:
         self.sizes = {info.filename: info.file_size for info in archive.infolist()}
@@ -108,12 +107,12 @@ class Reading:
 
     @contextmanager
     def member(self, name: str) -> Iterator[io.BufferedReader]:
-        """Open a member; raises ArchiveDamaged while it is read if its bytes are not those that were packed."""
+        """Open a member; reading raises ArchiveDamaged if its bytes fail the CRC check."""
         with _translated(), self._archive.open(name) as stream:
             yield io.BufferedReader(cast("io.RawIOBase", stream), _READ_AT_ONCE)
 
     def manifest(self, *, format_name: str, version: int) -> tuple[bytes, str]:
-        """Return the manifest's bytes and their SHA-256; raises ArchiveInvalid and ArchiveTooNew by what it says."""
+        """Return the manifest's bytes and SHA-256; raises ArchiveInvalid or ArchiveTooNew by its stated format."""
         if self.sizes[MANIFEST] > LONGEST_MANIFEST:
             raise ArchiveInvalid(f"{MANIFEST} is too long")
         with self.member(MANIFEST) as stream:
@@ -130,17 +129,17 @@ class Reading:
         return data, hashlib.sha256(data).hexdigest()
 
     def verify(self, members: dict[str, Member], read: Callable[[int], None] | None = None) -> None:
-        """Raise ArchiveInvalid unless exactly these members are here, ArchiveDamaged if bytes are not theirs.
+        """Raise ArchiveInvalid if the members differ from these, or ArchiveDamaged if their bytes do.
 
-        `read` is called with how many bytes were read.
+        `read` is called with the number of bytes read.
         """
         if set(members) | {MANIFEST} != set(self.sizes):
-            raise ArchiveInvalid(f"{MANIFEST} names other members than there are")
+            raise ArchiveInvalid(f"{MANIFEST} does not list exactly the members of the archive")
         done = 0
         for name, expected in members.items():
             digest = hashlib.sha256()
             if self.sizes[name] != expected.size:
-                raise ArchiveDamaged(f"{name} is of another size than {MANIFEST} says")
+                raise ArchiveDamaged(f"{name} has another size than {MANIFEST} states")
             with self.member(name) as stream:
                 while data := stream.read(_READ_AT_ONCE):
                     digest.update(data)
@@ -148,12 +147,12 @@ class Reading:
                     if read is not None:
                         read(done)
             if digest.hexdigest() != expected.sha256:
-                raise ArchiveDamaged(f"{name} has another checksum than {MANIFEST} says")
+                raise ArchiveDamaged(f"{name} has another checksum than {MANIFEST} states")
 
 
 @contextmanager
 def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]:
-    """Open an archive; raises FileUnusable, ArchiveInvalid for a member whose name is not expected and for bombs."""
+    """Open an archive; raises FileUnusable, or ArchiveInvalid for unexpected members and ZIP bombs."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -171,19 +170,19 @@ def _check(infos: list[ZipInfo], is_expected: Callable[[str], bool]) -> None:
     if MANIFEST not in names:
         raise ArchiveInvalid(f"it has no {MANIFEST}")
     if len(set(names)) != len(names):
-        raise ArchiveInvalid("it has a member twice")
+        raise ArchiveInvalid("a member occurs twice")
     for info in infos:
-        # The directory's own spelling: ZipInfo cuts a name at a NUL and turns the separators of other systems.
+        # The directory's own spelling: ZipInfo truncates a name at a NUL and converts separators.
         if info.orig_filename != info.filename or not (info.filename == MANIFEST or is_expected(info.filename)):
-            raise ArchiveInvalid(f"it has a member that does not belong there: {info.orig_filename[:80]!r}")
+            raise ArchiveInvalid(f"it has an unexpected member: {info.orig_filename[:80]!r}")
         if info.flag_bits & _ENCRYPTED or info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
-            raise ArchiveInvalid(f"{info.filename} is encrypted or compressed in another way than deflate")
+            raise ArchiveInvalid(f"{info.filename} is encrypted, or not compressed by deflate")
         if info.file_size > max(_PLAUSIBLE_RATIO * info.compress_size, _RATIO_FROM):
-            raise ArchiveInvalid(f"{info.filename} would unpack to far more than it can hold")
+            raise ArchiveInvalid(f"{info.filename} unpacks to an implausible size")
 
 
 class _Bounded:
-    """A file from which nobody reads so much at once that memory is in danger."""
+    """A file that refuses reads of a dangerous size."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -206,7 +205,7 @@ def _translated() -> Iterator[None]:
         message = str(error)
         if "CRC" in message:
             raise ArchiveDamaged(f"it is damaged: {message}") from error
-        raise ArchiveInvalid(f"it is not a ZIP archive, or is cut short: {message}") from error
+        raise ArchiveInvalid(f"it is not a ZIP archive, or is truncated: {message}") from error
     except (zlib.error, EOFError) as error:
         raise ArchiveDamaged("it is damaged: a member cannot be unpacked") from error
     except (NotImplementedError, UnicodeDecodeError, OverflowError, ValueError) as error:
