@@ -22,7 +22,6 @@ SHARED_CLASS_NAMES = {
     "OnMissing",
     "Schema",
     "Shown",
-    "Standing",
     "_Group",
     "_Schema",
 }

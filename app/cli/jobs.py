@@ -9,7 +9,7 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.config import read_settings
 from app.container import Container
-from app.jobs.values import Job, JobState
+from app.jobs.job import Job, JobState
 from app.observability.printable import one_line
 
 cli = typer.Typer(help="Jobs: long work of a running service (POST /jobs).", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""Whose a job is: it belongs to one process at a time, as long as that says, again and again, that it lives."""
+"""Job leases: a job belongs to one process for as long as it renews its lease."""
 
 from collections.abc import Collection as AnyOf
 from datetime import timedelta
@@ -9,20 +9,20 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action, acting
 from app.database.tables import JobErrorTable, JobTable
-from app.jobs import rows
+from app.jobs import job_rows as rows
+from app.jobs.job import Claim, Failure, JobProgress, JobState, JsonObject
 from app.jobs.store import UNFINISHED
-from app.jobs.values import Claim, Failure, JobState, JsonObject, Standing
 
 _MOST = 2
-"""A lease that would last longer than so many times its length was taken before the clock was set back."""
+"""A lease that ends later than this many times its length was taken before the clock was set back."""
 _LONGEST_DELAY = timedelta(minutes=1)
 
 
 class Leases:
-    """Claims jobs for one process (`owner`, an id of its own) that has a data folder (`place`).
+    """Leases of one process (`owner`: its unique id) with a data folder (`place`).
 
-    Every method is one transaction. Those about a claim say nothing was done (None or False) when the job is not this
-    process's any more.
+    Every method is one transaction. Methods with a claim return None or False, and do nothing, if another process owns
+    the job by then.
     """
 
     def __init__(self, engine: Engine, *, owner: str, place: str, lease: timedelta) -> None:
@@ -33,8 +33,8 @@ class Leases:
         self._lease = lease
 
     def claim(self, kinds: AnyOf[str]) -> Claim | None:
-        """Take the oldest job that waits, or whose process has died, and begin it (again)."""
-        with Session(self._reading) as session:  # most of the time there is none, and no writer is kept waiting
+        """Claim the oldest job that waits or whose process died, and start it (again)."""
+        with Session(self._reading) as session:  # usually no job waits, and this read blocks no writer
             if session.scalar(select(JobTable.id).where(self._is_free(session, kinds)).limit(1)) is None:
                 return None
         with Session(self._writing) as session, session.begin():
@@ -48,7 +48,7 @@ class Leases:
             row.state = JobState.RUNNING.value if row.state == JobState.QUEUED.value else row.state
             row.started_at = row.started_at or now
             row.attempts += 1
-            # What came after the checkpoint is done, and refused, again.
+            # Items after the checkpoint are processed, and refused, again.
             row.errors = row.errors_kept
             session.execute(
                 delete(JobErrorTable).where(JobErrorTable.job_key == row.id, JobErrorTable.number > row.errors)
@@ -56,8 +56,8 @@ class Leases:
             session.flush()
             return Claim(rows.job(row), self._owner, row.checkpoint, row.deaths)
 
-    def beat(self, claim: Claim) -> JobState | None:
-        """Say that this process lives; returns the job's state."""
+    def heartbeat(self, claim: Claim) -> JobState | None:
+        """Extend the lease; return the job's state."""
         with Session(self._writing) as session, session.begin():
             row = self._own(session, claim)
             if row is None:
@@ -73,8 +73,8 @@ class Leases:
             )
         return None if state is None else JobState(state)
 
-    def note(self, claim: Claim, standing: Standing) -> JobState | None:
-        """Store how far the job is, and its checkpoint; returns the job's state."""
+    def note(self, claim: Claim, standing: JobProgress) -> JobState | None:
+        """Store the job's progress and checkpoint; return the job's state."""
         with Session(self._writing) as session, session.begin():
             row = self._own(session, claim)
             if row is None:
@@ -85,13 +85,13 @@ class Leases:
     def finish(
         self,
         claim: Claim,
-        standing: Standing,
+        standing: JobProgress,
         state: JobState,
         *,
         result: JsonObject | None = None,
         failure: Failure | None = None,
     ) -> bool:
-        """End the job; the audit trail says so in the name of who asked for it."""
+        """End the job; the audit trail records it under the name of the job's creator."""
         with acting(claim.job.actor), Session(self._writing) as session, session.begin():
             row = self._own(session, claim)
             if row is None:
@@ -107,7 +107,7 @@ class Leases:
             return True
 
     def release(self, claim: Claim, delay: timedelta = timedelta()) -> bool:
-        """Give the job back, so that any process may go on with it at once, or after `delay` (at most a minute)."""
+        """Return the job, so that any process may continue it now, or after `delay` (at most a minute)."""
         with Session(self._writing) as session, session.begin():
             row = self._own(session, claim)
             if row is None:
@@ -135,7 +135,7 @@ class Leases:
         )
 
 
-def _note(session: Session, row: JobTable, standing: Standing) -> None:
+def _note(session: Session, row: JobTable, standing: JobProgress) -> None:
     row.done, row.total, row.errors = standing.done, standing.total, standing.errors
     if standing.refused:
         session.execute(

@@ -1,30 +1,31 @@
-"""What long work and whoever runs it say to each other: a job of the service, or a command with a progress bar."""
+"""Progress of long work: the interface between the work and its host, a job or a command."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 
 class Progress(Protocol):
-    """What long work says of itself, and is told."""
+    """The host of long work: receives progress and refused items, and requests cancellation."""
 
     @property
     def checkpoint(self) -> Mapping[str, Any]:
-        """What `advance` last stored; empty at the first start."""
+        """The last checkpoint given to `advance`; empty at the first start."""
 
     def advance(self, done: int, *, total: int | None = None, checkpoint: Mapping[str, Any] | None = None) -> None:
-        """Say how far the work is; raises JobCancelled when its end was asked for.
+        """Report progress; raises JobCancelled if cancellation was requested.
 
-        Cheap without a checkpoint, and to be called often: it is how the work learns of its end. A checkpoint is
-        stored, with what was refused before it, when this returns or raises: a commit each, so every second or so.
-        After a crash the work starts again with the last one, and what was refused since then is forgotten.
+        Cheap without a checkpoint: call it often, because this is how the work notices a cancellation. With a
+        checkpoint, the checkpoint and the refusals before it are stored when this returns or raises. Each costs a
+        commit, so store one every second or so. After a crash the work restarts from the last checkpoint, and later
+        refusals are dropped.
         """
 
     def refuse(self, item: str, code: str, detail: str) -> None:
-        """Note an item (a file, a line) that could not be done; the work goes on."""
+        """Record an item (a file, a line) that could not be processed; the work continues."""
 
 
 Parameters = Mapping[str, Any]
 Result = Mapping[str, Any]
 Work = Callable[[Parameters, Progress], Result]
-"""A kind of job: parameters as JSON in, result as JSON out. It may run again from its last checkpoint at any time, also
-while a process that was believed dead is still at it for a moment: what it does must bear being done twice."""
+"""The work of a kind of job: parameters as JSON in, result as JSON out. It must be idempotent, because it may run again
+from its last checkpoint at any time, even while a process that was considered dead still runs it."""

@@ -1,4 +1,4 @@
-"""The thread of each process that does jobs, one after the other."""
+"""The job runner: a thread in each process that runs jobs, one after the other."""
 
 import threading
 import time
@@ -18,26 +18,26 @@ from app.errors import (
     JobInterrupted,
     StorageNotWritable,
 )
+from app.jobs.job import Claim, Failure, JobState
+from app.jobs.job_run import JobRun
 from app.jobs.leases import Leases
 from app.jobs.progress import Work
-from app.jobs.running import Running
 from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
-from app.jobs.values import Claim, Failure, JobState
 from app.observability.logs import get_logger
 
 _log = get_logger(__name__)
 
 MOST_DEATHS = 3
 _PASSING = (CollectionSwitched, DatabaseError, IndexUnavailable)
-"""Not the job's fault: it is taken up again from its checkpoint once that is over."""
+"""Temporary failures: the job is released, and continues from its checkpoint later."""
 _INSIDE = Failure(ArcidError.code, "the service failed; its log has the details under this job's id")
 _PAUSE = timedelta(seconds=5)
 _TIDY_EVERY_S = 300.0
 
 
 class JobRunner:
-    """Looks every `every` seconds for a job of one of the `kinds` and does it; see `start`, `stop`, `wake`."""
+    """Polls for a job of one of the `kinds` every `every` seconds, and runs it."""
 
     def __init__(
         self,
@@ -51,9 +51,17 @@ class JobRunner:
         traces: JobTraces | None = None,
         every: float = 1.0,
     ) -> None:
-        """`keep`: how long ended jobs are kept. `tidy` removes the files of a job that has ended; None: of all such.
+        """Create a runner; `start` starts its thread.
 
-        `traces` tells who was erased while a job waited or ran.
+        Args:
+            store: the jobs.
+            leases: the leases of this process.
+            kinds: kind -> its work.
+            lease_seconds: length of a lease.
+            keep: how long ended jobs are kept.
+            tidy: deletes the files of an ended job; with None, of all ended jobs.
+            traces: redacts people who were erased while a job waited or ran.
+            every: seconds between two polls.
         """
         self._store = store
         self._leases = leases
@@ -68,15 +76,15 @@ class JobRunner:
         self._thread = threading.Thread(target=self._run, name="arcid-jobs", daemon=True)
 
     def start(self) -> None:
-        """Begin to look for jobs."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Look at once: there is a new job."""
+        """Poll at once, because there is a new job."""
         self._waking.set()
 
     def stop(self) -> None:
-        """End after the step that is under way; the job is free at once for another process."""
+        """Stop after the current step; another process can then claim the job at once."""
         self._stopping.set()
         self._waking.set()
         if self._thread.is_alive():
@@ -107,14 +115,14 @@ class JobRunner:
         job = claim.job
         with structlog.contextvars.bound_contextvars(job=job.job_id, kind=job.kind):
             _log.info("job.started", attempt=job.attempts)
-            running = Running(claim, self._leases, lease_seconds=self._lease_seconds, stopping=self._stopping)
+            running = JobRun(claim, self._leases, lease_seconds=self._lease_seconds, stopping=self._stopping)
             with acting(job.actor), running:
                 self._work(claim, running)
 
-    def _work(self, claim: Claim, running: Running) -> None:
+    def _work(self, claim: Claim, running: JobRun) -> None:
         try:
             _require_survivable(claim)
-            running.advance(claim.job.done)  # it may have been cancelled while nobody did it
+            running.advance(claim.job.done)  # it may have been cancelled before it was claimed
             with asked_in(self._traces.asked_in(claim.job) if self._traces is not None else None):
                 result = self._kinds[claim.job.kind](claim.job.parameters, running)
         except JobCancelled:
@@ -125,7 +133,7 @@ class JobRunner:
                 _log.info("job.released")
         except _PASSING as error:
             _log.warning("job.waits", error=error.code)
-            self._leases.release(claim, _PAUSE)  # if this fails too, the lease ends by itself
+            self._leases.release(claim, _PAUSE)  # if this fails too, the lease expires
         except ArcidError as error:
             self._finish(claim, running, JobState.FAILED, failure=Failure(error.code, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever failed, it is this job that failed, not those after it
@@ -136,8 +144,8 @@ class JobRunner:
         else:
             self._finish(claim, running, JobState.SUCCEEDED, result=result)
 
-    def _finish(self, claim: Claim, running: Running, state: JobState, **outcome: object) -> None:
-        if running.is_lost or not self._leases.finish(claim, running.standing(), state, **outcome):  # type: ignore[arg-type] # as `Leases.finish`
+    def _finish(self, claim: Claim, running: JobRun, state: JobState, **outcome: object) -> None:
+        if running.is_lost or not self._leases.finish(claim, running.snapshot(), state, **outcome):  # type: ignore[arg-type] # as `Leases.finish`
             _log.warning("job.lost")
             return
         _log.info("job.finished", state=state.value)

@@ -1,15 +1,15 @@
-"""The queue of jobs, as callers see it: jobs are created, shown and cancelled."""
+"""The queue of jobs for callers: create, show and cancel jobs."""
 
 from collections.abc import Collection as AnyOf
 
+from app.jobs.job import Job, JobState, JsonObject, NewJob, Refusal
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
 from app.jobs.uploads import Uploads
-from app.jobs.values import Job, JobState, JsonObject, NewJob, Refusal
 from app.types import Page
 
 Collections = AnyOf[str] | None
-"""The collections whose jobs are seen; None: all jobs, also those of no collection."""
+"""The collections whose jobs are visible; None: all jobs, also those without a collection."""
 
 
 class JobService:
@@ -45,7 +45,7 @@ class JobService:
         return self._store.get(job_id, collections)
 
     def some(self, job_ids: AnyOf[str]) -> dict[str, Job]:
-        """Return jobs by their ids in one query, without those that are unknown."""
+        """Return jobs by their ids in one query; unknown ids are left out."""
         return self._store.some(job_ids)
 
     def page(self, *, after: int, limit: int, state: JobState | None, collections: Collections) -> Page[Job]:
@@ -61,7 +61,7 @@ class JobService:
         self._store.note_download(job)
 
     def cancel(self, job_id: str, collections: Collections) -> Job:
-        """Ask a job to end; raises JobUnknown, JobFinished."""
+        """Request cancellation of a job; raises JobUnknown or JobFinished."""
         job = self._store.cancel(job_id, collections)
         if job.state.is_final:
             self._uploads.drop(job_id)

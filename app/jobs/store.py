@@ -1,4 +1,4 @@
-"""Jobs in SQL, as callers see them: asked for, shown, cancelled, forgotten. Who does them: `app.jobs.leases`."""
+"""Jobs in SQL: create, list, cancel and delete them. `app.jobs.leases` assigns them to processes."""
 
 from collections.abc import Collection as AnyOf
 from datetime import UTC, datetime, timedelta
@@ -10,27 +10,27 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.tables import JobErrorTable, JobTable
 from app.errors import JobFinished, JobUnderWay, JobUnknown, Overloaded
-from app.jobs import rows
-from app.jobs.values import Job, JobState, NewJob, Refusal
+from app.jobs import job_rows as rows
+from app.jobs.job import Job, JobState, NewJob, Refusal
 from app.types import Page
 
 MOST_UNFINISHED = 100
-"""Jobs that wait or run at once; uploads lie on a disk."""
+"""Maximum number of unfinished jobs, because their uploads use disk space."""
 UNFINISHED = (JobState.QUEUED.value, JobState.RUNNING.value, JobState.CANCELLING.value)
 
 
 class JobStore:
-    """Every method is one transaction."""
+    """Stores jobs. Every method is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
     def create(self, new: NewJob, *, is_alone: bool = False) -> Job:
-        """Ask for a job, in the name of the audit trail's actor.
+        """Create a job in the name of the current actor.
 
-        Raises Overloaded if as many wait as may, and JobUnderWay if an `is_alone` job is not the only one of its kind
-        for its collection.
+        Raises Overloaded if the maximum number of jobs waits, and JobUnderWay if an `is_alone` job is not the only one
+        of its kind for its collection.
         """
         who = audit.actor()
         row = JobTable(
@@ -62,21 +62,21 @@ class JobStore:
                 subject=new.job_id,
                 detail={"kind": new.kind},
             )
-            # Counted behind the trail's lock, where all that others have created before is seen.
+            # Counted after taking the trail's lock, so that jobs created by others are visible.
             waiting = select(func.count()).select_from(JobTable).where(JobTable.state.in_(UNFINISHED))
             if (session.scalar(waiting) or 0) > MOST_UNFINISHED:
-                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, the most allowed")
+                raise Overloaded(f"{MOST_UNFINISHED} jobs wait or run, which is the maximum")
             if is_alone:
                 _require_none(session, new.kind, new.collection, besides=made.job_id)
         return made
 
     def get(self, job_id: str, collections: AnyOf[str] | None = None) -> Job:
-        """Return a job; raises JobUnknown, also when it is of none of the `collections` (None: all, and of none)."""
+        """Return a job; raises JobUnknown, also if it belongs to none of `collections` (None: every job is visible)."""
         with Session(self._reading) as session:
             return rows.job(_row(session, _visible(collections), job_id))
 
     def some(self, job_ids: AnyOf[str]) -> dict[str, Job]:
-        """Return jobs by their ids in one query; a job that is unknown is left out."""
+        """Return jobs by their ids in one query; unknown ids are left out."""
         with Session(self._reading) as session:
             found = session.scalars(select(JobTable).where(JobTable.job_id.in_(sorted(job_ids))))
             return {row.job_id: rows.job(row) for row in found}
@@ -93,7 +93,7 @@ class JobStore:
         return Page(found[:limit], found[limit - 1].key if len(found) > limit else None)
 
     def errors(self, job: Job, *, after: int, limit: int) -> Page[Refusal]:
-        """Return what a job refused, from the number after `after`."""
+        """Return the items that a job refused, with numbers above `after`."""
         query = (
             select(JobErrorTable)
             .where(JobErrorTable.job_key == job.key, JobErrorTable.number > after)
@@ -105,7 +105,7 @@ class JobStore:
         return Page(found[:limit], found[limit - 1].number if len(found) > limit else None)
 
     def cancel(self, job_id: str, collections: AnyOf[str] | None = None) -> Job:
-        """Ask for a job's end: a waiting one has ended at once. Raises JobUnknown, JobFinished."""
+        """Request cancellation of a job; a waiting job ends at once. Raises JobUnknown or JobFinished."""
         with Session(self._writing) as session, session.begin():
             row = _row(session, _visible(collections).with_for_update(), job_id)
             state = JobState(row.state)
@@ -127,12 +127,12 @@ class JobStore:
             return rows.job(row)
 
     def require_none(self, kind: str, collection: str) -> None:
-        """Raise JobUnderWay while a job of a kind waits or runs for a collection."""
+        """Raise JobUnderWay if a job of a kind waits or runs for a collection."""
         with Session(self._reading) as session:
             _require_none(session, kind, collection)
 
     def has_ended_since(self, kind: str, collection: str, since: datetime) -> bool:
-        """Say whether a job of a kind has succeeded for a collection since then."""
+        """Return whether a job of a kind has succeeded for a collection since a moment."""
         query = select(JobTable.id).where(
             JobTable.state == JobState.SUCCEEDED.value,
             JobTable.kind == kind,
@@ -143,7 +143,7 @@ class JobStore:
             return session.scalar(query.limit(1)) is not None
 
     def note_download(self, job: Job) -> None:
-        """Write into the audit trail that what a job made was given out."""
+        """Record in the audit trail that a job's result was downloaded."""
         with Session(self._writing) as session, session.begin():
             audit.append(
                 session,
@@ -159,7 +159,7 @@ class JobStore:
             return set(session.scalars(select(JobTable.job_id).where(JobTable.state.in_(UNFINISHED))))
 
     def forget(self, keep: timedelta) -> None:
-        """Delete the jobs that ended longer ago than `keep`, with their errors."""
+        """Delete the jobs that ended longer than `keep` ago, with their errors."""
         old = select(JobTable.id).where(JobTable.finished_at < datetime.now(UTC) - keep)
         with Session(self._writing) as session, session.begin():
             keys = session.scalars(old).all()
@@ -188,4 +188,6 @@ def _require_none(session: Session, kind: str, collection: str | None, *, beside
     )
     job_id = session.scalar(query.limit(1))
     if job_id is not None:
-        raise JobUnderWay(f"the job {job_id} is under way for collection {collection!r}: wait for its end or cancel it")
+        raise JobUnderWay(
+            f"the job {job_id} is unfinished for collection {collection!r}: wait for its end or cancel it"
+        )

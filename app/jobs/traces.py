@@ -1,4 +1,4 @@
-"""What jobs keep of a person who is erased: files that were sent along, and what they said of their items."""
+"""Personal data in jobs: finding and redacting it when a person is erased."""
 
 import re
 from collections.abc import Collection as AnyOf
@@ -11,18 +11,18 @@ from sqlalchemy.orm import Session
 from app.database.audit import Action
 from app.database.erasures import all_erased_since
 from app.database.tables import AuditTable, JobErrorTable, JobTable
+from app.jobs.job import Job, JobState
 from app.jobs.store import UNFINISHED
-from app.jobs.values import Job, JobState
 from app.names import nfc
 
 ERASED = "erased"
-"""What stands in the place of a text that named an erased person."""
+"""The replacement of a text that named an erased person."""
 _SEPARATORS = re.compile(r"[\s_.\-]+")
 _ENDED = tuple(each.value for each in JobState if each.is_final)
 
 
 class JobTraces:
-    """Every method is one transaction."""
+    """Finds and redacts personal data in jobs. Every method is one transaction."""
 
     def __init__(self, engine: Engine, imports: AnyOf[str] = ()) -> None:
         """`imports` are the kinds of jobs that read personal data from a source."""
@@ -31,7 +31,7 @@ class JobTraces:
         self._reading = engine.execution_options(is_reader=True)
 
     def unfinished_imports(self, collection: str) -> list[str]:
-        """Return the ids of the imports that wait or run for a collection: their source may hold anybody."""
+        """Return the ids of the unfinished imports of a collection, whose sources may contain any person."""
         query = select(JobTable.job_id).where(
             JobTable.state.in_(UNFINISHED), JobTable.kind.in_(self._imports), JobTable.collection == collection
         )
@@ -39,7 +39,7 @@ class JobTraces:
             return list(connection.scalars(query.order_by(JobTable.id)))
 
     def asked_in(self, job: Job) -> int | None:
-        """Return the line of the audit trail in which a job was asked for."""
+        """Return the audit line of the creation of a job."""
         query = select(AuditTable.seq).where(
             AuditTable.collection == job.collection,
             AuditTable.subject == job.job_id,
@@ -49,15 +49,15 @@ class JobTraces:
             return connection.scalar(query)
 
     def redact(self, collection: str, words: AnyOf[str]) -> int:
-        """Take a person's id and name out of all that jobs of a collection say; return from how many texts.
+        """Replace a person's id and name in all texts of jobs of a collection; return the number of changed texts.
 
-        What a job still needs to go on stays until it has ended: see `redact_ended`.
+        Texts that an unfinished job still needs stay until it has ended: see `redact_ended`.
         """
         with Session(self._writing) as session, session.begin():
             return _redact(session, select(JobTable).where(JobTable.collection == collection), words)
 
     def redact_all(self, collection: str) -> None:
-        """Take everybody out of what jobs of a collection say, since all of them are erased."""
+        """Replace all texts of jobs of a collection, because all its people are erased."""
         jobs = select(JobTable).where(JobTable.collection == collection)
         with Session(self._writing) as session, session.begin():
             keys = jobs.with_only_columns(JobTable.id)
@@ -68,7 +68,7 @@ class JobTraces:
                 row.failure_detail = None if row.failure_detail is None else ERASED
 
     def redact_ended(self, job: Job) -> None:
-        """Take out of a job that has ended whoever was erased while it waited or ran."""
+        """Redact from an ended job everyone who was erased while it waited or ran."""
         since = self.asked_in(job)
         if since is not None and job.collection is not None:
             with Session(self._writing) as session, session.begin():
@@ -84,7 +84,7 @@ def _redact(session: Session, jobs: Any, words: AnyOf[str]) -> int:
     count = sum(_redact_job(row, said) for row in rows)
     keys = [row.id for row in rows if row.errors]
     for start in range(0, len(keys), 500):
-        # All of them are read: no database compares texts as `_Words` does. A job keeps at most `MOST_KEPT`.
+        # All rows are read, because no database compares texts as `_Words` does. A job has at most `MOST_KEPT`.
         query = select(JobErrorTable.id, JobErrorTable.item, JobErrorTable.detail).where(
             JobErrorTable.job_key.in_(keys[start : start + 500])
         )
@@ -114,23 +114,23 @@ def _redact_job(row: JobTable, said: "_Words") -> int:
 
 
 class _Words:
-    """Ids and names, found where they stand alone: "ada" is in "ada/1.jpg" and "ada_1.jpg", not in "adam/1.jpg".
+    """Ids and names, matched as whole words: "ada" is in "ada/1.jpg" and "ada_1.jpg", but not in "adam/1.jpg".
 
-    Case and the encoding of letters make no difference, and between the words of a name "_", "-", "." and spaces are
-    equal: file names spell people in all of these ways.
+    Case and Unicode form are ignored. Between the words of a name, "_", "-", "." and spaces are equal, because file
+    names use any of them.
     """
 
     def __init__(self, words: AnyOf[str]) -> None:
         self.all = sorted({_folded(form) for word in words if word for form in (word, repr(word)[1:-1])})
-        # The borders come once, not with each word: only where a word of the text begins are they all tried.
+        # One pair of word borders around all alternatives is faster than one around each.
         self._pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(_any_spelling, self.all))})(?![^\W_])")
 
     def are_in(self, text: str) -> bool:
-        """Say whether a text names any of them."""
+        """Return whether a text contains any of the words."""
         return bool(self.all) and self._pattern.search(_folded(text)) is not None
 
     def without(self, value: Any) -> Any:
-        """Return JSON in which texts that name any of them are replaced."""
+        """Return a JSON value with every text replaced that contains any of the words."""
         if isinstance(value, str):
             return ERASED if self.are_in(value) else value
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The files of jobs in the data folder: what was sent along, until it has ended; what an export wrote, for a day."""
+"""Files of jobs in the data folder: uploads until their job has ended, and exports for a day."""
 
 import fcntl
 import os
@@ -11,20 +11,20 @@ from uuid import uuid4
 
 _PLACE = "place"
 KEPT = timedelta(days=1)
-"""How long the archive of an export can be fetched."""
+"""How long an exported archive can be downloaded."""
 
 
 class Uploads:
-    """At most one file of each kind for a job. They lie on this machine alone: see `place`."""
+    """Files of jobs: at most one upload and one archive each. They exist on this machine only: see `place`."""
 
     def __init__(self, folder: Path, unfinished: Callable[[], set[str]]) -> None:
-        """`unfinished` tells the ids of the jobs that may still need their file."""
+        """Use a folder. `unfinished` returns the ids of the jobs that may still need their file."""
         self._folder = folder
         self._unfinished = unfinished
         self._coming: dict[str, int] = {}
 
     def place(self) -> str:
-        """Return the id of this data folder, by which its jobs find back to it; made at the first call."""
+        """Return the id of this data folder, which ties its jobs to it; created at the first call."""
         path = self._folder / _PLACE
         with suppress(FileNotFoundError):
             if place := path.read_text("ascii"):
@@ -34,28 +34,28 @@ class Uploads:
         try:
             made.write_text(str(uuid4()), "ascii")
             with suppress(FileExistsError):
-                os.link(made, path)  # of two processes one is the first
+                os.link(made, path)  # another process was first
         finally:
             made.unlink(missing_ok=True)
         return path.read_text("ascii")
 
     def path(self, job_id: str) -> Path:
-        """Return where the file of a job lies, or would."""
+        """Return the path of a job's upload, whether it exists or not."""
         return self._folder / f"{job_id}.upload"
 
     def archive(self, job_id: str) -> Path:
-        """Return where the archive that a job makes lies, or will; the folder is there."""
+        """Return the path for a job's archive; its folder exists."""
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{job_id}.archive"
 
     def keep(self, job_id: str, data: bytes) -> Path:
-        """Write the file of a job that is about to be made; until `is_made` or `drop` nobody tidies it away."""
+        """Write the file of a job before the job is created; `tidy` spares it until `is_made` or `drop`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self.path(job_id)
         try:
             with path.open("xb") as file:
                 self._coming[job_id] = os.dup(file.fileno())
-                fcntl.flock(file, fcntl.LOCK_EX)  # goes with the last descriptor, or with the process
+                fcntl.flock(file, fcntl.LOCK_EX)  # the lock ends with the last descriptor, or with the process
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -66,7 +66,7 @@ class Uploads:
 
     @contextmanager
     def keeping(self, job_id: str, data: bytes) -> Iterator[Path]:
-        """Write the file of a job that is created in this context; delete it if the context raises."""
+        """Context manager: write the file of a job that is created inside it; delete the file if that raises."""
         path = self.keep(job_id, data)
         try:
             yield path
@@ -76,25 +76,25 @@ class Uploads:
         self.is_made(job_id)
 
     def is_made(self, job_id: str) -> None:
-        """Let the file go with its job: that is in the database by now."""
+        """Release the file to its job, which is in the database now."""
         if (descriptor := self._coming.pop(job_id, None)) is not None:
             os.close(descriptor)
 
     def drop(self, job_id: str) -> None:
-        """Delete the file of a job, if there is one."""
+        """Delete a job's upload, if it exists."""
         self.path(job_id).unlink(missing_ok=True)
         self.is_made(job_id)
 
     def tidy(self, job_id: str | None = None) -> None:
-        """Delete what was sent along with a job that has ended.
+        """Delete the upload of an ended job.
 
-        Without a job: with all that have ended, and the archives that are older than `KEPT`, with what a process that
-        died left of one.
+        Without a job: delete the uploads of all ended jobs, archives older than `KEPT`, and partial files of dead
+        processes.
         """
         if job_id is not None:
             self.drop(job_id)
             return
-        # Those whose job is about to be made are locked; only then is asked which jobs there are.
+        # Files whose job is about to be created are locked; so check the locks before reading the jobs.
         settled = {path.stem for path in self._folder.glob("*.upload") if not _is_coming(path)}
         for each in settled - self._unfinished() if settled else ():
             self.path(each).unlink(missing_ok=True)
@@ -106,7 +106,7 @@ class Uploads:
 
 
 def _is_coming(path: Path) -> bool:
-    """Say whether a process, this one or another, is about to make the job of a file."""
+    """Return whether any process is about to create a file's job."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -75,7 +75,7 @@ class CalibrationParameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationParameters:
-    """Parameters of a model migration. `on_missing` says what becomes of faces that have no crop."""
+    """Parameters of a model migration. `on_missing`: the treatment of faces without a crop."""
 
     collection: str
     model: str

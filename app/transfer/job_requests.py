@@ -1,4 +1,4 @@
-"""Requests for jobs: imports, exports, calibrations and model migrations are checked and put into the queue."""
+"""Creation of jobs: requests for imports, exports, calibrations and model migrations are checked and queued."""
 
 from collections.abc import Callable, Mapping
 from collections.abc import Collection as AnyOf
@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from app.errors import ArchiveUnknown, CollectionUnknown, ExportGone, ImportInvalid, JobUnfinished
+from app.jobs.job import Job, JobState
 from app.jobs.service import JobService
 from app.jobs.store import JobStore
 from app.jobs.uploads import KEPT, Uploads
-from app.jobs.values import Job, JobState
 from app.transfer.job_kinds import (
     SOURCE_PARAMETERS,
     CalibrationParameters,
@@ -27,7 +27,7 @@ from app.transfer.job_sources import JobSources, check_upload
 
 
 class JobRequests:
-    """Creates jobs and gives out the archives that they made."""
+    """Creates jobs, and returns the archives of exports."""
 
     def __init__(
         self, jobs: JobService, uploads: Uploads, sources: JobSources, require: Callable[[str], object]

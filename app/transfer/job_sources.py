@@ -48,8 +48,8 @@ def check_upload(parameters: SourceParameters, path: Path) -> None:
 def _in_import_dir(import_dir: Path | None, path: str) -> Path:
     """Return a path in the import folder; raises ImportFolderForbidden.
 
-    Links are followed first, so that none leads out of the folder. The error does not tell whether anything exists
-    outside.
+    Links are resolved first, so that none leads out of the folder. The error does not reveal whether a path outside
+    exists.
     """
     if import_dir is None:
         raise ImportFolderForbidden("imports from the server's own folders are off; see ARCID_JOBS__IMPORT_DIR")

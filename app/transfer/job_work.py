@@ -1,6 +1,6 @@
 """The work of each kind of job: parameters in, the job's result out.
 
-Work may run again from its last checkpoint at any time, so that doing it twice must do no harm: see `Work`.
+Work may run again from its last checkpoint at any time, so it must be idempotent: see `Work`.
 """
 
 from collections.abc import Callable, Mapping
@@ -116,7 +116,7 @@ def migrate(migration: MigrationService, parameters: MigrationParameters, progre
     """Embed a collection by another network, and switch to it; list the faces without a crop as refused."""
 
     def advance(ready: int, faces: int) -> None:
-        # Templates are stored as soon as they are made. A checkpoint for them keeps a job alive that loses its process
+        # Templates are stored as soon as they are made. A checkpoint for them keeps a job alive whose process dies
         # often and still moves forward.
         is_forward = ready > progress.checkpoint.get("ready", 0)
         progress.advance(ready, total=faces, checkpoint={"ready": ready} if is_forward else None)

@@ -16,8 +16,8 @@ from app.access.key_store import KeyStore
 from app.access.keys import NewKey, Scope
 from app.access.trail import Trail
 from app.cli.serve import configured_server
+from app.jobs.job import NewJob
 from app.jobs.store import JobStore
-from app.jobs.values import NewJob
 from app.main import create_app
 from tests.api.fakes import HOST, answer, request, started
 from tests.api.test_errors import expect

@@ -14,8 +14,8 @@ from app.cli.importing import SOME_REFUSED
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.container import Container
+from app.jobs.job_run import JobRun
 from app.jobs.leases import Leases
-from app.jobs.running import Running
 from app.main import create_app
 from tests.api.fakes import started
 from tests.api.test_errors import expect
@@ -195,7 +195,7 @@ def test_another_process_goes_on_with_the_job_of_one_that_was_killed(client, ser
     claim = alive.claim(["reembed"])
     assert claim is not None
     assert (claim.job.job_id, claim.deaths) == (job["job_id"], 1)
-    running = Running(claim, alive, lease_seconds=30, stopping=threading.Event())
+    running = JobRun(claim, alive, lease_seconds=30, stopping=threading.Event())
     advance = running.advance
     running.advance = lambda done, **said: told.append(done) or advance(done, **said)  # type: ignore[method-assign, func-returns-value]
     result = kinds["reembed"](claim.job.parameters, running)

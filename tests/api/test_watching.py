@@ -12,7 +12,7 @@ from app.access.keys import ANONYMOUS, Principal
 from app.api.http.event_streams import Watches
 from app.database.audit import Actor
 from app.errors import DatabaseUnavailable, Overloaded
-from app.jobs.values import Job, JobState
+from app.jobs.job import Job, JobState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 JOB = Job(1, "job", "count", None, {}, JobState.RUNNING, 0, 9, 0, None, None, Actor("me"), 1, NOW, NOW, None)

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.cli.importing import CANCELLED, SOME_REFUSED
 from app.container import Container
+from app.jobs.job import JobState
 from app.jobs.store import JobStore
-from app.jobs.values import JobState
 from app.wiring.storage import open_database
 from tests.conftest import DATA
 from tests.jobs.conftest import new_job

@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from app.jobs.job import NewJob
 from app.jobs.leases import Leases
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
-from app.jobs.values import NewJob
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:

@@ -12,9 +12,9 @@ from app.access.trail import Trail
 from app.database.audit import Actor, acting
 from app.errors import DatabaseUnavailable, JobCancelled, NoFace
 from app.jobs import runner as runner_module
+from app.jobs.job import JobState
+from app.jobs.job_run import MOST_KEPT
 from app.jobs.runner import MOST_DEATHS
-from app.jobs.running import MOST_KEPT
-from app.jobs.values import JobState
 from tests.jobs.conftest import eventually, new_job
 from tests.jobs.test_store import pass_time
 

@@ -9,7 +9,7 @@ from app.database.audit import Actor, acting
 from app.database.tables import JobTable
 from app.errors import ArcidError, JobFinished, JobUnknown, Overloaded
 from app.jobs import store as store_module
-from app.jobs.values import Failure, JobState, Refusal, Standing
+from app.jobs.job import Failure, JobProgress, JobState, Refusal
 from tests.jobs.conftest import new_job
 
 
@@ -100,8 +100,8 @@ def test_a_dead_process_job_goes_on_from_its_checkpoint(jobs, leases, engine):
     made = jobs.create(new_job())
     one, two = leases("one"), leases("two")
     claim = one.claim({"count"})
-    one.note(claim, Standing(5, 9, 1, (Refusal(1, "a", "no_face", "none"),), {"at": 5}))
-    one.note(claim, Standing(7, 9, 2, (Refusal(2, "b", "no_face", "none"),)))
+    one.note(claim, JobProgress(5, 9, 1, (Refusal(1, "a", "no_face", "none"),), {"at": 5}))
+    one.note(claim, JobProgress(7, 9, 2, (Refusal(2, "b", "no_face", "none"),)))
     assert two.claim({"count"}) is None
     pass_time(engine, 1)
     again = two.claim({"count"})
@@ -109,10 +109,10 @@ def test_a_dead_process_job_goes_on_from_its_checkpoint(jobs, leases, engine):
     assert jobs.get(made.job_id).errors == 1
     assert [each.item for each in jobs.errors(made, after=0, limit=9).items] == ["a"]
     # The first one lives after all: it changes nothing any more.
-    assert one.beat(claim) is one.state(claim) is one.note(claim, Standing(8, 9, 0)) is None
-    assert not one.finish(claim, Standing(9, 9, 0), JobState.SUCCEEDED)
+    assert one.heartbeat(claim) is one.state(claim) is one.note(claim, JobProgress(8, 9, 0)) is None
+    assert not one.finish(claim, JobProgress(9, 9, 0), JobState.SUCCEEDED)
     assert not one.release(claim)
-    two.note(again, Standing(6, 9, 1, (), {"at": 6}))
+    two.note(again, JobProgress(6, 9, 1, (), {"at": 6}))
     pass_time(engine, 1)
     assert one.claim({"count"}).deaths == 1  # it got further, so it was no death in succession
 
@@ -140,7 +140,7 @@ def test_a_lease_that_is_renewed_lasts(jobs, leases):
     one = leases("one")
     claim = one.claim({"count"})
     for _ in range(3):
-        assert one.beat(claim) is JobState.RUNNING
+        assert one.heartbeat(claim) is JobState.RUNNING
     assert leases("two").claim({"count"}) is None
 
 
@@ -152,8 +152,8 @@ def test_cancelling(jobs, leases, engine):
     assert claim.job.job_id == running.job_id
     assert jobs.cancel(running.job_id).state is JobState.CANCELLING
     assert jobs.cancel(running.job_id).state is JobState.CANCELLING
-    assert one.state(claim) is one.beat(claim) is JobState.CANCELLING
-    assert one.finish(claim, Standing(1, 2, 0), JobState.CANCELLED)
+    assert one.state(claim) is one.heartbeat(claim) is JobState.CANCELLING
+    assert one.finish(claim, JobProgress(1, 2, 0), JobState.CANCELLED)
     for each in (waiting, running):
         with pytest.raises(JobFinished, match="cancelled"):
             jobs.cancel(each.job_id)
@@ -167,8 +167,10 @@ def test_cancelling(jobs, leases, engine):
 def test_what_came_of_it(jobs, leases, engine):
     good, bad = jobs.create(new_job()), jobs.create(new_job())
     one = leases()
-    assert one.finish(one.claim({"count"}), Standing(2, 2, 0), JobState.SUCCEEDED, result={"n": 2})
-    assert one.finish(one.claim({"count"}), Standing(1, 2, 0), JobState.FAILED, failure=Failure("no_face", "x" * 2000))
+    assert one.finish(one.claim({"count"}), JobProgress(2, 2, 0), JobState.SUCCEEDED, result={"n": 2})
+    assert one.finish(
+        one.claim({"count"}), JobProgress(1, 2, 0), JobState.FAILED, failure=Failure("no_face", "x" * 2000)
+    )
     good, bad = jobs.get(good.job_id), jobs.get(bad.job_id)
     assert (good.state, good.result, good.failure) == (JobState.SUCCEEDED, {"n": 2}, None)
     assert bad.failure == Failure("no_face", "x" * 1024)
@@ -179,7 +181,7 @@ def test_what_came_of_it(jobs, leases, engine):
 def test_what_ended_long_ago_is_forgotten(jobs, leases):
     ended, running = jobs.create(new_job()), jobs.create(new_job())
     one = leases()
-    one.finish(one.claim({"count"}), Standing(1, 1, 1, (Refusal(1, "a", "c", "d"),)), JobState.SUCCEEDED)
+    one.finish(one.claim({"count"}), JobProgress(1, 1, 1, (Refusal(1, "a", "c", "d"),)), JobState.SUCCEEDED)
     jobs.forget(timedelta(days=1))
     assert jobs.get(ended.job_id)
     jobs.forget(timedelta(seconds=-5))

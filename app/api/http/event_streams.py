@@ -10,7 +10,7 @@ from anyio import to_thread
 from app.access.key_cache import Access
 from app.access.keys import Principal
 from app.errors import DatabaseError, Overloaded
-from app.jobs.values import Job
+from app.jobs.job import Job
 
 _LOOK_EVERY_S = 0.5
 

@@ -16,7 +16,7 @@ from app.api.http.openapi import PROBLEM_RESPONSES, body_as, problem_response
 from app.api.schemas.jobs import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.api.schemas.requests import JobRequest
-from app.jobs.values import JobState
+from app.jobs.job import JobState
 from app.names import CollectionName
 from app.transfer.job_kinds import JobKind
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from app.api.schemas.resources import Cursor
-from app.jobs.values import Job, JobState, Refusal
+from app.jobs.job import Job, JobState, Refusal
 
 
 class FailureSchema(BaseModel):

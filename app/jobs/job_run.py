@@ -1,4 +1,4 @@
-"""A job that is under way in this process: its work speaks to the database through this, and the other way round."""
+"""A running job in this process: the connection between its work and the database."""
 
 import threading
 import time
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from app.errors import DatabaseError, JobCancelled
+from app.jobs.job import Claim, JobProgress, JobState, Refusal
 from app.jobs.leases import Leases
-from app.jobs.values import Claim, JobState, Refusal, Standing
 from app.names import nfc
 
 MOST_KEPT = 1000
-"""Refusals of a job that are kept; those beyond are counted."""
+"""Maximum number of stored refusals of a job; further ones are only counted."""
 _NOTE_EVERY_S = 1.0
 
 
-class Running:
-    """The Progress of one claim, for the thread that works; a heart in another thread keeps the lease.
+class JobRun:
+    """The progress of one claim, for the thread that works; another thread renews the lease.
 
-    `is_lost`: the job may be another process's by now, so nothing more is done.
+    `is_lost`: another process may own the job now, so this one must do nothing more.
     """
 
     def __init__(self, claim: Claim, leases: Leases, *, lease_seconds: float, stopping: threading.Event) -> None:
@@ -45,36 +45,36 @@ class Running:
 
     @property
     def is_cancelling(self) -> bool:
-        """Whether somebody asked for the job's end."""
+        """Whether cancellation was requested."""
         return self._is_cancelling
 
     @property
     def checkpoint(self) -> Mapping[str, Any]:
-        """See Progress."""
+        """See `Progress`."""
         return self._checkpoint
 
     def advance(self, done: int, *, total: int | None = None, checkpoint: Mapping[str, Any] | None = None) -> None:
-        """See Progress."""
+        """See `Progress`."""
         self._done, self._total = done, self._total if total is None else total
         if checkpoint is not None:
             self._checkpoint = dict(checkpoint)
         is_due = time.monotonic() - self._noted >= _NOTE_EVERY_S
         if not self.is_lost and (checkpoint is not None or is_due):
-            self._take(self._leases.note(self._claim, self.standing(checkpoint)))
+            self._take(self._leases.note(self._claim, self.snapshot(checkpoint)))
             self._noted = time.monotonic()
             self._refused.clear()
         if self._is_cancelling or self.is_lost or self._stopping.is_set():
-            raise JobCancelled("the job was asked to stop")
+            raise JobCancelled("the job was cancelled")
 
     def refuse(self, item: str, code: str, detail: str) -> None:
-        """See Progress."""
+        """See `Progress`."""
         self._errors += 1
         if self._errors <= MOST_KEPT:
             self._refused.append(Refusal(self._errors, _storable(item), code, _storable(detail)))
 
-    def standing(self, checkpoint: Mapping[str, Any] | None = None) -> Standing:
-        """Return how far the job is, with what is not stored yet."""
-        return Standing(self._done, self._total, self._errors, tuple(self._refused), checkpoint)
+    def snapshot(self, checkpoint: Mapping[str, Any] | None = None) -> JobProgress:
+        """Return the job's progress, including what is not stored yet."""
+        return JobProgress(self._done, self._total, self._errors, tuple(self._refused), checkpoint)
 
     def _take(self, state: JobState | None) -> None:
         if state is None:
@@ -88,15 +88,15 @@ class Running:
             asked = time.monotonic()
             try:
                 if asked - beaten >= self._lease_seconds / 3:
-                    self._take(self._leases.beat(self._claim))
+                    self._take(self._leases.heartbeat(self._claim))
                     beaten = asked
                 else:
                     self._take(self._leases.state(self._claim))
             except DatabaseError:
-                if asked - beaten >= self._lease_seconds:  # another process may have it by now
+                if asked - beaten >= self._lease_seconds:  # another process may own it now
                     self.is_lost = True
 
 
 def _storable(text: str) -> str:
-    """Return a text in NFC, without what no database takes: a file's name may be any bytes."""
+    """Return a text in NFC, without characters that databases refuse; a file's name may be any bytes."""
     return nfc(text.encode("utf-8", "replace").decode().replace("\0", "?"))

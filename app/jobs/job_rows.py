@@ -1,4 +1,4 @@
-"""How rows of jobs become values, and what the clock of a database says."""
+"""Conversion of job rows to values, and the database's clock."""
 
 from datetime import UTC, datetime
 
@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 
 from app.database.audit import Actor
 from app.database.tables import JobTable
-from app.jobs.values import Failure, Job, JobState
+from app.jobs.job import Failure, Job, JobState
 
 
 def job(row: JobTable) -> Job:
-    """Take over a row."""
+    """Return the job in a row."""
     return Job(
         row.id,
         row.job_id,
@@ -33,7 +33,7 @@ def job(row: JobTable) -> Job:
 
 
 def now(session: Session) -> datetime:
-    """Return the time by which leases are judged: the server's, since machines' clocks differ; else this machine's."""
+    """Return the time for leases: the server's, since the clocks of machines differ; for SQLite, this machine's."""
     if session.get_bind().dialect.name == "postgresql":
         moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
         return moment

@@ -1,4 +1,4 @@
-"""The values of the store of jobs: what goes in and what comes out."""
+"""Jobs: their states and values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ JsonObject = Mapping[str, Any]
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -23,13 +23,13 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether the job has ended."""
+        """Return whether the job has ended."""
         return self in {JobState.CANCELLED, JobState.SUCCEEDED, JobState.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """What is asked for. `place` is the data folder whose processes alone can do it, None if all can."""
+    """A job to create. `place`: the only data folder whose processes can run it; None: any process can."""
 
     job_id: str
     kind: str
@@ -40,7 +40,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable code, and words that are safe to show."""
+    """The reason for a job's failure: a stable code and a message that is safe to show."""
 
     code: str
     detail: str
@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it stands. `actor` asked for it; `errors` counts what was refused; `attempts` counts its starts."""
+    """A job. `actor` created it; `errors` counts refused items; `attempts` counts its starts."""
 
     key: int
     job_id: str
@@ -70,7 +70,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that is this process's until its lease ends, and where to go on. `deaths`: see `JobTable`."""
+    """A job that belongs to this process until its lease ends, with its checkpoint. `deaths`: see `JobTable`."""
 
     job: Job
     owner: str
@@ -80,7 +80,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An item (a file, a line) that a job could not do; `number` counts from 1 in each job."""
+    """An item (a file, a line) that a job refused; `number` counts from 1 in each job."""
 
     number: int
     item: str
@@ -89,10 +89,10 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a job is: what is stored with each step. `refused` are new ones, `errors` counts all.
+class JobProgress:
+    """The progress of a job, stored with each step. `refused` are new refusals, `errors` counts all.
 
-    Without a `checkpoint` the one before stays.
+    `checkpoint` None: the previous checkpoint stays.
     """
 
     done: int
