@@ -36,7 +36,7 @@ class ProcessCounts(Storage, SlidingWindowCounterSupport):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """Return an error class for the library; this storage raises none."""
+        """Return the error class that the library should expect; this storage never raises it."""
         return ValueError
 
     async def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:

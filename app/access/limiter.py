@@ -67,10 +67,10 @@ class Redis:
 
 
 class Limiter:
-    """Counts requests against allowances. For one event loop.
+    """Counts requests against allowances, within one event loop.
 
     Windows slide (the library's sliding window counter): requests of the previous window count by the part that still
-    overlaps. So no client gets twice the rate at a window's border, and an account needs two numbers at any rate.
+    overlaps. So no client gets twice the rate at a window's border, and two numbers per account are enough.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Limiter:
 
         Args:
             shared: None counts in this process only.
-            is_refused_when_away: refuse requests while `shared` is away, instead of counting in this process.
+            is_refused_when_away: refuse requests while `shared` is unreachable, instead of counting in this process.
             was_away: called for each request that `shared` could not count.
             clock: seconds that never go back.
         """
@@ -100,7 +100,7 @@ class Limiter:
     async def take(self, allowances: Sequence[Allowance]) -> list[Standing]:
         """Count one request against each allowance, up to the first that refuses it.
 
-        Raises RatesUnavailable if the shared storage is away and requests are refused then.
+        Raises RatesUnavailable if the shared storage is unreachable and requests must then be refused.
         """
         if not allowances:
             return []

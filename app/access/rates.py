@@ -56,11 +56,11 @@ class SlidingWindow:
         return max(0, rate.amount - math.floor(self.used(rate)))
 
     def free_in(self, rate: Rate, amount: int = 1) -> float:
-        """Return after how many seconds `amount` requests are allowed, if no other comes before; 0 if they are now.
+        """Return the seconds until `amount` requests are allowed if no others arrive; 0 if they are allowed now.
 
         `amount` is at most the rate's.
         """
-        room = rate.amount - amount + 1  # fewer than that must be in use
+        room = rate.amount - amount + 1  # the count must be below this
         if math.floor(self.used(rate)) < room:
             return 0.0
         if self.current < room:
@@ -93,7 +93,7 @@ class Standing:
 
     @classmethod
     def of(cls, allowance: Allowance, window: SlidingWindow, *, is_allowed: bool) -> "Standing":
-        """Return the status that a window's counts amount to."""
+        """Return the status that follows from a window's counts."""
         rate = allowance.rate
         if is_allowed:
             return cls(allowance, is_allowed, window.remaining(rate), math.ceil(window.current_ends_in))

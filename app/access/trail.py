@@ -70,7 +70,7 @@ class Trail:
         return (each for each in self.lines_and_breaks() if isinstance(each, AuditLine))
 
     def lines_and_breaks(self) -> Iterator[AuditLine | TrailBreak]:
-        """Yield all lines, oldest first, and a break for each unreadable one; raises TrailBroken as `lines`."""
+        """Yield all lines, oldest first, with a break in place of each unreadable one; raises as `lines`."""
         with self._reading.connect() as connection:
             _require_tables(connection)
             yield from _readable(connection)
@@ -166,7 +166,7 @@ def _require_tables(connection: Connection) -> None:
 
 
 def _readable(connection: Connection, which: ColumnElement[bool] | None = None) -> Iterator[AuditLine | TrailBreak]:
-    """Yield the lines in order, and a break for each unreadable one, whatever the table contains."""
+    """Yield the lines in order, with a break in place of each unreadable one, whatever the table contains."""
     which = true() if which is None else which
     query, last = select(AuditTable).where(which), 0
     numbered = func.coalesce(AuditTable.seq, -1)

@@ -23,7 +23,7 @@ def verify(
         str | None, typer.Option(help="LINE:HASH from an earlier run; that line must be unchanged.")
     ] = None,
 ) -> None:
-    """Check every line and print the last one as an anchor. If lines were changed: list them, exit status 1."""
+    """Check every line and print the last one as an anchor. List changed lines; exit status 1 if there are any."""
     with Container(read_settings()) as container:
         verdict = container.trail.verify(None if anchor is None else _anchor(anchor))
     console = Console()

@@ -15,7 +15,7 @@ from app.wiring.storage import database_url, open_restore
 
 
 def backup(file: Annotated[Path, typer.Argument(help="The backup to write.")]) -> None:
-    """Write the embedded database and the calibrations to a file, also while the service runs."""
+    """Write the embedded database and the calibrations to a file, even while the service runs."""
     settings = read_settings()
     sqlite_file(database_url(settings))  # refuse PostgreSQL before connecting to it
     with Container(settings) as container:
@@ -36,7 +36,7 @@ def restore(
         bool, typer.Option("--keep-keys", help="Keep API keys that the backup has and the replaced database lacks.")
     ] = False,
 ) -> None:
-    """Replace the embedded database by a backup. Stop the service first.
+    """Replace the embedded database with a backup. Stop the service first.
 
     API keys that are revoked or missing in the replaced database are revoked. People who were erased since the
     backup are erased again.

@@ -47,14 +47,14 @@ def _own(settings: Settings) -> Iterator[Path]:
 
 
 def _is_private(path: Path) -> bool:
-    """Take a file or folder from group and others; say whether that is so now. Links and shared folders stay."""
+    """Remove the permissions of group and others; return whether they are gone. Skip links and shared folders."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode) or mode & stat.S_ISVTX:
             return True
         if mode & _OTHERS:
             path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
-    except FileNotFoundError:  # a file that came and went
+    except FileNotFoundError:  # deleted since it was listed
         return True
     except OSError:
         return False

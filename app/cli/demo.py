@@ -32,17 +32,17 @@ def settings_in(folder: Path) -> Settings:
 def demo(
     *,
     once: Annotated[
-        bool, typer.Option("--once", help="Stop after the table; exit status 1 if anyone was confused.")
+        bool, typer.Option("--once", help="Stop after the table; exit status 1 if anyone was misidentified.")
     ] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: a free one.")] = 0,
 ) -> None:
-    """Enroll the six people of a real photo, and identify them, and a stranger, in changed photos."""
+    """Enroll the six people in a real photo, then identify them and a stranger in altered photos."""
     console = Console()
     logs.configure(is_json=False, level="WARNING")
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         settings = settings_in(Path(folder))
         prepare_database(settings)
-        # Ignore proxies of the environment: the service runs on this machine.
+        # Ignore proxy settings in the environment: the service runs on this machine.
         with serving(settings, port) as address, httpx2.Client(base_url=address, timeout=60, trust_env=False) as client:
             mistakes = _tour(client, console)
             console.print(f"Interactive API documentation: {address}/docs", highlight=False)

@@ -98,7 +98,7 @@ def _networks(settings: Settings) -> Iterator[Finding]:
 
 def _database(settings: Settings) -> Iterator[Finding]:
     if is_embedded(settings) and not embedded_file(settings).exists():
-        yield Finding("database", f"{embedded_file(settings)} is not there yet; `arcid serve` makes it")
+        yield Finding("database", f"{embedded_file(settings)} does not exist yet; `arcid serve` creates it")
         return
     with Container(settings) as container:
         yield Finding("database", str(container.database))

@@ -16,7 +16,7 @@ from app.gallery.store.reencryption import Reencryption
 def new_master(file: Annotated[Path, typer.Argument(help="File to create; only its owner can read it.")]) -> None:
     """Write a new master key. With it and the database, anyone can read all templates; without it, nobody can."""
     master = write_master(file)
-    note = f"{file}: master key {master.fingerprint}; keep a copy in another place than the database's backups"
+    note = f"{file}: master key {master.fingerprint}; keep a copy, but not with the database's backups"
     Console().print(note, highlight=False, soft_wrap=True)
 
 

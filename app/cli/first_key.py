@@ -30,7 +30,7 @@ def first(
         raise SettingsInvalid(f"{file} cannot be read: {error}") from error
     key_id = id_of(secret)
     if key_id is None:
-        raise SettingsInvalid(f"{file} holds no key: arcid_, 8 of 0-9a-f, _, and 43 to 128 of A-Z, a-z, 0-9, _, -")
+        raise SettingsInvalid(f"{file} is not a key: arcid_, 8 of 0-9a-f, _, and 43 to 128 of A-Z, a-z, 0-9, _, -")
     prepare_database(settings)
     with Container(settings) as container:
         is_first = not container.keys.all() and _is_created(container.keys, key_id, secret)
@@ -39,7 +39,7 @@ def first(
 
 
 def _is_created(keys: KeyStore, key_id: str, secret: str) -> bool:
-    """Create the key; return whether no other replica was quicker."""
+    """Create the key; return False if another replica was quicker."""
     try:
         keys.create(NewKey(_NAME, [Scope.ADMIN]), (key_id, secret))
     except KeyExists:

@@ -117,7 +117,7 @@ def import_photos(
 
 
 def open_import(container: Container, collection: str, choice: FaceChoice) -> PhotoImport[AcceptedFace]:
-    """Open a collection and its networks for an import; a running service follows what is enrolled.
+    """Open a collection and its networks for an import; a running service picks up the new faces.
 
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
     """

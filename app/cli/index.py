@@ -44,7 +44,7 @@ def status() -> None:
 
 @cli.command()
 def rebuild(name: Name = None) -> None:
-    """Rebuild indexes from the database and replace their snapshots, also while the service runs."""
+    """Rebuild indexes from the database and replace their snapshots, even while the service runs."""
     with Container(read_settings()) as container:
         for collection, projection in _projections(container, name):
             projection.rebuild()

@@ -36,7 +36,7 @@ def pull(
     names: Annotated[list[str], typer.Argument(help="Packs to pull; the detectors that they need are pulled too.")],
     *,
     accept_license: AcceptLicense = False,
-    again: Annotated[bool, typer.Option("--again", help="Pull also packs that are here already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Pull packs again even if they are present.")] = False,
 ) -> None:
     """Download packs, check their hashes, convert them for ONNX Runtime."""
     packs, console = Container(read_settings()).packs, Console()

@@ -17,7 +17,7 @@ def export(
     collection: Annotated[str, typer.Argument(help="Name of the collection.")],
     file: Annotated[Path, typer.Argument(help="The archive to write, such as people.zip.")],
 ) -> None:
-    """Write a collection to a portable archive, also while the service runs."""
+    """Write a collection to a portable archive, even while the service runs."""
     settings = read_settings()
     with Container(settings) as container:
         container.database.occupy()

@@ -20,7 +20,7 @@ from app.gallery.store.model_migration import FaceName, SwitchResult
 from app.recognition.migration import MigrationOutcome, MigrationService
 
 cli = typer.Typer(
-    help="Model migration: embed faces again by another network, from their stored crops.", no_args_is_help=True
+    help="Model migration: embed faces again with another network, from their stored crops.", no_args_is_help=True
 )
 
 _SHOWN = 50
@@ -35,9 +35,7 @@ class OnMissing(StrEnum):
 
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 Model = Annotated[str, typer.Option(help="Network or pack, of ARCID_PACK or ARCID_PACKS.")]
-Missing = Annotated[
-    OnMissing, typer.Option(help="Faces without a crop: refuse the switch, or delete these faces in it.")
-]
+Missing = Annotated[OnMissing, typer.Option(help="Faces without a crop: refuse the switch, or delete them during it.")]
 
 
 @cli.command()
@@ -48,7 +46,7 @@ def start(
     on_missing: Missing = OnMissing.REFUSE,
     switch: Annotated[bool, typer.Option("--switch/--no-switch", help="Switch when all faces are embedded.")] = True,
 ) -> None:
-    """Embed all faces by another network, then switch to it. A repeated run continues where the last one stopped.
+    """Embed all faces with another network, then switch to it. A repeated run continues where the last one stopped.
 
     Exit status 3 if faces lack a crop and nothing was switched; 130 after Ctrl-C or SIGTERM.
     """
@@ -74,9 +72,9 @@ def start(
         dropped = f", {done.dropped} deleted" if done.dropped else ""
         _say(f"{collection}: {done.faces} faces, from {done.before} to {done.model}{dropped}")
     elif not done.missing:
-        _say(f"{collection}: all {done.faces} faces have a template of {done.model}; `arcid reembed switch` goes over")
+        _say(f"{collection}: all {done.faces} faces have a template of {done.model}; `arcid reembed switch` switches")
     else:
-        _say(f"{collection} is still of {done.before}: {done.missing} of {done.faces} faces need a new photo")
+        _say(f"{collection} still uses {done.before}: {done.missing} of {done.faces} faces need a new photo")
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -131,7 +129,7 @@ def _opened() -> Iterator[MigrationService]:
 def _tell(done: SwitchResult) -> None:
     _list(tuple(done.dropped), len(done.dropped))
     dropped = f", {len(done.dropped)} deleted" if done.dropped else ""
-    _say(f"{done.collection.name}: {done.collection.faces} faces, now of {done.collection.model}{dropped}")
+    _say(f"{done.collection.name}: {done.collection.faces} faces, now uses {done.collection.model}{dropped}")
 
 
 def _list(faces: tuple[FaceName, ...], count: int) -> None:

@@ -67,7 +67,7 @@ def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> No
 def configured_server(
     settings: Settings, container: Container | None = None, *, host: str = "", port: int = 0
 ) -> Server:
-    """Return the application's server; see `create_app` for `container`. Without an address it is run with sockets."""
+    """Return the application's server; see `create_app` for `container`. Without an address, run it with sockets."""
     limits = settings.limits
     return server_of(
         create_app(settings, container),
@@ -80,7 +80,7 @@ def configured_server(
 
 
 def raise_file_limit(connections: int) -> None:
-    """Raise the limit of open files to the maximum number of connections and some more, if permitted."""
+    """Raise the limit of open files above the maximum number of connections, if permitted."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -121,8 +121,8 @@ def is_loopback(host: str) -> bool:
 def use_one_arena() -> None:
     """Limit glibc's malloc to one arena for all threads; does nothing with another C library.
 
-    With an arena for each thread, every one keeps what its largest photo needed, and resident memory creeps up for
-    thousands of requests (benchmarks/stages.py --memory).
+    With one arena per thread, each arena keeps the memory that its largest photo needed, and resident memory grows
+    over thousands of requests (benchmarks/stages.py --memory).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:

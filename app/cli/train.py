@@ -19,7 +19,7 @@ from app.errors import TrainingInvalid, TrainingUnavailable
 from app.types import Floats, Pixels
 
 cli = typer.Typer(
-    help="Train a network of your own; see docs/training.md.", invoke_without_command=True, no_args_is_help=True
+    help="Train your own network; see docs/training.md.", invoke_without_command=True, no_args_is_help=True
 )
 
 STOPPED = 130
@@ -37,10 +37,10 @@ def train(  # noqa: PLR0913 - the options of a command
     loss: Annotated[str | None, typer.Option(help="arcface, cosface, sphereface, softmax, ...")] = None,
     backbone: Annotated[str | None, typer.Option(help="iresnet18, 34, 50, 100 or mobilefacenet.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of passes over all photos.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photos of an iteration in each process.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Photos per iteration in each process.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="Any other key of docs/training.md, as seed=3; repeatable.")
+        list[str] | None, typer.Option("--set", help="Any other key of docs/training.md, such as seed=3; repeatable.")
     ] = None,
 ) -> None:
     """Train a network. Options win over the file of --config, which wins over the defaults.
@@ -75,7 +75,7 @@ def pack(
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
     exclude: Annotated[Path | None, typer.Option(help="List of photos to leave out.")] = None,
 ) -> None:
-    """Align photos and pack the crops into Arrow files, which are quick to read from any place."""
+    """Align photos and pack the crops into Arrow files, which are fast to read in any order."""
     require_training()
     from app.training.data.filtering import FilteredSource  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
@@ -101,7 +101,7 @@ def clean(
     folder: Annotated[Path, typer.Argument(exists=True, help="Data to clean: the same kinds as --data.")],
     *,
     out: Annotated[Path, typer.Option(dir_okay=False, help="File for the list of photos to leave out.")],
-    threshold: Annotated[float, typer.Option(min=-1, max=1, help="Least cosine of a photo to its person's centre.")],
+    threshold: Annotated[float, typer.Option(min=-1, max=1, help="Minimum cosine of a photo to its person's centre.")],
     least: Annotated[int, typer.Option(min=1, help="People with fewer photos left are left out.")] = 1,
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
     trained: Annotated[
@@ -128,27 +128,27 @@ def clean(
 
 @contextmanager
 def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; gives what moves it on."""
+    """Show a bar on standard error; yield a function that advances it."""
     with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
         yield partial(bar.advance, bar.add_task(what, total=total))
 
 
 def require_training() -> None:
-    """Raise TrainingUnavailable, with the remedy, where PyTorch is not installed."""
+    """Raise TrainingUnavailable, with the remedy, if PyTorch is not installed."""
     missing = [name for name in ("torch", "pyarrow") if find_spec(name) is None]
     if missing:
         raise TrainingUnavailable(f"training needs {' and '.join(missing)}, not installed here; run: make training")
 
 
 def cropper_opener() -> Callable[[], Any]:
-    """Return what opens the networks that align photos, once, when it is first needed."""
+    """Return a function that opens the alignment networks once, when it is first called."""
     from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
     return cache(lambda: open_cropper(read_settings()))
 
 
 def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
-    """Return what embeds crops: a network that was trained here, or the service's."""
+    """Return a function that embeds crops, with a network trained here or the service's."""
     from app.training.checkpoint import load_trained  # noqa: PLC0415 - as above
     from app.training.evaluating import embed  # noqa: PLC0415 - as above
     from app.wiring.training import open_embed  # noqa: PLC0415 - as above
@@ -158,7 +158,7 @@ def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
 
 @contextmanager
 def stoppable() -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and SIGTERM end a run after its iteration; the second time they end it at once."""
+    """Stop a run after its iteration at the first Ctrl-C or SIGTERM, and immediately at the second."""
     asked: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
@@ -197,7 +197,7 @@ def _run(values: dict[str, Any], out: Path, *, is_resumed: bool) -> None:
 
 
 def _file_values(config: Path | None, out: Path, *, is_resumed: bool) -> dict[str, Any]:
-    """Read the configuration file that was given, else that of the run to continue, else nothing."""
+    """Read the given configuration file, or that of the run to continue; return an empty one without either."""
     from app.training.checkpoint import CONFIG  # noqa: PLC0415 - as above
     from app.training.config import read_config  # noqa: PLC0415 - as above
 
@@ -207,7 +207,7 @@ def _file_values(config: Path | None, out: Path, *, is_resumed: bool) -> dict[st
 
 
 def _parse_assignment(text: str) -> tuple[str, Any]:
-    """Parse name=value; the value is TOML, or else plain text."""
+    """Parse name=value; the value is TOML, or plain text if it is not valid TOML."""
     name, equals, value = text.partition("=")
     if not equals:
         raise TrainingInvalid(f"--set takes name=value, not {text!r}")

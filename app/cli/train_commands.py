@@ -1,4 +1,4 @@
-"""`arcid train export, adapter, finetune`: what comes after a run, and instead of one."""
+"""`arcid train export, adapter, finetune`: export a run as a pack, or adapt a pack to your photos."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -13,15 +13,15 @@ from app.cli.train import STOPPED, counting, require_training, stoppable
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
 
-Out = Annotated[Path, typer.Option(file_okay=False, help="Folder that gets the pack's folder, NAME/.")]
-Name = Annotated[str | None, typer.Option(help="Name of the pack; by default made of what it comes from.")]
+Out = Annotated[Path, typer.Option(file_okay=False, help="Folder in which to create the pack's folder, NAME/.")]
+Name = Annotated[str | None, typer.Option(help="Name of the pack; default: derived from its source.")]
 Pack = Annotated[str, typer.Option(help="The pack to start from.")]
 Data = Annotated[Path, typer.Option(exists=True, help="Folder person/photo.jpg, or another data set.")]
 Aligned = Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")]
 Detector = Annotated[str | None, typer.Option(help="Detector that aligns the photos, and that the pack will name.")]
 Calibrate = Annotated[
     Path | None,
-    typer.Option("--calibrate", exists=True, file_okay=False, help="Folder of people that are not in the data."),
+    typer.Option("--calibrate", exists=True, file_okay=False, help="Folder of people outside the training data."),
 ]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
 
@@ -31,17 +31,17 @@ def export(  # noqa: PLR0913 - the options of a command
     *,
     out: Out,
     name: Name = None,
-    licence: Annotated[str | None, typer.Option(help="Licence of the network, as you may give it.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Licence under which you may distribute the network.")] = None,
     commercial_use: Annotated[
-        Literal["yes", "no", "unverified"], typer.Option(help="May it be used commercially?")
+        Literal["yes", "no", "unverified"], typer.Option(help="Whether the network may be used commercially.")
     ] = "unverified",
     detector: Detector = None,
-    best: Annotated[bool, typer.Option("--best", help="The checkpoint that did best, not the last.")] = False,
+    best: Annotated[bool, typer.Option("--best", help="Export the best checkpoint, not the last one.")] = False,
     calibrate: Calibrate = None,
     aligned: Aligned = False,
     threshold: Threshold = None,
 ) -> None:
-    """Turn what a run gave into a pack: ONNX, manifest, calibrations."""
+    """Export a run as a pack: ONNX, manifest, calibrations."""
     require_training()
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
     from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
@@ -129,18 +129,18 @@ def adapter(  # noqa: PLR0913 - the options of a command
 def finetune(  # noqa: PLR0913 - the options of a command
     *,
     data: Data,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run, as of `arcid train`.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run, as for `arcid train`.")],
     pack: Pack = "open",
     aligned: Aligned = False,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Train the last layer of the network alone.")] = False,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Train only the last layer of the network.")] = False,
     learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the class weights.")] = 0.02,
     backbone_learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the network.")] = 0.002,
     loss: Annotated[str, typer.Option(help="arcface, cosface, sphereface, softmax, ...")] = "arcface",
-    epochs: Annotated[int, typer.Option(min=1, help="Times that every photo is seen.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=2, help="Photos of an iteration.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over all photos.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
-    """Train a pack's network further on your photos. A run like others: resumed and exported as they are."""
+    """Fine-tune a pack's network on your photos. Resume and export the run like any other."""
     require_training()
     from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
@@ -149,7 +149,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
 
     settings = _with(read_settings(), pack=pack)
     base = factory.open_base(settings)
-    ImportedNetwork(base.network)  # raises for one that cannot be trained, before photos are aligned
+    ImportedNetwork(base.network)  # fails for an unsupported network before photos are aligned
     out.mkdir(parents=True, exist_ok=True)
     network = out.resolve() / "start.onnx"
     network.write_bytes(base.network)
@@ -187,7 +187,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
 
 
 def _cropper(settings: Settings) -> Callable[[], Any]:
-    """Return what opens the networks that align photos, once, when it is first needed."""
+    """Return a function that opens the alignment networks once, when it is first called."""
     from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
     return cache(lambda: open_cropper(settings))

@@ -17,7 +17,7 @@ def read_master(path: Path) -> Master:
 
 
 def write_master(path: Path) -> Master:
-    """Write a new master key to a new file that only its owner reads; raises MasterKeyInvalid if it is there."""
+    """Write a new master key to a new file that only its owner reads; raises MasterKeyInvalid if the file exists."""
     secret = new_secret()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

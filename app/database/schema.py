@@ -69,5 +69,5 @@ class Schema:
 
 
 def _words(error: SQLAlchemyError) -> str:
-    """Return the driver's message in one line."""
+    """Return the driver's message as one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())

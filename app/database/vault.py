@@ -89,7 +89,7 @@ class Vault:
         if data_key_id is not None:
             return self.open_file(context, data)
         if self._master is not None:
-            self._require_open(f"the {context.kind} is in plain")
+            self._require_open(f"the {context.kind} is not encrypted")
         return data
 
     def note_refused(self, face_id: str) -> None:

@@ -36,7 +36,7 @@ class ExportGone(ArcidError):
 
 
 class ImportInvalid(ArcidError):
-    """The import's source cannot be read as a whole; the message says why."""
+    """The import's source cannot be read as a whole; the message gives the reason."""
 
 
 class EncodingUnknown(ImportInvalid):
@@ -48,7 +48,7 @@ class ImportFolderForbidden(ArcidError):
 
 
 class ItemInvalid(ArcidError):
-    """A file or line of an import cannot be used, whatever it shows."""
+    """A file or line of an import cannot be used, for example because it cannot be read."""
 
 
 class ArchiveRefused(ArcidError, has_own_code=False):
@@ -60,7 +60,7 @@ class ArchiveInvalid(ArchiveRefused):
 
 
 class ArchiveDamaged(ArchiveRefused):
-    """It is cut short, or a checksum does not match."""
+    """The file is truncated, or a checksum does not match."""
 
 
 class ArchiveTooNew(ArchiveRefused):

@@ -4,7 +4,7 @@ from app.errors.base import ArcidError
 
 
 class NetworkError(ArcidError, has_own_code=False):
-    """Network that cannot be used; the message says what to do about it."""
+    """Network that cannot be used; the message explains what to do."""
 
 
 class NetworkMissing(NetworkError):

@@ -4,7 +4,7 @@ from app.errors.base import ArcidError
 
 
 class PhotoRefused(ArcidError, has_own_code=False):
-    """Photo that cannot be used; the code says why."""
+    """Photo that cannot be used; the code gives the reason."""
 
 
 class NotAnImage(PhotoRefused):
@@ -12,7 +12,7 @@ class NotAnImage(PhotoRefused):
 
 
 class ImageDamaged(PhotoRefused):
-    """The photo starts as an image of a supported format, but is cut short or damaged."""
+    """The photo starts as an image of a supported format, but is truncated or damaged."""
 
     def __init__(self, kind: str = "", flaw: str = "cut short or damaged") -> None:
         """Name the format, and the flaw if it is known."""
@@ -58,11 +58,11 @@ class SeveralFaces(PhotoRefused):
 
 
 class LowQuality(PhotoRefused):
-    """The face's quality is too low to enroll it; the message says why."""
+    """The face's quality is too low to enroll it; the message gives the reason."""
 
 
 class FaceMismatch(PhotoRefused):
-    """The face does not look like the identity's other faces, and the collection refuses such photos."""
+    """The face does not look like the identity's other faces, and the collection rejects mismatches."""
 
 
 class UrlNotAllowed(PhotoRefused):

@@ -48,7 +48,7 @@ class StorageNotWritable(ArcidError):
 
     @classmethod
     def of(cls, error: OSError) -> Self | None:
-        """Return the error that tells the operator how to fix a failed write, or None for other errors."""
+        """Return an error that explains to the operator how to fix a failed write, or None for other errors."""
         message = _DISK.get(error.errno or 0)
         return cls(message, str(error)) if message is not None else None
 

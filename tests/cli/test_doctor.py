@@ -74,7 +74,7 @@ def test_this_very_installation_is_sound(arcid, tiny):
 def test_before_the_first_start_there_is_no_database_and_none_is_made(arcid, tiny, home):
     result = arcid("doctor")
     assert wrong(result) == []
-    assert "arcid.db is not there yet" in result.output
+    assert "arcid.db does not exist yet" in result.output
     assert not (home / "arcid.db").exists()
 
 
