@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, which it may stop, kill and let hang."""
+"""A PostgreSQL server that a test may stop, kill and suspend."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ _QUICK = "-c fsync=off -c full_page_writes=off"
 
 
 class Cluster:
-    """A server in a folder, listening on a socket in it."""
+    """A server with its data and its socket in one folder."""
 
     def __init__(self, binaries: Path, folder: Path, options: str = _QUICK) -> None:
         self._binaries = binaries
@@ -33,7 +33,7 @@ class Cluster:
         self._run("pg_ctl", "--wait", f"--log={self._folder / 'log'}", f"--options={options}", "start")
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop the server: `fast` says goodbye to its clients, `immediate` is as good as a crash."""
+        """Stop the server: `fast` disconnects its clients, `immediate` is like a crash."""
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
     def kill(self) -> None:
@@ -46,11 +46,11 @@ class Cluster:
         (self._folder / "data" / "postmaster.pid").unlink()
 
     def pause(self) -> None:
-        """Let the server hang: it keeps its connections and takes new ones, but answers nothing."""
+        """Suspend the server: it keeps connections and accepts new ones, but does not answer."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the server."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -66,12 +66,12 @@ class Cluster:
         # PostgreSQL refuses to run as root.
         as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         command = [*as_owner, str(self._binaries / program), f"--pgdata={self._folder / 'data'}", *arguments]
-        # Not captured through a pipe, which the server would keep open.
+        # No pipe for the output, because the server would keep it open.
         subprocess.run(command, check=True, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _children(parent: int) -> list[int]:
-    # "pid (name) state parent ..."; a name may hold spaces and brackets.
+    # "pid (name) state parent ..."; a name may contain spaces and brackets.
     stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.parent.is_dir()]
     return [int(stat.split()[0]) for stat in stats if int(stat.rpartition(")")[2].split()[1]) == parent]
 

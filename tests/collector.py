@@ -1,4 +1,4 @@
-"""A collector as OpenTelemetry has them: takes spans over OTLP/HTTP on a real socket."""
+"""An OpenTelemetry collector: receives spans over OTLP/HTTP on a real socket."""
 
 import gzip
 import threading
@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """What came: `requests` as parsed, `raw` bytes; answers with `status` once `go` is set."""
+    """The received spans: parsed `requests` and `raw` bytes. It answers with `status` once `go` is set."""
 
     def __init__(self):
         self.requests, self.raw, self.paths = [], [], []

@@ -1,4 +1,4 @@
-"""What many tests share: the pulled networks, the packages that carry them, and real photos from other packages."""
+"""Shared fixtures: the pulled networks, their packages, and real photos from other packages."""
 
 import gc
 import hashlib
@@ -23,7 +23,7 @@ MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"
 _LARGE_NETWORK = 100_000  # bytes; smaller ones are made by tests
 
-# Where the six people of the group photo are (found by eye), left to right.
+# Boxes of the six people in the group photo (found by eye), left to right.
 PEOPLE = [
     (61, 269, 167, 397),
     (267, 152, 372, 278),
@@ -34,12 +34,12 @@ PEOPLE = [
 ]
 
 
-# Files run side by side (make test); the folders with the longest ones come first, so that none of them is left over.
+# Files run in parallel (make test). Start the folders with the longest ones, so that none of them runs last.
 LONGEST = ("end_to_end", "gallery", "training", "recognition", "store")
 
 
 def pytest_collection_modifyitems(items):
-    """Put the longest first; within a folder the order stays."""
+    """Put the longest folders first; keep the order within a folder."""
 
     def place(item) -> int:
         folder = item.path.parent.name
@@ -81,7 +81,7 @@ def packs():
 
 @pytest.fixture(scope="session")
 def network(packs: Packs):
-    """Path of a pulled network: network("yunet", "yunet.onnx"); skips with the command that brings it."""
+    """Path of a pulled network: network("yunet", "yunet.onnx"); skips with the command that pulls it."""
 
     def path(pack: str, file: str) -> Path:
         manifest = packs.manifest(pack)
@@ -94,7 +94,7 @@ def network(packs: Packs):
 
 @pytest.fixture(scope="session")
 def archive(packs):
-    """Path of a package that carries networks, downloaded once and kept: archive("mtcnn", "mtcnn")."""
+    """Path of a package with networks, downloaded once and kept: archive("mtcnn", "mtcnn")."""
 
     def path(pack: str, name: str) -> Path:
         wanted = packs.manifest(pack).archives[name]
@@ -110,7 +110,7 @@ def archive(packs):
 
 
 def photo_of(package: str, *parts: str) -> bytes:
-    """Return a photo that an installed package carries."""
+    """Return a photo from an installed package."""
     spec = importlib.util.find_spec(package)  # finds the package without importing it
     assert spec is not None
     assert spec.origin is not None
@@ -140,7 +140,7 @@ def lfw() -> Path:
 
 @pytest.fixture(scope="session")
 def faces_of(group_photo):
-    """The six people of the group photo, each cut out: faces_of[0] .. faces_of[5], JPEG bytes, left to right."""
+    """The six people of the group photo, each cropped: faces_of[0] .. faces_of[5], JPEG bytes, left to right."""
     photo = cv2.imdecode(np.frombuffer(group_photo, np.uint8), cv2.IMREAD_COLOR)
     assert photo is not None
     cuts = [

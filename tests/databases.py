@@ -1,7 +1,7 @@
-"""New databases for tests: everything that asks for `databases` runs on SQLite and on PostgreSQL.
+"""New databases for tests: all tests with the fixture `databases` run on SQLite and on PostgreSQL.
 
 PostgreSQL's tests need TEST_POSTGRES, the URL of a server on which databases may be created (`.ci/postgres make test`
-brings one); without it they skip.
+starts one); without it they are skipped.
 """
 
 import os
@@ -25,7 +25,7 @@ MIGRATIONS = PROJECT / "migrations"
 
 @dataclass(frozen=True)
 class Databases:
-    """Makes new databases of one kind; each is gone after its context."""
+    """Factory of databases of one kind; each is deleted after its context."""
 
     kind: str
     empty_url: Callable[[], AbstractContextManager[str]]
@@ -46,7 +46,7 @@ class Databases:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def databases(request, tmp_path_factory) -> Iterator[Databases]:
-    """Where new databases come from."""
+    """Factory of new databases."""
     if request.param == "sqlite":
         yield sqlite_databases(tmp_path_factory.mktemp("databases"))
     else:
@@ -68,7 +68,7 @@ def store(engine) -> IdentityStore:
 
 
 def server_url() -> URL:
-    """Return the URL of the tests' server; skips where there is none."""
+    """Return the URL of the tests' server; skips without one."""
     given = os.environ.get("TEST_POSTGRES")
     if not given:
         pytest.skip("no PostgreSQL: run .ci/postgres make test, or set TEST_POSTGRES to the URL of a server for tests")
@@ -99,7 +99,7 @@ def sqlite_databases(folder: Path) -> Databases:
 
 @contextmanager
 def postgresql_databases(server: URL) -> Iterator[Databases]:
-    """Yield databases of a PostgreSQL server; a copy of a migrated one is quicker than its migration."""
+    """Yield databases of a PostgreSQL server; copying a migrated one is faster than migrating."""
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -118,7 +118,7 @@ def postgresql_databases(server: URL) -> Iterator[Databases]:
 
 
 def migrate(url: str) -> None:
-    """Bring a database to the current schema."""
+    """Upgrade a database to the current schema."""
     engine = open_engine(url)
     Schema(engine, MIGRATIONS).upgrade()
     engine.dispose()

@@ -1,4 +1,4 @@
-"""A real Redis server for tests: `.ci/redis make test` brings one, whose URL is in TEST_REDIS; without it they skip."""
+"""A real Redis server for tests: `.ci/redis make test` starts one and sets TEST_REDIS; else the tests skip."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ def redis_url() -> str:
 
 @contextmanager
 def redis_at(folder: Path):
-    """Run a server of its own that a test may stop and start; yields its socket and the two functions."""
+    """Run a server that a test may stop and start; yield its socket and the two functions."""
     redis_url()
     command = shutil.which("redis-server")
     if command is None:

@@ -1,4 +1,4 @@
-"""A sealer that hides nothing, but notices what was changed or is about something else."""
+"""A sealer without encryption that detects changed content and wrong subjects."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from app.errors import ArcidError
 
 
 class FakeSealer:
-    """Seals by turning all bits over, behind a hash of content and subject."""
+    """Seals by inverting all bits, after a hash of content and subject."""
 
     def newest(self) -> int:
         return 0

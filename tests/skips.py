@@ -1,4 +1,4 @@
-"""How skipped tests are reported: a line for each need at the end, or as failures where every test can run."""
+"""Report of skipped tests: one line per requirement, or failures where all tests can run."""
 
 import os
 from collections import Counter
@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 IS_FAILURE = bool(os.environ.get("SKIPPED_IS_FAILED"))
-"""Set by .ci/run, on a machine with everything but a GPU."""
+"""Set by .ci/run, on a machine with everything except a GPU."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -19,7 +19,7 @@ def pytest_runtest_makereport(item):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report():
-    """Do the same with whole files."""
+    """Do the same for whole files."""
     report = yield
     fail_if_skipped(report)
     return report

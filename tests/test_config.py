@@ -11,7 +11,7 @@ from app.vision.inference.runtime import Provider
 from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 
-# Every setting: its variable, what the environment says, and what comes of it.
+# All settings: the variable, its value in the environment, and the parsed value.
 SETTINGS = {
     "ARCID_DATA_DIR": ("/data", Path("/data")),
     "ARCID_MODELS_DIR": ("/models", Path("/models")),
@@ -290,5 +290,5 @@ def test_the_networks_follow_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
     assert models_folder(read_settings()) == tmp_path / "models"
     assert models_folder(read_settings(models_dir=tmp_path / "nets")) == tmp_path / "nets"
-    (tmp_path / "nets" / "models").mkdir(parents=True)  # as earlier versions wanted it
+    (tmp_path / "nets" / "models").mkdir(parents=True)  # as earlier versions required
     assert models_folder(read_settings(models_dir=tmp_path / "nets")) == tmp_path / "nets" / "models"

@@ -1,4 +1,4 @@
-"""The documentation is complete: every setting, error code, pack, route, metric and command has its place."""
+"""The documentation is complete: it contains each setting, error code, pack, route, metric and command."""
 
 import re
 

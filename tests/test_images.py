@@ -1,4 +1,4 @@
-"""What the files for containers must say; `.ci/images` has their syntax checked by the tools that read them."""
+"""The content of the files for containers; `.ci/images` checks their syntax with the tools that read them."""
 
 import re
 from typing import Any
@@ -37,7 +37,7 @@ def test_an_image_is_built_from_hashed_packages_and_runs_without_privileges(path
     assert "--require-hashes" in text
     assert re.search(r"^USER 10001:10001$", last, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK ", last, re.MULTILINE)
-    assert re.search(r'^ENTRYPOINT \["arcid"\]$', last, re.MULTILINE)  # no shell between it and SIGTERM
+    assert re.search(r'^ENTRYPOINT \["arcid"\]$', last, re.MULTILINE)  # no shell, so that it receives SIGTERM
     assert "--insecure" not in last
     assert not re.search(r"\b(pip|apt-get) install\b", last)
 
@@ -117,7 +117,7 @@ def test_pods_satisfy_the_restricted_standard(name):
     assert pod["securityContext"]["runAsUser"] == 10001
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
-    assert pod["enableServiceLinks"] is False  # ARCID_PORT would be no setting, and the service refuses to start
+    assert pod["enableServiceLinks"] is False  # ARCID_PORT would be an unknown setting, an error
 
 
 @pytest.mark.parametrize(("pod", "container"), CONTAINERS, ids=[f"{pod}-{each['name']}" for pod, each in CONTAINERS])
@@ -149,7 +149,7 @@ def test_what_belongs_together_has_the_same_names():
     assert KUBERNETES["Service", "arcid"]["spec"]["selector"] == labels
     assert KUBERNETES["PodDisruptionBudget", "arcid"]["spec"]["selector"]["matchLabels"] == labels
     assert KUBERNETES["HorizontalPodAutoscaler", "arcid"]["spec"]["scaleTargetRef"]["name"] == "arcid"
-    assert "replicas" not in deployment["spec"]  # else each `apply` takes the autoscaler's number back
+    assert "replicas" not in deployment["spec"]  # otherwise each `apply` resets the autoscaler's number
     policy = KUBERNETES["NetworkPolicy", "arcid"]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= labels.items()
     assert policy["policyTypes"] == ["Ingress", "Egress"]

@@ -1,4 +1,4 @@
-"""The shape of the code: one class for one name, readable sizes, and no broad except outside the named borders."""
+"""The layout of the code: unique class names, readable sizes, and no broad except outside the named borders."""
 
 import ast
 from collections import Counter, defaultdict
@@ -9,12 +9,12 @@ import pytest
 from app.config import PROJECT
 
 LONGEST_FILE, LONGEST_FUNCTION, USUAL_FUNCTION = 350, 40, 25  # lines
-USUAL_SHARE = 0.95  # of all functions that are at most USUAL_FUNCTION lines long
+USUAL_SHARE = 0.95  # share of functions of at most USUAL_FUNCTION lines
 
 # The last resort of the API, the worker that runs batches, and the runner of jobs.
 BORDERS = {"middleware.py", "batcher.py", "runner.py"}
 
-# Old cases that are still open. Remove an entry with the change that fixes it; never add one.
+# Known violations. Remove an entry with the change that fixes it; never add one.
 SHARED_CLASS_NAMES = {
     "Base",
     "FaceSchema",

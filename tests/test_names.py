@@ -1,4 +1,4 @@
-"""Ids that are safe in a path, and one spelling of what looks the same."""
+"""Ids that are safe in a path, and one normal form for equal-looking text."""
 
 from urllib.parse import quote, urljoin
 
@@ -60,7 +60,7 @@ def test_an_id_that_a_client_would_change_is_refused(text):
 @pytest.mark.parametrize("text", SAFE)
 def test_an_id_that_stays_itself_is_taken(text):
     assert IDENTITY.validate_python(text) == text
-    # As clients resolve it against a base, encoded and with its slashes as they are.
+    # Clients resolve it against a base, encoded but with its slashes.
     url = urljoin("http://h/collections/c/identities/", quote(text))
     assert url == "http://h/collections/c/identities/" + quote(text)
     if "/" in text:
@@ -82,7 +82,7 @@ def test_names_that_older_versions_took_are_taken_from_archives():
 
 
 def test_marks_without_end_cost_no_time():
-    """Putting them in order takes time that grows with the square of their number."""
+    """Sorting them would take quadratic time."""
     marks = "\u0316\u0301" * 100_000
     assert nfc(marks) == marks
     assert nfc("a" * 2000 + DECOMPOSED * 2000) == "a" * 2000 + COMPOSED * 2000

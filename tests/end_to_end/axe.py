@@ -1,4 +1,4 @@
-"""axe-core, which judges a page's accessibility: fetched with npm, pinned by version and hash, kept in .data."""
+"""axe-core, a checker of accessibility: installed with npm, pinned by version and hash, cached in .data."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ KEPT = PROJECT / ".data" / "axe" / VERSION / "axe.min.js"
 
 
 def axe_source() -> str:
-    """Return the script; raises OSError or SubprocessError where npm cannot bring it, ValueError for another file."""
+    """Return the script; raises OSError or SubprocessError if npm cannot install it, ValueError if the file differs."""
     if not KEPT.exists():
         with tempfile.TemporaryDirectory() as folder:
             command = ["npm", "pack", "--silent", "--ignore-scripts", f"axe-core@{VERSION}"]

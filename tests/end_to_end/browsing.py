@@ -1,4 +1,4 @@
-"""A real Chromium on the page: what it asks of other machines, complains about, or shows beyond the edge is noted."""
+"""A real Chromium on the page, with checks of its requests to other machines, its messages and its layout."""
 
 import shutil
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ _BEYOND_THE_EDGE = """() => {
 
 @contextmanager
 def chromium(camera=None, *further):
-    """Yield a browser, whose camera shows the frames of a file if there is one, with further arguments."""
+    """Yield a browser with further arguments; its camera shows the frames of a file, if given."""
     playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: run .ci/install browser")
@@ -53,7 +53,7 @@ def chromium(camera=None, *further):
 
 @contextmanager
 def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"):
-    """Yield the page; afterwards it must have complained about nothing, and asked no other machine."""
+    """Yield the page; then check that it logged no error and contacted no other machine."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
     context.set_default_timeout(60_000)
     foreign, complaints = [], []
@@ -82,12 +82,12 @@ def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"
 
 
 def _is_complaint(message):
-    # Chromium notes every answer of 4xx and 5xx, and every connection that is refused; the page shows them itself.
+    # Chromium logs all answers of 4xx and 5xx, and refused connections; the page itself shows them.
     return message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource")
 
 
 def photo(content, name="photo.jpg"):
-    """Return a file as a file field takes it."""
+    """Return a file for a file field."""
     return {"name": name, "mimeType": "image/jpeg", "buffer": content}
 
 
@@ -97,7 +97,7 @@ def show(page, tab):
 
 
 def enroll(page, identity_id, *photos, name=""):
-    """Enroll over the page, and wait for what became of it."""
+    """Enroll on the page, and wait for the result."""
     show(page, "Enroll")
     page.set_input_files("#enroll-photos input", [photo(each, f"{at}.jpg") for at, each in enumerate(photos)])
     page.get_by_label("Id yours").fill(identity_id)
@@ -107,13 +107,13 @@ def enroll(page, identity_id, *photos, name=""):
 
 
 def identify(page, content):
-    """Identify a photo over the page, and wait for the answer."""
+    """Identify a photo on the page, and wait for the answer."""
     show(page, "Identify")
     page.set_input_files("#identify-photo input", [photo(content)])
     page.locator("#identify-result h3").wait_for()
 
 
 def beyond_the_edge(page):
-    """Return what is wider than the window, or lies outside of it; what scrolls by itself may be wide inside."""
+    """Return the elements that exceed the window; contents of scrolling elements are exempt."""
     scrolls = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     return [*(["the page scrolls sideways"] if scrolls else []), *page.evaluate(_BEYOND_THE_EDGE)]

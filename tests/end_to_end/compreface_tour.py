@@ -1,13 +1,13 @@
-"""Every method of CompreFace's published Python client, as its README shows them; prints all answers as JSON.
+"""Call each method of CompreFace's published Python client, as in its README, and print all answers as JSON.
 
-Runs in an environment that has the client and nothing of this project: compreface_tour.py DOMAIN PORT KEY FOLDER
+This runs in an environment with the client and without this project: compreface_tour.py DOMAIN PORT KEY FOLDER
 """
 
 import json
 import sys
 from pathlib import Path
 
-from compreface import CompreFace  # type: ignore[import-not-found] # it has an environment of its own
+from compreface import CompreFace  # type: ignore[import-not-found] # in a separate environment
 from compreface.exceptions import IncorrectFieldException  # type: ignore[import-not-found]
 
 OPTIONS = {
@@ -20,7 +20,7 @@ OPTIONS = {
 
 
 def tour(domain, port, key, folder):
-    """Return all answers by what was asked."""
+    """Return all answers by their request."""
     ada, ada_too, bob = (str(folder / name) for name in ("ada.jpg", "ada-too.jpg", "bob.jpg"))
     group, faceless = str(folder / "group.jpg"), str(folder / "faceless.png")
     compre_face = CompreFace(domain=domain, port=port, options=OPTIONS)
@@ -78,7 +78,7 @@ def tour(domain, port, key, folder):
 
 
 def cameras(domain, port, key, folder):
-    """Return the answers to what Viseron and Home Assistant's integration call, with the options that they pass."""
+    """Return the answers to the calls of Viseron and Home Assistant's integration, with their options."""
     ada, stranger = (folder / name for name in ("ada.jpg", "bob.jpg"))
     options = {"limit": 0, "det_prob_threshold": 0.8, "prediction_count": 1, "status": False}
     viseron = CompreFace(domain=domain, port=port, options=options).init_face_recognition(key)

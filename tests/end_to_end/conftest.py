@@ -11,7 +11,7 @@ from tests.end_to_end.browsing import chromium, opened
 
 @pytest.fixture(scope="module")
 def served(settings):
-    """Return a context: a client of the service behind a real server on a real socket, with changed settings."""
+    """Return a context manager: a client of a real server on a real socket, with changed settings."""
 
     @contextmanager
     def start(**changes):
@@ -24,7 +24,7 @@ def served(settings):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory, portrait):
-    """A Chromium whose camera sees the portrait; skips where there is no Chromium, or no Playwright."""
+    """A Chromium whose camera shows the portrait; skips without Chromium or Playwright."""
     pixels = cv2.imdecode(np.frombuffer(portrait, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     frames = tmp_path_factory.mktemp("camera") / "portrait.mjpeg"
@@ -35,7 +35,7 @@ def browser(tmp_path_factory, portrait):
 
 @pytest.fixture(scope="module")
 def address(browser, settings):
-    """Where the service is, without API keys."""
+    """Address of the service, without API keys."""
     with serving(settings, port=0) as address:
         yield address
 

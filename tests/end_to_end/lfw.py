@@ -23,7 +23,7 @@ def pairs(folder: Path) -> list[tuple[tuple[str, str], tuple[str, str]]]:
 
 
 def embedded(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
-    """Return each pair's similarity, every photo embedded once; None where a face was not found."""
+    """Return each pair's similarity, with each photo embedded once; None if a face was not found."""
     wanted = list(wanted)
 
     def embed(one: tuple[str, str]) -> Any:
@@ -37,7 +37,7 @@ def embedded(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list
 
 
 def verified(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
-    """Return what POST /verify says of each pair; None where a face was not found."""
+    """Return the answer of POST /verify for each pair; None if a face was not found."""
 
     def verify(pair: tuple[tuple[str, str], tuple[str, str]]) -> float | None:
         files = {"probe": photo(folder, *pair[0]), "reference": photo(folder, *pair[1])}

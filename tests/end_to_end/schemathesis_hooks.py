@@ -1,4 +1,4 @@
-"""What schemathesis cannot know: photos with faces, and which refusals of a valid request no schema could foretell."""
+"""Hooks for schemathesis: photos with faces, and rejections of valid requests that no schema can predict."""
 
 import base64
 import importlib.util
@@ -24,11 +24,11 @@ SEMANTIC = {
     "expires_at": "likewise",
     "into": "nobody is merged into themselves",
 }
-"""Fields that may be refused with `request_invalid` although they fit the document, and why."""
+"""Fields that may get `request_invalid` although they match the document, with the reason."""
 
 
 def _photos() -> list[bytes]:
-    """Return a face, a photo without one, and a file that is none."""
+    """Return a face, a photo without a face, and a file that is not a photo."""
     spec = importlib.util.find_spec("skimage")
     assert spec is not None
     assert spec.origin is not None
@@ -50,17 +50,17 @@ schemathesis.openapi.format("byte", PHOTOS.map(base64.b64encode).map(bytes.decod
 
 @schemathesis.hook
 def before_load_schema(_context, raw_schema) -> None:
-    """Take the rules about several fields out of forms: schemathesis cannot judge them where a field is a file."""
+    """Remove the rules about several fields from forms; schemathesis cannot check them if a field is a file."""
     for name, schema in raw_schema["components"]["schemas"].items():
         if name.endswith("Form"):
             for rule in ("not", "oneOf", "anyOf", "allOf"):
                 schema.pop(rule, None)
-            schema["properties"].get("photo_urls", {}).pop("minItems", None)  # none of them is what a form cannot say
+            schema["properties"].get("photo_urls", {}).pop("minItems", None)  # a form cannot express any of them
 
 
 @schemathesis.check
 def valid_requests_are_not_called_invalid(_context, response, case) -> None:
-    """In place of the 422 that `positive_data_acceptance` lets pass: photos without faces, for instance."""
+    """Replacement for the 422 that `positive_data_acceptance` accepts, such as photos without faces."""
     if not (case.meta and case.meta.generation.mode.is_positive) or response.status_code not in {412, 422}:
         return
     if response.status_code == 412:
@@ -77,13 +77,13 @@ def valid_requests_are_not_called_invalid(_context, response, case) -> None:
 
 
 SEEDED: dict[str, list[str]] = json.loads(os.environ.get("SEEDED", "{}"))
-"""What is enrolled in the collection `default` at the start, by the name of its parameter."""
+"""Enrolled ids in the collection `default` at the start, by parameter name."""
 _turn = itertools.count()
 
 
 @schemathesis.hook
 def before_call(_context, case, _kwargs) -> None:
-    """Let every other valid request be about somebody who is there; deletions find theirs by links."""
+    """Use existing ids in every second valid request; deletions get theirs by links."""
     meta = case.meta
     is_random = meta is not None and meta.phase.name.value == "fuzzing" and meta.generation.mode.is_positive
     if not SEEDED or not is_random or next(_turn) % 2:
@@ -93,7 +93,7 @@ def before_call(_context, case, _kwargs) -> None:
         for name in ("identity_id", "face_id"):
             if name in case.path_parameters:
                 case.path_parameters[name] = SEEDED[name][next(_turn) % len(SEEDED[name])]
-    is_json = case.media_type == "application/json"  # schemathesis takes a changed body with files for an invalid one
+    is_json = case.media_type == "application/json"  # schemathesis considers a changed body with files invalid
     body = case.body if is_json and isinstance(case.body, dict) else {}
     for name, value in (("collection", "default"), ("identity_id", SEEDED["identity_id"][0])):
         if isinstance(body.get(name), str):

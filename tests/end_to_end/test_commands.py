@@ -1,4 +1,4 @@
-"""The commands as a person runs them: processes of their own."""
+"""The commands in separate processes, as a user runs them."""
 
 import os
 import signal

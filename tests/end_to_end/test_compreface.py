@@ -24,7 +24,7 @@ pytestmark = pytest.mark.network
 
 @pytest.fixture(scope="module")
 def client_python():
-    """The Python of an environment with the client, made once; skips where no registry is reachable."""
+    """The Python of an environment with the client, created once; skips without a package registry."""
     folder = DATA / "compreface-venv" / hashlib.sha256(WANTED.read_bytes()).hexdigest()[:12]
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
@@ -67,7 +67,7 @@ def altered(photo):
 
 @pytest.fixture(scope="module")
 def answers(client_python, settings, tmp_path_factory, photos):
-    """What the client was answered on its whole tour, with a key that is for one collection."""
+    """The answers to the client's whole tour, with a key for one collection."""
     variables = environment(settings, tmp_path_factory.mktemp("served"))
     scopes = [f"--scope={each}" for each in ("recognise", "enroll", "manage")]
     for command in (["db", "upgrade"], ["collections", "create", "staff"]):
@@ -177,7 +177,7 @@ def test_verification(answers):
 
 
 def test_viseron_and_home_assistant(answers):
-    """What these read of the answers is there: Viseron takes the first subject of every face without asking."""
+    """The answers contain the members that these read. Viseron always takes the first subject of each face."""
     assert answers["viseron clears"] == {"deleted": 0}
     assert "message" not in answers["viseron trains"]
     assert answers["viseron fails to train"]["message"] == "No face is found in the given image"

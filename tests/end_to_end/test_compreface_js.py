@@ -22,7 +22,7 @@ from tests.conftest import DATA
 from tests.end_to_end.test_compreface import altered, error
 
 SOURCE = Path(__file__).parent / "compreface_js"
-# What a bundler makes of the client's imports in a browser, by the `browser` fields of their packages.
+# The client's imports in a browser, resolved like a bundler by the `browser` fields of their packages.
 PAGE = """<!doctype html>
 <script src="/node_modules/axios/dist/axios.js"></script>
 <script type="importmap">{"imports": {
@@ -109,7 +109,7 @@ def origin(folder):
 
 @pytest.fixture(scope="module")
 def service(settings, origin):
-    """Where the service is that lets pages of the origin in, and a key."""
+    """Address of a service that allows pages of the origin, and a key."""
     _, key = Container(settings).keys.create(
         NewKey("javascript", [Scope.RECOGNISE, Scope.ENROLL, Scope.MANAGE], ["default"])
     )

@@ -9,7 +9,7 @@ ROUNDS = 4
 
 
 def variants(faces_of, portrait):
-    """Photos that differ in who, how many and how large, each with who is on it."""
+    """Photos with different people, numbers of faces and sizes, each with its people."""
     cuts = [np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)) for data in (*faces_of, portrait)]
     for number in range(THREADS):
         who = number % len(cuts)
@@ -50,7 +50,7 @@ def test_enrolling_and_identifying_at_once(served, faces_of):
         def enroll(number):
             fields = {"identity_id": f"worker-{number}", "name": f"Worker {number}"}
             assert client.post("/enroll", files={"photos": faces_of[number % 6]}, data=fields).status_code == 200
-            # What was acknowledged is found at once (one identity among those with the very same photo).
+            # An acknowledged person is found at once (one identity among those with the same photo).
             answer = client.post("/identify", files={"photo": faces_of[number % 6]}, data={"top_k": "100"})
             found = {each["identity_id"] for each in answer.json()["faces"][0]["candidates"]}
             assert f"worker-{number}" in found

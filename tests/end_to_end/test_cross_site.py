@@ -1,4 +1,4 @@
-"""Real pages of other sites in Chromium, against a service without API keys: unnamed, they reach nothing."""
+"""Real pages of other sites in Chromium, against a service without API keys: unlisted sites reach nothing."""
 
 import base64
 import threading
@@ -13,7 +13,7 @@ from app.cli.demo import serving
 from app.container import Container
 from tests.end_to_end.browsing import chromium, opened
 
-# The site's page: every way in which a page can send something, with what came of it.
+# The site's page tries all ways to send a request, and records the outcome.
 ATTACK = """async ({target, photo}) => {
   const bytes = Uint8Array.from(atob(photo), (each) => each.charCodeAt(0));
   const form = (fields) => {
@@ -70,7 +70,7 @@ EVIL = "evil.test"
 
 @contextmanager
 def site(folder):
-    """Serve a page of another site; yields the port."""
+    """Serve a page of another site; yield the port."""
     (folder / "index.html").write_text("<!doctype html><title>another site</title><body>")
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -112,7 +112,7 @@ def attack(browser, page_at, target, photo):
 
 
 def everything(client):
-    """Return what the service holds: people, collections, jobs."""
+    """Return the people, collections and jobs of the service."""
     people = client.get("/collections/default/identities").raise_for_status().json()["identities"]
     names = [each["name"] for each in client.get("/collections").json()["collections"]]
     return [each["identity_id"] for each in people], names, len(client.get("/jobs").json()["jobs"])
@@ -125,7 +125,7 @@ def test_pages_of_other_sites_reach_nothing(attacker, settings, faces_of):
         client.post("/enroll", files={"photos": faces_of[0]}, data={"identity_id": "ada"}).raise_for_status()
         before = everything(client)
         port = address.rpartition(":")[2]
-        # Another port of this machine, another host's name, and a name that was turned to this machine (DNS rebinding).
+        # Another port of this machine, another host's name, and a name pointed at this machine (DNS rebinding).
         for page_at, target in (
             (f"http://127.0.0.1:{other}/", f"{address}/"),
             (f"http://localhost:{other}/", f"http://localhost:{port}/"),
@@ -134,11 +134,11 @@ def test_pages_of_other_sites_reach_nothing(attacker, settings, faces_of):
             (f"http://{EVIL}:{port}/docs", f"http://{EVIL}:{port}/"),
         ):
             seen = attack(browser, page_at, target, photo)
-            # A page that is its own target can read the refusals; all others not even that.
+            # Only a page that is its own target can read the rejections.
             refusals = {"403 host_forbidden"} if EVIL in target else {"opaque", "blocked"}
             assert set(seen.values()) == refusals, page_at
             assert everything(client) == before, page_at
-        with opened(browser, f"http://localhost:{port}") as own:  # meanwhile the service's own page works
+        with opened(browser, f"http://localhost:{port}") as own:  # at the same time, the service's own page works
             own.get_by_role("tab", name="Gallery").click()
             own.get_by_role("button", name="ada").wait_for()
 
@@ -155,7 +155,7 @@ def test_a_page_that_is_named_calls_the_service(attacker, settings, faces_of):
         stranger = attack(browser, f"http://localhost:{other}/", f"{address}/", photo)
         assert set(stranger.values()) <= {"opaque", "blocked"}
 
-        # With a key the same holds, and no preflight needs it.
+        # The same applies with a key; preflights do not need it.
         _, secret = Container(settings).keys.create(NewKey("page", [Scope.ADMIN]))
         context = browser.new_context()
         page = context.new_page()

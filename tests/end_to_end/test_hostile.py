@@ -1,4 +1,4 @@
-"""benchmarks/hostile.py with fewer requests: it attacks an `arcid serve` of its own and says what is wrong."""
+"""benchmarks/hostile.py with fewer requests: it starts and attacks a service, and reports violations."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Behind a real nginx with TLS, below a path: with the very configuration that the documentation names."""
+"""The service behind a real nginx with TLS, below a path, with the configuration from the documentation."""
 
 import shutil
 import ssl
@@ -33,7 +33,7 @@ def free_port():
 
 @contextmanager
 def nginx(folder, address):
-    """Run nginx in front of a service; yields its port."""
+    """Run nginx in front of a service; yield its port."""
     if shutil.which("nginx") is None or shutil.which("openssl") is None:
         pytest.skip("nginx is not installed: run .ci/install nginx")
     make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
@@ -64,7 +64,7 @@ def nginx(folder, address):
 
 @pytest.fixture(scope="module")
 def proxied(settings, tmp_path_factory):
-    """A client of the service behind nginx, by the base URL that users have."""
+    """A client of the service behind nginx, with the users' base URL."""
     folder = tmp_path_factory.mktemp("nginx")
     changed = settings.model_copy(update={"proxies": ("127.0.0.1/32",)})
     with serving(changed, port=0) as address, nginx(folder, address) as port:
@@ -80,7 +80,7 @@ def proxied(settings, tmp_path_factory):
 
 
 def followed(client, answer):
-    """Return where a client that follows `Location` goes."""
+    """Return the URL to which `Location` leads a client."""
     return str(client.base_url.join(answer.headers["location"]))
 
 

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine: no connection, and no file outside the data folder, whatever runs."""
+"""Nothing leaves the machine: no program opens a connection or writes a file outside the data folder."""
 
 import importlib.util
 import os
@@ -26,7 +26,7 @@ def assert_quiet(trace):
 
 
 def test_the_watch_sees_what_it_should(tmp_path):
-    """A program that asks a proxy for another machine and leaves files."""
+    """A program that requests another machine from a proxy, and leaves files."""
     code = """
 import os, tempfile, urllib.request
 open(os.path.expanduser("~/.device"), "w").close()
@@ -65,7 +65,7 @@ def test_the_service(settings, tmp_path, portrait):
             assert client.post("/identify", files={"photo": portrait}).json()["faces"][0]["verdict"] == "match"
             assert client.get("/docs").status_code == 200
         time.sleep(max(0, WATCHED_S - (time.monotonic() - begun)))
-        # strace passes no signal on: its child is the service.
+        # strace does not forward signals, so signal its child, the service.
         (service,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(service), signal.SIGTERM)
     assert "Traceback" not in trace.errors
@@ -99,10 +99,10 @@ def test_an_evaluation_with_its_curves(settings, tmp_path, faces_of):
 
 
 def test_a_pull(archive, packs, tmp_path):
-    """Pip would keep a copy below HOME, and ask for its own newest version."""
+    """Pip would keep a copy below HOME, and check for a newer version of itself."""
     (name,) = packs.manifest("yunet").archives
     carrier = archive("yunet", name)
-    # Pip asks `rustc` for its version, and that of rustup writes its settings below HOME: not ours to prevent.
+    # Pip asks `rustc` for its version, and rustup's version of it writes settings below HOME; we cannot prevent this.
     path = os.pathsep.join(each for each in os.get_exec_path() if not (Path(each) / "rustc").exists())
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(carrier.parent), "PIP_CONFIG_FILE": os.devnull, "PATH": path}
     with traced([ARCID, "models", "pull", "yunet"], tmp_path, **offline) as (trace, _):

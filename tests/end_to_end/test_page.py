@@ -313,7 +313,7 @@ def job(**changes):
 
 
 def test_a_job_is_watched_and_cancelled(page):
-    """As the service would answer, so that each state is seen for certain."""
+    """Answers like the service's, so that each state is certain to appear."""
     asked, jobs = [], []
     done = job(state="succeeded", done=4, errors=1, result={"photos": 4, "enrolled": 3})
     stream = "".join(

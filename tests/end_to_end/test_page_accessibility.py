@@ -1,4 +1,4 @@
-"""The page for those who see little, use no mouse, or have a small screen: in Chromium, with axe-core as the judge."""
+"""Accessibility of the page, in Chromium with axe-core: low vision, keyboard only, small screens."""
 
 import subprocess
 from functools import partial
@@ -27,7 +27,7 @@ def axe():
 
 @pytest.fixture
 def fill(group_photo, faces_of, faceless):
-    """Bring a tab to where it shows most."""
+    """Bring a tab into its fullest state."""
     return partial(_fill, group_photo=group_photo, faces_of=faces_of, faceless=faceless)
 
 
@@ -112,7 +112,7 @@ def focused(page):
 
 
 def walk(page, keys="Tab", most=40):
-    """Press a key until the focus is back at the start of the document, and name all that had it."""
+    """Press a key until the focus returns to the start of the document; return all elements that had it."""
     seen = []
     for _ in range(most):
         page.keyboard.press(keys)
@@ -149,7 +149,7 @@ def test_the_focus_is_always_visible(page):
 
 def test_a_tour_with_the_keyboard_alone(page, faces_of):
     page.locator("#collection-list").wait_for()
-    page.on("filechooser", lambda _: None)  # from now on the browser tells; asked for too late, it opens one itself
+    page.on("filechooser", lambda _: None)  # otherwise the browser opens a dialog
     page.locator("#tab-identify").focus()
     names = []
     for _ in TABS:
@@ -161,7 +161,7 @@ def test_a_tour_with_the_keyboard_alone(page, faces_of):
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
     assert page.locator("#enroll").is_visible()
-    page.wait_for_load_state("networkidle")  # what the tabs asked for has come
+    page.wait_for_load_state("networkidle")  # the requests of the tabs are complete
 
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")

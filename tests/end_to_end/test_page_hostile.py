@@ -1,4 +1,4 @@
-"""Markup in every text that the page shows: none of it becomes an element, and no script runs."""
+"""Markup in all texts of the page: it creates no elements, and no script runs."""
 
 import json
 import re
@@ -23,7 +23,7 @@ TEXTS = [
     "javascript:window.pwned=1",
     "{{constructor.constructor('window.pwned=1')()}}${window.pwned=1}",
 ]
-# What the page branches on, asks for again, or draws by.
+# Values on which the page branches, which it requests again, or by which it draws.
 KEPT = {"state", "verdict", "kind", "next_cursor", "job_id", "face_id", "models", "policy"}
 INJECTED = """() => [
   window.pwned,
@@ -32,13 +32,13 @@ INJECTED = """() => [
 
 
 def assert_unharmed(page):
-    page.wait_for_timeout(100)  # for an onerror that would come later
+    page.wait_for_timeout(100)  # for an onerror that would run later
     assert page.evaluate(INJECTED) == [None, 0]
 
 
 @pytest.fixture
 def hostile_people(address, faces_of):
-    """Enroll people whose ids, names and metadata are markup; take them away afterwards."""
+    """Enroll people whose ids, names and metadata are markup; delete them afterwards."""
     with httpx2.Client(base_url=address, timeout=120) as client:
         for at, text in enumerate(TEXTS):
             metadata = json.dumps({text: {text: [text]}})
@@ -112,7 +112,7 @@ def test_an_import_whose_file_names_are_markup(hostile_page, faceless):
 
 
 def test_jobs_and_verdicts_that_are_markup_throughout(browser, address, people, faces_of):
-    """Every text of an answer: models, codes, details, keys of results, who asked for a job, how it failed."""
+    """All texts of an answer: models, codes, details, keys of results, and the owner and failure of a job."""
 
     def spoiled(value, name=""):
         if isinstance(value, dict):

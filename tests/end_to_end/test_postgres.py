@@ -1,4 +1,4 @@
-"""The service on PostgreSQL: replicas' answers while the server is away, and after it is back."""
+"""The service on PostgreSQL: answers of replicas while the server is stopped, and afterwards."""
 
 import subprocess
 import threading
@@ -58,7 +58,7 @@ def test_an_outage_is_survived_without_a_restart(served, cluster: Cluster, portr
 
 
 def test_what_was_acknowledged_is_kept_and_a_retry_enrolls_once(served, cluster: Cluster, portrait):
-    """The server crashes again and again; every client repeats its request with its key until it is acknowledged."""
+    """The server crashes repeatedly; each client repeats its request with its key until it is acknowledged."""
     done = threading.Event()
 
     def crash() -> int:
@@ -86,7 +86,7 @@ def test_what_was_acknowledged_is_kept_and_a_retry_enrolls_once(served, cluster:
         for number, face_ids in enumerate(acknowledged):
             again = enroll(client, portrait, f"p{number}", **{"Idempotency-Key": f"k{number}"})
             assert [face["face_id"] for face in again.json()["faces"]] == face_ids
-    with served(database_url=cluster.url) as client:  # a replica that starts now has them all, each once
+    with served(database_url=cluster.url) as client:  # a new replica has all of them, each once
         answer = client.post("/identify", files={"photo": portrait}, data={"top_k": "100"})
         found = [each["identity_id"] for each in answer.json()["faces"][0]["candidates"]]
         assert {f"p{number}" for number in range(60)} <= set(found)

@@ -27,7 +27,7 @@ PEOPLE = ["ada", "bob", "0", "a b", "é", "carl/xii", "erin", "frank"]
 
 
 def seeded(client) -> dict[str, list[str]]:
-    """Enroll people, each with two faces, and return what the cases may name."""
+    """Enroll people with two faces each, and return the ids for the cases."""
     faces = []
     for identity_id in PEOPLE:
         answer = client.post("/enroll", files=[("photos", FACE)] * 2, data={"identity_id": identity_id})
@@ -55,7 +55,7 @@ def test_the_document_is_true(settings):
                 *("--continue-on-failure", "--no-shrink", "--output-truncate", "false"),
                 *(os.environ.get("SCHEMATHESIS", "").split() or ALWAYS_THE_SAME),
             ],
-            cwd=settings.data_dir,  # where it leaves its notes
+            cwd=settings.data_dir,  # folder for its notes
             env={**os.environ, "SCHEMATHESIS_HOOKS": hooks, "SEEDED": known, "PYTHONPATH": str(PROJECT)},
             capture_output=True,
             text=True,

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: clear answers, nothing left behind, reading goes on; and who may read the files."""
+"""A full or read-only disk: clear answers, no leftovers, reads still work; and the permissions of files."""
 
 import io
 import os
@@ -19,7 +19,7 @@ from tests.end_to_end.test_commands import ARCID
 
 @pytest.fixture
 def small(disk, settings):
-    """A disk of 24 MB, and settings whose data folder lies on it."""
+    """A disk of 24 MB, and settings with a data folder on it."""
     folder = disk(24)
     return folder, settings.model_copy(update={"data_dir": folder / "data"})
 
@@ -35,7 +35,7 @@ def service(small, portrait):
 
 
 def archive_of(photo, copies):
-    """Return a ZIP of one person with many photos, each of which differs."""
+    """Return a ZIP of one person with many different photos."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as written:
         for number in range(copies):
@@ -73,7 +73,7 @@ def test_an_upload_on_a_full_disk(service, portrait):
 
 
 def test_an_export_on_a_full_disk(settings, disk, tmp_path, portrait):
-    """The disk of the jobs is full, that of the database is not."""
+    """The disk of the jobs is full; the disk of the database is not."""
     jobs = disk(1)
     data = tmp_path / "data"
     data.mkdir()
@@ -105,7 +105,7 @@ def test_a_photo_that_waits_in_a_full_temporary_folder(service, disk, portrait, 
 
 
 def start(settings):
-    """Start the service on a disk where it cannot work; return what it says."""
+    """Start the service on an unusable disk; return its message."""
     variables = {"ARCID_DATA_DIR": str(settings.data_dir), "ARCID_MODELS_DIR": str(settings.models_dir)}
     command = [ARCID, "serve", "--port", "0"]
     environment = {**os.environ, **variables}
@@ -140,7 +140,7 @@ def readable_by_others(folder):
 
 
 def test_only_the_owner_reads_what_lies_in_the_data_folder(settings, tmp_path, portrait):
-    """What an earlier version wrote is closed at the start; what is not ArcID's own stays as it is."""
+    """A start restricts the permissions of an earlier version's files, and does not change other files."""
     data = tmp_path / "data"
     (data / "jobs").mkdir(parents=True)
     for name in ("arcid.db.before-restore", "jobs/x.upload", "note.txt"):

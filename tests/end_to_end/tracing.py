@@ -1,4 +1,4 @@
-"""A command under strace: every address outside this machine that it spoke to, and every file that it made."""
+"""A command under strace: all addresses outside this machine that it contacts, and all files that it creates."""
 
 import os
 import re
@@ -24,28 +24,28 @@ _DEVICES = ("/dev/", "/proc/")
 
 @dataclass
 class Trace:
-    """What a command did beside its work, and the places that it was given."""
+    """Side effects of a command, and its folders."""
 
     home: Path
     temporary: Path
     data: Path
     addresses: set[str] = field(default_factory=set)
-    """Those outside this machine."""
+    """Addresses outside this machine."""
     proxied: list[bytes] = field(default_factory=list)
-    """What was asked of the proxy that the environment names."""
+    """Requests to the proxy of the environment."""
     written: set[str] = field(default_factory=set)
-    """Files and folders opened for writing or made, outside the data and the temporary folder."""
+    """Files and folders created or opened for writing, outside the data and temporary folders."""
     returncode: int = 0
     errors: str = ""
 
     @property
     def left(self) -> list[Path]:
-        """What lies in HOME and the temporary folder at the end."""
+        """Contents of HOME and the temporary folder at the end."""
         return [path for folder in (self.home, self.temporary) for path in folder.rglob("*")]
 
 
 def found_strace() -> str:
-    """Return the path of strace; skips where it is missing or not allowed."""
+    """Return the path of strace; skips if it is missing or not permitted."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not installed; run: .ci/install strace")
@@ -56,9 +56,9 @@ def found_strace() -> str:
 
 @contextmanager
 def traced(command: list[str], folder: Path, **variables: str) -> Iterator[tuple[Trace, "subprocess.Popen[str]"]]:
-    """Run a command with a home, a temporary and a data folder of its own, and a proxy for all that it would fetch.
+    """Run a command with new home, temporary and data folders, and a proxy for all its requests.
 
-    The trace is filled when the context ends, which waits for the command's end.
+    The context waits for the command's end and then fills the trace.
     """
     strace = found_strace()
     trace = Trace(folder / "home", folder / "tmp", folder / "data")
@@ -68,7 +68,7 @@ def traced(command: list[str], folder: Path, **variables: str) -> Iterator[tuple
     with recording_proxy(trace.proxied) as proxy:
         environment = {
             **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
-            "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules lie with the program
+            "PYTHONDONTWRITEBYTECODE": "1",  # compiled modules are next to the program
             "HOME": str(trace.home),
             "TMPDIR": str(trace.temporary),
             "ARCID_DATA_DIR": str(trace.data),
@@ -107,7 +107,7 @@ def outside(line: str) -> list[str]:
 
 
 def made(line: str) -> list[str]:
-    """Return the path that a line of strace opened for writing or made, the last if it names several."""
+    """Return the path that a line of strace creates or opens for writing, the last one of several."""
     call = _MADE.search(line)
     if call is None or not _WRITES.search(line) or re.search(r"\) += -1 E", line):
         return []
@@ -117,7 +117,7 @@ def made(line: str) -> list[str]:
 
 @contextmanager
 def recording_proxy(asked: list[bytes]) -> Iterator[str]:
-    """Listen as a proxy that answers nobody; what it is asked is noted."""
+    """Run a proxy that does not answer, and record its requests."""
 
     def answer(listener: socket) -> None:
         while True:
