@@ -58,6 +58,7 @@ IDIOMS = {
 _PATTERNS = {idiom: re.compile(idiom.replace(" ", r"\s+"), re.IGNORECASE) for idiom in IDIOMS}
 _GENERATED = {Path("docs/openapi.md")}  # from descriptions that are checked where they are written
 _COMMENTED = {".sh", ".toml", ".yml", ".yaml", ".ini", ""}
+_SCRIPT = re.compile(r"/\*.*?\*/|(?<!:)//[^\n]*", re.DOTALL)
 _CODE = re.compile(r"^( *)```.*?^\1```$|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 
 
@@ -78,6 +79,10 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
     elif path.suffix == ".py":
         yield from _comments(text)
         yield from _strings(text, docstrings_only=path.is_relative_to(PROJECT / "tests"))
+    elif path.suffix in {".js", ".css"}:
+        yield from ((text.count("\n", 0, comment.start()) + 1, comment[0]) for comment in _SCRIPT.finditer(text))
+    elif path.suffix == ".html":
+        yield 1, re.sub(r"<[^>]*>", lambda tag: re.sub(r"[^\n]", " ", tag[0]), text)
     elif path.suffix in _COMMENTED:
         lines = text.splitlines()
         yield from _blocks((at, line.lstrip()) for at, line in enumerate(lines, 1) if line.lstrip().startswith("#"))
@@ -124,7 +129,9 @@ def files(*paths: str) -> list[Path]:
     listed = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
     names = {Path(name) for name in listed.split("\0") if name} - _GENERATED
     return sorted(
-        PROJECT / name for name in names if name.suffix in {".md", ".py", *_COMMENTED} and (PROJECT / name).is_file()
+        PROJECT / name
+        for name in names
+        if name.suffix in {".md", ".py", ".js", ".css", ".html", *_COMMENTED} and (PROJECT / name).is_file()
     )
 
 

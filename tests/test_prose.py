@@ -40,6 +40,11 @@ def test_shell_and_settings_are_searched_in_their_comments(tmp_path):
     assert found(tmp_path, "a.toml", 'anew = "anew anew anew"\n# Meanwhile\n') == [(2, "Meanwhile")]
 
 
+def test_the_page_is_searched_in_its_comments_and_texts(tmp_path):
+    assert found(tmp_path, "a.js", "const anew = 1; // again\n/** Anew. */") == [(2, "Anew")]
+    assert found(tmp_path, "a.html", '<p class="anew">\nMeanwhile</p>') == [(2, "Meanwhile")]
+
+
 def test_the_repository_is_searched():
     names = {str(path.relative_to(PROJECT)) for path in files()}
     assert {"README.md", "Makefile", "app/config.py", "docs/api.md", "pyproject.toml", "tests/prose.py"} <= names

@@ -1,10 +1,10 @@
-/** The service's API. Addresses are relative, so the page also works below a prefix of a proxy. */
+/** Client of the service's API. Addresses are relative, so that the page works below a proxy's prefix. */
 
 import { key } from "./session.js";
 
 const NOT_OF_THE_KEY = ["host_forbidden", "origin_forbidden"];
 
-/** An error as the service says it (RFC 9457), or as near to it as a lost connection comes. */
+/** An error of the service (RFC 9457), or a lost connection in the same form. */
 export class Problem extends Error {
   /** @param {{title?: string, detail?: string, code?: string, status?: number, retryAfter?: number | null, [member: string]: any}} members */
   constructor(members) {
@@ -18,7 +18,7 @@ export class Problem extends Error {
     this.members = members;
   }
 
-  /** Whether the same request may well succeed later. */
+  /** Whether the same request may succeed later. */
   get isPassing() {
     return this.status === 0 ? this.code === "unreachable" : [408, 429, 502, 503, 504].includes(this.status);
   }
@@ -27,7 +27,7 @@ export class Problem extends Error {
 /** @type {(problem: Problem) => Promise<boolean>} */
 let askForKey = async () => false;
 
-/** @param {(problem: Problem) => Promise<boolean>} ask asks for another key; true: there is one */
+/** @param {(problem: Problem) => Promise<boolean>} ask requests another key; true: the user gave one */
 export function whenRefused(ask) {
   askForKey = ask;
 }
@@ -39,14 +39,14 @@ export function whenRefused(ask) {
  * @property {FormData} [form]
  * @property {AbortSignal} [signal]
  * @property {Record<string, string>} [headers]
- * @property {boolean} [isOptional] a key that lacks the scope is not asked to be replaced
+ * @property {boolean} [isOptional] do not ask for another key if this one lacks the scope
  */
 
 /**
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
- * @returns {Promise<any>} the answer's JSON, null for none; throws Problem
+ * @returns {Promise<any>} the answer's JSON, or null without a body; throws Problem
  */
 export async function call(method, path, options = {}) {
   const answer = await send(method, path, options);
@@ -57,7 +57,7 @@ export async function call(method, path, options = {}) {
  * @param {string} method
  * @param {string} path
  * @param {Options} [options]
- * @returns {Promise<Response>} an answer of success; throws Problem
+ * @returns {Promise<Response>} a successful answer; throws Problem
  */
 export async function send(method, path, options = {}) {
   for (;;) {
@@ -67,7 +67,7 @@ export async function send(method, path, options = {}) {
     const problem = await problemOf(answer);
     const isForbidden = answer.status === 403 && !NOT_OF_THE_KEY.includes(problem.code);
     const isRefused = answer.status === 401 || (isForbidden && !options.isOptional);
-    // Another request may have brought a new key meanwhile.
+    // Another request may have obtained a new key in the meantime.
     if (!isRefused || !(key() !== sent || (await askForKey(problem)))) throw problem;
   }
 }
@@ -99,9 +99,9 @@ async function problemOf(answer) {
 
 /**
  * @param {string} path as `collections/{}/faces`
- * @param {...string} parts what stands for each `{}`
+ * @param {...string} parts values for the `{}` in the path
  */
 export const at = (path, ...parts) => parts.reduce((made, part) => made.replace("{}", () => encodeURIComponent(part)), path);
 
-/** @returns {string} of its own for each write, so that a repeated one changes nothing twice */
+/** @returns {string} a new idempotency key for each write, so that a repeated write has no second effect */
 export const idempotencyKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (each) => each.toString(16).padStart(2, "0")).join("");

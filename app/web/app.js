@@ -1,4 +1,4 @@
-/** The page: wires the parts. */
+/** Entry point of the page: connect its parts. */
 
 import { whenRefused } from "./api.js";
 import { startCollections } from "./collections.js";
@@ -14,7 +14,7 @@ import { startTabs } from "./tabs.js";
 import { startVerify } from "./verify.js";
 
 /** @type {string | null} */
-let kept = null; // a key that its user wants to keep although it may not do everything
+let kept = null; // a key that the user keeps although it lacks scopes
 whenRefused(async (problem) => {
   if (problem.status === 403 && kept === key()) return false;
   const isThere = await askKey(problem.detail);
@@ -31,7 +31,7 @@ session.addEventListener("key", account);
 session.addEventListener("key", clearProblems);
 account();
 
-// A photo that misses its field must not replace the page.
+// A photo dropped outside its field must not replace the page.
 for (const kind of ["dragover", "drop"]) addEventListener(kind, (event) => event.preventDefault());
 
 startIdentify();

@@ -1,10 +1,10 @@
-/** The camera of this machine, and photos from it. */
+/** This machine's camera, and photos from it. */
 
 import { Problem } from "./api.js";
 
-const LONGEST = 1280; // pixels of a frame's longer side: faces at arm's length are large, and frames small
+const LONGEST = 1280; // pixels of a frame's longer side; enough for faces at arm's length, and small to send
 const REFUSED = {
-  NotAllowedError: "The browser was not allowed to use the camera. Its settings for this page say so.",
+  NotAllowedError: "The browser may not use the camera. Allow it in the browser's settings for this page.",
   NotFoundError: "No camera was found.",
   NotReadableError: "The camera is in use by another program, or does not answer.",
 };
@@ -18,7 +18,7 @@ export class Camera {
     this.stream = null;
   }
 
-  /** Throws Problem when there is none, or none that this page may use. */
+  /** Open the camera. Throws Problem if there is no camera, or the page may not use it. */
   async open() {
     if (!navigator.mediaDevices) {
       throw new Problem({ title: "No camera", code: "camera_insecure", detail: "Browsers give cameras only to pages over HTTPS, or on this machine." });
@@ -36,7 +36,7 @@ export class Camera {
     }
   }
 
-  /** @returns {Promise<File>} what it sees now, as JPEG */
+  /** @returns {Promise<File>} the current frame, as JPEG */
   async frame() {
     const { videoWidth: width, videoHeight: height } = this.video;
     const scale = Math.min(1, LONGEST / Math.max(width, height));
@@ -49,7 +49,7 @@ export class Camera {
     return new File([blob], "camera.jpg", { type: "image/jpeg" });
   }
 
-  /** Let go of it; its light goes out. */
+  /** Release the camera; its light goes out. */
   close() {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;

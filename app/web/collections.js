@@ -1,4 +1,4 @@
-/** Which collection: a list for those who may see it, else a name to type. */
+/** The collection picker: a list if the key may see it, otherwise a text field. */
 
 import { call } from "./api.js";
 import { byId, make } from "./elements.js";
@@ -7,7 +7,7 @@ import { collection, session, useCollection } from "./session.js";
 
 const MOST = 1000;
 
-/** Wire the picker. */
+/** Connect the picker. */
 export function startCollections() {
   const list = byId("collection-list");
   const field = byId("collection");

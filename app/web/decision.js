@@ -1,8 +1,8 @@
-/** What a threshold would decide. Pure; the service's own rule is in its answers. */
+/** Decisions by a threshold (pure functions); the service's own decision is in its answers. */
 
 /**
- * As the service does with an explicit threshold: of the faces of one photo whose first candidate is the same person,
- * only the most similar can match.
+ * Decide as the service does with an explicit threshold. If faces of one photo have the same first candidate, only the
+ * most similar one can match.
  *
  * @param {any[]} faces of an answer of /identify
  * @param {number} threshold
@@ -23,7 +23,7 @@ export function decide(faces, threshold) {
 /**
  * @param {{similarity: number, fmr: number, fpir: number}[]} points by similarity
  * @param {number} similarity
- * @returns {{fmr: number, fpir: number} | null} between two points on a logarithmic scale; null without points
+ * @returns {{fmr: number, fpir: number} | null} interpolated on a logarithmic scale; null without points
  */
 export function ratesAt(points, similarity) {
   if (!points.length) return null;

@@ -1,4 +1,4 @@
-/** The two dialogs: the API key, and "are you sure?". */
+/** The two dialogs: the API key, and the confirmation. */
 
 import { byId } from "./elements.js";
 import { useKey } from "./session.js";
@@ -7,10 +7,10 @@ import { useKey } from "./session.js";
 let asking = null;
 
 /**
- * Ask for an API key; everybody who asks meanwhile gets the same answer.
+ * Ask for an API key. Callers that ask while the dialog is open get the same answer.
  *
  * @param {string} reason
- * @returns {Promise<boolean>} whether there is a key to try
+ * @returns {Promise<boolean>} whether the user gave a key
  */
 export function askKey(reason) {
   asking ??= keyDialog(reason).finally(() => (asking = null));
@@ -35,8 +35,8 @@ function keyDialog(reason) {
 
 /**
  * @param {string} title
- * @param {string} text what will happen
- * @param {string} verb on the button
+ * @param {string} text consequences of the action
+ * @param {string} verb text of the button
  * @returns {Promise<boolean>}
  */
 export function confirmed(title, text, verb) {
@@ -52,7 +52,7 @@ export function confirmed(title, text, verb) {
 /**
  * @param {HTMLDialogElement} dialog
  * @param {(close: (answer: boolean) => void) => void} wire
- * @returns {Promise<boolean>} false when it is closed by Escape
+ * @returns {Promise<boolean>} false if it is closed with Escape
  */
 function opened(dialog, wire) {
   return new Promise((resolve) => {

@@ -1,12 +1,12 @@
-/** Boxes and names over a picture. The same is said in a list beside it. */
+/** Boxes and names on a picture. A list next to it contains the same facts. */
 
 import { make } from "./elements.js";
 
 /** @typedef {{box: number[], tone: string, lines: string[]}} Mark */
 
-const LINE = 17; // pixels of the screen
+const LINE = 17; // screen pixels
 
-/** A photo or a video with a canvas over it that follows its size. */
+/** A photo or video under a canvas that follows its size. */
 export class Picture {
   /** @param {HTMLImageElement | HTMLVideoElement} media */
   constructor(media) {
@@ -59,7 +59,7 @@ function outline(pen, [left, top, right, bottom], colour) {
   pen.stroke();
 }
 
-/** All that is said where no face and no other label is covered, else less of it, at least the number. */
+/** Draw as many lines as fit without covering a face or a label, at least the number. */
 function label(pen, mark, { box, taken, width, height, colours }) {
   const number = mark.lines[0].split(" ")[0];
   for (const lines of [mark.lines, mark.lines.slice(0, 1), [number]]) {
@@ -82,7 +82,7 @@ function label(pen, mark, { box, taken, width, height, colours }) {
   }
 }
 
-/** Where a label may go: above or below its box, in the middle, or along one of its sides; then a little further away. */
+/** Return places for a label: above or below its box, centred or at a side; then slightly farther away. */
 function places([left, top, right, bottom], wide, high) {
   const across = [(left + right - wide) / 2, left, right - wide];
   return [0, high / 2].flatMap((away) => [top - high - 4 - away, bottom + 4 + away].flatMap((y) => across.map((x) => [x, y])));
@@ -93,7 +93,7 @@ const overlaps = (a, b) => a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a
 /**
  * @param {Blob} photo
  * @param {string} alt
- * @returns {Promise<Picture | null>} null when the browser cannot show the photo
+ * @returns {Promise<Picture | null>} null if the browser cannot show the photo
  */
 export async function pictureOf(photo, alt) {
   const image = make("img", { alt, src: URL.createObjectURL(photo) });

@@ -1,4 +1,4 @@
-/** Elements; text is always text, never HTML. */
+/** Construction of elements. Text is always inserted as text, never as HTML. */
 
 /**
  * @param {string} id
@@ -8,7 +8,7 @@ export const byId = (id) => document.getElementById(id);
 
 /**
  * @param {string} tag
- * @param {Record<string, any>} [properties] `class`, `onclick` and the like, `aria-*` and `data-*`; null leaves one out
+ * @param {Record<string, any>} [properties] such as `class`, `onclick`, `aria-*` and `data-*`; null omits a property
  * @param {...(Node | string | number | null | undefined)} children
  * @returns {any}
  */
@@ -33,7 +33,7 @@ export const button = (text, onclick, look = "") => make("button", { type: "butt
 
 /**
  * @param {string} text
- * @returns {void} said to screen readers, seen nowhere
+ * @returns {void} announced to screen readers, not visible
  */
 export function say(text) {
   byId("status").textContent = text;

@@ -1,4 +1,4 @@
-/** Enroll: photos of one person, and what became of each. */
+/** The tab Enroll: photos of one person, and the result of each. */
 
 import { call, idempotencyKey } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
@@ -14,7 +14,7 @@ let photos = [];
 const addresses = new Map();
 let isDone = false;
 
-/** Wire the tab. */
+/** Connect the tab. */
 export function startEnroll() {
   const field = photoField(byId("enroll-photos"), {
     what: "photos",
@@ -29,7 +29,7 @@ export function startEnroll() {
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
     byId("enroll-result").replaceChildren();
-    if (!photos.length || isDone) return tell(isDone ? "These are enrolled. Add other photos." : "Add a photo first.");
+    if (!photos.length || isDone) return report(isDone ? "These are enrolled. Add other photos." : "Add a photo first.");
     const repeated = idempotencyKey();
     void attempt(form, () => enroll(repeated), (problem) => {
       if (problem.code === "nothing_enrolled") outcome({ faces: [], duplicates: [], mismatches: [], ...problem.members });
@@ -41,7 +41,7 @@ export function startEnroll() {
 }
 
 /**
- * Open the tab for another photo of somebody.
+ * Open the tab for another photo of a person.
  *
  * @param {string} identityId
  */
@@ -63,7 +63,7 @@ async function enroll(repeated) {
   outcome(await call("POST", "enroll", { form, headers: { "Idempotency-Key": repeated } }));
 }
 
-/** The photos to be sent. */
+/** Draw the photos to send. */
 function list() {
   byId("enroll-result").replaceChildren();
   byId("enroll-list").replaceChildren(
@@ -79,9 +79,9 @@ function list() {
   );
 }
 
-/** What became of each photo. */
+/** Draw the result of each photo. */
 function outcome(answer) {
-  isDone = answer.faces.length > 0; // those that were all refused may be sent again, with other options
+  isDone = answer.faces.length > 0; // if all were rejected, they may be sent again with other options
   const flags = (/** @type {any[]} */ all, /** @type {number} */ at) => all.filter((each) => each.photo === at);
   byId("enroll-list").replaceChildren(
     ...photos.map((photo, at) => {
@@ -100,10 +100,10 @@ function outcome(answer) {
   lookalikes(answer.duplicates);
   const refused = answer.rejected.length ? `, ${answer.rejected.length} refused` : "";
   const isDoubtful = answer.duplicates.length + answer.mismatches.length > 0;
-  tell(`${answer.identity_id}: ${count(answer.faces.length, "photo")} enrolled${refused}.`, isDoubtful ? "possible" : "match");
+  report(`${answer.identity_id}: ${count(answer.faces.length, "photo")} enrolled${refused}.`, isDoubtful ? "possible" : "match");
 }
 
-/** @param {any[]} duplicates whom the faces look like */
+/** @param {any[]} duplicates similar people */
 function lookalikes(duplicates) {
   const items = duplicates.map((each) =>
     make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`)),
@@ -111,7 +111,7 @@ function lookalikes(duplicates) {
   byId("enroll-result").replaceChildren(make("ul", { class: "findings" }, ...items));
 }
 
-function tell(text, tone = "") {
+function report(text, tone = "") {
   byId("enroll-result").prepend(make("p", { class: `verdict ${tone}` }, text));
   say(text);
 }

@@ -1,4 +1,4 @@
-/** Server-sent events by fetch: EventSource cannot send a key in a header. */
+/** Server-sent events by fetch, because EventSource cannot send a key in a header. */
 
 import { send } from "./api.js";
 
@@ -25,7 +25,7 @@ export async function* events(path, signal) {
   }
 }
 
-/** @param {string} block lines up to an empty one */
+/** @param {string} block lines before an empty line */
 function parse(block) {
   let event = "message";
   const data = [];

@@ -1,4 +1,4 @@
-/** Identified faces in words, for the picture and for the list. */
+/** Text about identified faces, for the picture and for the list. */
 
 import { make } from "./elements.js";
 import { judgement, quality, rate, shortRate, similarity } from "./numbers.js";

@@ -1,4 +1,4 @@
-/** Gallery: people, page by page. */
+/** The tab Gallery: people, page by page. */
 
 import { at, call } from "./api.js";
 import { byId, make } from "./elements.js";
@@ -15,7 +15,7 @@ let sought = "";
 /** @type {string | null} */
 let chosen = null;
 
-/** Wire the tab. */
+/** Connect the tab. */
 export function startGallery() {
   byId("people-search").onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -56,7 +56,7 @@ async function page(/** @type {Element[]} */ before) {
     people.replaceChildren(...before, ...(before.length || items.length ? items : [make("li", { class: "hint" }, none)]));
     byId("people-more").hidden = cursor === null;
   });
-  if (asked[0] !== collection() || asked[1] !== sought) await reload(); // changed while the answer was on its way
+  if (asked[0] !== collection() || asked[1] !== sought) await reload(); // changed during the request
 }
 
 function entry(person) {

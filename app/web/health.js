@@ -1,4 +1,4 @@
-/** The gallery's health: page by page, each finding with the call that mends it. */
+/** The gallery's health check: page by page, each finding with the call that fixes it. */
 
 import { at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
@@ -12,10 +12,10 @@ import { collection } from "./session.js";
 const named = (person) => make("b", {}, person.name ? `${person.name} (${person.identity_id})` : person.identity_id);
 
 /**
- * @param {() => void} onMended
+ * @param {() => void} onFixed
  * @returns {{stop: () => void, reset: () => void}}
  */
-export function startHealth(onMended) {
+export function startHealth(onFixed) {
   /** @type {AbortController | null} */
   let stopping = null;
   const stop = () => stopping?.abort();
@@ -31,7 +31,7 @@ export function startHealth(onMended) {
     try {
       do {
         const page = await call("GET", at("collections/{}/health", collection()), { query: { cursor }, signal });
-        const items = findings(page, onMended);
+        const items = findings(page, onFixed);
         byId("findings").append(...items);
         people += page.identities;
         found += items.length;
@@ -56,46 +56,46 @@ export function startHealth(onMended) {
 
 /**
  * @param {any} page
- * @param {() => void} onMended
+ * @param {() => void} onFixed
  */
-function findings(page, onMended) {
+function findings(page, onFixed) {
   const duplicates = page.duplicates.map((/** @type {any} */ each) =>
-    finding([named(each.first), " and ", named(each.second), " look like one person"], `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`, each.mend, onMended),
+    finding([named(each.first), " and ", named(each.second), " look like one person"], `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`, each.mend, onFixed),
   );
   const foreign = page.foreign_faces.map((/** @type {any} */ each) => {
     const like = each.looks_like ? [", but like ", named(each.looks_like.person)] : [];
     const doubt = each.is_undecided ? "; it may also be the others that are wrong" : "";
-    return finding(["A face of ", named(each.identity), ` does not look like the other ${each.others}`, ...like], `similarity ${similarity(each.similarity)}, quality ${quality(each.quality)}${doubt}`, each.mend, onMended);
+    return finding(["A face of ", named(each.identity), ` does not look like the other ${each.others}`, ...like], `similarity ${similarity(each.similarity)}, quality ${quality(each.quality)}${doubt}`, each.mend, onFixed);
   });
   const poor = page.poor_faces.map((/** @type {any} */ each) =>
-    finding(["A face of ", named(each.identity), " is poor"], `quality ${quality(each.quality)}, the collection wants ${quality(each.least)}`, each.mend, onMended),
+    finding(["A face of ", named(each.identity), " has low quality"], `quality ${quality(each.quality)}, the collection requires ${quality(each.least)}`, each.mend, onFixed),
   );
   return [...duplicates, ...foreign, ...poor];
 }
 
-function finding(text, figures, mend, onMended) {
+function finding(text, figures, fix, onFixed) {
   const item = make("li", { class: "finding possible" }, make("span", {}, ...text), make("small", {}, figures));
-  item.append(make("div", { class: "row" }, button(verbOf(mend), () => void mended(item, mend, onMended), "small")));
+  item.append(make("div", { class: "row" }, button(verbOf(fix), () => void applyFix(item, fix, onFixed), "small")));
   return item;
 }
 
-/** @param {any} mend */
-function verbOf(mend) {
-  if (mend.path === "/enroll") return "Enroll another photo";
-  if (mend.method === "DELETE") return "Delete this face";
-  return mend.path.endsWith("/merge") ? `Merge into ${mend.body.into}` : `Move to ${mend.body.identity_id}`;
+/** @param {any} fix */
+function verbOf(fix) {
+  if (fix.path === "/enroll") return "Enroll another photo";
+  if (fix.method === "DELETE") return "Delete this face";
+  return fix.path.endsWith("/merge") ? `Merge into ${fix.body.into}` : `Move to ${fix.body.identity_id}`;
 }
 
-async function mended(item, mend, onMended) {
-  if (mend.path === "/enroll") return enrollMore(mend.body.identity_id);
-  const verb = verbOf(mend);
+async function applyFix(item, fix, onFixed) {
+  if (fix.path === "/enroll") return enrollMore(fix.body.identity_id);
+  const verb = verbOf(fix);
   if (!(await confirmed(`${verb}?`, "It cannot be undone.", verb))) return;
   await attempt(item, async () => {
-    await call(mend.method, mend.path, { json: mend.body });
+    await call(fix.method, fix.path, { json: fix.body });
     item.className = "finding match";
     item.replaceChildren(make("span", { tabIndex: -1 }, `${verb}: done`));
     item.firstElementChild.focus();
     say(`${verb}: done`);
-    onMended();
+    onFixed();
   });
 }

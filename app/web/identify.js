@@ -1,4 +1,4 @@
-/** Identify: a photo or the live camera; boxes, names and rates on the picture and in a list. */
+/** The tab Identify: a photo or the live camera, with boxes, names and error rates on the picture and in a list. */
 
 import { call } from "./api.js";
 import { decide } from "./decision.js";
@@ -19,7 +19,7 @@ let shown = null;
 let live = null;
 let said = "";
 
-/** Wire the tab. */
+/** Connect the tab. */
 export function startIdentify() {
   const threshold = startThreshold(() => draw(threshold));
   const field = byId("identify-photo");
@@ -59,7 +59,7 @@ function asked(photo, signal) {
   return call("POST", "identify", { form, signal });
 }
 
-/** Show what was found, by the service's rule or the slider's. */
+/** Show the faces, decided by the service's rule or by the slider. */
 function draw(threshold) {
   if (!shown) return;
   const { picture, faces, size } = shown;
@@ -71,7 +71,7 @@ function draw(threshold) {
   const rule = at === null || !faces.length ? null : make("p", { class: "hint" }, "As the slider’s threshold would decide.");
   const list = make("ul", { class: "faces", "aria-label": "Faces" }, ...faces.map((face, index) => faceItem(face, verdicts[index], index)));
   byId("identify-result").replaceChildren(make("h3", {}, summary), ...(rule ? [rule] : []), list);
-  threshold.tell(faces.length ? `${matched} of ${faces.length}` : null);
+  threshold.showMatched(faces.length ? `${matched} of ${faces.length}` : null);
   const now = [summary, ...faces.map((face, index) => titleOf(face, verdicts[index]))].join(". ");
   if (now !== said) say((said = now));
 }

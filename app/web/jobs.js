@@ -1,4 +1,4 @@
-/** Jobs: what runs, how far it is; imports of a ZIP file. */
+/** The tab Jobs: jobs and their progress, and imports of a ZIP file. */
 
 import { Problem, at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
@@ -9,14 +9,14 @@ import { attempt } from "./problems.js";
 import { collection, session } from "./session.js";
 import { addPanel, openTab } from "./tabs.js";
 
-const MOST = 1000; // looked through for the newest; the service lists the oldest first
+const MOST = 1000; // jobs read to find the newest; the service lists the oldest first
 const SHOWN = 50;
 const AGAIN_MS = 2000;
 const FINAL = ["succeeded", "failed", "cancelled"];
 const TONES = { succeeded: "match", failed: "refused", cancelled: "unknown" };
 let watching = new AbortController();
 
-/** Wire the tab. */
+/** Connect the tab. */
 export function startJobs() {
   byId("jobs-refresh").onclick = () => void load();
   byId("import-form").onsubmit = (/** @type {Event} */ event) => {
@@ -57,7 +57,7 @@ async function load() {
   });
 }
 
-/** @returns {Promise<any[] | null>} null when the service has none */
+/** @returns {Promise<any[] | null>} null if the service has no jobs */
 async function newest() {
   const found = [];
   let cursor = null;
@@ -74,7 +74,7 @@ async function newest() {
   return found.reverse().slice(0, SHOWN);
 }
 
-/** An entry that follows its job. */
+/** A list entry that follows its job. */
 function watched(job, signal) {
   const item = make("li", {});
   drawJob(item, job);
@@ -89,7 +89,7 @@ async function follow(item, jobId, signal) {
         drawJob(item, data);
         if (FINAL.includes(data.state)) say(`The ${data.kind}: ${data.state}.`);
       }
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // a stream without an end: the service stops, or is another now
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // the stream broke off: the service stops, or was replaced
     }
   });
 }

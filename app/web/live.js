@@ -1,4 +1,4 @@
-/** The live camera: a frame about every second, never two requests at once, nothing while the tab is hidden. */
+/** The live camera: about one frame per second, one request at a time, none while the tab is hidden. */
 
 import { Camera } from "./camera.js";
 
@@ -7,8 +7,8 @@ const EVERY_MS = 1000;
 export class Live {
   /**
    * @param {HTMLVideoElement} video
-   * @param {(frame: File, signal: AbortSignal) => Promise<void>} look what is done with a frame
-   * @param {(error: unknown) => void} ended called once; without an error when it was stopped
+   * @param {(frame: File, signal: AbortSignal) => Promise<void>} look handler of a frame
+   * @param {(error: unknown) => void} ended called once, without an error if it was stopped
    */
   constructor(video, look, ended) {
     this.camera = new Camera(video);
@@ -18,7 +18,7 @@ export class Live {
     this.hidden = () => document.hidden && this.stop();
   }
 
-  /** Run until it is stopped, the tab is hidden, or something fails. */
+  /** Run until it is stopped, the tab is hidden, or a request fails. */
   async run() {
     document.addEventListener("visibilitychange", this.hidden);
     const { signal } = this.stopping;

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers in readable form. */
 
 const language = "en";
 const two = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
@@ -26,7 +26,7 @@ export function rate(value) {
 
 /**
  * @param {number} value
- * @returns {string} the same where there is little room: "1.2%", "1:12M"
+ * @returns {string} the same in short form: "1.2%", "1:12M"
  */
 export function shortRate(value) {
   if (value >= 0.001) return `${two.format(value * 100)}%`;

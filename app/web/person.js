@@ -1,4 +1,4 @@
-/** One person: faces with their quality, another name, merge, delete. */
+/** One person: faces with their quality; rename, merge, delete. */
 
 import { at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
@@ -10,7 +10,7 @@ import { collection } from "./session.js";
 
 /**
  * @param {string} identityId
- * @param {(now: string | null) => void} onChange whom to show now
+ * @param {(now: string | null) => void} onChange called with the id to show
  */
 export async function showPerson(identityId, onChange) {
   const host = byId("person");
@@ -20,7 +20,7 @@ export async function showPerson(identityId, onChange) {
     const more = button("Show more faces", () => void furtherFaces(), "small");
     let cursor = null;
     more.hidden = person.faces <= person.first_faces.length;
-    // The person's answer holds the first of them without a cursor: ask for the list from its start.
+    // The answer about the person has the first faces without a cursor, so read the list from its start.
     async function furtherFaces() {
       await attempt(faces, async () => {
         const page = await call("GET", at("collections/{}/faces", collection()), { query: { identity_id: identityId, cursor, limit: 200 } });

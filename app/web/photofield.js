@@ -1,4 +1,4 @@
-/** Where photos come from: files, dropped files, the camera. */
+/** A field for photos: chosen files, dropped files, the camera. */
 
 import { Camera } from "./camera.js";
 import { button, make, say } from "./elements.js";
@@ -6,7 +6,7 @@ import { attempt } from "./problems.js";
 
 /**
  * @typedef {object} PhotoField
- * @property {() => void} close let go of the camera
+ * @property {() => void} close release the camera
  */
 
 /**
@@ -15,7 +15,7 @@ import { attempt } from "./problems.js";
  * @param {string} wishes.what "a photo"
  * @param {boolean} [wishes.isMultiple]
  * @param {(photos: File[]) => void} wishes.onPhotos
- * @param {() => void} [wishes.onLive] what the camera does instead of taking photos
+ * @param {() => void} [wishes.onLive] replaces taking photos with the camera
  * @returns {PhotoField}
  */
 export function photoField(host, { what, isMultiple = false, onPhotos, onLive }) {

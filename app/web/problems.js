@@ -1,4 +1,4 @@
-/** Errors, shown and read out at once; what may pass is retried by hand. */
+/** Errors, shown and announced at once; passing ones can be retried. */
 
 import { Problem } from "./api.js";
 import { button, byId, make } from "./elements.js";
@@ -6,13 +6,13 @@ import { button, byId, make } from "./elements.js";
 /** @type {WeakSet<object>} */
 const busy = new WeakSet();
 
-/** Take away what is shown. */
+/** Remove the shown error. */
 export function clearProblems() {
   byId("problems").replaceChildren();
 }
 
 /**
- * @param {unknown} error a Problem; anything else is a fault of this page
+ * @param {unknown} error a Problem; other errors are bugs of this page
  * @param {(() => void) | null} [retry]
  */
 export function showProblem(error, retry = null) {
@@ -35,12 +35,12 @@ export function showProblem(error, retry = null) {
 }
 
 /**
- * Do something that may fail, one at a time for each `owner`.
+ * Run an action that may fail, one at a time per `owner`.
  *
  * @template Result
- * @param {HTMLElement} owner marked as busy meanwhile
+ * @param {HTMLElement} owner marked as busy during the action
  * @param {() => Promise<Result>} work
- * @param {(problem: Problem) => void} [onProblem] shows more of it
+ * @param {(problem: Problem) => void} [onProblem] shows details
  * @returns {Promise<Result | undefined>}
  */
 export async function attempt(owner, work, onProblem = () => {}) {

@@ -1,9 +1,9 @@
-/** What the tab remembers: the API key (sessionStorage: gone with the tab) and the collection. */
+/** State of the tab: the API key (in sessionStorage, deleted with the tab) and the collection. */
 
 const KEY = "arcid.key";
 const COLLECTION = "arcid.collection";
 
-/** Says `key` and `collection` when they change. */
+/** Dispatches `key` and `collection` when they change. */
 export const session = new EventTarget();
 
 /** @returns {string | null} */
@@ -15,7 +15,7 @@ export function useKey(value) {
   session.dispatchEvent(new Event("key"));
 }
 
-/** Forget all, and all that is shown. */
+/** Forget the key and the collection, and clear the page. */
 export function signOut() {
   sessionStorage.clear();
   location.reload();

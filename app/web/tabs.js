@@ -1,4 +1,4 @@
-/** Tabs as the ARIA practices have them: arrows move, the address says which one is open. */
+/** Tabs as in the ARIA practices: arrow keys move, and the address names the open tab. */
 
 import { byId } from "./elements.js";
 
@@ -28,12 +28,12 @@ export function show(name) {
     tab.tabIndex = each === name ? 0 : -1;
     byId(each).hidden = each !== name;
   }
-  history.replaceState(null, "", `#/${name}`); // the name of no element: the browser scrolls and focuses nothing
+  history.replaceState(null, "", `#/${name}`); // not an element's id, so that the browser neither scrolls nor moves the focus
   document.title = `${byId(`tab-${name}`).textContent} · ArcID`;
   panels.get(name)?.onShow?.();
 }
 
-/** Open the tab that the address names. */
+/** Open the tab in the address. */
 export function startTabs() {
   const names = [...panels.keys()];
   const list = /** @type {HTMLElement} */ (document.querySelector('[role="tablist"]'));

@@ -1,4 +1,4 @@
-/** The slider over the calibration's curves: what a threshold lets through, and whom it would match. */
+/** The threshold slider with the calibration's curves: error rates and matches of a threshold. */
 
 import { call } from "./api.js";
 import { drawCurve } from "./curve.js";
@@ -11,9 +11,9 @@ import { openTab } from "./tabs.js";
 
 /**
  * @typedef {object} Threshold
- * @property {() => number | null} value null while the collection's own rule decides
- * @property {() => Promise<void>} load ask the service for the curve
- * @property {(matched: string | null) => void} tell how many faces are matched now
+ * @property {() => number | null} value null if the collection's own rule decides
+ * @property {() => Promise<void>} load read the curve from the service
+ * @property {(matched: string | null) => void} showMatched set the number of matched faces
  */
 
 /**
@@ -86,7 +86,7 @@ export function startThreshold(onChange) {
   return {
     value: () => (isMoved ? Number(slider.value) : null),
     load,
-    tell: (text) => {
+    showMatched: (text) => {
       matched = text;
       draw();
     },

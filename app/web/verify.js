@@ -1,4 +1,4 @@
-/** Verify: two photos, or a photo and an enrolled person. */
+/** The tab Verify: two photos, or a photo and an enrolled person. */
 
 import { call } from "./api.js";
 import { pictureOf, sizeOf } from "./drawing.js";
@@ -13,7 +13,7 @@ const WORDS = { match: "The same person", possible: "Possibly the same person", 
 /** @type {Record<"probe" | "reference", {photo: File | null, picture: import("./drawing.js").Picture | null}>} */
 const chosen = { probe: { photo: null, picture: null }, reference: { photo: null, picture: null } };
 
-/** Wire the tab. */
+/** Connect the tab. */
 export function startVerify() {
   const fields = /** @type {const} */ (["probe", "reference"]).map((side) =>
     photoField(byId(`verify-${side}`), { what: "a photo", onPhotos: ([photo]) => void take(side, photo) }),
@@ -44,7 +44,7 @@ async function take(side, photo) {
 
 function lack(against) {
   if (!chosen.probe.photo) return "Choose a photo first.";
-  if (against === "person") return byId("verify-id").value.trim() ? null : "Say whom to compare with.";
+  if (against === "person") return byId("verify-id").value.trim() ? null : "Enter the id of the person to compare with.";
   return chosen.reference.photo ? null : "Choose the photo to compare with.";
 }
 
@@ -71,7 +71,7 @@ async function verify(against) {
   say(`${WORDS[answer.verdict]}.${answer.similarity === null ? "" : ` Similarity ${similarity(answer.similarity)}.`}`);
 }
 
-/** @param {any} answer whose similarity may be one that the key does not see */
+/** @param {any} answer its similarity may be hidden from the key */
 function alike(answer) {
   const needed = `a match needs ${similarity(answer.threshold)}`;
   if (answer.similarity === null) return `Too unlike for a figure; ${needed}.`;
