@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-DISK = Path("/var/tmp")  # noqa: S108 - tests add a folder of their own
-"""For files that must reach a disk."""
+DISK = Path("/var/tmp")  # noqa: S108 - tests create their own folders
+"""Folder for files that must reach a disk."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - likewise
 _NEEDED_BYTES = 2 << 30
 

@@ -60,7 +60,7 @@ async def window_of(counts, rate):
     st.floats(1e9, 2e9),
 )
 def test_never_much_more_than_the_rate_and_the_wait_is_true(amount, seconds, steps, start):
-    """In any span as long as the window at most twice the rate (the bound of a counter); and `free_in` is no guess."""
+    """At most twice the rate in any span of the window's length (the bound of a counter); `free_in` is exact."""
     rate, clock, taken = Rate(amount, seconds), Clock(start), []
     counts = ProcessCounts(clock)
 

@@ -196,7 +196,7 @@ def test_a_head_that_is_gone_or_doubled_is_reported(trail, engine, tamper):
     assert end == trail.verify().head
     tamper("INSERT INTO audit_head (seq, sha256) VALUES (0, 'x')")
     assert breaks(trail) == [(4, "the trail has 2 head rows instead of one")]
-    write(engine, 1)  # who writes goes on
+    write(engine, 1)  # writers continue
     assert trail.verify(end).lines == 4
     tamper("DELETE FROM audit_head")
     assert [seq for seq, _ in breaks(trail)] == [5]

@@ -114,7 +114,7 @@ async def answer(reader):
 
 
 async def ask(port, sent=None):
-    """Return the answer to one request on a connection of its own."""
+    """Return the answer to one request on a new connection."""
     reader, writer = await asyncio.open_connection(HOST, port)
     try:
         writer.write(request() if sent is None else sent)
@@ -126,7 +126,7 @@ async def ask(port, sent=None):
 
 
 def main(seconds, grace):
-    """Serve in this process until SIGTERM, as `arcid serve` does; the first line says where."""
+    """Serve in this process until SIGTERM, like `arcid serve`; the first line contains the address."""
     logs.configure(is_json=True)
     with create_server((HOST, 0)) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")

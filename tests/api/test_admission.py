@@ -8,7 +8,7 @@ from app.errors import DeadlineExceeded, Overloaded, ShuttingDown
 
 
 class Client:
-    """Its body has been read; what comes next is its departure."""
+    """A request whose body has been read; the next message is its disconnection."""
 
     def __init__(self):
         self._left = asyncio.Event()
@@ -22,7 +22,7 @@ class Client:
 
 
 class Work:
-    """Requests that work until they are told to end."""
+    """Requests that run until the test ends them."""
 
     def __init__(self, **limits):
         self.waits: list[float] = []

@@ -5,7 +5,7 @@ from tests.api.test_errors import expect
 
 @pytest.fixture
 def people(client):
-    """A collection of its own for each test."""
+    """A separate collection for each test."""
     answer = client.post("/collections", json={"name": "people"})
     assert answer.status_code == 201
     yield answer

@@ -1,4 +1,4 @@
-"""What clients are told when the database cannot do its work."""
+"""Answers to clients while the database fails."""
 
 import sqlite3
 
@@ -12,7 +12,7 @@ from tests.api.test_errors import expect
 
 @pytest.fixture
 def client(settings, tmp_path):
-    """A client of a service with a database of its own, which a test may spoil."""
+    """A client of a service with a separate database that a test may damage."""
     own = settings.model_copy(update={"data_dir": tmp_path, "database_url": None})
     (tmp_path / "arcid.db").write_bytes((settings.data_dir / "arcid.db").read_bytes())
     with TestClient(create_app(own), raise_server_exceptions=False) as client:
@@ -28,7 +28,7 @@ def test_a_full_disk_is_507_and_reading_goes_on(client, portrait):
     with engine.connect() as connection:
         (pages,) = connection.exec_driver_sql("PRAGMA page_count").one()
     event.listen(engine, "connect", lambda driver, _: driver.execute(f"PRAGMA max_page_count={pages + 4}"))
-    engine.dispose()  # every connection is made anew
+    engine.dispose()  # connect again
     acknowledged = 0
     while (answer := enroll(client, portrait)).status_code == 200:
         acknowledged += 1

@@ -51,5 +51,5 @@ def test_edited_rows_verify_nobody(sealed, faces_of):
     detail = answer.json()["checks"]["encryption"]["detail"]
     assert detail.startswith("2 rows are refused")
     assert "ada" not in answer.text
-    assert client.delete("/collections/default/identities/ada").status_code == 200  # what does not open can go
+    assert client.delete("/collections/default/identities/ada").status_code == 200  # still deletable
     assert client.get("/readyz").json()["checks"]["encryption"]["detail"].startswith("1 rows are refused")

@@ -109,7 +109,7 @@ def test_nothing_but_the_trail_names_somebody_who_was_erased(client, settings, p
     assert naming(settings, *words) >= {"audit", "identities", "enrolments", "job_errors"}
     client.delete(f"{ROOT}/identities/ada.lovelace")
     items = [each["item"] for each in client.get(f"/jobs/{job}/errors").json()["errors"]]
-    assert items == ["erased", "ada.lovelaces/1.jpg"]  # whose id only begins alike
+    assert items == ["erased", "ada.lovelaces/1.jpg"]  # its id only has the same start
     assert naming(settings, "ada.lovelace/", '"ada.lovelace"', *words[1:]) == set()
     with closing(sqlite3.connect(embedded_file(settings))) as database:
         assert database.execute("SELECT count(*) FROM audit WHERE subject = 'ada.lovelace'").fetchone()[0] >= 2

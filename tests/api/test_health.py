@@ -1,4 +1,4 @@
-"""Duplicates and foreign photos, from enrollment to the check and the call that mends it: real networks and photos."""
+"""Duplicates and wrong-person photos, from enrollment to the check and the fix, with real networks and photos."""
 
 import base64
 from uuid import uuid4
@@ -12,7 +12,7 @@ from tests.api.test_errors import expect
 
 @pytest.fixture
 def people(client):
-    """A collection of its own for each test."""
+    """A separate collection for each test."""
     assert client.post("/collections", json={"name": "people"}).status_code == 201
     yield "people"
     client.delete("/collections/people")
@@ -64,7 +64,7 @@ def test_a_gallery_falls_ill_and_is_mended(client, enroll, portrait, other_light
     found = check(client)
     assert (found["identities"], found["faces"], found["next_cursor"]) == (3, 4, None)
     assert found["poor_faces"] == []
-    # Eileen's two faces are unlike: the foreign one is another person's, hers is her other identity's.
+    # Eileen's two faces differ: the wrong one is another person's, the right one is her other identity's.
     faces = {each["face_id"]: each for each in found["foreign_faces"]}
     foreign = faces[wrong["faces"][0]["face_id"]]
     assert (foreign["identity"]["identity_id"], foreign["looks_like"]["person"]["identity_id"]) == ("eileen", "one")

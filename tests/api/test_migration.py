@@ -205,7 +205,7 @@ def test_another_process_goes_on_with_the_job_of_one_that_was_killed(client, ser
     assert store.get(job["job_id"]).attempts == 2
 
 
-# The command line, beside the service
+# The command line, while the service runs
 
 
 @pytest.fixture

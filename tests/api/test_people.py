@@ -210,7 +210,7 @@ def test_a_restriction_that_does_not_fit(client, portrait, where):
 
 
 def test_no_id_leads_out_of_its_path(client, people):
-    """Wherever an id enters; as `..` in a path would be the collection itself to a client that resolves it."""
+    """In all places where ids enter. For a client that resolves paths, `..` would be the collection itself."""
     face = people["bob"][0]
     for unsafe in (".", "..", "a/..", "%2e%2e", "a//b", "ada "):
         expect(client.post(f"{ROOT}/identities/bob/merge", json={"into": unsafe}), 422, "request_invalid")

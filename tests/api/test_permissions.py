@@ -64,7 +64,7 @@ def expect_refused(answer, path, status, code):
 
 
 def operations(app):
-    """What the application really routes, documented or not."""
+    """Routes of the application, documented or not."""
     routes = [each for each in iter_route_contexts(app.routes) if each.methods]
     return {(method, str(each.path_format)) for each in routes for method in each.methods or ()}
 
@@ -248,7 +248,7 @@ def test_a_body_may_name_only_the_keys_own_collections(client, secrets, path):
         return client.post(path, json={**BODIES[path], "collection": collection}, headers=bearer(secrets["own"]))
 
     expect(post(OTHER), 403, "collection_forbidden")
-    assert post(OWN).status_code == 422  # the photo is none, the embedding of another length
+    assert post(OWN).status_code == 422  # the photo is invalid, the embedding has another length
     if path == "/search":
         return  # takes JSON only
     fields = {name: value for name, value in BODIES[path].items() if name == "kind"}
@@ -287,7 +287,7 @@ def test_where_no_collection_is_named_a_key_gets_its_own(client, store):
     expect(client.get("/calibration", headers=several), 403, "collection_forbidden")
     page = client.get("/collections?limit=1", headers=one).json()
     assert [each["name"] for each in page["collections"]] == ["own"]
-    assert page["next_cursor"] is None  # which would tell that there are more
+    assert page["next_cursor"] is None  # a cursor would reveal that there are more
     services.collections.delete("own")
 
 

@@ -54,7 +54,7 @@ class Seeing(Identifying):
 
 @pytest.fixture(scope="module")
 def site():
-    """The photos' server and its fetcher's parts, in a thread of their own."""
+    """The photos' server and the parts of its fetcher, in a separate thread."""
     ready: Future[Any] = Future()
     end = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What is believed of X-Forwarded headers, and where the service says it is, below a prefix."""
+"""Trust in X-Forwarded headers, and the service's own address below a prefix."""
 
 import pytest
 from starlette.testclient import TestClient
@@ -77,7 +77,7 @@ def test_a_prefix_that_begins_as_an_own_path_is_taken_away():
 
 
 def test_a_location_has_the_prefix(client, settings):
-    del client  # its database is there
+    del client  # it created the database
     own = settings.model_copy(update={"server": settings.server.model_copy(update={"root_path": "/faces"})})
     with TestClient(create_app(own)) as below:
         answer = below.post("/faces/collections", json={"name": "below"})

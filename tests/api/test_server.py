@@ -267,7 +267,7 @@ def test_a_client_that_is_refused_while_it_sends_can_read_why():
         async def run():
             _, held = await asyncio.open_connection(HOST, port)
             reader, writer = await asyncio.open_connection(HOST, port)
-            await asyncio.sleep(0.2)  # the answer has been sent by now, and the sending half closed
+            await asyncio.sleep(0.2)  # now the answer has been sent, and the sending half closed
             writer.write(request(body=b"x" * 8_000_000))
             await writer.drain()
             status, _, body = await answer(reader)
@@ -281,13 +281,13 @@ def test_a_client_that_is_refused_while_it_sends_can_read_why():
 
 @pytest.fixture
 def log(tmp_path):
-    """The file to which a service of its own process logs."""
+    """The log file of a service in a separate process."""
     return tmp_path / "log"
 
 
 @pytest.fixture
 def process(log):
-    """Return a function that starts a service of its own process: port and process."""
+    """Return a function that starts a service in a separate process and returns port and process."""
     started = []
 
     def start(seconds, grace):

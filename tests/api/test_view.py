@@ -1,4 +1,4 @@
-"""What a key without `manage` sees of similarities, at every route that tells any."""
+"""Similarities as a key without `manage` gets them, on all routes that return any."""
 
 import numpy as np
 import pytest
@@ -115,7 +115,7 @@ def test_verify(client, keys, faces_of, against):
     else:
         assert exact["similarity"] < 0.3
         assert (seen["verdict"], seen["similarity"], seen["fmr"]) == ("no_match", None, None)
-        assert seen["reference_face"]["face_id"] is None  # which would tell which face is nearest
+        assert seen["reference_face"]["face_id"] is None  # it would reveal the nearest face
     assert seen["threshold"] > 0.3
 
 
@@ -142,7 +142,7 @@ def test_enroll(client, keys, faces_of):
 
 
 def test_compreface(client, keys, faces_of, portrait):
-    """`similarity` follows the rounded one; who is not seen is left out, or as unlike as can be."""
+    """`similarity` follows the rounded one; hidden people are omitted, or have the lowest value."""
 
     def ask(path, who="below", **files):
         answer = client.post(f"{RECOGNITION}/{path}", files=files, headers=keys[who])

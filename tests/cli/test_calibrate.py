@@ -23,7 +23,7 @@ def run(*arguments):
 
 @pytest.fixture(params=[True, False], ids=["flip-averaged", "plain"])
 def gallery(settings, monkeypatch, request):
-    """A collection of random people on an embedded database of its own."""
+    """A collection of random people in a separate embedded database."""
     monkeypatch.setenv("ARCID_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("ARCID_MODELS_DIR", str(DATA))
     store = Container(settings).store

@@ -183,7 +183,7 @@ def test_a_quality_is_from_0_to_1(arcid, tiny, option, quality):
 
 @pytest.fixture
 def second(arcid, tiny, tiny_folder, monkeypatch):
-    """A second pack, served beside the first."""
+    """A second pack, served in addition to the first."""
     folder = tiny_folder.parent / "second"
     shutil.copytree(tiny_folder, folder)
     manifest = folder / "manifest.toml"

@@ -57,7 +57,7 @@ def test_backup_and_restore(arcid, people, tmp_path, home):
     path = str(tmp_path / "b")
     assert arcid("backup", path).exit_code == 0
     enroll("bob")
-    assert arcid("restore", path).exit_code == 1  # nobody has said yes
+    assert arcid("restore", path).exit_code == 1  # without a confirmation
     with open_database(read_settings()) as service:
         service.occupy()
         assert isinstance(arcid("restore", path, "--yes").exception, DatabaseInUse)

@@ -1,4 +1,4 @@
-"""What published clients of CompreFace send, byte for byte, and what they read in the answers.
+"""Requests of published CompreFace clients, byte for byte, and the members that they read in answers.
 
 From their sources, as of November 2026: Double Take (`api/src/util/detectors/compreface.js`: axios and form-data),
 CompreFace's own tutorial and REST description, its .NET client (Flurl), and clients in Go and for Android (OkHttp).
@@ -15,7 +15,7 @@ from tests.compreface.test_recognise import b64
 
 
 def sent(client, method, target, *, headers=None, body=None, chunks=0):
-    """Send a request with these headers, a key and no others; in chunks of so many bytes if that is said."""
+    """Send a request with exactly these headers and a key, optionally in chunks of `chunk` bytes."""
     request = client.build_request(method, target, content=pieces(body, chunks) if chunks else body)
     for name in set(request.headers) - {"host", "content-length", "transfer-encoding"}:
         del request.headers[name]

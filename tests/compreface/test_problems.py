@@ -20,7 +20,7 @@ DETECT = "/api/v1/detection/detect"
 
 @pytest.fixture
 def faked():
-    """Return a client of a service whose comparison does as told."""
+    """Return a client of a service with a replaced comparison."""
 
     def client(faces=None, **limits):
         app = create_app(settings_of(**limits), services_of(None))

@@ -1,4 +1,4 @@
-"""An SQLite file on a full disk, read-only, or locked: said in the domain's words, and nothing acknowledged is lost."""
+"""An SQLite file on a full disk, read-only or locked: domain errors, and no acknowledged write is lost."""
 
 import sqlite3
 import subprocess
@@ -58,7 +58,7 @@ def small_disk(disk):
 
 
 def test_a_full_disk(small_disk):
-    """Reading goes on, nothing acknowledged is lost, and with room again it is as before; after a restart too."""
+    """Reads continue, and no acknowledged write is lost. With space again, all works as before, and after a restart."""
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(200_000))
     with file_store(small_disk / "arcid.db") as (_, store):
@@ -124,7 +124,7 @@ def test_a_file_that_another_process_writes(tmp_path, monkeypatch):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseUnavailable, match="locked"):
             enroll(store, people, 1)
-        assert store.collection("people") == people  # who only reads does not wait
+        assert store.collection("people") == people  # readers do not wait
         other.execute("ROLLBACK")
         other.close()
         enroll(store, people, 1)

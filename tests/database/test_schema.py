@@ -83,7 +83,7 @@ def test_an_upgraded_database_has_exactly_the_tables_of_the_code(engine, schema)
 
 def test_an_upgraded_database_never_uses_a_key_again(engine, schema):
     schema.upgrade()
-    # SQLite would take the highest key anew that is free; a sequence of PostgreSQL never goes back.
+    # SQLite would reuse the highest free key; a sequence of PostgreSQL never goes back.
     if engine.dialect.name == "sqlite":
         query, sign = "SELECT sql FROM sqlite_master WHERE name = :name", "AUTOINCREMENT"
     else:
@@ -270,7 +270,7 @@ def test_collections_of_before_have_an_id_each_and_a_log_that_begins_now(filled,
     assert all(UUID(each.uid) for each in collections)
     assert {each.index_kind for each in collections} == {None}
     for each in collections:
-        assert log.since(each, 6) is None  # what was written before is in no log
+        assert log.since(each, 6) is None  # earlier writes are not in a log
         tail = log.since(each, 7)
         assert tail is not None
         assert (tail.revision, len(tail.added), len(tail.removed)) == (7, 0, 0)

@@ -1,4 +1,4 @@
-"""A server that is away, hangs or is busy: said in the domain's words, and over when it is over."""
+"""A server that is stopped, hangs or is busy: domain errors, which end with the cause."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,7 @@ def cluster():
 
 @pytest.fixture
 def server(cluster):
-    """An engine on a server of its own, with the tables and one connection in its pool."""
+    """An engine on a separate server, with the tables and a pool of one connection."""
     engine = open_engine(f"{cluster.url}&connect_timeout=2")  # to hang for no longer than it must
     Base.metadata.drop_all(engine)
     Base.metadata.create_all(engine)
@@ -166,7 +166,7 @@ def test_of_two_in_a_deadlock_one_is_told_to_try_again(server, store, people):
 
 
 def test_a_server_that_became_a_standby(server, store, people):
-    """Writing fails with 503, and the pool connects anew, perhaps to the server that has taken over."""
+    """Writing fails with 503, and the pool connects again, perhaps to a new primary server."""
     with server.begin() as connection:
         connection.execute(text("ALTER DATABASE postgres SET default_transaction_read_only = on"))
     try:

@@ -57,7 +57,7 @@ def test_rows_that_were_swapped_do_not_open(engine, sealed):
 def test_another_master_key_takes_over(engine, vault, sealed):
     store, people, (ada, _) = sealed
     assert vault.rewrap(Master(OTHER)) == 1
-    assert store.enrolled(people, "ada").keys.size == 1  # who runs goes on
+    assert store.enrolled(people, "ada").keys.size == 1  # a running service continues
     with pytest.raises(MasterKeyWrong):
         Vault(engine, Master(ONE)).open_keys()
     again = Vault(engine, Master(OTHER))

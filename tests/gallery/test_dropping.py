@@ -19,7 +19,7 @@ from tests.recognition.serving import serving_of
 
 @pytest.fixture
 def replicas(engine, tmp_path):
-    """Two replicas with snapshots of their own."""
+    """Two replicas with separate snapshots."""
     return [gallery_on(engine, FlatIndex, model="net", dimension=D, folder=tmp_path / name) for name in "ab"]
 
 

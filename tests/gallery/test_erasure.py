@@ -123,7 +123,7 @@ def world(request, file_engine, vault, folder):
 def test_no_byte_of_an_erased_template_is_left(world, file_engine, folder, master):
     gallery, people, vectors = world
     service = ErasureService(gallery, Scrubber(file_engine))
-    assert is_left(vectors[5], folder) == (master is None)  # the search finds what is there
+    assert is_left(vectors[5], folder) == (master is None)  # the search finds existing bytes
     codes = code_of(gallery, vectors[5])
     for number in range(0, 50, 5):
         receipt = service.identity("people", f"p{number}")
@@ -297,11 +297,11 @@ def test_everything_is_encrypted_block_by_block_and_old_keys_go(engine, kept, tm
     resealing = Reencryption(engine, secret)
     assert resealing.left() == 20
     first = resealing.begin()
-    assert next(resealing.run(first, 7)) == 7  # and is cut off
+    assert next(resealing.run(first, 7)) == 7  # then interrupted
     assert resealing.left() == 13
     sealing = gallery_of(engine, secret, tmp_path / "other")
     enroll(sealing, people, "bob", vectors[20:])
-    assert resealing.begin() == first  # goes on
+    assert resealing.begin() == first  # continues
     assert sum(resealing.run(first, 7)) == 13
     assert resealing.finish(first) == []
     second = resealing.begin()

@@ -283,7 +283,7 @@ class SometimesFailingIndex(OracleIndex):
 
 
 def test_writers_and_searches_at_once_agree_whatever_fails(engine):
-    """Some additions fail and searches rebuild the index meanwhile; in the end nobody is missing."""
+    """Some additions fail while searches rebuild the index; at the end, nobody is missing."""
     gallery = gallery_on(engine, SometimesFailingIndex, model="net", dimension=D)
     gallery.ensure("people")
     people, vectors = gallery.require("people"), units(60, seed=1)

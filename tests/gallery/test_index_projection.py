@@ -1,4 +1,4 @@
-"""An index follows the database, whoever writes, whatever fails."""
+"""An index follows the database with any writer and after any failure."""
 
 import errno
 import threading
@@ -32,7 +32,7 @@ KINDS: dict[str, Callable[[int], VectorIndex]] = {
 
 @pytest.fixture(params=KINDS)
 def replica(request, engine, tmp_path):
-    """Replicas on one database, with the collection `people`, each with a folder of its own: replica("a")."""
+    """Replicas on one database, with the collection `people`, each with a separate folder: replica("a")."""
     opened = []
 
     def replica(name: str):
@@ -198,7 +198,7 @@ def test_a_snapshot_that_cannot_be_erased_now_goes_with_the_next(engine, a, peop
     assert vectors[2].astype("<f2").tobytes() in bytes_under(tmp_path / "a")
 
 
-# Beginning anew
+# Rebuilding
 
 
 def test_who_is_behind_a_trimmed_log_builds_anew(engine, a, b, people):
@@ -314,7 +314,7 @@ def test_what_an_index_refused_and_the_database_cannot_tell_now_is_there_later(e
     """The write is committed; the answer failed, the follower brings it."""
     vectors = units(2, seed=1)
     enroll(a, people, "ada", vectors[:1])
-    a._projection(people)._revision -= 1  # somebody else has written meanwhile: the log must be asked
+    a._projection(people)._revision -= 1  # another process has written, so the log must be read
     with monkeypatch.context() as patch:
 
         def away(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Replicas with indexes of their own agree with the database, whatever happened in which order."""
+"""Replicas with separate indexes agree with the database after any sequence of events."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

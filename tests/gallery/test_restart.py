@@ -1,4 +1,4 @@
-"""What a replica begins with: its snapshot and the tail of the log, or the database; never anything else."""
+"""A replica starts with its snapshot and the end of the log, or with the database."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ def start(engine, kind, tmp_path):
 
     yield start
     for each in opened:
-        each._projections.clear()  # what was to be saved is
+        each._projections.clear()  # all pending snapshots are saved
         each.close()
 
 

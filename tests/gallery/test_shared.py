@@ -1,4 +1,4 @@
-"""One index that all replicas share: fed in order, by whoever finds it behind, again where somebody died."""
+"""One index shared by all replicas: updated in order, by any replica that finds it behind, also after a crash."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ from tests.recognition.galleries import compared, gallery_on, sharing
 
 
 class EngineIndex(OracleIndex):
-    """Stands for the distributed engine: notices two who feed at once, and fails when told."""
+    """A stand-in for Milvus: detects two concurrent writers, and fails on request."""
 
     def __init__(self, dimension: int = D) -> None:
         super().__init__(dimension)

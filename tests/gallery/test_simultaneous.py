@@ -102,7 +102,7 @@ def test_of_ten_enrollments_at_once_by_two_processes_one_is_accepted(databases):
     assert {name: counts[name] for name in names if name.startswith("same")} == {
         f"same {turn}": {"enrolled": 1, "duplicate_identity": of_ten - 1} for turn in range(ROUNDS)
     }
-    # Of five faces, each is sent by both processes: the two of whoever was first are one person's.
+    # Both processes send each of the five faces; the faces of the first one belong to one person.
     assert {name: counts[name] for name in names if name.startswith("other")} == {
         f"other {turn}": {"enrolled": PROCESSES, "nothing_enrolled": of_ten - PROCESSES} for turn in range(ROUNDS)
     }

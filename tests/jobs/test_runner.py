@@ -76,7 +76,7 @@ def test_what_passes_is_waited_for(jobs, started, monkeypatch):
 
 
 def forever(parameters, progress):
-    """Go on until told to end."""
+    """Run until the test ends it."""
     done = progress.checkpoint.get("at", 0)
     while True:
         done += 1
@@ -197,7 +197,7 @@ time.sleep(600)
 
 @pytest.fixture
 def doomed(engine):
-    """A process of its own that works on the job, until it is killed."""
+    """A separate process that runs the job until it is killed."""
     url = engine.url.render_as_string(hide_password=False)
     process = subprocess.Popen([sys.executable, "-c", _DOOMED, url], stdout=subprocess.PIPE, env=dict(os.environ))
     yield process

@@ -114,7 +114,7 @@ def test_a_dead_process_job_goes_on_from_its_checkpoint(jobs, leases, engine):
     assert not one.release(claim)
     two.note(again, JobProgress(6, 9, 1, (), {"at": 6}))
     pass_time(engine, 1)
-    assert one.claim({"count"}).deaths == 1  # it got further, so it was no death in succession
+    assert one.claim({"count"}).deaths == 1  # it made progress, so the deaths are not consecutive
 
 
 def test_a_lease_from_before_the_clock_was_set_back_is_over(jobs, leases, engine):

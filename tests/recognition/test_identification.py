@@ -216,7 +216,7 @@ def write(folder: Path, made: Calibration) -> None:
 
 @pytest.fixture
 def two_ways(gallery, tmp_path):
-    """Services on the collections `flipped` and `plain`, each with a shipped calibration of its own kind."""
+    """Services on the collections `flipped` and `plain`, each with a shipped calibration of its kind."""
     gallery.ensure("flipped", CollectionSettings(is_flip_averaged=True))
     gallery.ensure("plain", CollectionSettings(is_flip_averaged=False))
     calibrations = Calibrations(tmp_path / "shipped", tmp_path / "own", name_for)

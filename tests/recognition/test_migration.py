@@ -1,4 +1,4 @@
-"""A collection goes over to another network while it is served: all the work, with networks that see colours."""
+"""Migration of a served collection to another network, with networks that recognise colours."""
 
 import threading
 
@@ -197,7 +197,7 @@ def test_prepared_and_switched_later_with_those_who_came_meanwhile(change, peopl
     assert (done.is_switched, done.missing) == (False, 0)
     assert seen(RED) == ("one", "red")
     with pytest.raises(NoWayBack):
-        change.roll_back("people", is_rest_dropped=False)  # what is prepared is no way back
+        change.roll_back("people", is_rest_dropped=False)  # prepared templates do not allow a rollback
     enroll("yellow", YELLOW)
     done = change.switch("people", "two", is_rest_dropped=True)
     assert (done.collection.faces, done.dropped) == (4, [])
@@ -314,7 +314,7 @@ def test_requests_and_enrollments_go_on(change, people, enroll, seen):  # noqa: 
             for name, colour in COLOURS.items():
                 try:
                     model, who = seen(colour)
-                except BaseException as error:  # noqa: BLE001 - told to the test
+                except BaseException as error:  # noqa: BLE001 - reported to the test
                     wrong.append(error)
                     return
                 models.append(model)
@@ -325,7 +325,7 @@ def test_requests_and_enrollments_go_on(change, people, enroll, seen):  # noqa: 
         for number in range(10):
             try:
                 enroll(f"late {number}", tuple(np.random.default_rng(number).integers(60, 200, 3).tolist()))
-            except BaseException as error:  # noqa: BLE001 - told to the test
+            except BaseException as error:  # noqa: BLE001 - reported to the test
                 wrong.append(error)
 
     threads = [threading.Thread(target=each) for each in (ask, ask, come)]

@@ -1,4 +1,4 @@
-"""A service of two networks goes on answering while a collection goes over from one to the other, and back."""
+"""A service with two networks keeps answering while a collection migrates from one to the other, and back."""
 
 import threading
 
@@ -98,7 +98,7 @@ def test_everybody_is_found_by_the_other_network_and_by_the_first_again(engine, 
                 assert found.faces[0].candidates[0].identity_id == name
             assert [state.behind for state in each.states()] == [0]
     assert service.identify(photo(RED), collection="people", top_k=1).model == "one"
-    # Nothing of the index of before is left.
+    # Nothing of the previous index is left.
     gallery.save()
     assert [path.name for path in (tmp_path / "a").iterdir()] == [gallery.require("people").uid]
 
@@ -155,7 +155,7 @@ def test_the_service_answers_without_an_error_across_many_switches(engine, galle
             try:
                 found = identification.identify(photo(colour), collection="people", top_k=1)
                 own = verification.verify_identity(photo(colour), name, collection="people")
-            except BaseException as error:  # noqa: BLE001 - told to the test
+            except BaseException as error:  # noqa: BLE001 - reported to the test
                 wrong.append(error)
                 return
             if found.faces[0].candidates[0].identity_id != name or found.faces[0].verdict is not Outcome.MATCH:
@@ -219,7 +219,7 @@ def test_an_index_that_all_replicas_share_goes_over_as_well(engine, registry, pe
     embedded(engine, registry, people, "two").switch(people, model="two", dimension=3)
     first.follow()
     with pytest.raises(CollectionSwitched):
-        nearest_candidates(second, people, face.vector[None], 1)  # whose index the first one has dropped
+        nearest_candidates(second, people, face.vector[None], 1)  # its index was dropped by the first one
     for each in (first, second):
         service = IdentificationService(registry.analysis_of, each, lambda _: Policy(None, 0.9))
         found = service.identify(photo(RED), collection="people", top_k=1)

@@ -1,4 +1,4 @@
-"""What an enrollment says about faces that look like somebody else, and about those unlike their own identity."""
+"""Findings of an enrollment about faces similar to other people, and about faces unlike their own identity."""
 
 from dataclasses import asdict
 
@@ -125,7 +125,7 @@ def test_a_retry_gets_the_same_answer_though_the_face_is_enrolled_now(enroll, ga
     first = enroll("ada again", PINK, key="k")
     assert first.duplicates
     assert enroll("ada again", PINK, key="k") == first
-    # Without an id of its own, and with refusals on, it is not its own duplicate either.
+    # Without an id, and with `reject`, it is not its own duplicate either.
     new = service.enroll([photo(GREEN)], collection="people", reactions=NO_DUPLICATES, idempotency_key="new")
     again = service.enroll([photo(GREEN)], collection="people", reactions=NO_DUPLICATES, idempotency_key="new")
     assert new == again

@@ -24,7 +24,7 @@ class Stopped(Exception):
 
 
 class Recorded:
-    """Remembers what it is told, and stops the work after some advances if it should."""
+    """Records progress, and optionally stops the work after some advances."""
 
     def __init__(self, checkpoint: Mapping[str, Any] | None = None, *, stop_after: int | None = None) -> None:
         self._checkpoint: Mapping[str, Any] = checkpoint or {}

@@ -37,7 +37,7 @@ def members(path) -> dict[str, bytes]:
 
 
 def content(path) -> tuple[dict[str, bytes], dict[str, object]]:
-    """Return an archive's members, and what its manifest says beside time and the collection's ids."""
+    """Return an archive's members, and its manifest without times and the collection's ids."""
     found = members(path)
     manifest = json.loads(found.pop("manifest.json"))
     del manifest["created_at"]

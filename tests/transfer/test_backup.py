@@ -139,7 +139,7 @@ def test_there_and_back(home, backup, tmp_path):
     assert (home / "calibrations" / "people" / "abc-plain.json").read_text() == "{}"
     with database(home) as opened:
         after = IdentityStore(opened.engine).collection("people")
-        # Who was erased since the backup stays erased.
+        # People erased since the backup stay erased.
         assert (after.faces, after.identities, after.revision) == (57, 19, before.revision + 1)
         assert after.uid != before.uid
         actions = [line.entry.action for line in Trail(opened.engine).lines()]
@@ -331,7 +331,7 @@ def test_a_restore_keeps_a_service_out(home):
 
 
 def changed(path, edit):
-    """Write an archive anew with its database edited, checksums as they were unless `edit` gives a manifest."""
+    """Rewrite an archive with an edited database; checksums stay the same unless `edit` returns a manifest."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     edit(parts)

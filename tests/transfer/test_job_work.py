@@ -1,4 +1,4 @@
-"""Re-embedding as a job: what it says while it works."""
+"""Model migration as a job: its progress."""
 
 from app.recognition.migration import MigrationOutcome
 from app.transfer.job_kinds import MigrationParameters
@@ -9,7 +9,7 @@ PARAMETERS = MigrationParameters(collection="people", model="two", on_missing="r
 
 
 class Change:
-    """A change of 64 faces that begins where the one before was killed, and is killed 16 faces later."""
+    """A migration of 64 faces that starts where the previous one was killed, and is killed 16 faces later."""
 
     ready = 0
 

@@ -105,7 +105,7 @@ def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every,
     result = run(tmp_path, second)
     assert (result["photos"], result["refused"], result["enrolled"] + result["known"]) == (9, 4, 5)
     assert counted(gallery) == (4, 3)
-    if every == 0:  # what the checkpoint covers is not looked at again
+    if every == 0:  # photos before the checkpoint are not read again
         assert len(second.refused) == 4 - first.checkpoint.get("counts", {}).get("refused", 0)
 
 

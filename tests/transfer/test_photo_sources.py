@@ -185,7 +185,7 @@ def test_bombs(tmp_path):
     assert read(bomb) == {"ada/1.jpg": "too_many_bytes", "ada/2.jpg": ("ada", b"2")}
     with pytest.raises(ImportInvalid, match="unpacks"):
         open_source(archive(tmp_path / "all.zip", {f"a/{number}": b"\0" * 20_000_000 for number in range(8)}))
-    # One that lies about its size is cut where it exceeds what may be.
+    # A member with a false size is truncated at the limit.
     data = bytearray(archive(tmp_path / "lie.zip", {"ada/1.jpg": b"\0" * 5000}).read_bytes())
     at = data.rfind(b"PK\x01\x02")
     struct.pack_into("<L", data, at + 24, 10)
@@ -448,7 +448,7 @@ def test_links_devices_and_overlaps_in_a_zip(tmp_path):
     assert list(read(path).values()) == [("CON", b"/etc/passwd"), "item_invalid", "item_invalid"]
     whole = bytearray(archive(path, {"ada/1.jpg": b"1" * 500, "ada/2.jpg": b"2"}).read_bytes())
     second = whole.rindex(b"PK\x01\x02")
-    struct.pack_into("<L", whole, second + 42, 0)  # it begins where the first does
+    struct.pack_into("<L", whole, second + 42, 0)  # it starts where the first one does
     path.write_bytes(whole)
     with pytest.raises(ImportInvalid, match="overlap"):
         open_source(path)

@@ -1,4 +1,4 @@
-"""Vectors for the tests of the index, and a GPU that is none."""
+"""Vectors for the tests of the index, and a simulated GPU."""
 
 import threading
 from typing import Any

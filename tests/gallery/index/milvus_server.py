@@ -38,7 +38,7 @@ def lite_index(folder: Path, dimension: int, structure: Structure = "FLAT") -> M
 
 
 def server_index(address: str, dimension: int, structure: Structure = "FLAT") -> MilvusIndex:
-    """Return an empty index on a server; whoever asks drops it."""
+    """Return an empty index on a server; the caller drops it."""
     return EmptyIndexes(address, structure).new(dimension)
 
 

@@ -17,7 +17,7 @@ D = 64
 
 
 def check_codes(index: CompressedIndex) -> None:
-    """What FAISS scans is the code of each row's vector, and nothing lies behind the last row."""
+    """FAISS scans exactly the codes of the rows' vectors, and nothing after the last row."""
     codec = index._codec
     assert codec is not None
     for block in index._rows.blocks.values():

@@ -1,4 +1,4 @@
-"""What every index promises. A new backend joins by a line in BACKENDS."""
+"""The contract of all indexes. Add a new backend with a line in BACKENDS."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -228,7 +228,7 @@ def test_vectors_come_back_and_those_that_are_not_there_are_nan(index):
 
 
 def test_similarities_are_those_of_the_stored_vectors(index):
-    """To the last bits of float32: whoever rounds on the way would move thresholds."""
+    """Exact to the last bits of float32, because rounding would move thresholds."""
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(60, D)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # not float16 numbers

@@ -65,7 +65,7 @@ def test_similarities_do_not_change_with_the_kind(index, gallery):
 
 
 class Writer:
-    """Adds and removes keys of its own (own, own + 2, ... from 1000 on) and remembers what must hold."""
+    """Adds and removes separate keys (own, own + 2, ... from 1000 on) and tracks the expected state."""
 
     def __init__(self, index: GrowingIndex, gallery: Floats, own: int) -> None:
         self.truth = dict[int, int]()

@@ -84,7 +84,7 @@ class AgainstOracle(RuleBasedStateMachine):
 
     @rule(is_new=st.booleans())
     def load(self, is_new: bool) -> None:  # noqa: FBT001 - Hypothesis draws it
-        """What is lost is read again, as from the database, by its ranges."""
+        """Lost ranges are read again, as from the database."""
         if self.saved is None:
             return
         self.index = self.new() if is_new else self.index

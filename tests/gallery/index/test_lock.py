@@ -8,7 +8,7 @@ import pytest
 
 from app.gallery.index.storage.folder_lock import ReadWriteLock
 
-SOON = 0.05  # long enough for a thread that may go on to have gone on
+SOON = 0.05  # long enough for an unblocked thread to continue
 LONG = 10
 
 
@@ -24,7 +24,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 class Holder:
-    """Holds the lock in a thread of its own from the moment it gets it until it is told to let go."""
+    """Holds the lock in a separate thread until the test releases it."""
 
     def __init__(self, pool: ThreadPoolExecutor, filter_present: AbstractContextManager[None]) -> None:
         self.got, self.may_go = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""What only Milvus does; what every index promises is in test_contract.py. Both run on milvus-lite and the server."""
+"""Behaviour of Milvus only; test_contract.py has the contract of all indexes. Both use milvus-lite and the server."""
 
 import subprocess
 import sys
@@ -257,7 +257,7 @@ def test_what_another_process_wrote_is_found_at_once(on_server):
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_a_killed_server_loses_nothing_that_it_acknowledged(on_server):
-    """SIGKILL while batches are written; afterwards the same index finds what was acknowledged, and goes on."""
+    """After SIGKILL during writes, the same index finds all acknowledged batches, and continues."""
     if (
         subprocess.run([SCRIPT, "address"], capture_output=True, text=True, check=False).stdout.strip()
         != on_server.address
@@ -298,7 +298,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(on_server):
     begun = set(range(100 * len(acknowledged), 100 * (len(acknowledged) + 1)))
     assert set(index.keys().tolist()) - begun == expected
 
-    write(len(acknowledged))  # the batch that was cut off again, and the others
+    write(len(acknowledged))  # the interrupted batch again, and the others
     whole = [key for key in range(200 * 100) if key % 100]
     assert index.count() == len(whole)
     assert index.keys().tolist() == whole

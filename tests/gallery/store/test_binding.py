@@ -42,7 +42,7 @@ def vault(engine, master):
 
 @pytest.fixture
 def sealed(engine, vault):
-    """A store, and a collection of ada and bob (two faces and crops each) beside one of eve."""
+    """A store with a collection of ada and bob (two faces and crops each), and one of eve."""
     store = IdentityStore(engine, vault)
     people = store.create_collection("people", model="net", dimension=D)
     others = store.create_collection("others", model="net", dimension=D)
@@ -156,7 +156,7 @@ def test_every_change_of_owner_seals_again(engine, sealed, vault):
     assert sum(len(block.keys) for block in work.blocks(people, "third")) == 4  # crops
     switched = work.switch(people, model="next", dimension=D).collection
     assert vectors_of(store, switched, "eva") | vectors_of(store, switched, "dora") == {v.tobytes() for v in coming}
-    work.switch(switched, model="net", dimension=D)  # and back: the copies of before open as well
+    work.switch(switched, model="net", dimension=D)  # and back: the previous copies can be decrypted as well
     assert list(Reencryption(engine, vault).flaws()) == []
 
 
@@ -198,7 +198,7 @@ def test_old_rows_open_until_they_are_bound(engine, old, master):
     resealing = Reencryption(engine, vault)
     assert [each.is_refused for each in resealing.flaws()] == [False] * 4
     key = resealing.begin()
-    assert next(resealing.run(key, 2)) == 2  # and is cut off
+    assert next(resealing.run(key, 2)) == 2  # then interrupted
     assert vectors_of(store, people, "ada") | vectors_of(store, people, "plain") == before
     again = Reencryption(engine, vault)
     assert again.begin() == key
@@ -226,7 +226,7 @@ def test_nothing_in_the_database_opens_it_again(engine, sealed, vault, master):
         IdentityStore(engine).enroll(people, Person("mallory"), [new_face()])
     edit(engine, "DELETE FROM crops", "UPDATE faces SET data_key_id = NULL, embedding = :blob", blob=plain)
     edit(engine, "DELETE FROM data_keys")
-    with pytest.raises(SealBroken):  # who runs goes on refusing
+    with pytest.raises(SealBroken):  # a running service still refuses
         IdentityStore(engine, vault).enrolled(people, "ada")
     with pytest.raises(SealBroken, match="audit trail"):
         Vault(engine, master).open_keys()

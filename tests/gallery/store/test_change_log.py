@@ -39,7 +39,7 @@ def tail_of(log: ChangeLog, collection: Collection, revision: int) -> tuple[int,
     return tail.revision, sorted(tail.added.tolist()), sorted(tail.removed.tolist())
 
 
-# What is written
+# Writes
 
 
 def test_every_write_appends_its_keys_with_its_revision(store, people, engine, log):
@@ -77,7 +77,7 @@ def test_a_write_that_fails_appends_nothing(store, people, engine, log):
     assert log.revisions() == {people.key: 1}
 
 
-# What is read
+# Reads
 
 
 def test_a_tail_is_the_net_effect_each_key_once(store, people, log):
@@ -213,7 +213,7 @@ def test_every_tail_leads_from_then_to_now(kept_engine, steps):
         assert (set(state) - set(removed)) | set(added) == set(states[-1])
 
 
-# Transactions beside each other
+# Concurrent transactions
 
 
 class Reader:

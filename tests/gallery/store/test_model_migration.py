@@ -44,7 +44,7 @@ def enroll(store, people, identity_id, faces):
 
 
 def made_for(keys, dimension=NEXT) -> NextTemplates:
-    """Templates that tell their key."""
+    """Templates that contain their key."""
     keys = np.array(keys, np.int64)
     vectors = np.repeat(keys[:, None], dimension, axis=1).astype(np.float32)
     return NextTemplates(keys, vectors, keys.astype(np.float32) + 0.5, np.full(len(keys), 0.75, np.float32))
@@ -125,7 +125,7 @@ def test_a_switch_is_refused_while_a_face_lacks_a_template(store, work, people):
     keys = enroll(store, people, "ada", [with_crop(1)])
     work.put(people, "next", made_for(keys))
     late = new_face()
-    enroll(store, people, "bob", [late])  # meanwhile
+    enroll(store, people, "bob", [late])  # during the migration
     with pytest.raises(TemplatesMissing) as caught:
         work.switch(people, model="next", dimension=NEXT)
     assert caught.value.faces == [(late.face_id, "bob")]
@@ -172,7 +172,7 @@ def test_who_holds_the_collection_of_before_is_refused(engine, store, work, peop
         with pytest.raises(CollectionSwitched):
             refused()
     assert ChangeLog(engine).since(people, people.revision) is None
-    assert store.remove_identity(people, "ada").keys == keys  # what needs no template goes on
+    assert store.remove_identity(people, "ada").keys == keys  # work without templates continues
 
 
 def test_a_collection_cannot_go_where_it_is(work, people):
@@ -235,7 +235,7 @@ def test_readers_never_see_two_networks_at_once(store, work, people):
                     assert vectors.shape[1] == now.dimension
             except CollectionSwitched:
                 continue
-            except BaseException as error:  # noqa: BLE001 - told to the test
+            except BaseException as error:  # noqa: BLE001 - reported to the test
                 failures.append(error)
                 return
 

@@ -21,7 +21,7 @@ def actions(engine) -> list[tuple[str, str | None]]:
 
 
 def logged(engine, collection) -> list[int]:
-    """Return which faces the change log says are gone."""
+    """Return the faces that the change log lists as removed."""
     tail = ChangeLog(engine).since(collection, 0)
     assert tail is not None
     return sorted(tail.removed.tolist())

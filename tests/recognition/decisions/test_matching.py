@@ -50,7 +50,7 @@ def people(draw: st.DrawFn) -> list[EnrolledIdentity]:
     ]
 
 
-# What stands for an identity
+# Templates of an identity
 
 
 @given(people())
@@ -167,7 +167,7 @@ def test_a_candidate_names_the_face_that_is_nearest_to_the_probe():
     ],
 )
 def test_one_wrong_face_does_not_speak_for_an_identity(angles, qualities):
-    """Bob is not taken for Ada although her wrong face is more like him than any of his own."""
+    """Bob is not mistaken for Ada, although her wrong-person face resembles him more than his own faces do."""
     ada, bob = person("ada", [at(each) for each in angles], qualities), person("bob", [at(115)])
     probe = np.array([at(90)], np.float32)
     assert (ada.vectors @ probe[0]).max() > (bob.vectors @ probe[0]).max()

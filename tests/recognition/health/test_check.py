@@ -31,7 +31,7 @@ def health(engine, store, gallery):
 
 @pytest.fixture
 def enroll(gallery):
-    """Enroll faces near the axis of a person, or of another: enroll("ada", 0, 0, 1) has a foreign face of person 1."""
+    """Enroll faces near the axis of any person; enroll("ada", 0, 0, 1) has a wrong-person face of person 1."""
 
     def enroll(identity_id, *axes, qualities=None):
         faces = [
