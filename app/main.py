@@ -63,7 +63,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         dependencies=[Depends(authorise)],
         docs_url=None,
         redoc_url=None,
-        # No request reaches a route that it does not name: DELETE /collections/c/ is not DELETE /collections/c.
+        # A request reaches only the route that it names: DELETE /collections/c/ is not DELETE /collections/c.
         redirect_slashes=False,
     )
     _include_routes(app)
@@ -131,7 +131,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None") -> None:
-    """Add the middleware, the innermost first."""
+    """Add the middleware, innermost first."""
     app.add_middleware(Authentication)
     app.add_middleware(Head)
     app.add_middleware(

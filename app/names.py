@@ -1,7 +1,7 @@
 """Ids and names: Unicode in NFC, and ids that are safe as a part of a path.
 
 Clients, browsers and proxies rewrite paths: they resolve `.` and `..`, merge slashes, turn backslashes into slashes,
-decode `%2e` and cut spaces. An id that one of them changes would name another person, or a whole collection.
+decode `%2e` and remove spaces. A changed id would name another person, or a whole collection.
 """
 
 import re
@@ -21,17 +21,17 @@ _CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 _CONTROL = re.compile(rf"[{_CONTROLS}\ud800-\udfff]")
 _FORMER_CONTROL = re.compile(r"[\x80-\x9f\u2028\u2029]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_PIECE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]*")  # nothing composes across the beginning of one
+_PIECE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]*")  # no composition crosses the start of a piece
 _LONGEST_PIECE = 512
 _LETTER = rf"[^{_CONTROLS}\\/]"
 _SEGMENT = rf"(?:\.{{0,2}}[^{_CONTROLS}\\/.]{_LETTER}*|\.{{3,}}{_LETTER}*)"
 
 
 def nfc(text: str) -> str:
-    """Return a text in Unicode's composed form: what looks the same is the same.
+    """Return a text in Unicode's composed form, in which equal-looking texts are equal.
 
-    Putting marks in order takes time that grows with the square of their number. So a long text is composed in pieces,
-    and one that is longer than any name is left as it is.
+    Sorting marks takes quadratic time. So a long text is composed in pieces, and pieces longer than any name stay
+    unchanged.
     """
     if text.isascii():
         return text
@@ -40,7 +40,7 @@ def nfc(text: str) -> str:
 
 
 def nfc_json(value: Any) -> Any:
-    """Return JSON with all its texts and names in NFC; raises ValueError if two names become one."""
+    """Return JSON with all texts and names in NFC. Raises ValueError if two names become equal."""
     if isinstance(value, str):
         return nfc(value)
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def nfc_json(value: Any) -> Any:
         return value
     normalized = {nfc(name): nfc_json(each) for name, each in value.items()}
     if len(normalized) < len(value):
-        raise ValueError("two names in an object differ only in how their letters are encoded")
+        raise ValueError("two names in an object differ only in the encoding of their letters")
     return normalized
 
 
@@ -58,7 +58,7 @@ FORMER_NAMES = {"enrol_quality": "enroll_quality"}  # the old spelling
 
 
 def with_current_names(value: object) -> object:
-    """Return an object's members with former names replaced; a member under its current name wins."""
+    """Return an object's members with former names replaced; a member under its current name takes precedence."""
     if not isinstance(value, Mapping):
         return value
     renamed = {FORMER_NAMES[name]: member for name, member in value.items() if name in FORMER_NAMES}
@@ -66,13 +66,13 @@ def with_current_names(value: object) -> object:
 
 
 def id_flaw(text: str) -> str | None:
-    """Say why a text in NFC cannot be a person's id; None if it can."""
+    """Return why a text in NFC is not a valid person's id, or None."""
     if not 1 <= len(text) <= LONGEST_ID:
         return f"an id has 1 to {LONGEST_ID} characters"
     if _CONTROL.search(text):
         return "an id has no control characters"
     if text != text.strip():
-        return "an id neither begins nor ends with a space"
+        return "an id neither starts nor ends with a space"
     if "\\" in text or _PERCENT.search(text):
         return "an id has no '\\' and no '%' before two hexadecimal digits: clients would change them in a path"
     if not all(segment.strip(".") or len(segment) > 2 for segment in text.split("/")):
@@ -83,14 +83,14 @@ def id_flaw(text: str) -> str | None:
 
 
 def face_id_flaw(text: str) -> str | None:
-    """Say why a text cannot be a face's id, which has no slashes; None if it can."""
+    """Return why a text is not a valid face's id (without slashes), or None."""
     if len(text) > LONGEST_FACE_ID:
         return f"a face's id has 1 to {LONGEST_FACE_ID} characters"
     return "a face's id has no '/'" if "/" in text else id_flaw(text)
 
 
 def name_flaw(text: str) -> str | None:
-    """Say why a text in NFC cannot be a person's name; None if it can."""
+    """Return why a text in NFC is not a valid person's name, or None."""
     if len(text) > LONGEST_NAME:
         return f"a name has at most {LONGEST_NAME} characters"
     return "a name has no control characters" if _CONTROL.search(text) else None
@@ -104,7 +104,7 @@ _COMPOSED = BeforeValidator(_compose)
 
 
 def _without_former_controls(value: object) -> object:
-    """Put spaces for the control characters that older versions took in names."""
+    """Replace control characters, which older versions accepted in names, by spaces."""
     return _FORMER_CONTROL.sub(" ", value) if isinstance(value, str) else value
 
 
@@ -121,15 +121,15 @@ def _face_id(text: str) -> str:
 
 
 def _described(most: int, pattern: str) -> WithJsonSchema:
-    """Return what the API's document says of an id; the messages of `id_flaw` are clearer than a pattern's."""
+    """Return the schema of an id for the API's document. Validation uses `id_flaw`, whose messages are clearer."""
     return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern})
 
 
 IdentityId = Annotated[str, _COMPOSED, AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")]
-"""A person's id: in NFC, and safe as a part of a path. It may have slashes."""
+"""A person's id in NFC, safe as a part of a path. It may contain slashes."""
 FaceId = Annotated[str, _COMPOSED, AfterValidator(_face_id), _described(LONGEST_FACE_ID, f"^{_SEGMENT}$")]
 PersonName = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=rf"^[^{_CONTROLS}]*$"), _COMPOSED]
-"""`name_flaw` says the same of names in lists."""
+"""A person's name; `name_flaw` has the same rule for names in lists."""
 KeptName = Annotated[PersonName, BeforeValidator(_without_former_controls)]
 """A name in an archive."""
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{COLLECTION.pattern}$")]
@@ -138,4 +138,4 @@ Text = Annotated[
     StringConstraints(min_length=1, max_length=LONGEST_ID, pattern=r"^[^\x00-\x1f\x7f]+$"),
     _COMPOSED,
 ]
-"""A short text that is searched for, or kept."""
+"""A short text to search for, or to store."""

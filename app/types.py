@@ -1,4 +1,4 @@
-"""The values that cross rooms: frozen, and the arrays inside are not written to once they are here."""
+"""Frozen values that several rooms use. Nothing writes to the arrays inside."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-"""Any float32 array; the docstring of whoever takes or gives it states the shape."""
+"""Any float32 array; the docstring of each function states the shape."""
 
 Pixels = NDArray[np.uint8]
 """Colour images: RGB, uint8, 0..255, shape (height, width, 3) or (n, height, width, 3)."""
 
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom (xyxy) in pixels of the photo; may reach beyond its edges."""
+"""Left, top, right, bottom (xyxy) in pixels of the photo; may extend beyond its edges."""
 
 
 class IndexKind(StrEnum):

@@ -94,7 +94,7 @@ class NothingEnrolled(ArcidError):
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """Another identity of the collection that faces of an enrollment look like.
+    """Another identity of the collection that faces of an enrollment resemble.
 
     `photo` (from 0) shows the most similar face; `face_id` is the other identity's nearest face, `faces` how many it
     has. `fpir` is the chance that any photo of a stranger is as similar to anyone in this gallery, None if the network

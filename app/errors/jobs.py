@@ -16,7 +16,7 @@ class JobFinished(ArcidError):
 
 
 class JobUnfinished(ArcidError):
-    """The job has not made its archive yet, or has ended without one."""
+    """The job has not written its archive yet, or has ended without one."""
 
 
 class JobCancelled(ArcidError):
@@ -28,7 +28,7 @@ class JobInterrupted(ArcidError):
 
 
 class ArchiveUnknown(ArcidError):
-    """The job is of a kind that makes no archive."""
+    """A job of this kind has no archive."""
 
 
 class ExportGone(ArcidError):
@@ -64,7 +64,7 @@ class ArchiveDamaged(ArchiveRefused):
 
 
 class ArchiveTooNew(ArchiveRefused):
-    """It was made by a later version."""
+    """A later version of ArcID wrote it."""
 
 
 class BackupImpossible(ArcidError):

@@ -36,7 +36,7 @@ class ArchiveUnavailable(NetworkError):
 
 
 class LicenceNotAccepted(NetworkError):
-    """The pack may not be used commercially, and nobody has accepted its licence."""
+    """The pack must not be used commercially, and its licence was not accepted."""
 
 
 class CalibrationTooSmall(ArcidError):

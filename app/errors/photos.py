@@ -1,4 +1,4 @@
-"""Photos that cannot be used, and the addresses that they are fetched from."""
+"""Photos that cannot be used, and their URLs."""
 
 from app.errors.base import ArcidError
 
@@ -66,7 +66,7 @@ class FaceMismatch(PhotoRefused):
 
 
 class UrlNotAllowed(PhotoRefused):
-    """The photo's URL is one that the service may not fetch."""
+    """The service may not fetch the photo's URL."""
 
 
 class UrlUnreachable(PhotoRefused):
@@ -74,4 +74,4 @@ class UrlUnreachable(PhotoRefused):
 
 
 class UrlsDisabled(ArcidError):
-    """Photos by URL are switched off."""
+    """Photos by URL are disabled."""

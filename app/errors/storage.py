@@ -31,7 +31,7 @@ class IndexUnusable(ArcidError):
 
 
 class IndexUnavailable(ArcidError):
-    """The distributed engine that holds the index does not answer."""
+    """Milvus, which holds the index, does not answer."""
 
 
 _DISK = {
@@ -82,4 +82,4 @@ class DataKeyGone(SealBroken, has_own_code=False):
 
 
 class PlainIndexRefused(EncryptionError):
-    """Templates are to be encrypted, and an index would hold them in plain outside this service."""
+    """Encryption is enabled, and an index would store templates unencrypted outside this service."""
