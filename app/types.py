@@ -13,6 +13,9 @@ Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 """Colour images: RGB, uint8, 0..255, shape (height, width, 3) or (n, height, width, 3)."""
 
+Keys = NDArray[np.int64]
+"""Keys of faces in the database and in the index, shape (n,)."""
+
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom (xyxy) in pixels of the photo; may extend beyond its edges."""
 

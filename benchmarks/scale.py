@@ -30,10 +30,10 @@ import faiss
 import numpy as np
 
 from app.gallery.index.compressed import CompressedIndex
-from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys, SnapshotOrigin
 from app.gallery.index.storage.codec import TRAINING_ROWS
-from app.types import Floats
+from app.gallery.index.storage.nearest import Nearest
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
+from app.types import Floats, Keys
 
 _IMAGES = 5
 _IDENTITIES_AT_ONCE = 10_000

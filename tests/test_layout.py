@@ -27,24 +27,17 @@ SHARED_CLASS_NAMES = {
 }
 LONG_FILES = {
     "config.py",
-    "gallery.py",
-    "index_projection.py",
-    "model_migration.py",
     "requests.py",
-    "identities.py",
     "tables.py",
 }
 LONG_FUNCTIONS = {
     "bulk.py:add",
     "collections.py:change",
     "collections.py:create",
-    "enrollment.py:enroll",
     "evaluate.py:identify",
     "evaluate.py:verification",
     "metrics.py:__init__",
     "middleware.py:__call__",
-    "model_migration.py:blocks",
-    "model_migration.py:switch",
     "store.py:create",
     "train_commands.py:adapter",
     "train_commands.py:export",

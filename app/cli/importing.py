@@ -19,7 +19,8 @@ from app.config import read_settings
 from app.container import DEFAULT_COLLECTION, Container
 from app.errors import JobCancelled
 from app.observability.printable import cell, one_line
-from app.recognition.enrollment import AcceptedFace, FaceChoice
+from app.recognition.accepted_faces import AcceptedFace
+from app.recognition.enrollment import FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source

@@ -17,8 +17,9 @@ from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index_check import Differences, differences
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Collection, Keys
+from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.types import Keys
 from app.wiring.projections import snapshot_folder
 
 cli = typer.Typer(help="Vector indexes: projections of the database, used by searches.", no_args_is_help=True)

@@ -16,7 +16,8 @@ from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.container import Container
 from app.errors import JobCancelled
-from app.gallery.store.model_migration import FaceName, SwitchResult
+from app.gallery.store.migration_sql import FaceName
+from app.gallery.store.model_migration import SwitchResult
 from app.recognition.migration import MigrationOutcome, MigrationService
 
 cli = typer.Typer(

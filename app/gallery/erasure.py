@@ -8,7 +8,8 @@ from typing import Protocol
 
 from app.database.audit import Noted
 from app.database.scrubbing import Scrubber
-from app.gallery.gallery import ErasureResult, Gallery
+from app.gallery.gallery import Gallery
+from app.gallery.index_state import ErasureResult
 from app.gallery.store.values import Collection, RemovalResult
 from app.types import IndexKind
 

@@ -3,10 +3,8 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import (
     CollectionExists,
@@ -16,7 +14,9 @@ from app.errors import (
     IndexUnusable,
     ModelMismatch,
 )
+from app.gallery.identity_search import require_model, search_identities
 from app.gallery.index_projection import Projection
+from app.gallery.index_state import ErasureResult, IndexState, index_state
 from app.gallery.store.filters import Where
 from app.gallery.store.identities import Check, IdentityStore
 from app.gallery.store.rows import switched
@@ -27,41 +27,11 @@ from app.gallery.store.values import (
     EnrollmentResult,
     FilteredFaces,
     IdempotencyRecord,
-    Keys,
     NewFace,
     Person,
     RemovalResult,
 )
-from app.types import Floats
-
-# Faces asked of the index for each identity wanted, and at least; people with more faces cost a second search. The
-# owners of these faces are then compared by all their faces: the best need not be the owner of the nearest one.
-_FACES_PER_IDENTITY, _LEAST_FACES = 4, 32
-
-
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """How the index of a collection stands against the database: `behind` counts revisions."""
-
-    collection: str
-    kind: str
-    indexed: int
-    faces: int
-    revision: int
-    behind: int
-    seconds_behind: float
-
-
-@dataclass(frozen=True, slots=True)
-class ErasureResult:
-    """What was deleted in the database, from which kind of index, and with how many snapshot files.
-
-    `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
-    """
-
-    removed: RemovalResult
-    index_kind: str
-    files: int | None
+from app.types import Floats, Keys
 
 
 class Gallery:
@@ -241,22 +211,11 @@ class Gallery:
         Raises CollectionSwitched if the vectors are of another model than the collection's templates.
         """
         index = self._projection(collection).index
-        wanted = max(top_k * _FACES_PER_IDENTITY, _LEAST_FACES)
-        near: dict[str, EnrolledIdentity] = {}
-        while True:
-            try:
-                _, keys = index.search(vectors, wanted, among=among)
-            except (IndexUnusable, IndexUnavailable):
-                self._require_unswitched(collection)  # an engine forgets the index of before
-                raise
-            people = self._store.owners_with_faces(keys.ravel().tolist())
-            _require_model(collection, people)
-            near |= {each.identity_id: each for each in people}
-            is_short = _people_each(keys, people) < top_k
-            if keys.shape[1] < wanted or not is_short.any():
-                return list(near.values())
-            vectors = vectors[is_short]
-            wanted *= 8
+        try:
+            return search_identities(index, self._store, collection, vectors, top_k, among=among)
+        except (IndexUnusable, IndexUnavailable):
+            self._require_unswitched(collection)  # an engine deletes the index of the previous model
+            raise
 
     def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
         """Return the SHA-256 of the photos that a person is enrolled with."""
@@ -268,7 +227,7 @@ class Gallery:
         Raises IdentityUnknown, and CollectionSwitched where they are of another model by now.
         """
         enrolled = self._store.enrolled(collection, identity_id)
-        _require_model(collection, [enrolled])
+        require_model(collection, [enrolled])
         return enrolled
 
     def catch_up(self, collection: Collection, revision: int) -> None:
@@ -327,7 +286,7 @@ class Gallery:
     def states(self) -> list[IndexState]:
         """Return how each index stands against the database."""
         opened = dict(self._projections)
-        return [self._state(each, opened[each.key]) for each in self._served() if each.key in opened]
+        return [index_state(each, opened[each.key]) for each in self._served() if each.key in opened]
 
     def close(self) -> None:
         """Write the last snapshots and close the indexes."""
@@ -351,18 +310,6 @@ class Gallery:
 
     def _served(self) -> list[Collection]:
         return [each for each in self._store.collections() if each.model in self._dimensions]
-
-    def _state(self, collection: Collection, projection: Projection) -> IndexState:
-        applied, index = projection.revision(), projection.index
-        return IndexState(
-            collection=collection.name,
-            kind=index.kind,
-            indexed=index.count(),
-            faces=collection.faces,
-            revision=applied,
-            behind=max(collection.revision - applied, 0),
-            seconds_behind=projection.seconds_behind(collection.revision),
-        )
 
     def _projection(self, collection: Collection) -> Projection:
         projection = self._projections.get(collection.key)
@@ -390,14 +337,3 @@ class Gallery:
     def _require_unswitched(self, collection: Collection) -> None:
         if self.collection(collection.name).uid != collection.uid:
             raise switched(collection)
-
-
-def _require_model(collection: Collection, people: Sequence[EnrolledIdentity]) -> None:
-    if any(each.model != collection.model for each in people):
-        raise switched(collection)
-
-
-def _people_each(keys: Keys, people: Sequence[EnrolledIdentity]) -> NDArray[np.intp]:
-    """Return to how many people the hits (n, k) of each probe belong (n,)."""
-    place = {key: at for at, each in enumerate(people) for key in each.keys.tolist()}
-    return np.array([len({place[key] for key in row if key in place}) for row in keys.tolist()], np.intp)

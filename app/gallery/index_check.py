@@ -6,7 +6,8 @@ import numpy as np
 
 from app.gallery.index.protocol import VectorIndex
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Collection, Keys
+from app.gallery.store.values import Collection
+from app.types import Keys
 
 # Indexes keep vectors as float16: a component of a unit vector is off by at most half of 2**-11.
 _ROUNDING = 2.0**-11

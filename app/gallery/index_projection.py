@@ -14,14 +14,14 @@ import numpy as np
 
 from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable
-from app.gallery.index.protocol import LocalIndex, SnapshotOrigin, VectorIndex
+from app.gallery.index.protocol import LocalIndex, VectorIndex
 from app.gallery.index.storage.snapshot import purge_keys
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.shared_revisions import FeedProgress, SharedIndexes
-from app.gallery.store.values import ChangeBatch, Collection, Keys
+from app.gallery.store.values import ChangeBatch, Collection
 from app.observability.logs import get_logger
-from app.types import Floats
+from app.types import Floats, Keys
 
 _log = get_logger(__name__)
 _NOTED = 1000  # revisions of which is known what they deleted on disk
@@ -301,91 +301,3 @@ class LocalProjection(Projection):
         # The faces are safe in the database; a new index is built from it before the next search.
         _log.exception("index.change_failed", collection=self._collection.name)
         self._is_broken = True
-
-
-class SharedProjection(Projection):
-    """An index that all replicas share, such as the distributed engine's; whoever finds it behind feeds it.
-
-    The revision that it shows stands in the database, and its row is locked while somebody feeds the index: changes
-    arrive in order, whoever brings them. Who dies meanwhile leaves the revision as it was; the next one repeats.
-    """
-
-    def __init__(
-        self,
-        collection: Collection,
-        store: IdentityStore,
-        log: ChangeLog,
-        *,
-        shared: SharedIndexes,
-        index: VectorIndex,
-        drop: Callable[[], None] | None = None,
-    ) -> None:
-        """Take what feeds the index, and what drops it from the engine for good."""
-        super().__init__(collection, store, log)
-        self._shared = shared
-        self._index = index
-        self._drop = drop
-
-    @property
-    def index(self) -> VectorIndex:
-        """See `Projection`."""
-        return self._index
-
-    def revision(self) -> int:
-        """See `Projection`."""
-        return self._shared.revision(self._collection, self._index.kind)
-
-    def open(self) -> None:
-        """See `Projection`."""
-        self._feed()
-
-    def catch_up(self, target: int) -> None:
-        """See `Projection`."""
-        if not self._is_current(target):
-            self._feed(target)
-            self._is_current(target)
-
-    def rebuild(self) -> None:
-        """See `Projection`: everything is brought again, and what is not enrolled is taken out."""
-        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
-            progress.revision = self._refill(progress)
-
-    def save(self) -> None:
-        """See `Projection`: the engine keeps its own data."""
-
-    def close(self) -> None:
-        """See `Projection`."""
-        self._index.close()
-
-    def drop(self) -> None:
-        """See `Projection`: the engine forgets the collection."""
-        with self._applying:
-            if self._drop is not None:
-                self._drop()
-            self._index.close()
-
-    def _feed(self, target: int | None = None) -> None:
-        """Bring what is new, unless somebody has brought everything up to the revision `target` meanwhile."""
-        with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
-            if target is not None and progress.revision >= target:
-                return
-            tail = self._log.since(self._collection, progress.revision) if progress.revision else None
-            if tail is not None:
-                self._apply(self._index, tail, after_each=progress.keep_alive)
-                progress.revision = tail.revision
-                return
-            progress.revision = self._refill(progress)
-
-    def _refill(self, progress: FeedProgress) -> int:
-        """Bring everything that is enrolled, take out what is not, and return the revision of before."""
-        revision = self._log.revisions()[self._collection.key]
-        kept = [np.empty(0, np.int64)]
-        for keys, vectors in self._store.templates(self._collection):
-            self._index.add(keys, vectors)
-            kept.append(keys)
-            progress.keep_alive()
-        foreign = np.setdiff1d(self._index.keys(), np.concatenate(kept))
-        if len(foreign):
-            self._index.remove(foreign)
-        _log.info("index.built", collection=self._collection.name, kind=self._index.kind, faces=self._index.count())
-        return revision

@@ -2,10 +2,10 @@
 
 from typing import Protocol
 
-from app.gallery.store.values import Collection, EnrolledIdentity, Keys
+from app.gallery.store.values import Collection, EnrolledIdentity
 from app.observability.stages import stage
 from app.recognition.decisions.matching import rank_candidates
-from app.types import Candidate, Floats
+from app.types import Candidate, Floats, Keys
 
 
 class Searchable(Protocol):

@@ -9,10 +9,8 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 from pydantic import TypeAdapter
 
-from app.database.cipher import Sealed
 from app.errors import (
     Duplicate,
     DuplicateIdentity,
@@ -25,16 +23,15 @@ from app.errors import (
     SeveralFaces,
 )
 from app.gallery.gallery import Gallery
-from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import Check
-from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, NewFace, Person, Reaction, Terms
+from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, Person, Reaction, Terms
+from app.recognition.accepted_faces import AcceptedFace, EnrolledFace, new_faces, stored_faces
 from app.recognition.analysis import AnalysedFaces, AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
 from app.recognition.retry_on_migration import retry_on_migration
-from app.recognition.screening import Mismatch, NewFaces, Reactions, ScreeningResult, screen, screen_again
-from app.types import Box
+from app.recognition.screening import Mismatch, Reactions, ScreeningResult, screen, screen_again
 from app.vision.quality import Quality
 
 
@@ -43,18 +40,6 @@ class FaceChoice(StrEnum):
 
     ONLY = "only"
     LARGEST = "largest"
-
-
-@dataclass(frozen=True, slots=True)
-class EnrolledFace:
-    """A face that is in the gallery now; `photo` counts from 0 in the order of the request."""
-
-    face_id: str
-    photo: int
-    box: Box
-    detection_score: float
-    quality: Quality | None = None
-    """None in an answer of before there was one, which a retry gets again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,37 +108,48 @@ class EnrollmentService:
         hashes = [_sha256(photo) for photo in photos]
         retry = None
         if idempotency_key is not None:
-            said = [] if reactions == _AS_USUAL else [asdict(reactions)]  # without any: as before there were some
-            agreed = [] if terms == _NO_TERMS else [_TERMS.dump_python(terms, mode="json")]
-            seen = [] if is_exact else ["rounded"]  # nobody gets the answer of a caller who sees more
-            parts = (hashes, identity_id, name, metadata, choice, *said, *agreed, *seen)
+            parts = (hashes, identity_id, name, metadata, choice, *_optional_parts(reactions, terms, is_exact=is_exact))
             retry = IdempotencyRecord(idempotency_key, _fingerprint(*parts))
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLLMENT.validate_python(earlier.earlier_answer)
 
         accepted, rejected = self._accepted(target, photos, hashes, choice)
-        own_id = identity_id or str(uuid4())
+        person = Person(identity_id or str(uuid4()), name, metadata, terms)
         do = reactions.within(target.settings)
-        found = self.screen(target, own_id, accepted, do, is_exact=is_exact)
-        rejected = sorted([*rejected, *found.rejected], key=lambda each: each.photo)
-        accepted = [each for each in accepted if each.photo not in {each.photo for each in found.rejected}]
+        return self._enroll_accepted(target, person, accepted, rejected, retry, do=do, is_exact=is_exact)
+
+    def _enroll_accepted(
+        self,
+        target: Collection,
+        person: Person,
+        accepted: list[AcceptedFace],
+        rejected: list[RejectedPhoto],
+        retry: IdempotencyRecord | None,
+        *,
+        do: Reactions,
+        is_exact: bool,
+    ) -> Enrollment:
+        """Screen the accepted faces, then write those that pass."""
+        screening = self.screen(target, person.identity_id, accepted, do, is_exact=is_exact)
+        rejected = sorted([*rejected, *screening.rejected], key=lambda each: each.photo)
+        accepted = [each for each in accepted if each.photo not in {each.photo for each in screening.rejected}]
         if not accepted:
             raise NothingEnrolled("no photo was accepted", rejected)
-        if found.duplicates and do.on_duplicate is Reaction.REJECT:
-            return self._refused(target, found.duplicates, retry)
+        if screening.duplicates and do.on_duplicate is Reaction.REJECT:
+            return self._refused(target, screening.duplicates, retry)
         faces = [each.described() for each in accepted]
         is_truncated = any(each.is_crowd for each in accepted)
-        enrollment = Enrollment(own_id, faces, rejected, found.duplicates, found.mismatches, is_truncated)
+        enrollment = Enrollment(
+            person.identity_id, faces, rejected, screening.duplicates, screening.mismatches, is_truncated
+        )
         if retry is not None:
-            answer = _ENROLLMENT.dump_python(enrollment, mode="json")
-            retry = IdempotencyRecord(retry.idempotency_key, retry.request_sha256, answer)
-        person = Person(enrollment.identity_id, name, metadata, terms)
-        check = self.check(target, own_id, accepted, found, do, is_exact=is_exact)
+            retry = replace(retry, answer=_ENROLLMENT.dump_python(enrollment, mode="json"))
+        check = self.check(target, person.identity_id, accepted, screening, do, is_exact=is_exact)
         written = self.add(target, person, accepted, retry, check=check)
         return _ENROLLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrollment
 
-    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> "AcceptedFace":
+    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> AcceptedFace:
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
         faces = analysis.analyse(data, is_flip_averaged=collection.settings.is_flip_averaged, most=1)
@@ -166,7 +162,7 @@ class EnrollmentService:
         self,
         collection: Collection,
         identity_id: str,
-        accepted: Sequence["AcceptedFace"],
+        accepted: Sequence[AcceptedFace],
         do: Reactions,
         *,
         is_exact: bool = True,
@@ -181,7 +177,7 @@ class EnrollmentService:
             collection,
             policy,
             identity_id=identity_id,
-            faces=_new_faces(accepted),
+            faces=new_faces(accepted),
             do=do,
             view=EXACT if is_exact else ROUNDED,
         )
@@ -191,7 +187,7 @@ class EnrollmentService:
         self,
         collection: Collection,
         identity_id: str,
-        accepted: Sequence["AcceptedFace"],
+        accepted: Sequence[AcceptedFace],
         found: ScreeningResult,
         do: Reactions,
         *,
@@ -208,7 +204,7 @@ class EnrollmentService:
             screen_again,
             policy=policy,
             identity_id=identity_id,
-            faces=_new_faces(accepted),
+            faces=new_faces(accepted),
             do=do.refusals(),
             revision=found.revision,
             view=EXACT if is_exact else ROUNDED,
@@ -218,25 +214,27 @@ class EnrollmentService:
         self,
         collection: Collection,
         person: Person,
-        accepted: Sequence["AcceptedFace"],
+        accepted: Sequence[AcceptedFace],
         retry: IdempotencyRecord | None = None,
         *,
         check: Check | None = None,
     ) -> EnrollmentResult:
         """Write what was accepted: see `Gallery.add`. Raises EncryptionRequired as `enroll` does."""
         seal = self._sealing(collection)
-        return self._gallery.add(collection, person, _stored(accepted, collection, person, seal), retry, check=check)
+        return self._gallery.add(
+            collection, person, stored_faces(accepted, collection, person, seal), retry, check=check
+        )
 
     def add_people(
         self,
         collection: Collection,
-        people: Sequence[tuple[Person, Sequence["AcceptedFace"]]],
+        people: Sequence[tuple[Person, Sequence[AcceptedFace]]],
         *,
         check: Check | None = None,
     ) -> list[EnrollmentResult]:
         """Write what was accepted of several people: see `Gallery.add_people`. Raises as `add` does."""
         seal = self._sealing(collection)
-        stored = [(person, _stored(accepted, collection, person, seal)) for person, accepted in people]
+        stored = [(person, stored_faces(accepted, collection, person, seal)) for person, accepted in people]
         return self._gallery.add_people(collection, stored, check=check)
 
     def _sealing(self, collection: Collection) -> CropSealer | None:
@@ -257,7 +255,7 @@ class EnrollmentService:
 
     def _accepted(
         self, collection: Collection, photos: Sequence[bytes | PhotoRefused], hashes: Sequence[str], choice: FaceChoice
-    ) -> tuple[list["AcceptedFace"], list[RejectedPhoto]]:
+    ) -> tuple[list[AcceptedFace], list[RejectedPhoto]]:
         accepted: list[AcceptedFace] = []
         rejected: list[RejectedPhoto] = []
         for photo, (data, image_sha256) in enumerate(zip(photos, hashes, strict=True)):
@@ -268,51 +266,6 @@ class EnrollmentService:
             except PhotoRefused as error:
                 rejected.append(RejectedPhoto(photo, error.code, str(error)))
         return accepted, rejected
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedFace:
-    """A face on its way into the gallery; `photo` is the number of its photo in a request.
-
-    `is_crowd`: the photo shows more faces than are looked at.
-    """
-
-    face_id: str
-    face: Face
-    quality: Quality
-    image_sha256: str
-    photo: int = 0
-    is_crowd: bool = False
-
-    def described(self) -> EnrolledFace:
-        """Return what is answered."""
-        detection = self.face.detection
-        return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality)
-
-    def stored(self, sealed_crop: Sealed | None = None) -> NewFace:
-        """Return what is stored, with the crop if it is to be kept."""
-        face, digest = self.face, self.image_sha256
-        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed_crop)
-
-
-def _stored(
-    accepted: Sequence[AcceptedFace], collection: Collection, person: Person, crops: CropSealer | None
-) -> list[NewFace]:
-    """Return what is stored of a person's faces, crops sealed for that person."""
-    stored = []
-    for each in accepted:
-        context = crop_context(each.face_id, identity_id=person.identity_id, collection=collection.name)
-        crop = each.face.crop
-        stored.append(each.stored(None if crops is None or crop is None else crops.seal(crop, context)))
-    return stored
-
-
-def _new_faces(accepted: Sequence[AcceptedFace]) -> NewFaces:
-    return NewFaces(
-        np.stack([each.face.vector for each in accepted]),
-        np.array([each.quality.score for each in accepted], np.float32),
-        [each.photo for each in accepted],
-    )
 
 
 def _chosen(faces: AnalysedFaces, choice: FaceChoice) -> Face:
@@ -337,3 +290,14 @@ def _sha256(photo: bytes | PhotoRefused) -> str:
 
 def _fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _optional_parts(reactions: Reactions, terms: Terms, *, is_exact: bool) -> list[object]:
+    """Return what a request's fingerprint covers besides its required parts.
+
+    A default adds nothing, so fingerprints from before these options existed still match.
+    """
+    parts: list[object] = [] if reactions == _AS_USUAL else [asdict(reactions)]
+    if terms != _NO_TERMS:
+        parts.append(_TERMS.dump_python(terms, mode="json"))
+    return parts if is_exact else [*parts, "rounded"]  # nobody gets the answer of a caller who sees more

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
 from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
-from app.gallery.store.values import Collection, Keys
+from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.calibration.error_rates import comparisons_among
@@ -17,7 +17,7 @@ from app.recognition.decisions.matching import decide, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.retry_on_migration import retry_on_migration
-from app.types import Candidate, Floats
+from app.types import Candidate, Floats, Keys
 from app.vision.quality import Quality
 
 

@@ -19,14 +19,13 @@ from app.errors import (
     TemplatesMissing,
 )
 from app.gallery.gallery import Gallery
+from app.gallery.store.migration_sql import FaceName, templates_missing
 from app.gallery.store.model_migration import (
     CropBlock,
-    FaceName,
     MigrationProgress,
     MigrationRepository,
     NextTemplates,
     SwitchResult,
-    templates_missing,
 )
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face

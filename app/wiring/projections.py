@@ -9,7 +9,8 @@ from app.gallery.index.kinds import LOCAL_INDEXES
 from app.gallery.index.milvus import MilvusIndex
 from app.gallery.index.milvus_engine import connect
 from app.gallery.index.storage.snapshot import purge_plain
-from app.gallery.index_projection import LocalProjection, Projection, SharedProjection
+from app.gallery.index_projection import LocalProjection, Projection
+from app.gallery.shared_projection import SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.shared_revisions import SharedIndexes

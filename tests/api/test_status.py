@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from app.gallery.gallery import Gallery, IndexState
+from app.gallery.gallery import Gallery
+from app.gallery.index_state import IndexState
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import NewFace, Person
 from app.main import create_app

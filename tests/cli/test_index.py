@@ -8,7 +8,7 @@ from app.container import Container
 from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionUnknown, SchemaOutdated
 from app.gallery.index.flat import FlatIndex
-from app.gallery.index.protocol import SnapshotOrigin
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
 from app.wiring.storage import open_database

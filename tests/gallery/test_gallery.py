@@ -14,11 +14,11 @@ from app.database.tables import CollectionTable, FaceTable
 from app.errors import CollectionSwitched, CollectionUnknown, IdempotencyConflict, IdentityUnknown, ModelMismatch
 from app.gallery.gallery import Gallery
 from app.gallery.index.flat import FlatIndex
-from app.gallery.index.protocol import Keys, VectorIndex
+from app.gallery.index.protocol import VectorIndex
 from app.gallery.store.values import CollectionSettings, EnrolledIdentity, IdempotencyRecord, Person
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.matching import template
-from app.types import Candidate, Floats
+from app.types import Candidate, Floats, Keys
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enroll, found, new_face, units
 from tests.recognition.galleries import gallery_on

@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 from app.errors import FaceUnknown, IdentityUnknown
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import Keys, VectorIndex
+from app.gallery.index.protocol import VectorIndex
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import IdempotencyRecord, Person
 from app.recognition.candidates import nearest_candidates
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enroll, found, new_face, units
 from tests.recognition.galleries import bytes_under, compared, gallery_on, index_of

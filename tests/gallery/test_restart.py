@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import Keys, SnapshotOrigin
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import compared, gallery_on, index_of
 

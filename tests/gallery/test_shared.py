@@ -9,10 +9,9 @@ import pytest
 
 from app.database.engine import open_engine
 from app.errors import IndexUnavailable
-from app.gallery.index.protocol import Keys
 from app.gallery.store import identities as store_module
 from app.gallery.store.shared_revisions import SharedIndexes
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.gallery.index.oracle import OracleIndex
 from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import compared, gallery_on, sharing

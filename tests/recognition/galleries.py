@@ -10,7 +10,8 @@ from app.gallery.gallery import Gallery
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.protocol import LocalIndex, VectorIndex
 from app.gallery.index_check import Differences, differences
-from app.gallery.index_projection import LocalProjection, SharedProjection
+from app.gallery.index_projection import LocalProjection
+from app.gallery.shared_projection import SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.shared_revisions import SharedIndexes

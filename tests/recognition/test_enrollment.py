@@ -16,10 +16,11 @@ from app.errors import (
     RejectedPhoto,
 )
 from app.gallery.store.values import CollectionSettings, Reaction
+from app.recognition.accepted_faces import EnrolledFace
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrolledFace, EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService, FaceChoice
 from app.types import Detection
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (

@@ -8,7 +8,8 @@ import pytest
 from app.errors import CollectionSwitched, IndexUnusable
 from app.gallery.gallery import Gallery
 from app.gallery.index.flat import FlatIndex
-from app.gallery.index_projection import LocalProjection, SharedProjection
+from app.gallery.index_projection import LocalProjection
+from app.gallery.shared_projection import SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import MigrationRepository, NextTemplates

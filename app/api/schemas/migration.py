@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.schemas.paging import cursor_of
 from app.api.schemas.requests import NetworkName
 from app.api.schemas.resources import Cursor
-from app.gallery.store.model_migration import FaceName, SwitchResult
+from app.gallery.store.migration_sql import FaceName
+from app.gallery.store.model_migration import SwitchResult
 from app.recognition.migration import MigrationOverview
 
 _MOST_NAMED = 1000

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.rescoring import search_twice
 from app.gallery.index.storage.block import BLOCK_ROWS, Codes, VectorBlock, widened
 from app.gallery.index.storage.codec import TRAINING_ROWS, Codec, groups_of
 from app.gallery.index.storage.codes import BlockCodes
+from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
 from app.gallery.index.storage.stored import StoredIndex
-from app.types import Floats, IndexKind
+from app.types import Floats, IndexKind, Keys
 
 # Vectors compared exactly for each probe. Measured: with 1,000 the best mate at cosine 0.4 is among them in more than
 # 99 % of the searches of a million, at 0.6 in all.

@@ -3,11 +3,10 @@
 import faiss
 import numpy as np
 
-from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import BLOCK_ROWS
+from app.gallery.index.storage.nearest import Nearest
 from app.gallery.index.storage.stored import StoredIndex
-from app.types import Floats, IndexKind
+from app.types import Floats, IndexKind, Keys
 
 # From this many query components on, FAISS multiplies matrices (BLAS) instead of scanning once per query. Its default
 # of 128,000 makes a crowd's search ten times slower than need be; below about 20 queries of 512-d scanning wins.

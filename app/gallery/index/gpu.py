@@ -10,12 +10,11 @@ import faiss
 import numpy as np
 
 from app.errors import ProviderUnavailable
-from app.gallery.index.protocol import Keys
 from app.gallery.index.rescoring import search_twice
 from app.gallery.index.storage.block import BLOCK_ROWS, Bytes, Codes, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.stored import StoredIndex
-from app.types import Floats, IndexKind
+from app.types import Floats, IndexKind, Keys
 
 # What FAISS returns at most on a GPU; for more, the rows in the process's memory are compared.
 _MOST_FOUND = 2048

@@ -9,12 +9,12 @@ from app.errors import IndexUnusable
 from app.gallery.index.compressed import CompressedIndex, sampled
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.journal import Journal
-from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.storage.block import BLOCK_ROWS
 from app.gallery.index.storage.snapshot_manifest import read_manifest
+from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
 from app.gallery.index.storage.stored import StoredIndex
 from app.observability.logs import get_logger
-from app.types import Floats, IndexKind
+from app.types import Floats, IndexKind, Keys
 
 _log = get_logger(__name__)
 

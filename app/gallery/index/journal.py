@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from app.gallery.index.protocol import Keys, VectorIndex
-from app.types import Floats
+from app.gallery.index.protocol import VectorIndex
+from app.types import Floats, Keys
 
 
 @dataclass(frozen=True, slots=True)

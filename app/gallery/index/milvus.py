@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.gallery.index.milvus_engine import KEY, VECTOR, EngineCollection, Structure
-from app.gallery.index.protocol import Keys
-from app.types import Floats, IndexKind
+from app.types import Floats, IndexKind, Keys
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient

@@ -1,41 +1,10 @@
 """What every index can do. One contract suite (tests/gallery/index/test_contract.py) holds for all."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from app.database.cipher import Sealer
-from app.types import Floats
-
-Keys = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotOrigin:
-    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and the sealer of its files."""
-
-    model: str
-    collection: str
-    sealer: Sealer | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRange:
-    """All keys from `first` to `last`, both included."""
-
-    first: int
-    last: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoadResult:
-    """What a snapshot gave back: the revision it was saved at, and the ranges to be read from the database again."""
-
-    revision: int
-    lost: tuple[KeyRange, ...]
+from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
+from app.types import Floats, Keys
 
 
 class VectorIndex(Protocol):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys, VectorIndex
-from app.types import Floats
+from app.gallery.index.protocol import VectorIndex
+from app.gallery.index.storage.nearest import Nearest
+from app.types import Floats, Keys
 
 _DEPTH = 10
 

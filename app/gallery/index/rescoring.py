@@ -5,10 +5,9 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import VectorBlock, widened
-from app.types import Floats
+from app.gallery.index.storage.nearest import Nearest
+from app.types import Floats, Keys
 
 # Below this many blocks a second thread costs more than it saves.
 _SPREAD_FROM = 4

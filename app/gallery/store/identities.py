@@ -1,13 +1,13 @@
-"""Collections, identities and faces in SQL. Rows never leave this file; values do."""
+"""Enrolled identities and their templates. SQL rows stay inside `app.gallery.store`; callers get values."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,13 +19,19 @@ from app.database.vault import Vault
 from app.errors import (
     CollectionExists,
     DataKeyGone,
-    IdempotencyConflict,
 )
-from app.gallery.store import change_log, consent, crops, enrolled, retention, rows
+from app.gallery.store import change_log, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
-from app.gallery.store.binding import template_context
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.enrolled import LockedCollection
+from app.gallery.store.enrollments import (
+    REMEMBER,
+    earlier_enrollment,
+    enrollment_row,
+    record_enrollments,
+    record_removal,
+    write_faces,
+)
 from app.gallery.store.filters import Where, filter_faces
 from app.gallery.store.values import (
     Collection,
@@ -34,53 +40,22 @@ from app.gallery.store.values import (
     EnrollmentResult,
     FilteredFaces,
     IdempotencyRecord,
-    JsonObject,
-    Keys,
     NewFace,
     Owner,
     Person,
     RemovalResult,
 )
-from app.types import Floats
+from app.types import Floats, Keys
 
 _TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
-_REMEMBER = timedelta(hours=24)
 Check = Callable[[LockedCollection], None]
 _T = TypeVar("_T")
 
 
-def _note(
-    session: Session,
-    collection: Collection,
-    revision: int,
-    enrolled: Sequence[tuple[Person, EnrollmentResult]],
-    now: datetime,
-) -> None:
-    """Count and note what a transaction has enrolled; called last."""
-    keys = [key for _, written in enrolled for key in written.keys]
-    session.execute(
-        update(CollectionTable)
-        .where(CollectionTable.id == collection.key)
-        .values(
-            faces=CollectionTable.faces + len(keys),
-            identities=CollectionTable.identities + sum(written.is_new for _, written in enrolled),
-        )
-    )
-    change_log.append(session, collection, revision, keys, is_removal=False, now=now)
-    for person, written in enrolled:
-        audit.append(
-            session,
-            Action.IDENTITY_ENROLLED,
-            collection=collection.name,
-            subject=person.identity_id,
-            detail={"faces": [face.face_id for face in written.faces], "is_new": written.is_new},
-        )
-
-
 class IdentityStore:
-    """The only place where SQL about identities is written. Every method is one transaction."""
+    """Collections, identities and templates in the database. Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
         """Without a vault templates are kept in plain."""
@@ -117,10 +92,7 @@ class IdentityStore:
         return self.collection(name)
 
     def change_settings(self, name: str, settings: CollectionSettings) -> Collection:
-        """Change how a collection's faces are made and judged.
-
-        Raises CollectionUnknown, and CollectionNotEmpty for another flip averaging once faces are enrolled.
-        """
+        """See `CollectionRepository.change`."""
         return CollectionRepository(self._writing).change(name, asdict(settings))
 
     def collection(self, name: str) -> Collection:
@@ -160,19 +132,19 @@ class IdentityStore:
                 # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
                 session.execute(
                     delete(EnrollmentTable).where(
-                        EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < now - _REMEMBER
+                        EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < now - REMEMBER
                     )
                 )
-                earlier = _earlier(session, collection, retry, now)
+                earlier = earlier_enrollment(session, collection, retry, now)
                 if earlier is not None:
                     answer = dict(earlier.answer)  # before the rollback, which forgets what was read
                     session.rollback()
                     return EnrollmentResult((), earlier_answer=answer)
-                session.add(_enrollment_row(collection, person, retry, now))
+                session.add(enrollment_row(collection, person, retry, now))
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
-            written = self._written(session, collection, revision, person, faces, now)
-            _note(session, collection, revision, [(person, written)], now)
+            written = write_faces(session, self._vault, collection, revision, person, faces, now)
+            record_enrollments(session, collection, revision, [(person, written)], now)
             return written
 
     def enroll_people(
@@ -201,34 +173,16 @@ class IdentityStore:
                     continue
                 new = photos.without_known(session, collection, person.identity_id, faces)
                 done.append(
-                    self._written(session, collection, revision, person, new, now)
+                    write_faces(session, self._vault, collection, revision, person, new, now)
                     if new
                     else EnrollmentResult((), revision)
                 )
             noted = [(person, each) for (person, _), each in zip(people, done, strict=True) if each.keys]
             if noted:
-                _note(session, collection, revision, noted, now)
+                record_enrollments(session, collection, revision, noted, now)
             else:
                 session.rollback()
             return done
-
-    def _written(
-        self,
-        session: Session,
-        collection: Collection,
-        revision: int,
-        person: Person,
-        faces: Sequence[NewFace],
-        now: datetime,
-    ) -> EnrollmentResult:
-        identity, is_new = rows.identity_row(session, collection, person, now)
-        consent.require(session, collection, identity, now)
-        new = [self._face_row(session, face, collection, identity, now) for face in faces]
-        session.add_all(new)
-        session.flush()
-        keys = [row.id for row in new]
-        crops.put(session, zip(keys, faces, strict=True))
-        return EnrollmentResult(keys, revision, is_new=is_new, faces=faces)
 
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> RemovalResult:
         """Delete an identity, its faces and the answers about it; raises IdentityUnknown.
@@ -244,7 +198,7 @@ class IdentityStore:
             faces = session.execute(whose.order_by(FaceTable.id)).all()
             session.execute(delete(FaceTable).where(FaceTable.identity_key == identity.id))
             session.delete(identity)
-            removed = self._removed(
+            removed = record_removal(
                 session,
                 collection,
                 revision,
@@ -271,7 +225,7 @@ class IdentityStore:
                 session.delete(identity)
             else:
                 identity.updated_at = datetime.now(UTC)
-            removed = self._removed(
+            removed = record_removal(
                 session,
                 collection,
                 revision,
@@ -283,34 +237,10 @@ class IdentityStore:
             )
             return replace(removed, name=identity.name)
 
-    @staticmethod
-    def _removed(
-        session: Session,
-        collection: Collection,
-        revision: int,
-        faces: Sequence[tuple[int, str]],
-        *,
-        identity_id: str,
-        is_whole: bool,
-        action: Action,
-        detail: JsonObject,
-    ) -> RemovalResult:
-        keys, now = [key for key, _ in faces], datetime.now(UTC)
-        answers = rows.forget_answers(session, collection, identity_id)
-        session.execute(
-            update(CollectionTable)
-            .where(CollectionTable.id == collection.key)
-            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
-        )
-        change_log.append(session, collection, revision, keys, is_removal=True, now=now)
-        noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
-        face_ids = [face_id for _, face_id in faces]
-        return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
-
     def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
         """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enroll`."""
         with Session(self._reading) as session:
-            earlier = _earlier(session, collection, retry, datetime.now(UTC))
+            earlier = earlier_enrollment(session, collection, retry, datetime.now(UTC))
             return EnrollmentResult((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
 
     def templates(
@@ -418,53 +348,3 @@ class IdentityStore:
         if sound:
             keys = np.array([each.row.id for each in sound], np.int64)
             yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
-
-    def _face_row(
-        self, session: Session, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime
-    ) -> FaceTable:
-        template = face.vector.astype(rows.VECTOR).tobytes()
-        context = template_context(
-            face.face_id, identity_id=identity.identity_id, collection=collection.name, model=collection.model
-        )
-        sealed = self._vault.seal(session, context, template)
-        return FaceTable(
-            face_id=face.face_id,
-            collection_id=collection.key,
-            identity_key=identity.id,
-            model=collection.model,
-            embedding=sealed.data,
-            data_key_id=sealed.data_key_id,
-            norm=face.norm,
-            quality=face.quality,
-            detection_score=face.detection.score,
-            box=list(face.detection.box),
-            landmarks=face.detection.landmarks.tolist(),
-            image_sha256=face.image_sha256,
-            created_at=now,
-        )
-
-
-def _earlier(
-    session: Session, collection: Collection, retry: IdempotencyRecord, now: datetime
-) -> EnrollmentTable | None:
-    earlier = session.scalar(
-        select(EnrollmentTable).where(
-            EnrollmentTable.collection_id == collection.key,
-            EnrollmentTable.idempotency_key == retry.idempotency_key,
-            EnrollmentTable.created_at >= now - _REMEMBER,
-        )
-    )
-    if earlier is not None and earlier.request_sha256 != retry.request_sha256:
-        raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
-    return earlier
-
-
-def _enrollment_row(collection: Collection, person: Person, retry: IdempotencyRecord, now: datetime) -> EnrollmentTable:
-    return EnrollmentTable(
-        collection_id=collection.key,
-        identity_id=person.identity_id,
-        idempotency_key=retry.idempotency_key,
-        request_sha256=retry.request_sha256,
-        answer=dict(retry.answer),
-        created_at=now,
-    )

@@ -6,14 +6,12 @@ one; a deleted face takes all its templates along; a collection that was switche
 before (CollectionSwitched).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
-from sqlalchemy import ColumnElement, Engine, Insert, Select, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Engine, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.database import audit
@@ -21,23 +19,35 @@ from app.database.audit import Action
 from app.database.tables import (
     AuditTable,
     CollectionTable,
-    CropTable,
     FaceTable,
     IdentityTable,
     NextTemplateTable,
-    SharedIndexTable,
 )
 from app.database.vault import Vault
-from app.errors import EncryptionRequired, RequestInvalid, TemplatesMissing
+from app.errors import EncryptionRequired
 from app.gallery.store import change_log, rows
 from app.gallery.store.binding import crop_context, template_context
 from app.gallery.store.crops import CropSealer
-from app.gallery.store.values import Collection, Keys
-from app.types import Box, Detection, Floats, Pixels
+from app.gallery.store.migration_sql import (
+    NAMED,
+    NAMES,
+    FaceName,
+    copy_templates,
+    crops_without_template,
+    detection_of,
+    drop_rest,
+    face_keys,
+    has_crop,
+    has_template,
+    lock_collection,
+    migrated_templates,
+    require_another_model,
+    set_model,
+    swap_templates,
+)
+from app.gallery.store.values import Collection
+from app.types import Detection, Floats, Keys, Pixels
 
-_NAMED = 1000  # faces in an error and in the trail
-_SHOWN = 3  # in the message
-_LEFT_OUT_AT_ONCE = 500
 _AT_ONCE = 2000
 
 
@@ -51,15 +61,6 @@ class MigrationProgress:
     faces: int
     ready: int
     without_crop: int
-
-
-@dataclass(frozen=True, slots=True)
-class FaceName:
-    """A face and whose it is, by the ids that callers know; `key` is its place in listings."""
-
-    key: int
-    face_id: str
-    identity_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +111,14 @@ class MigrationRepository:
         with self._reading.connect() as connection:
             rows.require_unswitched(connection, collection)
             faces = connection.scalar(counted) or 0
-            ready = connection.scalar(counted.where(_has_template(model))) or 0
-            without_crop = connection.scalar(counted.where(~_has_template(model), ~_has_crop())) or 0
+            ready = connection.scalar(counted.where(has_template(model))) or 0
+            without_crop = connection.scalar(counted.where(~has_template(model), ~has_crop())) or 0
         return MigrationProgress(faces, ready, without_crop)
 
     def without_crop(self, collection: Collection, model: str, *, after: int = 0, limit: int = 1000) -> list[FaceName]:
         """Return the faces that no crop can give a template of a network, by key, beginning after a key."""
-        query = _NAMES.where(
-            FaceTable.collection_id == collection.key, FaceTable.id > after, ~_has_template(model), ~_has_crop()
+        query = NAMES.where(
+            FaceTable.collection_id == collection.key, FaceTable.id > after, ~has_template(model), ~has_crop()
         ).limit(limit)
         with self._reading.connect() as connection:
             rows.require_unswitched(connection, collection)
@@ -131,22 +132,7 @@ class MigrationRepository:
         """
         if self._crops is None:
             raise EncryptionRequired
-        query = (
-            select(
-                FaceTable.id,
-                FaceTable.face_id,
-                IdentityTable.identity_id,
-                FaceTable.box,
-                FaceTable.detection_score,
-                FaceTable.landmarks,
-                CropTable.sealed,
-            )
-            .join(CropTable, CropTable.face_key == FaceTable.id)
-            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
-            .where(FaceTable.collection_id == collection.key, ~_has_template(model))
-            .order_by(FaceTable.id)
-            .limit(size)
-        )
+        query = crops_without_template(collection, model).limit(size)
         after = 0
         while True:
             with self._reading.connect() as connection:
@@ -162,7 +148,7 @@ class MigrationRepository:
             yield CropBlock(
                 np.array([row.id for row in read], np.int64),
                 np.stack(opened),
-                [_detection(row.box, row.detection_score, row.landmarks) for row in read],
+                [detection_of(row.box, row.detection_score, row.landmarks) for row in read],
             )
 
     def put(self, collection: Collection, model: str, templates: NextTemplates) -> int:
@@ -170,9 +156,9 @@ class MigrationRepository:
 
         A face that was deleted meanwhile is passed over. Raises RequestInvalid for the collection's own network.
         """
-        _require_another(collection, model)
+        require_another_model(collection, model)
         with Session(self._writing) as session, session.begin():
-            _lock(session, collection)
+            lock_collection(session, collection)
             keys = templates.keys.tolist()
             found = (
                 select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id)
@@ -205,23 +191,7 @@ class MigrationRepository:
 
     def templates(self, collection: Collection, model: str) -> Iterator[tuple[Keys, Floats]]:
         """Yield the templates of another network by key: keys (n,) and unit vectors (n, d), thousands at a time."""
-        query = (
-            select(
-                NextTemplateTable.face_key,
-                FaceTable.face_id,
-                *rows.OWNER,
-                NextTemplateTable.model.label("bound_model"),
-                NextTemplateTable.embedding,
-                NextTemplateTable.data_key_id,
-            )
-            .select_from(NextTemplateTable)
-            .join(FaceTable, FaceTable.id == NextTemplateTable.face_key)
-            .join(IdentityTable, IdentityTable.id == FaceTable.identity_key)
-            .join(CollectionTable, CollectionTable.id == FaceTable.collection_id)
-            .where(FaceTable.collection_id == collection.key, NextTemplateTable.model == model)
-            .order_by(FaceTable.id)
-            .limit(_AT_ONCE)
-        )
+        query = migrated_templates(collection, model).limit(_AT_ONCE)
         after = 0
         while True:
             with self._reading.connect() as connection:
@@ -266,16 +236,16 @@ class MigrationRepository:
         """Put copies of the collection's own templates beside, block by block: a switch then has less to write."""
         for first, last in self._ranges(collection):
             with Session(self._writing) as session, session.begin():
-                _lock(session, collection)
-                session.execute(_copying(collection, first, last))
+                lock_collection(session, collection)
+                session.execute(copy_templates(collection, first, last))
 
     def tidy(self, collection: Collection) -> None:
         """Delete the copies of the collection's own templates, block by block: after a switch nobody needs them."""
         for first, last in self._ranges(collection):
             own = NextTemplateTable.model == collection.model, NextTemplateTable.face_key.between(first, last)
             with Session(self._writing) as session, session.begin():
-                _lock(session, collection)
-                keys = _keys_of(collection).where(FaceTable.id.between(first, last))
+                lock_collection(session, collection)
+                keys = face_keys(collection).where(FaceTable.id.between(first, last))
                 session.execute(delete(NextTemplateTable).where(*own, NextTemplateTable.face_key.in_(keys)))
 
     def switch(
@@ -295,29 +265,18 @@ class MigrationRepository:
         either are deleted instead. Raises RequestInvalid for the collection's own network. Writers of the collection
         wait meanwhile. `uid` is the collection's from then on, a new one if none is given; so is `detector`, if given.
         """
-        _require_another(collection, model)
+        require_another_model(collection, model)
         with Session(self._switching) as session, session.begin():
             revision = change_log.next_revision(session, collection)
             rows.require_unswitched(session, collection)
-            dropped = self._drop_rest(session, collection, model, revision, is_rest_dropped=is_rest_dropped)
-            _swap(session, collection, model)
-            # As another collection: snapshots, projections and engines of before are of no more use to anybody.
-            session.execute(
-                update(CollectionTable)
-                .where(CollectionTable.id == collection.key)
-                .values(
-                    uid=uid or str(uuid4()),
-                    model=model,
-                    dimension=dimension,
-                    **({} if detector is None else {"detector": detector}),
-                )
-            )
-            session.execute(delete(SharedIndexTable).where(SharedIndexTable.collection_id == collection.key))
+            dropped = drop_rest(session, collection, model, revision, is_rest_dropped=is_rest_dropped)
+            swap_templates(session, collection, model)
+            set_model(session, collection, model=model, dimension=dimension, uid=uid, detector=detector)
             detail = {
                 "from": collection.model,
                 "to": model,
                 "dropped": len(dropped),
-                "dropped_faces": [each.face_id for each in dropped[:_NAMED]],
+                "dropped_faces": [each.face_id for each in dropped[:NAMED]],
             }
             audit.append(session, Action.COLLECTION_SWITCHED, collection=collection.name, detail=detail)
             row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == collection.key)).one()
@@ -326,10 +285,10 @@ class MigrationRepository:
     def discard(self, collection: Collection, model: str) -> int:
         """Delete the templates of another network, after which nothing leads there (or back); return how many."""
         with Session(self._switching) as session, session.begin():
-            _lock(session, collection)
+            lock_collection(session, collection)
             gone = session.execute(
                 delete(NextTemplateTable)
-                .where(NextTemplateTable.model == model, NextTemplateTable.face_key.in_(_keys_of(collection)))
+                .where(NextTemplateTable.model == model, NextTemplateTable.face_key.in_(face_keys(collection)))
                 .returning(NextTemplateTable.face_key)
             )
             count = len(gone.all())
@@ -344,7 +303,7 @@ class MigrationRepository:
 
     def _ranges(self, collection: Collection) -> Iterator[tuple[int, int]]:
         """Yield the first and last key of blocks of faces."""
-        query = _keys_of(collection).order_by(FaceTable.id).limit(_AT_ONCE)
+        query = face_keys(collection).order_by(FaceTable.id).limit(_AT_ONCE)
         after = 0
         while True:
             with self._reading.connect() as connection:
@@ -353,122 +312,3 @@ class MigrationRepository:
                 return
             yield keys[0], keys[-1]
             after = keys[-1]
-
-    @staticmethod
-    def _drop_rest(
-        session: Session, collection: Collection, model: str, revision: int, *, is_rest_dropped: bool
-    ) -> list[FaceName]:
-        """Delete the faces without a template of a network, and identities that are left without a face."""
-        query = _NAMES.where(FaceTable.collection_id == collection.key, ~_has_template(model))
-        with_crop = {row.id for row in session.execute(query.where(_has_crop()))} if is_rest_dropped else set()
-        rest = [FaceName(*row) for row in session.execute(query)]
-        missing = [each for each in rest if each.key in with_crop] if is_rest_dropped else rest
-        if missing:
-            raise templates_missing(collection, model, missing)
-        if not rest:
-            return []
-        keys = [each.key for each in rest]
-        for first in range(0, len(keys), _LEFT_OUT_AT_ONCE):
-            session.execute(delete(FaceTable).where(FaceTable.id.in_(keys[first : first + _LEFT_OUT_AT_ONCE])))
-        for identity_id in sorted({each.identity_id for each in rest}):
-            rows.forget_answers(session, collection, identity_id)
-        empty = delete(IdentityTable).where(
-            IdentityTable.collection_id == collection.key,
-            ~exists().where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable),
-        )
-        people = len(session.execute(empty.returning(IdentityTable.id)).all())
-        session.execute(
-            update(CollectionTable)
-            .where(CollectionTable.id == collection.key)
-            .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - people)
-        )
-        change_log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
-        return rest
-
-
-_NAMES = (
-    select(FaceTable.id, FaceTable.face_id, IdentityTable.identity_id)
-    .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
-    .order_by(FaceTable.id)
-)
-
-
-def templates_missing(
-    collection: Collection, model: str, faces: Sequence[FaceName], count: int | None = None
-) -> TemplatesMissing:
-    """Say which faces (all, or the first of `count`) keep a collection from going over to a network."""
-    named = ", ".join(f"{each.face_id} of {each.identity_id!r}" for each in faces[:_SHOWN])
-    count = len(faces) if count is None else count
-    return TemplatesMissing(
-        f"{count} faces of collection {collection.name!r} have no template of {model} ({named}"
-        f"{', ...' if count > _SHOWN else ''}): embed those that have a crop (reembed), enroll the others again, or "
-        "have them deleted",
-        [(each.face_id, each.identity_id) for each in faces[:_NAMED]],
-    )
-
-
-def _swap(session: Session, collection: Collection, model: str) -> None:
-    """Put the templates of a network into the faces, after copies of what is there; see `keep` and `tidy`."""
-    session.execute(_copying(collection))
-    session.execute(
-        update(FaceTable)
-        .where(
-            FaceTable.collection_id == collection.key,
-            NextTemplateTable.face_key == FaceTable.id,
-            NextTemplateTable.model == model,
-        )
-        .values(
-            embedding=NextTemplateTable.embedding,
-            data_key_id=NextTemplateTable.data_key_id,
-            norm=NextTemplateTable.norm,
-            quality=NextTemplateTable.quality,
-            model=model,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _copying(collection: Collection, first: int = 1, last: int | None = None) -> Insert:
-    """Copy the templates of faces, by key, that have no copy yet: a face's own changes in a switch only."""
-    template = (FaceTable.embedding, FaceTable.data_key_id, FaceTable.norm, FaceTable.quality)
-    kept = select(FaceTable.id, literal(collection.model), *template).where(
-        FaceTable.collection_id == collection.key, FaceTable.id >= first, ~_has_template(collection.model)
-    )
-    if last is not None:
-        kept = kept.where(FaceTable.id <= last)
-    return insert(NextTemplateTable).from_select(
-        ["face_key", "model", "embedding", "data_key_id", "norm", "quality"], kept
-    )
-
-
-def _lock(session: Session, collection: Collection) -> None:
-    """Put a write that changes nothing of what is enrolled in the order of the collection's others."""
-    row = session.scalar(select(CollectionTable.id).where(CollectionTable.id == collection.key).with_for_update())
-    if row is None:
-        raise rows.unknown(collection.name)
-    rows.require_unswitched(session, collection)
-
-
-def _keys_of(collection: Collection) -> Select[int]:
-    return select(FaceTable.id).where(FaceTable.collection_id == collection.key)
-
-
-def _has_template(model: str) -> ColumnElement[bool]:
-    template = exists().where(NextTemplateTable.face_key == FaceTable.id, NextTemplateTable.model == model)
-    return template.correlate(FaceTable)
-
-
-def _has_crop() -> ColumnElement[bool]:
-    return exists().where(CropTable.face_key == FaceTable.id).correlate(FaceTable)
-
-
-def _require_another(collection: Collection, model: str) -> None:
-    if model == collection.model:
-        detail = f"collection {collection.name!r} uses {model} already"
-        raise RequestInvalid.at("model", detail)
-
-
-def _detection(box: Sequence[float], score: float, landmarks: Sequence[Sequence[float]]) -> Detection:
-    left, top, right, bottom = box
-    own: Box = (left, top, right, bottom)
-    return Detection(own, score, np.array(landmarks, np.float32))

@@ -6,15 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.database.audit import Noted
 from app.database.cipher import Sealed
-from app.types import Detection, Floats
+from app.types import Detection, Floats, Keys
 
 JsonObject = Mapping[str, Any]
-Keys = NDArray[np.int64]
 
 
 class Reaction(StrEnum):

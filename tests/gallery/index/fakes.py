@@ -7,8 +7,7 @@ import faiss
 import numpy as np
 
 from app.gallery.index.gpu import GpuDevice
-from app.gallery.index.protocol import Keys
-from app.types import Floats
+from app.types import Floats, Keys
 
 D = 8
 

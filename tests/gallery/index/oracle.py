@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.folder_lock import ReadWriteLock
-from app.types import Floats
+from app.types import Floats, Keys
 
 
 class OracleIndex:

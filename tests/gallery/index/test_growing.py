@@ -11,7 +11,7 @@ from app.gallery.index import growing
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import SnapshotOrigin
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.types import Floats
 from tests.gallery.index.fakes import faces, keys_of, units
 

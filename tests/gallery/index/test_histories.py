@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.gpu import GpuIndex
-from app.gallery.index.protocol import Keys, SnapshotOrigin
 from app.gallery.index.storage.snapshot import purge_keys
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.index.storage.stored import StoredIndex
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.gallery.index.fakes import HostDevice
 from tests.gallery.index.oracle import OracleIndex
 

@@ -15,8 +15,7 @@ from app.errors import ArcidError, IndexUnavailable, IndexUnusable, SettingsInva
 from app.gallery.index import milvus
 from app.gallery.index.milvus import NOBODY, MilvusIndex
 from app.gallery.index.milvus_engine import connect
-from app.gallery.index.protocol import Keys
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.gallery.index.milvus_server import ADDRESS, ENGINES, SCRIPT, EmptyIndexes, lite_address, server_address
 
 D = 16

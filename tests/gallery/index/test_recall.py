@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from app.gallery.index.flat import FlatIndex
-from app.gallery.index.protocol import Keys
 from app.gallery.index.recall import Recall, exact, measure, probes_of
-from app.types import Floats
+from app.types import Floats, Keys
 from tests.gallery.index.fakes import faces, units
 from tests.gallery.index.oracle import OracleIndex
 

@@ -13,9 +13,10 @@ from app.errors import IndexUnusable
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
-from app.gallery.index.protocol import KeyRange, LocalIndex, SnapshotOrigin
+from app.gallery.index.protocol import LocalIndex
 from app.gallery.index.storage.snapshot import purge_keys
 from app.gallery.index.storage.snapshot_manifest import SnapshotManifest, read_manifest
+from app.gallery.index.storage.snapshot_origin import KeyRange, SnapshotOrigin
 from tests.gallery.index.fakes import D, keys_of, units
 
 ORIGIN = SnapshotOrigin("model", "7")

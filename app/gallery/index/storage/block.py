@@ -6,8 +6,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from app.gallery.index.protocol import Keys
-from app.types import Floats
+from app.types import Floats, Keys
 
 BLOCK_ROWS = 65_536
 

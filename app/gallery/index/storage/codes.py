@@ -5,10 +5,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import Bytes
 from app.gallery.index.storage.codec import Codec
-from app.types import Floats
+from app.types import Floats, Keys
 
 
 class BlockCodes:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys
+from app.types import Keys
 
 # New keys wait in a dict until they are this many; then they are merged into the arrays, at O(all keys).
 _MERGE_FROM = 65_536

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys
 from app.gallery.index.storage.block import Codes, Halves, VectorBlock, widened
 from app.gallery.index.storage.keymap import KeyMap
-from app.types import Floats
+from app.types import Floats, Keys
 
 
 class RowBuffer:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from app.database.cipher import Context
 from app.errors import EncryptionError
-from app.gallery.index.protocol import Keys, SnapshotOrigin
 from app.gallery.index.storage.block import Bytes, Halves, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import Part, digest_of, read_into, write_whole
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment
+from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
+from app.types import Keys
 
 # Numbers of float16 whose exponent bits are all set are infinite or no number.
 _EXPONENT = np.uint16(0x7C00)

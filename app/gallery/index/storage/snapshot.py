@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import IndexUnusable
-from app.gallery.index.protocol import KeyRange, Keys, SnapshotOrigin
 from app.gallery.index.storage.block import VectorBlock, widened
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import locked, sweep, sync_folder
 from app.gallery.index.storage.folder_lock import ReadWriteLock
 from app.gallery.index.storage.segments import BlockContent, is_there, read_segment, write_codec, write_segment
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment, SnapshotManifest, read_manifest
+from app.gallery.index.storage.snapshot_origin import KeyRange, SnapshotOrigin
+from app.types import Keys
 
 # Segments read at once: reading, hashing and checking one are work for one core.
 _READERS = 2

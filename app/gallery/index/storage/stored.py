@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from app.errors import IndexUnusable
-from app.gallery.index.nearest import Nearest
-from app.gallery.index.protocol import Keys, LoadResult, SnapshotOrigin
 from app.gallery.index.storage.block import BLOCK_ROWS, Codes, widened
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.folder_lock import ReadWriteLock
+from app.gallery.index.storage.nearest import Nearest
 from app.gallery.index.storage.row_buffer import RowBuffer
 from app.gallery.index.storage.segments import read_codec
 from app.gallery.index.storage.snapshot import SavedBlocks, expect, read_blocks
-from app.types import Floats
+from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
+from app.types import Floats, Keys
 
 # Rows changed under one hold of the lock: about 5 ms, the longest that a search waits for a writer.
 _CHANGED_AT_ONCE = 512

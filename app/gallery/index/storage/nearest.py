@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from app.gallery.index.protocol import Keys
-from app.types import Floats
+from app.types import Floats, Keys
 
 
 class Nearest:

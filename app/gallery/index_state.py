@@ -1,0 +1,45 @@
+"""The state of an index: how far it is behind the database, and what an erasure removed from it."""
+
+from dataclasses import dataclass
+
+from app.gallery.index_projection import Projection
+from app.gallery.store.values import Collection, RemovalResult
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How the index of a collection stands against the database: `behind` counts revisions."""
+
+    collection: str
+    kind: str
+    indexed: int
+    faces: int
+    revision: int
+    behind: int
+    seconds_behind: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureResult:
+    """What was deleted in the database, from which kind of index, and with how many snapshot files.
+
+    `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
+    """
+
+    removed: RemovalResult
+    index_kind: str
+    files: int | None
+
+
+def index_state(collection: Collection, projection: Projection) -> IndexState:
+    """Return how a collection's index stands against the database."""
+    applied, index = projection.revision(), projection.index
+    return IndexState(
+        collection=collection.name,
+        kind=index.kind,
+        indexed=index.count(),
+        faces=collection.faces,
+        revision=applied,
+        behind=max(collection.revision - applied, 0),
+        seconds_behind=projection.seconds_behind(collection.revision),
+    )

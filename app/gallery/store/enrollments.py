@@ -1,0 +1,154 @@
+"""Parts of the transactions that enroll and remove faces: rows, counts, change log, audit trail, stored answers."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
+from app.database.vault import Vault
+from app.errors import (
+    IdempotencyConflict,
+)
+from app.gallery.store import change_log, consent, crops, rows
+from app.gallery.store.binding import template_context
+from app.gallery.store.values import (
+    Collection,
+    EnrollmentResult,
+    IdempotencyRecord,
+    JsonObject,
+    NewFace,
+    Person,
+    RemovalResult,
+)
+
+REMEMBER = timedelta(hours=24)
+
+
+def record_enrollments(
+    session: Session,
+    collection: Collection,
+    revision: int,
+    enrolled: Sequence[tuple[Person, EnrollmentResult]],
+    now: datetime,
+) -> None:
+    """Update the counts, the change log and the audit trail. Call it last in a transaction."""
+    keys = [key for _, written in enrolled for key in written.keys]
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(
+            faces=CollectionTable.faces + len(keys),
+            identities=CollectionTable.identities + sum(written.is_new for _, written in enrolled),
+        )
+    )
+    change_log.append(session, collection, revision, keys, is_removal=False, now=now)
+    for person, written in enrolled:
+        audit.append(
+            session,
+            Action.IDENTITY_ENROLLED,
+            collection=collection.name,
+            subject=person.identity_id,
+            detail={"faces": [face.face_id for face in written.faces], "is_new": written.is_new},
+        )
+
+
+def write_faces(
+    session: Session,
+    vault: Vault,
+    collection: Collection,
+    revision: int,
+    person: Person,
+    faces: Sequence[NewFace],
+    now: datetime,
+) -> EnrollmentResult:
+    """Store a person and new faces with their crops; raises ConsentMissing."""
+    identity, is_new = rows.identity_row(session, collection, person, now)
+    consent.require(session, collection, identity, now)
+    new = [_face_row(session, vault, face, collection, identity, now) for face in faces]
+    session.add_all(new)
+    session.flush()
+    keys = [row.id for row in new]
+    crops.put(session, zip(keys, faces, strict=True))
+    return EnrollmentResult(keys, revision, is_new=is_new, faces=faces)
+
+
+def _face_row(
+    session: Session, vault: Vault, face: NewFace, collection: Collection, identity: IdentityTable, now: datetime
+) -> FaceTable:
+    template = face.vector.astype(rows.VECTOR).tobytes()
+    context = template_context(
+        face.face_id, identity_id=identity.identity_id, collection=collection.name, model=collection.model
+    )
+    sealed = vault.seal(session, context, template)
+    return FaceTable(
+        face_id=face.face_id,
+        collection_id=collection.key,
+        identity_key=identity.id,
+        model=collection.model,
+        embedding=sealed.data,
+        data_key_id=sealed.data_key_id,
+        norm=face.norm,
+        quality=face.quality,
+        detection_score=face.detection.score,
+        box=list(face.detection.box),
+        landmarks=face.detection.landmarks.tolist(),
+        image_sha256=face.image_sha256,
+        created_at=now,
+    )
+
+
+def earlier_enrollment(
+    session: Session, collection: Collection, retry: IdempotencyRecord, now: datetime
+) -> EnrollmentTable | None:
+    """Return the stored enrollment of the same idempotency key; raises IdempotencyConflict for another request."""
+    earlier = session.scalar(
+        select(EnrollmentTable).where(
+            EnrollmentTable.collection_id == collection.key,
+            EnrollmentTable.idempotency_key == retry.idempotency_key,
+            EnrollmentTable.created_at >= now - REMEMBER,
+        )
+    )
+    if earlier is not None and earlier.request_sha256 != retry.request_sha256:
+        raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
+    return earlier
+
+
+def enrollment_row(collection: Collection, person: Person, retry: IdempotencyRecord, now: datetime) -> EnrollmentTable:
+    """Return the row that stores the answer of an enrollment."""
+    return EnrollmentTable(
+        collection_id=collection.key,
+        identity_id=person.identity_id,
+        idempotency_key=retry.idempotency_key,
+        request_sha256=retry.request_sha256,
+        answer=dict(retry.answer),
+        created_at=now,
+    )
+
+
+def record_removal(
+    session: Session,
+    collection: Collection,
+    revision: int,
+    faces: Sequence[tuple[int, str]],
+    *,
+    identity_id: str,
+    is_whole: bool,
+    action: Action,
+    detail: JsonObject,
+) -> RemovalResult:
+    """Update the counts, the change log and the audit trail after faces were deleted."""
+    keys, now = [key for key, _ in faces], datetime.now(UTC)
+    answers = rows.forget_answers(session, collection, identity_id)
+    session.execute(
+        update(CollectionTable)
+        .where(CollectionTable.id == collection.key)
+        .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
+    )
+    change_log.append(session, collection, revision, keys, is_removal=True, now=now)
+    noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
+    face_ids = [face_id for _, face_id in faces]
+    return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)

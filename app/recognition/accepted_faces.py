@@ -1,0 +1,73 @@
+"""Accepted faces: photos that passed the quality check, on their way into the gallery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.database.cipher import Sealed
+from app.gallery.store.binding import crop_context
+from app.gallery.store.crops import CropSealer
+from app.gallery.store.values import Collection, NewFace, Person
+from app.recognition.analysis import Face
+from app.recognition.screening import NewFaces
+from app.types import Box
+from app.vision.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledFace:
+    """A face that is in the gallery now; `photo` counts from 0 in the order of the request."""
+
+    face_id: str
+    photo: int
+    box: Box
+    detection_score: float
+    quality: Quality | None = None
+    """None in an answer of before there was one, which a retry gets again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedFace:
+    """A face on its way into the gallery; `photo` is the number of its photo in a request.
+
+    `is_crowd`: the photo shows more faces than are looked at.
+    """
+
+    face_id: str
+    face: Face
+    quality: Quality
+    image_sha256: str
+    photo: int = 0
+    is_crowd: bool = False
+
+    def described(self) -> EnrolledFace:
+        """Return what is answered."""
+        detection = self.face.detection
+        return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality)
+
+    def stored(self, sealed_crop: Sealed | None = None) -> NewFace:
+        """Return what is stored, with the crop if it is to be kept."""
+        face, digest = self.face, self.image_sha256
+        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed_crop)
+
+
+def stored_faces(
+    accepted: Sequence[AcceptedFace], collection: Collection, person: Person, crops: CropSealer | None
+) -> list[NewFace]:
+    """Return what is stored of a person's faces, crops sealed for that person."""
+    stored = []
+    for each in accepted:
+        context = crop_context(each.face_id, identity_id=person.identity_id, collection=collection.name)
+        crop = each.face.crop
+        stored.append(each.stored(None if crops is None or crop is None else crops.seal(crop, context)))
+    return stored
+
+
+def new_faces(accepted: Sequence[AcceptedFace]) -> NewFaces:
+    """Return the faces as screening compares them."""
+    return NewFaces(
+        np.stack([each.face.vector for each in accepted]),
+        np.array([each.quality.score for each in accepted], np.float32),
+        [each.photo for each in accepted],
+    )
