@@ -35,8 +35,7 @@ from app.training.finetune.linear_adapter import append_adapter
 from app.types import Floats, Pixels
 from app.vision.imaging.decode import Limits, decode
 from app.vision.imaging.lossless import encode_png
-from app.wiring.trained import open_base, views_of
-from app.wiring.training import open_cropper
+from app.wiring.training import open_base, open_cropper, views_of
 
 FMR = 1e-3
 SHRUNK, DARKENED = 0.3, 0.6  # severities of app.evaluation.degradation

@@ -46,7 +46,7 @@ def export(  # noqa: PLR0913 - the options of a command
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
     from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
     from app.training.export.run_pack import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
-    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
     trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
@@ -58,11 +58,11 @@ def export(  # noqa: PLR0913 - the options of a command
     said = PackMetadata(
         f"{title}; {len(trained.classes):,} people",
         licence or (start.licence if start else ""),
-        factory.detector_name(settings),
+        wiring.detector_name(settings),
         start.commercial_use if start else commercial_use,
     )
     with counting("photos") as advance:
-        measure = factory.calibrator(
+        measure = wiring.calibrator(
             settings,
             calibrate,
             model=partial(model_name, name),
@@ -91,16 +91,16 @@ def adapter(  # noqa: PLR0913 - the options of a command
     from app.training.export.pack import PackMetadata, model_name, write_network_pack  # noqa: PLC0415 - as above
     from app.training.finetune.adapter_training import AdapterSettings, train_adapter  # noqa: PLC0415 - as above
     from app.training.finetune.linear_adapter import append_adapter  # noqa: PLC0415 - as above
-    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
     settings = _with(read_settings(), pack=pack, detector=detector)
-    base = factory.open_base(settings)
+    base = wiring.open_base(settings)
     name = name or f"{pack}-adapted"
     with counting("photos") as advance:
         source = open_path(data, _cropper(settings), is_aligned=aligned, advance=advance).source
-        views = factory.views_of(settings, base, source, advance)
+        views = wiring.views_of(settings, base, source, advance)
         network = append_adapter(base.network, train_adapter(views, source.labels, AdapterSettings(seed=seed)))
-        measure = factory.calibrator(
+        measure = wiring.calibrator(
             settings,
             calibrate,
             model=partial(model_name, name),
@@ -111,7 +111,7 @@ def adapter(  # noqa: PLR0913 - the options of a command
         said = PackMetadata(
             f"{pack} with an adapter",
             base.manifest.licence,
-            factory.detector_name(settings),
+            wiring.detector_name(settings),
             base.manifest.commercial_use,
             f"An adapter of {len(source.classes):,} people behind {base.model}. {base.manifest.notes}".strip(),
         )
@@ -145,10 +145,10 @@ def finetune(  # noqa: PLR0913 - the options of a command
     from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
     from app.training.running import train as run  # noqa: PLC0415 - as above
-    from app.wiring import trained as factory  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
     settings = _with(read_settings(), pack=pack)
-    base = factory.open_base(settings)
+    base = wiring.open_base(settings)
     ImportedNetwork(base.network)  # fails for an unsupported network before photos are aligned
     out.mkdir(parents=True, exist_ok=True)
     network = out.resolve() / "start.onnx"
@@ -159,7 +159,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
         "pack": pack,
         "licence": base.manifest.licence,
         "commercial_use": base.manifest.commercial_use,
-        "detector": factory.detector_name(settings),
+        "detector": wiring.detector_name(settings),
         "mean": base.preprocessing.mean,
         "scale": base.preprocessing.scale,
         "bgr": base.preprocessing.is_bgr,

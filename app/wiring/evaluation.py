@@ -1,52 +1,18 @@
-"""Settings in, what an evaluation asks of the pipeline out: photos to faces, and all that shapes an embedding."""
+"""The evaluation's pipeline by the settings, and the configuration that its report records."""
 
-import hashlib
-import json
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from app import __version__
 from app.config import Settings
-from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.degradation import degrade
-from app.evaluation.values import EmbeddedFace, EmbedPhoto
-from app.recognition.analysis import Analysis
-from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
-from app.vision.embedding import Embedder
-from app.vision.imaging.decode import Limits, decode
-from app.vision.inference.manifest import Manifest
+from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
+from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
-from app.vision.quality import judge, measure
 from app.wiring.model_loading import ModelLoader
-from app.wiring.networks import detector_of, embedder_of, open_embedder
+from app.wiring.networks import embedder_of, open_embedder
 from app.wiring.storage import open_packs
 
-_CACHE_FORMAT = 2
 _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """`enroll` turns a photo into its face; `setup` says by what, as a report has it."""
-
-    enroll: EmbedPhoto
-    setup: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """Return a name for the embeddings of exactly this set-up."""
-        described = json.dumps([_CACHE_FORMAT, self.setup], sort_keys=True)
-        return hashlib.sha256(described.encode()).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """How a face is embedded and judged."""
-
-    is_flip_averaged: bool
-    typical_norm: float | None
 
 
 def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = False) -> Pipeline:
@@ -56,38 +22,43 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     """
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
     packs = open_packs(settings)
-    pack = packs.manifest(settings.pack)
     models = ModelLoader(_roomy(settings) if is_degraded else settings, packs)
-    runtime = models.runtime
-    judged = _Judged(settings.inference.flip, _typical_norm(settings, models))
-    setup = _described(settings, packs, pack, judged) | {
+    is_flip_averaged, typical_norm = settings.inference.flip, _typical_norm(settings, models)
+    setup = _setup(settings, packs, typical_norm) | {
         "aligned": is_aligned,
         "degraded": is_degraded,
-        "provider": runtime.provider.value,
+        "provider": models.runtime.provider.value,
     }
+    enroll: CropEmbedding | PhotoEmbedding
     if is_aligned:
-        enroll = _of_crops(open_embedder(packs, pack, runtime), limits, judged)
+        embedder = open_embedder(packs, packs.manifest(settings.pack), models.runtime)
+        enroll = CropEmbedding(embedder, limits, is_flip_averaged, typical_norm)
     else:
-        name = detector_of(settings, pack)
-        for manifest in map(packs.manifest, name.split("+")):
-            for file in manifest.detector.files if manifest.detector else ():
-                setup["sha256"][file] = packs.sha256(manifest, file)
-        setup |= {"detector": name, "detection": settings.detection.model_dump()}
-        enroll = _of_photos(models.default_analysis(), judged)
+        setup |= {"detector": models.served[0].detector, "detection": settings.detection.model_dump()}
+        setup["sha256"] |= detector_sha256s(packs, models.served[0].detector)
+        enroll = PhotoEmbedding(models.default_analysis(), is_flip_averaged, typical_norm)
     if is_degraded:
         return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup)
     return Pipeline(enroll, setup)
 
 
-def _described(settings: Settings, packs: Packs, pack: Manifest, judged: _Judged) -> dict[str, Any]:
-    """Return what shapes an embedding or its quality, as a report has it; nothing of detection yet."""
+def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:
+    """Return the SHA-256s of a detector's files by their names."""
+    manifests = [packs.manifest(name) for name in detector.split("+")]
+    files = [(manifest, file) for manifest in manifests if manifest.detector for file in manifest.detector.files]
+    return {file: packs.sha256(manifest, file) for manifest, file in files}
+
+
+def _setup(settings: Settings, packs: Packs, typical_norm: float | None) -> dict[str, Any]:
+    """Return everything that shapes an embedding or its quality, except detection."""
+    pack = packs.manifest(settings.pack)
     section = embedder_of(pack)
     return {
         "pack": pack.name,
         "model": section.model,
         "detector": None,
-        "flip": judged.is_flip_averaged,
-        "typical_norm": judged.typical_norm,
+        "flip": settings.inference.flip,
+        "typical_norm": typical_norm,
         "version": __version__,
         "sha256": {section.file: packs.sha256(pack, section.file)},
         "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
@@ -104,30 +75,3 @@ def _roomy(settings: Settings) -> Settings:
     """Return settings that accept, as a PNG, every photo that was accepted as it came."""
     most = max(settings.limits.photo_bytes, settings.limits.photo_pixels * _PNG_BYTES)
     return settings.model_copy(update={"limits": settings.limits.model_copy(update={"photo_bytes": most})})
-
-
-def _of_photos(analysis: Analysis, judged: _Judged) -> EmbedPhoto:
-    def enroll(data: bytes) -> EmbeddedFace:
-        faces = analysis.analyse(data, is_flip_averaged=judged.is_flip_averaged, most=1)
-        if not faces:
-            raise NoFace
-        face = faces[0]  # the most prominent
-        score = judge(face.measures, face.norm, judged.typical_norm).score
-        return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
-
-    return enroll
-
-
-def _of_crops(embedder: Embedder, limits: Limits, judged: _Judged) -> EmbedPhoto:
-    def enroll(data: bytes) -> EmbeddedFace:
-        pixels = decode(data, limits).pixels
-        if pixels.shape[:2] != (CROP_SIDE, CROP_SIDE):
-            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-            raise EvaluationInvalid(f"a photo is {size}; --aligned takes crops of {CROP_SIDE}x{CROP_SIDE}")
-        embeddings = embedder.embed(pixels[None], is_flip_averaged=judged.is_flip_averaged)
-        norm = float(embeddings.norms[0])
-        score = judge(measure(pixels, ARCFACE_TEMPLATE), norm, judged.typical_norm).score
-        box = (0, 0, CROP_SIDE, CROP_SIDE)
-        return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, box, score)
-
-    return enroll

@@ -1,57 +1,110 @@
-"""Settings in, what training asks of the pipeline out: what aligns photos, and what embeds crops."""
+"""Networks for training, by the settings: they align photos, embed crops, and are the base of fine-tuning."""
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from app.config import Settings
-from app.errors import NoFace
-from app.training.data.cropping import FaceCropper
+from app.evaluation.values import Advance
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
+from app.training.data.cropping import FaceCropper, crop_main_face
+from app.training.data.folder import read_folder
+from app.training.data.source import CropSource
+from app.training.export.calibrating import calibrate_network, raw_views
 from app.types import Floats, Pixels
-from app.vision.alignment import align
-from app.vision.detection.main_face import most_prominent_first
-from app.vision.imaging.decode import Limits, decode
-from app.wiring.networks import detector_of, open_detector, open_embedder, open_runtime
+from app.vision.embedding import Embedder, Preprocessing
+from app.vision.imaging.decode import Limits
+from app.vision.inference.manifest import Manifest
+from app.vision.inference.session import Session
+from app.wiring.batching import threads_of
+from app.wiring.evaluation import detector_sha256s
+from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
 from app.wiring.storage import open_packs
 
 _CACHE_FORMAT = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The base of a fine-tuning: a pack's manifest, its embedding network and its preprocessing."""
+
+    manifest: Manifest
+    model: str
+    network: bytes
+    preprocessing: Preprocessing
+
+
+def open_base(settings: Settings) -> Base:
+    """Read the embedder of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""
+    packs = open_packs(settings)
+    manifest = packs.manifest(settings.pack)
+    section = embedder_of(manifest)
+    preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
+    return Base(manifest, section.model, packs.read(manifest, section.file), preprocessing)
+
+
+def detector_name(settings: Settings) -> str:
+    """Return the name of the detector of these settings; raises SettingsInvalid."""
+    return detector_of(settings, open_packs(settings).manifest(settings.pack))
+
+
 def open_cropper(settings: Settings) -> FaceCropper:
     """Open the detector that the service would use; raises NetworkError's children and SettingsInvalid."""
-    packs = open_packs(settings)
-    name = detector_of(settings, packs.manifest(settings.pack))
+    packs, name = open_packs(settings), detector_name(settings)
     detector = open_detector(packs, name, open_runtime(settings), settings)
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
-    sections = [(each, each.detector.files if each.detector else ()) for each in map(packs.manifest, name.split("+"))]
     setup = {
         "format": _CACHE_FORMAT,
         "detector": name,
-        "sha256": {file: packs.sha256(each, file) for each, files in sections for file in files},
+        "sha256": detector_sha256s(packs, name),
         "detection": settings.detection.model_dump(),
     }
-
-    def crop(data: bytes) -> Pixels:
-        pixels = decode(data, limits).pixels
-        found = most_prominent_first(detector.detect(pixels), pixels.shape)
-        if not found:
-            raise NoFace
-        main: Pixels = align(pixels, found[0].landmarks[None].astype(np.float32))[0]
-        return main
-
     key = hashlib.sha256(json.dumps(setup, sort_keys=True).encode()).hexdigest()[:32]
-    threads = settings.inference.concurrency or os.cpu_count() or 1
-    return FaceCropper(crop, key, settings.data_dir / "training" / "crops", threads)
+    folder = settings.data_dir / "training" / "crops"
+    return FaceCropper(partial(crop_main_face, detector, limits), key, folder, threads_of(settings))
 
 
 def open_embed(settings: Settings) -> Callable[[Pixels], Floats]:
-    """Open the embedder of ARCID_PACK: crops (n, 112, 112, 3) to unit vectors (n, d), as a collection would have them.
+    """Open the embedder of ARCID_PACK: crops (n, 112, 112, 3) to unit vectors (n, d), as in a collection.
 
     Raises NetworkError's children and SettingsInvalid.
     """
     packs = open_packs(settings)
     embedder = open_embedder(packs, packs.manifest(settings.pack), open_runtime(settings))
     return lambda crops: embedder.embed(crops, is_flip_averaged=settings.inference.flip).vectors
+
+
+def views_of(settings: Settings, base: Base, source: CropSource, advance: Advance = lambda _: None) -> Floats:
+    """Return the raw features of all crops and of their mirror images (n, 2, d), by the base's network."""
+    return raw_views(Embedder(Session(base.network, open_runtime(settings)), base.preprocessing), source, advance)
+
+
+def calibrator(
+    settings: Settings,
+    images: Path | None,
+    *,
+    model: Callable[[bytes], str],
+    preprocessing: Preprocessing,
+    is_aligned: bool = False,
+    advance: Advance = lambda _: None,
+) -> Callable[[bytes], Sequence[Calibration]]:
+    """Return a function that calibrates a network on a folder of people; without a folder it returns nothing.
+
+    The function raises TrainingInvalid for a folder without faces, CalibrationTooSmall for one with too few.
+    """
+
+    def measure(network: bytes) -> Sequence[Calibration]:
+        if images is None:
+            return []
+        photos = read_folder(images, None if is_aligned else open_cropper(settings), advance)
+        embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
+        sha256 = hashlib.sha256(network).hexdigest()
+        detector, is_flip_averaged = detector_name(settings), False  # set again for each calibration
+        source = "a folder of photos"
+        origin = CalibrationOrigin(sha256, model(network), detector, is_flip_averaged, 0, 0, 0, source)
+        return calibrate_network(embedder, photos, origin)
+
+    return measure

@@ -7,10 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.errors import PhotoRefused, TrainingInvalid
+import numpy as np
+
+from app.errors import NoFace, PhotoRefused, TrainingInvalid
 from app.evaluation.values import Advance, Photo
 from app.training.data.decoding import decode_crop
 from app.types import Pixels
+from app.vision.alignment import align
+from app.vision.detection.detections import Detector
+from app.vision.detection.main_face import most_prominent_first
+from app.vision.imaging.decode import Limits, decode
 from app.vision.imaging.lossless import encode_png
 
 CropFace = Callable[[bytes], Pixels]
@@ -61,6 +67,16 @@ class FaceCropper:
     def _path(self, data: bytes) -> Path:
         key = hashlib.sha256(data).hexdigest()
         return self.folder / self.setup / key[:2] / key
+
+
+def crop_main_face(detector: Detector, limits: Limits, data: bytes) -> Pixels:
+    """Return the aligned crop of a photo's most prominent face; raises a PhotoRefused."""
+    pixels = decode(data, limits).pixels
+    detections = most_prominent_first(detector.detect(pixels), pixels.shape)
+    if not detections:
+        raise NoFace
+    crop: Pixels = align(pixels, detections[0].landmarks[None].astype(np.float32))[0]
+    return crop
 
 
 def _read_cached(path: Path) -> bytes | str | None:

@@ -5,7 +5,7 @@ from onnx import helper
 from app.config import read_settings
 from app.errors import CalibrationTooSmall, TrainingInvalid
 from app.vision.embedding import Preprocessing
-from app.wiring.trained import calibrator
+from app.wiring.training import calibrator
 from tests.training.finetune.networks import embedder, made
 from tests.training.people import write_people
 

@@ -1,0 +1,72 @@
+"""Embedding of the photos of an evaluation: photo to face, with the configuration that a report records."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.errors import EvaluationInvalid, NoFace
+from app.evaluation.values import EmbeddedFace, EmbedPhoto
+from app.recognition.analysis import Analysis
+from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
+from app.vision.embedding import Embedder
+from app.vision.imaging.decode import Limits, decode
+from app.vision.quality import judge, measure
+
+_CACHE_FORMAT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """`enroll` turns a photo into its face; `setup` is its configuration, as a report records it."""
+
+    enroll: EmbedPhoto
+    setup: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Return a name for the embeddings of exactly this configuration."""
+        described = json.dumps([_CACHE_FORMAT, self.setup], sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoEmbedding:
+    """Embeds the most prominent face of a photo; raises NoFace."""
+
+    analysis: Analysis
+    is_flip_averaged: bool
+    typical_norm: float | None
+
+    def __call__(self, data: bytes) -> EmbeddedFace:
+        """Return the face of a photo."""
+        faces = self.analysis.analyse(data, is_flip_averaged=self.is_flip_averaged, most=1)
+        if not faces:
+            raise NoFace
+        face = faces[0]  # the most prominent
+        score = judge(face.measures, face.norm, self.typical_norm).score
+        return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
+
+
+@dataclass(frozen=True, slots=True)
+class CropEmbedding:
+    """Embeds a photo that is a 112x112 crop already; raises EvaluationInvalid for another size."""
+
+    embedder: Embedder
+    limits: Limits
+    is_flip_averaged: bool
+    typical_norm: float | None
+
+    def __call__(self, data: bytes) -> EmbeddedFace:
+        """Return the face of a crop."""
+        pixels = decode(data, self.limits).pixels
+        if pixels.shape[:2] != (CROP_SIDE, CROP_SIDE):
+            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise EvaluationInvalid(f"a photo is {size}; --aligned takes crops of {CROP_SIDE}x{CROP_SIDE}")
+        embeddings = self.embedder.embed(pixels[None], is_flip_averaged=self.is_flip_averaged)
+        norm = float(embeddings.norms[0])
+        score = judge(measure(pixels, ARCFACE_TEMPLATE), norm, self.typical_norm).score
+        box = (0, 0, CROP_SIDE, CROP_SIDE)
+        return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, box, score)
