@@ -31,6 +31,16 @@ CONTAINERS = [
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_every_lock_that_is_copied_passes_the_dockerignore(path):
+    copied = re.findall(
+        r"requirements/\w+\.txt", " ".join(re.findall(r"^COPY .*$", path.read_text("utf-8"), re.MULTILINE))
+    )
+    passed = re.findall(r"^!(\S+)$", (PROJECT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
+    assert copied
+    assert set(copied) <= set(passed)
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_an_image_is_built_from_hashed_packages_and_runs_without_privileges(path):
     text = path.read_text("utf-8")
     last = text[text.rindex("\nFROM ") :]
