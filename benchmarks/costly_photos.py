@@ -100,7 +100,7 @@ def _jpegs() -> Iterator[tuple[str, Photo]]:
             )
     yield "JPEG, sequential, 3 scans", partial(scans, components=3, times=1, kind="sequential")
     yield "JPEG, sequential, 18 scans", partial(scans, components=3, times=6, kind="sequential")
-    yield "JPEG without an end, 8 scans", partial(scans, components=3, times=6, kind="refine", end=False)
+    yield "JPEG without an end marker, 8 scans", partial(scans, components=3, times=6, kind="refine", end=False)
     yield (
         "JPEG of 1,900 scans of a strip",
         partial(scans, components=1, times=1900, kind="refine", width=65_500, height=8),

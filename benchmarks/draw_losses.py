@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--run", type=Path, help="folder of a run whose angles are drawn, from start to end")
     parser.add_argument("--snapshots", type=Path, help="folder of checkpoints from the middle of the run")
-    parser.add_argument("--eight", type=Path, help="data set whose eight largest people are laid out in a plane")
+    parser.add_argument("--eight", type=Path, help="data set whose eight people with the most photos are drawn")
     parser.add_argument("--aligned", action="store_true", help="the photos of --eight are 112x112 crops")
     parser.add_argument("--epochs", type=int, default=60, help="of each network that lays out eight people")
     parser.add_argument("--format", choices=("svg", "png"), default="svg")

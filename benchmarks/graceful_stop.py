@@ -146,7 +146,7 @@ def main() -> None:
             with serving(place, log) as (http, _):
                 missing = [each for each in seen.enrolled if not is_enrolled(http, each)]
             if missing:
-                raise Lost(f"{len(missing)} acknowledged enrollments are not there, such as {missing[0]}")
+                raise Lost(f"{len(missing)} acknowledged enrollments are missing, such as {missing[0]}")
             if seen.wrong or status not in {0, -signal.SIGTERM}:  # it ends itself with the signal received
                 sys.exit("the stop was not graceful")
     print(f"all requests answered, nothing lost: {len(enrolled)} enrollments")

@@ -66,7 +66,7 @@ def killed_job(
         if job["state"] not in {"queued", "running"}:
             break
     if job["state"] == "failed" and job["failure"]["code"] == "job_interrupted":  # three deaths without a checkpoint
-        print(f"{job['kind']}: {job['failure']['detail']}; asked for again", flush=True)
+        print(f"{job['kind']}: {job['failure']['detail']}; requested again", flush=True)
         return killed_job(place, log, 0, begin, path)
     if job["state"] != "succeeded":
         raise Lost(f"the job, after {kill} kills: {job}")

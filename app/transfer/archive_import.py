@@ -85,7 +85,7 @@ class ArchiveImport:
         known = self._networks_of(manifest.network.model)
         if manifest.network.sha256 is not None and known and manifest.network.sha256 not in known:
             raise ModelMismatch(
-                f"the archive's faces were made by another network file named {manifest.network.model} than the "
+                f"the archive's faces come from a different network file named {manifest.network.model} than the "
                 "one here; pull or add that network under its own name, or enroll the photos again"
             )
         try:
@@ -95,12 +95,12 @@ class ArchiveImport:
         network = (found.model, found.dimension)
         if network != (manifest.network.model, manifest.network.dimension):
             raise ModelMismatch(
-                f"the archive's faces are of {manifest.network.model}, collection {found.name!r} is of {found.model}; "
-                "embeddings of different networks cannot be compared: import into another collection"
+                f"the archive's faces come from {manifest.network.model}, but collection {found.name!r} uses "
+                f"{found.model}; embeddings of different networks cannot be compared: import into another collection"
             )
         if found.settings.is_flip_averaged != manifest.collection.practice.is_flip_averaged:
             raise ModelMismatch(
-                f"only one of the archive and collection {found.name!r} is flip-averaged: import into another"
+                f"only one of the archive and collection {found.name!r} is flip-averaged: use another collection"
             )
         return found
 
@@ -120,7 +120,7 @@ class ArchiveImport:
 
 
 def refuse_erased(progress: Progress, faces: int) -> None:
-    """Report, without a name, that faces of people were skipped who were erased after the job was created."""
+    """Report, without names, the skipped faces of people who were erased after the job was created."""
     if faces:
         detail = f"{faces} faces were left out: their people were erased after this job was created"
         progress.refuse("faces of people who were erased", IdentityErased.code, detail)

@@ -49,7 +49,7 @@ class BulkEnrollment:
         """Write photos of people, skipping photos that are already enrolled; raises CollectionSwitched.
 
         All are written in one transaction. If the collection refuses duplicates of other people, each person has its
-        own transaction, because it is compared with those before. Duplicates that are only to be flagged are left to
+        own transaction, because each is compared with the people before. Duplicates to flag are left to
         the health check.
         """
         if Reactions().within(self._current().settings).is_refusing():
@@ -101,11 +101,11 @@ def _unless_erased(written: EnrollmentResult, photos: int) -> BulkWritten:
     """Return the result, or refuse all photos if the person was erased while this ran."""
     if not written.is_erased:
         return BulkWritten(written)
-    error = IdentityErased("the person was erased after this job was created: enroll them again yourself")
+    error = IdentityErased("the person was erased after this job was created; if you want them back, enroll them again")
     return BulkWritten(written, [(place, error) for place in range(photos)])
 
 
 def _added(done: BulkWritten, photos: int) -> Added:
-    """Count what became of so many photos of one person."""
+    """Return the counts for a person with this number of photos."""
     enrolled = len(done.written.keys)
     return Added(enrolled, photos - enrolled - len(done.refused), done.written.is_new, done.refused)

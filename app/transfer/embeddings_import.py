@@ -74,8 +74,8 @@ class EmbeddingsImport:
         into = self._store.collection(collection)
         if model != into.model:
             raise ModelMismatch(
-                f"the embeddings are of {model}, collection {collection!r} is of {into.model}; embeddings of different "
-                "networks cannot be compared: make a collection of that network, or embed the photos with this one"
+                f"the embeddings come from {model}, but collection {collection!r} uses {into.model}; embeddings of "
+                "different networks cannot be compared: use a collection of that network, or embed the photos with this one"
             )
         try:
             with path.open("rb") as file:
@@ -148,7 +148,7 @@ def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
         raise _RefusedError(EMBEDDING_INVALID, "the embedding's length is 0 or not finite")
     least = into.settings.enroll_quality
     if said.quality is not None and said.quality < least:
-        raise _RefusedError(LowQuality.code, f"the quality {said.quality:g} is below the collection's least, {least:g}")
+        raise _RefusedError(LowQuality.code, f"quality {said.quality:g} is below the collection's minimum, {least:g}")
     return _Usable(said, np.asarray(raw / length, np.float32), length if said.norm is None else said.norm)
 
 
@@ -167,7 +167,7 @@ def _skip_rest(line: bytes, file: BinaryIO) -> None:
 
 
 def _block(usable: list[_Usable], into: Collection) -> FaceBlock:
-    """Return the people of a block, each once with the last stated facts, and their faces, each once."""
+    """Return the people of a block, each once with the last stated name and metadata, and their faces, each once."""
     now = datetime.now(UTC)
     people: dict[str, MovedPerson] = {}
     faces: dict[str, tuple[MovedFace, Floats]] = {}

@@ -1,4 +1,4 @@
-"""Creation of jobs: requests for imports, exports, calibrations and model migrations are checked and queued."""
+"""Creation of jobs: checks and queues requests for imports, exports, calibrations and model migrations."""
 
 from collections.abc import Callable, Mapping
 from collections.abc import Collection as AnyOf
@@ -41,7 +41,7 @@ class JobRequests:
     def import_upload(self, kind: JobKind, collection: str, data: bytes, options: Mapping[str, Any]) -> Job:
         """Import an uploaded file: photos as a ZIP file, an archive, or lines of embeddings.
 
-        Raises ImportInvalid, ArchiveRefused's children, CollectionUnknown (an archive brings its own), ModelMismatch,
+        Raises ImportInvalid, ArchiveRefused's children, CollectionUnknown (not for an archive), ModelMismatch,
         Overloaded.
         """
         self._require_target(kind, collection)
@@ -92,7 +92,7 @@ class JobRequests:
         return self._create(str(uuid4()), JobKind.CALIBRATE, CalibrationParameters(collection=collection))
 
     def reembed(self, collection: str, options: Mapping[str, Any]) -> Job:
-        """Embed a collection by another network, in any process; raises JobUnderWay, Overloaded."""
+        """Embed a collection with another network, in any process; raises JobUnderWay, Overloaded."""
         parameters = read_parameters(MigrationParameters, {"collection": collection, **options})
         return self._create(str(uuid4()), JobKind.REEMBED, parameters, is_local=False, is_alone=True)
 
@@ -121,5 +121,5 @@ def _source_parameters(kind: JobKind, parameters: Mapping[str, Any]) -> SourcePa
 
 
 def may_have_archive(store: JobStore, collection: str) -> bool:
-    """Return whether archives of a collection may still lie in data folders."""
+    """Return whether archives of a collection may still exist in data folders."""
     return store.has_ended_since(JobKind.EXPORT.value, collection, datetime.now(UTC) - KEPT)

@@ -13,7 +13,7 @@ from app.transfer.photo_sources import open_source
 
 @dataclass(frozen=True, slots=True)
 class JobSources:
-    """Resolves the source of an import to a path. `import_dir` is the import folder, None if it is off."""
+    """Resolves the source of an import to a path. `import_dir` is the import folder; None disables imports from it."""
 
     uploads: Uploads
     import_dir: Path | None
@@ -52,7 +52,7 @@ def _in_import_dir(import_dir: Path | None, path: str) -> Path:
     exists.
     """
     if import_dir is None:
-        raise ImportFolderForbidden("imports from the server's own folders are off; see ARCID_JOBS__IMPORT_DIR")
+        raise ImportFolderForbidden("imports from the server's own folders are disabled; see ARCID_JOBS__IMPORT_DIR")
     refused = ImportFolderForbidden("the import folder has no file or folder of that name")
     try:
         root = import_dir.resolve(strict=True)

@@ -108,12 +108,12 @@ class JobWork:
         return {"people": origin.people, "faces": origin.faces, "pairs": origin.pairs, "thresholds": thresholds}
 
     def migrate(self, parameters: MigrationParameters, progress: Progress) -> Result:
-        """Embed a collection by another network, and switch to it."""
+        """Embed a collection with another network, and switch to it."""
         return migrate(self.migration, parameters, progress)
 
 
 def migrate(migration: MigrationService, parameters: MigrationParameters, progress: Progress) -> Result:
-    """Embed a collection by another network, and switch to it; list the faces without a crop as refused."""
+    """Embed a collection with another network, and switch to it; list the faces without a crop as refused."""
 
     def advance(ready: int, faces: int) -> None:
         # Templates are stored as soon as they are made. A checkpoint for them keeps a job alive whose process dies
@@ -130,7 +130,7 @@ def migrate(migration: MigrationService, parameters: MigrationParameters, progre
     )
     consequence = "it was deleted" if changed.dropped else "it needs a new photo"
     for face in changed.named:
-        detail = f"no crop is stored of this face of {face.identity_id!r}; {consequence}"
+        detail = f"no crop is stored for this face of {face.identity_id!r}; {consequence}"
         progress.refuse(face.face_id, CROP_MISSING, detail)
     return _migration_result(changed)
 

@@ -95,10 +95,10 @@ def item_of(where: str, *, is_flat: bool) -> Item:
     parts = where.split("/")
     if is_flat:
         identity_id = nfc(parts[-1].rpartition(".")[0] or parts[-1])
-        flaw = "it lies in a folder" if len(parts) > 1 else None
+        flaw = "it is in a folder" if len(parts) > 1 else None
     else:
         identity_id = nfc(parts[0])
-        flaw = None if len(parts) == 2 else "it does not lie in a person's folder: person/photo.jpg"
+        flaw = None if len(parts) == 2 else "it is not in a person's folder: person/photo.jpg"
     if _DRIVE.fullmatch(parts[0]):
         flaw = "its path is absolute"
     return Item(printable(where), identity_id, where, flaw=flaw or flaw_of(identity_id))

@@ -47,7 +47,7 @@ class Enrolling(Protocol[Prepared]):
         """Analyse a photo and apply the checks of an enrollment; raises a PhotoRefused."""
 
     def add(self, people: Sequence[tuple[Person, Sequence[Prepared]]]) -> list[Added]:
-        """Write photos of people, one transaction each; skips photos that another process enrolled first."""
+        """Write photos of people, one transaction per person; skips photos that another process enrolled first."""
 
 
 @dataclass(slots=True)

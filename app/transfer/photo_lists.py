@@ -1,4 +1,4 @@
-"""Lists of photos: tables with a header, `identity_id,photo[,name][,metadata]`, as people and Excel write them."""
+"""Lists of photos: tables with a header, `identity_id,photo[,name][,metadata]`, written by hand or by Excel."""
 
 import csv
 import json
@@ -45,13 +45,13 @@ def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
             if not any(cells):
                 continue
             if len(items) == MOST_LINES:
-                raise ImportInvalid(f"the CSV has more than {MOST_LINES:,} lines; send parts")
+                raise ImportInvalid(f"the CSV has more than {MOST_LINES:,} lines; split it into parts")
             items.append(_item(columns, width, cells, reader.line_num + lines_before))
     except csv.Error as error:
         line = reader.line_num + lines_before
         raise ImportInvalid(
-            f"line {line} of the CSV cannot be read ({error}): put a cell that has the separator, a line's end or a "
-            "double quote in double quotes, and write a double quote in it twice"
+            f"line {line} of the CSV cannot be read ({error}): enclose a cell with a separator, a line break "
+            "or a double quote in double quotes, and double each double quote in it"
         ) from error
     return items
 
@@ -138,11 +138,11 @@ def _item(columns: dict[str, int], width: int, cells: list[str], line: int) -> I
     metadata, flaw = _metadata(said.get("metadata", ""))
     path = PurePosixPath(where)
     if any(cells[width:]):
-        flaw = f"the line has {len(cells)} cells, the header {width}: put text that has the separator in double quotes"
+        flaw = f"the line has {len(cells)} cells, the header {width}: enclose text with the separator in double quotes"
     elif flaw_of_id := flaw_of(identity_id):
         flaw = f"column identity_id: {flaw_of_id}"
     elif not where or path.is_absolute() or ".." in path.parts or "\0" in where or where[1:2] == ":":
-        flaw = "column photo: it has to be a path from the list's own folder"
+        flaw = "column photo: it must be a path relative to the list's folder"
     elif flaw_of_name := name_flaw(name or ""):
         flaw = f"column name: {flaw_of_name}"
     return Item(f"{label}: {printable(where)}", identity_id, str(path), name, metadata, flaw)

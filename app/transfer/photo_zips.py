@@ -96,7 +96,7 @@ class Zip:
             try:
                 data = self.read(Item("", "", names[lists[0]]), LONGEST_LIST)
             except TooManyBytes as error:
-                raise ImportInvalid(f"the CSV has more than {LONGEST_LIST:,} bytes; send parts") from error
+                raise ImportInvalid(f"the CSV has more than {LONGEST_LIST:,} bytes; split it into parts") from error
             except ItemInvalid as error:
                 raise ImportInvalid(f"the CSV cannot be read: {error}") from error
             spelled = {nfc(name): whole for name, whole in names.items()}
@@ -121,7 +121,7 @@ def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> di
 
 
 def _names(infos: Sequence[zipfile.ZipInfo], encoding: Encoding | None) -> list[str]:
-    """Return the names. Those without a Unicode mark use the given encoding, or UTF-8 if all certainly are UTF-8."""
+    """Return the names. Those without a Unicode mark use the given encoding, or UTF-8 if it is certain for all."""
     names, unmarked = list[str](), list[tuple[int, bytes]]()
     for at, info in enumerate(infos):
         raw = info.orig_filename.encode("utf-8" if info.flag_bits & _MARKED_UTF8 else "cp437")
@@ -199,7 +199,7 @@ def _require_small_directory(path: Path) -> None:
         if len(claimed) > 1 and claimed[0] == _ELSEWHERE:
             claimed = claimed[1:]
         if max(claimed) > MOST_DIRECTORY_BYTES:
-            raise ImportInvalid(f"the ZIP's list of contents has more than {MOST_DIRECTORY_BYTES:,} bytes; send parts")
+            raise ImportInvalid(f"the ZIP's list of contents has more than {MOST_DIRECTORY_BYTES:,} bytes; split it")
         file.seek(max(size - len(tail) - max(claimed), 0))
         if file.read().count(_ENTRY) > MOST_ENTRIES:
-            raise ImportInvalid(f"the ZIP has more than {MOST_ENTRIES:,} files; send parts")
+            raise ImportInvalid(f"the ZIP has more than {MOST_ENTRIES:,} files; split it into parts")

@@ -49,7 +49,7 @@ class Restore:
     def run(
         self, path: Path, progress: Progress, *, is_old_kept: bool = False, are_keys_kept: bool = False
     ) -> Restored:
-        """Replace the database by a backup; the backup is checked completely before anything is replaced.
+        """Replace the database with a backup; the backup is checked completely before anything is replaced.
 
         The schema is upgraded, and collections get new uids, so that no earlier index matches. Revocations, erasures
         and withdrawn consent since the backup are carried over (see `restore_carryover`). The old database is set aside

@@ -22,7 +22,7 @@ _LIMITS = (KeyTable.revoked_at, KeyTable.expires_at, KeyTable.rate, KeyTable.quo
 
 @dataclass(frozen=True, slots=True)
 class CarriedOver:
-    """The numbers of revoked keys, of people erased again, and of people whose terms were renewed.
+    """The numbers of revoked keys, of people erased again, and of people with renewed terms of consent.
 
     `has_followed`: the replaced database continued from the backup, so that its trail records later erasures. Otherwise
     these are unknown.

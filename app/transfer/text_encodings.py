@@ -1,4 +1,4 @@
-"""Text encodings of names in ZIP files and of lists. Only a certain encoding is accepted; none is guessed.
+"""Text encodings of names in ZIP files and of lists. An encoding is accepted only if it is certain; none is guessed.
 
 UTF-8, UTF-16 and UTF-32 with a byte-order mark are certain. UTF-8 without a mark is certain if some word makes sense as
 UTF-8: two bytes of another encoding can be valid UTF-8 by chance, but they rarely form a letter of the word around
@@ -76,7 +76,7 @@ def decode(data: bytes, encoding: Encoding | None, what: str) -> str:
 
 
 def is_surely_utf8(data: bytes) -> bool:
-    """Return whether a text without a mark certainly is UTF-8, not another encoding that looks like it by chance."""
+    """Return whether a text without a mark is certainly UTF-8, and does not just look like it by chance."""
     if b"\0" in data[:2]:  # UTF-16 without its mark
         return False
     if data.isascii():

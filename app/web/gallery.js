@@ -52,7 +52,7 @@ async function page(/** @type {Element[]} */ before) {
     const found = await call("GET", at("collections/{}/identities", asked[0]), { query: { q: sought, cursor, limit: 50 } });
     cursor = found.next_cursor;
     const items = found.identities.map((/** @type {any} */ each) => make("li", {}, entry(each)));
-    const none = sought ? "Nobody like that." : "Nobody is enrolled yet.";
+    const none = sought ? "No person matches." : "Nobody is enrolled yet.";
     people.replaceChildren(...before, ...(before.length || items.length ? items : [make("li", { class: "hint" }, none)]));
     byId("people-more").hidden = cursor === null;
   });

@@ -39,7 +39,7 @@ async function identify(photo, threshold) {
   const result = byId("identify-result");
   result.replaceChildren(make("p", { class: "hint" }, "Looking …"));
   try {
-    const picture = await pictureOf(photo, "The photo, with a box around each face; the list below says the same");
+    const picture = await pictureOf(photo, "The photo, with a box around each face; the list below has the same facts");
     if (picture) stage(picture.element);
     const answer = await asked(photo);
     shown = { picture, faces: answer.faces, size: picture ? sizeOf(picture) : [1, 1] };
@@ -80,7 +80,7 @@ async function watch(threshold) {
   if (live) return;
   clear();
   clearProblems();
-  const video = make("video", { "aria-label": "What the camera sees, with a box around each face; the list below says the same" });
+  const video = make("video", { "aria-label": "What the camera sees, with a box around each face; the list below has the same facts" });
   const picture = new Picture(video);
   const stop = button("Stop the camera", () => live?.stop());
   stage(picture.element, make("div", { class: "row" }, stop));

@@ -39,7 +39,7 @@ async function start() {
   form.append("file", file);
   await call("POST", "jobs", { form });
   byId("import-file").value = "";
-  say("The import has begun.");
+  say("The import has started.");
   await load();
 }
 
@@ -114,7 +114,7 @@ function drawJob(item, job) {
 }
 
 async function cancelJob(item, job) {
-  if (!(await confirmed(`Cancel this ${job.kind}?`, "What it has done stays done.", "Cancel the job"))) return;
+  if (!(await confirmed(`Cancel this ${job.kind}?`, "Finished work is kept.", "Cancel the job"))) return;
   await attempt(byId("jobs-list"), async () => drawJob(item, await call("POST", at("jobs/{}/cancel", job.job_id))));
 }
 

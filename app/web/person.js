@@ -56,7 +56,7 @@ export async function showPerson(identityId, onChange) {
   }
 
   async function removePerson(/** @type {any} */ person) {
-    const text = `${count(person.faces, "face")} and all that is stored about this person will be gone for good.`;
+    const text = `${count(person.faces, "face")} and all data about this person will be deleted permanently.`;
     if (!(await confirmed(`Delete ${person.name || person.identity_id}?`, text, "Delete"))) return;
     await attempt(host, async () => {
       await call("DELETE", at("collections/{}/identities/{}", collection(), identityId));
@@ -65,7 +65,7 @@ export async function showPerson(identityId, onChange) {
   }
 
   async function removeFace(/** @type {any} */ face, /** @type {any} */ person) {
-    const text = person.faces === 1 ? "It is the last one: the person will be gone with it." : "It will be gone for good.";
+    const text = person.faces === 1 ? "It is the last face, so the person will be deleted too." : "It will be deleted permanently.";
     if (!(await confirmed("Delete this face?", text, "Delete"))) return;
     const isDone = await attempt(host, async () => {
       await call("DELETE", at("collections/{}/faces/{}", collection(), face.face_id));
@@ -91,7 +91,7 @@ export async function showPerson(identityId, onChange) {
     const field = make("input", { id: "person-into", maxLength: 128, required: true, spellcheck: false });
     return form(make("label", { htmlFor: "person-into" }, "Is the same person as ", make("small", {}, "an id")), field, "Merge", async () => {
       const into = field.value.trim();
-      const text = `All faces of ${person.identity_id} will belong to ${into}, and ${person.identity_id} will be gone.`;
+      const text = `All faces of ${person.identity_id} will belong to ${into}, and ${person.identity_id} will be deleted.`;
       if (!into || !(await confirmed(`Merge into ${into}?`, text, "Merge"))) return null;
       await call("POST", at("collections/{}/identities/{}/merge", collection(), identityId), { json: { into } });
       return into;

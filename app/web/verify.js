@@ -74,8 +74,8 @@ async function verify(against) {
 /** @param {any} answer its similarity may be hidden from the key */
 function alike(answer) {
   const needed = `a match needs ${similarity(answer.threshold)}`;
-  if (answer.similarity === null) return `Too unlike for a figure; ${needed}.`;
-  return `Similarity ${similarity(answer.similarity)}; ${needed}. Of other people, ${rate(answer.fmr)} would be as similar (FMR).`;
+  if (answer.similarity === null) return `The similarity is too low to be shown; ${needed}.`;
+  return `Similarity ${similarity(answer.similarity)}; ${needed}. Share of other people who would be as similar: ${rate(answer.fmr)} (FMR).`;
 }
 
 function result(...children) {

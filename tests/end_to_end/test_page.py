@@ -237,7 +237,7 @@ def test_browse_find_and_page(page):
     assert re.search(r"quality 0\.\d\d", page.locator("#person .person-faces").inner_text())
     page.get_by_label("Find by id or name").fill("<b>")
     page.get_by_role("button", name="Find").click()
-    page.get_by_text("Nobody like that.").wait_for()
+    page.get_by_text("No person matches.").wait_for()
 
 
 def test_rename_and_merge(page):
