@@ -129,7 +129,7 @@ def _png(*, side: int, depth: int, colour: int, filtered: int, interlace: int, n
     row = np.zeros(length, np.uint8)
     row[: length * noise // 256] = rng.integers(0, 256, length * noise // 256)
     rows = [bytes([filtered]) + row.tobytes()] * side
-    if interlace:  # seven passes, with rows as long as the passes have columns
+    if interlace:  # seven passes; a row has as many pixels as its pass has columns
         passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
         rows = []
         for left, top, across, down in passes:

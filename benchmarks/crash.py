@@ -124,7 +124,7 @@ def _enroll(client: httpx2.Client, expected: Expected, person: str, photo: Path)
         data={"identity_id": person, "face": "largest"},
         headers={"Idempotency-Key": person},
     )
-    if answer.status_code not in {200, 422}:  # 422: no face, or a low quality
+    if answer.status_code not in {200, 422}:  # 422: no face, or low quality
         raise Lost(f"enrolling {person} answered {answer.status_code}: {answer.text}")
     with expected.lock:
         expected.enrolling.pop(person)

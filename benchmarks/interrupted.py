@@ -244,7 +244,7 @@ def migration(folder: Path, url: str | None, kills: int) -> None:
     print(f"{kills} upgrades from {_OLD} killed, afterwards at: {dict(after)}", flush=True)
     if (output := place.run("db", "upgrade")).returncode:
         raise Lost(f"the upgrade cannot be run again: {output.stdout}{output.stderr}")
-    if url is None and schema_of(whole) != schema_of(mine):  # PostgreSQL's types have other names
+    if url is None and schema_of(whole) != schema_of(mine):  # PostgreSQL names types differently
         raise Lost(f"another schema: {schema_of(mine)}, not {schema_of(whole)}")
     print(f"upgrade: {schema_of(mine)[0]}", flush=True)
 

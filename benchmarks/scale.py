@@ -314,8 +314,10 @@ def main() -> None:
     parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
     parser.add_argument("--dimension", type=int, default=512, choices=sorted(_SPREAD))
     parser.add_argument("--groups", type=int, help="groups of the codes (bytes x 2), instead of the default")
-    parser.add_argument("--exact-rows", type=int, default=1_000_000, help="no exact index above this size (float32)")
-    parser.add_argument("--graph-rows", type=int, default=100_000, help="no graph above this size")
+    parser.add_argument(
+        "--exact-rows", type=int, default=1_000_000, help="skip the exact index (float32) above this size"
+    )
+    parser.add_argument("--graph-rows", type=int, default=100_000, help="skip the graph index above this size")
     parser.add_argument("--folder", type=Path, help="folder for temporary snapshots")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()

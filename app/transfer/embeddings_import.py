@@ -75,7 +75,7 @@ class EmbeddingsImport:
         if model != into.model:
             raise ModelMismatch(
                 f"the embeddings come from {model}, but collection {collection!r} uses {into.model}; embeddings of "
-                "different networks cannot be compared: use a collection of that network, or embed the photos with this one"
+                "different networks cannot be compared: use a collection of that network, or embed the photos again"
             )
         try:
             with path.open("rb") as file:
