@@ -24,7 +24,7 @@ class EnrolledFace:
     box: Box
     detection_score: float
     quality: Quality | None = None
-    """None in an answer of before there was one, which a retry gets again."""
+    """None in a stored answer of an earlier version."""
 
 
 @dataclass(frozen=True, slots=True)

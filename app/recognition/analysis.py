@@ -36,7 +36,7 @@ class Face:
 
 
 class AnalysedFaces(Sequence[Face]):
-    """The faces of a photo that were looked at, the most prominent first, and how many were `detected`."""
+    """The analysed faces of a photo, most prominent first, and the number of `detected` faces."""
 
     def __init__(self, found: Sequence[Face], detected: int) -> None:
         self._found = tuple(found)
@@ -47,16 +47,16 @@ class AnalysedFaces(Sequence[Face]):
     @overload
     def __getitem__(self, place: slice) -> Sequence[Face]: ...
     def __getitem__(self, place: int | slice) -> Face | Sequence[Face]:
-        """Return a face, or some."""
+        """Return a face, or a slice."""
         return self._found[place]
 
     def __len__(self) -> int:
-        """Return how many were looked at."""
+        """Return the number of analysed faces."""
         return len(self._found)
 
     @property
     def is_truncated(self) -> bool:
-        """Say whether more faces were detected than were looked at."""
+        """Whether more faces were detected than analysed."""
         return self.detected > len(self._found)
 
 
@@ -89,8 +89,8 @@ class Analysis:
             is_flip_averaged: see `Embedder.embed`.
             most: how many faces are needed, if fewer than the analysis looks at.
 
-        Raises a PhotoRefused (see `imaging.decode`) for bytes that are no usable photo, and CancelledError if
-        nobody waits for the result any more.
+        Raises a PhotoRefused (see `imaging.decode`) if the bytes are not a usable photo, and CancelledError if
+        the caller no longer waits.
         """
         with stage("decode"):
             image = decode(data, self._limits, enough=self._enough)
@@ -128,7 +128,7 @@ class Analysis:
 
 
 AnalysisOf = Callable[[Collection], Analysis]
-"""What analyses photos for a collection: by its own network and detector."""
+"""Returns the analysis of a collection, with its own network and detector."""
 
 
 def _longer_side(detection: Detection) -> float:

@@ -1,4 +1,4 @@
-"""Collections as callers see them: listed, made, changed and deleted."""
+"""Collections: list, create, change and delete."""
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ from app.types import Page
 
 @dataclass(frozen=True, slots=True)
 class CollectionDefaults:
-    """What a new collection has when nothing else is said, and what it can have; `name` is always there."""
+    """Default settings of a new collection, and its options; the collection `name` always exists."""
 
     name: str
     settings: CollectionSettings
@@ -26,7 +26,7 @@ class CollectionDefaults:
 
 
 class CollectionService:
-    """Collections of whatever network are listed, changed and deleted; new ones are bound to one that is served."""
+    """List, change and delete collections of any network; create them for a served one."""
 
     def __init__(
         self,
@@ -61,10 +61,10 @@ class CollectionService:
     def create(
         self, name: str, settings: Mapping[str, Any], index_kind: str | None, *, model: str | None = None
     ) -> Collection:
-        """Create an empty collection; `settings` has the fields of `CollectionSettings` that are not as usual.
+        """Create an empty collection; `settings` has the fields of `CollectionSettings` that differ from the defaults.
 
-        `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired for crops that nothing seals,
-        and RequestInvalid for an index, a network or a detector that is not to be had here.
+        `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired if crops cannot be
+        encrypted, and RequestInvalid if an index, network or detector is not available here.
         """
         network = self._registry.named(model)
         if index_kind is not None and index_kind not in self._defaults.index_kinds:
@@ -84,7 +84,7 @@ class CollectionService:
         return self._collections.change(name, settings, versions)
 
     def delete(self, name: str) -> None:
-        """Delete a collection with everything in it; the usual one is there again at once, new and empty.
+        """Delete a collection with all its contents; the default one is created again, empty.
 
         Raises CollectionUnknown.
         """

@@ -44,7 +44,7 @@ class FaceChoice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """What became of each photo, whom else the faces look like, and which do not look like the identity's others.
+    """Result of each photo, similar identities, and faces unlike the identity's others.
 
     `is_truncated`: a photo showed more faces than are looked at.
     """
@@ -97,11 +97,11 @@ class EnrollmentService:
     ) -> Enrollment:
         """Enroll one person with one or more photos, each of which is accepted or refused for itself.
 
-        A photo that could not be had comes as its error. `reactions` to faces that seem to be somebody else's win over
-        the collection's. `is_exact` is for callers who may read templates; others see similarities as `View` says. The
-        same request with the same `idempotency_key` gets the first one's answer and changes nothing. Raises
-        NothingEnrolled when no photo was accepted, DuplicateIdentity, ConsentMissing, CollectionUnknown, ModelMismatch,
-        IdempotencyConflict, and EncryptionRequired in a collection that keeps crops where nothing seals them.
+        A photo that could not be read is passed as its error. `reactions` to faces that resemble other people take
+        precedence over the collection's. `is_exact` is for callers who may read templates; others get similarities
+        through `SimilarityView`. The same request with the same `idempotency_key` gets the first answer and changes
+        nothing. Raises NothingEnrolled if no photo was accepted, DuplicateIdentity, ConsentMissing, CollectionUnknown,
+        ModelMismatch, IdempotencyConflict, and EncryptionRequired if the collection keeps crops without encryption.
         """
         target = self._gallery.require(collection)
         self._sealing(target)  # before the work
@@ -195,7 +195,7 @@ class EnrollmentService:
     ) -> Check | None:
         """Return what repeats a screening inside the write: see `screening.screen_again`; None if nothing is refused.
 
-        What is flagged is not looked for again.
+        Flagged findings are not searched again.
         """
         if found.revision is None:
             return None
@@ -247,7 +247,7 @@ class EnrollmentService:
     def _refused(
         self, collection: Collection, found: Sequence[Duplicate], retry: IdempotencyRecord | None
     ) -> Enrollment:
-        """Raise DuplicateIdentity, unless this very request was answered meanwhile: the duplicate is its own."""
+        """Raise DuplicateIdentity, unless this request was answered already and the duplicate is its own."""
         earlier = self._gallery.earlier_answer(collection, retry) if retry is not None else None
         if earlier is not None:
             return _ENROLLMENT.validate_python(earlier.earlier_answer)

@@ -17,7 +17,7 @@ class ExaminedFace:
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """Every face of a photo, the most prominent first; `is_flip_averaged` tells how their embeddings were made.
+    """Every face of a photo, the most prominent first; `is_flip_averaged`: whether their embeddings are flip-averaged.
 
     They are of length `dimension` and by the network `model`.
     """
@@ -41,7 +41,7 @@ class ExaminationService:
         """Find every face of a photo; no face gives no entry. `model` is a network's model or pack.
 
         The quality is the one that an enrollment would find, for which the face is embedded. Raises a PhotoRefused for
-        bytes that are no photo, and RequestInvalid for a network that is not served.
+        bytes that are not a photo, and RequestInvalid if the network is not served.
         """
         network = self._registry.named(model)
         is_flipped = self._is_flip_averaged if is_flip_averaged is None else is_flip_averaged

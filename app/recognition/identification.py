@@ -1,4 +1,4 @@
-"""Identification (1:N): who are the people in this photo?"""
+"""Identification (1:N): search the faces of a photo in a gallery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ class ErrorRates:
 class IdentifiedFace:
     """A face of the photo, its candidates (best first) with their error rates, and the verdict on the first of them.
 
-    `margin` is how much more similar the first candidate is than the second; `is_poor` says that the face is below the
-    collection's least quality.
+    `margin` is the lead of the first candidate over the second; `is_poor` means that the face is below the
+    collection's minimum quality.
     """
 
     face: Face
@@ -61,7 +61,7 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What an embedding resembles: candidates (best first) with their rates, and the verdict on the first of them."""
+    """Result of a search by embedding: candidates (best first) with their rates, and the verdict on the first one."""
 
     verdict: Outcome
     candidates: list[Candidate]
@@ -127,7 +127,7 @@ class IdentificationService:
     ) -> Identification:
         """Identify every face of a photo among all people or those of whom `where` holds; no face gives no entry.
 
-        `is_exact` is for callers who may read templates; others see similarities as `SimilarityView` says. Raises
+        `is_exact` is for callers who may read templates; others get similarities through `SimilarityView`. Raises
         WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are not
         a photo.
         """
@@ -161,7 +161,7 @@ class IdentificationService:
         """Look up an embedding (d,) of any length but 0, as `identify` does; nothing is known of its quality.
 
         Raises WhereForbidden, CollectionUnknown, ModelMismatch (also for an embedding by a `model` that is not the
-        collection's), CalibrationMissing, and RequestInvalid for one of another dimension, or that is no direction.
+        collection's), CalibrationMissing, and RequestInvalid for another dimension or a zero vector.
         """
         target = self._gallery.require(collection)
         if model is not None and model != target.model:
@@ -206,7 +206,7 @@ class IdentificationService:
 
 
 def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
-    """Return an embedding (d,) with length 1; raises RequestInvalid for another dimension, or if it is no direction."""
+    """Return an embedding (d,) with length 1. Raises RequestInvalid for another dimension or a zero vector."""
     problem = None
     if embedding.shape != (dimension,):
         problem = f"has {embedding.size} numbers; the collection's have {dimension}"
@@ -217,7 +217,7 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
     if problem is not None:
         detail = f"the embedding {problem}"
         raise RequestInvalid.at("embedding", detail)
-    scaled = embedding / np.abs(embedding).max()  # whose squares neither vanish nor overflow
+    scaled = embedding / np.abs(embedding).max()  # so that squares neither vanish nor overflow
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 
 

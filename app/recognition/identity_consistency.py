@@ -1,4 +1,4 @@
-"""Which faces of one person look like the others? Pure."""
+"""Consistency of an identity: which of its faces look like the others. Pure."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ MOST_FMR = 0.01
 
 @dataclass(frozen=True, slots=True)
 class IdentityConsistency:
-    """`fits` (n,) says which faces look like one person; the others do not look like those.
+    """`fits` (n,) marks the faces that look like one person.
 
-    `similarities` (n,) are to the template of the other side: of those that fit for one that does not, and the other
-    way round; `others` (n,) is of how many faces. NaN and 0 where all fit. `is_majority` is False when no more than
-    half of them fit: then nobody can tell whose faces are the foreign ones.
+    `similarities` (n,) compare a fitting face with the template of the others, and the reverse; `others` (n,) is the
+    number of faces in that template. NaN and 0 if all faces fit. `is_majority` is False if at most half of them fit.
+    Then the wrong-person faces are unknown.
     """
 
     fits: NDArray[np.bool_]
@@ -39,8 +39,8 @@ def least_similarity(policy: Policy, faces: int) -> float:
 def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0) -> IdentityConsistency:
     """Compare the faces of one person with each other: unit vectors (n, d) and qualities (n,), n >= 1.
 
-    The first `enrolled` ones are taken as theirs. The core is those, or else the face that is most like all others; who
-    is similar enough to the template of the core joins it, until nobody does any more.
+    The first `enrolled` faces form the core, or else the medoid does. Faces that are similar enough to the template of
+    the core join it, until none is left.
     """
     fits = np.zeros(len(vectors), np.bool_)
     if enrolled:
@@ -57,7 +57,7 @@ def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, en
 
 
 def _most_typical(vectors: Floats, qualities: Floats) -> int:
-    """Return the face that is most similar to all others in sum, of equal ones the best."""
+    """Return the medoid (highest summed similarity); ties go to the higher quality."""
     weights = qualities + np.float32(1e-3)
     sums = vectors @ (weights @ vectors) - weights
     return int(np.lexsort((-qualities, -np.round(sums, 5)))[0])

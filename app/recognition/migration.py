@@ -1,4 +1,4 @@
-"""A collection goes over to another network: its crops are embedded by it while it is served, then it is switched."""
+"""Model migration: embed the crops of a served collection with another network, then switch the collection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ MOST_NAMED = 1000
 """Faces without a crop that the outcome names; all are counted."""
 _CHUNK = 16  # crops that a thread embeds together
 _MOST_BY_THE_WAY = 64  # faces that a switch embeds itself; more are a job's work
-_ATTEMPTS = 20  # of a switch, each after the faces that came while the one before was tried
+_ATTEMPTS = 20  # of a switch, each after the faces enrolled during the previous attempt
 
 OnProgress = Callable[[int, int], None]
 """Hears how many faces have a template, of how many; may raise to end the work."""
@@ -46,9 +46,9 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class MigrationOutcome:
-    """What became of the work: `missing` faces have no crop and no template (`named` are the first of them).
+    """Outcome of a migration: `missing` faces have no crop and no template (`named` are the first ones).
 
-    They kept the collection from going over, or were `dropped`. `model` is the network it shall have.
+    They prevented the switch, or were `dropped`. `model` is the target network.
     """
 
     before: str
@@ -62,9 +62,9 @@ class MigrationOutcome:
 
 @dataclass(frozen=True, slots=True)
 class MigrationOverview:
-    """How a collection stands: by model, how many faces have a template beside its own (`before`: of the last one).
+    """Status of a migration: by model, the faces with an additional template (`before`: of the previous model).
 
-    `without_crop` are faces that need a new photo, a page of them.
+    `without_crop` is a page of the faces that need a new photo.
     """
 
     collection: Collection
@@ -89,7 +89,7 @@ class MigrationService:
         has_crops: bool,
         is_served_here: bool = True,
     ) -> None:
-        """`threads` embed at once, and begin with `give_way`. `has_crops`: there is what opens stored crops.
+        """`threads` embed concurrently and call `give_way` first. `has_crops`: stored crops can be decrypted.
 
         `is_served_here`: this process answers requests, so it builds the coming index before the switch.
         """
@@ -122,11 +122,11 @@ class MigrationService:
         is_switched: bool,
         on_progress: OnProgress = lambda *_: None,
     ) -> MigrationOutcome:
-        """Embed what has a crop and no template of a network; then switch, unless told not to or faces are missing.
+        """Embed faces that have a crop and no template of a network; then switch, unless disabled or faces are missing.
 
-        May be broken off at any time and called again: it goes on with what is missing, and does nothing where the
-        collection is of that network by now. Raises what `require_possible` does, and CollectionSwitched where somebody
-        else switches the collection meanwhile.
+        It may be interrupted and called again: it continues with missing templates, and does nothing if the collection
+        already uses that network. Raises the errors of `require_possible`, and CollectionSwitched if another process
+        switches the collection at the same time.
         """
         network, collection = self._registry.named(model), self._gallery.collection(name)
         if collection.model == network.model:
@@ -154,7 +154,7 @@ class MigrationService:
 
     @retry_on_migration
     def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> SwitchResult:
-        """Go over to a network that the faces have been embedded by; a few that came since then are embedded here.
+        """Switch to a network for which the faces have templates; embed a few faces enrolled since.
 
         Raises what `require_possible` does, and TemplatesMissing, which names faces without a template: many that have
         a crop, or, unless `is_rest_dropped`, any that has none.
@@ -169,9 +169,9 @@ class MigrationService:
         return self._switch(collection, network, is_rest_dropped=is_rest_dropped)
 
     def roll_back(self, name: str, *, is_rest_dropped: bool) -> SwitchResult:
-        """Go back to the network of before; raises as `switch` does, NoWayBack, and ModelMismatch if it is not served.
+        """Roll back to the previous network. Raises the errors of `switch`, NoWayBack, and ModelMismatch if not served.
 
-        Done once more it leads forth again.
+        A second rollback returns to the new network.
         """
         collection = self._gallery.collection(name)
         before = self._work.before(collection)
@@ -189,7 +189,7 @@ class MigrationService:
 
     @retry_on_migration
     def overview(self, name: str, model: str | None, *, after: int, limit: int) -> MigrationOverview:
-        """Return how a collection stands, and a page of the faces without a crop (and a template of `model`)."""
+        """Return the status of a collection, with a page of the faces without a crop (and a template of `model`)."""
         collection = self._gallery.collection(name)
         wanted = "" if model is None else self._registry.named(model).model
         standing = self._work.standing(collection, wanted)
@@ -201,7 +201,7 @@ class MigrationService:
     def _embed(
         self, collection: Collection, network: ServedModel, on_progress: OnProgress = lambda *_: None
     ) -> MigrationProgress:
-        """Embed until no face with a crop lacks a template, those that come meanwhile included."""
+        """Embed until all faces with a crop have a template, including new ones."""
         coming = self._coming(collection, network)
         standing = self._work.standing(collection, network.model)
         on_progress(standing.ready, standing.faces)
@@ -246,7 +246,7 @@ class MigrationService:
         is_rest_dropped: bool,
         on_progress: OnProgress = lambda *_: None,
     ) -> SwitchResult:
-        """Switch in one moment, with as much done before as can be."""
+        """Switch atomically, after preparing as much as possible."""
         coming = self._coming(collection, network)
         self._embed(collection, network, on_progress)
         self._work.keep(collection)
@@ -259,7 +259,7 @@ class MigrationService:
                 self._gallery.catch_up(done.collection, done.collection.revision)
         else:
             done = self._swapped(collection, coming, network, is_rest_dropped=is_rest_dropped, on_progress=on_progress)
-        with suppress(CollectionSwitched, CollectionUnknown, DatabaseError):  # what is left does no harm
+        with suppress(CollectionSwitched, CollectionUnknown, DatabaseError):  # leftovers do no harm
             self._work.tidy(done.collection)
         return done
 
@@ -283,7 +283,7 @@ class MigrationService:
                     detector=coming.settings.detector,
                 )
             except TemplatesMissing:
-                standing = self._embed(collection, network, on_progress)  # faces came meanwhile
+                standing = self._embed(collection, network, on_progress)  # faces enrolled since
                 if attempt == _ATTEMPTS - 1 or (standing.without_crop and not is_rest_dropped):
                     raise
             else:

@@ -1,4 +1,4 @@
-"""The networks that this service embeds with, and which of them does it for a collection."""
+"""Served embedding networks, and the one of each collection."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from app.recognition.decisions.policy import Policy
 class ServedModel:
     """An embedding network that is served: its pack, its model and the length of its vectors.
 
-    `detector` finds faces for it where a collection says nothing; `threshold` decides while there is no calibration.
+    `detector` is its default detector; `threshold` decides without a calibration.
     """
 
     pack: str
@@ -26,7 +26,7 @@ class ServedModel:
 
 
 class ModelRegistry:
-    """Networks by collection. Each is opened when it is first needed; safe under concurrent calls."""
+    """Networks by collection, each opened at its first use; thread-safe."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class ModelRegistry:
         )
 
     def require_detector(self, network: ServedModel, detector: str) -> None:
-        """Open a detector for a network; raises RequestInvalid for one that is not to be had."""
+        """Open a detector for a network. Raises RequestInvalid if it is not available."""
         try:
             self.analysis(network, detector)
         except ArcidError as error:

@@ -1,4 +1,4 @@
-"""Who is enrolled: people and their faces, listed and put right."""
+"""Enrolled people and their faces: list and edit."""
 
 from collections.abc import Collection as AnyOf
 

@@ -1,4 +1,4 @@
-"""Whose are the faces of an enrollment? They should look like each other, like their identity, and like nobody else."""
+"""Screening of an enrollment: its faces should resemble each other and their identity, and nobody else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +20,9 @@ from app.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class Reactions:
-    """What to do about faces that look like somebody else, and about those that do not look like their identity.
+    """Reactions to faces that resemble another identity, and to faces unlike their own identity.
 
-    None: as the collection does.
+    None: the collection's setting.
     """
 
     on_duplicate: Reaction | None = None
@@ -37,7 +37,7 @@ class Reactions:
         return Reactions(_only_rejected(self.on_duplicate), _only_rejected(self.on_mismatch))
 
     def is_refusing(self) -> bool:
-        """Say whether anything is refused."""
+        """Whether anything is refused."""
         return Reaction.REJECT in {self.on_duplicate, self.on_mismatch}
 
 
@@ -70,7 +70,7 @@ class NewFaces:
 
 @dataclass(frozen=True, slots=True)
 class ScreeningResult:
-    """`mismatches` and `duplicates` are to be told; the photos of `rejected` are not to be enrolled.
+    """`mismatches` and `duplicates` to report; the photos in `rejected` must not be enrolled.
 
     The people of the collection's `revision`, or of a later one, were compared; None if any revision would do.
     """
@@ -113,7 +113,7 @@ def screen(
         mismatches = []
     if do.on_duplicate is Reaction.ALLOW:
         return ScreeningResult(rejected, mismatches, [])
-    # Poor faces look like everybody (docs/thresholds.md).
+    # Low-quality faces resemble everybody (docs/thresholds.md).
     refused = {each.photo for each in rejected}
     asked = faces.only(
         [

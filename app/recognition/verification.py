@@ -1,4 +1,4 @@
-"""Verification (1:1): is the person in the probe photo the one in the reference photo, or the enrolled one?"""
+"""Verification (1:1): compare a probe photo with a reference photo or an enrolled identity."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,9 @@ class Verification:
     """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled identity.
 
     `similarity`, `fmr` and `reference_face_id` are None if the caller may not see them (`SimilarityView`). `fmr` is the
-    share of other people at least as similar to this reference, None where the network is not calibrated.
-    `is_poor` says that a face is below the collection's least quality. Of an identity, `reference_face_id` is the face
-    nearest to the probe and `reference_faces` how many faces it was compared with. `model` is the network.
+    share of other people at least as similar to this reference, None without a calibration. `is_poor` means that a face
+    is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
+    `reference_faces` the number of compared faces. `model` is the network.
     """
 
     verdict: Outcome
@@ -61,10 +61,10 @@ class VerificationService:
         threshold: float | None = None,
         is_exact: bool = True,
     ) -> Verification:
-        """Compare two photos by the collection's policy; its templates are not asked.
+        """Compare two photos by the collection's policy, without its templates.
 
-        Where its network is not served, the usual one is used. `is_exact` is for callers who may read templates; others
-        see the similarity as `SimilarityView` says. Raises CollectionUnknown, CalibrationMissing, or a
+        If its network is not served, the default one is used. `is_exact` is for callers who may read templates; others
+        get the similarity through `SimilarityView`. Raises CollectionUnknown, CalibrationMissing, or a
         PhotoRefused (also NoFace).
         """
         target = self._gallery.collection(collection)

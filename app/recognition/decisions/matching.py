@@ -1,4 +1,4 @@
-"""The decisions: what stands for an identity, its similarity to a probe, match, possible or unknown. Pure."""
+"""Decisions: the template of an identity, its similarity to a probe, match, possible or unknown. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,16 +8,16 @@ from app.gallery.store.values import EnrolledIdentity
 from app.recognition.decisions.policy import Outcome, Rule
 from app.types import Candidate, Floats
 
-# By about so much do two photos of one person differ in their similarity to a third (one standard deviation on LFW): a
-# smaller lead may be turned by the next photo.
+# Two photos of one person differ by about this much in their similarity to a third (one standard deviation on LFW).
+# The next photo may reverse a smaller lead.
 _TOO_NEAR = 0.1
 
-_LEAST_WEIGHT = 0.02  # of a face without any quality, so that an identity of such faces has a template too
-_LEAST_LENGTH = 1e-4  # of a mean of unit vectors; what is shorter is rounding, with a direction of its own
+_LEAST_WEIGHT = 0.02  # of a face with quality 0, so that an identity with only those has a template, too
+_LEAST_LENGTH = 1e-4  # of a mean of unit vectors; the direction of a shorter one is only rounding
 
 
 def template(enrolled: EnrolledIdentity) -> Floats:
-    """Return what stands for an identity: the mean of its faces, weighted by their quality, of length 1 (d,).
+    """Return the template of an identity: the quality-weighted mean of its faces, with length 1 (d,).
 
     Chosen by measurement against the best single face, the plain mean and mixtures of them (docs/thresholds.md).
     """
@@ -25,7 +25,7 @@ def template(enrolled: EnrolledIdentity) -> Floats:
 
 
 def template_of(vectors: Floats, qualities: Floats) -> Floats:
-    """Return what stands for some faces of one person, of which there is at least one: see `template`."""
+    """Return the template of one or more faces of a person; see `template`."""
     first: Floats = vectors[0]
     if len(vectors) == 1:
         return first
@@ -59,10 +59,9 @@ def candidate(probe: Floats, enrolled: EnrolledIdentity, similarity: float) -> C
 def decide(candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool], rule: Rule) -> list[Outcome]:
     """Decide for every face of one photo whether its first candidate is this person.
 
-    A person is in a photo once: of the faces whose first candidate is the same identity, only the most similar can
-    match. Under an error rate, a match is only possible when its face is too poor (`is_poor`), or when its runner-up
-    reaches the threshold too and is nearly as similar: the two cannot be told apart. An explicit threshold decides
-    alone.
+    A person is in a photo once. If several faces have the same first candidate, only the most similar one can match.
+    Under an error rate, a match becomes `possible` if the face has a low quality (`is_poor`), or if the runner-up also
+    reaches the threshold with nearly the same similarity. An explicit threshold decides alone.
     """
     closest: dict[str, int] = {}
     for face, found in enumerate(candidates):
@@ -80,7 +79,7 @@ def decide(candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool], r
 
 
 def margin(candidates: Sequence[Candidate]) -> float | None:
-    """Return how much more similar the first candidate is than the second, None without a second."""
+    """Return the lead of the first candidate over the second, or None without a second."""
     return candidates[0].similarity - candidates[1].similarity if len(candidates) > 1 else None
 
 

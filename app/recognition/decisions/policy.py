@@ -1,4 +1,4 @@
-"""From what a caller tolerates (an error rate) or orders (a threshold) to the rule that decides. Pure."""
+"""Decision rules from a tolerated error rate or an explicit threshold. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ Far enough down that among 100 million people there is still a threshold for eve
 
 
 class Outcome(StrEnum):
-    """What a similarity means under a rule."""
+    """Verdict on a similarity under a rule."""
 
     MATCH = "match"
     POSSIBLE = "possible"
@@ -29,18 +29,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`threshold` decides; from `doubt_from` to `doubt_to` the calibration cannot tell on which side of it one is."""
+    """Threshold rule. Similarities in [doubt_from, doubt_to) are `possible`: the threshold's 95 % interval."""
 
     threshold: float
     doubt_from: float
     doubt_to: float
 
     def has_doubt(self) -> bool:
-        """Say whether the rule comes from an error rate; an explicit threshold has no doubt."""
+        """Whether the rule comes from an error rate; an explicit threshold has no doubt range."""
         return self.doubt_from < self.doubt_to
 
     def outcome(self, similarity: float, *, is_doubtful: bool = False) -> Outcome:
-        """Decide on one similarity; one that is doubtful for another reason is at best possible."""
+        """Decide on one similarity; with another doubt, the result is at best possible."""
         if similarity >= self.doubt_to:
             return Outcome.POSSIBLE if is_doubtful and self.has_doubt() else Outcome.MATCH
         return Outcome.POSSIBLE if similarity >= self.doubt_from else Outcome.NO_MATCH
@@ -48,10 +48,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The rules of one collection: by its calibration, or by a fixed threshold while there is none.
+    """Rules of one collection: from its calibration, or from a fixed threshold without one.
 
-    Below `probe_quality` (0..1) a probe is too poor for a firm match. What the request says decides; else `threshold`,
-    `max_fmr` and `max_fpir`, which are the collection's; else the service's defaults.
+    A probe below `probe_quality` (0..1) cannot match firmly. Parameters of the request take precedence, then the
+    collection's `threshold`, `max_fmr` and `max_fpir`, then the service's defaults.
     """
 
     calibration: Calibration | None
@@ -106,13 +106,13 @@ class Policy:
         return judge(face.measures, face.norm, self.calibration.typical_norm if self.calibration else None)
 
     def is_poor(self, *qualities: Quality) -> bool:
-        """Say whether any face of a comparison is too poor for a firm match."""
+        """Return whether the quality of a face is too low for a firm match."""
         return any(each.score < self.probe_quality for each in qualities)
 
     def _said(
         self, threshold: float | None, rate: float | None, own_rate: float | None
     ) -> tuple[float | None, float | None]:
-        """Return the threshold or the rate that the request says, else what the collection does; None for neither."""
+        """Return the threshold or rate of the request, or else of the collection; None for neither."""
         if threshold is not None or rate is not None:
             return threshold, rate
         return self.threshold, own_rate

@@ -1,9 +1,8 @@
-"""What a caller sees of similarities: all of them exactly, or only what a decision needs. Pure.
+"""Visibility of similarities: exact, or limited to the needs of a decision. Pure.
 
-Exact similarities to chosen probes give away the template: as many probes as it has numbers are enough to compute it.
-A caller who may not read templates therefore sees no similarity below the collection's own doubt range, and the others
-in steps of 0.001. The thresholds that such a caller sends have the same steps, so that trying many of them tells no
-more than one answer does.
+Exact similarities to chosen probes reveal the template: one probe per number is enough to compute it. A caller who may
+not read templates therefore gets no similarity below the collection's own doubt range, and the others in steps of
+0.001. Thresholds from this caller have the same steps, so that many thresholds reveal no more than one answer.
 """
 
 import math
@@ -28,7 +27,7 @@ class SimilarityView:
 
     @classmethod
     def of(cls, own: Callable[[], Rule], *, is_exact: bool) -> "SimilarityView":
-        """Return a caller's view of a collection in which the rule of `own` decides when a request says nothing.
+        """Return a caller's view of a collection whose default rule is `own`.
 
         Raises what `own` raises, unless the view is exact.
         """
@@ -36,7 +35,7 @@ class SimilarityView:
 
     @property
     def is_exact(self) -> bool:
-        """Say whether similarities are seen as they are."""
+        """Whether similarities are exact."""
         return self.least is None
 
     def rule(self, asked: Rule) -> Rule:
@@ -46,7 +45,7 @@ class SimilarityView:
         return Rule(max(_up(asked.threshold), self.least), _up(asked.doubt_from), _up(asked.doubt_to))
 
     def seen(self, similarity: float) -> float | None:
-        """Return a similarity as it is seen, None if it is not.
+        """Return a similarity as the caller sees it, or None if it is hidden.
 
         It is rounded down, so that it reaches the threshold of `rule` exactly if the unrounded one does.
         """
@@ -58,7 +57,7 @@ class SimilarityView:
         return similarity if self.least is None else math.floor(_in_steps(similarity)) / _STEPS
 
     def candidates(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """Return the candidates that are seen, with similarities as they are seen."""
+        """Return the visible candidates with their visible similarities."""
         return [
             replace(each, similarity=similarity)
             for each in found

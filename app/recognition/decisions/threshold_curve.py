@@ -1,4 +1,4 @@
-"""What each threshold would mean: similarities with their error rates, for one collection as it is now. Pure."""
+"""Error rates of each threshold for the current state of a collection. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,7 +13,7 @@ _LOWEST: Final = -0.2  # below it every rate is 1, with any network
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """What a threshold at `similarity` would let through: of pairs of different people, of strangers in the gallery."""
+    """Error rates of a threshold at `similarity`: for impostor pairs, and for strangers in the gallery."""
 
     similarity: float
     fmr: float
@@ -22,10 +22,10 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class ThresholdCurve:
-    """The error rates of a collection, and the rules that decide in it where a request says nothing.
+    """Error rates of a collection, and its default rules.
 
-    No points while the network is not calibrated. Which of one's own people are missed (FNMR) no calibration knows: it
-    is made of different people only.
+    There are no points without a calibration. A calibration cannot predict the miss rate (FNMR), because it is fitted
+    on pairs of different people.
     """
 
     points: list[CurvePoint]

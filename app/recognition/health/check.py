@@ -1,7 +1,7 @@
-"""Is a gallery healthy? One person under two identities, foreign faces inside one, faces too poor to help.
+"""Health check of a gallery: people enrolled twice, wrong-person faces, low-quality faces.
 
-Page by page: what is there all the while is looked at once, whatever is written meanwhile, and a pair of identities is
-reported by the one whose id comes first.
+The check works page by page. Each identity that exists all the time is checked once, in spite of concurrent writes. The
+identity with the lower id reports a pair.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _FACES_ON_A_PAGE = 2_000
 _NEAREST = 4  # people that are looked at for each identity at least, itself among them
 
 # Identities whose plain templates are that much less similar than a pair must be are not looked at more closely: a
-# foreign face inside may draw the plain template away from its person.
+# wrong-person face inside may pull the plain template away from its person.
 _MAY_BE_AWAY = 0.1
 
 
@@ -49,7 +49,7 @@ class _Examined:
     core: Floats | None
 
     def foreign(self) -> list[int]:
-        """Return the places of faces that do not fit; of all good ones, where nobody can tell which are foreign."""
+        """Return the positions of faces that do not fit, or of all good ones if there is no majority."""
         found = self.consistency
         if found is None or found.fits.all():
             return []
@@ -68,8 +68,8 @@ class HealthService:
     def check(self, collection: str, *, after: int = 0, limit: int = 50, max_fpir: float | None = None) -> Findings:
         """Look at the identities with keys above `after`, at most `limit` of them: one search for all.
 
-        `max_fpir`: of so many people without a second identity one may be paired with somebody; None: as identification
-        does. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
+        `max_fpir` is the share of people without a second identity that may be paired wrongly; None: as in
+        identification. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)
@@ -108,7 +108,7 @@ class _Check:
     threshold: float
 
     def probes(self, of: _Examined) -> list[Floats]:
-        """Return what is searched for one identity: its core, if any, then each foreign face."""
+        """Return the probes of one identity: its core, if any, then each wrong-person face."""
         cores = [] if of.core is None else [of.core]
         return [*cores, *(of.of.vectors[place] for place in of.foreign())]
 
@@ -153,7 +153,7 @@ class _Check:
         if not places or of.consistency is None:
             return []
         alike = [self._lookalike(of.of, row, near) for row in similarities]
-        # Without a majority, faces that are somebody else's are the foreign ones; if all are, or none is, who knows.
+        # Without a majority, the faces that resemble other people are wrong. If all or none do, the case is undecided.
         is_told = of.consistency.is_majority or 0 < sum(each is not None for each in alike) < len(alike)
         good = np.flatnonzero(of.is_good).tolist()
         found = []
@@ -165,7 +165,7 @@ class _Check:
     def _foreign_face(
         self, of: _Examined, place: int, among_good: int, lookalike: Lookalike | None, *, is_told: bool
     ) -> WrongPersonFace:
-        assert of.consistency is not None  # noqa: S101 - only who has one has foreign faces
+        assert of.consistency is not None  # noqa: S101 - implied by a wrong-person face
         similarity, others = float(of.consistency.similarities[among_good]), int(of.consistency.others[among_good])
         face_id, name = of.of.face_ids[place], self.collection.name
         return WrongPersonFace(
@@ -183,7 +183,7 @@ class _Check:
         )
 
     def _lookalike(self, of: EnrolledIdentity, similarities: Floats, near: list[EnrolledIdentity]) -> Lookalike | None:
-        """Return whom a face looks like most of all others, if anybody."""
+        """Return the other identity that a face resembles most, or None."""
         best = next((place for place in np.argsort(-similarities) if near[place].identity_id != of.identity_id), None)
         if best is None or similarities[best] < self.threshold:
             return None

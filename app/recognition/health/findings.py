@@ -1,4 +1,4 @@
-"""What a health check finds, each with its figures and the call that would mend it."""
+"""Findings of a health check, each with its figures and a suggested fix."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class SuggestedFix:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRef:
-    """An identity, and how many faces it has."""
+    """An identity and its number of faces."""
 
     identity_id: str
     name: str | None
@@ -40,7 +40,7 @@ class SimilarPair:
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """Whom a foreign face looks like: similarity to their template; `fpir` as in identification."""
+    """Identity that a wrong-person face resembles: similarity to its template; `fpir` as in identification."""
 
     person: IdentityRef
     similarity: float
@@ -79,7 +79,7 @@ class LowQualityFace:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is wrong with a page of identities; `after` is the cursor of the next page, None on the last one."""
+    """Findings in a page of identities; `after` is the cursor of the next page, None on the last one."""
 
     identities: int
     faces: int

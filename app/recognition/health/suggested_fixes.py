@@ -1,4 +1,4 @@
-"""The calls of the API that mend what a health check finds. Pure."""
+"""Suggested fixes for health-check findings: calls of the API. Pure."""
 
 from urllib.parse import quote
 

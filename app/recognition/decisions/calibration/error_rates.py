@@ -1,6 +1,6 @@
-"""Error rates of similarities: which one is reached by one pair of different people in ten thousand?
+"""Error rates of similarities, such as the similarity that one impostor pair in ten thousand reaches.
 
-How a calibration is made: `app.recognition.decisions.calibration.fit`. Pure, but for the JSON form at the end.
+`app.recognition.decisions.calibration.fit` computes a calibration. Pure, except for the JSON form at the end.
 """
 
 import math
@@ -20,7 +20,7 @@ SPREAD_LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 @dataclass(frozen=True, slots=True)
 class CalibrationOrigin:
-    """What was measured: a calibration holds for this network, detector and flip averaging only."""
+    """Origin of a calibration, which applies only to this network, detector and flip averaging."""
 
     network_sha256: str
     model: str
