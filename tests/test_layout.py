@@ -34,8 +34,6 @@ LONG_FUNCTIONS = {
     "bulk.py:add",
     "collections.py:change",
     "collections.py:create",
-    "evaluate.py:identify",
-    "evaluate.py:verification",
     "metrics.py:__init__",
     "middleware.py:__call__",
     "store.py:create",

@@ -12,10 +12,12 @@ from app.cli import evaluation_bench as bench
 from app.cli.output import prepare_matplotlib
 from app.errors import EvaluationInvalid
 from app.evaluation import identification, protocols, report
-from app.evaluation.all_pairs import compare_all, comparison_count
-from app.evaluation.bootstrap import REPLICATES
-from app.evaluation.values import Pairs, Photo
-from app.evaluation.verification import verify
+from app.evaluation.all_pairs import AllPairsResult, compare_all, comparison_count
+from app.evaluation.bootstrap import REPLICATES, Estimate
+from app.evaluation.values import EmbeddedPhotos, Pairs, Photo
+from app.evaluation.verification import VerificationResult, verify
+
+Vectors = NDArray[np.floating[Any]]
 
 cli = typer.Typer(help="Measure a pack on photos of known people.", no_args_is_help=True)
 
@@ -56,26 +58,23 @@ def verification(  # noqa: PLR0913 - the options of a command
     bootstrap: Replicates = REPLICATES,
 ) -> None:
     """Compare pairs (1:1): accuracy over folds, ROC, EER, AUC, TAR at FAR."""
-    wanted = _wanted(pairs=pairs, bin_set=bin_set, csv=csv, images=images, is_all=all_pairs)
+    source = _read_source(pairs=pairs, bin_set=bin_set, csv=csv, images=images, is_all=all_pairs)
     out.mkdir(parents=True, exist_ok=True)
-    settings = bench.chosen(pack, detector, flip=flip)
+    settings = bench.settings_with(pack, detector, flip=flip)
     prepare_matplotlib(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
-    with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
-        if isinstance(wanted, Pairs):
-            embedded = here.embed(wanted.photos, save_embeddings)
-            with here.counting("resamplings", bootstrap) as advance:
-                verified = verify(wanted, embedded, replicates=bootstrap, advance=advance)
-            content = report.of_pairs(wanted, embedded, verified)
-            page = partial(pages.of_pairs, pairs=wanted, verified=verified)
+    with bench.open_bench(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as opened:
+        embedded = opened.embed(source.photos if isinstance(source, Pairs) else source, save_embeddings)
+        if isinstance(source, Pairs):
+            verified = _verify(opened, source, embedded, bootstrap)
+            content = report.of_pairs(source, embedded, verified)
+            page = partial(pages.of_pairs, pairs=source, verified=verified)
         else:
-            embedded = here.embed(wanted, save_embeddings)
-            with here.counting("comparisons", comparison_count(embedded)) as advance:
-                compared = compare_all(embedded, replicates=bootstrap, advance=advance)
+            compared = _compare_all(opened, embedded, bootstrap)
             content = report.of_all_pairs(embedded, compared)
             page = partial(pages.of_all_pairs, compared=compared)
-    content = {"kind": "verification", **content, "setup": here.setup}
+    content = {"kind": "verification", **content, "setup": opened.setup}
     pictures = bench.thumbnails(content, embedded) if thumbnails else {}
     bench.write(content, page(content, thumbnails=pictures), out, pages.rows(content))
 
@@ -100,32 +99,55 @@ def identify(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Search people (1:N), closed and open set: rank-k, FNIR at FPIR, and rank-1 among distractors."""
     photos = protocols.read_people(images)
-    strangers = protocols.read_photos(distractors) if distractors is not None and distractors.is_dir() else ()
-    among = _array(distractors) if distractors is not None and not strangers else None
+    strangers = _read_distractors(distractors) if distractors is not None else None
     out.mkdir(parents=True, exist_ok=True)
-    settings = bench.chosen(pack, detector, flip=flip)
+    settings = bench.settings_with(pack, detector, flip=flip)
     prepare_matplotlib(settings.data_dir)
     from app.evaluation import pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
-    megaface = {}
-    with bench.opened(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as here:
-        embedded = here.embed(photos, save_embeddings)
-        if strangers:
-            found = here.embed(strangers)
-            among = found.embeddings[found.has_face]
-        with here.counting("resamplings", bootstrap) as advance:
+    with bench.open_bench(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as opened:
+        embedded = opened.embed(photos, save_embeddings)
+        vectors = _embed_distractors(opened, strangers) if strangers is not None else None
+        with opened.counting("resamplings", bootstrap) as advance:
             identified = identification.identify(embedded, replicates=bootstrap, advance=advance)
-        if among is not None:
-            sizes = identification.distractor_counts(len(among))
-            with here.counting("distractors", len(among)) as advance:
-                hardest = identification.hardest_distractors(embedded, among, sizes, advance)
-            megaface = identification.rank_1_with_distractors(embedded, hardest, sizes, replicates=bootstrap)
-    content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": here.setup}
+        megaface = _rank_1(opened, embedded, vectors, bootstrap) if vectors is not None else {}
+    content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": opened.setup}
     page = pages.of_searches(content, identified, bench.thumbnails(content, embedded) if thumbnails else {})
     bench.write(content, page, out, pages.rows(content))
 
 
-def _wanted(
+def _verify(opened: bench.Bench, pairs: Pairs, embedded: EmbeddedPhotos, replicates: int) -> VerificationResult:
+    with opened.counting("resamplings", replicates) as advance:
+        return verify(pairs, embedded, replicates=replicates, advance=advance)
+
+
+def _compare_all(opened: bench.Bench, embedded: EmbeddedPhotos, replicates: int) -> AllPairsResult:
+    with opened.counting("comparisons", comparison_count(embedded)) as advance:
+        return compare_all(embedded, replicates=replicates, advance=advance)
+
+
+def _read_distractors(source: Path) -> tuple[Photo, ...] | Vectors:
+    return protocols.read_photos(source) if source.is_dir() else _array(source)
+
+
+def _embed_distractors(opened: bench.Bench, strangers: tuple[Photo, ...] | Vectors) -> Vectors:
+    if not isinstance(strangers, tuple):
+        return strangers
+    embedded = opened.embed(strangers)
+    return embedded.embeddings[embedded.has_face]
+
+
+def _rank_1(
+    opened: bench.Bench, embedded: EmbeddedPhotos, distractors: Vectors, replicates: int
+) -> dict[str, Estimate]:
+    """Return the rank-1 rates for growing numbers of distractors."""
+    sizes = identification.distractor_counts(len(distractors))
+    with opened.counting("distractors", len(distractors)) as advance:
+        hardest = identification.hardest_distractors(embedded, distractors, sizes, advance)
+    return identification.rank_1_with_distractors(embedded, hardest, sizes, replicates=replicates)
+
+
+def _read_source(
     *, pairs: Path | None, bin_set: Path | None, csv: Path | None, images: Path | None, is_all: bool
 ) -> Pairs | tuple[Photo, ...]:
     """Read the given source of pairs; only photos if all pairs are compared."""
@@ -140,11 +162,11 @@ def _wanted(
     return protocols.read_people(images) if pairs is None else protocols.read_lfw(pairs, images)
 
 
-def _array(file: Path) -> NDArray[np.floating[Any]]:
+def _array(file: Path) -> Vectors:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise EvaluationInvalid(f"{file} is not an .npy file of embeddings: {error}") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or not array.size:
-        raise EvaluationInvalid(f"{file} holds no floating-point embeddings")
+        raise EvaluationInvalid(f"{file} does not contain floating-point embeddings")
     return array

@@ -48,16 +48,16 @@ class Bench:
         yield lambda steps: self.progress.advance(task, steps)
 
 
-def chosen(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
+def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
     """Read the settings; options of the command line override them."""
     settings = read_settings()
-    named = {name: value for name, value in (("pack", pack), ("detector", detector)) if value is not None}
+    overrides = {name: value for name, value in (("pack", pack), ("detector", detector)) if value is not None}
     inference = settings.inference if flip is None else settings.inference.model_copy(update={"flip": flip})
-    return settings.model_copy(update={**named, "inference": inference})
+    return settings.model_copy(update={**overrides, "inference": inference})
 
 
 @contextmanager
-def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
+def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
     """Open the networks, the cache and a progress bar on standard error."""
     pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
     cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
@@ -69,10 +69,10 @@ def opened(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:
     """Return thumbnails of the hardest photos in the report, by name."""
-    rows = [each for hardest in report["hardest"].values() for each in hardest]
-    wanted = {each[key] for each in rows for key in ("first", "second", "closest_other") if key in each}
+    rows = [row for hardest in report["hardest"].values() for row in hardest]
+    names = {row[key] for row in rows for key in ("first", "second", "closest_other") if key in row}
     pictures = {}
-    for photo in (each for each in embedded.photos if each.name in wanted):
+    for photo in (photo for photo in embedded.photos if photo.name in names):
         pixels = decode(photo.read(), Limits(), enough=_THUMBNAIL).pixels
         factor = _THUMBNAIL / min(pixels.shape[:2])
         small = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)

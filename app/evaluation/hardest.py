@@ -20,7 +20,7 @@ def of_pairs(embedded: EmbeddedPhotos, hard: Iterable[HardPair]) -> list[Row]:
 
 
 def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
-    """Return rows of the mated searches with the strongest competitor of the mate."""
+    """Return rows of the hardest mated searches, each with the most similar other person."""
     mated, roles, names = identified.mated, identified.split, [photo.name for photo in embedded.photos]
     compared = np.flatnonzero(np.isfinite(mated.mate) & np.isfinite(mated.other))
     order = compared[np.argsort(mated.mate[compared] - mated.other[compared])[:HARDEST]]
@@ -38,7 +38,7 @@ def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list
 
 
 def of_non_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
-    """Return rows of the non-mated searches with the highest similarities."""
+    """Return rows of the hardest non-mated searches: those with the highest similarities."""
     roles = identified.split
     searches = roles.probes if identified.is_leave_one_out else roles.strangers
     order = [at for at in np.argsort(-identified.non_mated)[:HARDEST] if np.isfinite(identified.non_mated[at])]

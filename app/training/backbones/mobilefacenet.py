@@ -52,7 +52,7 @@ class MobileFaceNet(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """Expand the channels, filter each of them, project back without activation; add the input if shapes match."""
+    """Inverted residual bottleneck: expand, filter each channel, project without activation, add a matching input."""
 
     def __init__(self, channels: int, out_channels: int, *, expansion: int, stride: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ _ORDER, _AUGMENTATION = 0, 1  # purposes of a random generator
 
 @dataclass(frozen=True, slots=True)
 class BatchSampler:
-    """Selection of the crops of each iteration: a pure function of the fields, among them the seed.
+    """Selection of the crops of each iteration, which depends only on the fields.
 
     Two processes with batches of 64 together see exactly the crops that one process sees with batches of 128. Each
     person of a batch has `per_person` consecutive crops, as triplets need them. An incomplete batch at the end of an

@@ -13,7 +13,7 @@ CROP_BYTES = CROP_SIDE * CROP_SIDE * 3
 
 
 class FilteredSource:
-    """A data set without the excluded crops, and without people who have fewer than `min_photos` others."""
+    """A data set without the excluded crops and without people who have fewer than `min_photos` crops left."""
 
     def __init__(self, source: CropSource, *, excluded: Container[str] = (), min_photos: int = 1) -> None:
         """Filter the data set; raises TrainingInvalid if fewer than two people are left."""

@@ -122,7 +122,7 @@ class VerifyAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class Candidate(Value):
-    """A candidate: `similarity` is that of its template of `faces`, `face_id` is the face most similar to the probe."""
+    """A candidate identity: `similarity` compares the template of its `faces`; `face_id` is its most similar face."""
 
     identity_id: str
     name: str | None
