@@ -43,7 +43,6 @@ LONG_FUNCTIONS = {
 }
 BROAD_EXCEPTS = {
     "archive_format.py",
-    "portable.py",
 }
 
 SOURCES = {
