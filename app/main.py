@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.concurrency import run_in_threadpool
 
 from app import __version__
@@ -19,11 +20,11 @@ from app.api.http.head import Head
 from app.api.http.keyless import Keyless
 from app.api.http.metrics import Metrics
 from app.api.http.middleware import RequestContext
-from app.api.http.permissions import NEEDS, OPEN, authorise
+from app.api.http.permissions import authorise
 from app.api.http.proxies import Proxies
 from app.api.http.rates import Rates, UsualRates
-from app.api.routes import analyse as stateless
 from app.api.routes import (
+    analyse,
     calibration,
     collections,
     docs,
@@ -31,12 +32,12 @@ from app.api.routes import (
     health,
     identities,
     jobs,
+    migration,
     page,
     privacy,
     recognise,
     status,
 )
-from app.api.routes import migration as reembedding
 from app.compreface import routers as compreface
 from app.config import Settings
 from app.container import Container
@@ -92,10 +93,10 @@ def _lifespan(settings: Settings, container: Container | None, tracing: "Tracing
 
 def _include_routes(app: FastAPI) -> None:
     app.include_router(recognise.router)
-    app.include_router(stateless.router)
+    app.include_router(analyse.router)
     app.include_router(calibration.router)
     # Privacy before identities, whose ids take the rest of a path.
-    for resource in (collections, privacy, identities, faces, health, reembedding):
+    for resource in (collections, privacy, identities, faces, health, migration):
         app.include_router(resource.router)
     app.include_router(jobs.router)
     compreface.install(app)
@@ -143,5 +144,5 @@ def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None")
     )
     if settings.cors.origins:
         app.add_middleware(Cors, origins=settings.cors.origins)
-    own = {path.split("/")[1] for path in (*OPEN, *(path for _, path in NEEDS), "/web")}
+    own = {str(route.path).split("/")[1] for route in iter_route_contexts(app.routes)}
     app.add_middleware(Proxies, trusted=settings.proxies, prefix=settings.server.root_path, own=own)

@@ -43,7 +43,7 @@ class Extras(BaseModel):
     versions: VersionsSchema | None = None
 
 
-class FaceSchema(BaseModel):
+class CompreFaceFace(BaseModel):
     """A face; what was not asked for is not there."""
 
     box: BoxSchema
@@ -52,7 +52,7 @@ class FaceSchema(BaseModel):
     execution_time: TimesSchema | None = None
 
     @classmethod
-    def of(cls, face: Face, extras: Extras) -> "FaceSchema":
+    def of(cls, face: Face, extras: Extras) -> "CompreFaceFace":
         """Take over a face."""
         left, top, right, bottom = (max(0, round(each)) for each in face.detection.box)
         probability = round(min(face.detection.score, 1.0), 5)
@@ -72,7 +72,7 @@ class SubjectLikeness(BaseModel):
     similarity: Likeness
 
 
-class RecognisedSchema(FaceSchema):
+class RecognisedSchema(CompreFaceFace):
     """A face and the subjects that it is most like, whether they are alike or not."""
 
     subjects: list[SubjectLikeness]
@@ -81,10 +81,10 @@ class RecognisedSchema(FaceSchema):
     def of_recognised(cls, recognised: RecognisedFace, extras: Extras) -> "RecognisedSchema":
         """Take over a face that was looked up."""
         subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
-        return cls(**dict(FaceSchema.of(recognised.face, extras)), subjects=subjects)
+        return cls(**dict(CompreFaceFace.of(recognised.face, extras)), subjects=subjects)
 
 
-class MatchSchema(FaceSchema):
+class MatchSchema(CompreFaceFace):
     """A face and how alike it is to the one that it was compared with, whose `subject` is told if it is enrolled."""
 
     similarity: Likeness
@@ -93,13 +93,13 @@ class MatchSchema(FaceSchema):
     @classmethod
     def of_compared(cls, compared: ComparedFace, extras: Extras, subject: str | None = None) -> "MatchSchema":
         """Take over a face that was compared."""
-        return cls(**dict(FaceSchema.of(compared.face, extras)), similarity=compared.score, subject=subject)
+        return cls(**dict(CompreFaceFace.of(compared.face, extras)), similarity=compared.score, subject=subject)
 
 
 class DetectionAnswer(BaseModel):
     """Every face of the photo, the largest first."""
 
-    result: list[FaceSchema]
+    result: list[CompreFaceFace]
     plugins_versions: VersionsSchema | None = None
 
 
@@ -120,7 +120,7 @@ class FaceVerificationAnswer(BaseModel):
 class PairSchema(BaseModel):
     """The face of the source, and every face of the target against it, the largest first."""
 
-    source_image_face: FaceSchema
+    source_image_face: CompreFaceFace
     face_matches: list[MatchSchema]
     plugins_versions: VersionsSchema | None = None
 

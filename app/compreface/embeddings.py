@@ -7,14 +7,15 @@ import numpy as np
 from fastapi import Depends
 from numpy.typing import NDArray
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import (
     CollectionDependency,
     ExactDependency,
     SearchesDependency,
     WorkersDependency,
 )
-from app.api.http.openapi import json_body_as
+from app.api.http.permissions import needs
 from app.api.schemas.requests import MOST_CANDIDATES
 from app.compreface.answers import (
     EmbeddingAnswer,
@@ -32,11 +33,11 @@ from app.compreface.requests import (
 )
 from app.compreface.routing import router_at
 
-router = router_at()
-EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(json_of(CompreFaceEmbeddings))]
+router = router_at(scope=Scope.SEARCH)
+EmbeddingsDependency = Annotated[CompreFaceEmbeddings, Depends(JsonBody(CompreFaceEmbeddings))]
 
 
-@router.post("/recognition/embeddings/recognize", openapi_extra=json_body_as(CompreFaceEmbeddings))
+@router.post("/recognition/embeddings/recognize")
 async def recognise_embeddings(
     request: EmbeddingsDependency,
     collection: CollectionDependency,
@@ -65,7 +66,7 @@ async def recognise_embeddings(
     return EmbeddingRecognitionAnswer(result=result)
 
 
-@router.post("/recognition/embeddings/faces/{image_id}/verify", openapi_extra=json_body_as(CompreFaceEmbeddings))
+@router.post("/recognition/embeddings/faces/{image_id}/verify")
 async def verify_embeddings_with_example(
     image_id: ImageId,
     request: EmbeddingsDependency,
@@ -87,9 +88,9 @@ async def verify_embeddings_with_example(
     return _answer(request.embeddings, found)
 
 
-@router.post("/verification/embeddings/verify", openapi_extra=json_body_as(CompreFaceEmbeddingPair))
+@router.post("/verification/embeddings/verify", dependencies=[needs(Scope.RECOGNISE)])
 async def verify_embeddings(
-    request: Annotated[CompreFaceEmbeddingPair, Depends(json_of(CompreFaceEmbeddingPair))],
+    request: Annotated[CompreFaceEmbeddingPair, Depends(JsonBody(CompreFaceEmbeddingPair))],
     collection: CollectionDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 
-from app.api.http.body import body_of, json_of
+from app.access.keys import Scope
+from app.api.http.body import FormBody, JsonBody
 from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
-from app.api.http.openapi import body_as, json_body_as
+from app.api.http.permissions import needs
 from app.compreface.answers import DeletedAnswer, ExampleSchema, ExamplesPage
 from app.compreface.dependencies import SubjectsDependency
 from app.compreface.requests import (
@@ -22,16 +23,16 @@ from app.compreface.requests import (
 )
 from app.compreface.routing import require_all_meant, router_at
 
-router = router_at("recognition/faces")
+router = router_at("recognition/faces", scope=Scope.MANAGE)
 _BINARY: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
 
 
-@router.post("", status_code=201, openapi_extra=body_as(CompreFacePhoto))
+@router.post("", status_code=201, dependencies=[needs(Scope.ENROLL)])
 async def add_example(
     subject: Subject,
-    request: Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))],
+    request: Annotated[CompreFacePhoto, Depends(FormBody(CompreFacePhoto))],
     collection: CollectionDependency,
     subjects: SubjectsDependency,
     workers: WorkersDependency,
@@ -88,9 +89,9 @@ async def delete_examples(
     return DeletedAnswer(deleted=faces)
 
 
-@router.post("/delete", openapi_extra=json_body_as(CompreFaceImageIds))
+@router.post("/delete")
 async def delete_several_examples(
-    request: Annotated[CompreFaceImageIds, Depends(json_of(CompreFaceImageIds))],
+    request: Annotated[CompreFaceImageIds, Depends(JsonBody(CompreFaceImageIds))],
     collection: CollectionDependency,
     subjects: SubjectsDependency,
     workers: WorkersDependency,

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from app.api.http.body import body_of
+from app.access.keys import Scope
+from app.api.http.body import FormBody
 from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
 from app.api.http.metrics import MetricsDependency
-from app.api.http.openapi import body_as
 from app.api.schemas.requests import MOST_CANDIDATES
 from app.compreface.answers import (
+    CompreFaceFace,
     DetectionAnswer,
-    FaceSchema,
     FaceVerificationAnswer,
     MatchSchema,
     PairAnswer,
@@ -30,11 +30,11 @@ from app.compreface.requests import (
 from app.compreface.routing import router_at
 from app.errors import RequestInvalid
 
-router = router_at()
-PhotoDependency = Annotated[CompreFacePhoto, Depends(body_of(CompreFacePhoto, most_files=1))]
+router = router_at(scope=Scope.RECOGNISE)
+PhotoDependency = Annotated[CompreFacePhoto, Depends(FormBody(CompreFacePhoto))]
 
 
-@router.post("/recognition/recognize", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True)
+@router.post("/recognition/recognize", response_model_exclude_none=True)
 async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI brings
     request: PhotoDependency,
     collection: CollectionDependency,
@@ -66,9 +66,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     return RecognitionAnswer(result=result, plugins_versions=extras.versions)
 
 
-@router.post(
-    "/recognition/faces/{image_id}/verify", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True
-)
+@router.post("/recognition/faces/{image_id}/verify", response_model_exclude_none=True)
 async def verify_example(
     image_id: ImageId,
     request: PhotoDependency,
@@ -93,7 +91,7 @@ async def verify_example(
     return FaceVerificationAnswer(result=result, plugins_versions=extras.versions)
 
 
-@router.post("/detection/detect", openapi_extra=body_as(CompreFacePhoto), response_model_exclude_none=True)
+@router.post("/detection/detect", response_model_exclude_none=True)
 async def detect(
     request: PhotoDependency,
     collection: CollectionDependency,
@@ -105,13 +103,13 @@ async def detect(
     """Find the faces of a photo; embeddings are made as the collection's."""
     faces = await workers.run(comparison.faces, request.file, choice, collection=collection)
     extras = shown.extras()
-    result = [FaceSchema.of(each, extras) for each in faces]
+    result = [CompreFaceFace.of(each, extras) for each in faces]
     return DetectionAnswer(result=result, plugins_versions=extras.versions)
 
 
-@router.post("/verification/verify", openapi_extra=body_as(CompreFacePair), response_model_exclude_none=True)
+@router.post("/verification/verify", response_model_exclude_none=True)
 async def verify(
-    request: Annotated[CompreFacePair, Depends(body_of(CompreFacePair, most_files=2))],
+    request: Annotated[CompreFacePair, Depends(FormBody(CompreFacePair, most_files=2))],
     collection: CollectionDependency,
     choice: ChoiceDependency,
     shown: ShownDependency,
@@ -130,7 +128,7 @@ async def verify(
     )
     extras = shown.extras()
     pair = PairSchema(
-        source_image_face=FaceSchema.of(source, extras),
+        source_image_face=CompreFaceFace.of(source, extras),
         face_matches=[MatchSchema.of_compared(each, extras) for each in compared],
         plugins_versions=extras.versions,
     )

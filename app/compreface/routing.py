@@ -8,6 +8,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.access.keys import Scope as KeyScope
+from app.api.http.permissions import needs
 from app.compreface.parameters import MergedRequest, named, read_parameters
 from app.compreface.problems import PREFIX, RESPONSES
 from app.errors import RequestInvalid
@@ -32,14 +34,14 @@ class CompreFaceRoute(APIRoute):
         return handle_merged
 
 
-def router_at(path: str = "") -> APIRouter:
-    """Return a router for the routes below `/api/v1/PATH`."""
+def router_at(path: str = "", *, scope: KeyScope) -> APIRouter:
+    """Return a router for the routes below `/api/v1/PATH`, which need a scope."""
     return APIRouter(
         tags=["compreface"],
         responses=RESPONSES,
         prefix=f"{PREFIX}{path}".rstrip("/"),
         route_class=CompreFaceRoute,
-        dependencies=[Depends(read_parameters)],
+        dependencies=[needs(scope), Depends(read_parameters)],
     )
 
 

@@ -4,20 +4,21 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import CollectionDependency, WorkersDependency
-from app.api.http.openapi import json_body_as
+from app.api.http.permissions import needs
 from app.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
 from app.compreface.dependencies import SubjectsDependency
 from app.compreface.requests import CompreFaceSubject, SubjectPath
 from app.compreface.routing import require_all_meant, router_at
 
-router = router_at("recognition/subjects")
+router = router_at("recognition/subjects", scope=Scope.MANAGE)
 
 
-@router.post("", status_code=201, openapi_extra=json_body_as(CompreFaceSubject))
+@router.post("", status_code=201, dependencies=[needs(Scope.ENROLL)])
 async def add_subject(
-    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    request: Annotated[CompreFaceSubject, Depends(JsonBody(CompreFaceSubject))],
     collection: CollectionDependency,
     subjects: SubjectsDependency,
     workers: WorkersDependency,
@@ -35,10 +36,10 @@ async def list_subjects(
     return SubjectsAnswer(subjects=await workers.run(subjects.ids, collection))
 
 
-@router.put("/{subject:path}", openapi_extra=json_body_as(CompreFaceSubject))
+@router.put("/{subject:path}")
 async def rename_subject(
     subject: SubjectPath,
-    request: Annotated[CompreFaceSubject, Depends(json_of(CompreFaceSubject))],
+    request: Annotated[CompreFaceSubject, Depends(JsonBody(CompreFaceSubject))],
     collection: CollectionDependency,
     subjects: SubjectsDependency,
     workers: WorkersDependency,

@@ -36,7 +36,7 @@ OF_COMPREFACE = {
     *("EmbeddingRecognitionAnswer", "EmbeddingSubjects", "ExampleSchema", "ExamplesPage", "FaceVerificationAnswer"),
     *("MatchSchema", "PairAnswer", "PairSchema", "RecognisedSchema", "RecognitionAnswer", "SubjectAnswer"),
     *("SubjectLikeness", "SubjectsAnswer", "TimesSchema", "UpdatedAnswer", "VersionsSchema"),
-    *("app__api__compreface__answers__FaceSchema",),
+    "CompreFaceFace",
 }
 UNNEEDED = {
     "HTTPValidationError": "FastAPI's own error schema, which the service never sends",

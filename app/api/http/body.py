@@ -1,9 +1,9 @@
 """One schema, two forms: a request's body as multipart/form-data with files, or as JSON with base64."""
 
 import codecs
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, TypeVar, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -34,50 +34,62 @@ _NOTHING_LIKE_TEXT = (b"<", b"%", b"{")
 _WRONG_KIND = {"model_type": "object", "list_type": "array"}
 
 
-def body_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], Awaitable[Schema]]:
-    """Return a dependency that reads `schema` from either form.
+class Body(Generic[Schema]):
+    """Dependency that reads a request's body as `schema`; the OpenAPI document describes the body by it."""
 
-    Raises Overloaded and ShuttingDown before anything is read; BodyEmpty, BodyMalformed, ContentTypeUnsupported,
-    RequestInvalid with the fields that are wrong, or CollectionForbidden when it names a `collection` that the key is
-    not for.
-    """
+    is_form: ClassVar[bool] = False
 
-    async def read(request: Request) -> Schema:
+    def __init__(self, schema: type[Schema]) -> None:
+        self.schema = schema
+
+
+class JsonBody(Body[Schema]):
+    """Dependency that reads a body of JSON: a RootModel from an array, every other schema from an object."""
+
+    async def __call__(self, request: Request) -> Schema:
+        """Return the body.
+
+        Raises BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid with the invalid fields, and
+        CollectionForbidden if it names a `collection` that the key is not for.
+        """
+        content_type = media_type(request)
+        if not _is_json(content_type) and (content_type or await request.body()):
+            raise ContentTypeUnsupported(f"{_what_came(content_type)}; send JSON with Content-Type: application/json")
+        return await _json(request, self.schema)
+
+
+class FormBody(Body[Schema]):
+    """Dependency that reads a body in either form: multipart/form-data with files, or JSON with base64."""
+
+    is_form = True
+
+    def __init__(self, schema: type[Schema], *, most_files: int = 1) -> None:
+        super().__init__(schema)
+        self._most_files = most_files
+
+    async def __call__(self, request: Request) -> Schema:
+        """Return the body; raises as JsonBody, and Overloaded or ShuttingDown before anything is read."""
         request.app.state.admission.require_room()
         content_type = media_type(request)
         if request.headers.get("content-length") == "0":
             raise BodyEmpty
         if content_type == "multipart/form-data":
-            fields = await _multipart(request, schema, most_files)
-            return _validated(request, schema, lambda: schema.model_validate(fields))
-        if content_type == "application/json" or content_type.endswith("+json"):
-            return await _json(request, schema)
+            fields = await _multipart(request, self.schema, self._most_files)
+            return _validated(request, self.schema, lambda: self.schema.model_validate(fields))
+        if _is_json(content_type):
+            return await _json(request, self.schema)
         if not content_type and not await request.body():
             raise BodyEmpty
         raise ContentTypeUnsupported(f"{_what_came(content_type)}; {FORM_OR_JSON}")
-
-    return read
-
-
-def json_of(schema: type[Schema]) -> Callable[[Request], Awaitable[Schema]]:
-    """Return a dependency that reads `schema` from JSON; it raises as that of `body_of`.
-
-    A RootModel is read from an array, every other schema from an object.
-    """
-
-    async def read(request: Request) -> Schema:
-        content_type = media_type(request)
-        is_json = content_type == "application/json" or content_type.endswith("+json")
-        if not is_json and (content_type or await request.body()):
-            raise ContentTypeUnsupported(f"{_what_came(content_type)}; send JSON with Content-Type: application/json")
-        return await _json(request, schema)
-
-    return read
 
 
 def media_type(request: Request) -> str:
     """Return the media type of a body, without parameters, in small letters; empty if none is said."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def _what_came(content_type: str) -> str:

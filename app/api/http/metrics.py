@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 from app import __version__
 from app.api.http.batch_metrics import add_batches
 from app.api.http.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency, WatchesDependency
+from app.api.http.permissions import ANY_KEY, needs
 from app.container import Container
 from app.errors import ArcidError
 from app.recognition.identification import Identification
@@ -131,7 +132,10 @@ MetricsDependency = Annotated[Metrics, Depends(_metrics)]
 
 
 @router.get(
-    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+    "/metrics",
+    dependencies=[needs(ANY_KEY, is_about_all_collections=True)],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def metrics(
     metrics: MetricsDependency,

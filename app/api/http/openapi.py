@@ -1,30 +1,20 @@
 """The OpenAPI document: bodies in both forms, errors as problem+json, nothing that FastAPI cannot know left out."""
 
 import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic.json_schema import models_json_schema
 
+from app.api.http.body import Body
 from app.api.http.errors import MEDIA_TYPE
-from app.api.http.permissions import is_open, needed
+from app.api.http.permissions import declared, is_open
 from app.api.schemas.answers import ProblemSchema
-from app.api.schemas.migration import ReembedRequest, RollbackRequest, SwitchRequest
-from app.api.schemas.requests import (
-    DetectRequest,
-    EmbedRequest,
-    EnrollRequest,
-    IdentifyRequest,
-    JobRequest,
-    SearchRequest,
-    VerifyRequest,
-)
-from app.api.schemas.resources import CollectionChange, CollectionRequest, IdentityChange, MergeRequest, MoveRequest
-from app.compreface import requests as compreface
-from app.compreface.problems import PREFIX as COMPREFACE
 
+Operations = list[tuple[RouteContext, dict[str, Any]]]
 _REF = "#/components/schemas/{model}"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
@@ -60,88 +50,80 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def body_as(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return what a route adds for a body that may be multipart or JSON."""
-    form, as_json = (_REF.format(model=name) for name in (f"{schema.__name__}Form", schema.__name__))
-    content = {"multipart/form-data": {"schema": {"$ref": form}}, "application/json": {"schema": {"$ref": as_json}}}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def json_body_as(schema: type[BaseModel]) -> dict[str, Any]:
-    """Return what a route adds for a body that is JSON."""
-    reference = {"$ref": _REF.format(model=schema.__name__)}
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": reference}}}}
-
-
 def install(app: FastAPI) -> None:
     """Make `app.openapi()` return the complete document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
             made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+            routes = _operations(app, made["paths"])
+            _describe_access(routes)
+            _describe_bodies(routes)
+            _leave_out_unused(routes)
             components = made.setdefault("components", {})
-            components.setdefault("schemas", {}).update(_schemas())
+            components.setdefault("schemas", {}).update(_schemas(_body(route) for route, _ in routes))
             components["securitySchemes"] = _SECURITY_SCHEMES
-            _describe_access(made["paths"])
-            _leave_out_unused(made["paths"])
             app.openapi_schema = made
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign] # the way that FastAPI documents
 
 
-def _describe_access(paths: dict[str, dict[str, Any]]) -> None:
-    """Say of every operation whether it needs a key, and with which scope."""
-    for path, operations in paths.items():
-        for method, operation in operations.items():
-            if is_open(path):
-                operation["security"] = []
-                continue
-            operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
-            scope = needed(method.upper(), path)
-            needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
-            operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
-            for status in (401, 403, 429):
-                operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
-
-
-def _leave_out_unused(paths: dict[str, dict[str, Any]]) -> None:
-    """CompreFace's routes answer 400 where others answer 422, which FastAPI adds to every route with parameters."""
-    for path, operations in paths.items():
-        if path.startswith(COMPREFACE):
-            for operation in operations.values():
-                operation["responses"].pop("422", None)
-
-
-def _schemas() -> dict[str, Any]:
-    requests: list[type[BaseModel]] = [
-        EnrollRequest,
-        VerifyRequest,
-        IdentifyRequest,
-        DetectRequest,
-        EmbedRequest,
-        JobRequest,
-        *compreface.PHOTOS,
+def _operations(app: FastAPI, paths: dict[str, Any]) -> Operations:
+    """Return the documented routes, each with its operation in the document."""
+    documented = [(each, paths.get(str(each.path_format), {})) for each in iter_route_contexts(app.routes)]
+    return [
+        (route, operations[method.lower()])
+        for route, operations in documented
+        for method in route.methods or ()
+        if method.lower() in operations
     ]
-    json_only: list[type[BaseModel]] = [
-        SearchRequest,
-        CollectionRequest,
-        CollectionChange,
-        IdentityChange,
-        MergeRequest,
-        MoveRequest,
-        *compreface.JSON_ONLY,
-        ReembedRequest,
-        SwitchRequest,
-        RollbackRequest,
-    ]
-    modes: list[tuple[type[BaseModel], Literal["validation"]]] = [
-        (each, "validation") for each in (*requests, *json_only)
-    ]
-    _, made = models_json_schema([*modes, (ProblemSchema, "validation")], ref_template=_REF)
+
+
+def _describe_access(operations: Operations) -> None:
+    """Add to every operation whether it needs a key, and with which scope."""
+    for route, operation in operations:
+        if is_open(str(route.path_format)):
+            operation["security"] = []
+            continue
+        operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+        scope = declared(route).scope
+        needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
+        operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
+        for status in (401, 403, 429):
+            operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
+
+
+def _describe_bodies(operations: Operations) -> None:
+    """Add to every operation the body that its route reads."""
+    for route, operation in operations:
+        if body := _body(route):
+            name = body.schema.__name__
+            kinds = {"multipart/form-data": f"{name}Form"} if body.is_form else {}
+            kinds["application/json"] = name
+            content = {kind: {"schema": {"$ref": _REF.format(model=model)}} for kind, model in kinds.items()}
+            operation["requestBody"] = {"required": True, "content": content}
+
+
+def _body(route: RouteContext) -> Body[Any] | None:
+    """Return the dependency that reads a route's body."""
+    return next((each.call for each in route.dependant.dependencies if isinstance(each.call, Body)), None)
+
+
+def _leave_out_unused(operations: Operations) -> None:
+    """Remove the 422 that FastAPI adds to routes with parameters: ours is another, or (in CompreFace's form) 400."""
+    for _, operation in operations:
+        if "HTTPValidationError" in json.dumps(operation["responses"].get("422", {})):
+            del operation["responses"]["422"]
+
+
+def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
+    is_form = {body.schema: body.is_form for body in bodies if body is not None}
+    models: list[tuple[Any, Literal["validation"]]] = [(each, "validation") for each in (*is_form, ProblemSchema)]
+    _, made = models_json_schema(models, ref_template=_REF)
     schemas: dict[str, Any] = made["$defs"]
-    for each in requests:
-        schemas[f"{each.__name__}Form"] = _as_form(schemas[each.__name__])
+    for schema in (each for each, has_form in is_form.items() if has_form):
+        schemas[f"{schema.__name__}Form"] = _as_form(schemas[schema.__name__])
     return schemas
 
 

@@ -1,105 +1,82 @@
-"""Which scope each route needs. A route that is not listed needs `admin`, and a test fails until it is listed."""
+"""Permissions: the scope that each route declares, and the collections that a key is for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from fastapi import Request
+from fastapi import Request, params
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
 
 from app.access.keys import Principal, Scope
 
 ANY_KEY = None
-"""Any key will do, whatever its scopes."""
-
-NEEDS: Mapping[tuple[str, str], Scope | None] = {
-    ("POST", "/verify"): Scope.RECOGNISE,
-    ("POST", "/identify"): Scope.RECOGNISE,
-    ("POST", "/enroll"): Scope.ENROLL,
-    ("POST", "/detect"): Scope.RECOGNISE,
-    ("POST", "/embed"): Scope.RECOGNISE,
-    ("POST", "/search"): Scope.SEARCH,
-    ("GET", "/calibration"): Scope.RECOGNISE,
-    ("GET", "/collections"): Scope.MANAGE,
-    ("POST", "/collections"): Scope.MANAGE,
-    ("GET", "/collections/{collection}"): Scope.MANAGE,
-    ("PATCH", "/collections/{collection}"): Scope.MANAGE,
-    ("DELETE", "/collections/{collection}"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/identities"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/identities/{identity_id}"): Scope.MANAGE,
-    ("PATCH", "/collections/{collection}/identities/{identity_id}"): Scope.MANAGE,
-    ("DELETE", "/collections/{collection}/identities/{identity_id}"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/identities/{identity_id}/merge"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/identities/{identity_id}/export"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/faces"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/faces/{face_id}"): Scope.MANAGE,
-    ("DELETE", "/collections/{collection}/faces/{face_id}"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/faces/{face_id}/move"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/health"): Scope.MANAGE,
-    ("GET", "/collections/{collection}/reembed"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/reembed"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/reembed/switch"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/reembed/rollback"): Scope.MANAGE,
-    ("POST", "/collections/{collection}/reembed/discard"): Scope.MANAGE,
-    ("GET", "/jobs"): Scope.MANAGE,
-    ("POST", "/jobs"): Scope.MANAGE,
-    ("GET", "/jobs/{job_id}"): Scope.MANAGE,
-    ("POST", "/jobs/{job_id}/cancel"): Scope.MANAGE,
-    ("GET", "/jobs/{job_id}/errors"): Scope.MANAGE,
-    ("GET", "/jobs/{job_id}/events"): Scope.MANAGE,
-    ("GET", "/jobs/{job_id}/archive"): Scope.MANAGE,
-    ("POST", "/api/v1/recognition/recognize"): Scope.RECOGNISE,
-    ("POST", "/api/v1/recognition/faces/{image_id}/verify"): Scope.RECOGNISE,
-    ("POST", "/api/v1/recognition/embeddings/recognize"): Scope.SEARCH,
-    ("POST", "/api/v1/recognition/embeddings/faces/{image_id}/verify"): Scope.SEARCH,
-    ("POST", "/api/v1/detection/detect"): Scope.RECOGNISE,
-    ("POST", "/api/v1/verification/verify"): Scope.RECOGNISE,
-    ("POST", "/api/v1/verification/embeddings/verify"): Scope.RECOGNISE,
-    ("POST", "/api/v1/recognition/subjects"): Scope.ENROLL,
-    ("POST", "/api/v1/recognition/faces"): Scope.ENROLL,
-    ("GET", "/api/v1/recognition/subjects"): Scope.MANAGE,
-    ("PUT", "/api/v1/recognition/subjects/{subject}"): Scope.MANAGE,
-    ("DELETE", "/api/v1/recognition/subjects/{subject}"): Scope.MANAGE,
-    ("DELETE", "/api/v1/recognition/subjects"): Scope.MANAGE,
-    ("GET", "/api/v1/recognition/faces"): Scope.MANAGE,
-    ("GET", "/api/v1/recognition/faces/{image_id}/img"): Scope.MANAGE,
-    ("DELETE", "/api/v1/recognition/faces/{image_id}"): Scope.MANAGE,
-    ("DELETE", "/api/v1/recognition/faces"): Scope.MANAGE,
-    ("POST", "/api/v1/recognition/faces/delete"): Scope.MANAGE,
-    ("GET", "/models"): ANY_KEY,
-    ("GET", "/metrics"): ANY_KEY,
-}
+"""In place of a scope: any key will do."""
 OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
 """Paths that need no key."""
-_OF_ALL_COLLECTIONS = frozenset({"/metrics"})
-"""Paths that answer about all collections at once: not for a key that is for some of them."""
 _OPEN_FOLDERS = ("/docs/assets/", "/web/")
 
 
+@dataclass(frozen=True)
+class Needs:
+    """Declaration of the scope that a route needs, and whether it covers all collections at once.
+
+    It is a dependency, so that a router or a route carries it; `authorise` reads it before any of them runs.
+    """
+
+    scope: Scope | None
+    is_about_all_collections: bool = False
+
+    async def __call__(self) -> None:
+        """Do nothing."""
+
+
+def needs(scope: Scope | None, *, is_about_all_collections: bool = False) -> params.Depends:
+    """Return the dependency that declares a scope: `APIRouter(dependencies=[needs(Scope.MANAGE)])`.
+
+    A route's own declaration comes before its router's.
+    """
+    return params.Depends(Needs(scope, is_about_all_collections))
+
+
+class _Route(Protocol):
+    @property
+    def dependencies(self) -> Sequence[params.Depends]: ...
+
+
+def declared(route: _Route) -> Needs:
+    """Return the declaration of a route; a route without one needs `admin`."""
+    for each in reversed(route.dependencies):
+        if isinstance(each.dependency, Needs):
+            return each.dependency
+    return Needs(Scope.ADMIN)
+
+
+def scopes(routes: Sequence[BaseRoute]) -> Mapping[tuple[str, str], Scope | None]:
+    """Return the scope of each method and path, the path as in the OpenAPI document."""
+    contexts = [each for each in iter_route_contexts(routes) if each.methods and not is_open(str(each.path_format))]
+    return {(method, str(each.path_format)): declared(each).scope for each in contexts for method in each.methods or ()}
+
+
 def is_open(path: str) -> bool:
-    """Say whether a request's path is answered to everybody; all others need a key, also those that lead nowhere."""
+    """Say whether a path needs no key; all others need one, also those without a route."""
     return path in OPEN or path.startswith(_OPEN_FOLDERS)
 
 
-def needed(method: str, path: str) -> Scope | None:
-    """Return the scope for a route, by its path as in the OpenAPI document; None where any key will do.
-
-    A path that is served with a slash at its end too needs the same.
-    """
-    return NEEDS.get((method, path.rstrip("/")), Scope.ADMIN)
-
-
 async def authorise(request: Request) -> None:
-    """Run before every route: the key's scope, and the collection that a path or query names.
+    """Check the key's scope, and the collection that a path or query names; runs before every route.
 
     The collection that a body names is checked where the body is read, in `app.api.http.body`. Raises ScopeMissing,
     CollectionForbidden.
     """
-    path = request.scope["route"].path_format
-    if path in OPEN:
+    route = request.scope["route"]
+    if route.path_format in OPEN:
         return
     principal: Principal = request.state.principal
-    scope = needed(request.method, path)
-    if scope is not None:
-        principal.require(scope)
-    if path in _OF_ALL_COLLECTIONS:
+    needed = declared(route)
+    if needed.scope is not None:
+        principal.require(needed.scope)
+    if needed.is_about_all_collections:
         principal.require_all_collections()
     named = [*request.query_params.getlist("collection"), request.path_params.get("collection")]
     for collection in named:

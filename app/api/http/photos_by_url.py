@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
-from app.api.http.body import body_of
+from app.api.http.body import Body, FormBody
 from app.api.schemas.requests import PhotosRequest
 from app.errors import ArcidError, PhotoRefused, UrlsDisabled
 from app.observability.logs import get_logger
@@ -19,16 +19,22 @@ Schema = TypeVar("Schema", bound=PhotosRequest)
 _AT_ONCE_FOR_ONE = 4  # one request with many slow photos does not take all places
 
 
-def photos_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], AsyncIterator[Schema]]:
-    """Return a dependency that reads `schema` as `body_of` does, with the bytes of all photos that it names by URL.
+class PhotosBody(Body[Schema]):
+    """Dependency that reads a body in either form, and fetches the photos that it names by URL."""
 
-    The bytes are held (`body_budget`) until the request is answered. Raises what `body_of` does, UrlsDisabled, and
-    what `Fetcher.fetch` does; of a schema that takes several photos, those that were refused come as their errors.
-    """
-    read = body_of(schema, most_files=most_files)
+    is_form = True
 
-    async def read_and_fetch(request: Request) -> AsyncIterator[Schema]:
-        wanted = await read(request)
+    def __init__(self, schema: type[Schema], *, most_files: int = 1) -> None:
+        super().__init__(schema)
+        self._body = FormBody(schema, most_files=most_files)
+
+    async def __call__(self, request: Request) -> AsyncIterator[Schema]:
+        """Yield the body; the fetched bytes are held (`app.api.http.body_budget`) until the request is answered.
+
+        Raises as FormBody and `Fetcher.fetch`, and UrlsDisabled. A schema that takes several photos gets the errors of
+        refused photos in their place.
+        """
+        wanted = await self._body(request)
         urls = wanted.urls()
         if not urls:
             yield wanted
@@ -43,8 +49,6 @@ def photos_of(schema: type[Schema], *, most_files: int) -> Callable[[Request], A
             for each in fetched:
                 request.app.state.metrics.fetched(each.code if isinstance(each, ArcidError) else "ok")
             yield wanted.with_photos(_usable(fetched, is_any_enough=wanted.takes_several))
-
-    return read_and_fetch
 
 
 def _switched_on(fetcher: Fetcher | None) -> Fetcher:

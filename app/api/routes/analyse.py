@@ -3,19 +3,21 @@
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import BaseModel, Field
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import ExactDependency, SearchesDependency, ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES, body_as, json_body_as
-from app.api.http.photos_by_url import photos_of
+from app.api.http.permissions import needs
+from app.api.http.photos_by_url import PhotosBody
+from app.api.http.routing import router_at
 from app.api.schemas.answers import CandidateSchema, FaceSchema, FacesTruncated
 from app.api.schemas.requests import DetectRequest, EmbedRequest, SearchRequest
 from app.recognition.decisions.policy import Outcome
 from app.recognition.identification import SearchResult
 
-router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
+router = router_at(tag="recognition", scope=Scope.RECOGNISE)
 
 
 class DetectAnswer(BaseModel):
@@ -63,9 +65,9 @@ class SearchAnswer(BaseModel):
         )
 
 
-@router.post("/detect", openapi_extra=body_as(DetectRequest))
+@router.post("/detect")
 async def detect(
-    request: Annotated[DetectRequest, Depends(photos_of(DetectRequest, most_files=1))],
+    request: Annotated[DetectRequest, Depends(PhotosBody(DetectRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> DetectAnswer:
@@ -75,9 +77,9 @@ async def detect(
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
 
-@router.post("/embed", openapi_extra=body_as(EmbedRequest))
+@router.post("/embed")
 async def embed(
-    request: Annotated[EmbedRequest, Depends(photos_of(EmbedRequest, most_files=1))],
+    request: Annotated[EmbedRequest, Depends(PhotosBody(EmbedRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> EmbedAnswer:
@@ -102,9 +104,9 @@ async def embed(
     )
 
 
-@router.post("/search", openapi_extra=json_body_as(SearchRequest))
+@router.post("/search", dependencies=[needs(Scope.SEARCH)])
 async def search(
-    request: Annotated[SearchRequest, Depends(json_of(SearchRequest))],
+    request: Annotated[SearchRequest, Depends(JsonBody(SearchRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     searches: SearchesDependency,

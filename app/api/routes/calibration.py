@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.access.keys import Scope
 from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES
+from app.api.http.routing import router_at
 from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.decisions.threshold_curve import ThresholdCurve, curve_of
 
-router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
+router = router_at(tag="recognition", scope=Scope.RECOGNISE)
 
 
 class _Schema(BaseModel):

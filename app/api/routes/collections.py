@@ -2,22 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import Depends, Response
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.http.etag import Versions, tag
-from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.http.routing import router_at
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
 
-router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections")
+router = router_at("/collections", tag="collections", scope=Scope.MANAGE)
 
 
-@router.post("", status_code=201, openapi_extra=json_body_as(CollectionRequest))
+@router.post("", status_code=201)
 async def create_collection(
-    request: Annotated[CollectionRequest, Depends(json_of(CollectionRequest))],
+    request: Annotated[CollectionRequest, Depends(JsonBody(CollectionRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     principal: PrincipalDependency,
@@ -57,10 +58,10 @@ async def get_collection(
     return CollectionSchema.of(found, services.registry.models)
 
 
-@router.patch("/{collection}", openapi_extra=json_body_as(CollectionChange))
+@router.patch("/{collection}")
 async def change_collection(
     collection: CollectionPath,
-    request: Annotated[CollectionChange, Depends(json_of(CollectionChange))],
+    request: Annotated[CollectionChange, Depends(JsonBody(CollectionChange))],
     services: ServicesDependency,
     workers: WorkersDependency,
     versions: Versions,

@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.http.routing import router_at
 from app.api.routes.privacy import ErasureReceipt
 from app.api.schemas.paging import After, Limit
 from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import FacesPage, MoveRequest, StoredFaceSchema
 from app.names import FaceId, IdentityId
 
-router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/faces")
+router = router_at("/collections/{collection}/faces", tag="gallery", scope=Scope.MANAGE)
 
 
 @router.get("")
@@ -43,11 +44,11 @@ async def get_face(
     return StoredFaceSchema.of(face)
 
 
-@router.post("/{face_id}/move", openapi_extra=json_body_as(MoveRequest))
+@router.post("/{face_id}/move")
 async def move_face(
     collection: CollectionPath,
     face_id: FaceId,
-    request: Annotated[MoveRequest, Depends(json_of(MoveRequest))],
+    request: Annotated[MoveRequest, Depends(JsonBody(MoveRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> StoredFaceSchema:

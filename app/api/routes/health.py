@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
+from app.access.keys import Scope
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES
+from app.api.http.routing import router_at
 from app.api.schemas.health import HealthAnswer
 from app.api.schemas.paging import After, Limit
 from app.api.schemas.requests import CollectionPath
 
-router = APIRouter(tags=["gallery"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/health")
+router = router_at("/collections/{collection}/health", tag="gallery", scope=Scope.MANAGE)
 
 
 @router.get("")

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.etag import Versions, tag
-from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
 from app.api.routes.privacy import ErasureReceipt
 from app.api.schemas.paging import MOST_ON_A_PAGE, After, Limit
@@ -15,12 +16,7 @@ from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
 from app.names import IdentityId, Text
 
-router = APIRouter(
-    tags=["gallery"],
-    responses=PROBLEM_RESPONSES,
-    prefix="/collections/{collection}/identities",
-    route_class=IdentityRoute,
-)
+router = router_at("/collections/{collection}/identities", tag="gallery", scope=Scope.MANAGE, route_class=IdentityRoute)
 
 
 @router.get("")
@@ -52,11 +48,11 @@ async def get_identity(
     return IdentityAnswer.of_person(person, faces)
 
 
-@router.patch("/{identity_id:path}", openapi_extra=json_body_as(IdentityChange))
+@router.patch("/{identity_id:path}")
 async def change_identity(
     collection: CollectionPath,
     identity_id: IdentityId,
-    request: Annotated[IdentityChange, Depends(json_of(IdentityChange))],
+    request: Annotated[IdentityChange, Depends(JsonBody(IdentityChange))],
     services: ServicesDependency,
     workers: WorkersDependency,
     versions: Versions,
@@ -68,11 +64,11 @@ async def change_identity(
     return IdentitySchema.of(changed)
 
 
-@router.post("/{identity_id:path}/merge", openapi_extra=json_body_as(MergeRequest))
+@router.post("/{identity_id:path}/merge")
 async def merge_identity(
     collection: CollectionPath,
     identity_id: IdentityId,
-    request: Annotated[MergeRequest, Depends(json_of(MergeRequest))],
+    request: Annotated[MergeRequest, Depends(JsonBody(MergeRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     response: Response,

@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import StringConstraints
 
-from app.api.http.body import body_of
+from app.access.keys import Scope
+from app.api.http.body import FormBody
 from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WatchesDependency, WorkersDependency
 from app.api.http.event_streams import Watch
-from app.api.http.openapi import PROBLEM_RESPONSES, body_as, problem_response
+from app.api.http.openapi import problem_response
+from app.api.http.routing import router_at
 from app.api.schemas.jobs import JobErrorSchema, JobErrorsPage, JobSchema, JobsPage
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.api.schemas.requests import JobRequest
@@ -20,7 +22,7 @@ from app.jobs.job import JobState
 from app.names import CollectionName
 from app.transfer.job_kinds import JobKind
 
-router = APIRouter(tags=["jobs"], responses=PROBLEM_RESPONSES, prefix="/jobs")
+router = router_at("/jobs", tag="jobs", scope=Scope.MANAGE)
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
     410: problem_response("The archive is deleted, or lies with another process."),
@@ -29,9 +31,9 @@ _ARCHIVE: dict[int | str, dict[str, Any]] = {
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
-@router.post("", status_code=202, openapi_extra=body_as(JobRequest))
+@router.post("", status_code=202)
 async def create_job(
-    request: Annotated[JobRequest, Depends(body_of(JobRequest, most_files=1))],
+    request: Annotated[JobRequest, Depends(FormBody(JobRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     response: Response,

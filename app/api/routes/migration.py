@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
-from app.api.http.body import json_of
+from app.access.keys import Scope
+from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES, json_body_as
+from app.api.http.routing import router_at
 from app.api.schemas.jobs import JobSchema
 from app.api.schemas.migration import (
     DiscardedSchema,
@@ -21,7 +22,7 @@ from app.api.schemas.paging import After, Limit
 from app.api.schemas.requests import CollectionPath, NetworkName
 from app.transfer.job_kinds import JobKind
 
-router = APIRouter(tags=["collections"], responses=PROBLEM_RESPONSES, prefix="/collections/{collection}/reembed")
+router = router_at("/collections/{collection}/reembed", tag="collections", scope=Scope.MANAGE)
 
 
 @router.get("")
@@ -40,10 +41,10 @@ async def show_reembedding(
     return OverviewSchema.of(seen, services.registry.models)
 
 
-@router.post("", status_code=202, openapi_extra=json_body_as(ReembedRequest))
+@router.post("", status_code=202)
 async def reembed(
     collection: CollectionPath,
-    request: Annotated[ReembedRequest, Depends(json_of(ReembedRequest))],
+    request: Annotated[ReembedRequest, Depends(JsonBody(ReembedRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     response: Response,
@@ -56,10 +57,10 @@ async def reembed(
     return JobSchema.of(made)
 
 
-@router.post("/switch", openapi_extra=json_body_as(SwitchRequest))
+@router.post("/switch")
 async def switch(
     collection: CollectionPath,
-    request: Annotated[SwitchRequest, Depends(json_of(SwitchRequest))],
+    request: Annotated[SwitchRequest, Depends(JsonBody(SwitchRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> SwitchedSchema:
@@ -69,10 +70,10 @@ async def switch(
     return SwitchedSchema.of(done)
 
 
-@router.post("/rollback", openapi_extra=json_body_as(RollbackRequest))
+@router.post("/rollback")
 async def roll_back(
     collection: CollectionPath,
-    request: Annotated[RollbackRequest, Depends(json_of(RollbackRequest))],
+    request: Annotated[RollbackRequest, Depends(JsonBody(RollbackRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> SwitchedSchema:

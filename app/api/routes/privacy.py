@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from app.access.keys import Scope
 from app.access.trail import AuditLine
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
-from app.api.http.openapi import PROBLEM_RESPONSES
+from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
 from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
@@ -103,12 +103,7 @@ def _line(line: AuditLine) -> dict[str, Any]:
     return {**line.entry.content(), "sha256": line.sha256}
 
 
-router = APIRouter(
-    tags=["gallery"],
-    responses=PROBLEM_RESPONSES,
-    prefix="/collections/{collection}/identities",
-    route_class=IdentityRoute,
-)
+router = router_at("/collections/{collection}/identities", tag="gallery", scope=Scope.MANAGE, route_class=IdentityRoute)
 
 
 @router.get("/{identity_id:path}/export")

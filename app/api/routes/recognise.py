@@ -3,22 +3,24 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import Depends, Header
 
+from app.access.keys import Scope
 from app.api.http.dependencies import ExactDependency, ServicesDependency, WorkersDependency
 from app.api.http.metrics import MetricsDependency
-from app.api.http.openapi import PROBLEM_RESPONSES, body_as
-from app.api.http.photos_by_url import photos_of
+from app.api.http.permissions import needs
+from app.api.http.photos_by_url import PhotosBody
+from app.api.http.routing import router_at
 from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
 from app.api.schemas.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
 from app.recognition.screening import Reactions
 
-router = APIRouter(tags=["recognition"], responses=PROBLEM_RESPONSES)
+router = router_at(tag="recognition", scope=Scope.RECOGNISE)
 
 
-@router.post("/enroll", openapi_extra=body_as(EnrollRequest))
+@router.post("/enroll", dependencies=[needs(Scope.ENROLL)])
 async def enroll(
-    request: Annotated[EnrollRequest, Depends(photos_of(EnrollRequest, most_files=MOST_PHOTOS))],
+    request: Annotated[EnrollRequest, Depends(PhotosBody(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
@@ -41,9 +43,9 @@ async def enroll(
     return EnrollAnswer.of(enrollment)
 
 
-@router.post("/verify", openapi_extra=body_as(VerifyRequest))
+@router.post("/verify")
 async def verify(
-    request: Annotated[VerifyRequest, Depends(photos_of(VerifyRequest, most_files=2))],
+    request: Annotated[VerifyRequest, Depends(PhotosBody(VerifyRequest, most_files=2))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
@@ -66,9 +68,9 @@ async def verify(
     return VerifyAnswer.of(verification, verification.model)
 
 
-@router.post("/identify", openapi_extra=body_as(IdentifyRequest))
+@router.post("/identify")
 async def identify(
-    request: Annotated[IdentifyRequest, Depends(photos_of(IdentifyRequest, most_files=1))],
+    request: Annotated[IdentifyRequest, Depends(PhotosBody(IdentifyRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import AdmissionDependency, ServicesDependency
+from app.api.http.permissions import ANY_KEY, needs
 from app.container import Container
 from app.errors import ArcidError
 from app.gallery.store.reencryption import Reencryption
@@ -89,7 +90,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
     return Readiness(status="ready" if is_ready else "not_ready", checks=checks)
 
 
-@router.get("/models")
+@router.get("/models", dependencies=[needs(ANY_KEY)])
 def models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are here, which are in use."""
     served, default = {each.pack for each in services.registry.all}, services.registry.default
