@@ -16,7 +16,7 @@ from app.api.http.dependencies import (
     WorkersDependency,
 )
 from app.api.http.permissions import needs
-from app.api.schemas.requests import MOST_CANDIDATES
+from app.api.schemas.fields import MOST_CANDIDATES
 from app.compreface.answers import (
     EmbeddingAnswer,
     EmbeddingLikeness,

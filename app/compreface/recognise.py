@@ -8,7 +8,7 @@ from app.access.keys import Scope
 from app.api.http.body import FormBody
 from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
 from app.api.http.metrics import MetricsDependency
-from app.api.schemas.requests import MOST_CANDIDATES
+from app.api.schemas.fields import MOST_CANDIDATES
 from app.compreface.answers import (
     CompreFaceFace,
     DetectionAnswer,

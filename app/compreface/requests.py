@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from app.api.schemas.requests import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Photo
+from app.api.schemas.fields import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Photo
 from app.names import FaceId, IdentityId, PersonName
 
 MOST_AT_ONCE = 1000
@@ -111,12 +111,3 @@ class CompreFaceEmbeddingPair(_Schema):
 
     source: Embedding
     targets: Annotated[list[Embedding], Field(min_length=1, max_length=MOST_EMBEDDINGS)]
-
-
-PHOTOS: list[type[BaseModel]] = [CompreFacePhoto, CompreFacePair]
-JSON_ONLY: list[type[BaseModel]] = [
-    CompreFaceSubject,
-    CompreFaceImageIds,
-    CompreFaceEmbeddings,
-    CompreFaceEmbeddingPair,
-]

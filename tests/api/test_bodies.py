@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from app.api.http.body import FILE_FIELDS
-from app.api.schemas import requests
+from app.api.schemas import fields, requests
 from app.api.schemas.base64_photos import bytes_of
-from app.compreface.requests import PHOTOS
+from app.compreface.requests import CompreFacePair, CompreFacePhoto
 from tests.api.test_errors import expect
 
 # Their base64 has both characters that differ for URLs, and needs padding.
@@ -41,7 +41,7 @@ def test_base64_is_taken_as_it_is_written(spelling):
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-@pytest.mark.parametrize("kind", [requests.Photo, requests.Upload])
+@pytest.mark.parametrize("kind", [fields.Photo, fields.Upload])
 def test_fields_of_json_take_every_spelling(kind, spelling):
     text = json.dumps(SPELLINGS[spelling])
     assert TypeAdapter(kind).validate_json(text, strict=True) == DATA
@@ -53,7 +53,7 @@ def _file_fields(schema: type[BaseModel]) -> set[str]:
 
 
 def test_the_fields_that_hold_files_are_known():
-    members = [*vars(requests).values(), *PHOTOS]
+    members = [*vars(requests).values(), CompreFacePhoto, CompreFacePair]
     schemas = [each for each in members if isinstance(each, type) and issubclass(each, BaseModel) and each != BaseModel]
     assert set.union(*(_file_fields(each) for each in schemas)) == FILE_FIELDS
 

@@ -1,4 +1,4 @@
-"""Who is worked on, who waits, who is refused: the service's work is bounded, whatever arrives."""
+"""Admission control: a bounded number of requests run at once, a bounded number wait, the others are refused."""
 
 import asyncio
 import time
@@ -12,10 +12,10 @@ from app.errors import DeadlineExceeded, Overloaded, ShuttingDown
 
 
 class Admission:
-    """Turns for the services' work: as many at once as `at_once`, `most_waiting` more in order of arrival.
+    """Slots for requests: `at_once` run, and `most_waiting` more wait in order of arrival.
 
-    Few threads that do one photo after the other need less memory and keep their caches warmer than many that share the
-    cores; and a status request, which takes no turn, never waits behind them. For one event loop; not thread-safe.
+    Few threads that process one photo after another need less memory and keep their caches warmer than many threads
+    that share the cores. A status request takes no slot, so it never waits. For one event loop; not thread-safe.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Admission:
         wait_seconds: float,
         waited: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """`waited` is told the seconds that each request waited for the turn that it got."""
+        """`waited` receives the seconds that each request waited for its slot."""
         self.at_once = at_once
         self.most_waiting = most_waiting
         self.running = 0
@@ -37,18 +37,18 @@ class Admission:
         self._turns = asyncio.Semaphore(at_once)
 
     def resize(self, at_once: int) -> None:
-        """Say anew how many are worked on at once; before the first turn, which is when the networks are open."""
+        """Change the concurrency limit. Call it once, after the networks are loaded and before the first request."""
         self.at_once = at_once
         self._turns = asyncio.Semaphore(at_once)
 
     def drain(self) -> None:
-        """From now on refuse what has not begun to read its body; the others finish."""
+        """Refuse requests whose body has not been read yet; the others finish."""
         self.is_draining = True
 
     def require_room(self) -> None:
-        """Ask before a body is read; raises Overloaded, ShuttingDown.
+        """Raise Overloaded or ShuttingDown if a new request has no place; call it before its body is read.
 
-        Nothing is reserved: who sends a body slowly takes nobody's place.
+        Nothing is reserved, so a slowly sent body takes no place.
         """
         if self.is_draining:
             raise ShuttingDown
@@ -56,10 +56,13 @@ class Admission:
 
     @asynccontextmanager
     async def turn(self, receive: Receive) -> AsyncIterator[None]:
-        """Wait for a turn and hold it.
+        """Context manager: wait for a slot and hold it.
 
-        Raises Overloaded at once when too many wait, DeadlineExceeded after too long a wait, and ClientDisconnect when
-        the client, whose messages `receive` gives, has gone before the work began. What has begun is not interrupted.
+        Args:
+            receive: the ASGI channel of the request, to notice that its client has gone.
+
+        Raises Overloaded at once if too many requests wait, DeadlineExceeded if the wait is too long, and
+        ClientDisconnect if the client has gone before the work starts. Running work is not interrupted.
         """
         self._require_place()
         await self._acquire(receive)
@@ -81,7 +84,7 @@ class Admission:
         try:
             async with asyncio.timeout(self._wait_seconds) as deadline:
                 gone.add_done_callback(lambda _: _end(deadline))
-                await asyncio.sleep(0)  # whoever has gone already is noticed here, also when a turn is free
+                await asyncio.sleep(0)  # notices a client that has already gone, even if a slot is free
                 await self._turns.acquire()
             if gone.done():
                 self._turns.release()
@@ -99,7 +102,7 @@ class Admission:
 
 
 async def departure(receive: Receive) -> None:
-    """Return once the client has gone; its body has been read by now."""
+    """Return once the client has gone. Call it after the body has been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -1,4 +1,4 @@
-"""Who is calling: the key of every request, before a byte of its body is read."""
+"""Authentication: the API key of every request, checked before its body is read."""
 
 import asyncio
 
@@ -18,9 +18,9 @@ from app.errors import ArcidError, KeyInvalid
 
 
 class Authentication:
-    """ASGI middleware inside `RequestContext`: `request.state.principal` is who calls, and the audit trail's actor.
+    """ASGI middleware inside `RequestContext`: sets `request.state.principal`, the caller and the audit trail's actor.
 
-    It stands before the routes: what is not listed as open (`app.api.http.permissions`) answers nobody without a key.
+    It runs before the routes: a path that is not open (`app.api.http.permissions`) answers only with a key.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ class Authentication:
             await self._app(scope, receive, send)
 
     async def _known(self, scope: Scope) -> Principal:
-        """Return who calls. A key that is good is served whatever else comes from its address: it may be a proxy's."""
+        """Return the caller. A valid key is served even if its address sent wrong ones: it may be a proxy's."""
         state = scope["app"].state
         try:
             principal = await self._principal(state.services.access, _presented(Headers(scope=scope)))
@@ -68,21 +68,21 @@ class Authentication:
         return principal
 
     async def _require_own_host(self, scope: Scope) -> None:
-        """Raise HostForbidden where a service without keys is asked by a foreign name how its collections are."""
-        if route_path(scope) != "/readyz":  # the other open paths tell everybody the same
+        """Raise HostForbidden if a service without keys is asked for its readiness under another host name."""
+        if route_path(scope) != "/readyz":  # the other open paths answer the same to everybody
             return
         state = scope["app"].state
         access: Access = state.services.access
         try:
-            access.principal(None)  # once there has been a key, one is needed: nothing to refresh
+            access.principal(None)  # raises if the service has had a key: then nothing to refresh
             await self._principal(access, None)
-        except ArcidError:  # there are keys, or the database is away
+        except ArcidError:  # the service has keys, or the database does not answer
             return
         state.keyless.require_host(scope)
 
     async def _principal(self, access: Access, secret: str | None) -> Principal:
         if access.needs_refresh(secret):
-            # One for all that wait: its outcome is theirs, and none of them ends it by going away.
+            # One refresh for all that wait: they share its outcome, and a client that leaves does not cancel it.
             if self._refreshing is None or self._refreshing.done():
                 self._refreshing = asyncio.create_task(to_thread.run_sync(access.refresh))
             await asyncio.shield(self._refreshing)
@@ -90,6 +90,6 @@ class Authentication:
 
 
 def _presented(headers: Headers) -> str | None:
-    """Return the key of `Authorization: Bearer` or `X-Api-Key`, if there is one."""
+    """Return the key in `Authorization: Bearer` or `X-Api-Key`, None without one."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")

@@ -1,4 +1,4 @@
-"""What is measured of shared runs, read from the batchers when somebody asks."""
+"""Metrics of batches, read from the batchers on each request to /metrics."""
 
 from collections.abc import Iterator, Mapping
 
@@ -34,14 +34,14 @@ class _Batches(Collector):
 
 
 def _buckets(sizes: Mapping[int, int]) -> list[tuple[str, float]]:
-    """Return the runs up to each size, added up as Prometheus wants them."""
+    """Return the cumulative number of runs up to each size, as Prometheus expects."""
     bounds = [(f"{bound:.1f}", bound) for bound in _SIZES]
     found = [(name, float(sum(runs for size, runs in sizes.items() if size <= bound))) for name, bound in bounds]
     return [*found, ("+Inf", float(sum(sizes.values())))]
 
 
 def add_batches(embedders: Mapping[str, Embedder], now: CollectorRegistry) -> None:
-    """Add how the batchers stand; nothing where no runs are shared."""
+    """Add the batchers' metrics; none if batching is off."""
     states = {model: each.batcher.state() for model, each in embedders.items() if each.batcher is not None}
     if states:
         now.register(_Batches(states))

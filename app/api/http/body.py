@@ -1,4 +1,4 @@
-"""One schema, two forms: a request's body as multipart/form-data with files, or as JSON with base64."""
+"""Request bodies: one schema, read from multipart/form-data with files or from JSON with base64."""
 
 import codecs
 from collections.abc import Callable
@@ -17,16 +17,15 @@ from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, Request
 Schema = TypeVar("Schema", bound=BaseModel)
 
 _MOST_FIELDS = 100
-_LONGEST_FIELD = 100_000  # bytes of a field that is no file
-# Far more than any request holds within its fields' limits. Each takes a hundred bytes or more once parsed, and as
-# many again when it is wrong.
+_LONGEST_FIELD = 100_000  # bytes of a field that is not a file
+# Far more than any valid request holds. A parsed value takes a hundred bytes or more, and twice that if it is invalid.
 _MOST_VALUES = 20_000
 FORM_OR_JSON = (
     "send multipart/form-data with files (curl -F photo=@visitor.jpg), or base64 in JSON with "
     "Content-Type: application/json"
 )
 FILE_FIELDS = frozenset({"photo", "photos", "probe", "reference", "file", "source_image", "target_image"})
-"""Fields that hold files in every schema: a part of such a name is one, even if it has no file name."""
+"""Fields that hold files in every schema. A part with one of these names is a file, even without a file name."""
 _LOOKED_AT = 1000
 _SIMILAR = 0.7
 _OTHER_NAMES_OF_PHOTOS = frozenset({"file", "files", "image", "images", "img", "picture", "upload", "data", "face"})
@@ -54,7 +53,7 @@ class JsonBody(Body[Schema]):
         """
         content_type = media_type(request)
         if not _is_json(content_type) and (content_type or await request.body()):
-            raise ContentTypeUnsupported(f"{_what_came(content_type)}; send JSON with Content-Type: application/json")
+            raise ContentTypeUnsupported(f"{_shown(content_type)}; send JSON with Content-Type: application/json")
         return await _json(request, self.schema)
 
 
@@ -80,11 +79,11 @@ class FormBody(Body[Schema]):
             return await _json(request, self.schema)
         if not content_type and not await request.body():
             raise BodyEmpty
-        raise ContentTypeUnsupported(f"{_what_came(content_type)}; {FORM_OR_JSON}")
+        raise ContentTypeUnsupported(f"{_shown(content_type)}; {FORM_OR_JSON}")
 
 
 def media_type(request: Request) -> str:
-    """Return the media type of a body, without parameters, in small letters; empty if none is said."""
+    """Return the media type of a body in lower case, without parameters; empty without a Content-Type."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
@@ -92,30 +91,30 @@ def _is_json(media_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-def _what_came(content_type: str) -> str:
+def _shown(content_type: str) -> str:
     return f"the body is {content_type[:100]}" if content_type else "the body has no Content-Type"
 
 
 async def _json(request: Request, schema: type[Schema]) -> Schema:
-    """Read JSON as it says: a number is no text and a truth value no number, as in the document."""
+    """Parse JSON strictly: no coercion between strings, numbers and booleans."""
     body = await json_text(request)
     return _validated(request, schema, lambda: schema.model_validate_json(body, strict=True))
 
 
 async def json_text(request: Request) -> bytes:
-    """Return a body of JSON that is small enough to parse; raises BodyEmpty, RequestInvalid."""
+    """Return a JSON body. Raises BodyEmpty, and RequestInvalid if it has too many values to parse."""
     body = (await request.body()).removeprefix(codecs.BOM_UTF8)
     if not body:
         raise BodyEmpty
-    if body.count(b",") >= _MOST_VALUES:  # those in texts count, too: no text may have so many
+    if body.count(b",") >= _MOST_VALUES:  # counts commas in texts too; no text may have that many
         raise RequestInvalid(f"the body holds more than {_MOST_VALUES:,} values")
     return body
 
 
 async def form_of(request: Request, most_files: int) -> FormData:
-    """Return a body of multipart/form-data, which is parsed once for a request.
+    """Return the body as multipart/form-data; a request's body is parsed once.
 
-    Raises BodyMalformed, RequestInvalid if a field is not UTF-8.
+    Raises BodyMalformed, and RequestInvalid if a field is not UTF-8.
     """
     kept: FormData | None = getattr(request.state, "form", None)
     if kept is None:
@@ -124,34 +123,31 @@ async def form_of(request: Request, most_files: int) -> FormData:
 
 
 class _Parser(MultiPartParser):
-    """Requires the closing boundary and text in UTF-8; takes parts for files that are meant so, but lack `filename`.
-
-    `filename` is empty then.
-    """
+    """Parser that requires the closing boundary and UTF-8, and accepts files without `filename` (it is empty then)."""
 
     is_closed = False
 
     async def parse(self) -> FormData:
-        """See MultiPartParser. Raises RequestInvalid if a field is not UTF-8."""
+        """Parse the form; raises RequestInvalid if a field is not UTF-8."""
         form = await super().parse()
         if not self.is_closed:
             for file in self._files_to_close_on_error:
                 file.close()
-            raise MultiPartException("the closing boundary is missing, so the body may have been cut off")
+            raise MultiPartException("the closing boundary is missing, so the body may be incomplete")
         return form
 
     def on_end(self) -> None:
-        """See MultiPartParser: the closing boundary was read."""
+        """Note that the closing boundary was read."""
         self.is_closed = True
 
     def on_part_end(self) -> None:
-        """See MultiPartParser, which would read what is not UTF-8 as Latin-1."""
+        """Check that a field is UTF-8; the parent class would read other bytes as Latin-1."""
         if self._current_part.file is None:
             text_of(self._current_part.data, self._current_part.field_name)
         super().on_part_end()
 
     def on_headers_finished(self) -> None:
-        """See MultiPartParser."""
+        """Turn parts that are meant as files into files."""
         part = self._current_part
         disposition = part.content_disposition or b""
         options = parse_options_header(disposition)[1]
@@ -163,8 +159,8 @@ class _Parser(MultiPartParser):
         super().on_headers_finished()
 
     def _is_file(self, name: bytes, disposition: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
-        said = dict(headers).get(b"content-type", b"text/plain").partition(b";")[0].strip().lower()
-        is_text = said.startswith(b"text/") or said.endswith(b"json")
+        media_type = dict(headers).get(b"content-type", b"text/plain").partition(b";")[0].strip().lower()
+        is_text = media_type.startswith(b"text/") or media_type.endswith(b"json")
         return not is_text or b"filename*=" in disposition.lower() or name.decode("latin-1") in FILE_FIELDS
 
 
@@ -202,7 +198,7 @@ def _is_list(schema: type[BaseModel], name: str) -> bool:
 
 
 async def _content(part: UploadFile | str) -> str | bytes:
-    """Return a text, or a file's bytes; of a file without a name also its text, if it is one, or empty."""
+    """Return a field's text or a file's bytes; for a file without a name its text, if it is text."""
     if isinstance(part, str):
         return part
     data = await part.read()
@@ -242,10 +238,10 @@ def _fields(error: ValidationError, schema: type[BaseModel]) -> list[dict[str, s
 
 
 def _unknown(name: str, schema: type[BaseModel]) -> str:
-    """Return what to say of a field that a schema does not know: the nearest one, and all."""
+    """Return the message for an unknown field: the most similar field, and all fields."""
     known = list(schema.model_fields)
     nearest = get_close_matches(name.lower(), known, n=1, cutoff=_SIMILAR)
     if not nearest and name.lower() in _OTHER_NAMES_OF_PHOTOS:
         nearest = [each for each in known if each in FILE_FIELDS][:1]
-    meant = f"did you mean {nearest[0]}? " if nearest else ""
-    return f"there is no such field; {meant}known are {', '.join(known)}"
+    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    return f"unknown field; {hint}known are {', '.join(known)}"

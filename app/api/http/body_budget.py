@@ -1,4 +1,4 @@
-"""What is read of bodies: how large one may be, how long it may take, and how much all together may hold."""
+"""Limits of request bodies: size and time of each, and bytes that all of them hold together."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from app.errors import BodyTooLarge, BodyTooSlow, Overloaded
 
 
 class Intake:
-    """Counts the bytes of all bodies as they come. For one event loop; not thread-safe."""
+    """Byte counter of all request bodies. For one event loop; not thread-safe."""
 
     def __init__(self, *, body_bytes: int, bodies_bytes: int, read_seconds: float) -> None:
         self.held = 0
@@ -21,9 +21,9 @@ class Intake:
 
     @contextmanager
     def holding(self) -> Iterator[Callable[[int], None]]:
-        """Yield what counts bytes that were fetched for a request; they are held until the block is left.
+        """Context manager: yield a function that counts bytes fetched for a request, until the block ends.
 
-        What is yielded raises Overloaded.
+        The function raises Overloaded.
         """
         seen = 0
 
@@ -44,10 +44,13 @@ class Intake:
 
     @contextmanager
     def limited(self, receive: Receive, announced: str) -> Iterator[Receive]:
-        """Yield a `receive` that stops reading; the body's bytes are held until the block is left.
+        """Context manager: yield a `receive` with limits; the body's bytes count until the block ends.
 
-        `announced` is the Content-Length. Raises BodyTooLarge and Overloaded, at once when that much is announced,
-        and BodyTooSlow; all three from the yielded `receive` too.
+        Args:
+            receive: the ASGI channel of the request.
+            announced: the Content-Length, which is checked at once.
+
+        Raises BodyTooLarge, Overloaded or BodyTooSlow, also from the yielded `receive`.
         """
         seen = 0
         is_complete = False
@@ -60,7 +63,7 @@ class Intake:
 
         async def limited() -> Message:
             nonlocal seen, is_complete
-            if is_complete:  # what comes now is the client's departure
+            if is_complete:  # the next message is the client's departure
                 return await receive()
             try:
                 with fail_after(deadline - time.monotonic()):

@@ -46,7 +46,7 @@ class Cors(CORSMiddleware):
         headers = super().preflight_response(request_headers).headers
         origin = request_headers["origin"]
         if self.is_allowed_origin(origin):
-            # Starlette also refuses a method that is not listed. Browsers do that themselves.
+            # Starlette also refuses unlisted methods, but browsers check that themselves.
             kept = {name: value for name, value in headers.items() if not name.startswith("content-")}
             return Response(status_code=204, headers=kept)
         refused = OriginForbidden(

@@ -1,4 +1,4 @@
-"""What routes ask for."""
+"""Dependencies of routes."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from app.api.http.admission import Admission, departure
 from app.api.http.body_budget import Intake
 from app.api.http.event_streams import Watches
 from app.api.http.rates import Searches
-from app.api.schemas.requests import DEFAULT_COLLECTION
+from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.container import Container
 from app.errors import ArcidError
 from app.names import CollectionName
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Threads for the services' work, for one request, whose client's messages `receive` gives."""
+    """Threads in which a request calls the services."""
 
     def __init__(self, admission: Admission, receive: Receive) -> None:
         self._admission = admission
@@ -39,23 +39,23 @@ class Workers:
     async def run(
         self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
-        """Wait for a turn, call `work` in a thread and return what it returns; raises as `Admission.turn` does.
+        """Wait for a slot, call `work` in a thread and return its result.
 
-        Raises ClientDisconnect too when the client has gone before its crops' turn in a shared run came.
+        Raises as `Admission.turn`, and ClientDisconnect if the client goes before its crops are in a batch.
         """
         asked = time.perf_counter()
         async with self._admission.turn(self._receive), self._cancelled_by_departure():
             add_stage("wait", asked, time.perf_counter())
-            # A limiter of its own: whoever holds a turn finds a thread.
+            # A separate limiter, so that a request with a slot always finds a thread.
             return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
 
     @asynccontextmanager
     async def _cancelled_by_departure(self) -> AsyncIterator[None]:
-        """Cancel the work inside, as far as it hears of that, when the client goes."""
+        """Cancel the work inside the block, where it supports that, if the client goes."""
         with cancellable() as cancellation:
 
             async def watch() -> None:
-                with suppress(ArcidError):  # about a body that nobody reads
+                with suppress(ArcidError):  # from a body that nobody reads
                     await departure(self._receive)
                     cancellation.cancel()
 
@@ -68,7 +68,7 @@ class Workers:
                 watching.cancel()
 
 
-# All are coroutines because FastAPI sends a plain function through a thread.
+# All are coroutines: FastAPI would run a plain function in a thread.
 
 
 async def _services(request: Request) -> Container:
@@ -105,19 +105,19 @@ async def _searches(request: Request) -> Searches:
 
 
 async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> bool:
-    """Say whether similarities are shown as they are: to those who may read the templates anyway."""
+    """Return whether the caller sees exact similarities: only callers who may read the templates do."""
     return principal.may_read_templates
 
 
 async def _collection(
     principal: Annotated[Principal, Depends(_principal)],
     collection: Annotated[
-        CollectionName | None, Query(description="Default: the only one that the key is for, else `default`.")
+        CollectionName | None, Query(description="Default: the key's only collection, else `default`.")
     ] = None,
 ) -> str:
-    """Return the collection that a query names, or that stands for the key; raises CollectionForbidden."""
+    """Return the collection of the query, or the key's default; raises CollectionForbidden."""
     if collection is not None:
-        principal.require_collection(collection)  # `authorise` has not seen it where it comes from a body
+        principal.require_collection(collection)  # `authorise` has not seen a collection that comes from the body
         return collection
     if principal.collections is not None and len(principal.collections) == 1:
         (only,) = principal.collections

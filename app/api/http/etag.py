@@ -1,4 +1,4 @@
-"""ETag and If-Match: a change that is made only if nobody else has made one since."""
+"""ETag and If-Match: a change is made only if the resource has not changed since it was read."""
 
 import re
 from typing import Annotated
@@ -10,10 +10,13 @@ _TAG = re.compile(r'(W/)?"([^"]*)"')
 
 async def _wanted(
     if_match: Annotated[
-        str | None, Header(max_length=2000, description="An `ETag`: changed only if it is still that; else 412.")
+        str | None,
+        Header(
+            max_length=2000, description="An `ETag`: change the resource only if it is still this version; else 412."
+        ),
     ] = None,
 ) -> frozenset[str] | None:
-    """Return the versions of which one must be there, None where any will do; weak tags are none (RFC 9110, 13.1.1)."""
+    """Return the accepted versions, None for any; weak tags never match (RFC 9110, 13.1.1)."""
     if if_match is None or if_match.strip() == "*":
         return None
     return frozenset(tag for weak, tag in _TAG.findall(if_match) if not weak)
@@ -23,5 +26,5 @@ Versions = Annotated[frozenset[str] | None, Depends(_wanted)]
 
 
 def tag(response: Response, version: str) -> None:
-    """Say which version an answer shows."""
+    """Set the ETag of an answer."""
     response.headers["ETag"] = f'"{version}"'

@@ -16,7 +16,7 @@ _LOOK_EVERY_S = 0.5
 
 
 class Jobs(Protocol):
-    """Where jobs are looked up."""
+    """Source of jobs."""
 
     def some(self, job_ids: Collection[str]) -> Mapping[str, Job]:
         """Return jobs by their ids; a job that is unknown is left out."""
@@ -55,7 +55,7 @@ class Watch:
 
 
 class Watches:
-    """All watches of a process, for one event loop. A single task asks the database for all jobs that are watched."""
+    """All watches of a process, for one event loop. A single task queries the database for all watched jobs."""
 
     def __init__(self, most: int, *, is_ending: Callable[[], bool], every: float = _LOOK_EVERY_S) -> None:
         """Return an empty set of watches.
@@ -92,7 +92,7 @@ class Watches:
         while self._open:
             await asyncio.sleep(self._every)
             watches = tuple(self._open)
-            with suppress(DatabaseError):  # it will answer again
+            with suppress(DatabaseError):  # the next query may succeed
                 if access.needs_refresh(None):
                     await to_thread.run_sync(access.refresh)
                 found = await to_thread.run_sync(jobs.some, {each.job_id for each in watches})

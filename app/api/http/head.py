@@ -6,7 +6,7 @@ _LEFT_BY_ROUTES = ("route", "arcid.problem", "state")
 
 
 class _HeadSent(Exception):
-    """The head is sent, and nobody waits for the body."""
+    """The head is sent; the body is not needed."""
 
 
 class Head:
@@ -20,19 +20,19 @@ class Head:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        asked = {**scope, "method": "GET"}
+        as_get = {**scope, "method": "GET"}
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await send(message)
             elif message["type"] == "http.response.body":
-                # CompreFace's errors are worded from the body of a problem; the server sends none of it.
+                # CompreFace's errors are made from the body of a problem; the server does not send it.
                 await send({**message, "more_body": False})
-                raise _HeadSent  # files and event streams are not read to their end
+                raise _HeadSent  # stops files and event streams
 
         try:
-            await self._app(asked, receive, send_head)
+            await self._app(as_get, receive, send_head)
         except* _HeadSent:  # event streams raise it from a group of tasks
             pass
         finally:
-            scope.update({name: asked[name] for name in _LEFT_BY_ROUTES if name in asked})
+            scope.update({name: as_get[name] for name in _LEFT_BY_ROUTES if name in as_get})

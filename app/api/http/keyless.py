@@ -1,7 +1,7 @@
-"""Requests to a service without API keys: only this machine's own names and the service's own page are answered.
+"""Protection of a service without API keys: it answers only to this machine's names and to its own page.
 
-A browser on this machine reaches such a service for every page that it shows. A page of another site names itself in
-`Origin` or `Sec-Fetch-Site`; a page that turned its own name to this machine (DNS rebinding) names itself in `Host`.
+A browser on this machine can reach the service from every page that it shows. A page of another site is recognised by
+`Origin` or `Sec-Fetch-Site`; a page whose name resolves to this machine (DNS rebinding) is recognised by `Host`.
 """
 
 import ipaddress
@@ -20,10 +20,10 @@ _KEY = "create an API key: arcid keys create NAME --scope admin"
 
 
 class Keyless:
-    """Decides which requests are answered while there are no API keys."""
+    """Check of requests while the service has no API keys."""
 
     def __init__(self, *, hosts: Collection[str], origins: Collection[str]) -> None:
-        """Allow further host names, and pages of further origins; `*` opens nothing before there is a key."""
+        """Allow additional host names, and pages of additional origins; `*` has no effect without keys."""
         self._hosts = frozenset(str(_address(each) or each) for each in hosts)
         self._origins = frozenset(origins) - {"*"}
 
@@ -50,7 +50,7 @@ class Keyless:
         address = _address(name)
         if address is None:
             return name == "localhost" or name.endswith(".localhost") or name in self._hosts
-        # No name can be turned to an address: a browser that sends one has connected to it.
+        # DNS rebinding cannot forge an address: the browser has connected to the one that it sends.
         arrived = _address((scope.get("server") or ("",))[0])
         return address.is_loopback or address == arrived or str(address) in self._hosts
 

@@ -1,4 +1,4 @@
-"""GET /metrics, and what is measured. Labels never hold names or ids of people."""
+"""GET /metrics and the metrics. Labels never hold names or ids of people."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -24,10 +24,10 @@ router = APIRouter(tags=["status"])
 
 
 class Metrics:
-    """What the application counts from its start on."""
+    """Counters and histograms of the application, from its start on."""
 
     def __init__(self) -> None:
-        # Its own, not the library's global one: two applications in a process (as in tests) do not add up.
+        # A separate registry, so that two applications in one process (as in tests) do not add up.
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "arcid_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry
@@ -48,7 +48,7 @@ class Metrics:
         )
         self._wait = Histogram(
             "arcid_wait_seconds",
-            "Wait for a turn, of requests that got one.",
+            "Time that requests waited for a slot.",
             buckets=_SECONDS,
             registry=self.registry,
         )
@@ -56,11 +56,11 @@ class Metrics:
             "arcid_problems", "Answers that were a problem, by their code.", ("code",), registry=self.registry
         )
         self._rates_refused = Counter(
-            "arcid_rates_refused", "Requests that were one too many, by the limit.", ("limit",), registry=self.registry
+            "arcid_rates_refused", "Requests above a rate limit, by the limit.", ("limit",), registry=self.registry
         )
         self._fetched = Counter(
             "arcid_photos_fetched",
-            "Photos asked for by URL, by outcome: ok, or a code.",
+            "Photos named by URL, by outcome: ok, or a code.",
             ("outcome",),
             registry=self.registry,
         )
@@ -89,7 +89,7 @@ class Metrics:
             self._stages.labels(name).observe(each)
 
     def waited(self, seconds: float) -> None:
-        """Count a wait for a turn."""
+        """Count a wait for a slot."""
         self._wait.observe(seconds)
 
     def refused(self, code: str) -> None:
@@ -97,15 +97,15 @@ class Metrics:
         self._problems.labels(code).inc()
 
     def rate_refused(self, limit: str) -> None:
-        """Count a request that was one too many: for its key, its quota, its address."""
+        """Count a request above a rate limit: of its key, its quota or its address."""
         self._rates_refused.labels(limit).inc()
 
     def fetched(self, outcome: str) -> None:
-        """Count a photo that was asked for by URL."""
+        """Count a photo that a request named by URL."""
         self._fetched.labels(outcome).inc()
 
     def uncounted(self) -> None:
-        """Count a request that the replicas' common storage could not count."""
+        """Count a request that the shared storage could not count."""
         self._rates_uncounted.inc()
 
     def abandoned(self) -> None:
@@ -147,14 +147,14 @@ def metrics(
     """Return the service's metrics in Prometheus' text format."""
     now = CollectorRegistry()
     for name, about, value in (
-        ("arcid_work_running", "Requests that are worked on.", admission.running),
-        ("arcid_work_running_limit", "Most requests worked on at once.", admission.at_once),
-        ("arcid_work_waiting", "Requests that wait for their turn.", admission.waiting),
-        ("arcid_work_waiting_limit", "Most requests that may wait.", admission.most_waiting),
-        ("arcid_body_bytes", "Bytes of bodies that are held.", intake.held),
-        ("arcid_body_bytes_limit", "Most bytes of bodies that may be held.", intake.most_held),
-        ("arcid_event_streams", "Event streams of jobs that are open.", len(watches)),
-        ("arcid_event_streams_limit", "Most event streams that may be open.", watches.most),
+        ("arcid_work_running", "Requests that are running.", admission.running),
+        ("arcid_work_running_limit", "Highest number of running requests.", admission.at_once),
+        ("arcid_work_waiting", "Requests that wait for a slot.", admission.waiting),
+        ("arcid_work_waiting_limit", "Highest number of waiting requests.", admission.most_waiting),
+        ("arcid_body_bytes", "Bytes of request bodies in memory.", intake.held),
+        ("arcid_body_bytes_limit", "Highest number of bytes of request bodies in memory.", intake.most_held),
+        ("arcid_event_streams", "Open event streams of jobs.", len(watches)),
+        ("arcid_event_streams_limit", "Highest number of open event streams.", watches.most),
     ):
         Gauge(name, about, registry=now).set(value)
     add_batches(dict(services.models.embedders), now)
@@ -164,7 +164,7 @@ def metrics(
 
 
 def _indexes(services: Container, now: CollectorRegistry) -> None:
-    """Add how each collection's index stands; only that the database does not answer, where it does not."""
+    """Add the state of each collection's index, or that the database does not answer."""
     is_up = Gauge("arcid_database_up", "Whether the database answers.", registry=now)
     try:
         states = services.gallery.states()
@@ -173,10 +173,8 @@ def _indexes(services: Container, now: CollectorRegistry) -> None:
         return
     is_up.set(1)
     faces = Gauge("arcid_index_faces", "Faces in the index.", ("collection", "kind"), registry=now)
-    behind = Gauge(
-        "arcid_index_revisions_behind", "Changes that the index does not show yet.", ("collection",), registry=now
-    )
-    lag = Gauge("arcid_index_lag_seconds", "For how long the index has been behind.", ("collection",), registry=now)
+    behind = Gauge("arcid_index_revisions_behind", "Changes that the index lacks.", ("collection",), registry=now)
+    lag = Gauge("arcid_index_lag_seconds", "How long the index has been behind.", ("collection",), registry=now)
     for each in states:
         faces.labels(each.collection, each.kind).set(each.indexed)
         behind.labels(each.collection).set(each.behind)
@@ -186,7 +184,7 @@ def _indexes(services: Container, now: CollectorRegistry) -> None:
 def _build(services: Container, now: CollectorRegistry) -> None:
     build = Gauge(
         "arcid_build_info",
-        "What runs; always 1.",
+        "Version and networks of the service; always 1.",
         ("version", "pack", "model", "detector", "provider"),
         registry=now,
     )

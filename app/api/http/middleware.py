@@ -1,4 +1,4 @@
-"""What every request passes: its id, its stage timings, its size limit, its log line, and the last-resort handler."""
+"""Middleware around every request: request id, stage timings, size limit, log line, last-resort handler."""
 
 import re
 import time
@@ -67,7 +67,7 @@ class RequestContext:
                     status = int(message["status"])
                     answer = MutableHeaders(scope=message)
                     answer["X-Request-ID"] = request_id
-                    answer["X-Content-Type-Options"] = "nosniff"  # no browser takes an answer for a page
+                    answer["X-Content-Type-Options"] = "nosniff"  # browsers must not treat an answer as a page
                     if self._admission.is_draining:
                         answer["Connection"] = "close"
                     if stages:
@@ -146,7 +146,7 @@ def _stopped() -> ShuttingDown:
 
 
 def _route(scope: Scope) -> str:
-    """Return the template of the path; one word for all paths that no route knows, so that they stay few."""
+    """Return the template of the path, or `other` for unknown paths: a metric's labels must stay few."""
     return _known_route(scope) or "other"
 
 
@@ -156,7 +156,7 @@ def _known_route(scope: Scope) -> str | None:
 
 
 async def _answer(error: ArcidError | None, status: int, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with a problem unless an answer has begun; what went wrong inside stays inside."""
+    """Answer with a problem unless an answer has started; internal errors stay in the log."""
     if status:
         return
     if error is None:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: bodies in both forms, errors as problem+json, nothing that FastAPI cannot know left out."""
+"""The OpenAPI document, with everything that FastAPI cannot know: bodies in both forms, errors, scopes."""
 
 import json
 from collections.abc import Iterable
@@ -22,25 +22,25 @@ _PROBLEMS = {
     403: "The API key lacks the scope, or is for other collections.",
     404: "The collection, identity or face is unknown.",
     408: "The body took too long to arrive.",
-    409: "The collection belongs to another network, or what was asked for is not possible as things are.",
-    412: "It was changed meanwhile: what is there is not what `If-Match` names.",
+    409: "The collection uses another network, or the current state does not allow the request.",
+    412: "The resource has changed: its version is not the one in `If-Match`.",
     413: "The body or a photo has too many bytes or pixels.",
     415: "The body is neither multipart/form-data nor JSON.",
-    422: "A field does not fit, or a photo cannot be used; `code` says why.",
+    422: "A field is invalid, or a photo cannot be used; `code` is the reason.",
     429: "A rate or quota of the API key or the client's address is used up; try again after `Retry-After` seconds.",
     500: "The service failed; its log has the details.",
-    503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
+    503: "The service is overloaded or stops, or the database does not answer; try again after `Retry-After` seconds.",
     507: "The disk of the database or of the data folder is full or cannot be written; nothing was enrolled.",
 }
 
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key: `arcid keys create`."},
-    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same, as a header."},
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The API key in `X-Api-Key`."},
 }
 
 
 def problem_response(description: str) -> dict[str, Any]:
-    """Return what a route says of one kind of error."""
+    """Return the description of one kind of error."""
     schema = {"$ref": _REF.format(model=ProblemSchema.__name__)}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
@@ -66,7 +66,7 @@ def install(app: FastAPI) -> None:
             app.openapi_schema = made
         return app.openapi_schema
 
-    app.openapi = document  # type: ignore[method-assign] # the way that FastAPI documents
+    app.openapi = document  # type: ignore[method-assign] # as FastAPI documents
 
 
 def _operations(app: FastAPI, paths: dict[str, Any]) -> Operations:
@@ -81,7 +81,7 @@ def _operations(app: FastAPI, paths: dict[str, Any]) -> Operations:
 
 
 def _describe_access(operations: Operations) -> None:
-    """Add to every operation whether it needs a key, and with which scope."""
+    """Add to every operation whether it needs a key, and the scope."""
     for route, operation in operations:
         if is_open(str(route.path_format)):
             operation["security"] = []
@@ -128,7 +128,7 @@ def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
 
 
 def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the multipart form of a JSON body: photos are files, not base64, and what is null is not sent."""
+    """Return the multipart form of a JSON body: photos are files instead of base64, and null is left out."""
     as_file = '"format": "binary"'  # for what _photo in app/api/schemas/requests.py says
     form: dict[str, Any] = json.loads(
         json.dumps(schema).replace('"format": "byte"', as_file).replace('"contentEncoding": "base64", ', "")
@@ -144,7 +144,7 @@ def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what a form's field may say; a truth value has many spellings."""
+    """Return the schema of a form's field; a boolean has many spellings."""
     if schema.get("type") != "boolean":
         return schema
     spelled = ["true", "True", "1", "on", "yes", "false", "False", "0", "off", "no"]

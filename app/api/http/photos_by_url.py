@@ -1,4 +1,4 @@
-"""Photos that a request names by URL: fetched after its body is read, and before it waits for its turn."""
+"""Photos by URL: fetched after the body is read, before the request waits for a slot."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ from app.remote.fetching import Fetcher
 _log = get_logger(__name__)
 Schema = TypeVar("Schema", bound=PhotosRequest)
 
-_AT_ONCE_FOR_ONE = 4  # one request with many slow photos does not take all places
+_AT_ONCE_FOR_ONE = 4  # one request with many slow photos must not take all places
 
 
 class PhotosBody(Body[Schema]):
@@ -66,7 +66,7 @@ async def _outcome(fetch: Callable[[], Awaitable[bytes]], places: asyncio.Semaph
 
 
 def _usable(fetched: list[bytes | ArcidError], *, is_any_enough: bool) -> list[bytes | PhotoRefused]:
-    """Return the photos in their order; raise the first error unless the others can do without its photo."""
+    """Return the photos in order; raise the first error unless the request accepts refused photos."""
     usable: list[bytes | PhotoRefused] = []
     for number, each in enumerate(fetched):
         if isinstance(each, ArcidError) and not (is_any_enough and isinstance(each, PhotoRefused)):

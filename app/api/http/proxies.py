@@ -1,4 +1,4 @@
-"""Reverse proxies in front: what those in `ARCID_PROXIES` say of a client, and the prefix of the service's paths."""
+"""Reverse proxies: the client's address as the proxies in `ARCID_PROXIES` report it, and a prefix of all paths."""
 
 import re
 from collections.abc import Collection, MutableMapping
@@ -13,14 +13,14 @@ _HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 
 class Proxies:
-    """ASGI middleware around all others: address, scheme, host and prefix of the client, where a proxy may name them.
+    """ASGI middleware around all others: the client's address, scheme, host and prefix from a trusted proxy's headers.
 
-    Of several addresses in `X-Forwarded-For` the right-most counts that is not a trusted proxy's: those left of it come
-    from the client. Without `ARCID_PROXIES` all these headers are ignored.
+    The right-most address in `X-Forwarded-For` that is not a trusted proxy's counts: the client can forge those left of
+    it. Without `ARCID_PROXIES` all these headers are ignored.
     """
 
     def __init__(self, app: ASGIApp, *, trusted: Collection[str], prefix: str, own: Collection[str]) -> None:
-        """Take the prefix that holds without `X-Forwarded-Prefix`, and the first parts of the service's own paths."""
+        """Set the default prefix; `own` has the first parts of the service's own paths."""
         self._app = app
         self._forwarded = ProxyHeadersMiddleware(app, list(trusted))  # type: ignore[arg-type] # uvicorn's own types
         self._prefix = prefix
@@ -46,10 +46,10 @@ class Proxies:
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type] # uvicorn's own types
 
     def _put_under(self, prefix: str, scope: MutableMapping[str, Any]) -> None:
-        """Write the path as ASGI wants it: with the prefix, whether the proxy has taken it away or not."""
+        """Write the path as ASGI requires it: with the prefix, whether or not the proxy has removed it."""
         path: str = scope["path"]
         scope["root_path"] = prefix
-        # A prefix that is one of our own paths too, as /api, can only have been taken away.
+        # A prefix that is also one of our own paths, as /api, can only have been removed.
         is_kept = path == prefix or path.startswith(f"{prefix}/")
         if not is_kept or prefix.split("/")[1] in self._own:
             scope["path"] = prefix + path

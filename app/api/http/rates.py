@@ -1,4 +1,4 @@
-"""Which limits hold for a request, and what its answer says of them."""
+"""Rate limits of requests, and the RateLimit headers of their answers."""
 
 import ipaddress
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ from app.access.limiter import Limiter
 from app.access.rates import UNLIMITED, Allowance, Rate, Standing
 from app.errors import QuotaExceeded, RateExceeded, RequestInvalid
 
-_SITE_BITS = 64  # of an IPv6 address: what one customer has at least, and may use address by address
+_SITE_BITS = 64  # of an IPv6 address: the smallest network that one customer gets, and can use address by address
 
 
 @dataclass(frozen=True, slots=True)
 class UsualRates:
-    """What holds where a key says nothing else."""
+    """Rates of keys that have none of their own, and of callers without a key."""
 
     key: Rate = UNLIMITED
     quota: Rate = UNLIMITED
@@ -27,20 +27,20 @@ class UsualRates:
 
 
 class Rates:
-    """Counts each request once, before its body is read; refused ones count for nobody."""
+    """Counter of requests: each counts once, before its body is read; refused ones do not count."""
 
     def __init__(self, limiter: Limiter, usual: UsualRates, refused: Callable[[str], None] = lambda _: None) -> None:
-        """`refused` is told the name of the limit that refuses: key, quota, anonymous or failures."""
+        """`refused` receives the name of a limit that refuses: key, quota, anonymous, failures or search."""
         self._limiter = limiter
         self._usual = usual
         self._refused = refused
 
     async def admit(self, principal: Principal, scope: Scope) -> list[Standing]:
-        """Count a request on its key, or on its address where there is none; raises RatesUnavailable."""
+        """Count a request on its key, or on its address without a key; raises RatesUnavailable."""
         return await self._limiter.take(self._allowances(principal, scope))
 
     def require(self, standings: Sequence[Standing]) -> None:
-        """Raise RateExceeded or QuotaExceeded where one of them refuses."""
+        """Raise RateExceeded or QuotaExceeded if a limit refuses the request."""
         for each in standings:
             if not each.is_allowed:
                 self._refuse(each)
@@ -51,9 +51,9 @@ class Rates:
             self.require(await self._limiter.take([Allowance("failures", self._usual.failures, client(scope))]))
 
     async def search(self, key_id: str, embeddings: int) -> Standing | None:
-        """Count embeddings that a key looks up; raises RateExceeded, RatesUnavailable, or RequestInvalid for too many.
+        """Count embeddings that a key searches; None without a limit.
 
-        None where there is no limit.
+        Raises RateExceeded, RatesUnavailable, and RequestInvalid if the request alone exceeds the rate.
         """
         rate = self._usual.search
         if rate == UNLIMITED:
@@ -67,18 +67,18 @@ class Rates:
         return standing
 
     async def close(self) -> None:
-        """Let go of a shared storage."""
+        """Close the shared storage."""
         await self._limiter.close()
 
     def _allowances(self, principal: Principal, scope: Scope) -> list[Allowance]:
         usual = self._usual
         if principal.key_id is None:
-            wanted = [("anonymous", usual.anonymous, "")]
+            limits = [("anonymous", usual.anonymous, "")]
         else:
             rate = usual.key if principal.rate is None else principal.rate
             quota = usual.quota if principal.quota is None else principal.quota
-            wanted = [("key", rate, principal.key_id), ("quota", quota, principal.key_id)]
-        return [Allowance(name, rate, who or client(scope)) for name, rate, who in wanted if rate != UNLIMITED]
+            limits = [("key", rate, principal.key_id), ("quota", quota, principal.key_id)]
+        return [Allowance(name, rate, key or client(scope)) for name, rate, key in limits if rate != UNLIMITED]
 
     def _refuse(self, standing: Standing) -> None:
         name, rate = standing.allowance.name, standing.allowance.rate
@@ -86,25 +86,25 @@ class Rates:
         wait = f"try again in {standing.reset_s} seconds"
         if name == "quota":
             raise QuotaExceeded(f"the API key's quota of {rate} is used up; {wait}", standing.reset_s)
-        whose = "the API key's" if name in {"key", "search"} else "this address's"
-        what = {"failures": "wrong keys", "search": "embeddings"}.get(name, "requests")
-        raise RateExceeded(f"{whose} rate of {rate} is used up by too many {what}; {wait}", standing.reset_s)
+        owner = "the API key's" if name in {"key", "search"} else "this address's"
+        kind = {"failures": "wrong keys", "search": "embeddings"}.get(name, "requests")
+        raise RateExceeded(f"{owner} rate of {rate} is used up by too many {kind}; {wait}", standing.reset_s)
 
 
 class Searches:
-    """Counts the embeddings that a key looks up.
+    """Counter of the embeddings that a key searches.
 
-    A caller who may read templates has no such limit, and a service without keys neither.
+    Callers who may read templates have no limit, and neither has a service without keys.
     """
 
     def __init__(self, rates: Rates, principal: Principal, standings: list[Standing]) -> None:
-        """`standings` are those that the answer announces."""
+        """`standings` are the limits that the answer reports."""
         self._rates = rates
         self._principal = principal
         self._standings = standings
 
     async def take(self, embeddings: int) -> None:
-        """Count so many, before any of them is looked up; raises as `Rates.search`."""
+        """Count embeddings before the search; raises as `Rates.search`."""
         if self._principal.may_read_templates or self._principal.key_id is None:
             return
         standing = await self._rates.search(self._principal.key_id, embeddings)
@@ -113,9 +113,9 @@ class Searches:
 
 
 def announcing(send: Send, standings: Sequence[Standing]) -> Send:
-    """Return a `send` that says how the client stands (draft-ietf-httpapi-ratelimit-headers, 8 to 11).
+    """Return a `send` that adds the RateLimit headers (draft-ietf-httpapi-ratelimit-headers, 8 to 11).
 
-    `standings` may grow until the answer begins.
+    `standings` may grow until the answer starts.
     """
 
     async def send_with_headers(message: Message) -> None:
@@ -133,7 +133,7 @@ def announcing(send: Send, standings: Sequence[Standing]) -> Send:
 
 
 def client(scope: Scope) -> str:
-    """Return on whose account a client's address counts: IPv4 as it is, of IPv6 the /64."""
+    """Return the account of a client's address: the whole IPv4 address, the /64 network of an IPv6 address."""
     host = (scope.get("client") or ("unknown",))[0]
     try:
         address = ipaddress.ip_address(host.partition("%")[0])

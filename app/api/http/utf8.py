@@ -1,4 +1,4 @@
-"""Text of requests in UTF-8. Decoded in any other way, two names could become one, or one name another."""
+"""UTF-8 in requests. Another decoding could turn two names into one, or one name into another."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -21,7 +21,7 @@ def require_utf8(scope: Scope) -> None:
     query: bytes = scope["query_string"]
     if not _is_utf8(path):
         raise _not_utf8("path", "percent-encode it as UTF-8")
-    # Bytes that are not ASCII would be read as Latin-1.
+    # Starlette would read bytes that are not ASCII as Latin-1.
     if not query.isascii() or not _is_utf8(query):
         wrong = next((each for each in query.split(b"&") if not each.isascii() or not _is_utf8(each)), query)
         raise _not_utf8(f"query.{_name(wrong)}", "percent-encode it as UTF-8")

@@ -9,8 +9,8 @@ from app.api.http.body import JsonBody
 from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.http.etag import Versions, tag
 from app.api.http.routing import router_at
+from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import After, Limit, cursor_of
-from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
 
 router = router_at("/collections", tag="collections", scope=Scope.MANAGE)

@@ -9,8 +9,8 @@ from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
 from app.api.routes.privacy import ErasureReceipt
+from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import After, Limit
-from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import FacesPage, MoveRequest, StoredFaceSchema
 from app.names import FaceId, IdentityId
 

@@ -7,9 +7,9 @@ from fastapi import Query
 from app.access.keys import Scope
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
+from app.api.schemas.fields import CollectionPath
 from app.api.schemas.health import HealthAnswer
 from app.api.schemas.paging import After, Limit
-from app.api.schemas.requests import CollectionPath
 
 router = router_at("/collections/{collection}/health", tag="gallery", scope=Scope.MANAGE)
 

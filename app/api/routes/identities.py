@@ -11,8 +11,8 @@ from app.api.http.etag import Versions, tag
 from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
 from app.api.routes.privacy import ErasureReceipt
+from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import MOST_ON_A_PAGE, After, Limit
-from app.api.schemas.requests import CollectionPath
 from app.api.schemas.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
 from app.names import IdentityId, Text
 

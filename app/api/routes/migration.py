@@ -8,6 +8,7 @@ from app.access.keys import Scope
 from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
+from app.api.schemas.fields import CollectionPath, NetworkName
 from app.api.schemas.jobs import JobSchema
 from app.api.schemas.migration import (
     DiscardedSchema,
@@ -19,7 +20,6 @@ from app.api.schemas.migration import (
     SwitchRequest,
 )
 from app.api.schemas.paging import After, Limit
-from app.api.schemas.requests import CollectionPath, NetworkName
 from app.transfer.job_kinds import JobKind
 
 router = router_at("/collections/{collection}/reembed", tag="collections", scope=Scope.MANAGE)

@@ -10,7 +10,7 @@ from app.access.trail import AuditLine
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
-from app.api.schemas.requests import CollectionPath
+from app.api.schemas.fields import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
 from app.gallery.erasure import Receipt
 from app.names import IdentityId

@@ -1,18 +1,21 @@
-"""POST /enroll, /verify, /identify."""
+"""POST /enroll, /verify, /identify, /search."""
 
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 from fastapi import Depends, Header
 
 from app.access.keys import Scope
-from app.api.http.dependencies import ExactDependency, ServicesDependency, WorkersDependency
+from app.api.http.body import JsonBody
+from app.api.http.dependencies import ExactDependency, SearchesDependency, ServicesDependency, WorkersDependency
 from app.api.http.metrics import MetricsDependency
 from app.api.http.permissions import needs
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
-from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
-from app.api.schemas.requests import MOST_PHOTOS, EnrollRequest, IdentifyRequest, VerifyRequest
+from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, SearchAnswer, VerifyAnswer
+from app.api.schemas.fields import MOST_PHOTOS
+from app.api.schemas.requests import EnrollRequest, IdentifyRequest, SearchRequest, VerifyRequest
 from app.recognition.screening import Reactions
 
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
@@ -26,7 +29,7 @@ async def enroll(
     is_exact: ExactDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
-    """Enroll a person with one or more photos; each photo is accepted or refused for itself."""
+    """Enroll a person with one or more photos; each photo is accepted or refused on its own."""
     enrollment = await workers.run(
         services.enrollment.enroll,
         request.photos,
@@ -65,7 +68,7 @@ async def verify(
         is_exact=is_exact,
     )
     metrics.verified(verification)
-    return VerifyAnswer.of(verification, verification.model)
+    return VerifyAnswer.of(verification)
 
 
 @router.post("/identify")
@@ -76,7 +79,7 @@ async def identify(
     metrics: MetricsDependency,
     is_exact: ExactDependency,
 ) -> IdentifyAnswer:
-    """Look up every face of a photo among the enrolled."""
+    """Search the gallery for every face of a photo."""
     identification = await workers.run(
         services.identification.identify,
         request.photo,
@@ -88,4 +91,28 @@ async def identify(
         is_exact=is_exact,
     )
     metrics.identified(identification)
-    return IdentifyAnswer.of(identification, identification.model)
+    return IdentifyAnswer.of(identification)
+
+
+@router.post("/search", dependencies=[needs(Scope.SEARCH)])
+async def search(
+    request: Annotated[SearchRequest, Depends(JsonBody(SearchRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    searches: SearchesDependency,
+    is_exact: ExactDependency,
+) -> SearchAnswer:
+    """Search the gallery for an embedding."""
+    await searches.take(1)
+    found = await workers.run(
+        services.identification.search,
+        np.array(request.embedding, np.float64),
+        collection=request.collection,
+        model=services.registry.named(request.model).model if request.model is not None else None,
+        top_k=request.top_k,
+        max_fpir=request.max_fpir,
+        threshold=request.threshold,
+        where=request.where,
+        is_exact=is_exact,
+    )
+    return SearchAnswer.of(found)

@@ -1,21 +1,21 @@
-"""What answers carry. The names are the API's contract."""
+"""Answers about faces in photos. Their names are the API's contract."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
-from app.recognition.identification import ErrorRates, Identification, IdentifiedFace
-from app.recognition.verification import Verification
-from app.types import Candidate, Detection
-from app.vision.quality import Quality, Reason
+from app.recognition.examination import ExaminedFace
+from app.recognition.identification import Identification, IdentifiedFace, SearchResult
+from app.recognition.verification import Seen, Verification
+from app.vision.quality import Reason
 
 
 def _numbers(count: int) -> WithJsonSchema:
-    """Say the length of a tuple of numbers as all generators of clients understand it: without `prefixItems`."""
+    """Describe a tuple of numbers without `prefixItems`, which some generators of clients do not know."""
     return WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count})
 
 
@@ -27,46 +27,41 @@ BoxSchema = Annotated[
 PointSchema = Annotated[tuple[float, float], _numbers(2)]
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 FacesTruncated = Annotated[
-    bool, Field(description="A photo shows more faces than are looked at: see ARCID_LIMITS__FACES.")
+    bool, Field(description="A photo shows more faces than the service examines: see ARCID_LIMITS__FACES.")
 ]
 Rate = Annotated[
     float | None,
-    Field(description="Share of other people at least as similar; null while the network is not calibrated."),
+    Field(description="Share of other people at least as similar; null if the network has no calibration."),
 ]
 LowQuality = Annotated[
     bool,
-    Field(description="The face is below the collection's least quality: under an error rate, possible at best."),
+    Field(
+        description="The face is below the collection's minimum quality. With an error rate it is at most `possible`."
+    ),
 ]
 
 
 class QualitySchema(BaseModel):
-    """How usable a face is."""
+    """Quality of a face."""
 
     score: Annotated[float, Field(description="0 (useless) to 1.")]
-    reasons: Annotated[
-        list[Reason], Field(description="What is wrong with it; may be empty at any score.", examples=[["blurred"]])
-    ]
-
-    @classmethod
-    def of(cls, quality: Quality) -> "QualitySchema":
-        """Take over a quality."""
-        return cls(score=quality.score, reasons=list(quality.reasons))
+    reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
 
 
 class EnrolledFaceSchema(BaseModel):
-    """A face that is in the gallery now."""
+    """A new face of the gallery."""
 
     face_id: str
-    photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
     box: BoxSchema
     detection_score: float
-    quality: Annotated[QualitySchema | None, Field(description="Null in answers of earlier versions.")] = None
+    quality: Annotated[QualitySchema | None, Field(description="Null if a former version enrolled the face.")] = None
 
 
 class RejectedPhotoSchema(BaseModel):
-    """A photo that was refused."""
+    """A refused photo."""
 
-    photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
     code: Annotated[str, Field(description="Stable, as in errors.", examples=["no_face"])]
     detail: str
 
@@ -83,7 +78,7 @@ def _example(example: dict[str, Any]) -> ConfigDict:
 
 
 class EnrollAnswer(BaseModel):
-    """What became of each photo."""
+    """Result of each photo."""
 
     model_config = _example(
         {
@@ -108,18 +103,18 @@ class EnrollAnswer(BaseModel):
     identity_id: str
     faces: list[EnrolledFaceSchema]
     rejected: list[RejectedPhotoSchema]
-    duplicates: Annotated[list[DuplicateSchema], Field(description="Whom else the faces look like.")]
-    mismatches: Annotated[list[MismatchSchema], Field(description="Enrolled photos that do not look like the others.")]
+    duplicates: Annotated[list[DuplicateSchema], Field(description="Other identities that the faces look like.")]
+    mismatches: Annotated[list[MismatchSchema], Field(description="Enrolled photos that are unlike the others.")]
     faces_truncated: Annotated[FacesTruncated, Field(validation_alias=AliasChoices("faces_truncated", "is_truncated"))]
 
     @classmethod
     def of(cls, enrollment: Enrollment) -> "EnrollAnswer":
-        """Take over the service's result."""
+        """Return the answer."""
         return cls.model_validate(enrollment, from_attributes=True)
 
 
 class FaceSchema(BaseModel):
-    """A detected face, and how usable it is."""
+    """A detected face with its quality."""
 
     box: BoxSchema
     landmarks: Annotated[
@@ -132,30 +127,27 @@ class FaceSchema(BaseModel):
     quality: QualitySchema
 
     @classmethod
-    def of(cls, detection: Detection, quality: Quality) -> "FaceSchema":
-        """Take over a detection and its quality."""
-        landmarks = [(x, y) for x, y in detection.landmarks.tolist()]
-        return cls(
-            box=detection.box,
-            landmarks=landmarks,
-            detection_score=detection.score,
-            quality=QualitySchema.of(quality),
-        )
+    def of(cls, analysed: ExaminedFace | IdentifiedFace | Seen, **fields: Any) -> Self:
+        """Return the schema of a face, with the fields that a subclass adds."""
+        detection = analysed.face.detection
+        quality = QualitySchema.model_validate(analysed.quality, from_attributes=True)
+        landmarks = detection.landmarks.tolist()
+        return cls(box=detection.box, landmarks=landmarks, detection_score=detection.score, quality=quality, **fields)
 
 
 class ReferenceFaceSchema(BaseModel):
-    """What the probe was compared with: a face of the reference photo, or the template of an enrolled identity."""
+    """The reference: a face of the reference photo, or the template of an enrolled identity."""
 
     box: BoxSchema | None = None
     landmarks: list[PointSchema] | None = None
     detection_score: float | None = None
     quality: QualitySchema | None = None
-    face_id: Annotated[str | None, Field(description="The enrolled face that is nearest to the probe.")] = None
-    faces: Annotated[int, Field(description="How many faces the template is made of.")] = 1
+    face_id: Annotated[str | None, Field(description="The enrolled face nearest to the probe.")] = None
+    faces: Annotated[int, Field(description="Number of faces in the template.")] = 1
 
 
 class VerifyAnswer(BaseModel):
-    """The decision on one pair."""
+    """The decision on a pair of faces."""
 
     model_config = _example(
         {
@@ -180,7 +172,7 @@ class VerifyAnswer(BaseModel):
     verdict: Literal["match", "possible", "no_match"]
     similarity: Annotated[
         float | None,
-        Field(description="Cosine, -1 to 1; higher is closer. Null below what the key sees: docs/security.md."),
+        Field(description="Cosine, -1 to 1; higher is closer. Null if the key may not see it: docs/security.md."),
     ]
     threshold: float
     fmr: Rate
@@ -190,28 +182,30 @@ class VerifyAnswer(BaseModel):
     model: str
 
     @classmethod
-    def of(cls, verification: Verification, model: str) -> "VerifyAnswer":
-        """Take over the service's result."""
-        probe, seen = verification.probe, verification.reference
+    def of(cls, verification: Verification) -> "VerifyAnswer":
+        """Return the answer."""
+        seen = verification.reference
         reference = ReferenceFaceSchema(face_id=verification.reference_face_id, faces=verification.reference_faces)
         if seen is not None:
-            reference = ReferenceFaceSchema.model_validate(
-                FaceSchema.of(seen.face.detection, seen.quality).model_dump()
-            )
+            reference = ReferenceFaceSchema.model_validate(FaceSchema.of(seen), from_attributes=True)
         return cls(
             verdict=verification.verdict.value,
             similarity=verification.similarity,
             threshold=verification.threshold,
             fmr=verification.fmr,
             low_quality=verification.is_poor,
-            probe_face=FaceSchema.of(probe.face.detection, probe.quality),
+            probe_face=FaceSchema.of(verification.probe),
             reference_face=reference,
-            model=model,
+            model=verification.model,
         )
 
 
+def _verdict(identified: IdentifiedFace | SearchResult) -> str:
+    return "unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value
+
+
 class CandidateSchema(BaseModel):
-    """An enrolled identity: `similarity` is to the template of its `faces`, `face_id` the one nearest to the probe."""
+    """An enrolled identity: `similarity` to the template of its `faces`; `face_id` is the face nearest to the probe."""
 
     identity_id: str
     name: str | None
@@ -224,35 +218,34 @@ class CandidateSchema(BaseModel):
     ]
 
     @classmethod
-    def of(cls, candidate: Candidate, rates: ErrorRates) -> "CandidateSchema":
-        """Take over a candidate and its error rates."""
-        return cls(**asdict(candidate), fmr=rates.fmr, fpir=rates.fpir)
+    def all_of(cls, identified: IdentifiedFace | SearchResult) -> "list[CandidateSchema]":
+        """Return the candidates with their error rates."""
+        pairs = zip(identified.candidates, identified.rates, strict=True)
+        return [cls(**asdict(candidate), fmr=rates.fmr, fpir=rates.fpir) for candidate, rates in pairs]
 
 
 class IdentifiedFaceSchema(FaceSchema):
-    """A face of the photo: `match` says that its first candidate is this person."""
+    """A face of the photo: a `match` is its first candidate."""
 
     verdict: Literal["match", "possible", "unknown"]
     low_quality: LowQuality
-    margin: Annotated[float | None, Field(description="How much more similar the first candidate is than the second.")]
+    margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
     candidates: list[CandidateSchema]
 
     @classmethod
     def of_identified(cls, identified: IdentifiedFace) -> "IdentifiedFaceSchema":
-        """Take over one face of the service's result."""
-        return cls(
-            **FaceSchema.of(identified.face.detection, identified.quality).model_dump(),
-            verdict="unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value,
+        """Return the schema of a face with its candidates."""
+        return cls.of(
+            identified,
+            verdict=_verdict(identified),
             low_quality=identified.is_poor,
             margin=identified.margin,
-            candidates=[
-                CandidateSchema.of(*each) for each in zip(identified.candidates, identified.rates, strict=True)
-            ],
+            candidates=CandidateSchema.all_of(identified),
         )
 
 
 class IdentifyAnswer(BaseModel):
-    """The faces of the photo, the most prominent first."""
+    """The faces of the photo, the main face first."""
 
     model_config = _example(
         {
@@ -287,19 +280,39 @@ class IdentifyAnswer(BaseModel):
     faces_truncated: FacesTruncated
 
     @classmethod
-    def of(cls, identification: Identification, model: str) -> "IdentifyAnswer":
-        """Take over the service's result."""
-        faces = [IdentifiedFaceSchema.of_identified(each) for each in identification.faces]
+    def of(cls, identification: Identification) -> "IdentifyAnswer":
+        """Return the answer."""
         return cls(
-            faces=faces,
+            faces=[IdentifiedFaceSchema.of_identified(each) for each in identification.faces],
             threshold=identification.threshold,
-            model=model,
+            model=identification.model,
             faces_truncated=identification.is_truncated,
         )
 
 
+class SearchAnswer(BaseModel):
+    """The people that an embedding resembles, the most similar first: a `match` is the first candidate."""
+
+    verdict: Literal["match", "possible", "unknown"]
+    margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
+    candidates: list[CandidateSchema]
+    threshold: float
+    model: str
+
+    @classmethod
+    def of(cls, found: SearchResult) -> "SearchAnswer":
+        """Return the answer."""
+        return cls(
+            verdict=_verdict(found),
+            margin=found.margin,
+            candidates=CandidateSchema.all_of(found),
+            threshold=found.threshold,
+            model=found.model,
+        )
+
+
 class ProblemSchema(BaseModel):
-    """An error (RFC 9457); `code` is stable, and some codes bring members of their own."""
+    """An error (RFC 9457). `code` is stable; some codes add members."""
 
     model_config = ConfigDict(
         extra="allow",
@@ -307,7 +320,7 @@ class ProblemSchema(BaseModel):
             "examples": [
                 {
                     "type": "urn:arcid:error:identity_unknown",
-                    "title": "Not Found",
+                    "title": "Not SearchResult",
                     "status": 404,
                     "detail": "nobody is enrolled as 'ada' in collection 'default'",
                     "code": "identity_unknown",
@@ -322,5 +335,5 @@ class ProblemSchema(BaseModel):
     detail: str
     code: str
     request_id: Annotated[
-        str | None, Field(description="As in X-Request-ID and in the service's log; absent before a request is read.")
+        str | None, Field(description="The X-Request-ID, also in the log; missing if the request was not read.")
     ] = None

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.schemas.fields import NetworkName
 from app.api.schemas.paging import cursor_of
-from app.api.schemas.requests import NetworkName
 from app.api.schemas.resources import Cursor
 from app.gallery.store.migration_sql import FaceName
 from app.gallery.store.model_migration import SwitchResult

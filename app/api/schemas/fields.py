@@ -1,0 +1,231 @@
+"""Field types of requests and answers. Their names and limits are the API's contract."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from app.api.schemas.base64_photos import bytes_of
+from app.gallery.store.values import Consent, Reaction
+from app.names import CollectionName, Text, nfc_json
+from app.remote.urls import LONGEST
+
+MOST_PHOTOS = 50
+MOST_CANDIDATES = 100
+LONGEST_METADATA = 16_384
+DEEPEST_METADATA = 64  # the serialiser of answers stops at 255
+LONGEST_WHERE = 4_096
+LONGEST_EMBEDDING = 4_096
+DEFAULT_COLLECTION = "default"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""Photo for examples: a grey pixel."""
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000
+
+
+class StrictSchema(BaseModel):
+    """Base of requests: unknown fields are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _whole(value: object) -> object:
+    """Accept 5.0 for 5, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""For integers. Write it after the field's limits, or the document lacks them."""
+
+
+# Photos and files
+
+
+def _photo(value: object, info: ValidationInfo) -> object:
+    """Accept a multipart file's bytes, or base64 text (also as a data: URL)."""
+    if isinstance(value, str):
+        return bytes_of(value, info.field_name or "photo")
+    if not isinstance(value, bytes):
+        raise ValueError("send a file, or base64 text in JSON")  # noqa: TRY004 - pydantic reports ValueErrors
+    return value
+
+
+def _file(description: str) -> WithJsonSchema:
+    """Describe a file; many generators of clients still read `format`, as in OpenAPI 3.0."""
+    schema = {"type": "string", "contentEncoding": "base64", "format": "byte", "description": description}
+    return WithJsonSchema(schema)
+
+
+Photo = Annotated[bytes, BeforeValidator(_photo), _file("JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF")]
+Upload = Annotated[bytes, BeforeValidator(_photo), _file("A ZIP file.")]
+Url = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST),
+    Field(
+        description="The photo's URL. The service fetches it if that is enabled.",
+        examples=["https://photos.example/1.jpg"],
+    ),
+]
+ServerPath = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
+
+
+# JSON objects
+
+
+def _parsed(value: object, info: ValidationInfo) -> object:
+    """Return an object; a form can only send it as JSON text."""
+    return json.loads(value) if isinstance(value, str) and info.mode != "json" else value
+
+
+def _from_json(value: object, info: ValidationInfo) -> object:
+    """Accept an object, also as JSON text from a form."""
+    try:
+        return _parsed(value, info)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it must be a JSON object") from error
+
+
+FROM_JSON = BeforeValidator(_from_json)
+
+
+def _json_object(value: object, info: ValidationInfo) -> object:
+    """Accept an object, also as JSON text from a form; refuse NaN and objects that are too long or too deep."""
+    try:
+        parsed = _parsed(value, info)
+        text = json.dumps(parsed, allow_nan=False)
+        json.dumps(parsed, ensure_ascii=False).encode()  # half a surrogate pair could never be answered
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("metadata must be a JSON object") from error
+    if len(text) > LONGEST_METADATA:
+        raise ValueError(f"metadata must have at most {LONGEST_METADATA} characters as JSON")
+    if _is_deeper(parsed, DEEPEST_METADATA):
+        raise ValueError(f"metadata must be nested at most {DEEPEST_METADATA} deep")
+    return nfc_json(parsed)
+
+
+def _is_deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        inside = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for part in inside for each in part]
+        if not level:
+            return False
+    return True
+
+
+def _where(value: object, info: ValidationInfo) -> object:
+    """Accept an object, also as JSON text from a form; as ASCII it must fit a database's pattern."""
+    try:
+        parsed = nfc_json(_parsed(value, info))
+        text = json.dumps(parsed, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError("where must be a JSON object") from error
+    if len(text) > LONGEST_WHERE:
+        raise ValueError(f"where must have at most {LONGEST_WHERE} characters as JSON")
+    return parsed
+
+
+JsonObject = Annotated[
+    dict[str, Any], BeforeValidator(_json_object), WithJsonSchema({"type": "object", "additionalProperties": True})
+]
+Where = Annotated[
+    dict[str, StrictStr | StrictBool | StrictInt | StrictFloat | None],
+    Field(
+        max_length=20,
+        description="Search only people whose metadata has these members with these values (text, number, true, null).",
+        examples=[{"site": "Oslo"}],
+    ),
+    BeforeValidator(_where),
+]
+
+
+# Moments and consent
+
+_MOMENT = TypeAdapter(AwareDatetime)
+
+
+def _moment(value: object) -> object:
+    """Parse text here: after a validator of ours pydantic no longer treats it as JSON, and accepts only a datetime."""
+    try:
+        return _MOMENT.validate_strings(value) if isinstance(value, str) else value
+    except ValidationError as error:
+        raise ValueError("it must be a moment with its zone, such as 2026-05-04T09:30:00Z") from error
+
+
+def _within(moment: datetime) -> datetime:
+    """Require a year that every database can store in UTC."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"the year must be from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_within), BeforeValidator(_moment)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
+
+
+class ConsentSchema(StrictSchema):
+    """The legal basis on which a person is enrolled."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"basis": "consent", "given_at": "2026-05-04T09:30:00Z", "reference": "F-17"}]},
+    )
+
+    basis: Annotated[Text, Field(description="For example consent, contract, legal_obligation.")]
+    given_at: Moment
+    text: Annotated[LongText | None, Field(description="The wording that the person consented to.")] = None
+    expires_at: Annotated[Moment | None, Field(description="The consent is valid until then.")] = None
+    reference: Annotated[Text | None, Field(description="Where the signed form is kept.")] = None
+
+    def value(self) -> Consent:
+        """Return the value."""
+        return Consent(**dict(self))
+
+
+# Settings of searches and enrollments
+
+NetworkName = Annotated[
+    str,
+    StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"),
+    Field(description="A network that the service runs: its `model`, or its pack's name (GET /models)."),
+]
+CollectionPath = Annotated[CollectionName, Path(description="Name of the collection.")]
+Threshold = Annotated[
+    float | None,
+    Field(
+        ge=-1,
+        le=1,
+        description="Decide by this similarity instead of by an error rate. Without scope `manage` it is rounded up to "
+        "steps of 0.001, and not below the collection's own doubt range.",
+    ),
+]
+OnDuplicate = Annotated[
+    Reaction | None,
+    Field(
+        description="If faces look like another identity: `reject` (409), `flag` or `allow` them. "
+        "Null: the stored setting."
+    ),
+]
+OnMismatch = Annotated[
+    Reaction | None,
+    Field(
+        description="If a face is unlike the identity's other faces: `reject` the photo, `flag` or `allow` it. "
+        "Null: the stored setting."
+    ),
+]
