@@ -1,4 +1,4 @@
-"""What CompreFace's clients expect back, under its own names; what is None is left out."""
+"""Answers in CompreFace's form, under its own names; fields with None are left out."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ Likeness = Annotated[float, Field(ge=0, le=1, description="0 to 1, on CompreFace
 
 
 class BoxSchema(BaseModel):
-    """A face's place in pixels of the upright photo, and how sure it is one."""
+    """Box of a face in pixels of the upright photo, with its detection score."""
 
     probability: float
     x_max: int
@@ -28,14 +28,14 @@ class TimesSchema(BaseModel):
 
 
 class VersionsSchema(BaseModel):
-    """Which networks were used."""
+    """The networks that were used."""
 
     detector: str
     calculator: str
 
 
 class Extras(BaseModel):
-    """What was asked for beside the boxes."""
+    """The requested additions to the boxes."""
 
     has_landmarks: bool
     has_embedding: bool
@@ -44,7 +44,7 @@ class Extras(BaseModel):
 
 
 class CompreFaceFace(BaseModel):
-    """A face; what was not asked for is not there."""
+    """A face, with the requested additions."""
 
     box: BoxSchema
     landmarks: Annotated[list[tuple[int, int]] | None, Field(description="Eyes, nose, corners of the mouth.")] = None
@@ -53,7 +53,7 @@ class CompreFaceFace(BaseModel):
 
     @classmethod
     def of(cls, face: Face, extras: Extras) -> "CompreFaceFace":
-        """Take over a face."""
+        """Return the schema of a face."""
         left, top, right, bottom = (max(0, round(each)) for each in face.detection.box)
         probability = round(min(face.detection.score, 1.0), 5)
         points = [(round(x), round(y)) for x, y in face.detection.landmarks.tolist()]
@@ -66,33 +66,33 @@ class CompreFaceFace(BaseModel):
 
 
 class SubjectLikeness(BaseModel):
-    """A subject that a face is like."""
+    """A subject, and how similar a face is to it."""
 
     subject: str
     similarity: Likeness
 
 
 class RecognisedSchema(CompreFaceFace):
-    """A face and the subjects that it is most like, whether they are alike or not."""
+    """A face and the subjects that are most similar to it, however little."""
 
     subjects: list[SubjectLikeness]
 
     @classmethod
     def of_recognised(cls, recognised: RecognisedFace, extras: Extras) -> "RecognisedSchema":
-        """Take over a face that was looked up."""
+        """Return the schema of a recognised face."""
         subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
         return cls(**dict(CompreFaceFace.of(recognised.face, extras)), subjects=subjects)
 
 
 class MatchSchema(CompreFaceFace):
-    """A face and how alike it is to the one that it was compared with, whose `subject` is told if it is enrolled."""
+    """A face and its similarity to the reference; `subject` is set if the reference is enrolled."""
 
     similarity: Likeness
     subject: str | None = None
 
     @classmethod
     def of_compared(cls, compared: ComparedFace, extras: Extras, subject: str | None = None) -> "MatchSchema":
-        """Take over a face that was compared."""
+        """Return the schema of a compared face."""
         return cls(**dict(CompreFaceFace.of(compared.face, extras)), similarity=compared.score, subject=subject)
 
 
@@ -111,14 +111,14 @@ class RecognitionAnswer(BaseModel):
 
 
 class FaceVerificationAnswer(BaseModel):
-    """Every face of the photo against an enrolled one, the largest first."""
+    """Every face of the photo compared with an enrolled face, the largest first."""
 
     result: list[MatchSchema]
     plugins_versions: VersionsSchema | None = None
 
 
 class PairSchema(BaseModel):
-    """The face of the source, and every face of the target against it, the largest first."""
+    """The face of the source, and every face of the target compared with it, the largest first."""
 
     source_image_face: CompreFaceFace
     face_matches: list[MatchSchema]
@@ -132,7 +132,7 @@ class PairAnswer(BaseModel):
 
 
 class EmbeddingLikeness(BaseModel):
-    """An embedding, and how alike it is to the one that it was compared with."""
+    """An embedding and its similarity to the reference."""
 
     embedding: list[float]
     similarity: Likeness
@@ -145,7 +145,7 @@ class EmbeddingAnswer(BaseModel):
 
 
 class EmbeddingSubjects(BaseModel):
-    """An embedding and the subjects that it is most like."""
+    """An embedding and the subjects that are most similar to it."""
 
     embedding: list[float]
     similarities: list[SubjectLikeness]
@@ -170,19 +170,19 @@ class SubjectsAnswer(BaseModel):
 
 
 class UpdatedAnswer(BaseModel):
-    """Whether anything was changed."""
+    """Whether the request changed anything."""
 
     updated: bool
 
 
 class DeletedAnswer(BaseModel):
-    """How many are gone."""
+    """Number of deleted entries."""
 
     deleted: int
 
 
 class ExampleSchema(BaseModel):
-    """A face and whose it is."""
+    """A face and its subject."""
 
     image_id: str
     subject: str

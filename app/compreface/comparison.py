@@ -1,4 +1,4 @@
-"""Comparison: how alike faces are, without a decision. Whoever calls has a threshold of their own."""
+"""Comparison of faces without a decision: CompreFace's clients apply their own threshold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +20,16 @@ from app.types import Candidate
 
 @dataclass(frozen=True, slots=True)
 class FaceSelection:
-    """Which faces of a photo count: those with a detection score of at least `least_score`, the `most` largest.
+    """Selection of faces of a photo: the `most` largest with a detection score of at least `least_score`.
 
-    `most` 0 is all of them.
+    With `most` 0 there is no limit.
     """
 
     least_score: float = 0
     most: int = 0
 
     def places(self, faces: Sequence[Face]) -> list[int]:
-        """Return where in `faces` these are, the largest first; raises NoFace when none is left."""
+        """Return the places of the selected faces in `faces`, the largest first; raises NoFace without any."""
         clear = [place for place, face in enumerate(faces) if face.detection.score >= self.least_score]
         if not clear:
             raise NoFace
@@ -38,7 +38,7 @@ class FaceSelection:
 
 @dataclass(frozen=True, slots=True)
 class ScoredIdentity:
-    """An identity, and how alike (0..1) a probe is to it."""
+    """An identity and the similarity score (0..1) of a probe to it."""
 
     identity_id: str
     score: float
@@ -46,7 +46,7 @@ class ScoredIdentity:
 
 @dataclass(frozen=True, slots=True)
 class RecognisedFace:
-    """A face of a photo, and whom it is like, best first."""
+    """A face of a photo and the most similar identities, best first."""
 
     face: Face
     people: list[ScoredIdentity]
@@ -54,7 +54,7 @@ class RecognisedFace:
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """The faces that were chosen, the largest first; `identification` is that of all faces of the photo."""
+    """The selected faces, the largest first; `identification` covers all faces of the photo."""
 
     faces: list[RecognisedFace]
     identification: Identification
@@ -62,7 +62,7 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFace:
-    """A face of a photo, and how alike (0..1) it is to the one that it was compared with."""
+    """A face of a photo and its similarity score (0..1) to the reference."""
 
     face: Face
     score: float
@@ -70,22 +70,22 @@ class ComparedFace:
 
 @dataclass(frozen=True, slots=True)
 class _ScoreView:
-    """How alike two faces are, as a caller sees it."""
+    """Similarity scores as the caller may see them."""
 
     scale: SimilarityScale
     view: SimilarityView
 
     def score(self, similarity: float) -> float:
-        """Return the likeness (0..1) of a similarity; 0 if the caller does not see it."""
+        """Return the score (0..1) of a similarity; 0 if the caller may not see it."""
         seen = self.view.seen(similarity)
         return 0.0 if seen is None else self.scale.score(seen)
 
 
 class ComparisonService:
-    """All of it by the collection's policy: raises CollectionUnknown, ModelMismatch, and PhotoRefused's children.
+    """Comparison of faces and embeddings, by the collection's policy.
 
-    `is_exact` is for callers who may read templates; to others those are not at all alike (0, or left out) whose
-    similarity they do not see (`SimilarityView`).
+    Every method raises CollectionUnknown, ModelMismatch, and PhotoRefused's subclasses. `is_exact` is for callers who
+    may read templates; other callers get 0, or no entry, for similarities that they may not see (`SimilarityView`).
     """
 
     def __init__(
@@ -103,13 +103,13 @@ class ComparisonService:
         self._identification = identification
 
     def faces(self, photo: bytes, choice: FaceSelection, *, collection: str) -> list[Face]:
-        """Return the chosen faces of a photo, the largest first; raises NoFace."""
+        """Return the selected faces of a photo, the largest first; raises NoFace."""
         return self._chosen(photo, choice, self._gallery.require(collection))
 
     def recognise(
         self, photo: bytes, choice: FaceSelection, *, collection: str, top_k: int, is_exact: bool = True
     ) -> Recognition:
-        """Look up the chosen faces among all people, however little alike they are; raises NoFace."""
+        """Search all identities for the selected faces, without a threshold; raises NoFace."""
         identification = self._identification.identify(photo, collection=collection, top_k=top_k, is_exact=is_exact)
         scale = self._scale(self._gallery.require(collection))
         chosen = [identification.faces[place] for place in choice.places([each.face for each in identification.faces])]
@@ -120,7 +120,7 @@ class ComparisonService:
     def recognise_embeddings(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, top_k: int, is_exact: bool = True
     ) -> list[list[ScoredIdentity]]:
-        """Look up embeddings (d,) as `recognise` does; raises RequestInvalid as `IdentificationService.search`."""
+        """Search embeddings (d,) as `recognise` does; raises RequestInvalid as `IdentificationService.search`."""
         scale = self._scale(self._gallery.require(collection))
         found = [
             self._identification.search(each, collection=collection, top_k=top_k, is_exact=is_exact)
@@ -131,7 +131,7 @@ class ComparisonService:
     def with_face(
         self, photo: bytes, choice: FaceSelection, *, collection: str, face_id: str, is_exact: bool = True
     ) -> tuple[str, list[ComparedFace]]:
-        """Compare the chosen faces of a photo with an enrolled face; the first value is whose that is.
+        """Compare the selected faces of a photo with an enrolled face; the first value is its identity.
 
         Raises FaceUnknown, NoFace.
         """
@@ -147,7 +147,7 @@ class ComparisonService:
     def photos(
         self, source: bytes, target: bytes, choice: FaceSelection, *, collection: str, is_exact: bool = True
     ) -> tuple[Face, list[ComparedFace]]:
-        """Compare the only face of `source` with the chosen faces of `target`; raises NoFace, SeveralFaces."""
+        """Compare the only face of `source` with the selected faces of `target`; raises NoFace, SeveralFaces."""
         of = self._gallery.require(collection)
         faces = self._chosen(source, FaceSelection(choice.least_score), of)
         if len(faces) > 1:
@@ -159,7 +159,7 @@ class ComparisonService:
     def embeddings_with_face(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
     ) -> list[float]:
-        """Return how alike embeddings (d,) are to an enrolled face; raises FaceUnknown, RequestInvalid."""
+        """Return the scores of embeddings (d,) against an enrolled face; raises FaceUnknown, RequestInvalid."""
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
@@ -174,7 +174,7 @@ class ComparisonService:
         collection: str,
         is_exact: bool = True,
     ) -> list[float]:
-        """Return how alike embeddings (d,) are to `source` (d,); raises RequestInvalid for one that is none."""
+        """Return the scores of embeddings (d,) against `source` (d,); raises RequestInvalid for an invalid one."""
         of = self._gallery.require(collection)
         seen = self._seen(of, is_exact=is_exact)
         probe = unit(source, of.dimension)
@@ -193,7 +193,7 @@ class ComparisonService:
 
 
 def _alike(candidates: Sequence[Candidate], scale: SimilarityScale) -> list[ScoredIdentity]:
-    """Return candidates by their likeness, which knows of how many faces each template is."""
+    """Return candidates by their score, which takes the number of faces of each template into account."""
     people = [ScoredIdentity(each.identity_id, scale.score(each.similarity, each.faces)) for each in candidates]
     return sorted(people, key=lambda each: -each.score)  # stable: the more similar first among equals
 

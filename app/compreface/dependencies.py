@@ -1,4 +1,4 @@
-"""What CompreFace's routes ask for."""
+"""Dependencies of CompreFace's routes."""
 
 from typing import Annotated
 
@@ -18,8 +18,8 @@ async def _choice(least_score: LeastScore = None, limit: Limit = 0) -> FaceSelec
     return FaceSelection(least_score or 0, limit)
 
 
-class Shown:
-    """What an answer shows of faces beside their boxes."""
+class AnswerOptions:
+    """Options of an answer: the additions to the boxes."""
 
     def __init__(self, network: ServedModel, plugins: str, *, status: bool) -> None:
         self._network = network
@@ -27,7 +27,7 @@ class Shown:
         self._status = status
 
     def extras(self) -> Extras:
-        """Return it, once the work is done."""
+        """Return the additions; call it after the work, whose times it includes."""
         made = Extras(has_landmarks="landmarks" in self._plugins, has_embedding="calculator" in self._plugins)
         if self._status:
             seconds = recorded_stages()
@@ -37,12 +37,12 @@ class Shown:
         return made
 
 
-async def _shown(
+async def _answer_options(
     services: ServicesDependency,
     face_plugins: Plugins = "",
     status: Status = False,  # noqa: FBT002 - a query parameter
-) -> Shown:
-    return Shown(services.registry.default, face_plugins, status=status)
+) -> AnswerOptions:
+    return AnswerOptions(services.registry.default, face_plugins, status=status)
 
 
 async def _subjects(services: ServicesDependency) -> SubjectService:
@@ -58,7 +58,7 @@ async def _subjects(services: ServicesDependency) -> SubjectService:
 
 
 async def comparison_of(services: ServicesDependency) -> ComparisonService:
-    """Return the comparison of faces by a service's gallery and networks."""
+    """Return the comparison service."""
     registry = services.registry
     return ComparisonService(
         registry.analysis_of, services.gallery, services.listing, registry.policy_of, services.identification
@@ -66,6 +66,6 @@ async def comparison_of(services: ServicesDependency) -> ComparisonService:
 
 
 ChoiceDependency = Annotated[FaceSelection, Depends(_choice)]
-ShownDependency = Annotated[Shown, Depends(_shown)]
+OptionsDependency = Annotated[AnswerOptions, Depends(_answer_options)]
 SubjectsDependency = Annotated[SubjectService, Depends(_subjects)]
 ComparisonDependency = Annotated[ComparisonService, Depends(comparison_of)]

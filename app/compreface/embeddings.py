@@ -1,4 +1,4 @@
-"""Embeddings under /api/v1, recognised and verified without a photo."""
+"""Recognition and verification of embeddings under /api/v1."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -47,7 +47,7 @@ async def recognise_embeddings(
     is_exact: ExactDependency,
     prediction_count: PredictionCount = 1,
 ) -> EmbeddingRecognitionAnswer:
-    """Find the subjects that each embedding is most like."""
+    """Find the most similar subjects for each embedding."""
     await searches.take(len(request.embeddings))
     found = await workers.run(
         comparison.recognise_embeddings,

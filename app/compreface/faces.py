@@ -39,7 +39,7 @@ async def add_example(
     is_exact: ExactDependency,
     det_prob_threshold: LeastScore = None,
 ) -> ExampleSchema:
-    """Add a photo of one face to a subject, who is created if new."""
+    """Enroll a photo of one face for a subject, which is created if new."""
     face_id = await workers.run(
         subjects.add_example,
         request.file,
@@ -80,7 +80,7 @@ async def delete_examples(
     workers: WorkersDependency,
     subject: Subject | None = None,
 ) -> DeletedAnswer:
-    """Delete a subject's faces with the subject, or without any parameter those of all; nobody is 0."""
+    """Delete a subject with its faces; without any parameter delete all. An unknown subject counts 0."""
     if subject is None:
         require_all_meant(request)
         _, faces = await workers.run(subjects.clear, collection)
@@ -96,7 +96,7 @@ async def delete_several_examples(
     subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> list[ExampleSchema]:
-    """Delete faces by their ids; unknown ones are passed over. Their subjects stay."""
+    """Delete faces by their ids; unknown ids are ignored. The subjects stay."""
     gone = await workers.run(subjects.remove_examples, collection, request.root)
     return [ExampleSchema(image_id=each.face_id, subject=each.identity_id) for each in gone]
 
@@ -105,7 +105,7 @@ async def delete_several_examples(
 async def delete_example(
     image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> ExampleSchema:
-    """Delete a face; its subject stays, even without any other."""
+    """Delete a face; its subject stays, even without faces."""
     gone = await workers.run(subjects.remove_example, collection, image_id)
     return ExampleSchema(image_id=gone.face_id, subject=gone.identity_id)
 
@@ -114,6 +114,6 @@ async def delete_example(
 async def download_example(
     image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> Response:
-    """Return a face's photo: never yet, as photos are not kept."""
+    """Answer 404 `image_not_kept`: photos are not stored."""
     photo = await workers.run(subjects.photo, collection, image_id)
     return Response(photo, media_type="application/octet-stream")

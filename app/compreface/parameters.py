@@ -1,7 +1,7 @@
-"""Parameters as Spring reads them, on which CompreFace is built: from the query and from the body.
+"""Parameters as Spring, the framework of CompreFace, reads them: from the query and from the body.
 
 In the body they are fields of a form or members of a JSON object. The first value counts, the query's before the
-body's. An empty value is as good as none.
+body's. Empty values are ignored.
 """
 
 import json
@@ -18,23 +18,23 @@ from app.errors import BodyMalformed, ContentTypeUnsupported, RequestInvalid
 _MOST_FILES = 2
 _MERGED = "arcid.parameters"
 _NAMED = "arcid.parameters.named"
-# An empty name is an error and not nobody; an empty collection is not the default one.
+# An empty name is an error, and an empty collection is not the default one.
 _NEVER_EMPTY = frozenset({"subject", "collection"})
 _LISTS = frozenset({"face_plugins"})
 
 
 class MergedRequest(Request):
-    """A request whose `query_params` have the body's parameters too."""
+    """Request whose `query_params` include the body's parameters."""
 
     @property
     def query_params(self) -> QueryParams:
-        """Return the parameters of query and body, once `read_parameters` has read them."""
+        """Return the parameters of query and body, after `read_parameters` has read them."""
         merged: QueryParams | None = self.scope.get(_MERGED)
         return super().query_params if merged is None else merged
 
 
 async def read_parameters(request: Request) -> AsyncIterator[None]:
-    """Merge the parameters of query and body; to run before every dependency that asks for one.
+    """Merge the parameters of query and body; runs before every dependency that needs one.
 
     Raises Overloaded and ShuttingDown before a body is read; BodyMalformed, ContentTypeUnsupported, RequestInvalid.
     """
@@ -50,7 +50,7 @@ async def read_parameters(request: Request) -> AsyncIterator[None]:
 
 
 def named(request: Request) -> frozenset[str]:
-    """Return the names of all parameters that were sent, also of those without a value."""
+    """Return the names of all sent parameters, also of those without a value."""
     names: frozenset[str] = request.scope[_NAMED]
     return names
 
@@ -94,5 +94,5 @@ def _members(text: bytes, *, is_list_meant: bool) -> list[tuple[str, str]]:
         given = [(name, member) for name, member in value.items() if member is not None]
         return [(name, member if isinstance(member, str) else json.dumps(member)) for name, member in given]
     if is_list_meant:
-        return []  # the route's own schema judges it
+        return []  # the route's schema validates it
     raise RequestInvalid("the body must be a JSON object")

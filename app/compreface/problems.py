@@ -1,6 +1,6 @@
-"""Errors as CompreFace words them: `{"message", "code"}` with its numbers and its statuses, and our own code beside.
+"""Errors in CompreFace's form: `{"message", "code"}` with its numbers and statuses, and our own code.
 
-Done once, where answers leave: whatever refused the request (a route, the key check, a limit) need not know.
+The conversion happens once, when an answer is sent, so routes, key checks and limits need not know it.
 """
 
 import json
@@ -48,7 +48,7 @@ _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {"identity_exists": HTTPStatus.BAD_R
 
 
 class FieldErrorSchema(BaseModel):
-    """A field or parameter that does not fit."""
+    """An invalid field or parameter."""
 
     field: str
     detail: str
@@ -66,23 +66,23 @@ class CompreFaceError(BaseModel):
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": CompreFaceError, "description": description}
     for status, description in {
-        400: "A parameter or the body does not fit, or a photo cannot be used; `code` says why.",
+        400: "A parameter or the body is invalid, or a photo cannot be used; `code` is the reason.",
         401: "No API key, or one that is not known, has expired or was revoked.",
         403: "The API key lacks the scope, or is for other collections.",
         404: "The subject, the face or the collection is unknown.",
         408: "The body took too long to arrive.",
-        409: "The collection belongs to another network, or what was asked for is not possible as things are.",
+        409: "The collection uses another network, or the current state does not allow the request.",
         413: "The body or a photo has too many bytes or pixels.",
         415: "The body is neither multipart/form-data nor JSON.",
         500: "The service failed; its log has the details.",
-        503: "Too much is going on, the service stops, or the database is away; try again after `Retry-After` seconds.",
+        503: "The service is overloaded or stops, or the database is down; try again after `Retry-After` seconds.",
         507: "The disk of the database or of the data folder is full or cannot be written.",
     }.items()
 }
 
 
 def reshaping(scope: Scope, send: Send) -> Send:
-    """Return a `send` that words a problem under PREFIX as CompreFace does; everything else passes as it is."""
+    """Return a `send` that converts problems under PREFIX to CompreFace's form; other messages pass unchanged."""
     path = route_path(scope)
     if not path.startswith(PREFIX):
         return send
@@ -113,9 +113,9 @@ def reshaping(scope: Scope, send: Send) -> Send:
 
 
 def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tuple[int, dict[str, Any]]:
-    """Return status and content of CompreFace's error for a problem (RFC 9457) of a request."""
+    """Return status and content of CompreFace's error for a problem (RFC 9457)."""
     code, detail, fields = problem["code"], problem["detail"], problem.get("errors", [])
-    if problem.get("rejected"):  # one photo was sent: what is wrong with it is what is wrong
+    if problem.get("rejected"):  # one photo was sent: its error is the request's
         code, detail = problem["rejected"][0]["code"], problem["rejected"][0]["detail"]
     status = _STATUS_OF_CODE.get(code) or _STATUSES.get(problem["status"], problem["status"])
     number = _of_fields(fields) if fields else _CODES.get(code, _UNDEFINED)
@@ -128,7 +128,7 @@ def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tu
 
 
 def _of_fields(fields: list[dict[str, str]]) -> int:
-    """Return the number for the first field that does not fit."""
+    """Return the number for the first invalid field."""
     field, detail = fields[0]["field"], fields[0]["detail"]
     if detail == "Field required":
         if field.startswith("query."):

@@ -19,7 +19,7 @@ from app.compreface.answers import (
     RecognisedSchema,
     RecognitionAnswer,
 )
-from app.compreface.dependencies import ChoiceDependency, ComparisonDependency, ShownDependency
+from app.compreface.dependencies import ChoiceDependency, ComparisonDependency, OptionsDependency
 from app.compreface.requests import (
     CompreFacePair,
     CompreFacePhoto,
@@ -39,7 +39,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     request: PhotoDependency,
     collection: CollectionDependency,
     choice: ChoiceDependency,
-    shown: ShownDependency,
+    options: OptionsDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
@@ -47,9 +47,9 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     prediction_count: PredictionCount = 1,
     detect_faces: DetectFaces = True,  # noqa: FBT002 - a query parameter
 ) -> RecognitionAnswer:
-    """Find the subjects that each face is most like; how alike they must be is for the caller to say.
+    """Find the most similar subjects for each face; the client applies its own threshold.
 
-    Without scope `manage`, those below the collection's own doubt range are left out.
+    Without scope `manage`, the answer omits subjects below the collection's own doubt range.
     """
     _require_detection(is_wanted=detect_faces)
     found = await workers.run(
@@ -61,7 +61,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
         is_exact=is_exact,
     )
     metrics.identified(found.identification)
-    extras = shown.extras()
+    extras = options.extras()
     result = [RecognisedSchema.of_recognised(each, extras) for each in found.faces]
     return RecognitionAnswer(result=result, plugins_versions=extras.versions)
 
@@ -72,7 +72,7 @@ async def verify_example(
     request: PhotoDependency,
     collection: CollectionDependency,
     choice: ChoiceDependency,
-    shown: ShownDependency,
+    options: OptionsDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
@@ -86,7 +86,7 @@ async def verify_example(
         face_id=image_id,
         is_exact=is_exact,
     )
-    extras = shown.extras()
+    extras = options.extras()
     result = [MatchSchema.of_compared(each, extras, subject) for each in compared]
     return FaceVerificationAnswer(result=result, plugins_versions=extras.versions)
 
@@ -96,13 +96,13 @@ async def detect(
     request: PhotoDependency,
     collection: CollectionDependency,
     choice: ChoiceDependency,
-    shown: ShownDependency,
+    options: OptionsDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,
 ) -> DetectionAnswer:
-    """Find the faces of a photo; embeddings are made as the collection's."""
+    """Find the faces of a photo; embeddings are computed as in the collection."""
     faces = await workers.run(comparison.faces, request.file, choice, collection=collection)
-    extras = shown.extras()
+    extras = options.extras()
     result = [CompreFaceFace.of(each, extras) for each in faces]
     return DetectionAnswer(result=result, plugins_versions=extras.versions)
 
@@ -112,7 +112,7 @@ async def verify(
     request: Annotated[CompreFacePair, Depends(FormBody(CompreFacePair, most_files=2))],
     collection: CollectionDependency,
     choice: ChoiceDependency,
-    shown: ShownDependency,
+    options: OptionsDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,
     is_exact: ExactDependency,
@@ -126,7 +126,7 @@ async def verify(
         collection=collection,
         is_exact=is_exact,
     )
-    extras = shown.extras()
+    extras = options.extras()
     pair = PairSchema(
         source_image_face=CompreFaceFace.of(source, extras),
         face_matches=[MatchSchema.of_compared(each, extras) for each in compared],
@@ -137,5 +137,5 @@ async def verify(
 
 def _require_detection(*, is_wanted: bool) -> None:
     if not is_wanted:
-        detail = "a photo that is a cropped face is not taken without detection: landmarks are needed"
+        detail = "cropped faces are not accepted without detection: landmarks are needed"
         raise RequestInvalid.at("query.detect_faces", detail)

@@ -1,4 +1,4 @@
-"""What CompreFace's clients send. Members that nobody knows are passed over, as there."""
+"""Requests in CompreFace's form. Unknown members are ignored, as CompreFace does."""
 
 from typing import Annotated
 
@@ -14,12 +14,12 @@ MOST_ON_A_PAGE = 2000
 _LAST_PAGE = 10**9
 
 Subject = Annotated[IdentityId, Query(description="The subject's name: the `identity_id` of the rest of this API.")]
-SubjectFilter = Annotated[PersonName, Query(max_length=128, description="Only this subject's; all if empty.")]
+SubjectFilter = Annotated[PersonName, Query(max_length=128, description="Only faces of this subject; all if empty.")]
 SubjectPath = Annotated[IdentityId, Path(description="The subject's name.")]
 ImageId = Annotated[FaceId, Path(description="The face's id.")]
 Page = Annotated[int, Query(ge=0, le=_LAST_PAGE, description="From 0.")]
 Size = Annotated[int, Query(ge=1, description=f"Faces on a page; more than {MOST_ON_A_PAGE} are that many.")]
-Limit = Annotated[int, Query(ge=0, description="Most faces of the photo, the largest first; 0 is all.")]
+Limit = Annotated[int, Query(ge=0, description="Faces of the photo, at most, the largest first; 0 for all.")]
 PredictionCount = Annotated[
     int, Query(ge=1, description=f"Most subjects for each face; more than {MOST_CANDIDATES} are that many.")
 ]
@@ -29,7 +29,7 @@ LeastScore = Annotated[
         ge=0,
         le=1,
         alias="det_prob_threshold",
-        description="Least detection score of a face. Below the service's own it changes nothing.",
+        description="Least detection score of a face. Lower values than the service's own have no effect.",
     ),
 ]
 Plugins = Annotated[
@@ -37,21 +37,23 @@ Plugins = Annotated[
     Query(
         max_length=1000,
         alias="face_plugins",
-        description="Comma-separated: `landmarks`, `calculator`. Others are passed over.",
+        description="Comma-separated: `landmarks`, `calculator`. Others are ignored.",
     ),
 ]
-Status = Annotated[bool, Query(description="Say how long it took and which networks were used.")]
-DetectFaces = Annotated[bool, Query(alias="detect_faces", description="Only `true`: a face is always looked for.")]
+Status = Annotated[bool, Query(description="Include times and networks in the answer.")]
+DetectFaces = Annotated[bool, Query(alias="detect_faces", description="Only `true`: face detection always runs.")]
 Embedding = Annotated[
     list[Annotated[float, Field(allow_inf_nan=False, strict=True)]], Field(min_length=1, max_length=LONGEST_EMBEDDING)
 ]
 
 
-class _Schema(BaseModel):
+class LenientSchema(BaseModel):
+    """Base of requests: unknown members are ignored."""
+
     model_config = ConfigDict(extra="ignore")
 
 
-class CompreFacePhoto(_Schema):
+class CompreFacePhoto(LenientSchema):
     """A photo."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"file": PIXEL}]})
@@ -59,7 +61,7 @@ class CompreFacePhoto(_Schema):
     file: Photo
 
 
-class CompreFacePair(_Schema):
+class CompreFacePair(LenientSchema):
     """A photo of one face, and a photo whose faces are compared with it."""
 
     model_config = ConfigDict(
@@ -71,7 +73,7 @@ class CompreFacePair(_Schema):
     target_image: Photo
 
 
-class CompreFaceSubject(_Schema):
+class CompreFaceSubject(LenientSchema):
     """A subject's name."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"subject": "Ada Lovelace"}]})
@@ -81,7 +83,7 @@ class CompreFaceSubject(_Schema):
     @model_validator(mode="before")
     @classmethod
     def _of_text(cls, value: object) -> object:
-        """Take a text for the object, as CompreFace does: its .NET client renames so."""
+        """Accept a text for the object, as CompreFace does; its .NET client renames subjects this way."""
         return {"subject": value} if isinstance(value, str) else value
 
 
@@ -93,16 +95,16 @@ class CompreFaceImageIds(RootModel[list[FaceId]]):
     root: Annotated[list[FaceId], Field(max_length=MOST_AT_ONCE)]
 
 
-class CompreFaceEmbeddings(_Schema):
-    """Embeddings, each of which is looked up or compared."""
+class CompreFaceEmbeddings(LenientSchema):
+    """Embeddings to search or compare."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"embeddings": [[0.02, -0.11, 0.07]]}]})
 
     embeddings: Annotated[list[Embedding], Field(min_length=1, max_length=MOST_EMBEDDINGS)]
 
 
-class CompreFaceEmbeddingPair(_Schema):
-    """An embedding, and embeddings that are compared with it."""
+class CompreFaceEmbeddingPair(LenientSchema):
+    """An embedding, and the embeddings that are compared with it."""
 
     model_config = ConfigDict(
         extra="ignore",

@@ -1,4 +1,4 @@
-"""How CompreFace's routes are reached: paths as Spring matches them, parameters as it reads them."""
+"""Routing of CompreFace's API: paths and parameters as Spring matches and reads them."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -19,13 +19,13 @@ class CompreFaceRoute(APIRoute):
     """A route that also answers to its path with a slash at the end: many clients write `faces/?subject=...`."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the path without its last slash, unless that slash is a part of a name (`%2F`)."""
+        """Match the path without its last slash, unless the slash is part of a name (`%2F`)."""
         if _has_slash_at_end(scope):
             scope = {**scope, "path": scope["path"].removesuffix("/")}
         return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, for requests whose parameters are merged."""
+        """Return the handler, which gets requests with merged parameters."""
         handle = super().get_route_handler()
 
         async def handle_merged(request: Request) -> Response:
@@ -46,9 +46,9 @@ def router_at(path: str = "", *, scope: KeyScope) -> APIRouter:
 
 
 def require_all_meant(request: Request) -> None:
-    """Raise RequestInvalid if a request to delete everybody says anything else: it may mean somebody.
+    """Raise RequestInvalid if a request to delete all entries may mean a single one.
 
-    An empty name after the slash, or a name under a parameter that is unknown here, must not delete all.
+    An empty name after the slash, or a name in an unknown parameter, must not delete all.
     """
     path = request.scope["path"].removesuffix("/")
     if _has_slash_at_end(request.scope):

@@ -1,12 +1,12 @@
-"""A similarity as a likeness: one scale from 0 to 1 for every network, on which a number means an error rate. Pure.
+"""Similarity score: a scale from 0 to 1 for every network, on which a number means an error rate. Pure.
 
-Integrations of other recognisers compare a number in 0..1 with a threshold of their own, often 0.5 or 0.9. A cosine is
-no such number: 0.5 is a match with one network and a stranger with another. The likeness follows the false match rate:
+Clients of other recognisers compare a number in 0..1 with a threshold, often 0.5 or 0.9. A cosine does not fit that:
+0.5 is a match with one network and a stranger with another. The score follows the false match rate:
 
-    log3(likeness / (1 - likeness)) = -log10(FMR) - 4
+    log3(score / (1 - score)) = -log10(FMR) - 4
 
-so 0.5 is the rate of one pair of strangers in 10,000 (which decides /verify when nothing is said), and each decade of
-the rate multiplies the odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
+So 0.5 is the rate of one pair of strangers in 10,000, the default of /verify. Each decade of the rate multiplies the
+odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
 """
 
 import math
@@ -23,12 +23,12 @@ _DIGITS = 5
 
 @dataclass(frozen=True, slots=True)
 class SimilarityScale:
-    """The scale of a collection: by its policy's calibration, or around the policy's fixed threshold without one."""
+    """Scale of a collection: from its policy's calibration, or around the policy's fixed threshold without one."""
 
     policy: Policy
 
     def score(self, similarity: float, faces: int = 1) -> float:
-        """Return the likeness (0..1, five digits) of a similarity (cosine) to a template of `faces`.
+        """Return the score (0..1, five digits) of a similarity (cosine) to a template of `faces`.
 
         It never falls as the similarity rises.
         """
@@ -39,13 +39,13 @@ class SimilarityScale:
 
 
 def score_of_rate(fmr: float) -> float:
-    """Return the likeness (0..1, five digits) that stands for a false match rate (0..1)."""
+    """Return the score (0..1, five digits) of a false match rate (0..1)."""
     decades = math.log10(DEFAULT_MAX_FMR) - math.log10(max(fmr, _SMALLEST_RATE))
     return _logistic(math.log(_ODDS_PER_DECADE) * decades)
 
 
 def rate_of_score(score: float) -> float:
-    """Return the false match rate that a likeness (0 < likeness < 1) stands for: `score_of_rate` inverted."""
+    """Return the false match rate of a score between 0 and 1: the inverse of `score_of_rate`."""
     decades = math.log(score / (1 - score)) / math.log(_ODDS_PER_DECADE)
     return float(DEFAULT_MAX_FMR * 10**-decades)
 

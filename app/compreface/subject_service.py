@@ -1,4 +1,4 @@
-"""People managed apart from their photos: entered before the first one, kept after the last one, renamed."""
+"""Subjects: identities that exist without a photo, and can be renamed."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,7 +15,7 @@ from app.recognition.people import PeopleService
 
 
 class SubjectService:
-    """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
+    """Operations on subjects. Every method raises CollectionUnknown and ModelMismatch."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class SubjectService:
         self._erasure = erasure
 
     def ids(self, collection: str) -> list[str]:
-        """Return the ids of all people in the order in which they came."""
+        """Return the ids of all subjects, the oldest first."""
         return self._roster.ids(self._gallery.require(collection))
 
     def create(self, collection: str, identity_id: str) -> None:
-        """Enter a person without a face; the id is the name too. Raises IdentityExists."""
+        """Create a subject without a face; its id is also its name. Raises IdentityExists."""
         target = self._gallery.require(collection)
         self._gallery.catch_up(target, self._roster.create(target, Person(identity_id, identity_id)))
 
     def rename(self, collection: str, identity_id: str, new_id: str) -> bool:
-        """Give a person another id, or all their faces to the person who has it; say whether anything was changed.
+        """Rename a subject, or merge it into the subject with the new id; return whether anything changed.
 
         Raises IdentityUnknown.
         """
@@ -60,18 +60,18 @@ class SubjectService:
         return True
 
     def remove(self, collection: str, identity_id: str) -> int:
-        """Delete a person with all faces and return how many; raises IdentityUnknown."""
+        """Delete a subject and return the number of its faces; raises IdentityUnknown."""
         return len(self._erasure.identity(collection, identity_id).face_ids)
 
     def remove_if_any(self, collection: str, identity_id: str) -> int:
-        """Delete a person with all faces and return how many; 0 for nobody."""
+        """Delete a subject and return the number of its faces, 0 if it does not exist."""
         try:
             return self.remove(collection, identity_id)
         except IdentityUnknown:
             return 0
 
     def clear(self, collection: str) -> tuple[int, int]:
-        """Delete all people and return how many, and how many faces; the collection stays."""
+        """Delete all subjects and return their number and that of their faces; the collection stays."""
         target = self._gallery.require(collection)
         cleared = self._roster.clear(target)
         self._erasure.finish_clear(target, cleared.revision)
@@ -86,9 +86,9 @@ class SubjectService:
         least_score: float | None = None,
         is_exact: bool = True,
     ) -> str:
-        """Enroll the only face of a photo and return its id; with `least_score`, the only one detected that surely.
+        """Enroll the only face of a photo, or the only one with a detection score of `least_score`; return its id.
 
-        Whoever is new gets the id as their name. Raises NothingEnrolled, NoFace, SeveralFaces.
+        A new subject gets its id as its name. Raises NothingEnrolled, NoFace, SeveralFaces.
         """
         target = self._gallery.require(collection)
         choice = FaceChoice.ONLY if least_score is None else self._choice(target, photo, least_score)
@@ -104,14 +104,14 @@ class SubjectService:
         return self._roster.examples(target, start=start, limit=limit, identity_id=identity_id)
 
     def remove_example(self, collection: str, face_id: str) -> Example:
-        """Delete a face, and leave its person even without one; raises FaceUnknown."""
+        """Delete a face; its subject stays, even without faces. Raises FaceUnknown."""
         target = self._gallery.require(collection)
         example, removed = self._roster.remove_face(target, face_id)
         self._erasure.finish_removal(target, removed)
         return example
 
     def remove_examples(self, collection: str, face_ids: Sequence[str]) -> list[Example]:
-        """Delete faces as `remove_example` does, one by one, and return those that there were."""
+        """Delete faces one by one as `remove_example` does; return those that existed."""
         gone = []
         for face_id in face_ids:
             with suppress(FaceUnknown):
@@ -124,7 +124,7 @@ class SubjectService:
         raise ImageNotKept("photos are not stored, only what is needed to recognise a face")
 
     def _choice(self, collection: Collection, photo: bytes, least_score: float) -> FaceChoice:
-        """Say how to enroll the only face with such a detection score: it must be the most prominent one."""
+        """Return the choice that enrolls the only face with this detection score; it must be the main face."""
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=False)
         clear = [face for face in faces if face.detection.score >= least_score]
         if not clear:

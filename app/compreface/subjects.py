@@ -1,4 +1,4 @@
-"""/api/v1/recognition/subjects: people, also without a photo. A name may have slashes: it takes the path's rest."""
+"""/api/v1/recognition/subjects. A name may have slashes, so it takes the rest of a path."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ async def add_subject(
     subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> SubjectAnswer:
-    """Enter a subject without a face."""
+    """Create a subject without a face."""
     await workers.run(subjects.create, collection, request.subject)
     return SubjectAnswer(subject=request.subject)
 
@@ -44,7 +44,7 @@ async def rename_subject(
     subjects: SubjectsDependency,
     workers: WorkersDependency,
 ) -> UpdatedAnswer:
-    """Rename a subject; where the new name is taken, all faces go over to whoever has it."""
+    """Rename a subject; if the new name exists, all faces move to that subject."""
     updated = await workers.run(subjects.rename, collection, subject, request.subject)
     return UpdatedAnswer(updated=updated)
 
@@ -53,7 +53,7 @@ async def rename_subject(
 async def delete_all_subjects(
     request: Request, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> DeletedAnswer:
-    """Delete all subjects with all faces; a parameter is refused, as it may name one of them."""
+    """Delete all subjects with all faces; parameters are refused, because they could name a single subject."""
     require_all_meant(request)
     deleted, _ = await workers.run(subjects.clear, collection)
     return DeletedAnswer(deleted=deleted)

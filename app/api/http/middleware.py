@@ -85,7 +85,7 @@ class RequestContext:
                 _log.info("request.abandoned", method=scope["method"], route=_route(scope))
                 _end(span, scope, None)
                 return
-            except CancelledError:  # by the server, once the time for a graceful end is over
+            except CancelledError:  # the server cancels requests after the time of the graceful stop
                 await _answer(_stopped(), status, scope, receive, sending)
             except ArcidError as error:
                 await _answer(error, status, scope, receive, sending)
@@ -97,14 +97,14 @@ class RequestContext:
             self._done(scope, status, ended - started, stages)
 
     def _span(self, scope: Scope, headers: Headers) -> "RequestSpan | None":
-        """Begin a request's span; none for probes, which come every second and mean nothing."""
+        """Start the span of a request; probes, which come every second, have none."""
         if self._tracing is None or route_path(scope) in _UNTRACED:
             return None
         server = scope.get("server") or ("unknown", None)
         return self._tracing.request(scope["method"], headers, scheme=scope["scheme"], server=server)
 
     def _done(self, scope: Scope, status: int, seconds: float, stages: dict[str, float]) -> None:
-        """Count the answer and write its line."""
+        """Count the answer and write its log line."""
         route, code = _route(scope), scope.get("arcid.problem")
         self._metrics.answered(scope["method"], route, status, seconds, stages)
         if code:
@@ -121,7 +121,7 @@ class RequestContext:
 
 
 def _require_plain(headers: Headers) -> None:
-    """Refuse compressed bodies: photos and archives are compressed already, and little could become much."""
+    """Refuse compressed bodies: photos and archives are compressed already, and a small body could become huge."""
     encoding = headers.get("content-encoding", "").strip().lower()
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
     if has_body and encoding not in {"", "identity"}:
@@ -131,7 +131,7 @@ def _require_plain(headers: Headers) -> None:
 
 
 def _end(span: "RequestSpan | None", scope: Scope, status: int | None) -> None:
-    """End a request's span; without a status its client has left."""
+    """End the span of a request; a status of None means that its client has left."""
     if span is None:
         return
     if status is None:

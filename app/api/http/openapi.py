@@ -129,7 +129,7 @@ def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
 
 def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the multipart form of a JSON body: photos are files instead of base64, and null is left out."""
-    as_file = '"format": "binary"'  # for what _photo in app/api/schemas/requests.py says
+    as_file = '"format": "binary"'
     form: dict[str, Any] = json.loads(
         json.dumps(schema).replace('"format": "byte"', as_file).replace('"contentEncoding": "base64", ', "")
     )

@@ -17,7 +17,7 @@ _SITE_BITS = 64  # of an IPv6 address: the smallest network that one customer ge
 
 @dataclass(frozen=True, slots=True)
 class UsualRates:
-    """Rates of keys that have none of their own, and of callers without a key."""
+    """Default rates: for keys without individual rates, and for callers without a key."""
 
     key: Rate = UNLIMITED
     quota: Rate = UNLIMITED

@@ -1,4 +1,4 @@
-"""Uvicorn as this service runs it: clients that dawdle are cut, connections are counted, a stop is graceful."""
+"""Uvicorn server with time limits for slow clients, a limit of connections, and a graceful stop."""
 
 import asyncio
 import socket
@@ -14,22 +14,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.api.http.errors import problem
 from app.errors import ArcidError, Overloaded, ShuttingDown
 
-# Longer than the 60 s of common load balancers: who reuses a connection should be the one who closes it.
+# Longer than the 60 s of common load balancers: the side that reuses a connection should be the one that closes it.
 _KEEP_ALIVE_S = 75
 _MOST_HEAD_BYTES = 65_536
-_MOST_PIPELINED = 16  # requests of one connection that wait for the answer to the one before; thousands fit in a packet
-# Idle connections are let go this long after everybody has been told, by readyz and `Connection: close`.
+_MOST_PIPELINED = 16  # requests of a connection that wait for the previous answer; thousands fit in a packet
+# Idle connections close this long after /readyz and `Connection: close` have announced the stop.
 _LINGER_S = 0.5
 _LAST_ANSWERS_S = 1
-_MOST_REFUSED = 256  # connections beyond the limit that may read why they were refused; more are cut at once
+_MOST_REFUSED = 256  # connections above the limit that still get an answer; more are aborted at once
 
 
 class LingeringTransport:
-    """A transport whose `close` gives the client time to read the last answer (RFC 9112, section 9.6).
+    """Transport whose `close` gives the client time to read the last answer (RFC 9112, section 9.6).
 
-    A connection that is closed while bytes of a request are unread is reset, and a reset may destroy an answer that the
-    client has not read yet. So the sending half is closed first, and what still arrives is read and dropped until the
-    client closes its half or `seconds` have passed. Everything else goes to the `transport` itself.
+    Closing a connection with unread bytes resets it, and a reset may destroy an answer that the client has not read
+    yet. So `close` first closes the sending half, then reads and drops data until the client closes its half or
+    `seconds` have passed. Other calls go to the `transport` itself.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, *, seconds: float) -> None:
@@ -42,16 +42,16 @@ class LingeringTransport:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Whether nothing may be written any more."""
+        """Return whether nothing more may be written."""
         return self.is_lingering or self._transport.is_closing()
 
     def close_idle(self) -> None:
-        """Close at once: no request is under way."""
+        """Close at once; call it if no request is running."""
         if not self.is_lingering:
             self._transport.close()
 
     def close(self) -> None:
-        """Send what was written and the end of the stream; drop what the client still sends."""
+        """Send the written data and the end of the stream; drop further data of the client."""
         if self.is_closing():
             return
         if not self._transport.can_write_eof():
@@ -64,7 +64,7 @@ class LingeringTransport:
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. Uvicorn bounds neither a head's time and size, nor an answer's time, nor the connections."""
+    """One connection, with limits that uvicorn lacks: time and size of a head, time of an answer, connections."""
 
     read_seconds: ClassVar[float]
     most_connections: ClassVar[int]
@@ -74,13 +74,13 @@ class Protocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
     _lingering: LingeringTransport
     _is_refused = False
-    _unanswered: int = 0  # bytes since the head began, or the body last grew
+    _unanswered: int = 0  # bytes since the start of the head, or since the last part of the body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Begin to wait for a request; with too many connections, refuse this one."""
+        """Wait for a request; with too many connections, refuse this one."""
         super().connection_made(transport)
-        self.transport = self._lingering = LingeringTransport(transport, self.loop, seconds=self.read_seconds)  # type: ignore[assignment] # all of a transport but its type
-        transport.set_write_buffer_limits(high=0)  # whatever the client does not take at once is waited for
+        self.transport = self._lingering = LingeringTransport(transport, self.loop, seconds=self.read_seconds)  # type: ignore[assignment] # it has the methods of a transport
+        transport.set_write_buffer_limits(high=0)  # wait for everything that the client does not read at once
         _limit_unread(transport.get_extra_info("socket"), self.read_seconds)
         if self.is_stopping:
             self._refuse(ShuttingDown())
@@ -90,7 +90,7 @@ class Protocol(HttpToolsProtocol):
             self._await_request()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a head without an end is cut."""
+        """Process data; abort a connection whose head does not end."""
         if self._is_refused or self._lingering.is_lingering:
             return
         if self._reading is None:
@@ -102,13 +102,13 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Begin a request; who sends many without waiting for answers is cut."""
+        """Start a request; close connections that pipeline more than 16."""
         if len(self.pipeline) >= _MOST_PIPELINED:
-            raise ConnectionAbortedError("too many requests at once")  # for uvicorn the end of what can be parsed
+            raise ConnectionAbortedError("too many requests at once")  # uvicorn stops parsing
         super().on_message_begin()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; while an answer is under way nothing is written into it, and it is the last one."""
+        """Refuse data that is not HTTP; a running answer is completed first, and is the last one."""
         if self._running is None or self._running.response_complete:
             super().send_400_response(msg)
         else:
@@ -122,12 +122,12 @@ class Protocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body; how much of it may come is for the application to say."""
+        """Process a part of the body; the application limits its size."""
         self._unanswered = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Stop waiting: the request has come."""
+        """Stop waiting: the request is complete."""
         self._unanswered = 0
         self._stop_waiting()
         super().on_message_complete()
@@ -140,13 +140,13 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for the client to take what was written; who does not read is cut, and keeps no connection."""
+        """Wait for the client to read; abort the connection if it does not."""
         super().pause_writing()
         self._stop_writing()
         self._writing = self.loop.call_later(self.read_seconds, self._unread)
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Continue to write."""
         self._stop_writing()
         super().resume_writing()
 
@@ -163,7 +163,7 @@ class Protocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _leave_running(self) -> None:
-        """Tell the request under way that its client has gone; uvicorn tells only the last one that came."""
+        """Notify the running request that its client has gone; uvicorn notifies only the newest one."""
         self.pipeline.clear()
         if self._running is not None:
             self._running.disconnected = True
@@ -176,9 +176,9 @@ class Protocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.abort()  # no head, or the rest of a body that was refused
+            self.transport.abort()  # no head, or the rest of a refused body
         else:
-            self._await_request()  # a body that is being read, which the application cuts: app/api/http/body_budget.py
+            self._await_request()  # a body that the application reads and limits: app/api/http/body_budget.py
 
     def shutdown(self) -> None:
         """Close the connection if it is idle; the first request of a new one is still answered, with 503."""
@@ -200,10 +200,10 @@ class Protocol(HttpToolsProtocol):
 
 
 def _limit_unread(connection: socket.socket, seconds: float) -> None:
-    """Let the system close a connection whose client takes nothing of what the system holds for it: megabytes each.
+    """Let the system close a connection whose client does not read; it may hold megabytes for each.
 
-    After twice the time, since it hears of what a slow client takes in large steps only. On Linux; elsewhere such a
-    connection ends as an idle one does.
+    It does so after twice `seconds`, because it notices the progress of a slow client only in large steps. On Linux;
+    on other systems the connection ends as an idle one.
     """
     is_tcp = connection.family in {socket.AF_INET, socket.AF_INET6}
     if is_tcp and hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -211,7 +211,7 @@ def _limit_unread(connection: socket.socket, seconds: float) -> None:
 
 
 class Server(uvicorn.Server):
-    """Stops when what is under way is done, or the time for it is over; meanwhile everybody is told to go elsewhere."""
+    """Server with a graceful stop: it finishes running requests within a time limit, and refuses new ones."""
 
     def __init__(
         self, config: uvicorn.Config, protocol: type[Protocol], *, drain: Callable[[], None], grace_seconds: float
@@ -222,24 +222,24 @@ class Server(uvicorn.Server):
         self._grace_seconds = grace_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish the requests that have begun; new ones are refused cleanly meanwhile."""
+        """Finish the running requests; refuse new ones with an answer."""
         self._drain()
-        begun = set(self.server_state.tasks)
-        if begun:
-            await asyncio.wait(begun, timeout=self._grace_seconds)
+        running = set(self.server_state.tasks)
+        if running:
+            await asyncio.wait(running, timeout=self._grace_seconds)
         if self.server_state.connections:
             await asyncio.sleep(_LINGER_S)
         self._protocol.is_stopping = True
         await self._close_listeners()
-        await super().shutdown(sockets)  # cancels what is left; app/api/http/middleware.py answers for it
+        await super().shutdown(sockets)  # cancels the remaining requests, which app/api/http/middleware.py answers
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
 
     async def _close_listeners(self) -> None:
-        """Stop listening; the connections that the system has queued until then are refused instead of reset.
+        """Stop listening; refuse the connections that the system has queued, instead of letting it reset them.
 
-        All are accepted before the first of them is answered, so that none of them comes back in between.
+        All are accepted before the first one is answered, so that no client connects again in between.
         """
         queued: list[socket.socket] = []
         for server in self.servers:
@@ -255,14 +255,14 @@ class Server(uvicorn.Server):
             await loop.connect_accepted_socket(self._connection, connection)
 
     def _connection(self) -> Protocol:
-        """Return a new connection, as uvicorn makes it."""
+        """Return a new connection, made as uvicorn does."""
         return self._protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def server_of(
     app: FastAPI, *, read_seconds: float, most_connections: int, grace_seconds: float, host: str = "", port: int = 0
 ) -> Server:
-    """Return a server for the application, on an address unless it is run with sockets."""
+    """Return a server for the application; the address is unused if it runs with sockets."""
     limits = {"read_seconds": read_seconds, "most_connections": most_connections}
     protocol = type("LimitedProtocol", (Protocol,), limits)
     config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""GET /calibration: what each threshold would mean in a collection."""
+"""GET /calibration: the error rates of each threshold in a collection."""
 
 from typing import Annotated
 
@@ -19,15 +19,15 @@ class _Schema(BaseModel):
 
 
 class PointSchema(_Schema):
-    """What a threshold at this similarity would let through."""
+    """Error rates of a threshold."""
 
     similarity: float
-    fmr: Annotated[float, Field(description="Share of pairs of different people that are at least as similar.")]
-    fpir: Annotated[float, Field(description="Share of strangers who find somebody in the gallery as it is now.")]
+    fmr: Annotated[float, Field(description="Share of pairs of different people that match.")]
+    fpir: Annotated[float, Field(description="Share of strangers that match anyone in the current gallery.")]
 
 
 class RuleSchema(_Schema):
-    """What decides where a request says nothing; between `doubt_from` and `doubt_to` a match is `possible`."""
+    """The collection's default rule; similarities from `doubt_from` to `doubt_to` are `possible`."""
 
     threshold: float
     doubt_from: float
@@ -35,19 +35,19 @@ class RuleSchema(_Schema):
 
 
 class CalibrationAnswer(BaseModel):
-    """The error rates of a collection's network, for its gallery as large as it is."""
+    """The error rates of a collection's network, for the current size of its gallery."""
 
     collection: str
     model: str
     identities: int
     faces: int
-    points: Annotated[list[PointSchema], Field(description="By similarity; empty while there is no calibration.")]
+    points: Annotated[list[PointSchema], Field(description="Sorted by similarity; empty without a calibration.")]
     identification: RuleSchema
     verification: Annotated[RuleSchema, Field(description="For a template of one face.")]
 
     @classmethod
     def of(cls, collection: Collection, curve: ThresholdCurve) -> "CalibrationAnswer":
-        """Take over a curve."""
+        """Return the answer."""
         return cls(
             collection=collection.name,
             model=collection.model,
@@ -63,7 +63,7 @@ class CalibrationAnswer(BaseModel):
 async def calibration(
     collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> CalibrationAnswer:
-    """Tell the false match rate and the false positive identification rate of each similarity."""
+    """Return the false match rate and the false positive identification rate of each similarity."""
     return await workers.run(_answer, services, collection)
 
 

@@ -24,7 +24,7 @@ async def create_collection(
     principal: PrincipalDependency,
     response: Response,
 ) -> CollectionSchema:
-    """Make an empty collection for a network that is served, the usual one if none is named."""
+    """Create an empty collection, for the default network unless the request names another."""
     principal.require_collection(request.name)
     made = await workers.run(
         services.collections.create, request.name, request.settings(), request.index, model=request.model
@@ -42,7 +42,7 @@ async def list_collections(
     after: After,
     limit: Limit = 50,
 ) -> CollectionsPage:
-    """List all collections, also those of networks that are not served; a key for some of them sees no others."""
+    """List the collections, including those of networks that the service does not run; a key sees only its own."""
     page = await workers.run(services.collections.page, after=after, limit=limit, among=principal.collections)
     listed = [CollectionSchema.of(each, services.registry.models) for each in page.items]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
@@ -52,7 +52,7 @@ async def list_collections(
 async def get_collection(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency, response: Response
 ) -> CollectionSchema:
-    """Show a collection, also of a network that is not served."""
+    """Return a collection, also if the service does not run its network."""
     found = await workers.run(services.collections.get, collection)
     tag(response, found.version)
     return CollectionSchema.of(found, services.registry.models)
@@ -67,7 +67,7 @@ async def change_collection(
     versions: Versions,
     response: Response,
 ) -> CollectionSchema:
-    """Change how faces are made and judged; what is not sent stays."""
+    """Change settings of a collection; missing fields keep their values."""
     changed = await workers.run(services.collections.change, collection, request.settings(), versions)
     tag(response, changed.version)
     return CollectionSchema.of(changed, services.registry.models)
@@ -77,5 +77,5 @@ async def change_collection(
 async def delete_collection(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
 ) -> None:
-    """Delete a collection with everything in it; the default one is there again at once, empty."""
+    """Delete a collection with all its data; the default one is created again at once, empty."""
     await workers.run(services.collections.delete, collection)

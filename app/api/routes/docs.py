@@ -7,7 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
-_ASSETS = "docs/assets"  # relative to /docs, so that a proxy may serve it below a prefix
+_ASSETS = "docs/assets"  # relative to /docs, for proxies that serve it below a prefix
 
 
 def install(app: FastAPI) -> None:

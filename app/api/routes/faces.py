@@ -1,4 +1,4 @@
-"""Enrolled faces: listed, shown, given to somebody else, deleted."""
+"""Enrolled faces: list, get, move, delete."""
 
 from typing import Annotated
 
@@ -24,9 +24,9 @@ async def list_faces(
     workers: WorkersDependency,
     after: After,
     limit: Limit = 50,
-    identity_id: Annotated[IdentityId | None, Query(description="Only this person's.")] = None,
+    identity_id: Annotated[IdentityId | None, Query(description="Only faces of this identity.")] = None,
 ) -> FacesPage:
-    """List the faces of a collection, or of one person."""
+    """List the faces of a collection, or of one identity."""
     faces_page = services.people.faces_page
     return FacesPage.of(await workers.run(faces_page, collection, after=after, limit=limit, identity_id=identity_id))
 
@@ -37,9 +37,9 @@ async def get_face(
     face_id: FaceId,
     services: ServicesDependency,
     workers: WorkersDependency,
-    embedding: Annotated[bool, Query(description="Show the embedding, too: it is biometric data.")] = False,  # noqa: FBT002 - a query parameter
+    embedding: Annotated[bool, Query(description="Include the embedding, which is biometric data.")] = False,  # noqa: FBT002 - a query parameter
 ) -> StoredFaceSchema:
-    """Show a face."""
+    """Return a face."""
     face = await workers.run(services.people.face, collection, face_id, has_embedding=embedding)
     return StoredFaceSchema.of(face)
 
@@ -52,7 +52,7 @@ async def move_face(
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> StoredFaceSchema:
-    """Give a face to another person, who is created if new; a person without faces is gone."""
+    """Move a face to another identity, which is created if new; an identity without faces is deleted."""
     return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))
 
 
@@ -60,5 +60,5 @@ async def move_face(
 async def delete_face(
     collection: CollectionPath, face_id: FaceId, services: ServicesDependency, workers: WorkersDependency
 ) -> ErasureReceipt:
-    """Delete one face, and with the last one its person; once this is answered it is found no more."""
+    """Delete a face, and its identity with the last one; searches ignore it from the answer on."""
     return ErasureReceipt.of(await workers.run(services.erasure.face, collection, face_id))

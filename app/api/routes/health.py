@@ -1,4 +1,4 @@
-"""GET /collections/{collection}/health: what is wrong with a gallery, page by page."""
+"""GET /collections/{collection}/health: problems of a gallery, page by page."""
 
 from typing import Annotated
 
@@ -26,11 +26,11 @@ async def check_gallery(
         Query(
             gt=0,
             le=0.5,
-            description="Of so many people with one identity only, one may be taken for a second; 0.01 if not sent.",
+            description="Highest share of people with one identity that may be reported as duplicates. Default: 0.01.",
         ),
     ] = None,
 ) -> HealthAnswer:
-    """Look for identities that look like one person, foreign faces inside one, and faces too poor to help."""
+    """Find duplicate identities, wrong-person faces, and low-quality faces."""
     return HealthAnswer.of(
         await workers.run(services.health.check, collection, after=after, limit=limit, max_fpir=max_fpir)
     )

@@ -1,4 +1,4 @@
-"""People: listed, shown, renamed, merged, deleted. An id may have slashes, so it takes the rest of a path."""
+"""Identities: list, get, change, merge, delete. An id may have slashes, so it takes the rest of a path."""
 
 from typing import Annotated
 
@@ -26,9 +26,9 @@ async def list_identities(
     workers: WorkersDependency,
     after: After,
     limit: Limit = 50,
-    q: Annotated[Text | None, Query(description="Text in id or name, in capitals or not.")] = None,
+    q: Annotated[Text | None, Query(description="Part of an id or name; case does not matter.")] = None,
 ) -> IdentitiesPage:
-    """List the people of a collection."""
+    """List the identities of a collection."""
     return IdentitiesPage.of(await workers.run(services.people.page, collection, after=after, limit=limit, text=q))
 
 
@@ -40,7 +40,7 @@ async def get_identity(
     workers: WorkersDependency,
     response: Response,
 ) -> IdentityAnswer:
-    """Show a person with the first of their faces."""
+    """Return an identity with its first faces."""
     people = services.people
     person = await workers.run(people.get, collection, identity_id)
     faces = await workers.run(people.faces_page, collection, after=0, limit=MOST_ON_A_PAGE, identity_id=identity_id)
@@ -58,7 +58,7 @@ async def change_identity(
     versions: Versions,
     response: Response,
 ) -> IdentitySchema:
-    """Change a person's name or metadata."""
+    """Change the name, metadata, consent or end of an identity."""
     changed = await workers.run(services.people.change, collection, identity_id, request.change(), versions)
     tag(response, changed.version)
     return IdentitySchema.of(changed)
@@ -73,7 +73,7 @@ async def merge_identity(
     workers: WorkersDependency,
     response: Response,
 ) -> IdentitySchema:
-    """Give all faces of this person to another; this one is gone."""
+    """Move all faces to another identity and delete this one."""
     merged = await workers.run(services.people.merge, collection, identity_id, request.into)
     tag(response, merged.version)
     return IdentitySchema.of(merged)
@@ -83,5 +83,5 @@ async def merge_identity(
 async def delete_identity(
     collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> ErasureReceipt:
-    """Delete a person with all faces; once this is answered they are found no more."""
+    """Delete an identity with all faces; searches ignore it from the answer on."""
     return ErasureReceipt.of(await workers.run(services.erasure.identity, collection, identity_id))

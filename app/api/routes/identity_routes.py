@@ -1,4 +1,4 @@
-"""A person's id takes the rest of a path, slashes and all; what may be done with a person follows it."""
+"""Paths of identities: the id takes the rest of the path, with its slashes; an action may follow it."""
 
 from urllib.parse import unquote_to_bytes
 
@@ -7,14 +7,14 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 ACTIONS = frozenset({"export", "merge"})
-"""Last words of paths below a person. An id that ends in one must have its slash written as `%2F`."""
+"""Actions on an identity. An id that ends in `/` and an action must be sent with `%2F`."""
 
 
 class IdentityRoute(APIRoute):
-    """Tells `.../ada/merge`, which is done with `ada`, from `.../ada%2Fmerge`, which is somebody's id."""
+    """Route that distinguishes `.../ada/merge`, an action on `ada`, from the id in `.../ada%2Fmerge`."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match a path, given as it was sent."""
+        """Match the path as the client sent it."""
         match, child_scope = super().matches(scope)
         if match is Match.NONE or "identity_id" not in child_scope["path_params"]:
             return match, child_scope

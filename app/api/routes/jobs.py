@@ -1,4 +1,4 @@
-"""Jobs: long work with progress."""
+"""Jobs: create, list, follow, cancel."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from app.transfer.job_kinds import JobKind
 router = router_at("/jobs", tag="jobs", scope=Scope.MANAGE)
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}},
-    410: problem_response("The archive is deleted, or lies with another process."),
+    410: problem_response("The archive was deleted, or is stored by another process."),
 }
 
 JobId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
@@ -38,7 +38,7 @@ async def create_job(
     workers: WorkersDependency,
     response: Response,
 ) -> JobSchema:
-    """Ask for long work: an import of photos, of an archive or of embeddings, an export, or a calibration."""
+    """Create a job: an import of photos, of an archive or of embeddings, an export, or a calibration."""
     jobs, kind = services.job_requests, JobKind(request.kind)
     if request.file is not None:
         made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
@@ -57,10 +57,10 @@ async def list_jobs(
     principal: PrincipalDependency,
     after: After,
     limit: Limit = 50,
-    collection: Annotated[CollectionName | None, Query(description="Only of this collection.")] = None,
-    state: Annotated[JobState | None, Query(description="Only in this state.")] = None,
+    collection: Annotated[CollectionName | None, Query(description="Only jobs of this collection.")] = None,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
 ) -> JobsPage:
-    """List the jobs, the oldest first; a key for some collections sees theirs."""
+    """List the jobs, the oldest first; a key for some collections sees only their jobs."""
     seen = principal.collections if collection is None else {collection}
     page = await workers.run(services.jobs.page, after=after, limit=limit, state=state, collections=seen)
     return JobsPage(jobs=[JobSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
@@ -70,7 +70,7 @@ async def list_jobs(
 async def get_job(
     job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
 ) -> JobSchema:
-    """Show a job: how far it is, or what came of it."""
+    """Return a job with its progress or result."""
     return JobSchema.of(await workers.run(services.jobs.get, job_id, principal.collections))
 
 
@@ -78,7 +78,7 @@ async def get_job(
 async def cancel_job(
     job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
 ) -> JobSchema:
-    """Ask for a job's end: one that waits has ended at once, one that runs soon; what it has done stays done."""
+    """Cancel a job. A waiting job ends at once, a running one soon; finished items stay."""
     return JobSchema.of(await workers.run(services.jobs.cancel, job_id, principal.collections))
 
 
@@ -91,7 +91,7 @@ async def list_job_errors(
     after: After,
     limit: Limit = 50,
 ) -> JobErrorsPage:
-    """List the items (files, lines) that a job could not do: the first thousand."""
+    """List the items (files, lines) that failed in a job: the first thousand."""
     page = await workers.run(services.jobs.errors, job_id, principal.collections, after=after, limit=limit)
     return JobErrorsPage(errors=[JobErrorSchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
 
@@ -100,7 +100,7 @@ async def list_job_errors(
 async def get_job_archive(
     job_id: JobId, services: ServicesDependency, workers: WorkersDependency, principal: PrincipalDependency
 ) -> FileResponse:
-    """Fetch the archive that an export made, within a day; the audit trail notes it."""
+    """Download the archive of an export, within a day of its end; the audit trail records it."""
     job, path = await workers.run(services.job_requests.archive, job_id, principal.collections)
     return FileResponse(path, media_type="application/zip", filename=f"{job.collection}.zip")
 
@@ -108,7 +108,7 @@ async def get_job_archive(
 async def _watch(
     job_id: JobId, services: ServicesDependency, principal: PrincipalDependency, watches: WatchesDependency
 ) -> AsyncIterator[Watch]:
-    """Open a watch before the answer begins, while it can still be 404 or 503; no turn is taken for what only reads."""
+    """Open a watch before the answer starts, while it can still be 404 or 503; it needs no slot."""
     job = await to_thread.run_sync(services.jobs.get, job_id, principal.collections)
     with watches.watch(job, principal, services.jobs, services.access) as watch:
         yield watch
@@ -116,6 +116,6 @@ async def _watch(
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)
 async def watch_job(watch: Annotated[Watch, Depends(_watch)]) -> AsyncIterator[ServerSentEvent]:
-    """Follow a job by server-sent events: `progress` whenever it has moved, and `end`, after which nothing comes."""
+    """Follow a job by server-sent events: `progress` after each change, and `end` as the last one."""
     async for job in watch:
         yield ServerSentEvent(event="end" if job.state.is_final else "progress", data=JobSchema.of(job))

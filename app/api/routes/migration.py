@@ -1,4 +1,4 @@
-"""/collections/{collection}/reembed: from one network to another."""
+"""/collections/{collection}/reembed: model migration of a collection."""
 
 from typing import Annotated
 
@@ -33,10 +33,10 @@ async def show_reembedding(
     after: After,
     limit: Limit = 50,
     model: Annotated[
-        NetworkName | None, Query(description="List only faces that have no template of this network either.")
+        NetworkName | None, Query(description="List only faces that also lack a template of this network.")
     ] = None,
 ) -> OverviewSchema:
-    """Show of which networks the faces have templates, and which faces lack a crop."""
+    """Return the networks that the faces have templates of, and the faces without a crop."""
     seen = await workers.run(services.migration.overview, collection, model, after=after, limit=limit)
     return OverviewSchema.of(seen, services.registry.models)
 
@@ -49,7 +49,7 @@ async def reembed(
     workers: WorkersDependency,
     response: Response,
 ) -> JobSchema:
-    """Embed all faces by another network, from their crops, and go over to it: a job."""
+    """Create a job that embeds all faces with another network, from their crops, and switches to it."""
     network = await workers.run(services.migration.require_possible, collection, request.model)
     options = {"model": network.model, "on_missing": request.on_missing.value, "switch": request.switch}
     made = await workers.run(services.job_requests.reembed, collection, options)
@@ -64,7 +64,7 @@ async def switch(
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> SwitchedSchema:
-    """Go over to a network that all faces have a template of, in one moment."""
+    """Switch to a network that all faces have a template of, at once."""
     is_rest_dropped = request.on_missing is OnMissing.DROP
     done = await workers.run(services.migration.switch, collection, request.model, is_rest_dropped=is_rest_dropped)
     return SwitchedSchema.of(done)
@@ -77,7 +77,7 @@ async def roll_back(
     services: ServicesDependency,
     workers: WorkersDependency,
 ) -> SwitchedSchema:
-    """Go back to the network of before, in one moment."""
+    """Switch back to the previous network, at once."""
     is_rest_dropped = request.on_missing is OnMissing.DROP
     return SwitchedSchema.of(
         await workers.run(services.migration.roll_back, collection, is_rest_dropped=is_rest_dropped)
@@ -88,6 +88,6 @@ async def roll_back(
 async def discard(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
 ) -> DiscardedSchema:
-    """Delete the templates of all networks but the collection's own: after this there is no way back."""
+    """Delete the templates of all networks except the current one; no rollback is possible afterwards."""
     await workers.run(services.jobs.require_none, JobKind.REEMBED, collection)
     return DiscardedSchema(discarded=await workers.run(services.migration.discard, collection))

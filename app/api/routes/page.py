@@ -1,4 +1,4 @@
-"""The page at `/` and its files, which are read once: HTML, CSS and ES modules as they are in `app/web`."""
+"""The page at `/` and its files: HTML, CSS and ES modules from `app/web`, read once."""
 
 import hashlib
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Asked for again each time, and answered with 304: after an update no file is of another version than the rest.
+    # Browsers ask again each time and get 304, so that all files are of one version after an update.
     "Cache-Control": "no-cache",
 }
 
@@ -47,7 +47,7 @@ class _File:
 
 
 def install(app: FastAPI) -> None:
-    """Serve the page at `/` and what it loads below `/web/`; both need no key, and are no part of the API."""
+    """Serve the page at `/` and its files below `/web/`; they need no key and are not part of the API."""
     served = _read()
 
     async def page(request: Request) -> Response:

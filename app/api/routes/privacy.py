@@ -1,4 +1,4 @@
-"""Answers about personal data: receipts of erasures, and a person's own data."""
+"""Personal data: receipts of erasures, and the export of a person's data."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -18,48 +18,48 @@ from app.recognition.person_export import PersonalData
 
 
 class RemainderSchema(BaseModel):
-    """Something of what was erased that is, or may be, still there."""
+    """Erased data that remains, or may remain, in a place."""
 
     where: str
     what: str
 
 
 class AuditLineSchema(BaseModel):
-    """Which line of the audit trail tells of it."""
+    """The audit trail's line about the erasure."""
 
     seq: int
     sha256: str
 
 
 class IndexErasureSchema(BaseModel):
-    """What was removed from the index."""
+    """Faces removed from the index."""
 
     kind: str
     faces: int
-    snapshot_segments: Annotated[int, Field(description="Files on disk that were deleted for it.")]
+    snapshot_segments: Annotated[int, Field(description="Files of the snapshot on disk that were deleted.")]
 
 
 class ErasureReceipt(BaseModel):
-    """What an erasure has removed, and what is left where."""
+    """Receipt of an erasure: the removed data, and data that remains elsewhere."""
 
     collection: str
     identity_id: str
     identity_removed: Annotated[bool, Field(description="False: other faces of the person are still enrolled.")]
     faces: Annotated[list[str], Field(description="Ids of the removed faces.")]
-    enrollment_answers: Annotated[int, Field(description="Stored answers about the person that went with it.")]
+    enrollment_answers: Annotated[int, Field(description="Stored answers about the person that were deleted.")]
     index: IndexErasureSchema
-    revision: Annotated[int, Field(description="The collection's, from this erasure on.")]
+    revision: Annotated[int, Field(description="Revision of the collection after the erasure.")]
     audit: AuditLineSchema
     erased_at: datetime
     status: Annotated[
-        Literal["complete", "pending"], Field(description="Whether this service has still to do something.")
+        Literal["complete", "pending"], Field(description="Pending: this service still has to remove data.")
     ]
     pending: list[RemainderSchema]
-    left: Annotated[list[RemainderSchema], Field(description="What is beyond this service's reach, or not its own.")]
+    left: Annotated[list[RemainderSchema], Field(description="Data that this service cannot remove.")]
 
     @classmethod
     def of(cls, receipt: Receipt) -> "ErasureReceipt":
-        """Take over a receipt."""
+        """Return the schema of a receipt."""
         return cls(
             collection=receipt.collection,
             identity_id=receipt.identity_id,
@@ -79,13 +79,13 @@ class ErasureReceipt(BaseModel):
 
 
 class PersonExport(BaseModel):
-    """Everything that is stored about a person."""
+    """All data that is stored about a person."""
 
     collection: str
     identity: IdentitySchema
-    faces: Annotated[list[StoredFaceSchema], Field(description="All of them, with embeddings.")]
+    faces: Annotated[list[StoredFaceSchema], Field(description="All faces, with embeddings.")]
     enrollment_answers: list[dict[str, Any]]
-    audit: Annotated[list[dict[str, Any]], Field(description="The trail's lines about the person that can be read.")]
+    audit: Annotated[list[dict[str, Any]], Field(description="The readable lines of the trail about the person.")]
 
     @classmethod
     def of(cls, disclosure: PersonalData) -> "PersonExport":
@@ -110,5 +110,5 @@ router = router_at("/collections/{collection}/identities", tag="gallery", scope=
 async def export_identity(
     collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> PersonExport:
-    """Give everything that is stored about a person, embeddings included; the audit trail notes it."""
+    """Return all data that is stored about a person, with embeddings; the audit trail records it."""
     return PersonExport.of(await workers.run(services.disclosure.of, collection, identity_id))

@@ -13,17 +13,17 @@ from app.gallery.store.reencryption import Reencryption
 
 router = APIRouter(tags=["status"])
 
-_LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica takes no more requests
+_LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica is not ready
 
 
 class Health(BaseModel):
-    """The process is up."""
+    """The process runs."""
 
     status: Literal["ok"] = "ok"
 
 
 class Check(BaseModel):
-    """One thing that must work before requests are served."""
+    """One condition of readiness."""
 
     is_ready: bool
     detail: str
@@ -47,8 +47,8 @@ class ModelSchema(BaseModel):
     licence: str
     commercial_use: Literal["yes", "no", "unverified"]
     is_pulled: bool
-    is_in_use: Annotated[bool, Field(description="The service serves collections of this pack's network.")]
-    is_default: Annotated[bool, Field(description="New collections are of this pack's network.")]
+    is_in_use: Annotated[bool, Field(description="The service runs this pack's network.")]
+    is_default: Annotated[bool, Field(description="New collections use this pack's network.")]
     model: str | None
     dimension: int | None
     default_detector: str | None
@@ -56,7 +56,7 @@ class ModelSchema(BaseModel):
 
 
 class Models(BaseModel):
-    """All known packs, and how networks are run."""
+    """All known packs, and the runtime of the networks."""
 
     models: list[ModelSchema]
     detector: str
@@ -65,13 +65,13 @@ class Models(BaseModel):
 
 @router.get("/healthz")
 async def healthz() -> Health:
-    """Say that the process is up; touches nothing else."""
+    """Answer while the process runs; checks nothing else."""
     return Health()
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
-    """Say whether database, networks and index are ready, each by name, and whether the service is shutting down."""
+    """Return the readiness of database, networks and index, and whether the service is shutting down."""
     default = services.registry.default
     networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}"
     checks: dict[CheckName, Check] = {
@@ -84,7 +84,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
     if checks["database"].is_ready and services.database.vault.is_on:
         checks["encryption"] = _encryption(services)
     if admission.is_draining:
-        checks["shutdown"] = Check(is_ready=False, detail="what is under way is finished, nothing new is begun")
+        checks["shutdown"] = Check(is_ready=False, detail="running requests finish, new ones are refused")
     is_ready = all(check.is_ready for check in checks.values())
     response.status_code = 200 if is_ready else 503
     return Readiness(status="ready" if is_ready else "not_ready", checks=checks)
@@ -92,7 +92,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
 
 @router.get("/models", dependencies=[needs(ANY_KEY)])
 def models(services: ServicesDependency) -> Models:
-    """List the packs: licence, whether they are here, which are in use."""
+    """List the packs: licence, whether they are pulled, which are in use."""
     served, default = {each.pack for each in services.registry.all}, services.registry.default
     listed = [
         ModelSchema(
@@ -122,7 +122,7 @@ def _database(services: Container) -> Check:
 
 
 def _encryption(services: Container) -> Check:
-    """Count the rows that are not used; requests go on, since every row that is used proves whose it is."""
+    """Count the rows that cannot be used. The service stays ready: every row that it uses is authenticated."""
     try:
         plain, broken = Reencryption(services.database.engine, services.database.vault).standing()
     except ArcidError as error:
@@ -141,6 +141,6 @@ def _index(services: Container) -> Check:
     except ArcidError as error:
         return Check(is_ready=False, detail=str(error))
     behind = [each.behind for each in states if each.behind]
-    # Everybody may read this: no names and sizes of collections. Those are in GET /metrics.
+    # This answer is public, so it has no names and sizes of collections. Those are in GET /metrics.
     detail = f"{len(behind)} behind, by up to {max(behind)} revisions" if behind else "none behind"
     return Check(is_ready=all(each.seconds_behind < _LONGEST_LAG for each in states), detail=detail)

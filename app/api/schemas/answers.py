@@ -10,7 +10,7 @@ from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
 from app.recognition.identification import Identification, IdentifiedFace, SearchResult
-from app.recognition.verification import Seen, Verification
+from app.recognition.verification import JudgedFace, Verification
 from app.vision.quality import Reason
 
 
@@ -127,7 +127,7 @@ class FaceSchema(BaseModel):
     quality: QualitySchema
 
     @classmethod
-    def of(cls, analysed: ExaminedFace | IdentifiedFace | Seen, **fields: Any) -> Self:
+    def of(cls, analysed: ExaminedFace | IdentifiedFace | JudgedFace, **fields: Any) -> Self:
         """Return the schema of a face, with the fields that a subclass adds."""
         detection = analysed.face.detection
         quality = QualitySchema.model_validate(analysed.quality, from_attributes=True)
@@ -320,7 +320,7 @@ class ProblemSchema(BaseModel):
             "examples": [
                 {
                     "type": "urn:arcid:error:identity_unknown",
-                    "title": "Not SearchResult",
+                    "title": "Not Found",
                     "status": 404,
                     "detail": "nobody is enrolled as 'ada' in collection 'default'",
                     "code": "identity_unknown",

@@ -1,4 +1,4 @@
-"""Base64 as clients write it: wrapped into lines, for URLs, without padding, as a data: URL."""
+"""Base64 in the forms that clients send: wrapped into lines, URL-safe, without padding, as a data: URL."""
 
 import binascii
 import re
@@ -17,10 +17,7 @@ _LONGEST_NAME = 1024
 
 
 def bytes_of(text: str, field: str) -> bytes:
-    """Return what base64 text stands for. Raises ValueError, which tells what the text is instead, if that is clear.
-
-    `field` is the name of the field that holds it.
-    """
+    """Return the bytes of base64 text in `field`; raises ValueError, which names a recognised mistake."""
     is_data_url = _DATA_URL.match(text)
     encoded = text[is_data_url.end() :] if is_data_url else text
     if is_data_url and not is_data_url[1].lower().rstrip().endswith("base64"):
@@ -35,7 +32,7 @@ def bytes_of(text: str, field: str) -> bytes:
 
 
 def _mistake(text: str, raw: bytes, field: str) -> str:
-    """Return what somebody probably meant by text that is not base64."""
+    """Return the probable mistake in text that is not base64."""
     shown = text.strip()[:_LONGEST_SHOWN]
     if _URL.match(text):
         return f"{shown!r} is a URL, not a photo; send it as {field.removesuffix('s')}_url{'s' * field.endswith('s')}"

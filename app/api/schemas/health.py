@@ -1,4 +1,4 @@
-"""What answers carry about the health of a gallery and of an enrollment. The names are the API's contract."""
+"""Answers about the health of a gallery and of an enrollment. Their names are the API's contract."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from app.recognition.health.findings import Findings
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 Fmr = Annotated[
     float | None,
-    Field(description="Share of other people at least as similar; null while the network is not calibrated."),
+    Field(description="Share of other people at least as similar; null if the network has no calibration."),
 ]
 Fpir = Annotated[
     float | None, Field(description="Chance that a stranger is as similar to anyone in a gallery of this size.")
@@ -22,46 +22,46 @@ class _Schema(BaseModel):
 
 
 class DuplicateSchema(_Schema):
-    """Somebody else in the collection whom the faces of the request look like."""
+    """Another identity that faces of the request look like."""
 
     photo: Annotated[int, Field(description="The photo with the most similar face, from 0.")]
     identity_id: str
-    face_id: Annotated[str, Field(description="Their face that is nearest to it.")]
-    faces: Annotated[int, Field(description="How many they have.")]
+    face_id: Annotated[str, Field(description="The identity's face nearest to it.")]
+    faces: Annotated[int, Field(description="Number of its faces.")]
     similarity: Similarity
     fpir: Annotated[
         float | None,
-        Field(description="Chance that any photo of a stranger's request is as similar to anyone in this gallery."),
+        Field(description="Chance that any photo of a stranger is as similar to anyone in this gallery."),
     ]
 
 
 class MismatchSchema(_Schema):
-    """A photo whose face does not look like the other `faces` of its identity, or of the request."""
+    """A photo whose face is unlike the other `faces` of its identity or request."""
 
-    photo: Annotated[int, Field(description="Which photo of the request, from 0.")]
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
     similarity: Annotated[float | None, Field(description="Cosine, -1 to 1; null without scope `manage`.")]
     faces: int
     fmr: Fmr
 
 
 class MendSchema(_Schema):
-    """The call that would mend it."""
+    """A call that would fix the problem."""
 
     method: Literal["POST", "DELETE"]
     path: str
-    body: Annotated[dict[str, Any] | None, Field(description="Empty `photos` are yours to fill.")]
+    body: Annotated[dict[str, Any] | None, Field(description="Add photos if `photos` is empty.")]
 
 
 class SomeoneSchema(_Schema):
-    """A person."""
+    """An identity: a person."""
 
     identity_id: str
     name: str | None
-    faces: Annotated[int, Field(description="How many.")]
+    faces: Annotated[int, Field(description="Number of faces.")]
 
 
 class LikePairSchema(_Schema):
-    """Two identities that look like one person: `first` could be merged into `second`, who has no fewer faces."""
+    """Two identities that look like one person: merge `first` into `second`, which has at least as many faces."""
 
     first: SomeoneSchema
     second: SomeoneSchema
@@ -71,7 +71,7 @@ class LikePairSchema(_Schema):
 
 
 class LookalikeSchema(_Schema):
-    """Whom a foreign face looks like."""
+    """The person that a wrong-person face looks like."""
 
     person: SomeoneSchema
     similarity: Similarity
@@ -79,19 +79,19 @@ class LookalikeSchema(_Schema):
 
 
 class ForeignFaceSchema(_Schema):
-    """A face that does not look like the `others` of its identity."""
+    """A face that is unlike the `others` of its identity."""
 
     face_id: str
     identity: SomeoneSchema
     quality: float
     similarity: Similarity
     fmr: Fmr
-    others: Annotated[int, Field(description="How many faces it was compared with.")]
+    others: Annotated[int, Field(description="Number of faces that it was compared with.")]
     is_undecided: Annotated[
         bool,
-        Field(description="The identity's faces have no majority that agrees: this face is foreign, or the others."),
+        Field(description="The identity's faces have no majority: this face or the others are of a wrong person."),
     ]
-    looks_like: Annotated[LookalikeSchema | None, Field(description="Null: like nobody else.")]
+    looks_like: Annotated[LookalikeSchema | None, Field(description="Null if it resembles no other identity.")]
     mend: MendSchema
 
 
@@ -148,12 +148,12 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class HealthAnswer(BaseModel):
-    """What is wrong with the identities of one page."""
+    """Problems of the identities of one page."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
-    identities: Annotated[int, Field(description="How many were looked at.")]
-    faces: Annotated[int, Field(description="How many they have.")]
+    identities: Annotated[int, Field(description="Number of identities examined.")]
+    faces: Annotated[int, Field(description="Number of its faces.")]
     duplicates: list[LikePairSchema]
     foreign_faces: list[ForeignFaceSchema]
     poor_faces: list[PoorFaceSchema]
@@ -161,7 +161,7 @@ class HealthAnswer(BaseModel):
 
     @classmethod
     def of(cls, found: Findings) -> "HealthAnswer":
-        """Take over the service's result."""
+        """Return the answer."""
         return cls(
             identities=found.identities,
             faces=found.faces,

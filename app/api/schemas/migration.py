@@ -1,6 +1,6 @@
-"""The way from one network to another as requests and answers say it. The names are the API's contract."""
+"""Requests and answers of model migration. Their names are the API's contract."""
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,7 +17,7 @@ _MOST_NAMED = 1000
 
 
 class OnMissing(StrEnum):
-    """What becomes of faces without a crop: the collection stays as it is, or they are deleted in the switch."""
+    """Treatment of faces without crop and template: refuse the switch, or delete (drop) them in it."""
 
     REFUSE = "refuse"
     DROP = "drop"
@@ -25,12 +25,12 @@ class OnMissing(StrEnum):
 
 _Missing = Annotated[
     OnMissing,
-    Field(description="Faces without crop and template: they keep the collection as it is, or are deleted."),
+    Field(description="Faces without crop and template: refuse the switch, or drop (delete) them."),
 ]
 
 
 class RollbackRequest(BaseModel):
-    """The way back."""
+    """A switch to the previous network."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"on_missing": "refuse"}]})
 
@@ -38,56 +38,53 @@ class RollbackRequest(BaseModel):
 
 
 class SwitchRequest(RollbackRequest):
-    """The network to go over to."""
+    """A switch to another network."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"model": "arcface-mobilefacenet"}]})
 
-    model: Annotated[NetworkName, Field(description="A model, or a pack that embeds.")]
+    model: Annotated[NetworkName, Field(description="A model, or a pack with an embedder.")]
 
 
 class ReembedRequest(SwitchRequest):
-    """The network to embed by."""
+    """A migration to another network."""
 
-    switch: Annotated[bool, Field(strict=True, description="Go over as soon as all faces have a template.")] = True
+    switch: Annotated[bool, Field(strict=True, description="Switch as soon as all faces have a template.")] = True
 
 
 class FaceNameSchema(BaseModel):
-    """A face and whose it is."""
+    """A face and its identity."""
 
     face_id: str
     identity_id: str
 
-    @classmethod
-    def of(cls, face: FaceName) -> "FaceNameSchema":
-        """Take over a face."""
-        return cls(face_id=face.face_id, identity_id=face.identity_id)
+
+def _names(faces: Sequence[FaceName]) -> list[FaceNameSchema]:
+    return [FaceNameSchema.model_validate(each, from_attributes=True) for each in faces]
 
 
 class NetworkSchema(BaseModel):
-    """A network that faces of the collection have templates of."""
+    """A network and the templates that it computed."""
 
     model: str
-    templates: Annotated[int, Field(description="Faces that have one.")]
-    is_own: Annotated[bool, Field(description="It is the collection's network.")]
+    templates: Annotated[int, Field(description="Number of faces with a template.")]
+    is_own: Annotated[bool, Field(description="It is the collection's current network.")]
     is_served: bool
 
 
 class OverviewSchema(BaseModel):
-    """Of which networks a collection has templates."""
+    """The networks that a collection has templates of."""
 
     model: str
     faces: int
-    before: Annotated[
-        str | None, Field(description="The network that a rollback leads to; null if it was always this.")
-    ]
+    before: Annotated[str | None, Field(description="The previous network, for a rollback; null without one.")]
     networks: list[NetworkSchema]
-    crops_missing: Annotated[int, Field(description="Faces without a crop (nor a template of the `model` asked for).")]
-    without_crop: Annotated[list[FaceNameSchema], Field(description="They need a new photo; a page of them.")]
+    crops_missing: Annotated[int, Field(description="Number of faces without a crop (and a template of `model`).")]
+    without_crop: Annotated[list[FaceNameSchema], Field(description="A page of these faces; they need a new photo.")]
     next_cursor: Cursor
 
     @classmethod
     def of(cls, seen: MigrationOverview, served: Container[str]) -> "OverviewSchema":
-        """Take over how a collection stands."""
+        """Return the answer."""
         own = seen.collection
         counts = {own.model: own.faces, **seen.ready}
         return cls(
@@ -99,33 +96,33 @@ class OverviewSchema(BaseModel):
                 for model, count in counts.items()
             ],
             crops_missing=seen.crops_missing,
-            without_crop=[FaceNameSchema.of(each) for each in seen.without_crop.items],
+            without_crop=_names(seen.without_crop.items),
             next_cursor=cursor_of(seen.without_crop.after),
         )
 
 
 class SwitchedSchema(BaseModel):
-    """The collection after it went over."""
+    """The collection after the switch."""
 
     model: str
     dimension: int
     faces: int
-    dropped: Annotated[int, Field(description="Faces that were deleted, having neither crop nor template.")]
-    dropped_faces: Annotated[list[FaceNameSchema], Field(description="The first thousand of them.")]
+    dropped: Annotated[int, Field(description="Number of deleted faces, which had neither crop nor template.")]
+    dropped_faces: Annotated[list[FaceNameSchema], Field(description="The first thousand of these faces.")]
 
     @classmethod
     def of(cls, done: SwitchResult) -> "SwitchedSchema":
-        """Take over what was done."""
+        """Return the answer."""
         return cls(
             model=done.collection.model,
             dimension=done.collection.dimension,
             faces=done.collection.faces,
             dropped=len(done.dropped),
-            dropped_faces=[FaceNameSchema.of(each) for each in done.dropped[:_MOST_NAMED]],
+            dropped_faces=_names(done.dropped[:_MOST_NAMED]),
         )
 
 
 class DiscardedSchema(BaseModel):
-    """What was deleted."""
+    """Result of a discard."""
 
-    discarded: Annotated[int, Field(description="Templates of other networks.")]
+    discarded: Annotated[int, Field(description="Number of deleted templates.")]

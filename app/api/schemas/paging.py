@@ -1,4 +1,4 @@
-"""Pages: an opaque cursor for the key after which the next page begins."""
+"""Pages with an opaque cursor: the key that the next page starts after."""
 
 import base64
 import binascii
@@ -13,20 +13,20 @@ MOST_ON_A_PAGE = 200
 _LARGEST_KEY = 2**63 - 1
 _WRITTEN = re.compile(rb"after:(0|[1-9][0-9]{0,18})")
 
-Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE, description="Most entries of a page.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE, description="Entries on a page, at most.")]
 
 
 def cursor_of(key: int | None) -> str | None:
-    """Return the cursor of the page that begins after a key."""
+    """Return the cursor of the page that starts after a key."""
     return None if key is None else base64.urlsafe_b64encode(b"after:%d" % key).rstrip(b"=").decode()
 
 
 async def _after(
     cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before; none for the first.")
+        str | None, Query(max_length=64, description="`next_cursor` of the previous page; leave it out for the first.")
     ] = None,
 ) -> int:
-    """Return the key that a cursor stands for, 0 without; raises RequestInvalid."""
+    """Return the key of a cursor, 0 without one; raises RequestInvalid."""
     if cursor is None:
         return 0
     try:
@@ -34,7 +34,7 @@ async def _after(
     except (binascii.Error, ValueError):
         written = None
     if written is None or int(written[1]) > _LARGEST_KEY:
-        detail = "the cursor is not one that this service gave"
+        detail = "the cursor does not come from this service"
         raise RequestInvalid.at("query.cursor", detail)
     return int(written[1])
 
