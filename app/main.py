@@ -13,7 +13,7 @@ from app.access.rates import Rate
 from app.api.http import errors, metrics, openapi
 from app.api.http.admission import Admission
 from app.api.http.authentication import Authentication
-from app.api.http.body_budget import Intake
+from app.api.http.body_budget import BodyBudget
 from app.api.http.cors import Cors
 from app.api.http.event_streams import Watches
 from app.api.http.head import Head
@@ -119,7 +119,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
         waited=app.state.metrics.waited,
     )
     app.state.watches = Watches(limits.event_streams, is_ending=lambda: app.state.admission.is_draining)
-    app.state.intake = Intake(
+    app.state.body_budget = BodyBudget(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
     app.state.fetcher = open_fetcher(settings)
@@ -137,7 +137,7 @@ def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None")
     app.add_middleware(Head)
     app.add_middleware(
         RequestContext,
-        intake=app.state.intake,
+        body_budget=app.state.body_budget,
         admission=app.state.admission,
         metrics=app.state.metrics,
         tracing=tracing,

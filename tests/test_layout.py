@@ -20,9 +20,7 @@ SHARED_CLASS_NAMES = {
     "Manifest",
     "OnMissing",
     "Schema",
-    "Shown",
     "_Group",
-    "_Schema",
 }
 LONG_FILES = {
     "config.py",

@@ -10,7 +10,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
 from app.access.counts import ProcessCounts
-from app.access.rates import Allowance, SlidingWindow, Standing
+from app.access.rates import Allowance, RateLimitStatus, SlidingWindow
 from app.errors import RatesUnavailable, SettingsInvalid
 from app.observability.logs import get_logger
 
@@ -97,7 +97,7 @@ class Limiter:
         self._clock = clock
         self._away_until: float | None = None
 
-    async def take(self, allowances: Sequence[Allowance]) -> list[Standing]:
+    async def take(self, allowances: Sequence[Allowance]) -> list[RateLimitStatus]:
         """Count one request against each allowance, up to the first that refuses it.
 
         Raises RatesUnavailable if the shared storage is unreachable and requests must then be refused.
@@ -136,7 +136,7 @@ class Limiter:
         self._away_until = None
 
 
-async def _take(limiter: SlidingWindowCounterRateLimiter, allowances: Sequence[Allowance]) -> list[Standing]:
+async def _take(limiter: SlidingWindowCounterRateLimiter, allowances: Sequence[Allowance]) -> list[RateLimitStatus]:
     taken: list[tuple[Allowance, bool]] = []
     for each in allowances:
         taken.append((each, await limiter.hit(_item(each), each.account, cost=each.amount)))
@@ -144,7 +144,7 @@ async def _take(limiter: SlidingWindowCounterRateLimiter, allowances: Sequence[A
             break
     windows = [await _window(limiter, each) for each, _ in taken]
     return [
-        Standing.of(each, window, is_allowed=is_allowed)
+        RateLimitStatus.of(each, window, is_allowed=is_allowed)
         for (each, is_allowed), window in zip(taken, windows, strict=True)
     ]
 

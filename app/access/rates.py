@@ -82,7 +82,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RateLimitStatus:
     """The state of an allowance after a request."""
 
     allowance: Allowance
@@ -92,7 +92,7 @@ class Standing:
     """Whole seconds until a refused request would be allowed, or else until the window ends."""
 
     @classmethod
-    def of(cls, allowance: Allowance, window: SlidingWindow, *, is_allowed: bool) -> "Standing":
+    def of(cls, allowance: Allowance, window: SlidingWindow, *, is_allowed: bool) -> "RateLimitStatus":
         """Return the status that follows from a window's counts."""
         rate = allowance.rate
         if is_allowed:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.access.counts import ProcessCounts
-from app.access.rates import UNLIMITED, Allowance, Rate, SlidingWindow, Standing
+from app.access.rates import UNLIMITED, Allowance, Rate, RateLimitStatus, SlidingWindow
 
 
 @pytest.mark.parametrize("text", ["1/second", "600/minute", "5/hour", "100000/day", "999999999/day", "none"])
@@ -36,7 +36,7 @@ def test_the_window_before_counts_by_what_still_overlaps():
 def test_a_full_window_frees_one_after_its_end():
     window = SlidingWindow(before=0, before_ends_in=0, current=60, current_ends_in=20)
     assert window.free_in(Rate(60, 60)) == 20
-    assert Standing.of(Allowance("key", Rate(60, 60), "k"), window, is_allowed=False).reset_s == 21
+    assert RateLimitStatus.of(Allowance("key", Rate(60, 60), "k"), window, is_allowed=False).reset_s == 21
 
 
 class Clock:

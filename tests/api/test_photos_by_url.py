@@ -87,7 +87,7 @@ def client(site, seeing):
         bounds = FetchLimits(max_bytes=100_000, seconds=5, redirects=3, at_once=4)
         app.state.fetcher = Fetcher(site.rules, bounds, resolve=site.names, is_allowed=site.is_allowed)
         yield client
-        assert app.state.intake.held == 0
+        assert app.state.body_budget.held == 0
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from starlette.types import Message, Receive
 from app.errors import BodyTooLarge, BodyTooSlow, Overloaded
 
 
-class Intake:
+class BodyBudget:
     """Byte counter of all request bodies. For one event loop; not thread-safe."""
 
     def __init__(self, *, body_bytes: int, bodies_bytes: int, read_seconds: float) -> None:

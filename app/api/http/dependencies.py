@@ -15,7 +15,7 @@ from starlette.types import Receive
 
 from app.access.keys import Principal
 from app.api.http.admission import Admission, departure
-from app.api.http.body_budget import Intake
+from app.api.http.body_budget import BodyBudget
 from app.api.http.event_streams import Watches
 from app.api.http.rates import Searches
 from app.api.schemas.fields import DEFAULT_COLLECTION
@@ -81,9 +81,9 @@ async def _admission(request: Request) -> Admission:
     return admission
 
 
-async def _intake(request: Request) -> Intake:
-    intake: Intake = request.app.state.intake
-    return intake
+async def _body_budget(request: Request) -> BodyBudget:
+    body_budget: BodyBudget = request.app.state.body_budget
+    return body_budget
 
 
 async def _watches(request: Request) -> Watches:
@@ -128,7 +128,7 @@ async def _collection(
 
 ServicesDependency = Annotated[Container, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
-IntakeDependency = Annotated[Intake, Depends(_intake)]
+BodyBudgetDependency = Annotated[BodyBudget, Depends(_body_budget)]
 WatchesDependency = Annotated[Watches, Depends(_watches)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
 PrincipalDependency = Annotated[Principal, Depends(_principal)]

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 
 from app import __version__
 from app.api.http.batch_metrics import add_batches
-from app.api.http.dependencies import AdmissionDependency, IntakeDependency, ServicesDependency, WatchesDependency
+from app.api.http.dependencies import AdmissionDependency, BodyBudgetDependency, ServicesDependency, WatchesDependency
 from app.api.http.permissions import ANY_KEY, needs
 from app.container import Container
 from app.errors import ArcidError
@@ -141,7 +141,7 @@ def metrics(
     metrics: MetricsDependency,
     services: ServicesDependency,
     admission: AdmissionDependency,
-    intake: IntakeDependency,
+    body_budget: BodyBudgetDependency,
     watches: WatchesDependency,
 ) -> Response:
     """Return the service's metrics in Prometheus' text format."""
@@ -151,8 +151,8 @@ def metrics(
         ("arcid_work_running_limit", "Highest number of running requests.", admission.at_once),
         ("arcid_work_waiting", "Requests that wait for a slot.", admission.waiting),
         ("arcid_work_waiting_limit", "Highest number of waiting requests.", admission.most_waiting),
-        ("arcid_body_bytes", "Bytes of request bodies in memory.", intake.held),
-        ("arcid_body_bytes_limit", "Highest number of bytes of request bodies in memory.", intake.most_held),
+        ("arcid_body_bytes", "Bytes of request bodies in memory.", body_budget.held),
+        ("arcid_body_bytes_limit", "Highest number of bytes of request bodies in memory.", body_budget.most_held),
         ("arcid_event_streams", "Open event streams of jobs.", len(watches)),
         ("arcid_event_streams_limit", "Highest number of open event streams.", watches.most),
     ):

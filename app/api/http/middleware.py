@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.admission import Admission
-from app.api.http.body_budget import Intake
+from app.api.http.body_budget import BodyBudget
 from app.api.http.errors import note, problem, respond
 from app.api.http.metrics import Metrics
 from app.api.http.proxies import route_path
@@ -37,13 +37,13 @@ class RequestContext:
         self,
         app: ASGIApp,
         *,
-        intake: Intake,
+        body_budget: BodyBudget,
         admission: Admission,
         metrics: Metrics,
         tracing: "Tracing | None" = None,
     ) -> None:
         self._app = app
-        self._intake = intake
+        self._body_budget = body_budget
         self._admission = admission
         self._metrics = metrics
         self._tracing = tracing
@@ -78,7 +78,7 @@ class RequestContext:
             try:
                 require_utf8(scope)
                 _require_plain(headers)
-                with self._intake.limited(receive, headers.get("content-length", "")) as limited:
+                with self._body_budget.limited(receive, headers.get("content-length", "")) as limited:
                     await self._app(scope, limited, sending)
             except ClientDisconnect:
                 self._metrics.abandoned()

@@ -40,7 +40,7 @@ class PhotosBody(Body[Schema]):
             yield wanted
             return
         fetcher = _switched_on(request.app.state.fetcher)
-        with request.app.state.intake.holding() as hold:
+        with request.app.state.body_budget.holding() as hold:
             deadline = fetcher.deadline()
             places = asyncio.Semaphore(_AT_ONCE_FOR_ONE)
             fetched = await asyncio.gather(

@@ -9,7 +9,7 @@ from starlette.types import Message, Scope, Send
 
 from app.access.keys import Principal
 from app.access.limiter import Limiter
-from app.access.rates import UNLIMITED, Allowance, Rate, Standing
+from app.access.rates import UNLIMITED, Allowance, Rate, RateLimitStatus
 from app.errors import QuotaExceeded, RateExceeded, RequestInvalid
 
 _SITE_BITS = 64  # of an IPv6 address: the smallest network that one customer gets, and can use address by address
@@ -35,11 +35,11 @@ class Rates:
         self._usual = usual
         self._refused = refused
 
-    async def admit(self, principal: Principal, scope: Scope) -> list[Standing]:
+    async def admit(self, principal: Principal, scope: Scope) -> list[RateLimitStatus]:
         """Count a request on its key, or on its address without a key; raises RatesUnavailable."""
         return await self._limiter.take(self._allowances(principal, scope))
 
-    def require(self, standings: Sequence[Standing]) -> None:
+    def require(self, standings: Sequence[RateLimitStatus]) -> None:
         """Raise RateExceeded or QuotaExceeded if a limit refuses the request."""
         for each in standings:
             if not each.is_allowed:
@@ -50,7 +50,7 @@ class Rates:
         if self._usual.failures != UNLIMITED:
             self.require(await self._limiter.take([Allowance("failures", self._usual.failures, client(scope))]))
 
-    async def search(self, key_id: str, embeddings: int) -> Standing | None:
+    async def search(self, key_id: str, embeddings: int) -> RateLimitStatus | None:
         """Count embeddings that a key searches; None without a limit.
 
         Raises RateExceeded, RatesUnavailable, and RequestInvalid if the request alone exceeds the rate.
@@ -80,7 +80,7 @@ class Rates:
             limits = [("key", rate, principal.key_id), ("quota", quota, principal.key_id)]
         return [Allowance(name, rate, key or client(scope)) for name, rate, key in limits if rate != UNLIMITED]
 
-    def _refuse(self, standing: Standing) -> None:
+    def _refuse(self, standing: RateLimitStatus) -> None:
         name, rate = standing.allowance.name, standing.allowance.rate
         self._refused(name)
         wait = f"try again in {standing.reset_s} seconds"
@@ -97,7 +97,7 @@ class Searches:
     Callers who may read templates have no limit, and neither has a service without keys.
     """
 
-    def __init__(self, rates: Rates, principal: Principal, standings: list[Standing]) -> None:
+    def __init__(self, rates: Rates, principal: Principal, standings: list[RateLimitStatus]) -> None:
         """`standings` are the limits that the answer reports."""
         self._rates = rates
         self._principal = principal
@@ -112,7 +112,7 @@ class Searches:
             self._standings.append(standing)
 
 
-def announcing(send: Send, standings: Sequence[Standing]) -> Send:
+def announcing(send: Send, standings: Sequence[RateLimitStatus]) -> Send:
     """Return a `send` that adds the RateLimit headers (draft-ietf-httpapi-ratelimit-headers, 8 to 11).
 
     `standings` may grow until the answer starts.
@@ -146,5 +146,5 @@ def client(scope: Scope) -> str:
     return str(address)
 
 
-def _rate(standing: Standing) -> Rate:
+def _rate(standing: RateLimitStatus) -> Rate:
     return standing.allowance.rate

@@ -14,11 +14,11 @@ from app.recognition.decisions.threshold_curve import ThresholdCurve, curve_of
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
 
 
-class _Schema(BaseModel):
+class _CurveSchema(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class PointSchema(_Schema):
+class PointSchema(_CurveSchema):
     """Error rates of a threshold."""
 
     similarity: float
@@ -26,7 +26,7 @@ class PointSchema(_Schema):
     fpir: Annotated[float, Field(description="Share of strangers that match anyone in the current gallery.")]
 
 
-class RuleSchema(_Schema):
+class RuleSchema(_CurveSchema):
     """The collection's default rule; similarities from `doubt_from` to `doubt_to` are `possible`."""
 
     threshold: float

@@ -17,11 +17,11 @@ Fpir = Annotated[
 ]
 
 
-class _Schema(BaseModel):
+class _AttributeSchema(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
-class DuplicateSchema(_Schema):
+class DuplicateSchema(_AttributeSchema):
     """Another identity that faces of the request look like."""
 
     photo: Annotated[int, Field(description="The photo with the most similar face, from 0.")]
@@ -35,7 +35,7 @@ class DuplicateSchema(_Schema):
     ]
 
 
-class MismatchSchema(_Schema):
+class MismatchSchema(_AttributeSchema):
     """A photo whose face is unlike the other `faces` of its identity or request."""
 
     photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
@@ -44,7 +44,7 @@ class MismatchSchema(_Schema):
     fmr: Fmr
 
 
-class MendSchema(_Schema):
+class MendSchema(_AttributeSchema):
     """A call that would fix the problem."""
 
     method: Literal["POST", "DELETE"]
@@ -52,7 +52,7 @@ class MendSchema(_Schema):
     body: Annotated[dict[str, Any] | None, Field(description="Add photos if `photos` is empty.")]
 
 
-class SomeoneSchema(_Schema):
+class SomeoneSchema(_AttributeSchema):
     """An identity: a person."""
 
     identity_id: str
@@ -60,7 +60,7 @@ class SomeoneSchema(_Schema):
     faces: Annotated[int, Field(description="Number of faces.")]
 
 
-class LikePairSchema(_Schema):
+class LikePairSchema(_AttributeSchema):
     """Two identities that look like one person: merge `first` into `second`, which has at least as many faces."""
 
     first: SomeoneSchema
@@ -70,7 +70,7 @@ class LikePairSchema(_Schema):
     mend: MendSchema
 
 
-class LookalikeSchema(_Schema):
+class LookalikeSchema(_AttributeSchema):
     """The person that a wrong-person face looks like."""
 
     person: SomeoneSchema
@@ -78,7 +78,7 @@ class LookalikeSchema(_Schema):
     fpir: Fpir
 
 
-class ForeignFaceSchema(_Schema):
+class ForeignFaceSchema(_AttributeSchema):
     """A face that is unlike the `others` of its identity."""
 
     face_id: str
@@ -95,7 +95,7 @@ class ForeignFaceSchema(_Schema):
     mend: MendSchema
 
 
-class PoorFaceSchema(_Schema):
+class PoorFaceSchema(_AttributeSchema):
     """A face below the collection's `enroll_quality`."""
 
     face_id: str

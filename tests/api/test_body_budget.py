@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from app.api.http.body_budget import Intake
+from app.api.http.body_budget import BodyBudget
 from app.errors import BodyTooLarge, BodyTooSlow, Overloaded
 
 
-def intake(**limits):
-    return Intake(**({"body_bytes": 100, "bodies_bytes": 150, "read_seconds": 5} | limits))
+def body_budget(**limits):
+    return BodyBudget(**({"body_bytes": 100, "bodies_bytes": 150, "read_seconds": 5} | limits))
 
 
 def sent(*parts, then=None):
@@ -31,7 +31,7 @@ async def read(receive):
 
 def test_bytes_are_held_until_the_request_is_done():
     async def run():
-        bodies = intake()
+        bodies = body_budget()
         with bodies.limited(sent(60, 20), "") as first:
             await read(first)
             with bodies.limited(sent(50), "50") as second:
@@ -46,7 +46,7 @@ def test_bytes_are_held_until_the_request_is_done():
 @pytest.mark.parametrize("announced", ["", "many", "99"])
 def test_a_body_is_cut_at_its_limit_whatever_was_announced(announced):
     async def run():
-        bodies = intake()
+        bodies = body_budget()
         with bodies.limited(sent(60, 41, 60), announced) as receive:
             with pytest.raises(BodyTooLarge):
                 await read(receive)
@@ -57,14 +57,14 @@ def test_a_body_is_cut_at_its_limit_whatever_was_announced(announced):
 
 
 def test_what_is_announced_is_refused_unread():
-    bodies = intake()
+    bodies = body_budget()
     with pytest.raises(BodyTooLarge), bodies.limited(sent(), "101"):
         pass
 
 
 def test_all_bodies_together_have_a_limit():
     async def run():
-        bodies = intake()
+        bodies = body_budget()
         with bodies.limited(sent(100), "100") as first:
             await read(first)
             with pytest.raises(Overloaded), bodies.limited(sent(), "51"):
@@ -81,7 +81,7 @@ def test_all_bodies_together_have_a_limit():
 
 def test_one_body_may_always_come():
     async def run():
-        bodies = intake(bodies_bytes=1)
+        bodies = body_budget(bodies_bytes=1)
         with bodies.limited(sent(100), "100") as receive:
             await read(receive)
 
@@ -90,7 +90,7 @@ def test_one_body_may_always_come():
 
 def test_a_body_that_dawdles_is_cut_and_the_wait_for_the_answer_is_not():
     async def run():
-        bodies = intake(read_seconds=0.05)
+        bodies = body_budget(read_seconds=0.05)
 
         async def dawdle():
             await asyncio.sleep(5)
