@@ -1,12 +1,11 @@
 import io
-import os
 import random
 
 from PIL import Image
 
 from tests.end_to_end.lfw import in_parallel
 
-PHOTOS = 2000 if os.environ.get("FULL") else 500  # make test-full
+PHOTOS = 2000
 
 
 def corrupted(portrait, seed):
