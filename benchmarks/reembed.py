@@ -173,7 +173,7 @@ def _print_phases(traffic: Traffic, timeline: Timeline) -> None:
 
 
 def main() -> None:
-    """Create the gallery, then run, or serve."""
+    """Create the gallery and run the benchmark, or only serve the gallery."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, help="photos of people: person/photo.jpg")
     parser.add_argument("--folder", type=Path, required=True, help="keeps the gallery")

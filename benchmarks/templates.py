@@ -146,7 +146,7 @@ def strangers_drawn(good: Saved, rounds: int) -> None:
             if thresholds is None:
                 thresholds = np.quantile(scores, 1 - np.array(_RATES))
             counts[size] += [(scores >= at).sum() for at in thresholds]
-    print(f"\nstrangers that reach a template, for each that reaches one face ({len(many)} people)")
+    print(f"\nstrangers that match a template, relative to those that match a single face ({len(many)} people)")
     for size, count in counts.items():
         times = zip(count / counts[1], _RATES, strict=True)
         ratios = "  ".join(f"{ratio:.2f} at FMR {rate:g}" for ratio, rate in times)

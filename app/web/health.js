@@ -64,7 +64,7 @@ function findings(page, onFixed) {
   );
   const foreign = page.foreign_faces.map((/** @type {any} */ each) => {
     const like = each.looks_like ? [", but like ", named(each.looks_like.person)] : [];
-    const doubt = each.is_undecided ? "; it may also be the others that are wrong" : "";
+    const doubt = each.is_undecided ? "; the other faces may be wrong instead" : "";
     return finding(["A face of ", named(each.identity), ` does not look like the other ${each.others}`, ...like], `similarity ${similarity(each.similarity)}, quality ${quality(each.quality)}${doubt}`, each.mend, onFixed);
   });
   const poor = page.poor_faces.map((/** @type {any} */ each) =>

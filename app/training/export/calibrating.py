@@ -15,13 +15,13 @@ from app.types import Floats, Pixels
 from app.vision.embedding import Embedder
 
 _BATCH = 64
-_LEAST_SPREAD = 0.01  # of a vector's elements; below it all similarities are 1 to two places
+_LEAST_SPREAD = 0.01  # of a vector's elements; below it, all similarities round to 1.00
 
 
 def calibrate_network(embedder: Embedder, photos: FolderSource, origin: CalibrationOrigin) -> list[Calibration]:
     """Return the calibrations on a folder of people, with and without flip averaging.
 
-    Raises TrainingInvalid if the network does not tell photos apart, and CalibrationTooSmall for too few people.
+    Raises TrainingInvalid if the network does not distinguish photos, and CalibrationTooSmall for too few people.
     """
     people = [photos.classes[label] for label in photos.labels]
     calibrations = []

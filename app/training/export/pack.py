@@ -17,7 +17,7 @@ from app.recognition.decisions.calibration.error_rates import Calibration, as_js
 from app.vision.embedding import Preprocessing
 from app.vision.inference.manifest import Manifest, Name, read_manifest
 
-FMR = 1e-4  # the manifest's fixed threshold is the calibrated one at this rate
+FMR = 1e-4  # FMR whose calibrated threshold becomes the manifest's fixed threshold
 UNCALIBRATED = 0.5
 
 _NAME = TypeAdapter(Name)

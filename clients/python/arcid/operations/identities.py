@@ -42,7 +42,7 @@ def patch(
 
 
 def delete(identity_id: str, *, collection: str = "default") -> Call[ErasureReceipt]:
-    """Erase a person. After the answer, no search finds them.
+    """Erase a person. Once the call returns, no search finds them.
 
     The call is not retried if its answer was lost: the retry would raise NotFound instead of returning the receipt.
     """
