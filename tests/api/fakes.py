@@ -53,7 +53,7 @@ def services_of(identifying):
     return SimpleNamespace(
         identification=identifying,
         access=SimpleNamespace(needs_refresh=lambda _: False, principal=lambda _: ANONYMOUS),
-        serving=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake")),
+        registry=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake")),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(
