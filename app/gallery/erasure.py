@@ -1,4 +1,4 @@
-"""Erasing people, and the receipt that says what was removed where and what is left."""
+"""Erasure of people, with a receipt of removed and remaining data."""
 
 from collections.abc import Callable, Sequence
 from collections.abc import Collection as AnyOf
@@ -24,7 +24,7 @@ EXPORTS = (
 UPLOADS = (
     "jobs",
     (
-        "what was sent along with unfinished imports may hold this person: they enroll nobody who was erased since "
+        "files of unfinished imports may contain this person: the imports enroll nobody who was erased since "
         "they were created, and their files are deleted when they end: {}"
     ),
 )
@@ -34,7 +34,7 @@ FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot de
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What an erasure removed, and `left`: (where, what). `pending`: what this service still removes by itself."""
+    """Receipt of an erasure: removed data, and `left` as (where, what). `pending`: data to be removed later."""
 
     collection: str
     identity_id: str
@@ -51,7 +51,7 @@ class Receipt:
 
 
 class JobRedaction(Protocol):
-    """What jobs keep of people."""
+    """Data about people in jobs."""
 
     def redact(self, collection: str, words: AnyOf[str]) -> int:
         """Take a person's id and name out of what jobs say, and return from how many texts."""
@@ -73,7 +73,7 @@ class ErasureService:
         has_exports: Callable[[str], bool] = lambda _: False,
         traces: JobRedaction | None = None,
     ) -> None:
-        """`has_exports` tells whether archives of a collection may still lie in data folders; `traces`: see Traces."""
+        """`has_exports` returns whether archives of a collection may still be in data folders; `traces`: see Traces."""
         self._traces = traces
         self._gallery = gallery
         self._scrubber = scrubber

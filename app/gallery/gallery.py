@@ -37,8 +37,8 @@ from app.types import Floats, Keys
 class Gallery:
     """The collections that were enrolled with any of the embedding models that are served.
 
-    A collection may go over to another model at any moment (`model_migration`). What was required before
-    that is then refused with CollectionSwitched, so that no probe meets templates of another model.
+    A collection may switch to another model at any moment (`model_migration`). Collection values from
+    before the switch then raise CollectionSwitched, so that no probe meets templates of another model.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Gallery:
         )
 
     def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
-        """See `IdentityStore.earlier_answer`; who was enrolled then is found by searches once this returns."""
+        """See `IdentityStore.earlier_answer`; after this, searches find the people enrolled then."""
         earlier = self._store.earlier_answer(collection, retry)
         if earlier is not None:
             self._catch_up(collection)
@@ -191,7 +191,7 @@ class Gallery:
         projection.drop()
 
     def filter_faces(self, collection: Collection, where: Where) -> FilteredFaces:
-        """Return the part of a collection whose people have such metadata."""
+        """Return the part of a collection whose people have this metadata."""
         return self._store.filter_faces(collection, where)
 
     def catch_up_to_latest(self, collection: Collection) -> int:
@@ -224,14 +224,14 @@ class Gallery:
     def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
         """Return one identity with its faces, of which there is at least one.
 
-        Raises IdentityUnknown, and CollectionSwitched where they are of another model by now.
+        Raises IdentityUnknown, and CollectionSwitched if they now have another model.
         """
         enrolled = self._store.enrolled(collection, identity_id)
         require_model(collection, [enrolled])
         return enrolled
 
     def catch_up(self, collection: Collection, revision: int) -> None:
-        """Bring the index of a collection, of whatever model it is by now, to a revision that was committed."""
+        """Update the index of a collection, with its current model, to a committed revision."""
         while True:
             try:
                 self._projection(collection).catch_up(revision)
@@ -245,7 +245,7 @@ class Gallery:
     def prepare_migration(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
         """Have the index of a collection as a switch in this context will make it: requests then do not wait for it.
 
-        `blocks` are the templates of then, by key; searches go on in the index of now meanwhile.
+        `blocks` yields the new templates by key; searches keep using the current index.
         """
         projection = self._new_projection(coming)
         projection.prepare(blocks)
@@ -264,14 +264,14 @@ class Gallery:
         Raises IndexUnavailable, after all other collections have followed, and DatabaseError's children.
         """
         failure: IndexUnavailable | None = None
-        opened = set(self._projections)  # before the list: what was made meanwhile is in neither
+        opened = set(self._projections)  # before the list, so that a new one is in neither
         served = self._served()
         for key in opened - {each.key for each in served}:
             self._drop_deleted(key)
         for collection in served:
             try:
                 self.catch_up(collection, collection.revision)
-            except (CollectionUnknown, CollectionSwitched):  # meanwhile: dropped, or opened anew, next time
+            except (CollectionUnknown, CollectionSwitched):  # deleted or switched since; handled next time
                 continue
             except IndexUnavailable as error:  # the others do not wait for its engine
                 failure = error

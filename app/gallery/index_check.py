@@ -1,4 +1,4 @@
-"""Does an index hold what the database says?"""
+"""Comparison of an index with the database."""
 
 from dataclasses import dataclass
 

@@ -28,7 +28,7 @@ _NOTED = 1000  # revisions of which is known what they deleted on disk
 
 
 class Projection(ABC):
-    """What all projections share: following the log, and beginning anew where it does not reach back."""
+    """Base of all projections: following the log, and rebuilding if the log does not reach back."""
 
     def __init__(self, collection: Collection, store: IdentityStore, log: ChangeLog) -> None:
         self._collection = collection
@@ -45,7 +45,7 @@ class Projection(ABC):
     @property
     @abstractmethod
     def index(self) -> VectorIndex:
-        """What searches ask."""
+        """The index for searches."""
 
     @abstractmethod
     def revision(self) -> int:
@@ -62,7 +62,7 @@ class Projection(ABC):
     def catch_up(self, target: int) -> None:
         """Bring the index to a revision that was committed, or beyond.
 
-        Raises CollectionSwitched, as all that reads templates does, when they are of another network meanwhile.
+        Raises CollectionSwitched, like all readers of templates, if the collection now has another network.
         """
 
     def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
@@ -72,7 +72,7 @@ class Projection(ABC):
 
     @abstractmethod
     def rebuild(self) -> None:
-        """Build the index anew from the database; searches go on in the old one meanwhile."""
+        """Rebuild the index from the database; searches keep using the old one."""
 
     @abstractmethod
     def save(self) -> None:
@@ -84,7 +84,7 @@ class Projection(ABC):
 
     @abstractmethod
     def drop(self) -> None:
-        """Close, and delete what is kept of the index wherever it is: its collection is gone. May be repeated."""
+        """Close, and drop all stored data of the index, because its collection was deleted. Idempotent."""
 
     def purged_files(self, revision: int) -> int | None:
         """Return how many snapshot files went because of the faces that a revision removed; None: some may be left."""
@@ -141,7 +141,7 @@ class LocalProjection(Projection):
 
     @property
     def index(self) -> VectorIndex:
-        """See `Projection`; an index that refused a change is built anew first."""
+        """See `Projection`; an index that refused a change is rebuilt first."""
         if self._is_broken:
             with self._applying:
                 if self._is_broken:
@@ -153,7 +153,7 @@ class LocalProjection(Projection):
         return self._revision
 
     def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
-        """See `Projection`; what is written meanwhile comes from the log."""
+        """See `Projection`; concurrent writes come from the log."""
         revision = self._log.revisions().get(self._collection.key, 0)
         for keys, vectors in blocks:
             self._index.add(keys, vectors)
@@ -193,13 +193,13 @@ class LocalProjection(Projection):
             self._rebuild()
 
     def save(self) -> None:
-        """See `Projection`. Searches and writes go on meanwhile."""
+        """See `Projection`. Searches and writes continue."""
         # The revision first: it is set after the index has the changes, or is known to be broken.
         revision = self._revision
         with self._saving:
             if self._folder is None or self._is_broken or self._saved == revision:
                 return
-            # Whoever removes faces from here on notes it after this save, which may still write them.
+            # Later removals are noted after this save, which may still write the removed faces.
             purged_files = [each for each, files in self._purged_files.items() if files is None]
             try:
                 self._index.save(self._folder, self._origin, revision)
@@ -243,7 +243,7 @@ class LocalProjection(Projection):
         return True
 
     def _rebuild(self) -> None:
-        """Build a new index from the database beside the old one, then take it."""
+        """Build a new index from the database next to the old one, then swap it in."""
         revision = self._log.revisions().get(self._collection.key)
         if revision is None:
             raise CollectionUnknown(self._collection.name)
@@ -264,7 +264,7 @@ class LocalProjection(Projection):
             self._apply(self._index, tail)
         except (RuntimeError, MemoryError):
             self._break()
-        # Before the revision is shown, on which whoever has deleted the faces waits.
+        # Before the revision is published, for which the deleting caller waits.
         self._record_purge(tail.revision, self._purge(tail.removed))
         self._revision = tail.revision
 
@@ -287,7 +287,7 @@ class LocalProjection(Projection):
             del self._purged_files[min(self._purged_files)]
 
     def _purge(self, keys: Keys) -> int | None:
-        """Delete snapshot files with faces that are gone; what cannot be deleted (None) goes with the next snapshot."""
+        """Purge snapshot files with removed faces; undeletable ones (None) are purged by the next snapshot."""
         if self._folder is None or not len(keys):
             return 0
         self._saved = None

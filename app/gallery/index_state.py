@@ -21,7 +21,7 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """What was deleted in the database, from which kind of index, and with how many snapshot files.
+    """Deletion in the database, with the kind of index and the number of snapshot files.
 
     `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
     """

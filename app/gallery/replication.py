@@ -13,8 +13,8 @@ _log = get_logger(__name__)
 
 _TRIM_EVERY = 3600.0  # seconds
 
-# The database or the engine is away, the disk is full, an index found no memory: once that is over, the log tells what
-# was missed.
+# The database or Milvus does not answer, the disk is full, or memory is short. Afterwards, the log contains the missed
+# changes.
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
@@ -32,7 +32,7 @@ class ReplicationWorker:
         self._thread = threading.Thread(target=self._run, name="arcid-follower", daemon=True)
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow the log."""
         self._thread.start()
 
     def stop(self) -> None:

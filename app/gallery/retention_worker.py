@@ -51,7 +51,7 @@ class RetentionWorker:
         self._thread = threading.Thread(target=self._run, name="arcid-housekeeper", daemon=True)
 
     def start(self) -> None:
-        """Begin to sweep."""
+        """Start to sweep."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -72,7 +72,7 @@ class RetentionWorker:
                     if self._traces is not None:
                         self._traces.redact(collection.name, [identity_id, removed.name or ""])
                     erased += 1
-                except (IdentityUnknown, CollectionUnknown):  # enrolled again, or deleted, meanwhile
+                except (IdentityUnknown, CollectionUnknown):  # enrolled again or deleted since
                     continue
             if len(expired) < _AT_ONCE:
                 break

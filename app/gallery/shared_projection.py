@@ -16,10 +16,10 @@ _log = get_logger(__name__)
 
 
 class SharedProjection(Projection):
-    """An index that all replicas share, such as the distributed engine's; whoever finds it behind feeds it.
+    """An index shared by all replicas, such as Milvus; any replica that finds it behind updates it.
 
-    The revision that it shows stands in the database, and its row is locked while somebody feeds the index: changes
-    arrive in order, whoever brings them. Who dies meanwhile leaves the revision as it was; the next one repeats.
+    Its revision is in the database, and the row is locked during an update, so that changes arrive in order. If a
+    replica dies during an update, the revision stays the same, and the next replica repeats the update.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class SharedProjection(Projection):
             self._index.close()
 
     def _feed(self, target: int | None = None) -> None:
-        """Bring what is new, unless somebody has brought everything up to the revision `target` meanwhile."""
+        """Apply new changes, unless another replica has already reached the revision `target`."""
         with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
             if target is not None and progress.revision >= target:
                 return
@@ -89,7 +89,7 @@ class SharedProjection(Projection):
             progress.revision = self._refill(progress)
 
     def _refill(self, progress: FeedProgress) -> int:
-        """Bring everything that is enrolled, take out what is not, and return the revision of before."""
+        """Add all enrolled faces, remove the others, and return the previous revision."""
         revision = self._log.revisions()[self._collection.key]
         kept = [np.empty(0, np.int64)]
         for keys, vectors in self._store.templates(self._collection):

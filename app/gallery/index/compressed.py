@@ -56,7 +56,7 @@ class CompressedIndex(StoredIndex):
         return IndexKind.COMPRESSED
 
     def train(self, vectors: Floats) -> None:
-        """Learn codes from vectors (n, d), 16 at least, like those to come, and encode what is there."""
+        """Train codes on vectors (n, d), at least 16 typical ones, and encode the existing rows."""
         codec = Codec.train(vectors.astype(np.float32), self._groups)
         with self._changing, self._saving:
             rows = self._rows

@@ -16,7 +16,7 @@ from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats, IndexKind, Keys
 
-# What FAISS returns at most on a GPU; for more, the rows in the process's memory are compared.
+# Maximum results of FAISS on a GPU; for more, compare the rows in the process's memory.
 _MOST_FOUND = 2048
 
 

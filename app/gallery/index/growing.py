@@ -1,4 +1,4 @@
-"""The default index: exact while that is cheap, compressed beyond; the change happens beside searches and writes."""
+"""The default index: exact while small, then compressed. It changes concurrently with searches and writes."""
 
 import threading
 from pathlib import Path
@@ -19,7 +19,7 @@ from app.types import Floats, IndexKind, Keys
 _log = get_logger(__name__)
 
 # Up to 50,000 templates of 512 numbers exact search takes a few milliseconds of one core, as much as the rest of a
-# request; what it reads is rows x dimension, so shorter templates may be more.
+# request; it reads rows x dimension, so shorter templates may be more.
 _EXACT_NUMBERS = 50_000 * 512
 
 # Rows copied at once while building: the longest that a writer waits.
@@ -62,7 +62,7 @@ class GrowingIndex:
 
     @property
     def is_building(self) -> bool:
-        """Say whether another kind is being built beside the current one."""
+        """Return whether another kind is being built next to the current one."""
         return self._journal is not None
 
     def add(self, keys: Keys, vectors: Floats) -> None:
@@ -121,7 +121,7 @@ class GrowingIndex:
             self._builder.join()
 
     def _grow(self) -> None:
-        """Begin to build the next kind if it is time; the changing lock is held."""
+        """Start to build the next kind if due; the caller holds the changing lock."""
         rows = self._current.count()
         if self._is_closed or self._journal is not None or rows <= self._limit or self._current.kind != IndexKind.EXACT:
             return
@@ -164,7 +164,7 @@ class GrowingIndex:
 
 
 def _present(index: StoredIndex, keys: Keys) -> tuple[Keys, Floats]:
-    """Return those of the keys that are there, with their vectors."""
+    """Return the existing ones of the keys, with their vectors."""
     vectors = index.vectors(keys)
     is_there = ~np.isnan(vectors[:, 0])
     return keys[is_there], vectors[is_there]

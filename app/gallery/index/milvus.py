@@ -21,7 +21,7 @@ _ANSWERS = 1 << 18  # of all probes of one search together
 _KEYS_AT_ONCE = 50_000  # keys are text in a filter: about 1 MB
 _LAST_KEY = 2**63 - 1
 
-# Beside a busy writer Milvus 2.3.5 answers about one search in a thousand with rows that lack nearly everything.
+# Next to a busy writer, Milvus 2.3.5 answers about one search in a thousand with rows that lack nearly everything.
 _TRIES = 4
 
 Answer = tuple[Floats, Keys]
@@ -73,7 +73,7 @@ class MilvusIndex:
             self._engine.delete(keys[part].tolist())
 
     def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> Answer:
-        """See `VectorIndex`; k is cut to 16,384, and rows that a graph left short are filled up (see NOBODY)."""
+        """See `VectorIndex`; k is at most 16,384, and rows with too few results are padded (see NOBODY)."""
         k = min(k, _PAGE)
         if k < 1 or not len(vectors) or (among is not None and not len(among)):
             return np.empty((len(vectors), 0), np.float32), np.empty((len(vectors), 0), np.int64)
@@ -111,7 +111,7 @@ class MilvusIndex:
         self._engine.drop()
 
     def close(self) -> None:
-        """Do nothing: the connection belongs to whoever opened it, the data to the engine."""
+        """Do nothing: the caller owns the connection, and Milvus the data."""
 
     def _pages(self, *, is_negative: bool) -> Iterator[Keys]:
         """Yield all keys of 0 and more, or all below, in pages that go away from 0.

@@ -1,4 +1,4 @@
-"""All that says "pymilvus": connecting, a collection of the engine with one call for each verb, what errors mean."""
+"""The only user of pymilvus: connection, a Milvus collection with one call per verb, and mapping of errors."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ _LOOKED_AT = 256  # vectors of a graph, to find the best
 
 # Every read sees all that anybody had written before. For that it waits for the engine's next tick: 0.2 s, or what its
 # operator sets as proxy.timeTickInterval. The levels that do not wait are quicker, and no promise: on Milvus 2.3.5 a
-# Session read finds what this process has just deleted, a Bounded one may not know what is less than 5 s old.
+# Session read finds what this process has just deleted, Bounded reads may miss writes of the last 5 s.
 _STRONG = "Strong"
 
 # Templates go to the engine itself, through no proxy that the environment may name.
@@ -40,7 +40,7 @@ def connect(address: str, token: str = "") -> "MilvusClient":
     """Connect to Milvus at an address (http://host:19530), or to milvus-lite in a file (/folder/faces.db).
 
     One connection serves all collections and threads, and finds an engine that was restarted again by itself. Raises
-    SettingsInvalid without the package or for an address that is none, IndexUnavailable if nobody answers there.
+    SettingsInvalid without the package or for an invalid address, IndexUnavailable if nobody answers there.
     """
     try:
         # An extra, and slow to import.
@@ -78,9 +78,9 @@ class EngineCollection:
     """A collection of the engine. Every method raises IndexUnavailable, or IndexUnusable if the engine has lost it."""
 
     def __init__(self, client: "MilvusClient", name: str, dimension: int, *, structure: Structure) -> None:
-        """Create the collection unless it is there, and load it; see `MilvusIndex`.
+        """Create the collection unless it exists, and load it; see `MilvusIndex`.
 
-        Each step can be repeated, so that one that died half-way, or ran beside another, does no harm.
+        Each step can be repeated, so that one that died half-way, or ran concurrently with another, does no harm.
         """
         self._client = client
         self._name = name
@@ -154,6 +154,6 @@ class EngineCollection:
 
     def _structure(self, structure: Structure) -> None:
         index = self._client.prepare_index_params()
-        # IP, not COSINE: vectors are compared as they are; one that is no unit vector shows.
+        # IP, not COSINE: vectors are compared unscaled, so that a non-unit vector becomes visible.
         index.add_index(VECTOR, index_type=structure, metric_type="IP", params=_GRAPH if structure == "HNSW" else {})
         self._client.create_index(self._name, index, timeout=_OPEN_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""What every index can do. One contract suite (tests/gallery/index/test_contract.py) holds for all."""
+"""Interface of all indexes. One contract suite (tests/gallery/index/test_contract.py) tests them."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,7 +10,7 @@ from app.types import Floats, Keys
 class VectorIndex(Protocol):
     """A set of (key, unit vector), searched by cosine similarity.
 
-    Searches may run beside each other and beside one writer; writers wait for each other. Vectors are kept as float16,
+    Searches may run concurrently, also with one writer; writers wait for each other. Vectors are kept as float16,
     and every similarity that comes out is computed from those, never from shorter codes: it does not depend on the
     kind of index.
     """
@@ -24,7 +24,7 @@ class VectorIndex(Protocol):
         """Length of every vector."""
 
     def add(self, keys: Keys, vectors: Floats) -> None:
-        """Add vectors (n, d) under distinct keys (n,); a key that is there already gets the new vector."""
+        """Add vectors (n, d) under distinct keys (n,); an existing key gets the new vector."""
 
     def remove(self, keys: Keys) -> None:
         """Remove keys (n,); one that is not there is passed over."""
@@ -32,7 +32,7 @@ class VectorIndex(Protocol):
     def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
         """Return the similarities and keys of the nearest, best first: (n, m) each, m = min(k, count).
 
-        With `among` only these keys are compared, all of them and exactly; m = min(k, how many of them are there).
+        With `among` only these keys are compared, all of them and exactly; m = min(k, number of existing ones).
         """
 
     def count(self) -> int:
@@ -49,7 +49,7 @@ class VectorIndex(Protocol):
 
 
 class LocalIndex(VectorIndex, Protocol):
-    """An index in this process's memory, with snapshots in a folder of its own."""
+    """An index in this process's memory, with snapshots in a separate folder."""
 
     def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """Write what changed since the last save; a crash leaves the old snapshot or the new one.

@@ -37,7 +37,7 @@ class Recall:
 
 
 def measure(index: VectorIndex, probes: Floats, *, threshold: float) -> Recall:
-    """Compare searches for probes (n, d) with exact search over the index's own vectors; nobody may write meanwhile."""
+    """Compare searches for probes (n, d) with exact search over the index's own vectors; nobody may write."""
     if not len(probes) or not index.count():
         return Recall(len(probes), 1.0, 1.0, 1.0, 0, 1.0)
     truth, _ = exact(index, probes, _DEPTH)
@@ -71,7 +71,7 @@ def exact(index: VectorIndex, probes: Floats, k: int) -> tuple[Floats, Keys]:
 def probes_of(vectors: Floats, cosine: float, *, seed: int = 0) -> Floats:
     """Return for each stored vector (n, d) a probe at exactly this cosine to it.
 
-    What differs is a random mixture of the stored vectors, so that it lies in the directions in which faces differ.
+    The difference is a random mixture of stored vectors, so that it has the directions in which faces differ.
     """
     rng = np.random.default_rng(seed)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 leaves them a little off

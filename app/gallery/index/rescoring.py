@@ -29,7 +29,7 @@ def search_twice(
     """Return the nearest k rows of the blocks, by exact similarity among the candidates.
 
     The work is divided among the caller's thread and `threads` - 1 of the pool. `prepared` are the probes (n, D) as the
-    codes want them; `share` says how many candidates a block gives, not more than it has, and at least k in all. None
+    codes want them; `share` is the number of candidates of each block, at most its rows, and at least k in all. None
     if a block's codes found fewer.
     """
     is_spread = pool is not None and len(blocks) >= _SPREAD_FROM

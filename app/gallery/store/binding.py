@@ -1,4 +1,4 @@
-"""What templates and crops are bound to when they are sealed, and sealing them again for another owner.
+"""Binding of encrypted templates and crops to their owner, and encryption for another owner.
 
 A sealed template opens only as the one of its face, identity, collection and model; a crop, of any model, only as the
 one of its face, identity and collection. A change of owner therefore seals again, in its own transaction.

@@ -30,7 +30,7 @@ _WITH_NULLS = {"render_nulls": True}
 class FaceBlock:
     """Faces (n) with their unit vectors (n, d), and everybody to whom they belong.
 
-    Who is in `people` without a face in the block is left out, unless in `faceless`: they have none anywhere.
+    People without a face in the block are skipped, except those in `faceless`, who have no faces at all.
     """
 
     people: Sequence[MovedPerson]
@@ -41,7 +41,7 @@ class FaceBlock:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What a block brought: new faces and people; `revision` is the collection's from then on, 0 if nothing was new."""
+    """Result of a block: new faces and people; `revision` is the collection's new one, 0 if nothing was new."""
 
     faces: int
     identities: int
@@ -51,7 +51,7 @@ class BulkResult:
 
 
 class BulkWriter:
-    """Writes blocks; what is there already is left out, so that a block can be repeated."""
+    """Writer of blocks. It skips existing faces and people, so that a block can be repeated."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
         """Without a vault templates are kept in plain."""
@@ -61,11 +61,11 @@ class BulkWriter:
     def add(
         self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_updating: bool = False
     ) -> BulkResult:
-        """Write what is new of a block: faces whose ids are not there, and people who are not there.
+        """Write the new faces and the new people of a block.
 
-        With `is_updating`, names and metadata of people who are there are changed to what is given; without, people
-        keep theirs. `origin` says in the audit trail where it comes from. Raises CollectionUnknown, and FaceExists when
-        another collection of this database has one of the faces.
+        With `is_updating`, names and metadata of existing people are replaced; without, they stay. `origin` is the
+        source for the audit trail. Raises CollectionUnknown, and FaceExists if another collection of this database has
+        one of the faces.
         """
         now = datetime.now(UTC)
         try:
@@ -177,7 +177,7 @@ def _touch(
     now: datetime,
     is_updating: bool,  # noqa: FBT001
 ) -> None:
-    """Note that people who are there have changed, and what is told of them."""
+    """Record changes of existing people."""
     changed: list[dict[str, Any]] = []
     for each in people:
         values: dict[str, Any] = {"id": keys[each.identity_id], "updated_at": now, "enrolled_at": now}

@@ -13,9 +13,9 @@ from app.gallery.store.values import ChangeBatch, Collection
 
 
 def next_revision(session: Session, collection: Collection) -> int:
-    """Begin a write: take the collection's row lock, which puts its writers in order, and return the new revision.
+    """Start a write: take the collection's row lock, which orders writers, and return the new revision.
 
-    Raises CollectionUnknown when it was deleted meanwhile. A writer of templates asks `rows.require_unswitched` next.
+    Raises CollectionUnknown if it was deleted. A writer of templates asks `rows.require_unswitched` next.
     """
     revision: int | None = session.scalar(
         update(CollectionTable)
@@ -62,7 +62,7 @@ def append_faces_of(
 
 def changes_since(connection: Connection | Session, collection: Collection, revision: int) -> ChangeBatch | None:
     """Return what changed after a revision; None if the log does not reach back to it, or it is yet to come."""
-    # The revision first: what commits meanwhile belongs to a later one and is left for the next time.
+    # Read the revision first. Later commits have a later revision and are read next time.
     current = connection.execute(
         select(CollectionTable.revision, CollectionTable.log_from).where(
             CollectionTable.id == collection.key,
@@ -104,7 +104,7 @@ class ChangeLog:
             return changes_since(connection, collection, revision)
 
     def trim(self, before: datetime) -> int:
-        """Forget the changes of before a moment and return how many; who is still behind them begins anew."""
+        """Delete changes before a time and return their number; replicas behind them rebuild their indexes."""
         with Session(self._writing) as session, session.begin():
             old = (
                 select(ChangeTable.collection_id, func.max(ChangeTable.revision).label("revision"))
@@ -117,7 +117,7 @@ class ChangeLog:
                 session.execute(
                     update(CollectionTable)
                     .where(CollectionTable.id == row.collection_id)
-                    # Never back: another replica may have trimmed more meanwhile.
+                    # Never back: another replica may have trimmed more.
                     .where(CollectionTable.log_from < row.revision)
                     .values(log_from=row.revision)
                 )

@@ -22,7 +22,7 @@ from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
 from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection, CollectionSettings
 
-# What belongs to a collection, in an order that leaves nothing pointing to what is gone.
+# Tables of a collection's rows, in an order that leaves no dangling references.
 _CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
@@ -57,7 +57,7 @@ class CollectionRepository:
     def delete(self, collection: Collection) -> None:
         """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
         with Session(self._deleting) as session, session.begin():
-            change_log.next_revision(session, collection)  # whoever is writing ends first; whoever waits finds nothing
+            change_log.next_revision(session, collection)  # running writers end first; waiting ones find nothing
             for table in _CONTENT:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))

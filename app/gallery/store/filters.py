@@ -16,9 +16,9 @@ _LEAST_EXPONENT = 10**16  # from here on a float is written as 1e+16
 
 
 def filter_faces(connection: Connection, collection: Collection, where: Where) -> FilteredFaces:
-    """Return the faces of all people in a collection whose metadata has all that `where` says.
+    """Return the faces of all people in a collection whose metadata match `where`.
 
-    The database picks by the text of the metadata, which may pick too many; the values decide.
+    The database selects by the text of the metadata, which may select too many; then the values decide.
     """
     query = (
         select(FaceTable.id, FaceTable.identity_key, IdentityTable.metadata_)
@@ -39,7 +39,7 @@ def filter_faces(connection: Connection, collection: Collection, where: Where) -
 
 
 def _written(name: str, value: object) -> str:
-    """Return how a member stands in the stored text, or how it begins: 7 may be "7" or "7.0", 0 also "-0.0"."""
+    """Return how a member is stored, or how it starts: 7 may be "7" or "7.0", 0 also "-0.0"."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value == 0 or abs(value) >= _LEAST_EXPONENT:
             return f"{json.dumps(name)}: "

@@ -121,7 +121,7 @@ class IdentityStore:
 
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
         IdempotencyConflict when the key was used for another request. `check` is called with the collection's lock
-        held, before anything is written; what it raises refuses the write. Raises CollectionSwitched if the collection
+        held, before anything is written; its errors refuse the write. Raises CollectionSwitched if the collection
         has moved to another network, or got another settings, since it was read.
         """
         now = datetime.now(UTC)
@@ -280,8 +280,8 @@ class IdentityStore:
     def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
         """Return one identity with its faces, of which there is at least one.
 
-        Raises IdentityUnknown, and SealBroken if none of the faces opens. Who has expired is unknown already, as in
-        `owners_with_faces`.
+        Raises IdentityUnknown, also for expired people as in `owners_with_faces`, and SealBroken if no face can be
+        decrypted.
         """
         return self._read(
             lambda connection, is_last_try: enrolled.one(

@@ -18,7 +18,7 @@ class IdentityPages:
     def page(self, collection: Collection, *, after: int, limit: int, faces: int) -> Page[EnrolledIdentity]:
         """Return the identities with keys above `after`, at most `limit` and as many as have about `faces` in all.
 
-        One identity is returned whatever it has. Who is deleted meanwhile is left out; the page may be empty then.
+        At least one identity is returned with all its faces. Deleted ones are skipped, so a page may be empty.
         """
         query = (
             select(IdentityTable.id, func.min(FaceTable.id).label("first"), func.count(FaceTable.id).label("faces"))

@@ -1,7 +1,7 @@
-"""Reads what is enrolled, page by page in the order in which it came.
+"""Listings of identities and faces, page by page in the order of enrollment.
 
-A page begins after the last key of the one before: what is written meanwhile moves nothing. Keys in a collection rise
-in the order of commits, since its row lock orders them.
+A page starts after the last key of the previous one, so that concurrent writes move nothing. Keys in a collection rise
+in the order of commits, because its row lock orders them.
 """
 
 from collections.abc import Iterable

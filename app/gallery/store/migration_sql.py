@@ -47,7 +47,7 @@ NAMES = (
 def templates_missing(
     collection: Collection, model: str, faces: Sequence[FaceName], count: int | None = None
 ) -> TemplatesMissing:
-    """Say which faces (all, or the first of `count`) keep a collection from going over to a network."""
+    """Return the faces (all, or the first `count`) that prevent a collection from switching to a network."""
     named = ", ".join(f"{each.face_id} of {each.identity_id!r}" for each in faces[:_SHOWN])
     count = len(faces) if count is None else count
     return TemplatesMissing(
@@ -59,7 +59,7 @@ def templates_missing(
 
 
 def swap_templates(session: Session, collection: Collection, model: str) -> None:
-    """Put the templates of a network into the faces, after copies of what is there; see `keep` and `tidy`."""
+    """Put the templates of a network into the faces, after copying the current ones; see `keep` and `tidy`."""
     session.execute(copy_templates(collection))
     session.execute(
         update(FaceTable)

@@ -1,9 +1,8 @@
-"""A collection goes over to another network: templates are made beside the old ones, then all are swapped at once.
+"""Model migration of a collection: new templates are stored next to the old ones, then all are swapped at once.
 
-The templates of the coming network, and after the switch those of the one before, lie in a table of their own. What
-happens meanwhile is safe: a new face lacks a template of the coming network, and the switch is refused until it has
-one; a deleted face takes all its templates along; a collection that was switched refuses whoever holds the value of
-before (CollectionSwitched).
+A separate table contains the templates of the new network, and after the switch those of the previous one. Concurrent
+writes are safe. A new face lacks a template of the new network, and the switch is refused until it has one. Deleting a
+face deletes all its templates. A switched collection refuses requests with the previous value (CollectionSwitched).
 """
 
 from collections.abc import Iterator
@@ -91,10 +90,10 @@ class SwitchResult:
 
 
 class MigrationRepository:
-    """Every method is one transaction, but for `blocks`, whose blocks are one each.
+    """Storage of model migrations. Each method is one transaction, except `blocks`, with one transaction per block.
 
-    All take the Collection that the work was begun with and raise CollectionSwitched once it is of another network, and
-    CollectionUnknown once it is deleted. `model` is always that other network.
+    All take the Collection from the start of the migration. They raise CollectionSwitched if it now has another
+    network, and CollectionUnknown if it was deleted. `model` is always that other network.
     """
 
     def __init__(self, engine: Engine, crops: CropSealer | None, vault: Vault | None = None) -> None:
@@ -127,8 +126,8 @@ class MigrationRepository:
     def blocks(self, collection: Collection, model: str, *, size: int = 256) -> Iterator[CropBlock]:
         """Yield the faces that have a crop and lack a template of a network, by key, `size` at a time.
 
-        What was put before is passed over, so that work that was broken off goes on where it was. Raises
-        EncryptionRequired without anything that opens crops, and what the sealer raises for one that is damaged.
+        Faces with a new template are skipped, so that an interrupted migration continues. Raises EncryptionRequired
+        if crops cannot be decrypted, and the sealer's errors for a damaged one.
         """
         if self._crops is None:
             raise EncryptionRequired
@@ -154,7 +153,7 @@ class MigrationRepository:
     def put(self, collection: Collection, model: str, templates: NextTemplates) -> int:
         """Store templates of a network, instead of any that these faces had of it, and return how many.
 
-        A face that was deleted meanwhile is passed over. Raises RequestInvalid for the collection's own network.
+        Deleted faces are skipped. Raises RequestInvalid for the collection's own network.
         """
         require_another_model(collection, model)
         with Session(self._writing) as session, session.begin():
@@ -233,7 +232,7 @@ class MigrationRepository:
         return before
 
     def keep(self, collection: Collection) -> None:
-        """Put copies of the collection's own templates beside, block by block: a switch then has less to write."""
+        """Copy the collection's current templates block by block, so that a switch has less to write."""
         for first, last in self._ranges(collection):
             with Session(self._writing) as session, session.begin():
                 lock_collection(session, collection)
@@ -260,10 +259,10 @@ class MigrationRepository:
     ) -> SwitchResult:
         """Make a network with vectors of `dimension` the collection's own, in one moment; ids stay as they are.
 
-        The templates of before are kept, so that the same call with their model leads back. Raises TemplatesMissing,
+        The previous templates are kept, so that the same call with their model rolls back. Raises TemplatesMissing,
         which names the faces, while any lacks a template of the network; with `is_rest_dropped` those that have no crop
         either are deleted instead. Raises RequestInvalid for the collection's own network. Writers of the collection
-        wait meanwhile. `uid` is the collection's from then on, a new one if none is given; so is `detector`, if given.
+        wait. `uid` becomes the collection's uid (a new one by default), and `detector`, if given, its detector.
         """
         require_another_model(collection, model)
         with Session(self._switching) as session, session.begin():

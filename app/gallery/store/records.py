@@ -1,4 +1,4 @@
-"""What listings show of identities and faces, and how they are changed."""
+"""Records of identities and faces in listings, and their changes."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class IdentityRecord:
 
     @property
     def version(self) -> str:
-        """What is another one after every change."""
+        """Opaque version; changes with every write."""
         return self.version_of(self.key, self.updated_at)
 
     @staticmethod
@@ -57,7 +57,7 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """What changes of an identity; what `has_name` and its like do not name stays."""
+    """Changes of an identity; only fields marked by `has_name` and similar flags change."""
 
     name: str | None = None
     metadata: JsonObject | None = None

@@ -37,7 +37,7 @@ class Flaw:
 
 
 class Reencryption:
-    """`begin`, `run` to its end, `finish`; cut off anywhere, the next `begin` goes on."""
+    """Key rotation: `begin`, `run` to its end, `finish`. After an interruption, the next `begin` continues."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._writing = engine
@@ -96,7 +96,7 @@ class Reencryption:
                 continue
             deleted.append(each)
         with Session(self._writing) as session, session.begin():
-            # Whoever follows a revision writes a snapshot then, with the new key.
+            # Replicas that follow the revision then write a snapshot with the new key.
             session.execute(update(CollectionTable).values(revision=CollectionTable.revision + 1))
         if not self._vault.is_closed and self.left(key) <= len(self.refused):
             with Session(self._writing) as session, session.begin():
@@ -120,14 +120,14 @@ class Reencryption:
             order = table.c[kind.keys[0]]
             with self._reading.connect() as connection:
                 while read := connection.execute(query.where(order > after)).all():
-                    # Rows of one face (of several models) stay together: the last face's may be cut off.
+                    # Rows of one face (of several models) stay together; the last face's may be incomplete.
                     last = read[-1].of_face
                     whole = [row for row in read if row.of_face < last] if len(read) == _READ_AT_ONCE else read
                     after = whole[-1].of_face
                     yield from (flaw for row in whole if (flaw := self._flaw(kind, row)) is not None)
 
     def _is_unfinished(self, session: Session, key: int) -> bool:
-        """Say whether a rotation was cut off; of a closed database, rows that are refused anyway do not count."""
+        """Return whether a rotation was interrupted; in a closed database, refused rows do not count."""
         for kind in SEALED_KINDS:
             lacks = _lacks(kind, key)
             if self._vault.is_closed:

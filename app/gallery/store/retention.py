@@ -15,7 +15,7 @@ from app.gallery.store.values import Collection
 
 _LAST = func.coalesce(IdentityTable.enrolled_at, IdentityTable.updated_at)
 TERMS = (IdentityTable.expires_at, _LAST.label("last_enrolled_at"), CollectionTable.retention_days)
-"""What a query has to ask for so that its rows can be judged by `ends_at`."""
+"""Columns that `ends_at` needs."""
 
 
 def ends_at(row: Row[*tuple[Any, ...]]) -> datetime | None:

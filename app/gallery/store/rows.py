@@ -1,4 +1,4 @@
-"""What the stores of collections, identities and faces share: how rows are read, made and turned into values."""
+"""Rows of collections, identities and faces: reading, creating and conversion to values."""
 
 import json
 from collections.abc import Iterable
@@ -46,10 +46,10 @@ COLLECTIONS = select(
     CollectionTable.is_consent_required,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
-"""Whose a template is; see `owned`."""
+"""Owner of a template; see `owned`."""
 SEALED = (*OWNER, CollectionTable.model.label("bound_model"), FaceTable.embedding, FaceTable.data_key_id)
 TEMPLATE = (FaceTable.face_id, *SEALED)
-"""What a query has to ask for so that `vectors` can read its rows."""
+"""Columns that `vectors` needs."""
 
 
 class OpenedRow(NamedTuple):
@@ -99,7 +99,7 @@ def switched(of: Collection) -> CollectionSwitched:
 
 
 def require_unswitched(connection: Connection | Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection has, in this transaction, the network that the value says.
+    """Raise CollectionSwitched unless a collection still has the value's network in this transaction.
 
     One that was deleted passes.
     """
@@ -124,7 +124,7 @@ def require_unchanged(session: Session, of: Collection) -> None:
 
 
 def require_made_alike(session: Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection's embeddings are still made as the value says.
+    """Raise CollectionSwitched unless a collection's embeddings still match the value.
 
     One that was deleted passes.
     """
@@ -228,7 +228,7 @@ def identity_row(session: Session, of: Collection, person: Person, now: datetime
 
 
 def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
-    """Delete the answers about an identity; those of before it was noted whom they are about go as well.
+    """Delete the stored answers about an identity, and older answers without a recorded identity.
 
     Return how many there were.
     """

@@ -13,14 +13,14 @@ from app.gallery.store.values import Collection
 
 
 class FeedProgress:
-    """The revision that the index shows; 0 before the first. What it is set to is kept when the feeding ends well."""
+    """The index's revision; 0 before the first. A new value is stored when the update succeeds."""
 
     def __init__(self, session: Session, revision: int) -> None:
         self.revision = revision
         self._session = session
 
     def keep_alive(self) -> None:
-        """Show the database that whoever holds the lock is alive; it ends transactions that are silent for 30 s."""
+        """Keep the lock's transaction alive; the database ends transactions that are silent for 30 s."""
         self._session.execute(select(1))
 
 
@@ -38,7 +38,7 @@ class SharedIndexes:
 
     @contextmanager
     def feeding(self, collection: Collection, name: str) -> Iterator[FeedProgress]:
-        """Be the only one who feeds an index; others wait. Raises CollectionUnknown when it was deleted meanwhile."""
+        """Update an index exclusively; others wait. Raises CollectionUnknown if it was deleted."""
         self._ensure(collection, name)
         with Session(self._writing) as session, session.begin():
             row = session.scalars(_row(collection, name).with_for_update()).one_or_none()

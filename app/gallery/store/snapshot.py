@@ -58,7 +58,7 @@ class MovedFace:
 
 
 class Snapshot:
-    """A collection at one moment, whatever is written meanwhile; people and their faces in the order of enrollment.
+    """A collection at one moment, in spite of concurrent writes; people and their faces in the order of enrollment.
 
     Nothing is held in memory but some thousand rows.
     """
@@ -139,7 +139,7 @@ class CollectionExporter:
 
     @contextmanager
     def snapshot(self, name: str) -> Iterator[Snapshot]:
-        """Hold a collection still for a reader; writers go on. Raises CollectionUnknown."""
+        """Open a consistent view of a collection; writers continue. Raises CollectionUnknown."""
         with self._reading.connect() as connection:
             query = rows.COLLECTIONS.add_columns(CollectionTable.created_at).where(CollectionTable.name == name)
             row = connection.execute(query).one_or_none()

@@ -1,4 +1,4 @@
-"""Identities as entries of their own: without a face yet, under another id, all of them at once.
+"""Operations on identities apart from faces: create empty, rename, delete all (CompreFace only).
 
 Elsewhere an identity comes with its first face and goes with its last one. Interfaces that manage people apart from
 their photos (`app.compreface`) need these verbs too.
@@ -38,7 +38,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class ClearResult:
-    """What went when a collection was emptied; `revision` is the collection's from then on."""
+    """Result of emptying a collection; `revision` is the collection's new one."""
 
     identities: int
     faces: int

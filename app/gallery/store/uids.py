@@ -1,4 +1,4 @@
-"""New uids for all collections: after a database was put back to an earlier state, no index of before fits any more."""
+"""New uids for all collections, because no previous index is valid after a database was restored."""
 
 from uuid import uuid4
 
@@ -13,8 +13,8 @@ from app.database.tables import CollectionTable, SharedIndexTable
 def renew(engine: Engine, *, restored_from: str) -> list[str]:
     """Give every collection a new uid and return the old ones; `restored_from` is for the audit trail.
 
-    Snapshots and shared indexes of before are then those of other collections, and built anew. Nobody else may use the
-    database meanwhile: who holds an index does not look at uids again.
+    Previous snapshots and shared indexes then belong to other collections, and are rebuilt. No other process may use
+    the database, because open indexes do not read uids again.
     """
     with Session(engine) as session, session.begin():
         old = session.execute(select(CollectionTable.id, CollectionTable.uid).order_by(CollectionTable.id)).all()

@@ -14,7 +14,7 @@ JsonObject = Mapping[str, Any]
 
 
 class Reaction(StrEnum):
-    """What an enrollment does about faces that seem to be somebody else's: refuse them, say so, or not even look."""
+    """Reaction of an enrollment to faces that resemble another identity: refuse, report, or do not check."""
 
     REJECT = "reject"
     FLAG = "flag"
@@ -26,11 +26,11 @@ class CollectionSettings:
     """How a collection's faces are made, which are good enough (quality, 0..1), and what decides.
 
     `is_flip_averaged` and `detector` are fixed by the first face. Below `enroll_quality` a photo is not enrolled; below
-    `probe_quality` a probe is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both, hold
-    where a request says nothing. None is the service's default. With `is_crop_kept` the crops of enrolled faces are
+    `probe_quality` a probe is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both, apply
+    if a request sets none of them. None is the service's default. With `is_crop_kept` the crops of enrolled faces are
     stored, sealed. `on_duplicate` is for faces that look like another identity, `on_mismatch` for those that do not
-    look like their own. Who was last enrolled `retention_days` ago is found no more, and is erased; None keeps people
-    for ever. With `is_consent_required` nobody is enrolled whose consent is not noted, or has ended.
+    look like their own. People whose last enrollment is older than `retention_days` are no longer found, and are
+    erased; None keeps them for ever. With `is_consent_required`, enrollment needs recorded, unexpired consent.
     """
 
     is_flip_averaged: bool = True
@@ -48,7 +48,7 @@ class CollectionSettings:
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:
-        """What all embeddings of a collection share."""
+        """Common properties of all embeddings of a collection."""
         return self.is_flip_averaged, self.detector
 
 
@@ -56,7 +56,7 @@ class CollectionSettings:
 class Collection:
     """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes.
 
-    `uid` tells it from every other collection that ever had its key, and from itself with another network;
+    `uid` distinguishes it from all other collections with its key, and from itself with another network;
     `index_kind` None is the service's choice.
     """
 
@@ -73,7 +73,7 @@ class Collection:
 
     @property
     def version(self) -> str:
-        """What is another one after every write."""
+        """Opaque version (used as ETag); changes with every write."""
         return f"{self.uid}-{self.revision}"
 
 
@@ -113,7 +113,7 @@ _NO_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is enrolled: the caller's id (or a generated one); None leaves what is stored as it is."""
+    """Person to enroll: the caller's id (or a generated one); None keeps the stored value."""
 
     identity_id: str
     name: str | None = None
@@ -139,7 +139,7 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """What makes a repeated enrollment recognisable: its key, its request's SHA-256 and the answer to repeat."""
+    """Idempotency record of an enrollment: its key, its request's SHA-256 and the answer to repeat."""
 
     idempotency_key: str
     request_sha256: str
@@ -148,7 +148,7 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentResult:
-    """What an enrollment wrote: the faces' keys in the index, or (nothing written) the answer given before.
+    """Result of an enrollment: the faces' keys in the index, or (nothing written) the earlier answer.
 
     `revision` is the collection's from this write on. `is_new`: the person was not there before. `faces` are those that
     were written, in the order of `keys`.
@@ -165,7 +165,7 @@ class EnrollmentResult:
 
 @dataclass(frozen=True, slots=True)
 class RemovalResult:
-    """What a deletion took out: the faces' keys in the index; `revision` is the collection's from then on.
+    """Result of a deletion: the faces' keys in the index; `revision` is the collection's new one.
 
     `is_whole`: the identity is gone as well. `answers` counts the stored answers that went with it.
     """

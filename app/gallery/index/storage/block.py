@@ -15,7 +15,7 @@ Bytes = NDArray[np.uint8]
 
 
 class Codes(Protocol):
-    """What a block keeps beside its vectors so that it is searched faster; row i belongs to the block's row i."""
+    """Additional data of a block for faster search; row i belongs to the block's row i."""
 
     def append(self, vectors: Floats) -> None:
         """Add rows for vectors (n, d) at the end."""

@@ -12,7 +12,7 @@ import numpy as np
 from app.gallery.index.storage.block import Bytes
 from app.types import Floats
 
-_BITS = 4  # what FastScan's byte shuffles look up
+_BITS = 4  # size of FastScan's table lookups
 _CENTROIDS = 1 << _BITS
 
 # Centroids and directions settle with fewer vectors; 32,768 take a second at 512-d.
@@ -44,7 +44,7 @@ class Codec:
     @classmethod
     def train(cls, vectors: Floats, groups: int) -> "Codec":
         """Learn from vectors (n, d), n >= 16, that are like those to come; the same vectors give the same codec."""
-        faiss.omp_set_num_threads(1)  # per thread; serving goes on beside
+        faiss.omp_set_num_threads(1)  # per thread, so that other threads keep serving
         directions = _directions(vectors, groups)
         quantiser: Any = faiss.ProductQuantizer(directions.shape[1], groups, _BITS)
         quantiser.cp.min_points_per_centroid = 1  # no warning on standard error
@@ -54,7 +54,7 @@ class Codec:
 
     @property
     def parts(self) -> list[Floats]:
-        """What a snapshot keeps, see `from_bytes`."""
+        """Return the bytes for a snapshot; see `from_bytes`."""
         return [self.directions, self.centroids]
 
     @staticmethod

@@ -19,7 +19,7 @@ _READ_AT_ONCE = 1 << 20
 _LOCK = ".lock"
 _PART = ".part-"
 
-# What a snapshot folder may hold; anything else is somebody's who pointed at the wrong folder, and is left alone.
+# Names in a snapshot folder. Other files may come from a wrong folder, and are not touched.
 MANIFEST = "manifest.json"
 _SUFFIXES = {".segment", ".codec"}
 
@@ -58,7 +58,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path, kept: set[str]) -> int:
-    """Delete every file of a locked snapshot, and of saves that were cut off, but those named; for good.
+    """Purge all files of a locked snapshot and of interrupted saves, except the named ones.
 
     Return how many there were.
     """

@@ -16,14 +16,14 @@ class ReadWriteLock:
         self._changed = threading.Condition()
         self._readers = 0
         self._waiting_readers = 0
-        self._invited_readers = 0  # those who waited when the last writer ended, and have not begun yet
+        self._invited_readers = 0  # those that waited when the last writer ended, and have not started yet
         self._waiting_writers = 0
         self._is_writing = False
         self._written = 0  # how many writers have ended
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Hold the lock beside other readers."""
+        """Hold the lock together with other readers."""
         with self._changed:
             before = self._written
             self._waiting_readers += 1

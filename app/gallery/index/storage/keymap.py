@@ -33,7 +33,7 @@ class KeyMap:
         return slots
 
     def set(self, keys: Keys, slots: Keys) -> None:
-        """Put distinct keys (n,) at slots (n,), whether they are there or not."""
+        """Put distinct keys (n,), existing or new, at slots (n,)."""
         self._count += int((self.find(keys) == _NOWHERE).sum())
         places, is_here = self._places(keys)
         self._slots[places[is_here]] = slots[is_here]

@@ -40,7 +40,7 @@ class RowBuffer:
         return VectorBlock(self._block_rows, self.dimension, self._dtype, self.new_codes())
 
     def put(self, keys: Keys, vectors: Halves) -> None:
-        """Add vectors (n, d) under distinct keys (n,), replacing those that are there."""
+        """Add vectors (n, d) under distinct keys (n,), replacing existing ones."""
         slots = self._map.find(keys)
         is_old = slots >= 0
         for slot, vector in zip(slots[is_old].tolist(), vectors[is_old], strict=True):
@@ -73,7 +73,7 @@ class RowBuffer:
         return found
 
     def filter_present(self, keys: Keys) -> Keys:
-        """Return those of the keys that are there, ascending, each once."""
+        """Return the existing ones of the keys, ascending, each once."""
         unique = np.unique(keys)
         return unique[self._map.find(unique) >= 0]
 

@@ -75,7 +75,7 @@ class SavedBlocks:
         self._known = known
 
     def _save_codec(self, folder: Path, codec: Codec, origin: SnapshotOrigin, key: int | None) -> CodecFile:
-        """Write the codec, unless it is there; sealed, the same content would get another name each time."""
+        """Write the codec unless it exists; encrypted, the same content would get another name each time."""
         known = self._codec
         is_known = known is not None and known[0] is codec and known[1].data_key_id == key
         if known is None or not is_known or not (folder / known[1].file).exists():
@@ -133,7 +133,7 @@ def read_blocks(
 
 
 def purge_keys(folder: Path, keys: Keys) -> int:
-    """Delete for good every file that may hold one of these keys; `load` reports its range as lost, `save` mends it.
+    """Purge the files that may hold one of these keys; `load` reports their ranges as lost, `save` rewrites them.
 
     Return how many there were. Waits for a save of the same folder to end. Without a readable manifest all files are
     deleted. Raises OSError.

@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what its files hold. It is written last, when all of them are there."""
+"""The manifest of a snapshot: the contents of its files. It is written last, after all of them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from app.errors import IndexUnusable
 from app.gallery.index.storage.block import BLOCK_ROWS
 from app.gallery.index.storage.files import MANIFEST, digest_of, write_whole
 
-# 10 million templates take 40 KB; a file beyond this is none of ours and is not read.
+# 10 million templates take 40 KB; a larger file is not ours and is not read.
 _MOST_BYTES = 64 << 20
 
 _Key = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -31,11 +31,11 @@ class Segment(_ManifestPart):
     rows: Annotated[int, Field(ge=1, le=BLOCK_ROWS)]
     code_bytes: Annotated[int, Field(ge=0, le=BLOCK_ROWS * 4096)]
     data_key_id: int | None = None
-    """What the file is sealed with; null: it is in plain."""
+    """Key id of the encrypted file; null: unencrypted."""
 
 
 class CodecFile(_ManifestPart):
-    """What the codes of all segments were made with (see `Codec.parts`)."""
+    """Codec of all segments (see `Codec.parts`)."""
 
     file: _File
     sha256: _Sha256
@@ -84,7 +84,7 @@ class SnapshotManifest(_ManifestPart):
 
 
 def read_manifest(folder: Path) -> SnapshotManifest:
-    """Return the manifest of a snapshot; raises IndexUnusable if there is none that can be trusted."""
+    """Return the manifest of a snapshot; raises IndexUnusable if it is missing or invalid."""
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:

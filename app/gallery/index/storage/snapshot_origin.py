@@ -7,7 +7,7 @@ from app.database.cipher import Sealer
 
 @dataclass(frozen=True, slots=True)
 class SnapshotOrigin:
-    """Whose vectors a snapshot holds: the embedding model and the id of the collection; and the sealer of its files."""
+    """Origin of a snapshot's vectors: the embedding model and the collection's id; and the sealer of its files."""
 
     model: str
     collection: str
@@ -24,7 +24,7 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What a snapshot gave back: the revision it was saved at, and the ranges to be read from the database again."""
+    """Loaded snapshot: its revision, and the ranges to read again from the database."""
 
     revision: int
     lost: tuple[KeyRange, ...]

@@ -1,4 +1,4 @@
-"""What all indexes in memory share: rows, locks, exact search, snapshots."""
+"""Base of all indexes in memory: rows, locks, exact search, snapshots."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -25,7 +25,7 @@ _COMPARED_AT_ONCE = 4096
 
 
 class StoredIndex(ABC):
-    """See `LocalIndex`. What differs is how everything is searched, and what codes the blocks have."""
+    """See `LocalIndex`. Subclasses differ in the search of everything, and in the codes of blocks."""
 
     def __init__(
         self, dimension: int, *, dtype: type[np.float16 | np.float32] = np.float16, block_rows: int = BLOCK_ROWS
