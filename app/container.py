@@ -61,7 +61,7 @@ class Container(Resources):
     def start(self) -> None:
         """Open what a service needs and start its threads; call it first, and once.
 
-        Raises NetworkError's children, SchemaOutdated, SettingsInvalid: each says what to do.
+        Raises subclasses of NetworkError, SchemaOutdated, SettingsInvalid; each contains the remedy.
         """
         self._is_serving = True
         self.models.require_files()
@@ -222,7 +222,7 @@ class Container(Resources):
 
     @cached_property
     def job_traces(self) -> JobTraces:
-        """What jobs keep of people."""
+        """Data about people in jobs."""
         return JobTraces(self.database.engine, IMPORTS)
 
     @cached_property

@@ -34,7 +34,7 @@ IDIOMS = {
     r"(?<!there\s)\b(?:is|are|was|were|be) no (?!longer\b|more\b|less\b)\w+": "is not a ...",
     r"\bwho(?:m|so)?ever\b": "the caller, anyone who",
     r"\bwherever\b": "if, in each place",
-    r"\b(?:is|are|was|were|be|been) cut\b": "name the subject: the service closes",
+    r"\b(?:is|are|was|were|be|been) cut\b(?! short)": "name the subject: the service closes",
     r"\b(?:tells?|told)\b": "report, show, distinguish; name the subject",
     r"\b(?:says|said)\b": "state, name, report",
     r"\b(?-i:[Bb]egins?|[Bb]egan|[Bb]egun)\b": "start",
@@ -51,7 +51,6 @@ IDIOMS = {
     r"\bfor want of\b": "without",
     r"\bof (?:its|their|one's|somebody's|his) own\b": "its own ..., a separate ...",
     r"\bone's own\b": "your own",
-    r"\bone may\b": "you may",
     r"\bagain and again\b": "repeatedly",
     r"(?:\A|[.;] |\n\n)(?:What|Who|Whose)\b(?![^.]*\?)": "a noun phrase or a verb",
 }

@@ -23,7 +23,7 @@ def open_runtime(settings: Settings) -> Runtime:
 
 
 def embedder_of(pack: Manifest) -> EmbedderSection:
-    """Return what the manifest says of the pack's embedder; raises SettingsInvalid for a pack without one."""
+    """Return the manifest's section of the pack's embedder. Raises SettingsInvalid for a pack without one."""
     if pack.embedder is None:
         raise SettingsInvalid(f"pack {pack.name!r} has no embedder; it can be ARCID_DETECTOR, not ARCID_PACK")
     return pack.embedder
@@ -74,7 +74,7 @@ def detector_kind(manifest: Manifest) -> SingleShotKind | WholePhotoKind:
 
 
 def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:
-    """Open the embedder of a pack; raises ManifestInvalid when its output is not what the manifest says.
+    """Open the embedder of a pack; raises ManifestInvalid if its output differs from the manifest.
 
     With `batching`, concurrent calls share its runs; the caller closes it.
     """
@@ -97,7 +97,7 @@ def require_openable(manifest: Manifest, files: Mapping[str, bytes]) -> None:
 def _require_dimension(section: EmbedderSection, session: Session) -> None:
     (shape, *_) = session.output_shapes.values()
     if shape[-1] not in {None, section.dimension}:
-        raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest says {section.dimension}")
+        raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest has {section.dimension}")
 
 
 def _single_shot(networks: Sequence[Network], settings: Settings) -> Detector:

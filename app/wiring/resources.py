@@ -25,7 +25,7 @@ from app.wiring.storage import open_database, open_packs
 
 
 class Resources:
-    """What a process opens and closes; use it as a context manager, or call `close`."""
+    """Resources of a process; use it as a context manager, or call `close`."""
 
     def __init__(self, settings: Settings, *, sealer: Sealer | None = None) -> None:
         """With `sealer`, crops are encrypted by it instead of the database's data keys."""
@@ -90,12 +90,12 @@ class Resources:
 
     @cached_property
     def scrubber(self) -> Scrubber:
-        """What overwrites deleted data in the database's files."""
+        """Scrubber of deleted data in the database's files."""
         return Scrubber(self.database.engine)
 
     @cached_property
     def sealer(self) -> Sealer | None:
-        """What encrypts crops; None without encryption."""
+        """Sealer of crops; None without encryption."""
         vault = self.current_database.vault
         return self._sealer or (vault if vault.is_on else None)
 
@@ -111,7 +111,7 @@ class Resources:
 
     @cached_property
     def models(self) -> ModelLoader:
-        """What opens the served networks."""
+        """Loader of the served networks."""
         loader = ModelLoader(self.settings, self.packs, is_batched=True)
         self._exits.callback(loader.close)
         return loader
@@ -128,7 +128,7 @@ class Resources:
 
     @cached_property
     def projections(self) -> Projections:
-        """What makes the projection of a collection."""
+        """Factory of the projections of collections."""
         return Projections(self.settings, self.current_database)
 
     @cached_property

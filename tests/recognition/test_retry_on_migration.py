@@ -30,7 +30,7 @@ COLOURS = {"red": RED, "green": GREEN, "blue": BLUE}
 
 @pytest.fixture(scope="module")
 def registry():
-    """Two networks of the same dimension, so that nothing but their names tells their templates apart."""
+    """Two networks of the same dimension, so that only their names distinguish their templates."""
     own, other = colour_analysis(), colour_analysis(is_inverted=True)
     own.model, other.model = "one", "two"
     return serving_of({"one": own, "two": other}, one=3, two=3)
@@ -128,7 +128,7 @@ def test_what_is_enrolled_or_removed_across_the_switch_is_found_or_gone(engine, 
     work = embedded(engine, registry, people, "two")
     work.switch(people, model="two", dimension=3)
     gallery.follow()
-    gallery.remove_identity(people, "green")  # by who still has the value of before
+    gallery.remove_identity(people, "green")  # with the previous value
     enrollment = EnrollmentService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9), crops=CROPS)
     enrollment.enroll([photo((255, 255, 0))], collection="people", identity_id="yellow")
     service = IdentificationService(registry.analysis_of, gallery, lambda _: Policy(None, 0.9))
@@ -200,7 +200,7 @@ def test_work_is_begun_anew_but_not_for_ever():
 
 
 def test_an_index_that_all_replicas_share_goes_over_as_well(engine, registry, people):
-    """Each network has an index of its own in the engine; the first replica that drops one takes it from all."""
+    """Each network has a separate index in Milvus; the first replica that drops one removes it for all."""
     engines: dict[str, EngineIndex] = {}
 
     def shared_replica() -> Gallery:
