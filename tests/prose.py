@@ -132,7 +132,7 @@ def files(*paths: str) -> list[Path]:
 
 
 def report(paths: list[str]) -> tuple[list[str], bool]:
-    """Return a line for each idiom and one with their number, and whether there are none."""
+    """Return a line for each idiom and one with their number, and whether the prose is clean."""
     lines = [
         f"{path.relative_to(PROJECT)}:{line}: '{words}': write: {IDIOMS[idiom]}"
         for path in files(*paths)
