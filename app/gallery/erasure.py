@@ -1,4 +1,4 @@
-"""Erasure of people, with a receipt of removed and remaining data."""
+"""Erasure of people, with a receipt of the removed data and the remaining copies."""
 
 from collections.abc import Callable, Sequence
 from collections.abc import Collection as AnyOf
@@ -34,7 +34,7 @@ FILES_PENDING = ("snapshots", "a file could not be deleted; the next snapshot de
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Receipt of an erasure: removed data, and `left` as (where, what). `pending`: data to be removed later."""
+    """The receipt of an erasure. `left` and `pending` are (place, data); the service removes `pending` data itself."""
 
     collection: str
     identity_id: str
@@ -51,16 +51,16 @@ class Receipt:
 
 
 class JobRedaction(Protocol):
-    """Data about people in jobs."""
+    """Removal of personal data from the records of jobs."""
 
     def redact(self, collection: str, words: AnyOf[str]) -> int:
-        """Take a person's id and name out of what jobs say, and return from how many texts."""
+        """Remove a person's id and name from the texts of jobs, and return the number of changed texts."""
 
     def redact_all(self, collection: str) -> None:
-        """Take everybody out of what jobs of a collection say."""
+        """Remove all personal data from the texts of a collection's jobs."""
 
     def unfinished_imports(self, collection: str) -> list[str]:
-        """Return the ids of the imports into a collection that have not ended."""
+        """Return the ids of the unfinished imports into a collection."""
 
 
 class ErasureService:
@@ -73,7 +73,7 @@ class ErasureService:
         has_exports: Callable[[str], bool] = lambda _: False,
         traces: JobRedaction | None = None,
     ) -> None:
-        """`has_exports` returns whether archives of a collection may still be in data folders; `traces`: see Traces."""
+        """`has_exports`: whether archives of a collection may still exist in data folders; `traces`: see JobRedaction."""
         self._traces = traces
         self._gallery = gallery
         self._scrubber = scrubber
@@ -84,15 +84,15 @@ class ErasureService:
         return self._receipt(collection, self._gallery.remove_identity(self._gallery.require(collection), identity_id))
 
     def face(self, collection: str, face_id: str) -> Receipt:
-        """Erase one face, and with the last one its person."""
+        """Erase one face, and the person with the last face."""
         return self._receipt(collection, self._gallery.remove_face(self._gallery.require(collection), face_id))
 
     def finish_removal(self, collection: Collection, removed: RemovalResult) -> Receipt:
-        """Finish what was deleted in the database by other means."""
+        """Complete an erasure after the face or identity was deleted from the database."""
         return self._receipt(collection.name, self._gallery.finish_removal(collection, removed))
 
     def finish_clear(self, collection: Collection, revision: int) -> None:
-        """Finish the emptying of a collection, which got this revision by it."""
+        """Complete the emptying of a collection, which had this revision afterwards."""
         if self._traces is not None:
             self._traces.redact_all(collection.name)
         self._gallery.catch_up(collection, revision)

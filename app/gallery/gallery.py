@@ -1,4 +1,4 @@
-"""All enrolled templates: what is written goes to the database, then to the index; searches ask the index."""
+"""The gallery of all enrolled templates: writes go to the database, then to the index; searches use the index."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,10 +35,10 @@ from app.types import Floats, Keys
 
 
 class Gallery:
-    """The collections that were enrolled with any of the embedding models that are served.
+    """The collections whose embedding models are served.
 
-    A collection may switch to another model at any moment (`model_migration`). Collection values from
-    before the switch then raise CollectionSwitched, so that no probe meets templates of another model.
+    A collection may move to another model at any time (`model_migration`). Calls with the previous `Collection` value
+    then raise CollectionSwitched, so no probe is compared with templates of another model.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Gallery:
         dimension: int,
         further: Mapping[str, int] | None = None,
     ) -> None:
-        """Take the model of new collections with its dimension, and `further` ones that are served."""
+        """`model` (of length `dimension`) is for new collections; `further` models are served too."""
         self._store = store
         self._new_projection = new_projection
         self._model = model
@@ -60,12 +60,12 @@ class Gallery:
         self._opening = threading.Lock()
 
     def open(self) -> None:
-        """Make the index of every collection that is served ready; run before the first request."""
+        """Open the index of every served collection. Call it before the first request."""
         for collection in self._served():
             self._projection(collection)
 
     def collection(self, name: str) -> Collection:
-        """Return a collection, of whatever model; raises CollectionUnknown."""
+        """Return a collection of any model; raises CollectionUnknown."""
         return self._store.collection(name)
 
     def require(self, name: str) -> Collection:
@@ -80,7 +80,7 @@ class Gallery:
         return collection
 
     def ensure(self, name: str, settings: CollectionSettings | None = None) -> None:
-        """Create a collection for the usual model unless there is one of that name."""
+        """Create a collection for the default model unless the name exists."""
         with suppress(CollectionExists):  # also when another process was quicker
             self.create(name, settings)
 
@@ -92,14 +92,14 @@ class Gallery:
         *,
         model: str | None = None,
     ) -> Collection:
-        """Create a collection for a model that is served (default: the usual one); raises CollectionExists."""
+        """Create a collection for a served model (or the default one); raises CollectionExists."""
         model = model or self._model
         return self._store.create_collection(
             name, model=model, dimension=self._dimensions[model], settings=settings, index_kind=index_kind
         )
 
     def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
-        """See `IdentityStore.earlier_answer`; after this, searches find the people enrolled then."""
+        """See `IdentityStore.earlier_answer`; searches find the faces enrolled then once this returns."""
         earlier = self._store.earlier_answer(collection, retry)
         if earlier is not None:
             self._catch_up(collection)
@@ -114,10 +114,10 @@ class Gallery:
         *,
         check: Check | None = None,
     ) -> EnrollmentResult:
-        """Enroll faces of one person: committed to the database, and found by searches once this returns.
+        """Enroll faces of one person. They are committed, and searches find them, once this returns.
 
         See `IdentityStore.enroll`. Raises CollectionSwitched (writing nothing) if the collection has moved to another
-        model, or got another settings, since these vectors were computed.
+        model, or changed its settings, since these vectors were computed.
         """
         projection = self._projection(collection)
         written = self._store.enroll(collection, person, faces, retry, check=check)
@@ -131,9 +131,9 @@ class Gallery:
         *,
         check: Check | None = None,
     ) -> list[EnrollmentResult]:
-        """Enroll faces of several people in one transaction, without photos that they are enrolled with already.
+        """Enroll faces of several people in one transaction, skipping photos enrolled before.
 
-        See `IdentityStore.enroll_people`; found by searches once this returns. Raises as `add` does.
+        See `IdentityStore.enroll_people`; searches find the faces once this returns. Raises as `add` does.
         """
         projection = self._projection(collection)
         written = self._store.enroll_people(collection, people, check=check)
@@ -141,7 +141,7 @@ class Gallery:
         return written
 
     def _show(self, collection: Collection, projection: Projection, written: Sequence[EnrollmentResult]) -> None:
-        """Let searches find what one transaction wrote."""
+        """Add the faces of one transaction to the index."""
         keys = [key for each in written for key in each.keys]
         if not keys:
             self._catch_up(collection)
@@ -149,13 +149,14 @@ class Gallery:
         revision = written[0].revision
         try:
             projection.advance(revision, keys, np.stack([face.vector for each in written for face in each.faces]))
-        except CollectionSwitched:  # after the commit: no longer a reason to refuse
+        except CollectionSwitched:  # too late to refuse: the write is committed
             self.catch_up(collection, revision)
 
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> ErasureResult:
-        """Delete a person with all faces: gone from database, index and snapshots once this returns.
+        """Delete a person with all faces from the database, the index and the snapshots.
 
-        Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then of whatever network.
+        Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then the collection may be of any
+        network.
         """
         if collection.model not in self._dimensions:
             removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
@@ -172,17 +173,17 @@ class Gallery:
         return self.finish_removal(collection, self._store.remove_face(collection, face_id))
 
     def finish_removal(self, collection: Collection, removed: RemovalResult) -> ErasureResult:
-        """Take what was deleted in the database out of the index and its snapshots."""
+        """Remove faces from the index and its snapshots after they were deleted from the database."""
         self.catch_up(collection, removed.revision)
         projection = self._projections.get(collection.key)
-        if projection is None:  # gone with its collection, or to a network that is not served
+        if projection is None:  # the collection was deleted, or moved to a network that is not served
             return ErasureResult(removed, "none", None)
         return ErasureResult(removed, projection.index.kind, projection.purged_files(removed.revision))
 
     def drop(self, collection: Collection, delete: Callable[[Collection], None]) -> None:
-        """Delete a collection by `delete` (in the database), then its index and snapshots, here and in the engine.
+        """Delete a collection with `delete` (in the database), then its index and snapshots, here and in the engine.
 
-        Of whatever model. Other replicas drop what is theirs when they follow.
+        The collection may be of any model. Other replicas drop their indexes when they follow.
         """
         with self._opening:
             projection = self._projections.get(collection.key) or self._new_projection(collection)
@@ -191,11 +192,11 @@ class Gallery:
         projection.drop()
 
     def filter_faces(self, collection: Collection, where: Where) -> FilteredFaces:
-        """Return the part of a collection whose people have this metadata."""
+        """Return the faces of the identities whose metadata matches `where`."""
         return self._store.filter_faces(collection, where)
 
     def catch_up_to_latest(self, collection: Collection) -> int:
-        """Bring the index up to what is committed now; return a revision whose changes, all of them, it shows."""
+        """Bring the index up to the latest committed revision, and return the revision that it contains."""
         projection = self._projection(collection)
         projection.catch_up(self._store.collection(collection.name).revision)
         return projection.revision()
@@ -203,10 +204,10 @@ class Gallery:
     def nearest_identities(
         self, collection: Collection, vectors: Floats, top_k: int, *, among: Keys | None = None
     ) -> list[EnrolledIdentity]:
-        """Return the people of the faces nearest to any of the vectors (n, d), at least `top_k` for each if there are.
+        """Return the owners of the faces nearest to any of the vectors (n, d): `top_k` or more per vector.
 
-        Each once, in no order. One search and one query for all vectors, and more if a few people's many faces fill
-        the first answer. With `among`, only the people of these faces are searched, exactly.
+        Each owner is returned once, in no order. One search and one query serve all vectors; more follow only if the
+        many faces of a few people fill the first answer. With `among`, only these faces are searched, exactly.
 
         Raises CollectionSwitched if the vectors are of another model than the collection's templates.
         """
@@ -218,20 +219,20 @@ class Gallery:
             raise
 
     def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
-        """Return the SHA-256 of the photos that a person is enrolled with."""
+        """Return the SHA-256 of a person's enrolled photos."""
         return self._store.photos_of(collection, identity_id)
 
     def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
-        """Return one identity with its faces, of which there is at least one.
+        """Return one identity with its faces (at least one).
 
-        Raises IdentityUnknown, and CollectionSwitched if they now have another model.
+        Raises IdentityUnknown, and CollectionSwitched if the faces are now of another model.
         """
         enrolled = self._store.enrolled(collection, identity_id)
         require_model(collection, [enrolled])
         return enrolled
 
     def catch_up(self, collection: Collection, revision: int) -> None:
-        """Update the index of a collection, with its current model, to a committed revision."""
+        """Bring the index of a collection up to a committed revision, even after a switch to another model."""
         while True:
             try:
                 self._projection(collection).catch_up(revision)
@@ -243,9 +244,9 @@ class Gallery:
 
     @contextmanager
     def prepare_migration(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
-        """Have the index of a collection as a switch in this context will make it: requests then do not wait for it.
+        """Context manager: build the post-switch index in advance so requests do not wait for it.
 
-        `blocks` yields the new templates by key; searches keep using the current index.
+        `blocks` yields the new templates by key. Searches keep using the current index.
         """
         projection = self._new_projection(coming)
         projection.prepare(blocks)
@@ -255,25 +256,25 @@ class Gallery:
         finally:
             with self._opening:
                 left = self._prepared.pop(coming.uid, None)
-            if left is not None:  # nothing was switched
+            if left is not None:  # the switch did not happen
                 left.drop()
 
     def follow(self) -> None:
-        """Apply what other processes have written; collections that they made are opened.
+        """Apply the writes of other processes, and open the collections that they created.
 
-        Raises IndexUnavailable, after all other collections have followed, and DatabaseError's children.
+        Raises IndexUnavailable (after following all other collections) and subclasses of DatabaseError.
         """
         failure: IndexUnavailable | None = None
-        opened = set(self._projections)  # before the list, so that a new one is in neither
+        opened = set(self._projections)  # read before the list, so that new collections are in neither
         served = self._served()
         for key in opened - {each.key for each in served}:
             self._drop_deleted(key)
         for collection in served:
             try:
                 self.catch_up(collection, collection.revision)
-            except (CollectionUnknown, CollectionSwitched):  # deleted or switched since; handled next time
+            except (CollectionUnknown, CollectionSwitched):  # the next call drops or reopens it
                 continue
-            except IndexUnavailable as error:  # the others do not wait for its engine
+            except IndexUnavailable as error:  # the other collections do not wait for this engine
                 failure = error
         if failure is not None:
             raise failure
@@ -284,7 +285,7 @@ class Gallery:
             projection.save()
 
     def states(self) -> list[IndexState]:
-        """Return how each index stands against the database."""
+        """Return the state of each open index against the database."""
         opened = dict(self._projections)
         return [index_state(each, opened[each.key]) for each in self._served() if each.key in opened]
 
@@ -305,7 +306,7 @@ class Gallery:
             projection.drop()
 
     def _catch_up(self, collection: Collection) -> None:
-        """Bring the index to where the database is now."""
+        """Bring the index up to the latest committed revision."""
         self.catch_up(collection, self._store.collection(collection.name).revision)
 
     def _served(self) -> list[Collection]:
@@ -326,11 +327,11 @@ class Gallery:
             self._prepared.pop(collection.uid, None)
             self._projections[collection.key] = projection
         if before is not None:
-            before.drop()  # searches that are under way in it end well, and are then refused
+            before.drop()  # running searches in it finish, then raise CollectionSwitched
         return projection
 
     def _open_if_current(self, collection: Collection) -> None:
-        """Make sure before a write that the index can be opened; one of another model is opened after it."""
+        """Open the index before a write. After a switch to another model it is opened after the write."""
         with suppress(CollectionSwitched):
             self._projection(collection)
 

@@ -15,14 +15,14 @@ _ROUNDING = 2.0**-11
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Keys of faces: enrolled but not in the index, in the index but not enrolled, and there with another vector."""
+    """Keys of faces that are only in the database, only in the index, or in both with different vectors."""
 
     missing: Keys
     foreign: Keys
     changed: Keys
 
     def is_empty(self) -> bool:
-        """Say whether index and database agree."""
+        """Return whether index and database agree."""
         return not (len(self.missing) or len(self.foreign) or len(self.changed))
 
 

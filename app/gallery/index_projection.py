@@ -1,4 +1,4 @@
-"""A collection's index and the revision of the database that it shows; the change log brings it forward.
+"""Projections: a collection's index with the revision that it contains, updated by the change log.
 
 House rule: the database is the truth, an index is a disposable projection of it.
 """
@@ -24,11 +24,11 @@ from app.observability.logs import get_logger
 from app.types import Floats, Keys
 
 _log = get_logger(__name__)
-_NOTED = 1000  # revisions of which is known what they deleted on disk
+_NOTED = 1000  # revisions whose number of deleted files is remembered
 
 
 class Projection(ABC):
-    """Base of all projections: following the log, and rebuilding if the log does not reach back."""
+    """Base of all projections: follow the change log, or rebuild if it does not reach back far enough."""
 
     def __init__(self, collection: Collection, store: IdentityStore, log: ChangeLog) -> None:
         self._collection = collection
@@ -39,34 +39,34 @@ class Projection(ABC):
 
     @property
     def uid(self) -> str:
-        """Of the collection, with the network that the index is of."""
+        """The collection's uid, which changes with its network."""
         return self._collection.uid
 
     @property
     @abstractmethod
     def index(self) -> VectorIndex:
-        """The index for searches."""
+        """The index that searches use."""
 
     @abstractmethod
     def revision(self) -> int:
-        """Return the revision up to which everything is in the index; later changes may be in it too."""
+        """Return the revision that the index contains; later changes may be in it too."""
 
     @abstractmethod
     def open(self) -> None:
-        """Make the index ready: from what was kept, then by the log; from the database where that does not do."""
+        """Open the index: from a snapshot and the change log, otherwise from the database."""
 
     def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:  # noqa: B027 - an engine is fed when it is opened
-        """Fill the index in advance with templates that will be the collection's; `open` then has little to do."""
+        """Fill the index in advance with the future templates, so that `open` has little to do."""
 
     @abstractmethod
     def catch_up(self, target: int) -> None:
-        """Bring the index to a revision that was committed, or beyond.
+        """Bring the index to a committed revision, or beyond.
 
-        Raises CollectionSwitched, like all readers of templates, if the collection now has another network.
+        Raises CollectionSwitched if the collection has moved to another network.
         """
 
     def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
-        """Bring the index to the revision `target`, whose whole content is that `keys` were added."""
+        """Bring the index to the revision `target`, which only added `keys`."""
         del keys, vectors
         self.catch_up(target)
 
@@ -76,31 +76,31 @@ class Projection(ABC):
 
     @abstractmethod
     def save(self) -> None:
-        """Keep on disk what makes the next start quick, where there is anything to keep."""
+        """Save a snapshot for a quick next start, if the index has snapshots."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of threads and connections."""
+        """Release threads and connections."""
 
     @abstractmethod
     def drop(self) -> None:
-        """Close, and drop all stored data of the index, because its collection was deleted. Idempotent."""
+        """Close the index of a deleted collection and delete its stored data. Can be repeated."""
 
     def purged_files(self, revision: int) -> int | None:
-        """Return how many snapshot files went because of the faces that a revision removed; None: some may be left."""
+        """Return the number of snapshot files deleted for a revision's removed faces; None if some may be left."""
         del revision
         return 0
 
     def purge(self, keys: Keys) -> None:
-        """Delete what is kept on disk of faces that are gone, without an index; for a collection that is not served."""
+        """Delete the stored data of removed faces, for a collection that is not served."""
         del keys
 
     def seconds_behind(self, target: int) -> float:
-        """Return for how long the index has been behind the revision `target`, 0 if it is not."""
+        """Return for how many seconds the index has been behind the revision `target`; 0 if it is not."""
         return time.monotonic() - self._current_at if self.revision() < target else 0.0
 
     def _is_current(self, target: int) -> bool:
-        """Say whether everything up to a revision is in the index, and remember when it was."""
+        """Return whether the index contains a revision, and remember the time."""
         if self.revision() < target:
             return False
         self._current_at = time.monotonic()
@@ -116,7 +116,7 @@ class Projection(ABC):
 
 
 class LocalProjection(Projection):
-    """An index in this process; its snapshots lie in `folder`, or nowhere."""
+    """An index in this process, with snapshots in `folder`, if given."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class LocalProjection(Projection):
 
     @property
     def index(self) -> VectorIndex:
-        """See `Projection`; an index that refused a change is rebuilt first."""
+        """See `Projection`; after a failed change, the index is rebuilt first."""
         if self._is_broken:
             with self._applying:
                 if self._is_broken:
@@ -153,7 +153,7 @@ class LocalProjection(Projection):
         return self._revision
 
     def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
-        """See `Projection`; concurrent writes come from the log."""
+        """See `Projection`; later writes come from the change log."""
         revision = self._log.revisions().get(self._collection.key, 0)
         for keys, vectors in blocks:
             self._index.add(keys, vectors)
@@ -176,7 +176,7 @@ class LocalProjection(Projection):
                     self._is_current(target)
 
     def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
-        """See `Projection`; nothing has to be read when this process wrote last."""
+        """See `Projection`; nothing is read if this process wrote last."""
         with self._applying:
             if self._revision != target - 1:
                 self.catch_up(target)
@@ -193,13 +193,13 @@ class LocalProjection(Projection):
             self._rebuild()
 
     def save(self) -> None:
-        """See `Projection`. Searches and writes continue."""
+        """See `Projection`. It does not block searches and writes."""
         # The revision first: it is set after the index has the changes, or is known to be broken.
         revision = self._revision
         with self._saving:
             if self._folder is None or self._is_broken or self._saved == revision:
                 return
-            # Later removals are noted after this save, which may still write the removed faces.
+            # A removal from here on records its purge after this save, which may still write the faces.
             purged_files = [each for each, files in self._purged_files.items() if files is None]
             try:
                 self._index.save(self._folder, self._origin, revision)
@@ -214,7 +214,7 @@ class LocalProjection(Projection):
         self._index.close()
 
     def drop(self) -> None:
-        """See `Projection`: the folder of the snapshots goes."""
+        """See `Projection`: delete the folder of the snapshots."""
         with self._applying, self._saving:
             folder, self._folder = self._folder, None
             self._index.close()
@@ -222,7 +222,7 @@ class LocalProjection(Projection):
             shutil.rmtree(folder)
 
     def _restored(self) -> bool:
-        """Take over a snapshot, if there is one of this collection and model that is not ahead of the database."""
+        """Load the snapshot of this collection and model, unless it is missing or ahead of the database."""
         if self._folder is None:
             return False
         try:
@@ -243,7 +243,7 @@ class LocalProjection(Projection):
         return True
 
     def _rebuild(self) -> None:
-        """Build a new index from the database next to the old one, then swap it in."""
+        """Build a new index from the database, then replace the old one."""
         revision = self._log.revisions().get(self._collection.key)
         if revision is None:
             raise CollectionUnknown(self._collection.name)
@@ -264,7 +264,7 @@ class LocalProjection(Projection):
             self._apply(self._index, tail)
         except (RuntimeError, MemoryError):
             self._break()
-        # Before the revision is published, for which the deleting caller waits.
+        # Before the revision is set: the caller who deleted the faces waits for it.
         self._record_purge(tail.revision, self._purge(tail.removed))
         self._revision = tail.revision
 
@@ -287,7 +287,7 @@ class LocalProjection(Projection):
             del self._purged_files[min(self._purged_files)]
 
     def _purge(self, keys: Keys) -> int | None:
-        """Purge snapshot files with removed faces; undeletable ones (None) are purged by the next snapshot."""
+        """Delete snapshot files with removed faces. Return None on failure; the next snapshot then deletes them."""
         if self._folder is None or not len(keys):
             return 0
         self._saved = None
@@ -298,6 +298,6 @@ class LocalProjection(Projection):
             return None
 
     def _break(self) -> None:
-        # The faces are safe in the database; a new index is built from it before the next search.
+        # The faces are safe in the database; the index is rebuilt before the next search.
         _log.exception("index.change_failed", collection=self._collection.name)
         self._is_broken = True

@@ -1,4 +1,4 @@
-"""The state of an index: how far it is behind the database, and what an erasure removed from it."""
+"""Values about an index: its lag behind the database, and the result of an erasure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from app.gallery.store.values import Collection, RemovalResult
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """How the index of a collection stands against the database: `behind` counts revisions."""
+    """The state of a collection's index against the database; `behind` counts revisions."""
 
     collection: str
     kind: str
@@ -21,9 +21,9 @@ class IndexState:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """Deletion in the database, with the kind of index and the number of snapshot files.
+    """The result of an erasure: the deleted rows, the kind of index and the number of deleted snapshot files.
 
-    `files` None: some could not be deleted yet; the next snapshot, or start, deletes them.
+    `files` is None if some files could not be deleted yet; the next snapshot or start deletes them.
     """
 
     removed: RemovalResult

@@ -1,4 +1,4 @@
-"""Keeps the indexes of this process up to date with what other processes write, and their snapshots fresh."""
+"""Replication: bring this process's indexes up to date with other processes' writes, and save snapshots."""
 
 import threading
 import time
@@ -13,8 +13,7 @@ _log = get_logger(__name__)
 
 _TRIM_EVERY = 3600.0  # seconds
 
-# The database or Milvus does not answer, the disk is full, or memory is short. Afterwards, the log contains the missed
-# changes.
+# Passing failures: database or engine unavailable, disk full, out of memory. The next run catches up by the change log.
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
@@ -22,7 +21,7 @@ class ReplicationWorker:
     """A thread that follows the change log every `every` seconds and saves every `save_every`; see `start`, `stop`."""
 
     def __init__(self, gallery: Gallery, log: ChangeLog, *, every: float, save_every: float, keep: timedelta) -> None:
-        """`keep`: how long changes stay in the log; a process that was away for longer reads all faces again."""
+        """`keep`: how long changes stay in the log. A process that was away for longer reads all faces again."""
         self._gallery = gallery
         self._changes = log
         self._every = every
@@ -32,11 +31,11 @@ class ReplicationWorker:
         self._thread = threading.Thread(target=self._run, name="arcid-follower", daemon=True)
 
     def start(self) -> None:
-        """Start to follow the log."""
+        """Start following."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and wait for a turn that is under way."""
+        """Stop, and wait for the current run to finish."""
         self._stopping.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""Erases who has expired, one replica at a time, and finishes erasures that readers have held up."""
+"""Retention worker: erase expired identities, one replica at a time, and finish delayed erasures."""
 
 import threading
 import time
@@ -17,9 +17,9 @@ _log = get_logger(__name__)
 
 _CLAIM = "retention"
 _AT_ONCE = 100  # people between two renewals of the lock
-_RETRY = 1.0  # seconds until a held up erasure is tried again
-_STEP = 60.0  # seconds by which the clock must have moved against the steady one to have been set
-_SETTLING = 3600.0  # seconds without a sweep after that: an erasure cannot be undone, a wrong clock can be corrected
+_RETRY = 1.0  # seconds until a delayed erasure is tried again
+_STEP = 60.0  # seconds between wall clock and monotonic clock from which the wall clock counts as changed
+_SETTLING = 3600.0  # seconds without a sweep after a clock change: a wrong clock can be corrected, an erasure not
 _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
@@ -38,7 +38,7 @@ class RetentionWorker:
         anchor: Callable[[], str] | None = None,
         anchor_every: float = 0,
     ) -> None:
-        """Every `anchor_every` seconds, `anchor` gives the audit trail's end for the log; 0: never."""
+        """Log the end of the audit trail, from `anchor`, every `anchor_every` seconds; 0: never."""
         self._anchor = anchor if anchor_every else None
         self._anchor_every = anchor_every
         self._traces = traces
@@ -51,16 +51,16 @@ class RetentionWorker:
         self._thread = threading.Thread(target=self._run, name="arcid-housekeeper", daemon=True)
 
     def start(self) -> None:
-        """Start to sweep."""
+        """Start sweeping."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop, and wait for the person who is being erased."""
+        """Stop, and wait for the current erasure to finish."""
         self._stopping.set()
         self._thread.join()
 
     def sweep(self) -> int:
-        """Erase who has expired, and return how many people; none while another replica does it."""
+        """Erase expired identities and return their number; 0 while another replica holds the lock."""
         erased = 0
         while not self._stopping.is_set() and self._lock.take(_CLAIM, timedelta(seconds=self._every + 60)):
             expired = self._retention.expired(datetime.now(UTC), _AT_ONCE)
@@ -72,7 +72,7 @@ class RetentionWorker:
                     if self._traces is not None:
                         self._traces.redact(collection.name, [identity_id, removed.name or ""])
                     erased += 1
-                except (IdentityUnknown, CollectionUnknown):  # enrolled again or deleted since
+                except (IdentityUnknown, CollectionUnknown):  # enrolled again or deleted in between
                     continue
             if len(expired) < _AT_ONCE:
                 break

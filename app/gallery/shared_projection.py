@@ -16,10 +16,10 @@ _log = get_logger(__name__)
 
 
 class SharedProjection(Projection):
-    """An index shared by all replicas, such as Milvus; any replica that finds it behind updates it.
+    """An index that all replicas share; any replica that finds it behind updates it.
 
-    Its revision is in the database, and the row is locked during an update, so that changes arrive in order. If a
-    replica dies during an update, the revision stays the same, and the next replica repeats the update.
+    Its revision is stored in the database, and the row is locked during an update, so changes arrive in order. If a
+    replica dies during an update, the revision stays as it was and the next replica repeats the update.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class SharedProjection(Projection):
         index: VectorIndex,
         drop: Callable[[], None] | None = None,
     ) -> None:
-        """Take what feeds the index, and what drops it from the engine for good."""
+        """`shared` locks the update of the index; `drop` removes it from the engine."""
         super().__init__(collection, store, log)
         self._shared = shared
         self._index = index
@@ -58,7 +58,7 @@ class SharedProjection(Projection):
             self._is_current(target)
 
     def rebuild(self) -> None:
-        """See `Projection`: everything is brought again, and what is not enrolled is taken out."""
+        """See `Projection`: add all enrolled faces again and remove all others."""
         with self._applying, self._shared.feeding(self._collection, self._index.kind) as progress:
             progress.revision = self._refill(progress)
 
@@ -70,7 +70,7 @@ class SharedProjection(Projection):
         self._index.close()
 
     def drop(self) -> None:
-        """See `Projection`: the engine forgets the collection."""
+        """See `Projection`: remove the collection from the engine."""
         with self._applying:
             if self._drop is not None:
                 self._drop()
@@ -89,7 +89,7 @@ class SharedProjection(Projection):
             progress.revision = self._refill(progress)
 
     def _refill(self, progress: FeedProgress) -> int:
-        """Add all enrolled faces, remove the others, and return the previous revision."""
+        """Add all enrolled faces, remove all others, and return the revision read at the start."""
         revision = self._log.revisions()[self._collection.key]
         kept = [np.empty(0, np.int64)]
         for keys, vectors in self._store.templates(self._collection):

@@ -1,4 +1,4 @@
-"""Short codes scanned first, then exact similarities of the best candidates: a twentieth of exact search's time.
+"""Two-stage search: scan short codes, then compare the best candidates exactly. A twentieth of exact search's time.
 
 Decision and measurements: docs/adr/0008-compressed-index.md.
 """
@@ -17,23 +17,23 @@ from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats, IndexKind, Keys
 
-# Vectors compared exactly for each probe. Measured: with 1,000 the best mate at cosine 0.4 is among them in more than
-# 99 % of the searches of a million, at 0.6 in all.
+# Vectors compared exactly for each probe. Measured on a million templates: 1,000 candidates include the best mate at
+# cosine 0.4 in more than 99 % of searches, and at 0.6 in all.
 CANDIDATES = 1024
 
-# Each block gives at least this many: among ten million templates still the best 2,400.
+# Candidates per block at least: 2,400 in total among ten million templates.
 _LEAST_OF_BLOCK = 16
 
-# Below this many rows for each candidate, and for more candidates than that, comparing all is as quick, and exact.
+# With fewer rows per candidate, or with more candidates, comparing all rows is as fast, and exact.
 _WORTH_IT = 8
 _MOST_CANDIDATES = 16_384
 
-# One search spreads over this many threads at most, each with its own blocks and one OpenMP thread.
+# Threads of one search at most, each with its own blocks and one OpenMP thread.
 _MOST_THREADS = 8
 
 
 class CompressedIndex(StoredIndex):
-    """See `LocalIndex`. Until `train` was called it compares everything, exactly."""
+    """See `LocalIndex`. Before `train`, it compares all rows exactly."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class CompressedIndex(StoredIndex):
         return IndexKind.COMPRESSED
 
     def train(self, vectors: Floats) -> None:
-        """Train codes on vectors (n, d), at least 16 typical ones, and encode the existing rows."""
+        """Train codes on representative vectors (n, d), at least 16, and encode the existing rows."""
         codec = Codec.train(vectors.astype(np.float32), self._groups)
         with self._changing, self._saving:
             rows = self._rows
@@ -69,7 +69,7 @@ class CompressedIndex(StoredIndex):
                     block.version += 1
 
     def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
-        """See `LocalIndex`. A codec that is damaged is learned again from the vectors."""
+        """See `LocalIndex`. A damaged codec is trained again on the vectors."""
         restored = super().load(folder, origin)
         if self._codec is None and self.count() > _WORTH_IT * self._candidates:
             self.train(self.vectors(sampled(self.keys())))
@@ -98,7 +98,7 @@ class CompressedIndex(StoredIndex):
 
 
 def sampled(keys: Keys) -> Keys:
-    """Return as many of the keys as a codec learns from, the same ones each time."""
+    """Return the keys of the rows that a codec is trained on, the same ones each time."""
     if len(keys) <= TRAINING_ROWS:
         return keys
     chosen: Keys = np.random.default_rng(0).choice(keys, TRAINING_ROWS, replace=False)

@@ -1,4 +1,4 @@
-"""Exact: every vector is compared by FAISS (inner product of unit vectors = cosine similarity)."""
+"""Exact index: FAISS compares every vector (inner product of unit vectors = cosine similarity)."""
 
 import faiss
 import numpy as np
@@ -14,7 +14,7 @@ _BLAS_FROM = 10_000
 
 
 class FlatIndex(StoredIndex):
-    """See `LocalIndex`. Rows are float32 in memory: converting them for each search would cost as much as reading."""
+    """See `LocalIndex`. Rows are float32 in memory: a conversion for each search would cost as much as reading them."""
 
     def __init__(self, dimension: int, *, block_rows: int = BLOCK_ROWS) -> None:
         faiss.cvar.distance_compute_blas_threshold = _BLAS_FROM

@@ -1,6 +1,6 @@
-"""Exact search on an NVIDIA GPU by FAISS. Rows stay in the process's memory too: similarities are computed from those.
+"""Exact search on an NVIDIA GPU by FAISS. Rows also stay in the process's memory, from which similarities are computed.
 
-Selected explicitly: nothing falls back to it, and it falls back to nothing.
+It must be selected explicitly, and has no fallback.
 """
 
 import threading
@@ -16,12 +16,12 @@ from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats, IndexKind, Keys
 
-# Maximum results of FAISS on a GPU; for more, compare the rows in the process's memory.
+# The most results of FAISS on a GPU; for more, the rows in the process's memory are compared.
 _MOST_FOUND = 2048
 
 
 class GpuDevice:
-    """The first GPU; one command at a time, since FAISS's resources are not to be shared by threads."""
+    """The first GPU; one command at a time, because threads must not share FAISS's resources."""
 
     def __init__(self) -> None:
         """Raises ProviderUnavailable if FAISS or the machine has no GPU."""
@@ -40,7 +40,8 @@ class GpuDevice:
 class DeviceRows:
     """See `Codes`: a block's vectors in the GPU's memory.
 
-    FAISS only appends there; for all else they come back here, leave the GPU at once, and return with the next search.
+    FAISS can only append on the GPU. For other changes the rows are fetched and removed from the GPU, and return with
+    the next search.
     """
 
     def __init__(self, device: GpuDevice, dimension: int) -> None:
@@ -79,7 +80,7 @@ class DeviceRows:
         return np.asarray(rows, np.int64)
 
     def packed(self) -> Bytes:
-        """See `Codes`: nothing, the vectors are in the snapshot anyway."""
+        """See `Codes`: empty, because the snapshot has the vectors."""
         return np.empty(0, np.uint8)
 
     def unpack(self, count: int, packed: Bytes) -> None:

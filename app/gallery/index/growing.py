@@ -1,4 +1,4 @@
-"""The default index: exact while small, then compressed. It changes concurrently with searches and writes."""
+"""The default index: exact while small, then compressed. The change runs in the background."""
 
 import threading
 from pathlib import Path
@@ -18,17 +18,18 @@ from app.types import Floats, IndexKind, Keys
 
 _log = get_logger(__name__)
 
-# Up to 50,000 templates of 512 numbers exact search takes a few milliseconds of one core, as much as the rest of a
-# request; it reads rows x dimension, so shorter templates may be more.
+# Up to 50,000 templates of 512 numbers, exact search takes a few milliseconds of one core, as much as the rest of a
+# request. The cost is rows x dimension, so the limit is higher for shorter templates.
 _EXACT_NUMBERS = 50_000 * 512
 
-# Rows copied at once while building: the longest that a writer waits.
+# Rows copied at once during building, which limits how long a writer waits.
 _COPIED_AT_ONCE = 8192
 
-# Changes that may wait until the indexes are swapped, which writers wait for.
+# Changes that may be left for the swap, during which writers wait.
 _LAST_CHANGES = 1000
 
-# After this many turns of catching up, writers wait however many changes are left: they come faster than they are made.
+# After this many rounds of catching up, writers wait however many changes are left: changes arrive faster than they are
+# applied.
 _CATCHING_UP = 10
 
 _KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {
@@ -38,7 +39,7 @@ _KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {
 
 
 class GrowingIndex:
-    """See `LocalIndex`. `close` must be called at the end if it may be building."""
+    """See `LocalIndex`. Call `close` at the end, which stops building."""
 
     def __init__(self, dimension: int, *, limit: int | None = None, block_rows: int = BLOCK_ROWS) -> None:
         self._dimension = dimension
@@ -46,7 +47,7 @@ class GrowingIndex:
         self._limit = limit if limit is not None else _EXACT_NUMBERS // dimension
         self._current: StoredIndex = FlatIndex(dimension, block_rows=block_rows)
         self._changing = threading.Lock()
-        self._journal: Journal | None = None  # while building: the changes that the new index lacks
+        self._journal: Journal | None = None  # during building: the changes that the new index lacks
         self._builder: threading.Thread | None = None
         self._is_closed = False
 
@@ -62,7 +63,7 @@ class GrowingIndex:
 
     @property
     def is_building(self) -> bool:
-        """Return whether another kind is being built next to the current one."""
+        """Whether another kind is being built in the background."""
         return self._journal is not None
 
     def add(self, keys: Keys, vectors: Floats) -> None:
@@ -114,14 +115,14 @@ class GrowingIndex:
         return restored
 
     def close(self) -> None:
-        """Stop building, for good; the index stays usable as it is."""
+        """Stop building permanently; the index stays usable."""
         with self._changing:
             self._is_closed, self._journal = True, None
         if self._builder is not None:
             self._builder.join()
 
     def _grow(self) -> None:
-        """Start to build the next kind if due; the caller holds the changing lock."""
+        """Start building the next kind if the index is large enough. The caller holds the changing lock."""
         rows = self._current.count()
         if self._is_closed or self._journal is not None or rows <= self._limit or self._current.kind != IndexKind.EXACT:
             return
@@ -142,7 +143,7 @@ class GrowingIndex:
                     self._journal, self._limit = None, 2 * old.count()
 
     def _copy_and_swap(self, old: StoredIndex, journal: Journal) -> None:
-        """Fill a new index while `journal` collects the changes; it is another's, or nobody's, once this is void."""
+        """Fill a new index while `journal` collects the changes; stop if the journal is no longer current."""
         new = CompressedIndex(self._dimension, block_rows=self._block_rows)
         keys = old.keys()
         new.train(_present(old, sampled(keys))[1])
@@ -164,7 +165,7 @@ class GrowingIndex:
 
 
 def _present(index: StoredIndex, keys: Keys) -> tuple[Keys, Floats]:
-    """Return the existing ones of the keys, with their vectors."""
+    """Return the existing keys, with their vectors."""
     vectors = index.vectors(keys)
     is_there = ~np.isnan(vectors[:, 0])
     return keys[is_there], vectors[is_there]

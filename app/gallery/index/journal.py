@@ -1,4 +1,4 @@
-"""Changes that one index has seen and another still lacks, in their order."""
+"""Journal of the changes that a new index still lacks, in order."""
 
 from dataclasses import dataclass
 
@@ -13,33 +13,33 @@ class _Change:
 
 
 class Journal:
-    """Not guarded against concurrent use."""
+    """Changes in order. Not thread-safe."""
 
     def __init__(self) -> None:
         self._changes: list[_Change] = []
         self._keys = 0
 
     def __len__(self) -> int:
-        """Return how many keys were added and removed."""
+        """Return the number of added and removed keys."""
         return self._keys
 
     def add(self, keys: Keys, vectors: Floats) -> None:
-        """Note an `add` of an index; the arrays are copied."""
+        """Record an `add`; the arrays are copied."""
         self._note(_Change(keys.copy(), vectors.copy()))
 
     def remove(self, keys: Keys) -> None:
-        """Note a `remove` of an index."""
+        """Record a `remove`; the array is copied."""
         self._note(_Change(keys.copy(), None))
 
     def take_all(self) -> "Journal":
-        """Return a journal with all changes so far, and be empty."""
+        """Move all changes so far into a new journal and return it."""
         changes = Journal()
         changes._changes, changes._keys = self._changes, self._keys
         self._changes, self._keys = [], 0
         return changes
 
     def apply(self, index: VectorIndex) -> None:
-        """Make the changes in an index."""
+        """Apply the changes to an index."""
         for change in self._changes:
             if change.vectors is None:
                 index.remove(change.keys)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 NOBODY = -1
-"""The key that fills a row of an answer, with similarity -inf, where a graph found less than it was asked for."""
+"""Key that pads an answer, with similarity -inf, if a graph finds fewer results than requested."""
 
 # Limits that milvus-lite, Milvus 2.3 and Milvus 3 share.
 _MESSAGE_BYTES = 8 << 20  # the engine takes 64 MiB
@@ -21,7 +21,7 @@ _ANSWERS = 1 << 18  # of all probes of one search together
 _KEYS_AT_ONCE = 50_000  # keys are text in a filter: about 1 MB
 _LAST_KEY = 2**63 - 1
 
-# Next to a busy writer, Milvus 2.3.5 answers about one search in a thousand with rows that lack nearly everything.
+# During heavy writes, Milvus 2.3.5 answers about one search in a thousand with nearly empty rows.
 _TRIES = 4
 
 Answer = tuple[Floats, Keys]
@@ -31,8 +31,8 @@ Answer = tuple[Floats, Keys]
 class MilvusIndex:
     """See `VectorIndex`; keys are any but -1 (and -2**63). The engine keeps the data, so nothing is saved or loaded.
 
-    Similarities are inner products in float32, also those that a graph found. `add` and `remove` can be repeated: a
-    writer that died half-way does its batch again. Many processes may share a collection of the engine: each read sees
+    Similarities are inner products in float32, also those that a graph found. `add` and `remove` can be repeated: after
+    a crash, a writer repeats its batch. Many processes may share a collection of the engine: each read sees
     all that any of them had written. Every method raises IndexUnavailable if the engine does not answer, and
     IndexUnusable if it has lost the collection.
     """
@@ -73,7 +73,7 @@ class MilvusIndex:
             self._engine.delete(keys[part].tolist())
 
     def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> Answer:
-        """See `VectorIndex`; k is at most 16,384, and rows with too few results are padded (see NOBODY)."""
+        """See `VectorIndex`; k is limited to 16,384, and short rows of a graph are padded (see NOBODY)."""
         k = min(k, _PAGE)
         if k < 1 or not len(vectors) or (among is not None and not len(among)):
             return np.empty((len(vectors), 0), np.float32), np.empty((len(vectors), 0), np.int64)
@@ -107,11 +107,11 @@ class MilvusIndex:
         return result
 
     def drop(self) -> None:
-        """Remove the engine's collection with all that is in it; the index is of no use afterwards."""
+        """Remove the engine's collection with its content; the index is unusable afterwards."""
         self._engine.drop()
 
     def close(self) -> None:
-        """Do nothing: the caller owns the connection, and Milvus the data."""
+        """Do nothing: the opener owns the connection, and the engine owns the data."""
 
     def _pages(self, *, is_negative: bool) -> Iterator[Keys]:
         """Yield all keys of 0 and more, or all below, in pages that go away from 0.
@@ -134,7 +134,7 @@ class MilvusIndex:
             width *= 16 if not rows else 2 if 4 * len(rows) < _PAGE else 1
 
     def _found(self, vectors: Floats, k: int, condition: str = "") -> Answer:
-        """Let the engine search, and again if a row is shorter than it should be: see _TRIES."""
+        """Search with the engine, and again if a row is too short: see _TRIES."""
         answers: list[Answer] = []
         for _ in range(_TRIES):
             similarities, keys = self._asked(vectors, k, condition)
@@ -145,7 +145,7 @@ class MilvusIndex:
         return max(answers, key=lambda answer: int((answer[1] != NOBODY).sum()))
 
     def _asked(self, vectors: Floats, k: int, condition: str) -> Answer:
-        """Search for so many probes at once that neither question nor answer is too long."""
+        """Search in batches, so that neither request nor answer is too long."""
         at_once = max(1, min(_ANSWERS // k, self._rows_at_once))
         rows = [
             row for part in _parts(len(vectors), at_once) for row in self._engine.search(vectors[part], k, condition)

@@ -1,4 +1,4 @@
-"""The only user of pymilvus: connection, a Milvus collection with one call per verb, and mapping of errors."""
+"""All use of pymilvus: connections, collections of the engine, and the mapping of errors."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -39,8 +39,8 @@ _COLLECTION_NOT_FOUND = 100  # a code of the engine
 def connect(address: str, token: str = "") -> "MilvusClient":
     """Connect to Milvus at an address (http://host:19530), or to milvus-lite in a file (/folder/faces.db).
 
-    One connection serves all collections and threads, and finds an engine that was restarted again by itself. Raises
-    SettingsInvalid without the package or for an invalid address, IndexUnavailable if nobody answers there.
+    One connection serves all collections and threads, and reconnects after a restart of the engine. Raises
+    SettingsInvalid if the package is missing or the address is invalid, IndexUnavailable if nothing answers.
     """
     try:
         # An extra, and slow to import.
@@ -60,7 +60,7 @@ def connect(address: str, token: str = "") -> "MilvusClient":
 
 @contextmanager
 def answering(doing: str) -> Iterator[None]:
-    """Turn pymilvus' errors into IndexUnavailable; into IndexUnusable where the engine's collection is gone."""
+    """Turn pymilvus' errors into IndexUnavailable; into IndexUnusable if the engine's collection is missing."""
     import grpc  # noqa: PLC0415 - comes with pymilvus
     from pymilvus.exceptions import MilvusException  # noqa: PLC0415
 
@@ -78,9 +78,9 @@ class EngineCollection:
     """A collection of the engine. Every method raises IndexUnavailable, or IndexUnusable if the engine has lost it."""
 
     def __init__(self, client: "MilvusClient", name: str, dimension: int, *, structure: Structure) -> None:
-        """Create the collection unless it exists, and load it; see `MilvusIndex`.
+        """Create the collection if it is missing, and load it; see `MilvusIndex`.
 
-        Each step can be repeated, so that one that died half-way, or ran concurrently with another, does no harm.
+        Each step can be repeated after a crash, or run in parallel by several processes.
         """
         self._client = client
         self._name = name
@@ -107,7 +107,7 @@ class EngineCollection:
             self._client.delete(self._name, ids=keys, timeout=_TIMEOUT_S)
 
     def count(self, condition: str = "") -> int:
-        """Return how many rows fulfil a condition."""
+        """Return the number of rows that match a condition."""
         with answering("count"):
             rows = self._client.query(
                 self._name, condition, ["count(*)"], timeout=_TIMEOUT_S, consistency_level=_STRONG
@@ -115,7 +115,7 @@ class EngineCollection:
         return int(rows[0]["count(*)"])
 
     def query(self, condition: str, fields: list[str], **limit: int) -> Sequence[dict[str, Any]]:
-        """Return the rows that fulfil a condition, in no order."""
+        """Return the rows that match a condition, in no order."""
         with answering("query"):
             rows: Sequence[dict[str, Any]] = self._client.query(
                 self._name, condition, fields, timeout=_TIMEOUT_S, consistency_level=_STRONG, **limit
@@ -140,7 +140,7 @@ class EngineCollection:
         return hits
 
     def drop(self) -> None:
-        """Remove the collection with all that is in it."""
+        """Remove the collection with its content."""
         with answering("drop"):
             self._client.drop_collection(self._name, timeout=_TIMEOUT_S)
 
@@ -154,6 +154,6 @@ class EngineCollection:
 
     def _structure(self, structure: Structure) -> None:
         index = self._client.prepare_index_params()
-        # IP, not COSINE: vectors are compared unscaled, so that a non-unit vector becomes visible.
+        # IP, not COSINE: vectors are compared as they are; other lengths than 1 become visible.
         index.add_index(VECTOR, index_type=structure, metric_type="IP", params=_GRAPH if structure == "HNSW" else {})
         self._client.create_index(self._name, index, timeout=_OPEN_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Interface of all indexes. One contract suite (tests/gallery/index/test_contract.py) tests them."""
+"""The interface of all indexes, tested by one contract suite (tests/gallery/index/test_contract.py)."""
 
 from pathlib import Path
 from typing import Protocol
@@ -10,14 +10,14 @@ from app.types import Floats, Keys
 class VectorIndex(Protocol):
     """A set of (key, unit vector), searched by cosine similarity.
 
-    Searches may run concurrently, also with one writer; writers wait for each other. Vectors are kept as float16,
-    and every similarity that comes out is computed from those, never from shorter codes: it does not depend on the
-    kind of index.
+    Searches may run in parallel with each other and with one writer; writers wait for each other. Vectors are stored as
+    float16. Every returned similarity is computed from these vectors, never from shorter codes, so it does not depend
+    on the kind of index.
     """
 
     @property
     def kind(self) -> str:
-        """How it searches at the moment: "exact", "compressed"."""
+        """The current kind of search, such as "exact" or "compressed"."""
 
     @property
     def dimension(self) -> int:
@@ -27,39 +27,40 @@ class VectorIndex(Protocol):
         """Add vectors (n, d) under distinct keys (n,); an existing key gets the new vector."""
 
     def remove(self, keys: Keys) -> None:
-        """Remove keys (n,); one that is not there is passed over."""
+        """Remove keys (n,); missing keys are ignored."""
 
     def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
         """Return the similarities and keys of the nearest, best first: (n, m) each, m = min(k, count).
 
-        With `among` only these keys are compared, all of them and exactly; m = min(k, number of existing ones).
+        With `among`, only these keys are compared, exactly; m = min(k, number of them in the index).
         """
 
     def count(self) -> int:
-        """Return how many vectors there are."""
+        """Return the number of vectors."""
 
     def keys(self) -> Keys:
         """Return all keys (n,), ascending."""
 
     def vectors(self, keys: Keys) -> Floats:
-        """Return the stored vectors (n, d) of keys (n,); the row of a key that is not there is NaN."""
+        """Return the stored vectors (n, d) of keys (n,); the row of a missing key is NaN."""
 
     def close(self) -> None:
-        """Let go of threads; searches that are under way, and later ones, end well."""
+        """Release threads; running and later searches still succeed."""
 
 
 class LocalIndex(VectorIndex, Protocol):
-    """An index in this process's memory, with snapshots in a separate folder."""
+    """An index in this process's memory, with snapshots in its own folder."""
 
     def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
-        """Write what changed since the last save; a crash leaves the old snapshot or the new one.
+        """Write the changes since the last save; a crash leaves the old or the new snapshot.
 
-        `revision`: all changes up to it are in the index; later ones may be, and are applied again after `load`.
+        `revision`: the index contains all changes up to it; later changes may be included and are applied again after
+        `load`.
         Raises OSError if the folder cannot be written.
         """
 
     def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
-        """Replace the content by that of a snapshot, without the ranges that are lost.
+        """Replace the content by that of a snapshot, without its lost ranges.
 
-        Raises IndexUnusable, and changes nothing, if the folder holds no snapshot of this kind, dimension and origin.
+        Raises IndexUnusable (changing nothing) if the folder has no snapshot of this kind, dimension and origin.
         """

@@ -1,4 +1,4 @@
-"""How much an index finds of what exact search finds, on an operator's own vectors. Pure."""
+"""Recall of an index against exact search, on the operator's own vectors. Pure."""
 
 from dataclasses import dataclass
 
@@ -22,22 +22,23 @@ _NEAR = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Shares in 0..1 over all probes; those of no probe are 1."""
+    """Recall as shares in 0..1 of the probes; without probes 1."""
 
     probes: int
     at_1: float
-    """The best of exact search was the best."""
+    """Share of probes with the same best result as exact search."""
     at_10: float
-    """So many of the ten best of exact search were among the ten best."""
+    """Share of exact search's ten best that were among the ten best."""
     near_threshold: float
     """As `at_1`, over the probes whose exact best similarity is within 0.05 of the threshold."""
     near_probes: int
     decisions: float
-    """On both ways, or on neither, the best similarity reached the threshold."""
+    """Share of probes with the same decision: the best similarity reaches the threshold in both searches or in
+    neither."""
 
 
 def measure(index: VectorIndex, probes: Floats, *, threshold: float) -> Recall:
-    """Compare searches for probes (n, d) with exact search over the index's own vectors; nobody may write."""
+    """Compare searches for probes (n, d) with exact search over the index's own vectors; the index must not change."""
     if not len(probes) or not index.count():
         return Recall(len(probes), 1.0, 1.0, 1.0, 0, 1.0)
     truth, _ = exact(index, probes, _DEPTH)
@@ -71,7 +72,7 @@ def exact(index: VectorIndex, probes: Floats, k: int) -> tuple[Floats, Keys]:
 def probes_of(vectors: Floats, cosine: float, *, seed: int = 0) -> Floats:
     """Return for each stored vector (n, d) a probe at exactly this cosine to it.
 
-    The difference is a random mixture of stored vectors, so that it has the directions in which faces differ.
+    The difference is a random mixture of the stored vectors, and so lies in directions in which faces differ.
     """
     rng = np.random.default_rng(seed)
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 leaves them a little off

@@ -1,4 +1,4 @@
-"""Two passes over blocks: their codes name candidates, the vectors themselves decide."""
+"""Two-stage search of blocks: select candidates by codes, then rank them by their vectors."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -9,7 +9,7 @@ from app.gallery.index.storage.block import VectorBlock, widened
 from app.gallery.index.storage.nearest import Nearest
 from app.types import Floats, Keys
 
-# Below this many blocks a second thread costs more than it saves.
+# With fewer blocks, a second thread costs more than it saves.
 _SPREAD_FROM = 4
 
 # Probes rescored together: 16 x 1,200 candidates x 512 x 4 bytes = 40 MB.
@@ -28,9 +28,9 @@ def search_twice(
 ) -> tuple[Floats, Keys] | None:
     """Return the nearest k rows of the blocks, by exact similarity among the candidates.
 
-    The work is divided among the caller's thread and `threads` - 1 of the pool. `prepared` are the probes (n, D) as the
-    codes want them; `share` is the number of candidates of each block, at most its rows, and at least k in all. None
-    if a block's codes found fewer.
+    The work is divided between the caller's thread and `threads` - 1 of the pool. `prepared` are the probes (n, D) in
+    the form of the codes. `share` returns a block's number of candidates: at most its rows, and at least k in all.
+    Return None if a block's codes find fewer.
     """
     is_spread = pool is not None and len(blocks) >= _SPREAD_FROM
     shares = [blocks[first::threads] for first in range(min(threads, len(blocks)))] if is_spread else [blocks]

@@ -1,7 +1,7 @@
-"""Binding of encrypted templates and crops to their owner, and encryption for another owner.
+"""Binding of sealed templates and crops to their owners, and resealing for another owner.
 
-A sealed template opens only as the one of its face, identity, collection and model; a crop, of any model, only as the
-one of its face, identity and collection. A change of owner therefore seals again, in its own transaction.
+A sealed template can be decrypted only with its face, identity, collection and model, a crop only with its face,
+identity and collection. A change of owner therefore reseals them, in the same transaction.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,24 +18,24 @@ _ASK_AT_ONCE = 500
 
 
 def template_context(face_id: str, *, identity_id: str, collection: str, model: str) -> Context:
-    """Return what a face's template is sealed as."""
+    """Return the encryption context of a face's template."""
     return Context("template", face_id, (identity_id, collection, model))
 
 
 def crop_context(face_id: str, *, identity_id: str, collection: str) -> Context:
-    """Return what a face's crop is sealed as; it stays the same when the collection moves to another model."""
+    """Return the encryption context of a face's crop, which does not depend on the collection's model."""
     return Context("crop", f"crop:{face_id}", (identity_id, collection))
 
 
 class SealedKind(NamedTuple):
-    """Rows that are sealed, each for a face: where, under which key columns, and in which column."""
+    """A kind of sealed rows: table, key columns and sealed column."""
 
     table: type[FaceTable | NextTemplateTable | CropTable]
     keys: tuple[str, ...]
     column: str
 
     def rows(self) -> Select[*tuple[Any, ...]]:
-        """Return the query of all rows with what `context` needs: keys, `sealed`, `data_key_id`, `face_key`."""
+        """Return the query of all rows, with the columns that `context` needs."""
         table = Base.metadata.tables[self.table.__tablename__]
         model = NextTemplateTable.model if self.table is NextTemplateTable else CollectionTable.model
         query = select(
@@ -57,7 +57,7 @@ class SealedKind(NamedTuple):
         )
 
     def context(self, row: Row[*tuple[Any, ...]], identity_id: str | None = None) -> Context:
-        """Return what a row of `rows` is sealed as, or would be as another identity's."""
+        """Return the encryption context of a row of `rows`, or its context under another identity."""
         owner = row.identity_id if identity_id is None else identity_id
         if self.table is CropTable:
             return crop_context(row.face_id, identity_id=owner, collection=row.collection)
@@ -66,7 +66,7 @@ class SealedKind(NamedTuple):
     def write(
         self, session: Session, vault: Vault, plain: Iterable[tuple[Row[*tuple[Any, ...]], Context, bytes]]
     ) -> int:
-        """Seal rows of `rows` again, each in a context, and return how many."""
+        """Reseal rows of `rows`, each with a context, and return their number."""
         changed = []
         for row, context, data in plain:
             sealed = vault.seal(session, context, data)
@@ -87,9 +87,9 @@ SEALED_KINDS = (
 
 
 def rebind(session: Session, vault: Vault, face_keys: Sequence[int], identity_id: str) -> None:
-    """Seal all that is stored of faces for another identity; called before they are given to it.
+    """Reseal all stored data of faces for another identity. Call it before the faces change their owner.
 
-    The collection's lock is held. Raises SealBroken for a row that does not open: it must not become the other one's.
+    The caller holds the collection's lock. Raises SealBroken for a row that cannot be decrypted.
     """
     if not vault.is_on:
         return

@@ -1,4 +1,4 @@
-"""Many people and faces at once, made elsewhere: written in blocks, each one transaction like an enrollment."""
+"""Bulk writes of imported people and faces, in blocks; each block is one transaction."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from app.gallery.store.values import Collection, JsonObject
 from app.types import Floats
 
 _ASK_AT_ONCE = 500
-# Without it, rows are inserted in as many statements as those with and without a name, or a quality, alternate.
+# Without it, SQLAlchemy splits the insert at each change between rows with and without a NULL.
 _WITH_NULLS = {"render_nulls": True}
 
 
 @dataclass(frozen=True, slots=True)
 class FaceBlock:
-    """Faces (n) with their unit vectors (n, d), and everybody to whom they belong.
+    """Faces (n) with their unit vectors (n, d), and their owners.
 
-    People without a face in the block are skipped, except those in `faceless`, who have no faces at all.
+    People without a face in the block are left out. `faceless` people have no face at all and are written.
     """
 
     people: Sequence[MovedPerson]
@@ -41,31 +41,30 @@ class FaceBlock:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """Result of a block: new faces and people; `revision` is the collection's new one, 0 if nothing was new."""
+    """The new faces and people of a block; `revision` is the collection's new revision, 0 if nothing was new."""
 
     faces: int
     identities: int
     revision: int = 0
     erased: int = 0
-    """Faces that were left out: of people who were erased after the job was asked for."""
+    """Faces left out because their person was erased after the job was created."""
 
 
 class BulkWriter:
-    """Writer of blocks. It skips existing faces and people, so that a block can be repeated."""
+    """Bulk writer; existing faces are left out, so a block can be repeated."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are kept in plain."""
+        """Without a vault, templates are not encrypted."""
         self._writing = engine
         self._vault = vault or Vault(engine)
 
     def add(
         self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_updating: bool = False
     ) -> BulkResult:
-        """Write the new faces and the new people of a block.
+        """Write the faces and people of a block whose ids do not exist yet.
 
-        With `is_updating`, names and metadata of existing people are replaced; without, they stay. `origin` is the
-        source for the audit trail. Raises CollectionUnknown, and FaceExists if another collection of this database has
-        one of the faces.
+        With `is_updating`, the names and metadata of existing people are updated. `origin` is recorded in the audit
+        trail. Raises CollectionUnknown, and FaceExists if another collection of this database has one of the faces.
         """
         now = datetime.now(UTC)
         try:
@@ -104,7 +103,7 @@ class BulkWriter:
                 detail = {**origin, "faces": len(keys), "identities": len(strangers)}
                 audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
                 return BulkResult(len(keys), len(strangers), revision, left_out)
-        except IntegrityError as error:  # another collection took a face at this very moment
+        except IntegrityError as error:  # another collection wrote one of the faces at the same time
             raise _exists() from error
 
     def _new_faces(
@@ -142,7 +141,7 @@ class BulkWriter:
 
 
 def _there(session: Session, collection: Collection, face_ids: Sequence[str]) -> set[str]:
-    """Return which of the faces are in the collection; raises FaceExists for those of another."""
+    """Return the ids that exist in the collection; raises FaceExists if another collection has one."""
     found: set[str] = set()
     for part in _parts(face_ids):
         query = select(FaceTable.face_id, FaceTable.collection_id).where(FaceTable.face_id.in_(part))
@@ -177,7 +176,7 @@ def _touch(
     now: datetime,
     is_updating: bool,  # noqa: FBT001
 ) -> None:
-    """Record changes of existing people."""
+    """Update existing people: their times and, with `is_updating`, their names and metadata."""
     changed: list[dict[str, Any]] = []
     for each in people:
         values: dict[str, Any] = {"id": keys[each.identity_id], "updated_at": now, "enrolled_at": now}
@@ -207,7 +206,7 @@ def _new_people(session: Session, collection: Collection, people: Iterable[Moved
     ]
     if not new:
         return {}
-    # In their order, which is that of listings.
+    # In this order, which listings keep.
     made = insert(IdentityTable).returning(IdentityTable.identity_id, IdentityTable.id, sort_by_parameter_order=True)
     return {row.identity_id: row.id for row in session.execute(made, new, execution_options=_WITH_NULLS)}
 

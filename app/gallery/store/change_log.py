@@ -1,4 +1,4 @@
-"""The change log: which faces each revision of a collection added, removed or gave to somebody else."""
+"""The change log: the faces that each revision of a collection added, removed or moved."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ from app.gallery.store.values import ChangeBatch, Collection
 
 
 def next_revision(session: Session, collection: Collection) -> int:
-    """Start a write: take the collection's row lock, which orders writers, and return the new revision.
+    """Start a write: lock the collection's row, which orders its writers, and return the new revision.
 
-    Raises CollectionUnknown if it was deleted. A writer of templates asks `rows.require_unswitched` next.
+    Raises CollectionUnknown if it was deleted. Writers of templates call `rows.require_unswitched` next.
     """
     revision: int | None = session.scalar(
         update(CollectionTable)
@@ -31,7 +31,7 @@ def next_revision(session: Session, collection: Collection) -> int:
 def append(
     session: Session, collection: Collection, revision: int, keys: Sequence[int], *, is_removal: bool, now: datetime
 ) -> None:
-    """Note in a write's own transaction what it changes."""
+    """Log the changes of a write in its transaction."""
     if keys:
         session.execute(
             insert(ChangeTable),
@@ -51,10 +51,10 @@ def append(
 def append_faces_of(
     session: Session, collection: Collection, revision: int, identity: IdentityTable, *, now: datetime
 ) -> None:
-    """Log all faces of an identity as added: they are now found as somebody else's, or found again.
+    """Log all faces of an identity as added, after it changed its owner or expiry.
 
-    Indexes add them once more, which changes nothing. A write that has compared its faces with the people of an
-    earlier revision reads from the log whom to compare them with as well (`app.gallery.store.enrolled`).
+    Indexes add them again, which changes nothing. A write that screened its faces at an earlier revision reads the
+    changed identities from the log (`app.gallery.store.enrolled`).
     """
     keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id).order_by(FaceTable.id))
     append(session, collection, revision, keys.all(), is_removal=False, now=now)
@@ -62,11 +62,11 @@ def append_faces_of(
 
 def changes_since(connection: Connection | Session, collection: Collection, revision: int) -> ChangeBatch | None:
     """Return what changed after a revision; None if the log does not reach back to it, or it is yet to come."""
-    # Read the revision first. Later commits have a later revision and are read next time.
+    # Read the revision first: later commits belong to a later revision, for the next call.
     current = connection.execute(
         select(CollectionTable.revision, CollectionTable.log_from).where(
             CollectionTable.id == collection.key,
-            CollectionTable.uid == collection.uid,  # the log of another network's templates is of no use
+            CollectionTable.uid == collection.uid,  # the log of another network's templates does not apply
         )
     ).one_or_none()
     if current is None or not current.log_from <= revision <= current.revision:
@@ -86,7 +86,7 @@ def changes_since(connection: Connection | Session, collection: Collection, revi
 
 
 class ChangeLog:
-    """Reads the logs of all collections, and shortens them."""
+    """The change logs of all collections: reading and trimming."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
@@ -99,25 +99,25 @@ class ChangeLog:
             return {row.id: row.revision for row in rows}
 
     def since(self, collection: Collection, revision: int) -> ChangeBatch | None:
-        """Return what changed after a revision; None when the log does not reach back so far, or not yet."""
+        """See `changes_since`."""
         with self._reading.connect() as connection:
             return changes_since(connection, collection, revision)
 
     def trim(self, before: datetime) -> int:
-        """Delete changes before a time and return their number; replicas behind them rebuild their indexes."""
+        """Delete changes older than a time and return their number; indexes that still need them are rebuilt."""
         with Session(self._writing) as session, session.begin():
             old = (
                 select(ChangeTable.collection_id, func.max(ChangeTable.revision).label("revision"))
                 .where(ChangeTable.created_at < before)
                 .group_by(ChangeTable.collection_id)
-                .order_by(ChangeTable.collection_id)  # one order of locks for all who trim
+                .order_by(ChangeTable.collection_id)  # the same lock order in every process
             )
             forgotten = 0
             for row in session.execute(old).all():
                 session.execute(
                     update(CollectionTable)
                     .where(CollectionTable.id == row.collection_id)
-                    # Never back: another replica may have trimmed more.
+                    # Never lower it: another replica may have trimmed more.
                     .where(CollectionTable.log_from < row.revision)
                     .values(log_from=row.revision)
                 )

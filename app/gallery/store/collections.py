@@ -1,4 +1,4 @@
-"""Collections are changed and deleted here."""
+"""Changing and deleting collections."""
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Mapping
@@ -22,23 +22,22 @@ from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
 from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection, CollectionSettings
 
-# Tables of a collection's rows, in an order that leaves no dangling references.
+# Tables of a collection's content, in an order that violates no foreign key.
 _CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrollmentTable, SharedIndexTable)
 
 
 class CollectionRepository:
-    """Every method is one transaction, in the order of the collection's other writes."""
+    """Changes and deletions of collections. Every method is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._deleting = engine.execution_options(has_time=True)  # millions of faces take a while
 
     def change(self, name: str, changes: Mapping[str, Any], versions: AnyOf[str] | None = None) -> Collection:
-        """Change how a collection's faces are made and judged: `changes` are fields of `CollectionSettings`.
+        """Change a collection's settings: `changes` are fields of `CollectionSettings`.
 
-        Raises CollectionUnknown, PreconditionFailed if it is in none of the `versions` that are wanted,
-        CollectionNotEmpty for another flip averaging or detector once faces are enrolled, and RequestInvalid where a
-        threshold and an error rate would both decide.
+        Raises CollectionUnknown, PreconditionFailed if its version is not in `versions`, CollectionNotEmpty for another
+        flip averaging or detector once faces are enrolled, and RequestInvalid for both a threshold and an error rate.
         """
         with Session(self._writing) as session, session.begin():
             collection = _locked(session, name, versions)
@@ -55,9 +54,9 @@ class CollectionRepository:
             return changed
 
     def delete(self, collection: Collection) -> None:
-        """Delete a collection with all that is in it; raises CollectionUnknown when somebody was quicker."""
+        """Delete a collection with its content; raises CollectionUnknown if it was already deleted."""
         with Session(self._deleting) as session, session.begin():
-            change_log.next_revision(session, collection)  # running writers end first; waiting ones find nothing
+            change_log.next_revision(session, collection)  # after the current writer; waiting writers find nothing
             for table in _CONTENT:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))
@@ -67,7 +66,7 @@ class CollectionRepository:
 
 
 def require_one_rule(settings: CollectionSettings) -> None:
-    """Raise RequestInvalid where both a threshold and an error rate would decide."""
+    """Raise RequestInvalid if both a threshold and an error rate are set."""
     if settings.threshold is not None and (settings.max_fmr is not None or settings.max_fpir is not None):
         detail = "a collection has either a threshold or max_fmr and max_fpir; null removes the stored one"
         raise RequestInvalid.at("threshold", detail)

@@ -1,4 +1,4 @@
-"""On what grounds people are enrolled: how it is stored, and who is not enrolled without."""
+"""Consent of enrolled people: storage, and the check before an enrollment."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -16,19 +16,19 @@ _CONSENT = TypeAdapter(Consent)
 
 
 def stored(consent: Consent | None) -> dict[str, Any] | None:
-    """Return consent as a row keeps it."""
+    """Return the stored form of a consent."""
     if consent is None:
         return None
     return {name: each.isoformat() if isinstance(each, datetime) else each for name, each in asdict(consent).items()}
 
 
 def value(row: JsonObject | None) -> Consent | None:
-    """Return what `stored` gave a row."""
+    """Return the consent from its stored form."""
     return None if row is None else _CONSENT.validate_python(row)
 
 
 def require(session: Session, of: Collection, identity: IdentityTable, now: datetime) -> None:
-    """Raise ConsentMissing where the collection asks for consent and this person's is not noted, or has ended."""
+    """Raise ConsentMissing if the collection requires consent and this person's is missing or has ended."""
     if not session.scalar(select(CollectionTable.is_consent_required).where(CollectionTable.id == of.key)):
         return
     given = value(identity.consent)

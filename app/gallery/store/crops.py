@@ -1,4 +1,4 @@
-"""The aligned crops of enrolled faces, from which another network can embed them again: sealed, or not stored."""
+"""Aligned crops of enrolled faces, stored only encrypted. Another network can embed them in a model migration."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from app.vision.imaging.lossless import decode_png, encode_png
 
 
 class CropSealer:
-    """Turns crops into what is stored, and back; contexts are those of `app.gallery.store.binding.crop_context`."""
+    """Encryption of crops; contexts come from `app.gallery.store.binding.crop_context`."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -23,12 +23,12 @@ class CropSealer:
         return self._sealer.seal_file(context, encode_png(crop))
 
     def open(self, sealed: bytes, context: Context) -> Pixels:
-        """Return the crop (112, 112, 3), RGB, every pixel as it was; raises what the sealer raises."""
+        """Return the exact crop (112, 112, 3), RGB; raises as the sealer does."""
         return decode_png(self._sealer.open_file(context, sealed))
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
-    """Store, in an enrollment's own transaction, the crops of faces (each with its key) that bring one."""
+    """Store the sealed crops of faces, given with their keys, in an enrollment's transaction."""
     sealed = [
         {"face_key": key, "sealed": face.sealed_crop.data, "data_key_id": face.sealed_crop.data_key_id}
         for key, face in faces

@@ -1,8 +1,7 @@
-"""Changes of who is who: a person's name and metadata, two people who are one, a face that is somebody else's.
+"""Edits of identities: change name and metadata, merge two identities, move a face.
 
-The index knows faces, not whose they are, and templates are made from the database at each search: none of these
-changes needs the index. The revision counts them like every write, and the change log has the faces that are found as
-somebody else's from then on.
+The index does not know the owners of faces, so these edits do not change it. Each edit increments the revision, and the
+change log lists the faces with a new owner.
 """
 
 from collections.abc import Collection as AnyOf
@@ -25,17 +24,17 @@ from app.gallery.store.values import Collection, Person
 
 @dataclass(frozen=True, slots=True)
 class EditResult:
-    """`revision` is the collection's from this change on."""
+    """The result of an edit; `revision` is the collection's new revision."""
 
     identity_id: str
     revision: int
 
 
 class EditingRepository:
-    """Every method is one transaction."""
+    """Edits of identities. Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are in plain."""
+        """Without a vault, templates are not encrypted."""
         self._writing = engine
         self._vault = vault or Vault(engine)
 
@@ -44,7 +43,7 @@ class EditingRepository:
     ) -> EditResult:
         """Change a person's name or metadata.
 
-        Raises IdentityUnknown, and PreconditionFailed if they are in none of the `versions` that are wanted.
+        Raises IdentityUnknown, and PreconditionFailed if its version is not in `versions`.
         """
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
@@ -69,12 +68,12 @@ class EditingRepository:
             return EditResult(identity_id, revision)
 
     def merge(self, collection: Collection, identity_id: str, into: str) -> EditResult:
-        """Give all faces of one person to another; the first one is gone.
+        """Move all faces of one identity to another, and delete the first one.
 
         Raises IdentityUnknown for either, and SealBroken if a face of the first one was edited.
 
-        `into` keeps name and metadata, and takes over what it lacks. Answers of enrollments go over to it as well: they
-        can still be repeated, and are deleted with it.
+        `into` keeps its name and metadata, and copies the fields that it lacks. It also gets the stored answers of
+        enrollments, which can still be repeated and are deleted with it.
         """
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
@@ -107,9 +106,9 @@ class EditingRepository:
             return EditResult(into, revision)
 
     def move_face(self, collection: Collection, face_id: str, identity_id: str) -> EditResult:
-        """Give a face to another person, who is created if new; without faces, the one who had it is gone.
+        """Move a face to another identity, created if new; delete the former owner if no face is left.
 
-        Stored answers of enrollments about the former person are deleted. Raises FaceUnknown, ConsentMissing, and
+        Stored answers of enrollments about the former owner are deleted. Raises FaceUnknown, ConsentMissing, and
         SealBroken if the face was edited.
         """
         now = datetime.now(UTC)
@@ -123,7 +122,7 @@ class EditingRepository:
                 return EditResult(identity_id, revision)
             enrolled_at = (rows.identity(session, collection, identity_id) or source).enrolled_at
             target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
-            target.enrolled_at = enrolled_at  # no photo has come
+            target.enrolled_at = enrolled_at  # no photo was enrolled
             consent.require(session, collection, target, now)
             rebind(session, self._vault, [face.id], identity_id)
             face.identity_key = target.id

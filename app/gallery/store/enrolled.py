@@ -1,4 +1,4 @@
-"""People with all their faces, as one transaction sees them."""
+"""Identities with all their faces, read in one transaction."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -38,9 +38,9 @@ _UNKNOWN_QUALITY = 0.5
 def one(
     connection: Connection | Session, vault: Vault, of: Collection, identity_id: str, *, is_last_try: bool = True
 ) -> EnrolledIdentity:
-    """Return an identity with its faces that open, of which there is at least one.
+    """Return an identity with its faces that can be decrypted (at least one).
 
-    Raises IdentityUnknown, also if the identity has expired, SealBroken if no face opens, and DataKeyGone as
+    Raises IdentityUnknown (also for an expired identity), SealBroken if no face can be decrypted, and DataKeyGone as
     `rows.sound` does.
     """
     read = connection.execute(
@@ -60,7 +60,7 @@ def one(
 def owners(
     connection: Connection | Session, vault: Vault, keys: Iterable[int], *, is_last_try: bool = True
 ) -> list[EnrolledIdentity]:
-    """Return the identities that any of these faces belong to, each once and with all its faces that open.
+    """Return the owners of these faces, each once, with all their faces that can be decrypted.
 
     Expired ones are left out. Raises DataKeyGone as `rows.sound` does.
     """
@@ -79,7 +79,7 @@ def owners(
 
 
 class LockedCollection:
-    """A collection inside a write that holds its lock: nobody else changes it before the write commits."""
+    """A collection whose lock a write holds: it does not change before the write commits."""
 
     def __init__(self, session: Session, vault: Vault, of: Collection) -> None:
         self._session = session
@@ -87,7 +87,7 @@ class LockedCollection:
         self._of = of
 
     def current(self) -> Collection:
-        """Return the collection as it is now: with the people and faces that it has before the write."""
+        """Return the current collection, before the write."""
         row = self._session.execute(rows.COLLECTIONS.where(CollectionTable.id == self._of.key)).one()
         return rows.collection(row)
 
@@ -96,7 +96,7 @@ class LockedCollection:
         return one(self._session, self._vault, self._of, identity_id)
 
     def changed_since(self, revision: int) -> list[EnrolledIdentity]:
-        """Return the people who got a face, or another id, after a revision.
+        """Return the identities with a new face or a new id since a revision.
 
         Raises CollectionSwitched if the change log does not reach back to it.
         """

@@ -1,4 +1,4 @@
-"""With which photos a person is enrolled, by their SHA-256."""
+"""The photos of enrolled faces, by their SHA-256."""
 
 from collections.abc import Collection as AnyOf
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from app.gallery.store.values import Collection, NewFace
 
 
 def known(session: Session, of: Collection, identity_id: str, among: AnyOf[str] | None = None) -> set[str]:
-    """Return the photos that a person is enrolled with, or those of them that are `among` some."""
+    """Return the enrolled photos of a person, or only those `among` some."""
     query = (
         select(FaceTable.image_sha256)
         .join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
@@ -21,7 +21,7 @@ def known(session: Session, of: Collection, identity_id: str, among: AnyOf[str] 
 
 
 def without_known(session: Session, of: Collection, identity_id: str, faces: Sequence[NewFace]) -> list[NewFace]:
-    """Return the faces of photos that a person is not enrolled with, one of each photo; hold the collection's lock."""
+    """Return the faces of new photos of a person, one per photo. The caller holds the collection's lock."""
     first = {face.image_sha256: face for face in reversed(faces)}
     there = known(session, of, identity_id, first.keys())
     return [face for face in faces if face is first[face.image_sha256] and face.image_sha256 not in there]

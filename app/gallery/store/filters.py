@@ -1,4 +1,4 @@
-"""Which faces a search is restricted to by what is known of their people."""
+"""Metadata filter (`where`): the face keys that a search may return."""
 
 import json
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from app.database.tables import FaceTable, IdentityTable
 from app.gallery.store.values import Collection, FilteredFaces, JsonObject
 
 Where = Mapping[str, str | float | bool | None]
-"""Members that an identity's metadata must have, with these very values; true is not 1, 1.0 is 1."""
+"""Members that an identity's metadata must have, with equal values; true differs from 1, 1.0 equals 1."""
 
 _LEAST_EXPONENT = 10**16  # from here on a float is written as 1e+16
 
 
 def filter_faces(connection: Connection, collection: Collection, where: Where) -> FilteredFaces:
-    """Return the faces of all people in a collection whose metadata match `where`.
+    """Return the faces of the identities in a collection whose metadata matches `where`.
 
-    The database selects by the text of the metadata, which may select too many; then the values decide.
+    The database preselects by the text of the metadata; then the values are compared.
     """
     query = (
         select(FaceTable.id, FaceTable.identity_key, IdentityTable.metadata_)
@@ -39,7 +39,7 @@ def filter_faces(connection: Connection, collection: Collection, where: Where) -
 
 
 def _written(name: str, value: object) -> str:
-    """Return how a member is stored, or how it starts: 7 may be "7" or "7.0", 0 also "-0.0"."""
+    """Return a member as stored text, or its beginning: 7 may be "7" or "7.0", 0 also "-0.0"."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         if value == 0 or abs(value) >= _LEAST_EXPONENT:
             return f"{json.dumps(name)}: "

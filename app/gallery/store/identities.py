@@ -58,7 +58,7 @@ class IdentityStore:
     """Collections, identities and templates in the database. Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are kept in plain."""
+        """Without a vault, templates are not encrypted."""
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
@@ -120,16 +120,16 @@ class IdentityStore:
         """Store faces of one person, creating the identity on its first face.
 
         With `retry`, a request whose key was answered within a day writes nothing and gets that answer; raises
-        IdempotencyConflict when the key was used for another request. `check` is called with the collection's lock
-        held, before anything is written; its errors refuse the write. Raises CollectionSwitched if the collection
-        has moved to another network, or got another settings, since it was read.
+        IdempotencyConflict if the key was used for another request. `check` is called with the collection locked,
+        before the write; an error that it raises prevents the write. Raises CollectionSwitched if the collection has
+        moved to another network, or changed its settings, since it was read.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
             rows.require_unchanged(session, collection)
             if retry is not None:
-                # Of this collection only, whose lock is held: writers of two could deadlock over each other's old rows.
+                # Only of the locked collection: writers of two collections could deadlock over old rows.
                 session.execute(
                     delete(EnrollmentTable).where(
                         EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < now - REMEMBER
@@ -137,7 +137,7 @@ class IdentityStore:
                 )
                 earlier = earlier_enrollment(session, collection, retry, now)
                 if earlier is not None:
-                    answer = dict(earlier.answer)  # before the rollback, which forgets what was read
+                    answer = dict(earlier.answer)  # before the rollback, which expires the row
                     session.rollback()
                     return EnrollmentResult((), earlier_answer=answer)
                 session.add(enrollment_row(collection, person, retry, now))
@@ -154,10 +154,9 @@ class IdentityStore:
         *,
         check: Check | None = None,
     ) -> list[EnrollmentResult]:
-        """Store faces of several people, without those whose photo the person was enrolled with already.
+        """Store faces of several people, except those of photos enrolled before.
 
-        Return what was written of each; when there is nothing to write, nothing at all is. `check` and what is raised:
-        as in `enroll`.
+        Return the result for each person. Without new faces, nothing is written. `check` and errors are as in `enroll`.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
@@ -187,7 +186,7 @@ class IdentityStore:
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> RemovalResult:
         """Delete an identity, its faces and the answers about it; raises IdentityUnknown.
 
-        With `only_expired` one whose time is not over (any more) counts as unknown.
+        With `only_expired`, an identity that has not expired counts as unknown.
         """
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
@@ -238,7 +237,7 @@ class IdentityStore:
             return replace(removed, name=identity.name)
 
     def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
-        """Return the answer that this very request got before, if any; raises IdempotencyConflict as `enroll`."""
+        """Return the stored answer of the same request, if any; raises IdempotencyConflict as `enroll` does."""
         with Session(self._reading) as session:
             earlier = earlier_enrollment(session, collection, retry, datetime.now(UTC))
             return EnrollmentResult((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
@@ -248,8 +247,8 @@ class IdentityStore:
     ) -> Iterator[tuple[Keys, Floats]]:
         """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
 
-        All of them, or those with keys from `first` to `last`, both included; without the rows that do not open.
-        Raises CollectionSwitched once they are no longer of the collection's network.
+        Keys range from `first` to `last`, both included; unreadable rows are skipped. Raises CollectionSwitched if the
+        collection moves to another network.
         """
         query = _TEMPLATES.where(FaceTable.collection_id == collection.key).order_by(FaceTable.id).limit(_READ_AT_ONCE)
         if last is not None:
@@ -264,9 +263,9 @@ class IdentityStore:
             yield from self._sound_templates(query, read)
 
     def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[tuple[Keys, Floats]]:
-        """Yield these keys and their vectors, some hundred at a time, without those that are gone or do not open.
+        """Yield these keys and their vectors, some hundred at a time, without deleted and unreadable rows.
 
-        With their `collection`, raises CollectionSwitched once they are no longer of its network.
+        With `collection`, raises CollectionSwitched if it moves to another network.
         """
         for start in range(0, len(keys), _ASK_AT_ONCE):
             query = _TEMPLATES.where(FaceTable.id.in_(keys[start : start + _ASK_AT_ONCE]))
@@ -278,10 +277,9 @@ class IdentityStore:
                 yield from self._sound_templates(query, read)
 
     def enrolled(self, collection: Collection, identity_id: str) -> EnrolledIdentity:
-        """Return one identity with its faces, of which there is at least one.
+        """Return one identity with its faces (at least one).
 
-        Raises IdentityUnknown, also for expired people as in `owners_with_faces`, and SealBroken if no face can be
-        decrypted.
+        Raises IdentityUnknown (also for an expired identity), and SealBroken if no face can be decrypted.
         """
         return self._read(
             lambda connection, is_last_try: enrolled.one(
@@ -290,14 +288,14 @@ class IdentityStore:
         )
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[EnrolledIdentity]:
-        """Return the identities to whom any of these faces belong, each once and with all its faces that open."""
+        """Return the unexpired owners of these faces, each once and with all readable faces."""
         wanted = set(keys)
         return self._read(
             lambda connection, is_last_try: enrolled.owners(connection, self._vault, wanted, is_last_try=is_last_try)
         )
 
     def owners(self, keys: Iterable[int]) -> dict[int, Owner]:
-        """Return to whom faces belong; a key that is gone is left out."""
+        """Return the owners of faces by key; deleted keys are left out."""
         wanted = sorted(set(keys))
         owners: dict[int, Owner] = {}
         with self._reading.connect() as connection:
@@ -316,18 +314,18 @@ class IdentityStore:
             return filter_faces(connection, collection, where)
 
     def photos_of(self, collection: Collection, identity_id: str) -> frozenset[str]:
-        """Return the SHA-256 of the photos that a person is enrolled with."""
+        """Return the SHA-256 of a person's enrolled photos."""
         with Session(self._reading) as session:
             return frozenset(photos.known(session, collection, identity_id))
 
     def face_count(self, collection: Collection) -> int:
-        """Return how many faces are enrolled in a collection."""
+        """Return the number of enrolled faces of a collection."""
         with self._reading.connect() as connection:
             counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
             return connection.scalar(counted) or 0
 
     def _read(self, ask: Callable[[Connection, bool], _T]) -> _T:
-        """Return what is asked of a connection; ask again, for the last time, if a rotation has just replaced a key."""
+        """Run a query; repeat it once if a key rotation has just replaced a key."""
         try:
             with self._reading.connect() as connection:
                 return ask(connection, False)  # noqa: FBT003 - not the last try
@@ -338,7 +336,7 @@ class IdentityStore:
     def _sound_templates(
         self, query: Select[*tuple[Any, ...]], read: Sequence[Row[*tuple[Any, ...]]]
     ) -> Iterator[tuple[Keys, Floats]]:
-        """Yield the keys and vectors of the rows that open."""
+        """Yield the keys and vectors of the readable rows."""
         try:
             sound = rows.sound(read, self._vault, is_last_try=False)
         except DataKeyGone:

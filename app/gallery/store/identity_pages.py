@@ -1,4 +1,4 @@
-"""Reads identities with all their faces, page by page in the order in which they came."""
+"""Pages of identities with all their faces, in the order of creation."""
 
 from sqlalchemy import Engine, func, select
 
@@ -18,7 +18,8 @@ class IdentityPages:
     def page(self, collection: Collection, *, after: int, limit: int, faces: int) -> Page[EnrolledIdentity]:
         """Return the identities with keys above `after`, at most `limit` and as many as have about `faces` in all.
 
-        At least one identity is returned with all its faces. Deleted ones are skipped, so a page may be empty.
+        The first identity is returned whatever its number of faces. Identities deleted during the call are left out, so
+        a page may be empty.
         """
         query = (
             select(IdentityTable.id, func.min(FaceTable.id).label("first"), func.count(FaceTable.id).label("faces"))

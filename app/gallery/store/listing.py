@@ -1,7 +1,7 @@
-"""Listings of identities and faces, page by page in the order of enrollment.
+"""Pages of enrolled collections, identities and faces, in the order of creation.
 
-A page starts after the last key of the previous one, so that concurrent writes move nothing. Keys in a collection rise
-in the order of commits, because its row lock orders them.
+A page begins after the last key of the previous page, so concurrent writes do not shift pages. Keys in a collection
+increase in the order of commits, because its row lock orders them.
 """
 
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class ListingRepository:
     """Pages of collections, identities and faces, and one of each."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are in plain."""
+        """Without a vault, templates are not encrypted."""
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
 

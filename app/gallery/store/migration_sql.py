@@ -1,4 +1,4 @@
-"""Statements of a model migration: which faces have a template or a crop, and the exchange of templates."""
+"""SQL statements of model migrations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _LEFT_OUT_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class FaceName:
-    """A face and whose it is, by the ids that callers know; `key` is its place in listings."""
+    """A face and its owner, by their public ids; `key` is the face's position in listings."""
 
     key: int
     face_id: str
@@ -47,7 +47,7 @@ NAMES = (
 def templates_missing(
     collection: Collection, model: str, faces: Sequence[FaceName], count: int | None = None
 ) -> TemplatesMissing:
-    """Return the faces (all, or the first `count`) that prevent a collection from switching to a network."""
+    """Return the error that names the faces (all, or the first of `count`) that prevent a switch."""
     named = ", ".join(f"{each.face_id} of {each.identity_id!r}" for each in faces[:_SHOWN])
     count = len(faces) if count is None else count
     return TemplatesMissing(
@@ -59,7 +59,7 @@ def templates_missing(
 
 
 def swap_templates(session: Session, collection: Collection, model: str) -> None:
-    """Put the templates of a network into the faces, after copying the current ones; see `keep` and `tidy`."""
+    """Replace the templates of the faces, after copying the current ones; see `keep` and `tidy`."""
     session.execute(copy_templates(collection))
     session.execute(
         update(FaceTable)
@@ -80,7 +80,7 @@ def swap_templates(session: Session, collection: Collection, model: str) -> None
 
 
 def copy_templates(collection: Collection, first: int = 1, last: int | None = None) -> Insert:
-    """Copy the templates of faces, by key, that have no copy yet: a face's own changes in a switch only."""
+    """Return the statement that copies the templates without a copy, by key. A template changes only in a switch."""
     template = (FaceTable.embedding, FaceTable.data_key_id, FaceTable.norm, FaceTable.quality)
     kept = select(FaceTable.id, literal(collection.model), *template).where(
         FaceTable.collection_id == collection.key, FaceTable.id >= first, ~has_template(collection.model)
@@ -93,7 +93,7 @@ def copy_templates(collection: Collection, first: int = 1, last: int | None = No
 
 
 def lock_collection(session: Session, collection: Collection) -> None:
-    """Put a write that changes nothing of what is enrolled in the order of the collection's others."""
+    """Lock a collection for a write that does not change its revision."""
     row = session.scalar(select(CollectionTable.id).where(CollectionTable.id == collection.key).with_for_update())
     if row is None:
         raise rows.unknown(collection.name)
@@ -133,7 +133,7 @@ def detection_of(box: Sequence[float], score: float, landmarks: Sequence[Sequenc
 def drop_rest(
     session: Session, collection: Collection, model: str, revision: int, *, is_rest_dropped: bool
 ) -> list[FaceName]:
-    """Delete the faces without a template of a network, and identities that are left without a face."""
+    """Delete the faces without a template of a network, and identities without a remaining face."""
     query = NAMES.where(FaceTable.collection_id == collection.key, ~has_template(model))
     with_crop = {row.id for row in session.execute(query.where(has_crop()))} if is_rest_dropped else set()
     rest = [FaceName(*row) for row in session.execute(query)]

@@ -1,8 +1,8 @@
-"""Model migration of a collection: new templates are stored next to the old ones, then all are swapped at once.
+"""Model migration in the database: new templates are stored next to the old ones, then all are swapped at once.
 
-A separate table contains the templates of the new network, and after the switch those of the previous one. Concurrent
-writes are safe. A new face lacks a template of the new network, and the switch is refused until it has one. Deleting a
-face deletes all its templates. A switched collection refuses requests with the previous value (CollectionSwitched).
+A separate table holds the templates of the new network, and after the switch those of the previous one. Concurrent
+writes are safe. The switch is refused while a new face lacks a template of the new network. A deleted face is deleted
+with all its templates. After the switch, callers with the previous `Collection` value get CollectionSwitched.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ _AT_ONCE = 2000
 
 @dataclass(frozen=True, slots=True)
 class MigrationProgress:
-    """How far a collection is on its way to another network.
+    """Progress of a migration.
 
     Of its `faces`, `ready` have a template of that network; of the others, `without_crop` need a new photo.
     """
@@ -64,7 +64,7 @@ class MigrationProgress:
 
 @dataclass(frozen=True, slots=True)
 class CropBlock:
-    """Faces in one order: keys (n,), crops (n, 112, 112, 3), RGB, and what was detected (in pixels of the photo)."""
+    """Faces in one order: keys (n,), crops (n, 112, 112, 3), RGB, and detections (in pixels of the photo)."""
 
     keys: Keys
     crops: Pixels
@@ -83,29 +83,29 @@ class NextTemplates:
 
 @dataclass(frozen=True, slots=True)
 class SwitchResult:
-    """The collection as it is after the switch, and the faces that were left behind and are gone."""
+    """The collection after the switch, and the deleted faces without a template."""
 
     collection: Collection
     dropped: list[FaceName]
 
 
 class MigrationRepository:
-    """Storage of model migrations. Each method is one transaction, except `blocks`, with one transaction per block.
+    """Storage of model migrations. Every method is one transaction; `blocks` uses one per block.
 
-    All take the Collection from the start of the migration. They raise CollectionSwitched if it now has another
-    network, and CollectionUnknown if it was deleted. `model` is always that other network.
+    All methods take the Collection read at the start. They raise CollectionSwitched if it has moved to another network,
+    and CollectionUnknown if it was deleted. `model` is always the target network.
     """
 
     def __init__(self, engine: Engine, crops: CropSealer | None, vault: Vault | None = None) -> None:
-        """Take what opens the stored crops, without which only `blocks` does not work, and what seals templates."""
+        """`crops` decrypts stored crops (needed only by `blocks`); `vault` seals templates."""
         self._vault = vault or Vault(engine)
         self._writing = engine
-        self._switching = engine.execution_options(has_time=True)  # millions of templates take a while
+        self._switching = engine.execution_options(has_time=True)  # millions of templates take long
         self._reading = engine.execution_options(is_reader=True)
         self._crops = crops
 
     def standing(self, collection: Collection, model: str) -> MigrationProgress:
-        """Return how far a collection is on its way to a network."""
+        """Return the progress of a collection's migration to a network."""
         counted = select(func.count()).select_from(FaceTable).where(FaceTable.collection_id == collection.key)
         with self._reading.connect() as connection:
             rows.require_unswitched(connection, collection)
@@ -115,7 +115,7 @@ class MigrationRepository:
         return MigrationProgress(faces, ready, without_crop)
 
     def without_crop(self, collection: Collection, model: str, *, after: int = 0, limit: int = 1000) -> list[FaceName]:
-        """Return the faces that no crop can give a template of a network, by key, beginning after a key."""
+        """Return the faces with neither a crop nor a template of a network, by key, from `after` on."""
         query = NAMES.where(
             FaceTable.collection_id == collection.key, FaceTable.id > after, ~has_template(model), ~has_crop()
         ).limit(limit)
@@ -124,10 +124,10 @@ class MigrationRepository:
             return [FaceName(*row) for row in connection.execute(query)]
 
     def blocks(self, collection: Collection, model: str, *, size: int = 256) -> Iterator[CropBlock]:
-        """Yield the faces that have a crop and lack a template of a network, by key, `size` at a time.
+        """Yield the faces with a crop and without a template of a network, by key, `size` at a time.
 
-        Faces with a new template are skipped, so that an interrupted migration continues. Raises EncryptionRequired
-        if crops cannot be decrypted, and the sealer's errors for a damaged one.
+        Faces with a template are skipped, so interrupted work resumes. Raises EncryptionRequired without `crops`, and
+        as the sealer does for a damaged crop.
         """
         if self._crops is None:
             raise EncryptionRequired
@@ -151,7 +151,7 @@ class MigrationRepository:
             )
 
     def put(self, collection: Collection, model: str, templates: NextTemplates) -> int:
-        """Store templates of a network, instead of any that these faces had of it, and return how many.
+        """Store templates of a network, replacing earlier ones, and return their number.
 
         Deleted faces are skipped. Raises RequestInvalid for the collection's own network.
         """
@@ -218,10 +218,10 @@ class MigrationRepository:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def before(self, collection: Collection) -> str | None:
-        """Return the network that the collection was switched from last, as the audit trail has it; None if never."""
+        """Return the previous network of the collection from the audit trail; None if it was never switched."""
         switched, created = Action.COLLECTION_SWITCHED.value, Action.COLLECTION_CREATED.value
         last = (
-            select(AuditTable.detail)  # a collection of this name that was deleted before is another one
+            select(AuditTable.detail)  # an earlier, deleted collection of this name does not count
             .where(AuditTable.collection == collection.name, AuditTable.action.in_([switched, created]))
             .order_by(AuditTable.seq.desc())
             .limit(1)
@@ -232,14 +232,14 @@ class MigrationRepository:
         return before
 
     def keep(self, collection: Collection) -> None:
-        """Copy the collection's current templates block by block, so that a switch has less to write."""
+        """Copy the collection's current templates, block by block, so that the switch writes less."""
         for first, last in self._ranges(collection):
             with Session(self._writing) as session, session.begin():
                 lock_collection(session, collection)
                 session.execute(copy_templates(collection, first, last))
 
     def tidy(self, collection: Collection) -> None:
-        """Delete the copies of the collection's own templates, block by block: after a switch nobody needs them."""
+        """Delete the copies of the collection's current templates, block by block, after a switch."""
         for first, last in self._ranges(collection):
             own = NextTemplateTable.model == collection.model, NextTemplateTable.face_key.between(first, last)
             with Session(self._writing) as session, session.begin():
@@ -257,12 +257,12 @@ class MigrationRepository:
         uid: str | None = None,
         detector: str | None = None,
     ) -> SwitchResult:
-        """Make a network with vectors of `dimension` the collection's own, in one moment; ids stay as they are.
+        """Switch a collection to a network with vectors of `dimension` in one transaction; ids do not change.
 
-        The previous templates are kept, so that the same call with their model rolls back. Raises TemplatesMissing,
-        which names the faces, while any lacks a template of the network; with `is_rest_dropped` those that have no crop
-        either are deleted instead. Raises RequestInvalid for the collection's own network. Writers of the collection
-        wait. `uid` becomes the collection's uid (a new one by default), and `detector`, if given, its detector.
+        The previous templates are kept, so the same call with their model switches back. Raises TemplatesMissing, which
+        names the faces, if any lacks a template of the network; with `is_rest_dropped`, those without a crop are
+        deleted instead. Raises RequestInvalid for the collection's own network. Writers of the collection wait. `uid`
+        (by default a new one) and `detector`, if given, are set on the collection.
         """
         require_another_model(collection, model)
         with Session(self._switching) as session, session.begin():
@@ -282,7 +282,7 @@ class MigrationRepository:
             return SwitchResult(rows.collection(row), dropped)
 
     def discard(self, collection: Collection, model: str) -> int:
-        """Delete the templates of another network, after which nothing leads there (or back); return how many."""
+        """Delete the templates of another network and return their number; a switch to it is then impossible."""
         with Session(self._switching) as session, session.begin():
             lock_collection(session, collection)
             gone = session.execute(

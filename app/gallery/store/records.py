@@ -1,4 +1,4 @@
-"""Records of identities and faces in listings, and their changes."""
+"""Listed identities and faces, and the change of an identity."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +11,8 @@ from app.types import Box, Floats
 class IdentityRecord:
     """An identity without its templates; `faces` counts them.
 
-    From `ends_at` on it is found no more, and is erased: at `expires_at`, or when the collection's retention is over,
-    whichever comes first.
+    It expires at `ends_at`: at `expires_at` or at the end of the collection's retention, whichever comes first. Then
+    searches do not find it, and it is erased.
     """
 
     key: int
@@ -28,18 +28,18 @@ class IdentityRecord:
 
     @property
     def version(self) -> str:
-        """Opaque version; changes with every write."""
+        """Opaque version (used as ETag); changes with every change."""
         return self.version_of(self.key, self.updated_at)
 
     @staticmethod
     def version_of(key: int, updated_at: datetime) -> str:
-        """Return the version of an identity that was last changed at a moment."""
+        """Return the version of an identity, from the time of its last change."""
         return f"{key}-{updated_at:%Y%m%dT%H%M%S.%f}"
 
 
 @dataclass(frozen=True, slots=True)
 class FaceRecord:
-    """A face: box and landmarks (5, 2) in pixels of the upright photo; `embedding` (d,) only where it was asked for."""
+    """A face: box and landmarks (5, 2) in pixels of the upright photo; `embedding` (d,) only if requested."""
 
     key: int
     face_id: str
@@ -57,7 +57,7 @@ class FaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class PersonChange:
-    """Changes of an identity; only fields marked by `has_name` and similar flags change."""
+    """A change of an identity; only the fields with a true `has_...` change."""
 
     name: str | None = None
     metadata: JsonObject | None = None

@@ -1,8 +1,7 @@
-"""Encrypting what is stored, or encrypting it again, block by block while the service runs.
+"""Encryption, and key rotation, of stored data, block by block while the service runs.
 
-Writers seal with the newest key. A key is deleted only when no row needs it: the database refuses it before that (a
-foreign key), also where a writer has not committed yet. Once every row that opens is sealed and bound to its owner, the
-database is closed: see `app.database.vault`.
+Writers use the newest key. A key is deleted when no row needs it; before that, a foreign key prevents it, even for
+uncommitted writes. When every row is sealed and bound to its owner, the database is closed: see `app.database.vault`.
 """
 
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ _READ_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A row that is not as it should be: a face's, of a table, and why; `is_refused`: it is not used."""
+    """A faulty row of a face, with its table and the reason; `is_refused`: the row is not used."""
 
     table: str
     face_id: str
@@ -37,17 +36,17 @@ class Flaw:
 
 
 class Reencryption:
-    """Key rotation: `begin`, `run` to its end, `finish`. After an interruption, the next `begin` continues."""
+    """A key rotation: `begin`, `run` to its end, `finish`. After an interruption, the next `begin` resumes it."""
 
     def __init__(self, engine: Engine, vault: Vault) -> None:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault
         self.refused: list[Flaw] = []
-        """Rows that `run` left as they are, because they do not open."""
+        """Rows that `run` skipped because they cannot be decrypted."""
 
     def begin(self) -> int:
-        """Return the key that everything gets: the newest while rows lack it, else a new one.
+        """Return the target key of the rotation: the newest while rows lack it, otherwise a new one.
 
         Raises MasterKeyMissing.
         """
@@ -62,7 +61,7 @@ class Reencryption:
         return key
 
     def left(self, key: int | None = None) -> int:
-        """Return how many rows do not have a key, or are not bound; without a key, how many are in plain."""
+        """Return the number of rows without this key or binding; without a key, the number of unencrypted rows."""
         left = 0
         with self._reading.connect() as connection:
             for each in SEALED_KINDS:
@@ -71,7 +70,7 @@ class Reencryption:
         return left
 
     def run(self, key: int, block: int) -> Iterator[int]:
-        """Give all rows that open the key, `block` at a time; yield how many each time."""
+        """Reseal all rows with the key, `block` at a time; yield the number of rows of each block."""
         self.refused = []
         with self._reading.connect() as connection:
             collections = connection.scalars(select(CollectionTable.id).order_by(CollectionTable.id)).all()
@@ -80,9 +79,9 @@ class Reencryption:
                 yield from self._blocks(kind, collection, key, block)
 
     def finish(self, key: int) -> list[int]:
-        """Delete the older keys that nothing needs any more, and have snapshots written again; return their ids.
+        """Delete older keys that no row needs, trigger new snapshots, and return the ids of the deleted keys.
 
-        Close the database if no row is left but those that `run` refused.
+        Close the database if only refused rows are left.
         """
         deleted = []
         with self._reading.connect() as connection:
@@ -92,11 +91,11 @@ class Reencryption:
                 with Session(self._writing) as session, session.begin():
                     session.execute(delete(DataKeyTable).where(DataKeyTable.id == each))
                     audit.append(session, Action.DATA_KEY_DELETED, subject=str(each))
-            except IntegrityError:  # somebody has just written with it: the next rotation deletes it
+            except IntegrityError:  # a writer has just used it: the next rotation deletes it
                 continue
             deleted.append(each)
         with Session(self._writing) as session, session.begin():
-            # Replicas that follow the revision then write a snapshot with the new key.
+            # Indexes that follow the new revision write a snapshot with the new key.
             session.execute(update(CollectionTable).values(revision=CollectionTable.revision + 1))
         if not self._vault.is_closed and self.left(key) <= len(self.refused):
             with Session(self._writing) as session, session.begin():
@@ -105,7 +104,7 @@ class Reencryption:
         return deleted
 
     def standing(self) -> tuple[int, int]:
-        """Return how many rows are in plain, and how many others this process has met that do not open."""
+        """Return the number of unencrypted rows, and of other rows that this process could not decrypt."""
         met = self._vault.refused()
         with self._reading.connect() as connection:
             there = select(FaceTable.face_id).where(FaceTable.face_id.in_(met), FaceTable.data_key_id.is_not(None))
@@ -113,14 +112,14 @@ class Reencryption:
         return self.left(), refused
 
     def flaws(self) -> Iterator[Flaw]:
-        """Open every row, and yield those that are in plain, not bound to their owner, or do not open."""
+        """Decrypt every row, and yield those that are unencrypted, not bound to their owner, or unreadable."""
         for kind in SEALED_KINDS:
             query, after = kind.rows().limit(_READ_AT_ONCE), 0
             table = Base.metadata.tables[kind.table.__tablename__]
             order = table.c[kind.keys[0]]
             with self._reading.connect() as connection:
                 while read := connection.execute(query.where(order > after)).all():
-                    # Rows of one face (of several models) stay together; the last face's may be incomplete.
+                    # Keep the rows of one face (of several models) together: the last face may be incomplete.
                     last = read[-1].of_face
                     whole = [row for row in read if row.of_face < last] if len(read) == _READ_AT_ONCE else read
                     after = whole[-1].of_face
@@ -160,10 +159,10 @@ class Reencryption:
     def _block(
         self, kind: SealedKind, collection: int, key: int, block: int, last: tuple[Any, ...]
     ) -> tuple[int, tuple[Any, ...]] | None:
-        """Seal a block again, after the row with the keys `last`; return how many, and the last one's keys."""
+        """Reseal a block after the row with the keys `last`; return the number of rows, and the last row's keys."""
         table = Base.metadata.tables[kind.table.__tablename__]
         with Session(self._writing) as session, session.begin():
-            # As all writers do: a face must not change its owner between its reading and its writing.
+            # Lock like all writers: a face must not change its owner between reading and writing.
             session.execute(select(CollectionTable.id).where(CollectionTable.id == collection).with_for_update())
             query = kind.rows().where(FaceTable.collection_id == collection, _lacks(kind, key))
             if last:
@@ -190,7 +189,7 @@ def _flaw(kind: SealedKind, row: Row[*tuple[Any, ...]], why: str) -> Flaw:
 
 
 def _after(keys: list[ColumnElement[Any]], last: tuple[Any, ...]) -> ColumnElement[bool]:
-    """Return the condition that rows come after another one, in the order of one or two keys."""
+    """Return the condition that selects the rows after another row, in the order of one or two keys."""
     first = keys[0] > last[0]
     return first if len(keys) == 1 else or_(first, (keys[0] == last[0]) & (keys[1] > last[1]))
 

@@ -1,6 +1,6 @@
-"""How long people are kept: until their own `expires_at`, or so many days after they were last enrolled.
+"""Retention: an identity is kept until its `expires_at`, or a number of days after its last enrollment.
 
-The earlier of the two ends it. From then on nobody is found any more; a sweep erases them a little later.
+The earlier time counts. From then on searches do not find the identity; a sweep erases it soon after.
 """
 
 from datetime import datetime, timedelta
@@ -15,29 +15,29 @@ from app.gallery.store.values import Collection
 
 _LAST = func.coalesce(IdentityTable.enrolled_at, IdentityTable.updated_at)
 TERMS = (IdentityTable.expires_at, _LAST.label("last_enrolled_at"), CollectionTable.retention_days)
-"""Columns that `ends_at` needs."""
+"""The columns that `ends_at` needs."""
 
 
 def ends_at(row: Row[*tuple[Any, ...]]) -> datetime | None:
-    """Return when a row with TERMS ends; None: never."""
+    """Return when the identity of a row with TERMS expires; None: never."""
     return _end(row.expires_at, row.last_enrolled_at, row.retention_days)
 
 
 def is_over(row: Row[*tuple[Any, ...]], now: datetime) -> bool:
-    """Say whether a row with TERMS has ended."""
+    """Return whether the identity of a row with TERMS has expired."""
     end = ends_at(row)
     return end is not None and end <= now
 
 
 def has_expired(session: Session, identity: IdentityTable, now: datetime) -> bool:
-    """Say whether an identity's time is over."""
+    """Return whether an identity has expired."""
     days = session.scalar(select(CollectionTable.retention_days).where(CollectionTable.id == identity.collection_id))
     end = _end(identity.expires_at, identity.enrolled_at or identity.updated_at, days)
     return end is not None and end <= now
 
 
 def take_over(source: IdentityTable, target: IdentityTable) -> None:
-    """Let one person, into whom another is merged, be kept as the younger enrollment and the earlier end say."""
+    """Merge terms into `target`: the later enrollment, the earlier expiry and its own consent count."""
     target.enrolled_at = max(each.enrolled_at or each.updated_at for each in (source, target))
     ends = [each.expires_at for each in (source, target) if each.expires_at is not None]
     target.expires_at = min(ends, default=None)
@@ -50,13 +50,13 @@ def _end(expires_at: datetime | None, last_enrolled_at: datetime, retention_days
 
 
 class Retention:
-    """Finds who is to be erased."""
+    """Search for expired identities."""
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine.execution_options(is_reader=True)
 
     def expired(self, now: datetime, limit: int) -> list[tuple[Collection, str]]:
-        """Return at most `limit` identities whose time is over, each with its collection."""
+        """Return at most `limit` expired identities, each with its collection."""
         found: list[tuple[Collection, str]] = []
         with self._reading.connect() as connection:
             for collection in [rows.collection(row) for row in connection.execute(rows.COLLECTIONS)]:

@@ -1,4 +1,4 @@
-"""Rows of collections, identities and faces: reading, creating and conversion to values."""
+"""Rows of collections, identities and faces: reading, creating and converting them to values."""
 
 import json
 from collections.abc import Iterable
@@ -46,21 +46,21 @@ COLLECTIONS = select(
     CollectionTable.is_consent_required,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
-"""Owner of a template; see `owned`."""
+"""Columns of a template's owner; see `owned`."""
 SEALED = (*OWNER, CollectionTable.model.label("bound_model"), FaceTable.embedding, FaceTable.data_key_id)
 TEMPLATE = (FaceTable.face_id, *SEALED)
-"""Columns that `vectors` needs."""
+"""The columns that `vectors` and `sound` need."""
 
 
 class OpenedRow(NamedTuple):
-    """A row with TEMPLATE, and the vector (d,) that it keeps."""
+    """A row with TEMPLATE and its decrypted vector (d,)."""
 
     row: Row[*tuple[Any, ...]]
     vector: NDArray[np.float32]
 
 
 def collection(row: Row[*tuple[Any, ...]]) -> Collection:
-    """Take over a row of COLLECTIONS."""
+    """Return the value of a row of COLLECTIONS."""
     return Collection(
         row.id,
         row.uid,
@@ -89,19 +89,19 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
 
 
 def unknown(name: str) -> CollectionUnknown:
-    """Say that there is no collection of this name."""
+    """Return the error for an unknown collection."""
     return CollectionUnknown(name)
 
 
 def switched(of: Collection) -> CollectionSwitched:
-    """Say that a collection has gone over to another network."""
+    """Return the error for a collection that has moved to another network."""
     return CollectionSwitched(f"collection {of.name!r} has just moved to another network; try again")
 
 
 def require_unswitched(connection: Connection | Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection still has the value's network in this transaction.
+    """Raise CollectionSwitched if a collection no longer has the network of the value.
 
-    One that was deleted passes.
+    A deleted collection passes.
     """
     uid = connection.scalar(select(CollectionTable.uid).where(CollectionTable.id == of.key))
     if uid is not None and uid != of.uid:
@@ -109,12 +109,12 @@ def require_unswitched(connection: Connection | Session, of: Collection) -> None
 
 
 def changed(of: Collection) -> CollectionSwitched:
-    """Say that a collection is no longer what the caller has read."""
+    """Return the error for a collection that has changed since it was read."""
     return CollectionSwitched(f"collection {of.name!r} has just changed; try again")
 
 
 def require_unchanged(session: Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection has, in this transaction, the network and the settings of the value.
+    """Raise CollectionSwitched if a collection no longer has the network and the settings of the value.
 
     One that was deleted passes.
     """
@@ -124,7 +124,7 @@ def require_unchanged(session: Session, of: Collection) -> None:
 
 
 def require_made_alike(session: Session, of: Collection) -> None:
-    """Raise CollectionSwitched unless a collection's embeddings still match the value.
+    """Raise CollectionSwitched if a collection no longer has the network and embedding settings of the value.
 
     One that was deleted passes.
     """
@@ -143,17 +143,17 @@ def _settings_of_same_network(session: Session, of: Collection) -> CollectionSet
 
 
 def nobody(of: Collection, identity_id: str) -> IdentityUnknown:
-    """Say that nobody has this id."""
+    """Return the error for an unknown identity."""
     return IdentityUnknown(f"nobody is enrolled as {identity_id!r} in collection {of.name!r}")
 
 
 def no_face(of: Collection, face_id: str) -> FaceUnknown:
-    """Say that no face has this id."""
+    """Return the error for an unknown face."""
     return FaceUnknown(f"there is no face {face_id!r} in collection {of.name!r}")
 
 
 def owned(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Join to faces those to whom they belong."""
+    """Join faces with their identities and collections."""
     return query.join(IdentityTable, IdentityTable.id == FaceTable.identity_key).join(
         CollectionTable, CollectionTable.id == FaceTable.collection_id
     )
@@ -165,9 +165,9 @@ def vectors(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault) -> Floats:
 
 
 def sound(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault, *, is_last_try: bool) -> list[OpenedRow]:
-    """Return the rows with TEMPLATE that open; the others are noted in the log.
+    """Return the rows with TEMPLATE that can be decrypted; log the others.
 
-    Raises DataKeyGone unless `is_last_try`: a rotation may just have sealed the row again, with another key.
+    Raises DataKeyGone unless `is_last_try`: a rotation may have replaced the row's key.
     """
     found = []
     for row in read:
@@ -201,12 +201,12 @@ def face(session: Session, of: Collection, face_id: str) -> FaceTable | None:
 
 
 def has_faces(session: Session, of: IdentityTable) -> bool:
-    """Say whether any face is left of an identity."""
+    """Return whether an identity has any face."""
     return session.scalar(select(FaceTable.id).where(FaceTable.identity_key == of.id).limit(1)) is not None
 
 
 def identity_row(session: Session, of: Collection, person: Person, now: datetime) -> tuple[IdentityTable, bool]:
-    """Return the identity's row, up to date, and whether it is new."""
+    """Create or update the row of an identity; return it and whether it is new."""
     row = identity(session, of, person.identity_id)
     is_new = row is None
     if row is None:
@@ -228,11 +228,11 @@ def identity_row(session: Session, of: Collection, person: Person, now: datetime
 
 
 def forget_answers(session: Session, of: Collection, identity_id: str) -> int:
-    """Delete the stored answers about an identity, and older answers without a recorded identity.
+    """Delete the stored answers about an identity, and answers from versions that did not record the identity.
 
-    Return how many there were.
+    Return the number of deleted answers.
     """
-    quoted = json.dumps(identity_id)  # also in answers about others, whom they resembled
+    quoted = json.dumps(identity_id)  # also in answers about similar identities
     gone = delete(EnrollmentTable).where(
         EnrollmentTable.collection_id == of.key,
         or_(

@@ -1,4 +1,4 @@
-"""Up to which revision an index that all replicas share shows each collection."""
+"""Revisions of the indexes that all replicas share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +13,14 @@ from app.gallery.store.values import Collection
 
 
 class FeedProgress:
-    """The index's revision; 0 before the first. A new value is stored when the update succeeds."""
+    """The revision of the index; 0 before the first update. A new value is stored if the update succeeds."""
 
     def __init__(self, session: Session, revision: int) -> None:
         self.revision = revision
         self._session = session
 
     def keep_alive(self) -> None:
-        """Keep the lock's transaction alive; the database ends transactions that are silent for 30 s."""
+        """Keep the transaction alive: the database ends those that are idle for 30 s."""
         self._session.execute(select(1))
 
 
@@ -32,13 +32,13 @@ class SharedIndexes:
         self._reading = engine.execution_options(is_reader=True)
 
     def revision(self, collection: Collection, name: str) -> int:
-        """Return the revision that an index shows, 0 if it was never fed."""
+        """Return the revision of an index; 0 if it was never updated."""
         with self._reading.connect() as connection:
             return connection.scalar(_row(collection, name).with_only_columns(SharedIndexTable.revision)) or 0
 
     @contextmanager
     def feeding(self, collection: Collection, name: str) -> Iterator[FeedProgress]:
-        """Update an index exclusively; others wait. Raises CollectionUnknown if it was deleted."""
+        """Context manager: lock the update of an index. Raises CollectionUnknown if the collection was deleted."""
         self._ensure(collection, name)
         with Session(self._writing) as session, session.begin():
             row = session.scalars(_row(collection, name).with_for_update()).one_or_none()

@@ -1,4 +1,4 @@
-"""A whole collection on its way out, as it is at one moment, and the values in which it travels."""
+"""Export of a whole collection from one consistent snapshot, and its exported values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ _FACES = (
 
 @dataclass(frozen=True, slots=True)
 class MovedPerson:
-    """An identity on its way; None leaves what is stored as it is, and is nothing where nothing is stored."""
+    """An exported or imported identity; None keeps a stored value."""
 
     identity_id: str
     name: str | None
@@ -36,15 +36,15 @@ class MovedPerson:
     created_at: datetime
     updated_at: datetime
     consent: JsonObject | None = None
-    """As it is stored: see `app.gallery.store.consent`."""
+    """In its stored form: see `app.gallery.store.consent`."""
     enrolled_at: datetime | None = None
-    """Of the last face; None: as `updated_at`."""
+    """Time of the last enrollment; None: same as `updated_at`."""
     expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MovedFace:
-    """A face on its way, without its vector. Quality None: it was enrolled before there was one."""
+    """An exported or imported face without its vector. Quality is None for faces from versions without qualities."""
 
     face_id: str
     identity_id: str
@@ -58,9 +58,9 @@ class MovedFace:
 
 
 class Snapshot:
-    """A collection at one moment, in spite of concurrent writes; people and their faces in the order of enrollment.
+    """A consistent snapshot of a collection; people and faces in the order of enrollment.
 
-    Nothing is held in memory but some thousand rows.
+    At most some thousand rows are held in memory.
     """
 
     def __init__(self, connection: Connection, collection: Collection, created_at: datetime, vault: Vault) -> None:
@@ -128,10 +128,10 @@ class Snapshot:
 
 
 class CollectionExporter:
-    """Reads collections for those who take them away; that is in the audit trail before anything is read."""
+    """Exporter of collections; each export is recorded in the audit trail before it starts."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are in plain."""
+        """Without a vault, templates are not encrypted."""
         self._vault = vault or Vault(engine)
         self._writing = engine
         # Without time limits: PostgreSQL would end a transaction that waits for a slow disk.
@@ -139,7 +139,7 @@ class CollectionExporter:
 
     @contextmanager
     def snapshot(self, name: str) -> Iterator[Snapshot]:
-        """Open a consistent view of a collection; writers continue. Raises CollectionUnknown."""
+        """Context manager: a snapshot of a collection, without blocking writers. Raises CollectionUnknown."""
         with self._reading.connect() as connection:
             query = rows.COLLECTIONS.add_columns(CollectionTable.created_at).where(CollectionTable.name == name)
             row = connection.execute(query).one_or_none()

@@ -1,7 +1,6 @@
 """Operations on identities apart from faces: create empty, rename, delete all (CompreFace only).
 
-Elsewhere an identity comes with its first face and goes with its last one. Interfaces that manage people apart from
-their photos (`app.compreface`) need these verbs too.
+Elsewhere an identity is created with its first face and deleted with its last one.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from app.gallery.store.values import Collection, Person, RemovalResult
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A face and whose it is."""
+    """A face and its owner."""
 
     face_id: str
     identity_id: str
@@ -38,7 +37,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class ClearResult:
-    """Result of emptying a collection; `revision` is the collection's new one."""
+    """The result of emptying a collection; `revision` is its new revision."""
 
     identities: int
     faces: int
@@ -46,23 +45,23 @@ class ClearResult:
 
 
 class SubjectRepository:
-    """Every method is one transaction."""
+    """Identities apart from their faces. Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault templates are in plain."""
+        """Without a vault, templates are not encrypted."""
         self._writing = engine
         self._vault = vault or Vault(engine)
         self._emptying = engine.execution_options(has_time=True)  # millions of faces take a while
         self._reading = engine.execution_options(is_reader=True)
 
     def ids(self, collection: Collection) -> list[str]:
-        """Return the ids of all identities in the order in which they came, also of those without faces."""
+        """Return the ids of all identities in the order of creation, including those without faces."""
         query = select(IdentityTable.identity_id).where(IdentityTable.collection_id == collection.key)
         with self._reading.connect() as connection:
             return list(connection.scalars(query.order_by(IdentityTable.id)))
 
     def has(self, collection: Collection, identity_id: str) -> bool:
-        """Say whether there is an identity of this id."""
+        """Return whether an identity of this id exists."""
         with Session(self._reading) as session:
             return rows.identity(session, collection, identity_id) is not None
 
@@ -98,7 +97,7 @@ class SubjectRepository:
         """Give an identity another id and return the collection's revision; raises IdentityUnknown, IdentityExists.
 
         Raises SealBroken if one of its faces was edited.
-        A name that is the old id becomes the new one. Answers of enrollments go along, to be deleted with it.
+        A name equal to the old id becomes the new id. Stored answers of enrollments move too, to be deleted with it.
         """
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
@@ -130,7 +129,7 @@ class SubjectRepository:
             return revision
 
     def remove_face(self, collection: Collection, face_id: str) -> tuple[Example, RemovalResult]:
-        """Delete a face and leave its identity, even without any other face; raises FaceUnknown."""
+        """Delete a face and keep its identity, even without any face; raises FaceUnknown."""
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
             face = rows.face(session, collection, face_id)

@@ -1,4 +1,4 @@
-"""New uids for all collections, because no previous index is valid after a database was restored."""
+"""New uids for all collections after a restore, which makes all existing indexes obsolete."""
 
 from uuid import uuid4
 
@@ -13,8 +13,8 @@ from app.database.tables import CollectionTable, SharedIndexTable
 def renew(engine: Engine, *, restored_from: str) -> list[str]:
     """Give every collection a new uid and return the old ones; `restored_from` is for the audit trail.
 
-    Previous snapshots and shared indexes then belong to other collections, and are rebuilt. No other process may use
-    the database, because open indexes do not read uids again.
+    Existing snapshots and shared indexes no longer match and are rebuilt. No other process may use the database during
+    the call: an open index does not check the uid again.
     """
     with Session(engine) as session, session.begin():
         old = session.execute(select(CollectionTable.id, CollectionTable.uid).order_by(CollectionTable.id)).all()

@@ -1,4 +1,4 @@
-"""The values of the store: what goes in and what comes out."""
+"""Input and output values of the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ JsonObject = Mapping[str, Any]
 
 
 class Reaction(StrEnum):
-    """Reaction of an enrollment to faces that resemble another identity: refuse, report, or do not check."""
+    """Reaction of an enrollment to faces that seem to be of another person: refuse, report or ignore them."""
 
     REJECT = "reject"
     FLAG = "flag"
@@ -23,14 +23,14 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CollectionSettings:
-    """How a collection's faces are made, which are good enough (quality, 0..1), and what decides.
+    """Settings of a collection: embedding, least qualities (0..1), thresholds, reactions and privacy.
 
-    `is_flip_averaged` and `detector` are fixed by the first face. Below `enroll_quality` a photo is not enrolled; below
-    `probe_quality` a probe is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both, apply
-    if a request sets none of them. None is the service's default. With `is_crop_kept` the crops of enrolled faces are
-    stored, sealed. `on_duplicate` is for faces that look like another identity, `on_mismatch` for those that do not
-    look like their own. People whose last enrollment is older than `retention_days` are no longer found, and are
-    erased; None keeps them for ever. With `is_consent_required`, enrollment needs recorded, unexpired consent.
+    `is_flip_averaged` and `detector` are fixed by the first face. A photo below `enroll_quality` is not enrolled; a
+    probe below `probe_quality` is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both,
+    are the defaults of requests; None is the service's default. With `is_crop_kept` the crops of enrolled faces are
+    stored encrypted. `on_duplicate` applies to faces that look like another identity, `on_mismatch` to faces that do
+    not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. With
+    `is_consent_required`, an enrollment needs a recorded consent that has not ended.
     """
 
     is_flip_averaged: bool = True
@@ -48,7 +48,7 @@ class CollectionSettings:
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:
-        """Common properties of all embeddings of a collection."""
+        """The settings that all embeddings of a collection share."""
         return self.is_flip_averaged, self.detector
 
 
@@ -56,8 +56,8 @@ class CollectionSettings:
 class Collection:
     """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes.
 
-    `uid` distinguishes it from all other collections with its key, and from itself with another network;
-    `index_kind` None is the service's choice.
+    `uid` distinguishes it from earlier collections with the same key, and changes with its network. If `index_kind` is
+    None, the service chooses.
     """
 
     key: int
@@ -79,7 +79,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class FilteredFaces:
-    """The part of a collection that a search is restricted to: its faces' keys in the index, and whose they are."""
+    """The faces that a search is restricted to: their keys, and the number of their identities."""
 
     keys: Keys
     identities: int
@@ -87,7 +87,7 @@ class FilteredFaces:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """On what grounds somebody is enrolled (`basis`: "consent", "contract" ...), their words, and a reference."""
+    """The legal basis of an enrollment ("consent", "contract" ...), its text and a reference."""
 
     basis: str
     given_at: datetime
@@ -96,13 +96,13 @@ class Consent:
     reference: str | None = None
 
     def has_ended(self, now: datetime) -> bool:
-        """Say whether it does not hold any more."""
+        """Return whether the consent has ended."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what grounds somebody is enrolled, and until when; None leaves what is stored as it is."""
+    """Consent and expiry of an identity; None keeps the stored value."""
 
     consent: Consent | None = None
     expires_at: datetime | None = None
@@ -113,7 +113,7 @@ _NO_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Person to enroll: the caller's id (or a generated one); None keeps the stored value."""
+    """The person to enroll: the caller's id (or a generated one), name and metadata; None keeps the stored value."""
 
     identity_id: str
     name: str | None = None
@@ -125,7 +125,7 @@ class Person:
 class NewFace:
     """A template to store: unit vector (d,), raw feature norm, quality, what was detected, SHA-256 of the photo.
 
-    `sealed_crop` is what it was embedded from, where that is kept.
+    `sealed_crop` is the encrypted crop, if the collection keeps crops.
     """
 
     face_id: str
@@ -139,7 +139,7 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """Idempotency record of an enrollment: its key, its request's SHA-256 and the answer to repeat."""
+    """The record of an idempotent enrollment: its key, the SHA-256 of its request and the answer to repeat."""
 
     idempotency_key: str
     request_sha256: str
@@ -148,10 +148,10 @@ class IdempotencyRecord:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentResult:
-    """Result of an enrollment: the faces' keys in the index, or (nothing written) the earlier answer.
+    """The result of an enrollment: the keys of its faces, or the earlier answer if nothing was written.
 
-    `revision` is the collection's from this write on. `is_new`: the person was not there before. `faces` are those that
-    were written, in the order of `keys`.
+    `revision` is the collection's new revision. `is_new`: the identity was created. `faces` are the written faces, in
+    the order of `keys`.
     """
 
     keys: Sequence[int]
@@ -159,15 +159,15 @@ class EnrollmentResult:
     earlier_answer: JsonObject | None = None
     is_new: bool = field(default=False, compare=False)
     is_erased: bool = field(default=False, compare=False)
-    """Nothing was written: the person was erased after the job was asked for that does it."""
+    """Nothing was written: the person was erased after the job was created."""
     faces: Sequence[NewFace] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalResult:
-    """Result of a deletion: the faces' keys in the index; `revision` is the collection's new one.
+    """The result of a deletion: the keys of the deleted faces; `revision` is the collection's new revision.
 
-    `is_whole`: the identity is gone as well. `answers` counts the stored answers that went with it.
+    `is_whole`: the identity was deleted too. `answers` counts the deleted stored answers.
     """
 
     keys: Sequence[int]
@@ -179,12 +179,12 @@ class RemovalResult:
     noted: Noted
     at: datetime
     name: str | None = field(default=None, repr=False)
-    """Of the person who is gone, for what else is to be cleared of it."""
+    """Name of the deleted person, to be removed from other records too."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeBatch:
-    """The end of a change log: what became, up to `revision`, of the faces that changed. Each key occurs once."""
+    """The changes of a collection up to `revision`: added and removed faces. Each key occurs once."""
 
     revision: int
     added: Keys
@@ -193,7 +193,7 @@ class ChangeBatch:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """To whom an enrolled face belongs, and its raw feature norm."""
+    """The owner of an enrolled face, and the face's raw feature norm."""
 
     identity_id: str
     face_id: str
@@ -204,7 +204,7 @@ class Owner:
 class EnrolledIdentity:
     """An identity with all its faces, in one order: keys in the index, ids, unit vectors (n, d), qualities (n,).
 
-    A face that was enrolled before there was a quality has the quality 0.5. `model` made the vectors.
+    A face from a version without qualities has quality 0.5. `model` is the embedding model.
     """
 
     identity_id: str

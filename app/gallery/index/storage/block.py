@@ -1,4 +1,4 @@
-"""A block: up to 65,536 templates that lie densely in memory, and are one segment of a snapshot."""
+"""Blocks: up to 65,536 templates, dense in memory; one segment of a snapshot each."""
 
 from typing import Any, Protocol
 
@@ -15,19 +15,19 @@ Bytes = NDArray[np.uint8]
 
 
 class Codes(Protocol):
-    """Additional data of a block for faster search; row i belongs to the block's row i."""
+    """Short codes of a block for fast search; row i encodes the block's row i."""
 
     def append(self, vectors: Floats) -> None:
         """Add rows for vectors (n, d) at the end."""
 
     def replace(self, row: int, vector: Floats) -> None:
-        """Put a vector (d,) in the place of a row's old one."""
+        """Replace the vector (d,) of a row."""
 
     def move(self, source: int, target: int) -> None:
         """Copy row `source` over row `target`."""
 
     def cut(self, count: int) -> None:
-        """Keep the first `count` rows; of the others nothing stays in memory."""
+        """Keep the first `count` rows, and erase the others from memory."""
 
     def search(self, probes: Floats, k: int) -> Keys:
         """Return for prepared probes (n, D) the k <= count rows (n, k) that seem nearest; -1 where fewer are found."""
@@ -36,7 +36,7 @@ class Codes(Protocol):
         """Return a copy of the rows as bytes (n,), for `unpack`."""
 
     def unpack(self, count: int, packed: Bytes) -> None:
-        """Hold `count` rows as `packed` gave them; raises ValueError if their number of bytes is another."""
+        """Hold `count` rows as `packed` gave them; raises ValueError for a wrong number of bytes."""
 
 
 def widened(vectors: Halves | Floats) -> Floats:
@@ -67,7 +67,7 @@ class VectorBlock:
 
     @property
     def room(self) -> int:
-        """How many rows can be appended."""
+        """Number of rows that can be appended."""
         return len(self.keys) - self.count
 
     def nearest(self, prepared: Floats, k: int) -> Keys:
@@ -93,7 +93,7 @@ class VectorBlock:
         self.version += 1
 
     def remove(self, row: int) -> int | None:
-        """Remove a row; return the key of the row that is in its place now, None if it was the last."""
+        """Remove a row; return the key of the row moved into its place, None if it was the last."""
         last = self.count - 1
         if row != last:
             self.keys[row], self.vectors[row] = self.keys[last], self.vectors[last]

@@ -1,6 +1,6 @@
 """Short codes of vectors: product quantisation, 16 centroids for each group of components, scanned by FAISS FastScan.
 
-Before that the vectors are turned so that all groups carry about the same variance (the eigenvectors of the second
+Before that, the vectors are rotated so that all groups have about the same variance (the eigenvectors of the second
 moments, dealt out to the groups; Ge et al., "Optimized Product Quantization", 2013, its parametric form).
 """
 
@@ -23,7 +23,7 @@ _LEAST_SHARE = 1e-6
 
 
 def groups_of(dimension: int) -> int:
-    """Return into how many groups vectors are divided: half as many bytes a code.
+    """Return the number of groups of a vector; a code has half as many bytes.
 
     Measured at a million templates (docs/adr/0008-compressed-index.md): 512-d needs fewer bits a component than 128-d.
     """
@@ -43,8 +43,8 @@ class Codec:
 
     @classmethod
     def train(cls, vectors: Floats, groups: int) -> "Codec":
-        """Learn from vectors (n, d), n >= 16, that are like those to come; the same vectors give the same codec."""
-        faiss.omp_set_num_threads(1)  # per thread, so that other threads keep serving
+        """Train on representative vectors (n, d), n >= 16; the same vectors give the same codec."""
+        faiss.omp_set_num_threads(1)  # per thread; requests are served at the same time
         directions = _directions(vectors, groups)
         quantiser: Any = faiss.ProductQuantizer(directions.shape[1], groups, _BITS)
         quantiser.cp.min_points_per_centroid = 1  # no warning on standard error
@@ -54,12 +54,12 @@ class Codec:
 
     @property
     def parts(self) -> list[Floats]:
-        """Return the bytes for a snapshot; see `from_bytes`."""
+        """The arrays that a snapshot stores; see `from_bytes`."""
         return [self.directions, self.centroids]
 
     @staticmethod
     def size(dimension: int, groups: int) -> int:
-        """Return how many bytes the parts have."""
+        """Return the size of the parts in bytes."""
         return 4 * (dimension + _CENTROIDS) * groups * -(-dimension // groups)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How snapshot files come and go: whole or not at all, and on the disk before anything relies on it."""
+"""Atomic and durable writing, reading and deletion of snapshot files."""
 
 import fcntl
 import hashlib
@@ -19,14 +19,14 @@ _READ_AT_ONCE = 1 << 20
 _LOCK = ".lock"
 _PART = ".part-"
 
-# Names in a snapshot folder. Other files may come from a wrong folder, and are not touched.
+# Files of a snapshot folder; other files, as in a wrongly configured folder, are never deleted.
 MANIFEST = "manifest.json"
 _SUFFIXES = {".segment", ".codec"}
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a snapshot folder alone, among all threads and processes; makes the folder."""
+    """Lock a snapshot folder among all threads and processes; create the folder if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ def write_whole(path: Path, parts: Sequence[Part]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renamed and deleted names last through a power cut."""
+    """Make renames and deletions survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -58,9 +58,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path, kept: set[str]) -> int:
-    """Purge all files of a locked snapshot and of interrupted saves, except the named ones.
+    """Delete all files of a locked snapshot, and of interrupted saves, except `kept`.
 
-    Return how many there were.
+    Return the number of deleted files.
     """
     deleted = 0
     for path in folder.iterdir():

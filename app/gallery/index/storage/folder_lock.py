@@ -1,4 +1,4 @@
-"""Many readers or one writer; each goes before those of the other sort that came later, so that neither starves."""
+"""Fair lock for many readers or one writer, in which neither side starves."""
 
 import threading
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from contextlib import contextmanager
 class ReadWriteLock:
     """Guards an index: FAISS may be searched by many threads at once, but not while it changes.
 
-    A waiting writer goes before new readers, and readers who waited while it wrote go before the next writer (a
-    "phase-fair" lock): a long import does not keep searches out.
+    A waiting writer goes before new readers, and readers that waited during a write go before the next writer (a
+    "phase-fair" lock). So a long import does not block searches.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._readers = 0
         self._waiting_readers = 0
-        self._invited_readers = 0  # those that waited when the last writer ended, and have not started yet
+        self._invited_readers = 0  # readers that waited when the last writer ended, and have not started yet
         self._waiting_writers = 0
         self._is_writing = False
-        self._written = 0  # how many writers have ended
+        self._written = 0  # number of finished writers
 
     @contextmanager
     def reading(self) -> Iterator[None]:

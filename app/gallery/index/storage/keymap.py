@@ -1,4 +1,4 @@
-"""Which slot holds a key: sorted arrays, 16 bytes a key where a dict takes a hundred."""
+"""Map from keys to slots in sorted arrays: 16 bytes per key instead of about 100 in a dict."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _NOWHERE = -1
 
 
 class KeyMap:
-    """Maps keys to slots (both int64, slots not negative). Not guarded against concurrent use."""
+    """Map from keys to slots (both int64, slots not negative). Not thread-safe."""
 
     def __init__(self) -> None:
         self._keys: Keys = np.empty(0, np.int64)
@@ -23,7 +23,7 @@ class KeyMap:
         return self._count
 
     def find(self, keys: Keys) -> Keys:
-        """Return the slots (n,) of keys (n,); -1 for a key that is not there."""
+        """Return the slots (n,) of keys (n,); -1 for a missing key."""
         places, is_here = self._places(keys)
         slots = np.full(len(keys), _NOWHERE, np.int64)
         slots[is_here] = self._slots[places[is_here]]
@@ -33,7 +33,7 @@ class KeyMap:
         return slots
 
     def set(self, keys: Keys, slots: Keys) -> None:
-        """Put distinct keys (n,), existing or new, at slots (n,)."""
+        """Set the slots (n,) of distinct keys (n,), new or existing."""
         self._count += int((self.find(keys) == _NOWHERE).sum())
         places, is_here = self._places(keys)
         self._slots[places[is_here]] = slots[is_here]
@@ -42,13 +42,13 @@ class KeyMap:
             self._merge()
 
     def fill(self, keys: Keys, slots: Keys) -> None:
-        """Hold these distinct keys (n,) only."""
+        """Replace the content by distinct keys (n,) and their slots."""
         order = np.argsort(keys)
         self._keys, self._slots, self._recent = keys[order], slots[order], {}
         self._count = len(keys)
 
     def discard(self, keys: Keys) -> None:
-        """Forget distinct keys (n,); one that is not there is passed over."""
+        """Remove distinct keys (n,); missing keys are ignored."""
         self._count -= int((self.find(keys) != _NOWHERE).sum())
         places, is_here = self._places(keys)
         self._slots[places[is_here]] = _NOWHERE

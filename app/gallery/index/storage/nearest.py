@@ -1,4 +1,4 @@
-"""The best of many answers: pure."""
+"""Selection of the best of many answers. Pure."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from app.types import Floats, Keys
 
 
 class Nearest:
-    """Collects similarities and keys for n probes and keeps the k best of each; at least k must be offered."""
+    """Selection of the k best keys for each of n probes; at least k must be offered."""
 
     def __init__(self, probes: int, k: int) -> None:
         self._k = k
@@ -14,7 +14,7 @@ class Nearest:
         self._keys: Keys = np.empty((probes, 0), np.int64)
 
     def offer(self, similarities: Floats, keys: Keys) -> None:
-        """Take similarities (n, m) and keys, (n, m) or the same (m,) for all probes."""
+        """Add similarities (n, m) and keys, either (n, m) or (m,) for all probes."""
         similarities = np.concatenate([self._similarities, similarities], axis=1)
         keys = np.concatenate([self._keys, np.broadcast_to(keys, (len(self._keys), keys.shape[-1]))], axis=1)
         if similarities.shape[1] > self._k > 0:

@@ -1,4 +1,4 @@
-"""All templates of an index: blocks, and which slot (block number x block size + row) holds which key."""
+"""Row buffer: the blocks of an index, and the slot (block number x block size + row) of each key."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ class RowBuffer:
         return self._map.keys()
 
     def new_block(self) -> VectorBlock:
-        """Return an empty block that does not belong to the rows yet."""
+        """Return an empty block that is not part of the buffer."""
         return VectorBlock(self._block_rows, self.dimension, self._dtype, self.new_codes())
 
     def put(self, keys: Keys, vectors: Halves) -> None:
@@ -48,7 +48,7 @@ class RowBuffer:
         self._append(keys[~is_old], vectors[~is_old])
 
     def remove(self, keys: Keys) -> None:
-        """Remove distinct keys (n,); one that is not there is passed over."""
+        """Remove distinct keys (n,); missing keys are ignored."""
         slots = self._map.find(keys)
         self._map.discard(keys)
         moved: dict[int, int] = {}
@@ -63,7 +63,7 @@ class RowBuffer:
                 del self.blocks[number]
 
     def vectors(self, keys: Keys) -> Floats:
-        """Return the vectors (n, d) of keys (n,); NaN for a key that is not there."""
+        """Return the vectors (n, d) of keys (n,); NaN for a missing key."""
         slots = self._map.find(keys)
         found = np.full((len(keys), self.dimension), np.nan, np.float32)
         numbers = np.where(slots >= 0, slots // self._block_rows, -1)
@@ -73,12 +73,12 @@ class RowBuffer:
         return found
 
     def filter_present(self, keys: Keys) -> Keys:
-        """Return the existing ones of the keys, ascending, each once."""
+        """Return the keys that exist, ascending, each once."""
         unique = np.unique(keys)
         return unique[self._map.find(unique) >= 0]
 
     def thin_block(self) -> int | None:
-        """Return the number of a block that is under half full and gets no more rows, or None."""
+        """Return the number of a block that is less than half full and gets no more rows, or None."""
         for number, block in self.blocks.items():
             if number != self._open and 2 * block.count < self._block_rows:
                 return number
@@ -96,9 +96,9 @@ class RowBuffer:
         self._append(keys, vectors)
 
     def adopt(self, blocks: list[VectorBlock]) -> None:
-        """Take filled blocks as the whole content; of a key in several rows the last stays.
+        """Replace the content by filled blocks; if a key has several rows, the last one counts.
 
-        That happens in a snapshot when a key was removed and added again while it was taken.
+        A snapshot has several rows of a key if the key was removed and added again during the save.
         """
         self.blocks = dict(enumerate(blocks))
         self._open = len(blocks) - 1

@@ -38,12 +38,12 @@ class BlockContent:
 
     @property
     def parts(self) -> list[NDArray[Any]]:
-        """Sections of the file."""
+        """The arrays of the file, in order."""
         return [self.keys, self.vectors, self.codes]
 
 
 def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -> Segment:
-    """Write a block's content (at least one row) to a new file; raises OSError."""
+    """Write a block's content (at least one row) to its own file; raises OSError."""
     parts, data_key_id = _sealed("segment", content.parts, origin)
     sha256 = digest_of(parts)
     segment = Segment(
@@ -60,7 +60,7 @@ def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -
 
 
 def read_segment(folder: Path, segment: Segment, block: VectorBlock, origin: SnapshotOrigin) -> Bytes | None:
-    """Fill an empty block except for its codes, and return those packed; None if the file is invalid."""
+    """Fill an empty block except for its codes, and return the packed codes; None if the file is damaged."""
     codes = np.empty(segment.code_bytes, np.uint8)
     keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
     halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
@@ -87,7 +87,7 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
 
 
 def write_codec(folder: Path, codec: Codec, origin: SnapshotOrigin) -> CodecFile:
-    """Write a codec to a new file unless it exists; raises OSError."""
+    """Write a codec to its own file, unless the file exists; raises OSError."""
     parts, data_key_id = _sealed("codec", codec.parts, origin)
     sha256 = digest_of(parts)
     path = folder / f"{sha256[:32]}.codec"
@@ -97,7 +97,7 @@ def write_codec(folder: Path, codec: Codec, origin: SnapshotOrigin) -> CodecFile
 
 
 def read_codec(folder: Path, file: CodecFile, dimension: int, origin: SnapshotOrigin) -> Codec | None:
-    """Return a codec; None if the file cannot be trusted."""
+    """Return a codec; None if the file is damaged."""
     try:
         data = np.empty(Codec.size(dimension, file.groups), np.uint8)
         _read("codec", folder / file.file, [data], file=file, origin=origin)

@@ -28,7 +28,7 @@ class ReadBlocks:
 
 
 class SavedBlocks:
-    """Saves blocks and remembers which version of each lies in which file."""
+    """Saved blocks: the version of each block and its file."""
 
     def __init__(self, kind: str, dimension: int) -> None:
         self._kind = kind
@@ -37,7 +37,7 @@ class SavedBlocks:
         self._codec: tuple[Codec, CodecFile] | None = None
 
     def know(self, block: VectorBlock, segment: Segment) -> None:
-        """Remember that a block was just read from a segment."""
+        """Record that a block was just read from a segment."""
         self._known[block] = (block.version, segment)
 
     def save(
@@ -50,10 +50,10 @@ class SavedBlocks:
         revision: int,
         codec: Codec | None,
     ) -> None:
-        """Write what changed, then the manifest, then delete older files: they may hold deleted faces.
+        """Write changed blocks, then the manifest, then delete older files, which may contain deleted faces.
 
-        Each block is copied under the lock's reading side, one after the other. Raises OSError; then the snapshot
-        before stands.
+        Each block is copied under the lock's reading side, one after the other. Raises OSError; the previous snapshot
+        then stays valid.
         """
         with locked(folder):
             key = origin.sealer.newest() if origin.sealer is not None else None
@@ -75,7 +75,7 @@ class SavedBlocks:
         self._known = known
 
     def _save_codec(self, folder: Path, codec: Codec, origin: SnapshotOrigin, key: int | None) -> CodecFile:
-        """Write the codec unless it exists; encrypted, the same content would get another name each time."""
+        """Write the codec unless it exists; each encryption would give the same content another name."""
         known = self._codec
         is_known = known is not None and known[0] is codec and known[1].data_key_id == key
         if known is None or not is_known or not (folder / known[1].file).exists():
@@ -133,9 +133,9 @@ def read_blocks(
 
 
 def purge_keys(folder: Path, keys: Keys) -> int:
-    """Purge the files that may hold one of these keys; `load` reports their ranges as lost, `save` rewrites them.
+    """Delete every file that may contain one of these keys. `load` reports its range as lost; `save` writes it again.
 
-    Return how many there were. Waits for a save of the same folder to end. Without a readable manifest all files are
+    Return the number of deleted files. Waits for a save of the same folder. Without a readable manifest all files are
     deleted. Raises OSError.
     """
     if not folder.is_dir():
@@ -150,7 +150,7 @@ def purge_keys(folder: Path, keys: Keys) -> int:
 
 
 def purge_plain(folder: Path) -> int:
-    """Delete for good what was written before snapshots were sealed; return how many files. Raises OSError."""
+    """Delete unencrypted snapshot files and return their number. Raises OSError."""
     if not folder.is_dir():
         return 0
     with locked(folder):

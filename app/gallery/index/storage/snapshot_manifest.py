@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: the contents of its files. It is written last, after all of them."""
+"""The manifest of a snapshot: the content of its files. It is written last."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from app.errors import IndexUnusable
 from app.gallery.index.storage.block import BLOCK_ROWS
 from app.gallery.index.storage.files import MANIFEST, digest_of, write_whole
 
-# 10 million templates take 40 KB; a larger file is not ours and is not read.
+# 10 million templates take 40 KB; larger files are not read.
 _MOST_BYTES = 64 << 20
 
 _Key = Annotated[int, Field(ge=-(2**63), lt=2**63)]
@@ -31,11 +31,11 @@ class Segment(_ManifestPart):
     rows: Annotated[int, Field(ge=1, le=BLOCK_ROWS)]
     code_bytes: Annotated[int, Field(ge=0, le=BLOCK_ROWS * 4096)]
     data_key_id: int | None = None
-    """Key id of the encrypted file; null: unencrypted."""
+    """The key that seals the file; null: not encrypted."""
 
 
 class CodecFile(_ManifestPart):
-    """Codec of all segments (see `Codec.parts`)."""
+    """The codec of all segments (see `Codec.parts`)."""
 
     file: _File
     sha256: _Sha256
@@ -44,7 +44,7 @@ class CodecFile(_ManifestPart):
 
 
 class SnapshotManifest(_ManifestPart):
-    """All of a snapshot."""
+    """The manifest of a snapshot."""
 
     format: Literal[1] = 1
     kind: str
@@ -65,7 +65,7 @@ class SnapshotManifest(_ManifestPart):
 
     @property
     def is_plain(self) -> bool:
-        """Say whether any file can be read without a key."""
+        """Whether any file is not encrypted."""
         return any(each.data_key_id is None for each in (*self.segments, *([self.codec] if self.codec else ())))
 
     @property
@@ -75,7 +75,7 @@ class SnapshotManifest(_ManifestPart):
         return {MANIFEST} | codec | {segment.file for segment in self.segments}
 
     def write(self, folder: Path) -> None:
-        """Put this manifest in the place of the folder's."""
+        """Replace the folder's manifest by this one."""
         whole = self.model_copy(update={"checksum": self._digest()})
         write_whole(folder / MANIFEST, [whole.model_dump_json(indent=1).encode()])
 
@@ -84,7 +84,7 @@ class SnapshotManifest(_ManifestPart):
 
 
 def read_manifest(folder: Path) -> SnapshotManifest:
-    """Return the manifest of a snapshot; raises IndexUnusable if it is missing or invalid."""
+    """Return the manifest of a snapshot; raises IndexUnusable if it is missing or damaged."""
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:

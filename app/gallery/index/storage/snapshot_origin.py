@@ -7,7 +7,7 @@ from app.database.cipher import Sealer
 
 @dataclass(frozen=True, slots=True)
 class SnapshotOrigin:
-    """Origin of a snapshot's vectors: the embedding model and the collection's id; and the sealer of its files."""
+    """The origin of a snapshot: the embedding model and the collection's uid, and the sealer of its files."""
 
     model: str
     collection: str
@@ -24,7 +24,7 @@ class KeyRange:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """Loaded snapshot: its revision, and the ranges to read again from the database."""
+    """The result of loading a snapshot: its revision, and the ranges to read from the database again."""
 
     revision: int
     lost: tuple[KeyRange, ...]

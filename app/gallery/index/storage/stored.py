@@ -25,7 +25,7 @@ _COMPARED_AT_ONCE = 4096
 
 
 class StoredIndex(ABC):
-    """See `LocalIndex`. Subclasses differ in the search of everything, and in the codes of blocks."""
+    """See `LocalIndex`. Subclasses define the search of all rows and the codes of blocks."""
 
     def __init__(
         self, dimension: int, *, dtype: type[np.float16 | np.float32] = np.float16, block_rows: int = BLOCK_ROWS
@@ -155,7 +155,7 @@ class StoredIndex(ABC):
         )
 
     def _compact(self) -> None:
-        """Empty blocks that deletions have made thin; left for the next time while a snapshot is taken."""
+        """Empty the blocks that deletions have left sparse, unless a snapshot is being saved."""
         if not self._saving.acquire(blocking=False):
             return
         try:
