@@ -73,7 +73,7 @@ class ErasureService:
         has_exports: Callable[[str], bool] = lambda _: False,
         traces: JobRedaction | None = None,
     ) -> None:
-        """`has_exports`: whether data folders may still contain archives of a collection; `traces`: see JobRedaction."""
+        """`has_exports`: whether data folders may still contain archives of a collection; `traces`: redacts jobs."""
         self._traces = traces
         self._gallery = gallery
         self._scrubber = scrubber
