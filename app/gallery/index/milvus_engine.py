@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _log = get_logger(__name__)
 
 Structure = Literal["FLAT", "HNSW"]
-"""FLAT compares with every vector; HNSW walks a graph: faster on millions, but it misses some."""
+"""FLAT compares with every vector; HNSW walks a graph: faster on millions, but with a recall below 1."""
 
 KEY, VECTOR = "key", "vector"
 
@@ -25,12 +25,12 @@ _OPEN_TIMEOUT_S = 600.0  # to create or load: an engine that has just started ta
 _GRAPH = {"M": 32, "efConstruction": 200}
 _LOOKED_AT = 256  # vectors of a graph, to find the best
 
-# Every read sees all that anybody had written before. For that it waits for the engine's next tick: 0.2 s, or what its
-# operator sets as proxy.timeTickInterval. The levels that do not wait are quicker, and no promise: on Milvus 2.3.5 a
-# Session read finds what this process has just deleted, Bounded reads may miss writes of the last 5 s.
+# Every read sees all earlier writes. For that it waits for the engine's next tick: 0.2 s, or the engine's
+# proxy.timeTickInterval. The levels that do not wait are faster but give no guarantee: on Milvus 2.3.5 a Session read
+# finds rows that this process has just deleted, and a Bounded read may miss the last 5 s.
 _STRONG = "Strong"
 
-# Templates go to the engine itself, through no proxy that the environment may name.
+# Templates go directly to the engine, ignoring proxies in the environment.
 _DIRECT = {"grpc.enable_http_proxy": 0}
 
 _COLLECTION_NOT_FOUND = 100  # a code of the engine

@@ -1,6 +1,6 @@
 """Pages of enrolled collections, identities and faces, in the order of creation.
 
-A page begins after the last key of the previous page, so concurrent writes do not shift pages. Keys in a collection
+A page starts after the last key of the previous page, so concurrent writes do not shift pages. Keys in a collection
 increase in the order of commits, because its row lock orders them.
 """
 

@@ -12,13 +12,13 @@ import numpy as np
 from app.gallery.index.storage.block import Bytes
 from app.types import Floats
 
-_BITS = 4  # size of FastScan's table lookups
+_BITS = 4  # the table size of FastScan's byte shuffles
 _CENTROIDS = 1 << _BITS
 
 # Centroids and directions settle with fewer vectors; 32,768 take a second at 512-d.
 TRAINING_ROWS = 32_768
 
-# Below this variance (as a share of the largest) components are noise to the dealing out.
+# Components below this variance (as a share of the largest) are treated as noise.
 _LEAST_SHARE = 1e-6
 
 
