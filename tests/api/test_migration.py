@@ -224,9 +224,9 @@ def test_the_command_does_it_and_a_running_service_follows(client, made, enroll,
     assert f"line: 2 faces, from {OPEN} to {OTHER}" in done.output
     assert seen(client, "line", faces_of[0])[:2] == (OTHER, "person 0")
     assert f"{OPEN}" in run("status", "line").output
-    assert f"now of {OPEN}" in run("rollback", "line").output
+    assert f"now uses {OPEN}" in run("rollback", "line").output
     assert seen(client, "line", faces_of[0])[:2] == (OPEN, "person 0")
-    assert f"now of {OTHER}" in run("switch", "line", "--model", PACK).output
+    assert f"now uses {OTHER}" in run("switch", "line", "--model", PACK).output
     assert "line: 2 templates deleted" in run("discard", "line").output
     assert type(run("rollback", "line").exception).__name__ == "NoWayBack"
 

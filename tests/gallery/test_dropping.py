@@ -9,6 +9,7 @@ from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings, Person
+from app.recognition.candidates import nearest_candidates
 from app.recognition.collections import CollectionDefaults, CollectionService
 from app.recognition.decisions.policy import Policy
 from app.recognition.identification import IdentificationService
@@ -97,7 +98,7 @@ def test_merged_people_are_found_as_one_without_any_change_of_an_index(replicas,
     a.catch_up(people, edited.revision)
     b.follow()
     for each in replicas:
-        ((candidate,),) = each.search(people, two[None], 5)
+        ((candidate,),) = nearest_candidates(each, people, two[None], 5)
         assert (candidate.identity_id, candidate.faces) == ("ada", 2)
         assert compared(engine, each, "people").is_empty()
         assert [state.behind for state in each.states()] == [0]

@@ -139,7 +139,7 @@ def test_a_collector_that_fails_neither_harms_nor_delays(settings, collector_is)
                 started = time.monotonic()
                 assert client.get("/models", headers=traceparent("01")).status_code == 200
                 slowest = max(slowest, time.monotonic() - started)
-            assert slowest < 2
+            assert slowest < 4  # a request that waits for the collector takes the export timeout, 5 s
             stopping = time.monotonic()
         assert time.monotonic() - stopping < 6
 
