@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from app.api.schemas.migration import OnMissing
 from app.cli.importing import CANCELLED, SOME_REFUSED, Shown
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
@@ -25,13 +25,6 @@ cli = typer.Typer(
 )
 
 _SHOWN = 50
-
-
-class OnMissing(StrEnum):
-    """The treatment of faces without a crop."""
-
-    REFUSE = "refuse"
-    DROP = "drop"
 
 
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]

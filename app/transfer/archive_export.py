@@ -12,8 +12,8 @@ from app.transfer.archive_format import (
     IDENTITIES,
     VECTOR,
     VECTORS,
+    ArchiveManifest,
     CollectionPart,
-    Manifest,
     NetworkPart,
     face_line,
     identity_line,
@@ -32,7 +32,7 @@ class Export:
         self._outgoing = outgoing
         self._network_of = network_of
 
-    def write(self, name: str, path: Path, progress: Progress) -> Manifest:
+    def write(self, name: str, path: Path, progress: Progress) -> ArchiveManifest:
         """Write a collection to a new file, readable only by its owner; it gets the name `path` when it is complete.
 
         Writers are not blocked. Progress counts each face twice: its line and its vector. A repeated run starts from
@@ -43,7 +43,7 @@ class Export:
             faces = _faces(snapshot, archive, progress)
             _vectors(snapshot, archive, progress, faces)
             collection = snapshot.collection
-            manifest = Manifest(
+            manifest = ArchiveManifest(
                 format="arcid-collection",
                 format_version=1,
                 arcid_version=__version__,

@@ -14,7 +14,7 @@ from app.gallery.store.consent import stored
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import CollectionSettings, Consent
 from app.names import CollectionName, FaceId, IdentityId, KeptName, nfc_json, with_current_names
-from app.transfer.zip_files import Member, Schema
+from app.transfer.zip_files import ArchiveSchema, Member
 
 FORMAT, VERSION = "arcid-collection", 1
 IDENTITIES, FACES, VECTORS = "identities.ndjson", "faces.ndjson", "vectors.npy"
@@ -42,7 +42,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[float, float]
 
 
-class CollectionPart(Schema):
+class CollectionPart(ArchiveSchema):
     """The exported collection and its revision."""
 
     name: CollectionName
@@ -52,7 +52,7 @@ class CollectionPart(Schema):
     practice: Annotated[CollectionSettings, BeforeValidator(with_current_names)]
 
 
-class NetworkPart(Schema):
+class NetworkPart(ArchiveSchema):
     """The network of the vectors, with the SHA-256 of its file if known."""
 
     model: Model
@@ -60,7 +60,7 @@ class NetworkPart(Schema):
     sha256: Sha256 | None
 
 
-class Manifest(Schema):
+class ArchiveManifest(ArchiveSchema):
     """The content of manifest.json."""
 
     format: Literal["arcid-collection"]
@@ -74,7 +74,7 @@ class Manifest(Schema):
     members: dict[str, Member]
 
 
-class IdentityLine(Schema):
+class IdentityLine(ArchiveSchema):
     """A line of identities.ndjson."""
 
     identity_id: IdentityId
@@ -100,7 +100,7 @@ class IdentityLine(Schema):
         )
 
 
-class FaceLine(Schema):
+class FaceLine(ArchiveSchema):
     """A line of faces.ndjson. `row` is its row in vectors.npy, and its position in the file."""
 
     row: int = Field(ge=0)

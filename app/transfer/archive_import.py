@@ -10,7 +10,7 @@ from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Progress
-from app.transfer.archive_format import Manifest
+from app.transfer.archive_format import ArchiveManifest
 from app.transfer.archive_reader import Archive, open_archive
 
 
@@ -80,7 +80,7 @@ class ArchiveImport:
             progress.advance(done, total=total, checkpoint={**mark, "faces": done})
         return Imported(into.name, faces, identities, total - faces)
 
-    def _matching(self, manifest: Manifest, name: str | None) -> Collection | None:
+    def _matching(self, manifest: ArchiveManifest, name: str | None) -> Collection | None:
         """Return the existing collection; raises ModelMismatch if the archive's faces cannot be imported."""
         known = self._networks_of(manifest.network.model)
         if manifest.network.sha256 is not None and known and manifest.network.sha256 not in known:
@@ -104,7 +104,7 @@ class ArchiveImport:
             )
         return found
 
-    def _collection(self, manifest: Manifest, name: str | None) -> Collection:
+    def _collection(self, manifest: ArchiveManifest, name: str | None) -> Collection:
         found = self._matching(manifest, name)
         if found is not None:
             return found

@@ -22,15 +22,15 @@ from app.transfer.archive_format import (
     VECTOR,
     VECTORS,
     VERSION,
+    ArchiveManifest,
     FaceLine,
     IdentityLine,
-    Manifest,
     check_vectors,
 )
-from app.transfer.zip_files import Reading, Schema, reading
+from app.transfer.zip_files import ArchiveSchema, Reading, reading
 from app.types import Floats
 
-Line = TypeVar("Line", bound=Schema)
+Line = TypeVar("Line", bound=ArchiveSchema)
 
 _LONGEST_LINE = 1 << 17
 _LONGEST_HEAD = 8192
@@ -44,7 +44,7 @@ class Archive:
     def __init__(self, archive: Reading) -> None:
         data, self.sha256 = archive.manifest(format_name=FORMAT, version=VERSION)
         try:
-            self.manifest = Manifest.model_validate_json(data)
+            self.manifest = ArchiveManifest.model_validate_json(data)
         except ValidationError as error:
             raise ArchiveInvalid(f"manifest.json: {_first(error)}") from error
         self._archive = archive

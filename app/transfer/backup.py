@@ -15,7 +15,7 @@ from app.database.connection import Database
 from app.errors import DatabaseUnavailable
 from app.jobs.progress import Progress
 from app.transfer import temporary_files as scratch
-from app.transfer.zip_files import Member, Schema, writing
+from app.transfer.zip_files import ArchiveSchema, Member, writing
 
 FORMAT, VERSION = "arcid-backup", 1
 DATABASE = "arcid.db"
@@ -23,7 +23,7 @@ CALIBRATIONS = "calibrations"
 _CALIBRATION = re.compile(CALIBRATIONS + r"/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[A-Za-z0-9][A-Za-z0-9_.-]{0,120}\.json")
 
 
-class Backup(Schema):
+class Backup(ArchiveSchema):
     """The content of manifest.json. `revision` is the schema's revision."""
 
     format: Literal["arcid-backup"]

@@ -19,7 +19,7 @@ from app.jobs.progress import Progress
 from app.names import IdentityId, PersonName
 from app.transfer.archive_format import Metadata, Share
 from app.transfer.archive_import import refuse_erased
-from app.transfer.zip_files import Schema
+from app.transfer.zip_files import ArchiveSchema
 from app.types import Floats
 
 LINE_INVALID, EMBEDDING_INVALID = "line_invalid", "embedding_invalid"
@@ -32,7 +32,7 @@ _READ_AT_ONCE = 1 << 20
 _LEAST_LENGTH = 1e-6
 
 
-class EmbeddingLine(Schema):
+class EmbeddingLine(ArchiveSchema):
     """A line: the identity, its vector (any length but 0), and optional facts about the face."""
 
     identity_id: IdentityId

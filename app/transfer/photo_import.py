@@ -72,7 +72,7 @@ class _Outcome(Generic[Prepared]):
 
 
 @dataclass(slots=True)
-class _Group(Generic[Prepared]):
+class _PhotosOfPerson(Generic[Prepared]):
     """Adjacent photos of one person."""
 
     items: list[Item] = field(default_factory=list)
@@ -147,7 +147,7 @@ class _Writer(Generic[Prepared]):
         self._counts = counts
         self._done = done
         self._total = total
-        self._groups: list[_Group[Prepared]] = []
+        self._groups: list[_PhotosOfPerson[Prepared]] = []
         self._last: Item | None = None
         self._kept = time.monotonic()
 
@@ -164,7 +164,7 @@ class _Writer(Generic[Prepared]):
             self._counts.known += 1
         else:
             if not self._groups or not self._groups[-1].takes(item):
-                self._groups.append(_Group())
+                self._groups.append(_PhotosOfPerson())
             self._groups[-1].items.append(item)
             self._groups[-1].prepared.append(outcome.prepared)
         if not self._groups and time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S:

@@ -29,13 +29,13 @@ _LEVEL = 1  # compresses text well; higher levels are slower than the disk
 _ENCRYPTED = 0x1
 
 
-class Schema(BaseModel):
+class ArchiveSchema(BaseModel):
     """The base of archive schemas: unknown members are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class Member(Schema):
+class Member(ArchiveSchema):
     """A file in an archive: its unpacked size and SHA-256."""
 
     size: int = Field(ge=0)

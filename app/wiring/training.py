@@ -28,7 +28,7 @@ _CACHE_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
+class BasePack:
     """The base of a fine-tuning: a pack's manifest, its embedding network and its preprocessing."""
 
     manifest: Manifest
@@ -37,13 +37,13 @@ class Base:
     preprocessing: Preprocessing
 
 
-def open_base(settings: Settings) -> Base:
+def open_base(settings: Settings) -> BasePack:
     """Read the embedder of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""
     packs = open_packs(settings)
     manifest = packs.manifest(settings.pack)
     section = embedder_of(manifest)
     preprocessing = Preprocessing(section.mean, section.scale, is_bgr=section.color == "bgr")
-    return Base(manifest, section.model, packs.read(manifest, section.file), preprocessing)
+    return BasePack(manifest, section.model, packs.read(manifest, section.file), preprocessing)
 
 
 def detector_name(settings: Settings) -> str:
@@ -77,7 +77,7 @@ def open_embed(settings: Settings) -> Callable[[Pixels], Floats]:
     return lambda crops: embedder.embed(crops, is_flip_averaged=settings.inference.flip).vectors
 
 
-def views_of(settings: Settings, base: Base, source: CropSource, advance: Advance = lambda _: None) -> Floats:
+def views_of(settings: Settings, base: BasePack, source: CropSource, advance: Advance = lambda _: None) -> Floats:
     """Return the raw features of all crops and of their mirror images (n, 2, d), by the base's network."""
     return raw_views(Embedder(Session(base.network, open_runtime(settings)), base.preprocessing), source, advance)
 
