@@ -30,6 +30,15 @@ class IndexKind(StrEnum):
     MILVUS = "milvus"
 
 
+class Provider(StrEnum):
+    """Execution provider of networks. `auto` selects the best one that works."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    TENSORRT = "tensorrt"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One face found in a photo: box, score in 0..1 and five landmarks.

@@ -15,10 +15,10 @@ import numpy as np
 from service import per_second
 
 from app.config import read_settings
-from app.types import Pixels
+from app.types import Pixels, Provider
 from app.vision.embedding import Embedder
 from app.vision.inference.batcher import Batching
-from app.vision.inference.runtime import Provider, Runtime, resolve
+from app.vision.inference.runtime import Runtime, resolve
 from app.wiring.networks import open_embedder
 from app.wiring.storage import open_packs
 

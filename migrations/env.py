@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from app.database.tables import Base, UtcDateTime
+from app.database.table_types import UtcDateTime
+from app.database.tables import CollectionTable
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -15,7 +16,7 @@ def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
 connection = context.config.attributes["connection"]
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=CollectionTable.metadata,
     render_as_batch=True,
     render_item=render_item,
     compare_type=True,

@@ -6,8 +6,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
-from app.types import IndexKind
-from app.vision.inference.runtime import Provider
+from app.types import IndexKind, Provider
 from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 

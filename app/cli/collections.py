@@ -14,7 +14,7 @@ from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import CollectionSettings, Reaction
-from app.vision.inference.runtime import Provider
+from app.types import Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 

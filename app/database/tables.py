@@ -1,71 +1,26 @@
 """The tables: collections, identities, faces, idempotency records, keys, jobs and the audit trail."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     DDL,
     JSON,
     BigInteger,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
-    MetaData,
     String,
-    TypeDecorator,
     UniqueConstraint,
     event,
     false,
     text,
     true,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-# SQLite generates only plain INTEGER keys.
-_Key = BigInteger().with_variant(Integer, "sqlite")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A UTC timestamp: aware in Python; SQLite stores it without the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Store UTC."""
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Return the stored timestamp as UTC."""
-        return value.replace(tzinfo=UTC) if value is not None else None
-
-
-class Word(TypeDecorator[str]):
-    """An enumeration's value, stored as plain text."""
-
-    impl = String
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Convert to plain text: drivers treat enumerations differently."""
-        return None if value is None else str(value)
-
-
-class Base(DeclarativeBase):
-    """The base of all tables. Constraint names are fixed so that migrations can refer to them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+from app.database.table_types import Base, Key, UtcDateTime, Word
 
 
 class CollectionTable(Base):
@@ -79,7 +34,7 @@ class CollectionTable(Base):
     __tablename__ = "collections"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     uid: Mapped[str] = mapped_column(String(36), server_default=text("''"))
     name: Mapped[str] = mapped_column(String(64))
     model: Mapped[str] = mapped_column(String(128))
@@ -119,7 +74,7 @@ class IdentityTable(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_id: Mapped[str] = mapped_column(String(128))
     name: Mapped[str | None] = mapped_column(String(256))
@@ -144,7 +99,7 @@ class FaceTable(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     face_id: Mapped[str] = mapped_column(String(36))
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_key: Mapped[int] = mapped_column(ForeignKey("identities.id", ondelete="CASCADE"))
@@ -196,7 +151,7 @@ class ChangeTable(Base):
     __tablename__ = "changes"
     __table_args__ = (Index(None, "collection_id", "revision"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     revision: Mapped[int] = mapped_column(BigInteger)
     face_key: Mapped[int] = mapped_column(BigInteger)
@@ -210,7 +165,7 @@ class SharedIndexTable(Base):
     __tablename__ = "shared_indexes"
     __table_args__ = (UniqueConstraint("collection_id", "name"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(255))
     revision: Mapped[int] = mapped_column(BigInteger)
@@ -222,7 +177,7 @@ class EnrollmentTable(Base):
     __tablename__ = "enrolments"
     __table_args__ = (UniqueConstraint("collection_id", "idempotency_key"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_id: Mapped[str | None] = mapped_column(String(128))
     """The identity in the answer, which is deleted with it. Null in rows of older versions."""
@@ -238,7 +193,7 @@ class DataKeyTable(Base):
     __tablename__ = "data_keys"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     master: Mapped[str] = mapped_column(String(16))
     """Fingerprint of the master key."""
@@ -251,7 +206,7 @@ class ClaimTable(Base):
     __tablename__ = "claims"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     name: Mapped[str] = mapped_column(String(64))
     holder: Mapped[str] = mapped_column(String(36))
     until: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -275,7 +230,7 @@ class KeyTable(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     key_id: Mapped[str] = mapped_column(String(16))
     name: Mapped[str] = mapped_column(String(64))
     sha256: Mapped[str] = mapped_column(String(64))
@@ -296,7 +251,7 @@ class JobTable(Base):
     __tablename__ = "jobs"
     __table_args__ = (UniqueConstraint("job_id"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     job_id: Mapped[str] = mapped_column(String(36))
     kind: Mapped[str] = mapped_column(String(32))
     collection: Mapped[str | None] = mapped_column(String(64))
@@ -333,7 +288,7 @@ class JobErrorTable(Base):
     __tablename__ = "job_errors"
     __table_args__ = (UniqueConstraint("job_key", "number"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     job_key: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     number: Mapped[int] = mapped_column(BigInteger)
     item: Mapped[str] = mapped_column(String(512))
@@ -347,7 +302,7 @@ class AuditTable(Base):
     __tablename__ = "audit"
     __table_args__ = (UniqueConstraint("seq"), Index(None, "collection", "subject"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
     """1, 2, 3 without a gap."""
     at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -368,7 +323,7 @@ class AuditHeadTable(Base):
     __tablename__ = "audit_head"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(_Key, primary_key=True)
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
     seq: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
 

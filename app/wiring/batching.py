@@ -3,8 +3,9 @@
 import os
 
 from app.config import Settings
+from app.types import Provider
 from app.vision.inference.batcher import Batching
-from app.vision.inference.runtime import Provider, Runtime
+from app.vision.inference.runtime import Runtime
 
 _LARGEST_ON_A_GPU = 32
 

@@ -14,7 +14,7 @@ from alembic import op
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.tables import UtcDateTime
+from app.database.table_types import UtcDateTime
 from app.names import COLLECTION, LONGEST_ID, LONGEST_NAME, face_id_flaw, id_flaw, nfc, nfc_json
 
 revision = "0011"

@@ -8,7 +8,7 @@ import pytest
 
 from app.database import engine as engine_module
 from app.database.engine import open_engine, sqlite_url
-from app.database.tables import Base
+from app.database.table_types import Base
 from app.errors import DatabaseNotWritable, DatabaseUnavailable
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection

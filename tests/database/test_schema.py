@@ -13,7 +13,7 @@ from app.access.trail import Trail
 from app.config import PROJECT
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
-from app.database.tables import Base
+from app.database.table_types import Base
 from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore

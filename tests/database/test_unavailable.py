@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, InternalError, ProgrammingError
 from app.database import engine as engine_module
 from app.database.engine import open_engine
 from app.database.schema import Schema
-from app.database.tables import Base
+from app.database.table_types import Base
 from app.errors import DatabaseUnavailable, SettingsInvalid
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection

@@ -3,8 +3,9 @@ import os
 import pytest
 
 from app.config import read_settings
+from app.types import Provider
 from app.vision.inference.batcher import Batching
-from app.vision.inference.runtime import Provider, Runtime
+from app.vision.inference.runtime import Runtime
 from app.wiring.batching import batching_of, photos_at_once
 
 CPU, CUDA, TENSORRT = (Runtime(each) for each in (Provider.CPU, Provider.CUDA, Provider.TENSORRT))

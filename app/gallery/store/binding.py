@@ -11,7 +11,8 @@ from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.database.cipher import Context
-from app.database.tables import Base, CollectionTable, CropTable, FaceTable, IdentityTable, NextTemplateTable
+from app.database.table_types import Base
+from app.database.tables import CollectionTable, CropTable, FaceTable, IdentityTable, NextTemplateTable
 from app.database.vault import Vault
 
 _ASK_AT_ONCE = 500

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.cipher import BOUND_VERSION
-from app.database.tables import Base, CollectionTable, DataKeyTable, FaceTable
+from app.database.table_types import Base
+from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
 from app.gallery.store.binding import SEALED_KINDS, SealedKind

@@ -1,23 +1,13 @@
 """ONNX Runtime: the execution provider, which is chosen explicitly, and the session options."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
 from app.errors import NetworkInvalid, ProviderUnavailable
-
-
-class Provider(StrEnum):
-    """Execution provider of networks. `auto` selects the best one that works."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    TENSORRT = "tensorrt"
-
+from app.types import Provider
 
 # ONNX Runtime's providers, best first. It runs nodes that the first one does not support on the next.
 _ORT_PROVIDERS = {

@@ -7,8 +7,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from app.errors import NetworkInvalid, ProviderUnavailable
+from app.types import Provider
 from app.vision.inference import runtime as module
-from app.vision.inference.runtime import Provider, Runtime, resolve, usable_providers
+from app.vision.inference.runtime import Runtime, resolve, usable_providers
 from app.vision.inference.session import Session
 
 HAS_CUDA = Provider.CUDA in usable_providers()

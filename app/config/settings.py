@@ -1,0 +1,187 @@
+"""All settings, read from the environment once (prefix ARCID_, two underscores between group and name)."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from app.config.groups import (
+    CorsSettings,
+    DetectionSettings,
+    EncryptionSettings,
+    GallerySettings,
+    InferenceSettings,
+    JobSettings,
+    LimitSettings,
+    MilvusSettings,
+    RateSettings,
+    ServerSettings,
+    TracingSettings,
+    UrlSettings,
+    normalized_proxies,
+    split_at_commas,
+)
+from app.errors import SettingsInvalid
+from app.types import IndexKind
+
+APP = Path(__file__).parent.parent
+PROJECT = APP.parent
+IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
+PREFIX = "ARCID_"
+CLIENTS_OWN = {f"{PREFIX}API_KEY"}
+"""Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
+
+_DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" / "arcid"
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that ships with the code: next to `app/` in a checkout, inside `app/` once installed."""
+    return PROJECT / name if IS_CHECKOUT else APP / name
+
+
+class _SecretFiles(NestedSecretsSettingsSource):
+    """Source of settings from secret files. It reads only files named like a setting, as the folder may have others."""
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:
+        return {each.name: _read_secret(each) for each in path.iterdir() if each.name.upper().startswith(PREFIX)}
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+
+
+class Settings(BaseSettings):
+    """Settings of the service and the commands. Frozen; an unknown name is an error."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Annotated[Path, Field(description="Folder of the database, the indexes and keys.")] = _DATA
+    models_dir: Annotated[Path, Field(description="Folder of the pulled networks, with one folder for each pack.")] = (
+        Field(default_factory=lambda chosen: chosen["data_dir"] / "models")
+    )
+    database_url: Annotated[str | None, Field(description="SQLAlchemy URL. Default: SQLite in the data folder.")] = None
+    pack: Annotated[str, Field(description="Pack whose embedder is the default; see `arcid models list`.")] = "open"
+    packs: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(split_at_commas),
+        Field(description="Further packs, separated by commas, whose embedders collections may use."),
+    ] = ()
+    detector: Annotated[
+        str | None, Field(description="Detector pack, or finder+landmarker. Default: the pack's recommendation.")
+    ] = None
+    insightface_mirror: Annotated[
+        str | None, Field(description="Address of a mirror that offers InsightFace's packs.")
+    ] = None
+    index: Annotated[
+        IndexKind, Field(description="Index: auto (exact, compressed if large), exact, compressed, gpu or milvus.")
+    ] = IndexKind.AUTO
+    open_metadata: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(split_at_commas),
+        Field(description="Metadata members, separated by commas, that `where` may use without scope `manage`."),
+    ] = ()
+    proxies: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(split_at_commas),
+        AfterValidator(normalized_proxies),
+        Field(
+            description="Addresses and networks of trusted reverse proxies, separated by commas. Only their "
+            "X-Forwarded-For, -Proto, -Host and -Prefix are honoured."
+        ),
+    ] = ()
+    log_json: Annotated[bool, Field(description="Write the log as one JSON object per line.")] = False
+    secrets_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder of files, each named like a setting and holding its value, such as arcid_database_url. "
+            "The environment takes precedence."
+        ),
+    ] = None
+    limits: LimitSettings = LimitSettings()
+    server: ServerSettings = ServerSettings()
+    rates: RateSettings = RateSettings()
+    cors: CorsSettings = CorsSettings()
+    urls: UrlSettings = UrlSettings()
+    detection: DetectionSettings = DetectionSettings()
+    inference: InferenceSettings = InferenceSettings()
+    gallery: GallerySettings = GallerySettings()
+    jobs: JobSettings = JobSettings()
+    milvus: MilvusSettings = MilvusSettings()
+    tracing: TracingSettings = TracingSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names all of them
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ArcID reads no .env file
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources by precedence: arguments, the environment, the files of `secrets_dir`."""
+        files = _SecretFiles(file_secret_settings, secrets_dir=_secrets_dir())
+        return init_settings, env_settings, files
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read environment and secret files; `overrides` take precedence.
+
+    Raises:
+        SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
+    """
+    names = known_names(Settings)
+    given = {name for name in _given_names() if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in given if name.upper() not in names | CLIENTS_OWN)
+    if unknown:
+        raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        raise SettingsInvalid(f"{name}: {first['msg']}") from error
+    except SettingsError as error:  # a whole group in one variable that is not JSON
+        raise SettingsInvalid(str(error)) from error
+
+
+def _secrets_dir() -> Path | None:
+    name = f"{PREFIX}SECRETS_DIR"
+    return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
+
+
+def _given_names() -> set[str]:
+    """Return the names of all environment variables and of the files in `secrets_dir`."""
+    folder = _secrets_dir()
+    if folder is None:
+        return set(os.environ)
+    try:
+        return set(os.environ) | {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
+
+
+def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    """Return the environment variables of all settings and groups, in upper case."""
+    names = set()
+    for field, info in group.model_fields.items():
+        names.add(f"{prefix}{field}".upper())
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names |= known_names(info.annotation, f"{prefix}{field}__")
+    return names
