@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, NewType, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,12 @@ Pixels = NDArray[np.uint8]
 
 Keys = NDArray[np.int64]
 """Keys of faces in the database and in the index, shape (n,)."""
+
+CollectionKey = NewType("CollectionKey", int)
+"""Key of a collection in the database, unlike its name; the same holds for the next three."""
+IdentityKey = NewType("IdentityKey", int)
+FaceKey = NewType("FaceKey", int)
+JobKey = NewType("JobKey", int)
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom (xyxy) in pixels of the photo; may extend beyond its edges."""

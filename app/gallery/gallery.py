@@ -31,7 +31,7 @@ from app.gallery.store.values import (
     Person,
     RemovalResult,
 )
-from app.types import Floats, Keys
+from app.types import CollectionKey, Floats, Keys
 
 
 class Gallery:
@@ -55,7 +55,7 @@ class Gallery:
         self._new_projection = new_projection
         self._model = model
         self._dimensions = {**(further or {}), model: dimension}
-        self._projections: dict[int, Projection] = {}
+        self._projections: dict[CollectionKey, Projection] = {}
         self._prepared: dict[str, Projection] = {}
         self._opening = threading.Lock()
 
@@ -299,7 +299,7 @@ class Gallery:
         for projection in self._projections.values():
             projection.close()
 
-    def _drop_deleted(self, key: int) -> None:
+    def _drop_deleted(self, key: CollectionKey) -> None:
         """Drop the index of a collection that another process has deleted."""
         projection = self._projections.pop(key, None)
         if projection is not None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.database.audit import Actor
+from app.types import JobKey
 
 JsonObject = Mapping[str, Any]
 
@@ -50,7 +51,7 @@ class Failure:
 class Job:
     """A job. `actor` created it; `errors` counts refused items; `attempts` counts its starts."""
 
-    key: int
+    key: JobKey
     job_id: str
     kind: str
     collection: str | None

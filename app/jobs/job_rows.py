@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 from app.database.audit import Actor
 from app.database.tables import JobTable
 from app.jobs.job import Failure, Job, JobState
+from app.types import JobKey
 
 
 def job(row: JobTable) -> Job:
     """Return the job in a row."""
     return Job(
-        row.id,
+        JobKey(row.id),
         row.job_id,
         row.kind,
         row.collection,

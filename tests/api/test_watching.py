@@ -13,9 +13,10 @@ from app.api.http.event_streams import Watches
 from app.database.audit import Actor
 from app.errors import DatabaseUnavailable, Overloaded
 from app.jobs.job import Job, JobState
+from app.types import JobKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-JOB = Job(1, "job", "count", None, {}, JobState.RUNNING, 0, 9, 0, None, None, Actor("me"), 1, NOW, NOW, None)
+JOB = Job(JobKey(1), "job", "count", None, {}, JobState.RUNNING, 0, 9, 0, None, None, Actor("me"), 1, NOW, NOW, None)
 KEY = Principal("door", frozenset(), key_id="k")
 
 
@@ -49,7 +50,7 @@ def watches(most=100, *, is_ending=lambda: False):
 
 def test_many_watchers_cost_one_query_at_a_time():
     async def run():
-        jobs, own = Jobs(JOB, replace(JOB, key=2, job_id="other")), watches()
+        jobs, own = Jobs(JOB, replace(JOB, key=JobKey(2), job_id="other")), watches()
         with ExitStack() as stack:
             opened = [
                 stack.enter_context(own.watch(jobs.jobs[name], ANONYMOUS, jobs, keys(None)))

@@ -8,12 +8,13 @@ from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.calibration.applicable import Calibrations
 from app.recognition.decisions.policy import Outcome
 from app.recognition.model_registry import ModelRegistry, ServedModel
+from app.types import CollectionKey
 
 ONE, TWO = ServedModel("pack-one", "one", 3, "squares", 0.5), ServedModel("pack-two", "two", 4, "squares", 0.6)
 
 
 def collection(model: str, **settings) -> Collection:
-    return Collection(1, "uid", "people", model, 3, 0, 0, 0, CollectionSettings(**settings))
+    return Collection(CollectionKey(1), "uid", "people", model, 3, 0, 0, 0, CollectionSettings(**settings))
 
 
 class Opened:

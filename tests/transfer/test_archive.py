@@ -23,6 +23,7 @@ from app.gallery.store.snapshot import CollectionExporter
 from app.gallery.store.values import CollectionSettings, Person
 from app.transfer import archive_export as exporting
 from app.transfer import archive_reader
+from app.types import CollectionKey
 from tests.databases import postgresql_databases, server_url, sqlite_databases
 from tests.gallery.store.enrolling import new_face
 from tests.recognition.galleries import compared, gallery_on, index_of
@@ -311,4 +312,4 @@ def test_an_archive_names_its_snapshot_even_if_the_network_is_unknown(engine, tm
     )
     assert manifest.network.sha256 is None
     found = IdentityStore(engine).collection("people")
-    assert replace(found, key=0).uid == manifest.collection.uid
+    assert replace(found, key=CollectionKey(0)).uid == manifest.collection.uid

@@ -29,7 +29,13 @@ def next_revision(session: Session, collection: Collection) -> int:
 
 
 def append(
-    session: Session, collection: Collection, revision: int, keys: Sequence[int], *, is_removal: bool, now: datetime
+    session: Session,
+    collection: Collection,
+    revision: int,
+    keys: Sequence[int],
+    *,
+    is_removal: bool,
+    now: datetime,
 ) -> None:
     """Log the changes of a write in its transaction."""
     if keys:

@@ -21,7 +21,7 @@ from app.database.tables import (
 from app.errors import RequestInvalid, TemplatesMissing
 from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection
-from app.types import Box, Detection
+from app.types import Box, Detection, FaceKey
 
 NAMED = 1000  # faces in an error and in the trail
 _SHOWN = 3  # in the message
@@ -32,7 +32,7 @@ _LEFT_OUT_AT_ONCE = 500
 class FaceName:
     """A face and its owner, by their public ids; `key` is the face's position in listings."""
 
-    key: int
+    key: FaceKey
     face_id: str
     identity_id: str
 
@@ -136,7 +136,7 @@ def drop_rest(
     """Delete the faces without a template of a network, and identities without a remaining face."""
     query = NAMES.where(FaceTable.collection_id == collection.key, ~has_template(model))
     with_crop = {row.id for row in session.execute(query.where(has_crop()))} if is_rest_dropped else set()
-    rest = [FaceName(*row) for row in session.execute(query)]
+    rest = [FaceName(FaceKey(key), *names) for key, *names in session.execute(query)]
     missing = [each for each in rest if each.key in with_crop] if is_rest_dropped else rest
     if missing:
         raise templates_missing(collection, model, missing)

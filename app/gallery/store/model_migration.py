@@ -45,7 +45,7 @@ from app.gallery.store.migration_sql import (
     swap_templates,
 )
 from app.gallery.store.values import Collection
-from app.types import Detection, Floats, Keys, Pixels
+from app.types import Detection, FaceKey, Floats, Keys, Pixels
 
 _AT_ONCE = 2000
 
@@ -121,7 +121,7 @@ class MigrationRepository:
         ).limit(limit)
         with self._reading.connect() as connection:
             rows.require_unswitched(connection, collection)
-            return [FaceName(*row) for row in connection.execute(query)]
+            return [FaceName(FaceKey(key), *names) for key, *names in connection.execute(query)]
 
     def blocks(self, collection: Collection, model: str, *, size: int = 256) -> Iterator[CropBlock]:
         """Yield the faces with a crop and without a template of a network, by key, `size` at a time.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.gallery.store.values import Consent, JsonObject
-from app.types import Box, Floats
+from app.types import Box, FaceKey, Floats, IdentityKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class IdentityRecord:
     searches do not find it, and it is erased.
     """
 
-    key: int
+    key: IdentityKey
     identity_id: str
     name: str | None
     metadata: JsonObject
@@ -41,7 +41,7 @@ class IdentityRecord:
 class FaceRecord:
     """A face: box and landmarks (5, 2) in pixels of the upright photo; `embedding` (d,) only if requested."""
 
-    key: int
+    key: FaceKey
     face_id: str
     identity_id: str
     box: Box

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.database.audit import Noted
 from app.database.cipher import Sealed
-from app.types import Detection, Floats, Keys
+from app.types import CollectionKey, Detection, Floats, Keys
 
 JsonObject = Mapping[str, Any]
 
@@ -60,7 +60,7 @@ class Collection:
     None, the service chooses.
     """
 
-    key: int
+    key: CollectionKey
     uid: str
     name: str
     model: str

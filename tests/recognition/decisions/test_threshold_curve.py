@@ -2,11 +2,12 @@ from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.calibration.error_rates import comparisons_among
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.threshold_curve import curve_of
+from app.types import CollectionKey
 from tests.recognition.fakes import calibration
 
 CALIBRATED = Policy(calibration(), 0.42)
 COLLECTION = Collection(
-    1, "uid", "people", "colours", 3, revision=1, faces=80, identities=50, settings=CollectionSettings()
+    CollectionKey(1), "uid", "people", "colours", 3, revision=1, faces=80, identities=50, settings=CollectionSettings()
 )
 
 
