@@ -59,7 +59,7 @@ def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles
                 share = weights[is_finite] / weights[is_finite].sum()
                 axes.hist(values[is_finite], bins, weights=share, alpha=0.6, color=color, label=name)
         axes.set(xlabel="similarity", ylabel="share")
-        axes.legend()
+        axes.legend(loc="upper right")  # Matplotlib warns if its search for the best place takes long
 
     return _svg(draw)
 
@@ -82,7 +82,7 @@ def over_discarded(shares: Doubles, fnmr: Doubles) -> bytes:
         dense = np.linspace(0, shares[-1], 201)
         axes.plot(dense, ideal_fnmr(fnmr[0], dense), linestyle="--", color="#888888", label="ideal")
         axes.set(xlabel="share of pairs rejected, worst first", ylabel="FNMR", ylim=(0, None))
-        axes.legend()
+        axes.legend(loc="upper right")
 
     return _svg(draw)
 

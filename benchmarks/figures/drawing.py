@@ -51,7 +51,7 @@ def target_logits(losses: Sequence[LossSpec] = LOSSES) -> Figure:
         axes.plot(degrees, target_logit(spec, np.radians(degrees)), label=_label(spec))
     axes.set(xlabel="angle between feature and own class (degrees)", ylabel="target logit", xlim=(0, 180))
     axes.grid(visible=True, alpha=0.3)
-    axes.legend()
+    axes.legend(loc="upper right")
     return figure
 
 
@@ -76,7 +76,7 @@ def distributions(stages: Mapping[str, Thetas]) -> Figure:
         ):
             axes.fill_between(middles, shares, step="mid", alpha=0.5, color=color, label=label)
         axes.set(title=name, xlabel="angle (degrees)", ylabel="share", xlim=(0, 180), ylim=(0, None))
-        axes.legend()
+        axes.legend(loc="upper right")
     return figure
 
 
