@@ -72,7 +72,7 @@ class Container(Resources):
         self.gallery.open()
         self.save_snapshots_on_close()
         self._construct_all()
-        for worker in (self.follower, self.housekeeper, self.jobs.runner):
+        for worker in (self.replication_worker, self.retention_worker, self.jobs.runner):
             worker.start()
             self._exits.callback(worker.stop)
 
@@ -82,7 +82,7 @@ class Container(Resources):
             getattr(self, name)
 
     @cached_property
-    def follower(self) -> ReplicationWorker:
+    def replication_worker(self) -> ReplicationWorker:
         """The thread that follows other processes' writes."""
         limits = self.settings.gallery
         return ReplicationWorker(
@@ -94,7 +94,7 @@ class Container(Resources):
         )
 
     @cached_property
-    def housekeeper(self) -> RetentionWorker:
+    def retention_worker(self) -> RetentionWorker:
         """The thread that erases people whose term has ended."""
         return RetentionWorker(
             self.gallery,
@@ -139,7 +139,7 @@ class Container(Resources):
 
     @cached_property
     def collections(self) -> CollectionService:
-        """CollectionRepository."""
+        """The collections, as callers see them."""
         return CollectionService(
             self.gallery,
             self.store,
@@ -172,12 +172,12 @@ class Container(Resources):
         return ErasureService(self.gallery, self.scrubber, partial(may_have_archive, self.job_store), self.job_traces)
 
     @cached_property
-    def disclosure(self) -> PersonExportService:
+    def person_export(self) -> PersonExportService:
         """The export of one person's data."""
         return PersonExportService(self.gallery, self.listing, self.trail)
 
     @cached_property
-    def reembedding(self) -> MigrationRepository:
+    def migration_repository(self) -> MigrationRepository:
         """The stored templates of a collection's next and previous network."""
         return MigrationRepository(self.current_database.engine, self.crops, self.current_database.vault)
 
@@ -186,7 +186,7 @@ class Container(Resources):
         """Model migration; in a service it gives way to requests."""
         return MigrationService(
             self.gallery,
-            self.reembedding,
+            self.migration_repository,
             self.registry,
             self.registry.policy_of,
             threads=threads_of(self.settings),

@@ -39,6 +39,7 @@ from app.api.routes import (
     status,
 )
 from app.compreface import routers as compreface
+from app.compreface.problems import reshaping
 from app.config import Settings
 from app.container import Container
 from app.wiring.batching import photos_at_once
@@ -140,6 +141,7 @@ def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None")
         body_budget=app.state.body_budget,
         admission=app.state.admission,
         metrics=app.state.metrics,
+        reshape=reshaping,
         tracing=tracing,
     )
     if settings.cors.origins:

@@ -115,7 +115,7 @@ def _print(collection: Collection, found: Findings) -> None:
             )
         show(table)
     if found.poor:
-        table = Table("poor face", "of", "quality", "fix by", box=None)
+        table = Table("low-quality face", "of", "quality", "fix by", box=None)
         for poor in found.poor:
             quality = f"{poor.quality:.2f} (least {poor.least:g})"
             table.add_row(poor.face_id, _named(poor.identity), quality, _call(poor.mend))
@@ -130,6 +130,6 @@ def _rate(rate: float | None) -> str:
     return "unknown" if rate is None else f"{rate:.1g}"
 
 
-def _call(mend: SuggestedFix) -> str:
-    body = "" if mend.body is None else f" {json.dumps(mend.body, ensure_ascii=False)}"
-    return f"{mend.method} {mend.path}{body}"
+def _call(fix: SuggestedFix) -> str:
+    body = "" if fix.body is None else f" {json.dumps(fix.body, ensure_ascii=False)}"
+    return f"{fix.method} {fix.path}{body}"

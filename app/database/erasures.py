@@ -31,7 +31,7 @@ def asked_in(seq: int | None) -> Iterator[None]:
         _asked_in.reset(token)
 
 
-def erased_meanwhile(session: Session | Connection, collection: str, identity_ids: Iterable[str]) -> set[str]:
+def erased_since_request(session: Session | Connection, collection: str, identity_ids: Iterable[str]) -> set[str]:
     """Return which of these identities were erased since the request; none outside of `asked_in`."""
     since = _asked_in.get()
     return set() if since is None else erased_since(session, collection, identity_ids, since)

@@ -183,13 +183,13 @@ def test_another_process_goes_on_with_the_job_of_one_that_was_killed(client, ser
     dead = Leases(services.database.engine, owner="dead", place="elsewhere", lease=timedelta(seconds=-1))
     assert dead.claim(kinds.keys())
     collection = services.gallery.collection("killed")
-    (block,) = list(services.reembedding.blocks(collection, OTHER))[:1]
+    (block,) = list(services.migration_repository.blocks(collection, OTHER))[:1]
     assert len(block.keys) == 2
     one = type(block)(block.keys[:1], block.crops[:1], block.detections[:1])
     change, network = services.migration, services.registry.named(PACK)
     with ThreadPoolExecutor(1) as pool:
         made_one = change._made(pool, change._coming(collection, network), one)
-    services.reembedding.put(collection, OTHER, made_one)
+    services.migration_repository.put(collection, OTHER, made_one)
     told: list[int] = []
     alive = Leases(services.database.engine, owner="alive", place="here", lease=timedelta(seconds=30))
     claim = alive.claim(["reembed"])

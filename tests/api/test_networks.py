@@ -134,7 +134,7 @@ def test_a_stored_crop_gives_the_template_of_its_photo(client, services, portrai
     assert made.json()["keep_crops"]
     enroll(client, name, "eileen", portrait)
     collection = services.gallery.require(name)
-    (block,) = services.reembedding.blocks(collection, OTHER)
+    (block,) = services.migration_repository.blocks(collection, OTHER)
     (again,) = services.registry.analysis_of(collection).of_crops(
         block.crops, block.detections, is_flip_averaged=is_flip_averaged
     )
@@ -149,7 +149,7 @@ def test_a_collection_goes_over_to_the_other_network(client, services, portrait)
     enroll(client, "moving", "eileen", portrait)
     collection = services.gallery.require("moving")
     network = services.registry.named(PACK)
-    for block in services.reembedding.blocks(collection, OTHER):
+    for block in services.migration_repository.blocks(collection, OTHER):
         faces = services.registry.analysis(network).of_crops(block.crops, block.detections, is_flip_averaged=True)
         templates = NextTemplates(
             block.keys,
@@ -157,8 +157,8 @@ def test_a_collection_goes_over_to_the_other_network(client, services, portrait)
             np.array([face.norm for face in faces], np.float32),
             np.ones(len(faces), np.float32),
         )
-        services.reembedding.put(collection, OTHER, templates)
-    services.reembedding.switch(collection, model=OTHER, dimension=network.dimension)
+        services.migration_repository.put(collection, OTHER, templates)
+    services.migration_repository.switch(collection, model=OTHER, dimension=network.dimension)
     found = client.post("/identify", files={"photo": portrait}, data={"collection": "moving"}).json()
     assert (found["model"], found["faces"][0]["verdict"]) == (OTHER, "match")
     assert found["faces"][0]["candidates"][0]["similarity"] > 0.9999

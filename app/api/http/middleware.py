@@ -3,6 +3,7 @@
 import re
 import time
 from asyncio import CancelledError
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -17,7 +18,6 @@ from app.api.http.errors import note, problem, respond
 from app.api.http.metrics import Metrics
 from app.api.http.proxies import route_path
 from app.api.http.utf8 import require_utf8
-from app.compreface.problems import reshaping
 from app.errors import ArcidError, ContentEncodingUnsupported, ShuttingDown
 from app.observability.logs import get_logger
 from app.observability.stages import recording, server_timing, traced
@@ -40,12 +40,15 @@ class RequestContext:
         body_budget: BodyBudget,
         admission: Admission,
         metrics: Metrics,
+        reshape: Callable[[Scope, Send], Send],
         tracing: "Tracing | None" = None,
     ) -> None:
+        """With `reshape`, problems are sent in the form of another API; it wraps the `send` of a request."""
         self._app = app
         self._body_budget = body_budget
         self._admission = admission
         self._metrics = metrics
+        self._reshape = reshape
         self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +77,7 @@ class RequestContext:
                         answer["Server-Timing"] = server_timing(stages)
                 await send(message)
 
-            sending = reshaping(scope, send_with_headers)
+            sending = self._reshape(scope, send_with_headers)
             try:
                 require_utf8(scope)
                 _require_plain(headers)

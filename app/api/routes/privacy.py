@@ -88,14 +88,14 @@ class PersonExport(BaseModel):
     audit: Annotated[list[dict[str, Any]], Field(description="The readable lines of the trail about the person.")]
 
     @classmethod
-    def of(cls, disclosure: PersonalData) -> "PersonExport":
-        """Take over a disclosure."""
+    def of(cls, data: PersonalData) -> "PersonExport":
+        """Return the schema of a person's data."""
         return cls(
-            collection=disclosure.collection,
-            identity=IdentitySchema.of(disclosure.identity),
-            faces=[StoredFaceSchema.of(each) for each in disclosure.faces],
-            enrollment_answers=[dict(each) for each in disclosure.answers],
-            audit=[_line(each) for each in disclosure.trail],
+            collection=data.collection,
+            identity=IdentitySchema.of(data.identity),
+            faces=[StoredFaceSchema.of(each) for each in data.faces],
+            enrollment_answers=[dict(each) for each in data.answers],
+            audit=[_line(each) for each in data.trail],
         )
 
 
@@ -111,4 +111,4 @@ async def export_identity(
     collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> PersonExport:
     """Return all data that is stored about a person, with embeddings; the audit trail records it."""
-    return PersonExport.of(await workers.run(services.disclosure.of, collection, identity_id))
+    return PersonExport.of(await workers.run(services.person_export.of, collection, identity_id))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.erasures import erased_meanwhile
+from app.database.erasures import erased_since_request
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import FaceExists
@@ -73,7 +73,7 @@ class BulkWriter:
                 rows.require_made_alike(session, collection)
                 there = _there(session, collection, [face.face_id for face in block.faces])
                 everybody = {face.identity_id for face in block.faces} | {each.identity_id for each in block.faceless}
-                erased = erased_meanwhile(session, collection.name, everybody)
+                erased = erased_since_request(session, collection.name, everybody)
                 left_out = sum(face.identity_id in erased for face in block.faces)
                 chosen = [
                     at

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
-from app.database.erasures import erased_meanwhile
+from app.database.erasures import erased_since_request
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import (
@@ -165,7 +165,7 @@ class IdentityStore:
             if check is not None:
                 check(LockedCollection(session, self._vault, collection))
             done: list[EnrollmentResult] = []
-            erased = erased_meanwhile(session, collection.name, [person.identity_id for person, _ in people])
+            erased = erased_since_request(session, collection.name, [person.identity_id for person, _ in people])
             for person, faces in people:
                 if person.identity_id in erased:
                     done.append(EnrollmentResult((), revision, is_erased=True))

@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import onnx
 import torch
@@ -21,12 +20,6 @@ from app.vision.inference.conversion.prelu import rewrite_prelu
 INPUT, OUTPUT = "input", "embedding"
 
 _LOGGER = "torch.onnx"
-
-
-def export_backbone(backbone: nn.Module, file: Path) -> None:
-    """Write a backbone to `file`; see `as_onnx`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(as_onnx(backbone))
 
 
 def as_onnx(backbone: nn.Module) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from app.errors import TrainingInvalid
-from app.training.export.network import as_onnx, export_backbone
+from app.training.export.network import as_onnx
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 
@@ -18,8 +18,8 @@ NORMS_LEFT = {"iresnet18": 8, "mobilefacenet": 0}
 def exported(request, backbone_of, tmp_path_factory):
     """Return a backbone in training mode and its exported file."""
     backbone = backbone_of(request.param).train()
-    file = tmp_path_factory.mktemp("exported") / "folder" / "network.onnx"
-    export_backbone(backbone, file)
+    file = tmp_path_factory.mktemp("exported") / "network.onnx"
+    file.write_bytes(as_onnx(backbone))
     return request.param, backbone, file
 
 
