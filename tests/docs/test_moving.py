@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx2
 import pytest
 
 from app.cli.demo import serving
 from tests.docs.examples import examples
+from tests.docs.stand_ins import StandIn, served
 
 KEY = "theirs"
 FACES = "/api/v1/recognition/faces"
@@ -21,7 +21,7 @@ def compreface(faces_of):
     """Return the address of what lists two people on two pages and hands out their photos, as CompreFace does."""
     photos = {"1": ("Ada", faces_of[0]), "2": ("Bob", faces_of[1])}
 
-    class CompreFace(BaseHTTPRequestHandler):
+    class CompreFace(StandIn, BaseHTTPRequestHandler):
         def do_GET(self):
             assert self.headers["x-api-key"] == KEY
             path, _, query = self.path.partition("?")
@@ -31,18 +31,10 @@ def compreface(faces_of):
                 content = json.dumps({"faces": faces, "total_pages": len(photos)}).encode()
             else:
                 content = photos[path.removeprefix(f"{FACES}/").removesuffix("/img")][1]
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.reply(content)
 
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), CompreFace) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with served(CompreFace) as address:
+        yield address
 
 
 def test_people_move(compreface, settings, tmp_path):

@@ -5,15 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx2
 import pytest
 
 from app.cli.demo import serving
 from tests.docs.examples import examples
+from tests.docs.stand_ins import StandIn, served
 
 EVENTS = [
     {"id": "1.a", "label": "person", "start_time": 1, "sub_label": None},
@@ -37,7 +37,7 @@ def frigate(snapshots):
     """Yield the address of a stand-in for Frigate, and the sub labels that it was sent, by event."""
     labels = {}
 
-    class Frigate(BaseHTTPRequestHandler):
+    class Frigate(StandIn, BaseHTTPRequestHandler):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             if path == "/api/events":
@@ -51,19 +51,8 @@ def frigate(snapshots):
             labels[self.path.split("/")[3]] = json.loads(body)
             self.reply(b"{}")
 
-        def reply(self, content):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Frigate) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", labels
-        server.shutdown()
+    with served(Frigate) as address:
+        yield address, labels
 
 
 def test_people_are_named_in_frigate(settings, faces_of, faceless, tmp_path):
