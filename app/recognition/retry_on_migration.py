@@ -10,7 +10,7 @@ from app.errors import CollectionSwitched
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_AGAIN = 3  # there and back in a moment is a rehearsal, or a test
+_RETRIES = 3  # more switches during one request happen only in rehearsals and tests
 
 
 def retry_on_migration(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -21,7 +21,7 @@ def retry_on_migration(work: Callable[Parameters, Result]) -> Callable[Parameter
 
     @wraps(work)
     def settled(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-        for _ in range(_AGAIN):
+        for _ in range(_RETRIES):
             with suppress(CollectionSwitched):
                 return work(*args, **kwargs)
         return work(*args, **kwargs)
