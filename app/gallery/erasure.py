@@ -64,7 +64,7 @@ class JobRedaction(Protocol):
 
 
 class ErasureService:
-    """Raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
+    """Erases people. Every method raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ErasureService:
         return self._receipt(collection.name, self._gallery.finish_removal(collection, removed))
 
     def finish_clear(self, collection: Collection, revision: int) -> None:
-        """Complete the emptying of a collection, which had this revision afterwards."""
+        """Complete the emptying of a collection; `revision` is its revision after it."""
         if self._traces is not None:
             self._traces.redact_all(collection.name)
         self._gallery.catch_up(collection, revision)

@@ -32,7 +32,7 @@ class ErasureResult:
 
 
 def index_state(collection: Collection, projection: Projection) -> IndexState:
-    """Return how a collection's index stands against the database."""
+    """Return the state of a collection's index against the database."""
     applied, index = projection.revision(), projection.index
     return IndexState(
         collection=collection.name,
