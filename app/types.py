@@ -78,6 +78,18 @@ class Candidate:
     faces: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ImpostorMoments:
+    """Mean and standard deviation of the similarities of different people, each person with the same weight.
+
+    `count` is the number of people behind them; of probes (old ones count less) for the pairs of probe and gallery.
+    """
+
+    mean: float
+    deviation: float
+    count: float
+
+
 Record = TypeVar("Record")
 
 

@@ -1,13 +1,13 @@
 """Decision rules from a tolerated error rate or an explicit threshold. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from app.errors import CalibrationMissing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
-from app.recognition.decisions.calibration.error_rates import Calibration, chance_among, comparisons_of, rate_for_chance
+from app.recognition.decisions.calibration.error_rates import RateCurve, chance_among, comparisons_of, rate_for_chance
 from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4
@@ -51,15 +51,21 @@ class Policy:
     """Rules of one collection: from its calibration, or from a fixed threshold without one.
 
     A probe below `probe_quality` (0..1) cannot match firmly. Parameters of the request take precedence, then the
-    collection's `threshold`, `max_fmr` and `max_fpir`, then the service's defaults.
+    collection's `threshold`, `max_fmr` and `max_fpir`, then the service's defaults. `calibration` is for two enrolled
+    faces and for two photos, `probe_calibration` for a probe against enrolled people (see `for_probes`).
     """
 
-    calibration: Calibration | None
+    calibration: RateCurve | None
     fallback: float
     probe_quality: float = 0
     max_fmr: float | None = None
     max_fpir: float | None = None
     threshold: float | None = None
+    probe_calibration: RateCurve | None = None
+
+    def for_probes(self) -> "Policy":
+        """Return the policy for probes against the gallery, which may come from other cameras than the gallery."""
+        return self if self.probe_calibration is None else replace(self, calibration=self.probe_calibration)
 
     def for_verification(self, faces: int = 1, *, max_fmr: float | None = None, threshold: float | None = None) -> Rule:
         """Return the rule for a template of `faces`: at most the share `max_fmr` of other people's probes matches it.

@@ -173,7 +173,7 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 
 def test_another_version_is_refused(calibration, tmp_path):
     path = tmp_path / "calibration.json"
-    path.write_bytes(as_json(calibration).replace(b'"version": 1', b'"version": 2'))
+    path.write_bytes(as_json(calibration).replace(b'"version": 2', b'"version": 3'))
     with pytest.raises(CalibrationInvalid, match="version"):
         read_calibration(path)
 
@@ -222,6 +222,14 @@ def test_a_file_from_before_there_was_a_typical_norm_is_read(calibration, tmp_pa
     path = tmp_path / "calibration.json"
     path.write_text(json.dumps(content))
     assert read_calibration(path) == replace(calibration, typical_norm=None)
+
+
+def test_a_file_of_version_1_is_read_and_has_no_moments(calibration, tmp_path):
+    content = json.loads(as_json(calibration)) | {"version": 1}
+    assert content.pop("moments")["count"] == 1500
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(content))
+    assert read_calibration(path) == replace(calibration, version=1, moments=None)
 
 
 def test_the_calibrations_that_ship_are_read():

@@ -6,14 +6,16 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import CalibrationInvalid
+from app.types import ImpostorMoments
 
-VERSION: Final = 1
+VERSION: Final = 2
+_READABLE: Final = (1, VERSION)
 LEVELS: Final = tuple(float(level) for level in np.logspace(0, -3, 31))
 SPREAD_LEVELS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
@@ -51,6 +53,35 @@ class Spread:
     high: float
 
 
+class RateCurve(Protocol):
+    """False match rates of similarities, and back: a `Calibration`, or one that was adapted to a collection."""
+
+    @property
+    def origin(self) -> CalibrationOrigin:
+        """Origin of the fitted calibration."""
+
+    @property
+    def typical_norm(self) -> float | None:
+        """Median of the raw feature norms."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the curve was shifted and stretched to a collection's own people."""
+
+    @property
+    def people(self) -> int:
+        """Number of people whose similarities were counted; of an adapted curve, those of the collection."""
+
+    def fmr(self, similarity: float) -> float:
+        """Return the share (0..1) of pairs of different people that are at least as similar."""
+
+    def threshold(self, fmr: float) -> float:
+        """Return the similarity that the share `fmr` (0 < fmr <= 1) of pairs of different people reaches."""
+
+    def doubt(self, fmr: float) -> tuple[float, float]:
+        """Return the thresholds between which it is in doubt whether the rate is above or below `fmr`."""
+
+
 # Smaller ones mean the same, and their logarithms and powers would leave the range of a number.
 _LEAST_RATE = 1e-300
 
@@ -66,6 +97,18 @@ class Calibration:
     version: int = VERSION
     typical_norm: float | None = None
     """Median of the raw feature norms; the scale of what `app.vision.quality` makes of them."""
+    moments: ImpostorMoments | None = None
+    """Of all pairs of different people. None in version 1, which cannot be adapted."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """See `RateCurve`."""
+        return False
+
+    @property
+    def people(self) -> int:
+        """See `RateCurve`."""
+        return self.origin.people
 
     def fmr(self, similarity: float) -> float:
         """Return the share (0..1) of pairs of different people that are at least as similar."""
@@ -133,7 +176,7 @@ def read_calibration(path: Path) -> Calibration:
         calibration = _FORM.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise CalibrationInvalid(f"{path} is not a calibration: {error}") from error
-    if calibration.version != VERSION or len(calibration.thresholds) != len(LEVELS) or not calibration.spread:
+    if calibration.version not in _READABLE or len(calibration.thresholds) != len(LEVELS) or not calibration.spread:
         raise CalibrationInvalid(f"{path} is a calibration of another version; calibrate again")
     return calibration
 

@@ -22,6 +22,7 @@ from app.recognition.decisions.calibration.error_rates import (
     ParetoTail,
     Spread,
 )
+from app.recognition.decisions.calibration.moments import moments_of_all
 from app.types import Floats
 
 _BINS = 40_000  # of similarity -1..1
@@ -61,6 +62,7 @@ def calibrate(vectors: Floats, people: Sequence[str], origin: CalibrationOrigin,
         _tail(total),
         (),
         typical_norm=float(np.median(norms)),
+        moments=moments_of_all(vectors, person),
     )
     return replace(fitted, spread=_spread(fitted, counts))
 
