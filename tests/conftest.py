@@ -172,3 +172,12 @@ def client(settings):
 def faceless() -> bytes:
     """A photo without faces: scikit-image's cup of coffee."""
     return photo_of("skimage", "data", "coffee.png")
+
+
+@pytest.fixture(scope="session")
+def zoo_mirror() -> Path:
+    """A mirror of the files that packs name by URL; users do not have it."""
+    folder = PROJECT.parent / "shared" / "networks"
+    if not folder.is_dir():
+        pytest.skip("../shared/networks is only on the project's own machines")
+    return folder

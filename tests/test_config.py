@@ -19,6 +19,7 @@ SETTINGS = {
     "ARCID_PACKS": ("open, buffalo_l", ("open", "buffalo_l")),
     "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
     "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
+    "ARCID_MODEL_MIRROR": ("/mnt/networks", "/mnt/networks"),
     "ARCID_INDEX": ("compressed", IndexKind.COMPRESSED),
     "ARCID_LOG_JSON": ("true", True),
     "ARCID_SECRETS_DIR": (str(PROJECT / "docs"), PROJECT / "docs"),

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     insightface_mirror: Annotated[
         str | None, Field(description="Address of a mirror that offers InsightFace's packs.")
     ] = None
+    model_mirror: Annotated[
+        str | None,
+        Field(description="Folder or base URL from which `arcid models pull` takes files that packs name by URL."),
+    ] = None
     index: Annotated[
         IndexKind, Field(description="Index: auto (exact, compressed if large), exact, compressed, gpu or milvus.")
     ] = IndexKind.AUTO

@@ -11,6 +11,7 @@ from app.database.master_key_file import read_master
 from app.database.sqlite_files import sqlite_file
 from app.errors import BackupImpossible, SettingsInvalid
 from app.transfer.restore import Restore
+from app.vision.inference.downloads import Mirrors
 from app.vision.inference.packs import Packs
 
 
@@ -24,7 +25,8 @@ def open_packs(settings: Settings) -> Packs:
     """Return the packs that ship with the project and those in the models folder."""
     folder = models_folder(settings)
     is_private = folder.is_relative_to(settings.data_dir)
-    return Packs(shipped("models"), folder, settings.insightface_mirror, is_private=is_private)
+    mirrors = Mirrors(settings.insightface_mirror, settings.model_mirror)
+    return Packs(shipped("models"), folder, mirrors, is_private=is_private)
 
 
 def database_url(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """Manifests of packs: their networks, origin and licence (`models/*.toml`)."""
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,18 +27,45 @@ class PackageArchive(_ManifestSchema):
     """None only if the publisher may repack the archive; then every file in it has its own hash."""
 
 
-class File(_ManifestSchema):
-    """A network file in the data folder, and its source."""
+class Download(_ManifestSchema):
+    """A file at a URL. A mirror offers it under its name or its hash."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
+    url: Annotated[str, StringConstraints(pattern=r"^https://[^/\s]+(/[^/\s?#]+)+$")]
+    sha256: Sha256
+
+    @property
+    def name(self) -> str:
+        """The last part of the address."""
+        return self.url.rsplit("/", 1)[-1]
+
+
+class NetworkSource(_ManifestSchema):
+    """Origin of a network: a member of an archive, or downloads; and the conversions that make it an ONNX file."""
+
     sha256: Sha256 | None = None
-    """Hash of the source, before conversion: converted bytes change with the version of the package onnx.
+    """Hash of the member, before conversion: converted bytes change with the version of the package onnx.
 
     It may be None in an operator's own manifest. The hash is then recorded when the pack is added.
     """
     archive: Name | None = None
     member: str | None = None
+    downloads: tuple[Download, ...] = ()
+    """Files at URLs, in the order in which the first conversion takes them."""
     conversion: tuple[str, ...] = ()
+
+    @property
+    def source_sha256(self) -> str | None:
+        """The pinned hash of the source; of several downloads, the hash of their hashes; None if none is pinned."""
+        hashes = [each.sha256 for each in self.downloads]
+        if len(hashes) > 1:
+            return hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return hashes[0] if hashes else self.sha256
+
+
+class File(NetworkSource):
+    """A network file in the data folder, and its source."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
 
 
 class DetectorSection(_ManifestSchema):
@@ -105,6 +133,8 @@ def read_manifest(path: Path) -> Manifest:
     for listed in manifest.files:
         if listed.archive is not None and (listed.archive not in manifest.archives or not listed.member):
             raise ManifestInvalid(f"{path}: {listed.name} needs a member of an archive listed under [archives]")
+        if listed.downloads and (listed.archive or listed.sha256):
+            raise ManifestInvalid(f"{path}: {listed.name} has downloads, each with a hash; remove archive and sha256")
     return manifest
 
 

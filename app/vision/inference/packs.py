@@ -3,7 +3,6 @@
 import hashlib
 import json
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +15,9 @@ from app.errors import (
     NetworkMissing,
     PackUnknown,
 )
-from app.vision.inference.archives import check_sha256, fetched, read_member
-from app.vision.inference.manifest import File, Manifest, read_manifest
+from app.vision.inference.archives import check_sha256
+from app.vision.inference.downloads import Mirrors
+from app.vision.inference.manifest import Manifest, read_manifest
 
 _RECORD = "pulled.json"  # in the folder of a pack: the SHA-256 of each converted file
 _CALIBRATIONS = "calibrations"  # folder of an added pack
@@ -26,18 +26,20 @@ _CALIBRATIONS = "calibrations"  # folder of an added pack
 class Packs:
     """The packs of a data folder. Manifests come with the project, or with files that the operator added."""
 
-    def __init__(self, shipped: Path, folder: Path, mirror: str | None = None, *, is_private: bool = False) -> None:
+    def __init__(
+        self, shipped: Path, folder: Path, mirrors: Mirrors | None = None, *, is_private: bool = False
+    ) -> None:
         """Open the packs of a folder.
 
         Args:
             shipped: Folder of the shipped manifests.
             folder: Folder of the files that were pulled or added.
-            mirror: Address that replaces that of InsightFace's releases.
+            mirrors: Replacements of the addresses from which packs are pulled.
             is_private: Whether only the owner may read the files.
         """
         self._shipped = shipped
         self._folder = folder
-        self._mirror = mirror
+        self._mirrors = mirrors or Mirrors()
         self._mode = 0o600 if is_private else 0o644
 
     def manifests(self) -> Iterator[Manifest]:
@@ -78,24 +80,11 @@ class Packs:
         """
         _require_consent(manifest, is_licence_accepted=is_licence_accepted, done="pull")
         # Imported here, because serving does not need onnx.
-        from app.vision.inference.conversion.external_data import refuse_external_data  # noqa: PLC0415
-        from app.vision.inference.conversion.steps import convert  # noqa: PLC0415
+        from app.vision.inference.building import NetworkBuilder  # noqa: PLC0415
 
-        wanted: dict[str, list[File]] = defaultdict(list)
-        for file in manifest.files:
-            if file.archive is None:
-                raise ManifestInvalid(f"{manifest.name} was added from a folder; it cannot be pulled")
-            wanted[file.archive].append(file)
-        converted: dict[str, bytes] = {}
-        for archive, files in wanted.items():
-            with fetched(manifest.archives[archive], self._mirror) as path:
-                for file in files:
-                    source = read_member(path, file.member or file.name)
-                    if file.sha256 is not None:
-                        check_sha256(source, file.sha256, f"{file.member} of {archive}")
-                    converted[file.name] = convert(source, file.conversion)
-                    refuse_external_data(converted[file.name], file.name)
-        self._install(manifest.name, converted)
+        with NetworkBuilder(manifest.archives, self._mirrors) as builder:
+            networks = {file.name: builder.build(file) for file in manifest.files}
+        self._install(manifest.name, networks)
 
     def add(
         self,
@@ -177,7 +166,7 @@ class Packs:
 
     def source_sha256(self, manifest: Manifest, file: str) -> str:
         """Return the SHA-256 of a network's source, which conversion does not change; of the file itself if added."""
-        pinned = {listed.name: listed.sha256 for listed in manifest.files}
+        pinned = {listed.name: listed.source_sha256 for listed in manifest.files}
         return pinned.get(file) or self.sha256(manifest, file) or "unknown"
 
     def sha256(self, manifest: Manifest, file: str) -> str | None:

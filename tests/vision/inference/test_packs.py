@@ -14,7 +14,11 @@ from app.errors import (
     NetworkMissing,
     PackUnknown,
 )
+from app.vision.inference.downloads import Mirrors
 from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
+from tests.vision.inference.conversion.ir_writer import halves, tiny_ir
 from tests.vision.inference.releases import UNCLOSED, serving, sha256, tiny_network, zip_of
 
 pytestmark = UNCLOSED
@@ -103,7 +107,7 @@ def releases(tmp_path, monkeypatch):
 
 @pytest.fixture
 def packs(tmp_path, shipped, releases) -> Packs:
-    return Packs(shipped, tmp_path / "data" / "models", mirror=releases[1])
+    return Packs(shipped, tmp_path / "data" / "models", Mirrors(insightface=releases[1]))
 
 
 @pytest.fixture
@@ -427,3 +431,56 @@ def test_a_detector_that_does_not_exist(crowd):
 def test_a_data_folder_that_is_not_there_is_empty(packs):
     assert not packs._folder.exists()
     assert [each.name for each in packs.manifests()] == ["zoo"]
+
+
+# Files by URL
+
+DESCRIPTION, WEIGHTS = tiny_ir(halves(2, 3, 3, 3), halves(1, 2, 1, 1, seed=1))
+BY_URL = f"""
+title = "By URL"
+licence = "for tests only"
+commercial_use = "yes"
+[[files]]
+name = "rec.onnx"
+conversion = ["openvino", "free-batch"]
+[[files.downloads]]
+url = "https://zoo.example/1/rec.xml"
+sha256 = "{sha256(DESCRIPTION)}"
+[[files.downloads]]
+url = "https://zoo.example/1/rec.bin"
+sha256 = "{sha256(WEIGHTS)}"
+"""
+
+
+@pytest.fixture
+def by_url(tmp_path, shipped):
+    """Packs with the pack `zoo2`, whose files are in a folder that serves as mirror."""
+    (shipped / "zoo2.toml").write_text(BY_URL)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "rec.xml").write_bytes(DESCRIPTION)
+    (mirror / sha256(WEIGHTS)).write_bytes(WEIGHTS)
+    return Packs(shipped, tmp_path / "data" / "models", Mirrors(files=str(mirror)))
+
+
+def test_files_by_url_are_pulled_and_converted(by_url):
+    zoo = by_url.manifest("zoo2")
+    by_url.pull(zoo)
+    session = Session(by_url.read(zoo, "rec.onnx"), Runtime())
+    assert session.output_shapes == {"embedding": (None, 2)}
+    both = sha256((sha256(DESCRIPTION) + sha256(WEIGHTS)).encode())
+    assert by_url.source_sha256(zoo, "rec.onnx") == both != by_url.sha256(zoo, "rec.onnx")
+
+
+def test_a_download_with_another_hash_installs_nothing(by_url, tmp_path):
+    (tmp_path / "mirror" / "rec.xml").write_bytes(b"other")
+    with pytest.raises(NetworkCorrupt, match=r"rec\.xml: SHA-256 is"):
+        by_url.pull(by_url.manifest("zoo2"))
+    assert not by_url.is_begun(by_url.manifest("zoo2"))
+
+
+@pytest.mark.parametrize("conversion", ["[]", '["free-batch"]', '["openvino", "openvino"]'])
+def test_two_files_need_a_conversion_that_joins_them(by_url, shipped, conversion):
+    (shipped / "zoo2.toml").write_text(BY_URL.replace('["openvino", "free-batch"]', conversion))
+    with pytest.raises(ManifestInvalid, match="known: "):
+        by_url.pull(by_url.manifest("zoo2"))

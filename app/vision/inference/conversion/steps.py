@@ -1,7 +1,7 @@
 """Conversion steps that a manifest may name. Each maps bytes to bytes."""
 
 import ast
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -9,22 +9,36 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from app.errors import ManifestInvalid, NetworkInvalid
-from app.vision.inference.conversion import mtcnn, tflite
+from app.vision.inference.conversion import mtcnn, openvino, tflite
 from app.vision.inference.conversion.folding import fold_constants, free_dimensions
 from app.vision.inference.conversion.prelu import rewrite_prelu
 
 Step = Callable[[bytes], bytes]
+Join = Callable[[bytes, bytes], bytes]
 
 
-def convert(data: bytes, names: Sequence[str]) -> bytes:
+def convert(data: bytes, names: Sequence[str], others: Sequence[bytes] = ()) -> bytes:
     """Apply the named conversions to `data` in order.
 
-    Raises ManifestInvalid if a name is unknown, NetworkInvalid if the data is not what a step expects.
+    Args:
+        data: The source's file.
+        names: Names of conversions.
+        others: Further files of the source, which the first conversion joins with `data`.
+
+    Raises:
+        ManifestInvalid: If there is no such conversion of so many files.
+        NetworkInvalid: If a file is not what a conversion expects.
     """
-    for name in names:
+    steps = list(names)
+    if others:
+        join = _JOINS.get(steps.pop(0) if steps else "")
+        if join is None or len(others) != 1:
+            raise ManifestInvalid(f"{len(others) + 1} files need a conversion that joins them; known: {_known(_JOINS)}")
+        data = join(data, *others)
+    for name in steps:
         step = _STEPS.get(name)
         if step is None:
-            raise ManifestInvalid(f"there is no conversion {name!r}; known: {', '.join(_STEPS)}")
+            raise ManifestInvalid(f"there is no conversion {name!r} of one file; known: {_known(_STEPS)}")
         data = step(data)
     return data
 
@@ -52,6 +66,13 @@ def _on_graph(change: Callable[[onnx.ModelProto], onnx.ModelProto], data: bytes)
     return result
 
 
+def _known(steps: Iterable[str]) -> str:
+    return ", ".join(steps)
+
+
+_JOINS: Final[dict[str, Join]] = {
+    "openvino": lambda description, weights: openvino.to_onnx(description, weights).SerializeToString(),
+}
 _STEPS: Final[dict[str, Step]] = {
     "bytes-literal": bytes_literal,
     "fold-constants": partial(_on_graph, fold_constants),
