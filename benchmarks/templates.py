@@ -6,8 +6,7 @@
 
 Galleries contain random photos of the same people, and all rules use the same galleries. Their other photos are the
 probes, and people with one photo are the strangers. With --poor, one enrolled photo per person is its degraded copy.
-Prints FNIR at FPIR 1 %, rank-1 errors, and the ratio of strangers that reach a template to those that reach a single
-face.
+Prints FNIR at FPIR 1 % and rank-1 errors.
 """
 
 import argparse
@@ -19,13 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gallery.store.values import EnrolledIdentity
-from app.recognition.decisions.calibration.error_rates import comparisons_of
 from app.recognition.decisions.matching import template
 from app.types import Floats
 
 _FPIR = 0.01
-_SIZES = (1, 2, 3, 5, 8)
-_RATES = (1e-3, 2e-4)
 
 Rule = Callable[[Floats, list[EnrolledIdentity]], Floats]
 
@@ -126,33 +122,6 @@ def compare(good: Saved, poor: Saved | None, rounds: int) -> None:
         print(f"{label:<24}" + "".join(f"{cell:>32}" for cell in cells))
 
 
-def strangers_drawn(good: Saved, rounds: int) -> None:
-    """Print the ratio of strangers that reach a template of k faces to those that reach a single face."""
-    rng = np.random.default_rng(0)
-    people = good.of_people()
-    many = [photos for photos in people if len(photos) >= max(_SIZES)]
-    others = good.vectors[np.concatenate([photos for photos in people if len(photos) < max(_SIZES)])]
-    counts = {size: np.zeros(len(_RATES)) for size in _SIZES}
-    thresholds = None
-    for _ in range(rounds):
-        chosen = [rng.permutation(photos)[: max(_SIZES)] for photos in many]
-        for size in _SIZES:
-            keys = np.arange(size)
-            gallery = [
-                EnrolledIdentity("", None, keys, ("",) * size, good.vectors[each[:size]], good.qualities[each[:size]])
-                for each in chosen
-            ]
-            scores = weighted(others, gallery)
-            if thresholds is None:
-                thresholds = np.quantile(scores, 1 - np.array(_RATES))
-            counts[size] += [(scores >= at).sum() for at in thresholds]
-    print(f"\nstrangers that match a template, relative to those that match a single face ({len(many)} people)")
-    for size, count in counts.items():
-        times = zip(count / counts[1], _RATES, strict=True)
-        ratios = "  ".join(f"{ratio:.2f} at FMR {rate:g}" for ratio, rate in times)
-        print(f"{size} faces: {ratios}; counted as {comparisons_of(size):.2f}")
-
-
 def main() -> None:
     """Read the options, measure, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,7 +134,6 @@ def main() -> None:
     if options.poor:
         print("\none enrolled photo of each degraded:", end="")
         compare(good, read(options.poor), options.rounds)
-    strangers_drawn(good, options.rounds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from app.gallery.index_check import Differences, differences
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import comparisons_among
 from app.types import Keys
 from app.wiring.projections import snapshot_folder
 

@@ -12,7 +12,7 @@ odds by 3: 0.25 at 1e-3, 0.75 at 1e-5, 0.9 at 1e-6.
 import math
 from dataclasses import dataclass
 
-from app.recognition.decisions.calibration.error_rates import chance_among, comparisons_of
+from app.recognition.decisions.calibration.templates import TemplateComparisons, stranger_rate
 from app.recognition.decisions.policy import DEFAULT_MAX_FMR, Policy
 
 _ODDS_PER_DECADE = 3.0
@@ -35,7 +35,7 @@ class SimilarityScale:
         calibration = self.policy.calibration
         if calibration is None:
             return _logistic(_ODDS_PER_COSINE * (similarity - self.policy.fallback))
-        return score_of_rate(chance_among(calibration.fmr(similarity), comparisons_of(faces)))
+        return score_of_rate(stranger_rate(calibration, similarity, TemplateComparisons(1, faces)))
 
 
 def score_of_rate(fmr: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.errors import Duplicate
 from app.gallery.store.values import Collection
 from app.recognition.candidates import Searchable, nearest_candidates
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import comparisons_among
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_view import EXACT, SimilarityView
 from app.types import Floats
@@ -30,7 +30,7 @@ def find_duplicates(
     """
     if not len(vectors):
         return []
-    comparisons = comparisons_among(collection.identities, collection.faces) * len(vectors)
+    comparisons = comparisons_among(collection.identities, collection.faces).repeated(len(vectors))
     rule = policy.for_identification(comparisons)
     found: dict[str, Duplicate] = {}
     for photo, candidates in zip(photos, nearest_candidates(gallery, collection, vectors, _NAMED + 1), strict=True):

@@ -12,7 +12,7 @@ from app.gallery.store.filters import Where
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.candidates import nearest_candidates
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
 from app.recognition.decisions.matching import decide, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import SimilarityView
@@ -73,12 +73,12 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class _SearchScope:
-    """One search of everything, or `among` these keys: its worth in comparisons, the caller's view, what decides."""
+    """One search of everything, or `among` these keys: its comparisons, the caller's view, what decides."""
 
     collection: Collection
     policy: Policy
     among: Keys | None
-    comparisons: float
+    comparisons: TemplateComparisons
     view: SimilarityView
     rule: Rule
     top_k: int
@@ -221,7 +221,7 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
 
 
-def _rates(policy: Policy, candidates: list[Candidate], comparisons: float) -> list[ErrorRates]:
+def _rates(policy: Policy, candidates: list[Candidate], comparisons: TemplateComparisons) -> list[ErrorRates]:
     return [
         ErrorRates(policy.fmr(each.similarity, each.faces), policy.fpir(each.similarity, comparisons))
         for each in candidates

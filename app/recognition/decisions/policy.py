@@ -7,7 +7,8 @@ from enum import StrEnum
 from app.errors import CalibrationMissing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
-from app.recognition.decisions.calibration.error_rates import RateCurve, chance_among, comparisons_of, rate_for_chance
+from app.recognition.decisions.calibration.error_rates import RateCurve, rate_for_chance
+from app.recognition.decisions.calibration.templates import TemplateComparisons, TemplateScale, stranger_rate
 from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4
@@ -67,45 +68,46 @@ class Policy:
         """Return the policy for probes against the gallery, which may come from other cameras than the gallery."""
         return self if self.probe_calibration is None else replace(self, calibration=self.probe_calibration)
 
-    def for_verification(self, faces: int = 1, *, max_fmr: float | None = None, threshold: float | None = None) -> Rule:
+    def for_verification(
+        self, faces: int = 1, probes: int = 1, *, max_fmr: float | None = None, threshold: float | None = None
+    ) -> Rule:
         """Return the rule for a template of `faces`: at most the share `max_fmr` of other people's probes matches it.
 
-        Raises CalibrationMissing when a rate is asked for and there is no calibration.
+        `probes` is the number of faces in the probe's template. Raises CalibrationMissing when a rate is asked for and
+        there is no calibration.
         """
         threshold, max_fmr = self._said(threshold, max_fmr, self.max_fmr)
         if threshold is not None:
             return _exact(threshold)
-        wanted = None if max_fmr is None else max_fmr / comparisons_of(faces)
-        return self._at(wanted, DEFAULT_MAX_FMR / comparisons_of(faces))
+        return self._at(max_fmr, DEFAULT_MAX_FMR, TemplateComparisons(1, faces, probes))
 
     def for_identification(
-        self, comparisons: float, *, max_fpir: float | None = None, threshold: float | None = None
+        self, comparisons: TemplateComparisons, *, max_fpir: float | None = None, threshold: float | None = None
     ) -> Rule:
-        """Return the rule for a gallery worth `comparisons`: at most the share `max_fpir` of strangers matches in it.
+        """Return the rule for a search of `comparisons`: at most the share `max_fpir` of strangers matches in it.
 
         Raises CalibrationMissing as above.
         """
         threshold, max_fpir = self._said(threshold, max_fpir, self.max_fpir)
         if threshold is not None:
             return _exact(threshold)
-        wanted = None if max_fpir is None else rate_for_chance(max_fpir, comparisons)
-        return self._at(wanted, rate_for_chance(DEFAULT_MAX_FPIR, comparisons))
+        return self._at(max_fpir, DEFAULT_MAX_FPIR, comparisons)
 
-    def fmr(self, similarity: float, faces: int = 1) -> float | None:
+    def fmr(self, similarity: float, faces: int = 1, probes: int = 1) -> float | None:
         """Return the share of other people that reach a similarity to a template of `faces`, LEAST_STATED or more.
 
-        None without a calibration.
+        `probes` is the number of faces in the probe's template. None without a calibration.
         """
-        return self.fpir(similarity, comparisons_of(faces))
+        return self.fpir(similarity, TemplateComparisons(1, faces, probes))
 
-    def fpir(self, similarity: float, comparisons: float) -> float | None:
-        """Return the chance that a stranger reaches a similarity in a gallery worth `comparisons`.
+    def fpir(self, similarity: float, comparisons: TemplateComparisons) -> float | None:
+        """Return the chance that a stranger reaches a similarity in a search of `comparisons`.
 
         Each comparison counts LEAST_STATED or more; None as above.
         """
         if self.calibration is None:
             return None
-        return chance_among(max(self.calibration.fmr(similarity), LEAST_STATED), comparisons)
+        return stranger_rate(self.calibration, similarity, comparisons, LEAST_STATED)
 
     def quality(self, face: Face) -> Quality:
         """Judge a face by the scale of the network in use."""
@@ -123,7 +125,7 @@ class Policy:
             return threshold, rate
         return self.threshold, own_rate
 
-    def _at(self, wanted: float | None, default: float) -> Rule:
+    def _at(self, wanted: float | None, default: float, comparisons: TemplateComparisons) -> Rule:
         if self.calibration is None:
             if wanted is not None:
                 raise CalibrationMissing(
@@ -131,8 +133,10 @@ class Policy:
                     "or send a threshold"
                 )
             return _exact(self.fallback)
-        rate = wanted if wanted is not None else default
-        return Rule(self.calibration.threshold(rate), *self.calibration.doubt(rate))
+        rate = rate_for_chance(wanted if wanted is not None else default, comparisons.count)
+        scale = TemplateScale.of(self.calibration, comparisons)
+        singles = (self.calibration.threshold(rate), *self.calibration.doubt(rate))
+        return Rule(*map(scale.to_templates, singles))
 
 
 PolicyOf = Callable[[Collection], Policy]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.gallery.store.values import Collection
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import comparisons_among
 from app.recognition.decisions.policy import Policy, Rule
 
 _STEP: Final = 0.01

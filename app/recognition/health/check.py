@@ -13,7 +13,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, EnrolledIdentity
 from app.observability.stages import stage
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
 from app.recognition.decisions.matching import template, template_of
 from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.health import suggested_fixes
@@ -104,7 +104,7 @@ class _Check:
 
     collection: Collection
     policy: Policy
-    comparisons: float
+    comparisons: TemplateComparisons
     threshold: float
 
     def probes(self, of: _Examined) -> list[Floats]:

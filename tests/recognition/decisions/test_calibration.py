@@ -20,8 +20,6 @@ from app.recognition.decisions.calibration.error_rates import (
     Spread,
     as_json,
     chance_among,
-    comparisons_among,
-    comparisons_of,
     rate_for_chance,
     read_calibration,
 )
@@ -176,32 +174,6 @@ def test_another_version_is_refused(calibration, tmp_path):
     path.write_bytes(as_json(calibration).replace(b'"version": 2', b'"version": 3'))
     with pytest.raises(CalibrationInvalid, match="version"):
         read_calibration(path)
-
-
-# Templates of several faces
-
-
-def test_one_face_is_one_comparison_and_a_template_is_worth_at_most_three():
-    assert comparisons_of(1) == 1
-    assert comparisons_of(4) == 2
-    assert [comparisons_of(faces) for faces in (9, 10, 1000)] == [3, 3, 3]
-
-
-@given(st.integers(1, 10_000))
-def test_more_faces_are_never_worth_less(faces):
-    assert 1 <= comparisons_of(faces) <= comparisons_of(faces + 1) <= min(faces + 1, 3)
-
-
-@given(st.lists(st.one_of(st.integers(1, 20), st.integers(1, 5000)), max_size=60))
-def test_a_search_is_worth_at_least_all_its_templates(faces):
-    among = comparisons_among(len(faces), sum(faces))
-    assert sum(map(comparisons_of, faces)) <= among * (1 + 1e-12)
-    assert among <= 3 * len(faces)
-
-
-@given(st.integers(0, 1000), st.integers(1, 30))
-def test_a_search_among_equals_is_worth_exactly_its_templates(identities, faces):
-    assert comparisons_among(identities, identities * faces) == pytest.approx(identities * comparisons_of(faces))
 
 
 # The scale of feature norms

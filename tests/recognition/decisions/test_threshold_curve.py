@@ -1,5 +1,5 @@
 from app.gallery.store.values import Collection, CollectionSettings
-from app.recognition.decisions.calibration.error_rates import comparisons_among
+from app.recognition.decisions.calibration.templates import comparisons_among
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.threshold_curve import curve_of
 from app.types import CollectionKey

@@ -64,6 +64,11 @@ class AdaptedCalibration:
         return True
 
     @property
+    def template_stretch(self) -> float:
+        """See `RateCurve`."""
+        return self.base.template_stretch
+
+    @property
     def stretch(self) -> float:
         """Width of the curve, as a multiple of the fitted one's."""
         return self.moments.deviation / self.base_moments.deviation

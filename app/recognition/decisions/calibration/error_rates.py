@@ -3,7 +3,6 @@
 `app.recognition.decisions.calibration.fit` computes a calibration. Pure, except for the JSON form at the end.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -65,6 +64,10 @@ class RateCurve(Protocol):
         """Median of the raw feature norms."""
 
     @property
+    def template_stretch(self) -> float:
+        """Growth of the spread of similarities when one of the two faces becomes a template of many; >= 0."""
+
+    @property
     def is_adapted(self) -> bool:
         """Whether the curve was shifted and stretched to a collection's own people."""
 
@@ -81,6 +84,9 @@ class RateCurve(Protocol):
     def doubt(self, fmr: float) -> tuple[float, float]:
         """Return the thresholds between which it is in doubt whether the rate is above or below `fmr`."""
 
+
+# Between those of the measured networks (docs/thresholds.md), for calibrations that measured none.
+DEFAULT_STRETCH: Final = 0.03
 
 # Smaller ones mean the same, and their logarithms and powers would leave the range of a number.
 _LEAST_RATE = 1e-300
@@ -99,6 +105,8 @@ class Calibration:
     """Median of the raw feature norms; the scale of what `app.vision.quality` makes of them."""
     moments: ImpostorMoments | None = None
     """Of all pairs of different people. None in version 1, which cannot be adapted."""
+    template_stretch: float = DEFAULT_STRETCH
+    """Growth of the spread of strangers' similarities when one of the two faces becomes a template of many; >= 0."""
 
     @property
     def is_adapted(self) -> bool:
@@ -136,35 +144,17 @@ class Calibration:
         return [each.low for each in self.spread], [each.high for each in self.spread]
 
 
-# The template of several faces attracts more strangers than one face does: of two 1.4-1.6 times as many, of five
-# 1.9-2.3, of eight 2.0-2.5 (docs/thresholds.md).
-_MOST_FOR_ONE = 3.0
-
-
-def comparisons_of(faces: int) -> float:
-    """Return how many comparisons of single faces a comparison with a template of `faces` is worth."""
-    return min(math.sqrt(max(faces, 1)), _MOST_FOR_ONE)
-
-
-def comparisons_among(identities: int, faces: int) -> float:
-    """Return how many comparisons a search among `identities` with `faces` in all is worth, at most.
-
-    The sum of `comparisons_of` over all identities is largest when they have equally many faces.
-    """
-    return min(math.sqrt(identities * faces), _MOST_FOR_ONE * identities)
-
-
 def chance_among(fmr: float, comparisons: float) -> float:
     """Return the chance that a stranger reaches, in so many comparisons, what one impostor pair reaches at rate `fmr`.
 
     The maximum of as many scores taken as independent (how well that holds: docs/thresholds.md).
     """
-    return float(-np.expm1(comparisons * np.log1p(-min(fmr, 1 - 1e-12))))
+    return fmr if comparisons == 1 else float(-np.expm1(comparisons * np.log1p(-min(fmr, 1 - 1e-12))))
 
 
 def rate_for_chance(chance: float, comparisons: float) -> float:
     """Return the rate for one pair that gives a stranger this chance: `chance_among` inverted."""
-    return float(-np.expm1(np.log1p(-chance) / max(comparisons, 1)))
+    return chance if comparisons <= 1 else float(-np.expm1(np.log1p(-chance) / comparisons))
 
 
 _FORM = TypeAdapter(Calibration)

@@ -23,6 +23,7 @@ from app.recognition.decisions.calibration.error_rates import (
     Spread,
 )
 from app.recognition.decisions.calibration.moments import moments_of_all
+from app.recognition.decisions.calibration.template_stretch import fit_template_stretch
 from app.types import Floats
 
 _BINS = 40_000  # of similarity -1..1
@@ -64,7 +65,9 @@ def calibrate(vectors: Floats, people: Sequence[str], origin: CalibrationOrigin,
         typical_norm=float(np.median(norms)),
         moments=moments_of_all(vectors, person),
     )
-    return replace(fitted, spread=_spread(fitted, counts))
+    return replace(
+        fitted, spread=_spread(fitted, counts), template_stretch=fit_template_stretch(fitted, vectors, person)
+    )
 
 
 def _counted(vectors: Floats, person: NDArray[np.intp], group: NDArray[np.int64]) -> Counts:

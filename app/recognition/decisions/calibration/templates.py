@@ -1,0 +1,94 @@
+"""Comparisons of templates: the rate at which strangers reach a similarity to the mean of several faces. Pure.
+
+A calibration counts single faces. A template is the mean of several faces, brought to length 1. Two effects raise its
+similarity to strangers:
+
+- The mean is shorter than its faces, because they differ. At length 1, the part that all people have in common is
+  larger, which shifts all similarities. The shift is known from the median similarity of strangers.
+- The differences between the photos cancel each other out, and those between people remain. They have fewer dimensions,
+  so similarities spread further around the median. `Calibration.template_stretch` measures by how much.
+
+So a similarity of templates is a line of that of single faces which as many strangers reach (docs/thresholds.md).
+"""
+
+import math
+from dataclasses import dataclass
+
+from app.recognition.decisions.calibration.error_rates import RateCurve, chance_among
+
+# Mean similarity of two faces of a person, over the people of LFW: 0.69 with both shipped networks.
+_WITHIN_PERSON = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateComparisons:
+    """Comparisons of a probe with templates: `count` of them, with templates of `faces` faces on average.
+
+    `probes` is the number of faces in the probe's template.
+    """
+
+    count: float = 1
+    faces: float = 1
+    probes: float = 1
+
+    def repeated(self, times: int) -> "TemplateComparisons":
+        """Return the comparisons of so many probes."""
+        return TemplateComparisons(self.count * times, self.faces, self.probes)
+
+
+def comparisons_among(identities: int, faces: int, probes: float = 1) -> TemplateComparisons:
+    """Return the comparisons of a search among `identities` with `faces` in all, by a probe of `probes` faces.
+
+    If the identities have different numbers of faces, strangers match slightly less often than counted.
+    """
+    return TemplateComparisons(identities, max(faces / max(identities, 1), 1), probes)
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateScale:
+    """Line between similarities of single faces and those of templates that as many strangers reach.
+
+    `centre` is the median similarity of two strangers, `centre_of_templates` that of their templates.
+    """
+
+    centre: float
+    centre_of_templates: float
+    stretch: float
+
+    @classmethod
+    def of(cls, calibration: RateCurve, comparisons: TemplateComparisons) -> "TemplateScale":
+        """Return the scale for templates of so many faces."""
+        centre = calibration.threshold(0.5)
+        lengths = _length(comparisons.faces) * _length(comparisons.probes)
+        several = (1 - 1 / comparisons.faces) + (1 - 1 / comparisons.probes)
+        shift = max(centre, 0) * (1 / lengths - 1)
+        return cls(centre, centre + shift, 1 + calibration.template_stretch * several)
+
+    def to_single(self, similarity: float) -> float:
+        """Return the similarity of single faces for one of templates."""
+        spread = (similarity - self.centre_of_templates) * (1 - 1 / self.stretch)
+        return similarity - self._shift() - spread
+
+    def to_templates(self, similarity: float) -> float:
+        """Return the similarity (at most 1) of templates for one of single faces."""
+        spread = (similarity - self.centre) * (self.stretch - 1)
+        return min(similarity + self._shift() + spread, 1.0)
+
+    def _shift(self) -> float:
+        return self.centre_of_templates - self.centre
+
+
+def stranger_rate(
+    calibration: RateCurve, similarity: float, comparisons: TemplateComparisons, least: float = 0
+) -> float:
+    """Return the chance (0..1) that a stranger reaches a similarity in these comparisons, each counted `least` or more.
+
+    A single comparison of single faces has the rate of `calibration.fmr`.
+    """
+    single = TemplateScale.of(calibration, comparisons).to_single(similarity)
+    return chance_among(max(calibration.fmr(single), least), comparisons.count)
+
+
+def _length(faces: float) -> float:
+    """Return the length of the mean of so many faces of a person."""
+    return math.sqrt(_WITHIN_PERSON + (1 - _WITHIN_PERSON) / faces)
