@@ -17,7 +17,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, NewFace, Person
 from app.observability import logs
-from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin, scoring_of
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
@@ -235,7 +235,7 @@ def enrolled(photos: Photos, truth: Planted, gallery: Gallery, policy: Policy) -
     for name, places in truth.identities.items():
         if wrong & set(places):
             continue
-        vectors = photos.vectors[places]
+        vectors = policy.scoring.vectors(photos.vectors[places], photos.norms[places])
         named = find_duplicates(gallery, target, policy, identity_id=name, vectors=vectors, photos=range(len(places)))
         kind = "again" if name in again else "once"
         counts[f"enrolled {kind}"] += 1
@@ -283,8 +283,8 @@ def main() -> None:
     fitted_on, others = halves(read(options.embeddings))
     origin = CalibrationOrigin("", "benchmark", "", is_flip_averaged=True, people=0, faces=0, pairs=0, source="")
     calibration: Calibration = calibrate(fitted_on.vectors, fitted_on.people.tolist(), origin, norms=fitted_on.norms)
-    policy = Policy(calibration, 0.5, 0.2)
-    rule(others, policy)
+    policy = Policy(calibration, 0.5, 0.2, scoring=scoring_of(calibration))
+    rule(replace(others, vectors=policy.scoring.vectors(others.vectors, others.norms)), policy)
 
     total: Counter[str] = Counter()
     for seed in range(options.seeds):

@@ -12,12 +12,13 @@ single faces of the same people reach.
 """
 
 import argparse
+from copy import copy
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin, scoring_of
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.decisions.calibration.templates import TemplateComparisons, TemplateScale
 from app.recognition.decisions.matching import template_of
@@ -55,6 +56,12 @@ class People:
         names = self.person[rows].astype(str).tolist()
         return calibrate(self.vectors[rows], names, _ORIGIN, norms=self.norms[rows])
 
+    def scored(self, calibration: Calibration) -> "People":
+        """Return the people with the vectors by which a service with this calibration compares them."""
+        scored = copy(self)
+        scored.vectors = scoring_of(calibration).vectors(self.vectors, self.norms)
+        return scored
+
 
 def exceeded(scores: Floats, thresholds: list[float], is_impostor: NDArray[np.bool_]) -> Counts:
     """Return which impostors reach each threshold (thresholds, people, people)."""
@@ -69,6 +76,7 @@ def counted(
     Three arrays (resamples + 1, rates) of ratios; the first row is the estimate, the others are resampled.
     """
     calibration, rng = people.calibration(~half), np.random.default_rng(0)
+    people = people.scored(calibration)
     scale = TemplateScale.of(calibration, TemplateComparisons(1, *size))
     single = [calibration.threshold(rate) for rate in _RATES]
     corrected = [scale.to_templates(each) for each in single]

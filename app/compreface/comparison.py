@@ -13,9 +13,10 @@ from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.policy import PolicyOf
+from app.recognition.decisions.scoring import Scoring, similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.identification import Identification, IdentificationService, unit
-from app.types import Candidate
+from app.types import Candidate, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,19 @@ class _ScoreView:
 
     scale: SimilarityScale
     view: SimilarityView
+    scoring: Scoring
 
-    def score(self, similarity: float) -> float:
-        """Return the score (0..1) of a similarity; 0 if the caller may not see it."""
-        seen = self.view.seen(similarity)
+    def of_faces(self, one: Face, other: Face) -> float:
+        """Return the score (0..1) of two faces; 0 if the caller may not see it."""
+        return self.score(self.scoring.vector(one.vector, one.norm), self.scoring.vector(other.vector, other.norm))
+
+    def of_embeddings(self, one: Floats, other: Floats) -> float:
+        """Return the score (0..1) of two unit embeddings (d,); see `of_faces`."""
+        return self.score(self.scoring.vector(one), self.scoring.vector(other))
+
+    def score(self, one: Floats, other: Floats) -> float:
+        """Return the score (0..1) of two vectors (d,) of the scoring; see `of_faces`."""
+        seen = self.view.seen(similarity_of(one, other))
         return 0.0 if seen is None else self.scale.score(seen)
 
 
@@ -140,8 +150,9 @@ class ComparisonService:
         assert record.embedding is not None  # noqa: S101 - asked for
         seen = self._seen(target, is_exact=is_exact)
         faces = self._chosen(photo, choice, target)
+        enrolled = seen.scoring.vector(record.embedding, record.norm)
         return record.identity_id, [
-            ComparedFace(face, seen.score(float(face.vector @ record.embedding))) for face in faces
+            ComparedFace(face, seen.score(seen.scoring.vector(face.vector, face.norm), enrolled)) for face in faces
         ]
 
     def photos(
@@ -154,7 +165,7 @@ class ComparisonService:
             raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
         seen = self._seen(of, is_exact=is_exact)
         others = self._chosen(target, choice, of)
-        return faces[0], [ComparedFace(each, seen.score(float(each.vector @ faces[0].vector))) for each in others]
+        return faces[0], [ComparedFace(each, seen.of_faces(each, faces[0])) for each in others]
 
     def embeddings_with_face(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
@@ -178,7 +189,7 @@ class ComparisonService:
         of = self._gallery.require(collection)
         seen = self._seen(of, is_exact=is_exact)
         probe = unit(source, of.dimension)
-        return [seen.score(float(unit(each, of.dimension) @ probe)) for each in targets]
+        return [seen.of_embeddings(unit(each, of.dimension), probe) for each in targets]
 
     def _chosen(self, photo: bytes, choice: FaceSelection, collection: Collection) -> list[Face]:
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.settings.is_flip_averaged)
@@ -188,8 +199,9 @@ class ComparisonService:
         return SimilarityScale(self._policy_of(collection))
 
     def _seen(self, collection: Collection, *, is_exact: bool) -> _ScoreView:
-        view = SimilarityView.of(self._policy_of(collection).for_verification, is_exact=is_exact)
-        return _ScoreView(self._scale(collection), view)
+        policy = self._policy_of(collection)
+        view = SimilarityView.of(policy.for_verification, is_exact=is_exact)
+        return _ScoreView(SimilarityScale(policy), view, policy.scoring)
 
 
 def _alike(candidates: Sequence[Candidate], scale: SimilarityScale) -> list[ScoredIdentity]:

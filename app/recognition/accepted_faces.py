@@ -10,6 +10,7 @@ from app.gallery.store.binding import crop_context
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.values import Collection, NewFace, Person
 from app.recognition.analysis import Face
+from app.recognition.decisions.policy import Policy
 from app.recognition.screening import NewFaces
 from app.types import Box
 from app.vision.quality import Quality
@@ -64,10 +65,10 @@ def stored_faces(
     return stored
 
 
-def new_faces(accepted: Sequence[AcceptedFace]) -> NewFaces:
+def new_faces(accepted: Sequence[AcceptedFace], policy: Policy) -> NewFaces:
     """Return the faces as screening compares them."""
     return NewFaces(
-        np.stack([each.face.vector for each in accepted]),
+        np.stack([policy.vector(each.face) for each in accepted]),
         np.array([each.quality.score for each in accepted], np.float32),
         [each.photo for each in accepted],
     )

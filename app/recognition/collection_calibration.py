@@ -10,7 +10,7 @@ import numpy as np
 from app.gallery.gallery import Gallery
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
-from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin, as_json
+from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin, as_json, scoring_of
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.types import Floats
@@ -48,8 +48,11 @@ class CalibrationService:
         is_flip_averaged = collection.settings.is_flip_averaged
         origin = self._origin_of(network, detector, f"collection {name}", is_flip_averaged=is_flip_averaged)
         vectors, norms, people = self._enrolled(collection, on_progress)
-        calibration = calibrate(vectors, people, origin, norms=norms)
-        path = self._registry.calibrations(network, detector).path_of(name, is_flip_averaged=is_flip_averaged)
+        files = self._registry.calibrations(network, detector)
+        shipped = files.shipped(is_flip_averaged=is_flip_averaged)
+        scoring = scoring_of(shipped) if shipped is not None and shipped.mean is not None else None
+        calibration = calibrate(vectors, people, origin, norms=norms, scoring=scoring)
+        path = files.path_of(name, is_flip_averaged=is_flip_averaged)
         return calibration, path
 
     def _enrolled(

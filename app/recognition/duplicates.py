@@ -25,15 +25,16 @@ def find_duplicates(
 ) -> list[Duplicate]:
     """Return whom the faces of an enrollment of `identity_id` look like, the most similar first: others, not themself.
 
-    Unit vectors (n, d) of photos (n,), any n. At the collection's identification error rate for the enrollment as a
-    whole: a stranger with several photos has as many chances. Similarities are as `view` rounds them.
+    Vectors (n, d) of the policy's scoring, of photos (n,), any n. At the collection's identification error rate for the
+    enrollment as a whole: a stranger with several photos has as many chances. Similarities are as `view` rounds them.
     """
     if not len(vectors):
         return []
     comparisons = comparisons_among(collection.identities, collection.faces).repeated(len(vectors))
     rule = policy.for_identification(comparisons)
     found: dict[str, Duplicate] = {}
-    for photo, candidates in zip(photos, nearest_candidates(gallery, collection, vectors, _NAMED + 1), strict=True):
+    near = nearest_candidates(gallery, collection, vectors, _NAMED + 1, scoring=policy.scoring)
+    for photo, candidates in zip(photos, near, strict=True):
         for each in candidates:
             known = found.get(each.identity_id)
             is_more = known is None or known.similarity < each.similarity

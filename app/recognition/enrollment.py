@@ -177,7 +177,7 @@ class EnrollmentService:
             collection,
             policy,
             identity_id=identity_id,
-            faces=new_faces(accepted),
+            faces=new_faces(accepted, policy),
             do=do,
             view=EXACT if is_exact else ROUNDED,
         )
@@ -204,7 +204,7 @@ class EnrollmentService:
             screen_again,
             policy=policy,
             identity_id=identity_id,
-            faces=new_faces(accepted),
+            faces=new_faces(accepted, policy),
             do=do.refusals(),
             revision=found.revision,
             view=EXACT if is_exact else ROUNDED,

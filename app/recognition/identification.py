@@ -138,7 +138,7 @@ class IdentificationService:
             return Identification([], search.rule.threshold, target.model)
         qualities = [search.policy.quality(face) for face in faces]
         is_poor = [search.policy.is_poor(quality) for quality in qualities]
-        found = self._nearest(search, np.stack([face.vector for face in faces]), is_poor)
+        found = self._nearest(search, np.stack([search.policy.vector(face) for face in faces]), is_poor)
         identified = [
             IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
             for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
@@ -171,7 +171,7 @@ class IdentificationService:
             )
         probe = unit(embedding, target.dimension)
         search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
-        (found,) = self._nearest(search, probe[None], [False])
+        (found,) = self._nearest(search, search.policy.scoring.vectors(probe[None]), [False])
         return found
 
     def _search(
@@ -200,7 +200,12 @@ class IdentificationService:
 
     def _nearest(self, search: _SearchScope, vectors: Floats, is_poor: Sequence[bool]) -> list[SearchResult]:
         candidates = nearest_candidates(
-            self._gallery, search.collection, vectors, max(search.top_k, 2), among=search.among
+            self._gallery,
+            search.collection,
+            vectors,
+            max(search.top_k, 2),
+            among=search.among,
+            scoring=search.policy.scoring,
         )
         return search.found(candidates, is_poor)
 

@@ -8,6 +8,7 @@ from app.errors import ArcidError, RequestInvalid
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations
+from app.recognition.decisions.calibration.error_rates import scoring_of
 from app.recognition.decisions.policy import Policy
 
 
@@ -110,6 +111,7 @@ class ModelRegistry:
             settings.max_fmr,
             settings.max_fpir,
             settings.threshold,
+            scoring=scoring_of(calibration),
         )
 
     def require_detector(self, network: ServedModel, detector: str) -> None:

@@ -57,7 +57,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class NewFaces:
-    """The accepted faces of an enrollment: unit vectors (n, d), qualities (n,), and which photos they are from."""
+    """The accepted faces of an enrollment: vectors (n, d) of the policy's scoring, qualities (n,), and their photos."""
 
     vectors: Floats
     qualities: Floats
@@ -179,7 +179,7 @@ def _mismatches(
     gallery: People, collection: Collection, policy: Policy, identity_id: str, faces: NewFaces
 ) -> list[Mismatch]:
     try:
-        there = gallery.enrolled(collection, identity_id)
+        there = policy.scoring.identity(gallery.enrolled(collection, identity_id))
     except IdentityUnknown:
         found, first = assess_consistency(faces.vectors, faces.qualities, policy), 0
     else:

@@ -8,6 +8,7 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.matching import candidate, template
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.decisions.scoring import similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.retry_on_migration import retry_on_migration
 from app.vision.quality import Quality
@@ -73,7 +74,7 @@ class VerificationService:
         rule = view.rule(policy.for_verification(max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
         other = self._main_face(reference, "reference", target, policy)
-        similarity = float(seen.face.vector @ other.face.vector)
+        similarity = similarity_of(policy.vector(seen.face), policy.vector(other.face))
         is_poor = policy.is_poor(seen.quality, other.quality)
         shown = view.seen(similarity)
         verdict = _verdict(shown, rule, is_poor=is_poor)
@@ -98,12 +99,13 @@ class VerificationService:
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)
-        enrolled = self._gallery.enrolled(target, identity_id)
+        enrolled = policy.scoring.identity(self._gallery.enrolled(target, identity_id))
         faces = len(enrolled.keys)
         view = SimilarityView.of(lambda: policy.for_verification(faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(faces, max_fmr=max_fmr, threshold=threshold))
         seen = self._main_face(probe, "probe", target, policy)
-        found = candidate(seen.face.vector, enrolled, float(template(enrolled) @ seen.face.vector))
+        probe_vector = policy.vector(seen.face)
+        found = candidate(probe_vector, enrolled, similarity_of(template(enrolled), probe_vector))
         is_poor = policy.is_poor(seen.quality)
         shown = view.seen(found.similarity)
         return Verification(

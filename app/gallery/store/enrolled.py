@@ -23,6 +23,7 @@ _ENROLLED = (
         FaceTable.id,
         *rows.TEMPLATE,
         FaceTable.quality,
+        FaceTable.norm,
     )
     .join(FaceTable, FaceTable.identity_key == IdentityTable.id)
     .join(
@@ -117,4 +118,5 @@ def _enrolled(faces: Sequence[rows.OpenedRow]) -> EnrolledIdentity:
         np.stack([each.vector for each in faces]).astype(np.float32),
         np.array(qualities, np.float32),
         first.bound_model,  # the collection's, to which a sealed template is bound; a face's own column may be edited
+        np.array([each.row.norm for each in faces], np.float32),
     )

@@ -204,7 +204,8 @@ class Owner:
 class EnrolledIdentity:
     """An identity with all its faces, in one order: keys in the index, ids, unit vectors (n, d), qualities (n,).
 
-    A face from a version without qualities has quality 0.5. `model` is the embedding model.
+    A face from a version without qualities has quality 0.5. `model` is the embedding model. `norms` (n,) are the raw
+    feature norms, if they are known.
     """
 
     identity_id: str
@@ -214,3 +215,4 @@ class EnrolledIdentity:
     vectors: Floats
     qualities: Floats
     model: str = ""
+    norms: Floats | None = None

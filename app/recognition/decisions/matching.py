@@ -17,7 +17,7 @@ _LEAST_LENGTH = 1e-4  # of a mean of unit vectors; the direction of a shorter on
 
 
 def template(enrolled: EnrolledIdentity) -> Floats:
-    """Return the template of an identity: the quality-weighted mean of its faces, with length 1 (d,).
+    """Return the template of an identity (d,): the quality-weighted mean of its faces, with their mean length.
 
     Chosen by measurement against the best single face, the plain mean and mixtures of them (docs/thresholds.md).
     """
@@ -30,19 +30,22 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
     if len(vectors) == 1:
         return first
     weights = qualities + np.float32(_LEAST_WEIGHT)
-    mean = (weights / weights.sum()) @ vectors
-    length = np.linalg.norm(mean)
-    return np.asarray(mean / length, np.float32) if length > _LEAST_LENGTH else first  # they cancel each other out
+    weights = weights / weights.sum()
+    mean, length = weights @ vectors, float(weights @ np.linalg.norm(vectors, axis=1))
+    found = np.linalg.norm(mean)
+    return np.asarray(mean * (length / found), np.float32) if found > _LEAST_LENGTH else first  # they cancel out
 
 
 def rank_candidates(probes: Floats, people: Sequence[EnrolledIdentity], top_k: int) -> list[list[Candidate]]:
     """Compare every probe (n, d) with every person: at most `top_k` candidates for each probe, best first.
 
+    Probes and people are vectors of one `Scoring`.
+
     A candidate's face is the one of the person's that is nearest to the probe.
     """
     if not people:
         return [[] for _ in probes]
-    similarities = probes @ np.stack([template(each) for each in people]).T
+    similarities = np.clip(probes @ np.stack([template(each) for each in people]).T, -1, 1)
     best = np.argsort(-similarities, axis=1, kind="stable")[:, :top_k]
     return [
         [candidate(probe, people[at], float(similarities[row, at])) for at in places]

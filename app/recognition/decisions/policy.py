@@ -9,6 +9,8 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.decisions.calibration.error_rates import RateCurve, rate_for_chance
 from app.recognition.decisions.calibration.templates import TemplateComparisons, TemplateScale, stranger_rate
+from app.recognition.decisions.scoring import AS_STORED, Scoring
+from app.types import Floats
 from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4
@@ -54,6 +56,7 @@ class Policy:
     A probe below `probe_quality` (0..1) cannot match firmly. Parameters of the request take precedence, then the
     collection's `threshold`, `max_fmr` and `max_fpir`, then the service's defaults. `calibration` is for two enrolled
     faces and for two photos, `probe_calibration` for a probe against enrolled people (see `for_probes`).
+    `scoring` makes the similarities.
     """
 
     calibration: RateCurve | None
@@ -63,6 +66,7 @@ class Policy:
     max_fpir: float | None = None
     threshold: float | None = None
     probe_calibration: RateCurve | None = None
+    scoring: Scoring = AS_STORED
 
     def for_probes(self) -> "Policy":
         """Return the policy for probes against the gallery, which may come from other cameras than the gallery."""
@@ -112,6 +116,10 @@ class Policy:
     def quality(self, face: Face) -> Quality:
         """Judge a face by the scale of the network in use."""
         return judge(face.measures, face.norm, self.calibration.typical_norm if self.calibration else None)
+
+    def vector(self, face: Face) -> Floats:
+        """Return the vector (d,) by which a face is compared."""
+        return self.scoring.vector(face.vector, face.norm)
 
     def is_poor(self, *qualities: Quality) -> bool:
         """Return whether the quality of a face is too low for a firm match."""

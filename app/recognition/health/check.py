@@ -77,14 +77,14 @@ class HealthService:
         rule = policy.for_identification(comparisons, max_fpir=max_fpir)
         page = self._pages.page(target, after=after, limit=limit, faces=_FACES_ON_A_PAGE)
         with stage("examine"):
-            people = [_examined(each, target, policy) for each in page.items]
+            people = [_examined(policy.scoring.identity(each), target, policy) for each in page.items]
         check = _Check(target, policy, comparisons, rule.threshold)
         probes = [check.probes(each) for each in people]
         wanted = [each for part in probes for each in part]
         near = self._gallery.nearest_identities(target, np.stack(wanted), _NEAREST) if wanted else []
         with stage("examine"):
             found = Findings(len(people), sum(len(each.of.keys) for each in people), after=page.after)
-            check.compare(people, probes, near, found)
+            check.compare(people, probes, [policy.scoring.identity(each) for each in near], found)
         return found
 
 

@@ -22,8 +22,10 @@ from app.recognition.decisions.calibration.error_rates import (
     chance_among,
     rate_for_chance,
     read_calibration,
+    scoring_of,
 )
 from app.recognition.decisions.calibration.fit import calibrate, fit_pareto
+from app.recognition.decisions.scoring import AS_STORED
 from app.types import Floats
 
 ORIGIN = CalibrationOrigin(
@@ -42,7 +44,8 @@ def strangers(seed: int, people: int, photos: int = 1) -> tuple[Floats, list[str
 
 
 def fitted(vectors: Floats, people: list[str], origin: CalibrationOrigin = ORIGIN) -> Calibration:
-    return calibrate(vectors, people, origin, norms=np.linspace(5, 15, len(vectors), dtype=np.float32))
+    norms = np.linspace(5, 15, len(vectors), dtype=np.float32)
+    return calibrate(vectors, people, origin, norms=norms, scoring=AS_STORED)
 
 
 def impostor_scores(vectors, people):
@@ -177,6 +180,16 @@ def test_another_version_is_refused(calibration, tmp_path):
 
 
 # The scale of feature norms
+
+
+def test_by_default_the_mean_embedding_of_the_people_is_subtracted():
+    vectors, people = strangers(3, 600, photos=2)
+    norms = np.full(len(vectors), 10, np.float32)
+    made = calibrate(vectors, people, ORIGIN, norms=norms)
+    assert made.mean == pytest.approx(vectors.mean(axis=0), abs=1e-5)
+    again = fitted(scoring_of(made).vectors(vectors, norms), people)
+    assert made.thresholds == again.thresholds
+    assert scoring_of(again) is AS_STORED
 
 
 def test_the_typical_norm_is_the_median():

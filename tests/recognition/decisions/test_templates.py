@@ -11,6 +11,7 @@ from app.recognition.decisions.calibration.templates import (
     comparisons_among,
     stranger_rate,
 )
+from app.recognition.decisions.scoring import AS_STORED
 from app.types import Floats
 from tests.recognition.fakes import calibration
 
@@ -36,7 +37,8 @@ def template_of(faces: Floats) -> Floats:
 def fitted():
     faces = crowd(1, 800, 2)
     names = np.repeat(np.arange(len(faces)), 2).astype(str).tolist()
-    return calibrate(faces.reshape(-1, DIMENSION), names, ORIGIN, norms=np.ones(len(names), np.float32))
+    norms = np.ones(len(names), np.float32)
+    return calibrate(faces.reshape(-1, DIMENSION), names, ORIGIN, norms=norms, scoring=AS_STORED)
 
 
 @pytest.mark.parametrize(("faces", "probes"), [(1, 1), (2, 1), (8, 1), (2, 2), (3, 5), (8, 8)])

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import CalibrationInvalid
+from app.recognition.decisions.scoring import AS_STORED, Scoring
 from app.types import ImpostorMoments
 
 VERSION: Final = 2
@@ -108,6 +109,9 @@ class Calibration:
     template_stretch: float = DEFAULT_STRETCH
     """Growth of the spread of strangers' similarities when one of the two faces becomes a template of many; >= 0."""
 
+    mean: tuple[float, ...] | None = None
+    """Mean embedding (d,) of the network, which the similarities of this calibration do not contain (`Scoring`)."""
+
     @property
     def is_adapted(self) -> bool:
         """See `RateCurve`."""
@@ -142,6 +146,13 @@ class Calibration:
 
     def _sides(self) -> tuple[list[float], list[float]]:
         return [each.low for each in self.spread], [each.high for each in self.spread]
+
+
+def scoring_of(calibration: Calibration | None) -> Scoring:
+    """Return the scoring of the similarities that a calibration describes."""
+    if calibration is None or calibration.mean is None:
+        return AS_STORED
+    return Scoring(np.array(calibration.mean, np.float32), calibration.typical_norm)
 
 
 def chance_among(fmr: float, comparisons: float) -> float:

@@ -24,6 +24,7 @@ from app.recognition.decisions.calibration.error_rates import (
 )
 from app.recognition.decisions.calibration.moments import moments_of_all
 from app.recognition.decisions.calibration.template_stretch import fit_template_stretch
+from app.recognition.decisions.scoring import Scoring
 from app.types import Floats
 
 _BINS = 40_000  # of similarity -1..1
@@ -39,15 +40,20 @@ _GRID, _REFINEMENTS = 101, 12  # 12 refinements of 101 points leave 1e-20 of the
 Counts = NDArray[np.int64]
 
 
-def calibrate(vectors: Floats, people: Sequence[str], origin: CalibrationOrigin, *, norms: Floats) -> Calibration:
+def calibrate(
+    vectors: Floats, people: Sequence[str], origin: CalibrationOrigin, *, norms: Floats, scoring: Scoring | None = None
+) -> Calibration:
     """Fit a calibration to unit vectors (n, d), whose they are (n), and their raw feature norms (n,).
 
-    Every pair of different people is an impostor.
+    Every pair of different people is an impostor. Similarities are those of `scoring`; by default, of one that is
+    fitted to these faces.
 
     Memory stays bounded: scores are counted in fine bins, block by block. Raises CalibrationTooSmall below 100,000
     pairs, where one in a thousand could not be counted.
     """
     _, person = np.unique(np.asarray(people), return_inverse=True)
+    scoring = scoring or Scoring.fitted(vectors, norms, person)
+    vectors = scoring.vectors(vectors, norms)
     group = np.random.default_rng(0).integers(0, _GROUPS, person.max(initial=0) + 1)[person]
     counts = _counted(vectors, person, group)
     total = counts.sum(axis=(0, 1))
@@ -62,7 +68,8 @@ def calibrate(vectors: Floats, people: Sequence[str], origin: CalibrationOrigin,
         thresholds,
         _tail(total),
         (),
-        typical_norm=float(np.median(norms)),
+        typical_norm=float(np.median(norms)) if scoring.typical_norm is None else scoring.typical_norm,
+        mean=None if scoring.mean is None else tuple(scoring.mean.astype(float).round(7).tolist()),
         moments=moments_of_all(vectors, person),
     )
     return replace(
