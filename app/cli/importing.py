@@ -80,8 +80,8 @@ def import_photos(
     *,
     collection: Annotated[str, typer.Option(help="Name of the collection, which must exist.")] = DEFAULT_COLLECTION,
     face: Annotated[
-        FaceChoice, typer.Option(help="Refuse photos with several faces, or take the main one.")
-    ] = FaceChoice.ONLY,
+        FaceChoice, typer.Option(help="Several faces: take the main one if clear (main), always (largest), or none.")
+    ] = FaceChoice.MAIN,
     flat: Annotated[bool, typer.Option("--flat", help="Photos are person.jpg instead of person/photo.jpg.")] = False,
     encoding: Annotated[
         Encoding | None, typer.Option(help="Encoding of a list, or of names in a ZIP, without a Unicode mark.")

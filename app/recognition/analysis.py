@@ -11,7 +11,7 @@ from app.observability.stages import stage
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import CROP_SIDE, align
 from app.vision.detection.detections import Detector
-from app.vision.detection.main_face import most_prominent_first
+from app.vision.detection.main_face import count_rivals, most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode
 from app.vision.quality import Measures, measure
@@ -36,11 +36,15 @@ class Face:
 
 
 class AnalysedFaces(Sequence[Face]):
-    """The analysed faces of a photo, most prominent first, and the number of `detected` faces."""
+    """The analysed faces of a photo, most prominent first, and the number of `detected` faces.
 
-    def __init__(self, found: Sequence[Face], detected: int) -> None:
+    `rivals`: how many of them are nearly as prominent as the first (`count_rivals`).
+    """
+
+    def __init__(self, found: Sequence[Face], detected: int, rivals: int = 0) -> None:
         self._found = tuple(found)
         self.detected = detected
+        self.rivals = rivals
 
     @overload
     def __getitem__(self, place: int) -> Face: ...
@@ -96,12 +100,13 @@ class Analysis:
             image = decode(data, self._limits, enough=self._enough)
         with stage("detect"):
             detected = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+            rivals = count_rivals(detected, image.pixels.shape)
         detections = detected[: min(most or self.most_faces, self.most_faces)]
         if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        return AnalysedFaces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected))
+        return AnalysedFaces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected), rivals)
 
     def of_crops(self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool) -> list[Face]:
         """Return the faces of aligned crops (n, 112, 112, 3), RGB, of what was detected: embedded as in `analyse`."""

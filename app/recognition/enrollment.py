@@ -36,8 +36,12 @@ from app.vision.quality import Quality
 
 
 class FaceChoice(StrEnum):
-    """Which face of a photo with several is enrolled: none (`only`), or the most prominent (`largest`)."""
+    """Which face of a photo with several is enrolled.
 
+    The main face (`largest`), the main face unless another one is nearly as prominent (`main`), or none (`only`).
+    """
+
+    MAIN = "main"
     ONLY = "only"
     LARGEST = "largest"
 
@@ -90,7 +94,7 @@ class EnrollmentService:
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         terms: Terms = _NO_TERMS,
-        choice: FaceChoice = FaceChoice.ONLY,
+        choice: FaceChoice = FaceChoice.MAIN,
         idempotency_key: str | None = None,
         reactions: Reactions = _AS_USUAL,
         is_exact: bool = True,
@@ -108,8 +112,8 @@ class EnrollmentService:
         hashes = [_sha256(photo) for photo in photos]
         retry = None
         if idempotency_key is not None:
-            parts = (hashes, identity_id, name, metadata, choice, *_optional_parts(reactions, terms, is_exact=is_exact))
-            retry = IdempotencyRecord(idempotency_key, _fingerprint(*parts))
+            options = _optional_parts(reactions, terms, is_exact=is_exact)
+            retry = _record(idempotency_key, (hashes, identity_id, name, metadata), choice, options)
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLLMENT.validate_python(earlier.earlier_answer)
@@ -153,7 +157,7 @@ class EnrollmentService:
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
         faces = analysis.analyse(data, is_flip_averaged=collection.settings.is_flip_averaged, most=1)
-        face = _chosen(faces, choice)
+        face = chosen_face(faces, choice)
         quality = self._policy_of(collection).quality(face)
         _require(quality, collection.settings.enroll_quality)
         return AcceptedFace(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
@@ -268,11 +272,17 @@ class EnrollmentService:
         return accepted, rejected
 
 
-def _chosen(faces: AnalysedFaces, choice: FaceChoice) -> Face:
+def chosen_face(faces: AnalysedFaces, choice: FaceChoice) -> Face:
+    """Return the face of a photo that is enrolled; raises NoFace, SeveralFaces."""
     if not faces:
         raise NoFace
     if faces.detected > 1 and choice is FaceChoice.ONLY:
-        raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it or send face=largest")
+        raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it, or send face=main")
+    if faces.rivals and choice is FaceChoice.MAIN:
+        raise SeveralFaces(
+            f"the photo shows {faces.detected} faces, and another one is nearly as prominent as the main face; crop "
+            "it, or send face=largest"
+        )
     return faces[0]
 
 
@@ -286,6 +296,17 @@ def _require(quality: Quality, least: float) -> None:
 
 def _sha256(photo: bytes | PhotoRefused) -> str:
     return hashlib.sha256(photo).hexdigest() if isinstance(photo, bytes) else photo.code
+
+
+def _record(key: str, first: Sequence[object], choice: FaceChoice, last: Sequence[object]) -> IdempotencyRecord:
+    """Return the record of a request (without its answer) by the parts of it before and after its choice.
+
+    Versions without `main` stored `only` also for requests that sent no choice. So both match that record.
+    """
+    if choice is FaceChoice.LARGEST:
+        return IdempotencyRecord(key, _fingerprint(*first, choice, *last))
+    former = _fingerprint(*first, FaceChoice.ONLY, *last)
+    return IdempotencyRecord(key, _fingerprint(*first, f"{choice} face", *last), former_sha256=former)
 
 
 def _fingerprint(*parts: object) -> str:

@@ -62,7 +62,7 @@ def test_several_photos_and_what_else_a_form_says():
     assert json.loads(form["consent"][0][0]) == {"basis": "contract", "given_at": "2026-05-04T00:00:00+00:00"}
     assert form["expires_at"] == [(b"2027-01-01T00:00:00+02:00", None)]
     assert form["name"][0][0].decode() == "Zoë"
-    assert form["face"] == [(b"only", None)]
+    assert form["face"] == [(b"main", None)]
 
 
 def test_photos_by_url():
@@ -72,7 +72,7 @@ def test_photos_by_url():
         "photo_urls": [each.url for each in two],
         "identity_id": "ada",
         "collection": "default",
-        "face": "only",
+        "face": "main",
     }
     assert json.loads(sent(lambda client: client.detect(two[0], model="m")).read()) == {
         "photo_url": two[0].url,
@@ -126,7 +126,7 @@ def test_what_a_job_imports():
     assert form == {
         "kind": [(b"import", None)],
         "collection": [(b"default", None)],
-        "face": [(b"only", None)],
+        "face": [(b"main", None)],
         "flat": [(b"true", None)],
         "file": [(b"PK", "file")],
     }

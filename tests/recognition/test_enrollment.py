@@ -1,4 +1,5 @@
 import hashlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
@@ -104,11 +105,26 @@ def test_when_no_photo_is_accepted_nothing_is_written(service, gallery, photos):
         gallery.enrolled(gallery.require("people"), "ada")
 
 
-def test_several_faces_say_what_to_do(service):
+@pytest.mark.parametrize(
+    ("choice", "detail"),
+    [
+        (FaceChoice.ONLY, "the photo shows 2 faces; crop it"),
+        (FaceChoice.MAIN, "the photo shows 2 faces, and another one is nearly as prominent as the main face; crop it"),
+    ],
+)
+def test_several_faces_say_what_to_do(service, choice, detail):
     with pytest.raises(NothingEnrolled) as refused:
-        service.enroll([photo(RED, GREEN)], collection="people")
-    detail = "the photo shows 2 faces; crop it or send face=largest"
-    assert refused.value.rejected == [RejectedPhoto(0, "several_faces", detail)]
+        service.enroll([photo(RED, GREEN)], collection="people", choice=choice)
+    hint = "face=main" if choice is FaceChoice.ONLY else "face=largest"
+    assert refused.value.rejected == [RejectedPhoto(0, "several_faces", f"{detail}, or send {hint}")]
+
+
+def test_a_bystander_is_no_reason_to_refuse_a_photo(service, gallery):
+    bystanders = photo(RED, WHITE, GREEN, WHITE, BLUE)
+    service.enroll([bystanders], collection="people", identity_id="ada")
+    assert gallery.enrolled(gallery.require("people"), "ada").vectors[0] == pytest.approx(vector_of(GREEN), abs=1e-3)
+    with pytest.raises(NothingEnrolled):
+        service.enroll([bystanders], collection="people", choice=FaceChoice.ONLY)
 
 
 def test_the_most_prominent_face_can_be_chosen(service, gallery):
@@ -268,6 +284,7 @@ def test_the_order_of_metadata_is_no_difference(service):
         {"metadata": {"a": 1}},
         {"metadata": None},
         {"choice": FaceChoice.LARGEST},
+        {"choice": FaceChoice.ONLY},
     ],
 )
 def test_the_key_of_another_request_is_refused(service, gallery, change):
@@ -303,6 +320,20 @@ def test_a_retry_of_a_request_answered_before_there_was_a_quality_gets_that_answ
     again = service.enroll([photo(RED), NO_IMAGE], idempotency_key="key", **REQUEST)
     assert again.faces == [replace(first.faces[0], quality=None)]
     assert again.rejected == first.rejected
+    assert count(gallery) == 1
+
+
+@pytest.mark.parametrize("choice", [FaceChoice.MAIN, FaceChoice.ONLY])
+def test_a_retry_of_a_request_answered_before_main_was_a_choice_gets_that_answer(service, gallery, store, choice):
+    first = service.enroll([photo(RED)], idempotency_key="key", **REQUEST)
+    with store._writing.begin() as connection:
+        parts = (
+            [hashlib.sha256(photo(RED)).hexdigest()],
+            *(REQUEST[each] for each in ("identity_id", "name", "metadata")),
+        )
+        digest = hashlib.sha256(json.dumps((*parts, "only"), sort_keys=True).encode()).hexdigest()
+        connection.execute(update(EnrollmentTable).values(request_sha256=digest))
+    assert service.enroll([photo(RED)], idempotency_key="key", choice=choice, **REQUEST) == first
     assert count(gallery) == 1
 
 

@@ -26,6 +26,7 @@ from pydantic import (
 from app.api.schemas.base64_photos import bytes_of
 from app.gallery.store.values import Consent, Reaction
 from app.names import CollectionName, Text, nfc_json
+from app.recognition.enrollment import FaceChoice
 from app.remote.urls import LONGEST
 
 MOST_PHOTOS = 50
@@ -213,6 +214,13 @@ Threshold = Annotated[
         le=1,
         description="Decide by this similarity instead of by an error rate. Without scope `manage` it is rounded up to "
         "steps of 0.001, and not below the collection's own doubt range.",
+    ),
+]
+WhichFace = Annotated[
+    FaceChoice,
+    Field(
+        description="Face of a photo with several: `main` takes the main face and refuses the photo if another face is "
+        "nearly as prominent, `largest` always takes the main face, `only` refuses the photo."
     ),
 ]
 OnDuplicate = Annotated[

@@ -26,6 +26,7 @@ from app.api.schemas.fields import (
     Upload,
     Url,
     Where,
+    WhichFace,
 )
 from app.errors import PhotoRefused
 from app.gallery.store.values import Terms
@@ -94,9 +95,7 @@ class EnrollRequest(PhotosRequest):
     consent: Annotated[ConsentSchema | None, FROM_JSON, Field(description="Replaces what is stored.")] = None
     expires_at: Annotated[Moment | None, Field(description="When the person is erased.")] = None
     collection: CollectionName = DEFAULT_COLLECTION
-    face: Annotated[FaceChoice, Field(description="Refuse photos with several faces, or take the main one.")] = (
-        FaceChoice.ONLY
-    )
+    face: WhichFace = FaceChoice.MAIN
     on_duplicate: OnDuplicate = None
     on_mismatch: OnMismatch = None
 
@@ -264,9 +263,7 @@ class JobRequest(StrictSchema):
         Field(description="As `file`, or a folder or CSV of photos, inside the server's import folder."),
     ] = None
     model: Annotated[NetworkName | None, Field(description="The network that computed the embeddings.")] = None
-    face: Annotated[FaceChoice, Field(description="Refuse photos with several faces, or take the main one.")] = (
-        FaceChoice.ONLY
-    )
+    face: WhichFace = FaceChoice.MAIN
     flat: Annotated[bool, Field(description="Photos are person.jpg instead of person/photo.jpg.")] = False
     encoding: Annotated[
         Encoding | None,

@@ -112,7 +112,7 @@ def earlier_enrollment(
             EnrollmentTable.created_at >= now - REMEMBER,
         )
     )
-    if earlier is not None and earlier.request_sha256 != retry.request_sha256:
+    if earlier is not None and earlier.request_sha256 not in {retry.request_sha256, retry.former_sha256}:
         raise IdempotencyConflict("this Idempotency-Key was used for another request; use a new one")
     return earlier
 

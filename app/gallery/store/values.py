@@ -139,11 +139,15 @@ class NewFace:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """The record of an idempotent enrollment: its key, the SHA-256 of its request and the answer to repeat."""
+    """The record of an idempotent enrollment: its key, the SHA-256 of its request and the answer to repeat.
+
+    `former_sha256` is the SHA-256 of the same request in earlier versions, if it was another one.
+    """
 
     idempotency_key: str
     request_sha256: str
     answer: JsonObject = field(default_factory=dict)
+    former_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.types import Detection
-from app.vision.detection.main_face import most_prominent_first
+from app.vision.detection.main_face import count_rivals, most_prominent_first
 
 HEIGHT, WIDTH = 100, 200
 NO_LANDMARKS = np.zeros((5, 2), np.float32)
@@ -50,6 +50,27 @@ def test_equal_faces_keep_their_order():
     assert ordered(twin, face(120, 50, 20), face(80, 50, 20)) == [0, 1, 2]
 
 
+def rivals(*faces: Detection) -> int:
+    """Return the rivals of the first face."""
+    return count_rivals(list(faces), (HEIGHT, WIDTH, 3))
+
+
+def test_a_photo_without_a_second_face_has_no_rivals():
+    assert rivals() == rivals(face(100, 50, 30)) == 0
+
+
+def test_faces_with_more_than_two_thirds_of_the_prominence_are_rivals():
+    main = face(100, 50, 30)
+    # Halfway to the border the weight is 3/4, so that a rival has 8/9 of the area.
+    assert rivals(main, face(150, 50, 30 * math.sqrt(8 / 9) + 0.01), face(50, 50, 30 * math.sqrt(8 / 9) - 0.01)) == 1
+
+
+def test_only_the_part_of_a_face_inside_the_photo_counts():
+    main = face(100, 50, 30)
+    assert rivals(main, Detection((0, 30, 40, 70), 0.9, NO_LANDMARKS)) == 1
+    assert rivals(main, Detection((-20, 30, 20, 70), 0.9, NO_LANDMARKS)) == 0
+
+
 FACES = st.lists(st.builds(face, st.integers(0, WIDTH), st.integers(0, HEIGHT), st.integers(1, 60)), max_size=8)
 
 
@@ -73,3 +94,15 @@ def test_the_main_face_is_the_most_central_of_the_large_ones_and_the_rest_follow
         large = [each for each in first if 2 * area(each) >= max(areas)]
         assert first[0] in large
         assert off_centre(first[0]) == min(map(off_centre, large))
+
+
+def visible(each: Detection) -> float:
+    left, top, right, bottom = each.box
+    return max(min(right, WIDTH) - max(left, 0), 0) * max(min(bottom, HEIGHT) - max(top, 0), 0)
+
+
+@given(FACES)
+def test_without_rivals_no_other_face_is_more_than_a_third_larger(faces):
+    first = most_prominent_first(faces, (HEIGHT, WIDTH, 3))
+    if first and not count_rivals(first, (HEIGHT, WIDTH, 3)):
+        assert all(visible(each) <= visible(first[0]) * 4 / 3 + 1e-6 for each in first[1:])

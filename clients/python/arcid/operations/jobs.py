@@ -18,7 +18,7 @@ from arcid.resources import Page
 
 
 def import_photos(
-    source: File | ServerPath, *, collection: str = "default", face: FaceChoice = "only", flat: bool = False
+    source: File | ServerPath, *, collection: str = "default", face: FaceChoice = "main", flat: bool = False
 ) -> Call[Job]:
     """Import photos from a ZIP of person/photo.jpg (with `flat`: person.jpg) or with a CSV, or from the server."""
     return _import("import", source, {"collection": collection, "face": face, "flat": flat})

@@ -19,7 +19,7 @@ from arcid.photos import Photo, Photos
 from arcid.resources import Consent, ScreeningAction
 
 Where = Mapping[str, str | bool | int | float | None]
-FaceChoice = Literal["only", "largest"]
+FaceChoice = Literal["main", "only", "largest"]
 
 
 def enroll(
@@ -31,7 +31,7 @@ def enroll(
     consent: Consent | None = None,
     expires_at: datetime | None = None,
     collection: str = "default",
-    face: FaceChoice = "only",
+    face: FaceChoice = "main",
     on_duplicate: ScreeningAction | None = None,
     on_mismatch: ScreeningAction | None = None,
     idempotency_key: str | None = None,
