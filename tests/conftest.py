@@ -149,6 +149,15 @@ def faces_of(group_photo):
     return [cv2.imencode(".jpg", cut)[1].tobytes() for cut in cuts]
 
 
+@pytest.fixture(scope="session")
+def london() -> Path:
+    """The London set (DeBruine and Jones, CC BY 4.0): 102 people, each neutral and smiling; users do not have it."""
+    folder = PROJECT.parent / "shared" / "london"
+    if not folder.is_dir():
+        pytest.skip("../shared/london is only on the project's own machines")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def settings(packs, tmp_path_factory):
     """Settings on an empty embedded database, at the current schema; skips when the default pack is not pulled."""

@@ -12,6 +12,7 @@ from app.cli import (
     collections,
     database,
     evaluate,
+    evaluate_groups,
     gallery,
     index,
     jobs,
@@ -59,6 +60,7 @@ cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(reembed.cli, name="reembed")
 cli.add_typer(index.cli, name="index")
 cli.add_typer(evaluate.cli, name="evaluate")
+evaluate.cli.command()(evaluate_groups.groups)
 cli.add_typer(train.cli, name="train")
 train.cli.command()(train_commands.export)
 train.cli.command()(train_commands.adapter)

@@ -17,6 +17,7 @@ from app.config import Settings, read_settings
 from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
 from app.evaluation.report import Report, to_json
 from app.evaluation.values import Advance, EmbeddedPhotos, Photo
+from app.recognition.decisions.calibration.error_rates import Calibration
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.evaluation import open_pipeline
 
@@ -27,10 +28,11 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An open pipeline: the embedder of photos, its configuration, and the progress bar."""
+    """An open pipeline: the embedder of photos, its configuration, its calibration, and the progress bar."""
 
     embeddings: PhotoEmbedder
     setup: dict[str, Any]
+    calibration: Calibration | None
     progress: Progress
 
     def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> EmbeddedPhotos:
@@ -64,7 +66,8 @@ def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_ca
     threads = settings.inference.concurrency or os.cpu_count() or 1
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Bench(PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache), pipeline.setup, progress)
+        embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache)
+        yield Bench(embedder, pipeline.setup, pipeline.calibration, progress)
 
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:

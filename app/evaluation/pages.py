@@ -94,7 +94,7 @@ def _discard_rows(curve: Report) -> list[tuple[str, str, str, str]]:
 
 def _start_page(report: Report) -> HtmlPage:
     page = HtmlPage(f"ArcID {report['kind']}: {report['setup']['pack']}")
-    page.table(("set-up", ""), [(key, str(value)) for key, value in _flatten(report["setup"])])
+    page.table(("set-up", ""), [(key, str(value)) for key, value in flatten(report["setup"])])
     counts = {**report.get("pairs", {}), **report.get("searches", {}), "photos": report["photos"]}
     page.table(("of", ""), [(key.replace("_", " "), str(value)) for key, value in counts.items()])
     page.heading("Figures")
@@ -133,7 +133,8 @@ def _finish_page(
     return str(page)
 
 
-def _flatten(values: dict[str, Any]) -> list[tuple[str, Any]]:
+def flatten(values: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return the members of a dictionary and of the dictionaries in it, with their names joined."""
     return [
         (f"{key} {name}".strip(), nested)
         for key, value in values.items()

@@ -10,6 +10,7 @@ import numpy as np
 from app.errors import EvaluationInvalid, NoFace
 from app.evaluation.values import EmbeddedFace, EmbedPhoto
 from app.recognition.analysis import Analysis
+from app.recognition.decisions.calibration.error_rates import Calibration
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits, decode
@@ -20,10 +21,14 @@ _CACHE_FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """`enroll` turns a photo into its face; `setup` is its configuration, as a report records it."""
+    """`enroll` turns a photo into its face; `setup` is its configuration, as a report records it.
+
+    `calibration` is the one that ships for this configuration, if there is one.
+    """
 
     enroll: EmbedPhoto
     setup: dict[str, Any]
+    calibration: Calibration | None
 
     @property
     def key(self) -> str:

@@ -30,7 +30,7 @@ def roc(curve: RocCurve, names: Names = ("FAR", "TAR")) -> bytes:
             axes.set(xscale="log")
         axes.set(xlabel=names[0], ylabel=names[1])
 
-    return _svg(draw)
+    return draw_svg(draw)
 
 
 def det(curve: RocCurve, names: Names = ("FMR", "FNMR")) -> bytes:
@@ -45,7 +45,7 @@ def det(curve: RocCurve, names: Names = ("FMR", "FNMR")) -> bytes:
             axes.text(0.5, 0.5, "no threshold has both errors", ha="center", transform=axes.transAxes)
         axes.set(xlabel=names[0], ylabel=names[1])
 
-    return _svg(draw)
+    return draw_svg(draw)
 
 
 def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles], names: Names) -> bytes:
@@ -61,7 +61,7 @@ def histogram(genuine: tuple[Doubles, Doubles], impostor: tuple[Doubles, Doubles
         axes.set(xlabel="similarity", ylabel="share")
         axes.legend(loc="upper right")  # Matplotlib warns if its search for the best place takes long
 
-    return _svg(draw)
+    return draw_svg(draw)
 
 
 def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
@@ -71,7 +71,7 @@ def over_distractors(sizes: list[int], rates: list[float]) -> bytes:
         axes.plot(sizes, rates, marker="o", color=_GENUINE)
         axes.set(xlabel="distractors", ylabel="rank-1", xscale="log")
 
-    return _svg(draw)
+    return draw_svg(draw)
 
 
 def over_discarded(shares: Doubles, fnmr: Doubles) -> bytes:
@@ -84,14 +84,16 @@ def over_discarded(shares: Doubles, fnmr: Doubles) -> bytes:
         axes.set(xlabel="share of pairs rejected, worst first", ylabel="FNMR", ylim=(0, None))
         axes.legend(loc="upper right")
 
-    return _svg(draw)
+    return draw_svg(draw)
 
 
-def _svg(draw: Callable[[Axes], None]) -> bytes:
-    figure = Figure(figsize=_SIZE, layout="constrained")
+def draw_svg(draw: Callable[[Axes], None], size: tuple[float, float] = _SIZE, *, has_grid: bool = True) -> bytes:
+    """Return a picture; `size` is its width and height in inches."""
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     draw(axes)
-    axes.grid(visible=True, which="major", alpha=0.3)
+    if has_grid:
+        axes.grid(visible=True, which="major", alpha=0.3)
     out = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "arcid"}):  # makes the file reproducible
         figure.savefig(out, format="svg", metadata={"Date": None})

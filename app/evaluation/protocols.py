@@ -23,7 +23,7 @@ Row = tuple[str, str, bool]
 
 def read_lfw(file: Path, images: Path) -> Pairs:
     """Read a pairs file of LFW with photos `images/Name/Name_0001.jpg`. Raises EvaluationInvalid."""
-    header, *lines = [line.split("\t") if "\t" in line else line.split() for line in _lines(file) if line.strip()]
+    header, *lines = [line.split("\t") if "\t" in line else line.split() for line in read_lines(file) if line.strip()]
     if not all(part.strip().isdigit() for part in header) or len(header) not in {1, 2}:
         raise EvaluationInvalid(f"{file}: the first line must give the folds and the pairs of each kind per fold")
     folds, size = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
@@ -49,9 +49,8 @@ def read_csv(file: Path, images: Path) -> Pairs:
 
     Raises EvaluationInvalid.
     """
-    lines = _lines(file)
-    delimiter = max(",;\t", key=lines[0].count)
-    table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter) if any(row)]
+    lines = read_lines(file)
+    table = cells_of(lines)
     names = ["first", "second", "same"]
     if table and len(table[0]) > 2 and table[0][2].lower() not in _TRUTHS:
         names = [*names, *(name.lower() for name in table.pop(0)[3:])]
@@ -71,6 +70,12 @@ def read_csv(file: Path, images: Path) -> Pairs:
     has_folds = len(set(folds) - {None}) > 1
     _, numbers = np.unique([fold or "" for fold in folds], return_inverse=True)
     return _pairs(rows, numbers if has_folds else consecutive(len(rows)), images, people or people_of(rows))
+
+
+def cells_of(lines: list[str]) -> list[list[str]]:
+    """Return the cells of the lines of a CSV, without blank rows. The first line shows what divides the cells."""
+    delimiter = max(",;\t", key=lines[0].count)
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter) if any(row)]
 
 
 def read_bin_set(file: Path) -> Pairs:
@@ -150,7 +155,8 @@ def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _lines(file: Path) -> list[str]:
+def read_lines(file: Path) -> list[str]:
+    """Read the lines of a UTF-8 text file. Raises EvaluationInvalid."""
     try:
         lines = _read(file).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -39,7 +39,7 @@ def of_pairs(pairs: Pairs, embedded: EmbeddedPhotos, verified: VerificationResul
         "threshold_per_fold": verified.folds.thresholds.tolist(),
         **_rates(verified.estimates, verified.curve, compared),
         "error_versus_discard": _discarded(verified.estimates, verified.curve, pairs=genuine, impostors=compared),
-        **_failures(embedded, verified.estimates),
+        **failures(embedded, verified.estimates),
         "pairs": {
             "genuine": genuine,
             "impostor": impostor,
@@ -68,7 +68,7 @@ def of_all_pairs(embedded: EmbeddedPhotos, compared: AllPairsResult) -> Report:
         "error_versus_discard": _discarded(
             compared.estimates, compared.curve, pairs=genuine + compared.prevented, impostors=impostor
         ),
-        **_failures(embedded, compared.estimates),
+        **failures(embedded, compared.estimates),
         "pairs": {"genuine": genuine, "impostor": impostor},
         "hardest": {
             "genuine": hardest.of_pairs(embedded, compared.hard_genuine),
@@ -91,7 +91,7 @@ def of_searches(embedded: EmbeddedPhotos, identified: IdentificationResult, mega
             UNSUPPORTED.replace("pairs", "searches"),
         ),
         "rank_1_at_distractors": {size: _valued("rate", estimate) for size, estimate in megaface.items()},
-        **_failures(embedded, estimates),
+        **failures(embedded, estimates),
         "searches": {
             "gallery": len(roles.gallery),
             "mated": len(roles.probes),
@@ -171,12 +171,14 @@ def _discarded(estimates: Mapping[str, Estimate], curve: RocCurve, *, pairs: int
     }
 
 
-def _failures(embedded: EmbeddedPhotos, estimates: Mapping[str, Estimate]) -> Report:
-    failures = embedded.failures.items()
+def failures(embedded: EmbeddedPhotos, estimates: Mapping[str, Estimate]) -> Report:
+    """Return the failures to enroll, and the numbers of photos and people."""
     return {
         "failures_to_enroll": len(embedded.failures),
         **_figures("failures_to_enroll_rate", estimates["failures_to_enroll_rate"]),
-        "failed_photos": [{"file": embedded.photos[index].name, "reason": code} for index, code in failures],
+        "failed_photos": [
+            {"file": embedded.photos[index].name, "reason": code} for index, code in embedded.failures.items()
+        ],
         "photos": len(embedded.photos),
         "people": len({photo.person for photo in embedded.photos}),
     }

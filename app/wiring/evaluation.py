@@ -23,7 +23,9 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
     packs = open_packs(settings)
     models = ModelLoader(_roomy(settings) if is_degraded else settings, packs)
-    is_flip_averaged, typical_norm = settings.inference.flip, _typical_norm(settings, models)
+    is_flip_averaged = settings.inference.flip
+    calibration = models.calibrations(models.served[0]).shipped(is_flip_averaged=is_flip_averaged)
+    typical_norm = calibration.typical_norm if calibration else None
     setup = _setup(settings, packs, typical_norm) | {
         "aligned": is_aligned,
         "degraded": is_degraded,
@@ -38,8 +40,8 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
         setup["sha256"] |= detector_sha256s(packs, models.served[0].detector)
         enroll = PhotoEmbedding(models.default_analysis(), is_flip_averaged, typical_norm)
     if is_degraded:
-        return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup)
-    return Pipeline(enroll, setup)
+        return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup, calibration)
+    return Pipeline(enroll, setup, calibration)
 
 
 def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:
@@ -64,11 +66,6 @@ def _setup(settings: Settings, packs: Packs, typical_norm: float | None) -> dict
         "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
         "preprocessing": {"mean": section.mean, "scale": section.scale, "color": section.color},
     }
-
-
-def _typical_norm(settings: Settings, models: ModelLoader) -> float | None:
-    shipped = models.calibrations(models.served[0]).shipped(is_flip_averaged=settings.inference.flip)
-    return shipped.typical_norm if shipped else None
 
 
 def _roomy(settings: Settings) -> Settings:

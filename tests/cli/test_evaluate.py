@@ -1,5 +1,6 @@
 """`arcid evaluate` on a small folder, end to end with the real networks."""
 
+import csv
 import json
 import os
 import pickle
@@ -304,3 +305,86 @@ def test_without_matplotlib_the_remedy_is_named(tmp_path, monkeypatch):
     done = CliRunner().invoke(cli, ["evaluate", "verification", *options])
     assert isinstance(done.exception, ReportUnavailable)
     assert "make tools" in str(done.exception)
+
+
+def test_groups_of_people(evaluate, people, tmp_path):
+    (tmp_path / "people.csv").write_text(
+        "name,sex,age\nAda,f,20\nBob,m,30\nCy,m,40\nDee,f,\nEve,f,60\nFlo,f,70\nHal,m,80\n"
+    )
+    report, page, output = evaluate(
+        "groups", "--images", people, "--csv", tmp_path / "people.csv", "--by", "sex,age,sex+age", "--bands", "age:50"
+    )
+    assert (report["match"], report["photos_without_row"], report["rows_without_photo"]) == ("folder", 1, 1)
+    assert report["calibration"]["people"] == 2835
+    assert report["groups"]["sex"] == {
+        "groups": {
+            "f": {"people": 4, "photos": 9, "failures_to_enroll": 1},
+            "m": {"people": 2, "photos": 4, "failures_to_enroll": 0},
+        },
+        "not_stated": {"people": 0, "photos": 0, "failures_to_enroll": 0},
+    }
+    assert list(report["groups"]["sex+age"]["groups"]) == ["f, under 50", "f, 50 and over", "m, under 50"]
+    assert report["failures_to_enroll"] == 1
+    points = [(point["max_fmr"], point["threshold_from"]) for point in report["operating_points"]]
+    assert points == [(1e-4, "calibration"), (1e-3, "calibration"), (1e-4, "set"), (1e-3, "set")]
+    calibrated, *_, of_set = report["operating_points"]
+    assert of_set == {
+        "max_fmr": 1e-3,
+        "threshold_from": "set",
+        "threshold": None,
+        "note": "fewer than 10 impostor pairs above",
+    }
+    by_sex = calibrated["by"]["sex"]
+    assert by_sex["groups"]["f"]["fnmr"]["errors"] == 2  # the photo of Ada on which there is nobody
+    assert by_sex["groups"]["f"]["fnmr"]["pairs"] == 6
+    assert by_sex["groups"]["f"]["fmr"]["note"] == "too few people: fewer than 10"
+    assert by_sex["within"]["pairs"] == 4 * 6 + 4 * 1
+    assert by_sex["across"]["pairs"] == 4 * 8
+    assert [(cell["first"], cell["second"]) for cell in by_sex["matrix"]] == [("f", "f"), ("f", "m"), ("m", "m")]
+    assert by_sex["differential"]["fmr"] == {"groups": [], "note": "too few groups: fewer than two have a rate"}
+    assert "FNMR at 0.0001, sex: f" in output
+    assert page.count("data:image/svg+xml") == 2 * 2 * 3
+
+
+def test_groups_that_are_not_valid(evaluate, people, tmp_path):
+    (tmp_path / "people.csv").write_text("name,sex\nAda,f\nBob,m\n")
+    options = ("groups", "--images", people, "--csv", tmp_path / "people.csv")
+    with pytest.raises(EvaluationInvalid, match="no column age"):
+        evaluate(*options, "--by", "sex,age")
+    with pytest.raises(EvaluationInvalid, match="between 0 and 1"):
+        evaluate(*options, "--by", "sex", "--max-fmr", "2")
+
+
+@pytest.mark.london
+def test_groups_of_london_agree_with_an_independent_computation(evaluate, london, tmp_path):
+    saved = tmp_path / "saved.npz"
+    options = ("--by", "face_gender,face_gender+face_eth", "--max-fmr", "1e-2", "--save-embeddings", saved)
+    report, page, _ = evaluate("groups", "--images", london, "--csv", london / "info.csv", *options)
+    with (london / "info.csv").open() as file:
+        rows = {row["face_id"]: row for row in csv.DictReader(file)}
+    with np.load(saved) as kept:
+        ids = [Path(name).stem for name in kept["files"]]
+        vectors = kept["embeddings"].astype(np.float64)
+    cosines = vectors @ vectors.T / np.outer(*[np.linalg.norm(vectors, axis=1)] * 2)
+    one, two = np.triu_indices(len(ids), 1)
+    is_impostor = np.array(ids)[one] != np.array(ids)[two]
+    of_set = report["operating_points"][1]
+    assert of_set["threshold_from"] == "set"
+    assert (cosines[one, two][is_impostor] >= of_set["threshold"]).mean() == pytest.approx(0.01, rel=0.01)
+    sex = np.array([rows[name]["face_gender"] for name in ids])
+    both = np.array([rows[name]["face_gender"] + ", " + rows[name]["face_eth"] for name in ids])
+    for point in report["operating_points"]:
+        is_match = cosines[one, two] >= point["threshold"]
+        for grouping, labels in (("face_gender", sex), ("face_gender+face_eth", both)):
+            rates = point["by"][grouping]
+            is_within = is_impostor & (labels[one] == labels[two])
+            assert rates["within"]["pairs"] == is_within.sum()
+            assert rates["within"]["errors"] == (is_within & is_match).sum()
+            for name, group in rates["groups"].items():
+                is_own = is_within & (labels[one] == name)
+                assert (group["fmr"]["errors"], group["fmr"]["pairs"]) == ((is_own & is_match).sum(), is_own.sum())
+        female, male = (point["by"]["face_gender"]["groups"][name]["fmr"]["rate"] for name in ("female", "male"))
+        ratio = point["by"]["face_gender"]["differential"]["fmr"]["worst_over_geometric_mean"]["value"]
+        assert ratio == pytest.approx(max(female, male) / np.sqrt(female * male))
+    assert report["failures_to_enroll"] == 0
+    assert page.count("data:image/svg+xml") == 8
