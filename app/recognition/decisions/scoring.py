@@ -2,7 +2,7 @@
 
 Embeddings of all faces have a common part, the mean embedding of the network. It makes different people similar, so it
 is subtracted. A face with a longer raw feature (a sharp, frontal photo) reaches higher similarities to strangers, too.
-Its vector is therefore shortened a little, and that of a poorer face is lengthened.
+Its vector is therefore shortened a little, and that of a low-quality face is lengthened.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.gallery.store.values import EnrolledIdentity
 from app.types import Floats
 
-_LEAST_KNOWN: Final = 0.3  # a shorter norm is that of an imported unit vector, and says nothing of the photo
+_LEAST_KNOWN: Final = 0.3  # a shorter norm is that of an imported unit vector, not of a photo
 
 # By measurement on LFW: FNIR at FPIR 1 %, one photo against one, falls from 2.61 % to 2.26 % by the mean and to 1.97 %
 # by both (docs/thresholds.md). Exponents from 0.2 to 0.4 give the same.

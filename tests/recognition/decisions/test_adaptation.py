@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from app.recognition.decisions.calibration.adaptation import (
     LARGEST_STEP,
     LEAST_PEOPLE,
+    PRIOR_PROBES,
     STATED_FMR,
     adapted,
     aims,
@@ -100,6 +101,14 @@ def test_probes_have_a_curve_of_their_own():
 # Aims
 
 
+@given(st.floats(20, 400))
+def test_a_moved_curve_is_widened_for_its_tail_and_an_unmoved_one_is_not(people):
+    moved, _ = aims(MOMENTS, ImpostorMoments(0.3, MOMENTS.deviation, people), None)
+    assert moved.deviation == pytest.approx(MOMENTS.deviation * (1 + 2 / people), rel=1e-6)
+    unmoved, _ = aims(MOMENTS, ImpostorMoments(MOMENTS.mean, MOMENTS.deviation, people), None)
+    assert unmoved.deviation == pytest.approx(MOMENTS.deviation)
+
+
 @given(seen)
 def test_more_people_move_the_curve_further_towards_their_own_moments(moments):
     few, many = (shrunk(MOMENTS, replace(moments, count=count), prior_count=10) for count in (20, 2000))
@@ -122,7 +131,7 @@ def test_a_small_gallery_teaches_nothing_nor_do_probes_against_it():
 
 
 def test_probes_follow_the_gallery_until_enough_were_seen():
-    gallery, probes = ImpostorMoments(0.3, 0.1, 1e9), ImpostorMoments(0.0, 0.09, 100)
+    gallery, probes = ImpostorMoments(0.3, 0.1, 1e9), ImpostorMoments(0.0, 0.09, PRIOR_PROBES)
     assert aims(MOMENTS, gallery, None)[1].mean == pytest.approx(0.3)
     assert aims(MOMENTS, gallery, probes)[1].mean == pytest.approx(0.15)
 

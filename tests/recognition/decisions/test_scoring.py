@@ -41,7 +41,7 @@ def test_the_length_falls_slowly_with_the_norm_and_stays_within_bounds(relative:
     assert np.linalg.norm(made) == pytest.approx(np.clip(relative, 0.8, 1.2) ** -0.25, rel=1e-4)
 
 
-def test_the_norm_of_an_imported_unit_vector_says_nothing():
+def test_the_norm_of_an_imported_unit_vector_is_ignored():
     (made,) = scoring().vectors(units(1), np.ones(1, np.float32))  # a tenth of a typical norm
     assert np.linalg.norm(made) == pytest.approx(1, abs=1e-5)
 
