@@ -73,7 +73,7 @@ def show_job(job_id: Id) -> None:
 
 @cli.command()
 def cancel(job_id: Id) -> None:
-    """Cancel a job; finished parts of its work stay."""
+    """Cancel a job. Faces that it has enrolled stay, and its result counts them."""
     with Container(read_settings()) as container:
         job = container.job_store.cancel(job_id)
     Console().print(f"{job.job_id}: {job.state.value}", highlight=False)

@@ -17,7 +17,7 @@ class Progress(Protocol):
         Cheap without a checkpoint: call it often, because this is how the work notices a cancellation. With a
         checkpoint, the checkpoint and the refusals before it are stored when this returns or raises. Each costs a
         commit, so store one every second or so. After a crash the work restarts from the last checkpoint, and later
-        refusals are dropped.
+        refusals are dropped. If the job is cancelled, `counts` of its last checkpoint becomes its result.
         """
 
     def refuse(self, item: str, code: str, detail: str) -> None:

@@ -127,7 +127,7 @@ class JobRunner:
                 result = self._kinds[claim.job.kind](claim.job.parameters, running)
         except JobCancelled:
             if running.is_cancelling and not running.is_lost:
-                self._finish(claim, running, JobState.CANCELLED)
+                self._finish(claim, running, JobState.CANCELLED, result=running.checkpoint.get("counts"))
             elif not running.is_lost:
                 self._leases.release(claim)
                 _log.info("job.released")

@@ -51,34 +51,42 @@ class ArchiveImport:
     ) -> Imported:
         """Import an archive into a collection (default: the archive's name), which is created if it is missing.
 
-        The whole archive is checked before the first write. Faces that exist already are skipped, and existing people
-        keep name and metadata, so an import may be repeated. With `has_new_face_ids`, faces get ids derived from their
-        old ones and the collection's name. Raises FileUnusable, a child of ArchiveRefused, ModelMismatch or FaceExists.
+        The whole archive is checked before the collection is created. Faces that exist already are skipped, and
+        existing people keep name and metadata, so an import may be repeated. With `has_new_face_ids`, faces get ids
+        derived from their old ones and the collection's name.
+
+        Raises FileUnusable, a child of ArchiveRefused, ModelMismatch or FaceExists.
         """
         with open_archive(path) as archive:
             progress.advance(0, total=archive.manifest.faces)
             # Checked before the whole archive is read, so that a wrong collection is reported at once.
-            self._matching(archive.manifest, collection)
-            archive.verify()
+            found = self._matching(archive.manifest, collection)
+            name = collection or archive.manifest.collection.name
+            archive.verify(lambda block: self._require_free(found, _renamed(block, name, has_new_face_ids)))
             into = self._collection(archive.manifest, collection)
             return self._written(archive, into, progress, has_new_face_ids=has_new_face_ids)
 
     def _written(self, archive: Archive, into: Collection, progress: Progress, *, has_new_face_ids: bool) -> Imported:
         total, origin = archive.manifest.faces, {"archive": archive.sha256}
         mark = {"archive": archive.sha256, "collection": into.key}
-        done_before = progress.checkpoint.get("faces", 0) if mark.items() <= progress.checkpoint.items() else 0
-        faces = identities = 0
+        earlier = progress.checkpoint if mark.items() <= progress.checkpoint.items() else {}
+        done_before, counts = earlier.get("faces", 0), earlier.get("counts", {})
+        faces, identities = counts.get("faces", 0), counts.get("identities", 0)
         for done, block in archive.blocks():
             if 0 < done <= done_before and block.faces:
                 continue
-            renamed = _with_new_ids(block, into.name) if has_new_face_ids else block
-            added = self._incoming.add(into, renamed, origin=origin)
+            added = self._incoming.add(into, _renamed(block, into.name, has_new_face_ids), origin=origin)
             faces, identities = faces + added.faces, identities + added.identities
             refuse_erased(progress, added.erased)
             if added.revision:
                 self._catch_up(into, added.revision)
-            progress.advance(done, total=total, checkpoint={**mark, "faces": done})
+            counts = {"faces": faces, "identities": identities, "skipped": done - faces}
+            progress.advance(done, total=total, checkpoint={**mark, "faces": done, "counts": counts})
         return Imported(into.name, faces, identities, total - faces)
+
+    def _require_free(self, found: Collection | None, block: FaceBlock) -> None:
+        """Raise FaceExists if another collection than `found` has a face of the block."""
+        self._incoming.require_free(found, [face.face_id for face in block.faces])
 
     def _matching(self, manifest: ArchiveManifest, name: str | None) -> Collection | None:
         """Return the existing collection; raises ModelMismatch if the archive's faces cannot be imported."""
@@ -126,7 +134,9 @@ def refuse_erased(progress: Progress, faces: int) -> None:
         progress.refuse("faces of people who were erased", IdentityErased.code, detail)
 
 
-def _with_new_ids(block: FaceBlock, collection: str) -> FaceBlock:
+def _renamed(block: FaceBlock, collection: str, has_new_face_ids: bool) -> FaceBlock:  # noqa: FBT001
+    if not has_new_face_ids:
+        return block
     faces = [
         replace(face, face_id=str(uuid5(NAMESPACE_OID, f"arcid:{collection}:{face.face_id}"))) for face in block.faces
     ]

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,11 +49,14 @@ class Archive:
             raise ArchiveInvalid(f"manifest.json: {_first(error)}") from error
         self._archive = archive
 
-    def verify(self) -> None:
-        """Read and check all members; call this before using any content. Raises ArchiveDamaged or ArchiveInvalid."""
+    def verify(self, check: Callable[[FaceBlock], None]) -> None:
+        """Read and check all members; call this before using any content.
+
+        `check` is called with each block, and may raise an error. Raises ArchiveDamaged or ArchiveInvalid.
+        """
         self._archive.verify(self.manifest.members)
-        for _ in self.blocks():
-            pass
+        for _, block in self.blocks():
+            check(block)
 
     def blocks(self) -> Iterator[tuple[int, FaceBlock]]:
         """Yield the content in blocks of some thousand faces, each with the number of faces read so far.

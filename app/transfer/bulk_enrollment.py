@@ -45,6 +45,10 @@ class BulkEnrollment:
         """Analyse and check a photo; raises a PhotoRefused."""
         return self._enrollment.accept(self._collection, photo, image_sha256, self._choice)
 
+    def compares_photos(self) -> bool:
+        """Return whether the collection refuses duplicates or mismatches; raises CollectionSwitched."""
+        return Reactions().within(self._current().settings).is_refusing()
+
     def add(self, people: Sequence[tuple[Person, Sequence[AcceptedFace]]]) -> list[Added]:
         """Write photos of people, skipping photos that are already enrolled; raises CollectionSwitched.
 
@@ -52,7 +56,7 @@ class BulkEnrollment:
         own transaction, because each is compared with the people before. Duplicates to flag are left to
         the health check.
         """
-        if Reactions().within(self._current().settings).is_refusing():
+        if self.compares_photos():
             done = [self._add_screened(person, photos) for person, photos in people]
         else:
             written = self._add_all(people)

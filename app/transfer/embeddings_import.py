@@ -1,7 +1,7 @@
 """Import of embeddings from elsewhere, one JSON object per line, into a collection of the same network."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -90,7 +90,7 @@ class EmbeddingsImport:
         number = earlier.get("lines", 0)
         file.seek(earlier.get("offset", 0))
         progress.advance(number, total=total)
-        faces = identities = skipped = refused = 0
+        counts = EmbeddingsImported(**earlier.get("counts", {}))
         is_more = True
         while is_more:
             usable: list[_Usable] = []
@@ -104,16 +104,21 @@ class EmbeddingsImport:
                     if line.strip():
                         usable.append(_usable(_said(line, file), into))
                 except _RefusedError as error:
-                    refused += 1
+                    counts = replace(counts, refused=counts.refused + 1)
                     progress.refuse(f"line {number}", error.code, error.detail)
             added = self._incoming.add(into, _block(usable, into), origin={"file": "embeddings"}, is_updating=True)
             if added.revision:
                 self._catch_up(into, added.revision)
-            faces, identities = faces + added.faces, identities + added.identities
             refuse_erased(progress, added.erased)
-            skipped += len(usable) - added.faces
-            progress.advance(number, total=total, checkpoint={**mark, "lines": number, "offset": file.tell()})
-        return EmbeddingsImported(faces, identities, skipped, refused)
+            counts = replace(
+                counts,
+                faces=counts.faces + added.faces,
+                identities=counts.identities + added.identities,
+                skipped=counts.skipped + len(usable) - added.faces,
+            )
+            reached = {"lines": number, "offset": file.tell(), "counts": asdict(counts)}
+            progress.advance(number, total=total, checkpoint={**mark, **reached})
+        return counts
 
 
 class _RefusedError(Exception):

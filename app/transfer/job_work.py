@@ -118,8 +118,9 @@ def migrate(migration: MigrationService, parameters: MigrationParameters, progre
     def advance(ready: int, faces: int) -> None:
         # Templates are stored as soon as they are made. A checkpoint for them keeps a job alive whose process dies
         # often and still moves forward.
+        reached = {"ready": ready, "counts": {"faces": ready, "is_switched": False}}
         is_forward = ready > progress.checkpoint.get("ready", 0)
-        progress.advance(ready, total=faces, checkpoint={"ready": ready} if is_forward else None)
+        progress.advance(ready, total=faces, checkpoint=reached if is_forward else None)
 
     changed = migration.embed_and_switch(
         parameters.collection,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from app.errors import ArcidError, IdentityErased, ItemInvalid, PhotoRefused
+from app.errors import ArcidError, IdentityErased, ItemInvalid, JobCancelled, PhotoRefused
 from app.gallery.store.values import Person
 from app.jobs.progress import Progress
 from app.transfer.photo_folders import Item, Source
@@ -46,8 +46,11 @@ class Enrolling(Protocol[Prepared]):
     def prepare(self, photo: bytes, image_sha256: str) -> Prepared:
         """Analyse a photo and apply the checks of an enrollment; raises a PhotoRefused."""
 
+    def compares_photos(self) -> bool:
+        """Return whether photos of one person are compared, so that they should be added together."""
+
     def add(self, people: Sequence[tuple[Person, Sequence[Prepared]]]) -> list[Added]:
-        """Write photos of people, one transaction per person; skips photos that another process enrolled first."""
+        """Write photos of people, in one transaction or several; skips photos that are already enrolled."""
 
 
 @dataclass(slots=True)
@@ -103,7 +106,8 @@ class PhotoImport(Generic[Prepared]):
         """Return the numbers of photos, of enrolled, known and refused ones, and of new people.
 
         A photo that is already enrolled for its person is skipped, so this may be repeated. It continues from the
-        checkpoint of `progress`. Raises JobCancelled, and errors that concern the whole collection.
+        checkpoint of `progress`. Raises JobCancelled after all photos that `progress` counts as done are written, and
+        errors that concern the whole collection.
         """
         items = source.items
         begun = _begun(items, progress.checkpoint)
@@ -118,6 +122,9 @@ class PhotoImport(Generic[Prepared]):
             ):
                 writer.take(outcome)
             writer.end()
+        except JobCancelled:
+            writer.end()
+            raise
         finally:
             ending.set()
             pool.shutdown(cancel_futures=True)  # finish before the source is closed
@@ -173,15 +180,20 @@ class _Writer(Generic[Prepared]):
             self._progress.advance(self._done)
 
     def end(self) -> None:
+        """Write the waiting photos, and store a checkpoint even if that raises JobCancelled."""
         self._write()
         self._keep()
 
     def _is_time_to_write(self, item: Item) -> bool:
-        """Return whether the waiting groups are complete, as far as known, and large or old enough to write."""
-        if not self._groups or self._groups[-1].takes(item):
-            return False
+        """Return whether the waiting groups are large or old enough to write.
+
+        A person's photos are not separated if they are compared with each other.
+        """
         is_much = sum(len(group.items) for group in self._groups) >= MOST_TOGETHER
-        return is_much or time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S
+        is_due = is_much or time.monotonic() - self._kept >= _CHECKPOINT_EVERY_S
+        if not self._groups or not is_due:
+            return False
+        return not self._groups[-1].takes(item) or not self._enrolling.compares_photos()
 
     def _write(self) -> None:
         groups, self._groups = self._groups, []

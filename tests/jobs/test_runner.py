@@ -80,7 +80,7 @@ def forever(parameters, progress):
     done = progress.checkpoint.get("at", 0)
     while True:
         done += 1
-        progress.advance(done, checkpoint={"at": done})
+        progress.advance(done, checkpoint={"at": done, "counts": {"photos": done}})
         threading.Event().wait(0.02)
 
 
@@ -89,7 +89,9 @@ def test_a_running_job_is_cancelled(jobs, started):
     job = jobs.create(new_job())
     eventually(lambda: jobs.get(job.job_id).done > 2)
     jobs.cancel(job.job_id)
-    assert ended(jobs, job).state is JobState.CANCELLED
+    cancelled = ended(jobs, job)
+    assert cancelled.state is JobState.CANCELLED
+    assert cancelled.result == {"photos": cancelled.done}
 
 
 def test_a_stop_gives_the_job_to_others_at_once(jobs, started):

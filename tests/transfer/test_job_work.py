@@ -26,7 +26,8 @@ def test_what_was_embedded_counts_as_progress_whoever_dies_then():
     for _ in range(4):
         migrate(change, PARAMETERS, progress)  # type: ignore[arg-type] # has the one method that is called
         reached.append(progress.checkpoint)
-    assert reached == [{"ready": 16}, {"ready": 32}, {"ready": 48}, {"ready": 64}]
+    assert [each["ready"] for each in reached] == [16, 32, 48, 64]
+    assert reached[1]["counts"] == {"faces": 32, "is_switched": False}  # the result if it is cancelled then
 
 
 def test_what_comes_no_further_is_no_progress():

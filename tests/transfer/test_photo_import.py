@@ -3,6 +3,7 @@
 import pytest
 
 from app.errors import CollectionUnknown, JobCancelled
+from app.gallery.store.values import CollectionSettings, Reaction
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService, FaceChoice
@@ -17,16 +18,16 @@ from tests.transfer.test_photo_sources import folder
 class Watched:
     """A Progress that keeps everything, and asks for the end after so many items."""
 
-    def __init__(self, checkpoint=None, end_after=None):
+    def __init__(self, checkpoint=None, end_after=None, end=JobCancelled):
         self.checkpoint = checkpoint or {}
         self.refused, self.done, self.total = [], 0, None
-        self._end_after = end_after
+        self._end_after, self._end = end_after, end
 
     def advance(self, done, *, total=None, checkpoint=None):
         self.done, self.total = done, total or self.total
         self.checkpoint = checkpoint or self.checkpoint
         if self._end_after is not None and done >= self._end_after:
-            raise JobCancelled("enough")
+            raise self._end("enough")
 
     def refuse(self, item, code, detail):
         assert detail
@@ -111,10 +112,34 @@ def test_it_goes_on_where_it_was_ended(run, gallery, tmp_path, end_after, every,
 
 def test_what_is_written_is_kept_at_once(run, tmp_path, monkeypatch):
     monkeypatch.setattr("app.transfer.photo_import.MOST_TOGETHER", 2)
-    killed = Watched(end_after=5)
-    with pytest.raises(JobCancelled):
+    killed = Watched(end_after=5, end=KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
         run(folder(tmp_path, FILES), killed)
     assert killed.checkpoint["counts"]["enrolled"] == 2
+
+
+@pytest.mark.parametrize("end_after", [1, 2, 4, 7, 9])
+def test_a_cancelled_import_has_written_the_photos_that_it_counts(run, gallery, tmp_path, end_after):  # noqa: F811 - a fixture
+    cancelled = Watched(end_after=end_after)
+    with pytest.raises(JobCancelled):
+        run(folder(tmp_path, FILES), cancelled)
+    counts = cancelled.checkpoint["counts"]
+    assert counts["photos"] == cancelled.done == end_after
+    assert counts["enrolled"] + counts["known"] + counts["refused"] == end_after
+    assert counted(gallery) == (counts["enrolled"], counts["new_people"])
+    assert len(cancelled.refused) == counts["refused"]
+
+
+ONE_PERSON = {f"ada/{number}.png": photo((200, number * 10, 0)) for number in range(6)}
+
+
+@pytest.mark.parametrize(("reaction", "writes"), [(Reaction.FLAG, 6), (Reaction.REJECT, 1)])
+def test_a_person_is_divided_by_time_unless_photos_are_compared(run, gallery, tmp_path, monkeypatch, reaction, writes):  # noqa: F811 - a fixture
+    monkeypatch.setattr("app.transfer.photo_import._CHECKPOINT_EVERY_S", 0)
+    gallery._store.change_settings("people", CollectionSettings(on_mismatch=reaction))
+    before = gallery.collection("people").revision
+    run(folder(tmp_path, ONE_PERSON))
+    assert gallery.collection("people").revision == before + writes
 
 
 def test_several_people_are_one_write(run, gallery, tmp_path):  # noqa: F811 - a fixture

@@ -27,7 +27,10 @@ class JobSchema(BaseModel):
     done: Annotated[int, Field(description="Number of finished items (photos, faces), including refused ones.")]
     total: Annotated[int | None, Field(description="Number of all items; null while it is unknown.")]
     errors: Annotated[int, Field(description="Number of failed items: GET .../errors.")]
-    result: Annotated[dict[str, Any] | None, Field(description="Result of a job that has succeeded.")]
+    result: Annotated[
+        dict[str, Any] | None,
+        Field(description="Result of a job that has succeeded; of a cancelled one, the result so far."),
+    ]
     failure: FailureSchema | None
     created_by: Annotated[
         str,

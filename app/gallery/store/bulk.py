@@ -56,7 +56,13 @@ class BulkWriter:
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
         """Without a vault, templates are not encrypted."""
         self._writing = engine
+        self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
+
+    def require_free(self, collection: Collection | None, face_ids: Sequence[str]) -> None:
+        """Raise FaceExists if another collection of this database has one of the faces."""
+        with Session(self._reading) as session:
+            _there(session, collection, face_ids)
 
     def add(
         self, collection: Collection, block: FaceBlock, *, origin: JsonObject, is_updating: bool = False
@@ -140,13 +146,13 @@ class BulkWriter:
         return list(session.scalars(made, new, execution_options=_WITH_NULLS))
 
 
-def _there(session: Session, collection: Collection, face_ids: Sequence[str]) -> set[str]:
+def _there(session: Session, collection: Collection | None, face_ids: Sequence[str]) -> set[str]:
     """Return the ids that exist in the collection; raises FaceExists if another collection has one."""
     found: set[str] = set()
     for part in _parts(face_ids):
         query = select(FaceTable.face_id, FaceTable.collection_id).where(FaceTable.face_id.in_(part))
         for row in session.execute(query):
-            if row.collection_id != collection.key:
+            if collection is None or row.collection_id != collection.key:
                 raise _exists()
             found.add(row.face_id)
     return found
@@ -155,7 +161,7 @@ def _there(session: Session, collection: Collection, face_ids: Sequence[str]) ->
 def _exists() -> FaceExists:
     return FaceExists(
         "another collection of this database has faces of the same ids: delete it first, or import the faces under new "
-        "ids (--new-face-ids)"
+        "ids (new_face_ids=true, or --new-face-ids)"
     )
 
 
