@@ -4,6 +4,7 @@ The API and the command line use the same container, and a command opens only wh
 objects and may open files; `Container.start` alone starts threads.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cached_property, partial
 from inspect import getmembers_static
@@ -15,6 +16,7 @@ from app.gallery.erasure import ErasureService
 from app.gallery.replication import ReplicationWorker
 from app.gallery.retention_worker import RetentionWorker
 from app.gallery.store.bulk import BulkWriter
+from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
@@ -29,6 +31,8 @@ from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import Uploads
 from app.names import nfc
+from app.recognition.adaptive_calibration import AdaptiveCalibrationService
+from app.recognition.calibration_worker import CalibrationWorker
 from app.recognition.collection_calibration import CalibrationService
 from app.recognition.collections import CollectionDefaults, CollectionService
 from app.recognition.enrollment import EnrollmentService
@@ -72,9 +76,14 @@ class Container(Resources):
         self.gallery.open()
         self.save_snapshots_on_close()
         self._construct_all()
-        for worker in (self.replication_worker, self.retention_worker, self.jobs.runner):
+        for worker in self._workers():
             worker.start()
             self._exits.callback(worker.stop)
+
+    def _workers(self) -> Iterator[ReplicationWorker | RetentionWorker | JobRunner | CalibrationWorker]:
+        yield from (self.replication_worker, self.retention_worker, self.jobs.runner)
+        if self.settings.calibration.is_adaptive:
+            yield self.calibration_worker
 
     def _construct_all(self) -> None:
         """Construct everything now: requests run in threads, and two of them could construct an object twice."""
@@ -105,6 +114,26 @@ class Container(Resources):
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
+        )
+
+    @cached_property
+    def calibration_repository(self) -> CalibrationRepository:
+        """The versions of adaptive calibrations."""
+        return CalibrationRepository(self.current_database.engine)
+
+    @cached_property
+    def adaptive_calibration(self) -> AdaptiveCalibrationService:
+        """Adaptive calibration of collections."""
+        return AdaptiveCalibrationService(self.store, self.calibration_repository, self.registry)
+
+    @cached_property
+    def calibration_worker(self) -> CalibrationWorker:
+        """The thread that adapts the calibrations of collections."""
+        return CalibrationWorker(
+            self.calibration_repository,
+            self.adaptive_calibration,
+            self.registry,
+            every=self.settings.calibration.interval_seconds,
         )
 
     @cached_property

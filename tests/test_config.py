@@ -70,6 +70,9 @@ SETTINGS = {
     "ARCID_JOBS__IMPORT_DIR": ("/photos", Path("/photos")),
     "ARCID_JOBS__LEASE_SECONDS": ("5.5", 5.5),
     "ARCID_JOBS__KEEP_DAYS": ("1.5", 1.5),
+    "ARCID_CALIBRATION__IS_ADAPTIVE": ("false", False),
+    "ARCID_CALIBRATION__LEARN_FROM_PROBES": ("false", False),
+    "ARCID_CALIBRATION__INTERVAL_SECONDS": ("2.5", 2.5),
     "ARCID_MILVUS__ADDRESS": ("http://milvus:19530", "http://milvus:19530"),
     "ARCID_MILVUS__TOKEN": ("root:milvus", SecretStr("root:milvus")),
     "ARCID_TRACING__ENDPOINT": ("http://collector:4318", "http://collector:4318"),
@@ -131,6 +134,7 @@ WRONG = {
     "ARCID_JOBS__LEASE_SECONDS": "0",
     "ARCID_JOBS__KEEP_DAYS": "0",
     "ARCID_GALLERY__SWEEP_SECONDS": "0",
+    "ARCID_CALIBRATION__INTERVAL_SECONDS": "0",
     "ARCID_GALLERY__ANCHOR_HOURS": "-1",
     "ARCID_ENCRYPTION__REQUIRE_BOUND": "perhaps",
 }

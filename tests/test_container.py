@@ -15,6 +15,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.replication import ReplicationWorker
 from app.gallery.retention_worker import RetentionWorker
 from app.jobs.runner import JobRunner
+from app.recognition.calibration_worker import CalibrationWorker
 from app.wiring.model_loading import ModelLoader
 
 
@@ -66,15 +67,17 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         (ReplicationWorker, "stop"),
         (RetentionWorker, "stop"),
         (JobRunner, "stop"),
+        (CalibrationWorker, "stop"),
     ):
         monkeypatch.setattr(kind, name, noting(closed, kind, name))
     container = Container(settings)
     container.start()
-    assert threads() - before == {"arcid-follower", "arcid-housekeeper", "arcid-jobs"}
+    assert threads() - before == {"arcid-follower", "arcid-housekeeper", "arcid-jobs", "arcid-calibration"}
     assert constructed(container) == set(parts(Container))
     container.close()
     assert threads() == before
     assert closed == [
+        "CalibrationWorker.stop",
         "JobRunner.stop",
         "RetentionWorker.stop",
         "ReplicationWorker.stop",
@@ -84,7 +87,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "ModelLoader.close",
     ]
     container.close()
-    assert len(closed) == 7
+    assert len(closed) == 8
 
 
 def noting(closed, kind, name):

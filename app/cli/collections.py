@@ -49,6 +49,10 @@ RequireConsent = Annotated[
     typer.Option("--require-consent/--no-require-consent", help="Require recorded consent to enroll a person."),
 ]
 
+Adaptive = Annotated[
+    bool | None, typer.Option("--adaptive/--no-adaptive", help="Adapt the error rates to the collection's own people.")
+]
+
 _RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
 _OPTIONS = (
     "is_flip_averaged",
@@ -59,6 +63,7 @@ _OPTIONS = (
     "is_consent_required",
     "on_duplicate",
     "on_mismatch",
+    "is_adaptive",
 )
 
 
@@ -83,6 +88,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
+    adaptive: Adaptive = None,
 ) -> None:
     """Create a collection for a network of ARCID_PACK or ARCID_PACKS. A running service serves it at once."""
     new_name(name)
@@ -101,6 +107,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
         require_consent,
         on_duplicate,
         on_mismatch,
+        adaptive,
     )
     with Container(_on_cpu(settings)) as container:
         network = container.registry.named(model)
@@ -129,6 +136,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
+    adaptive: Adaptive = None,
     reset: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,6 +158,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         require_consent,
         on_duplicate,
         on_mismatch,
+        adaptive,
     )
     with Container(_on_cpu(read_settings())) as container:
         now = container.store.collection(name)
@@ -207,4 +216,5 @@ def _described(collection_settings: CollectionSettings) -> str:
     quality = f"quality from {least_enrolled:g} (enrollment) and {least_probe:g} (probe)"
     reactions = f"{collection_settings.on_duplicate} duplicates, {collection_settings.on_mismatch} mismatches"
     consent = ", only with consent" if collection_settings.is_consent_required else ""
-    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}"
+    fixed = "" if collection_settings.is_adaptive else ", not adaptive"
+    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}{fixed}"

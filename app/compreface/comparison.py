@@ -12,7 +12,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
-from app.recognition.decisions.policy import PolicyOf
+from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.decisions.scoring import Scoring, similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.identification import Identification, IdentificationService, unit
@@ -148,7 +148,7 @@ class ComparisonService:
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
-        seen = self._seen(target, is_exact=is_exact)
+        seen = self._seen(self._policy_of(target).for_probes(), is_exact=is_exact)
         faces = self._chosen(photo, choice, target)
         enrolled = seen.scoring.vector(record.embedding, record.norm)
         return record.identity_id, [
@@ -163,7 +163,7 @@ class ComparisonService:
         faces = self._chosen(source, FaceSelection(choice.least_score), of)
         if len(faces) > 1:
             raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
-        seen = self._seen(of, is_exact=is_exact)
+        seen = self._seen(self._policy_of(of), is_exact=is_exact)
         others = self._chosen(target, choice, of)
         return faces[0], [ComparedFace(each, seen.of_faces(each, faces[0])) for each in others]
 
@@ -187,7 +187,7 @@ class ComparisonService:
     ) -> list[float]:
         """Return the scores of embeddings (d,) against `source` (d,); raises RequestInvalid for an invalid one."""
         of = self._gallery.require(collection)
-        seen = self._seen(of, is_exact=is_exact)
+        seen = self._seen(self._policy_of(of), is_exact=is_exact)
         probe = unit(source, of.dimension)
         return [seen.of_embeddings(unit(each, of.dimension), probe) for each in targets]
 
@@ -196,10 +196,9 @@ class ComparisonService:
         return [faces[place] for place in choice.places(faces)]
 
     def _scale(self, collection: Collection) -> SimilarityScale:
-        return SimilarityScale(self._policy_of(collection))
+        return SimilarityScale(self._policy_of(collection).for_probes())
 
-    def _seen(self, collection: Collection, *, is_exact: bool) -> _ScoreView:
-        policy = self._policy_of(collection)
+    def _seen(self, policy: Policy, *, is_exact: bool) -> _ScoreView:
         view = SimilarityView.of(policy.for_verification, is_exact=is_exact)
         return _ScoreView(SimilarityScale(policy), view, policy.scoring)
 

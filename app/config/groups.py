@@ -267,6 +267,22 @@ class JobSettings(_Group):
     keep_days: Annotated[float, Field(gt=0, description="Days to keep finished jobs and their errors.")] = 30
 
 
+class CalibrationSettings(_Group):
+    """Adaptive calibration; see docs/thresholds.md."""
+
+    is_adaptive: Annotated[
+        bool, Field(description="Adapt error rates to the people of each collection that has `adaptive: true`.")
+    ] = True
+    learn_from_probes: Annotated[
+        bool,
+        Field(description="Also learn from the faces that are identified. Only running moments are kept of them."),
+    ] = True
+    interval_seconds: Annotated[
+        float,
+        Field(gt=0, le=3600, description="Interval at which collections with new people are adapted, in seconds."),
+    ] = 10
+
+
 class MilvusSettings(_Group):
     """Connection to Milvus, for ARCID_INDEX=milvus."""
 

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from app.config.groups import (
+    CalibrationSettings,
     CorsSettings,
     DetectionSettings,
     EncryptionSettings,
@@ -126,6 +127,7 @@ class Settings(BaseSettings):
     inference: InferenceSettings = InferenceSettings()
     gallery: GallerySettings = GallerySettings()
     jobs: JobSettings = JobSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
     encryption: EncryptionSettings = EncryptionSettings()

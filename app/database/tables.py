@@ -59,6 +59,10 @@ class CollectionTable(Base):
     retention_days: Mapped[int | None]
     """Null: no limit."""
     is_consent_required: Mapped[bool] = mapped_column(server_default=false())
+    is_adaptive: Mapped[bool] = mapped_column(server_default=true())
+    calibration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """The newest row of `calibration_versions`; null before the first."""
+    calibration_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

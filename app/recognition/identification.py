@@ -189,7 +189,7 @@ class IdentificationService:
                 f"the key may not filter by {closed[0]!r}: that needs scope 'manage', or the member's name in "
                 "ARCID_OPEN_METADATA"
             )
-        policy = self._policy_of(target)
+        policy = self._policy_of(target).for_probes()
         among, comparisons = None, comparisons_among(target.identities, target.faces)
         if where:
             part = self._gallery.filter_faces(target, where)

@@ -8,7 +8,8 @@ from app.errors import ArcidError, RequestInvalid
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations
-from app.recognition.decisions.calibration.error_rates import scoring_of
+from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
+from app.recognition.decisions.calibration.versions import curves
 from app.recognition.decisions.policy import Policy
 
 
@@ -35,8 +36,13 @@ class ModelRegistry:
         *,
         open_analysis: Callable[[ServedModel, str], Analysis],
         calibrations_of: Callable[[ServedModel, str], Calibrations],
+        is_adaptive: bool = True,
     ) -> None:
-        """Take the networks, the usual one first, and what opens one with a detector, by the detector's name."""
+        """Take the networks, the usual one first, and what opens one with a detector, by the detector's name.
+
+        With `is_adaptive`, policies follow the adaptive calibration of collections that have one.
+        """
+        self._is_adaptive = is_adaptive
         self.default = served[0]
         self._served = {each.model: each for each in reversed(served)}  # the first of those of one model
         self._open_analysis = open_analysis
@@ -100,19 +106,24 @@ class ModelRegistry:
 
     def policy_of(self, collection: Collection) -> Policy:
         """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
-        network, settings = self.of(collection), collection.settings
-        calibration = self.calibrations(network, settings.detector).of(
-            collection.name, is_flip_averaged=settings.is_flip_averaged
-        )
+        settings, base = collection.settings, self.base_calibration(collection)
+        of_gallery, of_probes = (base, base) if base is None else curves(collection, base, is_on=self._is_adaptive)
         return Policy(
-            calibration,
-            network.threshold,
+            of_gallery,
+            self.of(collection).threshold,
             settings.probe_quality,
             settings.max_fmr,
             settings.max_fpir,
             settings.threshold,
-            scoring=scoring_of(calibration),
+            of_probes,
+            scoring_of(base),
         )
+
+    def base_calibration(self, collection: Collection) -> Calibration | None:
+        """Return the fitted calibration of a collection, before adaptation; raises CalibrationInvalid."""
+        settings = collection.settings
+        of_network = self.calibrations(self.of(collection), settings.detector)
+        return of_network.of(collection.name, is_flip_averaged=settings.is_flip_averaged)
 
     def require_detector(self, network: ServedModel, detector: str) -> None:
         """Open a detector for a network. Raises RequestInvalid if it is not available."""

@@ -98,7 +98,7 @@ class VerificationService:
         Raises IdentityUnknown, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused (also NoFace).
         """
         target = self._gallery.require(collection)
-        policy = self._policy_of(target)
+        policy = self._policy_of(target).for_probes()
         enrolled = policy.scoring.identity(self._gallery.enrolled(target, identity_id))
         faces = len(enrolled.keys)
         view = SimilarityView.of(lambda: policy.for_verification(faces), is_exact=is_exact)

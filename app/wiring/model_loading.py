@@ -61,7 +61,12 @@ class ModelLoader:
 
     def registry(self) -> ModelRegistry:
         """Return the registry of the served networks; it opens each when it is first needed."""
-        return ModelRegistry(self.served, open_analysis=self.analysis, calibrations_of=self.calibrations)
+        return ModelRegistry(
+            self.served,
+            open_analysis=self.analysis,
+            calibrations_of=self.calibrations,
+            is_adaptive=self._settings.calibration.is_adaptive,
+        )
 
     def default_analysis(self) -> Analysis:
         """Open the networks of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""

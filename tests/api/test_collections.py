@@ -40,6 +40,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "keep_crops": False,
         "retention_days": None,
         "require_consent": False,
+        "adaptive": True,
         "identities": 0,
         "faces": 0,
         "revision": 0,

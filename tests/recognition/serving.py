@@ -7,8 +7,13 @@ from app.recognition.decisions.calibration.applicable import Calibrations
 from app.recognition.model_registry import ModelRegistry, ServedModel
 
 
-def serving_of(analyses: dict[str, Analysis] | None = None, **dimensions: int) -> ModelRegistry:
-    """Serve models of these dimensions, the first one as the usual, each in a pack of its name; none is calibrated."""
+def serving_of(
+    analyses: dict[str, Analysis] | None = None, calibrations: Path = Path("nowhere"), **dimensions: int
+) -> ModelRegistry:
+    """Serve models of these dimensions, the first one as the usual, each in a pack of its name.
+
+    A file `any.json` in the folder `calibrations` is the calibration of all of them.
+    """
 
     def opened(network: ServedModel, _detector: str) -> Analysis:
         return (analyses or {})[network.model]
@@ -16,5 +21,5 @@ def serving_of(analyses: dict[str, Analysis] | None = None, **dimensions: int) -
     return ModelRegistry(
         [ServedModel(f"pack-{model}", model, dimension, "squares", 0.5) for model, dimension in dimensions.items()],
         open_analysis=opened,
-        calibrations_of=lambda *_: Calibrations(Path("nowhere"), Path("nowhere"), lambda _: "none.json"),
+        calibrations_of=lambda *_: Calibrations(calibrations, Path("nowhere"), lambda _: "any.json"),
     )

@@ -40,8 +40,22 @@ def _numbers(values: object) -> object:
 Vector = Annotated[list[float], BeforeValidator(_numbers)]
 
 # Names in the API of the collection's settings that have others inside.
-_RENAMED = {"flip": "is_flip_averaged", "keep_crops": "is_crop_kept", "require_consent": "is_consent_required"}
-_SETTINGS = ("flip", "enroll_quality", "probe_quality", "keep_crops", "on_duplicate", "on_mismatch", "require_consent")
+_RENAMED = {
+    "flip": "is_flip_averaged",
+    "keep_crops": "is_crop_kept",
+    "require_consent": "is_consent_required",
+    "adaptive": "is_adaptive",
+}
+_SETTINGS = (
+    "flip",
+    "enroll_quality",
+    "probe_quality",
+    "keep_crops",
+    "on_duplicate",
+    "on_mismatch",
+    "require_consent",
+    "adaptive",
+)
 # Null is a value of these: the service's default, and for `retention_days` no end.
 _OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
 
@@ -72,6 +86,9 @@ class _SettingsSchema(StrictSchema):
     ] = None
     require_consent: Annotated[
         bool | None, Field(strict=True, description="Refuse to enroll people without recorded consent.")
+    ] = None
+    adaptive: Annotated[
+        bool | None, Field(strict=True, description="Adapt the error rates to the collection's own people.")
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -131,6 +148,7 @@ class CollectionSchema(BaseModel):
     on_mismatch: Reaction
     retention_days: Annotated[int | None, Field(description="Null: people are kept without end.")]
     require_consent: Annotated[bool, Field(validation_alias="is_consent_required")]
+    adaptive: Annotated[bool, Field(validation_alias="is_adaptive")]
     index: Annotated[str | None, Field(validation_alias="index_kind", description="Null: the service's setting.")]
     keep_crops: Annotated[bool, Field(validation_alias="is_crop_kept")]
     identities: int

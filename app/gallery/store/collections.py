@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
+from app.database.calibration_tables import CalibrationVersionTable, ProbeMomentsTable
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
@@ -23,7 +24,15 @@ from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection, CollectionSettings
 
 # Tables of a collection's content, in an order that violates no foreign key.
-_CONTENT = (FaceTable, IdentityTable, ChangeTable, EnrollmentTable, SharedIndexTable)
+_CONTENT = (
+    FaceTable,
+    IdentityTable,
+    ChangeTable,
+    EnrollmentTable,
+    SharedIndexTable,
+    CalibrationVersionTable,
+    ProbeMomentsTable,
+)
 
 
 class CollectionRepository:

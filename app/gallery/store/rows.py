@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import CollectionSwitched, CollectionUnknown, DataKeyGone, FaceUnknown, IdentityUnknown, SealBroken
-from app.gallery.store import consent
+from app.gallery.store import calibration_state, consent
 from app.gallery.store.binding import template_context
 from app.gallery.store.values import Collection, CollectionSettings, Person, Reaction
 from app.observability.logs import get_logger
@@ -44,6 +44,8 @@ COLLECTIONS = select(
     CollectionTable.is_crop_kept,
     CollectionTable.retention_days,
     CollectionTable.is_consent_required,
+    CollectionTable.is_adaptive,
+    CollectionTable.calibration,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
 """Columns of a template's owner; see `owned`."""
@@ -83,8 +85,10 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
             on_mismatch=Reaction(row.on_mismatch),
             retention_days=row.retention_days,
             is_consent_required=row.is_consent_required,
+            is_adaptive=row.is_adaptive,
         ),
         row.index_kind,
+        calibration_state.read(row.calibration),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.database.audit import Noted
 from app.database.cipher import Sealed
+from app.gallery.store.calibration_state import CalibrationVersion
 from app.types import CollectionKey, Detection, Floats, Keys
 
 JsonObject = Mapping[str, Any]
@@ -30,7 +31,8 @@ class CollectionSettings:
     are the defaults of requests; None is the service's default. With `is_crop_kept` the crops of enrolled faces are
     stored encrypted. `on_duplicate` applies to faces that look like another identity, `on_mismatch` to faces that do
     not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. With
-    `is_consent_required`, an enrollment needs a recorded consent that has not ended.
+    `is_consent_required`, an enrollment needs a recorded consent that has not ended. With `is_adaptive`, the error
+    rates are adapted to the collection's own people.
     """
 
     is_flip_averaged: bool = True
@@ -45,6 +47,7 @@ class CollectionSettings:
     on_mismatch: Reaction = Reaction.FLAG
     retention_days: int | None = None
     is_consent_required: bool = False
+    is_adaptive: bool = True
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:
@@ -57,7 +60,7 @@ class Collection:
     """An isolated gallery: its templates are vectors of `dimension` by `model`; `revision` counts its writes.
 
     `uid` distinguishes it from earlier collections with the same key, and changes with its network. If `index_kind` is
-    None, the service chooses.
+    None, the service chooses. `calibration` is the newest version of its adaptive calibration.
     """
 
     key: CollectionKey
@@ -70,6 +73,7 @@ class Collection:
     identities: int
     settings: CollectionSettings
     index_kind: str | None = None
+    calibration: CalibrationVersion | None = None
 
     @property
     def version(self) -> str:

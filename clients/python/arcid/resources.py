@@ -43,6 +43,7 @@ class Collection(Value):
     on_mismatch: ScreeningAction
     retention_days: int | None
     require_consent: bool
+    adaptive: bool
     index: str | None
     keep_crops: bool
     identities: int

@@ -26,6 +26,7 @@ class CollectionSettings(TypedDict, total=False):
     on_mismatch: ScreeningAction
     retention_days: int | None
     require_consent: bool
+    adaptive: bool
 
 
 def create(
