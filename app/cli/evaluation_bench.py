@@ -17,7 +17,7 @@ from app.config import Settings, read_settings
 from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
 from app.evaluation.report import Report, to_json
 from app.evaluation.values import Advance, EmbeddedPhotos, Photo
-from app.recognition.decisions.calibration.error_rates import Calibration
+from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.evaluation import open_pipeline
 
@@ -66,7 +66,8 @@ def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_ca
     threads = settings.inference.concurrency or os.cpu_count() or 1
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache)
+        scoring = scoring_of(pipeline.calibration)
+        embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache, scoring=scoring)
         yield Bench(embedder, pipeline.setup, pipeline.calibration, progress)
 
 

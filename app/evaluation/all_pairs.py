@@ -18,7 +18,7 @@ from app.evaluation.blocks import (
 from app.evaluation.bootstrap import Estimate, draw_multiplicities, interval
 from app.evaluation.curves import Comparisons, RocCurve
 from app.evaluation.discard import folder_fnmr, supported_far
-from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, normalise
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints
 from app.evaluation.verification import failure_rate_of, figures_of
 
 _MAX_WEIGHTED_COMPARISONS = 2_000_000_000  # comparisons times replicates; this takes about half a minute on two cores
@@ -68,7 +68,7 @@ def compare_all(embedded: EmbeddedPhotos, *, replicates: int, advance: Advance =
     therefore no intervals. A genuine comparison without two faces counts as rejected at every threshold.
     """
     indices, people = np.flatnonzero(embedded.has_face), embedded.people
-    vectors = normalise(embedded.embeddings[indices]).astype(np.float32)
+    vectors = embedded.vectors[indices].astype(np.float32)
     faces = FaceSet(vectors, people[indices], embedded.quality[indices])
     multiplicities = _with_replicates(int(people.max()) + 1, replicates, comparison_count(embedded))
     histograms = _Histograms(np.zeros((len(multiplicities), BINS)), np.zeros((len(multiplicities), BINS)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.errors import EvaluationInvalid, PhotoRefused
 from app.evaluation.values import Advance, EmbeddedFace, EmbeddedPhotos, EmbedPhoto, Photo
+from app.recognition.decisions.scoring import AS_STORED, Scoring
 from app.types import Floats
 
 _HEAD = 6  # of a row: norm, box, quality; the raw embedding follows
@@ -60,8 +61,16 @@ class EmbeddingCache:
 class PhotoEmbedder:
     """Embeds photos in threads, except those in the cache."""
 
-    def __init__(self, embed_photo: EmbedPhoto, *, threads: int, cache: EmbeddingCache | None = None) -> None:
+    def __init__(
+        self,
+        embed_photo: EmbedPhoto,
+        *,
+        threads: int,
+        cache: EmbeddingCache | None = None,
+        scoring: Scoring = AS_STORED,
+    ) -> None:
         self._embed_photo = embed_photo
+        self._scoring = scoring
         self._threads = threads
         self._cache = cache
 
@@ -81,7 +90,8 @@ class PhotoEmbedder:
             raise EvaluationInvalid(f"no face was found in any of the {len(photos)} photos")
         table = np.full((len(photos), rows[0].size), np.nan, np.float32)
         table[[index for index in range(len(photos)) if index not in failures]] = rows
-        return EmbeddedPhotos(tuple(photos), table[:, _HEAD:], table[:, 0], table[:, 1:5], table[:, 5], failures)
+        parts = table[:, _HEAD:], table[:, 0], table[:, 1:5], table[:, 5]
+        return EmbeddedPhotos(tuple(photos), *parts, failures, self._scoring)
 
     def _embed_one(self, data: bytes) -> CacheEntry:
         key = hashlib.sha256(data).hexdigest()
@@ -98,7 +108,10 @@ class PhotoEmbedder:
 
 
 def save_embeddings(embedded: EmbeddedPhotos, file: Path) -> None:
-    """Write an .npz: files, raw embeddings, norms, boxes and quality of photos with a face; `failures`: other names."""
+    """Write an .npz of the photos with a face: files, raw embeddings, scored vectors, norms, boxes and quality.
+
+    `failures` are the names of the other photos.
+    """
     has_face = embedded.has_face
     names = np.array([photo.name for photo in embedded.photos], np.str_)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +120,7 @@ def save_embeddings(embedded: EmbeddedPhotos, file: Path) -> None:
             out,
             files=names[has_face],
             embeddings=embedded.embeddings[has_face],
+            vectors=embedded.vectors[has_face],
             norms=embedded.norms[has_face],
             boxes=embedded.boxes[has_face],
             quality=embedded.quality[has_face],

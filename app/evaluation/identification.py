@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from app.errors import EvaluationInvalid
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates
 from app.evaluation.curves import FARS, Comparisons, RocCurve, label, tar_at
-from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, normalise
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, score
 from app.evaluation.verification import failure_rate_of
 from app.types import Floats
 
@@ -100,7 +100,7 @@ def identify(
     """
     people = embedded.people
     roles = split_gallery(people)
-    vectors = normalise(embedded.embeddings).astype(np.float32)
+    vectors = embedded.vectors.astype(np.float32)
     gallery = vectors[roles.gallery]
     mated = search(vectors[roles.probes], gallery, roles.mates)
     is_leave_one_out = not roles.strangers.size
@@ -149,13 +149,14 @@ def hardest_distractors(
 
     `distractors` (n, d) may be a memory-mapped file and need not have unit norm. Raises EvaluationInvalid.
     """
-    probes = normalise(embedded.embeddings).astype(np.float32)
+    probes = embedded.vectors.astype(np.float32)
     if distractors.ndim != 2 or distractors.shape[1] != probes.shape[1]:
         raise EvaluationInvalid(f"distractors must be of shape (n, {probes.shape[1]}), not {distractors.shape}")
     best, highest = np.full(len(probes), -np.inf, np.float32), np.empty((len(sizes), len(probes)), np.float32)
     bounds = sorted({*range(0, sizes[-1], _BLOCK), *sizes})
     for start, stop in pairwise(bounds):
-        block = normalise(np.asarray(distractors[start:stop], np.float32)).astype(np.float32)
+        raw = np.asarray(distractors[start:stop], np.float32)
+        block = score(embedded.scoring, raw, np.linalg.norm(raw, axis=1)).astype(np.float32)
         if not np.isfinite(block).all():
             raise EvaluationInvalid(f"one of the distractors {start} to {stop - 1} is zero or not finite")
         for first in range(0, len(probes), _BLOCK):
@@ -175,7 +176,7 @@ def rank_1_with_distractors(
     One photo is the probe; the gallery contains the other photo and the distractors. A pair without two faces counts as
     a miss.
     """
-    people, vectors = embedded.people, normalise(embedded.embeddings).astype(np.float32)
+    people, vectors = embedded.people, embedded.vectors.astype(np.float32)
     count = int(people.max()) + 1
     hits, pairs = np.zeros((count, len(sizes))), np.zeros(count)
     for person in range(count):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.recognition.decisions.scoring import AS_STORED, Scoring
 from app.types import Box, Floats
 
 Doubles = NDArray[np.float64]
@@ -49,7 +50,7 @@ class EmbeddedPhotos:
     """Photos and their embedded main faces, in the same order.
 
     `embeddings` (n, d) are raw, `norms` (n,), `boxes` (n, 4) xyxy, `quality` (n,) 0..1. All are NaN for photos without
-    a face; `failures` maps the index of each of these photos to its error code.
+    a face; `failures` maps the index of each of these photos to its error code. `scoring` is the one of the service.
     """
 
     photos: tuple[Photo, ...]
@@ -58,6 +59,12 @@ class EmbeddedPhotos:
     boxes: Floats
     quality: Floats
     failures: dict[int, str]
+    scoring: Scoring = AS_STORED
+
+    @property
+    def vectors(self) -> Doubles:
+        """Return the vectors (n, d) whose dot products are similarities; NaN for photos without a face."""
+        return score(self.scoring, self.embeddings, self.norms)
 
     @property
     def has_face(self) -> Bools:
@@ -86,6 +93,12 @@ def number_names(names: list[str]) -> Ints:
     """Return a number for each name, from 0 in the order of first appearance; equal names get equal numbers."""
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.intp)
+
+
+def score(scoring: Scoring, embeddings: Floats, norms: Floats) -> Doubles:
+    """Return the vectors (n, d) whose dot products are similarities, from raw embeddings (n, d) and norms (n,)."""
+    units = normalise(embeddings)
+    return units if scoring.is_plain else scoring.vectors(units.astype(np.float32), norms).astype(np.float64)
 
 
 def normalise(vectors: Floats) -> Doubles:

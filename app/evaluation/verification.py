@@ -8,7 +8,7 @@ import numpy as np
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates, pair_weights
 from app.evaluation.curves import FARS, Comparisons, RocCurve, auc, eer, label, tar_at
 from app.evaluation.discard import fnmr_of, pair_quality, supported_far
-from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, Pairs, normalise
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, Pairs
 
 ACCEPT_ALL, REJECT_ALL = -2.0, 2.0  # beyond the range of cosines
 
@@ -39,7 +39,7 @@ class VerificationResult:
 
 def similarities_of(embedded: EmbeddedPhotos, places: Ints) -> Doubles:
     """Return the cosines of pairs (n, 2) of photos in double precision; NaN without two faces."""
-    units = normalise(embedded.embeddings)
+    units = embedded.vectors
     cosines: Doubles = np.einsum("nd,nd->n", units[places[:, 0]], units[places[:, 1]])
     return cosines
 

@@ -26,7 +26,9 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     is_flip_averaged = settings.inference.flip
     calibration = models.calibrations(models.served[0]).shipped(is_flip_averaged=is_flip_averaged)
     typical_norm = calibration.typical_norm if calibration else None
+    is_centred = calibration is not None and calibration.mean is not None
     setup = _setup(settings, packs, typical_norm) | {
+        "centred": is_centred,
         "aligned": is_aligned,
         "degraded": is_degraded,
         "provider": models.runtime.provider.value,

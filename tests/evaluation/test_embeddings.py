@@ -97,6 +97,7 @@ def test_saved_embeddings(tmp_path):
         assert saved["files"].tolist() == ["one.jpg", "three.jpg"]
         assert saved["failures"].tolist() == ["none.jpg", "damaged.jpg"]
         np.testing.assert_array_equal(saved["embeddings"], result.embeddings[[0, 2]])
+        np.testing.assert_array_equal(saved["vectors"], result.vectors[[0, 2]])
         np.testing.assert_array_equal(saved["norms"], np.array([3.1, 5.1], np.float32))
         assert saved["boxes"].shape == (2, 4)
         np.testing.assert_array_equal(saved["quality"], np.array([0.7, 0.7], np.float32))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.blocks import BINS, FaceSet, SimilarityBlock, bin_edges, bin_indices, blocks
-from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, normalise
+from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints
 
 _MARGIN = 1e-6  # NumPy compares in single precision
 
@@ -29,7 +29,7 @@ class ScoredPairs:
 
 def genuine_pairs(embedded: EmbeddedPhotos) -> ScoredPairs:
     """Return all pairs of photos of one person."""
-    vectors, people = normalise(embedded.embeddings).astype(np.float32), embedded.people
+    vectors, people = embedded.vectors.astype(np.float32), embedded.people
     order = np.argsort(people, kind="stable")
     parts = []
     for own in np.split(order, np.flatnonzero(np.diff(people[order])) + 1):
@@ -47,7 +47,7 @@ def impostor_pairs(
     Compares all pairs twice: once to find how far the share goes, and once to collect. `advance` counts both.
     """
     indices = np.flatnonzero(embedded.has_face)
-    vectors = normalise(embedded.embeddings[indices]).astype(np.float32)
+    vectors = embedded.vectors[indices].astype(np.float32)
     faces = FaceSet(vectors, embedded.people[indices], embedded.quality[indices])
     floor = min(lowest, _reached(faces, share, advance)) - _MARGIN
     parts = []
