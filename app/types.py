@@ -22,6 +22,9 @@ IdentityKey = NewType("IdentityKey", int)
 FaceKey = NewType("FaceKey", int)
 JobKey = NewType("JobKey", int)
 
+RateRange = tuple[float, float]
+"""Least and highest value that an error rate may have, 0..1."""
+
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom (xyxy) in pixels of the photo; may extend beyond its edges."""
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from app.api.schemas.health import HealthAnswer
 from app.cli.output import Console, show
+from app.cli.rates import rate_in_words
 from app.config import read_settings
 from app.container import Container
 from app.gallery.store.values import Collection
@@ -96,7 +97,7 @@ def _print(collection: Collection, found: Findings) -> None:
         table = Table("looks like one person", "and", "similarity", "FPIR", "fix by", box=None)
         for pair in found.pairs:
             names = (_named(pair.first), _named(pair.second))
-            table.add_row(*names, f"{pair.similarity:.2f}", _rate(pair.fpir), _call(pair.mend))
+            table.add_row(*names, f"{pair.similarity:.2f}", rate_in_words(pair.fpir), _call(pair.mend))
         show(table)
     if found.foreign:
         table = Table("foreign face", "of", "similarity", "FMR", "quality", "looks like", "fix by", box=None)
@@ -106,11 +107,11 @@ def _print(collection: Collection, found: Findings) -> None:
                 face.face_id,
                 _named(face.identity),
                 f"{face.similarity:.2f} to {face.others}",
-                _rate(face.fmr),
+                rate_in_words(face.fmr),
                 f"{face.quality:.2f}",
                 ("unlike each other" if face.is_undecided else "nobody else")
                 if alike is None
-                else f"{_named(alike.person)}, {alike.similarity:.2f}, FPIR {_rate(alike.fpir)}",
+                else f"{_named(alike.person)}, {alike.similarity:.2f}, FPIR {rate_in_words(alike.fpir)}",
                 _call(face.mend),
             )
         show(table)
@@ -124,10 +125,6 @@ def _print(collection: Collection, found: Findings) -> None:
 
 def _named(person: IdentityRef) -> str:
     return f"{person.identity_id} ({person.faces})"
-
-
-def _rate(rate: float | None) -> str:
-    return "unknown" if rate is None else f"{rate:.1g}"
 
 
 def _call(fix: SuggestedFix) -> str:

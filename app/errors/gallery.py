@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.errors.base import ArcidError
+from app.types import RateRange
 
 
 class CollectionUnknown(ArcidError):
@@ -97,8 +98,8 @@ class Duplicate:
     """Another identity of the collection that faces of an enrollment resemble.
 
     `photo` (from 0) shows the most similar face; `face_id` is the other identity's nearest face, `faces` how many it
-    has. `fpir` is the chance that any photo of a stranger is as similar to anyone in this gallery, None if the network
-    has no calibration.
+    has. `fpir` is the chance that any photo of a stranger is as similar to anyone in this gallery, and `fpir_range` the
+    range in which the true chance lies; None if the network has no calibration.
     """
 
     photo: int
@@ -107,6 +108,7 @@ class Duplicate:
     faces: int
     similarity: float
     fpir: float | None
+    fpir_range: RateRange | None = None
 
 
 class DuplicateIdentity(ArcidError):

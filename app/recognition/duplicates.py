@@ -41,5 +41,7 @@ def find_duplicates(
             if each.identity_id != identity_id and each.similarity >= rule.threshold and is_more:
                 similarity = view.rounded(each.similarity)
                 fpir = policy.fpir(similarity, comparisons)
-                found[each.identity_id] = Duplicate(photo, each.identity_id, each.face_id, each.faces, similarity, fpir)
+                found[each.identity_id] = Duplicate(
+                    photo, each.identity_id, each.face_id, each.faces, similarity, fpir.value, fpir.range
+                )
     return sorted(found.values(), key=lambda each: -each.similarity)[:_NAMED]

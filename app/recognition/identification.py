@@ -16,6 +16,7 @@ from app.recognition.decisions.calibration.templates import TemplateComparisons,
 from app.recognition.decisions.matching import decide, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.similarity_view import SimilarityView
+from app.recognition.decisions.stated_rates import StatedRate
 from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Candidate, Floats, Keys
 from app.vision.quality import Quality
@@ -23,13 +24,10 @@ from app.vision.quality import Quality
 
 @dataclass(frozen=True, slots=True)
 class ErrorRates:
-    """How often strangers are as similar: to this candidate (`fmr`), to anyone in this gallery (`fpir`).
+    """How often strangers are as similar: to this candidate (`fmr`), to anyone in this gallery (`fpir`)."""
 
-    None where the network is not calibrated.
-    """
-
-    fmr: float | None
-    fpir: float | None
+    fmr: StatedRate
+    fpir: StatedRate
 
 
 @dataclass(frozen=True, slots=True)

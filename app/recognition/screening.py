@@ -15,7 +15,7 @@ from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.similarity_view import EXACT, SimilarityView
 from app.recognition.duplicates import find_duplicates
 from app.recognition.identity_consistency import IdentityConsistency, assess_consistency
-from app.types import Floats
+from app.types import Floats, RateRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,16 @@ class Reactions:
 class Mismatch:
     """A photo of an enrollment (from 0) whose face does not look like the `faces` others of its identity.
 
-    `similarity` is to their template, `fmr` the share of other people that are as similar to it, None where the network
-    is not calibrated. Both are None for callers who may not read templates.
+    `similarity` is to their template, `fmr` the share of other people that are as similar to it, and `fmr_range` the
+    range in which the true share lies, None where the network is not calibrated. All three are None for callers who may
+    not read templates.
     """
 
     photo: int
     similarity: float | None
     faces: int
     fmr: float | None
+    fmr_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def screen(
         [] if do.on_mismatch is Reaction.ALLOW else _mismatches(gallery, collection, policy, identity_id, faces)
     )
     if not view.is_exact:
-        mismatches = [replace(each, similarity=None, fmr=None) for each in mismatches]
+        mismatches = [replace(each, similarity=None, fmr=None, fmr_range=None) for each in mismatches]
     rejected = []
     if do.on_mismatch is Reaction.REJECT:
         rejected = [RejectedPhoto(each.photo, FaceMismatch.code, _detail(each)) for each in mismatches]
@@ -197,7 +199,8 @@ def _mismatches(
 
 def _mismatch(found: IdentityConsistency, place: int, photo: int, policy: Policy) -> Mismatch:
     similarity, faces = float(found.similarities[place]), int(found.others[place])
-    return Mismatch(photo, similarity, faces, policy.fmr(similarity, faces))
+    fmr = policy.fmr(similarity, faces)
+    return Mismatch(photo, similarity, faces, fmr.value, fmr.range)
 
 
 def _detail(of: Mismatch) -> str:

@@ -10,6 +10,7 @@ from app.recognition.decisions.matching import candidate, template
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.scoring import similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
+from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate
 from app.recognition.retry_on_migration import retry_on_migration
 from app.vision.quality import Quality
 
@@ -26,16 +27,16 @@ class JudgedFace:
 class Verification:
     """`similarity` (cosine, -1..1) against `threshold`; the reference is a face of a photo or an enrolled identity.
 
-    `similarity`, `fmr` and `reference_face_id` are None if the caller may not see them (`SimilarityView`). `fmr` is the
-    share of other people at least as similar to this reference, None without a calibration. `is_poor` means that a face
-    is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
+    `similarity` and `reference_face_id` are None, and `fmr` is UNKNOWN, if the caller may not see them
+    (`SimilarityView`). `fmr` is the share of other people at least as similar to this reference. `is_poor` means that a
+    face is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
     `reference_faces` the number of compared faces. `model` is the network.
     """
 
     verdict: Outcome
     similarity: float | None
     threshold: float
-    fmr: float | None
+    fmr: StatedRate
     is_poor: bool
     probe: JudgedFace
     reference: JudgedFace | None = None
@@ -78,7 +79,7 @@ class VerificationService:
         is_poor = policy.is_poor(seen.quality, other.quality)
         shown = view.seen(similarity)
         verdict = _verdict(shown, rule, is_poor=is_poor)
-        fmr = None if shown is None else policy.fmr(shown)
+        fmr = UNKNOWN if shown is None else policy.fmr(shown)
         model = self._analysis_of(target).model
         return Verification(verdict, shown, rule.threshold, fmr, is_poor, seen, other, model=model)
 
@@ -112,7 +113,7 @@ class VerificationService:
             _verdict(shown, rule, is_poor=is_poor),
             shown,
             rule.threshold,
-            None if shown is None else policy.fmr(shown, found.faces),
+            UNKNOWN if shown is None else policy.fmr(shown, found.faces),
             is_poor,
             seen,
             reference_face_id=None if shown is None else found.face_id,

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = { width: 320, height: 210, left: 38, right: 8, top: 10, bottom: 28 };
-const FLOOR = -8; // powers of ten
+const FLOOR = -7; // powers of ten: no smaller rate is stated
 const FROM = -0.2;
 
 const x = (/** @type {number} */ similarity) => SIZE.left + ((similarity - FROM) / (1 - FROM)) * (SIZE.width - SIZE.left - SIZE.right);
@@ -28,7 +28,7 @@ function shape(tag, attributes, text = "") {
  */
 export function drawCurve(host, points, at, rates) {
   const svg = shape("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, "aria-hidden": "true", focusable: "false" });
-  for (const power of [0, -2, -4, -6, -8]) {
+  for (const power of [0, -2, -4, -6]) {
     const height = y(10 ** power);
     svg.append(shape("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: height, y2: height }));
     const text = { 0: "100 %", "-2": "1 %", "-4": "0.01 %" }[power] ?? `1e${power}`.replace("-", "\u2212");

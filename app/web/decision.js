@@ -20,10 +20,12 @@ export function decide(faces, threshold) {
   return faces.map((_, at) => (winners.has(at) ? "match" : "unknown"));
 }
 
+/** @typedef {{similarity: number, fmr: number, fmr_range: number[], fpir: number, fpir_range: number[]}} Point */
+
 /**
- * @param {{similarity: number, fmr: number, fpir: number}[]} points by similarity
+ * @param {Point[]} points by similarity
  * @param {number} similarity
- * @returns {{fmr: number, fpir: number} | null} interpolated on a logarithmic scale; null without points
+ * @returns {Omit<Point, "similarity"> | null} interpolated on a logarithmic scale; null without points
  */
 export function ratesAt(points, similarity) {
   if (!points.length) return null;
@@ -31,6 +33,7 @@ export function ratesAt(points, similarity) {
   if (after <= 0) return after === 0 ? points[0] : points[points.length - 1];
   const [low, high] = [points[after - 1], points[after]];
   const part = (similarity - low.similarity) / (high.similarity - low.similarity);
-  const between = (/** @type {"fmr" | "fpir"} */ name) => Math.exp(Math.log(Math.max(low[name], 1e-300)) * (1 - part) + Math.log(Math.max(high[name], 1e-300)) * part);
-  return { fmr: between("fmr"), fpir: between("fpir") };
+  const between = (/** @type {number} */ one, /** @type {number} */ other) => (one && other ? Math.exp(Math.log(one) * (1 - part) + Math.log(other) * part) : 0);
+  const range = (/** @type {"fmr_range" | "fpir_range"} */ name) => low[name].map((each, side) => between(each, high[name][side]));
+  return { fmr: between(low.fmr, high.fmr), fmr_range: range("fmr_range"), fpir: between(low.fpir, high.fpir), fpir_range: range("fpir_range") };
 }

@@ -88,7 +88,7 @@ function outcome(answer) {
       const face = answer.faces.find((/** @type {any} */ each) => each.photo === at);
       const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
       const doubts = [
-        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)})`),
+        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)})`),
         ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")}${each.similarity === null ? "" : ` (similarity ${similarity(each.similarity)})`}`),
       ];
       const tone = !face ? "refused" : doubts.length ? "possible" : "match";
@@ -106,7 +106,7 @@ function outcome(answer) {
 /** @param {any[]} duplicates similar people */
 function lookalikes(duplicates) {
   const items = duplicates.map((each) =>
-    make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`)),
+    make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`)),
   );
   byId("enroll-result").replaceChildren(make("ul", { class: "findings" }, ...items));
 }

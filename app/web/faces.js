@@ -29,7 +29,7 @@ export function titleOf(face, verdict) {
  */
 export function markOf(face, verdict, at) {
   const first = face.candidates[0];
-  const figures = first ? [similarity(first.similarity), first.fpir === null ? null : `FPIR ${shortRate(first.fpir)}`] : [];
+  const figures = first ? [similarity(first.similarity), first.fpir === null ? null : `FPIR ${shortRate(first.fpir, first.fpir_range)}`] : [];
   const judged = `q ${quality(face.quality.score)}`;
   return { box: face.box, tone: verdict, lines: [`${at + 1} ${shortened(titleOf(face, verdict))}`, [...figures, judged].filter(Boolean).join(" · ")] };
 }
@@ -48,7 +48,7 @@ export function faceItem(face, verdict, at) {
     { class: `face ${verdict}` },
     make("span", {}, `${at + 1}. `, make("b", {}, titleOf(face, verdict)), ` – ${words[verdict]}`),
     make("span", {}, first ? `similarity ${similarity(first.similarity)} · ` : "", judgement(face.quality), face.low_quality ? ", too poor for a firm match" : ""),
-    first ? make("span", {}, `FPIR ${rate(first.fpir)} · FMR ${rate(first.fmr)}`) : null,
+    first ? make("span", {}, `strangers this similar to anyone here: ${rate(first.fpir, first.fpir_range)} (FPIR); to this person: ${rate(first.fmr, first.fmr_range)} (FMR)`) : null,
     others.length ? make("small", {}, `then ${others.slice(0, 3).map((each) => `${nameOf(each)} ${similarity(each.similarity)}`).join(", ")}`) : null,
   );
 }

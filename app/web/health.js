@@ -60,7 +60,7 @@ export function startHealth(onFixed) {
  */
 function findings(page, onFixed) {
   const duplicates = page.duplicates.map((/** @type {any} */ each) =>
-    finding([named(each.first), " and ", named(each.second), " look like one person"], `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir)}`, each.mend, onFixed),
+    finding([named(each.first), " and ", named(each.second), " look like one person"], `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`, each.mend, onFixed),
   );
   const foreign = page.foreign_faces.map((/** @type {any} */ each) => {
     const like = each.looks_like ? [", but like ", named(each.looks_like.person)] : [];

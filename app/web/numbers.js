@@ -2,7 +2,6 @@
 
 const language = "en";
 const two = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
-const words = new Intl.NumberFormat(language, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
 const short = new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 2 });
 
 /**
@@ -14,23 +13,32 @@ export const similarity = (value, digits = 2) => value.toFixed(digits).replace("
 /** @param {number} value 0..1 */
 export const quality = (value) => value.toFixed(2);
 
+const oneIn = (/** @type {number} */ value) => {
+  const number = Number((1 / value).toPrecision(2));
+  return `1 in ${number >= 1e6 ? `${number / 1e6} million` : number.toLocaleString(language)}`;
+};
+
 /**
  * @param {number | null} value a share
- * @returns {string} "1.2 %", "1 in 12 million"
+ * @param {number[] | null} [range] in which the true one lies; from 0 if only an upper bound is known
+ * @returns {string} "28 % to 34 %", "1 in 3,000 to 1 in 12,000", "below 1 in 10 million"
  */
-export function rate(value) {
+export function rate(value, range) {
   if (value === null || value === undefined) return "not known";
-  if (value >= 0.001) return `${two.format(value * 100)} %`;
-  return value <= 1e-12 ? "under 1 in a trillion" : `1 in ${words.format(1 / value)}`;
+  const [low, high] = range ?? [value, value];
+  if (!low) return `below ${oneIn(high)}`;
+  const inWords = (/** @type {number} */ each) => (value >= 0.01 ? `${two.format(each * 100)} %` : oneIn(each));
+  return inWords(low) === inWords(high) ? inWords(low) : value >= 0.01 ? `${inWords(low)} to ${inWords(high)}` : `${inWords(high)} to ${inWords(low)}`;
 }
 
 /**
  * @param {number} value
- * @returns {string} the same in short form: "1.2%", "1:12M"
+ * @param {number[] | null} [range] as above
+ * @returns {string} the number alone, in short form: "1.2%", "1:12K", "<1:10M"
  */
-export function shortRate(value) {
-  if (value >= 0.001) return `${two.format(value * 100)}%`;
-  return value <= 1e-12 ? "<1e-12" : `1:${short.format(1 / value)}`;
+export function shortRate(value, range) {
+  if (value >= 0.01) return `${two.format(value * 100)}%`;
+  return range && !range[0] ? `<1:${short.format(1 / range[1])}` : `1:${short.format(1 / value)}`;
 }
 
 /**

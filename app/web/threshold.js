@@ -34,11 +34,11 @@ export function startThreshold(onChange) {
     const at = isMoved ? Number(slider.value) : known.identification.threshold;
     const rates = ratesAt(known.points, at);
     byId("threshold-value").textContent = similarity(at, 3);
-    const spoken = rates ? `, FMR ${rate(rates.fmr)}, FPIR ${rate(rates.fpir)}` : "";
+    const spoken = rates ? `, FMR ${rate(rates.fmr, rates.fmr_range)}, FPIR ${rate(rates.fpir, rates.fpir_range)}` : "";
     slider.setAttribute("aria-valuetext", `similarity ${similarity(at, 3)}${spoken}`);
     const facts = [
-      ["FMR: pairs of strangers that match", rates ? rate(rates.fmr) : "not calibrated"],
-      [`FPIR: strangers who match any of ${count(known.identities, "person", "people")}`, !known.identities ? "none" : rates ? rate(rates.fpir) : "not calibrated"],
+      ["FMR: pairs of strangers that match", rates ? rate(rates.fmr, rates.fmr_range) : "not calibrated"],
+      [`FPIR: strangers who match any of ${count(known.identities, "person", "people")}`, !known.identities ? "none" : rates ? rate(rates.fpir, rates.fpir_range) : "not calibrated"],
       ["Faces of this picture that match", matched ?? "–"],
     ];
     byId("threshold-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));

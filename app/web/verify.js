@@ -75,7 +75,7 @@ async function verify(against) {
 function alike(answer) {
   const needed = `a match needs ${similarity(answer.threshold)}`;
   if (answer.similarity === null) return `The similarity is too low to be shown; ${needed}.`;
-  return `Similarity ${similarity(answer.similarity)}; ${needed}. Share of other people who would be as similar: ${rate(answer.fmr)} (FMR).`;
+  return `Similarity ${similarity(answer.similarity)}; ${needed}. Share of other people who would be as similar: ${rate(answer.fmr, answer.fmr_range)} (FMR).`;
 }
 
 function result(...children) {

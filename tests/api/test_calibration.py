@@ -14,9 +14,12 @@ def test_the_curve_falls_from_all_to_almost_none(curve):
     for rate in ("fmr", "fpir"):
         rates = [each[rate] for each in points]
         assert rates == sorted(rates, reverse=True)
-        assert all(0 <= each <= 1 for each in rates)
+        assert all(1e-7 <= each <= 1 for each in rates)
+        for each in points:
+            low, high = each[f"{rate}_range"]
+            assert 0 <= low <= each[rate] <= high <= 1
     assert points[0]["fmr"] > 0.9
-    assert points[-1]["fmr"] < 1e-9
+    assert (points[-1]["fmr"], points[-1]["fmr_range"]) == (1e-7, [0, 1e-7])
 
 
 def test_a_larger_gallery_moves_what_its_size_decides(client, curve, faces_of):

@@ -60,6 +60,8 @@ def test_a_gallery_falls_ill_and_is_mended(client, enroll, portrait, other_light
     assert [each["identity_id"] for each in wrong["duplicates"]] == ["one"]
     assert [(each["photo"], each["faces"]) for each in wrong["mismatches"]] == [(0, 1)]
     assert wrong["mismatches"][0]["fmr"] > 0.01
+    for each, rate in ((twice, "fpir"), (wrong["mismatches"][0], "fmr")):
+        assert each[f"{rate}_range"][0] <= each[rate] <= each[f"{rate}_range"][1]
 
     found = check(client)
     assert (found["identities"], found["faces"], found["next_cursor"]) == (3, 4, None)

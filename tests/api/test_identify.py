@@ -102,6 +102,9 @@ def test_candidates_carry_their_error_rates(enrolled, faces_of):
     # Six people are enrolled, all with two faces: a stranger has about six times the chance of one of them.
     assert first["faces"] == second["faces"] == 2
     assert second["fpir"] == pytest.approx(1 - (1 - second["fmr"]) ** 6)
+    for each in face["candidates"]:
+        for rate in ("fmr", "fpir"):
+            assert each[f"{rate}_range"][0] <= each[rate] <= each[f"{rate}_range"][1]
 
 
 def test_the_margin_does_not_depend_on_how_many_candidates_are_wanted(enrolled, faces_of):
@@ -135,6 +138,7 @@ def test_a_network_without_a_calibration_promises_no_rate(settings, portrait):
         candidate = identify(client, portrait).json()["faces"][0]["candidates"][0]
         assert candidate["fmr"] is None
         assert candidate["fpir"] is None
+        assert candidate["fmr_range"] is candidate["fpir_range"] is None
         answer = identify(client, portrait, max_fpir="0.01")
         assert (answer.status_code, answer.json()["code"]) == (409, "calibration_missing")
 

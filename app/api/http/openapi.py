@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from app.api.http.body import Body
 from app.api.http.errors import MEDIA_TYPE
 from app.api.http.permissions import declared, is_open
-from app.api.schemas.answers import ProblemSchema
+from app.api.schemas.problem import ProblemSchema
 
 Operations = list[tuple[RouteContext, dict[str, Any]]]
 _REF = "#/components/schemas/{model}"

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.access.keys import Scope
 from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
+from app.api.schemas.rates import RangeSchema, range_of, rate_of
 from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.decisions.threshold_curve import ThresholdCurve, curve_of
@@ -22,8 +23,10 @@ class PointSchema(_CurveSchema):
     """Error rates of a threshold."""
 
     similarity: float
-    fmr: Annotated[float, Field(description="Share of pairs of different people that match.")]
-    fpir: Annotated[float, Field(description="Share of strangers that match anyone in the current gallery.")]
+    fmr: Annotated[float, rate_of("fmr", "Share of pairs of different people that match.")]
+    fmr_range: Annotated[RangeSchema, range_of("fmr")]
+    fpir: Annotated[float, rate_of("fpir", "Share of strangers that match anyone in the current gallery.")]
+    fpir_range: Annotated[RangeSchema, range_of("fpir")]
 
 
 class RuleSchema(_CurveSchema):

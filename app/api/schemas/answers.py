@@ -1,11 +1,12 @@
 """Answers about faces in photos. Their names are the API's contract."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
+from app.api.schemas.rates import Fmr, FmrRange
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
@@ -25,13 +26,8 @@ BoxSchema = Annotated[
     Field(description="Left, top, right, bottom in pixels of the upright photo."),
 ]
 PointSchema = Annotated[tuple[float, float], _numbers(2)]
-Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 FacesTruncated = Annotated[
     bool, Field(description="A photo shows more faces than the service examines: see ARCID_LIMITS__FACES.")
-]
-Rate = Annotated[
-    float | None,
-    Field(description="Share of other people at least as similar; null if the network has no calibration."),
 ]
 LowQuality = Annotated[
     bool,
@@ -92,7 +88,8 @@ class EnrollAnswer(BaseModel):
                     "face_id": _FACE_ID,
                     "faces": 1,
                     "similarity": 0.74,
-                    "fpir": 2e-8,
+                    "fpir": 1e-7,
+                    "fpir_range": [0, 1e-7],
                 }
             ],
             "mismatches": [],
@@ -154,7 +151,8 @@ class VerifyAnswer(BaseModel):
             "verdict": "match",
             "similarity": 0.71,
             "threshold": 0.42,
-            "fmr": 1.2e-10,
+            "fmr": 1e-7,
+            "fmr_range": [0, 1e-7],
             "probe_face": _FACE,
             "low_quality": False,
             "reference_face": {
@@ -175,7 +173,8 @@ class VerifyAnswer(BaseModel):
         Field(description="Cosine, -1 to 1; higher is closer. Null if the key may not see it: docs/security.md."),
     ]
     threshold: float
-    fmr: Rate
+    fmr: Fmr
+    fmr_range: FmrRange
     low_quality: LowQuality
     probe_face: FaceSchema
     reference_face: ReferenceFaceSchema
@@ -192,7 +191,8 @@ class VerifyAnswer(BaseModel):
             verdict=verification.verdict.value,
             similarity=verification.similarity,
             threshold=verification.threshold,
-            fmr=verification.fmr,
+            fmr=verification.fmr.value,
+            fmr_range=verification.fmr.range,
             low_quality=verification.is_poor,
             probe_face=FaceSchema.of(verification.probe),
             reference_face=reference,
@@ -202,26 +202,6 @@ class VerifyAnswer(BaseModel):
 
 def _verdict(identified: IdentifiedFace | SearchResult) -> str:
     return "unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value
-
-
-class CandidateSchema(BaseModel):
-    """An enrolled identity: `similarity` to the template of its `faces`; `face_id` is the face nearest to the probe."""
-
-    identity_id: str
-    name: str | None
-    face_id: str
-    faces: int
-    similarity: Similarity
-    fmr: Rate
-    fpir: Annotated[
-        float | None, Field(description="Chance that a stranger is as similar to anyone in a gallery of this size.")
-    ]
-
-    @classmethod
-    def all_of(cls, identified: IdentifiedFace | SearchResult) -> "list[CandidateSchema]":
-        """Return the candidates with their error rates."""
-        pairs = zip(identified.candidates, identified.rates, strict=True)
-        return [cls(**asdict(candidate), fmr=rates.fmr, fpir=rates.fpir) for candidate, rates in pairs]
 
 
 class IdentifiedFaceSchema(FaceSchema):
@@ -262,8 +242,10 @@ class IdentifyAnswer(BaseModel):
                             "face_id": _FACE_ID,
                             "faces": 3,
                             "similarity": 0.71,
-                            "fmr": 1.2e-10,
+                            "fmr": 1e-7,
+                            "fmr_range": [0, 1e-7],
                             "fpir": 1.2e-7,
+                            "fpir_range": [0, 8e-7],
                         }
                     ],
                 }
@@ -309,31 +291,3 @@ class SearchAnswer(BaseModel):
             threshold=found.threshold,
             model=found.model,
         )
-
-
-class ProblemSchema(BaseModel):
-    """An error (RFC 9457). `code` is stable; some codes add members."""
-
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:arcid:error:identity_unknown",
-                    "title": "Not Found",
-                    "status": 404,
-                    "detail": "nobody is enrolled as 'ada' in collection 'default'",
-                    "code": "identity_unknown",
-                }
-            ]
-        },
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    request_id: Annotated[
-        str | None, Field(description="The X-Request-ID, also in the log; missing if the request was not read.")
-    ] = None

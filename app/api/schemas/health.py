@@ -5,16 +5,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas.paging import cursor_of
+from app.api.schemas.rates import FMR, FPIR, Fmr, FmrRange, FpirRange, RangeSchema, range_of, rate_of
 from app.recognition.health.findings import Findings
 
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
-Fmr = Annotated[
-    float | None,
-    Field(description="Share of other people at least as similar; null if the network has no calibration."),
-]
-Fpir = Annotated[
-    float | None, Field(description="Chance that a stranger is as similar to anyone in a gallery of this size.")
-]
+FmrOf = Annotated[float | None, rate_of("fmr", FMR)]
+FmrRangeOf = Annotated[RangeSchema | None, range_of("fmr")]
+FpirOf = Annotated[float | None, rate_of("fpir", FPIR)]
+FpirRangeOf = Annotated[RangeSchema | None, range_of("fpir")]
 
 
 class _AttributeSchema(BaseModel):
@@ -33,6 +31,7 @@ class DuplicateSchema(_AttributeSchema):
         float | None,
         Field(description="Chance that any photo of a stranger is as similar to anyone in this gallery."),
     ]
+    fpir_range: FpirRange = None
 
 
 class MismatchSchema(_AttributeSchema):
@@ -42,6 +41,7 @@ class MismatchSchema(_AttributeSchema):
     similarity: Annotated[float | None, Field(description="Cosine, -1 to 1; null without scope `manage`.")]
     faces: int
     fmr: Fmr
+    fmr_range: FmrRange = None
 
 
 class MendSchema(_AttributeSchema):
@@ -66,7 +66,8 @@ class LikePairSchema(_AttributeSchema):
     first: SomeoneSchema
     second: SomeoneSchema
     similarity: Similarity
-    fpir: Fpir
+    fpir: FpirOf
+    fpir_range: FpirRangeOf
     mend: MendSchema
 
 
@@ -75,7 +76,8 @@ class LookalikeSchema(_AttributeSchema):
 
     person: SomeoneSchema
     similarity: Similarity
-    fpir: Fpir
+    fpir: FpirOf
+    fpir_range: FpirRangeOf
 
 
 class ForeignFaceSchema(_AttributeSchema):
@@ -85,7 +87,8 @@ class ForeignFaceSchema(_AttributeSchema):
     identity: SomeoneSchema
     quality: float
     similarity: Similarity
-    fmr: Fmr
+    fmr: FmrOf
+    fmr_range: FmrRangeOf
     others: Annotated[int, Field(description="Number of faces that it was compared with.")]
     is_undecided: Annotated[
         bool,
@@ -117,7 +120,8 @@ _EXAMPLE: dict[str, Any] = {
             "first": _ADA_TOO,
             "second": _ADA,
             "similarity": 0.74,
-            "fpir": 2e-8,
+            "fpir": 1e-7,
+            "fpir_range": [0, 1e-7],
             "mend": {
                 "method": "POST",
                 "path": "/collections/default/identities/a.lovelace/merge",
@@ -132,9 +136,10 @@ _EXAMPLE: dict[str, Any] = {
             "quality": 0.71,
             "similarity": 0.06,
             "fmr": 0.31,
+            "fmr_range": [0.3, 0.33],
             "others": 3,
             "is_undecided": False,
-            "looks_like": {"person": _BOB, "similarity": 0.68, "fpir": 4e-7},
+            "looks_like": {"person": _BOB, "similarity": 0.68, "fpir": 4e-7, "fpir_range": [1.4e-7, 1.1e-6]},
             "mend": {
                 "method": "POST",
                 "path": f"/collections/default/faces/{_FACE_ID}/move",

@@ -8,18 +8,14 @@ from app.errors import CalibrationMissing
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.decisions.calibration.error_rates import RateCurve, rate_for_chance
-from app.recognition.decisions.calibration.templates import TemplateComparisons, TemplateScale, stranger_rate
+from app.recognition.decisions.calibration.templates import TemplateComparisons, TemplateScale
 from app.recognition.decisions.scoring import AS_STORED, Scoring
+from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate, stated_rate
 from app.types import Floats
 from app.vision.quality import Quality, judge
 
 DEFAULT_MAX_FMR = 1e-4
 DEFAULT_MAX_FPIR = 0.01
-LEAST_STATED = 1e-12
-"""No comparison is stated to have a smaller rate: calibrations count millions of pairs, the rest is a fitted tail.
-
-Far enough down that among 100 million people there is still a threshold for every FPIR that anybody asks for.
-"""
 
 
 class Outcome(StrEnum):
@@ -97,21 +93,16 @@ class Policy:
             return _exact(threshold)
         return self._at(max_fpir, DEFAULT_MAX_FPIR, comparisons)
 
-    def fmr(self, similarity: float, faces: int = 1, probes: int = 1) -> float | None:
-        """Return the share of other people that reach a similarity to a template of `faces`, LEAST_STATED or more.
+    def fmr(self, similarity: float, faces: int = 1, probes: int = 1) -> StatedRate:
+        """Return the share of other people that reach a similarity to a template of `faces`.
 
-        `probes` is the number of faces in the probe's template. None without a calibration.
+        `probes` is the number of faces in the probe's template.
         """
         return self.fpir(similarity, TemplateComparisons(1, faces, probes))
 
-    def fpir(self, similarity: float, comparisons: TemplateComparisons) -> float | None:
-        """Return the chance that a stranger reaches a similarity in a search of `comparisons`.
-
-        Each comparison counts LEAST_STATED or more; None as above.
-        """
-        if self.calibration is None:
-            return None
-        return stranger_rate(self.calibration, similarity, comparisons, LEAST_STATED)
+    def fpir(self, similarity: float, comparisons: TemplateComparisons) -> StatedRate:
+        """Return the chance that a stranger reaches a similarity in a search of `comparisons`."""
+        return UNKNOWN if self.calibration is None else stated_rate(self.calibration, similarity, comparisons)
 
     def quality(self, face: Face) -> Quality:
         """Judge a face by the scale of the network in use."""

@@ -6,6 +6,7 @@ from typing import Final
 from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.templates import comparisons_among
 from app.recognition.decisions.policy import Policy, Rule
+from app.recognition.decisions.stated_rates import StatedRate
 
 _STEP: Final = 0.01
 _LOWEST: Final = -0.2  # below it every rate is 1, with any network
@@ -16,8 +17,8 @@ class CurvePoint:
     """Error rates of a threshold at `similarity`: for impostor pairs, and for strangers in the gallery."""
 
     similarity: float
-    fmr: float
-    fpir: float
+    fmr: StatedRate
+    fpir: StatedRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,7 @@ def curve_of(collection: Collection, policy: Policy) -> ThresholdCurve:
     comparisons = comparisons_among(collection.identities, collection.faces)
     similarities = [round(_LOWEST + step * _STEP, 2) for step in range(round((1 - _LOWEST) / _STEP) + 1)]
     points = [
-        CurvePoint(each, fmr, fpir)
-        for each in similarities
-        if (fmr := policy.fmr(each)) is not None and (fpir := policy.fpir(each, comparisons)) is not None
+        CurvePoint(each, policy.fmr(each), policy.fpir(each, comparisons))
+        for each in (similarities if policy.calibration is not None else [])
     ]
     return ThresholdCurve(points, policy.for_identification(comparisons), policy.for_verification())

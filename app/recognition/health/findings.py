@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.recognition.decisions.stated_rates import StatedRate
+
 
 @dataclass(frozen=True, slots=True)
 class SuggestedFix:
@@ -28,13 +30,13 @@ class SimilarPair:
     """Two identities that look like one person; to be merged, `first` into `second`, who has no fewer faces.
 
     `similarity` is that of their templates, `fpir` the chance that somebody enrolled finds anyone else in this gallery
-    that similar; `fpir` None where the network is not calibrated.
+    that similar.
     """
 
     first: IdentityRef
     second: IdentityRef
     similarity: float
-    fpir: float | None
+    fpir: StatedRate
     mend: SuggestedFix
 
 
@@ -44,7 +46,7 @@ class Lookalike:
 
     person: IdentityRef
     similarity: float
-    fpir: float | None
+    fpir: StatedRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class WrongPersonFace:
     identity: IdentityRef
     quality: float
     similarity: float
-    fmr: float | None
+    fmr: StatedRate
     others: int
     is_undecided: bool
     looks_like: Lookalike | None

@@ -1,8 +1,9 @@
 """Answers of recognition, with the names of the API.
 
 A `similarity` is a cosine from -1 to 1; higher is closer. `fmr` is the share of other people who are at least as
-similar. `fpir` is the probability that a stranger is as similar to anyone in a gallery of this size. Both are None if
-the network is not calibrated.
+similar. `fpir` is the probability that a stranger is as similar to anyone in a gallery of this size. Neither is stated
+below 1e-7. The true rate lies in `fmr_range` or `fpir_range` (95 %); if the first number is 0, only the second one is
+known. All four are None if the network is not calibrated.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from arcid.parsing import Value
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels of the upright photo."""
+RateRange = tuple[float, float]
+"""Least and highest value that an error rate may have."""
 Landmarks = tuple[tuple[float, float], ...]
 """(x, y) in pixels of left eye, right eye, nose tip, left and right corner of the mouth, from the viewer's side."""
 
@@ -54,6 +57,7 @@ class Duplicate(Value):
     faces: int
     similarity: float
     fpir: float | None
+    fpir_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class Mismatch(Value):
     similarity: float | None
     faces: int
     fmr: float | None
+    fmr_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class VerifyAnswer(Value):
     probe_face: Face
     reference_face: ReferenceFace
     model: str
+    fmr_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ class Candidate(Value):
     similarity: float
     fmr: float | None
     fpir: float | None
+    fmr_range: RateRange | None = None
+    fpir_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +206,8 @@ class CalibrationPoint(Value):
     similarity: float
     fmr: float
     fpir: float
+    fmr_range: RateRange | None = None
+    fpir_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from arcid.answers import RateRange
 from arcid.parsing import Value
 
 
@@ -34,6 +35,7 @@ class DuplicatePair(Value):
     similarity: float
     fpir: float | None
     mend: SuggestedFix
+    fpir_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Lookalike(Value):
     person: PersonSummary
     similarity: float
     fpir: float | None
+    fpir_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class WrongPersonFace(Value):
     is_undecided: bool
     looks_like: Lookalike | None
     mend: SuggestedFix
+    fmr_range: RateRange | None = None
 
 
 @dataclass(frozen=True, slots=True)

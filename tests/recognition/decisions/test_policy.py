@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import CalibrationMissing
-from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
-from app.recognition.decisions.policy import DEFAULT_MAX_FMR, LEAST_STATED, Outcome, Policy, Rule
+from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among, stranger_rate
+from app.recognition.decisions.policy import DEFAULT_MAX_FMR, Outcome, Policy, Rule
+from app.recognition.decisions.stated_rates import LEAST_STATED, UNKNOWN
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import RED, calibration, colour_analysis, photo
 
@@ -56,9 +57,9 @@ def test_a_larger_gallery_needs_a_higher_threshold():
 def test_without_a_calibration_the_fallback_decides_but_no_rate_is_promised():
     for faces in (1, 5):
         assert UNCALIBRATED.for_verification(faces).threshold == 0.42
-        assert UNCALIBRATED.fmr(0.5, faces) is None
+        assert UNCALIBRATED.fmr(0.5, faces) == UNKNOWN
     assert UNCALIBRATED.for_identification(TemplateComparisons(1000)).threshold == 0.42
-    assert UNCALIBRATED.fpir(0.5, TemplateComparisons(10)) is None
+    assert UNCALIBRATED.fpir(0.5, TemplateComparisons(10)) == UNKNOWN
     with pytest.raises(CalibrationMissing, match="arcid calibrate"):
         UNCALIBRATED.for_verification(max_fmr=1e-4)
     with pytest.raises(CalibrationMissing, match="arcid calibrate"):
@@ -83,34 +84,74 @@ def test_faces_of_the_probe_count_as_those_of_the_identity(max_fmr):
     assert CALIBRATED.for_verification(3, 7, max_fmr=max_fmr) == CALIBRATED.for_verification(7, 3, max_fmr=max_fmr)
     several, one = (CALIBRATED.for_verification(3, probes, max_fmr=max_fmr).threshold for probes in (2, 1))
     assert several > one
-    assert CALIBRATED.fmr(0.5, 3, 7) == pytest.approx(CALIBRATED.fmr(0.5, 7, 3))
+    assert CALIBRATED.fmr(0.5, 3, 7) == CALIBRATED.fmr(0.5, 7, 3)
 
 
 @given(st.floats(CALIBRATION.threshold(0.5), 1), st.integers(1, 50), st.integers(1, 10))
 def test_strangers_reach_a_template_of_more_faces_more_often(similarity, faces, probes):
-    one, rate = CALIBRATED.fmr(similarity), CALIBRATED.fmr(similarity, faces, probes)
+    one, rate = CALIBRATED.fmr(similarity).value, CALIBRATED.fmr(similarity, faces, probes).value
     assert one is not None
     assert rate is not None
     assert one == max(CALIBRATION.fmr(similarity), LEAST_STATED)
     assert one * (1 - 1e-9) <= rate <= 1
 
 
-@given(st.floats(1e-8, 0.5), st.integers(1, 50), st.integers(1, 10))
+@given(st.floats(LEAST_STATED, 0.5), st.integers(1, 50), st.integers(1, 10))
 def test_at_the_threshold_the_rate_reported_is_the_one_asked_for(max_fmr, faces, probes):
     rule = CALIBRATED.for_verification(faces, probes, max_fmr=max_fmr)
-    assert CALIBRATED.fmr(rule.threshold, faces, probes) == pytest.approx(max_fmr)
+    assert CALIBRATED.fmr(rule.threshold, faces, probes).value == pytest.approx(max_fmr)
 
 
 @given(st.floats(0.3, 0.75), st.lists(st.integers(1, 30), min_size=1, max_size=20))
 def test_a_stranger_finds_anybody_as_often_as_any_one_of_them_at_most(similarity, faces):
-    counted = CALIBRATED.fpir(similarity, comparisons_among(len(faces), sum(faces)))
+    counted = stranger_rate(CALIBRATION, similarity, comparisons_among(len(faces), sum(faces)))
     missed = 1.0
     for each in faces:
-        one = CALIBRATED.fmr(similarity, each)
-        assert one is not None
-        missed *= 1 - one
-    assert counted is not None
+        missed *= 1 - stranger_rate(CALIBRATION, similarity, TemplateComparisons(1, each))
     assert 1 - missed <= counted * 1.02 + 1e-12
+
+
+# Stated rates
+
+
+@given(st.floats(-0.9, 1), st.floats(1, 1e7))
+def test_no_rate_is_stated_below_one_in_ten_million(similarity, comparisons):
+    for stated in (CALIBRATED.fmr(similarity), CALIBRATED.fpir(similarity, TemplateComparisons(comparisons))):
+        assert stated.value is not None
+        assert stated.range is not None
+        low, high = stated.range
+        assert low == 0 or low >= LEAST_STATED
+        assert low <= stated.value <= high <= 1
+        assert stated.value >= LEAST_STATED
+
+
+def test_a_rate_too_small_to_be_measured_is_stated_as_a_bound():
+    assert CALIBRATED.fmr(1.0).value == LEAST_STATED
+    assert CALIBRATED.fmr(1.0).range == (0, LEAST_STATED)
+
+
+def test_a_rate_that_is_measured_has_the_range_of_its_calibration():
+    stated = CALIBRATED.fmr(CALIBRATION.threshold(1e-4))
+    assert stated.value == pytest.approx(1e-4)
+    assert stated.range == pytest.approx((0.8e-4, 1.25e-4))
+
+
+def test_thresholds_go_on_below_what_is_stated():
+    galleries = [TemplateComparisons(people) for people in (10**5, 10**6, 10**7)]
+    thresholds = [CALIBRATED.for_identification(each).threshold for each in galleries]
+    assert thresholds == sorted(set(thresholds))
+    assert CALIBRATED.fpir(thresholds[-1], galleries[-1]).value == pytest.approx(0.01, rel=1e-3)
+
+
+@given(st.floats(-0.9, 0.9), st.floats(0, 0.1), st.floats(1, 1e6))
+def test_the_more_similar_the_lower_every_bound(similarity, more, comparisons):
+    below, above = (CALIBRATED.fpir(each, TemplateComparisons(comparisons)) for each in (similarity, similarity + more))
+    assert below.value is not None
+    assert above.value is not None
+    assert below.range is not None
+    assert above.range is not None
+    for one, other in zip((below.value, *below.range), (above.value, *above.range), strict=True):
+        assert other <= one * (1 + 1e-9)
 
 
 # Quality

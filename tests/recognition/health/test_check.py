@@ -6,6 +6,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.stated_rates import UNKNOWN
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
 from app.types import Floats
@@ -82,7 +83,7 @@ def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, en
     (pair,) = found.pairs
     assert (pair.first, pair.second) == (IdentityRef("zoe", "Zoe", 1), IdentityRef("ada", "Ada", 2))
     assert pair.similarity > 0.9
-    assert pair.fpir is None
+    assert pair.fpir == UNKNOWN
     assert pair.mend == SuggestedFix("POST", "/collections/people/identities/zoe/merge", {"into": "ada"})
 
 
@@ -170,8 +171,8 @@ def test_a_stricter_rate_finds_fewer_pairs(engine, store, gallery, enroll):
     enroll("ada", 0)
     enroll("bob", 0, 0)
     (pair,) = health.check("people", max_fpir=0.5).pairs
-    assert pair.fpir is not None
-    assert health.check("people", max_fpir=pair.fpir / 10).pairs == []
+    assert pair.fpir.value is not None
+    assert health.check("people", max_fpir=pair.fpir.value / 10).pairs == []
 
 
 def test_a_rate_needs_a_calibration(health):

@@ -3,6 +3,7 @@
 `app.recognition.decisions.calibration.fit` computes a calibration. Pure, except for the JSON form at the end.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.errors import CalibrationInvalid
 from app.recognition.decisions.scoring import AS_STORED, Scoring
-from app.types import ImpostorMoments
+from app.types import ImpostorMoments, RateRange
 
 VERSION: Final = 2
 _READABLE: Final = (1, VERSION)
@@ -91,6 +92,7 @@ DEFAULT_STRETCH: Final = 0.03
 
 # Smaller ones mean the same, and their logarithms and powers would leave the range of a number.
 _LEAST_RATE = 1e-300
+_LEAST_FACTOR = 1e-6  # of a rate, so that the doubt about tiny rates stays a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +141,29 @@ class Calibration:
 
     def doubt(self, fmr: float) -> tuple[float, float]:
         """Return the thresholds between which it is in doubt whether the rate is above or below `fmr`."""
-        fmr = max(fmr, _LEAST_RATE)
-        at = -np.log([each.fmr for each in self.spread])
-        low, high = (float(np.interp(-np.log(fmr), at, side)) for side in self._sides())
+        low, high = self._factors(fmr)
         return self.threshold(min(fmr / low, 1.0)), self.threshold(min(fmr / high, 1.0))
 
-    def _sides(self) -> tuple[list[float], list[float]]:
-        return [each.low for each in self.spread], [each.high for each in self.spread]
+    def _factors(self, fmr: float) -> RateRange:
+        """Return the factors (low, high) of `fmr` (0..1) between which the true rate lies (95 %).
+
+        Below the smallest measured rate, they grow by the decade as between the two smallest ones.
+        """
+        depth = -math.log10(max(fmr, _LEAST_RATE))
+        depths = [-math.log10(each.fmr) for each in self.spread]
+        beyond = max(depth - depths[-1], 0)
+        low, high = (
+            float(np.interp(depth, depths, side)) * _growth(depths, side) ** beyond
+            for side in ([each.low for each in self.spread], [each.high for each in self.spread])
+        )
+        return max(low, _LEAST_FACTOR), min(high, 1 / _LEAST_FACTOR)
+
+
+def _growth(depths: list[float], side: list[float]) -> float:
+    """Return the factor by which one side of the spread grows in the last measured decade."""
+    if len(side) < 2:
+        return 1.0
+    return float((side[-1] / side[-2]) ** (1 / (depths[-1] - depths[-2])))
 
 
 def scoring_of(calibration: Calibration | None) -> Scoring:

@@ -78,15 +78,13 @@ class TemplateScale:
         return self.centre_of_templates - self.centre
 
 
-def stranger_rate(
-    calibration: RateCurve, similarity: float, comparisons: TemplateComparisons, least: float = 0
-) -> float:
-    """Return the chance (0..1) that a stranger reaches a similarity in these comparisons, each counted `least` or more.
+def stranger_rate(calibration: RateCurve, similarity: float, comparisons: TemplateComparisons) -> float:
+    """Return the chance (0..1) that a stranger reaches a similarity in these comparisons.
 
     A single comparison of single faces has the rate of `calibration.fmr`.
     """
     single = TemplateScale.of(calibration, comparisons).to_single(similarity)
-    return chance_among(max(calibration.fmr(single), least), comparisons.count)
+    return chance_among(calibration.fmr(single), comparisons.count)
 
 
 def _length(faces: float) -> float:
