@@ -3,6 +3,7 @@ import re
 import pytest
 
 from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.requests import JobRequest
 from app.vision.quality import Reason
 
 PATHS = ("/enroll", "/verify", "/identify")
@@ -90,3 +91,27 @@ def test_bodies_without_photos_are_json_with_an_example(client):
     assert len(json_only) == 15
     for reference in json_only:
         assert document["components"]["schemas"][reference.rpartition("/")[2]]["examples"]
+
+
+def test_generators_of_clients_can_read_each_schema(client):
+    """openapi-python-client drops an array without `items`, and the properties beside a `oneOf`."""
+
+    def check(schema, place):
+        if isinstance(schema, dict):
+            assert schema.get("type") != "array" or {"items", "prefixItems"} & set(schema), place
+            assert not {"oneOf", "properties"} <= set(schema), place
+        nested = schema.items() if isinstance(schema, dict) else enumerate(schema) if isinstance(schema, list) else ()
+        for name, each in nested:
+            check(each, f"{place}/{name}")
+
+    document = client.get("/openapi.json").json()
+    check(document["components"]["schemas"], "schemas")
+    check(document["paths"], "paths")
+
+
+@pytest.mark.parametrize("spelling", ["true", "True", "1", "on", "yes", "false", "False", "0", "off", "no"])
+def test_a_boolean_of_a_form_has_the_spellings_of_the_document(client, spelling):
+    flat = client.get("/openapi.json").json()["components"]["schemas"]["JobRequestForm"]["properties"]["flat"]
+    text = next(each for each in flat["anyOf"] if each["type"] == "string")
+    assert re.search(text["pattern"], spelling)
+    assert isinstance(JobRequest.model_validate_strings({"kind": "export", "flat": spelling}).flat, bool)

@@ -16,6 +16,7 @@ from app.api.schemas.problem import ProblemSchema
 
 Operations = list[tuple[RouteContext, dict[str, Any]]]
 _REF = "#/components/schemas/{model}"
+_SPELLED_BOOLEAN = "^([Tt]rue|1|on|yes|[Ff]alse|0|off|no)$"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
     401: "No API key, or one that is not known, has expired or was revoked.",
@@ -121,10 +122,19 @@ def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
     is_form = {body.schema: body.is_form for body in bodies if body is not None}
     models: list[tuple[Any, Literal["validation"]]] = [(each, "validation") for each in (*is_form, ProblemSchema)]
     _, made = models_json_schema(models, ref_template=_REF)
-    schemas: dict[str, Any] = made["$defs"]
+    schemas: dict[str, Any] = {name: _with_all_rules(schema) for name, schema in made["$defs"].items()}
     for schema in (each for each, has_form in is_form.items() if has_form):
         schemas[f"{schema.__name__}Form"] = _as_form(schemas[schema.__name__])
     return schemas
+
+
+def _with_all_rules(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema with its `oneOf` in `allOf`: generators of clients ignore `properties` beside `oneOf`."""
+    rules = schema.get("oneOf")
+    if rules is None or "properties" not in schema:
+        return schema
+    others = {name: value for name, value in schema.items() if name != "oneOf"}
+    return {**others, "allOf": [*schema.get("allOf", []), {"oneOf": rules}]}
 
 
 def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
@@ -144,8 +154,11 @@ def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a form's field; a boolean has many spellings."""
+    """Return the schema of a form's field; a boolean has many spellings.
+
+    They are a pattern, because generators of clients cannot name the members of an enum that differ only in case.
+    """
     if schema.get("type") != "boolean":
         return schema
-    spelled = ["true", "True", "1", "on", "yes", "false", "False", "0", "off", "no"]
-    return {**schema, "type": ["boolean", "string"], "enum": [True, False, *spelled]}
+    others = {name: value for name, value in schema.items() if name != "type"}
+    return {**others, "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": _SPELLED_BOOLEAN}]}

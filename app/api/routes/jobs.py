@@ -24,7 +24,7 @@ from app.transfer.job_kinds import JobKind
 
 router = router_at("/jobs", tag="jobs", scope=Scope.MANAGE)
 _ARCHIVE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/zip": {}}},
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
     410: problem_response("The archive was deleted, or is stored by another process."),
 }
 

@@ -36,6 +36,10 @@ from app.transfer.text_encodings import Encoding
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
+_NULL: JsonValue = {"type": "null"}
+_STRING: JsonValue = {"type": "string"}
+_ARRAY: JsonValue = {"type": "array", "items": {}}
+
 
 def _not_both(first: str, second: str) -> dict[str, Any]:
     """Return the JSON-schema rule that at most one of two numbers is sent."""
@@ -44,8 +48,8 @@ def _not_both(first: str, second: str) -> dict[str, Any]:
 
 def _one_of(*names: str) -> dict[str, JsonValue]:
     """Return the JSON-schema rule that exactly one of several members, texts or arrays, is sent."""
-    types = {name: "array" if name.startswith("photos") or name.endswith("urls") else "string" for name in names}
-    return {"oneOf": [{"required": [name], "properties": {name: {"type": types[name]}}} for name in names]}
+    types = {name: _ARRAY if name.startswith("photos") or name.endswith("urls") else _STRING for name in names}
+    return {"oneOf": [{"required": [name], "properties": {name: types[name]}} for name in names]}
 
 
 def _members(*required: str, **properties: JsonValue) -> dict[str, JsonValue]:
@@ -227,8 +231,6 @@ class IdentifyRequest(_Lookup, _PhotoRequest):
     )
 
 
-_NULL: JsonValue = {"type": "null"}
-_STRING: JsonValue = {"type": "string"}
 _WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
 _LINES_IMPORT: JsonValue = {"const": "import_embeddings"}
 
