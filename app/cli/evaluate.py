@@ -109,7 +109,9 @@ def identify(  # noqa: PLR0913 - the options of a command
         embedded = opened.embed(photos, save_embeddings)
         vectors = _embed_distractors(opened, strangers) if strangers is not None else None
         with opened.counting("resamplings", bootstrap) as advance:
-            identified = identification.identify(embedded, replicates=bootstrap, advance=advance)
+            identified = identification.identify(
+                embedded, calibration=opened.calibration, replicates=bootstrap, advance=advance
+            )
         megaface = _rank_1(opened, embedded, vectors, bootstrap) if vectors is not None else {}
     content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": opened.setup}
     page = pages.of_searches(content, identified, bench.thumbnails(content, embedded) if thumbnails else {})
@@ -118,12 +120,12 @@ def identify(  # noqa: PLR0913 - the options of a command
 
 def _verify(opened: bench.Bench, pairs: Pairs, embedded: EmbeddedPhotos, replicates: int) -> VerificationResult:
     with opened.counting("resamplings", replicates) as advance:
-        return verify(pairs, embedded, replicates=replicates, advance=advance)
+        return verify(pairs, embedded, calibration=opened.calibration, replicates=replicates, advance=advance)
 
 
 def _compare_all(opened: bench.Bench, embedded: EmbeddedPhotos, replicates: int) -> AllPairsResult:
     with opened.counting("comparisons", comparison_count(embedded)) as advance:
-        return compare_all(embedded, replicates=replicates, advance=advance)
+        return compare_all(embedded, calibration=opened.calibration, replicates=replicates, advance=advance)
 
 
 def _read_distractors(source: Path) -> tuple[Photo, ...] | Vectors:

@@ -16,10 +16,12 @@ from app.evaluation.blocks import (
     genuine_blocks,
 )
 from app.evaluation.bootstrap import Estimate, draw_multiplicities, interval
+from app.evaluation.calibration_check import PromisedRate, observed_rates, promised_fmrs
 from app.evaluation.curves import Comparisons, RocCurve
 from app.evaluation.discard import folder_fnmr, supported_far
 from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints
 from app.evaluation.verification import failure_rate_of, figures_of
+from app.recognition.decisions.calibration.error_rates import Calibration
 
 _MAX_WEIGHTED_COMPARISONS = 2_000_000_000  # comparisons times replicates; this takes about half a minute on two cores
 _MIN_REPLICATES = 20
@@ -43,6 +45,7 @@ class AllPairsResult:
     estimates: dict[str, Estimate]
     hard_genuine: list[HardPair]
     hard_impostor: list[HardPair]
+    promises: tuple[PromisedRate, ...]
 
 
 @dataclass(slots=True)
@@ -61,7 +64,13 @@ def comparison_count(embedded: EmbeddedPhotos) -> int:
     return with_face * (with_face - 1) // 2
 
 
-def compare_all(embedded: EmbeddedPhotos, *, replicates: int, advance: Advance = lambda _: None) -> AllPairsResult:
+def compare_all(
+    embedded: EmbeddedPhotos,
+    *,
+    calibration: Calibration | None = None,
+    replicates: int,
+    advance: Advance = lambda _: None,
+) -> AllPairsResult:
     """Compare all pairs of photos: genuine ones of one person, impostor ones of two people.
 
     `advance` is called with the number of comparisons. Large sets get fewer replicates; very large ones get none, and
@@ -78,17 +87,11 @@ def compare_all(embedded: EmbeddedPhotos, *, replicates: int, advance: Advance =
         advance(_count_impostors(histograms, block, faces.people, multiplicities))
 
     missing = _missing(people, embedded.has_face)
-    comparisons = Comparisons(np.append(bin_edges(), -np.inf), bin_edges())
-    curves = [
-        comparisons.curve(np.append(genuine, missing_pairs), impostor)
-        for genuine, missing_pairs, impostor in zip(
-            histograms.genuine, multiplicities @ missing, histograms.impostor, strict=True
-        )
-    ]
+    curves = _curves(histograms, multiplicities @ missing)
     discarded = folder_fnmr(faces, missing, multiplicities, curves, supported_far(int(histograms.impostor[0].sum())))
-    failure_rate = failure_rate_of(embedded)
+    failure_rate, promises = failure_rate_of(embedded), promised_fmrs(calibration)
     figures, *replicated = [
-        {**figures_of(curve), "failures_to_enroll_rate": failure_rate(row), **rates}
+        {**figures_of(curve), **observed_rates(curve, promises), "failures_to_enroll_rate": failure_rate(row), **rates}
         for curve, row, rates in zip(curves, multiplicities, discarded, strict=True)
     ]
     return AllPairsResult(
@@ -99,7 +102,17 @@ def compare_all(embedded: EmbeddedPhotos, *, replicates: int, advance: Advance =
         {name: Estimate(value, interval(np.array([of[name] for of in replicated]))) for name, value in figures.items()},
         _to_photo_indices(histograms.hard_genuine, indices),
         _to_photo_indices(histograms.hard_impostor, indices),
+        promises,
     )
+
+
+def _curves(histograms: _Histograms, missing: Doubles) -> list[RocCurve]:
+    """Return a curve for each row of the histograms; `missing` (rows,) genuine comparisons lack a face."""
+    comparisons = Comparisons(np.append(bin_edges(), -np.inf), bin_edges())
+    return [
+        comparisons.curve(np.append(genuine, missing_pairs), impostor)
+        for genuine, missing_pairs, impostor in zip(histograms.genuine, missing, histograms.impostor, strict=True)
+    ]
 
 
 def _with_replicates(people: int, replicates: int, comparisons: int) -> Doubles:

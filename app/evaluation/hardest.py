@@ -40,7 +40,7 @@ def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list
 def of_non_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
     """Return rows of the hardest non-mated searches: those with the highest similarities."""
     roles = identified.split
-    searches = roles.probes if identified.is_leave_one_out else roles.strangers
+    searches = roles.searches
     order = [at for at in np.argsort(-identified.non_mated)[:HARDEST] if np.isfinite(identified.non_mated[at])]
     pairs = [(int(searches[at]), int(roles.gallery[identified.non_mated_index[at]])) for at in order]
     return of_pairs(embedded, [(float(identified.non_mated[at]), *pair) for at, pair in zip(order, pairs, strict=True)])

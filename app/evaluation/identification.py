@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from app.errors import EvaluationInvalid
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates
+from app.evaluation.calibration_check import PromisedRate, observed_rates, promised_fpirs
 from app.evaluation.curves import FARS, Comparisons, RocCurve, label, tar_at
 from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, score
 from app.evaluation.verification import failure_rate_of
+from app.recognition.decisions.calibration.error_rates import Calibration
 from app.types import Floats
 
 RANKS = (1, 2, 5, 10, 20, 50)
@@ -26,6 +28,16 @@ class GallerySplit:
     probes: Ints
     mates: Ints
     strangers: Ints
+
+    @property
+    def is_leave_one_out(self) -> bool:
+        """Whether the searches without a mate are the probes with their mates removed, because nobody is a stranger."""
+        return not self.strangers.size
+
+    @property
+    def searches(self) -> Ints:
+        """Return the indices of the photos of the searches without a mate (s,)."""
+        return self.probes if self.is_leave_one_out else self.strangers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class IdentificationResult:
     non_mated_index: Ints
     curve: RocCurve
     estimates: dict[str, Estimate]
-    is_leave_one_out: bool
+    promises: tuple[PromisedRate, ...]
 
 
 def split_gallery(people: Ints) -> GallerySplit:
@@ -92,7 +104,11 @@ def search(probes: Floats, gallery: Floats, mates: Ints, advance: Advance = lamb
 
 
 def identify(
-    embedded: EmbeddedPhotos, *, replicates: int = REPLICATES, advance: Advance = lambda _: None
+    embedded: EmbeddedPhotos,
+    *,
+    calibration: Calibration | None = None,
+    replicates: int = REPLICATES,
+    advance: Advance = lambda _: None,
 ) -> IdentificationResult:
     """Evaluate a folder of people, closed and open set.
 
@@ -100,37 +116,41 @@ def identify(
     """
     people = embedded.people
     roles = split_gallery(people)
-    vectors = embedded.vectors.astype(np.float32)
-    gallery = vectors[roles.gallery]
-    mated = search(vectors[roles.probes], gallery, roles.mates)
-    is_leave_one_out = not roles.strangers.size
-    if is_leave_one_out:
-        non_mated, non_mated_index, searches = mated.other, mated.other_index, roles.probes
-    else:
-        stranger_results = search(vectors[roles.strangers], gallery, np.full(len(roles.strangers), -1))
-        non_mated, non_mated_index, searches = stranger_results.other, stranger_results.other_index, roles.strangers
-    is_possible = np.isfinite(non_mated)  # a search without a face proves nothing
-    comparisons = Comparisons(np.where(mated.rank == 1, mated.mate, -np.inf), non_mated[is_possible])
+    mated, unmated = _search_all(embedded, roles)
+    is_possible = np.isfinite(unmated.other)  # a search without a face proves nothing
+    comparisons = Comparisons(np.where(mated.rank == 1, mated.mate, -np.inf), unmated.other[is_possible])
     failure_rate = failure_rate_of(embedded)
+    promises = promised_fpirs(calibration, len(roles.gallery) - roles.is_leave_one_out)
 
     def curve_of(multiplicities: Doubles) -> RocCurve:
-        return comparisons.curve(multiplicities[people[roles.probes]], multiplicities[people[searches[is_possible]]])
+        return comparisons.curve(
+            multiplicities[people[roles.probes]], multiplicities[people[roles.searches[is_possible]]]
+        )
 
     def figures(multiplicities: Doubles) -> Figures:
         weights, curve = multiplicities[people[roles.probes]], curve_of(multiplicities)
         total = weights.sum() or np.nan
         return (
-            {f"rank@{k}": float(weights[mated.rank <= k].sum() / total) for k in RANKS if k <= len(gallery)}
+            {f"rank@{k}": float(weights[mated.rank <= k].sum() / total) for k in RANKS if k <= len(roles.gallery)}
             | {f"fnir@{label(fpir)}": 1 - tar_at(curve, fpir) for fpir in FARS}
+            | observed_rates(curve, promises)
             | {"failures_to_enroll_rate": failure_rate(multiplicities)}
         )
 
     count = int(people.max()) + 1
     figures_with_intervals = estimates(figures, people=count, replicates=replicates, advance=advance)
-    non_mated = np.where(is_possible, non_mated, np.nan)
-    return IdentificationResult(
-        roles, mated, non_mated, non_mated_index, curve_of(np.ones(count)), figures_with_intervals, is_leave_one_out
-    )
+    non_mated, curve = np.where(is_possible, unmated.other, np.nan), curve_of(np.ones(count))
+    return IdentificationResult(roles, mated, non_mated, unmated.other_index, curve, figures_with_intervals, promises)
+
+
+def _search_all(embedded: EmbeddedPhotos, roles: GallerySplit) -> tuple[SearchResults, SearchResults]:
+    """Return the mated and the non-mated searches."""
+    vectors = embedded.vectors.astype(np.float32)
+    gallery = vectors[roles.gallery]
+    mated = search(vectors[roles.probes], gallery, roles.mates)
+    if roles.is_leave_one_out:
+        return mated, mated
+    return mated, search(vectors[roles.strangers], gallery, np.full(len(roles.strangers), -1))
 
 
 # MegaFace (Kemelmacher-Shlizerman et al., "The MegaFace Benchmark", CVPR 2016)

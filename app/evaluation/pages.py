@@ -34,7 +34,7 @@ def rows(report: Report) -> list[tuple[str, str, str, str]]:
             else:
                 threshold = _number(figure["threshold"]) if "threshold" in figure else ""
                 lines.append((f"{title} {rate}", _number(figure[name]), _interval(figure["interval"]), threshold))
-    return lines + _discard_rows(report.get("error_versus_discard", {"points": []}))
+    return lines + _check_rows(report) + _discard_rows(report.get("error_versus_discard", {"points": []}))
 
 
 def of_pairs(report: Report, pairs: Pairs, verified: VerificationResult, thumbnails: Thumbnails) -> str:
@@ -77,6 +77,20 @@ def of_searches(report: Report, identified: IdentificationResult, thumbnails: Th
         )
     histogram = plots.histogram(sides[0], sides[1], ("the mate", "the closest to a stranger"))
     return _finish_page(page, report, identified.curve, histogram, thumbnails, names=("FPIR", "FNIR"))
+
+
+def _check_rows(report: Report) -> list[tuple[str, str, str, str]]:
+    """Return the rates that the calibration promises, and those observed, as table rows."""
+    return [
+        (
+            f"{kind.upper()} at the calibration's {asked}",
+            rate.get("note") or f"{_number(rate['observed'])} ({rate['over_asked']:.2g} times)",
+            _interval(rate["interval"]),
+            _number(rate["threshold"]),
+        )
+        for kind, rates in report.get("calibration_check", {}).items()
+        for asked, rate in (rates or {}).items()
+    ]
 
 
 def _discard_rows(curve: Report) -> list[tuple[str, str, str, str]]:

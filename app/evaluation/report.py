@@ -1,7 +1,7 @@
 """Content of report.json; every figure has its interval. Pure."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,14 @@ import numpy as np
 from app.evaluation import hardest
 from app.evaluation.all_pairs import HARDEST, AllPairsResult
 from app.evaluation.bootstrap import Estimate
+from app.evaluation.calibration_check import PromisedRate, check_content
 from app.evaluation.curves import FARS, UNSUPPORTED, RocCurve, is_supported, label, threshold_at
 from app.evaluation.discard import SHARES, figure_name, rejected_count, supported_far
 from app.evaluation.identification import RANKS, IdentificationResult
 from app.evaluation.values import EmbeddedPhotos, Pairs
 from app.evaluation.verification import VerificationResult
 
+UNSUPPORTED_SEARCHES = UNSUPPORTED.replace("pairs", "searches")
 Report = dict[str, Any]
 
 
@@ -38,6 +40,7 @@ def of_pairs(pairs: Pairs, embedded: EmbeddedPhotos, verified: VerificationResul
         "accuracy_per_fold": accuracies.tolist(),
         "threshold_per_fold": verified.folds.thresholds.tolist(),
         **_rates(verified.estimates, verified.curve, compared),
+        "calibration_check": _check(verified.promises, verified.estimates, compared),
         "error_versus_discard": _discarded(verified.estimates, verified.curve, pairs=genuine, impostors=compared),
         **failures(embedded, verified.estimates),
         "pairs": {
@@ -65,6 +68,7 @@ def of_all_pairs(embedded: EmbeddedPhotos, compared: AllPairsResult) -> Report:
         "accuracy_interval": None,
         "accuracy_std": None,
         **_rates(compared.estimates, compared.curve, impostor),
+        "calibration_check": _check(compared.promises, compared.estimates, impostor),
         "error_versus_discard": _discarded(
             compared.estimates, compared.curve, pairs=genuine + compared.prevented, impostors=impostor
         ),
@@ -88,15 +92,18 @@ def of_searches(embedded: EmbeddedPhotos, identified: IdentificationResult, mega
             lambda rate: estimates[f"fnir@{rate}"],
             identified.curve,
             searches,
-            UNSUPPORTED.replace("pairs", "searches"),
+            UNSUPPORTED_SEARCHES,
         ),
+        "calibration_check": {"fpir": check_content(identified.promises, estimates, searches, UNSUPPORTED_SEARCHES)},
         "rank_1_at_distractors": {size: _valued("rate", estimate) for size, estimate in megaface.items()},
         **failures(embedded, estimates),
         "searches": {
             "gallery": len(roles.gallery),
             "mated": len(roles.probes),
             "non_mated": searches,
-            "non_mated_are": "mated without their mates" if identified.is_leave_one_out else "people with one photo",
+            "non_mated_are": "mated without their mates"
+            if identified.split.is_leave_one_out
+            else "people with one photo",
         },
         "hardest": {
             "mated": hardest.of_mated(embedded, identified),
@@ -135,6 +142,10 @@ def _valued(name: str, estimate: Estimate) -> Report:
 def _rates(estimates: Mapping[str, Estimate], curve: RocCurve, impostors: int) -> Report:
     tar = _at_false_acceptance("tar", lambda rate: estimates[f"tar@{rate}"], curve, impostors, UNSUPPORTED)
     return {**_figures("eer", estimates["eer"]), **_figures("auc", estimates["auc"]), "tar_at_far": tar}
+
+
+def _check(promises: Sequence[PromisedRate], estimates: Mapping[str, Estimate], impostors: int) -> Report:
+    return {"fmr": check_content(promises, estimates, impostors, UNSUPPORTED)}
 
 
 def _at_false_acceptance(

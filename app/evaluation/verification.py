@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates, pair_weights
+from app.evaluation.calibration_check import PromisedRate, observed_rates, promised_fmrs
 from app.evaluation.curves import FARS, Comparisons, RocCurve, auc, eer, label, tar_at
 from app.evaluation.discard import fnmr_of, pair_quality, supported_far
 from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints, Pairs
+from app.recognition.decisions.calibration.error_rates import Calibration
 
 ACCEPT_ALL, REJECT_ALL = -2.0, 2.0  # beyond the range of cosines
 
@@ -35,6 +37,7 @@ class VerificationResult:
     folds: CrossValidation
     curve: RocCurve
     estimates: dict[str, Estimate]
+    promises: tuple[PromisedRate, ...] = ()
 
 
 def similarities_of(embedded: EmbeddedPhotos, places: Ints) -> Doubles:
@@ -77,9 +80,15 @@ def _best_threshold(ascending: Doubles, is_same: Bools, weights: Doubles) -> flo
 
 
 def verify(
-    pairs: Pairs, embedded: EmbeddedPhotos, *, replicates: int = REPLICATES, advance: Advance = lambda _: None
+    pairs: Pairs,
+    embedded: EmbeddedPhotos,
+    *,
+    calibration: Calibration | None = None,
+    replicates: int = REPLICATES,
+    advance: Advance = lambda _: None,
 ) -> VerificationResult:
     """Evaluate pairs; `embedded` contains their photos in the same order."""
+    promises = promised_fmrs(calibration)
     similarities = similarities_of(embedded, pairs.places)
     is_compared = np.isfinite(similarities)
     # Without two faces, a genuine pair counts as rejected at every threshold; an impostor pair is ignored.
@@ -98,11 +107,11 @@ def verify(
         weights = pair_weights(multiplicities, first, second)
         folds, curve = evaluate(weights)
         rates = {"accuracy": folds.mean, "failures_to_enroll_rate": failure_rate(multiplicities)}
-        return {**rates, **figures_of(curve), **fnmr(curve, weights[genuine])}
+        return {**rates, **figures_of(curve), **observed_rates(curve, promises), **fnmr(curve, weights[genuine])}
 
     count = int(embedded.people.max()) + 1
     figures_with_intervals = estimates(figures, people=count, replicates=replicates, advance=advance)
-    return VerificationResult(similarities, *evaluate(np.ones(len(similarities))), figures_with_intervals)
+    return VerificationResult(similarities, *evaluate(np.ones(len(similarities))), figures_with_intervals, promises)
 
 
 def figures_of(curve: RocCurve) -> dict[str, float]:

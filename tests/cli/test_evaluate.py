@@ -159,11 +159,16 @@ def test_crops_in_a_bin(evaluate, faces_of, tmp_path):
 
 
 def test_every_pair_of_a_folder(evaluate, people):
-    report, page, _ = evaluate("verification", "--all-pairs", "--images", people)
+    report, page, output = evaluate("verification", "--all-pairs", "--images", people)
     assert report["pairs"] == {"genuine": 6, "impostor": 13 * 12 // 2 - 6}
     assert report["accuracy"] is None
     assert report["tar_at_far"]["1e-1"]["note"]
     assert len(report["hardest"]["impostor"]) == 20
+    check = report["calibration_check"]["fmr"]
+    assert list(check) == ["1e-2", "1e-3", "1e-4"]
+    assert check["1e-2"]["comparisons"] == report["pairs"]["impostor"]
+    assert check["1e-2"]["missed"] == pytest.approx(2 / 8)  # the photo of Ada on which there is nobody
+    assert "FMR at the calibration's 1e-2" in output
     assert page.count("data:image/svg+xml") == 3
 
 
@@ -179,6 +184,7 @@ def test_identification(evaluate, people):
     assert report["rank"]["5"]["interval"]
     assert report["fnir_at_fpir"]["1e-1"]["note"]
     assert report["rank_1_at_distractors"] == {}
+    assert report["calibration_check"]["fpir"]["1e-2"]["comparisons"] == 1
     assert page.count("data:image/svg+xml") == 3
     assert "rank 1" in output
 

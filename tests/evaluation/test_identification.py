@@ -67,7 +67,7 @@ def test_a_scene_by_hand():
     assert result.estimates["rank@2"].value == 3 / 4
     assert result.non_mated[:2].tolist() == pytest.approx([0.8, 0.5**0.5])
     assert np.isnan(result.non_mated[2])
-    assert not result.is_leave_one_out
+    assert not result.split.is_leave_one_out
     assert result.estimates["fnir@1e-1"].value == 1 / 2  # two of four are above 0.8
     assert result.estimates["failures_to_enroll_rate"].value == 2 / 9
     low, high = result.estimates["rank@1"].interval or (1, 0)
@@ -77,12 +77,12 @@ def test_a_scene_by_hand():
 def test_an_enrollment_that_failed_is_a_miss():
     result = identify(embedded([None, [1, 0], [0, 1], [0, 1]], "aabb"), replicates=0)
     assert result.estimates["rank@1"].value == 1 / 2
-    assert result.is_leave_one_out
+    assert result.split.is_leave_one_out
 
 
 def test_without_strangers_the_probes_are_searched_without_their_mates():
     result = identify(embedded([[1, 0], [0.9, 0.1], [0, 1], [0.6, 0.8]], "aabb"), replicates=0)
-    assert result.is_leave_one_out
+    assert result.split.is_leave_one_out
     assert result.non_mated.tolist() == pytest.approx([0.1 / np.hypot(0.9, 0.1), 0.6], abs=1e-6)
 
 
