@@ -349,7 +349,13 @@ def test_groups_of_people(evaluate, people, tmp_path):
     assert by_sex["across"]["pairs"] == 4 * 8
     assert [(cell["first"], cell["second"]) for cell in by_sex["matrix"]] == [("f", "f"), ("f", "m"), ("m", "m")]
     assert by_sex["differential"]["fmr"] == {"groups": [], "note": "too few groups: fewer than two have a rate"}
+    searches = report["identification"]
+    assert searches["gallery"] == 6
+    assert searches["by"]["sex"]["f"]["fnir"]["pairs"] == 5  # with the photo of Ada on which there is nobody
+    assert searches["by"]["sex"]["f"]["fnir"]["errors"] == 1
+    assert searches["by"]["sex"]["m"]["fpir"]["pairs"] == 2
     assert "FNMR at 0.0001, sex: f" in output
+    assert "FPIR at 0.01, sex: m" in output
     assert page.count("data:image/svg+xml") == 2 * 2 * 3
 
 

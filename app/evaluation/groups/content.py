@@ -12,8 +12,9 @@ from app.evaluation.groups.differential import Differential, compare_groups
 from app.evaluation.groups.evaluation import GroupEvaluation, OperatingPoint
 from app.evaluation.groups.group_rates import GroupCounts, GroupRate, Tally, measure_rate
 from app.evaluation.groups.group_table import NOT_STATED, GroupedPhotos, Grouping
+from app.evaluation.groups.searches import GroupSearches, search_groups
 from app.evaluation.report import Report, failures
-from app.evaluation.values import Doubles, EmbeddedPhotos
+from app.evaluation.values import Bools, Doubles, EmbeddedPhotos
 from app.evaluation.verification import failure_rate_of
 from app.recognition.decisions.calibration.error_rates import Calibration
 
@@ -39,6 +40,9 @@ def of_groups(
         "calibration": _origin(calibration),
         "groups": {grouping.name: _members(grouping, embedded) for grouping in grouped.groupings},
         "operating_points": [_at(point, grouped.groupings, evaluation) for point in evaluation.points],
+        "identification": _identification(
+            search_groups(embedded, calibration), grouped.groupings, evaluation.multiplicities
+        ),
     }
 
 
@@ -63,6 +67,30 @@ def _origin(calibration: Calibration | None) -> Report | None:
         return None
     origin = calibration.origin
     return {"model": origin.model, "detector": origin.detector, "people": origin.people, "source": origin.source}
+
+
+def _identification(
+    searches: GroupSearches | None, groupings: Sequence[Grouping], multiplicities: Doubles
+) -> Report | None:
+    """Return FPIR and FNIR of all and of each group; None without searches or a calibration."""
+    if searches is None:
+        return None
+    asked = searches.promise.asked
+
+    def rates(is_member: Bools) -> Report:
+        fpir, fnir = (tally(multiplicities, is_member) for tally in (searches.fpir, searches.fnir))
+        return {"fpir": rate_content(measure_rate(fpir, asked), asked), "fnir": rate_content(measure_rate(fnir))}
+
+    return {
+        "max_fpir": asked,
+        "threshold": searches.promise.threshold,
+        "gallery": searches.gallery,
+        "all": rates(np.ones(len(searches.people), np.bool_)),
+        "by": {
+            grouping.name: {name: rates(grouping.of_photo == group) for group, name in enumerate(grouping.groups)}
+            for grouping in groupings
+        },
+    }
 
 
 def _members(grouping: Grouping, embedded: EmbeddedPhotos) -> Report:

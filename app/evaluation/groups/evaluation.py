@@ -68,6 +68,11 @@ class GroupEvaluation:
         ]
 
     @property
+    def multiplicities(self) -> Doubles:
+        """Return how often each person counts (1 + replicates, people): ones for the set, then the replicates."""
+        return self._multiplicities
+
+    @property
     def replicates(self) -> int:
         """Return the number of resamplings."""
         return len(self._multiplicities) - 1

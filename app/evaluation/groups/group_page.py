@@ -19,9 +19,8 @@ _MEASURES = {
 def terminal_rows(report: Report) -> list[Row]:
     """Return the rates at the thresholds of the calibration; without a calibration, at those of the set."""
     origin = "calibration" if report["calibration"] else "set"
-    return [
-        row for point in report["operating_points"] if point["threshold_from"] == origin for row in _point_rows(point)
-    ]
+    points = [point for point in report["operating_points"] if point["threshold_from"] == origin]
+    return [row for point in points for row in _point_rows(point)] + list(_search_rows(report["identification"]))
 
 
 def page_of(report: Report) -> str:
@@ -39,6 +38,9 @@ def page_of(report: Report) -> str:
         )
     for point in report["operating_points"]:
         _add_point(page, point)
+    if report["identification"]:
+        page.heading(f"Identification among {report['identification']['gallery']:,} people")
+        page.table(HEADER, list(_search_rows(report["identification"])))
     if report["failed_photos"]:
         page.heading("Failures to enroll")
         page.table(("file", "reason"), [(photo["file"], photo["reason"]) for photo in report["failed_photos"]])
@@ -67,6 +69,18 @@ def _point_rows(point: Report) -> Iterator[Row]:
         yield _rate_row(f"{kind.upper()} at {title}: all", point["all"][kind], threshold)
     for grouping, rates in point["by"].items():
         yield from _grouping_rows(f"at {title}, {grouping}", rates, threshold)
+
+
+def _search_rows(searches: Report | None) -> Iterator[Row]:
+    """Yield the rates of identification by group."""
+    if searches is None:
+        return
+    title, threshold = f"{searches['max_fpir']:g}", f"{searches['threshold']:.3f}"
+    for kind in ("fpir", "fnir"):
+        yield _rate_row(f"{kind.upper()} at {title}: all", searches["all"][kind], threshold)
+        for grouping, groups in searches["by"].items():
+            for name, rates in groups.items():
+                yield _rate_row(f"{kind.upper()} at {title}, {grouping}: {name}", rates[kind], threshold)
 
 
 def _grouping_rows(title: str, rates: Report, threshold: str) -> Iterator[Row]:
