@@ -39,6 +39,13 @@ class IndexKind(StrEnum):
     MILVUS = "milvus"
 
 
+class Impostors(StrEnum):
+    """Impostors that error rates are about: `any` other person, or those of the same sex and origin (`similar`)."""
+
+    ANY = "any"
+    SIMILAR = "similar"
+
+
 class Provider(StrEnum):
     """Execution provider of networks. `auto` selects the best one that works."""
 

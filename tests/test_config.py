@@ -6,7 +6,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.errors import SettingsInvalid
-from app.types import IndexKind, Provider
+from app.types import Impostors, IndexKind, Provider
 from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 
@@ -71,6 +71,7 @@ SETTINGS = {
     "ARCID_JOBS__LEASE_SECONDS": ("5.5", 5.5),
     "ARCID_JOBS__KEEP_DAYS": ("1.5", 1.5),
     "ARCID_CALIBRATION__IS_ADAPTIVE": ("false", False),
+    "ARCID_CALIBRATION__IMPOSTORS": ("similar", Impostors.SIMILAR),
     "ARCID_CALIBRATION__LEARN_FROM_PROBES": ("false", False),
     "ARCID_CALIBRATION__INTERVAL_SECONDS": ("2.5", 2.5),
     "ARCID_MILVUS__ADDRESS": ("http://milvus:19530", "http://milvus:19530"),

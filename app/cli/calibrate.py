@@ -19,6 +19,7 @@ from app.recognition.decisions.calibration.fit import calibrate as fit
 from app.types import Floats
 from app.wiring.batching import threads_of
 
+_SOURCE = "a folder of photos"
 _SHOWN_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -29,6 +30,7 @@ def calibrate(
         typer.Option(help="Calibrate from this collection's faces; the service applies the result to it at once."),
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Calibrate from a folder person/photo.jpg instead.")] = None,
+    source: Annotated[str, typer.Option(help="Origin of the photos of --images, as answers state it.")] = _SOURCE,
     out: Annotated[Path | None, typer.Option(help="Write the calibration to this file instead.")] = None,
 ) -> None:
     """Measure how similar different people are, and write a calibration for the network in use."""
@@ -40,18 +42,18 @@ def calibrate(
         if collection is not None:
             made, own = container.calibration.calibrate(collection)
         else:
-            made, own = _of_photos(container, images or Path())
+            made, own = _of_photos(container, images or Path(), source)
     path = own if out is None else (out / own.name if out.is_dir() else out)
     write_calibration(made, path)
     _print(made)
     Console().print(f"written to {path}", highlight=False, soft_wrap=True)
 
 
-def _of_photos(container: Container, folder: Path) -> tuple[Calibration, Path]:
+def _of_photos(container: Container, folder: Path, source: str) -> tuple[Calibration, Path]:
     """Return a calibration from a folder of people, and the path where a pack ships its calibration."""
     models, is_flip_averaged = container.models, container.settings.inference.flip
     vectors, norms, people = _photographed(container, folder)
-    origin = models.origin(models.served[0], source="a folder of photos", is_flip_averaged=is_flip_averaged)
+    origin = models.origin(models.served[0], source=source, is_flip_averaged=is_flip_averaged)
     path = models.calibrations(models.served[0]).path_of("", is_flip_averaged=is_flip_averaged)
     return fit(vectors, people, origin, norms=norms), path
 

@@ -14,7 +14,7 @@ from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import CollectionSettings, Reaction
-from app.types import Provider
+from app.types import Impostors, Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
@@ -53,7 +53,12 @@ Adaptive = Annotated[
     bool | None, typer.Option("--adaptive/--no-adaptive", help="Adapt the error rates to the collection's own people.")
 ]
 
-_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
+ImpostorChoice = Annotated[
+    Impostors | None,
+    typer.Option("--impostors", help="Impostors that error rates are about; similar: of the same sex and origin."),
+]
+
+_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
 _OPTIONS = (
     "is_flip_averaged",
     "enroll_quality",
@@ -84,6 +89,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
     retention_days: RetentionDays = None,
+    impostors: ImpostorChoice = None,
     keep_crops: KeepCrops = None,
     require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
@@ -103,6 +109,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
         max_fpir,
         threshold,
         retention_days,
+        impostors,
         keep_crops,
         require_consent,
         on_duplicate,
@@ -132,6 +139,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
     retention_days: RetentionDays = None,
+    impostors: ImpostorChoice = None,
     keep_crops: KeepCrops = None,
     require_consent: RequireConsent = None,
     on_duplicate: OnDuplicate = None,
@@ -154,6 +162,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         max_fpir,
         threshold,
         retention_days,
+        impostors,
         keep_crops,
         require_consent,
         on_duplicate,

@@ -12,7 +12,7 @@ from pydantic_settings import (
 )
 
 from app.access.rates import Rate
-from app.types import Provider
+from app.types import Impostors, Provider
 
 
 def split_at_commas(value: object) -> object:
@@ -273,6 +273,13 @@ class CalibrationSettings(_Group):
     is_adaptive: Annotated[
         bool, Field(description="Adapt error rates to the people of each collection that has `adaptive: true`.")
     ] = True
+    impostors: Annotated[
+        Impostors,
+        Field(
+            description="Impostors that error rates are about, unless a collection sets its own: `any`, or `similar`, "
+            "those of the same sex and origin."
+        ),
+    ] = Impostors.ANY
     learn_from_probes: Annotated[
         bool,
         Field(description="Also learn from the faces that are identified. Only running moments are kept of them."),

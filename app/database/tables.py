@@ -60,6 +60,8 @@ class CollectionTable(Base):
     """Null: no limit."""
     is_consent_required: Mapped[bool] = mapped_column(server_default=false())
     is_adaptive: Mapped[bool] = mapped_column(server_default=true())
+    impostors: Mapped[str | None] = mapped_column(String(16))
+    """Null: the service's setting."""
     calibration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The newest row of `calibration_versions`; null before the first."""
     calibration_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

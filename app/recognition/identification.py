@@ -15,6 +15,7 @@ from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
 from app.recognition.decisions.matching import decide, margin
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import StatedRate
 from app.recognition.retry_on_migration import retry_on_migration
@@ -55,6 +56,7 @@ class Identification:
     threshold: float
     model: str = ""
     is_truncated: bool = False
+    population: ReferencePopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class SearchResult:
     margin: float | None
     threshold: float
     model: str = ""
+    population: ReferencePopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,11 @@ class _SearchScope:
     rule: Rule
     top_k: int
 
+    @property
+    def population(self) -> ReferencePopulation | None:
+        """The origin of the error rates."""
+        return reference_population(self.policy, self.collection)
+
     def found(self, candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool]) -> list[SearchResult]:
         """Decide for every face of one photo, and return what its caller sees."""
         seen = [self.view.candidates(each) for each in candidates]
@@ -91,7 +99,7 @@ class _SearchScope:
         best = candidates[: self.top_k]
         lead = self.view.difference(margin(candidates))
         rates = _rates(self.policy, best, self.comparisons)
-        return SearchResult(verdict, best, rates, lead, self.rule.threshold, self.collection.model)
+        return SearchResult(verdict, best, rates, lead, self.rule.threshold, self.collection.model, self.population)
 
 
 class IdentificationService:
@@ -133,7 +141,7 @@ class IdentificationService:
         search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
         faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.settings.is_flip_averaged)
         if not faces:
-            return Identification([], search.rule.threshold, target.model)
+            return Identification([], search.rule.threshold, target.model, population=search.population)
         qualities = [search.policy.quality(face) for face in faces]
         is_poor = [search.policy.is_poor(quality) for quality in qualities]
         found = self._nearest(search, np.stack([search.policy.vector(face) for face in faces]), is_poor)
@@ -141,7 +149,7 @@ class IdentificationService:
             IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
             for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
         ]
-        return Identification(identified, search.rule.threshold, target.model, faces.is_truncated)
+        return Identification(identified, search.rule.threshold, target.model, faces.is_truncated, search.population)
 
     @retry_on_migration
     def search(

@@ -8,9 +8,11 @@ from app.errors import ArcidError, RequestInvalid
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.applicable import Calibrations
-from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
+from app.recognition.decisions.calibration.error_rates import Calibration, RateCurve, scoring_of
+from app.recognition.decisions.calibration.similar_impostors import SimilarImpostorCurve
 from app.recognition.decisions.calibration.versions import curves
 from app.recognition.decisions.policy import Policy
+from app.types import Impostors
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,15 @@ class ModelRegistry:
         open_analysis: Callable[[ServedModel, str], Analysis],
         calibrations_of: Callable[[ServedModel, str], Calibrations],
         is_adaptive: bool = True,
+        impostors: Impostors = Impostors.ANY,
     ) -> None:
         """Take the networks, the usual one first, and what opens one with a detector, by the detector's name.
 
-        With `is_adaptive`, policies follow the adaptive calibration of collections that have one.
+        With `is_adaptive`, policies follow the adaptive calibration of collections that have one. Error rates are about
+        these `impostors` in collections that set none.
         """
         self._is_adaptive = is_adaptive
+        self._impostors = impostors
         self.default = served[0]
         self._served = {each.model: each for each in reversed(served)}  # the first of those of one model
         self._open_analysis = open_analysis
@@ -107,7 +112,7 @@ class ModelRegistry:
     def policy_of(self, collection: Collection) -> Policy:
         """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
         settings, base = collection.settings, self.base_calibration(collection)
-        of_gallery, of_probes = (base, base) if base is None else curves(collection, base, is_on=self._is_adaptive)
+        of_gallery, of_probes = self._curves(collection, base)
         return Policy(
             of_gallery,
             self.of(collection).threshold,
@@ -118,6 +123,15 @@ class ModelRegistry:
             of_probes,
             scoring_of(base),
         )
+
+    def _curves(self, collection: Collection, base: Calibration | None) -> tuple[RateCurve | None, RateCurve | None]:
+        """Return the curves of a collection: for pairs of its gallery, and for probes against its gallery."""
+        if base is None:
+            return None, None
+        every = curves(collection, base, is_on=self._is_adaptive)
+        if (collection.settings.impostors or self._impostors) is Impostors.ANY:
+            return every
+        return SimilarImpostorCurve(every[0]), SimilarImpostorCurve(every[1])
 
     def base_calibration(self, collection: Collection) -> Calibration | None:
         """Return the fitted calibration of a collection, before adaptation; raises CalibrationInvalid."""

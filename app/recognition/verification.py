@@ -8,6 +8,7 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.decisions.matching import candidate, template
 from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
+from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
 from app.recognition.decisions.scoring import similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate
@@ -30,7 +31,8 @@ class Verification:
     `similarity` and `reference_face_id` are None, and `fmr` is UNKNOWN, if the caller may not see them
     (`SimilarityView`). `fmr` is the share of other people at least as similar to this reference. `is_poor` means that a
     face is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
-    `reference_faces` the number of compared faces. `model` is the network.
+    `reference_faces` the number of compared faces. `model` is the network, `population` the origin of
+    the rates.
     """
 
     verdict: Outcome
@@ -43,6 +45,7 @@ class Verification:
     reference_face_id: str | None = None
     reference_faces: int = 1
     model: str = ""
+    population: ReferencePopulation | None = None
 
 
 class VerificationService:
@@ -81,7 +84,10 @@ class VerificationService:
         verdict = _verdict(shown, rule, is_poor=is_poor)
         fmr = UNKNOWN if shown is None else policy.fmr(shown)
         model = self._analysis_of(target).model
-        return Verification(verdict, shown, rule.threshold, fmr, is_poor, seen, other, model=model)
+        population = reference_population(policy, target)
+        return Verification(
+            verdict, shown, rule.threshold, fmr, is_poor, seen, other, model=model, population=population
+        )
 
     @retry_on_migration
     def verify_identity(
@@ -119,6 +125,7 @@ class VerificationService:
             reference_face_id=None if shown is None else found.face_id,
             reference_faces=found.faces,
             model=target.model,
+            population=reference_population(policy, target),
         )
 
     def _main_face(self, photo: bytes, role: str, collection: Collection, policy: Policy) -> JudgedFace:

@@ -66,6 +66,7 @@ class ModelLoader:
             open_analysis=self.analysis,
             calibrations_of=self.calibrations,
             is_adaptive=self._settings.calibration.is_adaptive,
+            impostors=self._settings.calibration.impostors,
         )
 
     def default_analysis(self) -> Analysis:

@@ -41,6 +41,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "retention_days": None,
         "require_consent": False,
         "adaptive": True,
+        "impostors": None,
         "identities": 0,
         "faces": 0,
         "revision": 0,

@@ -188,6 +188,25 @@ def test_a_collections_own_rule_decides_where_a_request_says_nothing(client, por
     assert threshold() == threshold(max_fmr=1e-4)
 
 
+def test_error_rates_of_a_collection_may_be_about_similar_impostors(client, portrait, faces_of):
+    def verify(name):
+        files = {"probe": portrait, "reference": faces_of[0]}
+        return client.post("/verify", files=files, data={"collection": name}).json()
+
+    client.post("/collections", json={"name": "usual"}).raise_for_status()
+    client.post("/collections", json={"name": "wary", "impostors": "similar"}).raise_for_status()
+    usual, wary = verify("usual"), verify("wary")
+    assert wary["threshold"] > usual["threshold"]
+    assert wary["fmr"] == pytest.approx(min(4 * usual["fmr"], 1))
+    assert usual["calibration"] == {**usual["calibration"], "adapted": None, "impostors": "any"}
+    assert usual["calibration"]["people"] > 1000
+    assert wary["calibration"] == {**usual["calibration"], "impostors": "similar"}
+    assert client.patch("/collections/wary", json={"impostors": None}).json()["impostors"] is None
+    assert verify("wary")["threshold"] == usual["threshold"]
+    refused = client.patch("/collections/wary", json={"impostors": "all"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "request_invalid")
+
+
 def test_a_collections_own_detector_finds_its_faces(client, services, portrait):
     made = client.post("/collections", json={"name": "quick", "detector": "yunet"})
     assert made.json()["detector"] == "yunet"

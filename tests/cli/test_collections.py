@@ -16,7 +16,7 @@ from app.errors import (
     SettingsInvalid,
 )
 from app.gallery.store.values import CollectionSettings, NewFace, Person, Reaction
-from app.types import Detection
+from app.types import Detection, Impostors
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrollment) and 0.2 (probe){_FLAGS}"
@@ -214,6 +214,14 @@ def test_a_collection_has_rules_of_its_own(arcid, tiny):
     assert arcid("collections", "set", "people", "--threshold", "0.5", *reset).exit_code == 0
     assert settings_of("people") == CollectionSettings(threshold=0.5)
     assert isinstance(arcid("collections", "set", "people", "--reset", "flip").exception, SettingsInvalid)
+
+
+def test_the_impostors_of_its_error_rates_can_be_set(arcid, tiny):
+    assert arcid("collections", "create", "people", "--impostors", "similar").exit_code == 0
+    assert settings_of("people") == CollectionSettings(impostors=Impostors.SIMILAR)
+    assert "impostors similar" in arcid("collections", "list").output
+    assert arcid("collections", "set", "people", "--reset", "impostors").exit_code == 0
+    assert settings_of("people") == CollectionSettings()
 
 
 def test_a_detector_of_its_own_must_be_there(arcid, tiny):

@@ -6,7 +6,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
-from app.api.schemas.rates import Fmr, FmrRange
+from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, Fmr, FmrRange, population_of
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
@@ -164,6 +164,7 @@ class VerifyAnswer(BaseModel):
                 "faces": 3,
             },
             "model": "sface-2021dec",
+            "calibration": CALIBRATION_EXAMPLE,
         }
     )
 
@@ -179,6 +180,7 @@ class VerifyAnswer(BaseModel):
     probe_face: FaceSchema
     reference_face: ReferenceFaceSchema
     model: str
+    calibration: CalibrationField
 
     @classmethod
     def of(cls, verification: Verification) -> "VerifyAnswer":
@@ -197,6 +199,7 @@ class VerifyAnswer(BaseModel):
             probe_face=FaceSchema.of(verification.probe),
             reference_face=reference,
             model=verification.model,
+            calibration=population_of(verification.population),
         )
 
 
@@ -252,6 +255,7 @@ class IdentifyAnswer(BaseModel):
             ],
             "threshold": 0.42,
             "model": "sface-2021dec",
+            "calibration": CALIBRATION_EXAMPLE,
             "faces_truncated": False,
         }
     )
@@ -259,6 +263,7 @@ class IdentifyAnswer(BaseModel):
     faces: list[IdentifiedFaceSchema]
     threshold: float
     model: str
+    calibration: CalibrationField
     faces_truncated: FacesTruncated
 
     @classmethod
@@ -268,6 +273,7 @@ class IdentifyAnswer(BaseModel):
             faces=[IdentifiedFaceSchema.of_identified(each) for each in identification.faces],
             threshold=identification.threshold,
             model=identification.model,
+            calibration=population_of(identification.population),
             faces_truncated=identification.is_truncated,
         )
 
@@ -280,6 +286,7 @@ class SearchAnswer(BaseModel):
     candidates: list[CandidateSchema]
     threshold: float
     model: str
+    calibration: CalibrationField
 
     @classmethod
     def of(cls, found: SearchResult) -> "SearchAnswer":
@@ -290,4 +297,5 @@ class SearchAnswer(BaseModel):
             candidates=CandidateSchema.all_of(found),
             threshold=found.threshold,
             model=found.model,
+            calibration=population_of(found.population),
         )

@@ -23,7 +23,7 @@ from app.api.schemas.paging import cursor_of
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 from app.gallery.store.values import Collection, Reaction
 from app.names import CollectionName, IdentityId, PersonName, with_current_names
-from app.types import IndexKind, Page
+from app.types import Impostors, IndexKind, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -57,7 +57,7 @@ _SETTINGS = (
     "adaptive",
 )
 # Null is a value of these: the service's default, and for `retention_days` no end.
-_OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days")
+_OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
 
 
 class _SettingsSchema(StrictSchema):
@@ -89,6 +89,13 @@ class _SettingsSchema(StrictSchema):
     ] = None
     adaptive: Annotated[
         bool | None, Field(strict=True, description="Adapt the error rates to the collection's own people.")
+    ] = None
+    impostors: Annotated[
+        Impostors | None,
+        Field(
+            description="Impostors that error rates are about: `any`, or `similar`, those of the same sex and origin; "
+            "null: the service's setting."
+        ),
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -149,6 +156,7 @@ class CollectionSchema(BaseModel):
     retention_days: Annotated[int | None, Field(description="Null: people are kept without end.")]
     require_consent: Annotated[bool, Field(validation_alias="is_consent_required")]
     adaptive: Annotated[bool, Field(validation_alias="is_adaptive")]
+    impostors: Annotated[Impostors | None, Field(description="Null: the service's setting.")]
     index: Annotated[str | None, Field(validation_alias="index_kind", description="Null: the service's setting.")]
     keep_crops: Annotated[bool, Field(validation_alias="is_crop_kept")]
     identities: int

@@ -17,7 +17,7 @@ from app.gallery.store import calibration_state, consent
 from app.gallery.store.binding import template_context
 from app.gallery.store.values import Collection, CollectionSettings, Person, Reaction
 from app.observability.logs import get_logger
-from app.types import Floats
+from app.types import Floats, Impostors
 
 _log = get_logger(__name__)
 
@@ -45,6 +45,7 @@ COLLECTIONS = select(
     CollectionTable.retention_days,
     CollectionTable.is_consent_required,
     CollectionTable.is_adaptive,
+    CollectionTable.impostors,
     CollectionTable.calibration,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
@@ -86,6 +87,7 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
             retention_days=row.retention_days,
             is_consent_required=row.is_consent_required,
             is_adaptive=row.is_adaptive,
+            impostors=None if row.impostors is None else Impostors(row.impostors),
         ),
         row.index_kind,
         calibration_state.read(row.calibration),

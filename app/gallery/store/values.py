@@ -9,7 +9,7 @@ from typing import Any
 from app.database.audit import Noted
 from app.database.cipher import Sealed
 from app.gallery.store.calibration_state import CalibrationVersion
-from app.types import CollectionKey, Detection, Floats, Keys
+from app.types import CollectionKey, Detection, Floats, Impostors, Keys
 
 JsonObject = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ class CollectionSettings:
     stored encrypted. `on_duplicate` applies to faces that look like another identity, `on_mismatch` to faces that do
     not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. With
     `is_consent_required`, an enrollment needs a recorded consent that has not ended. With `is_adaptive`, the error
-    rates are adapted to the collection's own people.
+    rates are adapted to the collection's own people. They are about these `impostors`; None is the service's setting.
     """
 
     is_flip_averaged: bool = True
@@ -48,6 +48,7 @@ class CollectionSettings:
     retention_days: int | None = None
     is_consent_required: bool = False
     is_adaptive: bool = True
+    impostors: Impostors | None = None
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:

@@ -7,6 +7,7 @@ known. All four are None if the network is not calibrated.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from arcid.parsing import Value
@@ -109,6 +110,25 @@ class ReferenceFace(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class AdaptedTo(Value):
+    """The collection's own people, to whom a calibration was adapted."""
+
+    version: int
+    people: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePopulation(Value):
+    """The people on whom the error rates were measured. The rates are about `impostors`: `any` or `similar` ones."""
+
+    source: str
+    people: int
+    adapted: AdaptedTo | None
+    impostors: str
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyAnswer(Value):
     """The decision on one pair. With `low_quality`, the verdict is at most `possible`.
 
@@ -124,6 +144,7 @@ class VerifyAnswer(Value):
     reference_face: ReferenceFace
     model: str
     fmr_range: RateRange | None = None
+    calibration: ReferencePopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +180,7 @@ class IdentifyAnswer(Value):
     threshold: float
     model: str
     faces_truncated: bool = False
+    calibration: ReferencePopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +219,7 @@ class SearchAnswer(Value):
     candidates: tuple[Candidate, ...]
     threshold: float
     model: str
+    calibration: ReferencePopulation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Collection(Value):
     faces: int
     revision: int
     etag: str | None = None
+    impostors: Literal["any", "similar"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

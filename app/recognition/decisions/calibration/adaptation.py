@@ -73,6 +73,11 @@ class AdaptedCalibration:
         return self.base.template_stretch
 
     @property
+    def centre(self) -> float:
+        """See `RateCurve`."""
+        return self.threshold(0.5)
+
+    @property
     def stretch(self) -> float:
         """Width of the curve, as a multiple of the fitted one's."""
         return self.moments.deviation / self.base_moments.deviation

@@ -77,6 +77,10 @@ class RateCurve(Protocol):
     def people(self) -> int:
         """Number of people whose similarities were counted; of an adapted curve, those of the collection."""
 
+    @property
+    def centre(self) -> float:
+        """Median similarity of two people, before any restriction to similar ones."""
+
     def fmr(self, similarity: float) -> float:
         """Return the share (0..1) of pairs of different people that are at least as similar."""
 
@@ -123,6 +127,11 @@ class Calibration:
     def people(self) -> int:
         """See `RateCurve`."""
         return self.origin.people
+
+    @property
+    def centre(self) -> float:
+        """See `RateCurve`."""
+        return self.threshold(0.5)
 
     def fmr(self, similarity: float) -> float:
         """Return the share (0..1) of pairs of different people that are at least as similar."""

@@ -58,7 +58,7 @@ class TemplateScale:
     @classmethod
     def of(cls, calibration: RateCurve, comparisons: TemplateComparisons) -> "TemplateScale":
         """Return the scale for templates of so many faces."""
-        centre = calibration.threshold(0.5)
+        centre = calibration.centre
         lengths = _length(comparisons.faces) * _length(comparisons.probes)
         several = (1 - 1 / comparisons.faces) + (1 - 1 / comparisons.probes)
         shift = max(centre, 0) * (1 / lengths - 1)

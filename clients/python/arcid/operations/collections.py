@@ -27,6 +27,7 @@ class CollectionSettings(TypedDict, total=False):
     retention_days: int | None
     require_consent: bool
     adaptive: bool
+    impostors: Literal["any", "similar"] | None
 
 
 def create(
