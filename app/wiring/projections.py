@@ -5,7 +5,7 @@ from pathlib import Path
 from app.config import Settings
 from app.database.connection import Database
 from app.errors import PlainIndexRefused, SettingsInvalid
-from app.gallery.index.kinds import LOCAL_INDEXES
+from app.gallery.index.kinds import DEVICE_INDEXES, LOCAL_INDEXES
 from app.gallery.index.milvus import MilvusIndex
 from app.gallery.index.milvus_engine import connect
 from app.gallery.index.storage.snapshot import purge_plain
@@ -52,7 +52,7 @@ class Projections:
 
     def kinds(self) -> frozenset[str]:
         """Return the kinds of index that a collection can have here."""
-        kinds = {IndexKind.AUTO, IndexKind.EXACT, IndexKind.COMPRESSED, self._settings.index}
+        kinds = (LOCAL_INDEXES.keys() - DEVICE_INDEXES) | {self._settings.index}
         if self._settings.milvus.address is not None and self._is_plain_accepted():
             kinds.add(IndexKind.MILVUS)
         return frozenset(kind.value for kind in kinds)

@@ -12,6 +12,7 @@ from app.errors import (
     PackUnknown,
     SettingsInvalid,
 )
+from app.vision.detection.kinds import DETECTOR_KINDS
 from tests.conftest import DATA, MODELS
 from tests.vision.inference.releases import UNCLOSED, serving, sha256, tiny_network, zip_of
 
@@ -108,7 +109,7 @@ def test_a_folder_that_is_no_pack_is_refused(arcid, tmp_path):
 def test_a_detector_of_an_unknown_kind_is_not_added(arcid, tiny_folder):
     manifest = tiny_folder / "manifest.toml"
     manifest.write_text(manifest.read_text().replace('"scrfd"', '"haar"'))
-    with pytest.raises(ManifestInvalid, match="'haar' is not one of yunet, retinaface, scrfd, mtcnn"):
+    with pytest.raises(ManifestInvalid, match=f"'haar' is not one of {', '.join(DETECTOR_KINDS)}"):
         raise arcid("models", "add", str(tiny_folder)).exception
 
 

@@ -1,4 +1,4 @@
-"""The indexes of the service's own process. A new one is its module, an `IndexKind`, a row here and a test row."""
+"""The indexes of the service's own process. CONTRIBUTING.md lists the steps to add one."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,3 +24,6 @@ LOCAL_INDEXES: Mapping[IndexKind, Callable[[int], LocalIndex]] = {
     IndexKind.GPU: _gpu,
 }
 """By kind: a function from the length of the vectors to an empty index."""
+
+DEVICE_INDEXES = frozenset({IndexKind.GPU})
+"""The kinds that need a device. A collection can have one only if it is also the index of the service."""
