@@ -24,7 +24,7 @@ def list_jobs(
     collection: Annotated[str | None, typer.Option(help="Only jobs of this collection.")] = None,
     state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
 ) -> None:
-    """List the jobs, oldest first."""
+    """List the jobs, oldest first; an unknown collection without jobs is an error."""
     collections = None if collection is None else {collection}
     after: int | None = 0
     table = Table("id", "kind", "collection", "state", "done", "errors", "asked for by", "created", box=None)
@@ -35,6 +35,9 @@ def list_jobs(
                 cells = (job.job_id, job.kind, job.collection or "", job.state.value, _done(job), str(job.errors))
                 table.add_row(*cells, job.actor.name, _moment(job.created_at))
             after = page.after
+        has_none = collections and not container.job_store.page(after=0, limit=1, collections=collections).items
+        if collection is not None and has_none:  # jobs of a deleted collection are listed
+            container.store.collection(collection)
     show(table)
 
 

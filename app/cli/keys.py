@@ -55,9 +55,13 @@ def create(
     expires_at = datetime.now(UTC) + timedelta(days=expires) if expires else None
     with Container(settings) as container:
         key, secret = container.keys.create(NewKey(name, scope, collection or None, expires_at, *limits))
+        missing = {*(collection or ())} - {each.name for each in container.store.collections()}
     # The key alone on standard output, for KEY=$(arcid keys create ...).
     note = f"{key.name} ({key.key_id}): {_scopes(key)}; it is shown only now, and every request needs a key now"
     Console(stderr=True).print(note, highlight=False, soft_wrap=True)
+    for each in sorted(missing):
+        warning = f"warning: there is no collection {each!r}; the key can use it once it is created"
+        Console(stderr=True).print(warning, highlight=False, soft_wrap=True)
     typer.echo(secret)
 
 

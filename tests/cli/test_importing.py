@@ -90,4 +90,6 @@ def test_jobs_are_listed_shown_and_cancelled(run, settings):
     assert jobs.get(made.job_id).state is JobState.CANCELLED
     assert type(run("jobs", "cancel", made.job_id).exception).__name__ == "JobFinished"
     assert type(run("jobs", "show", "nothing").exception).__name__ == "JobUnknown"
+    assert run("jobs", "list", "--collection", "people", "--state", "failed").exit_code == 0
+    assert type(run("jobs", "list", "--collection", "zz").exception).__name__ == "CollectionUnknown"
     jobs.forget(timedelta(seconds=-5))

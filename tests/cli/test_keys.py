@@ -27,6 +27,13 @@ def test_a_key_is_printed_alone_and_once(arcid):
     assert secret.split("_", 2)[2] not in listed
 
 
+def test_a_key_for_a_missing_collection_comes_with_a_warning(arcid):
+    result = arcid("keys", "create", "door", "--scope", "enroll", "--collection", "staf")
+    assert result.exit_code == 0
+    assert "there is no collection 'staf'; the key can use it once it is created" in result.stderr
+    assert len(result.stdout.splitlines()) == 1
+
+
 def test_keys_are_listed_with_their_state(arcid):
     created(arcid, "door", "--collection", "staff", "--collection", "guests")
     arcid("keys", "revoke", "door")
