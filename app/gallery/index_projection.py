@@ -15,6 +15,7 @@ import numpy as np
 from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable
 from app.gallery.index.protocol import LocalIndex, VectorIndex
+from app.gallery.index.storage.files import MANIFEST
 from app.gallery.index.storage.snapshot import purge_keys
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.change_log import ChangeLog
@@ -224,6 +225,9 @@ class LocalProjection(Projection):
     def _restored(self) -> bool:
         """Load the snapshot of this collection and model, unless it is missing or ahead of the database."""
         if self._folder is None:
+            return False
+        if not (self._folder / MANIFEST).is_file():
+            _log.info("index.snapshot_missing", collection=self._collection.name)
             return False
         try:
             restored = self._index.load(self._folder, self._origin)

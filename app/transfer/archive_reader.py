@@ -86,7 +86,7 @@ class Archive:
             if face is not None:
                 raise ArchiveInvalid(f"{FACES}: face {face.face_id!r} is not next to the other faces of its person")
             if (people, done) != (self.manifest.identities, self.manifest.faces):
-                raise ArchiveInvalid("it has fewer identities or faces than the manifest states")
+                raise ArchiveInvalid("the archive has fewer identities or faces than its manifest states")
             seen_people.check()
             seen_faces.check()
             yield done, gathered.block(vectors)
@@ -134,8 +134,8 @@ class Archive:
 def open_archive(path: Path) -> Iterator[Archive]:
     """Open a portable archive; raises FileUnusable, or a child of ArchiveRefused if it is not a valid archive."""
     with reading(path, MEMBERS.__contains__) as archive:
-        if set(archive.sizes) != {*MEMBERS, "manifest.json"}:
-            raise ArchiveInvalid("it lacks a member")
+        if missing := set(MEMBERS) - set(archive.sizes):
+            raise ArchiveInvalid(f"the file is not an ArcID archive: it has no {min(missing)}")
         yield Archive(archive)
 
 
@@ -199,4 +199,5 @@ class _Seen:
 def _first(error: ValidationError) -> str:
     """Return the first validation error and its place, without the value."""
     first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else str(first["msg"])

@@ -139,7 +139,8 @@ def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
         return EmbeddingLine.model_validate_json(line)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise _RefusedError(LINE_INVALID, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"]))
+        raise _RefusedError(LINE_INVALID, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
 def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":

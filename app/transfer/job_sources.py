@@ -6,6 +6,7 @@ from pathlib import Path
 from app.errors import ImportFolderForbidden, ImportInvalid
 from app.jobs.uploads import Uploads
 from app.transfer.archive_reader import open_archive
+from app.transfer.file_signatures import format_named
 from app.transfer.job_kinds import ArchiveImportParameters, ImportParameters, SourceParameters
 from app.transfer.photo_folders import Source
 from app.transfer.photo_sources import open_source
@@ -38,9 +39,10 @@ def check_upload(parameters: SourceParameters, path: Path) -> None:
             return
     if isinstance(parameters, ImportParameters):
         with path.open("rb") as file:
-            is_zip = file.read(2) == b"PK"
-        if not is_zip:
-            raise ImportInvalid("the file is not a ZIP: a list alone has no photos, so send a ZIP that holds both")
+            head = file.read(16)
+        if not head.startswith(b"PK"):
+            kind = format_named(head) or "another file"
+            raise ImportInvalid(f"the file must be a ZIP of photos, with their CSV list if there is one, not {kind}")
         with open_source(path, is_flat=parameters.flat, encoding=parameters.encoding):
             return
 

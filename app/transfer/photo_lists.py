@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 from app.errors import ImportInvalid
 from app.names import name_flaw, nfc, nfc_json
+from app.transfer.file_signatures import format_named
 from app.transfer.photo_folders import Item, flaw_of, printable, read_file
 from app.transfer.text_encodings import Encoding, decode
 
@@ -30,6 +31,8 @@ def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
 
     The separator is the comma, semicolon, tab or bar that splits the header into its columns.
     """
+    if other := format_named(data[:16]):
+        raise ImportInvalid(f"the CSV is {other}: save it as CSV UTF-8")
     text = decode(data, encoding, "the CSV")
     begin = _SEPARATOR.match(text)
     text = text[begin.end() :] if begin else text

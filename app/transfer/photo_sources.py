@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from app.errors import ImportInvalid
+from app.transfer.file_signatures import format_named
 from app.transfer.photo_folders import Folder, Source
 from app.transfer.photo_lists import ListedFolder
 from app.transfer.photo_zips import Zip
@@ -26,4 +27,6 @@ def open_source(
         return ListedFolder(path, inside=inside, encoding=encoding)
     if zipfile.is_zipfile(path):
         return Zip(path, is_flat=is_flat, encoding=encoding)
-    raise ImportInvalid("the source must be a folder, a ZIP file or a CSV file")
+    with path.open("rb") as file:
+        other = format_named(file.read(16))
+    raise ImportInvalid("the source must be a folder, a ZIP file or a CSV file" + (f", not {other}" if other else ""))

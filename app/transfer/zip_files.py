@@ -122,7 +122,7 @@ class Reading:
         except (ValueError, RecursionError) as error:
             raise ArchiveInvalid(f"{MANIFEST} is not JSON") from error
         if not isinstance(said, dict) or said.get("format") != format_name:
-            raise ArchiveInvalid(f"not an archive of the format {format_name}")
+            raise ArchiveInvalid(f"the file is not an archive of the format {format_name}")
         found = said.get("format_version")
         if isinstance(found, int) and found > version:
             raise ArchiveTooNew(f"the archive has format version {found}, this ArcID reads up to {version}")
@@ -168,13 +168,13 @@ def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]
 def _check(infos: list[ZipInfo], is_expected: Callable[[str], bool]) -> None:
     names = [info.filename for info in infos]
     if MANIFEST not in names:
-        raise ArchiveInvalid(f"it has no {MANIFEST}")
+        raise ArchiveInvalid(f"the file is not an ArcID archive or backup: it has no {MANIFEST}")
     if len(set(names)) != len(names):
-        raise ArchiveInvalid("a member occurs twice")
+        raise ArchiveInvalid("a member of the file occurs twice")
     for info in infos:
         # The directory's own spelling: ZipInfo truncates a name at a NUL and converts separators.
         if info.orig_filename != info.filename or not (info.filename == MANIFEST or is_expected(info.filename)):
-            raise ArchiveInvalid(f"it has an unexpected member: {info.orig_filename[:80]!r}")
+            raise ArchiveInvalid(f"the file has an unexpected member: {info.orig_filename[:80]!r}")
         if info.flag_bits & _ENCRYPTED or info.compress_type not in {ZIP_STORED, ZIP_DEFLATED}:
             raise ArchiveInvalid(f"{info.filename} is encrypted, or not compressed by deflate")
         if info.file_size > max(_PLAUSIBLE_RATIO * info.compress_size, _RATIO_FROM):
@@ -204,9 +204,9 @@ def _translated() -> Iterator[None]:
     except BadZipFile as error:
         message = str(error)
         if "CRC" in message:
-            raise ArchiveDamaged(f"it is damaged: {message}") from error
-        raise ArchiveInvalid(f"it is not a ZIP archive, or is truncated: {message}") from error
+            raise ArchiveDamaged(f"the file is damaged: {message}") from error
+        raise ArchiveInvalid(f"the file is not a ZIP archive, or is truncated: {message}") from error
     except (zlib.error, EOFError) as error:
-        raise ArchiveDamaged("it is damaged: a member cannot be unpacked") from error
+        raise ArchiveDamaged("the file is damaged: a member cannot be unpacked") from error
     except (NotImplementedError, UnicodeDecodeError, OverflowError, ValueError) as error:
-        raise ArchiveInvalid("it is not a readable ZIP archive") from error
+        raise ArchiveInvalid("the file is not a readable ZIP archive") from error

@@ -116,9 +116,12 @@ def test_body_too_large(settings, portrait):
 
 
 def test_not_found_and_wrong_method(client):
-    expect(client.get("/nothing"), 404, "not_found")
+    answer = client.get("/nothing")
+    expect(answer, 404, "not_found")
+    assert answer.json()["detail"] == "there is no page or route at '/nothing'"
     answer = client.get("/identify")
     expect(answer, 405, "method_not_allowed")
+    assert answer.json()["detail"] == "GET is not a method of '/identify'; use POST"
     assert answer.headers["allow"] == "POST"
 
 

@@ -94,7 +94,7 @@ def test_bodies_without_photos_are_json_with_an_example(client):
 
 
 def test_generators_of_clients_can_read_each_schema(client):
-    """openapi-python-client drops an array without `items`, and the properties beside a `oneOf`."""
+    """openapi-python-client drops an array without `items`, and the properties next to a `oneOf`."""
 
     def check(schema, place):
         if isinstance(schema, dict):

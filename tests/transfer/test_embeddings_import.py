@@ -94,6 +94,7 @@ def test_bad_lines_are_refused_and_the_rest_goes_in(run, store):
     assert (done.faces, done.identities, done.refused) == (2, 2, 14)
     assert [item for item, *_ in progress.refused] == [f"line {n}" for n in (1, *range(4, 17))]
     codes = [code for _, code, _ in progress.refused]
+    assert progress.refused[0][2].startswith("Invalid JSON")
     assert codes[:4] == ["line_invalid", "embedding_invalid", "embedding_invalid", "line_invalid"]
     assert "low_quality" in codes
     assert progress.said[-1] == (17, 17)

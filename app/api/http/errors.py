@@ -18,6 +18,7 @@ from app.observability.logs import get_logger
 
 _log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+_LONGEST_SHOWN = 200  # characters of a path
 
 _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
     HTTPStatus.BAD_REQUEST: (
@@ -191,10 +192,16 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     codes = {404: "not_found", 405: "method_not_allowed", 400: errors.BodyMalformed.code}
     code = codes.get(error.status_code, "http_error")
     note(request.scope, code)
-    answer = problem(error.status_code, code, error.detail)
+    path = request.scope["path"][:_LONGEST_SHOWN]
+    allowed = ", ".join(sorted(_allowed(request))) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else ""
+    details = {
+        404: f"there is no page or route at {path!r}",
+        405: f"{request.method} is not a method of {path!r}; use {allowed}",
+    }
+    answer = problem(error.status_code, code, details.get(error.status_code, error.detail))
     answer.headers.update(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
+    if allowed:
+        answer.headers["Allow"] = allowed
     return answer
 
 

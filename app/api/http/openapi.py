@@ -129,7 +129,7 @@ def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
 
 
 def _with_all_rules(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema with its `oneOf` in `allOf`: generators of clients ignore `properties` beside `oneOf`."""
+    """Return a schema with its `oneOf` in `allOf`: generators of clients ignore `properties` next to `oneOf`."""
     rules = schema.get("oneOf")
     if rules is None or "properties" not in schema:
         return schema

@@ -140,6 +140,8 @@ def _where(value: object, info: ValidationInfo) -> object:
         raise ValueError("where must be a JSON object") from error
     if len(text) > LONGEST_WHERE:
         raise ValueError(f"where must have at most {LONGEST_WHERE} characters as JSON")
+    if isinstance(parsed, dict) and any(isinstance(each, dict | list) for each in parsed.values()):
+        raise ValueError("each value of where must be text, a number, true, false or null")
     return parsed
 
 

@@ -60,7 +60,7 @@ def _members(*required: str, **properties: JsonValue) -> dict[str, JsonValue]:
 def _require_one(request: Schema, *names: str) -> Schema:
     sent = [name for name in names if name in request.model_fields_set and getattr(request, name) is not None]
     if len(sent) != 1:
-        raise ValueError(f"send either {' or '.join(names)}")
+        raise ValueError(f"send exactly one of {', '.join(names)}")
     return request
 
 
@@ -147,14 +147,14 @@ class VerifyRequest(PhotosRequest):
     @model_validator(mode="after")
     def _one_rule(self) -> "VerifyRequest":
         if self.max_fmr is not None and self.threshold is not None:
-            raise ValueError("send either max_fmr or threshold")
+            raise ValueError("send max_fmr or threshold, not both")
         return self
 
     @model_validator(mode="after")
     def _one_reference(self) -> "VerifyRequest":
         _require_one(self, "probe", "probe_url")
         if sum(each is not None for each in (self.reference, self.reference_url, self.identity_id)) != 1:
-            raise ValueError("send either reference, reference_url or identity_id")
+            raise ValueError("send exactly one of reference, reference_url, identity_id")
         return self
 
     def urls(self) -> list[str]:
@@ -215,7 +215,7 @@ class _Lookup(StrictSchema):
     @model_validator(mode="after")
     def _one_rule(self) -> Self:
         if self.max_fpir is not None and self.threshold is not None:
-            raise ValueError("send either max_fpir or threshold")
+            raise ValueError("send max_fpir or threshold, not both")
         return self
 
 
@@ -279,9 +279,9 @@ class JobRequest(StrictSchema):
     def _one_source(self) -> "JobRequest":
         given = (self.file is not None) + (self.path is not None)
         if given != self.kind.startswith("import"):
-            raise ValueError("an import needs either file or path; nothing else takes them")
+            raise ValueError("send `file` or `path` with an import, not both, and neither with another kind of job")
         if (self.model is not None) != (self.kind == "import_embeddings"):
-            raise ValueError("an import of embeddings needs the model that made them; nothing else takes it")
+            raise ValueError("send `model` with an import of embeddings, and with no other kind of job")
         return self
 
     def options(self) -> dict[str, str | bool | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from app.errors import ManifestInvalid
 
@@ -123,7 +124,9 @@ def read_manifest(path: Path) -> Manifest:
         if "name" in values:
             raise ManifestInvalid(f"{path}: a pack's name is that of its file or folder; remove `name`")
         manifest = Manifest.model_validate({"name": name, **values})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise ManifestInvalid(f"{path}: {'; '.join(map(_flaw, error.errors()))}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ManifestInvalid(f"{path}: {error}") from error
     known = {file.name for file in manifest.files}
     named = [*(manifest.detector.files if manifest.detector else ()), *_embedder_file(manifest)]
@@ -136,6 +139,14 @@ def read_manifest(path: Path) -> Manifest:
         if listed.downloads and (listed.archive or listed.sha256):
             raise ManifestInvalid(f"{path}: {listed.name} has downloads, each with a hash; remove archive and sha256")
     return manifest
+
+
+def _flaw(error: ErrorDetails) -> str:
+    """Return an error of a manifest, with the place of the key."""
+    message = (
+        "this key is unknown; remove it or correct its name" if error["type"] == "extra_forbidden" else error["msg"]
+    )
+    return f"{'.'.join(map(str, error['loc']))}: {message}"
 
 
 def _embedder_file(manifest: Manifest) -> tuple[str, ...]:

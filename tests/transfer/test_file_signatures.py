@@ -1,0 +1,41 @@
+"""Files of other formats are named in the error."""
+
+import io
+import zipfile
+
+import pytest
+
+from app.errors import ImportInvalid
+from app.transfer.file_signatures import format_named
+from app.transfer.photo_lists import listed
+from app.transfer.photo_sources import open_source
+
+
+def workbook() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as file:
+        file.writestr("[Content_Types].xml", "<Types/>")
+    return data.getvalue()
+
+
+def test_text_is_no_other_format():
+    assert format_named(b"identity_id,photo\n") is None
+    assert format_named(b"") is None
+
+
+def test_a_workbook_renamed_to_csv_is_named():
+    with pytest.raises(
+        ImportInvalid, match=r"the CSV is a ZIP file, as Excel's \.xlsx files are: save it as CSV UTF-8"
+    ):
+        listed(workbook())
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [(b"Rar!\x1a\x07\x01\x00", "a RAR archive"), (b"7z\xbc\xaf\x27\x1c\x00\x04", "a 7-Zip archive"), (b"hello", None)],
+)
+def test_another_archive_is_named(tmp_path, head, named):
+    path = tmp_path / "staff.zip"
+    path.write_bytes(head * 9)
+    with pytest.raises(ImportInvalid, match=f"not {named}" if named else "a folder, a ZIP file or a CSV file"):
+        open_source(path)
