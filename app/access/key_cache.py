@@ -45,7 +45,7 @@ class Access:
         self._known = _Known({}, -float("inf"), is_closed=False)
 
     def needs_refresh(self, secret: str | None) -> bool:
-        """Return whether the keys must be read again before `secret` can be checked."""
+        """Return whether `refresh` must be called before `principal` can check `secret`."""
         known = self._known
         age = self._clock() - known.at
         if age < _AGE_ON_MISS_S or age >= _LONGEST_AGE_S:
@@ -53,7 +53,7 @@ class Access:
         return known.is_closed and bool(secret) and sha256_of(secret or "")[:_PREFIX] not in known.entries
 
     def refresh(self) -> None:
-        """Read all keys; raises a DatabaseError if that fails, and callers must then be refused."""
+        """Read all keys. Raises a DatabaseError if that fails; refuse all callers then."""
         at = self._clock()
         found = self._store.by_sha256()
         entries = {sha256[:_PREFIX]: _Entry(sha256, key, _principal(key)) for sha256, key in found.items()}

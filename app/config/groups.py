@@ -105,7 +105,8 @@ class InferenceSettings(_Group):
         int | None,
         Field(
             ge=1,
-            description="Photos analysed at the same time. Default: one per core; with batching, half a batch more.",
+            description="Photos analysed at the same time. Default: the number of cores; with batching, plus "
+            "half a batch.",
         ),
     ] = None
     batch_size: Annotated[

@@ -52,7 +52,7 @@ class ItemInvalid(ArcidError):
 
 
 class ArchiveRefused(ArcidError, has_own_code=False):
-    """Archive or backup that is not accepted; nothing was written."""
+    """An archive or a backup is not accepted. Nothing was written."""
 
 
 class ArchiveInvalid(ArchiveRefused):

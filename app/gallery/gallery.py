@@ -131,9 +131,9 @@ class Gallery:
         *,
         check: Check | None = None,
     ) -> list[EnrollmentResult]:
-        """Enroll faces of several people in one transaction, skipping photos enrolled before.
+        """Enroll faces of several people in one transaction, and skip photos that are already enrolled.
 
-        See `IdentityStore.enroll_people`; searches find the faces once this returns. Raises as `add` does.
+        Searches find the faces when this returns. Raises the errors of `add`. See `IdentityStore.enroll_people`.
         """
         projection = self._projection(collection)
         written = self._store.enroll_people(collection, people, check=check)

@@ -1,4 +1,7 @@
-"""Replication: bring this process's indexes up to date with other processes' writes, and save snapshots."""
+"""Replication: apply the writes of other processes to this process's indexes, and save snapshots.
+
+Each process polls the change log in the database. No process notifies another one.
+"""
 
 import threading
 import time
@@ -18,7 +21,7 @@ _PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
 class ReplicationWorker:
-    """A thread that follows the change log every `every` seconds and saves every `save_every`; see `start`, `stop`."""
+    """A thread that polls the change log every `every` seconds, and saves snapshots every `save_every` seconds."""
 
     def __init__(self, gallery: Gallery, log: ChangeLog, *, every: float, save_every: float, keep: timedelta) -> None:
         """`keep`: how long changes stay in the log. A process that was away for longer reads all faces again."""

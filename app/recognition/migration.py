@@ -154,10 +154,11 @@ class MigrationService:
 
     @retry_on_migration
     def switch(self, name: str, model: str, *, is_rest_dropped: bool) -> SwitchResult:
-        """Switch to a network for which the faces have templates; embed a few faces enrolled since.
+        """Switch a collection to a network whose templates are ready. First embed the few faces that lack one.
 
-        Raises what `require_possible` does, and TemplatesMissing, which names faces without a template: many that have
-        a crop, or, unless `is_rest_dropped`, any that has none.
+        With `is_rest_dropped`, faces without a crop are deleted. Raises the errors of `require_possible`. Raises
+        TemplatesMissing, with the faces, if many faces with a crop lack a template, or if a face without a crop is
+        not to be deleted.
         """
         network, collection = self._registry.named(model), self._gallery.collection(name)
         _require_another(collection, network)

@@ -21,10 +21,11 @@ def batching_of(settings: Settings, runtime: Runtime) -> Batching | None:
 
 
 def photos_at_once(settings: Settings, runtime: Runtime) -> int:
-    """Return how many photos are analysed at once.
+    """Return how many photos are analysed at the same time.
 
-    As many as cores, which decode, align and search; with batching also half a batch (a crop and its mirror image take
-    two places in it) that keep no core busy while they wait for their run. Without them no batch would ever fill.
+    By default, this is the number of cores; with batching, plus half a batch. The additional photos wait for a run and
+    use no core, and without them no batch would fill. Half a batch is enough because each photo takes two places in it,
+    for a crop and its mirror image.
     """
     batching = batching_of(settings, runtime)
     waiting = batching.largest // 2 if batching else 0

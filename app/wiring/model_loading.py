@@ -88,7 +88,10 @@ class ModelLoader:
         return analysis
 
     def calibrations(self, network: ServedModel, detector: str | None = None) -> Calibrations:
-        """Return the calibrations of a network with a detector; an added pack brings its own, ArcID those of others."""
+        """Return the calibrations of a network with a detector.
+
+        A pack that was added from a folder has its own calibrations. For other packs, ArcID contains them.
+        """
         origin = self.origin(network, detector, is_flip_averaged=True)
 
         def name_for(is_flip_averaged: bool) -> str:  # noqa: FBT001 - the only parameter

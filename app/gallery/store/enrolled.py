@@ -88,7 +88,7 @@ class LockedCollection:
         self._of = of
 
     def current(self) -> Collection:
-        """Return the current collection, before the write."""
+        """Return the collection as it is stored before this write."""
         row = self._session.execute(rows.COLLECTIONS.where(CollectionTable.id == self._of.key)).one()
         return rows.collection(row)
 

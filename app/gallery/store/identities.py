@@ -58,7 +58,7 @@ class IdentityStore:
     """Collections, identities and templates in the database. Every method is one transaction."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Without a vault, templates are not encrypted."""
+        """Create a store. If `vault` is None, templates are stored unencrypted."""
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)

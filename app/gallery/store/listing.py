@@ -117,7 +117,7 @@ class ListingRepository:
         return self._with_embedding(row) if has_embedding else _face(row)
 
     def answers(self, collection: Collection, identity_id: str) -> list[JsonObject]:
-        """Return the stored answers of enrollments about an identity."""
+        """Return the answers that are stored for the enrollments of an identity, oldest first."""
         query = (
             select(EnrollmentTable.answer)
             .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == identity_id)

@@ -50,7 +50,7 @@ def _end(expires_at: datetime | None, last_enrolled_at: datetime, retention_days
 
 
 class Retention:
-    """Search for expired identities."""
+    """Expired identities, which the retention worker erases."""
 
     def __init__(self, engine: Engine) -> None:
         self._reading = engine.execution_options(is_reader=True)

@@ -57,8 +57,9 @@ def rnet(weights: bytes) -> onnx.ModelProto:
 def onet(weights: bytes) -> onnx.ModelProto:
     """Build O-Net from the bytes of `onet.lz4`; raises NetworkInvalid if they are not its weights.
 
-    `input` is (n, 3, 48, 48), RGB scaled to -1..1. The outputs are those of R-Net and `landmarks` (n, 10): five x, then
-    five y, as shares of the window's side from its left and top, in the order of `Detection`.
+    `input` is (n, 3, 48, 48), RGB scaled to -1..1. The outputs are those of R-Net, and `landmarks` (n, 10). These are
+    five x coordinates, then five y coordinates, in the order of `Detection`. Each is a distance from the left or top
+    of the window, divided by its side.
     """
     net = _Net("onet", ["n", 3, 48, 48], read_arrays(weights))
     net.convolve(32, 3)
