@@ -174,8 +174,9 @@ class ComparisonService:
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
-        source = record.embedding.astype(np.float64)
-        return self.embeddings(source, embeddings, collection=collection, is_exact=is_exact)
+        seen = self._seen(self._policy_of(target).for_probes(), is_exact=is_exact)
+        enrolled = seen.scoring.vector(record.embedding, record.norm)
+        return [seen.score(seen.scoring.vector(unit(each, target.dimension)), enrolled) for each in embeddings]
 
     def embeddings(
         self,

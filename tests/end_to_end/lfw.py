@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
+from numpy.typing import NDArray
 
 PEOPLE_PER_FOLD = 600
 
@@ -22,18 +23,30 @@ def pairs(folder: Path) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     return [((row[0], row[1]), (row[0], row[2]) if len(row) == 3 else (row[2], row[3])) for row in rows]
 
 
-def embedded(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:
-    """Return each pair's similarity, with each photo embedded once; None if a face was not found."""
+def embedded(
+    client: httpx2.Client, folder: Path, wanted: Iterable[Any], calibration: dict[str, Any]
+) -> list[float | None]:
+    """Return each pair's similarity, with each photo embedded once; None if a face was not found.
+
+    `calibration` is the file that ships for the network; similarities are computed as docs/thresholds.md describes.
+    """
     wanted = list(wanted)
 
     def embed(one: tuple[str, str]) -> Any:
         faces = client.post("/embed", files={"photo": photo(folder, *one)}).json()["faces"]
-        return np.array(faces[0]["embedding"]) if faces else None
+        return compared(np.array(faces[0]["embedding"]), faces[0]["norm"], calibration) if faces else None
 
     photos = sorted({one for pair in wanted for one in pair})
     found = dict(zip(photos, in_parallel(embed, photos), strict=True))
     both = [(found[first], found[second]) for first, second in wanted]
-    return [None if first is None or second is None else float(first @ second) for first, second in both]
+    return [None if first is None or second is None else min(float(first @ second), 1) for first, second in both]
+
+
+def compared(embedding: NDArray[np.float64], norm: float, calibration: dict[str, Any]) -> NDArray[np.float64]:
+    """Return the vector of which dot products are similarities."""
+    centred = embedding - np.array(calibration["mean"])
+    relative = np.clip(norm / calibration["typical_norm"], 0.8, 1.2)
+    return np.asarray(centred / np.linalg.norm(centred) * relative**-0.25)
 
 
 def verified(client: httpx2.Client, folder: Path, wanted: Iterable[Any]) -> list[float | None]:

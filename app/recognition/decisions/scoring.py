@@ -16,8 +16,8 @@ from app.types import Floats
 
 _LEAST_KNOWN: Final = 0.3  # a shorter norm is that of an imported unit vector, not of a photo
 
-# By measurement on LFW: FNIR at FPIR 1 %, one photo against one, falls from 2.61 % to 2.26 % by the mean and to 1.97 %
-# by both (docs/thresholds.md). Exponents from 0.2 to 0.4 give the same.
+# By measurement on LFW, one photo against one: FNIR at FPIR 1 % falls from 2.76 % to 2.42 % by the mean and to 2.05 %
+# by both (benchmarks/scoring.py). Exponents from 0.2 to 0.4 give the same.
 _NORM_EXPONENT: Final = -0.25
 _RELATIVE_NORMS: Final = 0.8, 1.2  # beyond them, lengths stay the same; 98 % of LFW's faces are between them
 
