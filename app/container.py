@@ -295,7 +295,7 @@ class Container(Resources):
             tidy=uploads.tidy,
             traces=self.job_traces,
         )
-        return JobService(self.job_store, runner, uploads)
+        return JobService(self.job_store, runner, uploads, self.job_traces)
 
     @cached_property
     def job_requests(self) -> JobRequests:

@@ -79,6 +79,8 @@ def cancel(job_id: Id) -> None:
     """Cancel a job. Faces that it has enrolled stay, and its result counts them."""
     with Container(read_settings()) as container:
         job = container.job_store.cancel(job_id)
+        if job.state.is_final:
+            container.job_traces.redact_ended(job)
     Console().print(f"{job.job_id}: {job.state.value}", highlight=False)
 
 

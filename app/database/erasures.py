@@ -2,13 +2,17 @@
 
 An erasure writes its audit line in its own transaction. A job's write reads the trail while it holds the collection's
 lock. So either the erasure comes later and deletes the new faces, or the write leaves them out.
+A line about a person whose detail somebody has edited counts as an erasure.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, TypeGuard
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Text, cast, select
 from sqlalchemy.orm import Session
 
 from app.database.audit import Action
@@ -17,6 +21,8 @@ from app.database.tables import AuditTable
 _ERASED = {Action.IDENTITY_DELETED.value, Action.IDENTITY_EXPIRED.value}
 _ALL_ERASED = {Action.COLLECTION_CLEARED.value, Action.COLLECTION_DELETED.value}
 _ANOTHER_ID = {Action.IDENTITY_MERGED.value: "into", Action.IDENTITY_RENAMED.value: "to"}
+_MAY_ERASE = (*_ERASED, *_ANOTHER_ID, Action.FACE_DELETED.value)
+_NEVER_IN_IDS = re.compile("[\\0\\ud800-\\udfff]")
 _ASK_AT_ONCE = 500
 _asked_in: ContextVar[int | None] = ContextVar("erasures_asked_in", default=None)
 
@@ -42,7 +48,8 @@ def erased_since(
 ) -> set[str]:
     """Return which of these identities were erased after a line of the trail, also under a later id."""
     wanted = sorted(set(identity_ids))
-    lines = select(AuditTable.seq, AuditTable.action, AuditTable.subject, AuditTable.detail).where(
+    text = cast(AuditTable.detail, Text).label("detail")  # because reading invalid JSON would raise an error
+    lines = select(AuditTable.seq, AuditTable.action, AuditTable.subject, text).where(
         AuditTable.collection == collection, AuditTable.seq > since
     )
     if (
@@ -55,15 +62,32 @@ def erased_since(
     found: set[str] = set()
     for start in range(0, len(wanted), _ASK_AT_ONCE):
         part = wanted[start : start + _ASK_AT_ONCE]
-        for row in transaction.execute(lines.where(AuditTable.subject.in_(part))):
-            is_last_face = row.action == Action.FACE_DELETED.value and row.detail.get("is_last")
-            if row.action in _ERASED or is_last_face:
+        about = lines.where(AuditTable.subject.in_(part), AuditTable.action.in_(_MAY_ERASE))
+        for row in transaction.execute(about):
+            detail = _read(row.detail)
+            if row.action in _ERASED or detail is None:
                 found.add(row.subject)
-            elif row.action in _ANOTHER_ID:
-                other = row.detail.get(_ANOTHER_ID[row.action])
-                if other and erased_since(transaction, collection, [other], row.seq):
+            elif row.action == Action.FACE_DELETED.value:
+                found |= {row.subject} if detail.get("is_last") else set()
+            else:
+                other = detail.get(_ANOTHER_ID[row.action])
+                if not _is_id(other) or erased_since(transaction, collection, [other], row.seq):
                     found.add(row.subject)
     return found
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    """Return whether a value can be compared with ids in any database."""
+    return isinstance(value, str) and not _NEVER_IN_IDS.search(value)
+
+
+def _read(detail: str) -> Mapping[str, Any] | None:
+    """Return the detail of a line, or None if it is not an object."""
+    try:
+        read = json.loads(detail)
+    except (ValueError, RecursionError):
+        return None
+    return read if isinstance(read, dict) else None
 
 
 def all_erased_since(transaction: Session | Connection, collection: str, since: int) -> set[str]:
@@ -71,7 +95,7 @@ def all_erased_since(transaction: Session | Connection, collection: str, since: 
     query = select(AuditTable.subject).where(
         AuditTable.collection == collection,
         AuditTable.seq > since,
-        AuditTable.action.in_([*_ERASED, *_ANOTHER_ID, Action.FACE_DELETED.value]),
+        AuditTable.action.in_(_MAY_ERASE),
         AuditTable.subject.is_not(None),
     )
     subjects = {each for each in transaction.scalars(query) if each is not None}

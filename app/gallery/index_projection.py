@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from app.database.cipher import Sealer
-from app.errors import CollectionUnknown, IndexUnusable
+from app.errors import CollectionUnknown, IndexUnusable, StorageNotWritable
 from app.gallery.index.protocol import LocalIndex, VectorIndex
 from app.gallery.index.storage.files import MANIFEST
 from app.gallery.index.storage.snapshot import purge_keys
@@ -204,8 +204,8 @@ class LocalProjection(Projection):
             purged_files = [each for each, files in self._purged_files.items() if files is None]
             try:
                 self._index.save(self._folder, self._origin, revision)
-            except OSError:
-                _log.exception("index.save_failed", collection=self._collection.name)
+            except OSError as error:
+                self._report("index.save_failed", error)
             else:
                 self._saved = revision
                 self._purged_files |= dict.fromkeys(purged_files, 0)
@@ -297,9 +297,17 @@ class LocalProjection(Projection):
         self._saved = None
         try:
             return purge_keys(self._folder, keys)
-        except OSError:
-            _log.exception("index.forget_failed", collection=self._collection.name)
+        except OSError as error:
+            self._report("index.forget_failed", error)
             return None
+
+    def _report(self, event: str, error: OSError) -> None:
+        """Log a failed write: one line if the operator has to act, such as for a full disk, else a traceback."""
+        storage = StorageNotWritable.of(error)
+        if storage is None:
+            _log.exception(event, collection=self._collection.name)
+        else:
+            _log.error(event, collection=self._collection.name, code=storage.code, reason=storage.reason)
 
     def _break(self) -> None:
         # The faces are safe in the database; the index is rebuilt before the next search.

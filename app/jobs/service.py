@@ -5,6 +5,7 @@ from collections.abc import Collection as AnyOf
 from app.jobs.job import Job, JobState, JsonObject, NewJob, Refusal
 from app.jobs.runner import JobRunner
 from app.jobs.store import JobStore
+from app.jobs.traces import JobTraces
 from app.jobs.uploads import Uploads
 from app.types import Page
 
@@ -15,8 +16,9 @@ Collections = AnyOf[str] | None
 class JobService:
     """Creates jobs and shows them; the `runner` of this process runs them."""
 
-    def __init__(self, store: JobStore, runner: JobRunner, uploads: Uploads) -> None:
+    def __init__(self, store: JobStore, runner: JobRunner, uploads: Uploads, traces: JobTraces) -> None:
         self.runner = runner
+        self._traces = traces
         self._store = store
         self._uploads = uploads
 
@@ -65,4 +67,5 @@ class JobService:
         job = self._store.cancel(job_id, collections)
         if job.state.is_final:
             self._uploads.drop(job_id)
+            self._traces.redact_ended(job)
         return job

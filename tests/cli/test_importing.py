@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from app.jobs.job import JobState
 from app.jobs.store import JobStore
 from app.wiring.storage import open_database
 from tests.conftest import DATA
+from tests.gallery.store.enrolling import enroll
 from tests.jobs.conftest import new_job
 
 
@@ -93,3 +95,17 @@ def test_jobs_are_listed_shown_and_cancelled(run, settings):
     assert run("jobs", "list", "--collection", "people", "--state", "failed").exit_code == 0
     assert type(run("jobs", "list", "--collection", "zz").exception).__name__ == "CollectionUnknown"
     jobs.forget(timedelta(seconds=-5))
+
+
+@pytest.mark.parametrize("canceller", ["command", "service"])
+def test_a_waiting_job_that_is_cancelled_no_longer_names_who_was_erased(run, settings, canceller):
+    with Container(settings) as container:
+        people = container.store.create_collection(f"by-{canceller}", model="net", dimension=4)
+        enroll(container.store, people, "ada")
+        made = container.job_store.create(replace(new_job(collection=people.name), parameters={"path": "new/ada.zip"}))
+        container.store.remove_identity(people, "ada")
+        if canceller == "service":
+            container.jobs.cancel(made.job_id, None)
+        else:
+            assert run("jobs", "cancel", made.job_id).exit_code == 0
+        assert container.job_store.get(made.job_id).parameters["path"] == "erased"

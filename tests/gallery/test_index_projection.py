@@ -192,6 +192,8 @@ def test_a_snapshot_that_cannot_be_erased_now_goes_with_the_next(engine, a, peop
         patch.setattr("app.gallery.index_projection.purge_keys", fails)
         a.remove_identity(people, "p1")
     assert [(log["event"], log["log_level"]) for log in logs] == [("index.forget_failed", "error")]
+    assert logs[0]["code"] == "storage_not_writable"
+    assert "exc_info" not in logs[0]
     assert compared(engine, a, "people").is_empty()
     a.save()
     assert vectors[1].astype("<f2").tobytes() not in bytes_under(tmp_path / "a")

@@ -46,7 +46,7 @@ class CompressedIndex(StoredIndex):
     ) -> None:
         self._candidates = candidates
         self._groups = groups or groups_of(dimension)
-        self._threads = threads or min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        self._threads = threads or min(_cores(), _MOST_THREADS)
         self._pool = ThreadPoolExecutor(self._threads, "arcid-search")  # starts threads when they are needed
         super().__init__(dimension, block_rows=block_rows)
 
@@ -95,6 +95,11 @@ class CompressedIndex(StoredIndex):
         prepared = self._codec.rotate(probes)
         found = search_twice(blocks, probes, prepared, k, share=share, pool=self._pool, threads=self._threads)
         return found if found is not None else self._scan(probes, k)
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use; on macOS, of all cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sampled(keys: Keys) -> Keys:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, text, update
 
 from app.access.trail import Trail
 from app.database.erasures import erased_since
@@ -598,3 +598,20 @@ def test_who_was_erased_since_a_line_of_the_trail(engine, store, people):
     seq = last()
     SubjectRepository(engine).clear(people)
     assert since(seq, "nobody", "eve") == {"nobody", "eve"}
+
+
+@pytest.mark.parametrize("edited", ["[]", "null", '"text"', '{"to": 7}', '{"to": "\\ud800"}', '{"other": "x"}', "{"])
+def test_an_edited_line_about_a_person_counts_as_an_erasure(engine, store, people, edited):
+    is_sqlite = engine.dialect.name == "sqlite"
+    guards = "DROP TRIGGER audit_no_update" if is_sqlite else "ALTER TABLE audit DISABLE TRIGGER USER"
+    edit = "UPDATE audit SET detail = :it WHERE action = 'identity.renamed'"
+    if edited == "{" and not is_sqlite:
+        return  # PostgreSQL stores only JSON in this column
+    for name in ("ada", "bob"):
+        enroll(store, people, name)
+    SubjectRepository(engine).rename(people, "bob", "rob")
+    with engine.begin() as connection:
+        connection.execute(text(guards))
+        connection.execute(text(edit if is_sqlite else edit.replace(":it", "CAST(:it AS JSON)")), {"it": edited})
+    with engine.connect() as connection:
+        assert erased_since(connection, "people", ["ada", "bob"], 0) == {"bob"}
