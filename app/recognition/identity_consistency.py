@@ -5,13 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.recognition.decisions.matching import template_of
+from app.recognition.decisions.matching import similarities_to_others, template_of
 from app.recognition.decisions.policy import Policy
 from app.types import Floats
 
-# A face does not fit when it looks no more like the others than so many strangers do. By measurement on half of LFW
-# (docs/gallery.md).
-MOST_FMR = 0.01
+MOST_FMR = 1e-4
+"""A face does not fit if so many strangers are as similar to the template of two or more other faces of the identity.
+
+Of 100 photos of look-alikes (the most similar of 300 strangers), 97 do not fit (docs/gallery.md).
+"""
+MOST_FMR_OF_ONE = 1e-3
+"""The same, if there is only one other face."""
+
+_FIRST = 3  # faces that join one by one, the most similar first: a look-alike must not join before the person's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +39,47 @@ def least_similarity(policy: Policy, faces: int) -> float:
     """Return how similar a face of the same person is at least to a template of so many faces."""
     if policy.calibration is None:
         return policy.fallback
-    return policy.for_verification(faces, max_fmr=MOST_FMR).threshold
+    return policy.for_verification(faces, max_fmr=MOST_FMR_OF_ONE if faces == 1 else MOST_FMR).threshold
 
 
 def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0) -> IdentityConsistency:
     """Compare the faces of one person with each other: unit vectors (n, d) and qualities (n,), n >= 1.
 
     The first `enrolled` faces form the core, or else the medoid does. Faces that are similar enough to the template of
-    the core join it, until none is left.
+    the core join it, until none is left. Then each of them must be similar enough to the template of all others; the
+    least similar face leaves first.
     """
     fits = np.zeros(len(vectors), np.bool_)
     if enrolled:
         fits[:enrolled] = True
     else:
         fits[_most_typical(vectors, qualities)] = True
-    while True:
-        size = int(fits.sum())
-        near = vectors @ template_of(vectors[fits], qualities[fits]) >= least_similarity(policy, size)
-        if not (near & ~fits).any():
-            break
-        fits |= near
-    return IdentityConsistency(fits, *_across(vectors, qualities, fits), bool(enrolled or 2 * size > len(vectors)))
+    while (joining := _joining(vectors, qualities, fits, policy)).any():
+        fits |= joining
+    while (leaving := _leaving(vectors, qualities, fits, policy, enrolled)) is not None:
+        fits[leaving] = False
+    is_majority = bool(enrolled or 2 * fits.sum() > len(vectors))
+    return IdentityConsistency(fits, *_across(vectors, qualities, fits), is_majority)
+
+
+def _joining(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], policy: Policy) -> NDArray[np.bool_]:
+    """Return which faces outside the core are similar enough to it; only the most similar one for a small core."""
+    size = int(fits.sum())
+    similarities = np.where(fits, -np.inf, vectors @ template_of(vectors[fits], qualities[fits]))
+    near: NDArray[np.bool_] = similarities >= least_similarity(policy, size)
+    if size < _FIRST:
+        near &= np.arange(len(near)) == similarities.argmax()
+    return near
+
+
+def _leaving(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], policy: Policy, enrolled: int) -> int | None:
+    """Return the face that joined the core and is least similar to its other faces, or None if all are enough."""
+    places = np.flatnonzero(fits)
+    if len(places) <= max(enrolled, 1):
+        return None
+    similarities = similarities_to_others(vectors[places], qualities[places])[enrolled:]
+    least = int(similarities.argmin())
+    return None if similarities[least] >= least_similarity(policy, len(places) - 1) else int(places[enrolled + least])
 
 
 def _most_typical(vectors: Floats, qualities: Floats) -> int:

@@ -125,7 +125,14 @@ def screen(
         ]
     )
     found = find_duplicates(
-        gallery, collection, policy, identity_id=identity_id, vectors=asked.vectors, photos=asked.photos, view=view
+        gallery,
+        collection,
+        policy,
+        identity_id=identity_id,
+        vectors=asked.vectors,
+        qualities=asked.qualities,
+        photos=asked.photos,
+        view=view,
     )
     return ScreeningResult(rejected, mismatches, found)
 

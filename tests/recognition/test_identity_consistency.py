@@ -1,11 +1,23 @@
 import numpy as np
 import pytest
 
+from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.decisions.policy import Policy
-from app.recognition.identity_consistency import MOST_FMR, assess_consistency, least_similarity
+from app.recognition.identity_consistency import MOST_FMR, MOST_FMR_OF_ONE, assess_consistency, least_similarity
 from tests.recognition.fakes import calibration
 
 FIXED = Policy(None, 0.5)
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def isotropic():
+    """Return a calibration of strangers without anything in common, in 128 dimensions."""
+    vectors = unit(np.random.default_rng(7).normal(size=(1500, 128)))
+    names = [str(number) for number in range(len(vectors))]
+    return calibrate(vectors, names, calibration().origin, norms=np.ones(len(names), np.float32))
 
 
 def at(*degrees: float):
@@ -72,9 +84,41 @@ def test_a_new_face_that_fits_vouches_for_the_next():
 
 def test_the_least_similarity_is_that_of_few_strangers():
     policy = Policy(calibration(), 0.9)
-    for faces in (1, 2, 9):
-        assert policy.fmr(least_similarity(policy, faces), faces) == pytest.approx(MOST_FMR, rel=0.01)
+    assert policy.fmr(least_similarity(policy, 1)).value == pytest.approx(MOST_FMR_OF_ONE, rel=0.01)
+    for faces in (2, 9):
+        assert policy.fmr(least_similarity(policy, faces), faces).value == pytest.approx(MOST_FMR, rel=0.01)
     assert least_similarity(Policy(None, 0.37), 5) == 0.37
+
+
+def test_a_look_alike_that_is_near_one_face_is_not_near_all_of_them():
+    # 50 is near enough to 0, and would join before the person's own 340.
+    assert agreed(0, 50, qualities=[1, 1]).fits.all()
+    found = agreed(0, 340, 62)
+    assert found.fits.tolist() == [True, True, False]
+    assert found.is_majority
+
+
+def test_a_look_alike_that_joined_first_leaves_again():
+    # 30 joins 0 as the nearest, and with its help the others join. It is too far from all of them.
+    found = agreed(0, 30, 320, 315, policy=Policy(None, float(np.cos(np.radians(56)))))
+    assert found.fits.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize("others", [1, 2, 3, 8])
+def test_of_a_person_and_the_nearest_of_300_strangers_the_stranger_is_found(others):
+    rng = np.random.default_rng(others)
+    policy = Policy(isotropic(), 0.9)
+    kept = found = 0
+    for _ in range(60):
+        own = unit(rng.normal(size=128) + 0.75 * rng.normal(size=(others, 128)))
+        strangers = unit(rng.normal(size=(300, 128)))
+        nearest = strangers[(strangers @ own.sum(axis=0)).argmax()]
+        order = rng.permutation(others + 1)
+        fits = assess_consistency(np.vstack([own, nearest])[order], np.ones(others + 1, np.float32), policy).fits
+        kept += fits[order < others].all()
+        found += not fits[order == others][0] if others > 1 else not fits.all()
+    assert found >= (54 if others > 1 else 15)
+    assert kept >= (57 if others > 1 else 25)  # of two faces, either may be the one that fits
 
 
 def test_many_faces_are_compared_quickly():

@@ -26,7 +26,8 @@ async def check_gallery(
         Query(
             gt=0,
             le=0.5,
-            description="Highest share of people with one identity that may be reported as duplicates. Default: 0.01.",
+            description="Highest share of people with one identity that may be reported as duplicates. Default: the "
+            "collection's own rate or threshold, or else 0.002.",
         ),
     ] = None,
 ) -> HealthAnswer:

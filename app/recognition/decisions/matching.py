@@ -36,6 +36,16 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
     return np.asarray(mean * (length / found), np.float32) if found > _LEAST_LENGTH else first  # they cancel out
 
 
+def similarities_to_others(vectors: Floats, qualities: Floats) -> Floats:
+    """Return how similar each of two or more faces (n, d) is to the template of all others (n,)."""
+    weights = (qualities + np.float32(_LEAST_WEIGHT))[:, None]
+    others = (weights * vectors).sum(axis=0) - weights * vectors
+    lengths = weights * np.linalg.norm(vectors, axis=1, keepdims=True)
+    mean_lengths = (lengths.sum() - lengths) / (weights.sum() - weights)
+    found = np.maximum(np.linalg.norm(others, axis=1, keepdims=True), _LEAST_LENGTH)
+    return np.asarray((vectors * others * mean_lengths / found).sum(axis=1), np.float32)
+
+
 def rank_candidates(probes: Floats, people: Sequence[EnrolledIdentity], top_k: int) -> list[list[Candidate]]:
     """Compare every probe (n, d) with every person: at most `top_k` candidates for each probe, best first.
 

@@ -82,16 +82,22 @@ class Policy:
         return self._at(max_fmr, DEFAULT_MAX_FMR, TemplateComparisons(1, faces, probes))
 
     def for_identification(
-        self, comparisons: TemplateComparisons, *, max_fpir: float | None = None, threshold: float | None = None
+        self,
+        comparisons: TemplateComparisons,
+        *,
+        max_fpir: float | None = None,
+        threshold: float | None = None,
+        default: float = DEFAULT_MAX_FPIR,
     ) -> Rule:
         """Return the rule for a search of `comparisons`: at most the share `max_fpir` of strangers matches in it.
 
-        Raises CalibrationMissing as above.
+        `default` is that share if neither the caller nor the collection sets a rate or a threshold. Raises
+        CalibrationMissing as above.
         """
         threshold, max_fpir = self._said(threshold, max_fpir, self.max_fpir)
         if threshold is not None:
             return _exact(threshold)
-        return self._at(max_fpir, DEFAULT_MAX_FPIR, comparisons)
+        return self._at(max_fpir, default, comparisons)
 
     def fmr(self, similarity: float, faces: int = 1, probes: int = 1) -> StatedRate:
         """Return the share of other people that reach a similarity to a template of `faces`.

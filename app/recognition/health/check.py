@@ -13,7 +13,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import Collection, EnrolledIdentity
 from app.observability.stages import stage
-from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
+from app.recognition.decisions.calibration.templates import TemplateComparisons
 from app.recognition.decisions.matching import template, template_of
 from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.health import suggested_fixes
@@ -31,9 +31,8 @@ from app.types import Floats
 _FACES_ON_A_PAGE = 2_000
 _NEAREST = 4  # people that are looked at for each identity at least, itself among them
 
-# Identities whose plain templates are that much less similar than a pair must be are not looked at more closely: a
-# wrong-person face inside may pull the plain template away from its person.
-_MAY_BE_AWAY = 0.1
+# Share of people without a second identity who may be paired wrongly (docs/gallery.md).
+_MAX_FPIR = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,10 @@ class _Examined:
     is_good: NDArray[np.bool_]
     consistency: IdentityConsistency | None
     core: Floats | None
+
+    def size(self) -> int:
+        """Return the number of faces in the core."""
+        return 0 if self.consistency is None else int(self.consistency.fits.sum())
 
     def foreign(self) -> list[int]:
         """Return the positions of faces that do not fit, or of all good ones if there is no majority."""
@@ -68,17 +71,16 @@ class HealthService:
     def check(self, collection: str, *, after: int = 0, limit: int = 50, max_fpir: float | None = None) -> Findings:
         """Look at the identities with keys above `after`, at most `limit` of them: one search for all.
 
-        `max_fpir` is the share of people without a second identity that may be paired wrongly; None: as in
-        identification. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
+        `max_fpir` is the share of people without a second identity that may be paired wrongly; None: the collection's
+        own rate or threshold, or else 0.002. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)
-        comparisons = comparisons_among(target.identities, target.faces)
-        rule = policy.for_identification(comparisons, max_fpir=max_fpir)
+        check = _Check(target, policy, max_fpir)
+        check.threshold()  # raises before the work
         page = self._pages.page(target, after=after, limit=limit, faces=_FACES_ON_A_PAGE)
         with stage("examine"):
             people = [_examined(policy.scoring.identity(each), target, policy) for each in page.items]
-        check = _Check(target, policy, comparisons, rule.threshold)
         probes = [check.probes(each) for each in people]
         wanted = [each for part in probes for each in part]
         near = self._gallery.nearest_identities(target, np.stack(wanted), _NEAREST) if wanted else []
@@ -104,8 +106,16 @@ class _Check:
 
     collection: Collection
     policy: Policy
-    comparisons: TemplateComparisons
-    threshold: float
+    max_fpir: float | None
+
+    def comparisons(self, faces: int = 1, probes: int = 1) -> TemplateComparisons:
+        """Return the comparisons with all identities, counted as templates of `faces` with a template of `probes`."""
+        return TemplateComparisons(self.collection.identities, faces, probes)
+
+    def threshold(self, faces: int = 1, probes: int = 1) -> float:
+        """Return the similarity from which templates of so many faces are a finding; least for single faces."""
+        comparisons = self.comparisons(faces, probes)
+        return self.policy.for_identification(comparisons, max_fpir=self.max_fpir, default=_MAX_FPIR).threshold
 
     def probes(self, of: _Examined) -> list[Floats]:
         """Return the probes of one identity: its core, if any, then each wrong-person face."""
@@ -117,34 +127,34 @@ class _Check:
     ) -> None:
         """Add to `found` what is wrong with people, given their probes and everybody near any of them."""
         templates = np.stack([template(each) for each in near]) if near else None
+        examined = {each.of.identity_id: each for each in people}
+        others = [examined.get(each.identity_id) or _examined(each, self.collection, self.policy) for each in near]
         for each, searched in zip(people, probes, strict=True):
             if templates is not None and searched:
-                similarities = np.stack(searched) @ templates.T
-                if each.core is not None:
-                    found.pairs.extend(self._pairs(each, similarities[0], near))
-                rest = similarities[0 if each.core is None else 1 :]
-                found.foreign.extend(self._foreign(each, rest, near))
+                found.pairs.extend(self._pairs(each, others))
+                rest = searched if each.core is None else searched[1:]
+                if rest:
+                    found.foreign.extend(self._foreign(each, np.stack(rest) @ templates.T, near))
             found.poor.extend(self._poor(each))
 
-    def _pairs(self, of: _Examined, similarities: Floats, near: list[EnrolledIdentity]) -> list[SimilarPair]:
-        pairs = []
-        for place in np.flatnonzero(similarities >= self.threshold - _MAY_BE_AWAY):
-            other = near[place]
-            if other.identity_id <= of.of.identity_id:
-                continue
-            core = _examined(other, self.collection, self.policy).core
-            similarity = float(of.core @ core) if of.core is not None and core is not None else -1.0
-            if similarity >= self.threshold:
-                pairs.append(self._pair(of.of, other, similarity))
-        return pairs
+    def _pairs(self, of: _Examined, others: list[_Examined]) -> list[SimilarPair]:
+        later = [each for each in others if each.core is not None and each.of.identity_id > of.of.identity_id]
+        if of.core is None or not later:
+            return []
+        similarities = np.stack([each.core for each in later if each.core is not None]) @ of.core
+        return [
+            self._pair(of, later[place], float(similarities[place]))
+            for place in np.flatnonzero(similarities >= self.threshold())
+            if similarities[place] >= self.threshold(later[place].size(), of.size())
+        ]
 
-    def _pair(self, one: EnrolledIdentity, other: EnrolledIdentity, similarity: float) -> SimilarPair:
-        first, second = (_someone(each) for each in sorted((one, other), key=lambda each: len(each.keys)))
+    def _pair(self, one: _Examined, other: _Examined, similarity: float) -> SimilarPair:
+        first, second = (_someone(each) for each in sorted((one.of, other.of), key=lambda each: len(each.keys)))
         return SimilarPair(
             first,
             second,
             similarity,
-            self.policy.fpir(similarity, self.comparisons),
+            self.policy.fpir(similarity, self.comparisons(other.size(), one.size())),
             suggested_fixes.merge(self.collection.name, first.identity_id, second.identity_id),
         )
 
@@ -185,10 +195,10 @@ class _Check:
     def _lookalike(self, of: EnrolledIdentity, similarities: Floats, near: list[EnrolledIdentity]) -> Lookalike | None:
         """Return the other identity that a face resembles most, or None."""
         best = next((place for place in np.argsort(-similarities) if near[place].identity_id != of.identity_id), None)
-        if best is None or similarities[best] < self.threshold:
+        if best is None or similarities[best] < self.threshold(len(near[best].keys)):
             return None
-        similarity = float(similarities[best])
-        return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, self.comparisons))
+        similarity, comparisons = float(similarities[best]), self.comparisons(len(near[best].keys))
+        return Lookalike(_someone(near[best]), similarity, self.policy.fpir(similarity, comparisons))
 
     def _poor(self, of: _Examined) -> list[LowQualityFace]:
         least, name = self.collection.settings.enroll_quality, self.collection.name

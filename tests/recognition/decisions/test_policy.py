@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -52,6 +53,14 @@ def test_a_larger_gallery_needs_a_higher_threshold():
     ]
     assert thresholds == sorted(thresholds)
     assert thresholds[1] == pytest.approx(CALIBRATION.threshold(0.01), abs=1e-9)
+
+
+def test_the_collections_own_rate_takes_precedence_over_a_default():
+    people = TemplateComparisons(1000, 3, 2)
+    assert CALIBRATED.for_identification(people, default=1e-3) == CALIBRATED.for_identification(people, max_fpir=1e-3)
+    own = replace(CALIBRATED, max_fpir=0.05)
+    assert own.for_identification(people, default=1e-3) == CALIBRATED.for_identification(people, max_fpir=0.05)
+    assert UNCALIBRATED.for_identification(people, default=1e-3).threshold == 0.42
 
 
 def test_without_a_calibration_the_fallback_decides_but_no_rate_is_promised():

@@ -76,4 +76,3 @@ def test_the_scale_is_a_line_and_its_inverse(similarity, faces, probes):
 def test_a_search_counts_the_mean_number_of_faces():
     assert comparisons_among(4, 10, 3) == TemplateComparisons(4, 2.5, 3)
     assert comparisons_among(0, 0) == TemplateComparisons(0, 1, 1)
-    assert comparisons_among(4, 10).repeated(3) == TemplateComparisons(12, 2.5, 1)

@@ -5,6 +5,7 @@ from app.errors import CalibrationMissing, CollectionUnknown, ModelMismatch
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import CollectionSettings, NewFace, Person
+from app.recognition.decisions.calibration.templates import TemplateComparisons
 from app.recognition.decisions.policy import Policy
 from app.recognition.decisions.stated_rates import UNKNOWN
 from app.recognition.health.check import HealthService
@@ -173,6 +174,18 @@ def test_a_stricter_rate_finds_fewer_pairs(engine, store, gallery, enroll):
     (pair,) = health.check("people", max_fpir=0.5).pairs
     assert pair.fpir.value is not None
     assert health.check("people", max_fpir=pair.fpir.value / 10).pairs == []
+
+
+def test_a_pair_is_judged_by_the_number_of_its_faces(engine, store, gallery, enroll):
+    policy = Policy(calibration(start=0.2), 0.5)
+    health = HealthService(gallery, IdentityPages(engine, store), lambda _: policy)
+    enroll("ada", 0, 0, 0)
+    enroll("bob", 0, 0)
+    enroll("cyd", 0)
+    rates = {(pair.first.faces, pair.second.faces): (pair.similarity, pair.fpir) for pair in everything(health).pairs}
+    assert len(rates) == 3
+    for (first, second), (similarity, fpir) in rates.items():
+        assert fpir == policy.fpir(similarity, TemplateComparisons(3, first, second))
 
 
 def test_a_rate_needs_a_calibration(health):

@@ -17,7 +17,7 @@ _PAIR: Final = TemplateComparisons(1, 2, 2)
 
 
 def fit_template_stretch(calibration: Calibration, vectors: Floats, person: NDArray[np.intp]) -> float:
-    """Return the stretch of templates, from people (n,) with two or more unit vectors (n, d).
+    """Return the stretch of templates, from people (n,) with two or more vectors (n, d) of a `Scoring`.
 
     Two random faces of each person make a template. Their similarities to each other's are compared with those of the
     single faces, at the same rates.
@@ -27,8 +27,8 @@ def fit_template_stretch(calibration: Calibration, vectors: Floats, person: NDAr
     is_pair = np.triu(np.ones((people, people), np.bool_), 1)
     if is_pair.sum() < 1 / min(_LEVELS):
         return DEFAULT_STRETCH
-    means = faces.sum(axis=0)
-    templates = means / np.linalg.norm(means, axis=1, keepdims=True)
+    means, lengths = faces.mean(axis=0), np.linalg.norm(faces, axis=2).mean(axis=0)
+    templates = means * (lengths / np.linalg.norm(means, axis=1))[:, None]
     singles = np.concatenate([(one @ other.T)[is_pair] for one in faces for other in faces])
     levels = [1 - level for level in _LEVELS]
     single, both = np.quantile(singles, levels), np.quantile((templates @ templates.T)[is_pair], levels)

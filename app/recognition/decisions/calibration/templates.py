@@ -31,10 +31,6 @@ class TemplateComparisons:
     faces: float = 1
     probes: float = 1
 
-    def repeated(self, times: int) -> "TemplateComparisons":
-        """Return the comparisons of so many probes."""
-        return TemplateComparisons(self.count * times, self.faces, self.probes)
-
 
 def comparisons_among(identities: int, faces: int, probes: float = 1) -> TemplateComparisons:
     """Return the comparisons of a search among `identities` with `faces` in all, by a probe of `probes` faces.
