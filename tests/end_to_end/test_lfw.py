@@ -20,7 +20,7 @@ RECORDED = Path(__file__).with_name("lfw_similarities.json")
 """By pack: the SHA-256 of its networks, and the similarity of every pair in the last full run."""
 
 
-@pytest.mark.parametrize(("pack", "least"), [("open", 0.993), ("arcface-mobilefacenet", 0.990)])
+@pytest.mark.parametrize(("pack", "least"), [("open", 0.993), ("open-plus", 0.993), ("arcface-mobilefacenet", 0.990)])
 def test_verification_of_the_pairs(served, packs, lfw, pack, least):
     if not packs.has(packs.manifest(pack)):
         pytest.skip(f"the pack {pack} is not pulled; run: arcid models pull {pack}")
@@ -39,11 +39,14 @@ def test_verification_of_the_pairs(served, packs, lfw, pack, least):
     assert accuracy(similarities, [first[0] == second[0] for first, second in wanted]) >= least
 
 
-def test_identification_of_everyone_with_two_photos(served, lfw):
+@pytest.mark.parametrize(("pack", "least"), [("open", 0.992), ("open-plus", 0.993)])
+def test_identification_of_everyone_with_two_photos(served, packs, lfw, pack, least):
+    if not packs.has(packs.manifest(pack)):
+        pytest.skip(f"the pack {pack} is not pulled; run: arcid models pull {pack}")
     photos = people(lfw)
     if not IS_FULL:
         photos = dict(list(photos.items())[SAMPLE])
-    with served() as client:
+    with served(pack=pack) as client:
 
         def enroll(name):
             files = {"photos": photos[name][0].read_bytes()}
@@ -57,8 +60,8 @@ def test_identification_of_everyone_with_two_photos(served, lfw):
         assert in_parallel(enroll, photos).count(200) == len(photos)
         probes = [(name, path) for name in photos for path in photos[name][1:]]
         hits = in_parallel(is_first, probes)
-    # 0.9928 when written; the difference to the goal of 0.993 is one photo.
-    assert sum(hits) / len(hits) >= 0.992
+    # 0.9928 and 0.9946 when written; the first one's difference to the goal of 0.993 is one photo.
+    assert sum(hits) / len(hits) >= least
 
 
 def shipped_calibration(packs, pack):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from app.types import Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE, align, similarity_transforms
+from app.vision.inference.templates import TEMPLATES, upright_transform
 
 RNG_SEED = 11
 
@@ -218,3 +219,24 @@ def test_a_face_low_in_a_very_tall_photo_is_cut_out():
     pixels[39_700:] = 200
     (crop,) = align(pixels, posed(1, 0, (60, 39_850))[None])
     assert crop.min() == 200
+
+
+# Templates
+
+
+@given(st.floats(0.1, 10), st.floats(-100, 100), st.floats(-100, 100))
+def test_an_upright_transform_is_recovered(scale: float, right: float, down: float):
+    moved = (ARCFACE_TEMPLATE * scale + (right, down)).astype(np.float32)
+    found, offset = upright_transform(ARCFACE_TEMPLATE, moved)
+    assert found == pytest.approx(scale, rel=1e-3)
+    assert offset == pytest.approx((right, down), abs=1e-2)
+
+
+def test_the_crop_of_the_zoo_lies_inside_that_of_arcface():
+    zoo = TEMPLATES["zoo-128"]
+    scale, offset = upright_transform(ARCFACE_TEMPLATE, zoo.landmarks)
+    first, last = (((corner - np.array(offset)) / scale).tolist() for corner in (0, zoo.side - 1))
+    assert min(first) > 0
+    assert max(last) < CROP_SIDE - 1
+    moved = ARCFACE_TEMPLATE * scale + np.array(offset)
+    assert np.abs(moved - zoo.landmarks).max() < 4  # the templates differ in their proportions

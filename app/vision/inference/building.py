@@ -9,9 +9,11 @@ from typing import Self
 from app.errors import ManifestInvalid
 from app.vision.inference.archives import check_sha256, fetched, read_member
 from app.vision.inference.conversion.external_data import refuse_external_data
+from app.vision.inference.conversion.fusion import Branch, fuse
 from app.vision.inference.conversion.steps import convert
 from app.vision.inference.downloads import Mirrors, download_file
-from app.vision.inference.manifest import File, PackageArchive
+from app.vision.inference.manifest import File, FusedNetwork, NetworkSource, PackageArchive
+from app.vision.inference.templates import TEMPLATES
 
 
 class NetworkBuilder:
@@ -35,17 +37,24 @@ class NetworkBuilder:
 
     def build(self, file: File) -> bytes:
         """Return the ONNX file; raises ArchiveUnavailable, NetworkCorrupt, NetworkInvalid, ManifestInvalid."""
-        data, *others = self._parts(file)
-        network = convert(data, file.conversion, others)
+        network = fuse([self._branch(each) for each in file.networks]) if file.networks else self._converted(file)
         refuse_external_data(network, file.name)
         return network
 
-    def _parts(self, source: File) -> list[bytes]:
+    def _branch(self, part: FusedNetwork) -> Branch:
+        is_bgr, template = part.color == "bgr", TEMPLATES[part.alignment]
+        return Branch(self._converted(part), part.weight, is_bgr=is_bgr, template=template)
+
+    def _converted(self, source: NetworkSource) -> bytes:
+        data, *others = self._fetch(source)
+        return convert(data, source.conversion, others)
+
+    def _fetch(self, source: NetworkSource) -> list[bytes]:
         """Return the files of a source as they are published."""
         if source.downloads:
             return [download_file(each, self._mirrors.files) for each in source.downloads]
         if source.archive is None:
-            raise ManifestInvalid(f"{source.name} was added from a folder; it cannot be pulled")
+            raise ManifestInvalid("a network without a source was added from a folder; it cannot be pulled")
         if source.archive not in self._fetched:
             archive = self._archives[source.archive]
             self._fetched[source.archive] = self._stack.enter_context(fetched(archive, self._mirrors.insightface))

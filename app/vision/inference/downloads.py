@@ -31,9 +31,18 @@ def download_file(file: Download, mirror: str | None = None) -> bytes:
         ArchiveUnavailable: If the file cannot be downloaded, or the mirror does not have it.
         NetworkCorrupt: If its SHA-256 is not the pinned one.
     """
-    data = download(file.url, largest=_LARGEST) if mirror is None else _mirrored(file, mirror)
+    data = _published(file) if mirror is None else _mirrored(file, mirror)
     check_sha256(data, file.sha256, file.url)
     return data
+
+
+def _published(file: Download) -> bytes:
+    try:
+        return download(file.url, largest=_LARGEST)
+    except ArchiveUnavailable as error:
+        raise ArchiveUnavailable(
+            f"{error}; ARCID_MODEL_MIRROR can name a folder or server that has the file"
+        ) from error
 
 
 def _mirrored(file: Download, mirror: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,8 @@ from app.errors import ManifestInvalid
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+_ROUNDING = 1e-6
 
 
 class _ManifestSchema(BaseModel):
@@ -63,10 +66,43 @@ class NetworkSource(_ManifestSchema):
         return hashes[0] if hashes else self.sha256
 
 
+class FusedNetwork(NetworkSource):
+    """A network that is fused with others into one (`conversion.fusion`); its input has pixels 0..255."""
+
+    weight: Annotated[float, Field(gt=0, lt=1)]
+    """Share of its cosine in the cosine of the fused network."""
+    color: Literal["rgb", "bgr"]
+    alignment: Literal["arcface-112", "zoo-128"]
+
+
 class File(NetworkSource):
-    """A network file in the data folder, and its source."""
+    """A network file in the data folder, and its source: its own, or the networks that are fused into it."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+\.onnx$")]
+    networks: tuple[FusedNetwork, ...] = ()
+
+    @property
+    def source_sha256(self) -> str | None:
+        """The hash of the source; of fused networks, the hash of what determines the embedding."""
+        if not self.networks:
+            return super().source_sha256
+        parts = [f"{each.source_sha256} {each.weight:g} {each.color} {each.alignment}\n" for each in self.networks]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+    def flaw(self, archives: Collection[str]) -> str | None:
+        """Return a reason why the file cannot be built with these archives, or None."""
+        sources = self.networks or (self,)
+        if self.networks and (self.archive or self.downloads or self.conversion):
+            return "is fused from networks, and must have no separate source or conversion"
+        if self.networks and abs(sum(each.weight for each in self.networks) - 1) > _ROUNDING:
+            return "is fused from networks whose weights do not sum to 1"
+        if any(not each.downloads and not each.archive for each in self.networks):
+            return "is fused from networks of which one has no source"
+        if any(each.downloads and (each.archive or each.sha256) for each in sources):
+            return "has downloads, each with a hash; remove archive and sha256"
+        if any(each.archive and (each.archive not in archives or not each.member) for each in sources):
+            return "needs a member of an archive listed under [archives]"
+        return None
 
 
 class DetectorSection(_ManifestSchema):
@@ -134,10 +170,8 @@ def read_manifest(path: Path) -> Manifest:
         if file not in known:
             raise ManifestInvalid(f"{path}: {file} is used but not listed under [[files]]")
     for listed in manifest.files:
-        if listed.archive is not None and (listed.archive not in manifest.archives or not listed.member):
-            raise ManifestInvalid(f"{path}: {listed.name} needs a member of an archive listed under [archives]")
-        if listed.downloads and (listed.archive or listed.sha256):
-            raise ManifestInvalid(f"{path}: {listed.name} has downloads, each with a hash; remove archive and sha256")
+        if flaw := listed.flaw(manifest.archives):
+            raise ManifestInvalid(f"{path}: {listed.name} {flaw}")
     return manifest
 
 

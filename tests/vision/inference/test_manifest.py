@@ -5,7 +5,7 @@ import pytest
 
 from app.config import PROJECT
 from app.errors import ManifestInvalid
-from app.vision.inference.conversion.steps import _STEPS
+from app.vision.inference.conversion.steps import _JOINS, _STEPS
 from app.vision.inference.manifest import read_manifest
 
 SHIPPED = sorted((PROJECT / "models").glob("*.toml"))
@@ -68,11 +68,12 @@ def test_every_shipped_manifest_is_valid_and_pinned(path):
         {manifest.embedder.file} if manifest.embedder else set()
     )
     assert [file.name for file in manifest.files if file.name not in used] == []
-    for file in manifest.files:
-        assert file.archive in manifest.archives
-        assert file.sha256
-        assert set(file.conversion) <= set(_STEPS)
-    assert {file.archive for file in manifest.files} == set(manifest.archives)
+    sources = [source for file in manifest.files for source in file.networks or (file,)]
+    for source in sources:
+        assert source.source_sha256
+        assert source.downloads or source.archive in manifest.archives
+        assert set(source.conversion) <= {*_STEPS, *_JOINS}
+    assert {source.archive for source in sources if source.archive} == set(manifest.archives)
     for archive in manifest.archives.values():
         assert archive.sha256 or archive.registry == "insightface"
 
@@ -91,7 +92,7 @@ def test_packs_of_one_model_have_the_same_embedder():
     for path in SHIPPED:
         manifest = read_manifest(path)
         if manifest.embedder:
-            (sha256,) = [file.sha256 for file in manifest.files if file.name == manifest.embedder.file]
+            (sha256,) = [file.source_sha256 for file in manifest.files if file.name == manifest.embedder.file]
             by_model.setdefault(manifest.embedder.model, set()).add(f"{sha256} {manifest.embedder}")
     assert {model: len(embedders) for model, embedders in by_model.items()} == dict.fromkeys(by_model, 1)
 
@@ -179,3 +180,65 @@ def test_a_file_that_cannot_be_read(tmp_path):
     (tmp_path / "mine.toml").write_bytes(b'title = "\xff"')
     with pytest.raises(ManifestInvalid, match="utf-8"):
         read_manifest(tmp_path / "mine.toml")
+
+
+# Fused networks
+
+NETWORK = """
+[[files.networks]]
+weight = {weight}
+color = "bgr"
+alignment = "zoo-128"
+[[files.networks.downloads]]
+url = "https://zoo.example/net.onnx"
+sha256 = "{sha256}"
+"""
+FUSED = (
+    WHOLE.split("[[files]]", maxsplit=1)[0]
+    + '[[files]]\nname = "det.onnx"\n[[files]]\nname = "rec.onnx"\n'
+    + NETWORK.format(weight=0.25, sha256="a" * 64)
+    + NETWORK.format(weight=0.75, sha256="b" * 64)
+)
+
+
+def test_a_file_may_be_fused_from_networks(tmp_path):
+    _, fused = read_manifest(written(tmp_path, FUSED)).files
+    assert [(each.weight, each.color, each.alignment) for each in fused.networks] == [
+        (0.25, "bgr", "zoo-128"),
+        (0.75, "bgr", "zoo-128"),
+    ]
+    assert [each.downloads[0].name for each in fused.networks] == ["net.onnx", "net.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("a" * 64, "c" * 64), ('"bgr"', '"rgb"'), ('"zoo-128"', '"arcface-112"'), ("0.25", "0.25000000001")],
+)
+def test_the_hash_of_a_fused_network_covers_what_determines_embeddings(tmp_path, right, wrong):
+    hashes = set()
+    for text in (FUSED, FUSED.replace(right, wrong, 1)):
+        _, fused = read_manifest(written(tmp_path, text)).files
+        hashes.add(fused.source_sha256)
+    assert len(hashes) == 2 - (wrong == "0.25000000001")  # a rounding error changes nothing
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("weight = 0.25", "weight = 0.3", "weights do not sum to 1"),
+        ("weight = 0.25", "weight = 0", "weight"),
+        (
+            'name = "rec.onnx"',
+            'name = "rec.onnx"\nconversion = ["openvino"]',
+            "must have no separate source or conversion",
+        ),
+        ('url = "https://', 'url = "http://', "url"),
+        ('url = "https://zoo.example/net.onnx"', 'url = "https://zoo.example/net?file=1"', "url"),
+        ('alignment = "zoo-128"', 'alignment = "zoo-128"\narchive = "carrier"', "has downloads, each with a hash"),
+        (NETWORK[NETWORK.index("[[files.networks.d") :].format(sha256="a" * 64), "", "one has no source"),
+    ],
+)
+def test_a_fault_of_a_fused_network_is_named(tmp_path, right, wrong, said):
+    assert right in FUSED
+    with pytest.raises(ManifestInvalid, match=re.escape(said)):
+        read_manifest(written(tmp_path, FUSED.replace(right, wrong, 1)))
