@@ -1,4 +1,4 @@
-"""Identification (1:N): search the faces of a photo in a gallery."""
+"""Identification (1:N): search the faces of a photo, or one person's photos, in a gallery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import ModelMismatch, RequestInvalid, WhereForbidden
+from app.errors import ModelMismatch, PhotoRefused, RequestInvalid, WhereForbidden
 from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
 from app.gallery.store.values import Collection
@@ -18,6 +18,7 @@ from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import StatedRate
+from app.recognition.probes import ProbePhoto, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Candidate, Floats, Keys
 from app.vision.quality import Quality
@@ -50,13 +51,17 @@ class IdentifiedFace:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """Every face of the photo, the most prominent first, the threshold that decided, and the network."""
+    """Every face of the photo, the most prominent first, the threshold that decided, and the network.
+
+    If `photos` of one person were identified, the only face is the best one of them that was used.
+    """
 
     faces: list[IdentifiedFace]
     threshold: float
     model: str = ""
     is_truncated: bool = False
     population: ReferencePopulation | None = None
+    photos: Sequence[ProbePhoto] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ class _SearchScope:
 
 
 class IdentificationService:
-    """See `identify` and `search`."""
+    """See `identify`, `identify_person` and `search`."""
 
     def __init__(
         self,
@@ -152,6 +157,42 @@ class IdentificationService:
         return Identification(identified, search.rule.threshold, target.model, faces.is_truncated, search.population)
 
     @retry_on_migration
+    def identify_person(
+        self,
+        photos: Sequence[bytes | PhotoRefused],
+        *,
+        collection: str,
+        top_k: int,
+        max_fpir: float | None = None,
+        threshold: float | None = None,
+        where: Where | None = None,
+        is_exact: bool = True,
+    ) -> Identification:
+        """Identify the person of one or more photos, fused to one probe (`read_probe`); otherwise as `identify`.
+
+        Raises the error of the first photo if none can be used, also NoFace.
+        """
+        target = self._gallery.require(collection)
+        policy, is_flipped = self._policy_of(target), target.settings.is_flip_averaged
+        probe = read_probe(photos, self._analysis_of(target), policy, is_flip_averaged=is_flipped)
+        search = self._search(
+            target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact, probes=probe.faces
+        )
+        (found,) = self._nearest(search, probe.vector[None], [probe.is_poor])
+        face = IdentifiedFace(
+            probe.best.face,
+            probe.best.quality,
+            probe.is_poor,
+            probe.verdict(found.verdict),
+            found.candidates,
+            found.rates,
+            found.margin,
+        )
+        return Identification(
+            [face], search.rule.threshold, target.model, population=search.population, photos=probe.photos
+        )
+
+    @retry_on_migration
     def search(
         self,
         embedding: NDArray[np.float64],
@@ -189,6 +230,7 @@ class IdentificationService:
         max_fpir: float | None,
         threshold: float | None,
         is_exact: bool,
+        probes: int = 1,
     ) -> _SearchScope:
         if where and not is_exact and (closed := sorted(where.keys() - self._open_metadata)):
             raise WhereForbidden(
@@ -196,10 +238,10 @@ class IdentificationService:
                 "ARCID_OPEN_METADATA"
             )
         policy = self._policy_of(target).for_probes()
-        among, comparisons = None, comparisons_among(target.identities, target.faces)
+        among, comparisons = None, comparisons_among(target.identities, target.faces, probes)
         if where:
             part = self._gallery.filter_faces(target, where)
-            among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys))
+            among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys), probes)
         view = SimilarityView.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
         rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
         return _SearchScope(target, policy, among, comparisons, view, rule, top_k)
@@ -234,6 +276,8 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
 
 def _rates(policy: Policy, candidates: list[Candidate], comparisons: TemplateComparisons) -> list[ErrorRates]:
     return [
-        ErrorRates(policy.fmr(each.similarity, each.faces), policy.fpir(each.similarity, comparisons))
+        ErrorRates(
+            policy.fmr(each.similarity, each.faces, comparisons.probes), policy.fpir(each.similarity, comparisons)
+        )
         for each in candidates
     ]

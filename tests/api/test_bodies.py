@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from app.api.http.body import FILE_FIELDS
-from app.api.schemas import fields, requests
+from app.api.schemas import fields, probe_requests, requests
 from app.api.schemas.base64_photos import bytes_of
 from app.compreface.requests import CompreFacePair, CompreFacePhoto
 from tests.api.test_errors import expect
@@ -53,7 +53,7 @@ def _file_fields(schema: type[BaseModel]) -> set[str]:
 
 
 def test_the_fields_that_hold_files_are_known():
-    members = [*vars(requests).values(), CompreFacePhoto, CompreFacePair]
+    members = [*vars(requests).values(), *vars(probe_requests).values(), CompreFacePhoto, CompreFacePair]
     schemas = [each for each in members if isinstance(each, type) and issubclass(each, BaseModel) and each != BaseModel]
     assert set.union(*(_file_fields(each) for each in schemas)) == FILE_FIELDS
 

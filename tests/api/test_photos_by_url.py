@@ -14,6 +14,7 @@ from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto
 from app.main import create_app
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import Examination
+from app.recognition.identification import Identification
 from app.remote.fetching import Fetcher, FetchLimits
 from tests.api.fakes import Identifying, services_of, settings_of
 from tests.api.test_errors import expect
@@ -118,7 +119,9 @@ def test_bytes_are_taken_as_ever(client, seeing, site):
         ("/identify", {"photo": "AAAA", "photo_url": "http://photos.example/"}),
         ("/identify", {"photo_url": ""}),
         ("/identify", {"photo_url": None}),
-        ("/identify", {"photo_url": ["http://photos.example/"]}),
+        ("/identify", {"photo_url": []}),
+        ("/identify", {"photo_url": ["http://photos.example/"] * 2}),
+        ("/identify", {"photo_url": ["http://photos.example/"] * 11, "photos_of": "one_person"}),
         ("/identify", {"photo_url": "x" * 2049}),
         ("/detect", {}),
         ("/embed", {"flip": True}),
@@ -141,7 +144,7 @@ def test_exactly_one_source_of_each_photo(client, path, body):
 
 def test_a_probe_and_a_reference(client, seeing, url):
     def verify_photo(probe, reference, **_):
-        seeing.photos += [probe, reference]
+        seeing.photos += [*probe, reference]
         raise PhotoRefused
 
     client.app.state.services.verification = SimpleNamespace(
@@ -152,9 +155,24 @@ def test_a_probe_and_a_reference(client, seeing, url):
         {"probe": "AAAA", "reference_url": url("/2.jpg")},
         {"probe_url": url("/1.jpg"), "reference": "AAAA"},
         {"probe_url": url("/1.jpg"), "identity_id": "ada"},
+        {"probe_url": [url("/1.jpg"), url("/2.jpg")], "reference_url": url("/2.jpg")},
     ):
         client.post("/verify", json=body)
-    assert seeing.photos == [b"one", b"two", bytes(3), b"two", b"one", bytes(3), b"one", "ada"]
+    assert seeing.photos == [b"one", b"two", bytes(3), b"two", b"one", bytes(3), b"one", "ada", b"one", b"two", b"two"]
+
+
+def test_a_probe_with_a_refused_photo(client, seeing, url):
+    def identify_person(photos, **_):
+        seeing.photos += photos
+        return Identification([], 0.5)
+
+    client.app.state.services.identification = SimpleNamespace(identify_person=identify_person)
+    body = {"photo_url": [url("/1.jpg"), url("/private")], "photos_of": "one_person"}
+    assert client.post("/identify", json=body).status_code == 200
+    assert seeing.photos[0] == b"one"
+    assert isinstance(seeing.photos[1], PhotoRefused)
+    answer = client.post("/verify", json={"probe": "AAAA", "reference_url": url("/private")})
+    expect(answer, 422, seeing.photos[1].code)
 
 
 def test_photos_of_an_enrollment_are_refused_one_by_one(client, seeing, url):

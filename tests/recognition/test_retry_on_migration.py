@@ -155,7 +155,7 @@ def test_the_service_answers_without_an_error_across_many_switches(engine, galle
             turn += 1
             try:
                 found = identification.identify(photo(colour), collection="people", top_k=1)
-                own = verification.verify_identity(photo(colour), name, collection="people")
+                own = verification.verify_identity([photo(colour)], name, collection="people")
             except BaseException as error:  # noqa: BLE001 - reported to the test
                 wrong.append(error)
                 return

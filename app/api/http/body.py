@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, ClassVar, Generic, TypeVar, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -114,7 +114,7 @@ async def json_text(request: Request) -> bytes:
 async def form_of(request: Request, most_files: int) -> FormData:
     """Return the body as multipart/form-data; a request's body is parsed once.
 
-    Raises BodyMalformed, and RequestInvalid if a field is not UTF-8.
+    Raises BodyMalformed, and RequestInvalid if a field is not UTF-8 or there are too many files.
     """
     kept: FormData | None = getattr(request.state, "form", None)
     if kept is None:
@@ -179,6 +179,8 @@ async def _parsed_form(request: Request, most_files: int) -> FormData:
             raise BodyMalformed(
                 "the Content-Type multipart/form-data has no boundary; leave that header to the HTTP client"
             ) from error
+        if str(error).startswith("Too many files"):
+            raise RequestInvalid(f"the form holds more than {most_files} files") from error
         raise BodyMalformed(f"the body is not valid multipart/form-data: {error}") from error
 
 
@@ -194,7 +196,10 @@ async def _multipart(request: Request, schema: type[BaseModel], most_files: int)
 
 def _is_list(schema: type[BaseModel], name: str) -> bool:
     field = schema.model_fields.get(name)
-    return field is not None and get_origin(field.annotation) is list
+    if field is None:
+        return False
+    kinds = (field.annotation, *get_args(field.annotation))
+    return any(get_origin(each) is list for each in kinds)
 
 
 async def _content(part: UploadFile | str) -> str | bytes:

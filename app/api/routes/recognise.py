@@ -15,7 +15,8 @@ from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
 from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, SearchAnswer, VerifyAnswer
 from app.api.schemas.fields import MOST_PHOTOS
-from app.api.schemas.requests import EnrollRequest, IdentifyRequest, SearchRequest, VerifyRequest
+from app.api.schemas.probe_requests import MOST_PROBES, IdentifyRequest, VerifyRequest
+from app.api.schemas.requests import EnrollRequest, SearchRequest
 from app.recognition.screening import Reactions
 
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
@@ -48,13 +49,13 @@ async def enroll(
 
 @router.post("/verify")
 async def verify(
-    request: Annotated[VerifyRequest, Depends(PhotosBody(VerifyRequest, most_files=2))],
+    request: Annotated[VerifyRequest, Depends(PhotosBody(VerifyRequest, most_files=MOST_PROBES + 1))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
     is_exact: ExactDependency,
 ) -> VerifyAnswer:
-    """Compare a probe photo with a reference photo, or with all faces of an enrolled identity."""
+    """Compare a probe (photos of one person) with a reference photo, or with all faces of an enrolled identity."""
     against = (
         partial(services.verification.verify_photo, request.probe, request.reference)
         if request.reference is not None
@@ -73,16 +74,20 @@ async def verify(
 
 @router.post("/identify")
 async def identify(
-    request: Annotated[IdentifyRequest, Depends(PhotosBody(IdentifyRequest))],
+    request: Annotated[IdentifyRequest, Depends(PhotosBody(IdentifyRequest, most_files=MOST_PROBES))],
     services: ServicesDependency,
     workers: WorkersDependency,
     metrics: MetricsDependency,
     is_exact: ExactDependency,
 ) -> IdentifyAnswer:
-    """Search the gallery for every face of a photo."""
+    """Search the gallery for every face of a photo, or for the person of several photos."""
+    search = (
+        partial(services.identification.identify, request.photo[0])
+        if request.photos_of is None
+        else partial(services.identification.identify_person, request.photo)
+    )
     identification = await workers.run(
-        services.identification.identify,
-        request.photo,
+        search,
         collection=request.collection,
         top_k=request.top_k,
         max_fpir=request.max_fpir,

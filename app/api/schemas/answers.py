@@ -1,5 +1,6 @@
 """Answers about faces in photos. Their names are the API's contract."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
@@ -11,7 +12,8 @@ from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
 from app.recognition.identification import Identification, IdentifiedFace, SearchResult
-from app.recognition.verification import JudgedFace, Verification
+from app.recognition.probes import JudgedFace, ProbePhoto
+from app.recognition.verification import Verification
 from app.vision.quality import Reason
 
 
@@ -143,6 +145,39 @@ class ReferenceFaceSchema(BaseModel):
     faces: Annotated[int, Field(description="Number of faces in the template.")] = 1
 
 
+class ProbePhotoSchema(BaseModel):
+    """A photo of the probe and its main face. If it was not used, `code` and `detail` say why."""
+
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
+    used: bool
+    face: FaceSchema | None
+    code: Annotated[
+        str | None,
+        Field(description="As in errors: no_face, low_quality, face_mismatch ...", examples=["face_mismatch"]),
+    ]
+    detail: str | None
+
+    @classmethod
+    def all_of(cls, photos: Sequence[ProbePhoto]) -> "list[ProbePhotoSchema] | None":
+        """Return the photos, or None without any."""
+        return [
+            cls(
+                photo=each.photo,
+                used=each.code is None,
+                face=None if each.face is None else FaceSchema.of(each.face),
+                code=each.code,
+                detail=each.detail,
+            )
+            for each in photos
+        ] or None
+
+
+ProbePhotosSchema = Annotated[
+    list[ProbePhotoSchema] | None,
+    Field(description="If the probe has several photos: each of them. The probe's face is the best one that was used."),
+]
+
+
 class VerifyAnswer(BaseModel):
     """The decision on a pair of faces."""
 
@@ -165,6 +200,7 @@ class VerifyAnswer(BaseModel):
             },
             "model": "sface-2021dec",
             "calibration": CALIBRATION_EXAMPLE,
+            "photos": None,
         }
     )
 
@@ -181,6 +217,7 @@ class VerifyAnswer(BaseModel):
     reference_face: ReferenceFaceSchema
     model: str
     calibration: CalibrationField
+    photos: ProbePhotosSchema = None
 
     @classmethod
     def of(cls, verification: Verification) -> "VerifyAnswer":
@@ -200,6 +237,7 @@ class VerifyAnswer(BaseModel):
             reference_face=reference,
             model=verification.model,
             calibration=population_of(verification.population),
+            photos=ProbePhotoSchema.all_of(verification.photos),
         )
 
 
@@ -257,6 +295,7 @@ class IdentifyAnswer(BaseModel):
             "model": "sface-2021dec",
             "calibration": CALIBRATION_EXAMPLE,
             "faces_truncated": False,
+            "photos": None,
         }
     )
 
@@ -265,6 +304,7 @@ class IdentifyAnswer(BaseModel):
     model: str
     calibration: CalibrationField
     faces_truncated: FacesTruncated
+    photos: ProbePhotosSchema = None
 
     @classmethod
     def of(cls, identification: Identification) -> "IdentifyAnswer":
@@ -275,6 +315,7 @@ class IdentifyAnswer(BaseModel):
             model=identification.model,
             calibration=population_of(identification.population),
             faces_truncated=identification.is_truncated,
+            photos=ProbePhotoSchema.all_of(identification.photos),
         )
 
 

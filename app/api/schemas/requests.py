@@ -41,15 +41,15 @@ _STRING: JsonValue = {"type": "string"}
 _ARRAY: JsonValue = {"type": "array", "items": {}}
 
 
-def _not_both(first: str, second: str) -> dict[str, Any]:
+def not_both(first: str, second: str) -> dict[str, Any]:
     """Return the JSON-schema rule that at most one of two numbers is sent."""
     return {"not": {"required": [first, second], "properties": {each: {"type": "number"} for each in (first, second)}}}
 
 
-def _one_of(*names: str) -> dict[str, JsonValue]:
-    """Return the JSON-schema rule that exactly one of several members, texts or arrays, is sent."""
+def one_of(*names: str, kind: JsonValue = None) -> dict[str, JsonValue]:
+    """Return the JSON-schema rule that exactly one of several members is sent: of this `kind`, or texts and arrays."""
     types = {name: _ARRAY if name.startswith("photos") or name.endswith("urls") else _STRING for name in names}
-    return {"oneOf": [{"required": [name], "properties": {name: types[name]}} for name in names]}
+    return {"oneOf": [{"required": [name], "properties": {name: kind or types[name]}} for name in names]}
 
 
 def _members(*required: str, **properties: JsonValue) -> dict[str, JsonValue]:
@@ -57,7 +57,8 @@ def _members(*required: str, **properties: JsonValue) -> dict[str, JsonValue]:
     return {"required": list(required), "properties": properties}
 
 
-def _require_one(request: Schema, *names: str) -> Schema:
+def require_one(request: Schema, *names: str) -> Schema:
+    """Return the request; raises ValueError unless exactly one of several members was sent."""
     sent = [name for name in names if name in request.model_fields_set and getattr(request, name) is not None]
     if len(sent) != 1:
         raise ValueError(f"send exactly one of {', '.join(names)}")
@@ -84,7 +85,7 @@ class EnrollRequest(PhotosRequest):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"photos": [PIXEL], "identity_id": "ada", "name": "Ada Lovelace"}],
-            **_one_of("photos", "photo_urls"),
+            **one_of("photos", "photo_urls"),
         }
     )
     takes_several: ClassVar[bool] = True
@@ -105,7 +106,7 @@ class EnrollRequest(PhotosRequest):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        return _require_one(self, "photos", "photo_urls")
+        return require_one(self, "photos", "photo_urls")
 
     def urls(self) -> list[str]:
         """Return the photos' URLs."""
@@ -120,60 +121,13 @@ class EnrollRequest(PhotosRequest):
         return Terms(self.consent.value() if self.consent is not None else None, self.expires_at)
 
 
-class VerifyRequest(PhotosRequest):
-    """A probe photo and its reference: a photo, or an enrolled identity."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"probe": PIXEL, "identity_id": "ada"}],
-            "allOf": [_one_of("probe", "probe_url"), _one_of("reference", "reference_url", "identity_id")],
-            **_not_both("max_fmr", "threshold"),
-        }
-    )
-
-    probe: Annotated[Photo, Field(default_factory=bytes)]
-    probe_url: Url | None = None
-    reference: Photo | None = None
-    reference_url: Url | None = None
-    identity_id: IdentityId | None = None
-    collection: CollectionName = DEFAULT_COLLECTION
-
-    max_fmr: Annotated[
-        float | None,
-        Field(gt=0, le=0.5, description="Highest share of pairs of different people that may match. Default: 1e-4."),
-    ] = None
-    threshold: Threshold = None
-
-    @model_validator(mode="after")
-    def _one_rule(self) -> "VerifyRequest":
-        if self.max_fmr is not None and self.threshold is not None:
-            raise ValueError("send max_fmr or threshold, not both")
-        return self
-
-    @model_validator(mode="after")
-    def _one_reference(self) -> "VerifyRequest":
-        _require_one(self, "probe", "probe_url")
-        if sum(each is not None for each in (self.reference, self.reference_url, self.identity_id)) != 1:
-            raise ValueError("send exactly one of reference, reference_url, identity_id")
-        return self
-
-    def urls(self) -> list[str]:
-        """Return the URLs of the probe and the reference, if they have one."""
-        return [each for each in (self.probe_url, self.reference_url) if each is not None]
-
-    def with_photos(self, photos: Sequence[bytes | PhotoRefused]) -> Self:
-        """Return a copy with the photos."""
-        named = [name for name in ("probe", "reference") if getattr(self, f"{name}_url") is not None]
-        return self.model_copy(update=dict(zip(named, photos, strict=True)))
-
-
 class _PhotoRequest(PhotosRequest):
     photo: Annotated[Photo, Field(default_factory=bytes)]
     photo_url: Url | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        return _require_one(self, "photo", "photo_url")
+        return require_one(self, "photo", "photo_url")
 
     def urls(self) -> list[str]:
         """Return the photo's URL, if it has one."""
@@ -187,7 +141,7 @@ class _PhotoRequest(PhotosRequest):
 class DetectRequest(_PhotoRequest):
     """A photo for face detection."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"photo": PIXEL}], **_one_of("photo", "photo_url")})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"photo": PIXEL}], **one_of("photo", "photo_url")})
 
     model: Annotated[NetworkName | None, Field(description="Network that measures `quality`; null: the default.")] = (
         None
@@ -202,7 +156,9 @@ class EmbedRequest(DetectRequest):
     ] = None
 
 
-class _Lookup(StrictSchema):
+class LookupRequest(StrictSchema):
+    """Base of searches in a gallery."""
+
     collection: CollectionName = DEFAULT_COLLECTION
     top_k: Annotated[int, Field(ge=1, le=MOST_CANDIDATES, description="Candidates for each face, at most."), WHOLE] = 5
     max_fpir: Annotated[
@@ -217,18 +173,6 @@ class _Lookup(StrictSchema):
         if self.max_fpir is not None and self.threshold is not None:
             raise ValueError("send max_fpir or threshold, not both")
         return self
-
-
-class IdentifyRequest(_Lookup, _PhotoRequest):
-    """A photo whose faces are searched in the gallery."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"photo": PIXEL, "top_k": 3}],
-            **_one_of("photo", "photo_url"),
-            **_not_both("max_fpir", "threshold"),
-        }
-    )
 
 
 _WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
@@ -292,13 +236,13 @@ class JobRequest(StrictSchema):
         return {"new_face_ids": self.new_face_ids} if self.kind == "import_archive" else {"model": self.model}
 
 
-class SearchRequest(_Lookup):
+class SearchRequest(LookupRequest):
     """An embedding to search in the gallery."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"embedding": [0.02, -0.11, 0.07], "top_k": 3}],
-            **_not_both("max_fpir", "threshold"),
+            **not_both("max_fpir", "threshold"),
         }
     )
 

@@ -99,7 +99,7 @@ class Policy:
             return _exact(threshold)
         return self._at(max_fpir, default, comparisons)
 
-    def fmr(self, similarity: float, faces: int = 1, probes: int = 1) -> StatedRate:
+    def fmr(self, similarity: float, faces: float = 1, probes: float = 1) -> StatedRate:
         """Return the share of other people that reach a similarity to a template of `faces`.
 
         `probes` is the number of faces in the probe's template.

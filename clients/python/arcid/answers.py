@@ -129,6 +129,17 @@ class ReferencePopulation(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbePhoto(Value):
+    """A photo of a probe, by its index in the request. If it was not `used`, `code` and `detail` say why."""
+
+    photo: int
+    used: bool
+    face: Face | None
+    code: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyAnswer(Value):
     """The decision on one pair. With `low_quality`, the verdict is at most `possible`.
 
@@ -145,6 +156,7 @@ class VerifyAnswer(Value):
     model: str
     fmr_range: RateRange | None = None
     calibration: ReferencePopulation | None = None
+    photos: tuple[ProbePhoto, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +193,7 @@ class IdentifyAnswer(Value):
     model: str
     faces_truncated: bool = False
     calibration: ReferencePopulation | None = None
+    photos: tuple[ProbePhoto, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

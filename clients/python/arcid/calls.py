@@ -142,7 +142,10 @@ def photo_body(members: Mapping[str, Any], **photos: Photos | None) -> Body:
         if urls and len(urls) < len(sequence):
             raise ValueError("send either files or URLs, not both")
         if urls:
-            urls_by_name |= {"photo_urls": urls} if name == "photos" else {f"{name}_url": urls[0]}
+            if name == "photos":
+                urls_by_name["photo_urls"] = urls
+            else:
+                urls_by_name[f"{name}_url"] = urls if len(urls) > 1 else urls[0]
         files += [(name, bytes_of(photo)) for photo in sequence if not isinstance(photo, PhotoUrl)]
     if not files:
         return Body(json={**without_none(members), **urls_by_name})

@@ -64,7 +64,7 @@ def enroll(
 
 
 def verify(
-    probe: Photo,
+    probe: Photos,
     reference: Photo | None = None,
     *,
     identity_id: str | None = None,
@@ -72,8 +72,9 @@ def verify(
     max_fmr: float | None = None,
     threshold: float | None = None,
 ) -> Call[VerifyAnswer]:
-    """Compare a probe photo with a reference photo or with the faces of an enrolled identity.
+    """Compare a probe with a reference photo or with the faces of an enrolled identity.
 
+    The probe is one photo, or up to 10 photos of one person, which are fused.
     Set either `max_fmr`, the allowed share of pairs of different people that match, or `threshold`, a similarity.
     """
     members = {"identity_id": identity_id, "collection": collection, "max_fmr": max_fmr, "threshold": threshold}
@@ -81,8 +82,9 @@ def verify(
 
 
 def identify(
-    photo: Photo,
+    photo: Photos,
     *,
+    photos_of: Literal["one_person"] | None = None,
     collection: str = "default",
     top_k: int | None = None,
     max_fpir: float | None = None,
@@ -91,6 +93,8 @@ def identify(
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
+    With `photos_of="one_person"`, search for the person of up to 10 photos, which are fused; a single entry of `faces`
+    is the answer, and photos without faces are an error.
     Set either `max_fpir`, the allowed share of strangers that match at the current gallery size, or `threshold`, a
     similarity. `where` restricts the search to people with these metadata values.
     """
@@ -100,6 +104,7 @@ def identify(
         "max_fpir": max_fpir,
         "threshold": threshold,
         "where": where,
+        "photos_of": photos_of,
     }
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 

@@ -1,0 +1,154 @@
+"""Request schemas with a probe: one or more photos of a person. Their names are the API's contract."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+    model_validator,
+)
+
+from app.api.schemas.fields import DEFAULT_COLLECTION, PIXEL, Photo, Threshold, Url
+from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
+from app.errors import PhotoRefused
+from app.names import CollectionName, IdentityId
+from app.remote.urls import LONGEST
+
+MOST_PROBES = 10
+_SEVERAL: JsonValue = {"anyOf": [{"type": "array", "items": {}}, {"type": "string"}]}
+
+
+def _listed(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Accept one photo for a list of one; its error names the field, not the place in the list."""
+    items = value if isinstance(value, list) else [value]
+    if value is None or len(items) != 1:
+        return validate(value)
+    try:
+        return validate(items)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ValueError(first["msg"].removeprefix("Value error, ")) from error
+
+
+def _one_or_several(each: dict[str, Any], description: str, *others: JsonValue) -> WithJsonSchema:
+    """Describe one or several items; the list is first, which is how a form sends them."""
+    several = {"type": "array", "items": each, "minItems": 1, "maxItems": MOST_PROBES}
+    return WithJsonSchema({"anyOf": [several, each, *others], "description": description})
+
+
+ProbePhotos = Annotated[
+    list[Photo],
+    Field(default_factory=list, min_length=1, max_length=MOST_PROBES),
+    WrapValidator(_listed),
+    _one_or_several(
+        {"type": "string", "contentEncoding": "base64", "format": "byte"},
+        f"JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; up to {MOST_PROBES} photos of one person.",
+    ),
+]
+ProbeUrls = Annotated[
+    list[Url] | None,
+    Field(min_length=1, max_length=MOST_PROBES),
+    WrapValidator(_listed),
+    _one_or_several(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST},
+        f"The photo's URL, or up to {MOST_PROBES} URLs. The service fetches them if that is enabled.",
+        {"type": "null"},
+    ),
+]
+
+
+class VerifyRequest(PhotosRequest):
+    """A probe and its reference: a photo, or an enrolled identity."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"probe": PIXEL, "identity_id": "ada"}],
+            "allOf": [one_of("probe", "probe_url", kind=_SEVERAL), one_of("reference", "reference_url", "identity_id")],
+            **not_both("max_fmr", "threshold"),
+        }
+    )
+
+    takes_several: ClassVar[bool] = True
+
+    probe: ProbePhotos
+    probe_url: ProbeUrls = None
+    reference: Photo | None = None
+    reference_url: Url | None = None
+    identity_id: IdentityId | None = None
+    collection: CollectionName = DEFAULT_COLLECTION
+
+    max_fmr: Annotated[
+        float | None,
+        Field(gt=0, le=0.5, description="Highest share of pairs of different people that may match. Default: 1e-4."),
+    ] = None
+    threshold: Threshold = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> "VerifyRequest":
+        if self.max_fmr is not None and self.threshold is not None:
+            raise ValueError("send max_fmr or threshold, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> "VerifyRequest":
+        require_one(self, "probe", "probe_url")
+        if sum(each is not None for each in (self.reference, self.reference_url, self.identity_id)) != 1:
+            raise ValueError("send exactly one of reference, reference_url, identity_id")
+        return self
+
+    def urls(self) -> list[str]:
+        """Return the URLs of the probe and the reference, if they have any."""
+        return [*(self.probe_url or ()), *([self.reference_url] if self.reference_url is not None else ())]
+
+    def with_photos(self, photos: Sequence[bytes | PhotoRefused]) -> Self:
+        """Return a copy with the photos; raises the reference's error."""
+        probes = len(self.probe_url or ())
+        changes: dict[str, object] = {"probe": list(photos[:probes])} if probes else {}
+        for reference in photos[probes:]:
+            if isinstance(reference, PhotoRefused):
+                raise reference
+            changes["reference"] = reference
+        return self.model_copy(update=changes)
+
+
+class IdentifyRequest(LookupRequest, PhotosRequest):
+    """A photo whose faces are searched in the gallery, or photos of one person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"photo": PIXEL, "top_k": 3}],
+            **one_of("photo", "photo_url", kind=_SEVERAL),
+            **not_both("max_fpir", "threshold"),
+        }
+    )
+    takes_several: ClassVar[bool] = True
+
+    photo: ProbePhotos
+    photo_url: ProbeUrls = None
+    photos_of: Annotated[
+        Literal["one_person"] | None,
+        Field(description="`one_person`: the main faces of all photos are one person. Needed for several photos."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        require_one(self, "photo", "photo_url")
+        if self.photos_of is None and len(self.photo or self.photo_url or ()) > 1:
+            raise ValueError("send one photo, or photos_of=one_person if all photos show the same person")
+        return self
+
+    def urls(self) -> list[str]:
+        """Return the URLs of the photos."""
+        return self.photo_url or []
+
+    def with_photos(self, photos: Sequence[bytes | PhotoRefused]) -> Self:
+        """Return a copy with the photos; a single one of many people must be usable."""
+        if self.photos_of is None and isinstance(photos[0], PhotoRefused):
+            raise photos[0]
+        return self.model_copy(update={"photo": list(photos)})

@@ -1,0 +1,108 @@
+"""Probes: one person's face from one or more photos."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.errors import FaceMismatch, LowQuality, NoFace, PhotoRefused
+from app.recognition.analysis import Analysis, Face
+from app.recognition.decisions.policy import Outcome, Policy
+from app.recognition.probe_fusion import FusedProbe, fuse
+from app.types import Floats
+from app.vision.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFace:
+    """A face of a photo, and how usable it is."""
+
+    face: Face
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePhoto:
+    """A photo of a probe (number from 0) and its main face; `code` and `detail` say why it was not used, if so."""
+
+    photo: int
+    face: JudgedFace | None
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The face to compare: the template (d,) of `faces` photos, of which `best` has the highest quality.
+
+    `is_poor`: all of them are below the collection's minimum quality. `is_agreed` is False if at most half of the
+    photos show the same person. `photos` are all photos, or none if only one was sent.
+    """
+
+    vector: Floats
+    faces: int
+    best: JudgedFace
+    is_poor: bool
+    is_agreed: bool
+    photos: Sequence[ProbePhoto]
+
+    def verdict(self, outcome: Outcome) -> Outcome:
+        """Return the verdict for an outcome: a match is only possible if the photos do not agree."""
+        return Outcome.POSSIBLE if outcome is Outcome.MATCH and not self.is_agreed else outcome
+
+
+def main_face(photo: bytes, role: str, analysis: Analysis, policy: Policy, *, is_flip_averaged: bool) -> JudgedFace:
+    """Return the main face of a photo; raises a PhotoRefused, also NoFace with the photo's role."""
+    faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, most=1)
+    if not faces:
+        raise NoFace(f"no face was found in the {role} photo")
+    return JudgedFace(faces[0], policy.quality(faces[0]))
+
+
+def read_probe(
+    photos: Sequence[bytes | PhotoRefused], analysis: Analysis, policy: Policy, *, is_flip_averaged: bool
+) -> Probe:
+    """Return the probe of one or more photos of a person: the main face of each, fused (`probe_fusion`).
+
+    A photo that could not be read is passed as its error. Photos that cannot be used are left out. Raises the error of
+    the first photo if none can be used.
+    """
+    faces: dict[int, JudgedFace] = {}
+    errors: dict[int, PhotoRefused] = {}
+    for number, photo in enumerate(photos):
+        try:
+            if isinstance(photo, PhotoRefused):
+                raise photo
+            faces[number] = main_face(photo, "probe", analysis, policy, is_flip_averaged=is_flip_averaged)
+        except PhotoRefused as error:
+            errors[number] = error
+    if not faces:
+        raise errors[0]
+    numbers = list(faces)
+    fused = fuse(
+        np.stack([policy.vector(each.face) for each in faces.values()]),
+        np.array([each.quality.score for each in faces.values()], np.float32),
+        policy,
+    )
+    best = max((faces[numbers[place]] for place in fused.used), key=lambda each: each.quality.score)
+    errors |= _left_out(fused, numbers)
+    results = [_result(number, faces.get(number), errors.get(number)) for number in range(len(photos))]
+    return Probe(
+        fused.vector,
+        len(fused.used),
+        best,
+        policy.is_poor(best.quality),
+        fused.is_agreed,
+        results if len(photos) > 1 else (),
+    )
+
+
+def _left_out(fused: FusedProbe, numbers: Sequence[int]) -> dict[int, PhotoRefused]:
+    """Return why faces were left out, by the numbers of their photos."""
+    poor = LowQuality("the quality of the face is below the collection's minimum for probes")
+    mismatch = FaceMismatch("the face does not look like the faces of the other photos")
+    return {numbers[place]: poor for place in fused.poor} | {numbers[place]: mismatch for place in fused.mismatched}
+
+
+def _result(number: int, face: JudgedFace | None, error: PhotoRefused | None) -> ProbePhoto:
+    return ProbePhoto(number, face) if error is None else ProbePhoto(number, face, error.code, str(error))
