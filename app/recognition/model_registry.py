@@ -111,8 +111,15 @@ class ModelRegistry:
 
     def policy_of(self, collection: Collection) -> Policy:
         """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
+        return self._policy(collection, is_adaptive=self._is_adaptive)
+
+    def fitted_policy_of(self, collection: Collection) -> Policy:
+        """Return the policy of a collection before adaptation; raises CalibrationInvalid for a damaged file."""
+        return self._policy(collection, is_adaptive=False)
+
+    def _policy(self, collection: Collection, *, is_adaptive: bool) -> Policy:
         settings, base = collection.settings, self.base_calibration(collection)
-        of_gallery, of_probes = self._curves(collection, base)
+        of_gallery, of_probes = self._curves(collection, base, is_adaptive=is_adaptive)
         return Policy(
             of_gallery,
             self.of(collection).threshold,
@@ -124,11 +131,13 @@ class ModelRegistry:
             scoring_of(base),
         )
 
-    def _curves(self, collection: Collection, base: Calibration | None) -> tuple[RateCurve | None, RateCurve | None]:
+    def _curves(
+        self, collection: Collection, base: Calibration | None, *, is_adaptive: bool
+    ) -> tuple[RateCurve | None, RateCurve | None]:
         """Return the curves of a collection: for pairs of its gallery, and for probes against its gallery."""
         if base is None:
             return None, None
-        every = curves(collection, base, is_on=self._is_adaptive)
+        every = curves(collection, base, is_on=is_adaptive)
         if (collection.settings.impostors or self._impostors) is Impostors.ANY:
             return every
         return SimilarImpostorCurve(every[0]), SimilarImpostorCurve(every[1])

@@ -1,4 +1,4 @@
-/** FMR and FPIR over the similarity, on a logarithmic scale. */
+/** FMR and FPIR over the similarity, on a logarithmic scale: now, and thinner before adaptation. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = { width: 320, height: 210, left: 38, right: 8, top: 10, bottom: 28 };
@@ -20,9 +20,14 @@ function shape(tag, attributes, text = "") {
   return made;
 }
 
+const line = (/** @type {any[]} */ points, /** @type {string} */ rate, /** @type {string} */ name) => {
+  const seen = points.filter((each, index) => each[rate] > 10 ** FLOOR || (points[index - 1]?.[rate] ?? 0) > 10 ** FLOOR);
+  return shape("polyline", { class: name, points: seen.map((each) => `${x(each.similarity).toFixed(1)},${y(each[rate]).toFixed(1)}`).join(" ") });
+};
+
 /**
  * @param {HTMLElement} host
- * @param {{similarity: number, fmr: number, fpir: number}[]} points
+ * @param {import("./decision.js").Point[]} points
  * @param {number} at the threshold
  * @param {{fmr: number, fpir: number} | null} rates there
  */
@@ -40,8 +45,8 @@ export function drawCurve(host, points, at, rates) {
   const mark = x(at);
   svg.append(shape("line", { class: "at", x1: mark, x2: mark, y1: SIZE.top, y2: SIZE.height - SIZE.bottom }));
   for (const name of /** @type {const} */ (["fpir", "fmr"])) {
-    const line = points.filter((each, index) => each[name] > 10 ** FLOOR || (points[index - 1]?.[name] ?? 0) > 10 ** FLOOR);
-    svg.append(shape("polyline", { class: name, points: line.map((each) => `${x(each.similarity).toFixed(1)},${y(each[name]).toFixed(1)}`).join(" ") }));
+    if (points[0]?.[`fitted_${name}`] != null) svg.append(line(points, `fitted_${name}`, `${name} before`));
+    svg.append(line(points, name, name));
     if (rates) svg.append(shape("circle", { class: `${name}-dot`, cx: mark, cy: y(rates[name]), r: 4 }));
   }
   if (points.length) {

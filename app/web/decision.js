@@ -20,7 +20,7 @@ export function decide(faces, threshold) {
   return faces.map((_, at) => (winners.has(at) ? "match" : "unknown"));
 }
 
-/** @typedef {{similarity: number, fmr: number, fmr_range: number[], fpir: number, fpir_range: number[]}} Point */
+/** @typedef {{similarity: number, fmr: number, fmr_range: number[], fpir: number, fpir_range: number[], fitted_fmr?: number | null, fitted_fpir?: number | null}} Point */
 
 /**
  * @param {Point[]} points by similarity

@@ -4,7 +4,7 @@ import { call } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { ratesAt } from "./decision.js";
 import { byId, make } from "./elements.js";
-import { count, rate, similarity } from "./numbers.js";
+import { count, moment, rate, similarity } from "./numbers.js";
 import { showProblem } from "./problems.js";
 import { collection, session } from "./session.js";
 import { openTab } from "./tabs.js";
@@ -15,6 +15,21 @@ import { openTab } from "./tabs.js";
  * @property {() => Promise<void>} load read the curve from the service
  * @property {(matched: string | null) => void} showMatched set the number of matched faces
  */
+
+/**
+ * @param {any} known the answer of /calibration
+ * @returns {string} on whom the rates were measured, and how far the curve moved
+ */
+function people({ calibration, move }) {
+  if (!calibration) return "";
+  const about = calibration.impostors === "similar" ? " The rates are about strangers of the same sex and origin." : "";
+  const measured = `Measured on ${count(calibration.people, "person", "people")} (${calibration.source})`;
+  if (!calibration.adapted || !move) return `${measured}, not on the people of this collection.${about}`;
+  const probes = move.probes ? ` and ${count(move.probes, "searched face")}` : "";
+  const thresholds = `For a false match in 10,000, a similarity of ${similarity(move.threshold_after, 3)} is needed instead of ${similarity(move.threshold_before, 3)}`;
+  const rest = move.is_converged ? "" : ", and the curve is still moving";
+  return `${measured}, then adapted to ${count(calibration.adapted.people, "person", "people")}${probes} of this collection (version ${calibration.adapted.version}, ${moment(calibration.adapted.at)}). ${thresholds}${rest}. The thin lines show the curves before.${about}`;
+}
 
 /**
  * @param {() => void} onChange
@@ -43,6 +58,7 @@ export function startThreshold(onChange) {
     ];
     byId("threshold-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
     drawCurve(byId("curve"), known.points, at, rates);
+    byId("threshold-people").textContent = people(known);
     reset.disabled = !isMoved;
   };
 
@@ -60,6 +76,7 @@ export function startThreshold(onChange) {
       slider.disabled = true;
       byId("curve").replaceChildren();
       byId("threshold-facts").replaceChildren();
+      byId("threshold-people").textContent = "";
       if (error?.status === 403) byId("curve").append(make("p", { class: "hint" }, "This key may not recognise people."));
       else showProblem(error, () => void load());
     }

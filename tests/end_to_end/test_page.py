@@ -132,6 +132,27 @@ def test_the_slider_shows_rates_and_decides_anew(page, group_photo):
     assert page.locator("#curve polyline").count() == 2
 
 
+def test_the_curves_before_adaptation_are_drawn_and_said(page, group_photo):
+    text = page.locator("#threshold-people")
+    identify(page, group_photo)
+    expect(text).to_contain_text("not on the people of this collection")
+
+    def adapted(route):
+        answer = route.fetch().json()
+        for each in answer["points"]:
+            each |= {"fitted_fmr": each["fmr"] / 3, "fitted_fpir": each["fpir"] / 3}
+        answer["calibration"] |= {"adapted": {"version": 3, "people": 412, "at": "2026-11-29T03:00:00Z"}}
+        answer["move"] = {"probes": 60, "shift": 0.04, "stretch": 1.1, "is_converged": True}
+        answer["move"] |= {"threshold_before": 0.424, "threshold_after": 0.47}
+        route.fulfill(json=answer)
+
+    page.route("**/calibration*", adapted)
+    page.reload()
+    expect(page.locator("#curve polyline")).to_have_count(4)
+    expect(text).to_contain_text("adapted to 412 people and 60 searched faces of this collection (version 3")
+    expect(text).to_contain_text("a similarity of 0.470 is needed instead of 0.424")
+
+
 def test_the_live_camera_names_who_it_sees_one_request_at_a_time(page, portrait):
     enroll(page, "eileen", portrait, name="Eileen Collins")
     open_now, most, asked = set(), 0, 0

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.access.keys import Scope
 from app.api.http.dependencies import CollectionDependency, ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
-from app.api.schemas.rates import RangeSchema, range_of, rate_of
+from app.api.schemas.rates import CalibrationField, RangeSchema, population_of, range_of, rate_of
 from app.container import Container
 from app.gallery.store.values import Collection
 from app.recognition.decisions.threshold_curve import ThresholdCurve, curve_of
@@ -27,6 +27,19 @@ class PointSchema(_CurveSchema):
     fmr_range: Annotated[RangeSchema, range_of("fmr")]
     fpir: Annotated[float, rate_of("fpir", "Share of strangers that match anyone in the current gallery.")]
     fpir_range: Annotated[RangeSchema, range_of("fpir")]
+    fitted_fmr: Annotated[float | None, Field(description="`fmr` before adaptation; null if not adapted.")]
+    fitted_fpir: Annotated[float | None, Field(description="`fpir` before adaptation; null if not adapted.")]
+
+
+class CurveMoveSchema(_CurveSchema):
+    """The move of the curve by adaptation to the collection's own people."""
+
+    probes: Annotated[int, Field(description="Number of probes that the collection has learned from.")]
+    shift: Annotated[float, Field(description="Move of the mean similarity of two strangers.")]
+    stretch: Annotated[float, Field(description="Factor of the deviation of these similarities.")]
+    threshold_before: Annotated[float, Field(description="Threshold at FMR 1e-4 before adaptation.")]
+    threshold_after: Annotated[float, Field(description="Threshold at FMR 1e-4 now.")]
+    is_converged: Annotated[bool, Field(description="False: the next version moves the curve further.")]
 
 
 class RuleSchema(_CurveSchema):
@@ -46,7 +59,9 @@ class CalibrationAnswer(BaseModel):
     faces: int
     points: Annotated[list[PointSchema], Field(description="Sorted by similarity; empty without a calibration.")]
     identification: RuleSchema
-    verification: Annotated[RuleSchema, Field(description="For a template of one face.")]
+    verification: Annotated[RuleSchema, Field(description="For two photos.")]
+    calibration: CalibrationField
+    move: Annotated[CurveMoveSchema | None, Field(description="Null if the curve is not adapted.")]
 
     @classmethod
     def of(cls, collection: Collection, curve: ThresholdCurve) -> "CalibrationAnswer":
@@ -59,6 +74,8 @@ class CalibrationAnswer(BaseModel):
             points=[PointSchema.model_validate(each) for each in curve.points],
             identification=RuleSchema.model_validate(curve.identification),
             verification=RuleSchema.model_validate(curve.verification),
+            calibration=population_of(curve.population),
+            move=None if curve.move is None else CurveMoveSchema.model_validate(curve.move),
         )
 
 
@@ -72,4 +89,6 @@ async def calibration(
 
 def _answer(services: Container, name: str) -> CalibrationAnswer:
     collection = services.gallery.require(name)
-    return CalibrationAnswer.of(collection, curve_of(collection, services.registry.policy_of(collection)))
+    registry = services.registry
+    curve = curve_of(collection, registry.policy_of(collection), registry.fitted_policy_of(collection))
+    return CalibrationAnswer.of(collection, curve)

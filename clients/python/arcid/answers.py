@@ -237,13 +237,27 @@ class SearchAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPoint(Value):
-    """Error rates of a threshold at this similarity."""
+    """Error rates of a threshold at this similarity; `fitted_fmr` and `fitted_fpir` are those before adaptation."""
 
     similarity: float
     fmr: float
     fpir: float
     fmr_range: RateRange | None = None
     fpir_range: RateRange | None = None
+    fitted_fmr: float | None = None
+    fitted_fpir: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurveMove(Value):
+    """The move of a curve by adaptation; the thresholds are those at FMR 1e-4."""
+
+    probes: int
+    shift: float
+    stretch: float
+    threshold_before: float
+    threshold_after: float
+    is_converged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +280,5 @@ class CalibrationAnswer(Value):
     points: tuple[CalibrationPoint, ...]
     identification: DecisionRule
     verification: DecisionRule
+    calibration: ReferencePopulation | None = None
+    move: CurveMove | None = None
