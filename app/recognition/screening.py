@@ -115,15 +115,7 @@ def screen(
         mismatches = []
     if do.on_duplicate is Reaction.ALLOW:
         return ScreeningResult(rejected, mismatches, [])
-    # Low-quality faces resemble everybody (docs/thresholds.md).
-    refused = {each.photo for each in rejected}
-    asked = faces.only(
-        [
-            place
-            for place, photo in enumerate(faces.photos)
-            if photo not in refused and faces.qualities[place] >= policy.probe_quality
-        ]
-    )
+    asked = _asked(faces, {each.photo for each in rejected}, policy)
     found = find_duplicates(
         gallery,
         collection,
@@ -135,6 +127,15 @@ def screen(
         view=view,
     )
     return ScreeningResult(rejected, mismatches, found)
+
+
+def _asked(faces: NewFaces, refused: set[int], policy: Policy) -> NewFaces:
+    """Return the faces that are compared with other people's: low-quality ones resemble everybody."""
+    is_asked = [
+        photo not in refused and quality >= policy.probe_quality
+        for photo, quality in zip(faces.photos, faces.qualities, strict=True)
+    ]
+    return faces.only(np.flatnonzero(is_asked).tolist())
 
 
 def screen_again(

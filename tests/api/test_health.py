@@ -111,7 +111,7 @@ def test_a_foreign_photo_is_refused_by_a_collection_that_says_so(client, enroll,
 
 def test_six_people_of_one_photo_are_six(client, enroll, faces_of):
     for number, photo in enumerate(faces_of):
-        assert enroll(str(number), photo, on_duplicate="reject").status_code == 200
+        assert enroll(str(number), photo).status_code == 200
     found = check(client, limit=2)
     assert (found["identities"], found["duplicates"]) == (2, [])
     assert found["next_cursor"]
