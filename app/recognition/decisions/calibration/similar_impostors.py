@@ -5,7 +5,7 @@ from typing import Final
 
 from app.recognition.decisions.calibration.error_rates import CalibrationOrigin, RateCurve
 
-# On the London set, impostors of the same sex and ethnicity are accepted 2.1 to 2.7 times as often as all impostors at
+# On the London set, impostors of the same sex and ethnicity are accepted 2.0 to 2.4 times as often as all impostors at
 # 1e-2 and 1e-3 (docs/groups.md), 3.1 times at 1e-4; two women of LFW 1.8 to 3.9 times.
 SIMILAR_RATE: Final = 4.0
 """Rate of impostors of the same sex and origin, as a multiple of the rate of all impostors."""
