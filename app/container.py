@@ -42,6 +42,7 @@ from app.recognition.identification import IdentificationService
 from app.recognition.migration import MigrationService
 from app.recognition.people import PeopleService
 from app.recognition.person_export import PersonExportService
+from app.recognition.probe_learning import ProbeLearning
 from app.recognition.verification import VerificationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
@@ -122,6 +123,12 @@ class Container(Resources):
         return CalibrationRepository(self.current_database.engine)
 
     @cached_property
+    def probe_learning(self) -> ProbeLearning | None:
+        """Running moments of this process' probes; None if they are not learned from."""
+        calibration = self.settings.calibration
+        return ProbeLearning() if calibration.is_adaptive and calibration.learn_from_probes else None
+
+    @cached_property
     def adaptive_calibration(self) -> AdaptiveCalibrationService:
         """Adaptive calibration of collections."""
         return AdaptiveCalibrationService(self.store, self.calibration_repository, self.registry)
@@ -134,6 +141,7 @@ class Container(Resources):
             self.adaptive_calibration,
             self.registry,
             every=self.settings.calibration.interval_seconds,
+            probes=self.probe_learning,
         )
 
     @cached_property
@@ -159,6 +167,7 @@ class Container(Resources):
             self.gallery,
             self.registry.policy_of,
             open_metadata=frozenset(map(nfc, self.settings.open_metadata)),
+            learning=self.probe_learning,
         )
 
     @cached_property

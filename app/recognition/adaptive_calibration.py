@@ -15,6 +15,7 @@ from app.recognition.decisions.calibration.error_rates import scoring_of
 from app.recognition.decisions.calibration.moments import moments_of_gallery
 from app.recognition.decisions.calibration.versions import curves, look_alike_threshold, next_version
 from app.recognition.model_registry import ModelRegistry
+from app.recognition.probe_learning import ProbeReference
 from app.types import Floats, Keys
 
 _MOST_PEOPLE = 1000
@@ -56,6 +57,21 @@ class AdaptiveCalibrationService:
             np.array([vectors[key] for key in keys], np.float32).reshape(-1, collection.dimension),
             np.array([owners[key].norm for key in keys], np.float32),
             tuple(owners[key].identity_id for key in keys),
+        )
+
+    def reference(self, collection: Collection, sample: GallerySample) -> ProbeReference | None:
+        """Return what the probes of a collection are compared with; None without a calibration that is adapted."""
+        base = self._registry.base_calibration(collection)
+        if base is None or base.moments is None or self._registry.of(collection).model != collection.model:
+            return None
+        _, of_probes = curves(collection, base)
+        return ProbeReference(
+            sample.keys,
+            scoring_of(base).vectors(sample.embeddings, sample.norms),
+            sample.identity_ids,
+            look_alike_threshold(of_probes, max(len(sample.keys), LEAST_PEOPLE)),
+            collection.revision,
+            collection.identities,
         )
 
     def update(

@@ -1,16 +1,18 @@
 """Calibration worker: adapt the calibrations of collections whose people or probes have changed."""
 
 import threading
+from dataclasses import replace
 
 from app.errors import ArcidError
 from app.gallery.store.calibration_state import ProbeSums
 from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.values import Collection
 from app.observability.logs import get_logger
-from app.recognition.adaptive_calibration import AdaptiveCalibrationService
+from app.recognition.adaptive_calibration import AdaptiveCalibrationService, GallerySample
 from app.recognition.decisions.calibration.adaptation import LEAST_PEOPLE
 from app.recognition.decisions.calibration.versions import ExaminedState, is_due
 from app.recognition.model_registry import ModelRegistry
+from app.recognition.probe_learning import ProbeLearning
 
 _log = get_logger(__name__)
 
@@ -31,7 +33,10 @@ class CalibrationWorker:
         registry: ModelRegistry,
         *,
         every: float,
+        probes: ProbeLearning | None = None,
     ) -> None:
+        """`probes` are those of this process; None if collections do not learn from probes."""
+        self._probes = probes
         self._repository = repository
         self._service = service
         self._registry = registry
@@ -57,10 +62,13 @@ class CalibrationWorker:
         return sum(self._examine(*each) for each in collections if not self._stopping.is_set())
 
     def _examine(self, collection: Collection, probes: ProbeSums) -> bool:
+        probes = self._with_own_probes(collection, probes) if self._probes is not None else ProbeSums()
         base = self._registry.base_calibration(collection)
         if base is None or not is_due(collection, base, probes, self._examined.get(collection.uid)):
             return False
-        version = self._service.update(collection, probes)
+        sample = self._service.sample(collection)
+        self._compare_probes_with(sample, collection)
+        version = self._service.update(collection, probes, sample)
         if version is None:
             self._examined[collection.uid] = ExaminedState(collection.identities, collection.revision, probes.probes)
             return False
@@ -76,6 +84,26 @@ class CalibrationWorker:
             is_converged=version.is_converged,
         )
         return True
+
+    def _with_own_probes(self, collection: Collection, known: ProbeSums) -> ProbeSums:
+        """Add this process' probes to the collection's, and keep the people up to date whom they are compared with."""
+        if self._probes is None or not self._probes.is_wanted(collection):
+            return known
+        own = self._probes.take(collection)
+        if own.probes:
+            self._repository.add_probes(collection, own)
+        reference = self._probes.reference(collection)
+        if reference is None or abs(reference.identities - collection.identities) * 10 >= collection.identities:
+            self._compare_probes_with(self._service.sample(collection), collection)
+        elif reference.revision != collection.revision:  # an erased person's vector must not stay in memory
+            enrolled = self._repository.enrolled_among(reference.keys.tolist())
+            kept = [place for place, key in enumerate(reference.keys.tolist()) if key in enrolled]
+            self._probes.set_reference(collection, replace(reference.only(kept), revision=collection.revision))
+        return self._repository.probe_sums(collection) if own.probes else known
+
+    def _compare_probes_with(self, sample: GallerySample, collection: Collection) -> None:
+        if self._probes is not None and self._probes.is_wanted(collection):
+            self._probes.set_reference(collection, self._service.reference(collection, sample))
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every):

@@ -18,6 +18,7 @@ from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import StatedRate
+from app.recognition.probe_learning import ProbeLearning
 from app.recognition.probes import ProbePhoto, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
 from app.types import Candidate, Floats, Keys
@@ -76,6 +77,11 @@ class SearchResult:
     model: str = ""
     population: ReferencePopulation | None = None
 
+    @property
+    def match(self) -> str | None:
+        """The id of the person whom the probe matches, perhaps only possibly."""
+        return self.candidates[0].identity_id if self.candidates and self.verdict is not Outcome.NO_MATCH else None
+
 
 @dataclass(frozen=True, slots=True)
 class _SearchScope:
@@ -117,8 +123,13 @@ class IdentificationService:
         policy_of: PolicyOf,
         *,
         open_metadata: frozenset[str] = frozenset(),
+        learning: ProbeLearning | None = None,
     ) -> None:
-        """`open_metadata` names the members of metadata by which every caller may filter."""
+        """`open_metadata` names the members of metadata by which every caller may filter.
+
+        `learning` gets the probes of good quality that are searched among all people.
+        """
+        self._learning = learning
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
@@ -149,7 +160,9 @@ class IdentificationService:
             return Identification([], search.rule.threshold, target.model, population=search.population)
         qualities = [search.policy.quality(face) for face in faces]
         is_poor = [search.policy.is_poor(quality) for quality in qualities]
-        found = self._nearest(search, np.stack([search.policy.vector(face) for face in faces]), is_poor)
+        vectors = np.stack([search.policy.vector(face) for face in faces])
+        found = self._nearest(search, vectors, is_poor)
+        self._learn(search, vectors, found, is_poor)
         identified = [
             IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
             for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
@@ -256,6 +269,15 @@ class IdentificationService:
             scoring=search.policy.scoring,
         )
         return search.found(candidates, is_poor)
+
+    def _learn(
+        self, search: _SearchScope, vectors: Floats, found: Sequence[SearchResult], is_poor: Sequence[bool]
+    ) -> None:
+        if self._learning is None or search.among is not None or not search.collection.settings.is_adaptive:
+            return
+        good = [place for place, poor in enumerate(is_poor) if not poor]
+        matches = [found[place].match for place in good]
+        self._learning.learn(search.collection, vectors[good], matches)
 
 
 def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:

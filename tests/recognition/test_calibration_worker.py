@@ -10,6 +10,7 @@ from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
 from app.recognition.decisions.calibration.adaptation import STATED_FMR
 from app.recognition.decisions.calibration.error_rates import as_json
+from app.recognition.probe_learning import ProbeLearning
 from app.types import ImpostorMoments
 from tests.gallery.store.enrolling import new_face
 from tests.recognition.fakes import calibration
@@ -138,3 +139,69 @@ def test_all_versions_at_once(store, repository, registry, collection):
     assert len(versions) > 1
     assert versions[-1].is_converged
     assert service.adapt_at_once("people") == []
+
+
+# Probes
+
+
+@pytest.fixture
+def learning() -> ProbeLearning:
+    return ProbeLearning()
+
+
+@pytest.fixture
+def learner(store, repository, registry, learning):
+    service = AdaptiveCalibrationService(store, repository, registry)
+    return CalibrationWorker(repository, service, registry, every=3600, probes=learning)
+
+
+def probes(count, *, common):
+    drawn = np.random.default_rng(99).standard_normal((count, D)) + common
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_probes_of_another_camera_move_their_own_curve(learner, learning, registry, store, collection):
+    fill(store, collection, 50)
+    collection = store.collection("people")
+    learning.learn(collection, probes(1, common=-0.4), [None])
+    while learner.sweep():
+        pass
+    before = registry.policy_of(store.collection("people"))
+    learning.learn(collection, probes(200, common=-0.4), [None] * 200)
+    while learner.sweep():
+        pass
+    after = registry.policy_of(store.collection("people"))
+    assert after.for_verification().threshold == pytest.approx(before.for_verification().threshold, abs=0.005)
+    assert after.for_probes().for_verification().threshold < before.for_verification().threshold - 0.1
+    assert store.collection("people").calibration.probes_so_far == 200
+
+
+def test_a_version_that_learned_from_probes_forgets_them_when_that_is_turned_off(
+    learner, learning, new_worker, registry, store, collection
+):
+    fill(store, collection, 50)
+    learning.learn(collection, probes(1, common=-0.4), [None])
+    learner.sweep()
+    learning.learn(collection, probes(200, common=-0.4), [None] * 200)
+    while learner.sweep():
+        pass
+    fill(store, collection, 6, first=50)
+    worker = new_worker()
+    while worker.sweep():
+        pass
+    policy = registry.policy_of(store.collection("people"))
+    assert policy.for_probes().for_verification().threshold == pytest.approx(
+        policy.for_verification().threshold, abs=0.005
+    )
+
+
+def test_an_erased_person_leaves_the_memory(learner, learning, store, collection):
+    fill(store, collection, 50)
+    learning.learn(collection, probes(1, common=0), [None])
+    learner.sweep()
+    known = learning.reference(collection)
+    assert len(known.keys) == 50
+    store.remove_identity(collection, "p7")
+    learner.sweep()
+    assert "p7" not in learning.reference(collection).identity_ids
+    assert len(learning.reference(collection).keys) == 49
