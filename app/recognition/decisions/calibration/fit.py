@@ -51,6 +51,8 @@ def calibrate(
     Memory stays bounded: scores are counted in fine bins, block by block. Raises CalibrationTooSmall below 100,000
     pairs, where one in a thousand could not be counted.
     """
+    if not len(vectors):
+        raise CalibrationTooSmall("there are no faces")
     _, person = np.unique(np.asarray(people), return_inverse=True)
     scoring = scoring or Scoring.fitted(vectors, norms, person)
     vectors = scoring.vectors(vectors, norms)
