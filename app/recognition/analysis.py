@@ -14,7 +14,7 @@ from app.vision.detection.detections import Detector
 from app.vision.detection.main_face import count_rivals, most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode
-from app.vision.quality import Measures, measure
+from app.vision.quality import Measures, SignNetworks, measure
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
 _KEPT_PER_DETECTED = 1.5
@@ -76,12 +76,17 @@ class Analysis:
         detection_side: int,
         model: str = "",
         most_faces: int = 100,
+        signs: SignNetworks | None = None,
     ) -> None:
-        """Take the networks, of which `model` names the one that embeds, and how many faces of a photo are embedded."""
+        """Take the networks, of which `model` names the one that embeds, and how many faces of a photo are embedded.
+
+        Without `signs`, coverings and motion blur are not looked for.
+        """
         self.model = model
         self._detector = detector
         self._embedder = embedder
         self._limits = limits
+        self._signs = signs
         self.most_faces = most_faces
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
@@ -108,12 +113,21 @@ class Analysis:
                 image = decode(data, self._limits)
         return AnalysedFaces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected), rivals)
 
-    def of_crops(self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool) -> list[Face]:
-        """Return the faces of aligned crops (n, 112, 112, 3), RGB, of what was detected: embedded as in `analyse`."""
+    def of_crops(
+        self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool, image: Image | None = None
+    ) -> list[Face]:
+        """Return the faces of aligned crops (n, 112, 112, 3), RGB, of what was detected: embedded as in `analyse`.
+
+        Without the `image` that they are from, its compression and margins are not measured.
+        """
         with stage("embed"):
             embeddings = self._embedder.embed(crops, is_flip_averaged=is_flip_averaged)
         with stage("assess"):
-            measures = [measure(crop, each.landmarks) for crop, each in zip(crops, detections, strict=True)]
+            signs = self._signs.components(crops) if self._signs is not None else [{}] * len(crops)
+            measures = [
+                measure(crop, each.landmarks, image=image, signs=of_crop)
+                for crop, each, of_crop in zip(crops, detections, signs, strict=True)
+            ]
         return [
             Face(detection, vector, float(norm), measured, crop)
             for detection, vector, norm, measured, crop in zip(
@@ -128,7 +142,7 @@ class Analysis:
             with stage("align"):
                 crops = align(image.pixels, np.array([each.landmarks for each in part], np.float32))
             found = [each.scaled(image.reduction) for each in part]
-            faces += self.of_crops(crops, found, is_flip_averaged=is_flip_averaged)
+            faces += self.of_crops(crops, found, is_flip_averaged=is_flip_averaged, image=image)
         return faces
 
 

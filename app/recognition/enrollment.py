@@ -289,8 +289,9 @@ def chosen_face(faces: AnalysedFaces, choice: FaceChoice) -> Face:
 def _require(quality: Quality, least: float) -> None:
     if quality.score < least:
         reasons = f" ({', '.join(quality.reasons)})" if quality.reasons else ""
+        hints = "".join(f"; {each}" for each in quality.hints)
         raise LowQuality(
-            f"the face's quality is {quality.score:.2f}{reasons}; the collection accepts {least:.2f} or more"
+            f"the face's quality is {quality.score:.2f}{reasons}; the collection accepts {least:.2f} or more{hints}"
         )
 
 

@@ -158,7 +158,9 @@ def blurred(photo, sigma):
 
 def test_every_face_carries_its_quality(enrolled, group_photo):
     for face in identify(enrolled, group_photo).json()["faces"]:
-        assert set(face["quality"]) == {"score", "reasons"}
+        assert set(face["quality"]) == {"score", "reasons", "hints", "components", "worst"}
+        assert all(0 <= value <= 100 for value in face["quality"]["components"].values())
+        assert face["quality"]["worst"] == min(face["quality"]["components"], key=face["quality"]["components"].get)
         assert 0.3 < face["quality"]["score"] <= 1
         assert face["low_quality"] is False
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
@@ -14,7 +14,7 @@ from app.recognition.examination import ExaminedFace
 from app.recognition.identification import Identification, IdentifiedFace, SearchResult
 from app.recognition.probes import JudgedFace, ProbePhoto
 from app.recognition.verification import Verification
-from app.vision.quality import Reason
+from app.vision.quality import Component, Reason
 
 
 def _numbers(count: int) -> WithJsonSchema:
@@ -39,11 +39,19 @@ LowQuality = Annotated[
 ]
 
 
+Hundredths = Annotated[float, AfterValidator(lambda value: round(value, 2))]
+
+
 class QualitySchema(BaseModel):
     """Quality of a face."""
 
     score: Annotated[float, Field(description="0 (useless) to 1.")]
     reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
+    hints: Annotated[list[str], Field(description="What a person can do about each reason.")] = []
+    components: Annotated[
+        dict[Component, Hundredths], Field(description="0 to 100 (good) of each component that could be measured.")
+    ] = {}
+    worst: Annotated[Component | None, Field(description="The component with the lowest value.")] = None
 
 
 class EnrolledFaceSchema(BaseModel):
@@ -66,7 +74,13 @@ class RejectedPhotoSchema(BaseModel):
 
 _BOX = [112.4, 80.1, 203.9, 201.7]
 _LANDMARKS = [[135.2, 128.0], [178.8, 127.1], [157.3, 153.6], [139.9, 176.2], [175.0, 175.5]]
-_QUALITY = {"score": 0.78, "reasons": []}
+_QUALITY = {
+    "score": 0.78,
+    "reasons": [],
+    "hints": [],
+    "components": {"sharpness": 83.1, "eyes_visible": 97.4},
+    "worst": "sharpness",
+}
 _FACE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93, "quality": _QUALITY}
 _FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
 

@@ -6,7 +6,8 @@ below 1e-7. The true rate lies in `fmr_range` or `fpir_range` (95 %); if the fir
 known. All four are None if the network is not calibrated.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -22,10 +23,16 @@ Landmarks = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Quality(Value):
-    """Quality of a face: `score` from 0 (useless) to 1, and the reasons for a low one, such as `blurred`."""
+    """Quality of a face: `score` from 0 (useless) to 1, and the reasons for a low one, such as `blurred`.
+
+    `hints` tell a person what to do about the reasons. `components` go from 0 to 100 (good); `worst` is the lowest.
+    """
 
     score: float
     reasons: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+    components: Mapping[str, float] = field(default_factory=dict)
+    worst: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,9 @@ def test_without_a_typical_norm_what_can_be_seen_decides_alone():
 )
 def test_any_crop_and_any_landmarks_have_a_score(crop, landmarks, norm):
     found = measure(crop, landmarks)
-    assert all(math.isfinite(getattr(found, field)) for field in Measures.__dataclass_fields__)
+    numbers = [getattr(found, field) for field in Measures.__dataclass_fields__ if field != "components"]
+    assert all(map(math.isfinite, numbers))
+    assert all(0 <= value <= 100 for value in found.components.values())
     assert 0 <= judge(found, norm, TYPICAL).score <= 1
 
 

@@ -1,18 +1,20 @@
-"""Face quality: a score 0..1 with reasons. Pure.
+"""Face quality: a score 0..1 with reasons, hints and components. Pure.
 
 The score predicts how well the face can be recognised, not how the photo looks. It was fitted to rank photos of LFW by
 their similarity to other photos of the same person. Half of those photos were blurred, darkened, overexposed, shrunk or
-partly covered (docs/thresholds.md has the figures).
+partly covered (docs/thresholds.md has the figures). Coverings, motion blur and strong compression then lower it below
+the usual gates, because they raise the error rates (docs/quality.md).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-import cv2
 import numpy as np
 
-from app.types import Floats, Pixels
+from app.vision.quality.components import HINTS, Component, worst_of
+from app.vision.quality.measures import Measures
 
 
 class Reason(StrEnum):
@@ -24,40 +26,49 @@ class Reason(StrEnum):
     OVEREXPOSED = "overexposed"
     TURNED_AWAY = "turned_away"
     OCCLUDED_OR_UNCERTAIN = "occluded_or_uncertain"
-
-
-@dataclass(frozen=True, slots=True)
-class Measures:
-    """Measurements of a face that do not depend on the network.
-
-    `size`: side in pixels of the photo's square that became the crop. `sharpness`: contrast at 2-4 pixels of the crop
-    divided by that at 4-8 (about 0.64; 0.4 is blurred). `brightness`: mean luma, 0..255. `clipped`: share of pixels
-    with a luma above 250. `turn`: offset of the nose tip from the middle of the eyes, in eye distances. To the right it
-    is positive; 0.45 is about 45 degrees of yaw.
-    """
-
-    size: float
-    sharpness: float
-    brightness: float
-    clipped: float
-    turn: float
+    EYES_COVERED = "eyes_covered"
+    MOUTH_COVERED = "mouth_covered"
+    MOTION_BLURRED = "motion_blurred"
+    COMPRESSED = "compressed"
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """A `score` from 0 (useless) to 1, and `reasons` for a low one, which may be empty at any score."""
+    """A `score` from 0 (useless) to 1, `reasons` for a low one, which may be empty at any score, and `components`."""
 
     score: float
     reasons: tuple[Reason, ...] = ()
+    components: dict[Component, float] = field(default_factory=dict)
+
+    @property
+    def worst(self) -> Component | None:
+        """The component with the lowest value; None if none was measured."""
+        return worst_of(self.components)
+
+    @property
+    def hints(self) -> list[str]:
+        """What a person can do about each reason."""
+        return [_UNCERTAIN_HINT if each not in _COMPONENTS else HINTS[_COMPONENTS[each]] for each in self.reasons]
 
 
-# Root mean square distance of an aligned face's five landmarks from their centre, as a share of the crop's side.
-_LANDMARK_SPREAD = 0.2076
-_INNER = slice(24, 104), slice(20, 92)  # of the 112x112 crop: brow to chin, cheek to cheek
-_WHITE = 250
+_COMPONENTS: Final[Mapping[Reason, Component]] = {
+    Reason.TOO_SMALL: Component.INTER_EYE_DISTANCE,
+    Reason.BLURRED: Component.SHARPNESS,
+    Reason.DARK: Component.UNDER_EXPOSURE_PREVENTION,
+    Reason.OVEREXPOSED: Component.OVER_EXPOSURE_PREVENTION,
+    Reason.TURNED_AWAY: Component.HEAD_POSE_YAW,
+    Reason.EYES_COVERED: Component.EYES_VISIBLE,
+    Reason.MOUTH_COVERED: Component.MOUTH_OCCLUSION_PREVENTION,
+    Reason.MOTION_BLURRED: Component.MOTION_BLUR_PREVENTION,
+    Reason.COMPRESSED: Component.COMPRESSION_ARTIFACTS,
+}
+_UNCERTAIN_HINT = "the face is hard to recognise: use a clear photo of the whole face from the front"
 
 # Limits beyond which a reason is given. Each applies to at most about one in a hundred unchanged photos of LFW.
 _TOO_SMALL, _BLURRED, _DARK, _OVEREXPOSED, _TURNED, _UNCERTAIN = 32, 0.42, 40, 0.3, 0.45, 0.78
+# The same for components, which give a reason below 50.
+_LIMIT = 50
+_REASONS = Reason.EYES_COVERED, Reason.MOUTH_COVERED, Reason.MOTION_BLURRED, Reason.COMPRESSED
 
 # Values at which each part of the score is 0 and 1.
 _NORM = 0.4, 1.2  # multiples of the network's typical norm
@@ -69,25 +80,14 @@ _TURN = 1.2, 0.3
 _VISIBLE_WEIGHT = 1 / 3  # the feature norm predicts most; the measurements correct it
 _TYPICAL = 0.75  # used if the network's typical norm was never measured
 
-
-def measure(crop: Pixels, landmarks: Floats) -> Measures:
-    """Measure a face.
-
-    Args:
-        crop: Aligned crop (112, 112, 3), RGB.
-        landmarks: Landmarks (5, 2) in pixels of the photo.
-    """
-    luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine, middle, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma)[_INNER] for sigma in (1, 2, 4))
-    spread = float(np.sqrt(((landmarks - landmarks.mean(axis=0)) ** 2).sum(axis=1).mean()))
-    inner = luma[_INNER]
-    return Measures(
-        size=spread / _LANDMARK_SPREAD,
-        sharpness=float((fine - middle).std() / max(float((middle - coarse).std()), 1e-3)),
-        brightness=float(inner.mean()),
-        clipped=float((inner > _WHITE).mean()),
-        turn=_turn(landmarks),
-    )
+# Share of the score that remains at a component of 20 or less; at 60 or more all of it does.
+_REMAINS: Final[Mapping[Component, float]] = {
+    Component.EYES_VISIBLE: 0.3,
+    Component.MOUTH_OCCLUSION_PREVENTION: 0.3,
+    Component.MOTION_BLUR_PREVENTION: 0.35,
+    Component.COMPRESSION_ARTIFACTS: 0.35,
+}
+_LOWERED = 20, 60
 
 
 def judge(measures: Measures, norm: float, typical_norm: float | None) -> Quality:
@@ -107,8 +107,18 @@ def judge(measures: Measures, norm: float, typical_norm: float | None) -> Qualit
         _between(abs(measures.turn), _TURN),
     ]
     by_norm = _TYPICAL if relative is None else _between(relative, _NORM)
-    score = by_norm * float(np.prod(visible)) ** _VISIBLE_WEIGHT
-    return Quality(score, _reasons(measures, relative))
+    score = by_norm * float(np.prod(visible)) ** _VISIBLE_WEIGHT * _remaining(measures)
+    return Quality(score, _reasons(measures, relative), dict(measures.components))
+
+
+def _remaining(measures: Measures) -> float:
+    """Return the share of the score that the worst of the components in `_REMAINS` leaves."""
+    shares = [
+        least + (1 - least) * _between(measures.components[component], _LOWERED)
+        for component, least in _REMAINS.items()
+        if component in measures.components
+    ]
+    return min(shares, default=1.0)
 
 
 def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, ...]:
@@ -123,16 +133,10 @@ def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, .
         }.items()
         if is_given
     ]
+    reasons += [each for each in _REASONS if measures.components.get(_COMPONENTS[each], 100) < _LIMIT]
     if not reasons and relative_norm is not None and relative_norm < _UNCERTAIN:
         return (Reason.OCCLUDED_OR_UNCERTAIN,)  # the network is unsure and no measurement explains it
     return tuple(reasons)
-
-
-def _turn(landmarks: Floats) -> float:
-    left_eye, right_eye, nose = landmarks[:3].astype(np.float64)
-    axis = right_eye - left_eye
-    squared = float(axis @ axis)
-    return float((nose - (left_eye + right_eye) / 2) @ axis / squared) if squared else 0.0
 
 
 def _between(value: float, ends: Sequence[float]) -> float:
