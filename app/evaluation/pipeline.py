@@ -14,9 +14,9 @@ from app.recognition.decisions.calibration.error_rates import Calibration
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits, decode
-from app.vision.quality import judge, measure
+from app.vision.quality import SignNetworks, judge, measure
 
-_CACHE_FORMAT = 2
+_CACHE_FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class CropEmbedding:
     limits: Limits
     is_flip_averaged: bool
     typical_norm: float | None
+    signs: SignNetworks
 
     def __call__(self, data: bytes) -> EmbeddedFace:
         """Return the face of a crop."""
@@ -72,6 +73,7 @@ class CropEmbedding:
             raise EvaluationInvalid(f"a photo is {size}; --aligned takes crops of {CROP_SIDE}x{CROP_SIDE}")
         embeddings = self.embedder.embed(pixels[None], is_flip_averaged=self.is_flip_averaged)
         norm = float(embeddings.norms[0])
-        score = judge(measure(pixels, ARCFACE_TEMPLATE), norm, self.typical_norm).score
+        (signs,) = self.signs.components(pixels[None])
+        score = judge(measure(pixels, ARCFACE_TEMPLATE, signs=signs), norm, self.typical_norm).score
         box = (0, 0, CROP_SIDE, CROP_SIDE)
         return EmbeddedFace(embeddings.vectors[0] * np.float32(norm), norm, box, score)

@@ -55,7 +55,12 @@ export const moment = (moment) => new Date(moment).toLocaleString([], { dateStyl
 export const plain = (word) => word.replaceAll("_", " ");
 
 /**
- * @param {{score: number, reasons: string[]} | null} judged
- * @returns {string}
+ * @param {{score: number, reasons: string[], hints: string[], components: Record<string, number>, worst: string | null} | null} judged
+ * @returns {string} the score with its reasons, the worst component, and what to do
  */
-export const judgement = (judged) => (judged ? `quality ${quality(judged.score)}${judged.reasons.length ? ` (${judged.reasons.map(plain).join(", ")})` : ""}` : "quality not known");
+export function judgement(judged) {
+  if (!judged) return "quality not known";
+  const reasons = judged.reasons.length ? ` (${judged.reasons.map(plain).join(", ")})` : "";
+  const worst = judged.worst ? [`lowest: ${plain(judged.worst)} ${Math.round(judged.components[judged.worst])} of 100`] : [];
+  return [`quality ${quality(judged.score)}${reasons}`, ...worst, ...judged.hints].join("; ");
+}

@@ -9,7 +9,7 @@ from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
 from app.wiring.model_loading import ModelLoader
-from app.wiring.networks import embedder_of, open_embedder
+from app.wiring.networks import embedder_of, open_embedder, signs_sha256s
 from app.wiring.storage import open_packs
 
 _PNG_BYTES = 4  # a PNG has fewer for each pixel, whatever it shows
@@ -36,7 +36,7 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     enroll: CropEmbedding | PhotoEmbedding
     if is_aligned:
         embedder = open_embedder(packs, packs.manifest(settings.pack), models.runtime)
-        enroll = CropEmbedding(embedder, limits, is_flip_averaged, typical_norm)
+        enroll = CropEmbedding(embedder, limits, is_flip_averaged, typical_norm, models.signs)
     else:
         setup |= {"detector": models.served[0].detector, "detection": settings.detection.model_dump()}
         setup["sha256"] |= detector_sha256s(packs, models.served[0].detector)
@@ -64,7 +64,7 @@ def _setup(settings: Settings, packs: Packs, typical_norm: float | None) -> dict
         "flip": settings.inference.flip,
         "typical_norm": typical_norm,
         "version": __version__,
-        "sha256": {section.file: packs.sha256(pack, section.file)},
+        "sha256": {section.file: packs.sha256(pack, section.file), **signs_sha256s()},
         "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
         "preprocessing": {"mean": section.mean, "scale": section.scale, "color": section.color},
     }

@@ -13,8 +13,9 @@ from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
+from app.vision.quality import SignNetworks
 from app.wiring.batching import batching_of
-from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
+from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime, open_signs
 
 _log = get_logger(__name__)
 
@@ -43,6 +44,11 @@ class ModelLoader:
     def runtime(self) -> Runtime:
         """How networks run on this machine; raises ProviderUnavailable."""
         return open_runtime(self._settings)
+
+    @cached_property
+    def signs(self) -> SignNetworks:
+        """The networks that see coverings and motion blur; all analyses share them."""
+        return open_signs()
 
     @cached_property
     def served(self) -> list[ServedModel]:
@@ -83,6 +89,7 @@ class ModelLoader:
             detection_side=detection.longest_side,
             most_faces=limits.faces,
             model=network.model,
+            signs=self.signs,
         )
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
         return analysis

@@ -1,8 +1,9 @@
 """Settings in, open networks out: the detector, alone or as a cascade, and the embedder."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
-from app.config import Settings
+from app.config import Settings, shipped
 from app.errors import ManifestInvalid, SettingsInvalid
 from app.vision.detection.cascade import Cascade
 from app.vision.detection.detections import Detector, Network
@@ -15,6 +16,7 @@ from app.vision.inference.manifest import EmbedderSection, Manifest
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime, resolve
 from app.vision.inference.session import Session
+from app.vision.quality.signs import SignNetworks
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -71,6 +73,21 @@ def detector_kind(manifest: Manifest) -> SingleShotKind | WholePhotoKind:
         known = ", ".join(DETECTOR_KINDS)
         raise ManifestInvalid(f"pack {manifest.name!r}: detector.kind {manifest.detector.kind!r} is not one of {known}")
     return kind
+
+
+def open_signs() -> SignNetworks:
+    """Open the networks that see coverings and motion blur, which ship with ArcID.
+
+    They are too small to gain from a GPU or from threads.
+    """
+    folder, runtime = shipped("models") / "quality", Runtime()
+    return SignNetworks(Session(folder / "coverings.onnx", runtime), Session(folder / "motion.onnx", runtime))
+
+
+def signs_sha256s() -> dict[str, str]:
+    """Return the SHA-256s of the files of `open_signs` by their names."""
+    files = sorted((shipped("models") / "quality").glob("*.onnx"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batching | None = None) -> Embedder:

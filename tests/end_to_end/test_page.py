@@ -100,9 +100,8 @@ def test_identify_says_who_with_rates_and_quality_and_draws_it(page, group_photo
     identify(page, group_photo)
     assert page.locator("#identify-result h3").inner_text() == "6 faces, 4 matched"
     ada = page.locator(".face.match:has(b:text-is('Ada'))").inner_text()
-    assert re.search(
-        r"similarity 0\.\d\d · quality 0\.\d\d\s+strangers this similar to anyone here: .+ \(FPIR\); .+ \(FMR\)", ada
-    )
+    seen = r"similarity 0\.\d\d · quality 0\.\d\d; lowest: .+ of 100"
+    assert re.search(seen + r"\s+strangers this similar to anyone here: .+ \(FPIR\); .+ \(FMR\)", ada)
     assert page.locator(".face.unknown").count() == 2
     assert page.evaluate(_PAINTED)
 

@@ -174,7 +174,8 @@ def test_the_photos_hash_is_kept(analysis, store):
 def test_a_face_below_the_least_quality_is_refused_and_another_photo_is_accepted(service, gallery):
     enrollment = service.enroll([blurred(RED), photo(RED), photo(WHITE)], collection="people", identity_id="ada")
     assert [face.photo for face in enrollment.faces] == [1]
-    detail = "the face's quality is 0.00 (blurred); the collection accepts 0.25 or more"
+    hint = "the face is out of focus or noisy: focus on the face and add light"
+    detail = f"the face's quality is 0.00 (blurred); the collection accepts 0.25 or more; {hint}"
     assert enrollment.rejected == [
         RejectedPhoto(0, "low_quality", detail),
         RejectedPhoto(2, "no_face", "no face was found in the photo"),

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
+from app.api.schemas.quality import QualitySchema
 from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, Fmr, FmrRange, population_of
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
@@ -14,7 +15,6 @@ from app.recognition.examination import ExaminedFace
 from app.recognition.identification import Identification, IdentifiedFace, SearchResult
 from app.recognition.probes import JudgedFace, ProbePhoto
 from app.recognition.verification import Verification
-from app.vision.quality import Component, Reason
 
 
 def _numbers(count: int) -> WithJsonSchema:
@@ -37,21 +37,6 @@ LowQuality = Annotated[
         description="The face is below the collection's minimum quality. With an error rate it is at most `possible`."
     ),
 ]
-
-
-Hundredths = Annotated[float, AfterValidator(lambda value: round(value, 2))]
-
-
-class QualitySchema(BaseModel):
-    """Quality of a face."""
-
-    score: Annotated[float, Field(description="0 (useless) to 1.")]
-    reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
-    hints: Annotated[list[str], Field(description="What a person can do about each reason.")] = []
-    components: Annotated[
-        dict[Component, Hundredths], Field(description="0 to 100 (good) of each component that could be measured.")
-    ] = {}
-    worst: Annotated[Component | None, Field(description="The component with the lowest value.")] = None
 
 
 class EnrolledFaceSchema(BaseModel):

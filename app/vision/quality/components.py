@@ -63,5 +63,5 @@ HINTS: Final[Mapping[Component, str]] = {
 
 
 def worst_of(components: Components) -> Component | None:
-    """Return the component with the lowest value; None if there is none."""
+    """Return the component with the lowest value; None if nothing was measured."""
     return min(components, key=lambda each: components[each], default=None)

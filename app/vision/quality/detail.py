@@ -49,7 +49,7 @@ def detail_components(luma: Floats, landmarks: Floats, size: float, image: Image
         Component.NOISE_PREVENTION: noise_component(noise),
     }
     if native is not None:
-        found[Component.COMPRESSION_ARTIFACTS] = falling(blockiness(native), middle=0.5, steepness=3)
+        found[Component.COMPRESSION_ARTIFACTS] = falling(blockiness(native), middle=0.5, steepness=5)
     return found
 
 

@@ -38,7 +38,7 @@ class Quality:
 
     score: float
     reasons: tuple[Reason, ...] = ()
-    components: dict[Component, float] = field(default_factory=dict)
+    components: dict[Component, float] = field(default_factory=dict, compare=False)
 
     @property
     def worst(self) -> Component | None:
@@ -47,7 +47,7 @@ class Quality:
 
     @property
     def hints(self) -> list[str]:
-        """What a person can do about each reason."""
+        """One sentence for each reason, on which a person can act."""
         return [_UNCERTAIN_HINT if each not in _COMPONENTS else HINTS[_COMPONENTS[each]] for each in self.reasons]
 
 
@@ -80,14 +80,15 @@ _TURN = 1.2, 0.3
 _VISIBLE_WEIGHT = 1 / 3  # the feature norm predicts most; the measurements correct it
 _TYPICAL = 0.75  # used if the network's typical norm was never measured
 
-# Share of the score that remains at a component of 20 or less; at 60 or more all of it does.
+# Share of the score that remains at a component of 30 or less; at 60 or more all of it does.
 _REMAINS: Final[Mapping[Component, float]] = {
-    Component.EYES_VISIBLE: 0.3,
-    Component.MOUTH_OCCLUSION_PREVENTION: 0.3,
-    Component.MOTION_BLUR_PREVENTION: 0.35,
-    Component.COMPRESSION_ARTIFACTS: 0.35,
+    Component.EYES_VISIBLE: 0.25,
+    Component.MOUTH_OCCLUSION_PREVENTION: 0.25,
+    Component.MOTION_BLUR_PREVENTION: 0.25,
+    Component.COMPRESSION_ARTIFACTS: 0.3,
 }
-_LOWERED = 20, 60
+_LOWERED = 30, 60
+_COMPRESSION_COUNTS = 120  # pixels: alignment averages out the compression of a larger face
 
 
 def judge(measures: Measures, norm: float, typical_norm: float | None) -> Quality:
@@ -113,12 +114,15 @@ def judge(measures: Measures, norm: float, typical_norm: float | None) -> Qualit
 
 def _remaining(measures: Measures) -> float:
     """Return the share of the score that the worst of the components in `_REMAINS` leaves."""
-    shares = [
-        least + (1 - least) * _between(measures.components[component], _LOWERED)
-        for component, least in _REMAINS.items()
-        if component in measures.components
-    ]
-    return min(shares, default=1.0)
+    shares = [least + (1 - least) * _between(_value(measures, each), _LOWERED) for each, least in _REMAINS.items()]
+    return min(shares)
+
+
+def _value(measures: Measures, component: Component) -> float:
+    """Return a component as far as it harms recognition; 100 if it was not measured."""
+    if component is Component.COMPRESSION_ARTIFACTS and measures.size >= _COMPRESSION_COUNTS:
+        return 100
+    return measures.components.get(component, 100)
 
 
 def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, ...]:
@@ -133,7 +137,7 @@ def _reasons(measures: Measures, relative_norm: float | None) -> tuple[Reason, .
         }.items()
         if is_given
     ]
-    reasons += [each for each in _REASONS if measures.components.get(_COMPONENTS[each], 100) < _LIMIT]
+    reasons += [each for each in _REASONS if _value(measures, _COMPONENTS[each]) < _LIMIT]
     if not reasons and relative_norm is not None and relative_norm < _UNCERTAIN:
         return (Reason.OCCLUDED_OR_UNCERTAIN,)  # the network is unsure and no measurement explains it
     return tuple(reasons)

@@ -44,7 +44,7 @@ def _dynamic_range(luma: Floats) -> float:
     """Return the entropy of the luma's histogram, of which 8 bits are the most (ISO/IEC 29794-5, 7.3.7)."""
     counts = np.bincount(luma.astype(np.uint8).ravel(), minlength=256)
     shares = counts[counts > 0] / luma.size
-    return float(-(shares * np.log2(shares)).sum() * 100 / 8)
+    return abs(float((shares * np.log2(shares)).sum())) * 100 / 8
 
 
 def _natural_colour(crop: Pixels) -> float:

@@ -3,8 +3,6 @@
 `benchmarks/train_signs.py` trains them; docs/quality.md has their figures.
 """
 
-from typing import Protocol
-
 import numpy as np
 
 from app.errors import NetworkInvalid
@@ -18,14 +16,7 @@ _COVERED = Component.EYES_VISIBLE, Component.MOUTH_OCCLUSION_PREVENTION, Compone
 _SOFTENED = 0.5  # share of the log-odds that is kept, so that two certain findings still differ
 
 
-class SignNetworks(Protocol):
-    """Finds coverings and motion blur in aligned crops."""
-
-    def components(self, crops: Pixels) -> list[Components]:
-        """Return the components of crops (n, 112, 112, 3), RGB."""
-
-
-class CoveringAndMotion:
+class SignNetworks:
     """The networks `coverings` and `motion`.
 
     `coverings` maps crops (n, 3, 112, 112), RGB 0..255, to log-odds (n, 3) that eyes, mouth and face are covered;

@@ -7,7 +7,7 @@ known. All four are None if the network is not calibrated.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -31,7 +31,7 @@ class Quality(Value):
     score: float
     reasons: tuple[str, ...]
     hints: tuple[str, ...] = ()
-    components: Mapping[str, float] = field(default_factory=dict)
+    components: Mapping[str, float] | None = None
     worst: str | None = None
 
 

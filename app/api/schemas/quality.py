@@ -1,0 +1,21 @@
+"""Quality of a face in answers."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from app.vision.quality import Component, Reason
+
+Hundredths = Annotated[float, AfterValidator(lambda value: round(value, 2))]
+
+
+class QualitySchema(BaseModel):
+    """Quality of a face."""
+
+    score: Annotated[float, Field(description="0 (useless) to 1.")]
+    reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
+    hints: Annotated[list[str], Field(description="What a person can do about each reason.")] = []
+    components: Annotated[
+        dict[Component, Hundredths], Field(description="0 to 100 (good) of each component that could be measured.")
+    ] = {}
+    worst: Annotated[Component | None, Field(description="The component with the lowest value.")] = None
