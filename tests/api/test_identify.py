@@ -191,7 +191,7 @@ def test_a_probe_below_the_collections_least_quality_is_possible_at_best(client,
     assert face["candidates"][0]["similarity"] > 0.99
     (face,) = identify(client, faces_of[0], collection=people, threshold="0.9").json()["faces"]
     assert (face["verdict"], face["low_quality"]) == ("match", True)
-    (stranger,) = identify(client, faces_of[1], collection=people).json()["faces"]
+    (stranger,) = identify(client, faces_of[1], collection=people, max_fpir="0.001").json()["faces"]
     assert (stranger["verdict"], stranger["low_quality"]) == ("unknown", True)
 
 
@@ -215,7 +215,7 @@ def test_collections_are_embedded_and_judged_each_in_its_own_way(client, setting
         assert client.post("/enroll", files={"photos": portrait}, data=fields).is_success
         answer = identify(client, portrait, collection=name, max_fpir="0.001").json()
         (found,) = answer["faces"][0]["candidates"]
-        assert found["similarity"] == pytest.approx(1, abs=1e-4)
+        assert found["similarity"] > 0.9
         shipped = calibrations.shipped(is_flip_averaged=kind)
         assert shipped is not None
         assert answer["threshold"] == shipped.threshold(1e-3)
