@@ -88,7 +88,7 @@ _REMAINS: Final[Mapping[Component, float]] = {
     Component.COMPRESSION_ARTIFACTS: 0.3,
 }
 _LOWERED = 30, 60
-_COMPRESSION_COUNTS = 120  # pixels: alignment averages out the compression of a larger face
+_COMPRESSION_COUNTS = 90  # pixels: alignment averages out the compression of a larger face
 
 
 def judge(measures: Measures, norm: float, typical_norm: float | None) -> Quality:

@@ -144,7 +144,7 @@ def test_without_the_photo_its_components_are_left_out():
 def test_a_low_component_gives_its_reason_and_hint_and_fails_the_gates(component, reason):
     def judged(value):
         return judge(
-            Measures(**{**_without_components(), "size": 100, "components": {component: value}}), TYPICAL, TYPICAL
+            Measures(**{**_without_components(), "size": 80, "components": {component: value}}), TYPICAL, TYPICAL
         )
 
     assert judged(90) == Quality(judge(GOOD, TYPICAL, TYPICAL).score, (), {component: 90})
