@@ -1,6 +1,8 @@
 """Consistency of an identity: which of its faces look like the others. Pure."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +11,24 @@ from app.recognition.decisions.matching import similarities_to_others, template_
 from app.recognition.decisions.policy import Policy
 from app.types import Floats
 
-MOST_FMR = 1e-4
-"""A face does not fit if so many strangers are as similar to the template of two or more other faces of the identity.
 
-Of 100 photos of look-alikes (the most similar of 300 strangers), 97 do not fit (docs/gallery.md).
-"""
-MOST_FMR_OF_ONE = 1e-3
-"""The same, if there is only one other face."""
+@dataclass(frozen=True, slots=True)
+class ConsistencyRule:
+    """A face does not fit if so many strangers (0..1) are as similar to the template of the other faces.
+
+    `fmr_of_one` applies if there is only one other face, `fmr` to two or more.
+    """
+
+    fmr_of_one: float
+    fmr: float
+
+
+ENROLLED_FACES = ConsistencyRule(1e-3, 1e-4)
+"""Of 100 photos of look-alikes (the most similar of 300 strangers), 97 do not fit two others (docs/gallery.md)."""
+PROBE_FACES = ConsistencyRule(1e-2, 1e-4)
+"""Two photos of a probe may differ more: nobody is enrolled with them, and one photo alone would be accepted."""
+
+_Least = Callable[[int], float]  # the least similarity to a template of so many faces
 
 _FIRST = 3  # faces that join one by one, the most similar first: a look-alike must not join before the person's own
 
@@ -35,14 +48,16 @@ class IdentityConsistency:
     is_majority: bool
 
 
-def least_similarity(policy: Policy, faces: int) -> float:
+def least_similarity(policy: Policy, faces: int, rule: ConsistencyRule = ENROLLED_FACES) -> float:
     """Return how similar a face of the same person is at least to a template of so many faces."""
     if policy.calibration is None:
         return policy.fallback
-    return policy.for_verification(faces, max_fmr=MOST_FMR_OF_ONE if faces == 1 else MOST_FMR).threshold
+    return policy.for_verification(faces, max_fmr=rule.fmr_of_one if faces == 1 else rule.fmr).threshold
 
 
-def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0) -> IdentityConsistency:
+def assess_consistency(
+    vectors: Floats, qualities: Floats, policy: Policy, *, enrolled: int = 0, rule: ConsistencyRule = ENROLLED_FACES
+) -> IdentityConsistency:
     """Compare the faces of one person with each other: unit vectors (n, d) and qualities (n,), n >= 1.
 
     The first `enrolled` faces form the core, or else the medoid does. Faces that are similar enough to the template of
@@ -54,32 +69,33 @@ def assess_consistency(vectors: Floats, qualities: Floats, policy: Policy, *, en
         fits[:enrolled] = True
     else:
         fits[_most_typical(vectors, qualities)] = True
-    while (joining := _joining(vectors, qualities, fits, policy)).any():
+    least = partial(least_similarity, policy, rule=rule)
+    while (joining := _joining(vectors, qualities, fits, least)).any():
         fits |= joining
-    while (leaving := _leaving(vectors, qualities, fits, policy, enrolled)) is not None:
+    while (leaving := _leaving(vectors, qualities, fits, least, enrolled)) is not None:
         fits[leaving] = False
     is_majority = bool(enrolled or 2 * fits.sum() > len(vectors))
     return IdentityConsistency(fits, *_across(vectors, qualities, fits), is_majority)
 
 
-def _joining(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], policy: Policy) -> NDArray[np.bool_]:
+def _joining(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], least: _Least) -> NDArray[np.bool_]:
     """Return which faces outside the core are similar enough to it; only the most similar one for a small core."""
     size = int(fits.sum())
     similarities = np.where(fits, -np.inf, vectors @ template_of(vectors[fits], qualities[fits]))
-    near: NDArray[np.bool_] = similarities >= least_similarity(policy, size)
+    near: NDArray[np.bool_] = similarities >= least(size)
     if size < _FIRST:
         near &= np.arange(len(near)) == similarities.argmax()
     return near
 
 
-def _leaving(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], policy: Policy, enrolled: int) -> int | None:
+def _leaving(vectors: Floats, qualities: Floats, fits: NDArray[np.bool_], least: _Least, enrolled: int) -> int | None:
     """Return the face that joined the core and is least similar to its other faces, or None if all are enough."""
     places = np.flatnonzero(fits)
     if len(places) <= max(enrolled, 1):
         return None
     similarities = similarities_to_others(vectors[places], qualities[places])[enrolled:]
-    least = int(similarities.argmin())
-    return None if similarities[least] >= least_similarity(policy, len(places) - 1) else int(places[enrolled + least])
+    place = int(similarities.argmin())
+    return None if similarities[place] >= least(len(places) - 1) else int(places[enrolled + place])
 
 
 def _most_typical(vectors: Floats, qualities: Floats) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
-from app.recognition.identity_consistency import assess_consistency
+from app.recognition.identity_consistency import PROBE_FACES, assess_consistency
 from app.types import Floats
 
 
@@ -29,13 +29,13 @@ def fuse(vectors: Floats, qualities: Floats, policy: Policy) -> FusedProbe:
     """Fuse the faces of one person's photos: vectors (n, d) of the policy's scoring, qualities (n,), n >= 1.
 
     A face below the minimum quality of probes is left out, unless all are. So is a face that does not look like the
-    others, by the rule of enrollment (`assess_consistency`): averaged, it would make the probe resemble two people.
+    others (`assess_consistency`): averaged, it would make the probe resemble two people.
     """
     is_poor = qualities < policy.probe_quality
     if is_poor.all():
         is_poor[:] = False
     kept = np.flatnonzero(~is_poor)
-    consistency = assess_consistency(vectors[kept], qualities[kept], policy)
+    consistency = assess_consistency(vectors[kept], qualities[kept], policy, rule=PROBE_FACES)
     used = kept[consistency.fits]
     return FusedProbe(
         template_of(vectors[used], qualities[used]),

@@ -3,7 +3,7 @@ import pytest
 
 from app.recognition.decisions.calibration.fit import calibrate
 from app.recognition.decisions.policy import Policy
-from app.recognition.identity_consistency import MOST_FMR, MOST_FMR_OF_ONE, assess_consistency, least_similarity
+from app.recognition.identity_consistency import ENROLLED_FACES, assess_consistency, least_similarity
 from tests.recognition.fakes import calibration
 
 FIXED = Policy(None, 0.5)
@@ -84,9 +84,9 @@ def test_a_new_face_that_fits_vouches_for_the_next():
 
 def test_the_least_similarity_is_that_of_few_strangers():
     policy = Policy(calibration(), 0.9)
-    assert policy.fmr(least_similarity(policy, 1)).value == pytest.approx(MOST_FMR_OF_ONE, rel=0.01)
+    assert policy.fmr(least_similarity(policy, 1)).value == pytest.approx(ENROLLED_FACES.fmr_of_one, rel=0.01)
     for faces in (2, 9):
-        assert policy.fmr(least_similarity(policy, faces), faces).value == pytest.approx(MOST_FMR, rel=0.01)
+        assert policy.fmr(least_similarity(policy, faces), faces).value == pytest.approx(ENROLLED_FACES.fmr, rel=0.01)
     assert least_similarity(Policy(None, 0.37), 5) == 0.37
 
 
