@@ -46,15 +46,18 @@ def test_identification_of_everyone_with_two_photos(served, packs, lfw, pack, le
     photos = people(lfw)
     if not IS_FULL:
         photos = dict(list(photos.items())[SAMPLE])
+    collection = {"collection": f"lfw-{pack}"}
     with served(pack=pack) as client:
+        assert client.post("/collections", json={"name": collection["collection"], "enroll_quality": 0}).is_success
 
         def enroll(name):
             files = {"photos": photos[name][0].read_bytes()}
-            return client.post("/enroll", files=files, data={"identity_id": name, "face": "largest"}).status_code
+            data = {"identity_id": name, "face": "largest", **collection}
+            return client.post("/enroll", files=files, data=data).status_code
 
         def is_first(probe):
             name, path = probe
-            faces = client.post("/identify", files={"photo": path.read_bytes()}).json()["faces"]
+            faces = client.post("/identify", files={"photo": path.read_bytes()}, data=collection).json()["faces"]
             return bool(faces) and faces[0]["candidates"][0]["identity_id"] == name
 
         assert in_parallel(enroll, photos).count(200) == len(photos)
