@@ -43,7 +43,7 @@ def test_lists_in_json(client, faces_of):
 
 
 def test_photos_of_two_people_do_not_match(client, faces_of):
-    files = [("probe", faces_of[0]), ("probe", faces_of[1])]
+    files = [("probe", faces_of[0]), ("probe", faces_of[3])]
     body = client.post("/verify", files=files, data={"identity_id": "person-0"}).json()
     assert body["verdict"] != "match"
     assert sorted(each["code"] or "" for each in body["photos"]) == ["", "face_mismatch"]
