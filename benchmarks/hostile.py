@@ -220,7 +220,7 @@ class Attack:
     def look_at_the_log(self) -> None:
         """Check the log and the metrics of the service."""
         log = self._service.log.read_text(errors="replace")
-        for sign in ("Traceback", "request.failed", "Warning:", "status=500", self._service.key.rpartition("_")[2]):
+        for sign in ("Traceback", "request.failed", "Warning:", "status=500", self._service.key.split("_", 2)[2]):
             if sign in log:
                 at = log.index(sign)
                 self.wrong.append(f"the log has {sign}: {log[max(0, at - 500) : at + 2500]}")

@@ -3,7 +3,7 @@
 python benchmarks/sign_faces.py --images ../shared/lfw/images --out lfw.npz
 python benchmarks/sign_faces.py --images ../shared/london/neutral ../shared/london/smiling --out london.npz
 
-A photo in a folder of its own person, or else a file with the person's name, as in London's folders.
+A photo lies in a folder named after its person, or its file is named after the person, as in London's folders.
 """
 
 import argparse

@@ -14,7 +14,7 @@ class QualitySchema(BaseModel):
 
     score: Annotated[float, Field(description="0 (useless) to 1.")]
     reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
-    hints: Annotated[list[str], Field(description="What a person can do about each reason.")] = []
+    hints: Annotated[list[str], Field(description="Advice to the person for each reason.")] = []
     components: Annotated[
         dict[Component, Hundredths], Field(description="0 to 100 (good) of each component that could be measured.")
     ] = {}

@@ -107,7 +107,7 @@ class GroupEvaluation:
     def fmrs_by_chance(self, grouping: Grouping, point: OperatingPoint, groups: Sequence[int]) -> Doubles:
         """Return the FMR inside each of the groups if they are dealt to their people at random (deals, groups).
 
-        There are no deals if a person is in two groups.
+        If a person is in two groups, no deals are drawn.
         """
         people, dealt = self._deal(grouping, groups)
         matches = self._impostors.above(point.thresholds[0])

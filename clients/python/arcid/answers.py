@@ -25,7 +25,7 @@ Landmarks = tuple[tuple[float, float], ...]
 class Quality(Value):
     """Quality of a face: `score` from 0 (useless) to 1, and the reasons for a low one, such as `blurred`.
 
-    `hints` tell a person what to do about the reasons. `components` go from 0 to 100 (good); `worst` is the lowest.
+    `hints` are advice to the person about the reasons. `components` go from 0 to 100 (good); `worst` is the lowest.
     """
 
     score: float
