@@ -1,5 +1,5 @@
 # Each target makes its own set-up, once.
-# EXTRA=gpu installs the GPU runtime into .venv instead of the CPU one.
+# EXTRA=gpu, or EXTRA=openvino, installs that runtime into .venv instead of the CPU one.
 PYTHON ?= python3
 EXTRA ?= cpu
 DEV := dev$(if $(filter gpu,$(EXTRA)),-gpu)
@@ -77,7 +77,7 @@ tools: $(VENV)/tools
 networks: $(VENV)/$(EXTRA)
 	$(ARCID) models pull $(PACKS)
 
-$(VENV)/cpu $(VENV)/gpu: $(VENV)/%: requirements/%.txt pyproject.toml
+$(VENV)/cpu $(VENV)/gpu $(VENV)/openvino: $(VENV)/%: requirements/%.txt pyproject.toml
 	@echo "Installing Python packages into $(VENV): $< (once; about two minutes)"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)

@@ -53,6 +53,8 @@ class Provider(StrEnum):
     CPU = "cpu"
     CUDA = "cuda"
     TENSORRT = "tensorrt"
+    OPENVINO = "openvino"
+    COREML = "coreml"
 
 
 @dataclass(frozen=True, slots=True)

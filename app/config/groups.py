@@ -98,7 +98,10 @@ class InferenceSettings(_Group):
     """Inference: provider, threads and batching."""
 
     provider: Annotated[
-        Provider, Field(description="auto, cpu, cuda or tensorrt. If the named one is missing, the start fails.")
+        Provider,
+        Field(
+            description="auto, cpu, cuda, tensorrt, openvino or coreml. If the named one is missing, the start fails."
+        ),
     ] = Provider.AUTO
     threads: Annotated[int, Field(ge=1, description="Threads of each network run.")] = 1
     concurrency: Annotated[

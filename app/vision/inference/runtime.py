@@ -14,7 +14,10 @@ _ORT_PROVIDERS = {
     Provider.CPU: ["CPUExecutionProvider"],
     Provider.CUDA: ["CUDAExecutionProvider", "CPUExecutionProvider"],
     Provider.TENSORRT: ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"],
+    Provider.OPENVINO: ["OpenVINOExecutionProvider", "CPUExecutionProvider"],
+    Provider.COREML: ["CoreMLExecutionProvider", "CPUExecutionProvider"],
 }
+_NVIDIA = (Provider.TENSORRT, Provider.CUDA)
 _LOAD_ERRORS = (
     ort_state.Fail,
     ort_state.InvalidArgument,
@@ -54,7 +57,9 @@ class Runtime:
         wanted = _ORT_PROVIDERS[self.provider]
         name = name or (network.name if isinstance(network, Path) else "the network")
         try:
-            session = ort.InferenceSession(network, sess_options=options, providers=wanted)
+            session = ort.InferenceSession(
+                network, sess_options=options, providers=wanted, provider_options=self._provider_options()
+            )
         except _LOAD_ERRORS as error:
             raise NetworkInvalid(f"ONNX Runtime cannot load {name}: {error}") from error
         got: str = session.get_providers()[0]
@@ -63,17 +68,24 @@ class Runtime:
         session.disable_fallback()
         return session
 
+    def _provider_options(self) -> list[dict[str, str]]:
+        options: list[dict[str, str]] = [{} for _ in _ORT_PROVIDERS[self.provider]]
+        if self.provider is Provider.OPENVINO:  # it ignores the threads of the session
+            options[0] = {"device_type": "CPU", "num_of_threads": str(self.threads)}
+        return options
+
 
 def usable_providers() -> list[Provider]:
     """Return the providers that can open a network on this machine, best first."""
-    return [provider for provider in (Provider.TENSORRT, Provider.CUDA, Provider.CPU) if _works(provider)]
+    candidates = (*_NVIDIA, Provider.OPENVINO, Provider.COREML, Provider.CPU)
+    return [provider for provider in candidates if _works(provider)]
 
 
 def resolve(provider: Provider, threads: int) -> Runtime:
     """Return the runtime for a setting: `auto` is CUDA if it works here, else the CPU.
 
-    `auto` never selects TensorRT, which compiles each network for minutes. Raises ProviderUnavailable if a provider
-    that is named does not work here.
+    `auto` never selects TensorRT, which compiles each network for minutes, nor OpenVINO or Core ML, whose speed depends
+    on the network and the machine. Raises ProviderUnavailable if a provider that is named does not work here.
     """
     if provider is Provider.AUTO:
         return Runtime(Provider.CUDA if _works(Provider.CUDA) else Provider.CPU, threads)
@@ -88,7 +100,7 @@ def resolve(provider: Provider, threads: int) -> Runtime:
 def _works(provider: Provider) -> bool:
     if _ORT_PROVIDERS[provider][0] not in ort.get_available_providers():
         return False
-    if provider is not Provider.CPU:
+    if provider in _NVIDIA:
         ort.preload_dlls()  # CUDA and cuDNN from the nvidia-* packages
     try:
         Runtime(provider).open(_IDENTITY)

@@ -82,7 +82,7 @@ def test_auto_is_the_cpu_where_there_is_no_gpu():
 
 
 @without_cuda
-@pytest.mark.parametrize("provider", [Provider.CUDA, Provider.TENSORRT])
+@pytest.mark.parametrize("provider", [Provider.CUDA, Provider.TENSORRT, Provider.OPENVINO, Provider.COREML])
 def test_a_provider_that_does_not_work_is_not_replaced(provider: Provider):
     with pytest.raises(ProviderUnavailable, match=f"{provider} was requested.*usable: cpu"):
         resolve(provider, 1)
