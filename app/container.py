@@ -20,6 +20,7 @@ from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
+from app.gallery.store.face_images import FaceImages
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.model_migration import MigrationRepository
 from app.gallery.store.retention import Retention
@@ -192,7 +193,10 @@ class Container(Resources):
     @cached_property
     def people(self) -> PeopleService:
         """Enrolled people and their faces."""
-        return PeopleService(self.gallery, self.listing, EditingRepository(self.database.engine, self.database.vault))
+        engine, vault = self.current_database.engine, self.current_database.vault
+        return PeopleService(
+            self.gallery, self.listing, EditingRepository(engine, vault), FaceImages(engine, self.crops)
+        )
 
     @cached_property
     def calibration(self) -> CalibrationService:

@@ -114,6 +114,6 @@ async def delete_example(
 async def download_example(
     image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> Response:
-    """Answer 404 `image_not_kept`: photos are not stored."""
+    """Return the image of a face; 404 `face_image_unknown` if its collection kept no crops."""
     photo = await workers.run(subjects.photo, collection, image_id)
     return Response(photo, media_type="application/octet-stream")

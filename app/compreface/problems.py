@@ -23,7 +23,7 @@ _EMPTY_FIELD, _CONSTRAINT, _NO_PARAMETER, _NO_PART, _ARGUMENT = 5, 26, 33, 34, 3
 # CompreFace's numbers; statuses where they differ from ours.
 _CODES: Mapping[str, int] = {
     "collection_unknown": 10,
-    "image_not_kept": 11,
+    "face_image_unknown": 11,
     "key_missing": 20,
     "key_invalid": 10,
     "not_an_image": 21,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, ImageNotKept, NoFace, SeveralFaces
+from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, NoFace, SeveralFaces
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import ListingRepository
@@ -119,9 +119,8 @@ class SubjectService:
         return gone
 
     def photo(self, collection: str, face_id: str) -> bytes:
-        """Raise FaceUnknown, or ImageNotKept: photos are not stored."""
-        self._listing.face(self._gallery.require(collection), face_id)
-        raise ImageNotKept("photos are not stored, only what is needed to recognise a face")
+        """See `PeopleService.image`."""
+        return self._people.image(collection, face_id)
 
     def _choice(self, collection: Collection, photo: bytes, least_score: float) -> FaceChoice:
         """Return the choice that enrolls the only face with this detection score; it must be the main face."""

@@ -55,7 +55,7 @@ ArcidError
     * IdentityErased
     * FaceUnknown
     * FaceExists
-    * ImageNotKept
+    * FaceImageUnknown
     * ModelMismatch
     * TemplatesMissing
     * NoWayBack

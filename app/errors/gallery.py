@@ -46,8 +46,8 @@ class FaceExists(ArcidError):
     """Another collection of the database has a face of this id."""
 
 
-class ImageNotKept(ArcidError):
-    """The photo of a face was requested; photos are not stored."""
+class FaceImageUnknown(ArcidError):
+    """The face has no image, because its collection kept no crops when it was enrolled."""
 
 
 class ModelMismatch(ArcidError):

@@ -5,6 +5,7 @@ from collections.abc import Collection as AnyOf
 from app.errors import RequestInvalid
 from app.gallery.gallery import Gallery
 from app.gallery.store.editing import EditingRepository
+from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
 from app.types import Page
@@ -13,10 +14,13 @@ from app.types import Page
 class PeopleService:
     """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
 
-    def __init__(self, gallery: Gallery, listing: ListingRepository, editing: EditingRepository) -> None:
+    def __init__(
+        self, gallery: Gallery, listing: ListingRepository, editing: EditingRepository, images: FaceImages
+    ) -> None:
         self._gallery = gallery
         self._listing = listing
         self._editing = editing
+        self._images = images
 
     def page(self, collection: str, *, after: int, limit: int, text: str | None) -> Page[IdentityRecord]:
         """See `ListingRepository.identities`."""
@@ -36,6 +40,10 @@ class PeopleService:
     def face(self, collection: str, face_id: str, *, has_embedding: bool) -> FaceRecord:
         """Return one face, with its embedding if wanted; raises FaceUnknown."""
         return self._listing.face(self._gallery.require(collection), face_id, has_embedding=has_embedding)
+
+    def image(self, collection: str, face_id: str) -> bytes:
+        """Return a face as a JPEG; see `FaceImages.image`."""
+        return self._images.image(self._gallery.require(collection), face_id)
 
     def change(
         self, collection: str, identity_id: str, change: PersonChange, versions: AnyOf[str] | None

@@ -114,6 +114,7 @@ ALLOWED = {
     ("GET", "/collections/{collection}/identities/{identity_id}/export"): {Scope.MANAGE},
     ("GET", "/collections/{collection}/faces"): {Scope.MANAGE},
     ("GET", "/collections/{collection}/faces/{face_id}"): {Scope.MANAGE},
+    ("GET", "/collections/{collection}/faces/{face_id}/image"): {Scope.MANAGE},
     ("DELETE", "/collections/{collection}/faces/{face_id}"): {Scope.MANAGE},
     ("POST", "/collections/{collection}/faces/{face_id}/move"): {Scope.MANAGE},
     ("GET", "/collections/{collection}/health"): {Scope.MANAGE},

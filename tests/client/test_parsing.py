@@ -79,10 +79,12 @@ def test_moments_have_their_zone_and_come_back_as_they_went():
 
 
 def test_the_version_comes_with_the_header_of_one_and_is_missing_in_lists():
-    person = {each.name: None for each in fields(Identity)} | {
+    person: dict[str, object] = {each.name: None for each in fields(Identity)} | {
         "identity_id": "ada",
         "metadata": {"a": [1]},
         "faces": 1,
+        "face_id": None,
+        "has_image": False,
         "created_at": "2026-05-04T09:30:00Z",
         "updated_at": "2026-05-04T09:30:00Z",
         "first_faces": [],

@@ -8,6 +8,7 @@ from app.database.scrubbing import Scrubber
 from app.errors import FaceUnknown, NoFace, NothingEnrolled, RequestInvalid, SeveralFaces
 from app.gallery.erasure import ErasureService
 from app.gallery.store.editing import EditingRepository
+from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.subjects import SubjectRepository
 from app.recognition.analysis import Face
@@ -37,7 +38,7 @@ def subjects(analysis, gallery, engine):
         listing,
         SubjectRepository(engine),
         enrollment=EnrollmentService(lambda _: analysis, gallery, lambda _: POLICY),
-        people=PeopleService(gallery, listing, EditingRepository(engine)),
+        people=PeopleService(gallery, listing, EditingRepository(engine), FaceImages(engine, None)),
         erasure=ErasureService(gallery, Scrubber(engine)),
     )
 

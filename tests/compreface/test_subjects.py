@@ -138,7 +138,7 @@ def test_photos_that_are_not_taken(emptied, group_photo, faceless, portrait):
 
 def test_photos_are_not_kept(emptied, portrait):
     image_id = add(emptied, portrait, "ada")
-    expect(emptied.get(f"{FACES}/{image_id}/img"), 404, 11, "image_not_kept")
+    expect(emptied.get(f"{FACES}/{image_id}/img"), 404, 11, "face_image_unknown")
     expect(emptied.get(f"{FACES}/{UNKNOWN}/img"), 404, 44, "face_unknown")
     expect(emptied.get(f"/api/v1/static/key/images/{image_id}"), 404, 0, "not_found")
 

@@ -44,7 +44,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.IdentityUnknown,
         errors.JobUnknown,
         errors.ArchiveUnknown,
-        errors.ImageNotKept,
+        errors.FaceImageUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (

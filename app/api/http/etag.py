@@ -1,4 +1,4 @@
-"""ETag and If-Match: a change is made only if the resource has not changed since it was read."""
+"""ETag, If-Match and If-None-Match: change a resource only if it has not changed, send it only if it has."""
 
 import re
 from typing import Annotated
@@ -22,7 +22,24 @@ async def _wanted(
     return frozenset(tag for weak, tag in _TAG.findall(if_match) if not weak)
 
 
+async def _known(
+    if_none_match: Annotated[
+        str | None,
+        Header(max_length=2000, description="An `ETag`: answer 304 without a body if the resource is still this one."),
+    ] = None,
+) -> str:
+    return if_none_match or ""
+
+
 Versions = Annotated[frozenset[str] | None, Depends(_wanted)]
+
+
+Known = Annotated[str, Depends(_known)]
+
+
+def is_known(known: str, version: str) -> bool:
+    """Return whether a client has this version already; weak tags match too (RFC 9110, 13.1.2)."""
+    return known.strip() == "*" or version in {each for _, each in _TAG.findall(known)}
 
 
 def tag(response: Response, version: str) -> None:

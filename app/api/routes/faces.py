@@ -1,12 +1,14 @@
 """Enrolled faces: list, get, move, delete."""
 
-from typing import Annotated
+import hashlib
+from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Response
 
 from app.access.keys import Scope
 from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
+from app.api.http.etag import Known, is_known
 from app.api.http.routing import router_at
 from app.api.routes.privacy import ErasureReceipt
 from app.api.schemas.fields import CollectionPath
@@ -15,6 +17,10 @@ from app.api.schemas.resources import FacesPage, MoveRequest, StoredFaceSchema
 from app.names import FaceId, IdentityId
 
 router = router_at("/collections/{collection}/faces", tag="gallery", scope=Scope.MANAGE)
+_JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+    304: {"description": "The image is the one of `If-None-Match`."},
+}
 
 
 @router.get("")
@@ -42,6 +48,20 @@ async def get_face(
     """Return a face."""
     face = await workers.run(services.people.face, collection, face_id, has_embedding=embedding)
     return StoredFaceSchema.of(face)
+
+
+@router.get("/{face_id}/image", response_class=Response, responses=_JPEG)
+async def get_face_image(
+    collection: CollectionPath, face_id: FaceId, services: ServicesDependency, workers: WorkersDependency, known: Known
+) -> Response:
+    """Return the image of a face: a small JPEG. It is 404 `face_image_unknown` if the collection keeps no crops."""
+    image = await workers.run(services.people.image, collection, face_id)
+    version = hashlib.sha256(image).hexdigest()
+    # A cache asks again before each use, so that nobody sees a deleted face.
+    headers = {"ETag": f'"{version}"', "Cache-Control": "private, no-cache"}
+    if is_known(known, version):
+        return Response(status_code=304, headers=headers)
+    return Response(image, headers=headers, media_type="image/jpeg")
 
 
 @router.post("/{face_id}/move")

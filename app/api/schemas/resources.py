@@ -184,6 +184,10 @@ class IdentitySchema(BaseModel):
     name: str | None
     metadata: dict[str, Any]
     faces: Annotated[int, Field(description="Number of faces.")]
+    face_id: Annotated[
+        str | None, Field(description="The face to show: one with an image if any has one, of the best quality.")
+    ]
+    has_image: Annotated[bool, Field(description="That face has an image: GET .../faces/{face_id}/image.")]
     created_at: datetime
     updated_at: datetime
     consent: ConsentSchema | None
@@ -275,6 +279,7 @@ class StoredFaceSchema(BaseModel):
     model: str
     image_sha256: Annotated[str, Field(description="SHA-256 of the enrolled photo.")]
     created_at: datetime
+    has_image: Annotated[bool, Field(description="GET .../faces/{face_id}/image answers with a JPEG.")]
     embedding: Annotated[Vector | None, Field(description="Only with `embedding=true`.")] = None
 
     @classmethod

@@ -10,6 +10,7 @@ from app.database.tables import CropTable
 from app.gallery.store.values import NewFace
 from app.types import Pixels
 from app.vision.imaging.lossless import decode_png, encode_png
+from app.vision.imaging.portrait import encode_jpeg
 
 
 class CropSealer:
@@ -25,6 +26,10 @@ class CropSealer:
     def open(self, sealed: bytes, context: Context) -> Pixels:
         """Return the exact crop (112, 112, 3), RGB; raises as the sealer does."""
         return decode_png(self._sealer.open_file(context, sealed))
+
+    def image(self, sealed: bytes, context: Context) -> bytes:
+        """Return the face as a JPEG; raises as the sealer does."""
+        return encode_jpeg(self.open(sealed, context))
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:

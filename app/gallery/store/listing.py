@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, func, or_, select
+from sqlalchemy import Engine, Row, Select, exists, func, or_, select
 
-from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
+from app.database.tables import CollectionTable, CropTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.gallery.store import consent, retention, rows
+from app.gallery.store.migration_sql import has_crop
 from app.gallery.store.records import FaceRecord, IdentityRecord
 from app.gallery.store.values import Collection, JsonObject
 from app.types import Page
@@ -20,6 +21,19 @@ from app.types import Page
 _COUNTED = (
     select(func.count(FaceTable.id)).where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable)
 ).scalar_subquery()
+# The face to show: one with an image, and of those the best.
+_BEST_FACE = (
+    select(FaceTable.face_id)
+    .where(FaceTable.identity_key == IdentityTable.id)
+    .order_by(has_crop().desc(), FaceTable.quality.desc().nulls_last(), FaceTable.id)
+    .limit(1)
+    .correlate(IdentityTable)
+)
+_HAS_IMAGE = (
+    exists()
+    .where(FaceTable.identity_key == IdentityTable.id, CropTable.face_key == FaceTable.id)
+    .correlate(IdentityTable)
+)
 _IDENTITIES = select(
     IdentityTable.id,
     IdentityTable.identity_id,
@@ -30,6 +44,8 @@ _IDENTITIES = select(
     IdentityTable.consent,
     *retention.TERMS,
     _COUNTED.label("faces"),
+    _BEST_FACE.scalar_subquery().label("face_id"),
+    _HAS_IMAGE.label("has_image"),
 ).join(CollectionTable, CollectionTable.id == IdentityTable.collection_id)
 _FACES = select(
     FaceTable.id,
@@ -43,6 +59,7 @@ _FACES = select(
     FaceTable.model,
     FaceTable.image_sha256,
     FaceTable.created_at,
+    has_crop().label("has_image"),
 ).join(IdentityTable, FaceTable.identity_key == IdentityTable.id)
 
 
@@ -147,6 +164,8 @@ def _identity(row: Row[*tuple[Any, ...]]) -> IdentityRecord:
         row.name,
         row.person_metadata,
         row.faces,
+        row.face_id,
+        row.has_image,
         row.created_at,
         row.updated_at,
         consent.value(row.consent),
@@ -169,4 +188,5 @@ def _face(row: Row[*tuple[Any, ...]]) -> FaceRecord:
         row.model,
         row.image_sha256,
         row.created_at,
+        row.has_image,
     )

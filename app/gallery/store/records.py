@@ -9,7 +9,7 @@ from app.types import Box, FaceKey, Floats, IdentityKey
 
 @dataclass(frozen=True, slots=True)
 class IdentityRecord:
-    """An identity without its templates; `faces` counts them.
+    """An identity without its templates; `faces` counts them, `face_id` is the one to show (`has_image`).
 
     It expires at `ends_at`: at `expires_at` or at the end of the collection's retention, whichever comes first. Then
     searches do not find it, and it is erased.
@@ -20,6 +20,8 @@ class IdentityRecord:
     name: str | None
     metadata: JsonObject
     faces: int
+    face_id: str | None
+    has_image: bool
     created_at: datetime
     updated_at: datetime
     consent: Consent | None = None
@@ -52,6 +54,7 @@ class FaceRecord:
     model: str
     image_sha256: str
     created_at: datetime
+    has_image: bool
     embedding: Floats | None = None
 
 

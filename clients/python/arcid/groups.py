@@ -35,6 +35,7 @@ class Faces(Group[Transport]):
     list = Operation(faces.page)
     iterate = Pages(faces.page, lambda page: page.items)
     get = Operation(faces.get)
+    image = Operation(faces.image)
     delete = Operation(faces.delete)
     move = Operation(faces.move)
 

@@ -79,6 +79,7 @@ class Consent(Value):
 class Identity(Value):
     """A person with `faces` enrolled faces. From `ends_at` on, searches no longer find them.
 
+    `face_id` is the face to show; if `has_image`, `faces.image` returns it as a JPEG.
     `etag` is None in lists.
     """
 
@@ -86,6 +87,8 @@ class Identity(Value):
     name: str | None
     metadata: Mapping[str, Any]
     faces: int
+    face_id: str | None
+    has_image: bool
     created_at: datetime
     updated_at: datetime
     consent: Consent | None
@@ -96,7 +99,10 @@ class Identity(Value):
 
 @dataclass(frozen=True, slots=True)
 class StoredFace(Value):
-    """An enrolled face; `quality` is a score from 0 to 1, `embedding` is None unless requested."""
+    """An enrolled face; `quality` is a score from 0 to 1, `embedding` is None unless requested.
+
+    If `has_image`, `faces.image` returns it as a JPEG.
+    """
 
     face_id: str
     identity_id: str
@@ -108,6 +114,7 @@ class StoredFace(Value):
     model: str
     image_sha256: str
     created_at: datetime
+    has_image: bool
     embedding: tuple[float, ...] | None = None
 
 

@@ -19,6 +19,11 @@ def get(face_id: str, *, collection: str = "default", embedding: bool = False) -
     return Call("GET", _path(face_id, collection), value_reader(StoredFace), query=parameters, is_repeatable=True)
 
 
+def image(face_id: str, *, collection: str = "default") -> Call[bytes]:
+    """Return the image of a face, a small JPEG. Raises NotFound if the collection keeps no crops."""
+    return Call("GET", _path(face_id, collection) + "/image", lambda reply: reply.content, is_repeatable=True)
+
+
 def delete(face_id: str, *, collection: str = "default") -> Call[ErasureReceipt]:
     """Delete a face, and its person with the last face. The call is not retried, like the deletion of a person."""
     return Call("DELETE", _path(face_id, collection), value_reader(ErasureReceipt))
