@@ -9,6 +9,7 @@ from app import errors
 from app.access.keys import Scope
 from app.api.http.errors import STATUS
 from app.cli import cli
+from app.cli.lazy import LazyCommand
 from app.config import PREFIX, PROJECT, Settings, known_names
 from app.main import create_app
 from tests.docs import reference
@@ -72,6 +73,7 @@ def test_every_benchmark_is_documented():
 
 
 def commands(command, path=("arcid",)):
+    command = command.load() if isinstance(command, LazyCommand) else command
     inner = getattr(command, "commands", {})
     own = [" ".join(path)] if not inner or command.invoke_without_command else []
     return own + [each for name, below in inner.items() for each in commands(below, (*path, name))]

@@ -2,83 +2,134 @@
 
 import os
 import sys
-from typing import NoReturn
+from importlib import import_module
+from typing import Annotated, ClassVar, NoReturn
 
 import typer
 
 from app import __version__
-from app.cli import (
-    audit,
-    collections,
-    database,
-    evaluate,
-    evaluate_groups,
-    gallery,
-    index,
-    jobs,
-    keys,
-    models,
-    reembed,
-    train,
-    train_commands,
-)
-from app.cli.backup import backup, restore
-from app.cli.calibrate import calibrate
-from app.cli.demo import demo
-from app.cli.doctor import doctor
-from app.cli.importing import import_photos
-from app.cli.output import Console
-from app.cli.portable import export, import_archive, import_embeddings
-from app.cli.serve import serve
+from app.cli.lazy import LazyCommand, LazyGroup
 from app.errors import ArcidError, StorageNotWritable
-from app.observability import logs
+from app.observability.printable import printable
+
+# By panel of `arcid --help`: each command, where it is, and the first line of its help.
+COMMANDS = {
+    "Run": {
+        "serve": ("app.cli.serve:serve", "Serve the REST API."),
+        "demo": (
+            "app.cli.demo:demo",
+            "Enroll the six people in a real photo, then identify them and a stranger in altered photos.",
+        ),
+        "doctor": (
+            "app.cli.doctor:doctor",
+            "Report versions, providers, networks, database and index; exit status 1 if a check fails.",
+        ),
+    },
+    "Import and export": {
+        "import": (
+            "app.cli.importing:import_photos",
+            "Enroll photos of many people. A repeated run skips those that are enrolled already.",
+        ),
+        "import-embeddings": (
+            "app.cli.portable:import_embeddings",
+            "Import embeddings from elsewhere; if lines are refused, the rest is imported and the exit status is 1.",
+        ),
+        "export": (
+            "app.cli.portable:export",
+            "Write a collection to a portable archive, even while the service runs.",
+        ),
+        "import-archive": (
+            "app.cli.portable:import_archive",
+            "Import a portable archive. Faces that exist already are skipped, so it may be repeated.",
+        ),
+    },
+    "Collections": {
+        "collections": (
+            "app.cli.collections:cli",
+            "Collections: isolated galleries, each bound to one network.",
+        ),
+        "gallery": ("app.cli.gallery:cli", "Galleries: find enrollment mistakes."),
+        "calibrate": (
+            "app.cli.calibrate:calibrate",
+            "Measure how similar different people are, and write a calibration for the network in use.",
+        ),
+    },
+    "Networks": {
+        "models": ("app.cli.models:cli", "Packs of networks: list, pull, verify, add."),
+        "reembed": (
+            "app.cli.reembed:cli",
+            "Model migration: embed faces again with another network, from their stored crops.",
+        ),
+        "evaluate": ("app.cli.evaluate_groups:cli", "Measure a pack on photos of known people."),
+        "train": ("app.cli.train_commands:cli", "Train your own network; see docs/training.md."),
+    },
+    "Administration": {
+        "keys": ("app.cli.keys:cli", "API keys: once one exists, every request needs one."),
+        "audit": (
+            "app.cli.audit:cli",
+            "The audit trail: append-only, each line chained to the previous one.",
+        ),
+        "jobs": ("app.cli.jobs:cli", "Jobs: long work of a running service (POST /jobs)."),
+        "index": ("app.cli.index:cli", "Vector indexes: projections of the database, used by searches."),
+        "db": ("app.cli.database:cli", "The database's schema."),
+        "backup": (
+            "app.cli.backup:backup",
+            "Write the embedded database and the calibrations to a file, even while the service runs.",
+        ),
+        "restore": (
+            "app.cli.backup:restore",
+            "Replace the embedded database with a backup. Stop the service first.",
+        ),
+    },
+}
+
+
+class ArcidGroup(LazyGroup):
+    """All commands."""
+
+    lazy: ClassVar = {
+        name: LazyCommand(name, target, about=about, panel=panel)
+        for panel, commands in COMMANDS.items()
+        for name, (target, about) in commands.items()
+    }
+
 
 cli = typer.Typer(
     name="arcid",
+    cls=ArcidGroup,
     help="Self-hosted face recognition: enroll, verify, identify.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-cli.command()(serve)
-cli.command()(demo)
-cli.command()(doctor)
-cli.command()(calibrate)
-cli.command("import")(import_photos)
-cli.command()(export)
-cli.command()(import_archive)
-cli.command()(import_embeddings)
-cli.command()(backup)
-cli.command()(restore)
-cli.add_typer(models.cli, name="models")
-cli.add_typer(database.cli, name="db")
-cli.add_typer(collections.cli, name="collections")
-cli.add_typer(keys.cli, name="keys")
-cli.add_typer(audit.cli, name="audit")
-cli.add_typer(gallery.cli, name="gallery")
-cli.add_typer(jobs.cli, name="jobs")
-cli.add_typer(reembed.cli, name="reembed")
-cli.add_typer(index.cli, name="index")
-cli.add_typer(evaluate.cli, name="evaluate")
-evaluate.cli.command()(evaluate_groups.groups)
-cli.add_typer(train.cli, name="train")
-train.cli.command()(train_commands.export)
-train.cli.command()(train_commands.adapter)
-train.cli.command()(train_commands.finetune)
 
 
 @cli.command()
 def version() -> None:
     """Print the version."""
-    Console().print(__version__, highlight=False)
+    typer.echo(__version__)
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if is_asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@cli.callback()
+def arcid(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run a command."""
 
 
 def main() -> None:
     """Run the command line. An error that the operator can fix is one line on standard error and exit status 1."""
-    logs.configure(is_json=False, level="WARNING")  # `serve` logs more
     os.umask(0o077)  # files contain personal data: only their owner may read them
     try:
-        cli()
+        cli(obj=_log_warnings)
     except ArcidError as error:
         _fail(error)
     except OSError as error:
@@ -88,7 +139,12 @@ def main() -> None:
         _fail(storage)
 
 
+def _log_warnings() -> None:
+    """Log warnings; `serve` logs more. Imported only for commands that log."""
+    import_module("app.observability.logs").configure(is_json=False, level="WARNING")
+
+
 def _fail(error: ArcidError) -> NoReturn:
     line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
-    Console(stderr=True).print(line, style="red", highlight=False, soft_wrap=True)
+    typer.secho(printable(line), err=True, fg="red")
     sys.exit(1)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import evaluation_bench as bench
-from app.cli.evaluate import Aligned, Degrade, Detector, Flip, NoCache, Out, Pack, Replicates, SaveEmbeddings
+from app.cli.evaluate import Aligned, Degrade, Detector, Flip, NoCache, Out, Pack, Replicates, SaveEmbeddings, cli
 from app.cli.output import prepare_matplotlib
 from app.errors import EvaluationInvalid
 from app.evaluation import protocols
@@ -21,6 +21,7 @@ from app.evaluation.values import EmbeddedPhotos
 _MAX_FMRS = (1e-4, 1e-3)
 
 
+@cli.command()
 def groups(  # noqa: PLR0913 - the options of a command
     *,
     out: Out,

@@ -88,7 +88,7 @@ def import_photos(
     ] = None,
     errors: Annotated[Path | None, typer.Option(help="CSV file for the list of refused files.")] = None,
 ) -> None:
-    """Enroll photos of many people. A repeated run skips enrolled photos: after Ctrl-C, a crash, or with new photos.
+    """Enroll photos of many people. A repeated run skips those that are enrolled already.
 
     Exit status 3 if files were refused; 130 after Ctrl-C or SIGTERM.
     """

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.output import Console
-from app.cli.train import STOPPED, counting, require_training, stoppable
+from app.cli.train import STOPPED, cli, counting, require_training, stoppable
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
 
@@ -26,6 +26,7 @@ Calibrate = Annotated[
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
 
 
+@cli.command()
 def export(  # noqa: PLR0913 - the options of a command
     run: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a training run.")],
     *,
@@ -73,6 +74,7 @@ def export(  # noqa: PLR0913 - the options of a command
         _tell(write_pack(trained, out / name, said, calibrate=measure, threshold=threshold).name, out, calibrate)
 
 
+@cli.command()
 def adapter(  # noqa: PLR0913 - the options of a command
     *,
     data: Data,
@@ -126,6 +128,7 @@ def adapter(  # noqa: PLR0913 - the options of a command
     _tell(written.name, out, calibrate)
 
 
+@cli.command()
 def finetune(  # noqa: PLR0913 - the options of a command
     *,
     data: Data,

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.errors.base import ArcidError
-from app.types import RateRange
+
+if TYPE_CHECKING:
+    from app.types import RateRange
 
 
 class CollectionUnknown(ArcidError):
@@ -108,7 +111,7 @@ class Duplicate:
     faces: int
     similarity: float
     fpir: float | None
-    fpir_range: RateRange | None = None
+    fpir_range: "RateRange | None" = None
 
 
 class DuplicateIdentity(ArcidError):

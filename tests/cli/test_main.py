@@ -1,9 +1,13 @@
+import os
+import subprocess
 import sys
 
 import pytest
+from typer.main import get_command
 
 from app import __version__
-from app.cli import main
+from app.cli import cli, main
+from app.cli.lazy import LazyCommand
 
 
 @pytest.fixture
@@ -19,8 +23,30 @@ def run(home, monkeypatch, capsys):
     return run
 
 
-def test_the_version(run):
-    assert run("version") == (0, f"{__version__}\n", "")
+@pytest.mark.parametrize("asked", ["version", "--version"])
+def test_the_version(run, asked):
+    assert run(asked) == (0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize("asked", ["version", "--help"])
+def test_the_version_and_help_open_nothing_that_is_slow_to_import(asked):
+    slow = {"numpy", "structlog", "sqlalchemy", "fastapi", "onnxruntime", "faiss", "cv2", "app.container"}
+    code = "import sys\nfrom app.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code, asked], check=True, capture_output=True, text=True)
+    assert not slow & {*ended.stdout.splitlines()[-1].split()}
+
+
+def loaded(command):
+    return command.load() if isinstance(command, LazyCommand) else command
+
+
+def first_paragraph(command):
+    return " ".join(command.help.split("\n\n")[0].split())
+
+
+def test_help_lists_commands_as_they_describe_themselves():
+    for command in get_command(cli).commands.values():  # type: ignore[attr-defined] # it is a group
+        assert first_paragraph(command) == first_paragraph(loaded(command))
 
 
 def test_what_an_operator_can_mend_is_one_line(run):
@@ -53,3 +79,11 @@ def test_a_command_that_does_not_exist(run):
     status, _, err = run("modles")
     assert status == 2
     assert "No such command" in err
+    assert "Did you mean 'models'?" in err
+
+
+def test_completion_knows_the_commands(home):
+    shell = {**os.environ, "_ARCID_COMPLETE": "complete_bash", "COMP_WORDS": "arcid mod", "COMP_CWORD": "1"}
+    code = "from app.cli import cli; cli(prog_name='arcid')"
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, env=shell)
+    assert ended.stdout.split() == ["models"]
