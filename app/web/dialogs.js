@@ -54,7 +54,7 @@ export function confirmed(title, text, verb) {
  * @param {(close: (answer: boolean) => void) => void} wire
  * @returns {Promise<boolean>} false if it is closed with Escape
  */
-function opened(dialog, wire) {
+export function opened(dialog, wire) {
   return new Promise((resolve) => {
     let answer = false;
     wire((given) => {

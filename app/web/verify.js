@@ -5,6 +5,7 @@ import { pictureOf, sizeOf } from "./drawing.js";
 import { byId, make, say } from "./elements.js";
 import { count, judgement, quality, rate, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
+import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
 import { addPanel } from "./tabs.js";
@@ -23,6 +24,10 @@ export function startVerify() {
     const isPerson = form.elements.against.value === "person";
     byId("verify-with-photo").hidden = isPerson;
     byId("verify-with-person").hidden = !isPerson;
+  };
+  byId("verify-find").onclick = async () => {
+    const person = await pickPerson("Who should it be?");
+    if (person) byId("verify-id").value = person.identity_id;
   };
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();

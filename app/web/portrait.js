@@ -1,0 +1,82 @@
+/** The picture of an enrolled face: its stored crop, or initials without one. */
+
+import { Problem, at, send } from "./api.js";
+import { make } from "./elements.js";
+import { collection, session } from "./session.js";
+
+const MOST = 500; // crops kept in memory
+
+/** @type {Map<string, Promise<Blob | null>>} by face, in the order of their requests */
+const crops = new Map();
+/** @type {WeakMap<Element, () => void>} */
+const waiting = new WeakMap();
+const seen = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    seen.unobserve(target);
+    waiting.get(target)?.();
+  }
+});
+for (const change of ["collection", "key"]) session.addEventListener(change, () => crops.clear());
+
+/**
+ * @param {{face_id?: string | null, has_image?: boolean, name?: string | null, identity_id?: string}} face of a face or a person
+ * @param {string} [look] a further class
+ * @returns {HTMLElement} decoration next to a name; it loads the crop when it comes into view
+ */
+export function portrait({ face_id, has_image, name, identity_id }, look = "") {
+  const host = make("span", { class: `portrait ${look}`, "aria-hidden": "true" }, initials(name || identity_id || ""));
+  if (face_id && has_image !== false) {
+    waiting.set(host, () => void load(host, face_id));
+    seen.observe(host);
+  }
+  return host;
+}
+
+/** @param {string} name */
+function initials(name) {
+  const words = name.split(/[\s_.\-]+/).filter(Boolean);
+  const first = (/** @type {string} */ word) => [...word][0].toLocaleUpperCase();
+  return words.length > 1 ? first(words[0]) + first(words[words.length - 1]) : words.length ? first(words[0]) : "?";
+}
+
+async function load(host, faceId) {
+  const crop = await cropOf(faceId);
+  if (!crop) return;
+  const image = make("img", { alt: "", src: URL.createObjectURL(crop) });
+  try {
+    await image.decode();
+    host.replaceChildren(image);
+  } catch {
+    // not an image that this browser can show: the initials stay
+  } finally {
+    URL.revokeObjectURL(image.src);
+  }
+}
+
+/**
+ * @param {string} faceId
+ * @returns {Promise<Blob | null>} null if the collection keeps no crop, or the key may not see it
+ */
+export function cropOf(faceId) {
+  const path = at("collections/{}/faces/{}/image", collection(), faceId);
+  const known = crops.get(path);
+  if (known) return known;
+  const asked = fetched(path);
+  crops.set(path, asked);
+  asked.catch(() => crops.delete(path));
+  for (const oldest of crops.keys()) {
+    if (crops.size <= MOST) break;
+    crops.delete(oldest);
+  }
+  return asked.catch(() => null);
+}
+
+async function fetched(path) {
+  try {
+    return await (await send("GET", path, { isOptional: true })).blob();
+  } catch (error) {
+    if (error instanceof Problem && [403, 404].includes(error.status)) return null;
+    throw error;
+  }
+}
