@@ -63,8 +63,8 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         summary="Self-hosted face recognition: enroll, verify, identify.",
         lifespan=_lifespan(settings, container, tracing),
         dependencies=[Depends(authorise)],
-        docs_url=None,
-        redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
+        openapi_url=None,  # openapi.install serves it
         # A request reaches only the route that it names: DELETE /collections/c/ is not DELETE /collections/c.
         redirect_slashes=False,
     )

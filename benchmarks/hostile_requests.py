@@ -111,12 +111,16 @@ class Mutator:
         """Return the name of a damage, and a damaged request."""
         rng = random.Random(seed)
         method, path, operation = rng.choice(self._operations)
-        contents = list(operation.get("requestBody", {}).get("content", {}).items())
+        body = operation.get("requestBody", {})
+        contents = list(body.get("content", {}).items())
+        if "x-json-body" in body:
+            contents.append(("application/json", body["x-json-body"]))
         request = Request(method, _target(rng, path, operation), {"X-Api-Key": self._key})
         fields: dict[str, Any] = {}
         if contents:
             media_type, content = rng.choice(contents)
-            fields = self._fields(rng, content.get("schema", {}))
+            example = body.get("x-json-body", {}).get("schema", {}).get("examples")
+            fields = self._fields(rng, content.get("schema", {}), example)
             request = replace(request, headers={**request.headers, "Content-Type": media_type})
             request = self._with_body(rng, request, media_type, fields)
         damages: list[Callable[[random.Random, Request], Request]] = [_odd_header, _odd_target]
@@ -129,11 +133,11 @@ class Mutator:
         damage = rng.choice([*damages, _only_its_photo] if fields else damages)
         return damage.__name__.strip("_"), damage(rng, request)
 
-    def _fields(self, rng: random.Random, schema: dict[str, Any]) -> dict[str, Any]:
+    def _fields(self, rng: random.Random, schema: dict[str, Any], examples: list[Any] | None) -> dict[str, Any]:
         """Return an example of a schema, with damaged photos in place of photos."""
         name = schema.get("$ref", "").rpartition("/")[2]
         described = self._schemas.get(name, schema)
-        example = (self._schemas.get(name.removesuffix("Form"), {}).get("examples") or [{}])[0]
+        example = (examples or described.get("examples") or [{}])[0]
         fields: dict[str, Any] = dict(example) if isinstance(example, dict) else {}
         for each, is_many in ((each, "items" in part) for each, part in described.get("properties", {}).items()):
             if each in {"photo", "photos", "probe", "reference", "file", "files"}:

@@ -267,7 +267,8 @@ def test_on_without_hosts_stops_the_start(hosts):
 
 
 def test_the_document_says_one_of_two(client):
-    schemas = client.get("/openapi.json").json()["components"]["schemas"]
-    for name in ("IdentifyRequest", "IdentifyRequestForm", "DetectRequest", "EmbedRequest"):
-        assert [each["required"] for each in schemas[name]["allOf"][0]["oneOf"]] == [["photo"], ["photo_url"]]
-        assert "default" not in schemas[name]["properties"]["photo"]
+    document = client.get("/openapi.json").json()
+    forms = [document["components"]["schemas"][f"{name}RequestForm"] for name in ("Identify", "Detect", "Embed")]
+    for schema in (*forms, document["paths"]["/identify"]["post"]["requestBody"]["x-json-body"]["schema"]):
+        assert [each["required"] for each in schema["allOf"][0]["oneOf"]] == [["photo"], ["photo_url"]]
+        assert "default" not in schema["properties"]["photo"]

@@ -19,6 +19,10 @@ def client_of(*, peer=PROXY, keys=None, rates=None, **settings):
     return TestClient(app, raise_server_exceptions=False, client=(peer, 40_000))
 
 
+def servers(answer):
+    return [each["url"] for each in answer.json()["servers"]]
+
+
 def wrong_keys(client, *forwarded):
     """Return the statuses of wrong keys from these addresses, as the headers say it."""
     sent = [{"X-Api-Key": "wrong", "X-Forwarded-For": each} for each in forwarded]
@@ -42,7 +46,7 @@ def test_a_named_proxy_tells_clients_apart_and_forged_addresses_change_nothing()
 def test_a_prefix_is_only_believed_of_a_named_proxy():
     with client_of(peer="10.9.9.9", proxies=[PROXY]) as client:
         answer = client.get("/openapi.json", headers={"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.test"})
-        assert "servers" not in answer.json()
+        assert servers(answer) == ["/v1"]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_a_prefix_is_only_believed_of_a_named_proxy():
 )
 def test_a_prefix_that_is_no_path_is_ignored(prefix):
     with client_of(proxies=[PROXY]) as client:
-        assert "servers" not in client.get("/openapi.json", headers={"X-Forwarded-Prefix": prefix}).json()
+        assert servers(client.get("/openapi.json", headers={"X-Forwarded-Prefix": prefix})) == ["/v1"]
 
 
 @pytest.mark.parametrize("kept", ["", "/faces"], ids=["taken away", "kept"])
@@ -59,15 +63,17 @@ def test_a_prefix_is_known_everywhere(kept, how):
     sent = {"X-Forwarded-Prefix": "/faces"} if "proxies" in how else {}
     with client_of(keys=Keys(known=()), **how) as client:
         client.headers = sent
-        assert client.get(f"{kept}/openapi.json").json()["servers"] == [{"url": "/faces"}]
+        assert servers(client.get(f"{kept}/openapi.json")) == ["/faces/v1"]
+        assert servers(client.get(f"{kept}/v1/openapi.json")) == ["/faces/v1"]
         docs = client.get(f"{kept}/docs")
         assert 'src="docs/assets/' in docs.text
         assert "url: 'openapi.json'" in docs.text
         for path in ("/docs/assets/swagger-ui.css", "/", "/web/app.js", "/healthz", "/readyz"):
             assert client.get(f"{kept}{path}").status_code in {200, 503}
-        assert client.get(f"{kept}/models").status_code == 401
-        answer = client.get(f"{kept}/api/v1/recognition/subjects")
-        assert (answer.status_code, answer.json()["arcid_code"]) == (401, "key_invalid")
+        for version in ("", "/v1"):
+            assert client.get(f"{kept}{version}/models").status_code == 401
+            answer = client.get(f"{kept}{version}/api/v1/recognition/subjects")
+            assert (answer.status_code, answer.json()["arcid_code"]) == (401, "key_invalid")
 
 
 def test_a_prefix_that_begins_as_an_own_path_is_taken_away():

@@ -39,8 +39,6 @@ OF_COMPREFACE = {
     "CompreFaceFace",
 }
 UNNEEDED = {
-    "HTTPValidationError": "FastAPI's own error schema, which the service never sends",
-    "ValidationError": "as HTTPValidationError",
     "ProblemSchema": "read by arcid.retries.api_error, member by member",
 }
 
@@ -160,11 +158,11 @@ def test_what_the_document_may_leave_out_has_a_default(document):
 def test_every_field_of_a_request_is_a_parameter(document):
     schemas = document["components"]["schemas"]
     for schema, methods in {
-        "EnrollRequest": "enroll",
-        "VerifyRequest": "verify",
-        "IdentifyRequest": "identify",
-        "DetectRequest": "detect",
-        "EmbedRequest": "embed",
+        "EnrollRequestForm": "enroll",
+        "VerifyRequestForm": "verify",
+        "IdentifyRequestForm": "identify",
+        "DetectRequestForm": "detect",
+        "EmbedRequestForm": "embed",
         "SearchRequest": "search",
         "MergeRequest": "identities.merge",
         "MoveRequest": "faces.move",

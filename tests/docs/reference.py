@@ -48,11 +48,14 @@ def _routes(paths: dict[str, Any]) -> Iterator[str]:
             yield f"## {method.upper()} {path}\n"
             yield f"{route['description']}\n"
             yield from _table((each["name"], each, each.get("required")) for each in route.get("parameters", ()))
-            for kind, content in route.get("requestBody", {}).get("content", {}).items():
+            body = route.get("requestBody", {})
+            for kind, content in body.get("content", {}).items():
                 yield f"Request body, {kind}: {_kind(content['schema'])}\n"
+            if "x-json-body" in body:
+                yield "Request body, application/json: the same fields, with base64 in place of files\n"
             for status, answer in route["responses"].items():
                 if status < "300":
-                    schemas = [_kind(each.get("schema", {})) for each in answer.get("content", {}).values()]
+                    schemas = {_kind(each.get("schema", {})): None for each in answer.get("content", {}).values()}
                     yield f"Answer {status}{': ' if any(schemas) else ''}{' or '.join(filter(None, schemas))}\n"
 
 

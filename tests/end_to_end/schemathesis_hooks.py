@@ -50,7 +50,15 @@ schemathesis.openapi.format("byte", PHOTOS.map(base64.b64encode).map(bytes.decod
 
 @schemathesis.hook
 def before_load_schema(_context, raw_schema) -> None:
-    """Remove the rules about several fields from forms; schemathesis cannot check them if a field is a file."""
+    """Describe bodies as JSON too, and remove the rules about several fields from forms.
+
+    schemathesis cannot check these rules if a field is a file.
+    """
+    for path in raw_schema["paths"].values():
+        for operation in path.values():
+            body = operation.get("requestBody", {})
+            if "x-json-body" in body:
+                body["content"]["application/json"] = body["x-json-body"]
     for name, schema in raw_schema["components"]["schemas"].items():
         if name.endswith("Form"):
             for rule in ("not", "oneOf", "anyOf", "allOf"):

@@ -1,19 +1,17 @@
 """CompreFace's published Python client, unmodified, against the running service."""
 
-import hashlib
 import json
 import os
 import signal
 import socket
 import subprocess
-import venv
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import DATA
+from tests.end_to_end.packages import python_with
 from tests.end_to_end.test_commands import ARCID, environment, wait_for
 
 HERE = Path(__file__).parent
@@ -25,21 +23,7 @@ pytestmark = pytest.mark.network
 @pytest.fixture(scope="module")
 def client_python():
     """The Python of an environment with the client, created once; skips without a package registry."""
-    folder = DATA / "compreface-venv" / hashlib.sha256(WANTED.read_bytes()).hexdigest()[:12]
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        options = ["--quiet", "--disable-pip-version-check", "--retries", "1", "--no-deps", "--require-hashes"]
-        made = subprocess.run(
-            [python, "-m", "pip", "install", *options, "--only-binary", ":all:", "-r", WANTED],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            pytest.skip(f"CompreFace's client could not be installed: {made.stderr.strip().splitlines()[-1:]}")
-        (folder / "complete").touch()
-    return str(python)
+    return str(python_with(WANTED, "compreface-venv"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """CompreFace's published JavaScript client, unmodified, in Node and in a page of another origin in Chromium."""
 
 import base64
-import hashlib
 import json
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
 from app.config import CorsSettings
 from app.container import Container
-from tests.conftest import DATA
+from tests.end_to_end.packages import node_modules
 from tests.end_to_end.test_compreface import altered, error
 
 SOURCE = Path(__file__).parent / "compreface_js"
@@ -47,23 +46,7 @@ pytestmark = [pytest.mark.network, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def packages():
-    """The folder `node_modules` with the client, installed once; skips without npm or a registry."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("Node.js is not installed: run .ci/install node")
-    lock = (SOURCE / "package-lock.json").read_bytes()
-    folder = DATA / "compreface-node" / hashlib.sha256(lock).hexdigest()[:12]
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(SOURCE / name, folder)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if made.returncode:
-            pytest.skip(f"CompreFace's client could not be installed: {made.stderr.strip().splitlines()[-1:]}")
-        (folder / "complete").touch()
-    return folder / "node_modules"
+    return node_modules(SOURCE, "compreface-node")
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ MetricsDependency = Annotated[Metrics, Depends(_metrics)]
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-def metrics(
+def get_metrics(
     metrics: MetricsDependency,
     services: ServicesDependency,
     admission: AdmissionDependency,

@@ -1,22 +1,22 @@
-"""The OpenAPI document, with everything that FastAPI cannot know: bodies in both forms, errors, scopes."""
+"""The OpenAPI document, with everything that FastAPI cannot know: bodies, errors, scopes, and the names of operations.
+
+It is written for generators of clients: what one of them cannot read is described in another way.
+"""
 
 import json
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import RouteContext, iter_route_contexts
-from pydantic.json_schema import models_json_schema
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.api.http.body import Body
 from app.api.http.errors import MEDIA_TYPE
+from app.api.http.openapi_bodies import REF, Operations, describe_bodies
 from app.api.http.permissions import declared, is_open
+from app.api.http.versions import VERSION
 from app.api.schemas.problem import ProblemSchema
 
-Operations = list[tuple[RouteContext, dict[str, Any]]]
-_REF = "#/components/schemas/{model}"
-_SPELLED_BOOLEAN = "^([Tt]rue|1|on|yes|[Ff]alse|0|off|no)$"
 _PROBLEMS = {
     400: "The body is empty or malformed.",
     401: "No API key, or one that is not known, has expired or was revoked.",
@@ -40,9 +40,21 @@ _SECURITY_SCHEMES = {
 }
 
 
+LICENCE = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
+TAGS = [
+    {"name": "recognition", "description": "Enroll people, and find out who is in a photo."},
+    {"name": "collections", "description": "Isolated galleries, and the network that each of them uses."},
+    {"name": "gallery", "description": "The people and faces of a collection."},
+    {"name": "jobs", "description": "Imports, exports and other long work."},
+    {"name": "status", "description": "State of the service."},
+    {"name": "compreface", "description": "CompreFace's API, for its clients."},
+]
+_BINARY = {"type": "string", "format": "binary"}
+
+
 def problem_response(description: str) -> dict[str, Any]:
     """Return the description of one kind of error."""
-    schema = {"$ref": _REF.format(model=ProblemSchema.__name__)}
+    schema = {"$ref": REF.format(model=ProblemSchema.__name__)}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
@@ -51,23 +63,52 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+def operation_id(route: APIRoute) -> str:
+    """Return the name of an operation, which generated clients give to its method: `getFace`, `comprefaceVerify`."""
+    words = [*(tag for tag in route.tags if tag == "compreface"), *route.name.split("_")]
+    return words[0] + "".join(map(str.capitalize, words[1:]))
+
+
 def install(app: FastAPI) -> None:
-    """Make `app.openapi()` return the complete document."""
+    """Make `app.openapi()` return the complete document, and serve it."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-            routes = _operations(app, made["paths"])
-            _describe_access(routes)
-            _describe_bodies(routes)
-            _leave_out_unused(routes)
-            components = made.setdefault("components", {})
-            components.setdefault("schemas", {}).update(_schemas(_body(route) for route, _ in routes))
-            components["securitySchemes"] = _SECURITY_SCHEMES
-            app.openapi_schema = made
+            app.openapi_schema = _document(app)
         return app.openapi_schema
 
+    async def served(request: Request) -> JSONResponse:
+        prefix = request.scope.get("root_path", "").removesuffix(VERSION)
+        return JSONResponse({**document(), "servers": [_server(prefix)]})
+
     app.openapi = document  # type: ignore[method-assign] # as FastAPI documents
+    app.add_route("/openapi.json", served, include_in_schema=False)
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        license_info=LICENCE,
+        servers=[_server("")],
+        tags=TAGS,
+        routes=app.routes,
+    )
+    routes = _operations(app, made["paths"])
+    for route, operation in routes:
+        _describe_access(route, operation)
+        _describe_answers(operation)
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for unused in ("HTTPValidationError", "ValidationError"):  # FastAPI's own
+        schemas.pop(unused, None)
+    schemas.update(describe_bodies(routes))
+    made["components"]["securitySchemes"] = _SECURITY_SCHEMES
+    return made
+
+
+def _server(prefix: str) -> dict[str, str]:
+    return {"url": prefix + VERSION, "description": "This service, in the stable version of its API."}
 
 
 def _operations(app: FastAPI, paths: dict[str, Any]) -> Operations:
@@ -81,84 +122,33 @@ def _operations(app: FastAPI, paths: dict[str, Any]) -> Operations:
     ]
 
 
-def _describe_access(operations: Operations) -> None:
-    """Add to every operation whether it needs a key, and the scope."""
-    for route, operation in operations:
-        if is_open(str(route.path_format)):
-            operation["security"] = []
-            continue
-        operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
-        scope = declared(route).scope
-        needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
-        operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
-        for status in (401, 403, 429):
-            operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
+def _describe_access(route: RouteContext, operation: dict[str, Any]) -> None:
+    """Add to an operation whether it needs a key, and the scope."""
+    if is_open(str(route.path_format)):
+        operation["security"] = []
+        return
+    operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
+    scope = declared(route).scope
+    needs = f"Needs a key with scope `{scope.value}`" if scope else "Needs any key"
+    operation["description"] = f"{operation.get('description', '')}\n\n{needs}.".strip()
+    for status in (401, 403, 429):
+        operation["responses"].setdefault(str(status), PROBLEM_RESPONSES[status])
 
 
-def _describe_bodies(operations: Operations) -> None:
-    """Add to every operation the body that its route reads."""
-    for route, operation in operations:
-        if body := _body(route):
-            name = body.schema.__name__
-            kinds = {"multipart/form-data": f"{name}Form"} if body.is_form else {}
-            kinds["application/json"] = name
-            content = {kind: {"schema": {"$ref": _REF.format(model=model)}} for kind, model in kinds.items()}
-            operation["requestBody"] = {"required": True, "content": content}
+def _describe_answers(operation: dict[str, Any]) -> None:
+    """Describe answers in the words of OpenAPI 3.1, and so that generators of clients know each media type.
 
-
-def _body(route: RouteContext) -> Body[Any] | None:
-    """Return the dependency that reads a route's body."""
-    return next((each.call for each in route.dependant.dependencies if isinstance(each.call, Body)), None)
-
-
-def _leave_out_unused(operations: Operations) -> None:
-    """Remove the 422 that FastAPI adds to routes with parameters: ours is another, or (in CompreFace's form) 400."""
-    for _, operation in operations:
-        if "HTTPValidationError" in json.dumps(operation["responses"].get("422", {})):
-            del operation["responses"]["422"]
-
-
-def _schemas(bodies: Iterable[Body[Any] | None]) -> dict[str, Any]:
-    is_form = {body.schema: body.is_form for body in bodies if body is not None}
-    models: list[tuple[Any, Literal["validation"]]] = [(each, "validation") for each in (*is_form, ProblemSchema)]
-    _, made = models_json_schema(models, ref_template=_REF)
-    schemas: dict[str, Any] = {name: _with_all_rules(schema) for name, schema in made["$defs"].items()}
-    for schema in (each for each, has_form in is_form.items() if has_form):
-        schemas[f"{schema.__name__}Form"] = _as_form(schemas[schema.__name__])
-    return schemas
-
-
-def _with_all_rules(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema with its `oneOf` in `allOf`: generators of clients ignore `properties` next to `oneOf`."""
-    rules = schema.get("oneOf")
-    if rules is None or "properties" not in schema:
-        return schema
-    others = {name: value for name, value in schema.items() if name != "oneOf"}
-    return {**others, "allOf": [*schema.get("allOf", []), {"oneOf": rules}]}
-
-
-def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the multipart form of a JSON body: photos are files instead of base64, and null is left out."""
-    as_file = '"format": "binary"'
-    form: dict[str, Any] = json.loads(
-        json.dumps(schema).replace('"format": "byte"', as_file).replace('"contentEncoding": "base64", ', "")
-    )
-    form.pop("examples", None)
-    form["title"] += "Form"
-    for name, each in form["properties"].items():
-        options = [_of_text(option) for option in each.pop("anyOf", [each]) if option.get("type") != "null"]
-        form["properties"][name] = {**each, **options[0]}
-        if form["properties"][name].get("default", ...) is None:
-            del form["properties"][name]["default"]
-    return form
-
-
-def _of_text(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a form's field; a boolean has many spellings.
-
-    They are a pattern, because generators of clients cannot name the members of an enum that differ only in case.
+    FastAPI adds a 422 to routes with parameters: ours is another, or (in CompreFace's form) 400. It describes events
+    as OpenAPI 3.2 does. A file is also described as `application/octet-stream`, the only binary type that
+    openapi-python-client reads.
     """
-    if schema.get("type") != "boolean":
-        return schema
-    others = {name: value for name, value in schema.items() if name != "type"}
-    return {**others, "anyOf": [{"type": "boolean"}, {"type": "string", "pattern": _SPELLED_BOOLEAN}]}
+    answers = operation["responses"]
+    if "HTTPValidationError" in json.dumps(answers.get("422", {})):
+        del answers["422"]
+    for answer in answers.values():
+        content = answer.get("content", {})
+        for media_type, described in list(content.items()):
+            if "itemSchema" in described:
+                content[media_type] = {"schema": {"type": "string"}}
+            elif described.get("schema") == _BINARY:
+                content.setdefault("application/octet-stream", {"schema": _BINARY})

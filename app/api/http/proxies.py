@@ -1,4 +1,4 @@
-"""Reverse proxies: the client's address as the proxies in `ARCID_PROXIES` report it, and a prefix of all paths."""
+"""Reverse proxies: the client's address as the proxies in `ARCID_PROXIES` report it, and the prefixes of all paths."""
 
 import re
 from collections.abc import Collection, MutableMapping
@@ -7,6 +7,8 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.api.http.versions import VERSION, is_versioned
 
 _PREFIX = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
@@ -42,6 +44,10 @@ class Proxies:
                 scope["headers"] = [(b"host", host.encode()), *others]
         if prefix:
             self._put_under(prefix, scope)
+        if is_versioned(route_path(scope), self._own):
+            prefix += VERSION
+            scope["root_path"] = prefix
+        if prefix:
             send = _prefixing(prefix, send)
         await self._forwarded(scope, receive, send)  # type: ignore[arg-type] # uvicorn's own types
 
@@ -51,7 +57,7 @@ class Proxies:
         scope["root_path"] = prefix
         # A prefix that is also one of our own paths, as /api, can only have been removed.
         is_kept = path == prefix or path.startswith(f"{prefix}/")
-        if not is_kept or prefix.split("/")[1] in self._own:
+        if not is_kept or prefix.split("/")[1] in {*self._own, VERSION[1:]}:
             scope["path"] = prefix + path
             scope["raw_path"] = prefix.encode() + scope.get("raw_path", path.encode())
 

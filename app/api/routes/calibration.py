@@ -80,7 +80,7 @@ class CalibrationAnswer(BaseModel):
 
 
 @router.get("/calibration")
-async def calibration(
+async def get_calibration(
     collection: CollectionDependency, services: ServicesDependency, workers: WorkersDependency
 ) -> CalibrationAnswer:
     """Return the false match rate and the false positive identification rate of each similarity."""

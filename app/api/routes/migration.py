@@ -26,7 +26,7 @@ router = router_at("/collections/{collection}/reembed", tag="collections", scope
 
 
 @router.get("")
-async def show_reembedding(
+async def get_migration(
     collection: CollectionPath,
     services: ServicesDependency,
     workers: WorkersDependency,
@@ -42,7 +42,7 @@ async def show_reembedding(
 
 
 @router.post("", status_code=202)
-async def reembed(
+async def reembed_collection(
     collection: CollectionPath,
     request: Annotated[ReembedRequest, Depends(JsonBody(ReembedRequest))],
     services: ServicesDependency,
@@ -58,7 +58,7 @@ async def reembed(
 
 
 @router.post("/switch")
-async def switch(
+async def switch_model(
     collection: CollectionPath,
     request: Annotated[SwitchRequest, Depends(JsonBody(SwitchRequest))],
     services: ServicesDependency,
@@ -71,7 +71,7 @@ async def switch(
 
 
 @router.post("/rollback")
-async def roll_back(
+async def roll_back_model(
     collection: CollectionPath,
     request: Annotated[RollbackRequest, Depends(JsonBody(RollbackRequest))],
     services: ServicesDependency,
@@ -85,7 +85,7 @@ async def roll_back(
 
 
 @router.post("/discard")
-async def discard(
+async def discard_templates(
     collection: CollectionPath, services: ServicesDependency, workers: WorkersDependency
 ) -> DiscardedSchema:
     """Delete the templates of all networks except the current one; no rollback is possible afterwards."""

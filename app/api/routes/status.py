@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import AdmissionDependency, ServicesDependency
+from app.api.http.openapi import PROBLEM_RESPONSES, problem_response
 from app.api.http.permissions import ANY_KEY, needs
 from app.container import Container
 from app.errors import ArcidError
@@ -13,6 +14,7 @@ from app.gallery.store.reencryption import Reencryption
 
 router = APIRouter(tags=["status"])
 
+_NOT_UTF8 = "The path or query is not UTF-8."
 _LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica is not ready
 
 
@@ -63,14 +65,14 @@ class Models(BaseModel):
     provider: str
 
 
-@router.get("/healthz")
-async def healthz() -> Health:
+@router.get("/healthz", responses={422: problem_response(_NOT_UTF8)})
+async def get_health() -> Health:
     """Answer while the process runs; checks nothing else."""
     return Health()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness}})
-def readyz(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
+@router.get("/readyz", responses={403: PROBLEM_RESPONSES[403], 503: {"model": Readiness}})
+def get_readiness(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
     """Return the readiness of database, networks and index, and whether the service is shutting down."""
     default = services.registry.default
     networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}"
@@ -91,7 +93,7 @@ def readyz(services: ServicesDependency, admission: AdmissionDependency, respons
 
 
 @router.get("/models", dependencies=[needs(ANY_KEY)])
-def models(services: ServicesDependency) -> Models:
+def list_models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are pulled, which are in use."""
     served, default = {each.pack for each in services.registry.all}, services.registry.default
     listed = [

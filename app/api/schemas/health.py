@@ -109,7 +109,7 @@ class PoorFaceSchema(_AttributeSchema):
 
 
 _ADA = {"identity_id": "ada", "name": "Ada Lovelace", "faces": 4}
-_ADA_TOO = {"identity_id": "a.lovelace", "name": None, "faces": 1}
+_ADA_TOO = {"identity_id": "a.lovelace", "name": "A. Lovelace", "faces": 1}
 _FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
 _BOB = {"identity_id": "bob", "name": "Bob", "faces": 3}
 _EXAMPLE: dict[str, Any] = {
@@ -148,7 +148,7 @@ _EXAMPLE: dict[str, Any] = {
         }
     ],
     "poor_faces": [],
-    "next_cursor": None,
+    "next_cursor": "YWZ0ZXI6NTA",
 }
 
 

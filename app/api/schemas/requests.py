@@ -185,7 +185,7 @@ class JobRequest(StrictSchema):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"kind": "import", "collection": "staff", "path": "2026/staff.zip"}],
-            "oneOf": [
+            "anyOf": [
                 _members(kind={"enum": ["calibrate", "export"]}, file=_NULL, path=_NULL, model=_NULL),
                 _members("file", kind=_WHOLE_IMPORTS, file=_STRING, path=_NULL, model=_NULL),
                 _members("path", kind=_WHOLE_IMPORTS, file=_NULL, path=_STRING, model=_NULL),
