@@ -1,17 +1,17 @@
 """Retention worker: erase expired identities, one replica at a time, and finish delayed erasures."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from app.database.leader_lock import TaskLock
 from app.database.scrubbing import Scrubber
-from app.errors import ArcidError, CollectionUnknown, IdentityUnknown
+from app.errors import CollectionUnknown, IdentityUnknown
 from app.gallery.erasure import JobRedaction
 from app.gallery.gallery import Gallery
 from app.gallery.store.retention import Retention
 from app.observability.logs import get_logger
+from app.periodic_worker import PeriodicWorker
 
 _log = get_logger(__name__)
 
@@ -20,11 +20,10 @@ _AT_ONCE = 100  # people between two renewals of the lock
 _RETRY = 1.0  # seconds until a delayed erasure is tried again
 _STEP = 60.0  # seconds between wall clock and monotonic clock from which the wall clock counts as changed
 _SETTLING = 3600.0  # seconds without a sweep after a clock change: a wrong clock can be corrected, an erasure not
-_PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
 
-class RetentionWorker:
-    """A thread that sweeps every `every` seconds; see `start`, `stop`."""
+class RetentionWorker(PeriodicWorker):
+    """A thread that sweeps every `every` seconds."""
 
     def __init__(
         self,
@@ -39,6 +38,7 @@ class RetentionWorker:
         anchor_every: float = 0,
     ) -> None:
         """Log the end of the audit trail, from `anchor`, every `anchor_every` seconds; 0: never."""
+        super().__init__("housekeeper", every=min(_RETRY, every))
         self._anchor = anchor if anchor_every else None
         self._anchor_every = anchor_every
         self._traces = traces
@@ -47,17 +47,9 @@ class RetentionWorker:
         self._lock = lock
         self._scrubber = scrubber
         self._every = every
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="arcid-housekeeper", daemon=True)
-
-    def start(self) -> None:
-        """Start sweeping."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait for the current erasure to finish."""
-        self._stopping.set()
-        self._thread.join()
+        self._due = time.monotonic()  # at once
+        self._anchored = self._due - anchor_every
+        self._offset = time.time() - time.monotonic()
 
     def sweep(self) -> int:
         """Erase expired identities and return their number; 0 while another replica holds the lock."""
@@ -81,24 +73,21 @@ class RetentionWorker:
             self._scrubber.scrub()
         return erased
 
-    def _run(self) -> None:
-        due = time.monotonic()  # at once
-        anchored = time.monotonic() - self._anchor_every
-        offset = time.time() - time.monotonic()
-        while not self._stopping.wait(min(_RETRY, self._every)):
-            step = time.time() - time.monotonic() - offset
-            if abs(step) > _STEP:
-                offset += step
-                due = time.monotonic() + _SETTLING
-                _log.warning("clock.set", seconds=round(step), no_sweep_for=_SETTLING)
-            try:
-                if self._scrubber.is_pending:
-                    self._scrubber.scrub()
-                if time.monotonic() >= due:
-                    due = time.monotonic() + self._every
-                    self.sweep()
-                if self._anchor is not None and time.monotonic() - anchored >= self._anchor_every:
-                    anchored = time.monotonic()
-                    _log.info("audit.anchor", anchor=self._anchor())
-            except _PASSING as error:
-                _log.warning("housekeeping.failed", error=error.code if isinstance(error, ArcidError) else repr(error))
+    def step(self) -> None:
+        """Finish a delayed erasure; sweep and log the end of the audit trail when that is due."""
+        self._notice_clock_change()
+        if self._scrubber.is_pending:
+            self._scrubber.scrub()
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._every
+            self.sweep()
+        if self._anchor is not None and time.monotonic() - self._anchored >= self._anchor_every:
+            self._anchored = time.monotonic()
+            _log.info("audit.anchor", anchor=self._anchor())
+
+    def _notice_clock_change(self) -> None:
+        step = time.time() - time.monotonic() - self._offset
+        if abs(step) > _STEP:
+            self._offset += step
+            self._due = time.monotonic() + _SETTLING
+            _log.warning("clock.set", seconds=round(step), no_sweep_for=_SETTLING)

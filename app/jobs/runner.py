@@ -25,6 +25,7 @@ from app.jobs.progress import Work
 from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.observability.logs import get_logger
+from app.periodic_worker import reason_of
 
 _log = get_logger(__name__)
 
@@ -104,7 +105,7 @@ class JobRunner:
                     continue
             except (ArcidError, OSError) as error:
                 if not is_away:
-                    _log.warning("jobs.failed", error=error.code if isinstance(error, ArcidError) else repr(error))
+                    _log.warning("jobs.failed", error=reason_of(error))
                 is_away = True
             else:
                 is_away = False
