@@ -32,6 +32,7 @@ from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import Uploads
 from app.names import nfc
+from app.periodic_worker import PeriodicWorker
 from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
 from app.recognition.collection_calibration import CalibrationService
@@ -82,7 +83,7 @@ class Container(Resources):
             worker.start()
             self._exits.callback(worker.stop)
 
-    def _workers(self) -> Iterator[ReplicationWorker | RetentionWorker | JobRunner | CalibrationWorker]:
+    def _workers(self) -> Iterator[PeriodicWorker | JobRunner]:
         yield from (self.replication_worker, self.retention_worker, self.jobs.runner)
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
@@ -140,7 +141,6 @@ class Container(Resources):
         return CalibrationWorker(
             self.calibration_repository,
             self.adaptive_calibration,
-            self.registry,
             every=self.settings.calibration.interval_seconds,
             probes=self.probe_learning,
         )

@@ -11,7 +11,7 @@ from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.adaptation import LEAST_PEOPLE
-from app.recognition.decisions.calibration.error_rates import scoring_of
+from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.recognition.decisions.calibration.moments import moments_of_gallery
 from app.recognition.decisions.calibration.versions import curves, look_alike_threshold, next_version
 from app.recognition.model_registry import ModelRegistry
@@ -59,11 +59,17 @@ class AdaptiveCalibrationService:
             tuple(owners[key].identity_id for key in keys),
         )
 
-    def reference(self, collection: Collection, sample: GallerySample) -> ProbeReference | None:
-        """Return what the probes of a collection are compared with; None without a calibration that is adapted."""
+    def base_of(self, collection: Collection) -> Calibration | None:
+        """Return the fitted calibration of a collection if it can be adapted, or else None.
+
+        Raises CalibrationInvalid for a damaged file.
+        """
         base = self._registry.base_calibration(collection)
-        if base is None or base.moments is None or self._registry.of(collection).model != collection.model:
-            return None
+        is_served = self._registry.of(collection).model == collection.model
+        return base if base is not None and base.moments is not None and is_served else None
+
+    def reference(self, collection: Collection, base: Calibration, sample: GallerySample) -> ProbeReference:
+        """Return what the probes of a collection are compared with."""
         _, of_probes = curves(collection, base)
         return ProbeReference(
             sample.keys,
@@ -75,17 +81,12 @@ class AdaptiveCalibrationService:
         )
 
     def update(
-        self, collection: Collection, probes: ProbeSums, sample: GallerySample | None = None
+        self, collection: Collection, base: Calibration, probes: ProbeSums, sample: GallerySample
     ) -> CalibrationVersion | None:
         """Write the next version of a collection's calibration and return it.
 
-        Return None if nothing has changed noticeably, if the collection has no calibration that can be adapted, or if
-        another process was quicker. Raises CollectionSwitched as `sample` does.
+        Return None if nothing has changed noticeably, or if another process was quicker.
         """
-        base = self._registry.base_calibration(collection)
-        if base is None or self._registry.of(collection).model != collection.model:
-            return None
-        sample = sample or self.sample(collection)
         of_gallery, _ = curves(collection, base)
         below = look_alike_threshold(of_gallery, max(len(sample.keys), LEAST_PEOPLE))
         moments = moments_of_gallery(scoring_of(base).vectors(sample.embeddings, sample.norms), below)
@@ -95,14 +96,18 @@ class AdaptiveCalibrationService:
     def adapt_at_once(self, name: str) -> list[CalibrationVersion]:
         """Write all versions of a collection until nothing moves any more, and return them.
 
-        Raises CollectionUnknown and CollectionSwitched.
+        Raises CollectionUnknown, CollectionSwitched and CalibrationInvalid.
         """
         return list(self._all_versions(name))
 
     def _all_versions(self, name: str) -> Iterable[CalibrationVersion]:
         while True:
             collection = self._store.collection(name)
-            version = self.update(collection, self._repository.probe_sums(collection))
+            base = self.base_of(collection)
+            if base is None:
+                return
+            probes, sample = self._repository.probe_sums(collection), self.sample(collection)
+            version = self.update(collection, base, probes, sample)
             if version is None:
                 return
             yield version

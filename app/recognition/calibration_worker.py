@@ -1,27 +1,20 @@
 """Calibration worker: adapt the calibrations of collections whose people or probes have changed."""
 
-import threading
-from dataclasses import replace
-
-from app.errors import ArcidError
-from app.gallery.store.calibration_state import ProbeSums
+from app.gallery.store.calibration_state import CalibrationVersion, ProbeSums
 from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.values import Collection
 from app.observability.logs import get_logger
-from app.recognition.adaptive_calibration import AdaptiveCalibrationService, GallerySample
+from app.periodic_worker import PASSING, PeriodicWorker, reason_of
+from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.decisions.calibration.adaptation import LEAST_PEOPLE
 from app.recognition.decisions.calibration.versions import ExaminedState, is_due
-from app.recognition.model_registry import ModelRegistry
 from app.recognition.probe_learning import ProbeLearning
 
 _log = get_logger(__name__)
 
-# Passing failures: database unavailable, a collection moves to another network, out of memory. The next run repeats.
-_PASSING = (ArcidError, OSError, RuntimeError, MemoryError)
 
-
-class CalibrationWorker:
-    """A thread that looks for changed collections every `every` seconds; see `start`, `stop`.
+class CalibrationWorker(PeriodicWorker):
+    """A thread that looks for changed collections every `every` seconds.
 
     Every replica may run one: of two that write the same version, one succeeds.
     """
@@ -30,84 +23,98 @@ class CalibrationWorker:
         self,
         repository: CalibrationRepository,
         service: AdaptiveCalibrationService,
-        registry: ModelRegistry,
         *,
         every: float,
         probes: ProbeLearning | None = None,
     ) -> None:
         """`probes` are those of this process; None if collections do not learn from probes."""
+        super().__init__("calibration", every=every)
         self._probes = probes
         self._repository = repository
         self._service = service
-        self._registry = registry
-        self._every = every
         self._examined: dict[str, ExaminedState] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="arcid-calibration", daemon=True)
+        self._failing: set[str] = set()
 
-    def start(self) -> None:
-        """Start adapting."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop, and wait for the current collection to finish."""
-        self._stopping.set()
-        self._thread.join()
+    def step(self) -> None:
+        """See `sweep`."""
+        self.sweep()
 
     def sweep(self) -> int:
-        """Write one version for each collection that needs one, and return their number."""
+        """Write one version for each collection that needs one, and return their number.
+
+        A collection that fails is logged and tried again in the next sweep; the others do not wait for it.
+        """
         collections = self._repository.adaptive(LEAST_PEOPLE)
         known = {collection.uid for collection, _ in collections}
         self._examined = {uid: state for uid, state in self._examined.items() if uid in known}
-        return sum(self._examine(*each) for each in collections if not self._stopping.is_set())
+        self._failing &= known
+        if self._probes is not None:
+            self._probes.keep_only(known)
+        return sum(self._try(*each) for each in collections if not self._stopping.is_set())
+
+    def _try(self, collection: Collection, probes: ProbeSums) -> bool:
+        try:
+            is_written = self._examine(collection, probes)
+        except PASSING as error:
+            if collection.uid not in self._failing:
+                _log.warning("calibration.failed", collection=collection.name, error=reason_of(error))
+            self._failing.add(collection.uid)
+            return False
+        self._failing.discard(collection.uid)
+        return is_written
 
     def _examine(self, collection: Collection, probes: ProbeSums) -> bool:
+        base = self._service.base_of(collection)
+        if base is None:
+            return False
         probes = self._with_own_probes(collection, probes) if self._probes is not None else ProbeSums()
-        base = self._registry.base_calibration(collection)
-        if base is None or not is_due(collection, base, probes, self._examined.get(collection.uid)):
+        is_wanted = is_due(collection, base, probes, self._examined.get(collection.uid))
+        sample = self._service.sample(collection) if is_wanted or self._needs_people(collection) else None
+        if self._probes is not None and self._probes.is_wanted(collection):
+            if sample is not None:
+                self._probes.set_reference(collection, self._service.reference(collection, base, sample))
+            else:
+                self._forget_erased(self._probes, collection)
+        if not is_wanted or sample is None:
             return False
-        sample = self._service.sample(collection)
-        self._compare_probes_with(sample, collection)
-        version = self._service.update(collection, probes, sample)
+        version = self._service.update(collection, base, probes, sample)
         if version is None:
-            self._examined[collection.uid] = ExaminedState(collection.identities, collection.revision, probes.probes)
+            self._examined[collection.uid] = ExaminedState.of(collection, base, probes)
             return False
-        self._examined.pop(collection.uid, None)
-        _log.info(
-            "calibration.adapted",
-            collection=collection.name,
-            version=version.version,
-            people=round(version.gallery.count),
-            probes=round(version.probes.count),
-            shift=round(version.gallery.mean - version.base.mean, 4),
-            stretch=round(version.gallery.deviation / version.base.deviation, 4),
-            is_converged=version.is_converged,
-        )
+        _log_version(collection, version)
         return True
 
     def _with_own_probes(self, collection: Collection, known: ProbeSums) -> ProbeSums:
-        """Add this process' probes to the collection's, and keep the people up to date whom they are compared with."""
-        if self._probes is None or not self._probes.is_wanted(collection):
+        """Add this process' probes to the collection's, and return the sums over all of them."""
+        own = self._probes.take(collection) if self._probes is not None else ProbeSums()
+        if not own.probes:
             return known
-        own = self._probes.take(collection)
-        if own.probes:
-            self._repository.add_probes(collection, own)
+        self._repository.add_probes(collection, own)
+        return self._repository.probe_sums(collection)
+
+    def _needs_people(self, collection: Collection) -> bool:
+        """Return whether probes have nobody to be compared with, or a tenth of the people has changed since."""
+        if self._probes is None or not self._probes.is_wanted(collection):
+            return False
         reference = self._probes.reference(collection)
-        if reference is None or abs(reference.identities - collection.identities) * 10 >= collection.identities:
-            self._compare_probes_with(self._service.sample(collection), collection)
-        elif reference.revision != collection.revision:  # an erased person's vector must not stay in memory
+        return reference is None or abs(reference.identities - collection.identities) * 10 >= collection.identities
+
+    def _forget_erased(self, probes: ProbeLearning, collection: Collection) -> None:
+        """Remove faces that are no longer enrolled from those that probes are compared with."""
+        reference = probes.reference(collection)
+        if reference is not None and reference.revision != collection.revision:
             enrolled = self._repository.enrolled_among(reference.keys.tolist())
-            kept = [place for place, key in enumerate(reference.keys.tolist()) if key in enrolled]
-            self._probes.set_reference(collection, replace(reference.only(kept), revision=collection.revision))
-        return self._repository.probe_sums(collection) if own.probes else known
+            probes.set_reference(collection, reference.still(enrolled, collection.revision))
 
-    def _compare_probes_with(self, sample: GallerySample, collection: Collection) -> None:
-        if self._probes is not None and self._probes.is_wanted(collection):
-            self._probes.set_reference(collection, self._service.reference(collection, sample))
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every):
-            try:
-                self.sweep()
-            except _PASSING as error:
-                _log.warning("calibration.failed", error=error.code if isinstance(error, ArcidError) else repr(error))
+def _log_version(collection: Collection, version: CalibrationVersion) -> None:
+    _log.info(
+        "calibration.adapted",
+        collection=collection.name,
+        version=version.version,
+        people=round(version.gallery.count),
+        probes=round(version.probes.count),
+        shift=round(version.gallery.mean - version.base.mean, 4),
+        stretch=round(version.gallery.deviation / version.base.deviation, 4),
+        is_converged=version.is_converged,
+    )

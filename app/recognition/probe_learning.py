@@ -7,6 +7,7 @@ people of the gallery are added to sums in memory, which the calibration worker 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -45,6 +46,11 @@ class ProbeReference:
         ids = tuple(self.identity_ids[place] for place in places)
         chosen = list(places)
         return replace(self, keys=self.keys[chosen], vectors=self.vectors[chosen], identity_ids=ids)
+
+    def still(self, enrolled: AbstractSet[int], revision: int) -> "ProbeReference":
+        """Return the people of the sample whose faces are still enrolled at a later revision."""
+        kept = [place for place, key in enumerate(self.keys.tolist()) if key in enrolled]
+        return replace(self.only(kept), revision=revision)
 
     def sums(self, probes: Floats, matches: Sequence[str | None]) -> ProbeSums:
         """Return the sums over probes (n, d), each without the faces of its match and of look-alikes."""
@@ -92,13 +98,19 @@ class ProbeLearning:
         """Return the sample of a collection's people."""
         return self._references.get(collection.uid)
 
-    def set_reference(self, collection: Collection, reference: ProbeReference | None) -> None:
-        """Replace the sample of a collection's people; None drops it until the next probe."""
+    def set_reference(self, collection: Collection, reference: ProbeReference) -> None:
+        """Replace the sample of a collection's people."""
         with self._lock:
-            if reference is None:
-                self._references.pop(collection.uid, None)
-            elif collection.uid in self._references:
+            if collection.uid in self._references:
                 self._references[collection.uid] = reference.limited()
+
+    def keep_only(self, uids: AbstractSet[str]) -> None:
+        """Forget the people and sums of all other collections, such as deleted ones."""
+        with self._lock:
+            for uid in self._references.keys() - uids:
+                del self._references[uid]
+            for uid in self._sums.keys() - uids:
+                del self._sums[uid]
 
     def take(self, collection: Collection) -> ProbeSums:
         """Return the sums since the last call, which then start again."""

@@ -3,8 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
+from app.errors import DatabaseUnavailable
+from app.gallery.store.calibration_state import ProbeSums
 from app.gallery.store.calibration_versions import CalibrationRepository
+from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.values import Person
 from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
@@ -41,7 +45,7 @@ def collection(store):
 def new_worker(store, repository, registry):
     """Factory of the workers of replicas; the interval is too long to pass in a test."""
     service = AdaptiveCalibrationService(store, repository, registry)
-    return lambda: CalibrationWorker(repository, service, registry, every=3600)
+    return lambda: CalibrationWorker(repository, service, every=3600)
 
 
 def fill(store, collection, people, *, first=0, common=0.4):
@@ -90,6 +94,46 @@ def test_of_two_replicas_that_race_one_writes_each_version(new_worker, repositor
             pass
     versions = [each.version for each in repository.versions(store.collection("people"))]
     assert versions == list(range(len(versions), 0, -1))
+
+
+def test_the_replica_that_lost_a_race_takes_the_next_steps(new_worker, store, collection, monkeypatch):
+    fill(store, collection, 50)
+    winner, loser = new_worker(), new_worker()
+    original = CalibrationRepository.write
+
+    def write(self, of, version):
+        monkeypatch.setattr(CalibrationRepository, "write", original)
+        winner.sweep()
+        return original(self, of, version)
+
+    monkeypatch.setattr(CalibrationRepository, "write", write)
+    assert loser.sweep() == 0
+    while loser.sweep():
+        pass
+    assert store.collection("people").calibration.is_converged
+
+
+def test_a_collection_that_fails_does_not_hold_up_the_others(new_worker, store, collection, monkeypatch):
+    fill(store, collection, 30)
+    fill(store, store.create_collection("others", model="net", dimension=D), 30, first=30)
+    original = CalibrationRepository.sample
+
+    def sample(self, of, most):
+        if of.name == "people":
+            raise DatabaseUnavailable("away")
+        return original(self, of, most)
+
+    monkeypatch.setattr(CalibrationRepository, "sample", sample)
+    worker = new_worker()
+    with capture_logs() as logs:
+        while worker.sweep():
+            pass
+        worker.sweep()
+    assert store.collection("others").calibration.is_converged
+    failed = [(each["collection"], each["error"]) for each in logs if each["event"] == "calibration.failed"]
+    assert failed == [("people", "database_unavailable")]
+    monkeypatch.setattr(CalibrationRepository, "sample", original)
+    assert worker.sweep() == 1
 
 
 def test_only_a_change_of_a_tenth_is_looked_at(new_worker, repository, store, collection, monkeypatch):
@@ -152,7 +196,7 @@ def learning() -> ProbeLearning:
 @pytest.fixture
 def learner(store, repository, registry, learning):
     service = AdaptiveCalibrationService(store, repository, registry)
-    return CalibrationWorker(repository, service, registry, every=3600, probes=learning)
+    return CalibrationWorker(repository, service, every=3600, probes=learning)
 
 
 def probes(count, *, common):
@@ -193,6 +237,18 @@ def test_a_version_that_learned_from_probes_forgets_them_when_that_is_turned_off
     assert policy.for_probes().for_verification().threshold == pytest.approx(
         policy.for_verification().threshold, abs=0.005
     )
+
+
+def test_the_people_of_a_deleted_collection_leave_the_memory(learner, learning, engine, store, collection):
+    fill(store, collection, 30)
+    learning.learn(collection, probes(1, common=0), [None])
+    learner.sweep()
+    learning.learn(collection, probes(5, common=0), [None] * 5)
+    assert learning.reference(collection) is not None
+    CollectionRepository(engine).delete(store.collection("people"))
+    learner.sweep()
+    assert learning.reference(collection) is None
+    assert learning.take(collection) == ProbeSums()
 
 
 def test_an_erased_person_leaves_the_memory(learner, learning, store, collection):

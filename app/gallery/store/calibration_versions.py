@@ -21,6 +21,7 @@ HALF_LIFE: Final = 10_000
 """After this many further probes, a probe counts half."""
 
 _ASK_AT_ONCE = 500
+_READ_AT_ONCE = 10_000
 
 
 class CalibrationRepository:
@@ -96,7 +97,6 @@ class CalibrationRepository:
         It is not if another replica has written a version since `collection` was read, or if the collection was deleted
         or has moved to another network.
         """
-        before = collection.calibration.version if collection.calibration is not None else 0
         form = calibration_state.stored(version)
         with Session(self._writing) as session, session.begin():
             written = session.scalar(
@@ -104,7 +104,7 @@ class CalibrationRepository:
                 .where(
                     CollectionTable.id == collection.key,
                     CollectionTable.uid == collection.uid,
-                    CollectionTable.calibration_version == before,
+                    CollectionTable.calibration_version == collection.calibration_version,
                 )
                 .values(calibration=form, calibration_version=version.version)
                 .returning(CollectionTable.id)
@@ -132,7 +132,8 @@ class CalibrationRepository:
         """
         with self._reading.connect() as connection:
             people = select(IdentityTable.id).where(IdentityTable.collection_id == collection.key)
-            chosen = _first_by_hash(np.array(connection.scalars(people).all(), np.int64), most).tolist()
+            keys = connection.execution_options(yield_per=_READ_AT_ONCE).scalars(people)
+            chosen = _first_by_hash(np.fromiter(keys, np.int64), most).tolist()
             chosen_faces: dict[int, tuple[int, Owner]] = {}
             for part in _parts(chosen):
                 faces = (

@@ -81,6 +81,11 @@ class Collection:
         """Opaque version (used as ETag); changes with every write."""
         return f"{self.uid}-{self.revision}"
 
+    @property
+    def calibration_version(self) -> int:
+        """Number of the newest version of its adaptive calibration; 0 without one."""
+        return 0 if self.calibration is None else self.calibration.version
+
 
 @dataclass(frozen=True, slots=True)
 class FilteredFaces:

@@ -115,10 +115,19 @@ def test_probes_move_only_their_own_curve():
     ],
 )
 def test_a_collection_is_due_when_a_tenth_of_it_is_new(identities, revision, probes, expected):
+    examined = ExaminedState.of(settled(EMPTY), BASE, NO_PROBES)
     collection = replace(settled(EMPTY), identities=identities, revision=revision)
     sums = ProbeSums(probes, float(probes), 0.0, 0.0)
     assert is_due(collection, BASE, sums, None) is expected
-    assert is_due(collection, BASE, sums, ExaminedState(100, 100, 0)) is expected
+    assert is_due(collection, BASE, sums, examined) is expected
+
+
+def test_an_earlier_look_does_not_count_after_another_version_or_calibration():
+    examined = ExaminedState.of(EMPTY, BASE, NO_PROBES)
+    assert not is_due(EMPTY, BASE, NO_PROBES, examined)
+    assert is_due(following(EMPTY), BASE, NO_PROBES, examined)  # by another replica, and not there yet
+    other = replace(BASE, moments=replace(MOMENTS, mean=0.05))
+    assert is_due(EMPTY, other, NO_PROBES, examined)
 
 
 def test_a_collection_without_a_version_is_due_with_twenty_people():

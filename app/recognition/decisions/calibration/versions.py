@@ -23,11 +23,23 @@ _LOOK_ALIKE_CHANCE: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class ExaminedState:
-    """The state of a collection when its moments were last computed."""
+    """The state of a collection when its moments were last computed.
 
+    It counts only as long as the fitted calibration with the moments `base` and the collection's version are the same.
+    """
+
+    base: ImpostorMoments | None
+    version: int
     identities: int
     revision: int
     probes: int
+
+    @classmethod
+    def of(cls, collection: Collection, base: Calibration, probes: ProbeSums) -> "ExaminedState":
+        """Return the state of a collection."""
+        return cls(
+            base.moments, collection.calibration_version, collection.identities, collection.revision, probes.probes
+        )
 
 
 def applicable(collection: Collection, base: Calibration) -> CalibrationVersion | None:
@@ -61,17 +73,18 @@ def is_due(collection: Collection, base: Calibration, probes: ProbeSums, examine
     `examined` is this process's last look at it; without one, its last version counts.
     """
     version = applicable(collection, base)
-    if examined is None:
+    if examined is None or (examined.base, examined.version) != (base.moments, collection.calibration_version):
         if version is None:
             return collection.identities >= LEAST_PEOPLE
         if not version.is_converged:
             return True
-        examined = ExaminedState(version.identities, version.revision, version.probes_so_far)
-    least = max(_LEAST_CHANGE * min(collection.identities, examined.identities), 1)
-    is_gallery_new = (
-        abs(collection.identities - examined.identities) >= least or collection.revision - examined.revision >= least
-    )
-    new_probes = probes.probes - examined.probes
+        seen = version.identities, version.revision, version.probes_so_far
+    else:
+        seen = examined.identities, examined.revision, examined.probes
+    identities, revision, seen_probes = seen
+    least = max(_LEAST_CHANGE * min(collection.identities, identities), 1)
+    is_gallery_new = abs(collection.identities - identities) >= least or collection.revision - revision >= least
+    new_probes = probes.probes - seen_probes
     return is_gallery_new or new_probes >= max(_LEAST_CHANGE * probes.weight, _LEAST_PROBES)
 
 
@@ -103,7 +116,7 @@ def next_version(
     if largest < _LEAST_MOVE and not is_wanted:
         return None
     return CalibrationVersion(
-        version=(collection.calibration.version if collection.calibration is not None else 0) + 1,
+        version=collection.calibration_version + 1,
         at=now,
         base=base.moments,
         gallery=steps[0].moments,
