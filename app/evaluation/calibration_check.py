@@ -40,7 +40,7 @@ def observed_rates(curve: RocCurve, promises: Sequence[PromisedRate]) -> dict[st
     for promise in promises:
         index = int(np.searchsorted(curve.thresholds, promise.threshold))
         is_above_all = index == len(curve.thresholds)
-        name = label(promise.asked)
+        name = label(promise.asked)  # nobody is accepted above all scores; without comparisons, rates stay NaN
         rates[f"observed@{name}"] = 0 * curve.far[0] if is_above_all else curve.far[index]
         rates[f"missed@{name}"] = 1 - (0 * curve.tar[0] if is_above_all else curve.tar[index])
     return {name: float(rate) for name, rate in rates.items()}

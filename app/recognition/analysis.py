@@ -78,9 +78,16 @@ class Analysis:
         most_faces: int = 100,
         signs: SignNetworks | None = None,
     ) -> None:
-        """Take the networks, of which `model` names the one that embeds, and how many faces of a photo are embedded.
+        """Create the analysis.
 
-        Without `signs`, coverings and motion blur are not looked for.
+        Args:
+            detector: Finds faces.
+            embedder: Embeds them.
+            limits: Largest photo that is decoded.
+            detection_side: Pixels of a photo's longer side at which faces are detected.
+            model: Name of the embedding network.
+            most_faces: Largest number of faces of a photo that are embedded.
+            signs: Networks that see coverings and motion blur; without them, these components are not measured.
         """
         self.model = model
         self._detector = detector

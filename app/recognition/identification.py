@@ -85,7 +85,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class _SearchScope:
-    """One search of everything, or `among` these keys: its comparisons, the caller's view, what decides."""
+    """One search: among all faces or those with the keys `among`, and the rule that decides.
+
+    `comparisons` are those that its error rates count; `view` is what the caller may see of similarities.
+    """
 
     collection: Collection
     policy: Policy

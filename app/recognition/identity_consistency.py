@@ -14,9 +14,9 @@ from app.types import Floats
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyRule:
-    """A face does not fit if so many strangers (0..1) are as similar to the template of the other faces.
+    """The false match rate at which a face fits the template of a person's other faces; it is a threshold.
 
-    `fmr_of_one` applies if there is only one other face, `fmr` to two or more.
+    `fmr_of_one` applies if there is only one other face, `fmr` if there are two or more.
     """
 
     fmr_of_one: float
@@ -37,9 +37,9 @@ _FIRST = 3  # faces that join one by one, the most similar first: a look-alike m
 class IdentityConsistency:
     """`fits` (n,) marks the faces that look like one person.
 
-    `similarities` (n,) compare a fitting face with the template of the others, and the reverse; `others` (n,) is the
-    number of faces in that template. NaN and 0 if all faces fit. `is_majority` is False if at most half of them fit.
-    Then the wrong-person faces are unknown.
+    `similarities` (n,) compare each fitting face with the template of the faces that do not fit, and each of those with
+    the template of the fitting ones. `others` (n,) is the number of faces in that template. If all faces fit, they are
+    NaN and 0. If at most half of the faces fit, `is_majority` is False: it is unknown which faces are the wrong ones.
     """
 
     fits: NDArray[np.bool_]

@@ -41,10 +41,14 @@ class ModelRegistry:
         is_adaptive: bool = True,
         impostors: Impostors = Impostors.ANY,
     ) -> None:
-        """Take the networks, the usual one first, and what opens one with a detector, by the detector's name.
+        """Create the registry.
 
-        With `is_adaptive`, policies follow the adaptive calibration of collections that have one. Error rates are about
-        these `impostors` in collections that set none.
+        Args:
+            served: The networks; the first one is the default.
+            open_analysis: Opens a network with the detector of a name.
+            calibrations_of: Returns the calibrations of a network with the detector of a name.
+            is_adaptive: Whether policies use the adaptive calibration of a collection, if it has one.
+            impostors: Impostors that error rates are about in collections that do not choose.
         """
         self._is_adaptive = is_adaptive
         self._impostors = impostors
@@ -123,12 +127,12 @@ class ModelRegistry:
         return Policy(
             of_gallery,
             self.of(collection).threshold,
-            settings.probe_quality,
-            settings.max_fmr,
-            settings.max_fpir,
-            settings.threshold,
-            of_probes,
-            scoring_of(base),
+            probe_quality=settings.probe_quality,
+            max_fmr=settings.max_fmr,
+            max_fpir=settings.max_fpir,
+            threshold=settings.threshold,
+            probe_calibration=of_probes,
+            scoring=scoring_of(base),
         )
 
     def _curves(

@@ -27,7 +27,8 @@ _MOST_COLLECTIONS = 200
 class ProbeReference:
     """One face each of some people: keys (n,), vectors (n, d) of the collection's scoring, ids of the people (n).
 
-    More similar faces than `below` are taken for the probe's own. `revision` and `identities` are the collection's.
+    A face that is more similar to a probe than `below` is taken for the probe's own person, and does not count.
+    `revision` and `identities` are the collection's.
     """
 
     keys: Keys

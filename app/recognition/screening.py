@@ -33,7 +33,7 @@ class Reactions:
         return Reactions(self.on_duplicate or settings.on_duplicate, self.on_mismatch or settings.on_mismatch)
 
     def refusals(self) -> "Reactions":
-        """Return only what refuses; the rest is not looked for."""
+        """Return the reactions with ALLOW for everything that does not refuse, so that it is not searched for."""
         return Reactions(_only_rejected(self.on_duplicate), _only_rejected(self.on_mismatch))
 
     def is_refusing(self) -> bool:
@@ -148,11 +148,14 @@ def screen_again(
     revision: int,
     view: SimilarityView = EXACT,
 ) -> None:
-    """Screen, inside the write, against the people who have changed since a revision: the earlier screening's.
+    """Screen once more inside the write, against the people who have changed since `revision`.
 
-    Exact, and all of them, so that of two requests which could not see each other one is refused. Raises
-    DuplicateIdentity, and CollectionSwitched if photos do not fit their identity any more: what is to be done about
-    the others of the request is decided by screening all of them once more.
+    Two concurrent requests cannot see each other's faces in their first screening. This one compares with all changed
+    people, so the later request is refused.
+
+    Raises:
+        DuplicateIdentity: If the faces now resemble another identity.
+        CollectionSwitched: If a photo no longer fits its identity. The caller then screens the whole request again.
     """
     people = locked.changed_since(revision)
     if not any(each.identity_id == identity_id for each in people):

@@ -1,7 +1,8 @@
 """Measures of a differential that chance alone would give: a permutation test. Pure.
 
 The rates of small groups differ even if the groups make no difference, so the worst over the mean is always above 1. To
-show how much of it is chance, the groups are dealt to the people at random, each group keeping its number of people.
+show how much of it is chance, people are dealt to the groups at random; each group keeps its number of people. The
+measure over a random deal differs from 1 by chance alone.
 """
 
 from dataclasses import dataclass

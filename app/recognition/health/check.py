@@ -37,9 +37,10 @@ _MAX_FPIR = 0.002
 
 @dataclass(frozen=True, slots=True)
 class _Examined:
-    """An identity, its faces that are good enough, and how these agree; `core` (d,) stands for those that do.
+    """An identity, and which of its faces have enough quality (`is_good`).
 
-    None of both where no face is good enough; no core where no majority agrees.
+    `consistency` is that of the good faces; None without any. `core` (d,) is the template of the faces that look like
+    one person; None if they are not the majority.
     """
 
     of: EnrolledIdentity
@@ -109,7 +110,7 @@ class _Check:
     max_fpir: float | None
 
     def comparisons(self, faces: int = 1, probes: int = 1) -> TemplateComparisons:
-        """Return the comparisons with all identities, counted as templates of `faces` with a template of `probes`."""
+        """Return the comparisons of a template of `probes` faces with all identities, as if each had `faces`."""
         return TemplateComparisons(self.collection.identities, faces, probes)
 
     def threshold(self, faces: int = 1, probes: int = 1) -> float:
