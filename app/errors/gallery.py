@@ -2,12 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from app.errors.base import ArcidError
-
-if TYPE_CHECKING:
-    from app.types import RateRange
 
 
 class CollectionUnknown(ArcidError):
@@ -111,7 +107,7 @@ class Duplicate:
     faces: int
     similarity: float
     fpir: float | None
-    fpir_range: "RateRange | None" = None
+    fpir_range: tuple[float, float] | None = None
 
 
 class DuplicateIdentity(ArcidError):
