@@ -60,8 +60,8 @@ def stored_faces(
     stored = []
     for each in accepted:
         context = crop_context(each.face_id, identity_id=person.identity_id, collection=collection.name)
-        crop = each.face.crop
-        stored.append(each.stored(None if crops is None or crop is None else crops.seal(crop, context)))
+        crop, portrait = each.face.crop, each.face.portrait
+        stored.append(each.stored(None if crops is None or crop is None else crops.seal(crop, context, portrait)))
     return stored
 
 

@@ -1,7 +1,7 @@
 """Photo bytes to faces with embeddings: decode, detect, align, embed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -14,6 +14,7 @@ from app.vision.detection.detections import Detector
 from app.vision.detection.main_face import count_rivals, most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode
+from app.vision.imaging.portrait import portrait
 from app.vision.quality import Measures, SignNetworks, measure
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
@@ -25,7 +26,7 @@ _FACES_AT_ONCE = 16  # are aligned and embedded, so that memory does not grow wi
 class Face:
     """A face of a photo: what was detected (in pixels of the upright photo), unit vector (d,), raw feature norm.
 
-    `crop` (112, 112, 3), RGB, is what was embedded.
+    `crop` (112, 112, 3), RGB, is what was embedded; `portrait`, RGB, is for people to look at.
     """
 
     detection: Detection
@@ -33,6 +34,7 @@ class Face:
     norm: float
     measures: Measures
     crop: Pixels | None = None
+    portrait: Pixels | None = None
 
 
 class AnalysedFaces(Sequence[Face]):
@@ -97,13 +99,16 @@ class Analysis:
         self.most_faces = most_faces
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
-    def analyse(self, data: bytes, *, is_flip_averaged: bool, most: int | None = None) -> AnalysedFaces:
+    def analyse(
+        self, data: bytes, *, is_flip_averaged: bool, most: int | None = None, has_portraits: bool = False
+    ) -> AnalysedFaces:
         """Return the faces of a photo, the most prominent first; none is an ordinary result.
 
         Args:
             data: the photo's bytes.
             is_flip_averaged: see `Embedder.embed`.
             most: how many faces are needed, if fewer than the analysis looks at.
+            has_portraits: whether the faces get their `portrait`.
 
         Raises a PhotoRefused (see `imaging.decode`) if the bytes are not a usable photo, and CancelledError if
         the caller no longer waits.
@@ -118,7 +123,11 @@ class Analysis:
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        return AnalysedFaces(self._faces(image, detections, is_flip_averaged=is_flip_averaged), len(detected), rivals)
+        found = self._faces(image, detections, is_flip_averaged=is_flip_averaged)
+        if has_portraits:
+            shown = [portrait(image.pixels, each) for each in detections]
+            found = [replace(face, portrait=each) for face, each in zip(found, shown, strict=True)]
+        return AnalysedFaces(found, len(detected), rivals)
 
     def of_crops(
         self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool, image: Image | None = None

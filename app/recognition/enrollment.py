@@ -156,10 +156,13 @@ class EnrollmentService:
     def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> AcceptedFace:
         """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
         analysis = self._analysis_of(collection)
-        faces = analysis.analyse(data, is_flip_averaged=collection.settings.is_flip_averaged, most=1)
+        settings = collection.settings
+        faces = analysis.analyse(
+            data, is_flip_averaged=settings.is_flip_averaged, most=1, has_portraits=settings.is_crop_kept
+        )
         face = chosen_face(faces, choice)
         quality = self._policy_of(collection).quality(face)
-        _require(quality, collection.settings.enroll_quality)
+        _require(quality, settings.enroll_quality)
         return AcceptedFace(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
 
     def screen(

@@ -1,4 +1,8 @@
-"""Aligned crops of enrolled faces, stored only encrypted. Another network can embed them in a model migration."""
+"""Crops of enrolled faces, stored only encrypted.
+
+A crop is the aligned one, which another network can embed in a model migration, as a PNG: it loses nothing. The
+portrait, for people to look at, follows as a JPEG; crops of earlier versions have none.
+"""
 
 from collections.abc import Iterable
 
@@ -12,6 +16,9 @@ from app.types import Pixels
 from app.vision.imaging.lossless import decode_png, encode_png
 from app.vision.imaging.portrait import encode_jpeg
 
+# The last chunk of a PNG, with its checksum.
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+
 
 class CropSealer:
     """Encryption of crops; contexts come from `app.gallery.store.binding.crop_context`."""
@@ -19,17 +26,19 @@ class CropSealer:
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
 
-    def seal(self, crop: Pixels, context: Context) -> Sealed:
-        """Return a crop (112, 112, 3), RGB, as it is stored: a PNG, which loses nothing, sealed."""
-        return self._sealer.seal_file(context, encode_png(crop))
+    def seal(self, crop: Pixels, context: Context, portrait: Pixels | None = None) -> Sealed:
+        """Return a crop (112, 112, 3) and a portrait, both RGB, as they are stored."""
+        jpeg = b"" if portrait is None else encode_jpeg(portrait)
+        return self._sealer.seal_file(context, encode_png(crop) + jpeg)
 
     def open(self, sealed: bytes, context: Context) -> Pixels:
         """Return the exact crop (112, 112, 3), RGB; raises as the sealer does."""
         return decode_png(self._sealer.open_file(context, sealed))
 
     def image(self, sealed: bytes, context: Context) -> bytes:
-        """Return the face as a JPEG; raises as the sealer does."""
-        return encode_jpeg(self.open(sealed, context))
+        """Return the portrait, or without one the crop, as a JPEG; raises as the sealer does."""
+        png, end, jpeg = self._sealer.open_file(context, sealed).partition(_PNG_END)
+        return jpeg or encode_jpeg(decode_png(png + end))
 
 
 def put(session: Session, faces: Iterable[tuple[int, NewFace]]) -> None:
