@@ -1,6 +1,7 @@
 """Enrolled people and their faces: list and edit."""
 
 from collections.abc import Collection as AnyOf
+from collections.abc import Sequence
 
 from app.errors import RequestInvalid
 from app.gallery.gallery import Gallery
@@ -8,6 +9,7 @@ from app.gallery.store.editing import EditingRepository
 from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
+from app.gallery.store.values import Person
 from app.types import Page
 
 
@@ -65,8 +67,13 @@ class PeopleService:
         return self._listing.identity(target, into)
 
     def move_face(self, collection: str, face_id: str, identity_id: str) -> FaceRecord:
-        """Give a face to another person; see `EditingRepository.move_face`."""
+        """Give a face to another person; see `EditingRepository.move_faces`."""
+        self.move_faces(collection, [face_id], Person(identity_id))
+        return self._listing.face(self._gallery.require(collection), face_id)
+
+    def move_faces(self, collection: str, face_ids: Sequence[str], person: Person) -> IdentityRecord:
+        """Give faces to another person; see `EditingRepository.move_faces`."""
         target = self._gallery.require(collection)
-        edited = self._editing.move_face(target, face_id, identity_id)
+        edited = self._editing.move_faces(target, face_ids, person)
         self._gallery.catch_up(target, edited.revision)
-        return self._listing.face(target, face_id)
+        return self._listing.identity(target, person.identity_id)

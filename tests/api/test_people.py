@@ -189,6 +189,29 @@ def test_a_face_is_given_to_somebody_else(client, people, faces_of):
     expect(client.post(f"{ROOT}/faces/nothing/move", json={"identity_id": "eve"}), 404, "face_unknown")
 
 
+def test_a_merge_is_undone(client, people, faces_of):
+    before = client.get(f"{ROOT}/identities/ada").json()
+    client.post(f"{ROOT}/identities/ada/merge", json={"into": "bob"}).raise_for_status()
+    back = {"face_ids": people["ada"], "identity_id": "ada", "name": "Ada", "metadata": before["metadata"]}
+    answer = client.post(f"{ROOT}/faces/move", json=back)
+    assert (answer.status_code, answer.json()["faces"], answer.json()["name"]) == (200, 2, "Ada")
+    assert answer.headers["etag"] == client.get(f"{ROOT}/identities/ada").headers["etag"]
+    assert answer.json()["metadata"] == before["metadata"]
+    assert counts(client) == (2, 3)
+    assert candidates(client, faces_of[0])[0] == "ada"
+    assert candidates(client, faces_of[1])[0] == "bob"
+    for body in (
+        {"face_ids": []},
+        {"face_ids": ["f"] * 1001, "identity_id": "ada"},
+        {"face_ids": people["ada"]},
+        {"face_ids": people["ada"], "identity_id": "a/.."},
+    ):
+        expect(client.post(f"{ROOT}/faces/move", json=body), 422, "request_invalid")
+    unknown = {"face_ids": [*people["bob"], "nothing"], "identity_id": "ada"}
+    expect(client.post(f"{ROOT}/faces/move", json=unknown), 404, "face_unknown")
+    assert counts(client) == (2, 3)
+
+
 # A part of the collection
 
 

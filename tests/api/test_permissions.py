@@ -117,6 +117,7 @@ ALLOWED = {
     ("GET", "/collections/{collection}/faces/{face_id}/image"): {Scope.MANAGE},
     ("DELETE", "/collections/{collection}/faces/{face_id}"): {Scope.MANAGE},
     ("POST", "/collections/{collection}/faces/{face_id}/move"): {Scope.MANAGE},
+    ("POST", "/collections/{collection}/faces/move"): {Scope.MANAGE},
     ("GET", "/collections/{collection}/health"): {Scope.MANAGE},
     ("GET", "/collections/{collection}/reembed"): {Scope.MANAGE},
     ("POST", "/collections/{collection}/reembed"): {Scope.MANAGE},

@@ -178,7 +178,7 @@ def test_a_duplicate_that_is_imported_between_is_refused(engine, overtaken, enro
 
 
 def moved(engine, collection, face_id):
-    EditingRepository(engine).move_face(collection, face_id, "ada")
+    EditingRepository(engine).move_faces(collection, [face_id], Person("ada"))
 
 
 def merged(engine, collection, _):

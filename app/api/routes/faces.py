@@ -8,12 +8,12 @@ from fastapi import Depends, Query, Response
 from app.access.keys import Scope
 from app.api.http.body import JsonBody
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
-from app.api.http.etag import Known, is_known
+from app.api.http.etag import Known, is_known, tag
 from app.api.http.routing import router_at
 from app.api.routes.privacy import ErasureReceipt
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import After, Limit
-from app.api.schemas.resources import FacesPage, MoveRequest, StoredFaceSchema
+from app.api.schemas.resources import FacesPage, IdentitySchema, MoveFacesRequest, MoveRequest, StoredFaceSchema
 from app.names import FaceId, IdentityId
 
 router = router_at("/collections/{collection}/faces", tag="gallery", scope=Scope.MANAGE)
@@ -74,6 +74,20 @@ async def move_face(
 ) -> StoredFaceSchema:
     """Move a face to another identity, which is created if new; an identity without faces is deleted."""
     return StoredFaceSchema.of(await workers.run(services.people.move_face, collection, face_id, request.identity_id))
+
+
+@router.post("/move")
+async def move_faces(
+    collection: CollectionPath,
+    request: Annotated[MoveFacesRequest, Depends(JsonBody(MoveFacesRequest))],
+    services: ServicesDependency,
+    workers: WorkersDependency,
+    response: Response,
+) -> IdentitySchema:
+    """Move faces to one identity, all or none; this also undoes a merge. Identities without faces are deleted."""
+    moved = await workers.run(services.people.move_faces, collection, request.face_ids, request.person())
+    tag(response, moved.version)
+    return IdentitySchema.of(moved)
 
 
 @router.delete("/{face_id}")

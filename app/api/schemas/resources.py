@@ -21,8 +21,8 @@ from app.api.schemas.fields import (
 )
 from app.api.schemas.paging import cursor_of
 from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
-from app.gallery.store.values import Collection, Reaction
-from app.names import CollectionName, IdentityId, PersonName, with_current_names
+from app.gallery.store.values import Collection, Person, Reaction, Terms
+from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
 from app.types import Impostors, IndexKind, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
@@ -38,6 +38,9 @@ def _numbers(values: object) -> object:
 
 
 Vector = Annotated[list[float], BeforeValidator(_numbers)]
+
+MOST_MOVED = 1000
+_FACE_ID = "93083e81-4b7f-4c7a-9f0e-0a4c1d6e2b11"
 
 # Names in the API of the collection's settings that have others inside.
 _RENAMED = {
@@ -264,6 +267,26 @@ class MoveRequest(StrictSchema):
     model_config = ConfigDict(json_schema_extra={"examples": [{"identity_id": "ada"}]})
 
     identity_id: IdentityId
+
+
+class MoveFacesRequest(StrictSchema):
+    """Faces, and the identity that receives them. A new one gets these fields; sent ones replace an existing one's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"face_ids": [_FACE_ID], "identity_id": "bob", "name": "Bob"}]}
+    )
+
+    face_ids: Annotated[list[FaceId], Field(min_length=1, max_length=MOST_MOVED)]
+    identity_id: IdentityId
+    name: PersonName | None = None
+    metadata: JsonObject | None = None
+    consent: ConsentSchema | None = None
+    expires_at: Annotated[Moment | None, Field(description="When the person is erased.")] = None
+
+    def person(self) -> Person:
+        """Return the identity with the fields that were sent."""
+        terms = Terms(None if self.consent is None else self.consent.value(), self.expires_at)
+        return Person(self.identity_id, self.name, self.metadata, terms)
 
 
 class StoredFaceSchema(BaseModel):

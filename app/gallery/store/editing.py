@@ -1,14 +1,16 @@
-"""Edits of identities: change name and metadata, merge two identities, move a face.
+"""Edits of identities: change name and metadata, merge two identities, move faces.
 
 The index does not know the owners of faces, so these edits do not change it. Each edit increments the revision, and the
 change log lists the faces with a new owner.
 """
 
+from collections import defaultdict
 from collections.abc import Collection as AnyOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, Row, select, update
 from sqlalchemy.orm import Session
 
 from app.database import audit
@@ -105,43 +107,75 @@ class EditingRepository:
             )
             return EditResult(into, revision)
 
-    def move_face(self, collection: Collection, face_id: str, identity_id: str) -> EditResult:
-        """Move a face to another identity, created if new; delete the former owner if no face is left.
+    def move_faces(self, collection: Collection, face_ids: Sequence[str], person: Person) -> EditResult:
+        """Move faces to one identity, created if new; delete the former owners that have no face left.
 
-        Stored answers of enrollments about the former owner are deleted. Raises FaceUnknown, ConsentMissing, and
-        SealBroken if the face was edited.
+        A new identity counts as enrolled when the former owners were, and gets the name, metadata and terms of
+        `person`, so this undoes a merge. Of an existing one, it replaces those that are not None. Stored answers of
+        enrollments about the former owners are deleted. Raises FaceUnknown, ConsentMissing, and SealBroken if a face
+        was edited; then nothing is moved.
         """
         now = datetime.now(UTC)
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
-            face = rows.face(session, collection, face_id)
-            if face is None:
-                raise rows.no_face(collection, face_id)
-            source = session.get_one(IdentityTable, face.identity_key)
-            if source.identity_id == identity_id:
-                return EditResult(identity_id, revision)
-            enrolled_at = (rows.identity(session, collection, identity_id) or source).enrolled_at
-            target, is_new = rows.identity_row(session, collection, Person(identity_id), now)
+            target = rows.identity(session, collection, person.identity_id)
+            moving = _by_owner(session, collection, face_ids)
+            if target is not None:
+                moving.pop(target.id, None)
+            if not moving:
+                return EditResult(person.identity_id, revision)
+            sources = [session.get_one(IdentityTable, key) for key in sorted(moving)]
+            enrolled_at = max(each.enrolled_at or each.updated_at for each in ([target] if target else sources))
+            target, is_new = rows.identity_row(session, collection, person, now)
             target.enrolled_at = enrolled_at  # no photo was enrolled
             consent.require(session, collection, target, now)
-            rebind(session, self._vault, [face.id], identity_id)
-            face.identity_key = target.id
-            source.updated_at = now
-            session.flush()
-            rows.forget_answers(session, collection, source.identity_id)
-            change_log.append(session, collection, revision, [face.id], is_removal=False, now=now)
-            is_last = not rows.has_faces(session, source)
-            if is_last:
-                session.delete(source)
-            _count(session, collection, identities=int(is_new) - int(is_last))
-            audit.append(
-                session,
-                Action.FACE_MOVED,
-                collection=collection.name,
-                subject=identity_id,
-                detail={"face": face_id, "from": source.identity_id},
-            )
-            return EditResult(identity_id, revision)
+            keys = [face.id for faces in moving.values() for face in faces]
+            rebind(session, self._vault, keys, person.identity_id)
+            session.execute(update(FaceTable).where(FaceTable.id.in_(keys)).values(identity_key=target.id))
+            change_log.append(session, collection, revision, sorted(keys), is_removal=False, now=now)
+            left = sum(_left(session, collection, each, moving[each.id], to=target, now=now) for each in sources)
+            _count(session, collection, identities=int(is_new) - left)
+            return EditResult(person.identity_id, revision)
+
+
+def _by_owner(session: Session, collection: Collection, face_ids: Sequence[str]) -> dict[int, list[Row[int, str, int]]]:
+    """Return the keys and ids of faces by the keys of their identities; raises FaceUnknown for any."""
+    query = select(FaceTable.id, FaceTable.face_id, FaceTable.identity_key).where(
+        FaceTable.collection_id == collection.key, FaceTable.face_id.in_(face_ids)
+    )
+    found: dict[int, list[Row[int, str, int]]] = defaultdict(list)
+    for row in session.execute(query.order_by(FaceTable.id)):
+        found[row.identity_key].append(row)
+    known = {face.face_id for faces in found.values() for face in faces}
+    for face_id in face_ids:
+        if face_id not in known:
+            raise rows.no_face(collection, face_id)
+    return found
+
+
+def _left(
+    session: Session,
+    collection: Collection,
+    source: IdentityTable,
+    faces: Sequence[Row[int, str, int]],
+    *,
+    to: IdentityTable,
+    now: datetime,
+) -> bool:
+    """Record that faces have left an identity; delete it, and return True, if they were the last ones."""
+    source.updated_at = now
+    rows.forget_answers(session, collection, source.identity_id)
+    audit.append(
+        session,
+        Action.FACE_MOVED,
+        collection=collection.name,
+        subject=to.identity_id,
+        detail={"faces": [face.face_id for face in faces], "from": source.identity_id},
+    )
+    is_last = not rows.has_faces(session, source)
+    if is_last:
+        session.delete(source)
+    return is_last
 
 
 def _required(session: Session, collection: Collection, identity_id: str) -> IdentityTable:

@@ -38,6 +38,7 @@ class Faces(Group[Transport]):
     image = Operation(faces.image)
     delete = Operation(faces.delete)
     move = Operation(faces.move)
+    move_several = Operation(faces.move_several)
 
 
 class Jobs(Group[Transport]):

@@ -150,7 +150,7 @@ def test_every_change_of_owner_seals_again(engine, sealed, vault):
     SubjectRepository(engine, vault).rename(people, "ada", "eva")
     editing = EditingRepository(engine, vault)
     face = store.enrolled(people, "eva").face_ids[0]
-    editing.move_face(people, face, "dora")
+    editing.move_faces(people, [face], Person("dora"))
     editing.merge(people, "bob", "eva")
     assert vectors_of(store, people, "eva") | vectors_of(store, people, "dora") == vectors
     assert sum(len(block.keys) for block in work.blocks(people, "third")) == 4  # crops

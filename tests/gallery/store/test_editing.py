@@ -1,5 +1,7 @@
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -7,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from app.access.trail import Trail
 from app.database.tables import EnrollmentTable, FaceTable, IdentityTable
 from app.errors import FaceUnknown, IdentityUnknown, PreconditionFailed
-from app.gallery.store.change_log import ChangeLog
+from app.gallery.store.change_log import ChangeLog, changes_since
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import PersonChange
-from app.gallery.store.values import IdempotencyRecord, NewFace, Person
+from app.gallery.store.values import CollectionSettings, Consent, IdempotencyRecord, NewFace, Person, Terms
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 
@@ -149,7 +152,7 @@ def test_a_face_goes_over_to_somebody_else(editing, store, people, engine):
     faces = enroll(store, people, "ada", 2)
     enroll(store, people, "bob")
     store.enroll(people, Person("ada"), [new_face()], IdempotencyRecord("key", "request", {"answer": 1}))
-    editing.move_face(people, faces[1].face_id, "bob")
+    editing.move_faces(people, [faces[1].face_id], Person("bob"))
     assert faces[1].face_id in ids(store, people, "bob")
     assert faces[1].face_id not in ids(store, people, "ada")
     assert counters(store) == (2, 4, 4)
@@ -158,12 +161,12 @@ def test_a_face_goes_over_to_somebody_else(editing, store, people, engine):
 
 def test_who_is_new_is_created_and_who_has_no_face_left_is_gone(editing, store, people):
     (face,) = enroll(store, people, "ada")
-    editing.move_face(people, face.face_id, "eve")
+    editing.move_faces(people, [face.face_id], Person("eve"))
     assert ids(store, people, "eve") == [face.face_id]
     with pytest.raises(IdentityUnknown):
         store.enrolled(people, "ada")
     assert counters(store) == (1, 1, 2)
-    editing.move_face(people, face.face_id, "eve")
+    editing.move_faces(people, [face.face_id], Person("eve"))
     assert ids(store, people, "eve") == [face.face_id]
 
 
@@ -171,8 +174,59 @@ def test_a_face_that_is_not_there_is_not_moved(editing, store, people):
     (face,) = enroll(store, store.create_collection("other", model="net", dimension=D), "ada")
     for each in (face.face_id, "nothing"):
         with pytest.raises(FaceUnknown, match="'people'"):
-            editing.move_face(people, each, "eve")
+            editing.move_faces(people, [each], Person("eve"))
     assert counters(store) == (0, 0, 0)
+
+
+def test_either_all_faces_move_or_none(editing, store, people):
+    faces = [each.face_id for each in enroll(store, people, "ada", 2)]
+    with pytest.raises(FaceUnknown, match="nothing"):
+        editing.move_faces(people, [*faces, "nothing"], Person("eve"))
+    assert ids(store, people, "ada") == faces
+    assert counters(store) == (1, 2, 1)
+
+
+def test_faces_of_several_people_move_together(editing, store, people, engine):
+    ada, bob, eve = (enroll(store, people, name, 2) for name in ("ada", "bob", "eve"))
+    moved = [face.face_id for face in (ada[0], *bob, eve[0])]
+    editing.move_faces(people, moved, Person("eve", "Eve"))
+    assert sorted(ids(store, people, "eve")) == sorted([*moved, eve[1].face_id])
+    assert ids(store, people, "ada") == [ada[1].face_id]
+    with pytest.raises(IdentityUnknown):
+        store.enrolled(people, "bob")
+    assert counters(store) == (2, 6, 4)
+    moves = [line.entry for line in Trail(engine).lines() if line.entry.action == "face.moved"]
+    assert [(each.subject, each.detail["from"], each.detail["faces"]) for each in moves] == [
+        ("eve", "ada", [ada[0].face_id]),
+        ("eve", "bob", [face.face_id for face in bob]),
+    ]
+    with engine.connect() as connection:
+        changes = changes_since(connection, people, 3)
+    assert changes is not None
+    assert len(changes.added) == 3
+
+
+def test_a_merge_is_undone(editing, listing, store, people):
+    consent = Consent("contract", datetime(2026, 1, 1, tzinfo=UTC))
+    end = datetime(2030, 1, 1, tzinfo=UTC)
+    person = Person("dup", "Dup", {"badge": 7}, Terms(consent, end))
+    store.enroll(people, person, faces := [new_face(), new_face()])
+    enroll(store, people, "ada")
+    before = listing.identity(people, "dup")
+    editing.merge(people, "dup", "ada")
+    editing.move_faces(people, [face.face_id for face in faces], person)
+    after = listing.identity(people, "dup")
+    assert replace(after, key=before.key, created_at=before.created_at, updated_at=before.updated_at) == before
+    assert len(ids(store, people, "ada")) == 1
+    assert counters(store)[:2] == (2, 3)
+
+
+def test_a_move_does_not_extend_the_retention(editing, listing, store, people):
+    people = store.change_settings("people", CollectionSettings(retention_days=30))
+    faces = enroll(store, people, "ada", 2)
+    before = listing.identity(people, "ada").ends_at
+    editing.move_faces(people, [faces[0].face_id], Person("eve"))
+    assert listing.identity(people, "eve").ends_at == before
 
 
 def test_merging_moving_enrolling_and_removing_at_once_keeps_the_counters(editing, store, people, engine):
@@ -181,7 +235,10 @@ def test_merging_moving_enrolling_and_removing_at_once_keeps_the_counters(editin
         enroll(store, people, f"p{number}")
 
     with ThreadPoolExecutor(6) as pool:
-        work = [pool.submit(editing.move_face, people, face.face_id, f"q{at % 5}") for at, face in enumerate(faces)]
+        work = [
+            pool.submit(editing.move_faces, people, [face.face_id], Person(f"q{at % 5}"))
+            for at, face in enumerate(faces)
+        ]
         work += [pool.submit(editing.merge, people, f"p{number}", f"p{number + 1}") for number in range(0, 12, 2)]
         work += [pool.submit(enroll, store, people, f"q{number}") for number in range(5)]
         work += [pool.submit(store.remove_identity, people, f"p{number}") for number in range(0, 12, 2)]
@@ -224,7 +281,7 @@ def test_after_any_history_counters_and_templates_are_right(databases, steps):
                 owned[other] += owned.pop(one) if one != other else []
             elif what == "move" and faces:
                 name, face = faces[one % len(faces)]
-                editing.move_face(people, face.face_id, other)
+                editing.move_faces(people, [face.face_id], Person(other))
                 owned[name].remove(face)
                 owned[other].append(face)
             elif what == "remove face" and faces:

@@ -1,8 +1,12 @@
 """Enrolled faces."""
 
-from arcid.calls import Body, Call, path, query, value_reader
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from arcid.calls import Body, Call, path, query, value_reader, without_none
 from arcid.operations.resource_calls import list_call
-from arcid.resources import ErasureReceipt, Page, StoredFace
+from arcid.resources import Consent, ErasureReceipt, Identity, Page, StoredFace
 
 
 def page(
@@ -33,6 +37,26 @@ def move(face_id: str, *, identity_id: str, collection: str = "default") -> Call
     """Move a face to another person, who is created if new. A person without faces is deleted."""
     body = Body(json={"identity_id": identity_id})
     return Call("POST", _path(face_id, collection) + "/move", value_reader(StoredFace), body=body)
+
+
+def move_several(
+    face_ids: Sequence[str],
+    *,
+    identity_id: str,
+    collection: str = "default",
+    name: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    consent: Consent | None = None,
+    expires_at: datetime | None = None,
+) -> Call[Identity]:
+    """Move faces to one person, all or none; a new person gets the name, metadata, consent and expiry.
+
+    This undoes a merge. People without faces are deleted.
+    """
+    members: dict[str, Any] = {"face_ids": list(face_ids), "identity_id": identity_id}
+    members |= {"name": name, "metadata": metadata, "consent": consent, "expires_at": expires_at}
+    address = path("/collections/{collection}/faces/move", collection=collection)
+    return Call("POST", address, value_reader(Identity), body=Body(json=without_none(members)))
 
 
 def _path(face_id: str, collection: str) -> str:
