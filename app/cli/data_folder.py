@@ -7,7 +7,7 @@ from pathlib import Path
 from app.config import Settings
 from app.errors import StorageNotWritable
 from app.observability.logs import get_logger
-from app.wiring.storage import embedded_file, models_folder
+from app.wiring.storage import embedded_file, models_folder, own_key_file
 
 _log = get_logger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -39,6 +39,7 @@ def _own(settings: Settings) -> Iterator[Path]:
     yield folder
     database = embedded_file(settings)
     yield from folder.glob(f"{database.name}*")
+    yield from folder.glob(own_key_file(settings).name)
     names = [*_FOLDERS, *([models_folder(settings).name] if models_folder(settings).parent == folder else [])]
     for each in (folder / name for name in names):
         if each.is_dir() and not each.is_symlink():

@@ -7,6 +7,7 @@ from app.config import read_settings
 from app.container import Container
 from app.database.scrubbing import Scrubber
 from app.gallery.store import uids
+from app.wiring.storage import create_own_key
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -14,7 +15,9 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 @cli.command()
 def upgrade() -> None:
     """Upgrade the database to the schema that this version needs."""
-    with Container(read_settings()) as container:
+    settings = read_settings()
+    create_own_key(settings)
+    with Container(settings) as container:
         database = container.database
         database.occupy()  # so that no restore replaces the file
         before = database.schema.current()

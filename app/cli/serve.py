@@ -21,7 +21,7 @@ from app.main import create_app
 from app.observability import logs, stderr
 from app.observability.logs import get_logger
 from app.wiring.clients import require_tracing
-from app.wiring.storage import is_embedded
+from app.wiring.storage import create_own_key, is_embedded
 
 if sys.platform != "win32":
     import resource
@@ -130,12 +130,14 @@ def use_one_arena() -> None:
 
 
 def prepare_database(settings: Settings) -> None:
-    """Make the data folder private, and upgrade the embedded database.
+    """Make the data folder private, and create or upgrade the embedded database, with a master key for a new one.
 
     Another database is only ever changed by `arcid db upgrade`.
     """
     prepare_data_folder(settings)
     if is_embedded(settings):
+        if (file := create_own_key(settings)) is not None:
+            _log.warning("encryption.key_created", file=str(file), hint="keep a copy, but not with the backups")
         with Container(settings) as container:
             container.database.occupy()  # no restore may replace the file while its schema changes
             container.database.schema.upgrade()

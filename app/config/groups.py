@@ -331,6 +331,12 @@ class EncryptionSettings(_Group):
     key: Annotated[
         SecretStr | None, Field(description="The master key itself, 32 bytes in base64; enables encryption.")
     ] = None
+    own_key: Annotated[
+        bool,
+        Field(
+            description="Create a master key for a new embedded database if none is named: `master.key` in its folder."
+        ),
+    ] = True
     allow_plain_index: Annotated[
         bool, Field(description="Accept that Milvus stores templates unencrypted although encryption is enabled.")
     ] = False

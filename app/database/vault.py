@@ -25,6 +25,10 @@ _NEWEST: Select[int | None] = select(func.max(DataKeyTable.id))
 _SEALED_TABLES = (FaceTable, NextTemplateTable, CropTable)
 _MOST_NOTED = 1000
 _RELOAD_S = 1.0  # least time between two reads of the data keys
+_KEY_MISSING = (
+    "the database has encrypted templates: name its master key with ARCID_ENCRYPTION__KEY_FILE, or copy the file "
+    "master.key of the data folder that the database comes from"
+)
 _IS_PLAIN = "vault_is_plain"
 
 
@@ -187,9 +191,7 @@ class Vault:
 
     def _load(self, transaction: Session | Connection) -> None:
         if self._master is None:
-            raise MasterKeyMissing(
-                "the database has encrypted templates: name its master key with ARCID_ENCRYPTION__KEY_FILE"
-            )
+            raise MasterKeyMissing(_KEY_MISSING)
         found: dict[int, Key] = {}
         with self._loading:
             for row in transaction.execute(select(DataKeyTable.id, DataKeyTable.wrapped, DataKeyTable.master)):
@@ -221,12 +223,13 @@ def _require_plain(transaction: Session | Connection) -> None:
     """Raise MasterKeyMissing if other replicas seal: one without the key must not write plain rows."""
     if not transaction.info.get(_IS_PLAIN):  # checked once for each transaction
         if transaction.scalar(_NEWEST) is not None:
-            raise MasterKeyMissing(
-                "the database has encrypted templates: name its master key with ARCID_ENCRYPTION__KEY_FILE"
-            )
+            raise MasterKeyMissing(_KEY_MISSING)
         if isinstance(transaction, Session):
             transaction.info[_IS_PLAIN] = True
 
 
 def _wrong(wanted: str, master: Master) -> MasterKeyWrong:
-    return MasterKeyWrong(f"the data keys belong to master key {wanted}, but the settings name {master.fingerprint}")
+    return MasterKeyWrong(
+        f"the data keys belong to master key {wanted}, but ARCID_ENCRYPTION__KEY_FILE or master.key in the data folder "
+        f"is {master.fingerprint}"
+    )

@@ -123,8 +123,8 @@ class Resources:
 
     @cached_property
     def collection_settings(self) -> CollectionSettings:
-        """The settings of a new collection."""
-        return CollectionSettings(is_flip_averaged=self.settings.inference.flip)
+        """The settings of a new collection: it keeps crops if they can be encrypted."""
+        return CollectionSettings(is_flip_averaged=self.settings.inference.flip, is_crop_kept=self.crops is not None)
 
     @cached_property
     def projections(self) -> Projections:

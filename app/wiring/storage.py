@@ -7,10 +7,11 @@ from app.config import Settings, shipped
 from app.database.cipher import Master, decoded
 from app.database.connection import Database
 from app.database.engine import sqlite_url
-from app.database.master_key_file import read_master
+from app.database.master_key_file import read_master, write_master
 from app.database.sqlite_files import sqlite_file
 from app.errors import BackupImpossible, SettingsInvalid
 from app.transfer.restore import Restore
+from app.types import IndexKind
 from app.vision.inference.downloads import Mirrors
 from app.vision.inference.packs import Packs
 
@@ -65,7 +66,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def open_master(settings: Settings) -> Master | None:
-    """Return the master key of the settings; None without encryption.
+    """Return the master key of the settings, or the embedded database's own one; None without encryption.
 
     Raises MasterKeyInvalid, and SettingsInvalid if two master keys are named.
     """
@@ -74,4 +75,28 @@ def open_master(settings: Settings) -> Master | None:
         raise SettingsInvalid("name the master key once: ARCID_ENCRYPTION__KEY_FILE or ARCID_ENCRYPTION__KEY")
     if encryption.key is not None:
         return Master(decoded(encryption.key.get_secret_value()))
-    return read_master(encryption.key_file) if encryption.key_file is not None else None
+    own = own_key_file(settings)
+    file = encryption.key_file or (own if is_embedded(settings) and own.exists() else None)
+    return None if file is None else read_master(file)
+
+
+def own_key_file(settings: Settings) -> Path:
+    """Return the file of the master key that the embedded database has if the settings name none."""
+    return settings.data_dir / "master.key"
+
+
+def create_own_key(settings: Settings) -> Path | None:
+    """Create the master key of an embedded database that does not exist yet; return its file.
+
+    Return None, and create nothing, if the database exists, the settings name a master key or want none, or templates
+    go to an index that is not encrypted.
+    """
+    encryption, file = settings.encryption, own_key_file(settings)
+    is_wanted = encryption.own_key and encryption.key is None and encryption.key_file is None
+    if not is_wanted or not is_embedded(settings) or settings.index is IndexKind.MILVUS or file.exists():
+        return None
+    open_restore(settings).finish()
+    if embedded_file(settings).exists():
+        return None
+    write_master(file)
+    return file

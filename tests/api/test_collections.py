@@ -37,7 +37,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "on_duplicate": "flag",
         "on_mismatch": "flag",
         "index": None,
-        "keep_crops": False,
+        "keep_crops": True,
         "retention_days": None,
         "require_consent": False,
         "adaptive": True,

@@ -39,6 +39,7 @@ def settings(packs, tmp_path_factory):
         models_dir=DATA,
         packs=PACK,
         gallery={"follow_seconds": 0.2},
+        encryption={"own_key": False},  # crops are sealed by a fake
     )
     prepare_database(settings)
     return settings

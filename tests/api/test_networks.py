@@ -26,7 +26,11 @@ def settings(packs, tmp_path_factory):
         if not all(packs.has(each) for each in packs.required_by(pack)):
             pytest.skip(f"the pack {pack} is not pulled; run: arcid models pull {pack}")
     settings = read_settings(
-        data_dir=tmp_path_factory.mktemp("data"), models_dir=DATA, packs=PACK, server={"hosts": ["testserver"]}
+        data_dir=tmp_path_factory.mktemp("data"),
+        models_dir=DATA,
+        packs=PACK,
+        server={"hosts": ["testserver"]},
+        encryption={"own_key": False},  # crops are sealed by a fake
     )
     prepare_database(settings)
     return settings

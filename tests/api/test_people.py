@@ -200,12 +200,13 @@ def test_a_merge_is_undone(client, people, faces_of):
     assert counts(client) == (2, 3)
     assert candidates(client, faces_of[0])[0] == "ada"
     assert candidates(client, faces_of[1])[0] == "bob"
-    for body in (
-        {"face_ids": []},
+    refused: list[dict[str, object]] = [
+        {"face_ids": [], "identity_id": "ada"},
         {"face_ids": ["f"] * 1001, "identity_id": "ada"},
         {"face_ids": people["ada"]},
         {"face_ids": people["ada"], "identity_id": "a/.."},
-    ):
+    ]
+    for body in refused:
         expect(client.post(f"{ROOT}/faces/move", json=body), 422, "request_invalid")
     unknown = {"face_ids": [*people["bob"], "nothing"], "identity_id": "ada"}
     expect(client.post(f"{ROOT}/faces/move", json=unknown), 404, "face_unknown")

@@ -39,12 +39,13 @@ name = "rec.onnx"
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """An empty data folder that the environment names."""
+    """An empty data folder that the environment names; no master key is created in it."""
     for name in os.environ:
         if name.upper().startswith("ARCID_"):
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     monkeypatch.setenv("ARCID_DATA_DIR", str(folder))
+    monkeypatch.setenv("ARCID_ENCRYPTION__OWN_KEY", "false")
     return folder
 
 

@@ -46,10 +46,10 @@ def test_a_start_needs_the_master_key(open_with):
 
 
 def test_snapshots_in_plain_go_when_encryption_is_turned_on(open_with):
-    store = Container(open_with()).store
+    store = Container(open_with(encryption={"own_key": False})).store
     people = store.create_collection("people", model="net", dimension=4)
     enroll(store, people, "ada", 3)
-    for number, encryption in enumerate([{}, {"key": encoded(b"1" * 32)}]):
+    for number, encryption in enumerate([{"own_key": False}, {"key": encoded(b"1" * 32)}]):
         settings = open_with(encryption=encryption)
         with open_database(settings) as database:
             database.require_current()
