@@ -62,7 +62,7 @@ def test_readyz_shows_the_lag_and_no_names_or_sizes(client, monkeypatch, states,
 def test_a_replica_that_another_writes_to_catches_up_by_itself(client):
     """The other replica is a store on the same database."""
     services = client.app.state.services
-    store = IdentityStore(services.database.engine)
+    store = IdentityStore(services.database.engine, services.database.vault)
     default = store.collection("default")
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vector = np.eye(default.dimension, dtype=np.float32)[0]
