@@ -39,6 +39,7 @@ export function whenRefused(ask) {
  * @property {FormData} [form]
  * @property {AbortSignal} [signal]
  * @property {Record<string, string>} [headers]
+ * @property {boolean} [isKeptAlive] complete the request even if the page is left
  * @property {boolean} [isOptional] do not ask for another key if this one lacks the scope
  */
 
@@ -72,14 +73,14 @@ export async function send(method, path, options = {}) {
   }
 }
 
-async function fetched(method, path, { query = {}, json, form, signal, headers = {} }, secret) {
+async function fetched(method, path, { query = {}, json, form, signal, headers = {}, isKeptAlive = false }, secret) {
   const address = new URL(path.replace(/^\//, ""), document.baseURI);
   for (const [name, value] of Object.entries(query)) if (value !== null && value !== "") address.searchParams.set(name, String(value));
   const sent = { ...headers };
   if (secret) sent.Authorization = `Bearer ${secret}`;
   if (json) sent["Content-Type"] = "application/json";
   try {
-    return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : form, signal, credentials: "omit", cache: "no-store" });
+    return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : form, signal, keepalive: isKeptAlive, credentials: "omit", cache: "no-store" });
   } catch (error) {
     if (signal?.aborted) throw error;
     const detail = "The service did not answer. Is it running, and the connection up?";

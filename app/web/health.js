@@ -1,101 +1,130 @@
-/** The gallery's health check: page by page, each finding with the call that fixes it. */
+/** The gallery's health check, page by page: each finding shows the faces in question, and what fixes it. */
 
 import { at, call } from "./api.js";
-import { confirmed } from "./dialogs.js";
-import { button, byId, make, say } from "./elements.js";
+import { button, byId, make } from "./elements.js";
 import { enrollMore } from "./enroll.js";
+import { facePath, factsOf, nameOf } from "./identity.js";
+import { faceStrip, mergePeople } from "./merge.js";
+import { giveFaces, moveFaces } from "./move.js";
 import { count, quality, rate, similarity } from "./numbers.js";
+import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
-import { collection } from "./session.js";
+import { collection, session } from "./session.js";
+import { addPanel, addressOf } from "./tabs.js";
+import { deleteLater, flush } from "./undo.js";
 
-/** @param {any} person */
-const named = (person) => make("b", {}, person.name ? `${person.name} (${person.identity_id})` : person.identity_id);
+const SHOWN = 4; // faces of a person
 
-/**
- * @param {() => void} onFixed
- * @returns {{stop: () => void, reset: () => void}}
- */
-export function startHealth(onFixed) {
-  /** @type {AbortController | null} */
-  let stopping = null;
-  const stop = () => stopping?.abort();
+let stopping = new AbortController();
+
+/** Connect the tab. */
+export function startHealth() {
+  const stop = () => stopping.abort();
   byId("health-stop").onclick = stop;
   byId("health-start").onclick = () => void attempt(byId("health-start"), check);
-
-  async function check() {
-    stopping = new AbortController();
-    const { signal } = stopping;
+  session.addEventListener("collection", () => {
+    stop();
     byId("findings").replaceChildren();
-    byId("health-stop").hidden = false;
-    let [people, found, cursor] = [0, 0, null];
-    try {
-      do {
-        const page = await call("GET", at("collections/{}/health", collection()), { query: { cursor }, signal });
-        const items = findings(page, onFixed);
-        byId("findings").append(...items);
-        people += page.identities;
-        found += items.length;
-        cursor = page.next_cursor;
-        byId("health-progress").textContent = `${count(people, "person", "people")} looked at, ${count(found, "finding")}${cursor ? " …" : "."}`;
-      } while (cursor);
-    } finally {
-      byId("health-stop").hidden = true;
-      if (signal.aborted) byId("health-progress").textContent += " Stopped.";
-    }
-  }
+    byId("health-progress").textContent = "";
+  });
+  addPanel("health", { onHide: () => (stop(), void flush()) });
+}
 
-  return {
-    stop,
-    reset: () => {
-      stop();
-      byId("findings").replaceChildren();
-      byId("health-progress").textContent = "";
-    },
+async function check() {
+  await flush();
+  const { signal } = (stopping = new AbortController());
+  byId("findings").replaceChildren();
+  byId("health-stop").hidden = false;
+  let [people, found, cursor] = [0, 0, null];
+  try {
+    do {
+      const page = await call("GET", at("collections/{}/health", collection()), { query: { cursor }, signal });
+      const items = [...page.duplicates.map(duplicate), ...page.foreign_faces.map(foreign), ...page.poor_faces.map(poor)];
+      byId("findings").append(...items);
+      people += page.identities;
+      found += items.length;
+      cursor = page.next_cursor;
+      byId("health-progress").textContent = `${count(people, "person", "people")} looked at, ${count(found, "finding")}${cursor ? " …" : "."}`;
+    } while (cursor);
+  } finally {
+    byId("health-stop").hidden = true;
+    if (signal.aborted) byId("health-progress").textContent += " Stopped.";
+  }
+}
+
+/** Two entries that look like one person. */
+function duplicate(/** @type {any} */ each) {
+  const { first, second } = each;
+  const note = `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`;
+  const item = finding("These two look like one person", note, [side(first), side(second)]);
+  const merge = async (/** @type {() => void} */ onUndo) => (await mergePeople([first, second], { note, onUndo })) && "Merged";
+  return choices(item, [["Compare and merge …", merge], ["Different people", async () => "Kept apart"]]);
+}
+
+/** A face that is unlike the others of its person. */
+function foreign(/** @type {any} */ each) {
+  const { identity, looks_like: like } = each;
+  const doubt = each.is_undecided ? "; the other faces may be the wrong ones" : "";
+  const figures = `similarity ${similarity(each.similarity)} to the other ${each.others}, quality ${quality(each.quality)}${doubt}`;
+  const item = finding("One face does not look like the others", figures, [one(each, "this face"), side(identity, [each.face_id], "the others of "), like && side(like.person, [], "looks like ")]);
+  const give = async (/** @type {() => void} */ onUndo) => (await giveFaces(identity, [each], like.person, onUndo)) && `Moved to ${nameOf(like.person)}`;
+  const ask = async (/** @type {() => void} */ onUndo) => (await moveFaces(identity, [each], onUndo)) && "Moved to somebody else";
+  return choices(item, [like && [`Move it to ${nameOf(like.person)}`, give], ["Move to somebody else …", ask], ["Delete this face", remover(each)], ["It is right", async () => "Kept"]]);
+}
+
+/** A face of low quality. */
+function poor(/** @type {any} */ each) {
+  const item = finding("A face of low quality", `quality ${quality(each.quality)}, the collection requires ${quality(each.least)}`, [one(each, "this face"), side(each.identity, [each.face_id], "the others of ")]);
+  const enroll = async () => (enrollMore(each.identity.identity_id), null);
+  return choices(item, [["Enroll another photo", enroll], ["Delete this face", remover(each)]]);
+}
+
+function remover(/** @type {any} */ each) {
+  return async (/** @type {() => void} */ onUndo) => {
+    deleteLater([facePath(each)], `A face of ${nameOf(each.identity)} deleted`, onUndo);
+    return "Deleted";
   };
 }
 
-/**
- * @param {any} page
- * @param {() => void} onFixed
- */
-function findings(page, onFixed) {
-  const duplicates = page.duplicates.map((/** @type {any} */ each) =>
-    finding([named(each.first), " and ", named(each.second), " look like one person"], `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`, each.mend, onFixed),
-  );
-  const foreign = page.foreign_faces.map((/** @type {any} */ each) => {
-    const like = each.looks_like ? [", but like ", named(each.looks_like.person)] : [];
-    const doubt = each.is_undecided ? "; the other faces may be wrong instead" : "";
-    return finding(["A face of ", named(each.identity), ` does not look like the other ${each.others}`, ...like], `similarity ${similarity(each.similarity)}, quality ${quality(each.quality)}${doubt}`, each.mend, onFixed);
-  });
-  const poor = page.poor_faces.map((/** @type {any} */ each) =>
-    finding(["A face of ", named(each.identity), " has low quality"], `quality ${quality(each.quality)}, the collection requires ${quality(each.least)}`, each.mend, onFixed),
-  );
-  return [...duplicates, ...foreign, ...poor];
+function one(/** @type {any} */ each, /** @type {string} */ words) {
+  return make("div", { class: "side odd" }, make("div", { class: "strip" }, portrait({ face_id: each.face_id, identity_id: each.identity.identity_id, name: each.identity.name }, "large")), make("span", {}, words));
 }
 
-function finding(text, figures, fix, onFixed) {
-  const item = make("li", { class: "finding possible" }, make("span", {}, ...text), make("small", {}, figures));
-  item.append(make("div", { class: "row" }, button(verbOf(fix), () => void applyFix(item, fix, onFixed), "small")));
+/** A person with some faces, and a link to their page. */
+function side(/** @type {any} */ person, /** @type {string[]} */ without = [], before = "") {
+  const link = make("a", { href: addressOf("people", person.identity_id) }, nameOf(person));
+  return make("div", { class: "side" }, faceStrip(person, SHOWN, without), make("span", {}, before, link), make("small", {}, factsOf(person)));
+}
+
+function finding(/** @type {string} */ title, /** @type {string} */ figures, /** @type {(HTMLElement | null)[]} */ sides) {
+  return make("li", { class: "finding possible" }, make("h3", {}, title), make("small", {}, figures), make("div", { class: "sides" }, ...sides));
+}
+
+/**
+ * @param {HTMLElement} item
+ * @param {([string, (onUndo: () => void) => Promise<string | null>] | null)[]} all words, and what is done; it returns the outcome, or null
+ */
+function choices(item, all) {
+  const before = () => {
+    item.className = "finding possible";
+    item.replaceChildren(...parts);
+  };
+  const row = make("div", { class: "row" });
+  for (const choice of all) {
+    if (!choice) continue;
+    const [words, work] = choice;
+    row.append(button(words, async () => {
+      const outcome = await work(before);
+      if (outcome) done(item, outcome);
+    }, "small"));
+  }
+  item.append(row);
+  const parts = [...item.childNodes];
   return item;
 }
 
-/** @param {any} fix */
-function verbOf(fix) {
-  if (fix.path === "/enroll") return "Enroll another photo";
-  if (fix.method === "DELETE") return "Delete this face";
-  return fix.path.endsWith("/merge") ? `Merge into ${fix.body.into}` : `Move to ${fix.body.identity_id}`;
-}
-
-async function applyFix(item, fix, onFixed) {
-  if (fix.path === "/enroll") return enrollMore(fix.body.identity_id);
-  const verb = verbOf(fix);
-  if (!(await confirmed(`${verb}?`, "It cannot be undone.", verb))) return;
-  await attempt(item, async () => {
-    await call(fix.method, fix.path, { json: fix.body });
-    item.className = "finding match";
-    item.replaceChildren(make("span", { tabIndex: -1 }, `${verb}: done`));
-    item.firstElementChild.focus();
-    say(`${verb}: done`);
-    onFixed();
-  });
+function done(/** @type {HTMLElement} */ item, /** @type {string} */ outcome) {
+  item.className = "finding match";
+  item.replaceChildren(make("h3", { tabIndex: -1 }, `${outcome}.`), item.querySelector(".sides"));
+  item.querySelector("h3")?.focus({ preventScroll: true });
 }

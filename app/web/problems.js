@@ -41,13 +41,14 @@ export function showProblem(error, retry = null) {
  * @param {HTMLElement} owner marked as busy during the action
  * @param {() => Promise<Result>} work
  * @param {(problem: Problem) => void} [onProblem] shows details
+ * @param {boolean} [isByItself] the user did not ask for it, so what is shown stays
  * @returns {Promise<Result | undefined>}
  */
-export async function attempt(owner, work, onProblem = () => {}) {
+export async function attempt(owner, work, onProblem = () => {}, isByItself = false) {
   if (busy.has(owner)) return undefined;
   busy.add(owner);
   owner.setAttribute("aria-busy", "true");
-  clearProblems();
+  if (!isByItself) clearProblems();
   try {
     return await work();
   } catch (error) {

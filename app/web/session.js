@@ -3,7 +3,7 @@
 const KEY = "arcid.key";
 const COLLECTION = "arcid.collection";
 
-/** Dispatches `key` and `collection` when they change. */
+/** Dispatches `key` and `collection` when they change, `people` when enrolled people do, and `leaving` before a sign-out. */
 export const session = new EventTarget();
 
 /** @returns {string | null} */
@@ -17,6 +17,7 @@ export function useKey(value) {
 
 /** Forget the key and the collection, and clear the page. */
 export function signOut() {
+  session.dispatchEvent(new Event("leaving"));
   sessionStorage.clear();
   location.reload();
 }
@@ -30,3 +31,6 @@ export function useCollection(name) {
   sessionStorage.setItem(COLLECTION, name);
   session.dispatchEvent(new Event("collection"));
 }
+
+/** Report that people were enrolled, changed, merged or deleted. */
+export const peopleChanged = () => session.dispatchEvent(new Event("people"));

@@ -22,6 +22,10 @@ _NOTE_VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
+_WAIT_FOR_UNDO = """
+const timeout = window.setTimeout;
+window.setTimeout = (work, time, ...more) => timeout(work, time === 8000 ? 120000 : time, ...more);
+"""
 _BEYOND_THE_EDGE = """() => {
   const wide = document.documentElement.clientWidth;
   const scrolls = (each) => each && (getComputedStyle(each).overflowX !== "visible" || scrolls(each.parentElement));
@@ -68,6 +72,7 @@ def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"
 
     context.route("**/*", guard)
     context.add_init_script(_NOTE_VIOLATIONS)
+    context.add_init_script(_WAIT_FOR_UNDO)  # a busy machine may need longer than the page waits before it deletes
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)

@@ -139,8 +139,8 @@ def test_pages_of_other_sites_reach_nothing(attacker, settings, faces_of):
             assert set(seen.values()) == refusals, page_at
             assert everything(client) == before, page_at
         with opened(browser, f"http://localhost:{port}") as own:  # at the same time, the service's own page works
-            own.get_by_role("tab", name="Gallery").click()
-            own.get_by_role("button", name="ada").wait_for()
+            own.get_by_role("tab", name="People").click()
+            own.get_by_role("link", name="ada").wait_for()
 
 
 def test_a_page_that_is_named_calls_the_service(attacker, settings, faces_of):

@@ -114,7 +114,7 @@ def test_the_page_and_the_documentation(proxied, portrait):
     with chromium(None, "--ignore-certificate-errors") as browser:
         address = str(proxied.base_url).rstrip("/")
         with opened(browser, address, path="/") as page:
-            page.get_by_role("tab", name="Gallery").click()
-            page.get_by_role("button", name="eileen").wait_for()
+            page.get_by_role("tab", name="People").click()
+            page.get_by_role("link", name="eileen").wait_for()
         with opened(browser, address, path="/docs") as page:
             page.get_by_text("Self-hosted face recognition").wait_for()

@@ -233,81 +233,6 @@ def test_verify_a_photo_against_a_person(page, faces_of):
     page.locator(".problem", has_text="identity_unknown").wait_for()
 
 
-# Gallery
-
-
-def open_person(page, name):
-    show(page, "Gallery")
-    page.locator("#people").get_by_role("button", name=name).click()
-    page.locator("#person h3", has_text=name).wait_for()
-
-
-def test_browse_find_and_page(page):
-    page.route(
-        re.compile(r"/identities\?.*limit=50"),
-        lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=3")),
-    )
-    show(page, "Gallery")
-    page.locator("#people li").nth(2).wait_for()
-    assert page.locator("#people li").count() == 3
-    page.get_by_role("button", name="Show more").click()
-    page.locator("#people li").nth(3).wait_for()
-    assert page.get_by_role("button", name="Show more").count() == 0
-    page.get_by_label("Find by id or name").fill("cor")
-    page.keyboard.press("Enter")
-    expect(page.locator("#people li")).to_have_count(1)
-    page.locator("#people button").click()
-    assert re.search(r"quality 0\.\d\d", page.locator("#person .person-faces").inner_text())
-    page.get_by_label("Find by id or name").fill("<b>")
-    page.get_by_role("button", name="Find").click()
-    page.get_by_text("No person matches.").wait_for()
-
-
-def test_rename_and_merge(page):
-    open_person(page, "Ada")
-    page.locator("#person-name").fill('<img src=x onerror="alert(1)">')
-    page.get_by_role("button", name="Rename").click()
-    page.locator("#people button", has_text="<img src=x").wait_for()
-    page.locator("#person h3", has_text="<img src=x").wait_for()
-    page.locator("#person-into").fill("p1")
-    page.locator("#person").get_by_role("button", name="Merge").click()
-    page.locator("#confirm-yes").click()
-    page.locator("#person h3", has_text="Bob").wait_for()
-    expect(page.locator("#people li")).to_have_count(3)
-    assert page.locator("#person .person-faces li").count() == 2
-    page.get_by_role("button", name=re.compile("Delete the face")).first.click()
-    page.locator("#confirm-yes").click()
-    expect(page.locator("#person .person-faces li")).to_have_count(1)
-
-
-def test_delete_is_asked_about_first(page, group_photo):
-    open_person(page, "Ada")
-    page.get_by_role("button", name="Delete this person").click()
-    page.locator("#confirm-no").click()
-    page.get_by_role("button", name="Delete this person").click()
-    page.keyboard.press("Escape")
-    assert page.locator("#people li").count() == 4
-    page.get_by_role("button", name="Delete this person").click()
-    page.locator("#confirm-yes").click()
-    page.locator("#person", has_text="p0 is deleted.").wait_for()
-    expect(page.locator("#people li")).to_have_count(3)
-    identify(page, group_photo)
-    assert page.locator("#identify-result h3").inner_text() == "6 faces, 3 matched"
-
-
-def test_the_gallerys_health_is_shown_and_mended(page, faces_of):
-    enroll(page, "ada-too", faces_of[0])
-    show(page, "Gallery")
-    page.get_by_role("button", name="Check the gallery").click()
-    finding = page.locator("#findings li", has_text="look like one person")
-    finding.wait_for()
-    page.get_by_text("5 people looked at, 1 finding.").wait_for()
-    finding.get_by_role("button", name="Merge into").click()
-    page.locator("#confirm-yes").click()
-    page.locator("#findings li.match", has_text="done").wait_for()
-    expect(page.locator("#people li")).to_have_count(4)
-
-
 # Jobs
 
 
@@ -324,8 +249,8 @@ def test_an_import_over_the_page(page, faces_of, faceless):
     page.locator(".job.match", has_text="import succeeded: 2 of 2").wait_for()
     page.get_by_role("button", name="Show 1 refused item").click()
     page.locator(".refusals", has_text="no face").wait_for()
-    show(page, "Gallery")
-    page.locator("#people button", has_text="eve").wait_for()
+    show(page, "People")
+    page.locator("#people-list a", has_text="eve").wait_for()
 
 
 def job(**changes):
@@ -480,7 +405,7 @@ def test_a_key_that_may_only_recognise_types_the_collection(browser, guarded, po
         give_key(page, keys["recognise"])
         identify(page, portrait)
         assert page.get_by_role("textbox", name="Collection").input_value() == "default"
-        show(page, "Gallery")
+        show(page, "People")
         page.locator("#key-reason", has_text="scope").wait_for()
         page.get_by_role("button", name="Cancel").click()
         page.locator(".problem", has_text="scope_missing").wait_for()
