@@ -33,7 +33,7 @@ export class Cards {
   append(/** @type {Item[]} */ items) {
     const further = items.map((item) => this.#card(item, this.#known));
     this.#list.append(...further);
-    further[0]?.querySelector("a")?.focus();
+    /** @type {HTMLElement | null} */ (further[0]?.querySelector("a, button"))?.focus();
   }
 
   /** @returns {Set<string>} ids of the cards */

@@ -22,6 +22,16 @@ export const pathOf = (/** @type {Person} */ person) => at("collections/{}/ident
 
 export const facePath = (/** @type {{face_id: string}} */ face) => at("collections/{}/faces/{}", collection(), face.face_id);
 
+/** @returns {Promise<any>} the person with the first faces; null if unknown */
+export async function readPerson(/** @type {Person} */ person) {
+  try {
+    return await call("GET", pathOf(person));
+  } catch (error) {
+    if (error instanceof Problem && error.code === "identity_unknown") return null;
+    throw error;
+  }
+}
+
 /** @returns {Promise<{faces: any[], next_cursor: string | null}>} the oldest first */
 export function facesPage(/** @type {Person} */ person, /** @type {string | null} */ cursor = null, limit = PAGE) {
   return call("GET", at("collections/{}/faces", collection()), { query: { identity_id: person.identity_id, cursor, limit } });

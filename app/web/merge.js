@@ -21,7 +21,7 @@ const SHOWN = 6; // faces of each
  * @returns {Promise<string | null>} the id that is kept, or null
  */
 export async function mergeWithAnother(person) {
-  const near = await nearest(person.face_id ?? person.first_faces?.[0]?.face_id);
+  const near = await nearest(person.face_id);
   const other = await pickPerson(`Who is the same person as ${nameOf(person)}?`, { near, without: [person.identity_id] });
   return other && mergePeople([person, other]);
 }
@@ -87,7 +87,7 @@ export function faceStrip(person, most = SHOWN, without = []) {
     const page = await facesPage(person, null, most + without.length);
     const faces = page.faces.filter((each) => !without.includes(each.face_id)).slice(0, most);
     if (faces.length) strip.replaceChildren(...faces.map((face) => portrait({ ...face, name: person.name }, "large")));
-  });
+  }, undefined, true);
   return strip;
 }
 
@@ -99,8 +99,8 @@ async function merged(/** @type {Person[]} */ others, /** @type {Person} */ kept
   say(text);
   offerUndo(text, async () => {
     for (const { person, ids } of before) await giveBack(person, ids);
-    // The merged entry had adopted what it lacked.
-    await call("PATCH", pathOf(kept), { json: { name: kept.name ?? null, metadata: kept.metadata ?? {} } });
+    const { name, metadata, consent, expires_at } = kept; // it had adopted what it lacked
+    await call("PATCH", pathOf(kept), { json: { name, metadata, consent, expires_at } });
   }, onUndo);
   return true;
 }

@@ -1,12 +1,15 @@
 /** Giving faces to somebody else, and giving them back. */
 
-import { Problem, call } from "./api.js";
+import { Problem, at, call } from "./api.js";
 import { make, say } from "./elements.js";
-import { facePath, nameOf, nearest, pathOf } from "./identity.js";
+import { facePath, nameOf, nearest, pathOf, readPerson } from "./identity.js";
 import { count } from "./numbers.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
+import { collection } from "./session.js";
 import { flush, offerUndo } from "./undo.js";
+
+const MOST = 1000; // faces of one request
 
 /** @typedef {import("./identity.js").Person} Person */
 
@@ -37,7 +40,7 @@ export async function giveFaces(person, faces, to, onUndo) {
   const owner = await attempt(make("div"), async () => {
     await flush(); // a deletion that waits must not meet the faces elsewhere
     const before = await call("GET", pathOf(person));
-    await give(ids, to.identity_id);
+    await give(ids, { identity_id: to.identity_id });
     const text = `${ids.length > 1 ? count(ids.length, "face") : "A face"} of ${nameOf(person)} moved to ${nameOf(to)}`;
     say(text);
     offerUndo(text, () => giveBack(before, ids), onUndo);
@@ -53,20 +56,24 @@ export async function giveFaces(person, faces, to, onUndo) {
  * @param {string[]} ids
  */
 export async function giveBack(before, ids) {
-  await give(ids, before.identity_id);
-  const now = await call("GET", pathOf(before));
-  if (now.created_at === before.created_at) return;
-  const { name, metadata, consent, expires_at } = before;
-  const kept = Object.entries({ name, metadata, consent, expires_at }).filter(([, value]) => value !== null && value !== undefined);
-  await call("PATCH", pathOf(before), { json: Object.fromEntries(kept) });
+  const { identity_id, name, metadata, consent, expires_at } = before;
+  const isGone = (await readPerson(before)) === null;
+  const owner = isGone ? { identity_id, name, metadata, consent, expires_at } : { identity_id };
+  try {
+    await give(ids, owner);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === "face_unknown")) throw error;
+    await give(await stillEnrolled(ids), owner); // some were deleted since
+  }
 }
 
-async function give(/** @type {string[]} */ ids, /** @type {string} */ to) {
-  for (const id of ids) {
-    try {
-      await call("POST", `${facePath({ face_id: id })}/move`, { json: { identity_id: to } });
-    } catch (error) {
-      if (!(error instanceof Problem && error.code === "face_unknown")) throw error; // deleted since
-    }
+async function give(/** @type {string[]} */ ids, /** @type {{identity_id: string, [member: string]: any}} */ owner) {
+  for (let first = 0; first < ids.length; first += MOST) {
+    await call("POST", at("collections/{}/faces/move", collection()), { json: { face_ids: ids.slice(first, first + MOST), ...owner } });
   }
+}
+
+async function stillEnrolled(/** @type {string[]} */ ids) {
+  const known = await Promise.allSettled(ids.map((id) => call("GET", facePath({ face_id: id }))));
+  return ids.filter((_, index) => known[index].status === "fulfilled");
 }

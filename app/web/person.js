@@ -1,9 +1,9 @@
 /** The page of one person: who it is, all faces, and what can be changed. */
 
-import { Problem, call } from "./api.js";
+import { call } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
 import { enrollMore } from "./enroll.js";
-import { nameOf, pathOf } from "./identity.js";
+import { nameOf, pathOf, readPerson } from "./identity.js";
 import { mergeWithAnother } from "./merge.js";
 import { count, moment } from "./numbers.js";
 import { closeFaces, facesOf } from "./personfaces.js";
@@ -41,7 +41,7 @@ async function draw() {
   const host = byId("person");
   const hadFocus = host.contains(document.activeElement);
   await attempt(make("div"), async () => {
-    const person = await known(path);
+    const person = await readPerson({ identity_id: shown });
     if (mine !== round) return;
     if (person === null) return gone(`There is no person with the id ${shown} in this collection.`);
     const faces = await facesOf(person);
@@ -49,16 +49,6 @@ async function draw() {
     host.replaceChildren(back(), head(person), ...faces);
     if (hadFocus && !host.contains(document.activeElement)) host.querySelector("h2")?.focus({ preventScroll: true });
   }, undefined, true);
-}
-
-/** @returns {Promise<any>} null if the person is unknown */
-async function known(/** @type {string} */ path) {
-  try {
-    return await call("GET", path);
-  } catch (error) {
-    if (error instanceof Problem && error.code === "identity_unknown") return null;
-    throw error;
-  }
 }
 
 const back = () => make("a", { href: addressOf("people"), class: "back" }, "← People");

@@ -16,7 +16,7 @@ const seen = new IntersectionObserver((entries) => {
     seen.unobserve(target);
     waiting.get(target)?.();
   }
-});
+}, { rootMargin: "200px" });
 for (const change of ["collection", "key"]) session.addEventListener(change, () => crops.clear());
 
 /**
