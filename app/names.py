@@ -23,6 +23,9 @@ _FORMER_CONTROL = re.compile(r"[\x80-\x9f\u2028\u2029]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _PIECE = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]*")  # no composition crosses the start of a piece
 _LONGEST_PIECE = 512
+_SPACELESS = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Lao, Japanese, Chinese, Korean
+_WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
+_WITHOUT_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
 _LETTER = rf"[^{_CONTROLS}\\/]"
 _SEGMENT = rf"(?:\.{{0,2}}[^{_CONTROLS}\\/.]{_LETTER}*|\.{{3,}}{_LETTER}*)"
 
@@ -51,6 +54,16 @@ def nfc_json(value: Any) -> Any:
     if len(normalized) < len(value):
         raise ValueError("two names in an object differ only in the encoding of their letters")
     return normalized
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text as searches compare them: without case, accents and separators.
+
+    In scripts without spaces, each letter is a word.
+    """
+    letters = unicodedata.normalize("NFKD", nfc(text).casefold())
+    plain = "".join(each for each in letters if not unicodedata.combining(each)).translate(_WITHOUT_STROKES)
+    return _WORD.findall(unicodedata.normalize("NFC", plain))
 
 
 FORMER_NAMES = {"enrol_quality": "enroll_quality"}  # the old spelling

@@ -48,7 +48,12 @@ class BenchSealer:
 def settings_of(folder: Path) -> Settings:
     """Return the settings of the gallery in a folder."""
     return read_settings(
-        data_dir=folder / "data", models_dir=read_settings().models_dir, database_url=None, pack=FROM, packs=TO
+        data_dir=folder / "data",
+        models_dir=read_settings().models_dir,
+        database_url=None,
+        pack=FROM,
+        packs=TO,
+        encryption={"own_key": False},  # crops are sealed by `BenchSealer`
     )
 
 

@@ -22,6 +22,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.table_types import Base, Key, UtcDateTime, Word
 
+MOST_WORDS = 500  # letters; an index of PostgreSQL takes 2,700 bytes
+
 
 class CollectionTable(Base):
     """An isolated gallery, bound to one embedding model; `revision` counts its writes.
@@ -76,6 +78,7 @@ class IdentityTable(Base):
         UniqueConstraint("collection_id", "identity_id"),
         Index(None, "collection_id", "id"),
         Index(None, "collection_id", "enrolled_at"),
+        Index(None, "collection_id", "words"),
         Index(None, "expires_at"),
         {"sqlite_autoincrement": True},
     )
@@ -84,6 +87,8 @@ class IdentityTable(Base):
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     identity_id: Mapped[str] = mapped_column(String(128))
     name: Mapped[str | None] = mapped_column(String(256))
+    words: Mapped[str] = mapped_column(String(MOST_WORDS), server_default=text("''"))
+    """Searches compare these, and lists by name are in their order: see `app.gallery.store.name_search`."""
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata", JSON)
     consent: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -8,7 +8,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
-from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
+from app.gallery.store.records import FaceRecord, IdentityOrder, IdentityRecord, PeoplePage, PersonChange
 from app.gallery.store.values import Person
 from app.types import Page
 
@@ -24,9 +24,10 @@ class PeopleService:
         self._editing = editing
         self._images = images
 
-    def page(self, collection: str, *, after: int, limit: int, text: str | None) -> Page[IdentityRecord]:
+    def page(self, collection: str, *, after: int, limit: int, text: str | None, order: IdentityOrder) -> PeoplePage:
         """See `ListingRepository.identities`."""
-        return self._listing.identities(self._gallery.require(collection), after=after, limit=limit, text=text)
+        target = self._gallery.require(collection)
+        return self._listing.identities(target, after=after, limit=limit, text=text, order=order)
 
     def get(self, collection: str, identity_id: str) -> IdentityRecord:
         """Return one person; raises IdentityUnknown."""

@@ -46,6 +46,55 @@ def test_people_are_listed_and_searched(client, people):
     expect(client.get("/collections/nowhere/identities"), 404, "collection_unknown")
 
 
+def test_people_are_found_by_the_beginnings_of_words(client, people, faces_of):
+    enroll(client, faces_of[2], "Angela_Merkel")
+    enroll(client, faces_of[3], "p-17", name="Zoë Ångström-O'Neil")
+    for text, found in {
+        "angela m": ["Angela_Merkel"],
+        "MERKEL-angela": ["Angela_Merkel"],
+        "angela n": [],
+        "gela": [],
+        "zoe o": ["p-17"],
+        "angstr": ["p-17"],
+        "an": ["Angela_Merkel", "p-17"],
+        "17": ["p-17"],
+        "-": ["p-17"],
+        "%": [],
+        "a_m": ["Angela_Merkel"],
+    }.items():
+        page = client.get(f"{ROOT}/identities", params={"q": text}).json()
+        assert [each["identity_id"] for each in page["identities"]] == found, text
+        assert page["total"] == len(found)
+    client.patch(f"{ROOT}/identities/p-17", json={"name": "Bea"}).raise_for_status()
+    assert client.get(f"{ROOT}/identities", params={"q": "zoe"}).json()["total"] == 0
+    assert client.get(f"{ROOT}/identities", params={"q": "bea"}).json()["total"] == 1
+
+
+def test_people_are_listed_in_orders(client, people, faces_of):
+    enroll(client, faces_of[2], "zoe", name="ärnold")
+    qualities = {
+        each: max(face["quality"] for face in client.get(f"{ROOT}/identities/{each}").json()["first_faces"])
+        for each in ("ada", "bob", "zoe")
+    }
+    for order, expected in {
+        "oldest": ["ada", "bob", "zoe"],
+        "newest": ["zoe", "bob", "ada"],
+        "name": ["ada", "zoe", "bob"],
+        "faces": ["ada", "bob", "zoe"],
+        "quality": sorted(qualities, key=qualities.__getitem__, reverse=True),
+    }.items():
+        listed, cursor = [], None
+        for _ in range(3):
+            page = client.get(
+                f"{ROOT}/identities", params={"order": order, "limit": 1, **({"cursor": cursor} if cursor else {})}
+            ).json()
+            assert page["total"] == 3
+            listed += [each["identity_id"] for each in page["identities"]]
+            cursor = page["next_cursor"]
+        assert (listed, cursor) == (expected, None), order
+    expect(client.get(f"{ROOT}/identities", params={"order": "random"}), 422, "request_invalid")
+
+
 def test_a_person_is_shown_with_faces_and_no_vectors(client, people):
     answer = client.get(f"{ROOT}/identities/ada")
     body = answer.json()

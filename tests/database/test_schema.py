@@ -18,6 +18,7 @@ from app.errors import CollectionNotEmpty, DatabaseUnavailable, SchemaOutdated
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
+from app.gallery.store.name_search import words
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.types import Detection
@@ -309,6 +310,24 @@ def test_an_upgrade_from_the_second_revision_and_back(filled, schema):
     assert everything(filled) == before
     schema.upgrade()
     schema.require_current()
+
+
+# 0016: words of names and ids, for searches
+
+
+def test_people_of_before_get_the_words_that_are_searched(engine, schema):
+    migrated(engine, "0015", is_upgrade=True)
+    ids = ["Angela_Merkel", "Zo\u00eb-\u0141\u00f3d\u017a", "\u738b\u5c0f\u660e", "~"]
+    with engine.begin() as connection:
+        connection.execute(text(_COLLECTION), {"key": 1, "name": "people"})
+        for person, identity_id in enumerate(ids, start=1):
+            connection.execute(text(_IDENTITY), {"person": person, "key": 1, "id": identity_id})
+        connection.execute(text("UPDATE identities SET name = 'Dr. \u00c5sa Stra\u00dfe' WHERE id = 1"))
+    schema.upgrade()
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT identity_id, name, words FROM identities ORDER BY id")).all()
+    assert [row.words for row in rows] == [words(row.name, row.identity_id) for row in rows]
+    assert rows[0].words == " dr asa strasse angela merkel"
 
 
 # 0011: ids that are safe in a path, NFC

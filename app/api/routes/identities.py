@@ -14,6 +14,7 @@ from app.api.routes.privacy import ErasureReceipt
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import MOST_ON_A_PAGE, After, Limit
 from app.api.schemas.resources import IdentitiesPage, IdentityAnswer, IdentityChange, IdentitySchema, MergeRequest
+from app.gallery.store.records import IdentityOrder
 from app.names import IdentityId, Text
 
 router = router_at("/collections/{collection}/identities", tag="gallery", scope=Scope.MANAGE, route_class=IdentityRoute)
@@ -26,10 +27,15 @@ async def list_identities(
     workers: WorkersDependency,
     after: After,
     limit: Limit = 50,
-    q: Annotated[Text | None, Query(description="Part of an id or name; case does not matter.")] = None,
+    q: Annotated[
+        Text | None,
+        Query(description="Beginnings of words of a name or id; case, accents and separators do not matter."),
+    ] = None,
+    order: Annotated[IdentityOrder, Query(description="Order of the list.")] = IdentityOrder.OLDEST,
 ) -> IdentitiesPage:
-    """List the identities of a collection."""
-    return IdentitiesPage.of(await workers.run(services.people.page, collection, after=after, limit=limit, text=q))
+    """List the identities of a collection, or search for them."""
+    page = services.people.page
+    return IdentitiesPage.of(await workers.run(page, collection, after=after, limit=limit, text=q, order=order))
 
 
 @router.get("/{identity_id:path}")

@@ -20,7 +20,7 @@ from app.api.schemas.fields import (
     StrictSchema,
 )
 from app.api.schemas.paging import cursor_of
-from app.gallery.store.records import FaceRecord, IdentityRecord, PersonChange
+from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, PersonChange
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
 from app.types import Impostors, IndexKind, Page
@@ -207,15 +207,17 @@ class IdentitySchema(BaseModel):
 
 
 class IdentitiesPage(BaseModel):
-    """Identities, the oldest first."""
+    """Identities, the oldest first unless another `order` was sent."""
 
     identities: list[IdentitySchema]
     next_cursor: Cursor
+    total: Annotated[int, Field(description="Number of identities on all pages.")]
 
     @classmethod
-    def of(cls, page: Page[IdentityRecord]) -> "IdentitiesPage":
+    def of(cls, page: PeoplePage) -> "IdentitiesPage":
         """Return the schema of a page."""
-        return cls(identities=[IdentitySchema.of(each) for each in page.items], next_cursor=cursor_of(page.after))
+        listed = [IdentitySchema.of(each) for each in page.items]
+        return cls(identities=listed, next_cursor=cursor_of(page.after), total=page.total)
 
 
 class IdentityChange(StrictSchema):

@@ -15,7 +15,7 @@ from app.database.erasures import erased_since_request
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import FaceExists
-from app.gallery.store import change_log, rows
+from app.gallery.store import change_log, name_search, rows
 from app.gallery.store.binding import template_context
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection, JsonObject
@@ -188,6 +188,7 @@ def _touch(
         values: dict[str, Any] = {"id": keys[each.identity_id], "updated_at": now, "enrolled_at": now}
         if is_updating and each.name is not None:
             values["name"] = each.name
+            values["words"] = name_search.words(each.name, each.identity_id)
         if is_updating and each.metadata is not None:
             values["metadata_"] = dict(each.metadata)
         changed.append(values)
@@ -201,6 +202,7 @@ def _new_people(session: Session, collection: Collection, people: Iterable[Moved
             "collection_id": collection.key,
             "identity_id": each.identity_id,
             "name": each.name,
+            "words": name_search.words(each.name, each.identity_id),
             "metadata_": dict(each.metadata or {}),
             "created_at": each.created_at,
             "updated_at": each.updated_at,

@@ -1,4 +1,4 @@
-"""Pages of enrolled collections, identities and faces, in the order of creation.
+"""Pages of enrolled collections, identities and faces, in the order of creation unless another is wanted.
 
 A page starts after the last key of the previous page, so concurrent writes do not shift pages. Keys in a collection
 increase in the order of commits, because its row lock orders them.
@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Engine, Row, Select, exists, func, or_, select
+from sqlalchemy import Engine, Row, Select, SQLColumnExpression, exists, func, select
 
 from app.database.tables import CollectionTable, CropTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
-from app.gallery.store import consent, retention, rows
+from app.gallery.store import consent, name_search, retention, rows
 from app.gallery.store.migration_sql import has_crop
-from app.gallery.store.records import FaceRecord, IdentityRecord
+from app.gallery.store.records import FaceRecord, IdentityOrder, IdentityRecord, PeoplePage
 from app.gallery.store.values import Collection, JsonObject
 from app.types import Page
 
@@ -34,6 +34,18 @@ _HAS_IMAGE = (
     .where(FaceTable.identity_key == IdentityTable.id, CropTable.face_key == FaceTable.id)
     .correlate(IdentityTable)
 )
+_TOTAL = select(func.count()).select_from(IdentityTable)
+_ALL = select(CollectionTable.identities)
+_BEST_QUALITY = (
+    select(func.max(FaceTable.quality)).where(FaceTable.identity_key == IdentityTable.id).correlate(IdentityTable)
+).scalar_subquery()
+_ORDERS: dict[IdentityOrder, tuple[SQLColumnExpression[Any], ...]] = {
+    IdentityOrder.OLDEST: (),
+    IdentityOrder.NEWEST: (IdentityTable.id.desc(),),
+    IdentityOrder.NAME: (IdentityTable.words, IdentityTable.identity_id),
+    IdentityOrder.FACES: (_COUNTED.desc(),),
+    IdentityOrder.QUALITY: (_BEST_QUALITY.desc().nulls_last(),),
+}
 _IDENTITIES = select(
     IdentityTable.id,
     IdentityTable.identity_id,
@@ -80,17 +92,30 @@ class ListingRepository:
         return Page([rows.collection(row) for row in read], after_this)
 
     def identities(
-        self, collection: Collection, *, after: int, limit: int, text: str | None = None
-    ) -> Page[IdentityRecord]:
-        """Return the identities with keys above `after`, those with `text` in their id or name."""
-        query = _IDENTITIES.where(IdentityTable.collection_id == collection.key, IdentityTable.id > after)
-        if text:
-            has_text = (
-                column.icontains(text, autoescape=True) for column in (IdentityTable.identity_id, IdentityTable.name)
+        self,
+        collection: Collection,
+        *,
+        after: int,
+        limit: int,
+        text: str | None = None,
+        order: IdentityOrder = IdentityOrder.OLDEST,
+    ) -> PeoplePage:
+        """Return a page of the identities whose name and id match `text` (see `name_search`), and how many match.
+
+        `after` is 0, or from the previous page: a key, or in the other orders the number of identities before this
+        page. Their pages shift if identities change between them.
+        """
+        found = [IdentityTable.collection_id == collection.key, *([name_search.matches(text)] if text else [])]
+        query = _IDENTITIES.where(*found).order_by(*_ORDERS[order], IdentityTable.id).limit(limit + 1)
+        is_by_key = order is IdentityOrder.OLDEST
+        query = query.where(IdentityTable.id > after) if is_by_key else query.offset(after)
+        with self._reading.connect() as connection:
+            read = list(connection.execute(query))
+            total = connection.scalar(
+                _TOTAL.where(*found) if text else _ALL.where(CollectionTable.id == collection.key)
             )
-            query = query.where(or_(*has_text))
-        read, after_this = self._page(query.order_by(IdentityTable.id), limit)
-        return Page([_identity(row) for row in read], after_this)
+        last = (read[limit - 1].id if is_by_key else after + limit) if len(read) > limit else None
+        return PeoplePage([_identity(row) for row in read[:limit]], last, total or 0)
 
     def identity(self, collection: Collection, identity_id: str) -> IdentityRecord:
         """Return one identity; raises IdentityUnknown."""

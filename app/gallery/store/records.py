@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from app.gallery.store.values import Consent, JsonObject
-from app.types import Box, FaceKey, Floats, IdentityKey
+from app.types import Box, FaceKey, Floats, IdentityKey, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,23 @@ class IdentityRecord:
     def version_of(key: int, updated_at: datetime) -> str:
         """Return the version of an identity, from the time of its last change."""
         return f"{key}-{updated_at:%Y%m%dT%H%M%S.%f}"
+
+
+class IdentityOrder(StrEnum):
+    """Order of a list of identities: by creation, by name, most faces first, or best quality first."""
+
+    OLDEST = "oldest"
+    NEWEST = "newest"
+    NAME = "name"
+    FACES = "faces"
+    QUALITY = "quality"
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplePage(Page[IdentityRecord]):
+    """A page of identities, and the `total` of all pages."""
+
+    total: int
 
 
 @dataclass(frozen=True, slots=True)

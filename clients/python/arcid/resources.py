@@ -15,10 +15,14 @@ ScreeningAction = Literal["reject", "flag", "allow"]
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """One page of a list; `next_cursor` is the cursor of the next page, None on the last one."""
+    """One page of a list; `next_cursor` is the cursor of the next page, None on the last one.
+
+    `total` is the number of people on all pages, and None in other lists.
+    """
 
     items: tuple[Item, ...]
     next_cursor: str | None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 from arcid.calls import Body, Call, path, value_reader
 from arcid.operations.resource_calls import list_call, patch_call
 from arcid.resources import Consent, ErasureReceipt, Identity, IdentityAnswer, Page, PersonExport
+
+Order = Literal["oldest", "newest", "name", "faces", "quality"]
 
 
 class IdentityChange(TypedDict, total=False):
@@ -19,11 +21,16 @@ class IdentityChange(TypedDict, total=False):
 
 
 def page(
-    *, collection: str = "default", q: str | None = None, limit: int | None = None, cursor: str | None = None
+    *,
+    collection: str = "default",
+    q: str | None = None,
+    order: Order | None = None,
+    limit: int | None = None,
+    cursor: str | None = None,
 ) -> Call[Page[Identity]]:
-    """List people in the order of enrollment, one page; `q` is text to find in the id or name."""
+    """List people, one page, the oldest first; `q` has beginnings of words of a name or id."""
     listed = path("/collections/{collection}/identities", collection=collection)
-    return list_call(listed, "identities", Identity, q=q, limit=limit, cursor=cursor)
+    return list_call(listed, "identities", Identity, q=q, order=order, limit=limit, cursor=cursor)
 
 
 def get(identity_id: str, *, collection: str = "default") -> Call[IdentityAnswer]:

@@ -16,7 +16,7 @@ def list_call(path: str, member: str, kind: type[ValueT], **parameters: str | in
 def _read_page(member: str, kind: type[ValueT]) -> Callable[[Reply], Page[ValueT]]:
     def read(reply: Reply) -> Page[ValueT]:
         data = json.loads(reply.content)
-        return Page(tuple(kind.from_json(item) for item in data[member]), data["next_cursor"])
+        return Page(tuple(kind.from_json(item) for item in data[member]), data["next_cursor"], data.get("total"))
 
     return read
 
