@@ -18,7 +18,7 @@ _SKIN, _SKIN_SPREAD = (13.0, 16.0), (10.0, 12.0)
 def light_components(crop: Pixels, luma: Floats) -> Components:
     """Return the components of light of a crop (112, 112, 3), RGB, with luma (112, 112), 0..255."""
     face = luma[FACE]
-    left, right = float(luma[_LEFT_CHEEK].mean()), float(luma[_RIGHT_CHEEK].mean())
+    left, right = float(np.median(luma[_LEFT_CHEEK])), float(np.median(luma[_RIGHT_CHEEK]))  # without spots and hair
     return {
         Component.ILLUMINATION_UNIFORMITY: falling(
             abs(float(np.log((left + 8) / (right + 8)))), middle=0.7, steepness=1.5
@@ -37,7 +37,7 @@ def _share(luma: Floats, ends: tuple[float, float]) -> float:
 
 
 def _luminance_mean(mean: float) -> float:
-    return rising(mean, middle=0.15, steepness=2.5) * falling(mean, middle=0.9, steepness=8) / 100
+    return rising(mean, middle=0.15, steepness=2.5) * falling(mean, middle=0.9, steepness=16) / 100
 
 
 def _dynamic_range(luma: Floats) -> float:

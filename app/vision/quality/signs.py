@@ -13,7 +13,10 @@ from app.vision.quality.components import Component, Components
 from app.vision.quality.spectrum import SPECTRUM_SIZE, spectrum
 
 _COVERED = Component.EYES_VISIBLE, Component.MOUTH_OCCLUSION_PREVENTION, Component.FACE_OCCLUSION_PREVENTION
-_SOFTENED = 0.5  # share of the log-odds that is kept, so that two certain findings still differ
+_SOFTENED = 0.5  # share of the log-odds that is kept, so that small flaws differ from none
+# Log-odds from which a finding is certain, and its component stays the same. Beyond it they do not grow with the flaw:
+# they fall for coverings of more than half of the face, of which the samples of training have few.
+_CERTAIN = 3.0
 
 
 class SignNetworks:
@@ -45,4 +48,4 @@ def _components(covered: Floats, moved: float) -> Components:
 
 
 def _from_log_odds(value: float) -> float:
-    return float(100 / (1 + np.exp(_SOFTENED * float(value))))
+    return float(100 / (1 + np.exp(_SOFTENED * min(float(value), _CERTAIN))))

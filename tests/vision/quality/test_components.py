@@ -64,6 +64,13 @@ def test_a_component_falls_with_its_flaw(component, flawed, strengths):
     assert found[0] > found[-1] + 20
 
 
+def test_a_bright_spot_on_a_cheek_is_not_uneven_light():
+    spotted = skin()
+    spotted[64:72, 30:38] = 255
+    clean, found = components(skin())[Component.ILLUMINATION_UNIFORMITY], components(spotted)
+    assert found[Component.ILLUMINATION_UNIFORMITY] == pytest.approx(clean, abs=3)
+
+
 @pytest.mark.parametrize("shift", [0, 3])
 def test_compression_is_seen_wherever_its_grid_starts(shift):
     def found(quality):

@@ -9,7 +9,7 @@ from app.errors import NetworkInvalid
 from app.vision.alignment import CROP_SIDE
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
-from app.vision.quality import Reason, SignNetworks, judge
+from app.vision.quality import Component, Reason, SignNetworks, judge
 from app.vision.quality.spectrum import spectrum
 from app.wiring.model_loading import ModelLoader
 from app.wiring.networks import open_signs
@@ -88,9 +88,18 @@ def moved(pixels, landmarks):
     return cv2.filter2D(pixels, -1, np.eye(length, dtype=np.float32) / length)
 
 
+def main_face(analysis, pixels):
+    return analysis.analyse(cv2.imencode(".png", pixels)[1].tobytes(), is_flip_averaged=False, most=1)[0]
+
+
 def reasons_of(analysis, pixels):
-    faces = analysis.analyse(cv2.imencode(".png", pixels)[1].tobytes(), is_flip_averaged=False, most=1)
-    return faces[0].detection.landmarks, judge(faces[0].measures, 1, None).reasons
+    face = main_face(analysis, pixels)
+    return face.detection.landmarks, judge(face.measures, 1, None).reasons
+
+
+def enlarged(data):
+    pixels = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
+    return cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +110,45 @@ def test_coverings_and_motion_are_seen_and_only_where_they_are(analysis, faces_o
     signs = {Reason.EYES_COVERED, Reason.MOUTH_COVERED, Reason.MOTION_BLURRED}
     seen = 0
     for data in faces_of:
-        pixels = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
-        pixels = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        pixels = enlarged(data)
         landmarks, clean = reasons_of(analysis, pixels)
         assert not signs & set(clean)
         _, found = reasons_of(analysis, flawed(pixels.copy(), landmarks))
         seen += reason in found
     assert seen >= len(faces_of) - 1
+
+
+def with_opaque_lenses(pixels, landmarks, opacity):
+    return cv2.addWeighted(with_sunglasses(pixels.copy(), landmarks), opacity, pixels, 1 - opacity, 0)
+
+
+def with_larger_mask(pixels, landmarks, size):
+    return patched(pixels.copy(), landmarks, 1.05, (0.95 * size, 0.7 * size), (225, 205, 190))
+
+
+def moved_along(pixels, landmarks, length):
+    side = int(length * np.linalg.norm(landmarks[1] - landmarks[0])) | 1
+    return cv2.filter2D(pixels, -1, np.eye(side, dtype=np.float32) / side)
+
+
+@pytest.mark.parametrize(
+    ("component", "flawed", "strengths"),
+    [
+        (Component.EYES_VISIBLE, with_opaque_lenses, (0.5, 0.75, 1)),
+        (Component.MOUTH_OCCLUSION_PREVENTION, with_larger_mask, (0.6, 0.8, 1)),
+        (Component.FACE_OCCLUSION_PREVENTION, with_larger_mask, (0.6, 0.8, 1)),
+        (Component.MOTION_BLUR_PREVENTION, moved_along, (0.15, 0.3, 0.4)),
+    ],
+)
+def test_a_component_falls_and_does_not_rise_with_its_flaw(analysis, faces_of, component, flawed, strengths):
+    def value(pixels):
+        return main_face(analysis, pixels).measures.components[component]
+
+    is_falling = []
+    for data in faces_of:
+        pixels = enlarged(data)
+        landmarks = main_face(analysis, pixels).detection.landmarks
+        clean, *bad = value(pixels), *(value(flawed(pixels, landmarks, each)) for each in strengths)
+        assert bad[-1] < 50 < clean
+        is_falling.append(max(np.diff([clean, *bad])) <= 1)
+    assert sum(is_falling) >= len(is_falling) - 1
