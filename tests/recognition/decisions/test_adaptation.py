@@ -74,10 +74,22 @@ def test_the_fitted_moments_change_no_threshold(rate):
     assert adapted(BASE, MOMENTS, people=50).threshold(rate) == pytest.approx(BASE.threshold(rate), abs=1e-12)
 
 
-@given(rates)
+counted = st.floats(0.0011, 0.5)
+
+
+@given(counted)
 def test_a_similarity_is_judged_by_its_distance_from_the_mean_in_deviations(rate):
     curve = adapted(BASE, ImpostorMoments(0.2, 2 * MOMENTS.deviation, 50), people=50)
     expected = 0.2 + 2 * (BASE.threshold(rate) - MOMENTS.mean)
+    assert curve.threshold(rate) == pytest.approx(min(expected, 1))
+
+
+@given(st.floats(1e-7, 0.0009), st.sampled_from([(0.25, 0.2), (0.5, 0.4), (1.0, 0.4)]))
+def test_the_tail_of_a_moved_curve_is_wider(rate, case):
+    move, share = case
+    shift = move * MOMENTS.deviation
+    curve = adapted(BASE, replace(MOMENTS, mean=MOMENTS.mean + shift), people=50)
+    expected = BASE.threshold(rate) + shift + share * (BASE.threshold(rate) - BASE.tail.start)
     assert curve.threshold(rate) == pytest.approx(min(expected, 1))
 
 
@@ -107,6 +119,14 @@ def test_a_moved_curve_is_widened_for_its_tail_and_an_unmoved_one_is_not(people)
     assert moved.deviation == pytest.approx(MOMENTS.deviation * (1 + 2 / people), rel=1e-6)
     unmoved, _ = aims(MOMENTS, ImpostorMoments(MOMENTS.mean, MOMENTS.deviation, people), None)
     assert unmoved.deviation == pytest.approx(MOMENTS.deviation)
+
+
+def test_thresholds_fall_only_by_more_than_chance_but_rise_at_once():
+    low, high, far = (ImpostorMoments(0.1 + move, MOMENTS.deviation, 50) for move in (-0.01, 0.01, -0.05))
+    assert aims(MOMENTS, low, None)[0].mean == MOMENTS.mean
+    assert aims(MOMENTS, high, None)[0].mean == pytest.approx(0.1 + 0.01 * 50 / 52)
+    errors = (0.05 / (0.5 * MOMENTS.deviation)) ** 2 * 50
+    assert aims(MOMENTS, far, None)[0].mean == pytest.approx(0.1 - 0.05 * 50 / 52 * (1 - 4 / errors))
 
 
 @given(seen)
