@@ -4,9 +4,9 @@
     python benchmarks/several_probes.py people.npz
 
 One half of the people gives the calibration, the other is measured, and then the reverse. Half of the measured people
-are enrolled with one photo each, the others are strangers. Prints FNIR and the observed FPIR at the thresholds of the
-service for FPIR 1 %, with 95 % intervals (people resampled). People with k + 1 photos are searched by k of them. For
-comparison, the same people are searched by one photo.
+are enrolled with one photo each, of sufficient quality for the service; the others are strangers. Prints FNIR and the
+observed FPIR at the thresholds of the service for FPIR 1 %, with 95 % intervals (people resampled). People with k + 1
+photos are searched by k of them. For comparison, the same people are searched by one photo.
 
 A mixed probe has photos of an enrolled person and of a stranger. Prints how often it matches the enrolled person
 (verdict `match` of /verify at FMR 1e-4): averaged without a check, and as the service does. A look-alike is the
@@ -30,7 +30,7 @@ from app.recognition.probe_fusion import FusedProbe, fuse
 _PROBES = (1, 2, 3, 5, 10)
 _MIXTURES = ((1, 1), (2, 1), (1, 2), (2, 2), (1, 4))  # photos of the enrolled person, of the stranger
 _FPIR, _FMR = 0.01, 1e-4
-_PROBE_QUALITY = 0.2
+_ENROLL_QUALITY, _PROBE_QUALITY = 0.25, 0.2
 _RESAMPLES = 1000
 _LOOK_ALIKES = 300
 
@@ -67,8 +67,10 @@ class Gallery:
     def __init__(self, people: People, policy: Policy, measured: Places, rng: np.random.Generator) -> None:
         order = rng.permutation(measured)
         self.people, self.policy, self.rng = people, policy, rng
-        self.enrolled, self.strangers = np.split(order, [len(order) // 2])
-        self.photos = [int(rng.choice(people.places[each])) for each in self.enrolled]
+        first, self.strangers = np.split(order, [len(order) // 2])
+        good = {each: places[people.qualities[places] >= _ENROLL_QUALITY] for each, places in enumerate(people.places)}
+        self.enrolled = np.array([each for each in first if len(good[each])])
+        self.photos = [int(rng.choice(good[each])) for each in self.enrolled]
         self.templates = people.vectors[self.photos]
 
     def probe(self, places: Places) -> FusedProbe:

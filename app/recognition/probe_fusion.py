@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
-from app.recognition.identity_consistency import PROBE_FACES, assess_consistency
+from app.recognition.identity_consistency import PROBE_FACES, assess_consistency, least_similarity
 from app.types import Floats
 
 
 @dataclass(frozen=True, slots=True)
 class FusedProbe:
-    """The template (d,) of the `used` photos, and which ones have too little quality or a `mismatched` face.
+    """The template (d,) of the `used` photos, and which ones were left out: `poor` or `mismatched` faces.
 
-    All are places of photos, from 0. `is_agreed` is False if at most half of the photos show the same person.
+    All are places of photos, from 0. `is_agreed` is False if at most half of the photos of sufficient quality show the
+    same person.
     """
 
     vector: Floats
@@ -28,19 +29,24 @@ class FusedProbe:
 def fuse(vectors: Floats, qualities: Floats, policy: Policy) -> FusedProbe:
     """Fuse the faces of one person's photos: vectors (n, d) of the policy's scoring, qualities (n,), n >= 1.
 
-    A face below the minimum quality of probes is left out, unless all are. So is a face that does not look like the
-    others (`assess_consistency`): averaged, it would make the probe resemble two people.
+    A face that does not look like the others is left out (`assess_consistency`): averaged, it would make the probe
+    resemble two people. Faces below the minimum quality of probes have no say in this, unless all are. One that
+    resembles the others is fused with them, by its small weight.
     """
     is_poor = qualities < policy.probe_quality
     if is_poor.all():
         is_poor[:] = False
     kept = np.flatnonzero(~is_poor)
     consistency = assess_consistency(vectors[kept], qualities[kept], policy, rule=PROBE_FACES)
-    used = kept[consistency.fits]
+    good = kept[consistency.fits]
+    poor = np.flatnonzero(is_poor)
+    similarities = vectors[poor] @ template_of(vectors[good], qualities[good])
+    is_alike = similarities >= least_similarity(policy, len(good), PROBE_FACES)
+    used = np.sort(np.concatenate([good, poor[is_alike]]))
     return FusedProbe(
         template_of(vectors[used], qualities[used]),
         used,
-        np.flatnonzero(is_poor),
+        poor[~is_alike],
         kept[~consistency.fits],
         is_agreed=consistency.is_majority,
     )

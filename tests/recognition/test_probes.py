@@ -54,17 +54,26 @@ def test_of_two_different_people_the_better_face_counts_and_they_do_not_agree():
     assert probe.vector == pytest.approx(vector_of(GREEN))
 
 
-def test_poor_faces_are_left_out_unless_all_are():
+def test_a_poor_face_is_fused_only_if_it_resembles_the_others():
     probe = fused((RED, 0.8), (GREEN, 0.1), (PINK, 0.1))
-    assert (probe.used.tolist(), probe.poor.tolist(), probe.is_agreed) == ([0], [1, 2], True)
+    assert (probe.used.tolist(), probe.poor.tolist(), probe.is_agreed) == ([0, 2], [1], True)
+    vectors, qualities = np.stack([vector_of(RED), vector_of(PINK)]), np.array([0.8, 0.1], np.float32)
+    assert probe.vector == pytest.approx(template_of(vectors, qualities))
     assert fused((RED, 0.1), (PINK, 0.1)).used.tolist() == [0, 1]
+
+
+def test_poor_faces_have_no_say_in_whether_photos_agree():
+    probe = fused((RED, 0.8), (GREEN, 0.1), (BLUE, 0.1))
+    assert (probe.used.tolist(), probe.poor.tolist(), probe.is_agreed) == ([0], [1, 2], True)
+    two = fused((RED, 0.8), (GREEN, 0.8), (PINK, 0.1))
+    assert two.is_agreed is False
 
 
 # Photos
 
 
 def test_each_photo_is_reported(analysis):
-    probe = read(analysis, photo(RED), b"no photo", photo(WHITE), blurred(RED), photo(PINK), photo(GREEN))
+    probe = read(analysis, photo(RED), b"no photo", photo(WHITE), blurred(BLUE), photo(PINK), photo(GREEN))
     assert [each.code for each in probe.photos] == [
         None,
         "not_an_image",
