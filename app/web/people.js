@@ -34,6 +34,7 @@ export function startPeople() {
     clearTimeout(timer);
     timer = setTimeout(() => void reload(true), PAUSE_MS);
   };
+  byId("people-order").onchange = () => void reload(true);
   byId("people-enroll").onclick = () => enrollMore("");
   byId("people-more").onclick = () => void more();
   session.addEventListener("collection", () => {
@@ -104,7 +105,7 @@ async function more() {
 }
 
 function read(/** @type {string | null} */ from, /** @type {AbortSignal} */ signal) {
-  const query = { q: byId("people-q").value.trim(), cursor: from, limit: PAGE };
+  const query = { q: byId("people-q").value.trim(), order: byId("people-order").value, cursor: from, limit: PAGE };
   return call("GET", at("collections/{}/identities", collection()), { query, signal });
 }
 
@@ -116,7 +117,7 @@ function after(/** @type {any} */ page) {
   byId("people-more").hidden = cursor === null;
   const sought = byId("people-q").value.trim();
   const { size } = cards.ids;
-  byId("people-count").textContent = size ? `${count(size, "person", "people")}${cursor === null ? "" : " and more"}` : "";
+  byId("people-count").textContent = size ? (cursor === null ? "" : `${size} of `) + count(cursor === null ? size : page.total, "person", "people") : "";
   byId("people-none").hidden = size > 0;
   byId("people-none").replaceChildren(...(size ? [] : sought ? nobodyCalled(sought) : nobodyYet()));
   if (sought) say(size ? `${count(size, "person", "people")} found` : `Nobody is called “${sought}”.`);

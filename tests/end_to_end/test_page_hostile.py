@@ -90,7 +90,7 @@ def test_people_who_are_markup(hostile_page, faces_of, faceless):
     assert_unharmed(page)
     page.locator(".compare").get_by_role("button", name="Cancel").click()
     show(page, "People")
-    page.locator("#people-q").fill(f"{IMAGE}{IMAGE}")
+    page.locator("#people-q").fill(f"nobody {IMAGE}")
     page.locator("#people-none", has_text="onerror").wait_for()
     assert_unharmed(page)
 

@@ -73,8 +73,8 @@ def test_the_grid_finds_while_one_types_and_shows_more(page):
     page.locator("#people-q").press_sequentially("cor")
     expect(cards).to_have_count(1)
     assert "Cora" in cards.inner_text()
-    page.locator("#people-q").fill("<b>")
-    page.locator("#people-none", has_text="Nobody is called “<b>”.").wait_for()
+    page.locator("#people-q").fill("zoe <b>")
+    page.locator("#people-none", has_text="Nobody is called “zoe <b>”.").wait_for()
     page.get_by_role("button", name="Show everybody").click()
     expect(cards).to_have_count(4)
 
@@ -83,12 +83,14 @@ def test_more_people_than_a_page(page):
     def many(route):
         start = int(route.request.url.partition("cursor=")[2].partition("&")[0] or 0)
         people = [{"identity_id": f"n{at}", "name": None, "faces": 1} for at in range(start, start + 100)]
-        route.fulfill(json={"identities": people, "next_cursor": str(start + 100) if start < 200 else None})
+        route.fulfill(
+            json={"identities": people, "next_cursor": str(start + 100) if start < 200 else None, "total": 300}
+        )
 
     page.route(re.compile(r"/identities\?"), many)
     show(page, "People")
     expect(page.locator("#people-list li")).to_have_count(100)
-    assert page.locator("#people-count").inner_text() == "100 people and more"
+    assert page.locator("#people-count").inner_text() == "100 of 300 people"
     page.get_by_role("button", name="Show more").click()
     expect(page.locator("#people-list li")).to_have_count(200)
     assert page.evaluate("document.activeElement.textContent").startswith("Nn100")
@@ -97,8 +99,22 @@ def test_more_people_than_a_page(page):
     assert page.locator("#people-count").inner_text() == "300 people"
 
 
+def test_the_grid_is_sorted_as_one_chooses(page, service):
+    service.patch("/collections/default/identities/p1", json={"name": "Zoë"}).raise_for_status()
+    show(page, "People")
+    names = page.locator("#people-list b")
+    expect(names).to_have_text(["Ada", "Cora", "Dan", "Zoë"])
+    page.get_by_label("Order").select_option("newest first")
+    expect(names).to_have_text(["Dan", "Cora", "Zoë", "Ada"])
+    page.locator("#people-q").fill("ZOE")
+    expect(names).to_have_text(["Zoë"])
+
+
 def test_an_empty_gallery_says_what_to_do_next(page):
-    page.route(re.compile(r"/identities\?"), lambda route: route.fulfill(json={"identities": [], "next_cursor": None}))
+    page.route(
+        re.compile(r"/identities\?"),
+        lambda route: route.fulfill(json={"identities": [], "next_cursor": None, "total": 0}),
+    )
     show(page, "People")
     page.get_by_role("button", name="Enroll the first person").click()
     assert page.locator("#enroll").is_visible()
