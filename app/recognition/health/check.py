@@ -135,14 +135,14 @@ class _Check:
                 found.pairs.extend(self._pairs(each, others))
                 rest = searched if each.core is None else searched[1:]
                 if rest:
-                    found.foreign.extend(self._foreign(each, np.stack(rest) @ templates.T, near))
+                    found.foreign.extend(self._foreign(each, np.clip(np.stack(rest) @ templates.T, -1, 1), near))
             found.poor.extend(self._poor(each))
 
     def _pairs(self, of: _Examined, others: list[_Examined]) -> list[SimilarPair]:
         later = [each for each in others if each.core is not None and each.of.identity_id > of.of.identity_id]
         if of.core is None or not later:
             return []
-        similarities = np.stack([each.core for each in later if each.core is not None]) @ of.core
+        similarities = np.clip(np.stack([each.core for each in later if each.core is not None]) @ of.core, -1, 1)
         return [
             self._pair(of, later[place], float(similarities[place]))
             for place in np.flatnonzero(similarities >= self.threshold())

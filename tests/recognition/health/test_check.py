@@ -7,6 +7,7 @@ from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.recognition.decisions.calibration.templates import TemplateComparisons
 from app.recognition.decisions.policy import Policy
+from app.recognition.decisions.scoring import Scoring
 from app.recognition.decisions.stated_rates import UNKNOWN
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
@@ -186,6 +187,18 @@ def test_a_pair_is_judged_by_the_number_of_its_faces(engine, store, gallery, enr
     assert len(rates) == 3
     for (first, second), (similarity, fpir) in rates.items():
         assert fpir == policy.fpir(similarity, TemplateComparisons(3, first, second))
+
+
+def test_similarities_are_at_most_one_where_vectors_are_longer(engine, store, gallery, enroll):
+    short = Scoring(np.zeros(D, np.float32), typical_norm=2)  # makes the vectors of these faces longer than 1
+    policy = Policy(None, 0.5, 0.2, scoring=short)
+    health = HealthService(gallery, IdentityPages(engine, store), lambda _: policy)
+    enroll("ada", 0, 0, 1)
+    enroll("bob", 0)
+    enroll("cyd", 1)
+    findings = everything(health)
+    assert [pair.similarity for pair in findings.pairs] == [1]
+    assert [each.looks_like.similarity for each in findings.foreign] == [1]
 
 
 def test_a_rate_needs_a_calibration(health):
