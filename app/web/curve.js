@@ -36,7 +36,7 @@ export function drawCurve(host, points, at, rates) {
   for (const power of [0, -2, -4, -6]) {
     const height = y(10 ** power);
     svg.append(shape("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: height, y2: height }));
-    const text = { 0: "100 %", "-2": "1 %", "-4": "0.01 %" }[power] ?? `1e${power}`.replace("-", "\u2212");
+    const text = { 0: "100%", "-2": "1%", "-4": "0.01%" }[power] ?? `1e${power}`.replace("-", "\u2212");
     svg.append(shape("text", { x: SIZE.left - 4, y: height + 4, "text-anchor": "end" }, text));
   }
   for (const similarity of [0, 0.25, 0.5, 0.75, 1]) {

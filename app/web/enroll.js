@@ -2,10 +2,11 @@
 
 import { call, idempotencyKey } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
-import { count, judgement, plain, rate, similarity } from "./numbers.js";
+import { count, judgement, often, plain, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
+import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
-import { collection } from "./session.js";
+import { collection, peopleChanged } from "./session.js";
 import { addPanel, show } from "./tabs.js";
 
 /** @type {File[]} */
@@ -82,13 +83,14 @@ function list() {
 /** Draw the result of each photo. */
 function outcome(answer) {
   isDone = answer.faces.length > 0; // if all were rejected, they may be sent again with other options
+  if (isDone) peopleChanged();
   const flags = (/** @type {any[]} */ all, /** @type {number} */ at) => all.filter((each) => each.photo === at);
   byId("enroll-list").replaceChildren(
     ...photos.map((photo, at) => {
       const face = answer.faces.find((/** @type {any} */ each) => each.photo === at);
       const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
       const doubts = [
-        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)})`),
+        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)})`),
         ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")}${each.similarity === null ? "" : ` (similarity ${similarity(each.similarity)})`}`),
       ];
       const tone = !face ? "refused" : doubts.length ? "possible" : "match";
@@ -106,7 +108,7 @@ function outcome(answer) {
 /** @param {any[]} duplicates similar people */
 function lookalikes(duplicates) {
   const items = duplicates.map((each) =>
-    make("li", { class: "finding possible" }, make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}`), make("small", {}, `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`)),
+    make("li", { class: "finding alike possible" }, portrait(each), make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}.`, make("small", {}, each.fpir === null ? "No error rates are known for this network." : `A stranger would look this much like somebody here ${often(each.fpir, each.fpir_range, "lookups")}.`))),
   );
   byId("enroll-result").replaceChildren(make("ul", { class: "findings" }, ...items));
 }

@@ -1,13 +1,17 @@
-/** Text about identified faces, for the picture and for the list. */
+/** Text about identified faces: an answer in plain words, and the figures behind it. */
 
 import { make } from "./elements.js";
-import { judgement, quality, rate, shortRate, similarity } from "./numbers.js";
+import { count, judgement, often, rate, similarity } from "./numbers.js";
 
 const LONGEST = 24; // characters of a name on the picture
+const COMMON = 0.5; // share of strangers from which on a resemblance means nothing
+const SIGNS = { match: "✓", possible: "?", unknown: "" };
 
 /** @typedef {"match" | "possible" | "unknown"} Verdict */
+/** @typedef {{people: number | null, calibration: {impostors: string} | null}} Gallery `people`: null if not known */
 
-const nameOf = (/** @type {any} */ candidate) => candidate.name || candidate.identity_id;
+/** @param {any} candidate */
+export const nameOf = (candidate) => candidate.name || candidate.identity_id;
 
 const shortened = (/** @type {string} */ title) => (title.length > LONGEST ? `${title.slice(0, LONGEST - 1)}…` : title);
 
@@ -24,23 +28,69 @@ export function titleOf(face, verdict) {
 /**
  * @param {any} face
  * @param {Verdict} verdict
- * @param {number} at
- * @returns {import("./drawing.js").Mark}
+ * @returns {string} "This is Ada."
  */
-export function markOf(face, verdict, at) {
+export function answerOf(face, verdict) {
   const first = face.candidates[0];
-  const figures = first ? [similarity(first.similarity), first.fpir === null ? null : `FPIR ${shortRate(first.fpir, first.fpir_range)}`] : [];
-  const judged = `q ${quality(face.quality.score)}`;
-  return { box: face.box, tone: verdict, lines: [`${at + 1} ${shortened(titleOf(face, verdict))}`, [...figures, judged].filter(Boolean).join(" · ")] };
+  if (verdict === "match") return `This is ${nameOf(first)}.`;
+  return verdict === "possible" ? `This may be ${nameOf(first)}.` : "This is nobody enrolled here.";
+}
+
+/**
+ * @param {any} face
+ * @param {Verdict} verdict
+ * @param {Gallery} gallery
+ * @param {boolean} isTaken whether another face of the photo is the first candidate
+ * @returns {string} how far the answer can be trusted, and why
+ */
+export function reasonOf(face, verdict, gallery, isTaken) {
+  const [first] = face.candidates;
+  if (!first) return gallery.people === 0 ? "Nobody is enrolled yet. Start with this face." : "It resembles nobody.";
+  if (isTaken) return `It resembles ${nameOf(first)}, but another face in this photo does so more.`;
+  const poor = face.low_quality ? ` The face is hard to recognise in this photo${face.quality.hints.length ? `: ${face.quality.hints.join("; ")}` : ""}.` : "";
+  if (verdict === "unknown" && first.fpir >= COMMON) return `Nobody here looks like this face.${poor}`;
+  const nearest = verdict === "unknown" ? `Most like ${nameOf(first)}, but ${chanceOf(first, gallery, false)}` : chanceOf(first, gallery, true);
+  return `${nearest}${poor}`;
+}
+
+function chanceOf(/** @type {any} */ candidate, /** @type {Gallery} */ { people, calibration }, /** @type {boolean} */ isSentence) {
+  if (candidate.fpir === null) return `${isSentence ? "No" : "no"} error rates are known for this network.`;
+  const stranger = `${isSentence ? "A" : "a"} stranger${calibration?.impostors === "similar" ? " of the same sex and origin" : ""}`;
+  const one = people === null ? "somebody enrolled here" : people === 1 ? "the one person enrolled here" : `one of your ${count(people, "person", "people")}`;
+  return `${stranger} would look this much like ${one} ${often(candidate.fpir, candidate.fpir_range, "lookups")}.`;
+}
+
+/**
+ * @param {any[]} faces
+ * @param {Verdict[]} verdicts
+ * @returns {string} the answer about a whole photo
+ */
+export function summaryOf(faces, verdicts) {
+  if (faces.length === 1) return answerOf(faces[0], verdicts[0]);
+  const all = /** @type {const} */ ([["match", "known"], ["possible", "possible"], ["unknown", "unknown"]]);
+  const counted = all.map(([verdict, word]) => [verdicts.filter((each) => each === verdict).length, word]).filter(([number]) => number);
+  return faces.length ? `${count(faces.length, "face")}: ${counted.map(([number, word]) => `${number} ${word}`).join(", ")}` : "No face was found.";
+}
+
+/**
+ * @param {any[]} faces
+ * @param {Verdict[]} verdicts
+ * @returns {import("./drawing.js").Mark[]}
+ */
+export function marksOf(faces, verdicts) {
+  return faces.map((face, at) => {
+    const words = [faces.length > 1 ? at + 1 : "", SIGNS[verdicts[at]], shortened(titleOf(face, verdicts[at]))];
+    return { at, box: face.box, tone: verdicts[at], lines: [words.filter(Boolean).join(" ")] };
+  });
 }
 
 /**
  * @param {any} face
  * @param {Verdict} verdict
  * @param {number} at
- * @returns {HTMLLIElement}
+ * @returns {HTMLLIElement} similarity, quality, error rates and further candidates
  */
-export function faceItem(face, verdict, at) {
+export function figuresItem(face, verdict, at) {
   const [first, ...others] = face.candidates;
   const words = { match: "match", possible: "possible", unknown: first ? `nearest: ${nameOf(first)}` : "nobody near" };
   return make(

@@ -1,115 +1,177 @@
-/** The tab Identify: a photo or the live camera, with boxes, names and error rates on the picture and in a list. */
+/** The tab Identify: photos or the live camera, answered in plain words. */
 
-import { call } from "./api.js";
+import { answerElements } from "./answer.js";
 import { decide } from "./decision.js";
 import { Picture, pictureOf, sizeOf } from "./drawing.js";
 import { button, byId, make, say } from "./elements.js";
-import { faceItem, markOf, titleOf } from "./faces.js";
+import { figuresItem, marksOf, summaryOf, titleOf } from "./faces.js";
 import { Live } from "./live.js";
-import { count } from "./numbers.js";
+import { Lookups, identified } from "./lookups.js";
+import { undo } from "./newcomer.js";
 import { photoField } from "./photofield.js";
 import { attempt, clearProblems, showProblem } from "./problems.js";
-import { collection } from "./session.js";
+import { startRecent } from "./recent.js";
+import { session } from "./session.js";
 import { addPanel } from "./tabs.js";
 import { startThreshold } from "./threshold.js";
 
-/** @type {{picture: Picture | null, faces: any[], size: number[]} | null} */
-let shown = null;
+const SAME_FACTS = "with a box around each face; the list next to it has the same facts";
+
+/** @typedef {import("./lookups.js").Lookup} Lookup */
+
+/** @type {(import("./answer.js").Answered & {picture: Picture | null}) | null} */
+let scene = null;
+/** @type {Lookup | null} */
+let chosen = null;
 /** @type {Live | null} */
 let live = null;
+/** @type {import("./newcomer.js").Enrolled | null} what was enrolled from the shown photo */
+let news = null;
 let said = "";
+
+const recent = startRecent({ onChoose: (lookup) => void choose(lookup), onClear: reset });
+const lookups = new Lookups((lookup, isAnswered) => {
+  recent.draw(lookups.all, chosen);
+  if (lookup === chosen && isAnswered) present();
+});
+const threshold = startThreshold(draw, empty);
 
 /** Connect the tab. */
 export function startIdentify() {
-  const threshold = startThreshold(() => draw(threshold));
-  const field = byId("identify-photo");
-  photoField(field, {
-    what: "a photo",
-    onPhotos: ([photo]) => {
-      live?.stop();
-      void attempt(field, () => identify(photo, threshold));
-    },
-    onLive: () => void watch(threshold),
+  photoField(byId("identify-photo"), {
+    what: "photos",
+    isMultiple: true,
+    onPhotos: (photos) => void choose(lookups.add(photos)[0]),
+    onLive: () => void watch(),
   });
+  session.addEventListener("collection", reset);
   addPanel("identify", { onShow: () => void threshold.load(), onHide: () => live?.stop() });
 }
 
-async function identify(photo, threshold) {
+/** Show a lookup: its photo at once, its answer when it has come. */
+async function choose(/** @type {Lookup} */ lookup) {
+  live?.stop();
   clear();
-  const result = byId("identify-result");
-  result.replaceChildren(make("p", { class: "hint" }, "Looking …"));
-  try {
-    const picture = await pictureOf(photo, "The photo, with a box around each face; the list below has the same facts");
-    if (picture) stage(picture.element);
-    const answer = await asked(photo);
-    shown = { picture, faces: answer.faces, size: picture ? sizeOf(picture) : [1, 1] };
-    draw(threshold);
-    if (!picture) result.prepend(make("p", { class: "note" }, "The browser cannot show this kind of photo; the service can read it."));
-  } catch (error) {
-    result.replaceChildren();
-    throw error;
+  clearProblems();
+  chosen = lookup;
+  recent.draw(lookups.all, chosen);
+  byId("identify-result").replaceChildren(make("p", { class: "hint" }, "Looking …"));
+  const picture = await pictureOf(lookup.photo, `The photo, ${SAME_FACTS}`, point);
+  if (chosen !== lookup) return;
+  scene = { photo: lookup.photo, picture, source: picture && picture.media, size: picture ? sizeOf(picture) : [1, 1], faces: [], ignored: lookup.ignored, calibration: null, isLive: false };
+  if (picture) stage(picture.element);
+  if (["done", "failed"].includes(lookup.state)) present();
+}
+
+/** Show the answer of the chosen lookup, or its problem. */
+function present() {
+  if (!scene || !chosen) return;
+  const { state, answer, error } = chosen;
+  if (state === "done") {
+    scene.faces = answer.faces;
+    scene.calibration = answer.calibration;
+    return draw();
   }
+  const lookup = chosen;
+  byId("identify-result").replaceChildren();
+  showProblem(error, () => lookups.repeat(lookup));
 }
 
-/** @returns {Promise<any>} */
-function asked(photo, signal) {
-  const form = new FormData();
-  form.append("photo", photo);
-  form.append("collection", collection());
-  return call("POST", "identify", { form, signal });
-}
-
-/** Show the faces, decided by the service's rule or by the slider. */
-function draw(threshold) {
-  if (!shown) return;
-  const { picture, faces, size } = shown;
+/** Draw the faces, decided by the service's rule or by the slider. */
+function draw() {
+  if (!scene) return;
+  const { picture, faces, size, ignored } = scene;
   const at = threshold.value();
   const verdicts = at === null ? faces.map((face) => face.verdict) : decide(faces, at);
-  picture?.show(faces.map((face, index) => markOf(face, verdicts[index], index)), size);
-  const matched = verdicts.filter((each) => each === "match").length;
-  const summary = faces.length ? `${count(faces.length, "face")}, ${matched} matched` : "No face was found.";
-  const rule = at === null || !faces.length ? null : make("p", { class: "hint" }, "As the slider’s threshold would decide.");
-  const list = make("ul", { class: "faces", "aria-label": "Faces" }, ...faces.map((face, index) => faceItem(face, verdicts[index], index)));
-  byId("identify-result").replaceChildren(make("h3", {}, summary), ...(rule ? [rule] : []), list);
-  threshold.showMatched(faces.length ? `${matched} of ${faces.length}` : null);
-  const now = [summary, ...faces.map((face, index) => titleOf(face, verdicts[index]))].join(". ");
+  picture?.show(marksOf(faces, verdicts).filter((mark) => !ignored.has(mark.at)), size);
+  const notes = [];
+  if (news) notes.push(make("p", { class: "note row", tabIndex: -1 }, make("span", {}, news.text), button("Undo", () => void takeBack(), "small")));
+  if (!picture) notes.push(make("p", { class: "note" }, "The browser cannot show this kind of photo; the service can read it."));
+  if (at !== null && faces.length) notes.push(make("p", { class: "hint" }, "As the slider’s threshold would decide."));
+  const result = byId("identify-result");
+  const hadFocus = result.contains(document.activeElement);
+  result.replaceChildren(...notes, ...answerElements(scene, { verdicts, people: threshold.people(), onEnrolled: learn, onIgnored: draw }));
+  if (hadFocus) /** @type {HTMLElement} */ (result.querySelector("[tabindex]")).focus();
+  byId("sure-faces").replaceChildren(...faces.map((face, place) => figuresItem(face, verdicts[place], place)));
+  byId("sure-none").hidden = faces.length > 0;
+  threshold.showMatched(faces.length ? `${verdicts.filter((each) => each === "match").length} of ${faces.length}` : null);
+  empty();
+  const now = [summaryOf(faces, verdicts), ...faces.map((face, place) => titleOf(face, verdicts[place]))].join(". ");
   if (now !== said) say((said = now));
 }
 
-async function watch(threshold) {
+/** Look the photo up again after its face was enrolled: the answer then has the new name. */
+function learn(/** @type {import("./newcomer.js").Enrolled | null} */ enrolled) {
+  news = enrolled;
+  if (chosen) lookups.repeat(chosen);
+}
+
+async function takeBack() {
+  const enrolled = news;
+  if (enrolled) await attempt(byId("identify-result"), async () => (await undo(enrolled), learn(null)));
+}
+
+/** Go to the face of a clicked box; the name of an unknown one is asked for. */
+function point(/** @type {number} */ at) {
+  const item = byId("identify-result").querySelector(`[data-face="${at}"]`);
+  item?.scrollIntoView({ block: "nearest" });
+  item?.focus();
+  item?.querySelector(".begin")?.click();
+}
+
+async function watch() {
   if (live) return;
   clear();
+  chosen = null;
   clearProblems();
-  const video = make("video", { "aria-label": "What the camera sees, with a box around each face; the list below has the same facts" });
+  recent.draw(lookups.all, null);
+  const video = make("video", { "aria-label": `What the camera sees, ${SAME_FACTS}` });
   const picture = new Picture(video);
   const stop = button("Stop the camera", () => live?.stop());
-  stage(picture.element, make("div", { class: "row" }, stop));
+  const keep = button("Keep this picture", () => scene && void choose(lookups.add([scene.photo])[0]));
+  stage(picture.element, make("div", { class: "row" }, stop, keep));
   const look = async (/** @type {File} */ frame, /** @type {AbortSignal} */ signal) => {
-    const answer = await asked(frame, signal);
+    const { faces, calibration } = await identified(frame, signal);
+    const source = await createImageBitmap(frame);
     if (signal.aborted) return;
-    const bitmap = await createImageBitmap(frame);
-    shown = { picture, faces: answer.faces, size: [bitmap.width, bitmap.height] };
-    bitmap.close();
-    draw(threshold);
+    scene = { photo: frame, picture, source, size: [source.width, source.height], faces, ignored: new Set(), calibration, isLive: true };
+    draw();
   };
   live = new Live(video, look, (error) => {
     live = null;
+    if (chosen) return;
     clear();
-    byId("identify-stage").hidden = true;
-    if (error) showProblem(error, () => void watch(threshold));
+    if (error) showProblem(error, () => void watch());
   });
   void live.run();
   stop.focus();
 }
 
-function stage(...children) {
+function stage(/** @type {Node[]} */ ...children) {
   byId("identify-stage").replaceChildren(...children);
   byId("identify-stage").hidden = false;
 }
 
+/** Explain the first step while nobody is enrolled. */
+function empty() {
+  byId("identify-empty").hidden = threshold.people() !== 0 || scene !== null;
+}
+
+/** Show no photo. */
 function clear() {
-  shown = null;
-  said = "";
-  byId("identify-stage").replaceChildren();
-  byId("identify-result").replaceChildren();
+  [scene, news, said] = [null, null, ""];
+  for (const id of ["identify-stage", "identify-result", "sure-faces"]) byId(id).replaceChildren();
+  byId("identify-stage").hidden = true;
+  byId("sure-none").hidden = false;
+  threshold.showMatched(null);
+  empty();
+}
+
+/** Forget all lookups. */
+function reset() {
+  lookups.clear();
+  chosen = null;
+  live?.stop();
+  clear();
+  recent.draw([], null);
 }

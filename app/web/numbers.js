@@ -1,44 +1,65 @@
 /** Numbers in readable form. */
 
-const language = "en";
-const two = new Intl.NumberFormat(language, { maximumSignificantDigits: 2 });
-const short = new Intl.NumberFormat(language, { notation: "compact", maximumSignificantDigits: 2 });
+// The words of the page's language with the numbers and dates of the user's region: "10 million", "40.000" in Germany.
+const { region } = new Intl.Locale(navigator.language).maximize();
+const locale = new Intl.Locale(document.documentElement.lang, { region }).toString();
+const LEAST = 1e-7; // no smaller rate is stated
+const OFTEN = 0.05; // from here on a percentage is plainer than "once in"
+
+/**
+ * @param {Intl.NumberFormatOptions} options
+ * @returns {(value: number) => string}
+ */
+function format(options) {
+  const made = new Intl.NumberFormat(locale, options);
+  return (value) => made.format(value);
+}
+
+const whole = format({ maximumFractionDigits: 0 });
+const percent = format({ style: "percent", maximumSignificantDigits: 2 });
+const short = format({ notation: "compact", maximumSignificantDigits: 2 });
+const long = format({ notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
+const listed = new Intl.ListFormat(locale);
+const inWhole = (/** @type {number} */ value) => (value >= 1e6 ? long(value) : whole(value));
 
 /**
  * @param {number} value
  * @param {number} [digits]
  */
-export const similarity = (value, digits = 2) => value.toFixed(digits).replace("-", "\u2212");
+export const similarity = (value, digits = 2) => format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(value).replace("-", "\u2212");
 
 /** @param {number} value 0..1 */
-export const quality = (value) => value.toFixed(2);
+export const quality = (value) => similarity(value);
 
-const oneIn = (/** @type {number} */ value) => {
-  const number = Number((1 / value).toPrecision(2));
-  return `1 in ${number >= 1e6 ? `${number / 1e6} million` : number.toLocaleString(language)}`;
-};
+const oneIn = (/** @type {number} */ value) => `1 in ${inWhole(Number((1 / value).toPrecision(2)))}`;
 
 /**
  * @param {number | null} value a share
  * @param {number[] | null} [range] in which the true one lies; from 0 if only an upper bound is known
- * @returns {string} "28 % to 34 %", "1 in 3,000 to 1 in 12,000", "below 1 in 10 million"
+ * @returns {string} "28% to 34%", "1 in 3,000 to 1 in 12,000", "below 1 in 10 million"
  */
 export function rate(value, range) {
   if (value === null || value === undefined) return "not known";
   const [low, high] = range ?? [value, value];
-  if (!low) return `below ${oneIn(high)}`;
-  const inWords = (/** @type {number} */ each) => (value >= 0.01 ? `${two.format(each * 100)} %` : oneIn(each));
+  if (!low) return `below ${oneIn(Math.max(high, LEAST))}`;
+  const inWords = (/** @type {number} */ each) => (value >= 0.01 ? percent(each) : oneIn(each));
   return inWords(low) === inWords(high) ? inWords(low) : value >= 0.01 ? `${inWords(low)} to ${inWords(high)}` : `${inWords(high)} to ${inWords(low)}`;
 }
 
 /**
- * @param {number} value
- * @param {number[] | null} [range] as above
- * @returns {string} the number alone, in short form: "1.2%", "1:12K", "<1:10M"
+ * @param {number} value a share
+ * @param {number[] | null} range as above
+ * @param {string} cases "lookups"
+ * @returns {string} "about once in 40,000 lookups", "less than once in 10 million lookups", "in about 30% of lookups"
  */
-export function shortRate(value, range) {
-  if (value >= 0.01) return `${two.format(value * 100)}%`;
-  return range && !range[0] ? `<1:${short.format(1 / range[1])}` : `1:${short.format(1 / value)}`;
+export function often(value, range, cases) {
+  const [low, high] = range ?? [value, value];
+  const stated = low ? value : Math.max(high, LEAST);
+  const words = low ? "about" : "less than";
+  if (stated >= OFTEN) return `in ${words} ${percent(stated)} of ${cases}`;
+  const digits = 10 ** Math.floor(Math.log10(1 / stated) + 1e-9);
+  const times = ((low ? Math.round : Math.floor)(1 / stated / digits + 1e-9)) * digits;
+  return `${words} once in ${inWhole(times)} ${cases}`;
 }
 
 /**
@@ -46,10 +67,13 @@ export function shortRate(value, range) {
  * @param {string} one
  * @param {string} [many]
  */
-export const count = (value, one, many = `${one}s`) => `${value.toLocaleString(language)} ${value === 1 ? one : many}`;
+export const count = (value, one, many = `${one}s`) => `${whole(value)} ${value === 1 ? one : many}`;
+
+/** @param {string[]} names */
+export const listOf = (names) => listed.format(names);
 
 /** @param {string} moment */
-export const moment = (moment) => new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+export const moment = (moment) => new Date(moment).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {string} word a code: `too_small` */
 export const plain = (word) => word.replaceAll("_", " ");

@@ -5,7 +5,8 @@ import { drawCurve } from "./curve.js";
 import { ratesAt } from "./decision.js";
 import { byId, make } from "./elements.js";
 import { count, moment, rate, similarity } from "./numbers.js";
-import { showProblem } from "./problems.js";
+import { attempt, showProblem } from "./problems.js";
+import { saveRule } from "./rule.js";
 import { collection, session } from "./session.js";
 import { openTab } from "./tabs.js";
 
@@ -13,6 +14,7 @@ import { openTab } from "./tabs.js";
  * @typedef {object} Threshold
  * @property {() => number | null} value null if the collection's own rule decides
  * @property {() => Promise<void>} load read the curve from the service
+ * @property {() => number | null} people number of enrolled people; null if not known
  * @property {(matched: string | null) => void} showMatched set the number of matched faces
  */
 
@@ -32,12 +34,14 @@ function people({ calibration, move }) {
 }
 
 /**
- * @param {() => void} onChange
+ * @param {() => void} onChange called when the slider moves
+ * @param {() => void} onLoad called when the number of people is known
  * @returns {Threshold}
  */
-export function startThreshold(onChange) {
+export function startThreshold(onChange, onLoad) {
   const slider = byId("threshold");
   const reset = byId("threshold-reset");
+  const save = byId("threshold-save");
   /** @type {any} */
   let known = null;
   let isMoved = false;
@@ -60,6 +64,7 @@ export function startThreshold(onChange) {
     drawCurve(byId("curve"), known.points, at, rates);
     byId("threshold-people").textContent = people(known);
     reset.disabled = !isMoved;
+    save.disabled = !isMoved;
   };
 
   async function load() {
@@ -71,6 +76,7 @@ export function startThreshold(onChange) {
       slider.disabled = false;
       if (!isMoved) slider.value = known.identification.threshold;
       draw();
+      onLoad();
     } catch (error) {
       known = null;
       slider.disabled = true;
@@ -84,25 +90,36 @@ export function startThreshold(onChange) {
 
   slider.oninput = () => {
     isMoved = true;
+    byId("threshold-saved").textContent = "";
     onChange();
     draw();
   };
-  reset.onclick = () => {
+  const restore = () => {
     isMoved = false;
     slider.value = known.identification.threshold;
     slider.focus();
     onChange();
     draw();
   };
+  reset.onclick = restore;
+  save.onclick = () => void attempt(save, async () => {
+    const at = Number(slider.value);
+    if (!(await saveRule(at, ratesAt(known.points, at)))) return;
+    await load();
+    restore();
+    byId("threshold-saved").textContent = `Saved. A match now needs a similarity of ${similarity(known.identification.threshold, 3)}.`;
+  });
   const again = () => {
     isMoved = false;
     if (openTab() === "identify") void load();
   };
   session.addEventListener("collection", again);
   session.addEventListener("key", again);
+  session.addEventListener("people", () => openTab() === "identify" && void load());
   return {
     value: () => (isMoved ? Number(slider.value) : null),
     load,
+    people: () => known?.identities ?? null,
     showMatched: (text) => {
       matched = text;
       draw();

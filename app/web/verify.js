@@ -3,14 +3,17 @@
 import { call } from "./api.js";
 import { pictureOf, sizeOf } from "./drawing.js";
 import { byId, make, say } from "./elements.js";
-import { count, judgement, quality, rate, similarity } from "./numbers.js";
+import { count, judgement, often, rate, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
 import { addPanel } from "./tabs.js";
 
-const WORDS = { match: "The same person", possible: "Possibly the same person", no_match: "Different people" };
+const PHOTOS = { match: "Both photos show the same person.", possible: "Both photos may show the same person.", no_match: "The photos show different people." };
+const PERSON = { match: "This is ", possible: "This may be ", no_match: "This is not " };
+/** @type {import("./picker.js").Person | null} */
+let picked = null;
 /** @type {Record<"probe" | "reference", {photo: File | null, picture: import("./drawing.js").Picture | null}>} */
 const chosen = { probe: { photo: null, picture: null }, reference: { photo: null, picture: null } };
 
@@ -27,7 +30,9 @@ export function startVerify() {
   };
   byId("verify-find").onclick = async () => {
     const person = await pickPerson("Who should it be?");
-    if (person) byId("verify-id").value = person.identity_id;
+    if (!person) return;
+    picked = person;
+    byId("verify-id").value = person.identity_id;
   };
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -63,24 +68,37 @@ async function verify(against) {
   const answer = await call("POST", "verify", { form });
   const mark = (/** @type {any} */ picture, /** @type {any} */ face) => {
     const tone = answer.verdict === "no_match" ? "unknown" : answer.verdict;
-    if (picture && face.box) picture.show([{ box: face.box, tone, lines: [`q ${quality(face.quality.score)}`] }], sizeOf(picture));
+    if (picture && face.box) picture.show([{ at: 0, box: face.box, tone, lines: [{ match: "✓ same", possible: "? perhaps", no_match: "different" }[answer.verdict]] }], sizeOf(picture));
   };
   mark(chosen.probe.picture, answer.probe_face);
   if (against === "photo") mark(chosen.reference.picture, answer.reference_face);
-  const { reference_face: reference, probe_face: probe } = answer;
-  result(
-    make("p", { class: `verdict ${answer.verdict}` }, WORDS[answer.verdict]),
-    make("p", {}, alike(answer)),
-    make("p", { class: "hint" }, `Photo: ${judgement(probe.quality)}. Compared with ${reference.quality ? `a photo: ${judgement(reference.quality)}` : count(reference.faces, "enrolled face")}.${answer.low_quality ? " Too poor for a firm match." : ""}`),
-  );
-  say(`${WORDS[answer.verdict]}.${answer.similarity === null ? "" : ` Similarity ${similarity(answer.similarity)}.`}`);
+  const words = against === "person" ? `${PERSON[answer.verdict]}${nameOf(byId("verify-id").value.trim())}.` : PHOTOS[answer.verdict];
+  result(make("p", { class: `verdict ${answer.verdict}` }, words), make("p", {}, reasonOf(answer, against)), figures(answer));
+  say(`${words} ${reasonOf(answer, against)}`);
 }
 
+/** @returns {string} the person's name if the dialog gave it */
+const nameOf = (/** @type {string} */ id) => (picked?.identity_id === id && picked.name) || id;
+
 /** @param {any} answer its similarity may be hidden from the key */
-function alike(answer) {
-  const needed = `a match needs ${similarity(answer.threshold)}`;
-  if (answer.similarity === null) return `The similarity is too low to be shown; ${needed}.`;
-  return `Similarity ${similarity(answer.similarity)}; ${needed}. Share of other people who would be as similar: ${rate(answer.fmr, answer.fmr_range)} (FMR).`;
+function reasonOf(answer, against) {
+  const poor = answer.low_quality ? ` The face is hard to recognise in a photo${answer.probe_face.quality.hints.length ? `: ${answer.probe_face.quality.hints.join("; ")}` : ""}.` : "";
+  if (answer.similarity === null) return `The faces are not alike.${poor}`;
+  if (answer.fmr === null) return `No error rates are known for this network.${poor}`;
+  const others = against === "person" ? "Somebody else would look this much like them" : "Photos of two different people would look this much alike";
+  return `${others} ${often(answer.fmr, answer.fmr_range, "comparisons")}.${poor}`;
+}
+
+/** @returns {HTMLElement} similarity, error rate and quality */
+function figures({ similarity: alike, threshold, fmr, fmr_range: range, probe_face: probe, reference_face: reference }) {
+  const facts = [
+    ["Similarity", alike === null ? "too low to be shown" : similarity(alike)],
+    ["Similarity that makes a match", similarity(threshold)],
+    ["FMR: pairs of strangers this similar", rate(fmr, range)],
+    ["Photo", judgement(probe.quality)],
+    ["Compared with", reference.quality ? judgement(reference.quality) : count(reference.faces, "enrolled face")],
+  ];
+  return make("details", { class: "card sure" }, make("summary", {}, "How sure is that?"), make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
 }
 
 function result(...children) {

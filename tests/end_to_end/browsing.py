@@ -56,9 +56,9 @@ def chromium(camera=None, *further):
 
 
 @contextmanager
-def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"):
+def opened(browser, address, *, path="/", width=1440, height=900, scheme="light", locale="en-US"):
     """Yield the page; then check that it logged no error and contacted no other machine."""
-    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale)
     context.set_default_timeout(60_000)
     foreign, complaints = [], []
 
