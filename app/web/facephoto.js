@@ -4,7 +4,7 @@ import { Problem } from "./api.js";
 import { make } from "./elements.js";
 
 const MARGIN = 1; // around a face to enroll, in widths and heights of its box
-const CLOSE = 0.25; // the same in lists
+const CLOSE = 0.5; // the same in lists
 const LONGEST = 1600; // pixels of a photo to enroll
 const BLANK = "#808080";
 

@@ -46,9 +46,9 @@ export function answerOf(face, verdict) {
 export function reasonOf(face, verdict, gallery, isTaken) {
   const [first] = face.candidates;
   if (!first) return gallery.people === 0 ? "Nobody is enrolled yet. Start with this face." : "It resembles nobody.";
-  if (isTaken) return `It resembles ${nameOf(first)}, but another face in this photo does so more.`;
   const poor = face.low_quality ? ` The face is hard to recognise in this photo${face.quality.hints.length ? `: ${face.quality.hints.join("; ")}` : ""}.` : "";
   if (verdict === "unknown" && first.fpir >= COMMON) return `Nobody here looks like this face.${poor}`;
+  if (isTaken) return `It resembles ${nameOf(first)}, but another face in this photo does so more.`;
   const nearest = verdict === "unknown" ? `Most like ${nameOf(first)}, but ${chanceOf(first, gallery, false)}` : chanceOf(first, gallery, true);
   return `${nearest}${poor}`;
 }

@@ -9,6 +9,7 @@ import { showProblem } from "./problems.js";
 import { collection } from "./session.js";
 
 const SHOWN = 24;
+const GENERATED = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/; // means nothing to people
 const PAUSE_MS = 200; // after the last key
 
 /** @typedef {{identity_id: string, name?: string | null, face_id?: string | null, has_image?: boolean, faces?: number, similarity?: number}} Person */
@@ -84,7 +85,7 @@ async function people(text) {
 
 function pick(/** @type {Person} */ person, /** @type {(person: Person) => void} */ onPick) {
   const facts = [
-    person.name ? person.identity_id : null,
+    person.name && !GENERATED.test(person.identity_id) ? person.identity_id : null,
     person.similarity === undefined ? null : `similarity ${similarity(person.similarity)}`,
     person.faces === undefined ? null : count(person.faces, "face"),
   ];

@@ -4,6 +4,8 @@ import { byId, make } from "./elements.js";
 import { nameOf } from "./faces.js";
 import { count, listOf } from "./numbers.js";
 
+const MOST = 3; // names in an entry
+
 /** @typedef {import("./lookups.js").Lookup} Lookup */
 
 /**
@@ -51,7 +53,8 @@ function told(/** @type {Lookup} */ { state, answer }) {
   const of = (/** @type {string} */ verdict) => answer.faces.filter((/** @type {any} */ each) => each.verdict === verdict);
   const [matches, possible, unknown] = [of("match"), of("possible"), of("unknown").length];
   const names = [...matches.map((/** @type {any} */ each) => nameOf(each.candidates[0])), ...possible.map((/** @type {any} */ each) => `perhaps ${nameOf(each.candidates[0])}`)];
-  const others = !unknown ? [] : [names.length ? `${unknown} unknown` : answer.faces.length > 1 ? count(unknown, "unknown face") : "unknown"];
-  const words = listOf([...names, ...others]) || "no face";
+  if (unknown) names.push(names.length ? `${unknown} unknown` : answer.faces.length > 1 ? count(unknown, "unknown face") : "unknown");
+  if (names.length > MOST) names.splice(MOST - 1, names.length, `${count(answer.faces.length - MOST + 1, "other")}`);
+  const words = listOf(names) || "no face";
   return [matches.length ? "match" : possible.length ? "possible" : "unknown", words[0].toLocaleUpperCase() + words.slice(1)];
 }

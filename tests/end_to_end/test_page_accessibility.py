@@ -115,7 +115,7 @@ def test_what_follows_an_answer_has_no_violation(browser, address, people, axe, 
             assert beyond_the_edge(page) == []
 
         page.set_input_files("#identify-photo input", [photo(group_photo), photo(faces_of[0], "ada.jpg")])
-        page.locator("#recent-list", has_text="2 unknown").wait_for()
+        page.locator("#recent-list", has_text="and 4 others").wait_for()
         page.locator("#recent-list", has_text="Ada, ada.jpg").wait_for()
         page.locator("#identify-result h3").wait_for()
         page.locator("#identify-result").get_by_role("button", name="Ignore").first.click()

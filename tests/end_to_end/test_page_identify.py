@@ -290,6 +290,12 @@ def test_several_photos_are_looked_up_two_at_a_time(page, faces_of, faceless):
     assert page.locator("#identify-result").inner_text() == ""
 
 
+def test_a_crowd_among_several_photos_is_told_in_three_parts(page, faces_of, group_photo):
+    page.set_input_files("#identify-photo input", [photo(faces_of[0], "ada.jpg"), photo(group_photo, "group.jpg")])
+    named = r"^(Ada|Bob|Cora|Dan), (Ada|Bob|Cora|Dan),? and 4 others, group.jpg"
+    expect(page.locator("#recent-list button").nth(1)).to_have_text(re.compile(named))
+
+
 def test_one_broken_photo_among_several(page, faces_of):
     page.set_input_files("#identify-photo input", [photo(faces_of[1], "bob.jpg"), photo(b"no photo", "broken.jpg")])
     entries = page.locator("#recent-list button")
