@@ -45,6 +45,24 @@ def test_a_group_is_answered_face_by_face_and_drawn(page, group_photo):
     assert page.evaluate(_PAINTED)
 
 
+def test_a_possible_match_says_what_is_in_doubt(page, faces_of):
+    def doubted(route):
+        answer = route.fetch().json()
+        (face,) = answer["faces"]
+        face |= {"verdict": "possible", "low_quality": True}
+        face["quality"]["hints"] = ["turn the head to the camera"]
+        face["candidates"][0] |= {"fpir": 0.002, "fpir_range": [0.001, 0.004]}
+        route.fulfill(json=answer)
+
+    page.route("**/identify", doubted)
+    identify(page, faces_of[0])
+    assert page.locator("#identify-result h3").inner_text() == "This may be Ada."
+    text = page.locator("#identify-result .possible").inner_text()
+    assert "like one of your 4 people about once in 500 lookups." in text
+    assert "The face is hard to recognise in this photo: turn the head to the camera." in text
+    assert page.locator("#identify-result .begin").count() == 1
+
+
 def test_a_photo_without_faces_is_an_ordinary_result(page, faceless):
     identify(page, faceless)
     assert page.locator("#identify-result h3").inner_text() == "No face was found."
