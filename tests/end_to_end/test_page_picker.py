@@ -37,10 +37,10 @@ def test_likely_people_come_first_and_the_excluded_one_is_missing(page):
 
 def test_people_are_found_as_one_types_and_keep_their_similarity(page):
     people = open_picker(page, [{"identity_id": "p3", "similarity": 0.25}])
-    page.get_by_label("Find by name or id").fill("dan")
+    page.locator("#picker-q").fill("dan")
     expect(people).to_have_count(1)
     expect(people).to_have_text(re.compile("Dan.*similarity 0.25"))
-    page.get_by_label("Find by name or id").fill("<b>")
+    page.locator("#picker-q").fill("<b>")
     page.get_by_text("Nobody is called that.").wait_for()
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("dialog.picker")).to_have_count(0)
@@ -82,7 +82,7 @@ def test_a_key_that_may_not_list_people_names_an_id(page):
     refused = {"title": "Forbidden", "status": 403, "code": "scope_missing", "detail": "the key lacks manage"}
     page.route(re.compile(r"/identities\?"), lambda route: route.fulfill(status=403, json=refused))
     page.evaluate(_PICK, [])
-    page.get_by_label("Find by name or id").fill("p7")
+    page.locator("#picker-q").fill("p7")
     page.locator(".picks button", has_text="p7").click()
     expect(page.locator("dialog.picker")).to_have_count(0)
     assert picked(page) == {"identity_id": "p7"}
