@@ -1,7 +1,8 @@
 """The application: routes, middleware, and a lifespan that starts the container and closes it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from fastapi import Depends, FastAPI
@@ -48,11 +49,16 @@ from app.wiring.clients import open_fetcher, open_limiter, open_tracing
 if TYPE_CHECKING:
     from app.observability.tracing import Tracing
 
+NO_SAMPLES: Mapping[str, bytes] = MappingProxyType({})
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def create_app(settings: Settings, container: Container | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, container: Container | None = None, samples: Mapping[str, bytes] = NO_SAMPLES
+) -> FastAPI:
     """Return the application. Its lifespan starts a container, unless the caller has, and closes it.
+
+    `samples` are JPEG files of the demo by name; they are served as files of the page.
 
     Raises TracingUnavailable if the settings ask for traces and OpenTelemetry is not installed.
     """
@@ -69,6 +75,7 @@ def create_app(settings: Settings, container: Container | None = None) -> FastAP
         redirect_slashes=False,
     )
     _include_routes(app)
+    page.install(app, samples)
     _set_state(app, settings)
     _add_middleware(app, settings, tracing)
     return app
@@ -105,7 +112,6 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(metrics.router)
     openapi.install(app)
     docs.install(app)
-    page.install(app)
     errors.install(app)
 
 

@@ -28,6 +28,7 @@ import httpx2
 from reembed_gallery import COLLECTION, TO, BenchSealer, make_gallery, select_photos, settings_of
 from reembed_traffic import Traffic, between, print_figures, traffic_to
 
+from app.api.http.listening import bind
 from app.cli.serve import configured_server, use_one_arena
 from app.container import Container
 from app.observability import logs
@@ -71,7 +72,7 @@ def serve(folder: Path, port: int) -> None:
     use_one_arena()
     with Container(settings, sealer=BenchSealer()) as container:
         container.start()
-        configured_server(settings, container, host="127.0.0.1", port=port).run()
+        configured_server(settings, container).run(sockets=bind("127.0.0.1", port))
 
 
 def reembed(client: httpx2.Client) -> dict[str, Any]:

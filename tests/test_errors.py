@@ -14,7 +14,8 @@ APP = Path(errors.__file__).parent.parent
 SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "storage", "jobs", "commands")
 CAPITALISED = {"InsightFace's"}
 CODES = """
-archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown backup_impossible
+address_unusable archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown
+backup_impossible
 body_empty body_malformed body_too_large body_too_slow calibration_invalid calibration_missing
 calibration_too_small checkpoint_mismatch collection_exists collection_forbidden collection_not_empty
 collection_switched collection_unknown consent_missing content_encoding_unsupported content_type_unsupported

@@ -96,7 +96,19 @@ def test_only_this_machine_reaches_what_is_published():
 def test_only_the_demo_runs_without_keys():
     insecure = {name for name, each in SERVICES.items() if "--insecure" in each.get("command", [])}
     assert insecure == {"arcid", "gpu"}
-    assert {name for name, each in SERVICES.items() if not each.get("profiles")} == {"arcid"}
+
+
+def test_the_demo_starts_without_a_profile_and_not_beside_one():
+    assert all(each["profiles"] for each in SERVICES.values())
+    assert "COMPOSE_PROFILES=demo" in (PROJECT / ".env").read_text("utf-8").splitlines()
+    assert {name for name, each in SERVICES.items() if "demo" in each["profiles"]} == {"arcid"}
+
+
+def test_the_demos_have_the_photos_of_the_demo_and_readable_logs():
+    for name in ("arcid", "gpu"):
+        assert SERVICES[name]["command"][:2] == ["demo", "--keep"]
+        assert "demo" in SERVICES[name]["build"]["args"]["LOCKS"].split()
+        assert SERVICES[name]["environment"]["ARCID_LOG_JSON"] == "false"
 
 
 def test_databases_have_no_way_out_and_no_secret_of_theirs_is_in_the_file():

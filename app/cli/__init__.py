@@ -18,7 +18,7 @@ COMMANDS = {
         "serve": ("app.cli.serve:serve", "Serve the REST API."),
         "demo": (
             "app.cli.demo:demo",
-            "Enroll the six people in a real photo, then identify them and a stranger in altered photos.",
+            "Serve the page with six people from a sample photo enrolled, and show three photos to try.",
         ),
         "doctor": (
             "app.cli.doctor:doctor",

@@ -1,32 +1,33 @@
-"""The demo's photos: real ones from installed packages, and changed versions of them."""
+"""The demo's photos: real ones from installed packages, and changed copies of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import DemoPhotoMissing
 from app.types import Box, Pixels
 
-Matrix = NDArray[np.float64]
+SOURCES = (
+    "t1.jpg of the package insightface (MIT); Eileen Collins by NASA (public domain), of the package scikit-image "
+    "(BSD-3-Clause)"
+)
+_SHOWN_ALONE = 2  # the third person from the left
+_DEGREES = 10
+_LOW_QUALITY = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """A changed photo, and the (2, 3) matrix from original to changed points."""
+class SamplePhoto:
+    """A photo to try, and the places of the people in it, counted in the group photo from the left."""
 
-    title: str
-    pixels: Pixels
-    matrix: Matrix
-    jpeg_quality: int = 92
-
-    def centre_of(self, box: Box) -> tuple[float, float]:
-        """Return the position, in the changed photo, of the centre of a box in the original."""
-        x, y = self.matrix @ [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 1]
-        return float(x), float(y)
+    name: str
+    about: str
+    people: frozenset[int]
+    data: bytes
 
 
 def group_photo() -> Pixels:
@@ -39,21 +40,20 @@ def stranger() -> Pixels:
     return _photo("skimage", "data/astronaut.png")
 
 
-def versions(pixels: Pixels) -> list[Version]:
-    """Return the photo mirrored, darker, smaller, blurred, rotated by 10 degrees, and recompressed."""
-    height, width = pixels.shape[:2]
-    rotation: Matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), 10, 1), np.float64)
-    same: Matrix = np.eye(2, 3)
+def sample_photos(group: Pixels, boxes: Sequence[Box]) -> list[SamplePhoto]:
+    """Return three photos to try; `boxes` are the faces of the group photo from the left."""
+    small = _pixels(cv2.resize(group[:, ::-1], None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA))
+    alone = _rotated(cut_out(group, boxes[_SHOWN_ALONE]))
+    everybody = frozenset(range(len(boxes)))
     return [
-        Version("as enrolled", pixels, same),
-        Version("mirrored", np.ascontiguousarray(pixels[:, ::-1]), np.array([[-1.0, 0, width - 1], [0, 1, 0]])),
-        Version(
-            "smaller", _pixels(cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)), np.eye(2, 3) / 2
+        SamplePhoto("sample-group.jpg", "all of them, mirrored and smaller", everybody, as_jpeg(small)),
+        SamplePhoto(
+            "sample-portrait.jpg",
+            f"the third of them, rotated and compressed to {_LOW_QUALITY} %",
+            frozenset({_SHOWN_ALONE}),
+            as_jpeg(alone, _LOW_QUALITY),
         ),
-        Version("darker", pixels // 3, same),
-        Version("blurred", _pixels(cv2.GaussianBlur(pixels, (0, 0), 2)), same),
-        Version("rotated 10 degrees", _pixels(cv2.warpAffine(pixels, rotation, (width, height))), rotation),
-        Version("recompressed", pixels, same, jpeg_quality=15),
+        SamplePhoto("sample-stranger.jpg", "a stranger, Eileen Collins", frozenset(), as_jpeg(stranger())),
     ]
 
 
@@ -69,6 +69,12 @@ def as_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
     """Encode a photo as a file."""
     _, data = cv2.imencode(".jpg", pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
+
+
+def _rotated(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), _DEGREES, 1), np.float64)
+    return _pixels(cv2.warpAffine(pixels, matrix, (width, height)))
 
 
 def _photo(package: str, member: str) -> Pixels:

@@ -10,12 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from app import __version__
+from app.cli.gpu_advice import GpuFacts, gpu_advice
 from app.cli.output import show
 from app.config import Settings, read_settings
 from app.container import Container
 from app.database.connection import Database
-from app.errors import ArcidError
+from app.database.schema import Schema
+from app.errors import ArcidError, SchemaOutdated
 from app.gallery.store.reencryption import PLAIN, Reencryption
+from app.types import Provider
 from app.vision.inference.runtime import resolve, usable_providers
 from app.wiring.storage import embedded_file, is_embedded
 
@@ -79,7 +82,13 @@ def installed(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def _providers(settings: Settings) -> Iterator[Finding]:
-    yield Finding("providers", f"usable: {', '.join(usable_providers())}")
+    usable, wanted = usable_providers(), settings.inference.provider
+    yield Finding("providers", f"usable: {', '.join(usable)}")
+    if Provider.CUDA not in usable:
+        facts = GpuFacts.read(installed(_ONE_OF["onnxruntime"]))
+        is_required = wanted in {Provider.CUDA, Provider.TENSORRT}
+        if is_required or (wanted is Provider.AUTO and facts.has_device):
+            yield Finding("GPU", gpu_advice(facts), is_sound=not is_required)
     runtime = resolve(settings.inference.provider, settings.inference.threads)
     yield Finding("provider", f"{settings.inference.provider} takes {runtime.provider}")
 
@@ -102,12 +111,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     with Container(settings) as container:
         yield Finding("database", str(container.database))
-        current, head = container.database.schema.current(), container.database.schema.head()
-        yield Finding("schema", f"{current}, needed: {head} (arcid db upgrade)", is_sound=current == head)
-        if current == head:
+        schema = _schema(container.database.schema)
+        yield schema
+        if schema.is_sound:
             yield from _encryption(container.current_database)
             yield from _collections(container)
             yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
+
+
+def _schema(schema: Schema) -> Finding:
+    try:
+        schema.require_current()
+    except SchemaOutdated as error:
+        return Finding("schema", str(error), is_sound=False)
+    return Finding("schema", schema.head())
 
 
 def _collections(container: Container) -> Iterator[Finding]:

@@ -5,19 +5,21 @@ import ipaddress
 import logging
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from app.access.key_store import KeyStore
+from app.api.http.listening import bind, close
 from app.api.http.server import Server, server_of
 from app.cli.data_folder import prepare_data_folder
 from app.config import Settings, read_settings
 from app.container import Container
 from app.errors import ArcidError, KeysRequired
-from app.main import create_app
+from app.main import NO_SAMPLES, create_app
 from app.observability import logs, stderr
 from app.observability.logs import get_logger
 from app.wiring.clients import require_tracing
@@ -52,30 +54,31 @@ def serve(
 
 def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> None:
     require_tracing(settings)
-    prepare_database(settings)
-    raise_file_limit(settings.limits.connections)
-    with Container(settings) as container:
+    listeners = bind(host, port)
+    with ExitStack() as exits:
+        exits.callback(close, listeners)
+        prepare_database(settings)
+        raise_file_limit(settings.limits.connections)
+        container = exits.enter_context(Container(settings))
         require_keys(container.keys, host, is_insecure=is_insecure)
         container.start()  # not by the application: an error is then one line without a traceback
-        server = configured_server(settings, container, host=host, port=port)
+        server = configured_server(settings, container)
         with suppress(KeyboardInterrupt):
-            server.run()
+            server.run(sockets=listeners)
     if not server.started:
         raise typer.Exit(1)  # the log has the reason
 
 
 def configured_server(
-    settings: Settings, container: Container | None = None, *, host: str = "", port: int = 0
+    settings: Settings, container: Container | None = None, samples: Mapping[str, bytes] = NO_SAMPLES
 ) -> Server:
-    """Return the application's server; see `create_app` for `container`. Without an address, run it with sockets."""
+    """Return the application's server, to be run with sockets; see `create_app` for `container` and `samples`."""
     limits = settings.limits
     return server_of(
-        create_app(settings, container),
+        create_app(settings, container, samples),
         read_seconds=limits.read_seconds,
         most_connections=limits.connections,
         grace_seconds=limits.grace_seconds,
-        host=host,
-        port=port,
     )
 
 

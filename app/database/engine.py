@@ -25,6 +25,8 @@ POOL_TIMEOUT_S = 10
 class _Pool(QueuePool):
     """A pool that raises DatabaseUnavailable if no connection becomes free in time."""
 
+    _sqla_logger_namespace = "sqlalchemy.pool"  # it would log as a module of ArcID
+
     def connect(self) -> PoolProxiedConnection:
         try:
             return super().connect()

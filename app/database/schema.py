@@ -6,11 +6,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, SchemaOutdated
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
 
 _UPGRADE_LOCK = 0x41726349  # an arbitrary number that no other program locks
 _NO_ANSWER = "the database does not answer; its address is ARCID_DATABASE_URL"
@@ -46,25 +48,35 @@ class Schema:
     def upgrade(self) -> None:
         """Upgrade the database to `head`, if it is not there yet.
 
-        Raises SchemaOutdated if it cannot be upgraded, or DatabaseUnavailable.
+        Raises SchemaOutdated if a newer version has upgraded it, or DatabaseUnavailable.
         """
         try:
             with self._engine.execution_options(has_time=True).begin() as connection:
                 if connection.dialect.name == "postgresql":  # on SQLite, BEGIN IMMEDIATE admits one upgrade at a time
                     connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+                before = MigrationContext.configure(connection).get_current_revision() or "empty"
+                self._require_known(before)
                 self._config.attributes["connection"] = connection
                 command.upgrade(self._config, "head")
-        except CommandError as error:  # a later version of the code upgraded the database
-            raise SchemaOutdated(f"the database cannot be upgraded to revision {self.head()}: {error}") from error
         except SQLAlchemyError as error:
             raise DatabaseUnavailable(_NO_ANSWER, _words(error)) from error
+        if before != self.head():
+            _log.info("database.upgraded", before=before, now=self.head())
 
     def require_current(self) -> None:
         """Raise SchemaOutdated, naming the command that upgrades it, if the database is not at `head`."""
         current, head = self.current(), self.head()
+        self._require_known(current)
         if current != head:
             raise SchemaOutdated(
                 f"the database is at revision {current}, this version needs {head}; run: arcid db upgrade"
+            )
+
+    def _require_known(self, revision: str) -> None:
+        if not self.is_known(revision):
+            raise SchemaOutdated(
+                f"the database is at revision {revision}, which is newer than this version of ArcID ({self.head()}); "
+                "install the version that upgraded it, or restore a backup from before the upgrade"
             )
 
 

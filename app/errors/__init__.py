@@ -115,6 +115,7 @@ ArcidError
     * BackupImpossible
   commands
     * SettingsInvalid
+    * AddressUnusable
     * TracingUnavailable
     * DemoPhotoMissing
     * EvaluationInvalid

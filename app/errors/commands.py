@@ -7,6 +7,10 @@ class SettingsInvalid(ArcidError):
     """A setting has an invalid value, or an environment variable names an unknown setting."""
 
 
+class AddressUnusable(ArcidError):
+    """The service cannot listen on the address: its port is taken, or it is another machine's."""
+
+
 class TracingUnavailable(ArcidError):
     """Traces are switched on, but their libraries are not installed."""
 

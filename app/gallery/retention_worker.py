@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from app.database.leader_lock import TaskLock
@@ -11,7 +12,7 @@ from app.gallery.erasure import JobRedaction
 from app.gallery.gallery import Gallery
 from app.gallery.store.retention import Retention
 from app.observability.logs import get_logger
-from app.periodic_worker import PeriodicWorker
+from app.periodic_worker import PASSING, PeriodicWorker
 
 _log = get_logger(__name__)
 
@@ -51,6 +52,12 @@ class RetentionWorker(PeriodicWorker):
         self._anchored = self._due - anchor_every
         self._offset = time.time() - time.monotonic()
 
+    def start(self) -> None:
+        """Log the end of the audit trail before the service is ready, then start the thread."""
+        with suppress(*PASSING):  # the first step tries again
+            self._log_anchor()
+        super().start()
+
     def sweep(self) -> int:
         """Erase expired identities and return their number; 0 while another replica holds the lock."""
         erased = 0
@@ -81,9 +88,12 @@ class RetentionWorker(PeriodicWorker):
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every
             self.sweep()
+        self._log_anchor()
+
+    def _log_anchor(self) -> None:
         if self._anchor is not None and time.monotonic() - self._anchored >= self._anchor_every:
-            self._anchored = time.monotonic()
-            _log.info("audit.anchor", anchor=self._anchor())
+            anchor, self._anchored = self._anchor(), time.monotonic()
+            _log.info("audit.anchor", anchor=anchor)
 
     def _notice_clock_change(self) -> None:
         step = time.time() - time.monotonic() - self._offset

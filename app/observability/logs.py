@@ -12,13 +12,15 @@ import structlog
 
 from app.observability.printable import one_line, printable
 
+_TALKATIVE = ("alembic", "httpx2", "sqlalchemy", "uvicorn")  # ArcID logs what its operator needs to know of their work
+
 
 def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Configure structlog, also for the standard library's logs, with output to `stream` (default: standard error)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso" if is_json else "%Y-%m-%d %H:%M:%S", utc=is_json),
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(serializer=_as_json)
@@ -52,7 +54,12 @@ def configure(*, is_json: bool, level: str = "INFO", stream: TextIO | None = Non
     logging.basicConfig(handlers=[handler], level=level, force=True)
     logging.captureWarnings(capture=True)
     warnings.filterwarnings("ignore", module=r"PIL\.")  # odd metadata of a photo; the answer reports real errors
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    _quieten()
+
+
+def _quieten() -> None:
+    for library in _TALKATIVE:
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _printable(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:

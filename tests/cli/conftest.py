@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from app.cli import cli
@@ -51,8 +52,13 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture
 def arcid(home):
-    """The command line: arcid("models", "list")."""
-    return lambda *arguments: CliRunner().invoke(cli, arguments)
+    """The command line: arcid("models", "list"), whose log is not part of the output."""
+
+    def arcid(*arguments):
+        with structlog.testing.capture_logs():
+            return CliRunner().invoke(cli, arguments)
+
+    return arcid
 
 
 @pytest.fixture

@@ -1,5 +1,14 @@
-from app.cli.demo import settings_in
-from app.config import read_settings
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.cli.demo import _enroll, _look_up, settings_in
+from app.cli.demo_photos import group_photo, sample_photos
+from app.cli.serve import prepare_database
+from app.config import PROJECT, read_settings
+from app.container import Container
 
 
 def test_the_networks_are_those_that_were_pulled(tmp_path, monkeypatch):
@@ -7,3 +16,46 @@ def test_the_networks_are_those_that_were_pulled(tmp_path, monkeypatch):
     settings = settings_in(tmp_path)
     assert settings.data_dir == tmp_path
     assert settings.models_dir == read_settings().models_dir
+
+
+@pytest.fixture(scope="module")
+def demo(settings, tmp_path_factory):
+    """The demo as a process that ends by itself."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("ARCID_")}
+    folders = {"ARCID_DATA_DIR": str(tmp_path_factory.mktemp("demo")), "ARCID_MODELS_DIR": str(settings.models_dir)}
+    arcid = [sys.executable, "-c", "from app.cli import main; main()", "demo", "--once", "--port", "0"]
+    return subprocess.run(
+        arcid, cwd=PROJECT, env={**kept, **folders}, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_it_finds_everybody_and_no_stranger(demo):
+    assert demo.returncode == 0, demo.stderr
+    rows = [line.split() for line in demo.stdout.splitlines() if "/web/sample-" in line]
+    assert [row[0].rpartition("/")[2] for row in rows] == [
+        "sample-group.jpg",
+        "sample-portrait.jpg",
+        "sample-stranger.jpg",
+    ]
+    assert "6 of 6 are known" in " ".join(rows[0])
+    assert [row[-1] for row in rows[1:]] == ["person-3", "unknown"]
+
+
+def test_it_says_where_the_photos_come_from_and_writes_few_lines(demo):
+    assert "insightface (MIT)" in demo.stdout
+    assert "NASA (public domain)" in demo.stdout
+    assert len(demo.stdout.splitlines()) + len(demo.stderr.splitlines()) <= 16
+    assert "--keep" in demo.stdout
+
+
+def test_people_that_were_deleted_are_not_enrolled_again(settings, tmp_path):
+    new = read_settings(data_dir=tmp_path, models_dir=settings.models_dir, database_url=None)
+    prepare_database(new)
+    with Container(new) as container:
+        container.start()
+        samples = sample_photos(group_photo(), _enroll(container, group_photo()))
+        assert _look_up(container, samples, "http://localhost") == 0
+        for place in range(1, 7):
+            container.erasure.identity("default", f"person-{place}")
+        _enroll(container, group_photo())
+        assert container.store.collection("default").identities == 0

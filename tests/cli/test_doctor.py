@@ -8,6 +8,7 @@ from click.testing import Result
 from sqlalchemy import create_engine, text
 
 from app import __version__
+from app.cli.gpu_advice import GpuFacts
 
 
 @dataclass
@@ -91,20 +92,25 @@ def test_a_flipped_bit(arcid, sound, tiny, flip):
     assert line.startswith(f"networks {tiny / 'rec.onnx'}: SHA-256 is ")
 
 
-def test_an_outdated_schema(arcid, sound, home):
+@pytest.mark.parametrize(
+    ("revision", "advice"),
+    [("0001", "run: arcid db upgrade"), ("9999", "install the version that upgraded it, or restore a backup")],
+)
+def test_a_schema_of_another_version(arcid, sound, home, revision, advice):
     engine = create_engine(f"sqlite:///{home / 'arcid.db'}")
     with engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = :now"), {"now": revision})
     engine.dispose()
     (line,) = wrong(arcid("doctor"))
-    assert line.startswith("schema 0000, needed: ")
-    assert "arcid db upgrade" in line
+    assert line.startswith(f"schema the database is at revision {revision}")
+    assert advice in line
+    assert ("arcid db upgrade" in line) is (revision == "0001")
 
 
 def test_a_database_of_ones_own_without_tables(arcid, sound, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
     (line,) = wrong(arcid("doctor"))
-    assert line.startswith("schema empty, needed: ")
+    assert line.startswith("schema the database is at revision empty, this version needs ")
 
 
 def test_a_file_that_is_no_database(arcid, sound, home):
@@ -200,8 +206,18 @@ def test_a_second_opencv_beside_the_real_one(arcid, sound, installed):
 def test_a_provider_that_does_not_work(arcid, sound, monkeypatch):
     monkeypatch.setattr("app.vision.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setenv("ARCID_INFERENCE__PROVIDER", "cuda")
-    (line,) = wrong(arcid("doctor"))
+    monkeypatch.setattr("app.cli.doctor.GpuFacts.read", lambda _wheels: GpuFacts("580.65", has_device=True))
+    gpu, line = wrong(arcid("doctor"))
+    assert gpu.startswith("GPU ONNX Runtime is installed for other processors")
     assert line.startswith("providers cuda was requested, but it does not work on this machine; usable: cpu")
+
+
+def test_a_gpu_that_auto_does_not_use_is_mentioned(arcid, sound, monkeypatch):
+    monkeypatch.setattr("app.vision.inference.runtime.ort.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr("app.cli.doctor.GpuFacts.read", lambda _wheels: GpuFacts("580.65", has_device=True))
+    result = arcid("doctor")
+    assert wrong(result) == []
+    assert "make serve EXTRA=gpu" in result.output
 
 
 def test_every_fault_is_reported_not_only_the_first(arcid, sound, installed, tiny, flip, tmp_path, monkeypatch):

@@ -12,7 +12,11 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.api.http.errors import problem
+from app.api.http.listening import address_of
 from app.errors import ArcidError, Overloaded, ShuttingDown
+from app.observability.logs import get_logger
+
+_log = get_logger(__name__)
 
 # Longer than the 60 s of common load balancers: the side that reuses a connection should be the one that closes it.
 _KEEP_ALIVE_S = 75
@@ -221,8 +225,15 @@ class Server(uvicorn.Server):
         self._drain = drain
         self._grace_seconds = grace_seconds
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen on the sockets, and log the page's address."""
+        await super().startup(sockets)
+        if self.started:
+            _log.info("serve.ready", page=" ".join(dict.fromkeys(map(address_of, sockets or ()))))
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the running requests; refuse new ones with an answer."""
+        _log.info("serve.stopping")
         self._drain()
         running = set(self.server_state.tasks)
         if running:
@@ -235,6 +246,7 @@ class Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)
+        _log.info("serve.stopped")
 
     async def _close_listeners(self) -> None:
         """Stop listening; refuse the connections that the system has queued, instead of letting it reset them.
@@ -259,16 +271,12 @@ class Server(uvicorn.Server):
         return self._protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
-def server_of(
-    app: FastAPI, *, read_seconds: float, most_connections: int, grace_seconds: float, host: str = "", port: int = 0
-) -> Server:
-    """Return a server for the application; the address is unused if it runs with sockets."""
+def server_of(app: FastAPI, *, read_seconds: float, most_connections: int, grace_seconds: float) -> Server:
+    """Return a server for the application; run it with the sockets of `app.api.http.listening`."""
     limits = {"read_seconds": read_seconds, "most_connections": most_connections}
     protocol = type("LimitedProtocol", (Protocol,), limits)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=protocol,
         ws="none",
         log_config=None,

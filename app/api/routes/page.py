@@ -46,9 +46,12 @@ class _File:
     etag: str
 
 
-def install(app: FastAPI) -> None:
-    """Serve the page at `/` and its files below `/web/`; they need no key and are not part of the API."""
-    served = _read()
+def install(app: FastAPI, samples: Mapping[str, bytes]) -> None:
+    """Serve the page at `/` and its files below `/web/`; they need no key and are not part of the API.
+
+    `samples` are JPEG files by name, which are served like the page's own.
+    """
+    served = _read() | {name: _file(content, "image/jpeg") for name, content in samples.items()}
 
     async def page(request: Request) -> Response:
         return _answer(request, served["index.html"])
@@ -68,9 +71,12 @@ def _read() -> dict[str, _File]:
     for each in (files("app") / "web").iterdir():
         media_type = _TYPES.get(each.name[each.name.rfind(".") :])
         if media_type is not None:
-            content = each.read_bytes()
-            read[each.name] = _File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+            read[each.name] = _file(each.read_bytes(), media_type)
     return read
+
+
+def _file(content: bytes, media_type: str) -> _File:
+    return _File(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 
 def _answer(request: Request, file: _File) -> Response:
