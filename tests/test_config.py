@@ -191,11 +191,56 @@ def test_a_group_may_come_as_json(monkeypatch):
     assert (limits.body_bytes, limits.photo_bytes, limits.photo_pixels) == (9, 7, 50_000_000)
 
 
-@pytest.mark.parametrize("name", ["ARCID_PAK", "ARCID_LIMITS__PHOTO", "ARCID_LIMITS_PHOTO_BYTES", "arcid_x", "ARCID_"])
-def test_a_name_that_does_not_exist_is_refused(monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ARCID_PAK", r"did you mean ARCID_PACK\?"),
+        ("arcid_limits__photo_byte", r"did you mean ARCID_LIMITS__PHOTO_BYTES\?"),
+        ("ARCID_LIMITS_PHOTO_BYTES", r"did you mean ARCID_LIMITS__PHOTO_BYTES\?"),
+        ("arcid_x", "known: .*ARCID_PACK"),
+        ("ARCID_", "known: .*ARCID_PACK"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_with_the_nearest_one(monkeypatch, name, hint):
     monkeypatch.setenv(name, "1")
-    with pytest.raises(SettingsInvalid, match=rf"no setting is called {name}; known: .*ARCID_PACK"):
+    with pytest.raises(SettingsInvalid, match=rf"no setting is called {name}; {hint}"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (".env", b"ARCID_PAK=1", r"no setting is called ARCID_PAK \(\.env\); did you mean ARCID_PACK\?"),
+        (".env", b"ARCID_PACK=\xff", r"^\.env cannot be read"),
+        (".env", b"ARCID_LIMITS__FACES=many", "^ARCID_LIMITS__FACES: "),
+        (
+            "arcid.toml",
+            b"[limits]\nface = 1",
+            r"ARCID_LIMITS__FACE \(arcid\.toml\); did you mean ARCID_LIMITS__FACES\?",
+        ),
+        ("arcid.toml", b"pack = ", r"^arcid\.toml is not valid TOML: "),
+        ("arcid.toml", b"pack = 1", "^ARCID_PACK: "),
+        ("arcid.toml", b"limits = 1", "^ARCID_LIMITS: "),
+    ],
+)
+def test_a_file_of_settings_that_is_wrong_is_refused(monkeypatch, tmp_path, file, content, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(SettingsInvalid, match=message):
+        read_settings()
+
+
+def test_settings_are_read_from_files_in_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("arcid_limits__faces=7  # comment\nexport ARCID_PACKS='a, b'\nPACK=other\n")
+    (tmp_path / "arcid.toml").write_text('packs = ["c"]\nproxies = ["10.0.0.0/8"]\n[limits]\nfaces = 8\nwaiting = 9\n')
+    settings = read_settings()
+    assert (settings.limits.faces, settings.limits.waiting) == (7, 9)
+    assert settings.packs == ("a", "b")
+    assert settings.proxies == ("10.0.0.0/8",)
+    assert settings.pack == "open"
+    monkeypatch.setenv("ARCID_LIMITS__FACES", "6")
+    assert read_settings().limits.faces == 6
 
 
 def test_other_peoples_variables_are_none_of_ours(monkeypatch):

@@ -24,6 +24,10 @@ COMMANDS = {
             "app.cli.doctor:doctor",
             "Report versions, providers, networks, database and index; exit status 1 if a check fails.",
         ),
+        "config": (
+            "app.cli.config:config",
+            "List all settings, their values and where each comes from; secrets are hidden.",
+        ),
     },
     "Import and export": {
         "import": (

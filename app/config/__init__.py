@@ -1,7 +1,8 @@
-"""Settings of the service, read once from the environment."""
+"""Settings of the service, read once."""
 
 from app.config.groups import CorsSettings, InferenceSettings, LimitSettings, RateSettings, TracingSettings, WhenAway
-from app.config.settings import PREFIX, PROJECT, Settings, known_names, read_settings, shipped
+from app.config.settings import PROJECT, Settings, known_names, read_settings, shipped, values_of
+from app.config.sources import PREFIX, origins
 
 __all__ = [
     "PREFIX",
@@ -14,6 +15,8 @@ __all__ = [
     "TracingSettings",
     "WhenAway",
     "known_names",
+    "origins",
     "read_settings",
     "shipped",
+    "values_of",
 ]

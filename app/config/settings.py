@@ -1,18 +1,11 @@
-"""All settings, read from the environment once (prefix ARCID_, two underscores between group and name)."""
+"""All settings, read once (prefix ARCID_, two underscores between group and name)."""
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    NestedSecretsSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.config.groups import (
     CalibrationSettings,
@@ -31,15 +24,13 @@ from app.config.groups import (
     normalized_proxies,
     split_at_commas,
 )
+from app.config.sources import PREFIX, require_known, sources
 from app.errors import SettingsInvalid
 from app.types import IndexKind
 
 APP = Path(__file__).parent.parent
 PROJECT = APP.parent
 IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
-PREFIX = "ARCID_"
-CLIENTS_OWN = {f"{PREFIX}API_KEY"}
-"""Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
 
 _DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" / "arcid"
 
@@ -47,21 +38,6 @@ _DATA = PROJECT / ".data" if IS_CHECKOUT else Path.home() / ".local" / "share" /
 def shipped(name: str) -> Path:
     """Return a folder that ships with the code: next to `app/` in a checkout, inside `app/` once installed."""
     return PROJECT / name if IS_CHECKOUT else APP / name
-
-
-class _SecretFiles(NestedSecretsSettingsSource):
-    """Source of settings from secret files. It reads only files named like a setting, as the folder may have others."""
-
-    @classmethod
-    def load_secrets(cls, path: Path) -> dict[str, str]:
-        return {each.name: _read_secret(each) for each in path.iterdir() if each.name.upper().startswith(PREFIX)}
-
-
-def _read_secret(path: Path) -> str:
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
 
 
 class Settings(BaseSettings):
@@ -135,28 +111,23 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names all of them
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ArcID reads no .env file
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings names all of them
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources by precedence: arguments, the environment, the files of `secrets_dir`."""
-        files = _SecretFiles(file_secret_settings, secrets_dir=_secrets_dir())
-        return init_settings, env_settings, files
+        """Return the arguments, then `app.config.sources`."""
+        return init_settings, *sources(settings_cls).values()
 
 
 def read_settings(**overrides: object) -> Settings:
-    """Read environment and secret files; `overrides` take precedence.
+    """Read all sources; `overrides` take precedence.
 
     Raises:
         SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
     """
-    names = known_names(Settings)
-    given = {name for name in _given_names() if name.upper().startswith(PREFIX)}
-    unknown = sorted(name for name in given if name.upper() not in names | CLIENTS_OWN)
-    if unknown:
-        raise SettingsInvalid(f"no setting is called {', '.join(unknown)}; known: {', '.join(sorted(names))}")
+    require_known(known_names(Settings))
     try:
         return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
     except ValidationError as error:
@@ -167,20 +138,14 @@ def read_settings(**overrides: object) -> Settings:
         raise SettingsInvalid(str(error)) from error
 
 
-def _secrets_dir() -> Path | None:
-    name = f"{PREFIX}SECRETS_DIR"
-    return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
-
-
-def _given_names() -> set[str]:
-    """Return the names of all environment variables and of the files in `secrets_dir`."""
-    folder = _secrets_dir()
-    if folder is None:
-        return set(os.environ)
-    try:
-        return set(os.environ) | {path.name for path in folder.iterdir()}
-    except OSError as error:
-        raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
+def values_of(group: BaseModel, prefix: str = PREFIX) -> Iterator[tuple[str, object]]:
+    """Yield the variable and the value of all settings."""
+    for field in type(group).model_fields:
+        value, name = getattr(group, field), f"{prefix}{field}".upper()
+        if isinstance(value, BaseModel):
+            yield from values_of(value, f"{name}__")
+        else:
+            yield name, value
 
 
 def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:

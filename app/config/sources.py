@@ -1,0 +1,144 @@
+"""Sources of settings, in order of precedence: environment, secret files, `.env`, `arcid.toml`. Then come defaults."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from app.errors import SettingsInvalid
+
+PREFIX = "ARCID_"
+CLIENTS_OWN = {f"{PREFIX}API_KEY"}
+"""Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
+
+ENVIRONMENT, SECRETS, DOTENV, TOML = "environment", "secret file", ".env", "arcid.toml"
+
+
+class _SecretFiles(NestedSecretsSettingsSource):
+    """Source of settings from secret files. It reads only files named like a setting, as the folder may have others."""
+
+    @classmethod
+    def load_secrets(cls, path: Path) -> dict[str, str]:
+        return {each.name: _text(each).strip() for each in path.iterdir() if _is_ours(each.name)}
+
+
+class _EnvironmentFile(EnvSettingsSource):
+    """Source of settings from `.env` in the current folder. It ignores variables of other programs."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): value for name, value in _environment_file().items()}
+
+
+def sources(settings: type[BaseSettings]) -> dict[str, PydanticBaseSettingsSource]:
+    """Return the sources by name, the first one takes precedence; raises SettingsInvalid if a file cannot be read."""
+    return {
+        ENVIRONMENT: EnvSettingsSource(settings),
+        SECRETS: _SecretFiles(EnvSettingsSource(settings), secrets_dir=secrets_dir()),
+        DOTENV: _EnvironmentFile(settings),
+        TOML: _toml(settings),
+    }
+
+
+def origins(settings: type[BaseSettings]) -> dict[str, str]:
+    """Return the source of each setting that is not a default, by the name of its variable."""
+    found: dict[str, str] = {}
+    for origin, source in sources(settings).items():
+        try:
+            values = source()
+        except SettingsError as error:
+            raise SettingsInvalid(str(error)) from error
+        for name in names_in(values):
+            found.setdefault(name, origin)
+    return found
+
+
+def names_in(values: Mapping[str, Any], prefix: str = PREFIX) -> Iterator[str]:
+    """Yield the variables of nested values: {"limits": {"faces": 7}} is ARCID_LIMITS__FACES."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from names_in(value, f"{prefix}{name.upper()}__")
+        else:
+            yield f"{prefix}{name.upper()}"
+
+
+def require_known(known: set[str]) -> None:
+    """Raise SettingsInvalid, with the nearest name, if a source has a setting of another name."""
+    for name, origin in _given():
+        if name.upper() in known | CLIENTS_OWN:
+            continue
+        where = "" if origin == ENVIRONMENT else f" ({origin})"
+        near = get_close_matches(name.upper().removeprefix(PREFIX), _without_prefix(known), n=1, cutoff=0.7)
+        hint = f"did you mean {PREFIX}{near[0]}?" if near else f"known: {', '.join(sorted(known))}"
+        raise SettingsInvalid(f"no setting is called {name}{where}; {hint}")
+
+
+def _without_prefix(names: set[str]) -> list[str]:
+    return sorted(name.removeprefix(PREFIX) for name in names)
+
+
+def secrets_dir() -> Path | None:
+    """Return the folder of secret files, which only the environment can name."""
+    name = f"{PREFIX}SECRETS_DIR"
+    return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
+
+
+def _given() -> Iterator[tuple[str, str]]:
+    """Yield the name and source of each setting, in order of precedence."""
+    yield from ((name, ENVIRONMENT) for name in sorted(filter(_is_ours, os.environ)))
+    folder = secrets_dir()
+    if folder is not None:
+        try:
+            yield from ((path.name, SECRETS) for path in sorted(folder.iterdir()) if _is_ours(path.name))
+        except OSError as error:
+            raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
+    yield from ((name, DOTENV) for name in _environment_file())
+    yield from ((name, TOML) for name in names_in(_toml_values()))
+
+
+def _environment_file() -> dict[str, str]:
+    path = Path(DOTENV)
+    if not path.is_file():
+        return {}
+    try:
+        values = dotenv_values(path, encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+    return {name: value for name, value in values.items() if _is_ours(name) and value is not None}
+
+
+def _toml(settings: type[BaseSettings]) -> PydanticBaseSettingsSource:
+    _toml_values()
+    return TomlConfigSettingsSource(settings, toml_file=Path(TOML))
+
+
+def _toml_values() -> dict[str, Any]:
+    path = Path(TOML)
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsInvalid(f"{path} is not valid TOML: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise SettingsInvalid(f"{path} cannot be read: {error}") from error
+
+
+def _is_ours(name: str) -> bool:
+    return name.upper().startswith(PREFIX)
