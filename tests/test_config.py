@@ -84,6 +84,7 @@ SETTINGS = {
     "ARCID_OPEN_METADATA": ("door, team", ("door", "team")),
     "ARCID_ENCRYPTION__REQUIRE_BOUND": ("true", True),
     "ARCID_ENCRYPTION__KEY_FILE": ("/etc/arcid.key", Path("/etc/arcid.key")),
+    "ARCID_ENCRYPTION__OWN_KEY": ("false", False),
     "ARCID_ENCRYPTION__KEY": ("AAAA", SecretStr("AAAA")),
     "ARCID_ENCRYPTION__ALLOW_PLAIN_INDEX": ("true", True),
 }
@@ -137,6 +138,7 @@ WRONG = {
     "ARCID_GALLERY__SWEEP_SECONDS": "0",
     "ARCID_CALIBRATION__INTERVAL_SECONDS": "0",
     "ARCID_GALLERY__ANCHOR_HOURS": "-1",
+    "ARCID_ENCRYPTION__OWN_KEY": "perhaps",
     "ARCID_ENCRYPTION__REQUIRE_BOUND": "perhaps",
 }
 

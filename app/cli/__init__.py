@@ -14,6 +14,16 @@ from app.observability.printable import printable
 
 # By panel of `arcid --help`: each command, where it is, and the first line of its help.
 COMMANDS = {
+    "Faces": {
+        "identify": ("app.cli.faces:identify", "Show who is in photos, with the box of each face."),
+        "verify": ("app.cli.faces:verify", "Compare a photo with another one, or with an enrolled person."),
+        "detect": ("app.cli.faces:detect", "Find the faces in photos and measure their quality. Nothing is stored."),
+        "enroll": (
+            "app.cli.faces:enroll",
+            "Enroll a person with photos, each of which is accepted or refused on its own.",
+        ),
+        "people": ("app.cli.faces:people", "List the enrolled people of a collection."),
+    },
     "Run": {
         "serve": ("app.cli.serve:serve", "Serve the REST API."),
         "demo": (

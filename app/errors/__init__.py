@@ -116,6 +116,8 @@ ArcidError
   commands
     * SettingsInvalid
     * AddressUnusable
+    * ServiceUnreachable
+    * ServiceRefused
     * TracingUnavailable
     * DemoPhotoMissing
     * EvaluationInvalid

@@ -11,6 +11,14 @@ class AddressUnusable(ArcidError):
     """The service cannot listen on the address: its port is taken, or it is another machine's."""
 
 
+class ServiceUnreachable(ArcidError):
+    """No service answers at the address of --url."""
+
+
+class ServiceRefused(ArcidError):
+    """The service at the address of --url refused the request."""
+
+
 class TracingUnavailable(ArcidError):
     """Traces are switched on, but their libraries are not installed."""
 
