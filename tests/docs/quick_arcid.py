@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import app.evaluation.pages  # noqa: F401 - what commands import late takes a second too
-from app.cli import main
+from app.cli import ArcidGroup, main
 
 _CALLER = """#!{python} -IS
 import json, os, socket, sys
@@ -46,6 +46,8 @@ def installed(folder: Path) -> Iterator[None]:
 def serve(address: str) -> None:
     """Answer calls until killed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for calls: they say their status themselves
+    for command in ArcidGroup.lazy.values():
+        command.load()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
