@@ -17,7 +17,7 @@ from app.api.http.listening import address_of, bind, close
 from app.api.http.server import Server
 from app.cli.demo_photos import SOURCES, SamplePhoto, as_jpeg, cut_out, group_photo, sample_photos
 from app.cli.output import Console, show
-from app.cli.serve import configured_server, prepare_database, require_keys, use_one_arena
+from app.cli.serve import configured_server, is_loopback, prepare_database, require_keys, use_one_arena
 from app.config import Settings, read_settings
 from app.container import DEFAULT_COLLECTION, Container
 from app.errors import AddressUnusable
@@ -61,7 +61,8 @@ def demo(
         settings = exits.enter_context(_settings(is_kept=keep))
         prepare_database(settings)
         container = exits.enter_context(Container(settings))
-        require_keys(container.keys, host, is_insecure=insecure)
+        if not is_loopback(host):
+            require_keys(container.keys, host, is_insecure=insecure)
         container.start()
         _run(container, listeners, is_kept=keep, is_once=once)
 
