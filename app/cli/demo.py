@@ -52,7 +52,7 @@ def demo(
 ) -> None:
     """Serve the page with six people from a sample photo enrolled, and show three photos to try."""
     use_one_arena()
-    logs.configure(is_json=False, level="WARNING")
+    logs.configure(is_json=False, level="WARNING" if keep else "ERROR")  # about data that stay
     listeners = _listeners(host, port)
     _say("ArcID demo: it enrolls the six people of a sample photo, looks for them in three other photos, and serves")
     _say("the page. Faces are compared on this machine only.\n")

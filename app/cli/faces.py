@@ -181,7 +181,7 @@ def _ask_each(
             if as_json:
                 typer.echo(json.dumps({"photo": str(path), "code": error.code, "detail": str(error)}))
             else:
-                table.add_row(str(path), f"refused: {error}")
+                Console(stderr=True).print(f"{path}: {error}", highlight=False, soft_wrap=True)
             continue
         if as_json:
             typer.echo(json.dumps({"photo": str(path), **answer.model_dump(mode="json")}))
@@ -208,7 +208,9 @@ def _candidates(face: IdentifiedFaceSchema) -> Iterator[Row]:
     for each in face.candidates:
         who = each.name if each.name in {None, each.identity_id} else f"{each.name} ({each.identity_id})"
         rate = rate_in_words(StatedRate(each.fpir, each.fpir_range))
-        yield (*first, who or each.identity_id, _number(each.similarity), rate, _number(face.quality.score))
+        who = who or each.identity_id
+        who = f"nearest: {who}" if face.verdict == "unknown" else who
+        yield (*first, who, _number(each.similarity), rate, _number(face.quality.score))
 
 
 def _detected(answer: DetectAnswer) -> Iterator[Row]:

@@ -49,10 +49,10 @@ def test_a_person_is_enrolled_listed_identified_and_verified(run, photos):
 
     found = run("identify", ada, broken, blank)
     assert found.exit_code == 3
-    first, refused, empty = rows(found)
+    first, empty = rows(found)
     assert first[0] == ada
     assert first[3:7] == ["match", "Ada", "Lovelace", "(ada)"]
-    assert refused[:2] == [broken, "refused:"]
+    assert found.stderr.startswith(f"{broken}: the bytes are not an image")
     assert empty == [blank, "no", "face"]
 
     same = run("verify", ada, "--identity", "ada")
@@ -97,3 +97,12 @@ def test_a_pair_needs_exactly_one_reference(arcid, home, photos):
 )
 def test_a_service_that_is_not_there(arcid, home, url, message):
     assert message in str(arcid("people", "--url", url).exception)
+
+
+def test_a_service_with_keys_is_asked_with_one(arcid, home, settings, monkeypatch):
+    monkeypatch.setenv("ARCID_MODELS_DIR", str(settings.models_dir))
+    key = arcid("keys", "create", "me", "--scope", "admin").stdout.strip()
+    with serving(read_settings(), 0) as address:
+        assert "(HTTP 401, " in str(arcid("people", "--url", address).exception)
+        monkeypatch.setenv("ARCID_API_KEY", key)
+        assert arcid("people", "--url", address).exit_code == 0
