@@ -91,7 +91,7 @@ def test_examples_run(page, environment, network, tmp_path):
 def test_what_is_not_run_says_why():
     assert all(EXCLUDED.values())
     for each in ALL:
-        assert each.language in {"sh", "python", "json", "toml", "yaml", "ini", "js", "html", "text", ""}, each
+        assert each.language in {"sh", "python", "json", "toml", "yaml", "ini", "js", "ts", "html", "text", ""}, each
         assert each.reason is None or len(each.reason) > 5, each
         assert each.reason is None or not each.before, each
 
