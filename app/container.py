@@ -194,9 +194,12 @@ class Container(Resources):
     def people(self) -> PeopleService:
         """Enrolled people and their faces."""
         engine, vault = self.current_database.engine, self.current_database.vault
-        return PeopleService(
-            self.gallery, self.listing, EditingRepository(engine, vault), FaceImages(engine, self.crops)
-        )
+        return PeopleService(self.gallery, self.listing, EditingRepository(engine, vault), self.face_images)
+
+    @cached_property
+    def face_images(self) -> FaceImages:
+        """The images of enrolled faces."""
+        return FaceImages(self.current_database.engine, self.crops)
 
     @cached_property
     def calibration(self) -> CalibrationService:
@@ -216,7 +219,7 @@ class Container(Resources):
     @cached_property
     def person_export(self) -> PersonExportService:
         """The export of one person's data."""
-        return PersonExportService(self.gallery, self.listing, self.trail)
+        return PersonExportService(self.gallery, self.listing, self.trail, self.face_images)
 
     @cached_property
     def migration_repository(self) -> MigrationRepository:

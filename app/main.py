@@ -40,6 +40,7 @@ from app.api.routes import (
     status,
 )
 from app.compreface import routers as compreface
+from app.compreface.key_in_path import KeyInPath
 from app.compreface.problems import reshaping
 from app.config import Settings
 from app.container import Container
@@ -141,6 +142,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
 def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None") -> None:
     """Add the middleware, innermost first."""
     app.add_middleware(Authentication)
+    app.add_middleware(KeyInPath)
     app.add_middleware(Head)
     app.add_middleware(
         RequestContext,

@@ -1,8 +1,8 @@
 """/api/v1/recognition/faces: the faces of subjects ("examples")."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
 from app.access.keys import Scope
 from app.api.http.body import FormBody, JsonBody
@@ -24,9 +24,6 @@ from app.compreface.requests import (
 from app.compreface.routing import require_all_meant, router_at
 
 router = router_at("recognition/faces", scope=Scope.MANAGE)
-_BINARY: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-}
 
 
 @router.post("", status_code=201, dependencies=[needs(Scope.ENROLL)])
@@ -108,12 +105,3 @@ async def delete_example(
     """Delete a face; its subject stays, even without faces."""
     gone = await workers.run(subjects.remove_example, collection, image_id)
     return ExampleSchema(image_id=gone.face_id, subject=gone.identity_id)
-
-
-@router.get("/{image_id}/img", response_class=Response, responses=_BINARY)
-async def download_example(
-    image_id: ImageId, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
-) -> Response:
-    """Return the image of a face; 404 `face_image_unknown` if its collection kept no crops."""
-    photo = await workers.run(subjects.photo, collection, image_id)
-    return Response(photo, media_type="application/octet-stream")

@@ -1,10 +1,11 @@
 """Everything that is stored about one person, for that person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.access.trail import AuditLine, Trail
 from app.gallery.gallery import Gallery
+from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord
 from app.gallery.store.values import JsonObject
@@ -14,11 +15,15 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """A person, all faces with embeddings, stored answers of enrollments, and the trail's lines about them."""
+    """A person, all faces with embeddings, stored answers of enrollments, and the trail's lines about them.
+
+    `images` has the JPEGs of faces by their ids.
+    """
 
     collection: str
     identity: IdentityRecord
     faces: Sequence[FaceRecord]
+    images: Mapping[str, bytes]
     answers: Sequence[JsonObject]
     trail: Sequence[AuditLine]
 
@@ -26,8 +31,9 @@ class PersonalData:
 class PersonExportService:
     """See `of`."""
 
-    def __init__(self, gallery: Gallery, listing: ListingRepository, trail: Trail) -> None:
+    def __init__(self, gallery: Gallery, listing: ListingRepository, trail: Trail, images: FaceImages) -> None:
         self._gallery = gallery
+        self._images = images
         self._listing = listing
         self._trail = trail
 
@@ -44,6 +50,8 @@ class PersonExportService:
             page = self._listing.faces(target, after=after, limit=_AT_ONCE, identity_id=identity_id, has_embedding=True)
             faces += page.items
             after = page.after
+        images = {each.face_id: self._images.image(target, each.face_id) for each in faces if each.has_image}
         self._trail.note_export(collection, identity_id)
         answers = self._listing.answers(target, identity_id)
-        return PersonalData(collection, identity, faces, answers, list(self._trail.about(collection, identity_id)))
+        lines = list(self._trail.about(collection, identity_id))
+        return PersonalData(collection, identity, faces, images, answers, lines)

@@ -1,12 +1,16 @@
 """Images of enrolled faces."""
 
+import base64
+
 import cv2
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.access.keys import NewKey, Scope
 from app.cli.serve import prepare_database
 from app.config import read_settings
+from app.container import Container
 from app.database.cipher import encoded
 from app.main import create_app
 from tests.api.fakes import started
@@ -17,8 +21,8 @@ FACES = "/collections/people/faces"
 
 
 @pytest.fixture(scope="module")
-def client(packs, tmp_path_factory):
-    """A client of a service with encryption."""
+def settings(packs, tmp_path_factory):
+    """Settings with encryption."""
     if not all(packs.has(each) for each in packs.required_by("open")):
         pytest.skip("the pack open is not pulled; run: arcid models pull open")
     settings = read_settings(
@@ -28,6 +32,11 @@ def client(packs, tmp_path_factory):
         server={"hosts": ["testserver"]},
     )
     prepare_database(settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def client(settings):
     with TestClient(create_app(settings, started(settings))) as client:
         yield client
 
@@ -91,6 +100,38 @@ def test_an_image_follows_its_face_to_another_person(people, faces_of):
     assert people.get(f"{FACES}/{face_id}/image").content == before
 
 
+def test_a_person_gets_the_images_in_the_export(people, faces_of):
+    face_id = enroll(people, faces_of[0], "ada")
+    people.patch("/collections/people", json={"keep_crops": False}).raise_for_status()
+    enroll(people, faces_of[1], "ada")
+    with_image, without = people.get("/collections/people/identities/ada/export").json()["faces"]
+    assert base64.b64decode(with_image["image"]) == people.get(f"{FACES}/{face_id}/image").content
+    assert without["image"] is None
+
+
+def test_health_names_the_faces_to_show(people, faces_of):
+    good = {enroll(people, faces_of[0], "ada") for _ in range(3)}
+    odd = enroll(people, faces_of[1], "ada")
+    only = enroll(people, faces_of[0], "lovelace")
+    found = people.get("/collections/people/health").json()
+    (pair,) = found["duplicates"]
+    assert (pair["first"]["face_id"], pair["first"]["identity_id"]) == (only, "lovelace")
+    assert pair["second"]["face_id"] in good
+    (finding,) = found["foreign_faces"]
+    assert finding["face_id"] == odd
+    assert finding["identity"]["face_id"] in good
+
+
+def test_images_for_compreface(people, faces_of):
+    face_id = enroll(people, faces_of[0], "ada")
+    image = people.get(f"{FACES}/{face_id}/image").content
+    asked = {"collection": "people"}
+    for path in (f"recognition/faces/{face_id}/img", f"static/any-key/images/{face_id}"):
+        answer = people.get(f"/api/v1/{path}", params=asked)
+        assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "image/jpeg", image)
+    assert people.get("/api/v1/static/any-key/images/unknown", params=asked).json()["arcid_code"] == "face_unknown"
+
+
 def test_a_face_without_a_crop(people, faces_of):
     people.patch("/collections/people", json={"keep_crops": False}).raise_for_status()
     face_id = enroll(people, faces_of[0], "ada")
@@ -115,3 +156,19 @@ def test_the_face_that_is_shown_of_a_person_has_an_image_and_is_the_best(people,
     assert (shown["face_id"], shown["has_image"]) == (min(faces, key=qualities.__getitem__), True)
     listed = people.get(FACES).json()["faces"]
     assert [each["has_image"] for each in listed] == [True, False]
+
+
+def test_the_key_in_the_path_is_the_only_one(people, faces_of, settings):
+    face_id = enroll(people, faces_of[0], "ada")
+    keys = Container(settings).keys
+    (_, manage), (_, recognise) = (keys.create(NewKey(each, [Scope(each)])) for each in ("manage", "recognise"))
+    people.app.state.services.access.refresh()
+
+    def status(key, **headers):
+        path = f"/api/v1/static/{key}/images/{face_id}?collection=people"
+        return people.get(path, headers=headers).status_code
+
+    assert status(manage) == status(manage, authorization=f"Bearer {recognise}") == 200
+    assert status(recognise) == status(recognise, **{"x-api-key": manage}) == 403
+    assert status("arcid_wrong", authorization=f"Bearer {manage}") == 401
+    people.headers["x-api-key"] = manage  # with which the collection is deleted

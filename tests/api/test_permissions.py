@@ -146,6 +146,7 @@ ALLOWED = {
     ("DELETE", "/api/v1/recognition/subjects"): {Scope.MANAGE},
     ("GET", "/api/v1/recognition/faces"): {Scope.MANAGE},
     ("GET", "/api/v1/recognition/faces/{image_id}/img"): {Scope.MANAGE},
+    ("GET", "/api/v1/static/{key}/images/{image_id}"): {Scope.MANAGE},
     ("DELETE", "/api/v1/recognition/faces/{image_id}"): {Scope.MANAGE},
     ("DELETE", "/api/v1/recognition/faces"): {Scope.MANAGE},
     ("POST", "/api/v1/recognition/faces/delete"): {Scope.MANAGE},

@@ -136,11 +136,29 @@ def test_photos_that_are_not_taken(emptied, group_photo, faceless, portrait):
     assert add(emptied, portrait, "ada", det_prob_threshold=0.8)
 
 
-def test_photos_are_not_kept(emptied, portrait):
+def test_images_are_small_jpegs(emptied, portrait):
     image_id = add(emptied, portrait, "ada")
-    expect(emptied.get(f"{FACES}/{image_id}/img"), 404, 11, "face_image_unknown")
-    expect(emptied.get(f"{FACES}/{UNKNOWN}/img"), 404, 44, "face_unknown")
-    expect(emptied.get(f"/api/v1/static/key/images/{image_id}"), 404, 0, "not_found")
+    static = "/api/v1/static/key/images"
+    for path in (
+        f"{FACES}/{image_id}/img",
+        f"{FACES}/{image_id}/img/",
+        f"{static}/{image_id}",
+        f"{static}/{image_id}/",
+    ):
+        answer = emptied.get(path)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+        assert answer.content.startswith(b"\xff\xd8")
+        assert len(answer.content) < 30_000
+    for path in (f"{FACES}/{UNKNOWN}/img", f"{static}/{UNKNOWN}"):
+        expect(emptied.get(path), 404, 44, "face_unknown")
+
+
+def test_a_face_without_an_image(emptied, portrait):
+    emptied.patch("/collections/default", json={"keep_crops": False}).raise_for_status()
+    image_id = add(emptied, portrait, "ada")
+    emptied.patch("/collections/default", json={"keep_crops": True}).raise_for_status()
+    for path in (f"{FACES}/{image_id}/img", f"/api/v1/static/key/images/{image_id}"):
+        expect(emptied.get(path), 404, 11, "face_image_unknown")
 
 
 # A slash at the end

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from app.database.cipher import Master, new_secret
 from app.database.engine import open_engine, sqlite_url
 from app.database.leader_lock import TaskLock
 from app.database.scrubbing import Scrubber
-from app.database.tables import FaceTable
+from app.database.tables import CropTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import IdentityUnknown
 from app.gallery import retention_worker as housekeeping
@@ -27,11 +28,14 @@ from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index_projection import LocalProjection
 from app.gallery.retention_worker import RetentionWorker
+from app.gallery.store.binding import crop_context
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import CollectionRepository
+from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.reencryption import Reencryption
 from app.gallery.store.retention import Retention
+from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import Person, Terms
 from tests.databases import migrate
 from tests.recognition.enrolling import enroll, found, new_face
@@ -193,6 +197,76 @@ def test_a_receipt_names_its_line_of_the_trail(world, file_engine):
     assert "backups" in {where for where, _ in receipt.left}
     with pytest.raises(IdentityUnknown):
         gallery.enrolled(people, "p3")
+
+
+# Images of faces
+
+
+@pytest.fixture
+def shown(file_engine, folder):
+    """A gallery of encrypted images: gallery, collection, vault, and the stored bytes of each person's image."""
+    vault = Vault(file_engine, Master(new_secret()))
+    vault.open_keys()
+    gallery = gallery_of(file_engine, vault, folder)
+    people, crops = gallery.create("people"), CropSealer(vault)
+    rng = np.random.default_rng(2)
+    for number, vector in enumerate(vectors_of(20)):
+        face, name = new_face(vector), f"p{number}"
+        crop, portrait = (rng.integers(0, 256, (side, side, 3)).astype(np.uint8) for side in (112, 224))
+        context = crop_context(face.face_id, identity_id=name, collection="people")
+        face = replace(face, sealed_crop=crops.seal(crop, context, portrait))
+        terms = Terms(expires_at=datetime.now(UTC) + timedelta(seconds=60) if number == 7 else None)
+        gallery.add(people, Person(name, terms=terms), [face], None)
+    return gallery, people, vault, stored_images(file_engine)
+
+
+def stored_images(engine):
+    query = select(IdentityTable.identity_id, FaceTable.face_id, CropTable.sealed)
+    query = query.join(FaceTable, FaceTable.identity_key == IdentityTable.id).join(CropTable)
+    with engine.connect() as connection:
+        return {name: (face_id, sealed) for name, face_id, sealed in connection.execute(query)}
+
+
+def erase_face(gallery, _people, engine, _vault, images):
+    ErasureService(gallery, Scrubber(engine)).face("people", images["p7"][0])
+
+
+def erase_person(gallery, _people, engine, _vault, _images):
+    ErasureService(gallery, Scrubber(engine)).identity("people", "p7")
+
+
+def erase_all_people(gallery, people, engine, vault, _images):
+    cleared = SubjectRepository(engine, vault).clear(people)
+    ErasureService(gallery, Scrubber(engine)).finish_clear(people, cleared.revision)
+
+
+def erase_collection(gallery, people, engine, _vault, _images):
+    gallery.drop(people, CollectionRepository(engine).delete)
+    Scrubber(engine).scrub()
+
+
+def expire(gallery, _people, engine, _vault, _images):
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE identities SET expires_at = '2020-01-01' WHERE identity_id = 'p7'"))
+    assert sweeper(engine, gallery).sweep() == 1
+
+
+def rotate(_gallery, _people, engine, vault, _images):
+    resealing = Reencryption(engine, vault)
+    key = resealing.begin()
+    assert sum(resealing.run(key, 7)) == 40  # templates and images
+    resealing.finish(key)
+    Scrubber(engine).scrub()
+
+
+@pytest.mark.parametrize("erase", [erase_face, erase_person, erase_all_people, erase_collection, expire, rotate])
+def test_no_byte_of_an_erased_image_is_left(shown, file_engine, folder, erase):
+    gallery, people, vault, images = shown
+    _, sealed = images["p7"]
+    assert len(sealed) > 40_000
+    assert pieces(sealed) & pieces(bytes_under(folder))  # the search finds existing bytes
+    erase(gallery, people, file_engine, vault, images)
+    assert not pieces(sealed) & pieces(bytes_under(folder))
 
 
 # Retention, on both databases

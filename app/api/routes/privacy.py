@@ -1,5 +1,6 @@
 """Personal data: receipts of erasures, and the export of a person's data."""
 
+import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from app.api.routes.identity_routes import IdentityRoute
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
 from app.gallery.erasure import Receipt
+from app.gallery.store.records import FaceRecord
 from app.names import IdentityId
 from app.recognition.person_export import PersonalData
 
@@ -78,12 +80,24 @@ class ErasureReceipt(BaseModel):
         )
 
 
+class ExportedFaceSchema(StoredFaceSchema):
+    """An enrolled face with its image."""
+
+    image: Annotated[str | None, Field(description="A JPEG in base64; null if the face has no image.")]
+
+    @classmethod
+    def with_image(cls, record: FaceRecord, image: bytes | None) -> "ExportedFaceSchema":
+        """Return the schema of a face."""
+        encoded = None if image is None else base64.b64encode(image).decode()
+        return cls(**StoredFaceSchema.of(record).model_dump(), image=encoded)
+
+
 class PersonExport(BaseModel):
     """All data that is stored about a person."""
 
     collection: str
     identity: IdentitySchema
-    faces: Annotated[list[StoredFaceSchema], Field(description="All faces, with embeddings.")]
+    faces: Annotated[list[ExportedFaceSchema], Field(description="All faces, with embeddings and images.")]
     enrollment_answers: list[dict[str, Any]]
     audit: Annotated[list[dict[str, Any]], Field(description="The readable lines of the trail about the person.")]
 
@@ -93,7 +107,7 @@ class PersonExport(BaseModel):
         return cls(
             collection=data.collection,
             identity=IdentitySchema.of(data.identity),
-            faces=[StoredFaceSchema.of(each) for each in data.faces],
+            faces=[ExportedFaceSchema.with_image(each, data.images.get(each.face_id)) for each in data.faces],
             enrollment_answers=[dict(each) for each in data.answers],
             audit=[_line(each) for each in data.trail],
         )
@@ -110,5 +124,5 @@ router = router_at("/collections/{collection}/identities", tag="gallery", scope=
 async def export_identity(
     collection: CollectionPath, identity_id: IdentityId, services: ServicesDependency, workers: WorkersDependency
 ) -> PersonExport:
-    """Return all data that is stored about a person, with embeddings; the audit trail records it."""
+    """Return all data that is stored about a person, with embeddings and images; the audit trail records it."""
     return PersonExport.of(await workers.run(services.person_export.of, collection, identity_id))

@@ -58,6 +58,9 @@ class SomeoneSchema(_AttributeSchema):
     identity_id: str
     name: str | None
     faces: Annotated[int, Field(description="Number of faces.")]
+    face_id: Annotated[
+        str | None, Field(description="The face to show: the best, if possible another one than the finding's.")
+    ]
 
 
 class LikePairSchema(_AttributeSchema):
@@ -108,10 +111,15 @@ class PoorFaceSchema(_AttributeSchema):
     mend: MendSchema
 
 
-_ADA = {"identity_id": "ada", "name": "Ada Lovelace", "faces": 4}
-_ADA_TOO = {"identity_id": "a.lovelace", "name": "A. Lovelace", "faces": 1}
+_ADA = {"identity_id": "ada", "name": "Ada Lovelace", "faces": 4, "face_id": "c1a0f6a2-58f5-4d0c-a3f1-6f2f1f6f4b0d"}
+_ADA_TOO = {
+    "identity_id": "a.lovelace",
+    "name": "A. Lovelace",
+    "faces": 1,
+    "face_id": "0e1d7d57-2d0c-4c58-9a5b-0b6c2f7c1e33",
+}
 _FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
-_BOB = {"identity_id": "bob", "name": "Bob", "faces": 3}
+_BOB = {"identity_id": "bob", "name": "Bob", "faces": 3, "face_id": "a3cf5e60-9a0b-4e6e-8a43-7d1c1f0a9b52"}
 _EXAMPLE: dict[str, Any] = {
     "identities": 50,
     "faces": 131,

@@ -4,6 +4,7 @@ The check works page by page. Each identity that exists all the time is checked 
 identity with the lower id reports a pair.
 """
 
+from collections.abc import Collection as AnyOf
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,10 @@ class _Examined:
             return []
         places = np.flatnonzero(self.is_good)
         return [int(each) for each in (places[~found.fits] if found.is_majority else places)]
+
+    def ref(self, beside: str | None = None) -> IdentityRef:
+        """Return the identity with its best face, if possible neither a wrong-person face nor `beside`."""
+        return _someone(self.of, {beside, *(self.of.face_ids[place] for place in self.foreign())})
 
 
 class HealthService:
@@ -150,7 +155,7 @@ class _Check:
         ]
 
     def _pair(self, one: _Examined, other: _Examined, similarity: float) -> SimilarPair:
-        first, second = (_someone(each) for each in sorted((one.of, other.of), key=lambda each: len(each.keys)))
+        first, second = (each.ref() for each in sorted((one, other), key=lambda each: len(each.of.keys)))
         return SimilarPair(
             first,
             second,
@@ -181,7 +186,7 @@ class _Check:
         face_id, name = of.of.face_ids[place], self.collection.name
         return WrongPersonFace(
             face_id,
-            _someone(of.of),
+            of.ref(beside=face_id),
             float(of.of.qualities[place]),
             similarity,
             self.policy.fmr(similarity, others),
@@ -207,7 +212,7 @@ class _Check:
         return [
             LowQualityFace(
                 of.of.face_ids[place],
-                _someone(of.of),
+                of.ref(beside=of.of.face_ids[place]),
                 float(of.of.qualities[place]),
                 least,
                 suggested_fixes.photograph(name, of.of.identity_id)
@@ -218,5 +223,11 @@ class _Check:
         ]
 
 
-def _someone(enrolled: EnrolledIdentity) -> IdentityRef:
-    return IdentityRef(enrolled.identity_id, enrolled.name, len(enrolled.keys))
+def _someone(enrolled: EnrolledIdentity, beside: AnyOf[str | None] = ()) -> IdentityRef:
+    """Return an identity with its best face, if possible none of `beside`."""
+    best = max(
+        zip(enrolled.face_ids, enrolled.qualities.tolist(), strict=True),
+        key=lambda face: (face[0] not in beside, face[1]),
+        default=(None, 0.0),
+    )
+    return IdentityRef(enrolled.identity_id, enrolled.name, len(enrolled.keys), best[0])

@@ -18,11 +18,12 @@ class SuggestedFix:
 
 @dataclass(frozen=True, slots=True)
 class IdentityRef:
-    """An identity and its number of faces."""
+    """An identity and its number of faces; `face_id` is the best one, to show next to the finding."""
 
     identity_id: str
     name: str | None
     faces: int
+    face_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

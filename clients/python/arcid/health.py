@@ -19,11 +19,12 @@ class SuggestedFix(Value):
 
 @dataclass(frozen=True, slots=True)
 class PersonSummary(Value):
-    """An identity with the number of its `faces`."""
+    """An identity with the number of its `faces`; `face_id` is the one to show."""
 
     identity_id: str
     name: str | None
     faces: int
+    face_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,13 @@ class StoredFace(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedFace(StoredFace):
+    """An enrolled face with its embedding and its image, a JPEG in base64; None if it has no image."""
+
+    image: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityAnswer(Identity):
     """A person with the first 200 of their faces."""
 
@@ -174,10 +181,10 @@ class ErasureReceipt(Value):
 
 @dataclass(frozen=True, slots=True)
 class PersonExport(Value):
-    """All stored data about a person, including embeddings."""
+    """All stored data about a person, including embeddings and images."""
 
     collection: str
     identity: Identity
-    faces: tuple[StoredFace, ...]
+    faces: tuple[ExportedFace, ...]
     enrollment_answers: tuple[Mapping[str, Any], ...]
     audit: tuple[Mapping[str, Any], ...]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,12 @@ def everything(health, limit=50, **wanted):
         after = page.after
 
 
+def unshown(person: IdentityRef) -> IdentityRef:
+    """Return a person without the face to show."""
+    assert person.face_id is not None
+    return replace(person, face_id=None)
+
+
 def test_an_empty_gallery_is_healthy(health):
     assert health.check("people") == Findings(0, 0)
 
@@ -83,7 +91,7 @@ def test_two_identities_of_one_person_are_one_pair_wherever_pages_end(health, en
     found = everything(health, limit)
     assert (found.identities, found.faces, found.foreign, found.poor) == (3, 4, [], [])
     (pair,) = found.pairs
-    assert (pair.first, pair.second) == (IdentityRef("zoe", "Zoe", 1), IdentityRef("ada", "Ada", 2))
+    assert (unshown(pair.first), unshown(pair.second)) == (IdentityRef("zoe", "Zoe", 1), IdentityRef("ada", "Ada", 2))
     assert pair.similarity > 0.9
     assert pair.fpir == UNKNOWN
     assert pair.mend == SuggestedFix("POST", "/collections/people/identities/zoe/merge", {"into": "ada"})
@@ -109,12 +117,12 @@ def test_a_foreign_face_and_whom_it_looks_like(health, enroll):
     found = health.check("people")
     assert found.pairs == []
     (foreign,) = found.foreign
-    assert (foreign.face_id, foreign.identity, foreign.others) == (planted, IdentityRef("ada", "Ada", 3), 2)
+    assert (foreign.face_id, unshown(foreign.identity), foreign.others) == (planted, IdentityRef("ada", "Ada", 3), 2)
     assert foreign.similarity < 0.4
     assert foreign.quality == pytest.approx(0.8)
     assert not foreign.is_undecided
     assert foreign.looks_like is not None
-    assert foreign.looks_like.person == IdentityRef("bob", "Bob", 2)
+    assert unshown(foreign.looks_like.person) == IdentityRef("bob", "Bob", 2)
     assert foreign.mend == SuggestedFix("POST", f"/collections/people/faces/{planted}/move", {"identity_id": "bob"})
 
 
