@@ -1,6 +1,7 @@
 """The API key in the path of an image, as in `/api/v1/static/KEY/images/ID`, which web pages use in `<img>`."""
 
 import re
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -23,5 +24,5 @@ class KeyInPath:
         if found is not None:
             headers = MutableHeaders(scope=scope)
             del headers["authorization"]
-            headers["x-api-key"] = found[1]
+            headers["x-api-key"] = quote(found[1])  # a wrong key may have any letters, a header may not
         await self._app(scope, receive, send)

@@ -170,5 +170,6 @@ def test_the_key_in_the_path_is_the_only_one(people, faces_of, settings):
 
     assert status(manage) == status(manage, authorization=f"Bearer {recognise}") == 200
     assert status(recognise) == status(recognise, **{"x-api-key": manage}) == 403
-    assert status("arcid_wrong", authorization=f"Bearer {manage}") == 401
+    for wrong in ("arcid_wrong", "%C5%81%0D%0Ax: y", "%00"):
+        assert status(wrong, authorization=f"Bearer {manage}") == 401
     people.headers["x-api-key"] = manage  # with which the collection is deleted
