@@ -2,12 +2,13 @@
 
 import typer
 
+from app.cli.data_folder import prepare_data_folder
 from app.cli.output import Console
 from app.config import read_settings
 from app.container import Container
 from app.database.scrubbing import Scrubber
 from app.gallery.store import uids
-from app.wiring.storage import create_own_key
+from app.wiring.storage import create_own_key, is_embedded
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -16,7 +17,9 @@ cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 def upgrade() -> None:
     """Upgrade the database to the schema that this version needs."""
     settings = read_settings()
-    create_own_key(settings)
+    if is_embedded(settings):
+        prepare_data_folder(settings)
+        create_own_key(settings)
     with Container(settings) as container:
         database = container.database
         database.occupy()  # so that no restore replaces the file

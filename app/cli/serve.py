@@ -139,8 +139,7 @@ def prepare_database(settings: Settings) -> None:
     """
     prepare_data_folder(settings)
     if is_embedded(settings):
-        if (file := create_own_key(settings)) is not None:
-            _log.warning("encryption.key_created", file=str(file), hint="keep a copy, but not with the backups")
+        create_own_key(settings)
         with Container(settings) as container:
             container.database.occupy()  # no restore may replace the file while its schema changes
             container.database.schema.upgrade()

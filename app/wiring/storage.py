@@ -10,10 +10,13 @@ from app.database.engine import sqlite_url
 from app.database.master_key_file import read_master, write_master
 from app.database.sqlite_files import sqlite_file
 from app.errors import BackupImpossible, SettingsInvalid
+from app.observability.logs import get_logger
 from app.transfer.restore import Restore
 from app.types import IndexKind
 from app.vision.inference.downloads import Mirrors
 from app.vision.inference.packs import Packs
+
+_log = get_logger(__name__)
 
 
 def models_folder(settings: Settings) -> Path:
@@ -85,18 +88,18 @@ def own_key_file(settings: Settings) -> Path:
     return settings.data_dir / "master.key"
 
 
-def create_own_key(settings: Settings) -> Path | None:
-    """Create the master key of an embedded database that does not exist yet; return its file.
+def create_own_key(settings: Settings) -> None:
+    """Create the master key of an embedded database that does not exist yet, and log its file.
 
-    Return None, and create nothing, if the database exists, the settings name a master key or want none, or templates
-    go to an index that is not encrypted.
+    Create nothing if the database exists, the settings name a master key or want none, or templates go to an index that
+    is not encrypted.
     """
     encryption, file = settings.encryption, own_key_file(settings)
     is_wanted = encryption.own_key and encryption.key is None and encryption.key_file is None
     if not is_wanted or not is_embedded(settings) or settings.index is IndexKind.MILVUS or file.exists():
-        return None
+        return
     open_restore(settings).finish()
     if embedded_file(settings).exists():
-        return None
+        return
     write_master(file)
-    return file
+    _log.warning("encryption.key_created", file=str(file), hint="keep a copy, but not with the backups")

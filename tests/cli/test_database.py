@@ -13,6 +13,13 @@ def test_upgrade_makes_the_database_and_says_so(arcid, home):
     assert (home / "arcid.db").is_file()
 
 
+def test_upgrade_makes_the_master_key_of_a_new_database(arcid, home, monkeypatch):
+    monkeypatch.delenv("ARCID_ENCRYPTION__OWN_KEY")
+    assert arcid("db", "upgrade").exit_code == 0
+    assert (home / "master.key").is_file()
+    assert arcid("keys", "rotate-data").exit_code == 0
+
+
 def test_upgrading_again_changes_nothing(arcid):
     arcid("db", "upgrade")
     result = arcid("db", "upgrade")
