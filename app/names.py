@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, StringConstraints, ValidationInfo, WithJsonSchema
 
 LONGEST_ID = 128
 LONGEST_NAME = 256
@@ -70,10 +70,15 @@ FORMER_NAMES = {"enrol_quality": "enroll_quality"}  # the old spelling
 """The old spelling of a field, and the current one. Deprecated: requests may use it for one more release."""
 
 
-def with_current_names(value: object) -> object:
-    """Return an object's members with former names replaced; a member under its current name takes precedence."""
+def with_current_names(value: object, info: ValidationInfo) -> object:
+    """Return an object's members with former names replaced; a member under its current name takes precedence.
+
+    A list as the context of the validation receives the former names.
+    """
     if not isinstance(value, Mapping):
         return value
+    if isinstance(info.context, list):
+        info.context.extend(name for name in value if name in FORMER_NAMES)
     renamed = {FORMER_NAMES[name]: member for name, member in value.items() if name in FORMER_NAMES}
     return renamed | {name: member for name, member in value.items() if name not in FORMER_NAMES}
 

@@ -28,8 +28,8 @@ const inWhole = (/** @type {number} */ value) => (value >= 1e6 ? long(value) : w
  */
 export const similarity = (value, digits = 2) => format({ minimumFractionDigits: digits, maximumFractionDigits: digits })(value).replace("-", "\u2212");
 
-/** @param {number} value 0..1 */
-export const quality = (value) => similarity(value);
+/** @param {number | {score: number}} judged 0..1, or a quality with that score */
+export const quality = (judged) => similarity(judged?.score ?? judged);
 
 const oneIn = (/** @type {number} */ value) => `1 in ${inWhole(Number((1 / value).toPrecision(2)))}`;
 

@@ -58,7 +58,7 @@ const isShown = (/** @type {any} */ face) => !isGoing(facePath(face));
 
 function faceCard(/** @type {any} */ face) {
   const when = moment(face.created_at);
-  const score = face.quality;
+  const score = face.quality?.score ?? null;
   const gives = button("Move …", () => void move([face]), "small quiet");
   const deletes = button("Delete", () => remove([face]), "small quiet");
   gives.setAttribute("aria-label", `Move the face of ${when} to somebody else`);

@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from app.api.http.body import FILE_FIELDS
+from app.api.http.field_names import meant
 from app.api.schemas import fields, probe_requests, requests
 from app.api.schemas.base64_photos import bytes_of
 from app.compreface.requests import CompreFacePair, CompreFacePhoto
@@ -211,3 +212,62 @@ def test_a_form_that_is_cut_off_is_refused_wherever_it_is_cut(client, portrait):
     assert client.get("/collections/default/identities/cut%20off").json()["code"] == "identity_unknown"
     assert client.post("/enroll", content=content[: end + 5], headers=headers).is_success  # without the last line's end
     assert client.delete("/collections/default/identities/cut%20off").is_success
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "right"),
+    [
+        ("SourceImage", ("probe", "reference"), "probe"),  # Rekognition
+        ("TargetImage", ("probe", "reference"), "reference"),
+        ("ExternalImageId", ("photos", "identity_id"), "identity_id"),
+        ("FaceMatchThreshold", ("photo", "threshold"), "threshold"),
+        ("MaxFaces", ("photo", "top_k"), "top_k"),
+        ("CollectionId", ("photo", "collection"), "collection"),
+        ("img1_path", ("probe", "reference"), "probe"),  # DeepFace
+        ("img2_path", ("probe", "reference"), "reference"),
+        ("img", ("photo", "model"), "photo"),
+        ("db_path", ("photo", "collection"), "collection"),
+        ("model_name", ("photo", "model"), "model"),
+        ("source_image", ("probe", "reference"), "probe"),  # CompreFace
+        ("target_image", ("probe", "reference"), "reference"),
+        ("subject", ("photos", "identity_id"), "identity_id"),
+        ("prediction_count", ("photo", "top_k"), "top_k"),
+        ("images", ("photos", "photo_urls"), "photos"),  # InsightFace-REST
+        ("face", ("photo",), "photo"),
+        ("image_url", ("photo", "photo_url"), "photo_url"),
+        ("vector", ("embedding", "top_k"), "embedding"),
+        ("tresh", ("threshold",), "threshold"),
+        ("zzz", ("threshold",), None),
+        ("colection", ("collection",), "collection"),
+    ],
+)
+def test_names_of_other_services_are_known(name, fields, right):
+    assert meant(name, fields) == right
+
+
+def test_a_deprecated_name_is_announced(client):
+    former, current = ({"name": "spelled", name: 0.4} for name in ("enrol_quality", "enroll_quality"))
+    for body, expected in ((former, "@1795824000"), (current, None)):
+        answer = client.post("/collections", json=body)
+        assert answer.status_code == 201
+        assert answer.headers.get("Deprecation") == expected
+        client.delete("/collections/spelled")
+
+
+def test_landmarks_can_be_left_out(client, group_photo):
+    for path in ("/detect", "/embed", "/identify"):
+        full, short = (
+            client.post(path, files={"photo": group_photo}, data={"landmarks": each}).json()["faces"][0]
+            for each in ("true", "false")
+        )
+        assert len(full["landmarks"]) == 5
+        assert short == full | {"landmarks": []}
+    both = {"probe": group_photo, "reference": group_photo}
+    answer = client.post("/verify", files=both, data={"landmarks": "false"}).json()
+    assert answer["probe_face"]["landmarks"] == answer["reference_face"]["landmarks"] == []
+
+
+def test_boxes_have_tenths_of_a_pixel(client, group_photo):
+    face = client.post("/detect", files={"photo": group_photo}).json()["faces"][0]
+    numbers = [*face["box"], *(each for point in face["landmarks"] for each in point)]
+    assert numbers == [round(each, 1) for each in numbers]

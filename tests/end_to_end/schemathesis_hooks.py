@@ -50,20 +50,30 @@ schemathesis.openapi.format("byte", PHOTOS.map(base64.b64encode).map(bytes.decod
 
 @schemathesis.hook
 def before_load_schema(_context, raw_schema) -> None:
-    """Describe bodies as JSON too, and remove the rules about several fields from forms.
-
-    schemathesis cannot check these rules if a field is a file.
-    """
-    for path in raw_schema["paths"].values():
-        for operation in path.values():
-            body = operation.get("requestBody", {})
-            if "x-json-body" in body:
-                body["content"]["application/json"] = body["x-json-body"]
+    """Describe bodies as JSON and single events too, and relax the rules of forms."""
+    for operation in (operation for path in raw_schema["paths"].values() for operation in path.values()):
+        body = operation.get("requestBody", {})
+        if "x-json-body" in body:
+            body["content"]["application/json"] = body["x-json-body"]
+        for answer in operation["responses"].values():
+            if "text/event-stream" in answer.get("content", {}):
+                answer["content"]["text/event-stream"] = {"itemSchema": {"type": "object", "required": ["data"]}}
     for name, schema in raw_schema["components"]["schemas"].items():
         if name.endswith("Form"):
-            for rule in ("not", "oneOf", "anyOf", "allOf"):
-                schema.pop(rule, None)
-            schema["properties"].get("photo_urls", {}).pop("minItems", None)  # a form cannot express any of them
+            _relax(schema)
+
+
+def _relax(schema) -> None:
+    """Remove the rules about several fields of a form, and allow empty fields.
+
+    schemathesis cannot check these rules if a field is a file. An empty field counts as absent.
+    """
+    for rule in ("not", "oneOf", "anyOf", "allOf"):
+        schema.pop(rule, None)
+    schema["properties"].get("photo_urls", {}).pop("minItems", None)  # a form cannot express any of them
+    for field, each in schema["properties"].items():
+        if {"pattern", "minLength"} & set(each) and field not in schema.get("required", ()):
+            schema["properties"][field] = {"anyOf": [each, {"const": ""}]}
 
 
 @schemathesis.check

@@ -2,7 +2,6 @@
 
 import codecs
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from fastapi import Request
@@ -11,6 +10,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from app.api.http.deprecation import deprecate
+from app.api.http.field_names import meant
 from app.api.http.utf8 import text_of
 from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
@@ -27,8 +28,6 @@ FORM_OR_JSON = (
 FILE_FIELDS = frozenset({"photo", "photos", "probe", "reference", "file", "source_image", "target_image"})
 """Fields that hold files in every schema. A part with one of these names is a file, even without a file name."""
 _LOOKED_AT = 1000
-_SIMILAR = 0.7
-_OTHER_NAMES_OF_PHOTOS = frozenset({"file", "files", "image", "images", "img", "picture", "upload", "data", "face"})
 _NOTHING_LIKE_TEXT = (b"<", b"%", b"{")
 _WRONG_KIND = {"model_type": "object", "list_type": "array"}
 
@@ -74,7 +73,7 @@ class FormBody(Body[Schema]):
             raise BodyEmpty
         if content_type == "multipart/form-data":
             fields = await _multipart(request, self.schema, self._most_files)
-            return _validated(request, self.schema, lambda: self.schema.model_validate(fields))
+            return _validated(request, self.schema, lambda former: self.schema.model_validate(fields, context=former))
         if _is_json(content_type):
             return await _json(request, self.schema)
         if not content_type and not await request.body():
@@ -98,7 +97,7 @@ def _shown(content_type: str) -> str:
 async def _json(request: Request, schema: type[Schema]) -> Schema:
     """Parse JSON strictly: no coercion between strings, numbers and booleans."""
     body = await json_text(request)
-    return _validated(request, schema, lambda: schema.model_validate_json(body, strict=True))
+    return _validated(request, schema, lambda former: schema.model_validate_json(body, strict=True, context=former))
 
 
 async def json_text(request: Request) -> bytes:
@@ -213,9 +212,11 @@ async def _content(part: UploadFile | str) -> str | bytes:
     return text if all(each.isprintable() or each.isspace() for each in text[:_LOOKED_AT]) else data
 
 
-def _validated(request: Request, schema: type[Schema], validate: Callable[[], Schema]) -> Schema:
+def _validated(request: Request, schema: type[Schema], validate: Callable[[list[str]], Schema]) -> Schema:
+    """Return a valid body; `validate` adds the deprecated names that it contains to a list."""
+    former: list[str] = []
     try:
-        value = validate()
+        value = validate(former)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         if first["type"] == "json_invalid":
@@ -224,6 +225,7 @@ def _validated(request: Request, schema: type[Schema], validate: Callable[[], Sc
         if not first["loc"] and first["type"] in _WRONG_KIND:
             raise RequestInvalid(f"the body must be a JSON {_WRONG_KIND[first['type']]}") from error
         raise RequestInvalid("the request does not fit its schema", _fields(error, schema)) from error
+    deprecate(request.scope, former)
     collection = getattr(value, "collection", None)
     if collection is not None:
         request.state.principal.require_collection(collection)
@@ -243,10 +245,8 @@ def _fields(error: ValidationError, schema: type[BaseModel]) -> list[dict[str, s
 
 
 def _unknown(name: str, schema: type[BaseModel]) -> str:
-    """Return the message for an unknown field: the most similar field, and all fields."""
+    """Return the message for an unknown field: the field that is probably meant, and all fields."""
     known = list(schema.model_fields)
-    nearest = get_close_matches(name.lower(), known, n=1, cutoff=_SIMILAR)
-    if not nearest and name.lower() in _OTHER_NAMES_OF_PHOTOS:
-        nearest = [each for each in known if each in FILE_FIELDS][:1]
-    hint = f"did you mean {nearest[0]}? " if nearest else ""
+    nearest = meant(name, known)
+    hint = f"did you mean {nearest}? " if nearest else ""
     return f"unknown field; {hint}known are {', '.join(known)}"

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.http.admission import Admission
 from app.api.http.body_budget import BodyBudget
+from app.api.http.deprecation import announce
 from app.api.http.errors import note, problem, respond
 from app.api.http.metrics import Metrics
 from app.api.http.proxies import route_path
@@ -73,6 +74,7 @@ class RequestContext:
                     answer["X-Content-Type-Options"] = "nosniff"  # browsers must not treat an answer as a page
                     if self._admission.is_draining:
                         answer["Connection"] = "close"
+                    announce(scope, answer)
                     if stages:
                         answer["Server-Timing"] = server_timing(stages)
                 await send(message)

@@ -47,7 +47,7 @@ async def detect(
 ) -> DetectAnswer:
     """Find the faces of a photo and measure their quality; nothing is stored."""
     seen = await workers.run(services.examination.examine, request.photo, model=request.model)
-    faces = [FaceSchema.of(each) for each in seen.faces]
+    faces = [FaceSchema.of(each, has_landmarks=request.landmarks) for each in seen.faces]
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
 
@@ -62,7 +62,10 @@ async def embed(
         services.examination.examine, request.photo, is_flip_averaged=request.flip, model=request.model
     )
     faces = [
-        EmbeddedFaceSchema.of(each, embedding=each.face.vector.tolist(), norm=each.face.norm) for each in seen.faces
+        EmbeddedFaceSchema.of(
+            each, has_landmarks=request.landmarks, embedding=each.face.vector.tolist(), norm=each.face.norm
+        )
+        for each in seen.faces
     ]
     return EmbedAnswer(
         faces=faces,

@@ -69,7 +69,7 @@ async def verify(
         is_exact=is_exact,
     )
     metrics.verified(verification)
-    return VerifyAnswer.of(verification)
+    return VerifyAnswer.of(verification, has_landmarks=request.landmarks)
 
 
 @router.post("/identify")
@@ -96,7 +96,7 @@ async def identify(
         is_exact=is_exact,
     )
     metrics.identified(identification)
-    return IdentifyAnswer.of(identification)
+    return IdentifyAnswer.of(identification, has_landmarks=request.landmarks)
 
 
 @router.post("/search", dependencies=[needs(Scope.SEARCH)])

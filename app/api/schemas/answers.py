@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from app.api.schemas.boxes import BoxSchema, PointSchema
 from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.api.schemas.quality import QualitySchema
@@ -16,18 +17,6 @@ from app.recognition.identification import Identification, IdentifiedFace, Searc
 from app.recognition.probes import JudgedFace, ProbePhoto
 from app.recognition.verification import Verification
 
-
-def _numbers(count: int) -> WithJsonSchema:
-    """Describe a tuple of numbers without `prefixItems`, which some generators of clients do not know."""
-    return WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count})
-
-
-BoxSchema = Annotated[
-    tuple[float, float, float, float],
-    _numbers(4),
-    Field(description="Left, top, right, bottom in pixels of the upright photo."),
-]
-PointSchema = Annotated[tuple[float, float], _numbers(2)]
 FacesTruncated = Annotated[
     bool, Field(description="A photo shows more faces than the service examines: see ARCID_LIMITS__FACES.")
 ]
@@ -118,18 +107,21 @@ class FaceSchema(BaseModel):
     landmarks: Annotated[
         list[PointSchema],
         Field(
-            description="Left eye, right eye, nose tip, left and right corner of the mouth, as the viewer sees them."
+            description="Left eye, right eye, nose tip, left and right corner of the mouth, as the viewer sees them. "
+            "Empty if the request contains `landmarks=false`."
         ),
     ]
     detection_score: float
     quality: QualitySchema
 
     @classmethod
-    def of(cls, analysed: ExaminedFace | IdentifiedFace | JudgedFace, **fields: Any) -> Self:
+    def of(
+        cls, analysed: ExaminedFace | IdentifiedFace | JudgedFace, *, has_landmarks: bool = True, **fields: Any
+    ) -> Self:
         """Return the schema of a face, with the fields that a subclass adds."""
         detection = analysed.face.detection
         quality = QualitySchema.model_validate(analysed.quality, from_attributes=True)
-        landmarks = detection.landmarks.tolist()
+        landmarks = detection.landmarks.tolist() if has_landmarks else []
         return cls(box=detection.box, landmarks=landmarks, detection_score=detection.score, quality=quality, **fields)
 
 
@@ -157,13 +149,13 @@ class ProbePhotoSchema(BaseModel):
     detail: str | None
 
     @classmethod
-    def all_of(cls, photos: Sequence[ProbePhoto]) -> "list[ProbePhotoSchema] | None":
+    def all_of(cls, photos: Sequence[ProbePhoto], *, has_landmarks: bool) -> "list[ProbePhotoSchema] | None":
         """Return the photos, or None without any."""
         return [
             cls(
                 photo=each.photo,
                 used=each.code is None,
-                face=None if each.face is None else FaceSchema.of(each.face),
+                face=None if each.face is None else FaceSchema.of(each.face, has_landmarks=has_landmarks),
                 code=each.code,
                 detail=each.detail,
             )
@@ -219,12 +211,13 @@ class VerifyAnswer(BaseModel):
     photos: ProbePhotosSchema = None
 
     @classmethod
-    def of(cls, verification: Verification) -> "VerifyAnswer":
+    def of(cls, verification: Verification, *, has_landmarks: bool) -> "VerifyAnswer":
         """Return the answer."""
         seen = verification.reference
         reference = ReferenceFaceSchema(face_id=verification.reference_face_id, faces=verification.reference_faces)
         if seen is not None:
-            reference = ReferenceFaceSchema.model_validate(FaceSchema.of(seen), from_attributes=True)
+            face = FaceSchema.of(seen, has_landmarks=has_landmarks)
+            reference = ReferenceFaceSchema.model_validate(face, from_attributes=True)
         return cls(
             verdict=verification.verdict.value,
             similarity=verification.similarity,
@@ -232,11 +225,11 @@ class VerifyAnswer(BaseModel):
             fmr=verification.fmr.value,
             fmr_range=verification.fmr.range,
             low_quality=verification.is_poor,
-            probe_face=FaceSchema.of(verification.probe),
+            probe_face=FaceSchema.of(verification.probe, has_landmarks=has_landmarks),
             reference_face=reference,
             model=verification.model,
             calibration=population_of(verification.population),
-            photos=ProbePhotoSchema.all_of(verification.photos),
+            photos=ProbePhotoSchema.all_of(verification.photos, has_landmarks=has_landmarks),
         )
 
 
@@ -253,10 +246,11 @@ class IdentifiedFaceSchema(FaceSchema):
     candidates: list[CandidateSchema]
 
     @classmethod
-    def of_identified(cls, identified: IdentifiedFace) -> "IdentifiedFaceSchema":
+    def of_identified(cls, identified: IdentifiedFace, *, has_landmarks: bool) -> "IdentifiedFaceSchema":
         """Return the schema of a face with its candidates."""
         return cls.of(
             identified,
+            has_landmarks=has_landmarks,
             verdict=_verdict(identified),
             low_quality=identified.is_poor,
             margin=identified.margin,
@@ -306,15 +300,17 @@ class IdentifyAnswer(BaseModel):
     photos: ProbePhotosSchema = None
 
     @classmethod
-    def of(cls, identification: Identification) -> "IdentifyAnswer":
+    def of(cls, identification: Identification, *, has_landmarks: bool) -> "IdentifyAnswer":
         """Return the answer."""
         return cls(
-            faces=[IdentifiedFaceSchema.of_identified(each) for each in identification.faces],
+            faces=[
+                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks) for each in identification.faces
+            ],
             threshold=identification.threshold,
             model=identification.model,
             calibration=population_of(identification.population),
             faces_truncated=identification.is_truncated,
-            photos=ProbePhotoSchema.all_of(identification.photos),
+            photos=ProbePhotoSchema.all_of(identification.photos, has_landmarks=has_landmarks),
         )
 
 

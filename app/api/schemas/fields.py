@@ -225,6 +225,7 @@ WhichFace = Annotated[
         "nearly as prominent, `largest` always takes the main face, `only` refuses the photo."
     ),
 ]
+Landmarks = Annotated[bool, Field(description="False leaves the landmarks out of the answer.")]
 OnDuplicate = Annotated[
     Reaction | None,
     Field(

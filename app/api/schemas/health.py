@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.schemas.paging import cursor_of
+from app.api.schemas.quality import StoredQuality
 from app.api.schemas.rates import FMR, FPIR, Fmr, FmrRange, FpirRange, RangeSchema, range_of, rate_of
 from app.recognition.health.findings import Findings
 
@@ -88,7 +89,7 @@ class ForeignFaceSchema(_AttributeSchema):
 
     face_id: str
     identity: SomeoneSchema
-    quality: float
+    quality: StoredQuality
     similarity: Similarity
     fmr: FmrOf
     fmr_range: FmrRangeOf
@@ -106,7 +107,7 @@ class PoorFaceSchema(_AttributeSchema):
 
     face_id: str
     identity: SomeoneSchema
-    quality: float
+    quality: StoredQuality
     least: float
     mend: MendSchema
 
@@ -141,7 +142,7 @@ _EXAMPLE: dict[str, Any] = {
         {
             "face_id": _FACE_ID,
             "identity": _ADA,
-            "quality": 0.71,
+            "quality": {"score": 0.71, "reasons": [], "hints": [], "components": {}},
             "similarity": 0.06,
             "fmr": 0.31,
             "fmr_range": [0.3, 0.33],

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.api.schemas.fields import DEFAULT_COLLECTION, PIXEL, Photo, Threshold, Url
+from app.api.schemas.fields import DEFAULT_COLLECTION, PIXEL, Landmarks, Photo, Threshold, Url
 from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
 from app.errors import PhotoRefused
 from app.names import CollectionName, IdentityId
@@ -88,6 +88,7 @@ class VerifyRequest(PhotosRequest):
         Field(gt=0, le=0.5, description="Highest share of pairs of different people that may match. Default: 1e-4."),
     ] = None
     threshold: Threshold = None
+    landmarks: Landmarks = True
 
     @model_validator(mode="after")
     def _one_rule(self) -> "VerifyRequest":
@@ -135,6 +136,7 @@ class IdentifyRequest(LookupRequest, PhotosRequest):
         Literal["one_person"] | None,
         Field(description="`one_person`: the main faces of all photos are one person. Needed for several photos."),
     ] = None
+    landmarks: Landmarks = True
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from app.vision.quality import Component, Reason
 
@@ -10,7 +10,7 @@ Hundredths = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 
 
 class QualitySchema(BaseModel):
-    """Quality of a face."""
+    """Quality of a face. Of an enrolled face only the score is stored: the other members are empty."""
 
     score: Annotated[float, Field(description="0 (useless) to 1.")]
     reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]
@@ -19,3 +19,11 @@ class QualitySchema(BaseModel):
         dict[Component, Hundredths], Field(description="0 to 100 (good) of each component that could be measured.")
     ] = {}
     worst: Annotated[Component | None, Field(description="The component with the lowest value.")] = None
+
+
+def _of_score(stored: object) -> object:
+    return QualitySchema(score=stored, reasons=[]) if isinstance(stored, float) else stored
+
+
+StoredQuality = Annotated[QualitySchema, BeforeValidator(_of_score)]
+"""Quality of an enrolled face, from its stored score."""

@@ -15,6 +15,7 @@ from app.api.schemas.fields import (
     WHOLE,
     ConsentSchema,
     JsonObject,
+    Landmarks,
     Moment,
     NetworkName,
     OnDuplicate,
@@ -142,6 +143,8 @@ class DetectRequest(_PhotoRequest):
     """A photo for face detection."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"photo": PIXEL}], **one_of("photo", "photo_url")})
+
+    landmarks: Landmarks = True
 
     model: Annotated[NetworkName | None, Field(description="Network that measures `quality`; null: the default.")] = (
         None

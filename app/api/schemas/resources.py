@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from app.api.schemas.answers import BoxSchema, PointSchema
+from app.api.schemas.boxes import BoxSchema, PointSchema
 from app.api.schemas.fields import (
     WHOLE,
     ConsentSchema,
@@ -20,6 +20,7 @@ from app.api.schemas.fields import (
     StrictSchema,
 )
 from app.api.schemas.paging import cursor_of
+from app.api.schemas.quality import StoredQuality
 from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, PersonChange
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
@@ -299,7 +300,7 @@ class StoredFaceSchema(BaseModel):
     box: BoxSchema
     landmarks: list[PointSchema]
     detection_score: float
-    quality: Annotated[float | None, Field(description="0 to 1; null for faces of early versions.")]
+    quality: Annotated[StoredQuality | None, Field(description="Null for faces of early versions.")]
     norm: Annotated[float, Field(description="Length of the network's feature before normalisation.")]
     model: str
     image_sha256: Annotated[str, Field(description="SHA-256 of the enrolled photo.")]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from arcid.answers import RateRange
+from arcid.answers import Quality, RateRange
 from arcid.parsing import Value
 
 
@@ -55,7 +55,7 @@ class WrongPersonFace(Value):
 
     face_id: str
     identity: PersonSummary
-    quality: float
+    quality: Quality
     similarity: float
     fmr: float | None
     others: int
@@ -71,7 +71,7 @@ class LowQualityFace(Value):
 
     face_id: str
     identity: PersonSummary
-    quality: float
+    quality: Quality
     least: float
     mend: SuggestedFix
 

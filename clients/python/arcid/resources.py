@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from arcid.answers import Box, Landmarks
+from arcid.answers import Box, Landmarks, Quality
 from arcid.parsing import Value
 
 Item = TypeVar("Item")
@@ -103,7 +103,7 @@ class Identity(Value):
 
 @dataclass(frozen=True, slots=True)
 class StoredFace(Value):
-    """An enrolled face; `quality` is a score from 0 to 1, `embedding` is None unless requested.
+    """An enrolled face; its `quality` has only the score. `embedding` is None unless requested.
 
     If `has_image`, `faces.image` returns it as a JPEG.
     """
@@ -113,7 +113,7 @@ class StoredFace(Value):
     box: Box
     landmarks: Landmarks
     detection_score: float
-    quality: float | None
+    quality: Quality | None
     norm: float
     model: str
     image_sha256: str

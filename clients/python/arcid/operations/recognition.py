@@ -71,13 +71,20 @@ def verify(
     collection: str = "default",
     max_fmr: float | None = None,
     threshold: float | None = None,
+    landmarks: bool | None = None,
 ) -> Call[VerifyAnswer]:
     """Compare a probe with a reference photo or with the faces of an enrolled identity.
 
     The probe is one photo, or up to 10 photos of one person, which are fused.
     Set either `max_fmr`, the allowed share of pairs of different people that match, or `threshold`, a similarity.
     """
-    members = {"identity_id": identity_id, "collection": collection, "max_fmr": max_fmr, "threshold": threshold}
+    members = {
+        "identity_id": identity_id,
+        "collection": collection,
+        "max_fmr": max_fmr,
+        "threshold": threshold,
+        "landmarks": landmarks,
+    }
     return _post("/verify", VerifyAnswer, photo_body(members, probe=probe, reference=reference))
 
 
@@ -90,6 +97,7 @@ def identify(
     max_fpir: float | None = None,
     threshold: float | None = None,
     where: Where | None = None,
+    landmarks: bool | None = None,
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
@@ -105,18 +113,22 @@ def identify(
         "threshold": threshold,
         "where": where,
         "photos_of": photos_of,
+        "landmarks": landmarks,
     }
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 
 
-def detect(photo: Photo, *, model: str | None = None) -> Call[DetectAnswer]:
+def detect(photo: Photo, *, model: str | None = None, landmarks: bool | None = None) -> Call[DetectAnswer]:
     """Detect the faces of a photo and rate their quality for a network. Nothing is stored."""
-    return _post("/detect", DetectAnswer, photo_body({"model": model}, photo=photo))
+    return _post("/detect", DetectAnswer, photo_body({"model": model, "landmarks": landmarks}, photo=photo))
 
 
-def embed(photo: Photo, *, model: str | None = None, flip: bool | None = None) -> Call[EmbedAnswer]:
+def embed(
+    photo: Photo, *, model: str | None = None, flip: bool | None = None, landmarks: bool | None = None
+) -> Call[EmbedAnswer]:
     """Detect and embed the faces of a photo. Nothing is stored. `flip` averages with the mirrored face."""
-    return _post("/embed", EmbedAnswer, photo_body({"model": model, "flip": flip}, photo=photo))
+    members = {"model": model, "flip": flip, "landmarks": landmarks}
+    return _post("/embed", EmbedAnswer, photo_body(members, photo=photo))
 
 
 def search(
