@@ -22,7 +22,7 @@ class Client(Service[SyncTransport]):
     """Synchronous client of one service; threads may share it. Close it, or use it in a `with` statement.
 
     Args:
-        base_url: Address of the service, with the path prefix if a proxy adds one.
+        base_url: Address of the service, with the path prefix if a proxy adds one; `localhost:8000` is http.
         api_key: API key. None reads the environment variable ARCID_API_KEY; an empty string sends no key.
         timeout_s: Maximum time without data while a request is sent or its answer is received; None means no limit.
         retries: Maximum number of retries of a retryable request; 0 disables them.
@@ -45,7 +45,7 @@ class Client(Service[SyncTransport]):
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         http = httpx2.Client(
-            base_url=base_url,
+            base_url=_address(base_url),
             headers=_headers(api_key),
             timeout=_timeout(timeout_s),
             verify=verify,
@@ -83,7 +83,7 @@ class AsyncClient(Service[AsyncTransport]):
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         http = httpx2.AsyncClient(
-            base_url=base_url,
+            base_url=_address(base_url),
             headers=_headers(api_key),
             timeout=_timeout(timeout_s),
             verify=verify,
@@ -103,6 +103,11 @@ class AsyncClient(Service[AsyncTransport]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+
+def _address(base_url: str) -> str:
+    """Return an address with its scheme."""
+    return base_url if "://" in base_url else f"http://{base_url}"
 
 
 def _headers(api_key: str | None) -> Mapping[str, str]:

@@ -135,7 +135,12 @@ class TooLarge(ApiError):
 
 
 class Unprocessable(ApiError):
-    """422: the request is valid but cannot be processed."""
+    """422: the request is valid but cannot be processed. Its text has the reasons of refused photos and fields."""
+
+    def __str__(self) -> str:
+        photos = [f"photo {each.photo}: {each.detail} ({each.code})" for each in self.rejected]
+        fields = [f"{each.field}: {each.detail}" for each in self.errors]
+        return "; ".join([super().__str__(), *photos, *fields])
 
     @property
     def errors(self) -> tuple[FieldError, ...]:

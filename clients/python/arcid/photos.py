@@ -1,10 +1,12 @@
-"""Photos and other files of requests: bytes, paths, open files, URLs and server paths."""
+"""Photos and other files of requests: bytes, paths, open files, pixels, URLs and server paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, cast
+
+from arcid.pixels import is_in_memory, png_of
 
 
 class Readable(Protocol):
@@ -12,6 +14,20 @@ class Readable(Protocol):
 
     def read(self) -> bytes:
         """Return the rest of the file."""
+
+
+class Array(Protocol):
+    """A NumPy array."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+class PillowImage(Protocol):
+    """An image of Pillow."""
+
+    def getexif(self) -> Any:
+        """Return the metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +46,25 @@ class ServerPath:
 
 File = bytes | str | PathLike[str] | Readable
 """Bytes, a path (a str is a path too), or an open binary file, which is read to its end."""
-Photo = File | PhotoUrl
+Photo = File | Array | PillowImage | PhotoUrl
+"""A file, pixels (a NumPy array of uint8, RGB or grey, or an image of Pillow), or a URL."""
 Photos = Photo | Sequence[Photo]
 
 
-def bytes_of(file: File) -> bytes:
-    """Return the content of a file.
+def bytes_of(file: File | Array | PillowImage) -> bytes:
+    """Return the content of a file, or pixels as a PNG file.
 
-    Raises OSError if a path cannot be read, and TypeError if a file was opened in text mode.
+    Raises OSError if a path cannot be read, and TypeError if a file was opened in text mode or an array is not a photo.
     """
     if isinstance(file, bytes):
         return file
+    if is_in_memory(file):
+        return png_of(file)
     if isinstance(file, str | PathLike):
         return Path(file).read_bytes()
-    content = file.read()
+    content = file.read() if hasattr(file, "read") else None
     if not isinstance(content, bytes):
-        raise TypeError("open the file in binary mode")
+        raise TypeError(f"{type(file).__name__} is not a photo: pass bytes, a path, a file in binary mode or pixels")
     return content
 
 
@@ -53,6 +72,6 @@ def as_sequence(photos: Photos) -> Sequence[Photo]:
     """Return one or more photos as a sequence."""
     if isinstance(photos, list | tuple):
         return photos
-    if isinstance(photos, bytes | str | PathLike | PhotoUrl) or hasattr(photos, "read"):
-        return [photos]
-    return list(photos)
+    if isinstance(photos, bytes | str | PathLike | PhotoUrl) or hasattr(photos, "read") or is_in_memory(photos):
+        return [cast("Photo", photos)]
+    return list(cast("Sequence[Photo]", photos))
