@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import ModelMismatch, PhotoRefused, RequestInvalid, WhereForbidden
+from app.errors import CollectionSwitched, ModelMismatch, PhotoRefused, RequestInvalid, WhereForbidden
 from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
+from app.recognition.batches import PhotoOutcome, each_photo
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
 from app.recognition.decisions.matching import decide, margin
@@ -54,7 +56,8 @@ class IdentifiedFace:
 class Identification:
     """Every face of the photo, the most prominent first, the threshold that decided, and the network.
 
-    If `photos` of one person were identified, the only face is the best one of them that was used.
+    If `photos` of one person were identified, the only face is the best one of them that was used. If photos were
+    identified each for itself, `answers` has their outcomes, and there are no other faces.
     """
 
     faces: list[IdentifiedFace]
@@ -63,6 +66,7 @@ class Identification:
     is_truncated: bool = False
     population: ReferencePopulation | None = None
     photos: Sequence[ProbePhoto] = ()
+    answers: "Sequence[PhotoOutcome[Identification]]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class _SearchScope:
 
 
 class IdentificationService:
-    """See `identify`, `identify_person` and `search`."""
+    """See `identify`, `identify_each`, `identify_person` and `search`."""
 
     def __init__(
         self,
@@ -171,6 +175,38 @@ class IdentificationService:
             for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
         ]
         return Identification(identified, search.rule.threshold, target.model, faces.is_truncated, search.population)
+
+    @retry_on_migration
+    def identify_each(
+        self,
+        photos: Sequence[bytes | PhotoRefused],
+        *,
+        collection: str,
+        top_k: int,
+        max_fpir: float | None = None,
+        threshold: float | None = None,
+        where: Where | None = None,
+        is_exact: bool = True,
+    ) -> Identification:
+        """Identify the faces of each photo for itself, as `identify` does; a photo that cannot be used fails alone.
+
+        Raises CollectionSwitched if the collection moves to another model between two photos.
+        """
+        target = self._gallery.require(collection)
+        scope = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
+        work = partial(
+            self.identify,
+            collection=collection,
+            top_k=top_k,
+            max_fpir=max_fpir,
+            threshold=threshold,
+            where=where,
+            is_exact=is_exact,
+        )
+        answers = each_photo(photos, work)
+        if any(each.result.model != target.model for each in answers if each.result is not None):
+            raise CollectionSwitched(f"collection {collection!r} has moved to another network; try again")
+        return Identification([], scope.rule.threshold, target.model, population=scope.population, answers=answers)
 
     @retry_on_migration
     def identify_person(

@@ -2,7 +2,8 @@ import re
 
 import pytest
 
-from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.answers import EnrollAnswer, VerifyAnswer
+from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.requests import JobRequest
 from app.vision.quality import Reason
 

@@ -17,7 +17,7 @@ from app.access.keys import Principal
 from app.api.http.admission import Admission, departure
 from app.api.http.body_budget import BodyBudget
 from app.api.http.event_streams import Watches
-from app.api.http.rates import Searches
+from app.api.http.rates import Batches, Searches
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.container import Container
 from app.errors import ArcidError
@@ -104,6 +104,10 @@ async def _searches(request: Request) -> Searches:
     return Searches(request.app.state.rates, request.state.principal, request.state.standings)
 
 
+async def _batches(request: Request) -> Batches:
+    return Batches(request.app.state.rates, request.state.principal, request.scope)
+
+
 async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> bool:
     """Return whether the caller sees exact similarities: only callers who may read the templates do."""
     return principal.may_read_templates
@@ -132,6 +136,7 @@ BodyBudgetDependency = Annotated[BodyBudget, Depends(_body_budget)]
 WatchesDependency = Annotated[Watches, Depends(_watches)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
 PrincipalDependency = Annotated[Principal, Depends(_principal)]
+BatchesDependency = Annotated[Batches, Depends(_batches)]
 SearchesDependency = Annotated[Searches, Depends(_searches)]
 ExactDependency = Annotated[bool, Depends(_is_exact)]
 CollectionDependency = Annotated[str, Depends(_collection)]

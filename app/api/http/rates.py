@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
@@ -38,6 +38,19 @@ class Rates:
     async def admit(self, principal: Principal, scope: Scope) -> list[RateLimitStatus]:
         """Count a request on its key, or on its address without a key; raises RatesUnavailable."""
         return await self._limiter.take(self._allowances(principal, scope))
+
+    async def admit_more(self, principal: Principal, scope: Scope, requests: int) -> None:
+        """Count further requests on a key or address, for a batch.
+
+        Raises RateExceeded, RatesUnavailable, and RequestInvalid if the batch alone exceeds a rate.
+        """
+        allowances = [replace(each, amount=requests) for each in self._allowances(principal, scope)]
+        for each in allowances:
+            if requests >= each.rate.amount:
+                raise RequestInvalid(
+                    f"{requests + 1} photos exceed the rate of {each.rate}: send {each.rate.amount} or fewer"
+                )
+        self.require(await self._limiter.take(allowances))
 
     def require(self, standings: Sequence[RateLimitStatus]) -> None:
         """Raise RateExceeded or QuotaExceeded if a limit refuses the request."""
@@ -110,6 +123,20 @@ class Searches:
         standing = await self._rates.search(self._principal.key_id, embeddings)
         if standing is not None:
             self._standings.append(standing)
+
+
+class Batches:
+    """Counter of the photos of a batch: each counts as a request."""
+
+    def __init__(self, rates: Rates, principal: Principal, scope: Scope) -> None:
+        self._rates = rates
+        self._principal = principal
+        self._scope = scope
+
+    async def take(self, photos: int) -> None:
+        """Count photos, of which the request itself is one; raises as `Rates.admit_more`."""
+        if photos > 1:
+            await self._rates.admit_more(self._principal, self._scope, photos - 1)
 
 
 def announcing(send: Send, standings: Sequence[RateLimitStatus]) -> Send:

@@ -1,25 +1,55 @@
 """POST /detect, /embed: the faces of a photo, without a collection."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from app.access.keys import Scope
-from app.api.http.dependencies import ServicesDependency, WorkersDependency
+from app.api.http.dependencies import BatchesDependency, ServicesDependency, WorkersDependency
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
-from app.api.schemas.answers import FaceSchema, FacesTruncated
-from app.api.schemas.requests import DetectRequest, EmbedRequest
+from app.api.schemas.answers import FaceSchema, FacesTruncated, PhotoCode
+from app.api.schemas.fields import MOST_PHOTOS
+from app.api.schemas.probe_requests import DetectRequest
+from app.api.schemas.requests import EmbedRequest
+from app.recognition.batches import PhotoOutcome, each_photo
+from app.recognition.examination import Examination
 
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
 
 
+class DetectedPhotoSchema(BaseModel):
+    """One of many photos and its faces, the main face first. If it cannot be used, `code` and `detail` say why."""
+
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
+    faces: list[FaceSchema]
+    faces_truncated: FacesTruncated
+    code: PhotoCode
+    detail: str | None
+
+    @classmethod
+    def of(cls, outcome: PhotoOutcome[Examination], *, has_landmarks: bool) -> "DetectedPhotoSchema":
+        """Return the answer to a photo."""
+        result, refusal = outcome.result, outcome.refusal
+        return cls(
+            photo=outcome.photo,
+            faces=[FaceSchema.of(each, has_landmarks=has_landmarks) for each in (result.faces if result else ())],
+            faces_truncated=result is not None and result.is_truncated,
+            code=refusal.code if refusal else None,
+            detail=str(refusal) if refusal else None,
+        )
+
+
 class DetectAnswer(BaseModel):
-    """The faces of the photo, the main face first."""
+    """The faces of the photo, the main face first; with `photos_of=many` there are `answers` instead of `faces`."""
 
     faces: list[FaceSchema]
     faces_truncated: FacesTruncated
+    answers: Annotated[
+        list[DetectedPhotoSchema] | None, Field(description="With `photos_of=many`: the answer to each photo.")
+    ] = None
 
 
 class EmbeddedFaceSchema(FaceSchema):
@@ -41,12 +71,19 @@ class EmbedAnswer(BaseModel):
 
 @router.post("/detect")
 async def detect(
-    request: Annotated[DetectRequest, Depends(PhotosBody(DetectRequest))],
+    request: Annotated[DetectRequest, Depends(PhotosBody(DetectRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    batches: BatchesDependency,
 ) -> DetectAnswer:
-    """Find the faces of a photo and measure their quality; nothing is stored."""
-    seen = await workers.run(services.examination.examine, request.photo, model=request.model)
+    """Find the faces of a photo, or of up to 50, and measure their quality; nothing is stored."""
+    examine = partial(services.examination.examine, model=request.model)
+    if request.photos_of == "many":
+        await batches.take(request.count())
+        outcomes = await workers.run(each_photo, request.photo, examine)
+        answers = [DetectedPhotoSchema.of(each, has_landmarks=request.landmarks) for each in outcomes]
+        return DetectAnswer(faces=[], faces_truncated=False, answers=answers)
+    seen = await workers.run(examine, request.photo[0])
     faces = [FaceSchema.of(each, has_landmarks=request.landmarks) for each in seen.faces]
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 

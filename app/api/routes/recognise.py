@@ -8,13 +8,20 @@ from fastapi import Depends, Header
 
 from app.access.keys import Scope
 from app.api.http.body import JsonBody
-from app.api.http.dependencies import ExactDependency, SearchesDependency, ServicesDependency, WorkersDependency
+from app.api.http.dependencies import (
+    BatchesDependency,
+    ExactDependency,
+    SearchesDependency,
+    ServicesDependency,
+    WorkersDependency,
+)
 from app.api.http.metrics import MetricsDependency
 from app.api.http.permissions import needs
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
-from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, SearchAnswer, VerifyAnswer
+from app.api.schemas.answers import EnrollAnswer, SearchAnswer, VerifyAnswer
 from app.api.schemas.fields import MOST_PHOTOS
+from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.probe_requests import MOST_PROBES, IdentifyRequest, VerifyRequest
 from app.api.schemas.requests import EnrollRequest, SearchRequest
 from app.recognition.screening import Reactions
@@ -74,20 +81,23 @@ async def verify(
 
 @router.post("/identify")
 async def identify(
-    request: Annotated[IdentifyRequest, Depends(PhotosBody(IdentifyRequest, most_files=MOST_PROBES))],
+    request: Annotated[IdentifyRequest, Depends(PhotosBody(IdentifyRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    batches: BatchesDependency,
     metrics: MetricsDependency,
     is_exact: ExactDependency,
 ) -> IdentifyAnswer:
-    """Search the gallery for every face of a photo, or for the person of several photos."""
-    search = (
-        partial(services.identification.identify, request.photo[0])
-        if request.photos_of is None
-        else partial(services.identification.identify_person, request.photo)
-    )
+    """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
+    service = services.identification
+    search = {
+        None: partial(service.identify, request.photo[0]),
+        "many": partial(service.identify_each, request.photo),
+        "one_person": partial(service.identify_person, request.photo),
+    }
+    await batches.take(request.count() if request.photos_of == "many" else 1)
     identification = await workers.run(
-        search,
+        search[request.photos_of],
         collection=request.collection,
         top_k=request.top_k,
         max_fpir=request.max_fpir,
@@ -95,7 +105,11 @@ async def identify(
         where=request.where,
         is_exact=is_exact,
     )
-    metrics.identified(identification)
+    for each in (answer.result for answer in identification.answers):
+        if each is not None:
+            metrics.identified(each)
+    if request.photos_of != "many":
+        metrics.identified(identification)
     return IdentifyAnswer.of(identification, has_landmarks=request.landmarks)
 
 

@@ -13,7 +13,7 @@ from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, Fmr, Fm
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
-from app.recognition.identification import Identification, IdentifiedFace, SearchResult
+from app.recognition.identification import IdentifiedFace, SearchResult
 from app.recognition.probes import JudgedFace, ProbePhoto
 from app.recognition.verification import Verification
 
@@ -25,6 +25,11 @@ LowQuality = Annotated[
     Field(
         description="The face is below the collection's minimum quality. With an error rate it is at most `possible`."
     ),
+]
+
+
+PhotoCode = Annotated[
+    str | None, Field(description="As in errors: not_an_image, too_many_pixels ...", examples=["not_an_image"])
 ]
 
 
@@ -55,27 +60,28 @@ _QUALITY = {
     "components": {"sharpness": 83.1, "eyes_visible": 97.4},
     "worst": "sharpness",
 }
-_FACE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93, "quality": _QUALITY}
-_FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
+FACE_EXAMPLE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93, "quality": _QUALITY}
+FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
 
 
-def _example(example: dict[str, Any]) -> ConfigDict:
+def example_of(example: dict[str, Any]) -> ConfigDict:
+    """Return the configuration of an answer with an example."""
     return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class EnrollAnswer(BaseModel):
     """Result of each photo."""
 
-    model_config = _example(
+    model_config = example_of(
         {
             "identity_id": "ada",
-            "faces": [{"face_id": _FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93, "quality": _QUALITY}],
+            "faces": [{"face_id": FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93, "quality": _QUALITY}],
             "rejected": [{"photo": 1, "code": "no_face", "detail": "no face was found in the photo"}],
             "duplicates": [
                 {
                     "photo": 0,
                     "identity_id": "a.lovelace",
-                    "face_id": _FACE_ID,
+                    "face_id": FACE_ID,
                     "faces": 1,
                     "similarity": 0.74,
                     "fpir": 1e-7,
@@ -172,21 +178,21 @@ ProbePhotosSchema = Annotated[
 class VerifyAnswer(BaseModel):
     """The decision on a pair of faces."""
 
-    model_config = _example(
+    model_config = example_of(
         {
             "verdict": "match",
             "similarity": 0.71,
             "threshold": 0.42,
             "fmr": 1e-7,
             "fmr_range": [0, 1e-7],
-            "probe_face": _FACE,
+            "probe_face": FACE_EXAMPLE,
             "low_quality": False,
             "reference_face": {
                 "box": None,
                 "landmarks": None,
                 "detection_score": None,
                 "quality": None,
-                "face_id": _FACE_ID,
+                "face_id": FACE_ID,
                 "faces": 3,
             },
             "model": "sface-2021dec",
@@ -233,85 +239,9 @@ class VerifyAnswer(BaseModel):
         )
 
 
-def _verdict(identified: IdentifiedFace | SearchResult) -> str:
+def verdict_of(identified: IdentifiedFace | SearchResult) -> str:
+    """Return the verdict in the words of the API."""
     return "unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value
-
-
-class IdentifiedFaceSchema(FaceSchema):
-    """A face of the photo: a `match` is its first candidate."""
-
-    verdict: Literal["match", "possible", "unknown"]
-    low_quality: LowQuality
-    margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
-    candidates: list[CandidateSchema]
-
-    @classmethod
-    def of_identified(cls, identified: IdentifiedFace, *, has_landmarks: bool) -> "IdentifiedFaceSchema":
-        """Return the schema of a face with its candidates."""
-        return cls.of(
-            identified,
-            has_landmarks=has_landmarks,
-            verdict=_verdict(identified),
-            low_quality=identified.is_poor,
-            margin=identified.margin,
-            candidates=CandidateSchema.all_of(identified),
-        )
-
-
-class IdentifyAnswer(BaseModel):
-    """The faces of the photo, the main face first."""
-
-    model_config = _example(
-        {
-            "faces": [
-                {
-                    **_FACE,
-                    "verdict": "match",
-                    "low_quality": False,
-                    "margin": 0.58,
-                    "candidates": [
-                        {
-                            "identity_id": "ada",
-                            "name": "Ada",
-                            "face_id": _FACE_ID,
-                            "faces": 3,
-                            "similarity": 0.71,
-                            "fmr": 1e-7,
-                            "fmr_range": [0, 1e-7],
-                            "fpir": 1.2e-7,
-                            "fpir_range": [0, 8e-7],
-                        }
-                    ],
-                }
-            ],
-            "threshold": 0.42,
-            "model": "sface-2021dec",
-            "calibration": CALIBRATION_EXAMPLE,
-            "faces_truncated": False,
-            "photos": None,
-        }
-    )
-
-    faces: list[IdentifiedFaceSchema]
-    threshold: float
-    model: str
-    calibration: CalibrationField
-    faces_truncated: FacesTruncated
-    photos: ProbePhotosSchema = None
-
-    @classmethod
-    def of(cls, identification: Identification, *, has_landmarks: bool) -> "IdentifyAnswer":
-        """Return the answer."""
-        return cls(
-            faces=[
-                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks) for each in identification.faces
-            ],
-            threshold=identification.threshold,
-            model=identification.model,
-            calibration=population_of(identification.population),
-            faces_truncated=identification.is_truncated,
-            photos=ProbePhotoSchema.all_of(identification.photos, has_landmarks=has_landmarks),
-        )
 
 
 class SearchAnswer(BaseModel):
@@ -328,7 +258,7 @@ class SearchAnswer(BaseModel):
     def of(cls, found: SearchResult) -> "SearchAnswer":
         """Return the answer."""
         return cls(
-            verdict=_verdict(found),
+            verdict=verdict_of(found),
             margin=found.margin,
             candidates=CandidateSchema.all_of(found),
             threshold=found.threshold,

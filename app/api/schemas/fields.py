@@ -74,7 +74,8 @@ def _file(description: str) -> WithJsonSchema:
     return WithJsonSchema(schema)
 
 
-Photo = Annotated[bytes, BeforeValidator(_photo), _file("JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF")]
+PHOTO_KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
+Photo = Annotated[bytes, BeforeValidator(_photo), _file(PHOTO_KINDS)]
 Upload = Annotated[bytes, BeforeValidator(_photo), _file("A ZIP file.")]
 Url = Annotated[
     str,

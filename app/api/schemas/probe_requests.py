@@ -14,7 +14,17 @@ from pydantic import (
     model_validator,
 )
 
-from app.api.schemas.fields import DEFAULT_COLLECTION, PIXEL, Landmarks, Photo, Threshold, Url
+from app.api.schemas.fields import (
+    DEFAULT_COLLECTION,
+    MOST_PHOTOS,
+    PHOTO_KINDS,
+    PIXEL,
+    Landmarks,
+    NetworkName,
+    Photo,
+    Threshold,
+    Url,
+)
 from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
 from app.errors import PhotoRefused
 from app.names import CollectionName, IdentityId
@@ -36,31 +46,67 @@ def _listed(value: object, validate: ValidatorFunctionWrapHandler) -> object:
         raise ValueError(first["msg"].removeprefix("Value error, ")) from error
 
 
-def _one_or_several(each: dict[str, Any], description: str, *others: JsonValue) -> WithJsonSchema:
+def _one_or_several(each: dict[str, Any], description: str, *others: JsonValue, most: int) -> WithJsonSchema:
     """Describe one or several items; the list is first, which is how a form sends them."""
-    several = {"type": "array", "items": each, "minItems": 1, "maxItems": MOST_PROBES}
+    several = {"type": "array", "items": each, "minItems": 1, "maxItems": most}
     return WithJsonSchema({"anyOf": [several, each, *others], "description": description})
 
 
+_FILE = {"type": "string", "contentEncoding": "base64", "format": "byte"}
+_URL = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+_NONE: JsonValue = {"type": "null"}
+_URLS = "The photo's URL, or several URLs. The service fetches them if that is enabled."
 ProbePhotos = Annotated[
     list[Photo],
     Field(default_factory=list, min_length=1, max_length=MOST_PROBES),
     WrapValidator(_listed),
-    _one_or_several(
-        {"type": "string", "contentEncoding": "base64", "format": "byte"},
-        f"JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; up to {MOST_PROBES} photos of one person.",
-    ),
+    _one_or_several(_FILE, f"{PHOTO_KINDS}; up to {MOST_PROBES} photos of one person.", most=MOST_PROBES),
+]
+BatchPhotos = Annotated[
+    list[Photo],
+    Field(default_factory=list, min_length=1, max_length=MOST_PHOTOS),
+    WrapValidator(_listed),
+    _one_or_several(_FILE, f"{PHOTO_KINDS}; up to {MOST_PHOTOS} photos with `photos_of`.", most=MOST_PHOTOS),
 ]
 ProbeUrls = Annotated[
     list[Url] | None,
     Field(min_length=1, max_length=MOST_PROBES),
     WrapValidator(_listed),
-    _one_or_several(
-        {"type": "string", "minLength": 1, "maxLength": LONGEST},
-        f"The photo's URL, or up to {MOST_PROBES} URLs. The service fetches them if that is enabled.",
-        {"type": "null"},
-    ),
+    _one_or_several(_URL, _URLS, _NONE, most=MOST_PROBES),
 ]
+BatchUrls = Annotated[
+    list[Url] | None,
+    Field(min_length=1, max_length=MOST_PHOTOS),
+    WrapValidator(_listed),
+    _one_or_several(_URL, _URLS, _NONE, most=MOST_PHOTOS),
+]
+
+
+class _BatchRequest(PhotosRequest):
+    """Base of requests with one photo, or with many that are answered each for itself."""
+
+    takes_several: ClassVar[bool] = True
+
+    photo: BatchPhotos
+    photo_url: BatchUrls = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        return require_one(self, "photo", "photo_url")
+
+    def count(self) -> int:
+        """Return the number of photos."""
+        return len(self.photo or self.photo_url or ())
+
+    def urls(self) -> list[str]:
+        """Return the URLs of the photos."""
+        return self.photo_url or []
+
+    def with_photos(self, photos: Sequence[bytes | PhotoRefused]) -> Self:
+        """Return a copy with the photos; a single one must be usable."""
+        if getattr(self, "photos_of", None) is None and isinstance(photos[0], PhotoRefused):
+            raise photos[0]
+        return self.model_copy(update={"photo": list(photos)})
 
 
 class VerifyRequest(PhotosRequest):
@@ -118,8 +164,8 @@ class VerifyRequest(PhotosRequest):
         return self.model_copy(update=changes)
 
 
-class IdentifyRequest(LookupRequest, PhotosRequest):
-    """A photo whose faces are searched in the gallery, or photos of one person."""
+class IdentifyRequest(LookupRequest, _BatchRequest):
+    """A photo whose faces are searched in the gallery, many many of them, or photos of one person."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -128,29 +174,46 @@ class IdentifyRequest(LookupRequest, PhotosRequest):
             **not_both("max_fpir", "threshold"),
         }
     )
-    takes_several: ClassVar[bool] = True
 
-    photo: ProbePhotos
-    photo_url: ProbeUrls = None
     photos_of: Annotated[
-        Literal["one_person"] | None,
-        Field(description="`one_person`: the main faces of all photos are one person. Needed for several photos."),
+        Literal["many", "one_person"] | None,
+        Field(
+            description="Needed for several photos. `many`: each photo is looked up for itself; see `answers`. "
+            f"`one_person`: the main faces of all photos, at most {MOST_PROBES}, are one person."
+        ),
     ] = None
     landmarks: Landmarks = True
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        require_one(self, "photo", "photo_url")
-        if self.photos_of is None and len(self.photo or self.photo_url or ()) > 1:
-            raise ValueError("send one photo, or photos_of=one_person if all photos show the same person")
+    def _one_meaning(self) -> Self:
+        if self.photos_of is None and self.count() > 1:
+            raise ValueError(
+                "send one photo, photos_of=many to look up each photo for itself, or photos_of=one_person if all "
+                "photos show the same person"
+            )
+        if self.photos_of == "one_person" and self.count() > MOST_PROBES:
+            raise ValueError(f"send at most {MOST_PROBES} photos of one person")
         return self
 
-    def urls(self) -> list[str]:
-        """Return the URLs of the photos."""
-        return self.photo_url or []
 
-    def with_photos(self, photos: Sequence[bytes | PhotoRefused]) -> Self:
-        """Return a copy with the photos; a single one of many people must be usable."""
-        if self.photos_of is None and isinstance(photos[0], PhotoRefused):
-            raise photos[0]
-        return self.model_copy(update={"photo": list(photos)})
+class DetectRequest(_BatchRequest):
+    """A photo for face detection, or many."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"photo": PIXEL}], **one_of("photo", "photo_url", kind=_SEVERAL)}
+    )
+
+    photos_of: Annotated[
+        Literal["many"] | None,
+        Field(description="Needed for several photos: each is answered for itself; see `answers`."),
+    ] = None
+    model: Annotated[NetworkName | None, Field(description="Network that measures `quality`; null: the default.")] = (
+        None
+    )
+    landmarks: Landmarks = True
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        if self.photos_of is None and self.count() > 1:
+            raise ValueError("send one photo, or photos_of=many")
+        return self

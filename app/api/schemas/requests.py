@@ -139,21 +139,15 @@ class _PhotoRequest(PhotosRequest):
         return self.model_copy(update={"photo": photos[0]})
 
 
-class DetectRequest(_PhotoRequest):
-    """A photo for face detection."""
+class EmbedRequest(_PhotoRequest):
+    """A photo for face detection and embedding."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"photo": PIXEL}], **one_of("photo", "photo_url")})
 
     landmarks: Landmarks = True
-
     model: Annotated[NetworkName | None, Field(description="Network that measures `quality`; null: the default.")] = (
         None
     )
-
-
-class EmbedRequest(DetectRequest):
-    """A photo for face detection and embedding."""
-
     flip: Annotated[
         bool | None, Field(description="Average with the mirror image's embedding; null: the service's setting.")
     ] = None

@@ -192,8 +192,19 @@ class IdentifiedFace(Face):
 
 
 @dataclass(frozen=True, slots=True)
+class IdentifiedPhoto(Value):
+    """One of many photos and its faces. If it cannot be used, `code` and `detail` give the reason."""
+
+    photo: int
+    faces: tuple[IdentifiedFace, ...]
+    faces_truncated: bool
+    code: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class IdentifyAnswer(Value):
-    """All faces of the photo, the most prominent first."""
+    """All faces of the photo, the most prominent first; of many photos, `answers` has one entry for each."""
 
     faces: tuple[IdentifiedFace, ...]
     threshold: float
@@ -201,14 +212,27 @@ class IdentifyAnswer(Value):
     faces_truncated: bool = False
     calibration: ReferencePopulation | None = None
     photos: tuple[ProbePhoto, ...] | None = None
+    answers: tuple[IdentifiedPhoto, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedPhoto(Value):
+    """One of many photos and its faces. If it cannot be used, `code` and `detail` give the reason."""
+
+    photo: int
+    faces: tuple[Face, ...]
+    faces_truncated: bool
+    code: str | None
+    detail: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class DetectAnswer(Value):
-    """All faces of the photo, the most prominent first."""
+    """All faces of the photo, the most prominent first; of many photos, `answers` has one entry for each."""
 
     faces: tuple[Face, ...]
     faces_truncated: bool = False
+    answers: tuple[DetectedPhoto, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def verify(
 def identify(
     photo: Photos,
     *,
-    photos_of: Literal["one_person"] | None = None,
+    photos_of: Literal["many", "one_person"] | None = None,
     collection: str = "default",
     top_k: int | None = None,
     max_fpir: float | None = None,
@@ -101,6 +101,7 @@ def identify(
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
+    With `photos_of="many"`, look up each of up to 50 photos; `answers` has an entry for each of them.
     With `photos_of="one_person"`, search for the person of up to 10 photos, which are fused; a single entry of `faces`
     is the answer, and photos without faces are an error.
     Set either `max_fpir`, the allowed share of strangers that match at the current gallery size, or `threshold`, a
@@ -118,9 +119,19 @@ def identify(
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 
 
-def detect(photo: Photo, *, model: str | None = None, landmarks: bool | None = None) -> Call[DetectAnswer]:
-    """Detect the faces of a photo and rate their quality for a network. Nothing is stored."""
-    return _post("/detect", DetectAnswer, photo_body({"model": model, "landmarks": landmarks}, photo=photo))
+def detect(
+    photo: Photos,
+    *,
+    photos_of: Literal["many"] | None = None,
+    model: str | None = None,
+    landmarks: bool | None = None,
+) -> Call[DetectAnswer]:
+    """Detect the faces of a photo and rate their quality for a network. Nothing is stored.
+
+    With `photos_of="many"`, examine up to 50 photos; `answers` has an entry for each of them.
+    """
+    members = {"photos_of": photos_of, "model": model, "landmarks": landmarks}
+    return _post("/detect", DetectAnswer, photo_body(members, photo=photo))
 
 
 def embed(

@@ -1,0 +1,130 @@
+"""Answers of POST /identify. Their names are the API's contract."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from app.api.schemas.answers import (
+    FACE_EXAMPLE,
+    FACE_ID,
+    FaceSchema,
+    FacesTruncated,
+    LowQuality,
+    PhotoCode,
+    ProbePhotoSchema,
+    ProbePhotosSchema,
+    example_of,
+    verdict_of,
+)
+from app.api.schemas.candidates import CandidateSchema
+from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, population_of
+from app.recognition.batches import PhotoOutcome
+from app.recognition.identification import Identification, IdentifiedFace
+
+
+class IdentifiedFaceSchema(FaceSchema):
+    """A face of the photo: a `match` is its first candidate."""
+
+    verdict: Literal["match", "possible", "unknown"]
+    low_quality: LowQuality
+    margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
+    candidates: list[CandidateSchema]
+
+    @classmethod
+    def of_identified(cls, identified: IdentifiedFace, *, has_landmarks: bool) -> "IdentifiedFaceSchema":
+        """Return the schema of a face with its candidates."""
+        return cls.of(
+            identified,
+            has_landmarks=has_landmarks,
+            verdict=verdict_of(identified),
+            low_quality=identified.is_poor,
+            margin=identified.margin,
+            candidates=CandidateSchema.all_of(identified),
+        )
+
+
+class IdentifiedPhotoSchema(BaseModel):
+    """One of many photos and its faces, the main face first. If it cannot be used, `code` and `detail` say why."""
+
+    photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
+    faces: list[IdentifiedFaceSchema]
+    faces_truncated: FacesTruncated
+    code: PhotoCode
+    detail: str | None
+
+    @classmethod
+    def of(cls, outcome: PhotoOutcome[Identification], *, has_landmarks: bool) -> "IdentifiedPhotoSchema":
+        """Return the answer to a photo."""
+        result, refusal = outcome.result, outcome.refusal
+        return cls(
+            photo=outcome.photo,
+            faces=[
+                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks)
+                for each in (result.faces if result else ())
+            ],
+            faces_truncated=result is not None and result.is_truncated,
+            code=refusal.code if refusal else None,
+            detail=str(refusal) if refusal else None,
+        )
+
+
+class IdentifyAnswer(BaseModel):
+    """The faces of the photo, the main face first; with `photos_of=many` there are `answers` instead of `faces`."""
+
+    model_config = example_of(
+        {
+            "faces": [
+                {
+                    **FACE_EXAMPLE,
+                    "verdict": "match",
+                    "low_quality": False,
+                    "margin": 0.58,
+                    "candidates": [
+                        {
+                            "identity_id": "ada",
+                            "name": "Ada",
+                            "face_id": FACE_ID,
+                            "faces": 3,
+                            "similarity": 0.71,
+                            "fmr": 1e-7,
+                            "fmr_range": [0, 1e-7],
+                            "fpir": 1.2e-7,
+                            "fpir_range": [0, 8e-7],
+                        }
+                    ],
+                }
+            ],
+            "threshold": 0.42,
+            "model": "sface-2021dec",
+            "calibration": CALIBRATION_EXAMPLE,
+            "faces_truncated": False,
+            "photos": None,
+            "answers": None,
+        }
+    )
+
+    faces: list[IdentifiedFaceSchema]
+    threshold: float
+    model: str
+    calibration: CalibrationField
+    faces_truncated: FacesTruncated
+    photos: ProbePhotosSchema = None
+    answers: Annotated[
+        list[IdentifiedPhotoSchema] | None, Field(description="With `photos_of=many`: the answer to each photo.")
+    ] = None
+
+    @classmethod
+    def of(cls, identification: Identification, *, has_landmarks: bool) -> "IdentifyAnswer":
+        """Return the answer."""
+        return cls(
+            faces=[
+                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks) for each in identification.faces
+            ],
+            threshold=identification.threshold,
+            model=identification.model,
+            calibration=population_of(identification.population),
+            faces_truncated=identification.is_truncated,
+            photos=ProbePhotoSchema.all_of(identification.photos, has_landmarks=has_landmarks),
+            answers=[IdentifiedPhotoSchema.of(each, has_landmarks=has_landmarks) for each in identification.answers]
+            or None,
+        )
