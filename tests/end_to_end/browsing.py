@@ -56,7 +56,7 @@ def chromium(camera=None, *further):
 
 
 @contextmanager
-def opened(browser, address, *, path="/", width=1440, height=900, scheme="light", locale="en-US", harmless=()):  # noqa: PLR0913 - each differs in some test
+def opened(browser, address, *, path="/", width=1440, height=900, scheme="light", locale="en-US", harmless=()):
     """Yield the page; then check that it logged no error, except `harmless` ones, and contacted no other machine."""
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale=locale)
     context.set_default_timeout(60_000)
