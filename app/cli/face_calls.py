@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from app.api.routes.analyse import DetectAnswer
-from app.api.schemas.answers import EnrollAnswer, FaceSchema, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.answers import EnrollAnswer, FaceSchema, VerifyAnswer
+from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.resources import IdentitiesPage
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings

@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from rich.table import Table
 
 from app.api.routes.analyse import DetectAnswer
-from app.api.schemas.answers import BoxSchema, EnrollAnswer, IdentifiedFaceSchema, IdentifyAnswer
+from app.api.schemas.answers import EnrollAnswer
+from app.api.schemas.boxes import BoxSchema
 from app.api.schemas.fields import DEFAULT_COLLECTION
+from app.api.schemas.identify_answers import IdentifiedFaceSchema, IdentifyAnswer
 from app.cli.face_calls import FaceCalls, local_calls
 from app.cli.output import Console, show
 from app.cli.rates import rate_in_words

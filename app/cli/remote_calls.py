@@ -8,7 +8,8 @@ import httpx2
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.api.routes.analyse import DetectAnswer
-from app.api.schemas.answers import EnrollAnswer, IdentifyAnswer, VerifyAnswer
+from app.api.schemas.answers import EnrollAnswer, VerifyAnswer
+from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.resources import IdentitiesPage
 from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto, ServiceRefused, ServiceUnreachable, SettingsInvalid
 

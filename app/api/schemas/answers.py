@@ -217,7 +217,7 @@ class VerifyAnswer(BaseModel):
     photos: ProbePhotosSchema = None
 
     @classmethod
-    def of(cls, verification: Verification, *, has_landmarks: bool) -> "VerifyAnswer":
+    def of(cls, verification: Verification, *, has_landmarks: bool = True) -> "VerifyAnswer":
         """Return the answer."""
         seen = verification.reference
         reference = ReferenceFaceSchema(face_id=verification.reference_face_id, faces=verification.reference_faces)

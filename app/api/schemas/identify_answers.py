@@ -114,7 +114,7 @@ class IdentifyAnswer(BaseModel):
     ] = None
 
     @classmethod
-    def of(cls, identification: Identification, *, has_landmarks: bool) -> "IdentifyAnswer":
+    def of(cls, identification: Identification, *, has_landmarks: bool = True) -> "IdentifyAnswer":
         """Return the answer."""
         return cls(
             faces=[
