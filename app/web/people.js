@@ -38,14 +38,14 @@ export function startPeople() {
   byId("people-enroll").onclick = () => enrollMore("");
   byId("people-more").onclick = () => void more();
   session.addEventListener("collection", () => {
-    isLoaded = false;
+    outdated();
     cards.draw([]);
     selectedPeople.clear();
     if (opened) show("people", "", true);
     else if (openTab() === "people") void reload(true);
   });
   session.addEventListener("people", () => {
-    isLoaded = false;
+    outdated();
     if (openTab() === "people" && !opened) void reload(false, true);
   });
   addPanel("people", { onShow, onHide });
@@ -53,8 +53,15 @@ export function startPeople() {
 
 function onHide() {
   closePerson();
-  [opened, isLoaded] = ["", false]; // other tabs change people too
+  opened = "";
+  outdated(); // other tabs change people too
   void flush();
+}
+
+/** Read the list again when it is shown next; an answer that is under way is out of date too. */
+function outdated() {
+  isLoaded = false;
+  asking.abort();
 }
 
 function onShow(/** @type {string} */ about) {
