@@ -90,14 +90,15 @@ async def identify(
 ) -> IdentifyAnswer:
     """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
     service = services.identification
-    search = {
-        None: partial(service.identify, request.photo[0]),
-        "many": partial(service.identify_each, request.photo),
-        "one_person": partial(service.identify_person, request.photo),
-    }
+    if request.photos_of == "many":
+        search = partial(service.identify_each, request.photo)
+    elif request.photos_of == "one_person":
+        search = partial(service.identify_person, request.photo)
+    else:
+        search = partial(service.identify, request.photo[0])
     await batches.take(request.count() if request.photos_of == "many" else 1)
     identification = await workers.run(
-        search[request.photos_of],
+        search,
         collection=request.collection,
         top_k=request.top_k,
         max_fpir=request.max_fpir,
