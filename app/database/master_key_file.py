@@ -1,10 +1,11 @@
 """The file of a master key."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from app.database.cipher import Master, decoded, encoded, new_secret
-from app.errors import MasterKeyInvalid
+from app.errors import MasterKeyInvalid, StorageNotWritable
 
 
 def read_master(path: Path) -> Master:
@@ -17,14 +18,28 @@ def read_master(path: Path) -> Master:
 
 
 def write_master(path: Path) -> Master:
-    """Write a new master key to a new file that only its owner reads; raises MasterKeyInvalid if the file exists."""
+    """Write a new master key to a new file that only its owner reads. The file is complete or does not exist.
+
+    Raises MasterKeyInvalid if the file exists or its folder cannot be used, StorageNotWritable if the disk is full.
+    """
     secret = new_secret()
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with tempfile.NamedTemporaryFile("w", encoding="ascii", dir=path.parent, prefix=f".{path.name}-") as file:
+            file.write(f"{encoded(secret)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(file.name, path)  # unlike a rename, it fails if the file exists
+        _sync(path.parent)
     except OSError as error:
-        raise MasterKeyInvalid(f"the master key's file {path} cannot be created: {error}") from error
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{encoded(secret)}\n")
-        file.flush()
-        os.fsync(file.fileno())
+        raise StorageNotWritable.of(error) or MasterKeyInvalid(
+            f"the master key's file {path} cannot be created: {error}"
+        ) from error
     return Master(secret)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,10 +8,11 @@ from app.config import read_settings
 from app.container import Container
 from app.database.cipher import encoded
 from app.database.master_key_file import read_master, write_master
-from app.errors import MasterKeyInvalid, MasterKeyMissing, MasterKeyWrong, PlainIndexRefused
+from app.errors import MasterKeyInvalid, MasterKeyMissing, MasterKeyWrong, PlainIndexRefused, StorageNotWritable
 from app.gallery.store.identities import IdentityStore
 from app.wiring.projections import Projections, snapshot_folder
 from app.wiring.storage import open_database
+from tests.disks import fill
 from tests.gallery.store.enrolling import enroll
 
 
@@ -33,6 +34,17 @@ def test_a_master_key_is_written_for_its_owner_only(tmp_path):
         write_master(path)
     with pytest.raises(MasterKeyInvalid):
         read_master(tmp_path / "nothing")
+
+
+def test_a_master_key_is_complete_or_missing(disk):
+    folder = disk(1)
+    ballast = fill(folder)
+    path = folder / "master.key"
+    with pytest.raises(StorageNotWritable, match="full"):
+        write_master(path)
+    assert [each.name for each in folder.iterdir()] == [ballast.name]
+    ballast.unlink()
+    assert write_master(path).fingerprint == read_master(path).fingerprint
 
 
 def test_a_start_needs_the_master_key(open_with):
