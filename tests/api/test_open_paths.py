@@ -7,6 +7,7 @@ import pytest
 
 from app.access.keys import NewKey, Scope
 from app.cli.demo import serving
+from app.config import RateSettings
 from app.container import Container
 from tests.api.test_permissions import ALLOWED
 
@@ -37,6 +38,7 @@ UNDER_THE_MOUNT = (
 
 @pytest.fixture(scope="module")
 def port(settings):
+    settings = settings.model_copy(update={"rates": RateSettings(failures="none")})
     Container(settings).keys.create(NewKey("somebody", list(Scope)))
     with serving(settings, port=0) as address:
         yield int(address.rpartition(":")[2])

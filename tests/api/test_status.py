@@ -79,7 +79,7 @@ def test_readyz_says_what_is_wrong(settings):
     with TestClient(app) as client:
         database = app.state.services.database
         with database.engine.begin() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = '0015'"))
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["status"] == "not_ready"

@@ -147,7 +147,6 @@ def test_a_text_is_the_new_name(emptied):
 
 def test_what_is_not_supported_is_said(emptied):
     for method, path in (
-        ("GET", "/api/v1/static/key/images/1"),
         ("POST", "/api/v1/migrate"),
         ("GET", "/api/v1/consistence/status"),
         ("PATCH", SUBJECTS),
