@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -18,6 +19,10 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 
 pytest_plugins = ["tests.databases", "tests.disks", "tests.skips"]
+
+# A busy machine must not fail an example that took long.
+hypothesis.settings.register_profile("arcid", deadline=None)
+hypothesis.settings.load_profile("arcid")
 
 MODELS = PROJECT / "models"
 DATA = PROJECT / ".data"

@@ -52,7 +52,7 @@ async def window_of(counts, rate):
     return SlidingWindow(before, before_s, current, current_s - rate.seconds)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(1, 20),
     st.sampled_from([1, 60, 3600]),

@@ -18,6 +18,7 @@ import yaml
 
 from app.cli import cli
 from app.cli.demo import serving
+from app.cli.lazy import LazyCommand
 from app.cli.serve import prepare_database
 from app.config import PREFIX, PROJECT, read_settings
 from tests.conftest import DATA
@@ -111,7 +112,18 @@ def test_yaml_parses(example):
     assert yaml.safe_load(example.text)
 
 
-@pytest.mark.parametrize("example", [each for each in ALL if each.language == "toml"], ids=str)
+TOML = [each for each in ALL if each.language == "toml"]
+
+
+@pytest.mark.parametrize("example", [each for each in TOML if each.page == "docs/settings.md"], ids=str)
+def test_toml_is_a_file_of_settings(example, tmp_path, monkeypatch):
+    (tmp_path / "arcid.toml").write_text(example.text, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    settings = read_settings()
+    assert (settings.pack, settings.limits.faces) == ("open-plus", 20)
+
+
+@pytest.mark.parametrize("example", [each for each in TOML if each.page != "docs/settings.md"], ids=str)
 def test_toml_is_the_configuration_of_a_run(example):
     pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
     from app.training.config import parse_config  # noqa: PLC0415 - not without PyTorch
@@ -124,7 +136,7 @@ def test_commands_that_are_not_run_exist(example):
     for line in example.text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         calls = [at for at, word in enumerate(words) if word in {"arcid", ".venv/bin/arcid"}]
-        if calls and words[0] not in {"kubectl", "pg_dump", "pg_restore"}:  # for them, `arcid` is another name
+        if calls and words[0] not in {"helm", "kubectl", "pg_dump", "pg_restore"}:  # for them, `arcid` is another name
             require_command(words[calls[-1] + 1 :])
 
 
@@ -149,6 +161,7 @@ def require_command(words: list[str]) -> None:
             break
         assert word in commands, f"arcid {' '.join(words)}"
         command = commands[word]
+        command = command.load() if isinstance(command, LazyCommand) else command
     options = {name for each in command.params for name in (*each.opts, *each.secondary_opts)} | {"--help"}
     asked = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert asked <= options, f"arcid {' '.join(words)}"

@@ -323,7 +323,7 @@ ENOUGH = 32  # faces are looked at for each probe, at least
 
 
 @pytest.mark.parametrize("backend", [OracleIndex, FlatIndex])
-@settings(deadline=None, max_examples=60)  # the disk decides
+@settings(max_examples=60)
 @given(
     faces=st.lists(st.sampled_from([1, 1, 2, 5, 30, 150]), max_size=8),
     top_k=st.integers(1, 6),

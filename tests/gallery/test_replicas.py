@@ -36,7 +36,7 @@ STEP = st.tuples(st.sampled_from([*WRITES, "follow", "save", "restart"]), st.int
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=15)  # the disk decides
+@settings(max_examples=15)
 @given(steps=st.lists(STEP, min_size=5, max_size=30))
 def test_replicas_converge(kept_engine, tmp_path_factory, kind, steps):  # noqa: C901 - a history's steps
     model, folder = f"net {next(_numbers)}", tmp_path_factory.mktemp("replicas")

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from onnx import TensorProto, helper, numpy_helper
@@ -79,7 +79,6 @@ def test_vectors_and_norms_are_those_of_the_features(session: Session, mean: flo
     assert embeddings.vectors.dtype == embeddings.norms.dtype == np.float32
 
 
-@settings(deadline=None)
 @given(CROPS, st.booleans())
 def test_vectors_have_length_one(session: Session, crops: Pixels, is_flip_averaged: bool):  # noqa: FBT001 - drawn
     embeddings = Embedder(session, Preprocessing()).embed(crops, is_flip_averaged=is_flip_averaged)
@@ -88,7 +87,6 @@ def test_vectors_have_length_one(session: Session, crops: Pixels, is_flip_averag
     np.testing.assert_allclose(np.linalg.norm(embeddings.vectors, axis=1), np.ones(len(crops)), rtol=1e-5)
 
 
-@settings(deadline=None)
 @given(CROPS)
 def test_a_flip_averaged_crop_equals_its_mirror_image(session: Session, crops: Pixels):
     embedder = Embedder(session, Preprocessing())

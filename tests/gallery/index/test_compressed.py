@@ -166,7 +166,7 @@ def test_a_codec_of_another_shape_is_refused(data):
         Codec.from_bytes(data, 8, 8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.sampled_from(["append", "replace", "move", "cut"]), st.integers(0, 99)), max_size=12))
 def test_any_history_of_a_blocks_codes_is_that_of_a_list(history):
     vectors = units(140, dimension=8)

@@ -140,4 +140,4 @@ class GpuAgainstOracle(AgainstOracle):
 
 @pytest.mark.parametrize("machine", [FlatAgainstOracle, CompressedAgainstOracle, GpuAgainstOracle])
 def test_against_the_oracle(machine):
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=25))

@@ -127,7 +127,7 @@ def test_a_lost_segment_is_reported_and_the_rest_comes_back(new_index, tmp_path,
     assert content(loaded) == content(index)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255), cut=st.booleans(), which=st.integers(0, 9))
 def test_damage_anywhere_is_noticed(tmp_path_factory, place, flip, cut, which):
     folder = tmp_path_factory.mktemp("damaged")

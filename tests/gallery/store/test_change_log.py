@@ -179,7 +179,7 @@ def kept_engine(databases) -> Iterator[Engine]:
         yield engine
 
 
-@settings(deadline=None, max_examples=20)  # the disk decides
+@settings(max_examples=20)
 @given(
     steps=st.lists(st.tuples(st.sampled_from(["enroll", "enroll", "face", "person"]), st.integers(0, 9)), max_size=12)
 )

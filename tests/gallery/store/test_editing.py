@@ -264,7 +264,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(steps=_STEPS)
 def test_after_any_history_counters_and_templates_are_right(databases, steps):
     """A dictionary goes along: who has which faces."""

@@ -59,7 +59,7 @@ _VALUES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(-2, 
 _METADATA = st.dictionaries(st.sampled_from(["a", 'b"', "c\\u00e9", "é", "%"]), _VALUES, max_size=3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(metadata=st.lists(_METADATA, min_size=1, max_size=5), where=_METADATA.filter(bool))
 def test_the_same_as_a_plain_comparison(databases, metadata, where):
     metadata, where = (json.loads(json.dumps(each)) for each in (metadata, where))

@@ -144,7 +144,7 @@ def counters(store: IdentityStore) -> dict[str, tuple[int, int]]:
     return {each.name: (each.faces, each.identities) for each in store.collections()}
 
 
-@settings(deadline=None, max_examples=30)  # the disk decides
+@settings(max_examples=30)
 @given(
     writes=st.lists(
         st.tuples(st.sampled_from("xy"), st.sampled_from("abc"), st.integers(1, 4), st.sampled_from(["", "k", "l"])),
@@ -368,7 +368,7 @@ def as_values(enrolled: EnrolledIdentity) -> tuple[object, ...]:
     return enrolled.identity_id, enrolled.name, enrolled.face_ids, *(array.tolist() for array in arrays)
 
 
-@settings(deadline=None, max_examples=30)  # the disk decides
+@settings(max_examples=30)
 @given(asked=st.lists(st.integers(-3, 45), max_size=30), at_once=st.sampled_from([1, 3, 500]))
 def test_owners_come_once_each_and_with_all_their_faces(crowded, asked, at_once):
     store, people, owner_of = crowded
@@ -412,7 +412,6 @@ def kept_store(databases):
         yield store
 
 
-@settings(deadline=None)  # the disk decides
 @given(vectors=arrays(np.uint32, st.tuples(st.integers(1, 4), st.just(D)), elements=st.integers(0, 2**32 - 1)))
 def test_vectors_survive_bit_for_bit(kept_store, vectors):
     people, person = kept_store.collection("people"), Person(f"p{next(_numbers)}")

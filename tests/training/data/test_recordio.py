@@ -125,7 +125,7 @@ def test_a_damaged_record_is_refused(tmp_path, damaged):
         RecordIOSource(write(tmp_path, [record(0, 0, photo(0)), damaged])).crop(1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 250), st.integers(0, 255))
 def test_changed_bytes_never_do_worse_than_an_error(tmp_path_factory, at, value):
     folder = tmp_path_factory.getbasetemp() / "fuzzed"

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.vision.detection.orientations import ShrinkingDetector
 from tests.vision.detection.fakes import FakeDetector, boxes_of, detection
 
 
-@settings(deadline=None)
 @given(st.integers(1, 900), st.integers(1, 900), st.integers(64, 600))
 def test_no_photo_reaches_the_detector_larger(height: int, width: int, longest_side: int):
     detector = FakeDetector()

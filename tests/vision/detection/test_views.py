@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.types import Pixels
@@ -15,7 +15,6 @@ def noise(height: int, width: int) -> Pixels:
     return np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(32, 500))
 def test_a_fitted_photo_is_bounded_and_on_the_grid(height: int, width: int, longest_side: int):
     view = fitted(noise(height, width), longest_side)
@@ -31,7 +30,6 @@ def test_a_fitted_photo_is_bounded_and_on_the_grid(height: int, width: int, long
     assert (view.left, view.top) == (0, 0)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES, st.integers(1, 12), st.integers(1, 12))
 def test_a_fixed_shape_is_kept_and_holds_the_whole_photo(height: int, width: int, rows: int, columns: int):
     shape = (rows * GRID, columns * GRID)
@@ -53,7 +51,6 @@ def test_without_a_grid_nothing_is_added():
     assert fitted(noise(300, 401), 200, grid=1).pixels.shape == (150, 200, 3)
 
 
-@settings(deadline=None)
 @given(SIDES, SIDES)
 def test_a_surrounded_photo_lies_in_the_middle_of_black(height: int, width: int):
     view = surrounded(np.full((height, width, 3), 255, np.uint8), 96, (192, 224))
@@ -65,7 +62,6 @@ def test_a_surrounded_photo_lies_in_the_middle_of_black(height: int, width: int)
     assert (columns.min(), rows.min()) == (view.left, view.top)
 
 
-@settings(deadline=None)
 @given(st.integers(20, 500), st.integers(20, 500), st.data())
 def test_faces_come_back_to_where_they_are_in_the_photo(height: int, width: int, data: st.DataObject):
     left, top = data.draw(st.integers(0, width - 12)), data.draw(st.integers(0, height - 12))

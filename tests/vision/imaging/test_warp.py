@@ -73,7 +73,7 @@ def test_a_checkerboard_shrunk_a_lot_is_grey(shrink: float, degrees: float):
     assert np.abs(sampled.astype(int) - 127).max() > 50, "without averaging it is not; else this test shows nothing"
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.floats(0.06, 3),
     st.floats(-180, 180),

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ArchiveUnavailable, NetworkCorrupt
@@ -64,7 +64,6 @@ def test_a_folder_is_no_member(tmp_path):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(deadline=None)
 @given(length=st.floats(0, 1, exclude_max=True))
 def test_an_archive_that_is_cut_short(tmp_path_factory, name, length):
     whole = KINDS[name]({"net.onnx": NETWORK})
@@ -74,7 +73,6 @@ def test_an_archive_that_is_cut_short(tmp_path_factory, name, length):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_an_archive_that_is_damaged(tmp_path_factory, name, place, flip):
     data = bytearray(KINDS[name]({"net.onnx": NETWORK}))

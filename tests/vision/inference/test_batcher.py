@@ -327,7 +327,7 @@ def test_nothing_runs_before_the_first_call():
 # Each caller gets exactly its own rows
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(1, 9), min_size=1, max_size=40),
     largest=st.integers(1, 8),

@@ -63,7 +63,7 @@ def reference(model: onnx.ModelProto, values: Constants) -> NDArray[np.float32]:
     return np.asarray(results[0], np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(1, 5), st.integers(0, 1))
 def test_block_quantised_weights_are_those_of_the_reference(rows: int, columns: int, block: int, axis: int):
     quantised = random_bytes(rows, columns)

@@ -3,7 +3,7 @@
 import numpy as np
 import onnxruntime as ort
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import NetworkInvalid
@@ -83,7 +83,6 @@ def test_another_network_is_refused(description: bytes, reason: str):
         to_onnx(description, tiny_ir(KERNEL, BIAS)[1])
 
 
-@settings(deadline=None)
 @given(length=st.integers(0, 123))
 def test_weights_that_are_cut_short(length: int):
     description, weights = tiny_ir(KERNEL, BIAS)

@@ -61,7 +61,7 @@ def chains(draw: st.DrawFn) -> tuple[onnx.ModelProto, int]:
     return network(nodes, {name: value.astype(np.float32) for name, value in slopes.items()}, channels), channels
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(chains(), st.integers(1, 3), st.integers(1, 6), st.integers(1, 6))
 def test_the_rewritten_network_is_the_same_function(
     chain: tuple[onnx.ModelProto, int], batch: int, height: int, width: int
