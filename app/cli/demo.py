@@ -1,5 +1,6 @@
 """`arcid demo`: serve the page with sample people, and show photos to try."""
 
+import signal
 import socket
 import tempfile
 import threading
@@ -57,6 +58,7 @@ def demo(
     _say("ArcID demo: it enrolls the six people of a sample photo, looks for them in three other photos, and serves")
     _say("the page. Faces are compared on this machine only.\n")
     with ExitStack() as exits:
+        exits.enter_context(_cleaned_up_when_ended())
         exits.callback(close, listeners)
         settings = exits.enter_context(_settings(is_kept=keep))
         prepare_database(settings)
@@ -136,6 +138,21 @@ def _settings(*, is_kept: bool) -> Iterator[Settings]:
         return
     with tempfile.TemporaryDirectory(prefix="arcid-demo-") as folder:
         yield settings_in(Path(folder))
+
+
+@contextmanager
+def _cleaned_up_when_ended() -> Iterator[None]:
+    """End with SystemExit on SIGTERM, or if the terminal is closed, so that the demo's folder is deleted."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listeners(host: str, port: int | None) -> list[socket.socket]:

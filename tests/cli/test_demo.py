@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -18,15 +19,32 @@ def test_the_networks_are_those_that_were_pulled(tmp_path, monkeypatch):
     assert settings.models_dir == read_settings().models_dir
 
 
+DEMO = [sys.executable, "-c", "from app.cli import main; main()", "demo", "--port", "0"]
+
+
+def environment(settings, folder):
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("ARCID_")}
+    return {**kept, "ARCID_DATA_DIR": str(folder), "ARCID_MODELS_DIR": str(settings.models_dir), "TMPDIR": str(folder)}
+
+
 @pytest.fixture(scope="module")
 def demo(settings, tmp_path_factory):
     """The demo as a process that ends by itself."""
-    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("ARCID_")}
-    folders = {"ARCID_DATA_DIR": str(tmp_path_factory.mktemp("demo")), "ARCID_MODELS_DIR": str(settings.models_dir)}
-    arcid = [sys.executable, "-c", "from app.cli import main; main()", "demo", "--once", "--port", "0"]
+    variables = environment(settings, tmp_path_factory.mktemp("demo"))
     return subprocess.run(
-        arcid, cwd=PROJECT, env={**kept, **folders}, capture_output=True, text=True, timeout=300, check=False
+        [*DEMO, "--once"], cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_kept_when_it_is_ended(settings, tmp_path, number):
+    with subprocess.Popen(DEMO, cwd=PROJECT, env=environment(settings, tmp_path), stdout=subprocess.PIPE) as process:
+        assert any(b"Open the page" in line for line in process.stdout)
+        assert list(tmp_path.glob("arcid-demo-*/arcid.db"))
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert not list(tmp_path.glob("arcid-demo-*"))
 
 
 def test_it_finds_everybody_and_no_stranger(demo):

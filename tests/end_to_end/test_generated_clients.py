@@ -51,7 +51,9 @@ def in_node(folder):
 
 def _output(command: list[str | Path], folder: Path) -> str:
     """Return what a program prints; its warnings are errors."""
-    own = {"DO_NOT_TRACK": "1", "REDOCLY_TELEMETRY": "off", "NO_COLOR": "1"}
+    # openapi-python-client looks for ruff, which is installed with it, in PATH.
+    path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    own = {"DO_NOT_TRACK": "1", "REDOCLY_TELEMETRY": "off", "NO_COLOR": "1", "PATH": path}
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "PYTHONHOME"}}
     done = subprocess.run(command, cwd=folder, env=kept | own, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -46,7 +46,7 @@ def pictured(browser, settings, faces_of, tmp_path_factory):
                 }
                 client.post("/enroll", files={"photos": faces_of[at]}, data=data).raise_for_status()
         faces = client.get("/collections/default/faces").json()["faces"]
-        lowest = min(face["quality"] for face in faces)
+        lowest = min(face["quality"]["score"] for face in faces)
         client.patch("/collections/default", json={"enroll_quality": lowest + 0.001}).raise_for_status()
         yield address
 
