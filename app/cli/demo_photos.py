@@ -49,7 +49,7 @@ def sample_photos(group: Pixels, boxes: Sequence[Box]) -> list[SamplePhoto]:
         SamplePhoto("sample-group.jpg", "all of them, mirrored and smaller", everybody, as_jpeg(small)),
         SamplePhoto(
             "sample-portrait.jpg",
-            f"the third of them, rotated and compressed to {_LOW_QUALITY} %",
+            f"the third from the left, rotated, JPEG quality {_LOW_QUALITY}",
             frozenset({_SHOWN_ALONE}),
             as_jpeg(alone, _LOW_QUALITY),
         ),

@@ -128,7 +128,7 @@ class Resources:
 
     @cached_property
     def projections(self) -> Projections:
-        """Factory of the projections of collections."""
+        """Return the object that creates the search index of each collection."""
         return Projections(self.settings, self.current_database)
 
     @cached_property

@@ -172,7 +172,7 @@ class ListingRepository:
         return replace(_face(row), embedding=rows.vectors([row], self._vault)[0])
 
     def _page(self, query: Select[*tuple[Any, ...]], limit: int) -> tuple[list[Row[*tuple[Any, ...]]], int | None]:
-        """Return at most `limit` rows, and the last one's key if there are more."""
+        """Return at most `limit` rows, and the key of the last one if more follow."""
         with self._reading.connect() as connection:
             read = list(connection.execute(query.limit(limit + 1)))
         return read[:limit], read[limit - 1].id if len(read) > limit else None

@@ -37,7 +37,7 @@ def stated_rate(curve: RateCurve, similarity: float, comparisons: TemplateCompar
 
 
 def _range_of(curve: RateCurve, rate: float) -> RateRange:
-    """Return the range (low, high) in which the true rate lies: the doubt about the threshold at `rate`, as rates."""
+    """Return the range (low, high) in which the true rate lies: the threshold's doubt, converted to rates."""
     doubt_from, doubt_to = curve.doubt(rate)
     low = rate * rate / max(curve.fmr(doubt_from), _LEAST_RATE)
     high = rate * rate / max(curve.fmr(doubt_to), _LEAST_RATE)

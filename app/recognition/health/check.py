@@ -119,7 +119,7 @@ class _Check:
         return TemplateComparisons(self.collection.identities, faces, probes)
 
     def threshold(self, faces: int = 1, probes: int = 1) -> float:
-        """Return the similarity from which templates of so many faces are a finding; least for single faces."""
+        """Return the similarity at which templates of `faces` and `probes` faces are a finding; lowest for one face."""
         comparisons = self.comparisons(faces, probes)
         return self.policy.for_identification(comparisons, max_fpir=self.max_fpir, default=_MAX_FPIR).threshold
 

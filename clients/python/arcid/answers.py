@@ -281,7 +281,7 @@ class CalibrationPoint(Value):
 
 @dataclass(frozen=True, slots=True)
 class CurveMove(Value):
-    """The move of a curve by adaptation; the thresholds are those at FMR 1e-4."""
+    """How far adaptation moved a curve; the thresholds are those at FMR 1e-4."""
 
     probes: int
     shift: float

@@ -68,15 +68,15 @@ class Consent(Value):
     reference: str | None = None
 
     def to_json(self) -> dict[str, str]:
-        """Return the members of the JSON object in requests."""
-        without_none = {
+        """Return this value as a JSON object of requests, without members that are None."""
+        members = {
             "basis": self.basis,
             "given_at": self.given_at.isoformat(),
             "text": self.text,
             "expires_at": self.expires_at.isoformat() if self.expires_at is not None else None,
             "reference": self.reference,
         }
-        return {name: value for name, value in without_none.items() if value is not None}
+        return {name: value for name, value in members.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
