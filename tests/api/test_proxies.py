@@ -67,7 +67,8 @@ def test_a_prefix_is_known_everywhere(kept, how):
         assert servers(client.get(f"{kept}/v1/openapi.json")) == ["/faces/v1"]
         docs = client.get(f"{kept}/docs")
         assert 'src="docs/assets/' in docs.text
-        assert "url: 'openapi.json'" in docs.text
+        assert 'src="web/docs.js"' in docs.text
+        assert 'url: "openapi.json"' in client.get(f"{kept}/web/docs.js").text
         for path in ("/docs/assets/swagger-ui.css", "/", "/web/app.js", "/healthz", "/readyz"):
             assert client.get(f"{kept}{path}").status_code in {200, 503}
         for version in ("", "/v1"):
