@@ -39,6 +39,7 @@ def demo(settings, tmp_path_factory):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_nothing_is_kept_when_it_is_ended(settings, tmp_path, number):
     with subprocess.Popen(DEMO, cwd=PROJECT, env=environment(settings, tmp_path), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
         assert any(b"Open the page" in line for line in process.stdout)
         assert list(tmp_path.glob("arcid-demo-*/arcid.db"))
         process.send_signal(number)
