@@ -100,7 +100,7 @@ class CalibrationWorker(PeriodicWorker):
         return reference is None or abs(reference.identities - collection.identities) * 10 >= collection.identities
 
     def _forget_erased(self, probes: ProbeLearning, collection: Collection) -> None:
-        """Remove faces that are no longer enrolled from those that probes are compared with."""
+        """Stop comparing probes with faces that have been deleted."""
         reference = probes.reference(collection)
         if reference is not None and reference.revision != collection.revision:
             enrolled = self._repository.enrolled_among(reference.keys.tolist())

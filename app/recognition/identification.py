@@ -57,7 +57,7 @@ class Identification:
     """Every face of the photo, the most prominent first, the threshold that decided, and the network.
 
     If `photos` of one person were identified, the only face is the best one of them that was used. If photos were
-    identified each for itself, `answers` has their outcomes, and there are no other faces.
+    identified each for itself, `answers` has their outcomes, and `faces` is empty.
     """
 
     faces: list[IdentifiedFace]

@@ -43,7 +43,7 @@ async function draw() {
   await attempt(make("div"), async () => {
     const person = await readPerson({ identity_id: shown });
     if (mine !== round) return;
-    if (person === null) return gone(`There is no person with the id ${shown} in this collection.`);
+    if (person === null) return gone(`Nobody in this collection has the id ${shown}.`);
     const faces = await facesOf(person);
     if (mine !== round) return;
     host.replaceChildren(back(), head(person), ...faces);

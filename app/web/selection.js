@@ -49,7 +49,7 @@ export class Selection {
     this.#draw();
   }
 
-  /** Forget what is no longer listed. */
+  /** Forget people who have left the list. */
   keep(/** @type {Map<string, any>} */ listed) {
     for (const id of this.#chosen.keys()) if (!listed.has(id)) this.#chosen.delete(id);
     this.#draw();

@@ -1,3 +1,4 @@
+import subprocess
 from contextlib import contextmanager
 
 import cv2
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.cli.demo import serving
+from tests.end_to_end.axe import axe_source
 from tests.end_to_end.browsing import chromium, opened
 
 
@@ -20,6 +22,15 @@ def served(settings):
             yield client
 
     return start
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The script of axe-core; skips if npm cannot install it."""
+    try:
+        return axe_source()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"axe-core is not available: {error}")
 
 
 @pytest.fixture(scope="module")

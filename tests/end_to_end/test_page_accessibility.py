@@ -1,12 +1,10 @@
 """Accessibility of the page, in Chromium with axe-core: low vision, keyboard only, small screens."""
 
-import subprocess
 from functools import partial
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.end_to_end.axe import axe_source
 from tests.end_to_end.browsing import beyond_the_edge, enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser
@@ -15,14 +13,6 @@ _JUDGE = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
 }"""
-
-
-@pytest.fixture(scope="module")
-def axe():
-    try:
-        return axe_source()
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"axe-core cannot be had: {error}")
 
 
 @pytest.fixture

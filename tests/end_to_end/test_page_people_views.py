@@ -2,7 +2,6 @@
 
 import base64
 import os
-import subprocess
 
 import httpx2
 import pytest
@@ -11,7 +10,6 @@ from pydantic import SecretStr
 
 from app.cli.demo import serving
 from app.cli.serve import prepare_database
-from tests.end_to_end.axe import axe_source
 from tests.end_to_end.browsing import beyond_the_edge, opened, show
 
 pytestmark = pytest.mark.browser
@@ -49,14 +47,6 @@ def pictured(browser, settings, faces_of, tmp_path_factory):
         lowest = min(face["quality"]["score"] for face in faces)
         client.patch("/collections/default", json={"enroll_quality": lowest + 0.001}).raise_for_status()
         yield address
-
-
-@pytest.fixture(scope="module")
-def axe():
-    try:
-        return axe_source()
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"axe-core cannot be had: {error}")
 
 
 @pytest.fixture
