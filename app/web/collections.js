@@ -3,7 +3,8 @@
 import { call } from "./api.js";
 import { byId, make } from "./elements.js";
 import { showProblem } from "./problems.js";
-import { collection, session, useCollection } from "./session.js";
+import { collection, session } from "./session.js";
+import { showCollection } from "./tabs.js";
 
 const MOST = 1000;
 
@@ -12,13 +13,14 @@ export function startCollections() {
   const list = byId("collection-list");
   const field = byId("collection");
   field.value = collection();
-  list.onchange = () => useCollection(list.value);
-  field.onchange = () => field.reportValidity() && field.value && useCollection(field.value);
+  list.onchange = () => showCollection(list.value);
+  field.onchange = () => field.reportValidity() && field.value && showCollection(field.value);
   byId("collection-form").onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
     field.onchange();
   };
-  session.addEventListener("key", () => void load());
+  for (const change of ["key", "collections"]) session.addEventListener(change, () => void load());
+  session.addEventListener("collection", () => (list.value = field.value = collection()));
   void load();
 }
 
@@ -51,6 +53,9 @@ function pick(found) {
   if (!found?.length) return;
   const names = found.map((each) => each.name);
   list.replaceChildren(...found.map((each) => make("option", { value: each.name, disabled: !each.is_usable }, each.is_usable ? each.name : `${each.name} (network not served)`)));
-  if (!names.includes(collection())) useCollection(names.includes("default") ? "default" : names[0]);
+  if (!names.includes(collection())) {
+    if (collection() === "default") showCollection(names[0], true);
+    else list.append(make("option", { value: collection(), disabled: true }, `${collection()} (not found)`)); // of a link; the service answers what is wrong
+  }
   list.value = collection();
 }

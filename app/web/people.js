@@ -41,8 +41,7 @@ export function startPeople() {
     outdated();
     cards.draw([]);
     selectedPeople.clear();
-    if (opened) show("people", "", true);
-    else if (openTab() === "people") void reload(true);
+    byId("people-q").value = "";
   });
   session.addEventListener("people", () => {
     outdated();

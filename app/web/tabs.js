@@ -1,8 +1,12 @@
-/** Tabs as in the ARIA practices: arrow keys move, and the address names the open tab: `#/people`, `#/people/ada`. */
+/**
+ * Tabs as in the ARIA practices: arrow keys move, and the address names the collection and the open tab: `#/c/staff/people`,
+ * `#/c/staff/people/ada`; `#/people/ada` is about the collection in use. Tabs about the whole service name none: `#/admin/keys`.
+ */
 
 import { byId } from "./elements.js";
+import { collection, useCollection } from "./session.js";
 
-/** @typedef {{onShow?: (about: string) => void, onHide?: () => void}} Panel `about`: the rest of the address */
+/** @typedef {{onShow?: (about: string) => void, onHide?: () => void, isGlobal?: boolean}} Panel `about`: the rest of the address */
 
 /** @type {Map<string, Panel>} */
 const panels = new Map();
@@ -22,11 +26,14 @@ export function addPanel(name, panel) {
 /** @returns {string} the open tab */
 export const openTab = () => open;
 
+const encoded = (/** @type {string} */ text) => encodeURIComponent(text).replaceAll("%2F", "/");
+
 /**
  * @param {string} name
  * @param {string} [about] one entry of the tab, such as a person's id
+ * @param {string} [of] the collection
  */
-export const addressOf = (name, about = "") => `#/${name}${about && `/${encodeURIComponent(about)}`}`;
+export const addressOf = (name, about = "", of = collection()) => `#/${[...(panels.get(name)?.isGlobal ? [] : ["c", of]), name, about].filter(Boolean).map(encoded).join("/")}`;
 
 /**
  * Open a tab, as a step that the back button takes back.
@@ -37,14 +44,43 @@ export const addressOf = (name, about = "") => `#/${name}${about && `/${encodeUR
  */
 export function show(name, about = "", isReplacing = false) {
   if (!panels.has(name) || (name === open && about === detail)) return;
-  const address = addressOf(name, about); // not an element's id, so that the browser neither scrolls nor moves the focus
-  if (isReplacing) history.replaceState(null, "", address);
+  go(addressOf(name, about), isReplacing);
+}
+
+/**
+ * Use another collection, as a step that the back button takes back.
+ *
+ * @param {string} name
+ * @param {boolean} [isReplacing]
+ */
+export function showCollection(name, isReplacing = false) {
+  if (name === collection()) return;
+  if (panels.get(open)?.isGlobal) useCollection(name);
+  else go(addressOf(open, isReplacing ? detail : "", name), isReplacing);
+}
+
+/** Draw the open tab again, for another user. */
+export const refresh = () => present(open, detail);
+
+function go(/** @type {string} */ address, /** @type {boolean} */ isReplacing) {
+  if (isReplacing) history.replaceState(null, "", address); // not an element's id, so that the browser neither scrolls nor moves the focus
   else history.pushState(null, "", address);
-  present(name, about);
+  follow();
+}
+
+/** Open what the address names, and complete an address that names no collection or no tab. */
+function follow() {
+  const { name, about, of } = addressed();
+  const isOther = of !== "" && of !== collection();
+  const [tab, entry] = panels.has(name) ? [name, about] : [open || [...panels.keys()][0], isOther ? "" : detail];
+  scrolled.set(addressOf(open, detail), scrollY);
+  if (isOther) useCollection(of);
+  if (isOther || tab !== open || entry !== detail) present(tab, entry);
+  const full = addressOf(open, detail);
+  if (location.hash !== full) history.replaceState(null, "", full);
 }
 
 function present(/** @type {string} */ name, /** @type {string} */ about) {
-  scrolled.set(addressOf(open, detail), scrollY);
   if (name !== open) panels.get(open)?.onHide?.();
   [open, detail] = [name, about];
   for (const each of panels.keys()) {
@@ -53,6 +89,7 @@ function present(/** @type {string} */ name, /** @type {string} */ about) {
     tab.tabIndex = each === name ? 0 : -1;
     byId(each).hidden = each !== name;
   }
+  byId("collection-form").hidden = panels.get(name)?.isGlobal ?? false;
   document.title = `${byId(`tab-${name}`).textContent} · ArcID`;
   panels.get(name)?.onShow?.(about);
   scrollTo(0, about ? 0 : (scrolled.get(addressOf(name)) ?? 0));
@@ -60,13 +97,13 @@ function present(/** @type {string} */ name, /** @type {string} */ about) {
 
 /** Open the tab in the address. */
 export function startTabs() {
-  const names = [...panels.keys()];
   const list = /** @type {HTMLElement} */ (document.querySelector('[role="tablist"]'));
   list.addEventListener("click", (event) => {
     const tab = /** @type {HTMLElement} */ (event.target).closest('[role="tab"]');
     if (tab) show(tab.id.replace("tab-", ""));
   });
   list.addEventListener("keydown", (event) => {
+    const names = [...panels.keys()].filter((each) => !byId(`tab-${each}`).hidden);
     const now = names.indexOf(open);
     const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: names.length - 1 }[event.key];
     if (next === undefined) return;
@@ -75,20 +112,22 @@ export function startTabs() {
     byId(`tab-${open}`).focus();
   });
   history.scrollRestoration = "manual";
-  addEventListener("hashchange", () => {
-    const [name, about] = addressed();
-    if (panels.has(name) && (name !== open || about !== detail)) present(name, about);
-  });
-  const [name, about] = addressed();
-  present(panels.has(name) ? name : names[0], panels.has(name) ? about : "");
+  addEventListener("hashchange", follow);
+  follow();
 }
 
-/** @returns {string[]} the tab and its detail in the address */
+/** @returns {{name: string, about: string, of: string}} what the address names; empty where it names nothing */
 function addressed() {
-  const [, name = "", about = ""] = location.hash.match(/^#\/([^/]*)\/?(.*)$/) ?? [];
+  const parts = location.hash.replace(/^#\/?/, "").split("/");
+  const [, of = ""] = parts[0] === "c" ? parts.splice(0, 2) : [];
+  const [name = "", ...about] = parts;
+  return { name, about: decoded(about.join("/")), of: decoded(of) };
+}
+
+function decoded(/** @type {string} */ text) {
   try {
-    return [name, decodeURIComponent(about)];
+    return decodeURIComponent(text);
   } catch {
-    return [name, about]; // typed by hand
+    return text; // typed by hand
   }
 }

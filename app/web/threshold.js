@@ -109,12 +109,7 @@ export function startThreshold(onChange, onLoad) {
     restore();
     byId("threshold-saved").textContent = `Saved. A match now needs a similarity of ${similarity(known.identification.threshold, 3)}.`;
   });
-  const again = () => {
-    isMoved = false;
-    if (openTab() === "identify") void load();
-  };
-  session.addEventListener("collection", again);
-  session.addEventListener("key", again);
+  session.addEventListener("collection", () => (isMoved = false));
   session.addEventListener("people", () => openTab() === "identify" && void load());
   return {
     value: () => (isMoved ? Number(slider.value) : null),

@@ -150,7 +150,7 @@ def test_a_page_of_a_person_has_an_address_and_the_way_back_keeps_the_place(page
     assert before > 100
     page.locator("#people-list a", has_text="Dan").evaluate("link => link.click()")  # without scrolling to it
     page.locator("#person h2:focus", has_text="Dan").wait_for()
-    assert unquote(page.url) == f"{address}/#/people/p3"
+    assert unquote(page.url) == f"{address}/#/c/default/people/p3"
     assert page.evaluate("scrollY") == 0
     assert page.locator("#people-list").is_hidden()
     page.go_back()
