@@ -11,6 +11,7 @@ from inspect import getmembers_static
 from uuid import uuid4
 
 from app.access.key_cache import Access
+from app.access.key_service import KeyService
 from app.database.leader_lock import TaskLock
 from app.gallery.erasure import ErasureService
 from app.gallery.replication import ReplicationWorker
@@ -149,6 +150,11 @@ class Container(Resources):
     def access(self) -> Access:
         """API keys, as requests present them."""
         return Access(self.keys)
+
+    @cached_property
+    def key_service(self) -> KeyService:
+        """API keys, as callers manage them."""
+        return KeyService(self.keys, self.access)
 
     @cached_property
     def enrollment(self) -> EnrollmentService:

@@ -33,6 +33,7 @@ from app.api.routes import (
     health,
     identities,
     jobs,
+    keys,
     migration,
     page,
     privacy,
@@ -108,6 +109,7 @@ def _include_routes(app: FastAPI) -> None:
     for resource in (collections, privacy, identities, faces, health, migration):
         app.include_router(resource.router)
     app.include_router(jobs.router)
+    app.include_router(keys.router)
     compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)

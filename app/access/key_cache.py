@@ -87,4 +87,4 @@ class Access:
 
 
 def _principal(key: ApiKey) -> Principal:
-    return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota)
+    return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota, key.expires_at)

@@ -1,12 +1,12 @@
 """API keys, scopes and callers."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from app.access.rates import Rate
-from app.errors import CollectionForbidden, ScopeMissing
+from app.errors import CollectionForbidden, GrantForbidden, ScopeMissing
 
 
 class Scope(StrEnum):
@@ -30,6 +30,14 @@ class Scope(StrEnum):
         return cls.ENROLL if value == "enrol" else None  # the old spelling
 
 
+class KeyState(StrEnum):
+    """State of a key."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller and their permissions. `collections` None: all collections."""
@@ -41,6 +49,7 @@ class Principal:
     rate: Rate | None = None
     """None, here and in `quota`: the service's setting."""
     quota: Rate | None = None
+    expires_at: datetime | None = None
 
     @property
     def may_read_templates(self) -> bool:
@@ -69,6 +78,31 @@ class Principal:
         """Raise CollectionForbidden if the key is for some collections only."""
         if self.collections is not None:
             raise CollectionForbidden("this covers all collections, and the key is for some of them only")
+
+    def may_manage(self, collections: Collection[str] | None) -> bool:
+        """Return whether a key for these collections (None: all) is for no collection that this key is not for."""
+        return self.collections is None or (collections is not None and self.collections.issuperset(collections))
+
+    def granted(self, key: "NewKey") -> "NewKey":
+        """Return a key that this caller may create; missing limits are those of the caller's own key.
+
+        Raises GrantForbidden if the new key would be allowed more than the caller.
+        """
+        key = replace(key, rate=key.rate or self.rate, quota=key.quota or self.quota)
+        if beyond := sorted(scope.value for scope in key.scopes if not self.has(scope)):
+            raise GrantForbidden(f"the key has no scope {', '.join(beyond)}, so it cannot grant it")
+        if not self.may_manage(key.collections):
+            raise GrantForbidden(f"the key can create keys only for its own collections: {self._own_collections}")
+        if self.expires_at is not None and (key.expires_at is None or key.expires_at > self.expires_at):
+            raise GrantForbidden(f"the key expires at {self.expires_at.isoformat()}, and its keys must not outlive it")
+        for own, given in ((self.rate, key.rate), (self.quota, key.quota)):
+            if own is not None and given is not None and given.is_above(own):
+                raise GrantForbidden(f"{given} is above the key's own limit of {own}")
+        return key
+
+    @property
+    def _own_collections(self) -> str:
+        return ", ".join(sorted(self.collections or ()))
 
 
 ANONYMOUS = Principal("anonymous", frozenset(Scope))
@@ -102,8 +136,12 @@ class ApiKey:
     """None, here and in `quota`: the service's setting."""
     quota: Rate | None = None
 
-    def state(self, now: datetime) -> str:
-        """Return "active", "revoked" or "expired"."""
+    def state(self, now: datetime) -> "KeyState":
+        """Return the state at a moment."""
         if self.revoked_at is not None:
-            return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+            return KeyState.REVOKED
+        return KeyState.EXPIRED if self.expires_at is not None and self.expires_at <= now else KeyState.ACTIVE
+
+    def is_full_admin(self, now: datetime) -> bool:
+        """Return whether this is an active key with scope `admin` for all collections."""
+        return Scope.ADMIN in self.scopes and self.collections is None and self.state(now) is KeyState.ACTIVE

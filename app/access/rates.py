@@ -25,6 +25,12 @@ class Rate:
             raise ValueError(f"{text!r} is not a rate; write 100/minute (second, minute, hour, day), or none")
         return cls(int(form[1]), _SECONDS[form[2]])
 
+    def is_above(self, other: "Rate") -> bool:
+        """Return whether this rate allows more requests in a second, on average, than the other one."""
+        if not other.amount:
+            return False
+        return not self.amount or self.amount * other.seconds > other.amount * self.seconds
+
     def __str__(self) -> str:
         if not self.amount:
             return _NONE

@@ -73,6 +73,9 @@ ArcidError
     * WhereForbidden
     * KeyExists
     * KeyUnknown
+    * GrantForbidden
+    * FirstKeyForbidden
+    * LastAdminKey
     * KeysRequired
     * RateExceeded
       * QuotaExceeded

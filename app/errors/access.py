@@ -39,6 +39,18 @@ class KeyUnknown(ArcidError):
     """There is no key of this name or id to revoke."""
 
 
+class GrantForbidden(ArcidError):
+    """The API key may not create a key that is allowed more than itself."""
+
+
+class FirstKeyForbidden(ArcidError):
+    """The first key can be created by a request only from this machine."""
+
+
+class LastAdminKey(ArcidError):
+    """No other active key has scope `admin` for all collections, so this one cannot be revoked by a request."""
+
+
 class KeysRequired(ArcidError):
     """The service would listen to other machines without requiring keys."""
 

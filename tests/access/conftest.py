@@ -1,4 +1,7 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -21,3 +24,20 @@ def keys(engine) -> KeyStore:
 @pytest.fixture
 def trail(engine) -> Trail:
     return Trail(engine)
+
+
+@pytest.fixture
+def at_once() -> Callable[..., list[Any]]:
+    """Call functions in threads that start together, and return their results in order."""
+
+    def run(*functions: Callable[[], Any]) -> list[Any]:
+        start = Barrier(len(functions))
+
+        def call(function: Callable[[], Any]) -> Any:
+            start.wait()
+            return function()
+
+        with ThreadPoolExecutor(len(functions)) as pool:
+            return list(pool.map(call, functions))
+
+    return run

@@ -150,6 +150,11 @@ ALLOWED = {
     ("DELETE", "/api/v1/recognition/faces/{image_id}"): {Scope.MANAGE},
     ("DELETE", "/api/v1/recognition/faces"): {Scope.MANAGE},
     ("POST", "/api/v1/recognition/faces/delete"): {Scope.MANAGE},
+    ("GET", "/keys"): {Scope.ADMIN},
+    ("POST", "/keys"): {Scope.ADMIN},
+    ("GET", "/keys/{key_id}"): {Scope.ADMIN},
+    ("DELETE", "/keys/{key_id}"): {Scope.ADMIN},
+    ("GET", "/me"): set(Scope),
     ("GET", "/models"): set(Scope),
     ("GET", "/metrics"): set(Scope),
 }

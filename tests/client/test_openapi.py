@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from app.main import create_app
-from arcid import Client, answers, errors, health, job, migration, resources, status
+from arcid import Client, administration, answers, errors, health, job, migration, resources, status
 from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
@@ -25,13 +25,22 @@ SAMPLES: dict[str, object] = {
     "face_id": "f",
     "face_ids": ["f"],
     "job_id": "j",
+    "key_id": "k",
+    "scopes": ["recognise"],
     "name": "staff",
     "model": "m",
     "source": b"PK",
 }
 OPTIONS: dict[str, dict[str, object]] = {"collections.patch": {"flip": True}, "identities.patch": {"name": "Ada"}}
 
-PAGES = {"CollectionsPage", "IdentitiesPage", "FacesPage", "JobsPage", "JobErrorsPage"}  # arcid.resources.Page
+PAGES = {
+    "CollectionsPage",
+    "IdentitiesPage",
+    "FacesPage",
+    "JobsPage",
+    "JobErrorsPage",
+    "KeysPage",
+}  # arcid.resources.Page
 OF_COMPREFACE = {
     *("BoxSchema", "CompreFaceError", "DeletedAnswer", "DetectionAnswer", "EmbeddingAnswer", "EmbeddingLikeness"),
     *("EmbeddingRecognitionAnswer", "EmbeddingSubjects", "ExampleSchema", "ExamplesPage", "FaceVerificationAnswer"),
@@ -96,7 +105,7 @@ def test_every_method_has_a_route(document):
 def values() -> dict[str, type[Value]]:
     return {
         name: member
-        for module in (answers, errors, health, job, migration, resources, status)
+        for module in (administration, answers, errors, health, job, migration, resources, status)
         for name, member in vars(module).items()
         if isinstance(member, type) and issubclass(member, Value) and member is not Value
     }
@@ -171,6 +180,7 @@ def test_every_field_of_a_request_is_a_parameter(document):
         "CollectionRequest": "collections.create",
         "CollectionChange": "collections.patch",
         "IdentityChange": "identities.patch",
+        "KeyRequest": "keys.create",
         "ReembedRequest": "jobs.reembed",
         "SwitchRequest": "reembedding.switch",
         "RollbackRequest": "reembedding.roll_back",

@@ -37,6 +37,8 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.WhereForbidden,
         errors.UrlsDisabled,
         errors.ImportFolderForbidden,
+        errors.GrantForbidden,
+        errors.FirstKeyForbidden,
     ),
     HTTPStatus.NOT_FOUND: (
         errors.CollectionUnknown,
@@ -45,6 +47,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.JobUnknown,
         errors.ArchiveUnknown,
         errors.FaceImageUnknown,
+        errors.KeyUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -63,6 +66,8 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.TrailBroken,
         errors.FaceExists,
         errors.CalibrationMissing,
+        errors.KeyExists,
+        errors.LastAdminKey,
     ),
     HTTPStatus.GONE: (errors.ExportGone,),
     HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed,),

@@ -11,12 +11,14 @@ from collections.abc import Collection
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app.errors import HostForbidden, OriginForbidden
+from app.errors import FirstKeyForbidden, HostForbidden, OriginForbidden
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/@?#\s]+)(?::[0-9]{0,5})?")
 _OWN_SITE = frozenset({"same-origin", "none"})
 _LONGEST_SHOWN = 200
 _KEY = "create an API key: arcid keys create NAME --scope admin"
+_FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers that proxies add."""
 
 
 class Keyless:
@@ -31,6 +33,21 @@ class Keyless:
         """Raise HostForbidden or OriginForbidden."""
         self.require_host(scope)
         self._require_site(Headers(scope=scope))
+
+    @staticmethod
+    def require_this_machine(scope: Scope) -> None:
+        """Raise FirstKeyForbidden, HostForbidden or OriginForbidden unless the caller may create the first key.
+
+        The request must come from a loopback address, through no proxy, to a name of this machine, and from no page but
+        the service's own: names and pages in the settings do not count.
+        """
+        client, headers = _address((scope.get("client") or ("",))[0]), Headers(scope=scope)
+        if client is None or not client.is_loopback or any(name in headers for name in _FORWARDING):
+            raise FirstKeyForbidden(
+                "the first API key can be created only on the service's own machine, and not through a proxy; "
+                "run there: arcid keys create NAME --scope admin"
+            )
+        Keyless(hosts=(), origins=()).require(scope)
 
     def require_host(self, scope: Scope) -> None:
         """Raise HostForbidden if the request names another host than this machine."""

@@ -46,6 +46,7 @@ TAGS = [
     {"name": "collections", "description": "Isolated galleries, and the network that each of them uses."},
     {"name": "gallery", "description": "The people and faces of a collection."},
     {"name": "jobs", "description": "Imports, exports and other long work."},
+    {"name": "administration", "description": "API keys and the audit trail."},
     {"name": "status", "description": "State of the service."},
     {"name": "compreface", "description": "CompreFace's API, for its clients."},
 ]

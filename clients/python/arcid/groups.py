@@ -1,7 +1,7 @@
 """The methods of both clients, by resource."""
 
 from arcid.binding import Events, Group, Operation, Pages, Transport
-from arcid.operations import collections, faces, identities, jobs, recognition, service
+from arcid.operations import collections, faces, identities, jobs, keys, recognition, service
 
 
 class Collections(Group[Transport]):
@@ -71,6 +71,16 @@ class Reembedding(Group[Transport]):
     discard = Operation(collections.discard)
 
 
+class Keys(Group[Transport]):
+    """API keys."""
+
+    list = Operation(keys.page)
+    iterate = Pages(keys.page, lambda page: page.items)
+    create = Operation(keys.create)
+    get = Operation(keys.get)
+    revoke = Operation(keys.revoke)
+
+
 class Service(Group[Transport]):
     """All methods of both clients."""
 
@@ -81,6 +91,7 @@ class Service(Group[Transport]):
     embed = Operation(recognition.embed)
     search = Operation(recognition.search)
     calibration = Operation(recognition.calibration)
+    me = Operation(keys.me)
     models = Operation(service.models)
     healthz = Operation(service.healthz)
     readyz = Operation(service.readyz)
@@ -92,3 +103,4 @@ class Service(Group[Transport]):
         self.faces = Faces(transport)
         self.jobs = Jobs(transport)
         self.reembedding = Reembedding(transport)
+        self.keys = Keys(transport)
