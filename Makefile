@@ -42,6 +42,7 @@ check: $(VENV)/$(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows app
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.prose
 

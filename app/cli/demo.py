@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -147,7 +148,10 @@ def _cleaned_up_when_ended() -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = [signal.SIGTERM]
+    if sys.platform != "win32":
+        ends.append(signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in ends}
     try:
         yield
     finally:

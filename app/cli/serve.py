@@ -25,9 +25,6 @@ from app.observability.logs import get_logger
 from app.wiring.clients import require_tracing
 from app.wiring.storage import create_own_key, is_embedded
 
-if sys.platform != "win32":
-    import resource
-
 _log = get_logger(__name__)
 _M_ARENA_MAX = -8  # of mallopt(3)
 _OTHER_FILES = 500  # databases, snapshots, uploads
@@ -86,6 +83,8 @@ def raise_file_limit(connections: int) -> None:
     """Raise the limit of open files above the maximum number of connections, if permitted."""
     if sys.platform == "win32":
         return
+    import resource  # noqa: PLC0415 - not on Windows
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES
     if hard != resource.RLIM_INFINITY:

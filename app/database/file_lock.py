@@ -1,9 +1,9 @@
 """Lock file of the embedded database: shared by services, exclusive for a restore, released when the process exits."""
 
-import fcntl
 import os
 from pathlib import Path
 
+from app.disk import lock
 from app.errors import DatabaseInUse, DatabaseNotWritable
 
 _SUFFIX = ".lock"
@@ -18,19 +18,19 @@ class Occupancy:
     @classmethod
     def shared(cls, database: Path) -> "Occupancy":
         """Take the shared lock; raises DatabaseInUse during a restore, or DatabaseNotWritable."""
-        return cls._locked(database, fcntl.LOCK_SH, f"{database} is being restored; try again when that is done")
+        return cls._locked(database, f"{database} is being restored; try again when that is done", is_shared=True)
 
     @classmethod
     def alone(cls, database: Path) -> "Occupancy":
         """Take the exclusive lock; raises DatabaseInUse while a service runs, or DatabaseNotWritable."""
-        return cls._locked(database, fcntl.LOCK_EX, f"a service or command uses {database}; stop it first")
+        return cls._locked(database, f"a service or command uses {database}; stop it first", is_shared=False)
 
     @classmethod
-    def _locked(cls, database: Path, operation: int, refusal: str) -> "Occupancy":
+    def _locked(cls, database: Path, refusal: str, *, is_shared: bool) -> "Occupancy":
         path = database.with_name(database.name + _SUFFIX)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise DatabaseNotWritable(
                 f"{path} cannot be opened; its folder must be writable for the user that runs this, its disk not "
@@ -38,7 +38,7 @@ class Occupancy:
                 str(error),
             ) from error
         try:
-            fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+            lock(descriptor, is_shared=is_shared, is_waiting=False)
         except OSError as error:
             os.close(descriptor)
             raise DatabaseInUse(refusal) from error

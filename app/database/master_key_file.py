@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from app.database.cipher import Master, decoded, encoded, new_secret
+from app.disk import sync_folder
 from app.errors import MasterKeyInvalid, StorageNotWritable
 
 
@@ -29,17 +30,9 @@ def write_master(path: Path) -> Master:
             file.flush()
             os.fsync(file.fileno())
             os.link(file.name, path)  # unlike a rename, it fails if the file exists
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise StorageNotWritable.of(error) or MasterKeyInvalid(
             f"the master key's file {path} cannot be created: {error}"
         ) from error
     return Master(secret)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -48,7 +48,7 @@ class EmbeddingCache:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
             try:
                 part.write(tag + hashlib.sha256(content).digest() + content)
-                part.flush()
+                part.close()  # Windows does not rename open files
                 Path(part.name).replace(path)
             except OSError:
                 Path(part.name).unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Files of jobs in the data folder: uploads until their job has ended, and exports for a day."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +7,8 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
+
+from app.disk import lock
 
 _PLACE = "place"
 KEPT = timedelta(days=1)
@@ -55,7 +56,7 @@ class Uploads:
         try:
             with path.open("xb") as file:
                 self._coming[job_id] = os.dup(file.fileno())
-                fcntl.flock(file, fcntl.LOCK_EX)  # the lock ends with the last descriptor, or with the process
+                lock(file)  # the lock ends with the last descriptor, or with the process
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -109,7 +110,7 @@ def _is_coming(path: Path) -> bool:
     """Return whether any process is about to create a file's job."""
     try:
         with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(file, is_shared=True, is_waiting=False)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from app.disk import sync_folder
 from app.errors import CheckpointMismatch, TrainingInvalid
 from app.training.config import TrainingConfig, parse_config, read_config
 from app.training.learner import build_learner
@@ -45,11 +46,7 @@ def save(state: State, file: Path) -> None:
             raise
     Path(part.name).chmod(0o644)
     Path(part.name).replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
 
 
 def load(file: Path) -> State:

@@ -1,9 +1,9 @@
 """Temporary files and folders, deleted at the end. Leftovers of killed processes are deleted too.
 
-The creating process holds a lock on them, which ends with the process.
+The creating process holds a lock on them, which ends with the process. Windows cannot lock folders: leftover folders
+stay there.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
+
+from app.disk import IS_WINDOWS, lock, open_to_lock
 
 _SUFFIX = ".arcid-part"
 
@@ -21,12 +23,13 @@ def new_folder(beside: Path, prefix: str) -> Iterator[Path]:
     with _alone(beside):
         _sweep(beside, prefix)
         path = Path(tempfile.mkdtemp(dir=beside, prefix=prefix, suffix=_SUFFIX))
-        descriptor = _lock(path)
+        descriptor = None if IS_WINDOWS else _lock(path)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -38,7 +41,7 @@ def new_file(beside: Path, prefix: str) -> Iterator[BinaryIO]:
     with _alone(beside):
         _sweep(beside, prefix)
         file = tempfile.NamedTemporaryFile(dir=beside, prefix=prefix, suffix=_SUFFIX, delete=False)  # noqa: SIM115 - closed below
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
     try:
         with file:
             yield cast("BinaryIO", file)
@@ -78,9 +81,9 @@ def _pattern(prefix: str) -> str:
 
 def _lock(path: Path) -> int:
     """Return a descriptor that locks `path`; raises OSError if another process holds the lock."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = open_to_lock(path)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(descriptor, is_waiting=False)
     except OSError:
         os.close(descriptor)
         raise
@@ -90,9 +93,12 @@ def _lock(path: Path) -> int:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes from deleting new files in a folder before they are locked."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if IS_WINDOWS:  # it deletes neither open files nor folders that cannot be locked
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock(descriptor)
         yield
     finally:
         os.close(descriptor)

@@ -196,7 +196,7 @@ class Packs:
                 part = Path(file_.name)
                 try:
                     file_.write(data)
-                    file_.flush()
+                    file_.close()  # Windows does not rename open files
                     part.chmod(self._mode)
                     part.replace(path)
                 except OSError:

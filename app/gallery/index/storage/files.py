@@ -1,6 +1,5 @@
 """Atomic and durable writing, reading and deletion of snapshot files."""
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.disk import lock, sync_folder
 
 # An array's bytes are written as they lie in memory; every machine that runs this is little-endian.
 Part = NDArray[Any] | bytes
@@ -29,7 +30,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock a snapshot folder among all threads and processes; create the folder if needed."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file)
         yield
 
 
@@ -42,19 +43,11 @@ def write_whole(path: Path, parts: Sequence[Part]) -> None:
                 file.write(_bytes_of(part))
             file.flush()
             os.fsync(file.fileno())
+            file.close()  # Windows does not rename open files
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames and deletions survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sweep(folder: Path, kept: set[str]) -> int:

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.disk import sync_folder
 from app.errors import IndexUnusable
 from app.gallery.index.storage.block import VectorBlock, widened
 from app.gallery.index.storage.codec import Codec
-from app.gallery.index.storage.files import locked, sweep, sync_folder
+from app.gallery.index.storage.files import locked, sweep
 from app.gallery.index.storage.folder_lock import ReadWriteLock
 from app.gallery.index.storage.segments import BlockContent, is_there, read_segment, write_codec, write_segment
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment, SnapshotManifest, read_manifest
