@@ -26,6 +26,7 @@ from app.api.http.proxies import Proxies
 from app.api.http.rates import Rates, UsualRates
 from app.api.routes import (
     analyse,
+    audit,
     calibration,
     collections,
     docs,
@@ -110,6 +111,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(resource.router)
     app.include_router(jobs.router)
     app.include_router(keys.router)
+    app.include_router(audit.router)
     compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)

@@ -1,9 +1,10 @@
 """Reading the audit trail: export, and verification that nobody has tampered with it."""
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, inspect, or_, select, true
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from app.database.tables import AuditHeadTable, AuditTable
 from app.errors import TrailBroken
 
 _READ_AT_ONCE = 1000
+_ANCHOR = re.compile(r"(\d{1,19}):([0-9a-f]{64})")
 _DEEPEST = 8
 """Maximum nesting of a detail; the service writes two levels."""
 _UNREADABLE = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError, SQLAlchemyError)
@@ -28,6 +30,14 @@ class Anchor:
     seq: int
     sha256: str
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read LINE:HASH; raises ValueError."""
+        found = _ANCHOR.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r} is not an anchor; write LINE:HASH, as `arcid audit verify` prints it")
+        return cls(int(found[1]), found[2])
+
     def __str__(self) -> str:
         """Return the form that `arcid audit verify --anchor` takes."""
         return f"{self.seq}:{self.sha256}"
@@ -39,6 +49,10 @@ class AuditLine:
 
     entry: Entry
     sha256: str
+
+    def content(self) -> dict[str, Any]:
+        """Return the line as JSON values."""
+        return {**self.entry.content(), "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +182,7 @@ def _require_tables(connection: Connection) -> None:
 def _readable(connection: Connection, which: ColumnElement[bool] | None = None) -> Iterator[AuditLine | TrailBreak]:
     """Yield the lines in order, with a break in place of each unreadable one, whatever the table contains."""
     which = true() if which is None else which
-    query, last = select(AuditTable).where(which), 0
+    last = 0
     numbered = func.coalesce(AuditTable.seq, -1)
     outside = or_(AuditTable.seq.is_(None), AuditTable.seq < 1)
     if count := connection.scalar(select(func.count()).select_from(AuditTable).where(which, outside)):
@@ -180,13 +194,18 @@ def _readable(connection: Connection, which: ColumnElement[bool] | None = None) 
         if not whole:  # SQLite sorts text after all numbers
             yield TrailBreak(last + 1, "the next lines have a text in place of their number")
             return
-        page = query.where(AuditTable.seq.between(whole[0], whole[-1])).order_by(AuditTable.seq)
-        try:
-            yield from [_stored(row) for row in connection.execute(page)]
-        except _UNREADABLE:
-            for number in whole:
-                yield from _one(connection, number)
+        yield from lines_at(connection, whole)
         last = whole[-1]
+
+
+def lines_at(connection: Connection, numbers: Sequence[int]) -> Iterator[AuditLine | TrailBreak]:
+    """Yield the lines with these numbers, oldest first, with a break in place of each unreadable one."""
+    try:
+        rows = connection.execute(select(AuditTable).where(AuditTable.seq.in_(numbers)).order_by(AuditTable.seq))
+        yield from [_stored(row) for row in rows]
+    except _UNREADABLE:
+        for number in sorted(numbers):
+            yield from _one(connection, number)
 
 
 def _one(connection: Connection, number: int) -> Iterator[AuditLine | TrailBreak]:

@@ -1,7 +1,6 @@
 """`arcid audit`: verify and print the audit trail."""
 
 import json
-import re
 from typing import Annotated
 
 import typer
@@ -13,8 +12,6 @@ from app.container import Container
 from app.errors import SettingsInvalid, TrailBroken
 
 cli = typer.Typer(help="The audit trail: append-only, each line chained to the previous one.", no_args_is_help=True)
-
-_ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
 
 
 @cli.command()
@@ -53,13 +50,13 @@ def export() -> None:
                 unreadable += 1
                 typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
             else:
-                typer.echo(json.dumps({**line.entry.content(), "sha256": line.sha256}))
+                typer.echo(json.dumps(line.content()))
     if unreadable:
         raise TrailBroken(f"{unreadable} lines of the audit trail cannot be read; see arcid audit verify")
 
 
 def _anchor(text: str) -> Anchor:
-    found = _ANCHOR.fullmatch(text)
-    if found is None:
-        raise SettingsInvalid(f"{text!r} is not an anchor; write LINE:HASH, as `arcid audit verify` prints it")
-    return Anchor(int(found[1]), found[2])
+    try:
+        return Anchor.parse(text)
+    except ValueError as error:
+        raise SettingsInvalid(str(error)) from error

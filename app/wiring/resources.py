@@ -7,6 +7,7 @@ from typing import Self
 
 from app.access.key_store import KeyStore
 from app.access.trail import Trail
+from app.access.trail_pages import TrailPages
 from app.config import Settings
 from app.database.cipher import Sealer
 from app.database.connection import Database
@@ -81,6 +82,12 @@ class Resources:
         """The audit trail, for which no master key is needed; raises SchemaOutdated."""
         self.database.schema.require_current()
         return Trail(self.database.engine)
+
+    @cached_property
+    def trail_pages(self) -> TrailPages:
+        """The audit trail in pages; raises as `trail`."""
+        self.database.schema.require_current()
+        return TrailPages(self.database.engine)
 
     @cached_property
     def job_store(self) -> JobStore:

@@ -28,26 +28,6 @@ def write(engine, lines):
             audit.append(connection, Action.IDENTITY_ENROLLED, collection="people", subject=f"p{number}")
 
 
-@pytest.fixture
-def tamper(engine):
-    """Change the trail as somebody could who is the database's owner: past the triggers."""
-
-    def tamper(*statements):
-        with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":
-                for name in ("audit_no_update", "audit_no_delete", "audit_no_replace", "audit_no_replaced_id"):
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
-                for name in ("audit_head_one", "audit_head_no_delete"):
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
-            else:
-                connection.execute(text("ALTER TABLE audit DISABLE TRIGGER USER"))
-                connection.execute(text("ALTER TABLE audit_head DISABLE TRIGGER USER"))
-            for each in statements:
-                connection.execute(text(each))
-
-    return tamper
-
-
 def breaks(trail, anchor=None):
     return [(each.seq, each.what.split(":")[0]) for each in trail.verify(anchor).breaks]
 

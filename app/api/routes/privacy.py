@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from app.access.keys import Scope
-from app.access.trail import AuditLine
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
@@ -109,12 +108,8 @@ class PersonExport(BaseModel):
             identity=IdentitySchema.of(data.identity),
             faces=[ExportedFaceSchema.with_image(each, data.images.get(each.face_id)) for each in data.faces],
             enrollment_answers=[dict(each) for each in data.answers],
-            audit=[_line(each) for each in data.trail],
+            audit=[each.content() for each in data.trail],
         )
-
-
-def _line(line: AuditLine) -> dict[str, Any]:
-    return {**line.entry.content(), "sha256": line.sha256}
 
 
 router = router_at("/collections/{collection}/identities", tag="gallery", scope=Scope.MANAGE, route_class=IdentityRoute)

@@ -1,8 +1,9 @@
-"""API keys and the caller, with the names of the API."""
+"""API keys, the caller and the audit trail, with the names of the API."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from arcid.parsing import Value
 
@@ -49,3 +50,48 @@ class Caller(Value):
     quota: str | None
     keys_required: bool
     can_create_keys: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine(Value):
+    """A line of the audit trail. `subject` is the object of the action: a person's id, a key's name."""
+
+    seq: int
+    at: datetime
+    actor: str
+    key_id: str | None
+    request_id: str | None
+    action: str
+    collection: str | None
+    subject: str | None
+    detail: Mapping[str, Any]
+    previous: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage(Value):
+    """Lines of the audit trail, newest first; `unreadable` lines of this page were tampered with."""
+
+    lines: tuple[AuditLine, ...]
+    unreadable: int
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailBreak(Value):
+    """A place where the audit trail differs from what was written."""
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrailReport(Value):
+    """Result of a verification. A copy of `anchor` kept elsewhere proves later that nothing before it changed."""
+
+    is_unbroken: bool
+    lines: int
+    anchor: str
+    broken: int
+    breaks: tuple[TrailBreak, ...]

@@ -1,7 +1,7 @@
 """The methods of both clients, by resource."""
 
 from arcid.binding import Events, Group, Operation, Pages, Transport
-from arcid.operations import collections, faces, identities, jobs, keys, recognition, service
+from arcid.operations import audit, collections, faces, identities, jobs, keys, recognition, service
 
 
 class Collections(Group[Transport]):
@@ -81,6 +81,15 @@ class Keys(Group[Transport]):
     revoke = Operation(keys.revoke)
 
 
+class Audit(Group[Transport]):
+    """The audit trail."""
+
+    list = Operation(audit.page)
+    iterate = Pages(audit.page, lambda page: page.lines)
+    export = Operation(audit.export)
+    verify = Operation(audit.verify)
+
+
 class Service(Group[Transport]):
     """All methods of both clients."""
 
@@ -104,3 +113,4 @@ class Service(Group[Transport]):
         self.jobs = Jobs(transport)
         self.reembedding = Reembedding(transport)
         self.keys = Keys(transport)
+        self.audit = Audit(transport)
