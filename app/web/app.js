@@ -6,6 +6,7 @@ import { askKey } from "./dialogs.js";
 import { byId } from "./elements.js";
 import { startEnroll } from "./enroll.js";
 import { startHealth } from "./health.js";
+import { t, useLanguage } from "./i18n.js";
 import { startIdentify } from "./identify.js";
 import { startJobs } from "./jobs.js";
 import { startPeople } from "./people.js";
@@ -24,10 +25,11 @@ whenRefused(async (problem) => {
 });
 const account = () => {
   byId("sign-out").hidden = key() === null;
-  byId("key-set").textContent = key() === null ? "API key" : "Change key";
+  byId("key-set").textContent = t(key() === null ? "page.key" : "page.changeKey");
 };
-byId("key-set").onclick = () => void askKey("The service asks for a key once it has any.");
+byId("key-set").onclick = () => void askKey(t("page.anyKey"));
 byId("sign-out").onclick = signOut;
+byId("language").onchange = () => useLanguage(byId("language").value);
 session.addEventListener("key", account);
 session.addEventListener("key", clearProblems);
 account();

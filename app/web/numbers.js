@@ -1,8 +1,7 @@
 /** Numbers in readable form. */
 
-// The words of the page's language with the numbers and dates of the user's region: "10 million", "40.000" in Germany.
-const { region } = new Intl.Locale(navigator.language).maximize();
-const locale = new Intl.Locale(document.documentElement.lang, { region }).toString();
+import { locale } from "./i18n.js";
+
 const LEAST = 1e-7; // no smaller rate is stated
 const OFTEN = 0.05; // from here on a percentage is plainer than "once in"
 

@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 import { button, byId, make } from "./elements.js";
+import { t } from "./i18n.js";
 
 /** @type {WeakSet<object>} */
 const busy = new WeakSet();
@@ -29,7 +30,7 @@ export function showProblem(error, retry = null) {
   );
   const dismiss = () => shown.remove();
   const again = retry && problem.isPassing ? button("Try again", () => (dismiss(), retry()), "small") : null;
-  shown.append(make("div", { class: "row" }, again, button("Dismiss", dismiss, "small quiet")));
+  shown.append(make("div", { class: "row" }, again, button(t("page.dismiss"), dismiss, "small quiet")));
   byId("problems").replaceChildren(shown);
   shown.scrollIntoView({ block: "nearest" });
 }

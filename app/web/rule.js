@@ -3,6 +3,7 @@
 import { at, call } from "./api.js";
 import { opened } from "./dialogs.js";
 import { button, make, say } from "./elements.js";
+import { t } from "./i18n.js";
 import { often, similarity } from "./numbers.js";
 import { collection } from "./session.js";
 
@@ -32,7 +33,7 @@ export async function saveRule(threshold, rates) {
   const options = offered.map(({ text, effect }, place) =>
     make("label", { class: "check" }, make("input", { type: "radio", name: "rule", value: String(place), checked: place === 0 }), make("span", {}, text, make("small", {}, effect))),
   );
-  const [cancel, save] = [button("Cancel", () => {}, "quiet"), button("Save", () => {}, "main")];
+  const [cancel, save] = [button(t("page.cancel"), () => {}, "quiet"), button(t("page.save"), () => {}, "main")];
   const dialog = make("dialog", { class: "rule", "aria-labelledby": "rule-title" }, make("h2", { id: "rule-title" }, `What makes a match in “${collection()}”?`), make("fieldset", {}, make("legend", { class: "hidden-text" }, "Rule"), ...options), make("div", { class: "row end" }, cancel, save));
   document.body.append(dialog);
   const isSaved = await opened(dialog, (close) => {

@@ -1,6 +1,7 @@
 /** Messages at the lower edge: what was done, with a button that takes it back. Ctrl+Z presses the last one. */
 
 import { button, byId, make } from "./elements.js";
+import { t } from "./i18n.js";
 
 const MOST = 3;
 const STAY_MS = 4000; // without a way back
@@ -33,7 +34,7 @@ export class Toast {
     /** @type {HTMLButtonElement | null} */
     this.undo = button("Undo", onUndo, "small");
     this.undo.title = "Ctrl+Z";
-    this.element = make("div", { class: "toast" }, make("span", {}, text), this.undo, button("Close", () => this.#onTime(), "small quiet"));
+    this.element = make("div", { class: "toast" }, make("span", {}, text), this.undo, button(t("page.close"), () => this.#onTime(), "small quiet"));
     for (const begin of ["pointerenter", "focusin"]) this.element.addEventListener(begin, () => clearTimeout(this.#timer));
     for (const end of ["pointerleave", "focusout"]) this.element.addEventListener(end, () => this.#wait());
     byId("toasts").append(this.element);

@@ -153,6 +153,7 @@ def test_the_order_of_tab_stops_is_that_of_the_page(page):
     assert order == [
         "Skip to the content",
         "collection-list",
+        "language",
         "key-set",
         "tab-identify",
         "identify",

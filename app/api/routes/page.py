@@ -1,9 +1,11 @@
-"""The page at `/` and its files: HTML, CSS and ES modules from `app/web`, read once."""
+"""The page at `/` and its files: HTML, CSS, ES modules and messages from `app/web`, read once."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
 _POLICY = {
     "default-src": "'none'",
@@ -67,12 +70,18 @@ def install(app: FastAPI, samples: Mapping[str, bytes]) -> None:
 
 
 def _read() -> dict[str, _File]:
-    read = {}
-    for each in (files("app") / "web").iterdir():
-        media_type = _TYPES.get(each.name[each.name.rfind(".") :])
-        if media_type is not None:
-            read[each.name] = _file(each.read_bytes(), media_type)
-    return read
+    web = files("app") / "web"
+    contents = {each.name: each.read_bytes() for each in web.iterdir() if each.is_file()}
+    contents |= {f"messages.{each.name}.json": _messages(each) for each in (web / "messages").iterdir()}
+    suffixes = {name: name[name.rfind(".") :] for name in contents}
+    return {name: _file(contents[name], _TYPES[suffix]) for name, suffix in suffixes.items() if suffix in _TYPES}
+
+
+def _messages(language: Traversable) -> bytes:
+    """Return all texts of one language as one JSON object; `title` of `people.json` is `people.title`."""
+    areas = {each.name.removesuffix(".json"): json.loads(each.read_bytes()) for each in language.iterdir()}
+    texts = {f"{area}.{key}": text for area, own in sorted(areas.items()) for key, text in own.items()}
+    return json.dumps(texts, ensure_ascii=False).encode()
 
 
 def _file(content: bytes, media_type: str) -> _File:
