@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from app.access.key_cache import Access
 from app.access.key_service import KeyService
+from app.access.oidc.sign_in import SignInService
 from app.database.leader_lock import TaskLock
 from app.gallery.erasure import ErasureService
 from app.gallery.replication import ReplicationWorker
@@ -56,6 +57,7 @@ from app.transfer.job_sources import JobSources
 from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
 from app.wiring.batching import threads_of
+from app.wiring.clients import open_sign_in
 from app.wiring.resources import Resources
 
 DEFAULT_COLLECTION = "default"
@@ -148,8 +150,13 @@ class Container(Resources):
 
     @cached_property
     def access(self) -> Access:
-        """API keys, as requests present them."""
-        return Access(self.keys)
+        """API keys and sessions, as requests present them."""
+        return Access(self.keys, sessions=None if self.sign_in is None else self.sessions)
+
+    @cached_property
+    def sign_in(self) -> SignInService | None:
+        """Sign-in with an OpenID provider; None if the settings name none."""
+        return open_sign_in(self.settings.oidc, self.sessions)
 
     @cached_property
     def key_service(self) -> KeyService:

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.concurrency import run_in_threadpool
@@ -39,6 +40,7 @@ from app.api.routes import (
     page,
     privacy,
     recognise,
+    sign_in,
     status,
 )
 from app.compreface import routers as compreface
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from app.observability.tracing import Tracing
 
 NO_SAMPLES: Mapping[str, bytes] = MappingProxyType({})
+_SIGN_INS = 8  # threads that may wait for an OpenID provider
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -112,6 +115,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(jobs.router)
     app.include_router(keys.router)
     app.include_router(audit.router)
+    app.include_router(sign_in.router)
     compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
@@ -135,6 +139,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
     app.state.fetcher = open_fetcher(settings)
+    app.state.sign_ins = CapacityLimiter(_SIGN_INS)
     app.state.rates = Rates(
         open_limiter(rates, app.state.metrics.uncounted),
         UsualRates(*map(Rate.parse, (rates.key, rates.quota, rates.anonymous, rates.failures, rates.search))),

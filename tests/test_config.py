@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from app.access.keys import Scope
 from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
+from app.config.oidc import GrantSettings
 from app.errors import SettingsInvalid
 from app.types import Impostors, IndexKind, Provider
 from app.wiring.storage import models_folder
@@ -79,6 +81,17 @@ SETTINGS = {
     "ARCID_TRACING__ENDPOINT": ("http://collector:4318", "http://collector:4318"),
     "ARCID_TRACING__RATIO": ("0.1", 0.1),
     "ARCID_TRACING__SERVICE_NAME": ("doors", "doors"),
+    "ARCID_OIDC__ISSUER": ("https://id.example.org/realms/main", "https://id.example.org/realms/main"),
+    "ARCID_OIDC__CLIENT_ID": ("doors", "doors"),
+    "ARCID_OIDC__CLIENT_SECRET": ("a secret", SecretStr("a secret")),
+    "ARCID_OIDC__NAME": ("Example Ltd", "Example Ltd"),
+    "ARCID_OIDC__SCOPES": ("openid groups", "openid groups"),
+    "ARCID_OIDC__CLAIM": ("realm_access.roles", "realm_access.roles"),
+    "ARCID_OIDC__GRANTS": (
+        '{"door": {"scopes": ["recognise"], "collections": ["staff"]}}',
+        {"door": GrantSettings(scopes=(Scope.RECOGNISE,), collections=("staff",))},
+    ),
+    "ARCID_OIDC__SESSION_HOURS": ("0.5", 0.5),
     "ARCID_GALLERY__SWEEP_SECONDS": ("9", 9),
     "ARCID_GALLERY__ANCHOR_HOURS": ("0.5", 0.5),
     "ARCID_OPEN_METADATA": ("door, team", ("door", "team")),
@@ -130,6 +143,10 @@ WRONG = {
     "ARCID_TRACING__ENDPOINT": "collector:4318",
     "ARCID_TRACING__RATIO": "1.1",
     "ARCID_TRACING__SERVICE_NAME": "",
+    "ARCID_OIDC__ISSUER": "http://id.example.org",
+    "ARCID_OIDC__SCOPES": "profile",
+    "ARCID_OIDC__GRANTS": "[]",
+    "ARCID_OIDC__SESSION_HOURS": "0",
     "ARCID_GALLERY__FOLLOW_SECONDS": "0",
     "ARCID_GALLERY__SNAPSHOT_SECONDS": "-1",
     "ARCID_GALLERY__LOG_DAYS": "0",

@@ -23,7 +23,7 @@ def test_every_setting_is_documented():
         for name in (
             *("limits", "server", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus"),
             "calibration",
-            "tracing",
+            *("tracing", "oidc"),
             "encryption",
         )
     }

@@ -1,4 +1,4 @@
-"""A cache of API keys: authenticates a caller in microseconds, and reads all keys again every second."""
+"""A cache of API keys and sessions: authenticates a caller in microseconds, and reads all again every second."""
 
 import hmac
 import time
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from app.access.key_store import KeyStore
 from app.access.keys import ANONYMOUS, ApiKey, Principal
 from app.access.secret import sha256_of
+from app.access.sessions import SessionStore
 from app.errors import KeyInvalid, KeyMissing
 
 _LONGEST_AGE_S = 1.0
@@ -33,15 +34,19 @@ class _Known:
 
 
 class Access:
-    """Authenticates callers by API key. A revoked key stops working within a second.
+    """Authenticates callers by API key or session. A revoked key stops working within a second.
 
     Once a key has been created, every request needs one. If the last key is revoked or expires, all requests are
     refused.
     """
 
-    def __init__(self, store: KeyStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, store: KeyStore, clock: Callable[[], float] = time.monotonic, *, sessions: SessionStore | None = None
+    ) -> None:
+        """With `sessions`, people can sign in, so every request needs a key or a session from the start."""
         self._store = store
         self._clock = clock
+        self._sessions = sessions
         self._known = _Known({}, -float("inf"), is_closed=False)
 
     def needs_refresh(self, secret: str | None) -> bool:
@@ -55,9 +60,12 @@ class Access:
     def refresh(self) -> None:
         """Read all keys. Raises a DatabaseError if that fails; refuse all callers then."""
         at = self._clock()
-        found = self._store.by_sha256()
+        found = dict(self._store.by_sha256())
+        if self._sessions is not None:
+            found |= self._sessions.by_sha256()
         entries = {sha256[:_PREFIX]: _Entry(sha256, key, _principal(key)) for sha256, key in found.items()}
-        self._known = _Known(entries, at, is_closed=bool(entries) or self._known.is_closed)
+        is_closed = bool(entries) or self._sessions is not None or self._known.is_closed
+        self._known = _Known(entries, at, is_closed=is_closed)
 
     def principal(self, secret: str | None) -> Principal:
         """Return the caller with this key; call `refresh` first if needed. Raises KeyMissing or KeyInvalid."""

@@ -122,6 +122,16 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to start. `subject`: the person's permanent id at the OpenID provider; `name` is shown."""
+
+    subject: str
+    name: str
+    scopes: frozenset[Scope]
+    collections: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A stored key, without its secret. `key_id` is public, and a part of the key."""
 

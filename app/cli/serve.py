@@ -57,7 +57,10 @@ def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> No
         prepare_database(settings)
         raise_file_limit(settings.limits.connections)
         container = exits.enter_context(Container(settings))
-        require_keys(container.keys, host, is_insecure=is_insecure)
+        if container.sign_in is None:
+            require_keys(container.keys, host, is_insecure=is_insecure)
+        else:
+            _log.info("access.sign_in", issuer=settings.oidc.issuer)
         container.start()  # not by the application: an error is then one line without a traceback
         server = configured_server(settings, container)
         with suppress(KeyboardInterrupt):

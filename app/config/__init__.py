@@ -1,6 +1,14 @@
 """Settings of the service, read once."""
 
-from app.config.groups import CorsSettings, InferenceSettings, LimitSettings, RateSettings, TracingSettings, WhenAway
+from app.config.groups import (
+    CorsSettings,
+    InferenceSettings,
+    LimitSettings,
+    RateSettings,
+    TracingSettings,
+    WhenAway,
+)
+from app.config.oidc import OidcSettings
 from app.config.settings import PROJECT, Settings, known_names, read_settings, shipped, values_of
 from app.config.sources import PREFIX, origins
 
@@ -10,6 +18,7 @@ __all__ = [
     "CorsSettings",
     "InferenceSettings",
     "LimitSettings",
+    "OidcSettings",
     "RateSettings",
     "Settings",
     "TracingSettings",

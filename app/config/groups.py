@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic_settings import (
-    NoDecode,
-)
+from pydantic_settings import NoDecode
 
 from app.access.rates import Rate
 from app.types import Impostors, Provider
@@ -49,11 +47,13 @@ def _origin(text: str) -> str:
     return origin.removesuffix(":80") if origin.startswith("http://") else origin
 
 
-class _Group(BaseModel):
+class Group(BaseModel):
+    """A group of settings: frozen; an unknown name is an error."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class LimitSettings(_Group):
+class LimitSettings(Group):
     """Limits of size, time and number for requests; docs/operations.md gives the reasons."""
 
     photo_bytes: Annotated[int, Field(gt=0, description="Maximum size of a photo, in bytes.")] = 20_000_000
@@ -84,7 +84,7 @@ class LimitSettings(_Group):
     ] = 8
 
 
-class DetectionSettings(_Group):
+class DetectionSettings(Group):
     """Face detection."""
 
     lowest_score: Annotated[float, Field(gt=0, lt=1, description="Minimum detection score of a face.")] = 0.6
@@ -94,7 +94,7 @@ class DetectionSettings(_Group):
     ] = 1280
 
 
-class InferenceSettings(_Group):
+class InferenceSettings(Group):
     """Inference: provider, threads and batching."""
 
     provider: Annotated[
@@ -150,7 +150,7 @@ def _rate(text: str) -> str:
 RateText = Annotated[str, AfterValidator(_rate)]
 
 
-class RateSettings(_Group):
+class RateSettings(Group):
     """Rate limits such as 100/minute (second, minute, hour, day), or none."""
 
     key: Annotated[RateText, Field(description="Rate limit of API keys without their own; such as 600/minute.")] = (
@@ -177,7 +177,7 @@ class RateSettings(_Group):
     ] = WhenAway.SERVE
 
 
-class ServerSettings(_Group):
+class ServerSettings(Group):
     """Names and addresses under which clients reach the service."""
 
     hosts: Annotated[
@@ -200,7 +200,7 @@ class ServerSettings(_Group):
     ] = ""
 
 
-class CorsSettings(_Group):
+class CorsSettings(Group):
     """Web pages of other sites that may call the API."""
 
     origins: Annotated[
@@ -215,7 +215,7 @@ class CorsSettings(_Group):
     ] = ()
 
 
-class UrlSettings(_Group):
+class UrlSettings(Group):
     """Photos by URL."""
 
     is_enabled: Annotated[bool, Field(description="Allow requests to name photos by URL.")] = False
@@ -235,7 +235,7 @@ class UrlSettings(_Group):
     at_once: Annotated[int, Field(ge=1, description="Maximum photos fetched at the same time.")] = 16
 
 
-class GallerySettings(_Group):
+class GallerySettings(Group):
     """Replication of the database to the indexes, snapshots, retention."""
 
     follow_seconds: Annotated[
@@ -259,7 +259,7 @@ class GallerySettings(_Group):
     ] = 24
 
 
-class JobSettings(_Group):
+class JobSettings(Group):
     """Background jobs; see docs/jobs.md."""
 
     import_dir: Annotated[
@@ -271,7 +271,7 @@ class JobSettings(_Group):
     keep_days: Annotated[float, Field(gt=0, description="Days to keep finished jobs and their errors.")] = 30
 
 
-class CalibrationSettings(_Group):
+class CalibrationSettings(Group):
     """Adaptive calibration; see docs/thresholds.md."""
 
     is_adaptive: Annotated[
@@ -294,7 +294,7 @@ class CalibrationSettings(_Group):
     ] = 10
 
 
-class MilvusSettings(_Group):
+class MilvusSettings(Group):
     """Connection to Milvus, for ARCID_INDEX=milvus."""
 
     address: Annotated[
@@ -303,7 +303,7 @@ class MilvusSettings(_Group):
     token: Annotated[SecretStr | None, Field(description="user:password, or an API key of Milvus.")] = None
 
 
-class TracingSettings(_Group):
+class TracingSettings(Group):
     """Tracing to an OpenTelemetry collector; needs the extra `tracing`."""
 
     endpoint: Annotated[
@@ -322,7 +322,7 @@ class TracingSettings(_Group):
     service_name: Annotated[str, Field(min_length=1, description="Name of the service in traces.")] = "arcid"
 
 
-class EncryptionSettings(_Group):
+class EncryptionSettings(Group):
     """Encryption at rest, enabled by a master key; docs/privacy.md has the threat model."""
 
     key_file: Annotated[

@@ -24,6 +24,7 @@ from app.config.groups import (
     normalized_proxies,
     split_at_commas,
 )
+from app.config.oidc import OidcSettings
 from app.config.sources import PREFIX, require_known, sources
 from app.errors import SettingsInvalid
 from app.types import IndexKind
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     calibration: CalibrationSettings = CalibrationSettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
+    oidc: OidcSettings = OidcSettings()
     encryption: EncryptionSettings = EncryptionSettings()
 
     @classmethod

@@ -51,6 +51,8 @@ class Action(StrEnum):
     COLLECTION_TEMPLATES_DISCARDED = "collection.templates_discarded"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
+    SESSION_STARTED = "session.started"
+    SESSION_ENDED = "session.ended"
     JOB_CREATED = "job.created"
     JOB_CANCELLED = "job.cancelled"
     JOB_FINISHED = "job.finished"

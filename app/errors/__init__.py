@@ -81,6 +81,10 @@ ArcidError
       * QuotaExceeded
     * RatesUnavailable
     * TrailBroken
+    * SignInDisabled
+    * SignInRefused
+    * OpenIdUnavailable
+    * SessionUnknown
   storage
     * DatabaseError
       * DatabaseUnavailable

@@ -73,3 +73,19 @@ class RatesUnavailable(ArcidError):
 
 class TrailBroken(ArcidError):
     """The audit trail differs from the one that was written."""
+
+
+class SignInDisabled(ArcidError):
+    """People cannot sign in with an OpenID provider, because the settings name none."""
+
+
+class SignInRefused(ArcidError):
+    """The OpenID provider's answer does not allow this person to use the service."""
+
+
+class OpenIdUnavailable(ArcidError):
+    """The OpenID provider does not answer as OpenID Connect requires."""
+
+
+class SessionUnknown(ArcidError):
+    """There is no session with this id."""

@@ -1,17 +1,19 @@
 """Carry-over of a restore from the replaced database: revoked keys, erased people, withdrawn consent.
 
-A backup is older than the database that it replaces, and must not bring back later revocations and erasures.
+A backup is older than the database that it replaces, and must not bring back later revocations and erasures. Sessions
+end: people sign in again.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
 from app.database.erasures import erased_since
+from app.database.session_table import SessionTable
 from app.database.tables import AuditTable, CollectionTable, IdentityTable, KeyTable
 from app.errors import IdentityUnknown
 from app.gallery.store.identities import IdentityStore
@@ -64,6 +66,7 @@ def _revoke(replaced: Connection | None, new: Engine, *, are_keys_kept: bool) ->
     known = {} if replaced is None else {row.key_id: row for row in replaced.execute(select(KeyTable.key_id, *_LIMITS))}
     revoked = 0
     with Session(new) as session, session.begin():
+        session.execute(delete(SessionTable))
         for key in session.scalars(select(KeyTable).where(KeyTable.revoked_at.is_(None))):
             row = known.get(key.key_id)
             if row is not None:

@@ -1,13 +1,18 @@
-"""Clients of other services, by the settings: Redis, hosts of photos, a collector of traces."""
+"""Clients of other services, by the settings: Redis, hosts of photos, an OpenID provider, a collector of traces."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from app import __version__
 from app.access.limiter import Limiter, Redis
-from app.config import RateSettings, Settings, WhenAway
+from app.access.oidc.grants import Grant
+from app.access.oidc.sign_in import SignInRules, SignInService
+from app.access.sessions import SessionStore
+from app.config import OidcSettings, RateSettings, Settings, WhenAway
 from app.errors import SettingsInvalid, TracingUnavailable
 from app.remote.fetching import Fetcher, FetchLimits
+from app.remote.openid_provider import Client, OpenIdProvider
 from app.remote.urls import UrlRules
 
 if TYPE_CHECKING:
@@ -36,6 +41,25 @@ def open_fetcher(settings: Settings) -> Fetcher | None:
     except ValueError as error:
         raise SettingsInvalid(f"ARCID_URLS__HOSTS: {error}") from error
     return Fetcher(rules, FetchLimits(settings.limits.photo_bytes, urls.seconds, urls.redirects, urls.at_once))
+
+
+def open_sign_in(settings: OidcSettings, sessions: SessionStore) -> SignInService | None:
+    """Return the sign-in with an OpenID provider, without connecting; None if the settings name no provider.
+
+    Raises SettingsInvalid if nobody could sign in.
+    """
+    if settings.issuer is None:
+        return None
+    if not settings.grants:
+        raise SettingsInvalid("ARCID_OIDC__GRANTS is empty, so nobody could sign in: name a group and its scopes")
+    secret = settings.client_secret
+    client = Client(settings.client_id, secret.get_secret_value() if secret else None, settings.scopes)
+    grants = [
+        Grant(group, frozenset(each.scopes), None if each.collections is None else frozenset(each.collections))
+        for group, each in settings.grants.items()
+    ]
+    rules = SignInRules(settings.claim, grants, timedelta(hours=settings.session_hours))
+    return SignInService(OpenIdProvider(settings.issuer, client), rules, sessions)
 
 
 def open_tracing(settings: Settings) -> "Tracing | None":

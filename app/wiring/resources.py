@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from app.access.key_store import KeyStore
+from app.access.sessions import SessionStore
 from app.access.trail import Trail
 from app.access.trail_pages import TrailPages
 from app.config import Settings
@@ -76,6 +77,12 @@ class Resources:
         """The API keys, for which no master key is needed; raises SchemaOutdated."""
         self.database.schema.require_current()
         return KeyStore(self.database.engine)
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        """Sessions of people who signed in; raises SchemaOutdated."""
+        self.database.schema.require_current()
+        return SessionStore(self.database.engine)
 
     @cached_property
     def trail(self) -> Trail:

@@ -31,7 +31,7 @@ _ONE_COLLECTION = text(
 FIRST_TABLES = {"collections", "enrolments", "faces", "identities"}
 TABLES = FIRST_TABLES | {"alembic_version", "api_keys", "audit", "audit_head", "changes", "shared_indexes"}
 TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates"}
-TABLES |= {"calibration_versions", "probe_moments"}
+TABLES |= {"calibration_versions", "probe_moments", "sessions"}
 
 
 @pytest.fixture

@@ -6,14 +6,15 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.access.key_store import KeyStore
-from app.access.keys import NewKey, Scope
+from app.access.keys import NewKey, NewSession, Scope
+from app.access.sessions import SessionStore
 from app.access.trail import Trail
 from app.config import PROJECT
 from app.database.connection import Database
@@ -152,6 +153,7 @@ def test_what_was_taken_back_since_stays_taken_back(home, tmp_path):
         keys, store = KeyStore(opened.engine), IdentityStore(opened.engine)
         for name in ("kept", "revoked", "bounded"):
             keys.create(NewKey(name, frozenset({Scope.RECOGNISE})))
+        SessionStore(opened.engine).start(NewSession("1", "ada", frozenset({Scope.ADMIN})), timedelta(hours=1))
         people = store.collection("people")
         given = Consent("consent", datetime(2026, 1, 1, tzinfo=UTC))
         change = PersonChange(has_consent=True, consent=given)
@@ -171,6 +173,7 @@ def test_what_was_taken_back_since_stays_taken_back(home, tmp_path):
         valid = {each.name: each.rate for each in KeyStore(opened.engine).all() if each.revoked_at is None}
         assert list(valid) == ["kept", "bounded"]
         assert str(valid["bounded"]) == "5/minute"
+        assert not SessionStore(opened.engine).all()
         listing = ListingRepository(opened.engine)
         people = IdentityStore(opened.engine).collection("people")
         ids = {each.identity_id for each in listing.identities(people, after=0, limit=100).items}

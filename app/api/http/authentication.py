@@ -8,13 +8,16 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access.key_cache import Access
-from app.access.keys import Principal
+from app.access.keys import ANONYMOUS, Principal
 from app.api.http.errors import respond
-from app.api.http.permissions import is_open
+from app.api.http.permissions import SIGN_IN, is_open
 from app.api.http.proxies import route_path
 from app.api.http.rates import Rates, announcing
 from app.database.audit import Actor, acting
 from app.errors import ArcidError, KeyInvalid
+
+_STRANGER = Principal(ANONYMOUS.name, frozenset())
+"""A person who signs in. Their requests count as those without a key."""
 
 
 class Authentication:
@@ -33,12 +36,13 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         principal: Principal | None = None
+        rates: Rates = scope["app"].state.rates
         try:
-            if is_open(route_path(scope)):
+            path = route_path(scope)
+            if is_open(path) and path not in SIGN_IN:
                 await self._require_own_host(scope)
             else:
-                principal = await self._known(scope)
-                rates: Rates = scope["app"].state.rates
+                principal = _STRANGER if path in SIGN_IN else await self._known(scope)
                 standings = await rates.admit(principal, scope)
                 send = announcing(send, standings)
                 rates.require(standings)

@@ -39,6 +39,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.ImportFolderForbidden,
         errors.GrantForbidden,
         errors.FirstKeyForbidden,
+        errors.SignInRefused,
     ),
     HTTPStatus.NOT_FOUND: (
         errors.CollectionUnknown,
@@ -48,6 +49,8 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.ArchiveUnknown,
         errors.FaceImageUnknown,
         errors.KeyUnknown,
+        errors.SignInDisabled,
+        errors.SessionUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -93,6 +96,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
     HTTPStatus.TOO_MANY_REQUESTS: (errors.RateExceeded,),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         errors.RatesUnavailable,
+        errors.OpenIdUnavailable,
         errors.CollectionSwitched,
         errors.DatabaseUnavailable,
         errors.IndexUnavailable,

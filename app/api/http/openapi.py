@@ -46,7 +46,7 @@ TAGS = [
     {"name": "collections", "description": "Isolated galleries, and the network that each of them uses."},
     {"name": "gallery", "description": "The people and faces of a collection."},
     {"name": "jobs", "description": "Imports, exports and other long work."},
-    {"name": "administration", "description": "API keys and the audit trail."},
+    {"name": "administration", "description": "API keys, sign-in of people, and the audit trail."},
     {"name": "status", "description": "State of the service."},
     {"name": "compreface", "description": "CompreFace's API, for its clients."},
 ]

@@ -12,9 +12,11 @@ from app.access.keys import Principal, Scope
 
 ANY_KEY = None
 """In place of a scope: any key will do."""
-OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
-"""Paths that need no key."""
 _OPEN_FOLDERS = ("/docs/assets/", "/web/")
+SIGN_IN = frozenset({"/sign-in", "/sign-in/address", "/sign-in/session"})
+"""Open paths of people who sign in; they count on the rates of callers without a key."""
+OPEN = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", *SIGN_IN})
+"""Paths that need no key."""
 
 
 @dataclass(frozen=True)

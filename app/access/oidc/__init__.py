@@ -1,0 +1,1 @@
+"""Sign-in of people by an OpenID provider: tokens, grants and sessions."""
