@@ -36,7 +36,7 @@ class Markup(HTMLParser):
         text = " ".join(self._written.pop().split())
         if "data-t" in given:
             self.texts.append((given["data-t"], text))
-        elif text and not self._is_untranslated(tag, given):
+        elif any(map(str.isalpha, text)) and not self._is_untranslated(tag, given):
             self.loose.append(text)
 
     def handle_data(self, data):

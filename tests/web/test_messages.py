@@ -77,6 +77,10 @@ def test_the_static_texts_are_the_english_ones():
     assert {key: text for key, text in markup.texts if ENGLISH.get(key) != text} == {}
 
 
+def test_all_static_texts_are_translated():
+    assert Markup(PAGE).loose == ["ArcID"]
+
+
 def test_all_keys_are_known():
     used = set(re.findall(rf"\b(?:t|rich)\(\s*[\"'`]({KEY})[\"'`]", SOURCE))
     tables = {
