@@ -29,6 +29,7 @@ from app.gallery.store.retention import Retention
 from app.gallery.store.snapshot import CollectionExporter
 from app.gallery.store.values import Collection
 from app.jobs.leases import Leases
+from app.jobs.resumable_uploads import ResumableUploads, UploadLimits
 from app.jobs.runner import JobRunner
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
@@ -289,6 +290,15 @@ class Container(Resources):
         return Uploads(self.settings.data_dir / "jobs", self.job_store.unfinished)
 
     @cached_property
+    def resumable_uploads(self) -> ResumableUploads:
+        """The uploads that no job has taken yet."""
+        settings, uploads = self.settings.jobs, self.uploads
+        limits = UploadLimits(
+            settings.upload_bytes, settings.uploads_bytes, settings.uploads, timedelta(hours=settings.upload_hours)
+        )
+        return ResumableUploads(self.settings.data_dir / "jobs" / "resumable", limits, uploads.taken_bytes)
+
+    @cached_property
     def job_sources(self) -> JobSources:
         """The sources of imports."""
         return JobSources(self.uploads, self.settings.jobs.import_dir)
@@ -321,12 +331,17 @@ class Container(Resources):
             self.job_work.by_kind(),
             lease_seconds=settings.lease_seconds,
             keep=timedelta(days=settings.keep_days),
-            tidy=uploads.tidy,
+            tidy=self._tidy_uploads,
             traces=self.job_traces,
         )
         return JobService(self.job_store, runner, uploads, self.job_traces)
 
+    def _tidy_uploads(self, job_id: str | None) -> None:
+        self.uploads.tidy(job_id)
+        if job_id is None:
+            self.resumable_uploads.tidy()
+
     @cached_property
     def job_requests(self) -> JobRequests:
         """Requests for jobs."""
-        return JobRequests(self.jobs, self.uploads, self.job_sources, self.gallery.require)
+        return JobRequests(self.jobs, self.uploads, self.resumable_uploads, self.job_sources, self.gallery.require)

@@ -25,6 +25,7 @@ from app.api.http.middleware import RequestContext
 from app.api.http.permissions import authorise
 from app.api.http.proxies import Proxies
 from app.api.http.rates import Rates, UsualRates
+from app.api.http.tus import Tus, UploadWrites
 from app.api.routes import (
     analyse,
     audit,
@@ -42,6 +43,7 @@ from app.api.routes import (
     recognise,
     sign_in,
     status,
+    uploads,
 )
 from app.compreface import routers as compreface
 from app.compreface.key_in_path import KeyInPath
@@ -116,6 +118,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(keys.router)
     app.include_router(audit.router)
     app.include_router(sign_in.router)
+    app.include_router(uploads.router)
     compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)
@@ -138,6 +141,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
     app.state.body_budget = BodyBudget(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )
+    app.state.upload_writes = UploadWrites()
     app.state.fetcher = open_fetcher(settings)
     app.state.sign_ins = CapacityLimiter(_SIGN_INS)
     app.state.rates = Rates(
@@ -150,6 +154,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None") -> None:
     """Add the middleware, innermost first."""
+    app.add_middleware(Tus, most_bytes=settings.jobs.upload_bytes)
     app.add_middleware(Authentication)
     app.add_middleware(KeyInPath)
     app.add_middleware(Head)

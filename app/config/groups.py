@@ -259,18 +259,6 @@ class GallerySettings(Group):
     ] = 24
 
 
-class JobSettings(Group):
-    """Background jobs; see docs/jobs.md."""
-
-    import_dir: Annotated[
-        Path | None, Field(description="Folder on the server that imports over the API may read. Unset: uploads only.")
-    ] = None
-    lease_seconds: Annotated[
-        float, Field(ge=1, le=3600, description="Seconds until another process resumes the job of a dead process.")
-    ] = 30
-    keep_days: Annotated[float, Field(gt=0, description="Days to keep finished jobs and their errors.")] = 30
-
-
 class CalibrationSettings(Group):
     """Adaptive calibration; see docs/thresholds.md."""
 

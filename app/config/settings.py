@@ -14,7 +14,6 @@ from app.config.groups import (
     EncryptionSettings,
     GallerySettings,
     InferenceSettings,
-    JobSettings,
     LimitSettings,
     MilvusSettings,
     RateSettings,
@@ -24,6 +23,7 @@ from app.config.groups import (
     normalized_proxies,
     split_at_commas,
 )
+from app.config.job_settings import JobSettings
 from app.config.oidc import OidcSettings
 from app.config.sources import PREFIX, require_known, sources
 from app.errors import SettingsInvalid

@@ -115,6 +115,11 @@ ArcidError
       * EncodingUnknown
     * ImportFolderForbidden
     * ItemInvalid
+    * UploadUnknown
+    * UploadConflict
+    * UploadUnfinished
+    * UploadTooLarge
+    * TusVersionUnsupported
     * ArchiveRefused
       * ArchiveInvalid
       * ArchiveDamaged

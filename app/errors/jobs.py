@@ -51,6 +51,26 @@ class ItemInvalid(ArcidError):
     """A file or line of an import cannot be used, for example because it cannot be read."""
 
 
+class UploadUnknown(ArcidError):
+    """There is no upload of this id on this machine, or it belongs to another key or has expired."""
+
+
+class UploadConflict(ArcidError):
+    """The upload is at another offset, or another request writes to it."""
+
+
+class UploadUnfinished(ArcidError):
+    """Parts of the upload are missing."""
+
+
+class UploadTooLarge(ArcidError):
+    """The upload has more bytes than the service accepts, or than it was created for."""
+
+
+class TusVersionUnsupported(ArcidError):
+    """The client uses another version of the tus protocol."""
+
+
 class ArchiveRefused(ArcidError, has_own_code=False):
     """An archive or a backup is not accepted. Nothing was written."""
 

@@ -76,6 +76,20 @@ class Uploads:
             raise
         self.is_made(job_id)
 
+    @contextmanager
+    def adopting(self, job_id: str, path: Path) -> Iterator[None]:
+        """Context manager: move a locked file to a job that is created inside it; move it back if that raises."""
+        path.rename(self.path(job_id))
+        try:
+            yield
+        except BaseException:
+            self.path(job_id).rename(path)
+            raise
+
+    def taken_bytes(self) -> int:
+        """Return the size of the uploads of all jobs on this machine."""
+        return sum(_size(path) for path in self._folder.glob("*.upload"))
+
     def is_made(self, job_id: str) -> None:
         """Release the file to its job, which is in the database now."""
         if (descriptor := self._coming.pop(job_id, None)) is not None:
@@ -104,6 +118,13 @@ class Uploads:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _is_coming(path: Path) -> bool:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from app.errors import ArchiveUnknown, CollectionUnknown, ExportGone, ImportInvalid, JobUnfinished
 from app.jobs.job import Job, JobState
+from app.jobs.resumable_uploads import ResumableUploads
 from app.jobs.service import JobService
 from app.jobs.store import JobStore
 from app.jobs.uploads import KEPT, Uploads
@@ -30,11 +31,17 @@ class JobRequests:
     """Creates jobs, and returns the archives of exports."""
 
     def __init__(
-        self, jobs: JobService, uploads: Uploads, sources: JobSources, require: Callable[[str], object]
+        self,
+        jobs: JobService,
+        uploads: Uploads,
+        resumable: ResumableUploads,
+        sources: JobSources,
+        require: Callable[[str], object],
     ) -> None:
         """`require` raises an error if a collection cannot be used."""
         self._jobs = jobs
         self._uploads = uploads
+        self._resumable = resumable
         self._sources = sources
         self._require = require
 
@@ -50,6 +57,21 @@ class JobRequests:
         with self._uploads.keeping(job_id, data) as path:
             check_upload(parameters, path)
             return self._create(job_id, kind, parameters)
+
+    def import_resumable(
+        self, kind: JobKind, collection: str, upload_id: str, owner: str | None, options: Mapping[str, Any]
+    ) -> Job:
+        """Import a complete resumable upload of an owner. If this raises, the upload stays, to be used again.
+
+        Raises as `import_upload`, and UploadUnknown, UploadUnfinished, UploadConflict.
+        """
+        self._require_target(kind, collection)
+        job_id = str(uuid4())
+        parameters = _source_parameters(kind, {"collection": collection, **options, "upload": job_id})
+        with self._resumable.taking(upload_id, owner) as path:
+            check_upload(parameters, path)
+            with self._uploads.adopting(job_id, path):
+                return self._create(job_id, kind, parameters)
 
     def import_path(self, kind: JobKind, collection: str, path: str, options: Mapping[str, Any]) -> Job:
         """Import from a path in the import folder; raises as `import_upload`, and ImportFolderForbidden."""

@@ -38,7 +38,9 @@ def seeded(client) -> dict[str, list[str]]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_the_document_is_true(settings):
-    settings = settings.model_copy(update={"rates": RateSettings(failures="none")})  # it tries many wrong keys
+    jobs = settings.jobs.model_copy(update={"upload_bytes": 1_000_000, "uploads_bytes": 10**12, "uploads": 10_000})
+    rates = RateSettings(failures="none")  # it tries many wrong keys
+    settings = settings.model_copy(update={"rates": rates, "jobs": jobs})
     _, secret = Container(settings).keys.create(NewKey("fuzz", [Scope.ADMIN]))
     key = {"Authorization": f"Bearer {secret}"}
     with serving(settings, port=0) as address:

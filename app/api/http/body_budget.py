@@ -65,11 +65,7 @@ class BodyBudget:
             nonlocal seen, is_complete
             if is_complete:  # the next message is the client's departure
                 return await receive()
-            try:
-                with fail_after(deadline - time.monotonic()):
-                    message = await receive()
-            except TimeoutError:
-                raise BodyTooSlow(f"the body did not arrive within {self._read_seconds:g} seconds") from None
+            message = await self._piece(receive, deadline - time.monotonic())
             is_complete = not message.get("more_body", False)
             more = len(message.get("body", b""))
             require_room(more)
@@ -82,3 +78,39 @@ class BodyBudget:
             yield limited
         finally:
             self.held -= seen
+
+    @contextmanager
+    def streamed(self, receive: Receive) -> Iterator[Receive]:
+        """Context manager: yield a `receive` for a body of any size that its route stores piece by piece.
+
+        Each piece has the time limit of a body, and counts until the next one is asked for. The yielded `receive`
+        raises Overloaded or BodyTooSlow.
+        """
+        held = 0
+        is_complete = False
+
+        async def streamed() -> Message:
+            nonlocal held, is_complete
+            self.held -= held
+            held = 0
+            if is_complete:
+                return await receive()
+            message = await self._piece(receive, self._read_seconds)
+            is_complete = not message.get("more_body", False)
+            more = len(message.get("body", b""))
+            self._require_room(more)
+            held = more
+            self.held += more
+            return message
+
+        try:
+            yield streamed
+        finally:
+            self.held -= held
+
+    async def _piece(self, receive: Receive, seconds: float) -> Message:
+        try:
+            with fail_after(seconds):
+                return await receive()
+        except TimeoutError:
+            raise BodyTooSlow(f"the body did not arrive within {self._read_seconds:g} seconds") from None

@@ -51,6 +51,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.KeyUnknown,
         errors.SignInDisabled,
         errors.SessionUnknown,
+        errors.UploadUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -71,14 +72,17 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.CalibrationMissing,
         errors.KeyExists,
         errors.LastAdminKey,
+        errors.UploadConflict,
+        errors.UploadUnfinished,
     ),
     HTTPStatus.GONE: (errors.ExportGone,),
-    HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed,),
+    HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed, errors.TusVersionUnsupported),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         errors.TooManyBytes,
         errors.TooManyPixels,
         errors.ImageTooCostly,
         errors.BodyTooLarge,
+        errors.UploadTooLarge,
     ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
         errors.ContentTypeUnsupported,

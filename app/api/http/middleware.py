@@ -4,6 +4,7 @@ import re
 import time
 from asyncio import CancelledError
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from app.api.http.deprecation import announce
 from app.api.http.errors import note, problem, respond
 from app.api.http.metrics import Metrics
 from app.api.http.proxies import route_path
+from app.api.http.tus import is_streamed
 from app.api.http.utf8 import require_utf8
 from app.errors import ArcidError, ContentEncodingUnsupported, ShuttingDown
 from app.observability.logs import get_logger
@@ -83,7 +85,7 @@ class RequestContext:
             try:
                 require_utf8(scope)
                 _require_plain(headers)
-                with self._body_budget.limited(receive, headers.get("content-length", "")) as limited:
+                with self._limited(scope, receive, headers) as limited:
                     await self._app(scope, limited, sending)
             except ClientDisconnect:
                 self._metrics.abandoned()
@@ -100,6 +102,12 @@ class RequestContext:
             ended = time.perf_counter()
             _end(span, scope, status)
             self._done(scope, status, ended - started, stages)
+
+    def _limited(self, scope: Scope, receive: Receive, headers: Headers) -> AbstractContextManager[Receive]:
+        """Return the `receive` of a request with the limits of its body."""
+        if is_streamed(route_path(scope)):
+            return self._body_budget.streamed(receive)
+        return self._body_budget.limited(receive, headers.get("content-length", ""))
 
     def _span(self, scope: Scope, headers: Headers) -> "RequestSpan | None":
         """Start the span of a request; probes, which come every second, have none."""

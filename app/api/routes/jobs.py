@@ -36,12 +36,17 @@ async def create_job(
     request: Annotated[JobRequest, Depends(FormBody(JobRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    principal: PrincipalDependency,
     response: Response,
 ) -> JobSchema:
     """Create a job: an import of photos, of an archive or of embeddings, an export, or a calibration."""
     jobs, kind = services.job_requests, JobKind(request.kind)
     if request.file is not None:
         made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
+    elif request.upload is not None:
+        made = await workers.run(
+            jobs.import_resumable, kind, request.collection, request.upload, principal.key_id, request.options()
+        )
     elif request.path is not None:
         made = await workers.run(jobs.import_path, kind, request.collection, request.path, request.options())
     else:

@@ -85,6 +85,7 @@ Url = Annotated[
         examples=["https://photos.example/1.jpg"],
     ),
 ]
+UploadId = Annotated[str, StringConstraints(min_length=32, max_length=32, pattern=r"^[0-9a-f]{32}$")]
 ServerPath = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]+$")]
 
 

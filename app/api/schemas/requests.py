@@ -25,6 +25,7 @@ from app.api.schemas.fields import (
     StrictSchema,
     Threshold,
     Upload,
+    UploadId,
     Url,
     Where,
     WhichFace,
@@ -172,22 +173,31 @@ class LookupRequest(StrictSchema):
         return self
 
 
+_SOURCES = ("file", "upload", "path")
+
+
+def _only_source(sent: str) -> dict[str, JsonValue]:
+    """Return the JSON-schema rule that one of the sources of an import is sent, and no other."""
+    return {each: _STRING if each == sent else _NULL for each in _SOURCES}
+
+
 _WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
 _LINES_IMPORT: JsonValue = {"const": "import_embeddings"}
 
 
 class JobRequest(StrictSchema):
-    """A job on a collection: an import (of a file or a path on the server), an export, or a calibration."""
+    """A job on a collection: an import (of a file, an upload or a path on the server), an export, or a calibration."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"kind": "import", "collection": "staff", "path": "2026/staff.zip"}],
             "anyOf": [
-                _members(kind={"enum": ["calibrate", "export"]}, file=_NULL, path=_NULL, model=_NULL),
-                _members("file", kind=_WHOLE_IMPORTS, file=_STRING, path=_NULL, model=_NULL),
-                _members("path", kind=_WHOLE_IMPORTS, file=_NULL, path=_STRING, model=_NULL),
-                _members("file", "model", kind=_LINES_IMPORT, file=_STRING, path=_NULL, model=_STRING),
-                _members("path", "model", kind=_LINES_IMPORT, file=_NULL, path=_STRING, model=_STRING),
+                _members(kind={"enum": ["calibrate", "export"]}, **dict.fromkeys((*_SOURCES, "model"), _NULL)),
+                *(_members(source, kind=_WHOLE_IMPORTS, model=_NULL, **_only_source(source)) for source in _SOURCES),
+                *(
+                    _members(source, "model", kind=_LINES_IMPORT, model=_STRING, **_only_source(source))
+                    for source in _SOURCES
+                ),
             ],
         }
     )
@@ -200,6 +210,9 @@ class JobRequest(StrictSchema):
             description="A ZIP file of person/photo.jpg, or with a CSV at its top; the archive of an export; "
             "or embeddings, one JSON object per line."
         ),
+    ] = None
+    upload: Annotated[
+        UploadId | None, Field(description="As `file`: the id of a complete upload (POST /uploads) of the same key.")
     ] = None
     path: Annotated[
         ServerPath | None,
@@ -218,9 +231,9 @@ class JobRequest(StrictSchema):
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobRequest":
-        given = (self.file is not None) + (self.path is not None)
+        given = sum(getattr(self, source) is not None for source in _SOURCES)
         if given != self.kind.startswith("import"):
-            raise ValueError("send `file` or `path` with an import, not both, and neither with another kind of job")
+            raise ValueError("send exactly one of file, upload, path with an import, and none with other kinds of job")
         if (self.model is not None) != (self.kind == "import_embeddings"):
             raise ValueError("send `model` with an import of embeddings, and with no other kind of job")
         return self

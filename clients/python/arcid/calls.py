@@ -35,11 +35,12 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request body: JSON, or a form of `fields` and `files`, or nothing."""
+    """A request body: JSON, or a form of `fields` and `files`, or `content` as it is, or nothing."""
 
     json: Mapping[str, Any] | None = None
     fields: Mapping[str, str | list[str]] = field(default_factory=dict)
     files: tuple[tuple[str, bytes], ...] = ()
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The methods of both clients, by resource."""
 
 from arcid.binding import Events, Group, Operation, Pages, Transport
-from arcid.operations import audit, collections, faces, identities, jobs, keys, recognition, service
+from arcid.operations import audit, collections, faces, identities, jobs, keys, recognition, service, uploads
 
 
 class Collections(Group[Transport]):
@@ -61,6 +61,16 @@ class Jobs(Group[Transport]):
     download = Operation(jobs.download)
 
 
+class Uploads(Group[Transport]):
+    """Large files, sent in parts."""
+
+    send = Operation(uploads.send)
+    create = Operation(uploads.create)
+    get = Operation(uploads.get)
+    append = Operation(uploads.append)
+    delete = Operation(uploads.delete)
+
+
 class Reembedding(Group[Transport]):
     """Model migration of a collection; start it with `jobs.reembed`."""
 
@@ -111,6 +121,7 @@ class Service(Group[Transport]):
         self.identities = Identities(transport)
         self.faces = Faces(transport)
         self.jobs = Jobs(transport)
+        self.uploads = Uploads(transport)
         self.reembedding = Reembedding(transport)
         self.keys = Keys(transport)
         self.audit = Audit(transport)

@@ -1,10 +1,12 @@
 """Photos and other files of requests: bytes, paths, open files, pixels, URLs and server paths."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from os import PathLike
+from io import BytesIO
+from os import SEEK_END, PathLike
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from arcid.pixels import is_in_memory, png_of
 
@@ -66,6 +68,24 @@ def bytes_of(file: File | Array | PillowImage) -> bytes:
     if not isinstance(content, bytes):
         raise TypeError(f"{type(file).__name__} is not a photo: pass bytes, a path, a file in binary mode or pixels")
     return content
+
+
+@contextmanager
+def opened(file: File) -> Iterator[tuple[BinaryIO, int]]:
+    """Context manager: open a file for reading, and return it with its size in bytes; raises as `bytes_of`."""
+    if isinstance(file, str | PathLike):
+        with Path(file).open("rb") as stream:
+            yield stream, stream.seek(0, SEEK_END)
+    else:
+        data = bytes_of(file)
+        yield BytesIO(data), len(data)
+
+
+def size_of(file: File) -> int | None:
+    """Return the size of a file in bytes; None if it is open, and so has to be read first."""
+    if isinstance(file, bytes):
+        return len(file)
+    return Path(file).stat().st_size if isinstance(file, str | PathLike) else None
 
 
 def as_sequence(photos: Photos) -> Sequence[Photo]:

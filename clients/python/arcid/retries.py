@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from arcid.calls import Call, Pause, Reply, Workflow
-from arcid.errors import AnswerUnreadable, ApiError, ConnectionFailed, TimedOut, error_class
+from arcid.errors import AnswerUnreadable, ApiError, ArcidError, ConnectionFailed, TimedOut, error_class
 
 Answer = TypeVar("Answer")
 Exchange = Generator[Call[Any] | Pause, Reply | None, Answer]
@@ -47,16 +47,21 @@ def run(operation: Call[Answer] | Workflow[Answer], policy: RetryPolicy) -> Exch
         reply = yield from send(operation, policy)
         return _parse(operation, reply)
     answer: Any = None
+    failure: ArcidError | None = None
     while True:
         try:
-            step = operation.send(answer)
+            step = operation.send(answer) if failure is None else operation.throw(failure)
         except StopIteration as end:
             result: Answer = end.value
             return result
+        failure = None
         if isinstance(step, Pause):
             answer = yield step
-        else:
+            continue
+        try:
             answer = yield from run(step, policy)
+        except (ApiError, ConnectionFailed) as error:
+            failure = error  # the workflow may handle it
 
 
 def send(call: Call[Any], policy: RetryPolicy) -> Exchange[Reply]:

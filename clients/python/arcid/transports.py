@@ -200,6 +200,7 @@ def request_of(http: httpx2.Client | httpx2.AsyncClient, call: Call[Any]) -> htt
         call.path,
         params=call.query or None,
         headers=call.headers,
+        content=body.content,
         json=body.json,
         data=body.fields or None,
         # File names are not sent, because they often contain names of people.

@@ -7,29 +7,38 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from arcid.calls import Body, Call, Pause, Reply, Workflow, form, path, value_reader, without_none
+from arcid.calls import Body, Call, Pause, Reply, Workflow, form, path, value_reader
 from arcid.errors import JobFailed, WaitTimedOut
 from arcid.job import Job, JobError, JobState
 from arcid.migration import OnMissing
+from arcid.operations import uploads
 from arcid.operations.recognition import FaceChoice
 from arcid.operations.resource_calls import list_call
-from arcid.photos import File, ServerPath, bytes_of
+from arcid.photos import File, ServerPath, bytes_of, size_of
 from arcid.resources import Page
+from arcid.upload import Upload
+
+Source = File | ServerPath | Upload
+"""Source of an import: a file of this machine, a path on the server, or a complete upload."""
+_MOST_AT_ONCE = 32_000_000  # bytes of a file that is sent in one request
 
 
 def import_photos(
-    source: File | ServerPath, *, collection: str = "default", face: FaceChoice = "main", flat: bool = False
-) -> Call[Job]:
-    """Import photos from a ZIP of person/photo.jpg (with `flat`: person.jpg) or with a CSV, or from the server."""
+    source: Source, *, collection: str = "default", face: FaceChoice = "main", flat: bool = False
+) -> Workflow[Job]:
+    """Import photos from a ZIP of person/photo.jpg (with `flat`: person.jpg) or with a CSV, or from the server.
+
+    A large file is sent in parts, which continue after a broken connection.
+    """
     return _import("import", source, {"collection": collection, "face": face, "flat": flat})
 
 
-def import_archive(source: File | ServerPath, *, collection: str = "default", new_face_ids: bool = False) -> Call[Job]:
+def import_archive(source: Source, *, collection: str = "default", new_face_ids: bool = False) -> Workflow[Job]:
     """Import an exported archive; use `new_face_ids` to copy a collection within one database."""
     return _import("import_archive", source, {"collection": collection, "new_face_ids": new_face_ids})
 
 
-def import_embeddings(source: File | ServerPath, *, model: str, collection: str = "default") -> Call[Job]:
+def import_embeddings(source: Source, *, model: str, collection: str = "default") -> Workflow[Job]:
     """Import embeddings, one JSON object per line; `model` is the network that computed them."""
     return _import("import_embeddings", source, {"collection": collection, "model": model})
 
@@ -113,10 +122,19 @@ def download(job_id: str, to: str | PathLike[str]) -> Call[Path]:
     return Call("GET", _path(job_id) + "/archive", lambda _: target, is_repeatable=True, save_to=target)
 
 
-def _import(kind: str, source: File | ServerPath, members: dict[str, Any]) -> Call[Job]:
+def _import(kind: str, source: Source, members: dict[str, Any]) -> Workflow[Job]:
+    given = {"kind": kind, **members}
     if isinstance(source, ServerPath):
-        return _create(Body(json=without_none({"kind": kind, "path": source.path, **members})))
-    return _create(form({"kind": kind, **members}, [("file", bytes_of(source))]))
+        body = Body(json={**given, "path": source.path})
+    elif isinstance(source, Upload):
+        body = Body(json={**given, "upload": source.upload_id})
+    elif (size_of(source) or 0) > _MOST_AT_ONCE:
+        upload = yield from uploads.send(source)
+        body = Body(json={**given, "upload": upload.upload_id})
+    else:
+        body = form(given, [("file", bytes_of(source))])
+    job: Job = yield _create(body)
+    return job
 
 
 def _create(body: Body) -> Call[Job]:

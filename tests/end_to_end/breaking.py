@@ -1,0 +1,88 @@
+"""A proxy that breaks its connections after some bytes of the client, and may throttle them."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_PIECE = 16_384
+
+
+class Breaking:
+    """A proxy in front of a port. It breaks each connection after the next number of bytes in `cuts`."""
+
+    def __init__(self, port: int, cuts: list[int], bytes_per_second: float) -> None:
+        self.cuts = cuts
+        self.bytes_per_second = bytes_per_second
+        self.broken = 0
+        self.is_away = False
+        self._port = port
+        self._connections: list[asyncio.Task[None]] = []
+
+    async def run(self, started: queue.SimpleQueue[int]) -> None:
+        """Serve until `stop`; put the port into the queue."""
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        async with asyncio.TaskGroup() as connections:
+            server = await asyncio.start_server(
+                lambda *streams: self._connections.append(connections.create_task(self._serve(*streams))), "127.0.0.1"
+            )
+            started.put(server.sockets[0].getsockname()[1])
+            await self._stopping.wait()
+            server.close()
+            for each in self._connections:
+                each.cancel()
+
+    def stop(self) -> None:
+        """End the proxy and all its connections; for another thread."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
+        back = asyncio.create_task(_copy(inner, writer))
+        try:
+            with suppress(OSError):
+                if await self._forward(reader, outer):
+                    self.broken += 1
+                else:
+                    await back
+        finally:
+            back.cancel()
+            for each in (writer, outer):
+                each.transport.abort()
+                with suppress(OSError):
+                    await each.wait_closed()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Copy what the client sends; return whether the connection breaks here."""
+        seen = 0
+        while not self.is_away and (data := await reader.read(_PIECE)):
+            seen += len(data)
+            writer.write(data)
+            await writer.drain()
+            if self.bytes_per_second:
+                await asyncio.sleep(len(data) / self.bytes_per_second)
+            if self.cuts and seen >= self.cuts[0]:
+                self.cuts.pop(0)
+                return True
+        return self.is_away
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(_PIECE):
+            writer.write(data)
+            await writer.drain()
+
+
+@contextmanager
+def breaking(port: int, *cuts: int, bytes_per_second: float = 0) -> Iterator[tuple[int, Breaking]]:
+    """Run a proxy in a thread; yield its port and itself."""
+    proxy, started = Breaking(port, list(cuts), bytes_per_second), queue.SimpleQueue[int]()
+    thread = threading.Thread(target=lambda: asyncio.run(proxy.run(started)))
+    thread.start()
+    try:
+        yield started.get(timeout=10), proxy
+    finally:
+        proxy.stop()
+        thread.join()
