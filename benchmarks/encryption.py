@@ -23,6 +23,7 @@ from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection, NewFace, Person
 from app.types import Detection
+from app.vision.quality import Quality
 
 _BATCH = 5
 
@@ -40,7 +41,10 @@ def timed(work: Callable[[], object], repeats: int) -> float:
 def faces(vectors: np.ndarray, first: int) -> list[NewFace]:
     """Return faces to enroll."""
     detection = Detection((0, 0, 99, 99), 0.9, np.zeros((5, 2), np.float32))
-    return [NewFace(f"face-{first + at:012}", each, 9.0, 0.8, detection, "0" * 64) for at, each in enumerate(vectors)]
+    return [
+        NewFace(f"face-{first + at:012}", each, 9.0, Quality(0.8), detection, "0" * 64)
+        for at, each in enumerate(vectors)
+    ]
 
 
 class World:

@@ -40,6 +40,7 @@ from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings
 from app.recognition.identity_consistency import assess_consistency
 from app.types import Detection, Floats
+from app.vision.quality import Quality
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database
 
@@ -192,7 +193,7 @@ def service(photos: Photos, gallery_of: Planted, policy: Policy) -> Iterator[tup
                         str(place),
                         photos.vectors[place],
                         float(photos.norms[place]),
-                        float(photos.qualities[place]),
+                        Quality(float(photos.qualities[place])),
                         _DETECTION,
                         "0" * 64,
                     )

@@ -20,6 +20,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.recognition.analysis import Analysis, Face
 from app.types import Pixels
+from app.vision.quality import Quality
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_database, open_packs
 
@@ -124,6 +125,8 @@ def _new_faces(
     ids = [str(uuid4()) for _ in embedded]
     contexts = [crop_context(face_id, identity_id=identity_id, collection=COLLECTION) for face_id in ids]
     return [
-        NewFace(face_id, one.vector, one.norm, 0.8, face.detection, "0" * 64, sealed_crop=crops.seal(crop, context))
+        NewFace(
+            face_id, one.vector, one.norm, Quality(0.8), face.detection, "0" * 64, sealed_crop=crops.seal(crop, context)
+        )
         for face_id, one, crop, context in zip(ids, embedded, pixels, contexts, strict=True)
     ]

@@ -122,6 +122,8 @@ class FaceTable(Base):
     norm: Mapped[float] = mapped_column(Float)
     quality: Mapped[float | None] = mapped_column(Float)
     """0..1; null for faces enrolled before quality was stored."""
+    quality_members: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Reasons and components of the quality; null for imported faces and those of early versions."""
     detection_score: Mapped[float] = mapped_column(Float)
     box: Mapped[list[float]] = mapped_column(JSON)
     landmarks: Mapped[list[list[float]]] = mapped_column(JSON)

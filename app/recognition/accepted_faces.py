@@ -50,7 +50,7 @@ class AcceptedFace:
     def stored(self, sealed_crop: Sealed | None = None) -> NewFace:
         """Return what is stored, with the crop if it is to be kept."""
         face, digest = self.face, self.image_sha256
-        return NewFace(self.face_id, face.vector, face.norm, self.quality.score, face.detection, digest, sealed_crop)
+        return NewFace(self.face_id, face.vector, face.norm, self.quality, face.detection, digest, sealed_crop)
 
 
 def stored_faces(

@@ -11,6 +11,7 @@ from app.config.groups import CalibrationSettings
 from app.gallery.store.values import NewFace, Person
 from app.main import create_app
 from app.types import Detection
+from app.vision.quality import Quality
 
 D = 128
 NOWHERE = Detection((0, 0, 1, 1), 1.0, np.zeros((5, 2), np.float32))
@@ -35,7 +36,9 @@ def fill(client, name, people=50, **settings):
     direction = rng.standard_normal(D)
     for number in range(people):
         drawn = rng.standard_normal(D) + 0.8 * direction
-        face = NewFace(str(uuid4()), (drawn / np.linalg.norm(drawn)).astype(np.float32), 0.1, 0.8, NOWHERE, "0" * 64)
+        face = NewFace(
+            str(uuid4()), (drawn / np.linalg.norm(drawn)).astype(np.float32), 0.1, Quality(0.8), NOWHERE, "0" * 64
+        )
         gallery.add(gallery.require(name), Person(f"p{number}"), [face], None)
 
 

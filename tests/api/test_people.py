@@ -217,6 +217,8 @@ def test_a_face_shows_its_vector_only_on_demand(client, people):
     assert len(face["landmarks"]) == 5
     assert face["norm"] > 1
     assert 0 < face["quality"]["score"] <= 1
+    assert all(0 <= value <= 100 for value in face["quality"]["components"].values())
+    assert face["quality"]["worst"] == min(face["quality"]["components"], key=face["quality"]["components"].get)
     embedding = client.get(path, params={"embedding": "true"}).json()["embedding"]
     assert sum(each * each for each in embedding) == pytest.approx(1, abs=1e-3)
     found = client.post("/search", json={"embedding": embedding, "collection": "people", "top_k": 1}).json()

@@ -12,6 +12,7 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import NewFace, Person
 from app.main import create_app
 from app.types import Detection
+from app.vision.quality import Quality
 
 
 def test_healthz_is_cheap(client):
@@ -66,7 +67,7 @@ def test_a_replica_that_another_writes_to_catches_up_by_itself(client):
     default = store.collection("default")
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vector = np.eye(default.dimension, dtype=np.float32)[0]
-    store.enroll(default, Person("ada"), [NewFace("face", vector, 1, 1, detection, "0" * 64)])
+    store.enroll(default, Person("ada"), [NewFace("face", vector, 1, Quality(1), detection, "0" * 64)])
     until = time.monotonic() + 10
     while [each.indexed for each in services.gallery.states()] != [1]:
         assert time.monotonic() < until

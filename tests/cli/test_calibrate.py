@@ -11,6 +11,7 @@ from app.container import Container
 from app.errors import CalibrationTooSmall
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.types import Detection
+from app.vision.quality import Quality
 from tests.conftest import DATA
 
 PEOPLE = 460
@@ -34,7 +35,7 @@ def gallery(settings, monkeypatch, request):
     for number in range(PEOPLE):
         drawn = rng.standard_normal(128)
         unit = (drawn / np.linalg.norm(drawn)).astype(np.float32)
-        face = NewFace(str(uuid4()), unit, 20.0 + number % 3, 0.8, NOWHERE, "0" * 64)
+        face = NewFace(str(uuid4()), unit, 20.0 + number % 3, Quality(0.8), NOWHERE, "0" * 64)
         store.enroll(collection, Person(f"p{number}"), [face])
     return name
 
@@ -67,7 +68,9 @@ def test_a_small_gallery_adapts_the_shipped_calibration_at_once(settings, monkey
     rng = np.random.default_rng(0)
     for number in range(30):
         drawn = rng.standard_normal(128) + 0.5
-        face = NewFace(str(uuid4()), (drawn / np.linalg.norm(drawn)).astype(np.float32), 0.1, 0.8, NOWHERE, "0" * 64)
+        face = NewFace(
+            str(uuid4()), (drawn / np.linalg.norm(drawn)).astype(np.float32), 0.1, Quality(0.8), NOWHERE, "0" * 64
+        )
         store.enroll(collection, Person(f"p{number}"), [face])
     done = run("--collection", name)
     assert done.exit_code == 0, done.output

@@ -17,6 +17,7 @@ from app.errors import (
 )
 from app.gallery.store.values import CollectionSettings, NewFace, Person, Reaction
 from app.types import Detection, Impostors
+from app.vision.quality import Quality
 
 _FLAGS = ", flag duplicates, flag mismatches"
 FLIPPED = f"flip-averaged, quality from 0.25 (enrollment) and 0.2 (probe){_FLAGS}"
@@ -30,7 +31,7 @@ def enroll(name: str, identity_id: str, faces: int) -> None:
     store = Container(read_settings()).store
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     vector = np.array([1, 0, 0], np.float32)
-    new = [NewFace(f"{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64) for number in range(faces)]
+    new = [NewFace(f"{identity_id}-{number}", vector, 1, Quality(0.5), detection, "0" * 64) for number in range(faces)]
     store.enroll(store.collection(name), Person(identity_id), new)
 
 

@@ -9,6 +9,7 @@ from app.container import Container
 from app.errors import CollectionUnknown, ModelMismatch
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
+from app.vision.quality import Quality
 
 AXES = np.eye(3, dtype=np.float32)
 
@@ -17,7 +18,7 @@ def enroll(identity_id: str, *axes: int, quality: float = 0.8) -> None:
     store = Container(read_settings()).store
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
     faces = [
-        NewFace(f"{identity_id}-{number}", AXES[axis], 1, quality, detection, "0" * 64)
+        NewFace(f"{identity_id}-{number}", AXES[axis], 1, Quality(quality), detection, "0" * 64)
         for number, axis in enumerate(axes)
     ]
     store.enroll(store.collection("people"), Person(identity_id, identity_id.title()), faces)

@@ -11,6 +11,7 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.values import NewFace, Person
 from app.types import Detection
+from app.vision.quality import Quality
 from app.wiring.storage import open_database
 
 
@@ -20,7 +21,7 @@ def enroll(identity_id: str, faces: int = 1, *, collection: str = "people") -> N
     vectors = np.random.default_rng(len(identity_id)).normal(size=(faces, 3))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     new = [
-        NewFace(f"{collection}-{identity_id}-{number}", vector, 1, 0.5, detection, "0" * 64)
+        NewFace(f"{collection}-{identity_id}-{number}", vector, 1, Quality(0.5), detection, "0" * 64)
         for number, vector in enumerate(vectors.astype(np.float32))
     ]
     store.enroll(store.collection(collection), Person(identity_id), new)

@@ -22,6 +22,7 @@ from app.gallery.store.name_search import words
 from app.gallery.store.shared_revisions import SharedIndexes
 from app.gallery.store.values import CollectionSettings, NewFace, Person
 from app.types import Detection
+from app.vision.quality import Quality
 
 MIGRATIONS = PROJECT / "migrations"
 _ONE_COLLECTION = text(
@@ -227,7 +228,7 @@ def test_after_the_upgrade_the_counters_go_on(filled, schema):
         "new",
         np.eye(4, dtype=np.float32)[0],
         1,
-        0.75,
+        Quality(0.75),
         Detection((0, 0, 1, 1), 1, np.zeros((5, 2), np.float32)),
         "b" * 64,
     )

@@ -8,6 +8,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.values import Collection, NewFace, Person
 from app.recognition.candidates import nearest_candidates
 from app.types import Detection, Floats
+from app.vision.quality import Quality
 
 D = 8
 _numbers = count()
@@ -21,7 +22,7 @@ def units(number: int, *, seed: int) -> Floats:
 def new_face(vector: Floats, quality: float = 1) -> NewFace:
     number = next(_numbers)
     detection = Detection((0, 0, 9, 9), 0.9, np.zeros((5, 2), np.float32))
-    return NewFace(f"face-{number}", vector, 1, quality, detection, "0" * 64)
+    return NewFace(f"face-{number}", vector, 1, Quality(quality), detection, "0" * 64)
 
 
 def enroll(gallery: Gallery, collection: Collection, identity_id: str, vectors: Floats) -> list[str]:

@@ -165,7 +165,7 @@ def test_the_photos_hash_is_kept(analysis, store):
     assert kept[0].image_sha256 == hashlib.sha256(photo(RED)).hexdigest()
     assert isinstance(kept[0].detection, Detection)
     assert kept[0].norm == pytest.approx(0.6 * 3**0.5, abs=0.01)
-    assert kept[0].quality == pytest.approx(0.75)
+    assert kept[0].quality.score == pytest.approx(0.75)
 
 
 # Quality

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.vision.quality import Component, Reason
 
@@ -10,7 +10,9 @@ Hundredths = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 
 
 class QualitySchema(BaseModel):
-    """Quality of a face. Of an enrolled face only the score is stored: the other members are empty."""
+    """Quality of a face. Imported faces and those of early versions have a score only: the other members are empty."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     score: Annotated[float, Field(description="0 (useless) to 1.")]
     reasons: Annotated[list[Reason], Field(description="Flaws; may be empty at any score.", examples=[["blurred"]])]

@@ -20,7 +20,7 @@ from app.api.schemas.fields import (
     StrictSchema,
 )
 from app.api.schemas.paging import cursor_of
-from app.api.schemas.quality import StoredQuality
+from app.api.schemas.quality import QualitySchema
 from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, PersonChange
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
@@ -300,7 +300,7 @@ class StoredFaceSchema(BaseModel):
     box: BoxSchema
     landmarks: list[PointSchema]
     detection_score: float
-    quality: Annotated[StoredQuality | None, Field(description="Null for faces of early versions.")]
+    quality: Annotated[QualitySchema | None, Field(description="Null for faces of early versions.")]
     norm: Annotated[float, Field(description="Length of the network's feature before normalisation.")]
     model: str
     image_sha256: Annotated[str, Field(description="SHA-256 of the enrolled photo.")]

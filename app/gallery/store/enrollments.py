@@ -15,6 +15,7 @@ from app.errors import (
 )
 from app.gallery.store import change_log, consent, crops, rows
 from app.gallery.store.binding import template_context
+from app.gallery.store.face_quality import quality_members
 from app.gallery.store.values import (
     Collection,
     EnrollmentResult,
@@ -92,7 +93,8 @@ def _face_row(
         embedding=sealed.data,
         data_key_id=sealed.data_key_id,
         norm=face.norm,
-        quality=face.quality,
+        quality=face.quality.score,
+        quality_members=quality_members(face.quality),
         detection_score=face.detection.score,
         box=list(face.detection.box),
         landmarks=face.detection.landmarks.tolist(),

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, Select, SQLColumnExpression, exists, func, s
 from app.database.tables import CollectionTable, CropTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.gallery.store import consent, name_search, retention, rows
+from app.gallery.store.face_quality import stored_quality
 from app.gallery.store.migration_sql import has_crop
 from app.gallery.store.records import FaceRecord, IdentityOrder, IdentityRecord, PeoplePage
 from app.gallery.store.values import Collection, JsonObject
@@ -67,6 +68,7 @@ _FACES = select(
     FaceTable.landmarks,
     FaceTable.detection_score,
     FaceTable.quality,
+    FaceTable.quality_members,
     FaceTable.norm,
     FaceTable.model,
     FaceTable.image_sha256,
@@ -208,7 +210,7 @@ def _face(row: Row[*tuple[Any, ...]]) -> FaceRecord:
         (left, top, right, bottom),
         [(x, y) for x, y in row.landmarks],
         row.detection_score,
-        row.quality,
+        stored_quality(row.quality, row.quality_members),
         row.norm,
         row.model,
         row.image_sha256,

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from app.gallery.store.values import Consent, JsonObject
 from app.types import Box, FaceKey, Floats, IdentityKey, Page
+from app.vision.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class FaceRecord:
     box: Box
     landmarks: list[tuple[float, float]]
     detection_score: float
-    quality: float | None
+    quality: Quality | None
     norm: float
     model: str
     image_sha256: str

@@ -10,6 +10,7 @@ from app.database.audit import Noted
 from app.database.cipher import Sealed
 from app.gallery.store.calibration_state import CalibrationVersion
 from app.types import CollectionKey, Detection, Floats, Impostors, Keys
+from app.vision.quality import Quality
 
 JsonObject = Mapping[str, Any]
 
@@ -133,7 +134,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class NewFace:
-    """A template to store: unit vector (d,), raw feature norm, quality, what was detected, SHA-256 of the photo.
+    """A template to store: unit vector (d,), raw feature norm, quality, detection, SHA-256 of the photo.
 
     `sealed_crop` is the encrypted crop, if the collection keeps crops.
     """
@@ -141,7 +142,7 @@ class NewFace:
     face_id: str
     vector: Floats
     norm: float
-    quality: float
+    quality: Quality
     detection: Detection
     image_sha256: str
     sealed_crop: Sealed | None = None

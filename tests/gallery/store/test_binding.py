@@ -23,6 +23,7 @@ from app.gallery.store.reencryption import Reencryption
 from app.gallery.store.snapshot import CollectionExporter
 from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import NewFace, Person
+from app.vision.quality import Quality
 from tests.gallery.store.enrolling import D, new_face
 
 _numbers = count()
@@ -55,7 +56,7 @@ def with_crop(vault, identity_id, collection) -> NewFace:
     face, pixels = new_face(), np.full((112, 112, 3), next(_numbers) % 256, np.uint8)
     context = crop_context(face.face_id, identity_id=identity_id, collection=collection)
     crop = CropSealer(vault).seal(pixels, context)
-    return NewFace(face.face_id, face.vector, 1.0, 0.5, face.detection, face.image_sha256, sealed_crop=crop)
+    return NewFace(face.face_id, face.vector, 1.0, Quality(0.5), face.detection, face.image_sha256, sealed_crop=crop)
 
 
 def edit(engine, *statements, **values):

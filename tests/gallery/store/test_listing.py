@@ -6,6 +6,7 @@ import pytest
 from app.errors import FaceUnknown, IdentityUnknown
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Person
+from app.vision.quality import Quality
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 
@@ -105,7 +106,7 @@ def test_a_face_with_all_that_is_known_and_its_vector_only_on_demand(listing, st
     face = listing.face(people, new.face_id)
     assert (face.face_id, face.identity_id, face.box) == (new.face_id, "ada", (1.5, -2, 30, 40.25))
     assert np.array(face.landmarks) == pytest.approx(new.detection.landmarks)
-    assert (face.detection_score, face.quality, face.norm, face.model) == (0.75, 0.5, 12.5, "net")
+    assert (face.detection_score, face.quality, face.norm, face.model) == (0.75, Quality(0.5), 12.5, "net")
     assert face.image_sha256 == new.image_sha256
     assert face.embedding is None
     shown = listing.face(people, new.face_id, has_embedding=True).embedding
