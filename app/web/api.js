@@ -1,5 +1,6 @@
 /** Client of the service's API. Addresses are relative, so that the page works below a proxy's prefix. */
 
+import { t } from "./i18n.js";
 import { key } from "./session.js";
 
 const NOT_OF_THE_KEY = ["host_forbidden", "origin_forbidden"];
@@ -9,7 +10,7 @@ export class Problem extends Error {
   /** @param {{title?: string, detail?: string, code?: string, status?: number, retryAfter?: number | null, [member: string]: any}} members */
   constructor(members) {
     super(members.detail ?? "");
-    this.title = members.title ?? "Error";
+    this.title = members.title ?? t("problems.pageFailed");
     this.detail = members.detail ?? "";
     this.code = members.code ?? "unknown";
     this.status = members.status ?? 0;
@@ -83,14 +84,13 @@ async function fetched(method, path, { query = {}, json, form, signal, headers =
     return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : form, signal, keepalive: isKeptAlive, credentials: "omit", cache: "no-store" });
   } catch (error) {
     if (signal?.aborted) throw error;
-    const detail = "The service did not answer. Is it running, and the connection up?";
-    throw new Problem({ title: "No connection", detail, code: "unreachable" });
+    throw new Problem({ title: t("problems.noConnection"), detail: t("problems.noAnswer"), code: "unreachable" });
   }
 }
 
 async function problemOf(answer) {
   const retryAfter = Number(answer.headers.get("Retry-After")) || null;
-  const about = { title: answer.statusText || `Status ${answer.status}`, code: `http_${answer.status}`, status: answer.status, retryAfter };
+  const about = { title: answer.statusText || t("problems.status", { status: String(answer.status) }), code: `http_${answer.status}`, status: answer.status, retryAfter };
   try {
     return new Problem({ ...about, ...(await answer.json()), status: answer.status });
   } catch {

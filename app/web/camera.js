@@ -1,12 +1,13 @@
 /** This machine's camera, and photos from it. */
 
 import { Problem } from "./api.js";
+import { t } from "./i18n.js";
 
 const LONGEST = 1280; // pixels of a frame's longer side; enough for faces at arm's length, and small to send
 const REFUSED = {
-  NotAllowedError: "The browser may not use the camera. Allow it in the browser's settings for this page.",
-  NotFoundError: "No camera was found.",
-  NotReadableError: "The camera is in use by another program, or does not answer.",
+  NotAllowedError: "problems.cameraDenied",
+  NotFoundError: "problems.cameraNone",
+  NotReadableError: "problems.cameraBusy",
 };
 
 /** One open camera, shown in a video element. */
@@ -21,7 +22,7 @@ export class Camera {
   /** Open the camera. Throws Problem if there is no camera, or the page may not use it. */
   async open() {
     if (!navigator.mediaDevices) {
-      throw new Problem({ title: "No camera", code: "camera_insecure", detail: "Browsers give cameras only to pages over HTTPS, or on this machine." });
+      throw new Problem({ title: t("problems.noCamera"), code: "camera_insecure", detail: t("problems.cameraInsecure") });
     }
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "user", width: { ideal: LONGEST } } });
@@ -32,7 +33,7 @@ export class Camera {
     } catch (error) {
       this.close();
       const name = error instanceof DOMException ? error.name : "";
-      throw new Problem({ title: "No camera", code: "camera_unavailable", detail: REFUSED[name] ?? String(error) });
+      throw new Problem({ title: t("problems.noCamera"), code: "camera_unavailable", detail: REFUSED[name] ? t(REFUSED[name]) : String(error) });
     }
   }
 
@@ -45,7 +46,7 @@ export class Camera {
     canvas.height = Math.round(height * scale);
     canvas.getContext("2d")?.drawImage(this.video, 0, 0, canvas.width, canvas.height);
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.9));
-    if (!blob) throw new Problem({ title: "No picture", code: "camera_unavailable", detail: "The camera gives no picture yet." });
+    if (!blob) throw new Problem({ title: t("problems.noPicture"), code: "camera_unavailable", detail: t("problems.noPictureYet") });
     return new File([blob], "camera.jpg", { type: "image/jpeg" });
   }
 

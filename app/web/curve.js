@@ -1,5 +1,8 @@
 /** FMR and FPIR over the similarity, on a logarithmic scale: now, and thinner before adaptation. */
 
+import { locale, t } from "./i18n.js";
+import { percent } from "./numbers.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = { width: 320, height: 210, left: 38, right: 8, top: 10, bottom: 28 };
 const FLOOR = -7; // powers of ten: no smaller rate is stated
@@ -36,11 +39,11 @@ export function drawCurve(host, points, at, rates) {
   for (const power of [0, -2, -4, -6]) {
     const height = y(10 ** power);
     svg.append(shape("line", { class: "grid", x1: SIZE.left, x2: SIZE.width - SIZE.right, y1: height, y2: height }));
-    const text = { 0: "100%", "-2": "1%", "-4": "0.01%" }[power] ?? `1e${power}`.replace("-", "\u2212");
+    const text = power < -4 ? `1e${power}`.replace("-", "\u2212") : percent(10 ** power);
     svg.append(shape("text", { x: SIZE.left - 4, y: height + 4, "text-anchor": "end" }, text));
   }
   for (const similarity of [0, 0.25, 0.5, 0.75, 1]) {
-    svg.append(shape("text", { x: x(similarity), y: SIZE.height - 10, "text-anchor": similarity === 1 ? "end" : "middle" }, String(similarity)));
+    svg.append(shape("text", { x: x(similarity), y: SIZE.height - 10, "text-anchor": similarity === 1 ? "end" : "middle" }, similarity.toLocaleString(locale)));
   }
   const mark = x(at);
   svg.append(shape("line", { class: "at", x1: mark, x2: mark, y1: SIZE.top, y2: SIZE.height - SIZE.bottom }));
@@ -53,7 +56,7 @@ export function drawCurve(host, points, at, rates) {
     svg.append(shape("text", { class: "fmr-text", x: SIZE.width - 76, y: SIZE.top + 14 }, "FMR"));
     svg.append(shape("text", { class: "fpir-text", x: SIZE.width - 42, y: SIZE.top + 14 }, "FPIR"));
   } else {
-    svg.append(shape("text", { x: SIZE.width / 2, y: SIZE.height / 2, "text-anchor": "middle" }, "not calibrated"));
+    svg.append(shape("text", { x: SIZE.width / 2, y: SIZE.height / 2, "text-anchor": "middle" }, t("rates.notCalibrated")));
   }
   host.replaceChildren(svg);
 }

@@ -18,7 +18,6 @@ let isDone = false;
 /** Connect the tab. */
 export function startEnroll() {
   const field = photoField(byId("enroll-photos"), {
-    what: "photos",
     isMultiple: true,
     onPhotos: (more) => {
       if (isDone) forget();

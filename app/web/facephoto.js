@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 import { make } from "./elements.js";
+import { t } from "./i18n.js";
 
 const MARGIN = 1; // around a face to enroll, in widths and heights of its box
 const CLOSE = 0.5; // the same in lists
@@ -56,6 +57,6 @@ export async function facePhoto(source, size, box, others) {
   pen.clip();
   pen.drawImage(source, 0, 0, size[0], size[1]);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.95));
-  if (!blob) throw new Problem({ title: "No picture", code: "page_error", detail: "The browser cannot cut the face out of this photo." });
+  if (!blob) throw new Problem({ title: t("problems.noPicture"), code: "page_error", detail: t("problems.cutFace") });
   return new File([blob], "face.jpg", { type: "image/jpeg" });
 }

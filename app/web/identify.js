@@ -39,7 +39,6 @@ const threshold = startThreshold(draw, empty);
 /** Connect the tab. */
 export function startIdentify() {
   photoField(byId("identify-photo"), {
-    what: "photos",
     isMultiple: true,
     onPhotos: (photos) => void choose(lookups.add(photos)[0]),
     onLive: () => void watch(),

@@ -4,7 +4,8 @@ import { Problem, at, call, idempotencyKey } from "./api.js";
 import { button, make, say } from "./elements.js";
 import { facePhoto } from "./facephoto.js";
 import { nameOf } from "./faces.js";
-import { listOf } from "./numbers.js";
+import { t } from "./i18n.js";
+import { listOf } from "./phrases.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection, peopleChanged } from "./session.js";
@@ -73,7 +74,7 @@ async function enrolled(scene, place, fields, called, repeated) {
 /** @returns {Promise<File>} the photo itself if it shows nobody else */
 async function photoToEnroll({ photo, source, size, faces }, /** @type {number} */ place) {
   if (faces.length === 1) return photo;
-  if (!source) throw new Problem({ title: "No picture", code: "page_error", detail: "The browser cannot show this kind of photo, so it cannot cut one face out of it." });
+  if (!source) throw new Problem({ title: t("problems.noPicture"), code: "page_error", detail: t("problems.cutUnshown") });
   const boxes = faces.map((each) => each.box);
   return facePhoto(source, size, boxes[place], boxes.filter((_, each) => each !== place));
 }

@@ -2,6 +2,7 @@
 
 import { Camera } from "./camera.js";
 import { button, make, say } from "./elements.js";
+import { t } from "./i18n.js";
 import { attempt } from "./problems.js";
 
 /**
@@ -12,17 +13,16 @@ import { attempt } from "./problems.js";
 /**
  * @param {HTMLElement} host
  * @param {object} wishes
- * @param {string} wishes.what "a photo"
  * @param {boolean} [wishes.isMultiple]
  * @param {(photos: File[]) => void} wishes.onPhotos
  * @param {() => void} [wishes.onLive] replaces taking photos with the camera
  * @returns {PhotoField}
  */
-export function photoField(host, { what, isMultiple = false, onPhotos, onLive }) {
+export function photoField(host, { isMultiple = false, onPhotos, onLive }) {
   const file = make("input", { type: "file", accept: "image/*", multiple: isMultiple, hidden: true, tabIndex: -1 });
-  const choose = button(`Choose ${what}`, () => file.click());
-  const camera = button(onLive ? "Live camera" : "Use the camera", () => (onLive ? onLive() : void openCamera()));
-  const drop = make("div", { class: "drop" }, make("div", { class: "row" }, choose, camera), make("p", {}, `or drop ${isMultiple ? "them" : "it"} here`), file);
+  const choose = button(t(isMultiple ? "camera.choosePhotos" : "camera.choosePhoto"), () => file.click());
+  const camera = button(t(onLive ? "camera.live" : "camera.use"), () => (onLive ? onLive() : void openCamera()));
+  const drop = make("div", { class: "drop" }, make("div", { class: "row" }, choose, camera), make("p", {}, t(isMultiple ? "camera.dropPhotos" : "camera.dropPhoto")), file);
   const viewer = make("div", { class: "viewer", hidden: true });
   host.replaceChildren(drop, viewer);
 
@@ -56,17 +56,17 @@ export function photoField(host, { what, isMultiple = false, onPhotos, onLive })
   };
   async function openCamera() {
     close();
-    const video = make("video", { "aria-label": "What the camera sees" });
+    const video = make("video", { "aria-label": t("camera.view") });
     const mine = new Camera(video);
     await attempt(host, async () => {
       await mine.open();
       open = mine;
-      const shoot = button("Take the photo", () => void attempt(viewer, async () => {
+      const shoot = button(t("camera.take"), () => void attempt(viewer, async () => {
         take([await mine.frame()]);
-        say("Photo taken");
+        say(t("camera.taken"));
         if (!isMultiple) close();
       }), "main");
-      viewer.replaceChildren(video, make("div", { class: "row" }, shoot, button("Close the camera", close, "quiet")));
+      viewer.replaceChildren(video, make("div", { class: "row" }, shoot, button(t("camera.close"), close, "quiet")));
       viewer.hidden = false;
       await video.play();
       shoot.focus();

@@ -2,7 +2,11 @@
 
 import { Problem } from "./api.js";
 import { button, byId, make } from "./elements.js";
-import { t } from "./i18n.js";
+import { isKnown, locale, t } from "./i18n.js";
+import { seconds } from "./numbers.js";
+
+// The English detail adds nothing to the title.
+const PLAIN = ["no_face", "not_found", "body_empty", "internal_error", "shutting_down", "key_missing", "key_invalid"];
 
 /** @type {WeakSet<object>} */
 const busy = new WeakSet();
@@ -12,24 +16,36 @@ export function clearProblems() {
   byId("problems").replaceChildren();
 }
 
+/** @returns {string} an error's code in words */
+export const titleOf = (/** @type {string} */ code, instead = code) => (isKnown(`errors.${code}`) ? t(`errors.${code}`) : instead);
+
+/**
+ * @param {{code: string, detail?: string | null, title?: string}} error of the service
+ * @returns {(string | Node)[]} the error in the user's language, then the detail of the service, which is English
+ */
+export function explained({ code, detail, title = code }) {
+  const isSaid = !detail || (!locale.startsWith("en") && PLAIN.includes(code));
+  return [make("b", {}, titleOf(code, title)), ...(isSaid ? [] : [" – ", make("span", { lang: "en" }, detail)])];
+}
+
 /**
  * @param {unknown} error a Problem; other errors are bugs of this page
  * @param {(() => void) | null} [retry]
  */
 export function showProblem(error, retry = null) {
-  const problem = error instanceof Problem ? error : new Problem({ title: "The page failed", detail: String(error), code: "page_error" });
+  const problem = error instanceof Problem ? error : new Problem({ title: t("problems.pageFailed"), detail: String(error), code: "page_error" });
   if (!(error instanceof Problem)) console.error(error);
-  const fields = (problem.members.errors ?? []).map((each) => make("li", {}, `${each.field}: ${each.detail}`));
-  const wait = problem.retryAfter ? `The service asks to wait ${problem.retryAfter} s.` : null;
+  const fields = (problem.members.errors ?? []).map((each) => make("li", { lang: "en" }, `${each.field}: ${each.detail}`));
+  const wait = problem.retryAfter ? t("problems.wait", { seconds: seconds(problem.retryAfter) }) : null;
   const shown = make(
     "div",
     { class: "problem" },
-    make("p", {}, make("b", {}, problem.title), problem.detail ? ` – ${problem.detail}` : ""),
+    make("p", {}, ...(problem.status ? explained(problem) : [make("b", {}, problem.title), problem.detail ? ` – ${problem.detail}` : ""])),
     fields.length ? make("ul", {}, ...fields) : null,
-    make("p", {}, make("small", {}, make("code", {}, problem.code), problem.requestId ? ` · request ${problem.requestId}` : "", wait ? ` · ${wait}` : "")),
+    make("p", {}, make("small", {}, make("code", {}, problem.code), problem.requestId ? ` · ${t("problems.request", { id: problem.requestId })}` : "", wait ? ` · ${wait}` : "")),
   );
   const dismiss = () => shown.remove();
-  const again = retry && problem.isPassing ? button("Try again", () => (dismiss(), retry()), "small") : null;
+  const again = retry && problem.isPassing ? button(t("problems.again"), () => (dismiss(), retry()), "small") : null;
   shown.append(make("div", { class: "row" }, again, button(t("page.dismiss"), dismiss, "small quiet")));
   byId("problems").replaceChildren(shown);
   shown.scrollIntoView({ block: "nearest" });

@@ -2,7 +2,8 @@
 
 import { byId, make } from "./elements.js";
 import { nameOf } from "./faces.js";
-import { count, listOf } from "./numbers.js";
+import { count } from "./numbers.js";
+import { listOf } from "./phrases.js";
 
 const MOST = 3; // names in an entry
 

@@ -32,7 +32,7 @@ export class Toast {
     this.#time = time;
     this.#onTime = onTime;
     /** @type {HTMLButtonElement | null} */
-    this.undo = button("Undo", onUndo, "small");
+    this.undo = button(t("page.undo"), onUndo, "small");
     this.undo.title = "Ctrl+Z";
     this.element = make("div", { class: "toast" }, make("span", {}, text), this.undo, button(t("page.close"), () => this.#onTime(), "small quiet"));
     for (const begin of ["pointerenter", "focusin"]) this.element.addEventListener(begin, () => clearTimeout(this.#timer));

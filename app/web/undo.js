@@ -2,6 +2,7 @@
 
 import { Problem, call } from "./api.js";
 import { say } from "./elements.js";
+import { t } from "./i18n.js";
 import { attempt, showProblem } from "./problems.js";
 import { peopleChanged, session } from "./session.js";
 import { Toast } from "./toast.js";
@@ -51,7 +52,7 @@ export function deleteLater(paths, text, onUndo = () => {}) {
   };
   waiting.add(send);
   for (const path of paths) going.add(path);
-  const toast = new Toast(text, () => (toast.close(), end(), onUndo(), say("Undone")), HOLD_MS, () => void send());
+  const toast = new Toast(text, () => (toast.close(), end(), onUndo(), say(t("page.undone"))), HOLD_MS, () => void send());
   peopleChanged();
 }
 
@@ -77,7 +78,7 @@ export function offerUndo(text, undo, onUndo = () => {}) {
     await undo();
     toast.close();
     onUndo();
-    say("Undone");
+    say(t("page.undone"));
     peopleChanged();
   };
   const toast = new Toast(text, () => void attempt(toast.element, reverse));

@@ -20,7 +20,7 @@ const chosen = { probe: { photo: null, picture: null }, reference: { photo: null
 /** Connect the tab. */
 export function startVerify() {
   const fields = /** @type {const} */ (["probe", "reference"]).map((side) =>
-    photoField(byId(`verify-${side}`), { what: "a photo", onPhotos: ([photo]) => void take(side, photo) }),
+    photoField(byId(`verify-${side}`), { onPhotos: ([photo]) => void take(side, photo) }),
   );
   const form = byId("verify-form");
   form.onchange = () => {
