@@ -12,7 +12,7 @@ from app.cli import cli
 from app.cli.lazy import LazyCommand
 from app.config import PREFIX, PROJECT, Settings, known_names
 from app.main import create_app
-from tests.docs import reference
+from tests.docs import javascript_client, reference
 
 DOCS = {path.stem: path.read_text("utf-8") for path in (PROJECT / "docs").glob("*.md")}
 
@@ -55,7 +55,9 @@ def test_every_route_is_documented(settings):
 
 
 def test_every_field_is_documented():
-    assert reference.PAGE.read_text("utf-8") == reference.rendered(reference.document()), "run: make docs"
+    document = reference.document()
+    assert reference.PAGE.read_text("utf-8") == reference.rendered(document), "run: make docs"
+    assert javascript_client.DOCUMENT.read_text("utf-8") == javascript_client.rendered(document), "run: make docs"
 
 
 def test_every_metric_is_documented():

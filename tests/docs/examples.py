@@ -16,6 +16,7 @@ from app.config import PROJECT
 # Pages whose examples run in other tests.
 EXCLUDED = {
     "docs/client.md": "the tests of the client run them",
+    "docs/javascript.md": "tests/end_to_end/test_javascript_client.py runs them",
 }
 _BLOCK = re.compile(
     r"(?P<comments>(?:^[ ]*<!--(?:(?!-->).)*-->\s*\n)*)^(?P<indent>[ ]*)```(?P<language>\w*)\n(?P<text>.*?)^[ ]*```$",

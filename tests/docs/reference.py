@@ -1,4 +1,7 @@
-"""docs/openapi.md, generated from the OpenAPI document by `python -m tests.docs.reference` (make docs)."""
+"""docs/openapi.md, generated from the OpenAPI document by `python -m tests.docs.reference` (make docs).
+
+It also writes the document of the JavaScript client.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +10,7 @@ from typing import Any
 
 from app.config import PROJECT, read_settings
 from app.main import create_app
+from tests.docs import javascript_client
 
 PAGE = PROJECT / "docs" / "openapi.md"
 _HEAD = """# Every field
@@ -122,4 +126,6 @@ def _line(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rendered(document()), "utf-8")
+    openapi = document()
+    PAGE.write_text(rendered(openapi), "utf-8")
+    javascript_client.DOCUMENT.write_text(javascript_client.rendered(openapi), "utf-8")
