@@ -59,12 +59,12 @@ from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
 from app.wiring.batching import threads_of
 from app.wiring.clients import open_sign_in
-from app.wiring.resources import Resources
+from app.wiring.counting import Counting
 
 DEFAULT_COLLECTION = "default"
 
 
-class Container(Resources):
+class Container(Counting):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -91,6 +91,8 @@ class Container(Resources):
         yield from (self.replication_worker, self.retention_worker, self.jobs.runner)
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
+        if self.statistics_worker is not None:
+            yield self.statistics_worker
 
     def _construct_all(self) -> None:
         """Construct everything now: requests run in threads, and two of them could construct an object twice."""

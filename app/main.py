@@ -42,6 +42,7 @@ from app.api.routes import (
     privacy,
     recognise,
     sign_in,
+    statistics,
     status,
     uploads,
 )
@@ -119,6 +120,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(sign_in.router)
     app.include_router(uploads.router)
+    app.include_router(statistics.router)
     compreface.install(app)
     app.include_router(status.router)
     app.include_router(metrics.router)

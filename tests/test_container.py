@@ -16,6 +16,7 @@ from app.gallery.replication import ReplicationWorker
 from app.gallery.retention_worker import RetentionWorker
 from app.jobs.runner import JobRunner
 from app.recognition.calibration_worker import CalibrationWorker
+from app.statistics.worker import StatisticsWorker
 from app.wiring.model_loading import ModelLoader
 
 
@@ -68,15 +69,18 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         (RetentionWorker, "stop"),
         (JobRunner, "stop"),
         (CalibrationWorker, "stop"),
+        (StatisticsWorker, "stop"),
     ):
         monkeypatch.setattr(kind, name, noting(closed, kind, name))
     container = Container(settings)
     container.start()
-    assert threads() - before == {"arcid-follower", "arcid-housekeeper", "arcid-jobs", "arcid-calibration"}
+    threads_of_workers = {"follower", "housekeeper", "jobs", "calibration", "statistics"}
+    assert threads() - before == {f"arcid-{each}" for each in threads_of_workers}
     assert constructed(container) == set(parts(Container))
     container.close()
     assert threads() == before
     assert closed == [
+        "StatisticsWorker.stop",
         "CalibrationWorker.stop",
         "JobRunner.stop",
         "RetentionWorker.stop",
@@ -87,7 +91,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "ModelLoader.close",
     ]
     container.close()
-    assert len(closed) == 8
+    assert len(closed) == 9
 
 
 def noting(closed, kind, name):

@@ -60,10 +60,12 @@ class Access:
     def refresh(self) -> None:
         """Read all keys. Raises a DatabaseError if that fails; refuse all callers then."""
         at = self._clock()
-        found = dict(self._store.by_sha256())
-        if self._sessions is not None:
-            found |= self._sessions.by_sha256()
-        entries = {sha256[:_PREFIX]: _Entry(sha256, key, _principal(key)) for sha256, key in found.items()}
+        sessions = {} if self._sessions is None else self._sessions.by_sha256()
+        found = {**self._store.by_sha256(), **sessions}
+        entries = {
+            sha256[:_PREFIX]: _Entry(sha256, key, _principal(key, is_session=sha256 in sessions))
+            for sha256, key in found.items()
+        }
         is_closed = bool(entries) or self._sessions is not None or self._known.is_closed
         self._known = _Known(entries, at, is_closed=is_closed)
 
@@ -94,5 +96,7 @@ class Access:
         )
 
 
-def _principal(key: ApiKey) -> Principal:
-    return Principal(key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota, key.expires_at)
+def _principal(key: ApiKey, *, is_session: bool) -> Principal:
+    return Principal(
+        key.name, key.scopes, key.collections, key.key_id, key.rate, key.quota, key.expires_at, is_session=is_session
+    )

@@ -50,6 +50,8 @@ class Principal:
     """None, here and in `quota`: the service's setting."""
     quota: Rate | None = None
     expires_at: datetime | None = None
+    is_session: bool = False
+    """Whether a person has signed in, who can do so again: the end of a session does not limit keys that it creates."""
 
     @property
     def may_read_templates(self) -> bool:
@@ -79,6 +81,11 @@ class Principal:
         if self.collections is not None:
             raise CollectionForbidden("this covers all collections, and the key is for some of them only")
 
+    @property
+    def default_collection(self) -> str | None:
+        """Return the only collection that the key is for; None if there are others."""
+        return next(iter(self.collections)) if self.collections is not None and len(self.collections) == 1 else None
+
     def may_manage(self, collections: Collection[str] | None) -> bool:
         """Return whether a key for these collections (None: all) is for no collection that this key is not for."""
         return self.collections is None or (collections is not None and self.collections.issuperset(collections))
@@ -93,7 +100,11 @@ class Principal:
             raise GrantForbidden(f"the key has no scope {', '.join(beyond)}, so it cannot grant it")
         if not self.may_manage(key.collections):
             raise GrantForbidden(f"the key can create keys only for its own collections: {self._own_collections}")
-        if self.expires_at is not None and (key.expires_at is None or key.expires_at > self.expires_at):
+        if (
+            self.expires_at is not None
+            and not self.is_session
+            and (key.expires_at is None or key.expires_at > self.expires_at)
+        ):
             raise GrantForbidden(f"the key expires at {self.expires_at.isoformat()}, and its keys must not outlive it")
         for own, given in ((self.rate, key.rate), (self.quota, key.quota)):
             if own is not None and given is not None and given.is_above(own):

@@ -7,7 +7,7 @@ from fastapi import Depends
 from app.access.keys import Scope
 from app.api.http.body import FormBody
 from app.api.http.dependencies import CollectionDependency, ExactDependency, WorkersDependency
-from app.api.http.metrics import MetricsDependency
+from app.api.http.outcomes import OutcomesDependency
 from app.api.schemas.fields import MOST_CANDIDATES
 from app.compreface.answers import (
     CompreFaceFace,
@@ -42,7 +42,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     options: OptionsDependency,
     comparison: ComparisonDependency,
     workers: WorkersDependency,
-    metrics: MetricsDependency,
+    outcomes: OutcomesDependency,
     is_exact: ExactDependency,
     prediction_count: PredictionCount = 1,
     detect_faces: DetectFaces = True,  # noqa: FBT002 - a query parameter
@@ -60,7 +60,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
         top_k=min(prediction_count, MOST_CANDIDATES),
         is_exact=is_exact,
     )
-    metrics.identified(found.identification)
+    outcomes.identified(found.identification)
     extras = options.extras()
     result = [RecognisedSchema.of_recognised(each, extras) for each in found.faces]
     return RecognitionAnswer(result=result, plugins_versions=extras.versions)

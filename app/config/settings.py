@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from app.config.administration import StatisticsSettings
 from app.config.groups import (
     CalibrationSettings,
     CorsSettings,
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     gallery: GallerySettings = GallerySettings()
     jobs: JobSettings = JobSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
     oidc: OidcSettings = OidcSettings()

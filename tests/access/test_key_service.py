@@ -66,6 +66,11 @@ def test_a_key_grants_what_it_has(service):
     assert inherited.rate == Rate(6, 60)
 
 
+def test_the_end_of_a_session_limits_no_key(service):
+    person = Principal("eva", frozenset({Scope.ADMIN}), key_id="1", expires_at=SOON, is_session=True)
+    assert service.create(person, NewKey("x", [Scope.ENROLL]))[0].expires_at is None
+
+
 def test_a_key_that_has_ended_is_not_created(service):
     with pytest.raises(RequestInvalid, match="past"):
         service.create(ADMIN, NewKey("x", [Scope.ENROLL], expires_at=datetime.now(UTC)))

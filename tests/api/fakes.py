@@ -52,6 +52,7 @@ def started(settings, sealer=None):
 def services_of(identifying):
     return SimpleNamespace(
         identification=identifying,
+        recorder=None,
         access=SimpleNamespace(needs_refresh=lambda _: False, principal=lambda _: ANONYMOUS),
         registry=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake")),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),

@@ -59,6 +59,8 @@ def test_pages(client):
         ("actor=cli&action=collection.created", ["collection.created"]),
         ("since=2100-01-01T00:00:00Z", []),
         ("until=2001-01-01T00:00:00Z", []),
+        ("until=0001-01-01T00:00:00-23:59", []),
+        ("since=9999-12-31T23:59:59-23:59", []),
     ],
 )
 def test_filters(client, query, found):
@@ -67,7 +69,10 @@ def test_filters(client, query, found):
     assert [json.loads(each)["action"] for each in exported] == found
 
 
-@pytest.mark.parametrize("query", ["action=nothing", "since=yesterday", "collection=a%20b", "cursor=x", "limit=0"])
+@pytest.mark.parametrize(
+    "query",
+    ["action=nothing", "since=yesterday", "since=0.5", "until=1700000000", "collection=a%20b", "cursor=x", "limit=0"],
+)
 def test_what_is_no_filter(client, query):
     expect(client.get(f"/audit?{query}"), 422, "request_invalid")
 

@@ -115,6 +115,7 @@ def test_a_key_from_its_creation_to_its_end(admin):
     caller = admin.get("/me", headers=bearer(secret)).json()
     assert caller == {
         **{name: made[name] for name in ("key_id", "name", "scopes", "collections", "expires_at", "rate", "quota")},
+        "is_session": False,
         "keys_required": True,
         "can_create_keys": False,
     }

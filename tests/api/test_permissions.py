@@ -161,6 +161,7 @@ ALLOWED = {
     ("GET", "/audit"): {Scope.ADMIN},
     ("GET", "/audit/export"): {Scope.ADMIN},
     ("GET", "/audit/verification"): {Scope.ADMIN},
+    ("GET", "/statistics"): {Scope.METRICS},
     ("GET", "/me"): set(Scope),
     ("GET", "/sessions"): {Scope.ADMIN},
     ("DELETE", "/sessions/{session_id}"): {Scope.ADMIN},

@@ -12,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from app.api.http.deprecation import deprecate
 from app.api.http.field_names import meant
+from app.api.http.request_notes import note_collection
 from app.api.http.utf8 import text_of
 from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
@@ -229,6 +230,7 @@ def _validated(request: Request, schema: type[Schema], validate: Callable[[list[
     collection = getattr(value, "collection", None)
     if collection is not None:
         request.state.principal.require_collection(collection)
+        note_collection(request.scope, collection)
     return value
 
 

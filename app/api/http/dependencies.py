@@ -18,6 +18,7 @@ from app.api.http.admission import Admission, departure
 from app.api.http.body_budget import BodyBudget
 from app.api.http.event_streams import Watches
 from app.api.http.rates import Batches, Searches
+from app.api.http.request_notes import note_collection
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.container import Container
 from app.errors import ArcidError
@@ -114,20 +115,18 @@ async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> boo
 
 
 async def _collection(
+    request: Request,
     principal: Annotated[Principal, Depends(_principal)],
     collection: Annotated[
         CollectionName | None, Query(description="Default: the key's only collection, else `default`.")
     ] = None,
 ) -> str:
     """Return the collection of the query, or the key's default; raises CollectionForbidden."""
-    if collection is not None:
-        principal.require_collection(collection)  # `authorise` has not seen a collection that comes from the body
-        return collection
-    if principal.collections is not None and len(principal.collections) == 1:
-        (only,) = principal.collections
-        return only
-    principal.require_collection(DEFAULT_COLLECTION)
-    return DEFAULT_COLLECTION
+    if collection is None:
+        collection = principal.default_collection or DEFAULT_COLLECTION
+    principal.require_collection(collection)  # `authorise` has not seen a collection that comes from the body
+    note_collection(request.scope, collection)
+    return collection
 
 
 ServicesDependency = Annotated[Container, Depends(_services)]

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 
 from app import errors
+from app.api.http.request_notes import note_refusals
 from app.errors import ArcidError, NothingEnrolled
 from app.observability.logs import get_logger
 
@@ -137,8 +138,9 @@ def problem(status: int, code: str, detail: str, **extra: object) -> JSONRespons
 
 
 def note(scope: MutableMapping[str, Any], code: str) -> None:
-    """Store a problem's code with the request, for the log and the metrics (`app.api.http.middleware`)."""
+    """Store a problem's code with the request: for the log, the metrics and the statistics."""
     scope["arcid.problem"] = code
+    note_refusals(scope, [code])
 
 
 def status_of(error: type[ArcidError]) -> HTTPStatus:
@@ -173,6 +175,7 @@ def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
     status = status_of(type(error))
     extra: dict[str, Any] = {}
     if isinstance(error, NothingEnrolled):
+        note_refusals(scope, (each.code for each in error.rejected))
         extra["rejected"] = [{"photo": each.photo, "code": each.code, "detail": each.detail} for each in error.rejected]
     if isinstance(error, errors.DuplicateIdentity):
         extra["duplicates"] = [asdict(each) for each in error.duplicates]

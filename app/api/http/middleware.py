@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.http import outcomes
 from app.api.http.admission import Admission
 from app.api.http.body_budget import BodyBudget
 from app.api.http.deprecation import announce
@@ -120,6 +121,7 @@ class RequestContext:
         """Count the answer and write its log line."""
         route, code = _route(scope), scope.get("arcid.problem")
         self._metrics.answered(scope["method"], route, status, seconds, stages)
+        outcomes.count(scope, _known_route(scope), seconds)
         if code:
             self._metrics.refused(code)
         _log.info(

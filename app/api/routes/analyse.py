@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.access.keys import Scope
 from app.api.http.dependencies import BatchesDependency, ServicesDependency, WorkersDependency
+from app.api.http.outcomes import OutcomesDependency
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
 from app.api.schemas.answers import FaceSchema, FacesTruncated, PhotoCode
@@ -75,15 +76,18 @@ async def detect(
     services: ServicesDependency,
     workers: WorkersDependency,
     batches: BatchesDependency,
+    noted: OutcomesDependency,
 ) -> DetectAnswer:
     """Find the faces of a photo, or of up to 50, and measure their quality; nothing is stored."""
     examine = partial(services.examination.examine, model=request.model)
     if request.photos_of == "many":
         await batches.take(request.count())
         outcomes = await workers.run(each_photo, request.photo, examine)
+        noted.examined(outcomes)
         answers = [DetectedPhotoSchema.of(each, has_landmarks=request.landmarks) for each in outcomes]
         return DetectAnswer(faces=[], faces_truncated=False, answers=answers)
     seen = await workers.run(examine, request.photo[0])
+    noted.examined([PhotoOutcome(0, seen)])
     faces = [FaceSchema.of(each, has_landmarks=request.landmarks) for each in seen.faces]
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
@@ -93,11 +97,13 @@ async def embed(
     request: Annotated[EmbedRequest, Depends(PhotosBody(EmbedRequest))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    noted: OutcomesDependency,
 ) -> EmbedAnswer:
     """Find the faces of a photo and embed them; nothing is stored."""
     seen = await workers.run(
         services.examination.examine, request.photo, is_flip_averaged=request.flip, model=request.model
     )
+    noted.examined([PhotoOutcome(0, seen)])
     faces = [
         EmbeddedFaceSchema.of(
             each, has_landmarks=request.landmarks, embedding=each.face.vector.tolist(), norm=each.face.norm

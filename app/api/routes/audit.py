@@ -16,7 +16,7 @@ from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.permissions import needs
 from app.api.http.routing import router_at
 from app.api.schemas.audit import AuditPageSchema, TrailReportSchema
-from app.api.schemas.fields import Moment
+from app.api.schemas.fields import QueryMoment
 from app.api.schemas.paging import After, Limit
 from app.database.audit import Action
 from app.names import CollectionName, Text
@@ -36,8 +36,8 @@ async def _filter(
         Text | None, Query(description="Only lines about this object: a person's id, a key's name.")
     ] = None,
     actor: Annotated[Text | None, Query(description="Only lines by this key: its name or id.")] = None,
-    since: Annotated[Moment | None, Query(description="Only lines from this moment on.")] = None,
-    until: Annotated[Moment | None, Query(description="Only lines before this moment.")] = None,
+    since: Annotated[QueryMoment | None, Query(description="Only lines from this moment on.")] = None,
+    until: Annotated[QueryMoment | None, Query(description="Only lines before this moment.")] = None,
 ) -> AuditFilter:
     return AuditFilter(action, collection, subject, actor, since, until)
 

@@ -15,7 +15,7 @@ from app.api.http.dependencies import (
     ServicesDependency,
     WorkersDependency,
 )
-from app.api.http.metrics import MetricsDependency
+from app.api.http.outcomes import OutcomesDependency
 from app.api.http.permissions import needs
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
@@ -34,6 +34,7 @@ async def enroll(
     request: Annotated[EnrollRequest, Depends(PhotosBody(EnrollRequest, most_files=MOST_PHOTOS))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    outcomes: OutcomesDependency,
     is_exact: ExactDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
@@ -51,6 +52,7 @@ async def enroll(
         reactions=Reactions(request.on_duplicate, request.on_mismatch),
         is_exact=is_exact,
     )
+    outcomes.enrolled(enrollment)
     return EnrollAnswer.of(enrollment)
 
 
@@ -59,7 +61,7 @@ async def verify(
     request: Annotated[VerifyRequest, Depends(PhotosBody(VerifyRequest, most_files=MOST_PROBES + 1))],
     services: ServicesDependency,
     workers: WorkersDependency,
-    metrics: MetricsDependency,
+    outcomes: OutcomesDependency,
     is_exact: ExactDependency,
 ) -> VerifyAnswer:
     """Compare a probe (photos of one person) with a reference photo, or with all faces of an enrolled identity."""
@@ -75,7 +77,7 @@ async def verify(
         threshold=request.threshold,
         is_exact=is_exact,
     )
-    metrics.verified(verification)
+    outcomes.verified(verification)
     return VerifyAnswer.of(verification, has_landmarks=request.landmarks)
 
 
@@ -85,7 +87,7 @@ async def identify(
     services: ServicesDependency,
     workers: WorkersDependency,
     batches: BatchesDependency,
-    metrics: MetricsDependency,
+    outcomes: OutcomesDependency,
     is_exact: ExactDependency,
 ) -> IdentifyAnswer:
     """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
@@ -106,11 +108,10 @@ async def identify(
         where=request.where,
         is_exact=is_exact,
     )
-    for each in (answer.result for answer in identification.answers):
-        if each is not None:
-            metrics.identified(each)
-    if request.photos_of != "many":
-        metrics.identified(identification)
+    if request.photos_of == "many":
+        outcomes.identified_each(identification.answers)
+    else:
+        outcomes.identified(identification)
     return IdentifyAnswer.of(identification, has_landmarks=request.landmarks)
 
 
@@ -120,6 +121,7 @@ async def search(
     services: ServicesDependency,
     workers: WorkersDependency,
     searches: SearchesDependency,
+    outcomes: OutcomesDependency,
     is_exact: ExactDependency,
 ) -> SearchAnswer:
     """Search the gallery for an embedding."""
@@ -135,4 +137,5 @@ async def search(
         where=request.where,
         is_exact=is_exact,
     )
+    outcomes.searched(found)
     return SearchAnswer.of(found)

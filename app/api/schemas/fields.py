@@ -1,7 +1,8 @@
 """Field types of requests and answers. Their names and limits are the API's contract."""
 
 import json
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -182,6 +183,25 @@ def _within(moment: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_within), BeforeValidator(_moment)]
+_WRITTEN = re.compile(r"[0-9]{4}-.*", re.DOTALL)
+
+
+def _no_number(value: object) -> object:
+    """Refuse the seconds since 1970: everything in a query is text, and the document promises a date and a time."""
+    if isinstance(value, str) and not _WRITTEN.match(value):
+        raise ValueError("it must be a moment with its zone, such as 2026-05-04T09:30:00Z")
+    return value
+
+
+def _clamped(moment: datetime) -> datetime:
+    """Return the nearest moment that every database can compare."""
+    if moment.year < _FIRST_YEAR:
+        return datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+    return datetime(_LAST_YEAR, 1, 1, tzinfo=UTC) if moment.year > _LAST_YEAR else moment
+
+
+QueryMoment = Annotated[AwareDatetime, AfterValidator(_clamped), BeforeValidator(_no_number)]
+"""A moment in a query; any year can be asked for."""
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=4000, pattern=r"^[^\x00]+$")]
 
 

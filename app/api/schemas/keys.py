@@ -98,6 +98,7 @@ class CallerSchema(BaseModel):
     expires_at: datetime | None
     rate: Annotated[str | None, Field(description="Null: the service's setting, also for `quota`.")]
     quota: str | None
+    is_session: Annotated[bool, Field(description="A person has signed in; DELETE /sessions/current signs out.")]
     keys_required: Annotated[bool, Field(description="False: the service has no keys and answers without one.")]
     can_create_keys: Annotated[
         bool, Field(description="POST /keys is allowed. Without keys, only to a client on the service's machine.")
@@ -115,6 +116,7 @@ class CallerSchema(BaseModel):
             expires_at=caller.expires_at,
             rate=_text(caller.rate),
             quota=_text(caller.quota),
+            is_session=caller.is_session,
             keys_required=has_key,
             can_create_keys=caller.has(Scope.ADMIN) and (has_key or is_on_this_machine),
         )

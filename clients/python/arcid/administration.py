@@ -48,6 +48,7 @@ class Caller(Value):
     expires_at: datetime | None
     rate: str | None
     quota: str | None
+    is_session: bool
     keys_required: bool
     can_create_keys: bool
 

@@ -1,7 +1,18 @@
 """The methods of both clients, by resource."""
 
 from arcid.binding import Events, Group, Operation, Pages, Transport
-from arcid.operations import audit, collections, faces, identities, jobs, keys, recognition, service, uploads
+from arcid.operations import (
+    audit,
+    collections,
+    faces,
+    identities,
+    jobs,
+    keys,
+    recognition,
+    service,
+    statistics,
+    uploads,
+)
 
 
 class Collections(Group[Transport]):
@@ -111,6 +122,7 @@ class Service(Group[Transport]):
     search = Operation(recognition.search)
     calibration = Operation(recognition.calibration)
     me = Operation(keys.me)
+    statistics = Operation(statistics.get)
     models = Operation(service.models)
     healthz = Operation(service.healthz)
     readyz = Operation(service.readyz)

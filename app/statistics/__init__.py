@@ -1,0 +1,1 @@
+"""Statistics: hourly counts of requests, verdicts, refusals and quality."""

@@ -1,0 +1,76 @@
+"""Statistics of a time, as callers see them."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from app.statistics.counts import HOUR_S, Operation
+from app.statistics.figures import Figures, figures_of
+from app.statistics.store import BucketCount, Selection, StatisticsStore
+
+_DAY_H = 24
+_USUAL_DAYS = {"hour": 1, "day": 7}
+
+
+class BucketSize(StrEnum):
+    """Length of a bucket."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def hours(self) -> int:
+        """Return the length in hours."""
+        return 1 if self is BucketSize.HOUR else _DAY_H
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The figures of a time, in total and by the start of each bucket that has any."""
+
+    since: datetime
+    until: datetime
+    total: Figures
+    buckets: Mapping[datetime, Figures]
+
+
+class StatisticsService:
+    """See `report`."""
+
+    def __init__(self, store: StatisticsStore, *, keep_days: int, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self.keep_days = keep_days
+        self._clock = clock
+
+    def report(
+        self,
+        size: BucketSize,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        collection: str | None = None,
+        operation: Operation | None = None,
+    ) -> Report:
+        """Return the figures from the bucket of `since` to that of `until` (not included), in UTC.
+
+        The default is now and the time before: a day in hours, a week in days. Raises CollectionUnknown.
+        """
+        now = self._clock() / HOUR_S
+        end = now if until is None else min(until.timestamp() / HOUR_S, now)
+        start = end - _USUAL_DAYS[size] * _DAY_H if since is None else since.timestamp() / HOUR_S
+        first = int(max(start, now - self.keep_days * _DAY_H) // size.hours) * size.hours
+        last = max(first, -int(-end // size.hours) * size.hours)
+        selection = Selection(first, last - 1, size.hours, collection, operation)
+        counts = self._store.sums(selection)
+        by_bucket: dict[int, list[BucketCount]] = defaultdict(list)
+        for each in counts:
+            by_bucket[each.bucket].append(each)
+        buckets = {_moment(bucket * size.hours): figures_of(by_bucket[bucket]) for bucket in sorted(by_bucket)}
+        return Report(_moment(first), _moment(last), figures_of(counts), buckets)
+
+
+def _moment(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * HOUR_S, UTC)
