@@ -3,8 +3,8 @@
 import { button, make } from "./elements.js";
 import { faceCanvas } from "./facephoto.js";
 import { nameOf, reasonOf, summaryOf } from "./faces.js";
+import { rich, t } from "./i18n.js";
 import { beginnings } from "./newcomer.js";
-import { count } from "./numbers.js";
 import { portrait } from "./portrait.js";
 
 /** @typedef {import("./newcomer.js").Scene & {ignored: Set<number>, calibration: any, isLive: boolean}} Answered */
@@ -26,14 +26,14 @@ export function answerElements(scene, view) {
   const { faces, ignored } = scene;
   const kept = faces.map((_, at) => at).filter((at) => !ignored.has(at));
   const summary = make("h3", { tabIndex: -1 }, summaryOf(kept.map((at) => faces[at]), kept.map((at) => view.verdicts[at])));
-  if (!faces.length) return [summary, make("p", { class: "hint" }, "Try a photo in which the face is larger, sharper, or turned to the camera.")];
-  const list = make("ul", { class: "answers", "aria-label": "Faces" }, ...kept.map((at) => item(scene, at, view)));
+  if (!faces.length) return [summary, make("p", { class: "hint" }, t("answer.noFaceHint"))];
+  const list = make("ul", { class: "answers", "aria-label": t("answer.list") }, ...kept.map((at) => item(scene, at, view)));
   return [summary, make("div", {}, list, ignored.size ? unignore(ignored, view) : null)];
 }
 
 function unignore(/** @type {Set<number>} */ ignored, /** @type {View} */ { onIgnored }) {
-  const again = button("Show again", () => (ignored.clear(), onIgnored()), "small quiet");
-  return make("div", { class: "row" }, make("span", { class: "hint" }, `${count(ignored.size, "face")} ignored`), again);
+  const again = button(t("answer.showAgain"), () => (ignored.clear(), onIgnored()), "small quiet");
+  return make("div", { class: "row" }, make("span", { class: "hint" }, t("answer.ignored", { count: ignored.size })), again);
 }
 
 function item(/** @type {Answered} */ scene, /** @type {number} */ at, /** @type {View} */ view) {
@@ -51,6 +51,6 @@ function item(/** @type {Answered} */ scene, /** @type {number} */ at, /** @type
 }
 
 function heading(/** @type {any} */ face, /** @type {string} */ verdict, /** @type {number} */ at) {
-  if (verdict === "unknown") return make("span", {}, `${at + 1}. `, make("b", {}, "Unknown"));
-  return make("span", {}, `${at + 1}. This ${verdict === "match" ? "is" : "may be"} `, make("b", {}, nameOf(face.candidates[0])), ".");
+  if (verdict === "unknown") return make("span", {}, `${at + 1}. `, make("b", {}, t("answer.unknownTitle")));
+  return make("span", {}, `${at + 1}. `, ...rich(verdict === "match" ? "answer.is" : "answer.mayBe", { name: make("b", {}, nameOf(face.candidates[0])) }));
 }

@@ -1,7 +1,9 @@
 /** Text about identified faces: an answer in plain words, and the figures behind it. */
 
 import { make } from "./elements.js";
-import { count, judgement, often, rate, similarity } from "./numbers.js";
+import { t } from "./i18n.js";
+import { hintsOf, judgement, often, rate, similarity } from "./numbers.js";
+import { clauses, sentences, series } from "./phrases.js";
 
 const LONGEST = 24; // characters of a name on the picture
 const COMMON = 0.5; // share of strangers from which on a resemblance means nothing
@@ -22,7 +24,7 @@ const shortened = (/** @type {string} */ title) => (title.length > LONGEST ? `${
 export function titleOf(face, verdict) {
   const first = face.candidates[0];
   if (verdict === "match") return nameOf(first);
-  return verdict === "possible" ? `perhaps ${nameOf(first)}` : "unknown";
+  return verdict === "possible" ? t("answer.perhaps", { name: nameOf(first) }) : t("answer.unknownOne");
 }
 
 /**
@@ -32,8 +34,8 @@ export function titleOf(face, verdict) {
  */
 export function answerOf(face, verdict) {
   const first = face.candidates[0];
-  if (verdict === "match") return `This is ${nameOf(first)}.`;
-  return verdict === "possible" ? `This may be ${nameOf(first)}.` : "This is nobody enrolled here.";
+  if (verdict === "match") return t("answer.is", { name: nameOf(first) });
+  return verdict === "possible" ? t("answer.mayBe", { name: nameOf(first) }) : t("answer.nobody");
 }
 
 /**
@@ -45,19 +47,24 @@ export function answerOf(face, verdict) {
  */
 export function reasonOf(face, verdict, gallery, isTaken) {
   const [first] = face.candidates;
-  if (!first) return gallery.people === 0 ? "Nobody is enrolled yet. Start with this face." : "It resembles nobody.";
-  const poor = face.low_quality ? ` The face is hard to recognise in this photo${face.quality.hints.length ? `: ${face.quality.hints.join("; ")}` : ""}.` : "";
-  if (verdict === "unknown" && first.fpir >= COMMON) return `Nobody here looks like this face.${poor}`;
-  if (isTaken) return `It resembles ${nameOf(first)}, but another face in this photo does so more.`;
-  const nearest = verdict === "unknown" ? `Most like ${nameOf(first)}, but ${chanceOf(first, gallery, false)}` : chanceOf(first, gallery, true);
-  return `${nearest}${poor}`;
+  if (!first) return t(gallery.people === 0 ? "answer.startHere" : "answer.resemblesNobody");
+  const poor = face.low_quality && poorOf(face.quality);
+  if (verdict === "unknown" && first.fpir >= COMMON) return sentences(t("answer.nobodyLike"), poor);
+  if (isTaken) return t("answer.taken", { name: nameOf(first) });
+  return sentences(verdict === "unknown" && t("answer.nearest", { name: nameOf(first) }), chanceOf(first, gallery), poor);
 }
 
-function chanceOf(/** @type {any} */ candidate, /** @type {Gallery} */ { people, calibration }, /** @type {boolean} */ isSentence) {
-  if (candidate.fpir === null) return `${isSentence ? "No" : "no"} error rates are known for this network.`;
-  const stranger = `${isSentence ? "A" : "a"} stranger${calibration?.impostors === "similar" ? " of the same sex and origin" : ""}`;
-  const one = people === null ? "somebody enrolled here" : people === 1 ? "the one person enrolled here" : `one of your ${count(people, "person", "people")}`;
-  return `${stranger} would look this much like ${one} ${often(candidate.fpir, candidate.fpir_range, "lookups")}.`;
+/** @returns {string} why a face of low quality is hard to recognize */
+export function poorOf(/** @type {any} */ quality) {
+  const hints = clauses(...hintsOf(quality));
+  return hints ? t("answer.hardBecause", { hints }) : t("answer.hard");
+}
+
+function chanceOf(/** @type {any} */ candidate, /** @type {Gallery} */ { people, calibration }) {
+  if (candidate.fpir === null) return t("answer.noRates");
+  const stranger = t(calibration?.impostors === "similar" ? "answer.strangerAlike" : "answer.stranger");
+  const target = people === null ? t("answer.anybody") : t("answer.oneOf", { count: people });
+  return t("answer.chance", { stranger, target, often: often(candidate.fpir, candidate.fpir_range, "lookups") });
 }
 
 /**
@@ -67,9 +74,10 @@ function chanceOf(/** @type {any} */ candidate, /** @type {Gallery} */ { people,
  */
 export function summaryOf(faces, verdicts) {
   if (faces.length === 1) return answerOf(faces[0], verdicts[0]);
-  const all = /** @type {const} */ ([["match", "known"], ["possible", "possible"], ["unknown", "unknown"]]);
-  const counted = all.map(([verdict, word]) => [verdicts.filter((each) => each === verdict).length, word]).filter(([number]) => number);
-  return faces.length ? `${count(faces.length, "face")}: ${counted.map(([number, word]) => `${number} ${word}`).join(", ")}` : "No face was found.";
+  const all = /** @type {const} */ ([["match", "answer.known"], ["possible", "answer.possible"], ["unknown", "answer.unknown"]]);
+  const counted = all.map(([verdict, key]) => ({ key, count: verdicts.filter((each) => each === verdict).length })).filter(({ count }) => count);
+  const told = series(...counted.map(({ key, count }) => t(key, { count })));
+  return faces.length ? t("answer.faces", { count: faces.length, verdicts: told }) : t("answer.noFace");
 }
 
 /**
@@ -92,13 +100,14 @@ export function marksOf(faces, verdicts) {
  */
 export function figuresItem(face, verdict, at) {
   const [first, ...others] = face.candidates;
-  const words = { match: "match", possible: "possible", unknown: first ? `nearest: ${nameOf(first)}` : "nobody near" };
+  const words = verdict === "unknown" ? (first ? t("figures.nearest", { name: nameOf(first) }) : t("figures.nobodyNear")) : t(`figures.${verdict}`);
+  const similar = first && t("figures.similarity", { value: similarity(first.similarity) });
   return make(
     "li",
     { class: `face ${verdict}` },
-    make("span", {}, `${at + 1}. `, make("b", {}, titleOf(face, verdict)), ` – ${words[verdict]}`),
-    make("span", {}, first ? `similarity ${similarity(first.similarity)} · ` : "", judgement(face.quality), face.low_quality ? ", too poor for a firm match" : ""),
-    first ? make("span", {}, `strangers this similar to anyone here: ${rate(first.fpir, first.fpir_range)} (FPIR); to this person: ${rate(first.fmr, first.fmr_range)} (FMR)`) : null,
-    others.length ? make("small", {}, `then ${others.slice(0, 3).map((each) => `${nameOf(each)} ${similarity(each.similarity)}`).join(", ")}`) : null,
+    make("span", {}, `${at + 1}. `, make("b", {}, titleOf(face, verdict)), ` – ${words}`),
+    make("span", {}, [similar, series(judgement(face.quality), face.low_quality && t("figures.tooPoor"))].filter(Boolean).join(" · ")),
+    first ? make("span", {}, t("figures.rates", { fpir: rate(first.fpir, first.fpir_range), fmr: rate(first.fmr, first.fmr_range) })) : null,
+    others.length ? make("small", {}, t("figures.then", { candidates: series(...others.slice(0, 3).map((each) => `${nameOf(each)} ${similarity(each.similarity)}`)) })) : null,
   );
 }

@@ -5,17 +5,17 @@ import { decide } from "./decision.js";
 import { Picture, pictureOf, sizeOf } from "./drawing.js";
 import { button, byId, make, say } from "./elements.js";
 import { figuresItem, marksOf, summaryOf, titleOf } from "./faces.js";
+import { t } from "./i18n.js";
 import { Live } from "./live.js";
 import { Lookups, identified } from "./lookups.js";
 import { undo } from "./newcomer.js";
 import { photoField } from "./photofield.js";
+import { series } from "./phrases.js";
 import { attempt, clearProblems, showProblem } from "./problems.js";
 import { startRecent } from "./recent.js";
 import { session } from "./session.js";
 import { addPanel } from "./tabs.js";
 import { startThreshold } from "./threshold.js";
-
-const SAME_FACTS = "with a box around each face; the list next to it has the same facts";
 
 /** @typedef {import("./lookups.js").Lookup} Lookup */
 
@@ -54,8 +54,8 @@ async function choose(/** @type {Lookup} */ lookup) {
   clearProblems();
   chosen = lookup;
   recent.draw(lookups.all, chosen);
-  byId("identify-result").replaceChildren(make("p", { class: "hint" }, "Looking …"));
-  const picture = await pictureOf(lookup.photo, `The photo, ${SAME_FACTS}`, point);
+  byId("identify-result").replaceChildren(make("p", { class: "hint" }, t("identify.looking")));
+  const picture = await pictureOf(lookup.photo, t("identify.photoAlt"), point);
   if (chosen !== lookup) return;
   scene = { photo: lookup.photo, picture, source: picture && picture.media, size: picture ? sizeOf(picture) : [1, 1], faces: [], ignored: lookup.ignored, calibration: null, isLive: false };
   if (picture) stage(picture.element);
@@ -84,18 +84,19 @@ function draw() {
   const verdicts = at === null ? faces.map((face) => face.verdict) : decide(faces, at);
   picture?.show(marksOf(faces, verdicts).filter((mark) => !ignored.has(mark.at)), size);
   const notes = [];
-  if (news) notes.push(make("p", { class: "note row", tabIndex: -1 }, make("span", {}, news.text), button("Undo", () => void takeBack(), "small")));
-  if (!picture) notes.push(make("p", { class: "note" }, "The browser cannot show this kind of photo; the service can read it."));
-  if (at !== null && faces.length) notes.push(make("p", { class: "hint" }, "As the slider’s threshold would decide."));
+  if (news) notes.push(make("p", { class: "note row", tabIndex: -1 }, make("span", {}, news.text), button(t("page.undo"), () => void takeBack(), "small")));
+  if (!picture) notes.push(make("p", { class: "note" }, t("identify.unshown")));
+  if (at !== null && faces.length) notes.push(make("p", { class: "hint" }, t("identify.asSlider")));
   const result = byId("identify-result");
   const hadFocus = result.contains(document.activeElement);
   result.replaceChildren(...notes, ...answerElements(scene, { verdicts, people: threshold.people(), onEnrolled: learn, onIgnored: draw }));
   if (hadFocus) /** @type {HTMLElement} */ (result.querySelector("[tabindex]")).focus();
   byId("sure-faces").replaceChildren(...faces.map((face, place) => figuresItem(face, verdicts[place], place)));
   byId("sure-none").hidden = faces.length > 0;
-  threshold.showMatched(faces.length ? `${verdicts.filter((each) => each === "match").length} of ${faces.length}` : null);
+  threshold.showMatched(faces.length ? t("identify.matched", { count: verdicts.filter((each) => each === "match").length, total: faces.length }) : null);
   empty();
-  const now = [summaryOf(faces, verdicts), ...faces.map((face, place) => titleOf(face, verdicts[place]))].join(". ");
+  const summary = summaryOf(faces, verdicts);
+  const now = faces.length > 1 ? t("answer.spoken", { summary, titles: series(...faces.map((face, place) => titleOf(face, verdicts[place]))) }) : summary;
   if (now !== said) say((said = now));
 }
 
@@ -124,10 +125,10 @@ async function watch() {
   chosen = null;
   clearProblems();
   recent.draw(lookups.all, null);
-  const video = make("video", { "aria-label": `What the camera sees, ${SAME_FACTS}` });
+  const video = make("video", { "aria-label": t("identify.cameraAlt") });
   const picture = new Picture(video);
-  const stop = button("Stop the camera", () => live?.stop());
-  const keep = button("Keep this picture", () => scene && void choose(lookups.add([scene.photo])[0]));
+  const stop = button(t("identify.stopCamera"), () => live?.stop());
+  const keep = button(t("identify.keep"), () => scene && void choose(lookups.add([scene.photo])[0]));
   stage(picture.element, make("div", { class: "row" }, stop, keep));
   const look = async (/** @type {File} */ frame, /** @type {AbortSignal} */ signal) => {
     const { faces, calibration } = await identified(frame, signal);

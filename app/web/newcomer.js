@@ -5,7 +5,7 @@ import { button, make, say } from "./elements.js";
 import { facePhoto } from "./facephoto.js";
 import { nameOf } from "./faces.js";
 import { t } from "./i18n.js";
-import { listOf } from "./phrases.js";
+import { listOf, sentences } from "./phrases.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection, peopleChanged } from "./session.js";
@@ -35,13 +35,13 @@ export function beginnings(scene, place, { onEnrolled, onIgnore }) {
     return attempt(row, async () => onEnrolled(await enrolled(scene, place, fields, called, repeated)));
   };
   const add = async () => {
-    const person = await pickPerson("Whose face is this?", { near: scene.faces[place].candidates });
+    const person = await pickPerson(t("newcomer.whose"), { near: scene.faces[place].candidates });
     if (person) await enroll({ identity_id: person.identity_id }, nameOf(person));
   };
-  const buttons = [button("New person", ask, "small begin"), button("Add to a person", () => void add(), "small"), button("Ignore", onIgnore, "small quiet")];
+  const buttons = [button(t("newcomer.new"), ask, "small begin"), button(t("newcomer.add"), () => void add(), "small"), button(t("newcomer.ignore"), onIgnore, "small quiet")];
   function ask() {
-    const field = make("input", { required: true, maxLength: 256, "aria-label": "Name", placeholder: "Name", autocomplete: "off" });
-    const form = make("form", { class: "row name-form" }, field, make("button", { type: "submit", class: "main small" }, "Enroll"), button("Cancel", cancel, "small quiet"));
+    const field = make("input", { required: true, maxLength: 256, "aria-label": t("newcomer.name"), placeholder: t("newcomer.name"), autocomplete: "off" });
+    const form = make("form", { class: "row name-form" }, field, make("button", { type: "submit", class: "main small" }, t("enroll.submit")), button(t("page.cancel"), cancel, "small quiet"));
     form.onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
       const name = field.value.trim();
@@ -64,8 +64,8 @@ async function enrolled(scene, place, fields, called, repeated) {
   form.append("photos", await photoToEnroll(scene, place));
   for (const [name, value] of Object.entries({ ...fields, collection: collection(), face: "main" })) form.append(name, value);
   const { identity_id: identity, faces, duplicates, mismatches } = await call("POST", "enroll", { form, headers: { "Idempotency-Key": repeated } });
-  const alike = duplicates.length ? ` This face also looks like ${listOf(duplicates.map((/** @type {any} */ each) => each.identity_id))}: perhaps they are one person.` : "";
-  const text = `${called} is enrolled with this face.${alike}${mismatches.length ? " It is unlike their other faces." : ""}`;
+  const names = listOf(duplicates.map((/** @type {any} */ each) => each.identity_id));
+  const text = sentences(t("newcomer.enrolled", { name: called }), names && t("newcomer.alike", { names }), mismatches.length > 0 && t("newcomer.unlike"));
   peopleChanged();
   say(text);
   return { text, identity, face: faces[0].face_id };

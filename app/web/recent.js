@@ -2,7 +2,7 @@
 
 import { byId, make } from "./elements.js";
 import { nameOf } from "./faces.js";
-import { count } from "./numbers.js";
+import { t } from "./i18n.js";
 import { listOf } from "./phrases.js";
 
 const MOST = 3; // names in an entry
@@ -49,13 +49,13 @@ function drawn(/** @type {HTMLElement} */ entry, /** @type {Lookup} */ lookup, /
 
 /** @returns {string[]} a tone, and the answer in a few words */
 function told(/** @type {Lookup} */ { state, answer }) {
-  if (state === "failed") return ["refused", "Not looked up"];
-  if (state !== "done") return ["", state === "waiting" ? "Waiting …" : "Looking …"];
+  if (state === "failed") return ["refused", t("recent.failed")];
+  if (state !== "done") return ["", t(state === "waiting" ? "recent.waiting" : "recent.looking")];
   const of = (/** @type {string} */ verdict) => answer.faces.filter((/** @type {any} */ each) => each.verdict === verdict);
   const [matches, possible, unknown] = [of("match"), of("possible"), of("unknown").length];
-  const names = [...matches.map((/** @type {any} */ each) => nameOf(each.candidates[0])), ...possible.map((/** @type {any} */ each) => `perhaps ${nameOf(each.candidates[0])}`)];
-  if (unknown) names.push(names.length ? `${unknown} unknown` : answer.faces.length > 1 ? count(unknown, "unknown face") : "unknown");
-  if (names.length > MOST) names.splice(MOST - 1, names.length, `${count(answer.faces.length - MOST + 1, "other")}`);
-  const words = listOf(names) || "no face";
+  const names = [...matches.map((/** @type {any} */ each) => nameOf(each.candidates[0])), ...possible.map((/** @type {any} */ each) => t("answer.perhaps", { name: nameOf(each.candidates[0]) }))];
+  if (unknown) names.push(names.length ? t("recent.unknownMore", { count: unknown }) : answer.faces.length > 1 ? t("recent.unknownFaces", { count: unknown }) : t("recent.unknown"));
+  if (names.length > MOST) names.splice(MOST - 1, names.length, t("recent.others", { count: answer.faces.length - MOST + 1 }));
+  const words = listOf(names) || t("recent.noFace");
   return [matches.length ? "match" : possible.length ? "possible" : "unknown", words[0].toLocaleUpperCase() + words.slice(1)];
 }

@@ -16,10 +16,10 @@ const MOST_FPIR = 0.5; // that a collection may have
  */
 function choices(threshold, rates) {
   const needed = similarity(threshold, 3);
-  const fixed = { text: `A similarity of ${needed}`, effect: "Identify and Verify then need it, however many people are enrolled.", change: { threshold, max_fpir: null } };
-  const usual = { text: "The service’s default", effect: "The collection then has no rule of its own.", change: { threshold: null, max_fpir: null } };
+  const fixed = { text: t("rule.fixed", { needed }), effect: t("rule.fixedEffect"), change: { threshold, max_fpir: null } };
+  const usual = { text: t("rule.default"), effect: t("rule.defaultEffect"), change: { threshold: null, max_fpir: null } };
   if (!rates || !rates.fpir_range[0] || rates.fpir > MOST_FPIR) return [fixed, usual];
-  const share = { text: `Strangers match ${often(rates.fpir, null, "lookups")}`, effect: `Identify then needs a similarity of ${needed}, and a higher one when more people are enrolled. Verify has the service’s default.`, change: { threshold: null, max_fpir: Number(rates.fpir.toPrecision(3)) } };
+  const share = { text: t("rule.share", { often: often(rates.fpir, null, "lookups") }), effect: t("rule.shareEffect", { needed }), change: { threshold: null, max_fpir: Number(rates.fpir.toPrecision(3)) } };
   return [share, fixed, usual];
 }
 
@@ -34,7 +34,7 @@ export async function saveRule(threshold, rates) {
     make("label", { class: "check" }, make("input", { type: "radio", name: "rule", value: String(place), checked: place === 0 }), make("span", {}, text, make("small", {}, effect))),
   );
   const [cancel, save] = [button(t("page.cancel"), () => {}, "quiet"), button(t("page.save"), () => {}, "main")];
-  const dialog = make("dialog", { class: "rule", "aria-labelledby": "rule-title" }, make("h2", { id: "rule-title" }, `What makes a match in “${collection()}”?`), make("fieldset", {}, make("legend", { class: "hidden-text" }, "Rule"), ...options), make("div", { class: "row end" }, cancel, save));
+  const dialog = make("dialog", { class: "rule", "aria-labelledby": "rule-title" }, make("h2", { id: "rule-title" }, t("rule.title", { collection: collection() })), make("fieldset", {}, make("legend", { class: "hidden-text" }, t("rule.legend")), ...options), make("div", { class: "row end" }, cancel, save));
   document.body.append(dialog);
   const isSaved = await opened(dialog, (close) => {
     cancel.onclick = () => close(false);
@@ -44,6 +44,6 @@ export async function saveRule(threshold, rates) {
   dialog.remove();
   if (!isSaved) return false;
   await call("PATCH", at("collections/{}", collection()), { json: change });
-  say("The rule is saved.");
+  say(t("rule.saved"));
   return true;
 }

@@ -4,7 +4,9 @@ import { call } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { ratesAt } from "./decision.js";
 import { byId, make } from "./elements.js";
-import { count, moment, rate, similarity } from "./numbers.js";
+import { t } from "./i18n.js";
+import { moment, rate, similarity } from "./numbers.js";
+import { sentences } from "./phrases.js";
 import { attempt, showProblem } from "./problems.js";
 import { saveRule } from "./rule.js";
 import { collection, session } from "./session.js";
@@ -24,13 +26,19 @@ import { openTab } from "./tabs.js";
  */
 function people({ calibration, move }) {
   if (!calibration) return "";
-  const about = calibration.impostors === "similar" ? " The rates are about strangers of the same sex and origin." : "";
-  const measured = `Measured on ${count(calibration.people, "person", "people")} (${calibration.source})`;
-  if (!calibration.adapted || !move) return `${measured}, not on the people of this collection.${about}`;
-  const probes = move.probes ? ` and ${count(move.probes, "searched face")}` : "";
-  const thresholds = `For a false match in 10,000, a similarity of ${similarity(move.threshold_after, 3)} is needed instead of ${similarity(move.threshold_before, 3)}`;
-  const rest = move.is_converged ? "" : ", and the curve is still moving";
-  return `${measured}, then adapted to ${count(calibration.adapted.people, "person", "people")}${probes} of this collection (version ${calibration.adapted.version}, ${moment(calibration.adapted.at)}). ${thresholds}${rest}. The thin lines show the curves before.${about}`;
+  const about = calibration.impostors === "similar" && t("threshold.alike");
+  const { people: count, source, adapted } = calibration;
+  if (!adapted || !move) return sentences(t("threshold.measured", { count, source }), about);
+  const alone = t("threshold.people", { count: adapted.people });
+  const people = move.probes ? t("threshold.peopleAndProbes", { people: alone, count: move.probes }) : alone;
+  const [before, after] = [similarity(move.threshold_before, 3), similarity(move.threshold_after, 3)];
+  return sentences(
+    t("threshold.adapted", { count, source, people, version: adapted.version, at: moment(adapted.at) }),
+    t("threshold.needed", { number: 10000, before, after }),
+    !move.is_converged && t("threshold.moving"),
+    t("threshold.before"),
+    about,
+  );
 }
 
 /**
@@ -53,12 +61,12 @@ export function startThreshold(onChange, onLoad) {
     const at = isMoved ? Number(slider.value) : known.identification.threshold;
     const rates = ratesAt(known.points, at);
     byId("threshold-value").textContent = similarity(at, 3);
-    const spoken = rates ? `, FMR ${rate(rates.fmr, rates.fmr_range)}, FPIR ${rate(rates.fpir, rates.fpir_range)}` : "";
-    slider.setAttribute("aria-valuetext", `similarity ${similarity(at, 3)}${spoken}`);
+    const [fmr, fpir] = rates ? [rate(rates.fmr, rates.fmr_range), rate(rates.fpir, rates.fpir_range)] : [null, null];
+    slider.setAttribute("aria-valuetext", t(rates ? "threshold.spokenRates" : "threshold.spoken", { similarity: similarity(at, 3), fmr, fpir }));
     const facts = [
-      ["FMR: pairs of strangers that match", rates ? rate(rates.fmr, rates.fmr_range) : "not calibrated"],
-      [`FPIR: strangers who match any of ${count(known.identities, "person", "people")}`, !known.identities ? "none" : rates ? rate(rates.fpir, rates.fpir_range) : "not calibrated"],
-      ["Faces of this picture that match", matched ?? "–"],
+      [t("threshold.fmr"), fmr ?? t("rates.notCalibrated")],
+      [t("threshold.fpir", { count: known.identities }), !known.identities ? t("threshold.nobody") : (fpir ?? t("rates.notCalibrated"))],
+      [t("threshold.matched"), matched ?? "–"],
     ];
     byId("threshold-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
     drawCurve(byId("curve"), known.points, at, rates);
@@ -83,7 +91,7 @@ export function startThreshold(onChange, onLoad) {
       byId("curve").replaceChildren();
       byId("threshold-facts").replaceChildren();
       byId("threshold-people").textContent = "";
-      if (error?.status === 403) byId("curve").append(make("p", { class: "hint" }, "This key may not recognise people."));
+      if (error?.status === 403) byId("curve").append(make("p", { class: "hint" }, t("threshold.notAllowed")));
       else showProblem(error, () => void load());
     }
   }
@@ -107,7 +115,7 @@ export function startThreshold(onChange, onLoad) {
     if (!(await saveRule(at, ratesAt(known.points, at)))) return;
     await load();
     restore();
-    byId("threshold-saved").textContent = `Saved. A match now needs a similarity of ${similarity(known.identification.threshold, 3)}.`;
+    byId("threshold-saved").textContent = t("threshold.saved", { value: similarity(known.identification.threshold, 3) });
   });
   session.addEventListener("collection", () => (isMoved = false));
   session.addEventListener("people", () => openTab() === "identify" && void load());

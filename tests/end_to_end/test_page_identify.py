@@ -59,7 +59,7 @@ def test_a_possible_match_says_what_is_in_doubt(page, faces_of):
     assert page.locator("#identify-result h3").inner_text() == "This may be Ada."
     text = page.locator("#identify-result .possible").inner_text()
     assert "like one of your 4 people about once in 500 lookups." in text
-    assert "The face is hard to recognise in this photo: turn the head to the camera." in text
+    assert "The face is hard to recognize in this photo: turn the head to the camera." in text
     assert page.locator("#identify-result .begin").count() == 1
 
 
@@ -384,14 +384,30 @@ def test_rates_in_words(page, rate, words):
     assert page.evaluate(said, rate) == words
 
 
-def test_numbers_follow_the_users_region(browser, address, people):
-    with opened(browser, address, locale="de-DE") as page:
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("de-DE", ["etwa einmal in 40.000 Suchen", "seltener als einmal in 10 Millionen Suchen"]),
+        ("en-DE", ["about once in 40.000 lookups", "less than once in 10 million lookups"]),
+        (
+            "fr-FR",
+            [
+                "environ une fois sur 40\N{NARROW NO-BREAK SPACE}000 recherches",
+                "moins d\N{RIGHT SINGLE QUOTATION MARK}une fois sur 10 millions de recherches",
+            ],
+        ),
+        ("zh-CN", ["约每 40,000 次识别出现 1 次", "每 1000万 次识别不到 1 次"]),
+    ],
+)
+def test_numbers_follow_the_users_language_and_region(browser, address, people, locale, words):
+    with opened(browser, address, locale=locale) as page:
         numbers = """async () => {
-          const { often, similarity, count } = await import("/web/numbers.js");
-          return [often(2.5e-5, null, "lookups"), similarity(-0.5), count(12345, "face")];
+          const { often, similarity } = await import("/web/numbers.js");
+          return [often(2.5e-5, null, "lookups"), often(1e-12, [0, 1e-12], "lookups"), similarity(-0.5)];
         }"""
         said = page.evaluate(numbers)
-        assert said == ["about once in 40.000 lookups", "\N{MINUS SIGN}0,50", "12.345 faces"]
+        decimal = "." if locale == "zh-CN" else ","
+        assert said == [*words, f"\N{MINUS SIGN}0{decimal}50"]
 
 
 _LABELS = """async ([boxes, width, height]) => {
