@@ -22,7 +22,6 @@ from app.gallery.store.calibration_versions import CalibrationRepository
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
-from app.gallery.store.face_images import FaceImages
 from app.gallery.store.identity_pages import IdentityPages
 from app.gallery.store.model_migration import MigrationRepository
 from app.gallery.store.retention import Retention
@@ -213,11 +212,6 @@ class Container(Counting):
         return PeopleService(self.gallery, self.listing, EditingRepository(engine, vault), self.face_images)
 
     @cached_property
-    def face_images(self) -> FaceImages:
-        """The images of enrolled faces."""
-        return FaceImages(self.current_database.engine, self.crops)
-
-    @cached_property
     def calibration(self) -> CalibrationService:
         """Calibration of collections."""
         return CalibrationService(self.gallery, self.store, self.registry, self.models.origin)
@@ -318,6 +312,7 @@ class Container(Counting):
             self.embeddings_import,
             self.uploads,
             self.job_sources,
+            self.backups,
             threads_of(self.settings),
             self.settings.limits.photo_bytes,
         )
@@ -346,4 +341,6 @@ class Container(Counting):
     @cached_property
     def job_requests(self) -> JobRequests:
         """Requests for jobs."""
-        return JobRequests(self.jobs, self.uploads, self.resumable_uploads, self.job_sources, self.gallery.require)
+        return JobRequests(
+            self.jobs, self.uploads, self.resumable_uploads, self.job_sources, self.backups, self.gallery.require
+        )

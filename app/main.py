@@ -29,6 +29,7 @@ from app.api.http.tus import Tus, UploadWrites
 from app.api.routes import (
     analyse,
     audit,
+    backups,
     calibration,
     collections,
     docs,
@@ -118,6 +119,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(jobs.router)
     app.include_router(keys.router)
     app.include_router(audit.router)
+    app.include_router(backups.router)
     app.include_router(sign_in.router)
     app.include_router(uploads.router)
     app.include_router(statistics.router)

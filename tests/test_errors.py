@@ -15,7 +15,8 @@ SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "storage", "j
 CAPITALISED = {"InsightFace's"}
 CODES = """
 address_unusable archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown
-backup_impossible body_empty body_malformed body_too_large body_too_slow calibration_invalid calibration_missing
+backup_impossible backup_unknown body_empty body_malformed body_too_large body_too_slow calibration_invalid
+calibration_missing
 calibration_too_small checkpoint_mismatch collection_exists collection_forbidden collection_not_empty
 collection_switched collection_unknown consent_missing content_encoding_unsupported content_type_unsupported
 database_in_use database_not_writable database_unavailable deadline_exceeded demo_photo_missing

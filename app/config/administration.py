@@ -1,5 +1,6 @@
 """The groups of settings for administration."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,3 +17,14 @@ class StatisticsSettings(BaseModel):
     write_seconds: Annotated[
         float, Field(gt=0, le=3600, description="Interval at which counts are written to the database, in seconds.")
     ] = 10
+
+
+class BackupSettings(BaseModel):
+    """Backups by jobs; see docs/operations.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Annotated[
+        Path | None, Field(description="Folder of the backups that jobs write. Unset: `backups` in the data folder.")
+    ] = None
+    keep: Annotated[int, Field(ge=1, description="Number of backups to keep; a new one deletes the oldest.")] = 7

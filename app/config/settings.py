@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from app.config.administration import StatisticsSettings
+from app.config.administration import BackupSettings, StatisticsSettings
 from app.config.groups import (
     CalibrationSettings,
     CorsSettings,
@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     statistics: StatisticsSettings = StatisticsSettings()
+    backups: BackupSettings = BackupSettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
     oidc: OidcSettings = OidcSettings()

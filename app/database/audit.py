@@ -58,6 +58,8 @@ class Action(StrEnum):
     JOB_FINISHED = "job.finished"
     JOB_DOWNLOADED = "job.downloaded"
     DATABASE_BACKED_UP = "database.backed_up"
+    DATABASE_BACKUP_DOWNLOADED = "database.backup_downloaded"
+    DATABASE_BACKUP_DELETED = "database.backup_deleted"
     DATABASE_RESTORED = "database.restored"
     DATA_KEY_CREATED = "data_key.created"
     DATA_KEY_DELETED = "data_key.deleted"

@@ -124,6 +124,7 @@ ArcidError
       * ArchiveInvalid
       * ArchiveDamaged
       * ArchiveTooNew
+    * BackupUnknown
     * BackupImpossible
   commands
     * SettingsInvalid

@@ -87,5 +87,9 @@ class ArchiveTooNew(ArchiveRefused):
     """A later version of ArcID wrote it."""
 
 
+class BackupUnknown(ArcidError):
+    """There is no backup of this name."""
+
+
 class BackupImpossible(ArcidError):
-    """This command cannot back up or restore the database; the message names the one that can."""
+    """This command or job cannot back up or restore the database; the message names the one that can."""

@@ -26,7 +26,7 @@ class JobService:
         self,
         job_id: str,
         kind: str,
-        collection: str,
+        collection: str | None,
         parameters: JsonObject,
         *,
         is_local: bool = True,

@@ -188,6 +188,5 @@ def _require_none(session: Session, kind: str, collection: str | None, *, beside
     )
     job_id = session.scalar(query.limit(1))
     if job_id is not None:
-        raise JobUnderWay(
-            f"the job {job_id} is unfinished for collection {collection!r}: wait for its end or cancel it"
-        )
+        whose = "" if collection is None else f" for collection {collection!r}"
+        raise JobUnderWay(f"the job {job_id} is unfinished{whose}: wait for its end or cancel it")

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, ValidationError
 
 from app import __version__
 from app.database import audit, sqlite_files
 from app.database.audit import Action
 from app.database.connection import Database
-from app.errors import DatabaseUnavailable
+from app.errors import ArchiveInvalid, DatabaseUnavailable
 from app.jobs.progress import Progress
 from app.transfer import temporary_files as scratch
-from app.transfer.zip_files import ArchiveSchema, Member, writing
+from app.transfer.zip_files import ArchiveSchema, Member, Reading, writing
 
 FORMAT, VERSION = "arcid-backup", 1
 DATABASE = "arcid.db"
@@ -37,6 +37,19 @@ class Backup(ArchiveSchema):
 def is_member(name: str) -> bool:
     """Return whether a backup may have a member of this name."""
     return name == DATABASE or _CALIBRATION.fullmatch(name) is not None
+
+
+def read_manifest(archive: Reading) -> Backup:
+    """Return the content of manifest.json; raises ArchiveInvalid, or another child of ArchiveRefused."""
+    data, _ = archive.manifest(format_name=FORMAT, version=VERSION)
+    try:
+        backup = Backup.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise ArchiveInvalid(f"manifest.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if DATABASE not in backup.members:
+        raise ArchiveInvalid("it has no database")
+    return backup
 
 
 def back_up(database: Database, data_dir: Path, path: Path, progress: Progress) -> Backup:

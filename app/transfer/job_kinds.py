@@ -20,6 +20,7 @@ class JobKind(StrEnum):
     EXPORT = "export"
     CALIBRATE = "calibrate"
     REEMBED = "reembed"
+    BACKUP = "backup"
 
 
 IMPORTS = (JobKind.IMPORT.value, JobKind.IMPORT_ARCHIVE.value, JobKind.IMPORT_EMBEDDINGS.value)
@@ -83,8 +84,16 @@ class MigrationParameters:
     switch: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupParameters:
+    """Parameters of a backup: the name of its file. It is of all collections."""
+
+    name: str
+    collection: None = None
+
+
 SourceParameters = ImportParameters | ArchiveImportParameters | EmbeddingsImportParameters
-JobParameters = SourceParameters | ExportParameters | CalibrationParameters | MigrationParameters
+JobParameters = SourceParameters | ExportParameters | CalibrationParameters | MigrationParameters | BackupParameters
 P = TypeVar("P", bound=JobParameters)
 
 SOURCE_PARAMETERS: Mapping[JobKind, type[SourceParameters]] = {

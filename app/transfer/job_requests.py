@@ -13,8 +13,10 @@ from app.jobs.resumable_uploads import ResumableUploads
 from app.jobs.service import JobService
 from app.jobs.store import JobStore
 from app.jobs.uploads import KEPT, Uploads
+from app.transfer.backup_folder import BackupFolder
 from app.transfer.job_kinds import (
     SOURCE_PARAMETERS,
+    BackupParameters,
     CalibrationParameters,
     ExportParameters,
     JobKind,
@@ -36,9 +38,11 @@ class JobRequests:
         uploads: Uploads,
         resumable: ResumableUploads,
         sources: JobSources,
+        backups: BackupFolder,
         require: Callable[[str], object],
     ) -> None:
         """`require` raises an error if a collection cannot be used."""
+        self._backups = backups
         self._jobs = jobs
         self._uploads = uploads
         self._resumable = resumable
@@ -117,6 +121,11 @@ class JobRequests:
         """Embed a collection with another network, in any process; raises JobUnderWay, Overloaded."""
         parameters = read_parameters(MigrationParameters, {"collection": collection, **options})
         return self._create(str(uuid4()), JobKind.REEMBED, parameters, is_local=False, is_alone=True)
+
+    def back_up(self) -> Job:
+        """Back up the database to the folder of backups; raises BackupImpossible, JobUnderWay, Overloaded."""
+        parameters = BackupParameters(name=self._backups.new_name())
+        return self._create(str(uuid4()), JobKind.BACKUP, parameters, is_alone=True)
 
     def _require_target(self, kind: JobKind, collection: str) -> None:
         try:

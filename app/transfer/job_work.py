@@ -15,10 +15,12 @@ from app.recognition.enrollment import EnrollmentService
 from app.recognition.migration import MigrationOutcome, MigrationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport, Imported
+from app.transfer.backup_folder import BackupFolder
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.embeddings_import import EmbeddingsImport, EmbeddingsImported
 from app.transfer.job_kinds import (
     ArchiveImportParameters,
+    BackupParameters,
     CalibrationParameters,
     EmbeddingsImportParameters,
     ExportParameters,
@@ -49,6 +51,7 @@ class JobWork:
     embeddings_import: EmbeddingsImport
     uploads: Uploads
     sources: JobSources
+    backups: BackupFolder
     threads: int
     photo_bytes: int
 
@@ -61,6 +64,7 @@ class JobWork:
             JobKind.EXPORT.value: _reading(ExportParameters, self.export),
             JobKind.CALIBRATE.value: _reading(CalibrationParameters, self.calibrate),
             JobKind.REEMBED.value: _reading(MigrationParameters, self.migrate),
+            JobKind.BACKUP.value: _reading(BackupParameters, self.back_up),
         }
 
     def import_photos(self, parameters: ImportParameters, progress: Progress) -> Result:
@@ -106,6 +110,11 @@ class JobWork:
         thresholds = {f"{rate:g}": round(float(calibration.threshold(rate)), 4) for rate in _RESULT_RATES}
         origin = calibration.origin
         return {"people": origin.people, "faces": origin.faces, "pairs": origin.pairs, "thresholds": thresholds}
+
+    def back_up(self, parameters: BackupParameters, progress: Progress) -> Result:
+        """Write a backup."""
+        written = self.backups.write(parameters.name, progress)
+        return {"name": written.name, "size": written.size, "revision": written.revision}
 
     def migrate(self, parameters: MigrationParameters, progress: Progress) -> Result:
         """Embed a collection with another network, and switch to it."""

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,11 +13,11 @@ from app.database import sqlite_files
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.file_lock import Occupancy
-from app.errors import ArchiveInvalid, ArcidError, FileUnusable, SchemaOutdated
+from app.errors import ArcidError, FileUnusable, SchemaOutdated
 from app.gallery.store import uids
 from app.jobs.progress import Progress
 from app.transfer import temporary_files as scratch
-from app.transfer.backup import CALIBRATIONS, DATABASE, FORMAT, VERSION, Backup, is_member
+from app.transfer.backup import CALIBRATIONS, DATABASE, Backup, is_member, read_manifest
 from app.transfer.restore_carryover import CarriedOver, carry_over
 from app.transfer.zip_files import Reading, reading
 
@@ -61,7 +60,7 @@ class Restore:
         try:
             self._finish_if_begun()
             with reading(path, is_member) as archive, self._folder() as folder:
-                backup = _manifest(archive)
+                backup = read_manifest(archive)
                 size = sum(each.size for each in backup.members.values())
                 archive.verify(backup.members, lambda done: progress.advance(50 * done // max(size, 1), total=100))
                 for name in backup.members:
@@ -182,18 +181,6 @@ class Restore:
             shutil.rmtree(calibrations, ignore_errors=True)
             shutil.move(begun / _CALIBRATIONS_BEFORE, calibrations)
         scratch.discard(begun, _PREFIX)
-
-
-def _manifest(archive: Reading) -> Backup:
-    data, _ = archive.manifest(format_name=FORMAT, version=VERSION)
-    try:
-        backup = Backup.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ArchiveInvalid(f"manifest.json: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    if DATABASE not in backup.members:
-        raise ArchiveInvalid("it has no database")
-    return backup
 
 
 def _unpack(archive: Reading, name: str, path: Path) -> None:

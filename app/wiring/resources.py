@@ -15,11 +15,13 @@ from app.database.connection import Database
 from app.database.scrubbing import Scrubber
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
+from app.gallery.store.face_images import FaceImages
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings
 from app.jobs.store import JobStore
 from app.recognition.model_registry import ModelRegistry
+from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
 from app.wiring.model_loading import ModelLoader
 from app.wiring.projections import Projections
@@ -117,6 +119,18 @@ class Resources:
     def crops(self) -> CropSealer | None:
         """The encryption of crops; None if crops cannot be stored."""
         return None if self.sealer is None else CropSealer(self.sealer)
+
+    @cached_property
+    def face_images(self) -> FaceImages:
+        """The images of enrolled faces."""
+        return FaceImages(self.current_database.engine, self.crops)
+
+    @cached_property
+    def backups(self) -> BackupFolder:
+        """The folder of backups."""
+        settings = self.settings
+        folder = settings.backups.folder or settings.data_dir / "backups"
+        return BackupFolder(self.database, settings.data_dir, folder, keep=settings.backups.keep)
 
     @cached_property
     def packs(self) -> Packs:

@@ -39,9 +39,13 @@ async def create_job(
     principal: PrincipalDependency,
     response: Response,
 ) -> JobSchema:
-    """Create a job: an import of photos, of an archive or of embeddings, an export, or a calibration."""
+    """Create a job: an import, an export, a calibration, or a backup, which needs scope `admin`."""
     jobs, kind = services.job_requests, JobKind(request.kind)
-    if request.file is not None:
+    if kind is JobKind.BACKUP:
+        principal.require(Scope.ADMIN)
+        principal.require_all_collections()
+        made = await workers.run(jobs.back_up)
+    elif request.file is not None:
         made = await workers.run(jobs.import_upload, kind, request.collection, request.file, request.options())
     elif request.upload is not None:
         made = await workers.run(

@@ -182,17 +182,18 @@ def _only_source(sent: str) -> dict[str, JsonValue]:
 
 
 _WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
+_WITHOUT_SOURCE: JsonValue = {"enum": ["calibrate", "export", "backup"]}
 _LINES_IMPORT: JsonValue = {"const": "import_embeddings"}
 
 
 class JobRequest(StrictSchema):
-    """A job on a collection: an import (of a file, an upload or a path on the server), an export, or a calibration."""
+    """A job: an import (of a file, an upload or a path on the server), an export, a calibration or a backup."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"kind": "import", "collection": "staff", "path": "2026/staff.zip"}],
             "anyOf": [
-                _members(kind={"enum": ["calibrate", "export"]}, **dict.fromkeys((*_SOURCES, "model"), _NULL)),
+                _members(kind=_WITHOUT_SOURCE, **dict.fromkeys((*_SOURCES, "model"), _NULL)),
                 *(_members(source, kind=_WHOLE_IMPORTS, model=_NULL, **_only_source(source)) for source in _SOURCES),
                 *(
                     _members(source, "model", kind=_LINES_IMPORT, model=_STRING, **_only_source(source))
@@ -202,8 +203,8 @@ class JobRequest(StrictSchema):
         }
     )
 
-    kind: Literal["import", "import_archive", "import_embeddings", "export", "calibrate"]
-    collection: CollectionName = DEFAULT_COLLECTION
+    kind: Literal["import", "import_archive", "import_embeddings", "export", "calibrate", "backup"]
+    collection: Annotated[CollectionName, Field(description="A backup is of all collections.")] = DEFAULT_COLLECTION
     file: Annotated[
         Upload | None,
         Field(

@@ -96,3 +96,22 @@ class TrailReport(Value):
     anchor: str
     broken: int
     breaks: tuple[TrailBreak, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backup(Value):
+    """A backup of the database. `arcid_version` and `revision` are None if the file cannot be read."""
+
+    name: str
+    size: int
+    created_at: datetime
+    arcid_version: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backups(Value):
+    """The backups, newest first, and their folder on the machine of the service."""
+
+    backups: tuple[Backup, ...]
+    folder: str

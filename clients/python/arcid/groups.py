@@ -3,6 +3,7 @@
 from arcid.binding import Events, Group, Operation, Pages, Transport
 from arcid.operations import (
     audit,
+    backups,
     collections,
     faces,
     identities,
@@ -60,6 +61,7 @@ class Jobs(Group[Transport]):
     import_embeddings = Operation(jobs.import_embeddings)
     export = Operation(jobs.export)
     calibrate = Operation(jobs.calibrate)
+    back_up = Operation(jobs.back_up)
     reembed = Operation(jobs.reembed)
     list = Operation(jobs.page)
     iterate = Pages(jobs.page, lambda page: page.items)
@@ -111,6 +113,14 @@ class Audit(Group[Transport]):
     verify = Operation(audit.verify)
 
 
+class Backups(Group[Transport]):
+    """Backups of the database; `jobs.back_up` writes one."""
+
+    list = Operation(backups.get_all)
+    download = Operation(backups.download)
+    delete = Operation(backups.delete)
+
+
 class Service(Group[Transport]):
     """All methods of both clients."""
 
@@ -137,3 +147,4 @@ class Service(Group[Transport]):
         self.reembedding = Reembedding(transport)
         self.keys = Keys(transport)
         self.audit = Audit(transport)
+        self.backups = Backups(transport)
