@@ -58,7 +58,7 @@ class LimitSettings(Group):
 
     photo_bytes: Annotated[int, Field(gt=0, description="Maximum size of a photo, in bytes.")] = 20_000_000
     photo_pixels: Annotated[
-        int, Field(gt=0, description="Maximum pixels of a photo; half of this for WebP and AVIF.")
+        int, Field(gt=0, description="Maximum pixels of a photo; half of this for WebP, AVIF and HEIC.")
     ] = 50_000_000
     faces: Annotated[
         int,

@@ -14,7 +14,7 @@ from app.evaluation.bin_format import read_bin
 from app.evaluation.values import Ints, Pairs, Photo
 
 FOLDS = 10
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "-1": False, "false": False, "no": False}
 
 Row = tuple[str, str, bool]

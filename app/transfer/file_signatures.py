@@ -11,8 +11,11 @@ _FORMATS = (
     (b"\x89PNG\r\n\x1a\n", "a PNG photo"),
     (b"%PDF-", "a PDF file"),
 )
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1")
 
 
 def format_named(head: bytes) -> str | None:
-    """Return the format of a file by its first bytes (8 or more), for a sentence; None if it is not a known one."""
+    """Return the format of a file by its first bytes (12 or more), for a sentence; None if it is not a known one."""
+    if head[4:12] in _HEIC:
+        return "a HEIC photo"
     return next((name for signature, name in _FORMATS if head.startswith(signature)), None)

@@ -35,7 +35,7 @@ _MARKED_UTF8 = 0x800
 _UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # of Info-ZIP: a version, and the CRC-32 of the raw name
 _LOCAL_HEADER_BYTES = 30
 _ENTRY = b"PK\x01\x02"
-_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic")
+_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, RuntimeError, struct.error)
 _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
 

@@ -119,7 +119,9 @@ function report(text, tone = "") {
 
 function thumbnail(photo) {
   if (!addresses.has(photo)) addresses.set(photo, URL.createObjectURL(photo));
-  return make("img", { src: addresses.get(photo), alt: "" });
+  // A browser that cannot show the photo, such as HEIC, leaves a plain square instead of a broken image.
+  const onerror = (/** @type {Event} */ event) => /** @type {Element} */ (event.target).replaceWith(make("span", { class: "blank" }));
+  return make("img", { src: addresses.get(photo), alt: "", onerror });
 }
 
 function forget() {

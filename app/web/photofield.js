@@ -19,7 +19,7 @@ import { attempt } from "./problems.js";
  * @returns {PhotoField}
  */
 export function photoField(host, { isMultiple = false, onPhotos, onLive }) {
-  const file = make("input", { type: "file", accept: "image/*", multiple: isMultiple, hidden: true, tabIndex: -1 });
+  const file = make("input", { type: "file", accept: "image/*,.heic,.heif", multiple: isMultiple, hidden: true, tabIndex: -1 });
   const choose = button(t(isMultiple ? "camera.choosePhotos" : "camera.choosePhoto"), () => file.click());
   const camera = button(t(onLive ? "camera.live" : "camera.use"), () => (onLive ? onLive() : void openCamera()));
   const drop = make("div", { class: "drop" }, make("div", { class: "row" }, choose, camera), make("p", {}, t(isMultiple ? "camera.dropPhotos" : "camera.dropPhoto")), file);

@@ -23,6 +23,11 @@ def test_text_is_no_other_format():
     assert format_named(b"") is None
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_a_phones_photo_is_named(brand: bytes):
+    assert format_named(b"\0\0\0\x18ftyp" + brand + bytes(4)) == "a HEIC photo"
+
+
 def test_a_workbook_renamed_to_csv_is_named():
     with pytest.raises(
         ImportInvalid, match=r"the CSV is a ZIP file, as Excel's \.xlsx files are: save it as CSV UTF-8"

@@ -75,7 +75,7 @@ def _file(description: str) -> WithJsonSchema:
     return WithJsonSchema(schema)
 
 
-PHOTO_KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF"
+PHOTO_KINDS = "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, HEIC"
 Photo = Annotated[bytes, BeforeValidator(_photo), _file(PHOTO_KINDS)]
 Upload = Annotated[bytes, BeforeValidator(_photo), _file("A ZIP file.")]
 Url = Annotated[

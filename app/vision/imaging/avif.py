@@ -4,18 +4,14 @@ Boxes: ISO/IEC 14496-12 and 23008-12. AV1's open bitstream units (OBUs): AV1 spe
 """
 
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from app.errors import ImageDamaged, ImageTooCostly
+from app.vision.imaging.iso import Bits, boxes, locations
 
 _SEQUENCE, _FRAME_HEADER, _FRAME = 1, 3, 6
 _MOST_UNITS = 1_000
-_MOST_BOXES = 10_000
-_MOST_ITEMS = 1_000
 _HIGHEST_LEVEL_WITHOUT_TIER = 7
-
-Box = tuple[bytes, int, int]
 
 
 def coded_pixels(data: bytes) -> int:
@@ -29,43 +25,25 @@ def coded_pixels(data: bytes) -> int:
         raise ImageDamaged("AVIF") from None
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
-    """Yield the boxes between two positions: kind, start and end of the content."""
-    for _ in range(_MOST_BOXES):
-        if start + 8 > end:
-            return
-        length, kind = struct.unpack_from(">I4s", data, start)
-        head = 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", data, start + 8)
-            head = 16
-        stop = end if length == 0 else start + length
-        if stop < start + head:
-            raise ValueError("a box is shorter than its head")
-        yield kind, start + head, min(stop, end)
-        start = stop
-    raise ImageTooCostly(f"the AVIF has more than {_MOST_BOXES:,} boxes")
-
-
 def _pieces(data: bytes) -> Iterator[bytes]:
     """Yield the AV1 data of each coded item, and of the first sample of each track."""
-    for kind, start, end in _boxes(data, 0, len(data)):
+    for kind, start, end in boxes(data, 0, len(data)):
         if kind == b"meta":
             yield from _items(data, start + 4, end)
         elif kind == b"moov":
-            for track, first, last in _boxes(data, start, end):
+            for track, first, last in boxes(data, start, end):
                 if track == b"trak":
                     yield from _first_sample(data, first, last)
 
 
 def _items(data: bytes, start: int, end: int) -> Iterator[bytes]:
-    inside = {kind: (first, last) for kind, first, last in _boxes(data, start, end)}
+    inside = {kind: (first, last) for kind, first, last in boxes(data, start, end)}
     if b"iloc" not in inside or b"iinf" not in inside:
         return
     coded = set(_coded_items(data, *inside[b"iinf"]))
     base = inside.get(b"idat", (0, 0))[0]
     read = 0
-    for item, extents in _locations(data, inside[b"iloc"][0], base).items():
+    for item, extents in locations(data, inside[b"iloc"][0], base).items():
         if item in coded:
             read += sum(max(0, min(length or len(data), len(data) - at)) for at, length in extents)
             if read > 2 * len(data):
@@ -76,7 +54,7 @@ def _items(data: bytes, start: int, end: int) -> Iterator[bytes]:
 def _coded_items(data: bytes, start: int, end: int) -> Iterator[int]:
     """Yield the ids of the items that are AV1 pictures, not grids or metadata."""
     version = data[start]
-    for kind, at, _ in _boxes(data, start + (6 if version == 0 else 8), end):
+    for kind, at, _ in boxes(data, start + (6 if version == 0 else 8), end):
         if kind == b"infe":
             is_wide = data[at] > 2
             item, name = struct.unpack_from(">I2x4s" if is_wide else ">H2x4s", data, at + 4)
@@ -84,38 +62,13 @@ def _coded_items(data: bytes, start: int, end: int) -> Iterator[int]:
                 yield item
 
 
-def _locations(data: bytes, at: int, base: int) -> Mapping[int, list[tuple[int, int]]]:
-    """Return the extents of each item: offset and length (0: to the end). `base` is the offset of idat's content."""
-    version, sizes, more = data[at], data[at + 4], data[at + 5]
-    widths = sizes >> 4, sizes & 15, more >> 4, (more & 15 if version else 0)
-    offset, length, base_offset, index = widths
-    id_width = 4 if version == 2 else 2
-    cursor = _Cursor(data, at + 6)
-    locations: dict[int, list[tuple[int, int]]] = {}
-    items = cursor.number(id_width)
-    if items > _MOST_ITEMS:
-        raise ImageTooCostly(f"the AVIF has {items:,} items")
-    for _ in range(items):
-        item = cursor.number(id_width)
-        is_inside = bool(version) and cursor.number(2) & 15 == 1
-        cursor.number(2)
-        start = cursor.number(base_offset) + (base if is_inside else 0)
-        extents = locations.setdefault(item, [])
-        for _ in range(cursor.number(2)):
-            cursor.number(index)
-            extents.append((start + cursor.number(offset), cursor.number(length)))
-            if len(extents) > _MOST_ITEMS:
-                raise ImageTooCostly("an item of the AVIF is stored in too many pieces")
-    return locations
-
-
 def _first_sample(data: bytes, start: int, end: int) -> Iterator[bytes]:
     for name in (b"mdia", b"minf", b"stbl"):
-        inner = next(((first, last) for kind, first, last in _boxes(data, start, end) if kind == name), None)
+        inner = next(((first, last) for kind, first, last in boxes(data, start, end) if kind == name), None)
         if inner is None:
             return
         start, end = inner
-    tables = {kind: first for kind, first, _ in _boxes(data, start, end)}
+    tables = {kind: first for kind, first, _ in boxes(data, start, end)}
     if b"stsz" not in tables or not (b"stco" in tables or b"co64" in tables):
         return
     fixed_size, count, first_size = struct.unpack_from(">III", data, tables[b"stsz"] + 4)
@@ -123,20 +76,6 @@ def _first_sample(data: bytes, start: int, end: int) -> Iterator[bytes]:
     (place,) = struct.unpack_from(form, data, tables[table] + 8)
     if count:
         yield data[place : place + (fixed_size or first_size)]
-
-
-@dataclass(slots=True)
-class _Cursor:
-    """Reader of successive big-endian numbers."""
-
-    data: bytes
-    at: int
-
-    def number(self, width: int) -> int:
-        self.at += width
-        if self.at > len(self.data):
-            raise ValueError("the data ends")
-        return int.from_bytes(self.data[self.at - width : self.at], "big")
 
 
 def _pixels(data: bytes) -> int:
@@ -169,23 +108,9 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
     raise ValueError("a length does not end")
 
 
-class _Bits:
-    """Reader of bits, most significant first."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data[:64].ljust(64, b"\0"), "big")
-        self._left = 512
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("the sequence header is too long")
-        return self._value >> self._left & ((1 << count) - 1)
-
-
 def _area(header: bytes) -> int:
     """Return the largest area of a frame that a sequence header allows."""
-    bits = _Bits(header)
+    bits = Bits(header)
     bits.take(4)
     is_reduced = bits.take(1)
     if is_reduced:
@@ -198,7 +123,7 @@ def _area(header: bytes) -> int:
     return area if is_reduced else max(area, (1 << across + down) // 4)
 
 
-def _skip_operating_points(bits: _Bits) -> None:
+def _skip_operating_points(bits: Bits) -> None:
     delay_bits = 0
     if bits.take(1):  # timing
         bits.take(64)

@@ -14,13 +14,14 @@ from PIL import UnidentifiedImageError
 
 from app.errors import ImageDamaged, ImageUnsupported, TooManyBytes, TooManyPixels
 from app.types import Pixels
-from app.vision.imaging import gif, jpeg, png, tiff
+from app.vision.imaging import gif, heif, jpeg, png, tiff
 from app.vision.imaging.avif import coded_pixels
-from app.vision.imaging.kinds import is_avif, refusal
+from app.vision.imaging.kinds import is_avif, is_heif, refusal
 from app.vision.imaging.orientation import of_exif, of_xmp, upright
 from app.vision.imaging.webp import size as webp_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
+_PILLOW = FORMATS[:-1]  # libheif is asked directly
 
 # Errors of Pillow's decoders for damaged files, found by fuzzing (tests/vision/imaging/test_decode.py).
 _DECODER_ERRORS = (
@@ -89,6 +90,8 @@ def decode(data: bytes, limits: Limits, *, enough: int | None = None) -> Image:
     try:
         if data.startswith(_JPEG):
             return _decode_jpeg(jpeg.read(data), limits, enough)
+        if is_heif(data):
+            return Image(_rgb(heif.picture(data, most_pixels=limits.pixels // 2, most_bytes=limits.bytes // 2)))
         return Image(_decode_other(data, limits))
     except _DECODER_ERRORS as error:
         raise ImageDamaged from error
@@ -175,7 +178,7 @@ def _checked(data: bytes, limits: Limits) -> tuple[bytes, int]:
 
 def _opened(data: bytes) -> Pillow.Image:
     try:
-        return Pillow.open(io.BytesIO(data), formats=FORMATS)
+        return Pillow.open(io.BytesIO(data), formats=_PILLOW)
     except UnidentifiedImageError as error:
         if (layout := tiff.layout(data)) is not None:
             raise ImageUnsupported(f"a {layout}", "save it as a PNG") from error

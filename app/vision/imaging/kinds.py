@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from app.errors import ImageUnsupported, NotAnImage, PhotoRefused
 
 _SAVE = "save it as a JPEG or PNG"
-_SAVE_HEIC = f"{_SAVE} (iPhone: Settings, Camera, Formats, Most Compatible)"
 _BRANDS = 12  # most compatible brands of an ISO file that are compared
 
 _HEIC = b"heic heix hevc hevx heim heis hevm hevs".split()
@@ -106,13 +105,19 @@ def is_avif(data: bytes) -> bool:
     return bool(brands) and (brands[0] in _AVIF or (brands[0] in _HEIF and any(brand in _AVIF for brand in brands)))
 
 
+def is_heif(data: bytes) -> bool:
+    """Return whether a file is HEIC or another HEIF by its brands, and not AVIF."""
+    brands = _brands(data)
+    is_heic = bool(brands) and (brands[0] in _HEIC + _HEIF or any(brand in _HEIC for brand in brands))
+    return is_heic and not is_avif(data)
+
+
 def refusal(data: bytes, formats: Sequence[str]) -> PhotoRefused:
     """Return the error for a file that is not one of the decoded `formats`; it names the file's format if known."""
     if not data:
         return NotAnImage("the photo is empty: it has 0 bytes")
     if name := _picture(data):
-        remedy = _SAVE_HEIC if "HEIC" in name else _SAVE
-        return ImageUnsupported(f"of the kind {name}", remedy)
+        return ImageUnsupported(f"of the kind {name}", _SAVE)
     accepted = ", ".join(formats)
     if name := _other(data):
         return NotAnImage(f"the bytes are {name}, not a photo; send one of {accepted}")
@@ -137,14 +142,10 @@ def _other(data: bytes) -> str | None:
 
 def _iso(brands: Sequence[bytes]) -> str | None:
     """Return the format of a picture in an ISO file by its brands; the first is the main brand."""
-    if brands[0] in _HEIC or any(brand in _HEIC for brand in brands):
-        return "HEIC"
     if brands[0] == b"crx ":
         return "Canon RAW (CR3)"
     if brands[0] in (b"jp2 ", b"jpx ", b"jpm "):
         return "JPEG 2000"
-    if brands[0] in _HEIF:
-        return "HEIF (HEIC)"
     return None if any(brand in _VIDEO for brand in brands) else f"ISO file of the brand {_text(brands[0])}"
 
 
