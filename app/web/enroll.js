@@ -2,10 +2,11 @@
 
 import { call, idempotencyKey } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
-import { count, judgement, often, plain, similarity } from "./numbers.js";
+import { rich, t } from "./i18n.js";
+import { judgement, often, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
 import { portrait } from "./portrait.js";
-import { attempt } from "./problems.js";
+import { attempt, explained } from "./problems.js";
 import { collection, peopleChanged } from "./session.js";
 import { addPanel, show } from "./tabs.js";
 
@@ -29,7 +30,7 @@ export function startEnroll() {
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
     byId("enroll-result").replaceChildren();
-    if (!photos.length || isDone) return report(isDone ? "These are enrolled. Add other photos." : "Add a photo first.");
+    if (!photos.length || isDone) return report(t(isDone ? "enroll.addOthers" : "enroll.addFirst"));
     const repeated = idempotencyKey();
     void attempt(form, () => enroll(repeated), (problem) => {
       if (problem.code === "nothing_enrolled") outcome({ faces: [], duplicates: [], mismatches: [], ...problem.members });
@@ -59,7 +60,7 @@ async function enroll(repeated) {
   for (const [name, value] of Object.entries(fields)) if (value) form.append(name, value);
   form.append("face", byId("enroll-face").value);
   form.append("collection", collection());
-  byId("enroll-result").replaceChildren(make("p", { class: "hint" }, "Enrolling …"));
+  byId("enroll-result").replaceChildren(make("p", { class: "hint" }, t("enroll.enrolling")));
   outcome(await call("POST", "enroll", { form, headers: { "Idempotency-Key": repeated } }));
 }
 
@@ -68,12 +69,12 @@ function list() {
   byId("enroll-result").replaceChildren();
   byId("enroll-list").replaceChildren(
     ...photos.map((photo) => {
-      const remove = button("Remove", () => {
+      const remove = button(t("enroll.remove"), () => {
         photos = photos.filter((each) => each !== photo);
         list();
         byId("enroll-photos").querySelector("button").focus();
       }, "quiet small");
-      remove.setAttribute("aria-label", `Remove ${photo.name}`);
+      remove.setAttribute("aria-label", t("enroll.removeOf", { name: photo.name }));
       return make("li", {}, thumbnail(photo), make("div", {}, photo.name, remove));
     }),
   );
@@ -89,27 +90,33 @@ function outcome(answer) {
       const face = answer.faces.find((/** @type {any} */ each) => each.photo === at);
       const refused = answer.rejected.find((/** @type {any} */ each) => each.photo === at);
       const doubts = [
-        ...flags(answer.duplicates, at).map((each) => `looks like ${each.identity_id} (similarity ${similarity(each.similarity)})`),
-        ...flags(answer.mismatches, at).map((each) => `unlike the other ${count(each.faces, "face")}${each.similarity === null ? "" : ` (similarity ${similarity(each.similarity)})`}`),
+        ...flags(answer.duplicates, at).map((each) => t("enroll.looksLike", { name: each.identity_id, similarity: similarity(each.similarity) })),
+        ...flags(answer.mismatches, at).map((each) => each.similarity === null ? t("enroll.unlike", { count: each.faces }) : t("enroll.unlikeBy", { count: each.faces, similarity: similarity(each.similarity) })),
       ];
       const tone = !face ? "refused" : doubts.length ? "possible" : "match";
-      const words = face ? [judgement(face.quality)] : refused ? [`${plain(refused.code)}: ${refused.detail}`] : [];
-      return make("li", { class: tone }, thumbnail(photo), make("div", {}, make("b", {}, face ? (doubts.length ? "Enrolled, but" : "Enrolled") : "Refused"), ...[...doubts, ...words].map((each) => make("span", {}, each))));
+      const words = [...doubts, ...(face ? [judgement(face.quality)] : [])].map((each) => make("span", {}, each));
+      if (refused) words.push(make("span", {}, ...explained(refused)));
+      return make("li", { class: tone }, thumbnail(photo), make("div", {}, make("b", {}, t(!face ? "enroll.refused" : doubts.length ? "enroll.enrolledBut" : "enroll.enrolled")), ...words));
     }),
   );
   if (answer.identity_id === undefined) return byId("enroll-result").replaceChildren();
   lookalikes(answer.duplicates);
-  const refused = answer.rejected.length ? `, ${answer.rejected.length} refused` : "";
+  const [id, count, refused] = [answer.identity_id, answer.faces.length, answer.rejected.length];
   const isDoubtful = answer.duplicates.length + answer.mismatches.length > 0;
-  report(`${answer.identity_id}: ${count(answer.faces.length, "photo")} enrolled${refused}.`, isDoubtful ? "possible" : "match");
+  report(refused ? t("enroll.outcomeRefused", { id, count, refused }) : t("enroll.outcome", { id, count }), isDoubtful ? "possible" : "match");
 }
 
 /** @param {any[]} duplicates similar people */
 function lookalikes(duplicates) {
   const items = duplicates.map((each) =>
-    make("li", { class: "finding alike possible" }, portrait(each), make("span", {}, "Looks like ", make("b", {}, each.identity_id), `, who has ${count(each.faces, "face")}.`, make("small", {}, each.fpir === null ? "No error rates are known for this network." : `A stranger would look this much like somebody here ${often(each.fpir, each.fpir_range, "lookups")}.`))),
+    make("li", { class: "finding alike possible" }, portrait(each), make("span", {}, ...rich("enroll.lookalikeFaces", { name: make("b", {}, each.identity_id), count: each.faces }), make("small", {}, chance(each)))),
   );
   byId("enroll-result").replaceChildren(make("ul", { class: "findings" }, ...items));
+}
+
+function chance({ fpir, fpir_range: range }) {
+  if (fpir === null) return t("answer.noRates");
+  return t("answer.chance", { stranger: t("answer.stranger"), target: t("answer.anybody"), often: often(fpir, range, "lookups") });
 }
 
 function report(text, tone = "") {

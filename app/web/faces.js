@@ -55,7 +55,7 @@ export function reasonOf(face, verdict, gallery, isTaken) {
 }
 
 /** @returns {string} why a face of low quality is hard to recognize */
-export function poorOf(/** @type {any} */ quality) {
+function poorOf(/** @type {any} */ quality) {
   const hints = clauses(...hintsOf(quality));
   return hints ? t("answer.hardBecause", { hints }) : t("answer.hard");
 }

@@ -57,7 +57,8 @@ export class Cards {
 function moved(/** @type {HTMLElement} */ list, /** @type {KeyboardEvent} */ event) {
   const cards = /** @type {HTMLElement[]} */ ([...list.children]);
   const now = cards.findIndex((card) => card.contains(document.activeElement));
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns(cards), ArrowUp: -columns(cards) }[event.key];
+  const forward = getComputedStyle(list).direction === "rtl" ? -1 : 1;
+  const step = { ArrowRight: forward, ArrowLeft: -forward, ArrowDown: columns(cards), ArrowUp: -columns(cards) }[event.key];
   if (step === undefined || now < 0) return;
   event.preventDefault();
   /** @type {HTMLElement | null | undefined} */ (cards[now + step]?.querySelector("a, button"))?.focus();

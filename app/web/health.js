@@ -3,10 +3,12 @@
 import { at, call } from "./api.js";
 import { button, byId, make } from "./elements.js";
 import { enrollMore } from "./enroll.js";
+import { rich, t } from "./i18n.js";
 import { facePath, factsOf, nameOf } from "./identity.js";
 import { faceStrip, mergePeople } from "./merge.js";
 import { giveFaces, moveFaces } from "./move.js";
-import { count, quality, rate, similarity } from "./numbers.js";
+import { quality, rate, similarity } from "./numbers.js";
+import { clauses, sentences } from "./phrases.js";
 import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
 import { collection, session } from "./session.js";
@@ -44,45 +46,46 @@ async function check() {
       people += page.identities;
       found += items.length;
       cursor = page.next_cursor;
-      byId("health-progress").textContent = `${count(people, "person", "people")} looked at, ${count(found, "finding")}${cursor ? " …" : "."}`;
+      const counts = { checked: t("health.checked", { count: people }), found: t("health.found", { count: found }) };
+      byId("health-progress").textContent = t(cursor ? "health.progress" : "health.result", counts);
     } while (cursor);
   } finally {
     byId("health-stop").hidden = true;
-    if (signal.aborted) byId("health-progress").textContent += " Stopped.";
+    if (signal.aborted) byId("health-progress").textContent = sentences(byId("health-progress").textContent, t("health.stopped"));
   }
 }
 
 /** Two entries that look like one person. */
 function duplicate(/** @type {any} */ each) {
   const { first, second } = each;
-  const note = `similarity ${similarity(each.similarity)}, FPIR ${rate(each.fpir, each.fpir_range)}`;
-  const item = finding("These two look like one person", note, [side(first), side(second)]);
-  const merge = async (/** @type {() => void} */ onUndo) => (await mergePeople([first, second], { note, onUndo })) && "Merged";
-  return choices(item, [["Compare and merge …", merge], ["Different people", async () => "Kept apart"]]);
+  const note = t("health.pairFigures", { similarity: similarity(each.similarity), fpir: rate(each.fpir, each.fpir_range) });
+  const item = finding(t("health.duplicate"), note, [side(first), side(second)]);
+  const merge = async (/** @type {() => void} */ onUndo) => (await mergePeople([first, second], { note, onUndo })) && t("health.merged");
+  return choices(item, [[t("health.compare"), merge], [t("health.different"), async () => t("health.keptApart")]]);
 }
 
 /** A face that is unlike the others of its person. */
 function foreign(/** @type {any} */ each) {
   const { identity, looks_like: like } = each;
-  const doubt = each.is_undecided ? "; the other faces may be the wrong ones" : "";
-  const figures = `similarity ${similarity(each.similarity)} to the other ${each.others}, quality ${quality(each.quality)}${doubt}`;
-  const item = finding("One face does not look like the others", figures, [one(each, "this face"), side(identity, [each.face_id], "the others of "), like && side(like.person, [], "looks like ")]);
-  const give = async (/** @type {() => void} */ onUndo) => (await giveFaces(identity, [each], like.person, onUndo)) && `Moved to ${nameOf(like.person)}`;
-  const ask = async (/** @type {() => void} */ onUndo) => (await moveFaces(identity, [each], onUndo)) && "Moved to somebody else";
-  return choices(item, [like && [`Move it to ${nameOf(like.person)}`, give], ["Move to somebody else …", ask], ["Delete this face", remover(each)], ["It is right", async () => "Kept"]]);
+  const alike = { similarity: similarity(each.similarity), count: each.others, quality: quality(each.quality) };
+  const figures = clauses(t("health.foreignFigures", alike), each.is_undecided && t("health.undecided"));
+  const item = finding(t("health.foreign"), figures, [one(each, t("health.thisFace")), side(identity, [each.face_id], "health.othersOf"), like && side(like.person, [], "health.looksLike")]);
+  const give = async (/** @type {() => void} */ onUndo) => (await giveFaces(identity, [each], like.person, onUndo)) && t("health.movedTo", { name: nameOf(like.person) });
+  const ask = async (/** @type {() => void} */ onUndo) => (await moveFaces(identity, [each], onUndo)) && t("health.moved");
+  return choices(item, [like && [t("health.moveTo", { name: nameOf(like.person) }), give], [t("health.move"), ask], [t("health.delete"), remover(each)], [t("health.right"), async () => t("health.kept")]]);
 }
 
 /** A face of low quality. */
 function poor(/** @type {any} */ each) {
-  const item = finding("A face of low quality", `quality ${quality(each.quality)}, the collection requires ${quality(each.least)}`, [one(each, "this face"), side(each.identity, [each.face_id], "the others of ")]);
+  const item = finding(t("health.poor"), t("health.poorFigures", { quality: quality(each.quality), least: quality(each.least) }), [one(each, t("health.thisFace")), side(each.identity, [each.face_id], "health.othersOf")]);
   const enroll = async () => (enrollMore(each.identity.identity_id), null);
-  return choices(item, [["Enroll another photo", enroll], ["Delete this face", remover(each)]]);
+  return choices(item, [[t("health.enroll"), enroll], [t("health.delete"), remover(each)]]);
 }
 
 function remover(/** @type {any} */ each) {
   return async (/** @type {() => void} */ onUndo) => {
-    deleteLater([facePath(each)], `A face of ${nameOf(each.identity)} deleted`, onUndo);
-    return "Deleted";
+    deleteLater([facePath(each)], t("faces.deleted", { count: 1, name: nameOf(each.identity) }), onUndo);
+    return t("health.deleted");
   };
 }
 
@@ -91,9 +94,9 @@ function one(/** @type {any} */ each, /** @type {string} */ words) {
 }
 
 /** A person with some faces, and a link to their page. */
-function side(/** @type {any} */ person, /** @type {string[]} */ without = [], before = "") {
+function side(/** @type {any} */ person, /** @type {string[]} */ without = [], key = "") {
   const link = make("a", { href: addressOf("people", person.identity_id) }, nameOf(person));
-  return make("div", { class: "side" }, faceStrip(person, SHOWN, without), make("span", {}, before, link), make("small", {}, factsOf(person)));
+  return make("div", { class: "side" }, faceStrip(person, SHOWN, without), make("span", {}, ...(key ? rich(key, { name: link }) : [link])), make("small", {}, factsOf(person)));
 }
 
 function finding(/** @type {string} */ title, /** @type {string} */ figures, /** @type {(HTMLElement | null)[]} */ sides) {
@@ -125,6 +128,6 @@ function choices(item, all) {
 
 function done(/** @type {HTMLElement} */ item, /** @type {string} */ outcome) {
   item.className = "finding match";
-  item.replaceChildren(make("h3", { tabIndex: -1 }, `${outcome}.`), item.querySelector(".sides"));
+  item.replaceChildren(make("h3", { tabIndex: -1 }, outcome), item.querySelector(".sides"));
   item.querySelector("h3")?.focus({ preventScroll: true });
 }

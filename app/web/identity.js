@@ -1,7 +1,7 @@
 /** What the service knows about one person: names, addresses, faces, and who looks alike. */
 
 import { Problem, at, call } from "./api.js";
-import { count } from "./numbers.js";
+import { t } from "./i18n.js";
 import { collection } from "./session.js";
 
 /** @typedef {{identity_id: string, name?: string | null, faces?: number, face_id?: string | null, [member: string]: any}} Person */
@@ -15,7 +15,7 @@ const letters = (/** @type {string} */ text) => text.toLowerCase().replace(/[\s_
 /** @returns {string} the id, if the name does not say it already, and the number of faces */
 export function factsOf(/** @type {Person} */ person) {
   const id = person.name && letters(person.name) !== letters(person.identity_id) ? `${person.identity_id} · ` : "";
-  return id + count(person.faces ?? 0, "face");
+  return id + t("people.faces", { count: person.faces ?? 0 });
 }
 
 export const pathOf = (/** @type {Person} */ person) => at("collections/{}/identities/{}", collection(), person.identity_id);

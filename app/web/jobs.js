@@ -4,8 +4,10 @@ import { Problem, at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
 import { button, byId, make, say } from "./elements.js";
 import { events } from "./events.js";
-import { count, moment, plain } from "./numbers.js";
-import { attempt } from "./problems.js";
+import { isKnown, t } from "./i18n.js";
+import { moment, plain } from "./numbers.js";
+import { series } from "./phrases.js";
+import { attempt, explained } from "./problems.js";
 import { collection, session } from "./session.js";
 import { addPanel, openTab } from "./tabs.js";
 
@@ -53,7 +55,7 @@ async function load() {
     byId("jobs-there").hidden = jobs === null;
     if (!jobs) return;
     const items = jobs.map((job) => watched(job, signal));
-    byId("jobs-list").replaceChildren(...(items.length ? items : [make("li", { class: "hint" }, "No job yet.")]));
+    byId("jobs-list").replaceChildren(...(items.length ? items : [make("li", { class: "hint" }, t("jobs.empty"))]));
   });
 }
 
@@ -87,34 +89,45 @@ async function follow(item, jobId, signal) {
     while (!signal.aborted && !FINAL.includes(item.dataset.state)) {
       for await (const { data } of events(at("jobs/{}/events", jobId), signal)) {
         drawJob(item, data);
-        if (FINAL.includes(data.state)) say(`The ${data.kind}: ${data.state}.`);
+        if (FINAL.includes(data.state)) say(stateOf(data));
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS)); // the stream broke off: the service stops, or was replaced
     }
   });
 }
 
+const worded = (/** @type {string} */ key, /** @type {string} */ code) => (isKnown(key) ? t(key) : plain(code));
+const kindOf = (/** @type {any} */ { kind }) => worded(`jobs.kind_${kind}`, kind);
+const stateOf = (/** @type {any} */ job) => t("jobs.state", { kind: kindOf(job), state: worded(`jobs.state_${job.state}`, job.state) });
+
+/** @returns {string} the figures of a job that has ended */
+function resultOf(/** @type {any} */ { result }) {
+  const figures = Object.entries(result ?? {}).filter(([, value]) => typeof value === "number");
+  return series(...figures.map(([name, value]) => t("jobs.result", { name: worded(`jobs.result_${name}`, name), value })));
+}
+
 function drawJob(item, job) {
   const isOver = FINAL.includes(job.state);
-  const progress = make("progress", { "aria-label": `Progress of the ${job.kind}` });
+  const progress = make("progress", { "aria-label": t("jobs.progressOf", { kind: kindOf(job) }) });
   if (job.total !== null) [progress.max, progress.value] = [Math.max(job.total, 1), job.total ? job.done : 1];
-  const errors = job.errors ? button(`Show ${count(job.errors, "refused item")}`, () => void listErrors(item, job.job_id), "small quiet") : null;
-  const cancel = isOver || job.state === "cancelling" ? null : button("Cancel", () => void cancelJob(item, job), "small");
-  const result = job.result && Object.entries(job.result).filter(([, value]) => typeof value !== "object").map(([name, value]) => `${plain(name)} ${value}`).join(", ");
+  const errors = job.errors ? button(t("jobs.refused", { count: job.errors }), () => void listErrors(item, job.job_id), "small quiet") : null;
+  const cancel = isOver || job.state === "cancelling" ? null : button(t("jobs.cancel"), () => void cancelJob(item, job), "small");
+  const total = job.total === null ? "…" : job.total;
+  const result = resultOf(job);
   item.dataset.state = job.state;
   item.className = `job ${TONES[job.state] ?? "possible"}`;
   item.replaceChildren(
-    make("span", {}, make("b", {}, `${job.kind} ${job.state}`), `: ${job.done.toLocaleString("en")} of ${job.total === null ? "…" : job.total.toLocaleString("en")}`),
+    make("span", {}, make("b", {}, stateOf(job)), ": ", t("jobs.progress", { done: job.done, total })),
     ...(isOver ? [] : [progress]),
-    make("small", {}, `${moment(job.created_at)} by ${job.created_by}${job.collection ? `, ${job.collection}` : ""}`),
+    make("small", {}, series(t("jobs.created", { when: moment(job.created_at), who: job.created_by }), job.collection)),
     ...(result ? [make("small", {}, result)] : []),
-    ...(job.failure ? [make("span", {}, `${job.failure.code}: ${job.failure.detail}`)] : []),
+    ...(job.failure ? [make("span", {}, ...explained(job.failure))] : []),
     make("div", { class: "row" }, errors, cancel),
   );
 }
 
 async function cancelJob(item, job) {
-  if (!(await confirmed(`Cancel this ${job.kind}?`, "Finished work is kept.", "Cancel the job"))) return;
+  if (!(await confirmed(t("jobs.cancelThis", { kind: kindOf(job) }), t("jobs.cancelEffect"), t("jobs.cancelIt")))) return;
   await attempt(byId("jobs-list"), async () => drawJob(item, await call("POST", at("jobs/{}/cancel", job.job_id))));
 }
 

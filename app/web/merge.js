@@ -3,8 +3,10 @@
 import { call } from "./api.js";
 import { opened } from "./dialogs.js";
 import { button, make, say } from "./elements.js";
+import { t } from "./i18n.js";
 import { faceIds, facesPage, factsOf, nameOf, nearest, pathOf } from "./identity.js";
 import { giveBack } from "./move.js";
+import { series } from "./phrases.js";
 import { pickPerson } from "./picker.js";
 import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
@@ -22,7 +24,7 @@ const SHOWN = 6; // faces of each
  */
 export async function mergeWithAnother(person) {
   const near = await nearest(person.face_id);
-  const other = await pickPerson(`Who is the same person as ${nameOf(person)}?`, { near, without: [person.identity_id] });
+  const other = await pickPerson(t("merge.who", { name: nameOf(person) }), { near, without: [person.identity_id] });
   return other && mergePeople([person, other]);
 }
 
@@ -47,16 +49,15 @@ async function compared(/** @type {Person[]} */ people, /** @type {string} */ no
   // The usual choice: somebody with a name, then with the most faces.
   const [usual] = [...people].sort((a, b) => Number(Boolean(b.name)) - Number(Boolean(a.name)) || (b.faces ?? 0) - (a.faces ?? 0));
   const choice = make("div", { class: "sides" }, ...people.map((person) => side(person, person === usual)));
-  const no = button("Cancel", () => {}, "quiet");
-  const yes = button(`Merge ${people.length} into one`, () => {}, "main");
-  const text = "All faces will belong to the entry that you keep; the other entries end. You can undo it while this page is open.";
+  const no = button(t("page.cancel"), () => {}, "quiet");
+  const yes = button(t("merge.into", { count: people.length }), () => {}, "main");
   const dialog = make(
     "dialog",
     { class: "compare", "aria-labelledby": "compare-title" },
-    make("h2", { id: "compare-title" }, people.length > 2 ? `Are these ${people.length} one person?` : "Are these the same person?"),
+    make("h2", { id: "compare-title" }, people.length > 2 ? t("merge.many", { count: people.length }) : t("merge.two")),
     note ? make("p", { class: "hint" }, note) : null,
     choice,
-    make("p", { class: "hint" }, text),
+    make("p", { class: "hint" }, t("merge.effect")),
     make("div", { class: "row end" }, no, yes),
   );
   document.body.append(dialog);
@@ -72,7 +73,7 @@ async function compared(/** @type {Person[]} */ people, /** @type {string} */ no
 /** One side of the comparison: the faces, and the choice to keep this entry. */
 function side(/** @type {Person} */ person, /** @type {boolean} */ isUsual) {
   const keep = make("input", { type: "radio", name: "keep", checked: isUsual });
-  return make("div", { class: "side" }, faceStrip(person), make("b", {}, nameOf(person)), make("small", {}, factsOf(person)), make("label", { class: "check" }, keep, make("span", {}, "keep this entry")));
+  return make("div", { class: "side" }, faceStrip(person), make("b", {}, nameOf(person)), make("small", {}, factsOf(person)), make("label", { class: "check" }, keep, make("span", {}, t("merge.keep"))));
 }
 
 /**
@@ -95,7 +96,7 @@ async function merged(/** @type {Person[]} */ others, /** @type {Person} */ kept
   await flush();
   const before = await Promise.all(others.map(async (person) => ({ person, ids: await faceIds(person) })));
   for (const { person } of before) await call("POST", `${pathOf(person)}/merge`, { json: { into: kept.identity_id } });
-  const text = `${others.map(nameOf).join(", ")} merged into ${nameOf(kept)}`;
+  const text = t("merge.done", { names: series(...others.map(nameOf)), name: nameOf(kept) });
   say(text);
   offerUndo(text, async () => {
     for (const { person, ids } of before) await giveBack(person, ids);

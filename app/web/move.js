@@ -2,8 +2,8 @@
 
 import { Problem, at, call } from "./api.js";
 import { make, say } from "./elements.js";
+import { t } from "./i18n.js";
 import { facePath, nameOf, nearest, pathOf, readPerson } from "./identity.js";
-import { count } from "./numbers.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
@@ -22,7 +22,7 @@ const MOST = 1000; // faces of one request
  * @returns {Promise<Person | null>} the new owner; null if the user cancels
  */
 export async function moveFaces(person, faces, onUndo) {
-  const title = faces.length > 1 ? `Whose faces are these ${faces.length}?` : "Whose face is this?";
+  const title = t("faces.whose", { count: faces.length });
   const near = await nearest(faces[0].face_id);
   const to = await pickPerson(title, { near, without: [person.identity_id] });
   return to && giveFaces(person, faces, to, onUndo);
@@ -41,7 +41,7 @@ export async function giveFaces(person, faces, to, onUndo) {
     await flush(); // a deletion that waits must not meet the faces elsewhere
     const before = await call("GET", pathOf(person));
     await give(ids, { identity_id: to.identity_id });
-    const text = `${ids.length > 1 ? count(ids.length, "face") : "A face"} of ${nameOf(person)} moved to ${nameOf(to)}`;
+    const text = t("faces.moved", { count: ids.length, name: nameOf(person), other: nameOf(to) });
     say(text);
     offerUndo(text, () => giveBack(before, ids), onUndo);
     return to;

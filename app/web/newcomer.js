@@ -35,7 +35,7 @@ export function beginnings(scene, place, { onEnrolled, onIgnore }) {
     return attempt(row, async () => onEnrolled(await enrolled(scene, place, fields, called, repeated)));
   };
   const add = async () => {
-    const person = await pickPerson(t("newcomer.whose"), { near: scene.faces[place].candidates });
+    const person = await pickPerson(t("faces.whose", { count: 1 }), { near: scene.faces[place].candidates });
     if (person) await enroll({ identity_id: person.identity_id }, nameOf(person));
   };
   const buttons = [button(t("newcomer.new"), ask, "small begin"), button(t("newcomer.add"), () => void add(), "small"), button(t("newcomer.ignore"), onIgnore, "small quiet")];

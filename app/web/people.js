@@ -4,8 +4,8 @@ import { at, call } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
 import { enrollMore } from "./enroll.js";
 import { Cards } from "./grid.js";
+import { rich, t } from "./i18n.js";
 import { pathOf } from "./identity.js";
-import { count } from "./numbers.js";
 import { closePerson, showPerson } from "./person.js";
 import { personCard, selectedPeople } from "./personcard.js";
 import { attempt } from "./problems.js";
@@ -123,10 +123,10 @@ function after(/** @type {any} */ page) {
   byId("people-more").hidden = cursor === null;
   const sought = byId("people-q").value.trim();
   const { size } = cards.ids;
-  byId("people-count").textContent = size ? (cursor === null ? "" : `${size} of `) + count(cursor === null ? size : page.total, "person", "people") : "";
+  byId("people-count").textContent = !size ? "" : cursor === null ? t("people.count", { count: size }) : t("people.countOf", { shown: size, count: page.total });
   byId("people-none").hidden = size > 0;
   byId("people-none").replaceChildren(...(size ? [] : sought ? nobodyCalled(sought) : nobodyYet()));
-  if (sought) say(size ? `${count(size, "person", "people")} found` : `Nobody is called “${sought}”.`);
+  if (sought) say(size ? t("people.found", { count: size }) : t("people.nobodyCalled", { sought }));
 }
 
 function nobodyCalled(/** @type {string} */ sought) {
@@ -135,14 +135,14 @@ function nobodyCalled(/** @type {string} */ sought) {
     byId("people-q").focus();
     void reload(true);
   };
-  return [make("p", {}, `Nobody is called “${sought}”.`), make("div", { class: "row" }, button("Show everybody", clear), button("Enroll somebody", () => enrollMore(""), "quiet"))];
+  return [make("p", {}, t("people.nobodyCalled", { sought })), make("div", { class: "row" }, button(t("people.showAll"), clear), button(t("people.enroll"), () => enrollMore(""), "quiet"))];
 }
 
 function nobodyYet() {
   return [
-    make("h3", {}, "Nobody is enrolled yet"),
-    make("p", {}, "One photo that shows the face is enough to begin. Several photos of different days make it more certain."),
-    make("div", { class: "row" }, button("Enroll the first person", () => enrollMore(""), "main"), button("Import many photos", () => show("jobs"))),
-    make("p", { class: "hint" }, "To look around first: the command ", make("code", {}, "arcid demo"), " starts a service with sample people."),
+    make("h3", {}, t("people.nobodyYet")),
+    make("p", {}, t("people.nobodyYetHint")),
+    make("div", { class: "row" }, button(t("people.enrollFirst"), () => enrollMore(""), "main"), button(t("people.importMany"), () => show("jobs"))),
+    make("p", { class: "hint" }, ...rich("people.demo", { command: make("code", {}, "arcid demo") })),
   ];
 }

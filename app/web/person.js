@@ -3,9 +3,10 @@
 import { call } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
 import { enrollMore } from "./enroll.js";
+import { t } from "./i18n.js";
 import { nameOf, pathOf, readPerson } from "./identity.js";
 import { mergeWithAnother } from "./merge.js";
-import { count, moment } from "./numbers.js";
+import { moment } from "./numbers.js";
 import { closeFaces, facesOf } from "./personfaces.js";
 import { portrait } from "./portrait.js";
 import { attempt, clearProblems } from "./problems.js";
@@ -22,7 +23,7 @@ export async function showPerson(identityId) {
   closePerson();
   clearProblems();
   shown = identityId;
-  byId("person").replaceChildren(back(), make("p", { class: "hint" }, "Looking …"));
+  byId("person").replaceChildren(back(), make("p", { class: "hint" }, t("person.looking")));
   await draw();
   byId("person").querySelector("h2")?.focus({ preventScroll: true });
 }
@@ -37,13 +38,13 @@ export function closePerson() {
 async function draw() {
   const mine = (round += 1);
   const path = pathOf({ identity_id: shown });
-  if (isGoing(path)) return gone(`${shown} is deleted.`);
+  if (isGoing(path)) return gone(t("person.isDeleted", { id: shown }));
   const host = byId("person");
   const hadFocus = host.contains(document.activeElement);
   await attempt(make("div"), async () => {
     const person = await readPerson({ identity_id: shown });
     if (mine !== round) return;
-    if (person === null) return gone(`Nobody in this collection has the id ${shown}.`);
+    if (person === null) return gone(t("person.unknown", { id: shown }));
     const faces = await facesOf(person);
     if (mine !== round) return;
     host.replaceChildren(back(), head(person), ...faces);
@@ -51,18 +52,18 @@ async function draw() {
   }, undefined, true);
 }
 
-const back = () => make("a", { href: addressOf("people"), class: "back" }, "← People");
+const back = () => make("a", { href: addressOf("people"), class: "back" }, t("person.back"));
 
 function gone(/** @type {string} */ text) {
   closeFaces();
-  byId("person").replaceChildren(back(), make("h2", { tabIndex: -1 }, "Nobody here"), make("p", { class: "hint" }, text));
+  byId("person").replaceChildren(back(), make("h2", { tabIndex: -1 }, t("person.nobody")), make("p", { class: "hint" }, text));
   say(text);
 }
 
 function head(/** @type {any} */ person) {
-  const facts = [person.identity_id, count(person.faces, "face"), `enrolled ${moment(person.created_at)}`];
-  if (person.updated_at !== person.created_at) facts.push(`changed ${moment(person.updated_at)}`);
-  if (person.ends_at) facts.push(`kept until ${moment(person.ends_at)}`);
+  const facts = [person.identity_id, t("people.faces", { count: person.faces }), t("person.enrolled", { when: moment(person.created_at) })];
+  if (person.updated_at !== person.created_at) facts.push(t("person.changed", { when: moment(person.updated_at) }));
+  if (person.ends_at) facts.push(t("person.keptUntil", { when: moment(person.ends_at) }));
   return make(
     "div",
     { class: "person-head" },
@@ -76,9 +77,9 @@ function head(/** @type {any} */ person) {
       make(
         "div",
         { class: "row" },
-        button("Enroll another photo", () => enrollMore(person.identity_id), "small"),
-        button("Same person as …", () => void merge(person), "small"),
-        button("Delete this person", () => remove(person), "small danger"),
+        button(t("person.enrollMore"), () => enrollMore(person.identity_id), "small"),
+        button(t("person.same"), () => void merge(person), "small"),
+        button(t("person.delete"), () => remove(person), "small danger"),
       ),
     ),
   );
@@ -87,11 +88,11 @@ function head(/** @type {any} */ person) {
 /** The name, which a form replaces for as long as it is changed. */
 function naming(/** @type {any} */ person) {
   const host = make("div", { class: "row naming" });
-  const rest = () => host.replaceChildren(make("h2", { tabIndex: -1 }, nameOf(person)), button("Rename", edit, "small quiet"));
+  const rest = () => host.replaceChildren(make("h2", { tabIndex: -1 }, nameOf(person)), button(t("person.rename"), edit, "small quiet"));
   function edit() {
-    const field = make("input", { maxLength: 256, value: person.name ?? "", "aria-label": "Name" });
+    const field = make("input", { maxLength: 256, value: person.name ?? "", "aria-label": t("person.name") });
     const cancel = () => (rest(), host.querySelector("button").focus());
-    const form = make("form", { class: "row", autocomplete: "off" }, field, make("button", { type: "submit", class: "small main" }, "Save"), button("Cancel", cancel, "small quiet"));
+    const form = make("form", { class: "row", autocomplete: "off" }, field, make("button", { type: "submit", class: "small main" }, t("page.save")), button(t("page.cancel"), cancel, "small quiet"));
     form.onkeydown = (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Escape") cancel(); // false, as a value, would refuse all other keys
     };
@@ -99,7 +100,7 @@ function naming(/** @type {any} */ person) {
       event.preventDefault();
       void attempt(form, async () => {
         await call("PATCH", pathOf(person), { json: { name: field.value.trim() || null } });
-        say("Renamed");
+        say(t("person.renamed"));
         peopleChanged();
       });
     };
@@ -118,5 +119,5 @@ async function merge(/** @type {any} */ person) {
 
 function remove(/** @type {any} */ person) {
   show("people", "", true);
-  deleteLater([pathOf(person)], `${nameOf(person)} deleted`);
+  deleteLater([pathOf(person)], t("people.deletedOne", { name: nameOf(person) }));
 }

@@ -1,6 +1,7 @@
 /** The card of a person in the grid, and what can be done with several selected people. */
 
 import { button, byId, make } from "./elements.js";
+import { t } from "./i18n.js";
 import { factsOf, nameOf, pathOf } from "./identity.js";
 import { mergePeople } from "./merge.js";
 import { portrait } from "./portrait.js";
@@ -12,10 +13,10 @@ import { deleteLater } from "./undo.js";
 /** @typedef {import("./identity.js").Person} Person */
 
 /** @type {Selection<Person>} */
-export const selectedPeople = new Selection(byId("people-selected"), ["person", "people"], (people) => [
-  people.length > 1 ? button("Merge …", () => void merge(people), "small") : null,
-  button("Delete", () => remove(people), "small danger"),
-  button("Export ids", () => save(people), "small"),
+export const selectedPeople = new Selection(byId("people-selected"), "people.chosen", (people) => [
+  people.length > 1 ? button(t("people.merge"), () => void merge(people), "small") : null,
+  button(t("people.delete"), () => remove(people), "small danger"),
+  button(t("people.export"), () => save(people), "small"),
 ]);
 
 /**
@@ -24,7 +25,7 @@ export const selectedPeople = new Selection(byId("people-selected"), ["person", 
  */
 export function personCard(person) {
   const link = make("a", { href: addressOf("people", person.identity_id) }, portrait(person), make("b", {}, nameOf(person)), make("small", {}, factsOf(person)));
-  return make("li", { "data-person": person.identity_id }, link, selectedPeople.box(person.identity_id, person, `Select ${nameOf(person)}`));
+  return make("li", { "data-person": person.identity_id }, link, selectedPeople.box(person.identity_id, person, t("people.select", { name: nameOf(person) })));
 }
 
 async function merge(/** @type {Person[]} */ people) {
@@ -33,7 +34,7 @@ async function merge(/** @type {Person[]} */ people) {
 
 function remove(/** @type {Person[]} */ people) {
   selectedPeople.clear();
-  deleteLater(people.map(pathOf), people.length > 1 ? `${people.length} people deleted` : `${nameOf(people[0])} deleted`);
+  deleteLater(people.map(pathOf), people.length > 1 ? t("people.deleted", { count: people.length }) : t("people.deletedOne", { name: nameOf(people[0]) }));
 }
 
 /** Save a CSV file (RFC 4180) with the ids and names. */

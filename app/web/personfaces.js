@@ -3,9 +3,10 @@
 import { idempotencyKey } from "./api.js";
 import { button, make } from "./elements.js";
 import { Cards } from "./grid.js";
+import { t } from "./i18n.js";
 import { facePath, facesPage, nameOf, pathOf } from "./identity.js";
 import { giveFaces, moveFaces } from "./move.js";
-import { count, moment, quality } from "./numbers.js";
+import { moment, quality } from "./numbers.js";
 import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
 import { Selection } from "./selection.js";
@@ -14,14 +15,14 @@ import { deleteLater, isGoing } from "./undo.js";
 
 /** @type {any} */
 let person = null;
-const list = make("ul", { class: "cards", "aria-label": "Faces" });
-const bar = make("div", { class: "selected", role: "region", "aria-label": "Selected faces", hidden: true });
+const list = make("ul", { class: "cards", "aria-label": t("faces.title") });
+const bar = make("div", { class: "selected", role: "region", "aria-label": t("faces.selected"), hidden: true });
 const section = make("div", {}, bar, list);
 /** @type {Selection<any>} */
-const selected = new Selection(bar, ["face", "faces"], (faces) => [
-  button("Move …", () => void move(faces), "small"),
-  button("Make a new person", () => void split(faces), "small"),
-  button("Delete", () => remove(faces), "small danger"),
+const selected = new Selection(bar, "faces.chosen", (faces) => [
+  button(t("faces.move"), () => void move(faces), "small"),
+  button(t("faces.new"), () => void split(faces), "small"),
+  button(t("faces.delete"), () => remove(faces), "small danger"),
 ]);
 /** @type {Cards<any>} */
 const cards = new Cards(list, (face) => face.face_id, faceCard);
@@ -42,7 +43,7 @@ export async function facesOf(now) {
   const page = isMore ? await facesPage(now) : { faces: now.first_faces, next_cursor: null };
   cards.draw(page.faces.filter(isShown));
   selected.keep(cards.ids);
-  const more = button("Show more faces", () => void attempt(list, further), "small");
+  const more = button(t("faces.more"), () => void attempt(list, further), "small");
   more.hidden = page.next_cursor === null;
   let cursor = page.next_cursor;
   async function further() {
@@ -51,7 +52,7 @@ export async function facesOf(now) {
     cursor = next.next_cursor;
     more.hidden = cursor === null;
   }
-  return [make("h3", {}, "Faces"), section, more];
+  return [make("h3", {}, t("faces.title")), section, more];
 }
 
 const isShown = (/** @type {any} */ face) => !isGoing(facePath(face));
@@ -59,19 +60,19 @@ const isShown = (/** @type {any} */ face) => !isGoing(facePath(face));
 function faceCard(/** @type {any} */ face) {
   const when = moment(face.created_at);
   const score = face.quality?.score ?? null;
-  const gives = button("Move …", () => void move([face]), "small quiet");
-  const deletes = button("Delete", () => remove([face]), "small quiet");
-  gives.setAttribute("aria-label", `Move the face of ${when} to somebody else`);
-  deletes.setAttribute("aria-label", `Delete the face of ${when}`);
+  const gives = button(t("faces.move"), () => void move([face]), "small quiet");
+  const deletes = button(t("faces.delete"), () => remove([face]), "small quiet");
+  gives.setAttribute("aria-label", t("faces.moveOf", { when }));
+  deletes.setAttribute("aria-label", t("faces.deleteOf", { when }));
   return make(
     "li",
     { "data-face": face.face_id },
     portrait({ ...face, name: person?.name }),
-    make("b", {}, score === null ? "quality not known" : `quality ${quality(score)}`),
-    score === null ? null : make("meter", { value: score, min: 0, max: 1, "aria-label": "Quality" }),
+    make("b", {}, score === null ? t("quality.notKnown") : t("quality.score", { score: quality(score) })),
+    score === null ? null : make("meter", { value: score, min: 0, max: 1, "aria-label": t("faces.quality") }),
     make("small", {}, when),
     make("div", { class: "row" }, gives, deletes),
-    selected.box(face.face_id, face, `Select the face of ${when}`),
+    selected.box(face.face_id, face, t("faces.select", { when })),
   );
 }
 
@@ -84,16 +85,15 @@ async function move(/** @type {any[]} */ faces) {
 
 /** Make the faces a new entry, which gets its name on its page. */
 async function split(/** @type {any[]} */ faces) {
-  const to = await giveFaces(person, faces, { identity_id: idempotencyKey(), name: "somebody new" });
+  const to = await giveFaces(person, faces, { identity_id: idempotencyKey(), name: t("faces.somebodyNew") });
   if (to) show("people", to.identity_id);
 }
 
 function remove(/** @type {any[]} */ faces) {
   const isAll = faces.length >= person.faces;
-  const what = faces.length > 1 ? count(faces.length, "face") : "A face";
   selected.clear();
-  if (!isAll) return deleteLater(faces.map(facePath), `${what} of ${nameOf(person)} deleted`);
+  if (!isAll) return deleteLater(faces.map(facePath), t("faces.deleted", { count: faces.length, name: nameOf(person) }));
   const last = person;
   show("people", "", true);
-  deleteLater([pathOf(last)], `${nameOf(last)} deleted, with the last face`);
+  deleteLater([pathOf(last)], t("faces.lastDeleted", { name: nameOf(last) }));
 }

@@ -3,7 +3,8 @@
 import { Problem, at, call } from "./api.js";
 import { opened } from "./dialogs.js";
 import { button, make } from "./elements.js";
-import { count, similarity } from "./numbers.js";
+import { t } from "./i18n.js";
+import { similarity } from "./numbers.js";
 import { portrait } from "./portrait.js";
 import { showProblem } from "./problems.js";
 import { collection } from "./session.js";
@@ -22,10 +23,10 @@ const PAUSE_MS = 200; // after the last key
  * @returns {Promise<Person | null>} null if the user cancels
  */
 export async function pickPerson(title, { near = [], without = [] } = {}) {
-  const list = make("ul", { class: "picks", "aria-label": "People" });
+  const list = make("ul", { class: "picks", "aria-label": t("picker.people") });
   const field = make("input", { type: "search", id: "picker-q", maxLength: 256, autocomplete: "off", spellcheck: false });
-  const cancel = button("Cancel", () => {}, "quiet");
-  const dialog = make("dialog", { class: "picker", "aria-labelledby": "picker-title" }, make("h2", { id: "picker-title" }, title), make("label", { htmlFor: "picker-q" }, "Find by name or id"), field, list, make("div", { class: "row end" }, cancel));
+  const cancel = button(t("page.cancel"), () => {}, "quiet");
+  const dialog = make("dialog", { class: "picker", "aria-labelledby": "picker-title" }, make("h2", { id: "picker-title" }, title), make("label", { htmlFor: "picker-q" }, t("picker.find")), field, list, make("div", { class: "row end" }, cancel));
   document.body.append(dialog);
   /** @type {Person | null} */
   let picked = null;
@@ -64,7 +65,7 @@ function searching(list, { near, without, onPick }) {
     if (latest !== text) return;
     if (!first.length) list.replaceChildren();
     list.append(...found.map((each) => pick({ ...each, ...likely.get(each.identity_id) }, onPick)));
-    if (!list.childElementCount) list.append(make("li", { class: "hint" }, text ? "Nobody is called that." : "Nobody is enrolled yet."));
+    if (!list.childElementCount) list.append(make("li", { class: "hint" }, t(text ? "picker.nobody" : "picker.nobodyYet")));
   };
 }
 
@@ -86,8 +87,8 @@ async function people(text) {
 function pick(/** @type {Person} */ person, /** @type {(person: Person) => void} */ onPick) {
   const facts = [
     person.name && !GENERATED.test(person.identity_id) ? person.identity_id : null,
-    person.similarity === undefined ? null : `similarity ${similarity(person.similarity)}`,
-    person.faces === undefined ? null : count(person.faces, "face"),
+    person.similarity === undefined ? null : t("figures.similarity", { value: similarity(person.similarity) }),
+    person.faces === undefined ? null : t("people.faces", { count: person.faces }),
   ];
   const names = make("span", {}, make("b", {}, person.name || person.identity_id), make("small", {}, facts.filter(Boolean).join(" · ")));
   return make("li", {}, make("button", { type: "button", "data-person": person.identity_id, onclick: () => onPick(person) }, portrait(person), names));

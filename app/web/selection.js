@@ -1,7 +1,7 @@
 /** Several entries of a grid selected at once, and the bar with what can be done with them. */
 
 import { button, make, say } from "./elements.js";
-import { count } from "./numbers.js";
+import { t } from "./i18n.js";
 
 /** @template Item */
 export class Selection {
@@ -10,17 +10,17 @@ export class Selection {
   /** @type {HTMLInputElement | null} */
   #last = null;
   #bar;
-  #noun;
+  #key;
   #actions;
 
   /**
    * @param {HTMLElement} bar shown while anything is selected
-   * @param {string[]} noun one, and many
+   * @param {string} key of the text with the number of selected entries
    * @param {(items: Item[]) => (HTMLElement | null)[]} actions
    */
-  constructor(bar, noun, actions) {
+  constructor(bar, key, actions) {
     this.#bar = bar;
-    this.#noun = noun;
+    this.#key = key;
     this.#actions = actions;
     bar.parentElement?.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.#chosen.size) this.clear();
@@ -74,11 +74,10 @@ export class Selection {
 
   #draw() {
     const items = [...this.#chosen.values()];
-    const [one, many] = this.#noun;
-    const text = `${count(items.length, one, many)} selected`;
+    const text = t(this.#key, { count: items.length });
     if (items.length && !this.#bar.hidden) say(text);
     this.#bar.hidden = items.length === 0;
-    const clear = button("Select none", () => this.clear(), "small quiet");
+    const clear = button(t("people.chooseNone"), () => this.clear(), "small quiet");
     this.#bar.replaceChildren(make("b", {}, text), ...this.#actions(items).filter((each) => each !== null), clear);
   }
 }

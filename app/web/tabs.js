@@ -105,7 +105,8 @@ export function startTabs() {
   list.addEventListener("keydown", (event) => {
     const names = [...panels.keys()].filter((each) => !byId(`tab-${each}`).hidden);
     const now = names.indexOf(open);
-    const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: names.length - 1 }[event.key];
+    const forward = getComputedStyle(list).direction === "rtl" ? -1 : 1;
+    const next = { ArrowRight: now + forward, ArrowLeft: now - forward, Home: 0, End: names.length - 1 }[event.key];
     if (next === undefined) return;
     event.preventDefault();
     show(names[(next + names.length) % names.length], "", true);

@@ -3,15 +3,18 @@
 import { call } from "./api.js";
 import { pictureOf, sizeOf } from "./drawing.js";
 import { byId, make, say } from "./elements.js";
-import { count, judgement, often, rate, similarity } from "./numbers.js";
+import { t } from "./i18n.js";
+import { hintsOf, judgement, often, rate, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
+import { clauses, sentences } from "./phrases.js";
 import { pickPerson } from "./picker.js";
 import { attempt } from "./problems.js";
 import { collection } from "./session.js";
 import { addPanel } from "./tabs.js";
 
-const PHOTOS = { match: "Both photos show the same person.", possible: "Both photos may show the same person.", no_match: "The photos show different people." };
-const PERSON = { match: "This is ", possible: "This may be ", no_match: "This is not " };
+const PHOTOS = { match: "verify.photosMatch", possible: "verify.photosPossible", no_match: "verify.photosNo" };
+const PERSON = { match: "answer.is", possible: "answer.mayBe", no_match: "verify.personNo" };
+const MARKS = { match: "verify.markSame", possible: "verify.markPerhaps", no_match: "verify.markDifferent" };
 /** @type {import("./picker.js").Person | null} */
 let picked = null;
 /** @type {Record<"probe" | "reference", {photo: File | null, picture: import("./drawing.js").Picture | null}>} */
@@ -29,7 +32,7 @@ export function startVerify() {
     byId("verify-with-person").hidden = !isPerson;
   };
   byId("verify-find").onclick = async () => {
-    const person = await pickPerson("Who should it be?");
+    const person = await pickPerson(t("verify.who"));
     if (!person) return;
     picked = person;
     byId("verify-id").value = person.identity_id;
@@ -45,7 +48,7 @@ export function startVerify() {
 
 async function take(side, photo) {
   result();
-  const picture = await pictureOf(photo, side === "probe" ? "The photo" : "The photo it is compared with");
+  const picture = await pictureOf(photo, t(side === "probe" ? "verify.photoAlt" : "verify.referenceAlt"));
   chosen[side] = { photo, picture };
   const stage = byId(`verify-${side}-stage`);
   stage.replaceChildren(picture ? picture.element : make("p", { class: "note" }, photo.name));
@@ -53,9 +56,9 @@ async function take(side, photo) {
 }
 
 function lack(against) {
-  if (!chosen.probe.photo) return "Choose a photo first.";
-  if (against === "person") return byId("verify-id").value.trim() ? null : "Enter the id of the person to compare with.";
-  return chosen.reference.photo ? null : "Choose the photo to compare with.";
+  if (!chosen.probe.photo) return t("verify.chooseFirst");
+  if (against === "person") return byId("verify-id").value.trim() ? null : t("verify.enterId");
+  return chosen.reference.photo ? null : t("verify.chooseOther");
 }
 
 async function verify(against) {
@@ -64,17 +67,17 @@ async function verify(against) {
   if (against === "person") form.append("identity_id", byId("verify-id").value.trim());
   else form.append("reference", /** @type {File} */ (chosen.reference.photo));
   form.append("collection", collection());
-  result(make("p", { class: "hint" }, "Comparing …"));
+  result(make("p", { class: "hint" }, t("verify.comparing")));
   const answer = await call("POST", "verify", { form });
   const mark = (/** @type {any} */ picture, /** @type {any} */ face) => {
     const tone = answer.verdict === "no_match" ? "unknown" : answer.verdict;
-    if (picture && face.box) picture.show([{ at: 0, box: face.box, tone, lines: [{ match: "✓ same", possible: "? perhaps", no_match: "different" }[answer.verdict]] }], sizeOf(picture));
+    if (picture && face.box) picture.show([{ at: 0, box: face.box, tone, lines: [t(MARKS[answer.verdict])] }], sizeOf(picture));
   };
   mark(chosen.probe.picture, answer.probe_face);
   if (against === "photo") mark(chosen.reference.picture, answer.reference_face);
-  const words = against === "person" ? `${PERSON[answer.verdict]}${nameOf(byId("verify-id").value.trim())}.` : PHOTOS[answer.verdict];
+  const words = against === "person" ? t(PERSON[answer.verdict], { name: nameOf(byId("verify-id").value.trim()) }) : t(PHOTOS[answer.verdict]);
   result(make("p", { class: `verdict ${answer.verdict}` }, words), make("p", {}, reasonOf(answer, against)), figures(answer));
-  say(`${words} ${reasonOf(answer, against)}`);
+  say(sentences(words, reasonOf(answer, against)));
 }
 
 /** @returns {string} the person's name if the dialog gave it */
@@ -82,23 +85,24 @@ const nameOf = (/** @type {string} */ id) => (picked?.identity_id === id && pick
 
 /** @param {any} answer its similarity may be hidden from the key */
 function reasonOf(answer, against) {
-  const poor = answer.low_quality ? ` The face is hard to recognise in a photo${answer.probe_face.quality.hints.length ? `: ${answer.probe_face.quality.hints.join("; ")}` : ""}.` : "";
-  if (answer.similarity === null) return `The faces are not alike.${poor}`;
-  if (answer.fmr === null) return `No error rates are known for this network.${poor}`;
-  const others = against === "person" ? "Somebody else would look this much like them" : "Photos of two different people would look this much alike";
-  return `${others} ${often(answer.fmr, answer.fmr_range, "comparisons")}.${poor}`;
+  const hints = clauses(...hintsOf(answer.probe_face.quality));
+  const poor = answer.low_quality && (hints ? t("verify.hardBecause", { hints }) : t("verify.hard"));
+  if (answer.similarity === null) return sentences(t("verify.notAlike"), poor);
+  if (answer.fmr === null) return sentences(t("answer.noRates"), poor);
+  const chance = often(answer.fmr, answer.fmr_range, "comparisons");
+  return sentences(t(against === "person" ? "verify.alikeAs" : "verify.alikePhotos", { often: chance }), poor);
 }
 
 /** @returns {HTMLElement} similarity, error rate and quality */
 function figures({ similarity: alike, threshold, fmr, fmr_range: range, probe_face: probe, reference_face: reference }) {
   const facts = [
-    ["Similarity", alike === null ? "too low to be shown" : similarity(alike)],
-    ["Similarity that makes a match", similarity(threshold)],
-    ["FMR: pairs of strangers this similar", rate(fmr, range)],
-    ["Photo", judgement(probe.quality)],
-    ["Compared with", reference.quality ? judgement(reference.quality) : count(reference.faces, "enrolled face")],
+    [t("verify.similarity"), alike === null ? t("verify.tooLow") : similarity(alike)],
+    [t("threshold.similarity"), similarity(threshold)],
+    [t("verify.fmr"), rate(fmr, range)],
+    [t("verify.photo"), judgement(probe.quality)],
+    [t("verify.against"), reference.quality ? judgement(reference.quality) : t("verify.enrolledFaces", { count: reference.faces })],
   ];
-  return make("details", { class: "card sure" }, make("summary", {}, "How sure is that?"), make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
+  return make("details", { class: "card sure" }, make("summary", {}, t("identify.sure")), make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
 }
 
 function result(...children) {
