@@ -38,7 +38,7 @@ from app.periodic_worker import PeriodicWorker
 from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
 from app.recognition.collection_calibration import CalibrationService
-from app.recognition.collections import CollectionDefaults, CollectionService
+from app.recognition.collections import CollectionService
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
@@ -59,8 +59,7 @@ from app.transfer.photo_import import give_way
 from app.wiring.batching import threads_of
 from app.wiring.clients import open_sign_in
 from app.wiring.counting import Counting
-
-DEFAULT_COLLECTION = "default"
+from app.wiring.resources import DEFAULT_COLLECTION
 
 
 class Container(Counting):
@@ -199,7 +198,7 @@ class Container(Counting):
             self.store,
             CollectionRepository(self.database.engine),
             self.listing,
-            CollectionDefaults(DEFAULT_COLLECTION, self.collection_settings, self.projections.kinds()),
+            self.collection_defaults,
             registry=self.registry,
             has_sealer=self.crops is not None,
             scrubber=self.scrubber,

@@ -21,12 +21,13 @@ from app.cli.demo_photos import SOURCES, SamplePhoto, as_jpeg, cut_out, group_ph
 from app.cli.output import Console, show
 from app.cli.serve import configured_server, is_loopback, prepare_database, require_keys, use_one_arena
 from app.config import Settings, read_settings
-from app.container import DEFAULT_COLLECTION, Container
+from app.container import Container
 from app.errors import AddressUnusable
 from app.observability import logs
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import FaceChoice
 from app.types import Box, Pixels
+from app.wiring.resources import DEFAULT_COLLECTION
 
 _USUAL_PORT = 8000
 _START_TIMEOUT_S = 120

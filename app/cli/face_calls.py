@@ -10,8 +10,9 @@ from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.resources import IdentitiesPage
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
-from app.container import DEFAULT_COLLECTION, Container
+from app.container import Container
 from app.gallery.store.records import IdentityOrder
+from app.wiring.resources import DEFAULT_COLLECTION
 
 
 class FaceCalls(Protocol):

@@ -16,7 +16,7 @@ from rich.table import Table
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
-from app.container import DEFAULT_COLLECTION, Container
+from app.container import Container
 from app.errors import JobCancelled
 from app.observability.printable import cell, one_line
 from app.recognition.accepted_faces import AcceptedFace
@@ -26,6 +26,7 @@ from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source
 from app.transfer.text_encodings import Encoding
 from app.wiring.batching import threads_of
+from app.wiring.resources import DEFAULT_COLLECTION
 
 _SHOWN = 50
 SOME_REFUSED, CANCELLED = 3, 130

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
-from app.container import DEFAULT_COLLECTION, Container
+from app.container import Container
 from app.errors import IndexUnusable
 from app.gallery.index.recall import measure, probes_of
 from app.gallery.index.storage.snapshot_manifest import read_manifest
@@ -21,6 +21,7 @@ from app.gallery.store.values import Collection
 from app.recognition.decisions.calibration.templates import comparisons_among
 from app.types import Keys
 from app.wiring.projections import snapshot_folder
+from app.wiring.resources import DEFAULT_COLLECTION
 
 cli = typer.Typer(help="Vector indexes: projections of the database, used by searches.", no_args_is_help=True)
 

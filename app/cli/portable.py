@@ -10,7 +10,8 @@ from app.cli.output import Console
 from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
-from app.container import DEFAULT_COLLECTION, Container
+from app.container import Container
+from app.wiring.resources import DEFAULT_COLLECTION
 
 
 def export(

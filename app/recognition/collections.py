@@ -12,17 +12,36 @@ from app.gallery.store.collections import CollectionRepository, require_one_rule
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection, CollectionSettings
+from app.recognition.decisions.policy import DEFAULT_MAX_FMR, DEFAULT_MAX_FPIR
 from app.recognition.model_registry import ModelRegistry, ServedModel
-from app.types import Page
+from app.types import Impostors, IndexKind, Page
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionDefaults:
-    """Default settings of a new collection, and its options; the collection `name` always exists."""
+    """Default settings of a new collection, and its options; the collection `name` always exists.
+
+    `index_kind` is the index of collections that choose none.
+    """
 
     name: str
     settings: CollectionSettings
     index_kinds: frozenset[str]
+    index_kind: IndexKind = IndexKind.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsInForce:
+    """The values of settings that a collection may leave to the service.
+
+    The error rates are None if the collection has a threshold instead.
+    """
+
+    detector: str
+    max_fmr: float | None
+    max_fpir: float | None
+    impostors: Impostors
+    index: IndexKind
 
 
 class CollectionService:
@@ -57,6 +76,18 @@ class CollectionService:
     def get(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
         return self._store.collection(name)
+
+    def in_force(self, collection: Collection) -> SettingsInForce:
+        """Return the collection's own values, and the service's where it has none."""
+        settings, network = collection.settings, self._registry.of(collection)
+        has_rates = settings.threshold is None
+        return SettingsInForce(
+            detector=settings.detector or network.detector,
+            max_fmr=(settings.max_fmr or DEFAULT_MAX_FMR) if has_rates else None,
+            max_fpir=(settings.max_fpir or DEFAULT_MAX_FPIR) if has_rates else None,
+            impostors=self._registry.impostors_of(collection),
+            index=IndexKind(collection.index_kind or self._defaults.index_kind),
+        )
 
     def create(
         self, name: str, settings: Mapping[str, Any], index_kind: str | None, *, model: str | None = None

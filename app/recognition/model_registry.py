@@ -113,6 +113,10 @@ class ModelRegistry:
             known = self._calibrations[network.model, detector] = self._calibrations_of(network, detector)
         return known
 
+    def impostors_of(self, collection: Collection) -> Impostors:
+        """Return the impostors that a collection's error rates are about."""
+        return collection.settings.impostors or self._impostors
+
     def policy_of(self, collection: Collection) -> Policy:
         """See `PolicyOf`; raises CalibrationInvalid for a damaged file."""
         return self._policy(collection, is_adaptive=self._is_adaptive)
@@ -142,7 +146,7 @@ class ModelRegistry:
         if base is None:
             return None, None
         every = curves(collection, base, is_on=is_adaptive)
-        if (collection.settings.impostors or self._impostors) is Impostors.ANY:
+        if self.impostors_of(collection) is Impostors.ANY:
             return every
         return SimilarImpostorCurve(every[0]), SimilarImpostorCurve(every[1])
 

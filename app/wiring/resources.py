@@ -20,12 +20,15 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings
 from app.jobs.store import JobStore
+from app.recognition.collections import CollectionDefaults
 from app.recognition.model_registry import ModelRegistry
 from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
 from app.wiring.model_loading import ModelLoader
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database, open_packs
+
+DEFAULT_COLLECTION = "default"
 
 
 class Resources:
@@ -153,6 +156,12 @@ class Resources:
     def collection_settings(self) -> CollectionSettings:
         """The settings of a new collection: it keeps crops if they can be encrypted."""
         return CollectionSettings(is_flip_averaged=self.settings.inference.flip, is_crop_kept=self.crops is not None)
+
+    @cached_property
+    def collection_defaults(self) -> CollectionDefaults:
+        """Defaults and options of collections."""
+        kinds, kind = self.projections.kinds(), self.settings.index
+        return CollectionDefaults(DEFAULT_COLLECTION, self.collection_settings, kinds, kind)
 
     @cached_property
     def projections(self) -> Projections:

@@ -42,6 +42,13 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "require_consent": False,
         "adaptive": True,
         "impostors": None,
+        "in_force": {
+            "detector": "yunet+retinaface",
+            "max_fmr": 1e-4,
+            "max_fpir": 0.01,
+            "impostors": "any",
+            "index": "auto",
+        },
         "identities": 0,
         "faces": 0,
         "revision": 0,
@@ -210,3 +217,12 @@ def test_the_old_spelling_of_a_field_is_accepted(client, people):
     changed = client.patch("/collections/people", json={"enrol_quality": 0.5})  # the old spelling
     assert (changed.status_code, changed.json()["enroll_quality"]) == (200, 0.5)
     assert client.patch("/collections/people", json={"entry_quality": 0.5}).status_code == 422
+
+
+def test_the_settings_in_force(client):
+    usual = client.post("/collections", json={"name": "usual"}).json()
+    own = {"max_fpir": 0.001, "impostors": "similar"}
+    assert client.patch("/collections/usual", json=own).json()["in_force"] == usual["in_force"] | own
+    fixed = client.patch("/collections/usual", json={"max_fpir": None, "threshold": 0.4}).json()["in_force"]
+    assert (fixed["max_fmr"], fixed["max_fpir"]) == (None, None)
+    assert client.delete("/collections/usual").status_code == 204

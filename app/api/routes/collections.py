@@ -12,6 +12,8 @@ from app.api.http.routing import router_at
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.api.schemas.resources import CollectionChange, CollectionRequest, CollectionSchema, CollectionsPage
+from app.container import Container
+from app.gallery.store.values import Collection
 
 router = router_at("/collections", tag="collections", scope=Scope.MANAGE)
 
@@ -31,7 +33,7 @@ async def create_collection(
     )
     tag(response, made.version)
     response.headers["Location"] = f"/collections/{made.name}"
-    return CollectionSchema.of(made, services.registry.models)
+    return _shown(made, services)
 
 
 @router.get("")
@@ -44,7 +46,7 @@ async def list_collections(
 ) -> CollectionsPage:
     """List the collections, including those of networks that the service does not run; a key sees only its own."""
     page = await workers.run(services.collections.page, after=after, limit=limit, among=principal.collections)
-    listed = [CollectionSchema.of(each, services.registry.models) for each in page.items]
+    listed = [_shown(each, services) for each in page.items]
     return CollectionsPage(collections=listed, next_cursor=cursor_of(page.after))
 
 
@@ -55,7 +57,7 @@ async def get_collection(
     """Return a collection, also if the service does not run its network."""
     found = await workers.run(services.collections.get, collection)
     tag(response, found.version)
-    return CollectionSchema.of(found, services.registry.models)
+    return _shown(found, services)
 
 
 @router.patch("/{collection}")
@@ -70,7 +72,7 @@ async def change_collection(
     """Change settings of a collection; missing fields keep their values."""
     changed = await workers.run(services.collections.change, collection, request.settings(), versions)
     tag(response, changed.version)
-    return CollectionSchema.of(changed, services.registry.models)
+    return _shown(changed, services)
 
 
 @router.delete("/{collection}", status_code=204)
@@ -79,3 +81,7 @@ async def delete_collection(
 ) -> None:
     """Delete a collection with all its data; the default one is created again at once, empty."""
     await workers.run(services.collections.delete, collection)
+
+
+def _shown(collection: Collection, services: Container) -> CollectionSchema:
+    return CollectionSchema.of(collection, services.registry.models, services.collections.in_force(collection))

@@ -21,9 +21,11 @@ from app.api.schemas.fields import (
 )
 from app.api.schemas.paging import cursor_of
 from app.api.schemas.quality import QualitySchema
+from app.api.schemas.settings_in_force import SettingsInForceSchema
 from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, PersonChange
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
+from app.recognition.collections import SettingsInForce
 from app.types import Impostors, IndexKind, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
@@ -163,15 +165,16 @@ class CollectionSchema(BaseModel):
     impostors: Annotated[Impostors | None, Field(description="Null: the service's setting.")]
     index: Annotated[str | None, Field(validation_alias="index_kind", description="Null: the service's setting.")]
     keep_crops: Annotated[bool, Field(validation_alias="is_crop_kept")]
+    in_force: Annotated[SettingsInForceSchema, Field(description="The settings with the service's in place of null.")]
     identities: int
     faces: int
     revision: Annotated[int, Field(description="Number of its writes.")]
 
     @classmethod
-    def of(cls, collection: Collection, served: Container[str]) -> "CollectionSchema":
+    def of(cls, collection: Collection, served: Container[str], in_force: SettingsInForce) -> "CollectionSchema":
         """Return the schema of a collection; `served` are the models that the service runs."""
-        settings = asdict(collection.settings)
-        return cls.model_validate({**asdict(collection), **settings, "is_usable": collection.model in served})
+        own = {"is_usable": collection.model in served, "in_force": SettingsInForceSchema.model_validate(in_force)}
+        return cls.model_validate({**asdict(collection), **asdict(collection.settings), **own})
 
 
 class CollectionsPage(BaseModel):

@@ -26,6 +26,17 @@ class Page(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsInForce(Value):
+    """The values of settings that a collection may leave to the service; no rates if a threshold decides."""
+
+    detector: str
+    max_fmr: float | None
+    max_fpir: float | None
+    impostors: Literal["any", "similar"]
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
 class Collection(Value):
     """An isolated gallery. None means the default of the service; without `retention_days`, data is kept forever.
 
@@ -55,6 +66,7 @@ class Collection(Value):
     revision: int
     etag: str | None = None
     impostors: Literal["any", "similar"] | None = None
+    in_force: SettingsInForce | None = None
 
 
 @dataclass(frozen=True, slots=True)
