@@ -38,6 +38,7 @@ export function whenRefused(ask) {
  * @property {Record<string, string | number | null>} [query]
  * @property {object | null} [json]
  * @property {FormData} [form]
+ * @property {Blob} [body] sent as it is
  * @property {AbortSignal} [signal]
  * @property {Record<string, string>} [headers]
  * @property {boolean} [isKeptAlive] complete the request even if the page is left
@@ -74,14 +75,14 @@ export async function send(method, path, options = {}) {
   }
 }
 
-async function fetched(method, path, { query = {}, json, form, signal, headers = {}, isKeptAlive = false }, secret) {
+async function fetched(method, path, { query = {}, json, form, body, signal, headers = {}, isKeptAlive = false }, secret) {
   const address = new URL(path.replace(/^\//, ""), document.baseURI);
   for (const [name, value] of Object.entries(query)) if (value !== null && value !== "") address.searchParams.set(name, String(value));
   const sent = { ...headers };
   if (secret) sent.Authorization = `Bearer ${secret}`;
   if (json) sent["Content-Type"] = "application/json";
   try {
-    return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : form, signal, keepalive: isKeptAlive, credentials: "omit", cache: "no-store" });
+    return await fetch(address, { method, headers: sent, body: json ? JSON.stringify(json) : (body ?? form), signal, keepalive: isKeptAlive, credentials: "omit", cache: "no-store" });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem({ title: t("problems.noConnection"), detail: t("problems.noAnswer"), code: "unreachable" });

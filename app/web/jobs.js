@@ -1,13 +1,15 @@
-/** The tab Jobs: jobs and their progress, and imports of a ZIP file. */
+/** The tab Jobs: jobs and their progress. */
 
 import { Problem, at, call } from "./api.js";
 import { confirmed } from "./dialogs.js";
 import { button, byId, make, say } from "./elements.js";
 import { events } from "./events.js";
 import { isKnown, t } from "./i18n.js";
+import { startImport } from "./import.js";
 import { moment, plain } from "./numbers.js";
 import { series } from "./phrases.js";
 import { attempt, explained } from "./problems.js";
+import { showRefusals } from "./refusals.js";
 import { collection, session } from "./session.js";
 import { addPanel, openTab } from "./tabs.js";
 
@@ -21,28 +23,10 @@ let watching = new AbortController();
 /** Connect the tab. */
 export function startJobs() {
   byId("jobs-refresh").onclick = () => void load();
-  byId("import-form").onsubmit = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    void attempt(byId("import-form"), start);
-  };
+  startImport(() => void load());
   const again = () => openTab() === "jobs" && void load();
   session.addEventListener("collection", again);
   addPanel("jobs", { onShow: () => void load(), onHide: () => watching.abort() });
-}
-
-async function start() {
-  const [file] = byId("import-file").files;
-  if (!file) throw new Problem({ title: "No file", detail: "Choose a ZIP file first.", code: "file_missing" });
-  const form = new FormData();
-  form.append("kind", "import");
-  form.append("collection", collection());
-  form.append("face", byId("import-face").value);
-  form.append("flat", String(byId("import-flat").checked));
-  form.append("file", file);
-  await call("POST", "jobs", { form });
-  byId("import-file").value = "";
-  say("The import has started.");
-  await load();
 }
 
 async function load() {
@@ -110,7 +94,7 @@ function drawJob(item, job) {
   const isOver = FINAL.includes(job.state);
   const progress = make("progress", { "aria-label": t("jobs.progressOf", { kind: kindOf(job) }) });
   if (job.total !== null) [progress.max, progress.value] = [Math.max(job.total, 1), job.total ? job.done : 1];
-  const errors = job.errors ? button(t("jobs.refused", { count: job.errors }), () => void listErrors(item, job.job_id), "small quiet") : null;
+  const errors = job.errors ? button(t("jobs.refused", { count: job.errors }), () => void listErrors(item, job), "small quiet") : null;
   const cancel = isOver || job.state === "cancelling" ? null : button(t("jobs.cancel"), () => void cancelJob(item, job), "small");
   const total = job.total === null ? "…" : job.total;
   const result = resultOf(job);
@@ -131,11 +115,11 @@ async function cancelJob(item, job) {
   await attempt(byId("jobs-list"), async () => drawJob(item, await call("POST", at("jobs/{}/cancel", job.job_id))));
 }
 
-async function listErrors(item, jobId) {
+async function listErrors(item, job) {
   await attempt(byId("jobs-list"), async () => {
-    const page = await call("GET", at("jobs/{}/errors", jobId), { query: { limit: 200 } });
-    const lines = page.errors.map((/** @type {any} */ each) => make("li", {}, make("small", {}, `${each.item}: ${plain(each.code)}: ${each.detail}`)));
     item.querySelector(".refusals")?.remove();
-    item.append(make("ul", { class: "refusals", "aria-label": "Refused items" }, ...lines, page.next_cursor ? make("li", {}, make("small", {}, "… and more")) : null));
+    const host = make("div", {});
+    item.append(host);
+    await showRefusals(host, job);
   });
 }

@@ -122,8 +122,9 @@ def test_an_import_whose_file_names_are_markup(hostile_page, faceless):
     page.set_input_files("#import-file", [zipped])
     page.get_by_role("button", name="Start the import").click()
     page.locator(".job.match, .job.refused, .job.unknown").first.wait_for()
+    page.locator("#import-refused", has_text="onerror").wait_for()
     page.get_by_role("button", name=re.compile("Show .* refused")).first.click()
-    page.locator(".refusals", has_text="onerror").wait_for()
+    page.locator(".job .refusals", has_text="onerror").wait_for()
     assert_unharmed(page)
 
 
