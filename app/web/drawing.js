@@ -112,6 +112,7 @@ export function labels(pen, texts, boxes, { width, height, family, size, line, p
 
 function write(pen, { lines, place: [x, y, right, bottom], font, line, pad }, colour, ink) {
   pen.font = font;
+  pen.textAlign = "left"; // also in a page from right to left: the label is as wide as its text
   pen.fillStyle = colour;
   pen.beginPath();
   pen.roundRect(x, y, right - x, bottom - y, 4);
