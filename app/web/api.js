@@ -3,8 +3,6 @@
 import { t } from "./i18n.js";
 import { key } from "./session.js";
 
-const NOT_OF_THE_KEY = ["host_forbidden", "origin_forbidden"];
-
 /** An error of the service (RFC 9457), or a lost connection in the same form. */
 export class Problem extends Error {
   /** @param {{title?: string, detail?: string, code?: string, status?: number, retryAfter?: number | null, [member: string]: any}} members */
@@ -42,7 +40,7 @@ export function whenRefused(ask) {
  * @property {AbortSignal} [signal]
  * @property {Record<string, string>} [headers]
  * @property {boolean} [isKeptAlive] complete the request even if the page is left
- * @property {boolean} [isOptional] do not ask for another key if this one lacks the scope
+ * @property {string} [secret] a key to try, in place of the one in use
  */
 
 /**
@@ -64,14 +62,12 @@ export async function call(method, path, options = {}) {
  */
 export async function send(method, path, options = {}) {
   for (;;) {
-    const sent = key();
+    const sent = options.secret ?? key();
     const answer = await fetched(method, path, options, sent);
     if (answer.ok) return answer;
     const problem = await problemOf(answer);
-    const isForbidden = answer.status === 403 && !NOT_OF_THE_KEY.includes(problem.code);
-    const isRefused = answer.status === 401 || (isForbidden && !options.isOptional);
     // Another request may have obtained a new key in the meantime.
-    if (!isRefused || !(key() !== sent || (await askForKey(problem)))) throw problem;
+    if (answer.status !== 401 || options.secret || !(key() !== sent || (await askForKey(problem)))) throw problem;
   }
 }
 

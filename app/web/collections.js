@@ -1,7 +1,9 @@
-/** The collection picker: a list if the key may see it, otherwise a text field. */
+/** The collection picker: a list of those that the key may see or is for, otherwise a text field. */
 
+import { may, me } from "./account.js";
 import { call } from "./api.js";
 import { byId, make } from "./elements.js";
+import { t } from "./i18n.js";
 import { showProblem } from "./problems.js";
 import { collection, session } from "./session.js";
 import { showCollection } from "./tabs.js";
@@ -25,19 +27,21 @@ export function startCollections() {
 }
 
 async function load() {
+  if (!may("manage")) return pick(me()?.collections?.map((name) => ({ name, is_usable: true })) ?? null);
   try {
-    pick(await all());
+    pick(await allCollections());
   } catch (error) {
     pick(null);
-    if (error?.status !== 403) showProblem(error, () => void load());
+    showProblem(error, () => void load());
   }
 }
 
-async function all() {
+/** @returns {Promise<any[]>} the collections that the key may see; throws Problem */
+export async function allCollections() {
   const found = [];
   let cursor = null;
   do {
-    const page = await call("GET", "collections", { query: { limit: 200, cursor }, isOptional: true });
+    const page = await call("GET", "collections", { query: { limit: 200, cursor } });
     found.push(...page.collections);
     cursor = page.next_cursor;
   } while (cursor && found.length < MOST);
@@ -52,10 +56,10 @@ function pick(found) {
   document.querySelector("#collection-form label").htmlFor = list.hidden ? "collection" : "collection-list";
   if (!found?.length) return;
   const names = found.map((each) => each.name);
-  list.replaceChildren(...found.map((each) => make("option", { value: each.name, disabled: !each.is_usable }, each.is_usable ? each.name : `${each.name} (network not served)`)));
+  list.replaceChildren(...found.map((each) => make("option", { value: each.name, disabled: !each.is_usable }, each.is_usable ? each.name : t("collections.not_served", { name: each.name }))));
   if (!names.includes(collection())) {
     if (collection() === "default") showCollection(names[0], true);
-    else list.append(make("option", { value: collection(), disabled: true }, `${collection()} (not found)`)); // of a link; the service answers what is wrong
+    else list.append(make("option", { value: collection(), disabled: true }, t("collections.not_found", { name: collection() }))); // of a link; the service answers what is wrong
   }
   list.value = collection();
 }

@@ -1,27 +1,15 @@
 /** FMR and FPIR over the similarity, on a logarithmic scale: now, and thinner before adaptation. */
 
+import { shape } from "./chart.js";
 import { locale, t } from "./i18n.js";
 import { percent } from "./numbers.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const SIZE = { width: 320, height: 210, left: 38, right: 8, top: 10, bottom: 28 };
 const FLOOR = -7; // powers of ten: no smaller rate is stated
 const FROM = -0.2;
 
 const x = (/** @type {number} */ similarity) => SIZE.left + ((similarity - FROM) / (1 - FROM)) * (SIZE.width - SIZE.left - SIZE.right);
 const y = (/** @type {number} */ rate) => SIZE.top + (Math.max(Math.log10(Math.max(rate, 1e-300)), FLOOR) / FLOOR) * (SIZE.height - SIZE.top - SIZE.bottom);
-
-/**
- * @param {string} tag
- * @param {Record<string, string | number>} attributes
- * @param {string} [text]
- */
-function shape(tag, attributes, text = "") {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.textContent = text;
-  return made;
-}
 
 const line = (/** @type {any[]} */ points, /** @type {string} */ rate, /** @type {string} */ name) => {
   const seen = points.filter((each, index) => each[rate] > 10 ** FLOOR || (points[index - 1]?.[rate] ?? 0) > 10 ** FLOOR);

@@ -1,37 +1,6 @@
-/** The two dialogs: the API key, and the confirmation. */
+/** Dialogs: the confirmation, and what all have in common. */
 
 import { byId } from "./elements.js";
-import { useKey } from "./session.js";
-
-/** @type {Promise<boolean> | null} */
-let asking = null;
-
-/**
- * Ask for an API key. Callers that ask while the dialog is open get the same answer.
- *
- * @param {string} reason
- * @returns {Promise<boolean>} whether the user gave a key
- */
-export function askKey(reason) {
-  asking ??= keyDialog(reason).finally(() => (asking = null));
-  return asking;
-}
-
-function keyDialog(reason) {
-  const field = byId("key");
-  byId("key-reason").textContent = reason;
-  field.value = "";
-  return opened(byId("key-dialog"), (close) => {
-    byId("key-cancel").onclick = () => close(false);
-    byId("key-form").onsubmit = (event) => {
-      event.preventDefault();
-      if (!field.value.trim()) return;
-      useKey(field.value.trim());
-      field.value = "";
-      close(true);
-    };
-  });
-}
 
 /**
  * @param {string} title

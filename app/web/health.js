@@ -5,6 +5,7 @@ import { button, byId, make } from "./elements.js";
 import { enrollMore } from "./enroll.js";
 import { rich, t } from "./i18n.js";
 import { facePath, factsOf, nameOf } from "./identity.js";
+import { findingOf, forgetJudged, isJudged, judge } from "./judged.js";
 import { faceStrip, mergePeople } from "./merge.js";
 import { giveFaces, moveFaces } from "./move.js";
 import { quality, rate, similarity } from "./numbers.js";
@@ -37,11 +38,15 @@ async function check() {
   const { signal } = (stopping = new AbortController());
   byId("findings").replaceChildren();
   byId("health-stop").hidden = false;
-  let [people, found, cursor] = [0, 0, null];
+  byId("health-hidden").hidden = true;
+  let [people, found, hidden, cursor] = [0, 0, 0, null];
   try {
     do {
       const page = await call("GET", at("collections/{}/health", collection()), { query: { cursor }, signal });
-      const items = [...page.duplicates.map(duplicate), ...page.foreign_faces.map(foreign), ...page.poor_faces.map(poor)];
+      const duplicates = page.duplicates.filter((/** @type {any} */ each) => !isJudged(nameOfDuplicate(each)));
+      const odd = page.foreign_faces.filter((/** @type {any} */ each) => !isJudged(nameOfForeign(each)));
+      hidden += page.duplicates.length - duplicates.length + page.foreign_faces.length - odd.length;
+      const items = [...duplicates.map(duplicate), ...odd.map(foreign), ...page.poor_faces.map(poor)];
       byId("findings").append(...items);
       people += page.identities;
       found += items.length;
@@ -51,8 +56,19 @@ async function check() {
     } while (cursor);
   } finally {
     byId("health-stop").hidden = true;
+    if (hidden) showHidden(hidden);
     if (signal.aborted) byId("health-progress").textContent = sentences(byId("health-progress").textContent, t("health.stopped"));
   }
+}
+
+const nameOfDuplicate = (/** @type {any} */ { first, second }) => findingOf("duplicate", [first.face_id, second.face_id]);
+const nameOfForeign = (/** @type {any} */ { face_id }) => findingOf("foreign", [face_id]);
+
+/** Report the findings that were judged to be right before, and offer to show them again. */
+function showHidden(/** @type {number} */ count) {
+  const again = () => (forgetJudged(), void attempt(byId("health-start"), check));
+  byId("health-hidden").replaceChildren(make("span", {}, t("judged.hidden", { count })), button(t("judged.show"), again, "small quiet"));
+  byId("health-hidden").hidden = false;
 }
 
 /** Two entries that look like one person. */
@@ -61,7 +77,7 @@ function duplicate(/** @type {any} */ each) {
   const note = t("health.pairFigures", { similarity: similarity(each.similarity), fpir: rate(each.fpir, each.fpir_range) });
   const item = finding(t("health.duplicate"), note, [side(first), side(second)]);
   const merge = async (/** @type {() => void} */ onUndo) => (await mergePeople([first, second], { note, onUndo })) && t("health.merged");
-  return choices(item, [[t("health.compare"), merge], [t("health.different"), async () => t("health.keptApart")]]);
+  return choices(item, [[t("health.compare"), merge], [t("health.different"), async () => (judge(nameOfDuplicate(each)), t("health.keptApart"))]]);
 }
 
 /** A face that is unlike the others of its person. */
@@ -72,7 +88,7 @@ function foreign(/** @type {any} */ each) {
   const item = finding(t("health.foreign"), figures, [one(each, t("health.thisFace")), side(identity, [each.face_id], "health.othersOf"), like && side(like.person, [], "health.looksLike")]);
   const give = async (/** @type {() => void} */ onUndo) => (await giveFaces(identity, [each], like.person, onUndo)) && t("health.movedTo", { name: nameOf(like.person) });
   const ask = async (/** @type {() => void} */ onUndo) => (await moveFaces(identity, [each], onUndo)) && t("health.moved");
-  return choices(item, [like && [t("health.moveTo", { name: nameOf(like.person) }), give], [t("health.move"), ask], [t("health.delete"), remover(each)], [t("health.right"), async () => t("health.kept")]]);
+  return choices(item, [like && [t("health.moveTo", { name: nameOf(like.person) }), give], [t("health.move"), ask], [t("health.delete"), remover(each)], [t("health.right"), async () => (judge(nameOfForeign(each)), t("health.kept"))]]);
 }
 
 /** A face of low quality. */

@@ -13,6 +13,7 @@ import { photoField } from "./photofield.js";
 import { series } from "./phrases.js";
 import { attempt, clearProblems, showProblem } from "./problems.js";
 import { startRecent } from "./recent.js";
+import { startSamples } from "./samples.js";
 import { session } from "./session.js";
 import { addPanel } from "./tabs.js";
 import { startThreshold } from "./threshold.js";
@@ -44,6 +45,7 @@ export function startIdentify() {
     onLive: () => void watch(),
   });
   session.addEventListener("collection", reset);
+  void startSamples((photo) => void choose(lookups.add([photo])[0]));
   addPanel("identify", { onShow: () => void threshold.load(), onHide: () => live?.stop() });
 }
 

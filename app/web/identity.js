@@ -55,8 +55,8 @@ export async function faceIds(/** @type {Person} */ person) {
 export async function nearest(faceId) {
   if (!faceId) return [];
   try {
-    const { embedding } = await call("GET", facePath({ face_id: faceId }), { query: { embedding: "true" }, isOptional: true });
-    return (await call("POST", "search", { json: { embedding, collection: collection() }, isOptional: true })).candidates;
+    const { embedding } = await call("GET", facePath({ face_id: faceId }), { query: { embedding: "true" } });
+    return (await call("POST", "search", { json: { embedding, collection: collection() } })).candidates;
   } catch (error) {
     if (error instanceof Problem && !error.isPassing) return [];
     throw error;

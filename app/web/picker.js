@@ -75,7 +75,7 @@ function searching(list, { near, without, onPick }) {
  */
 async function people(text) {
   try {
-    const page = await call("GET", at("collections/{}/identities", collection()), { query: { q: text, limit: SHOWN }, isOptional: true });
+    const page = await call("GET", at("collections/{}/identities", collection()), { query: { q: text, limit: SHOWN } });
     return page.identities;
   } catch (error) {
     if (error instanceof Problem && error.status === 403) return text ? [{ identity_id: text }] : [];

@@ -74,7 +74,7 @@ export function cropOf(faceId) {
 
 async function fetched(path) {
   try {
-    return await (await send("GET", path, { isOptional: true })).blob();
+    return await (await send("GET", path)).blob();
   } catch (error) {
     if (error instanceof Problem && [403, 404].includes(error.status)) return null;
     throw error;

@@ -78,3 +78,18 @@ export async function attempt(owner, work, onProblem = () => {}, isByItself = fa
     owner.removeAttribute("aria-busy");
   }
 }
+
+/**
+ * @param {(signal: AbortSignal) => Promise<void>} work
+ * @param {AbortSignal} signal ends all
+ * @returns {() => Promise<void>} a function that runs the work, and ends an earlier run that is still under way
+ */
+export function latest(work, signal) {
+  let running = new AbortController();
+  return async () => {
+    running.abort();
+    running = new AbortController();
+    const both = AbortSignal.any([signal, running.signal]);
+    await attempt(make("div"), () => work(both));
+  };
+}

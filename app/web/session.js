@@ -1,17 +1,25 @@
-/** State of the tab: the API key (in sessionStorage, deleted with the tab) and the collection. */
+/** State of the tab: the API key (in sessionStorage, deleted with the tab, or in memory only) and the collection. */
 
 const KEY = "arcid.key";
 const COLLECTION = "arcid.collection";
 
-/** Dispatches `key` and `collection` when they change, `people` when enrolled people do, and `leaving` before a sign-out. */
+/** Dispatches `key`, `collection`, `collections` and `people` when they change, and `leaving` before a sign-out. */
 export const session = new EventTarget();
 
-/** @returns {string | null} */
-export const key = () => sessionStorage.getItem(KEY);
+/** @type {string | null} a key that a reload forgets */
+let held = null;
 
-/** @param {string} value */
-export function useKey(value) {
-  sessionStorage.setItem(KEY, value);
+/** @returns {string | null} */
+export const key = () => held ?? sessionStorage.getItem(KEY);
+
+/**
+ * @param {string} value
+ * @param {boolean} isKept until the tab is closed
+ */
+export function useKey(value, isKept) {
+  held = isKept ? null : value;
+  if (isKept) sessionStorage.setItem(KEY, value);
+  else sessionStorage.removeItem(KEY);
   session.dispatchEvent(new Event("key"));
 }
 

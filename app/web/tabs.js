@@ -14,6 +14,13 @@ const panels = new Map();
 const scrolled = new Map();
 let open = "";
 let detail = "";
+/** @type {(name: string) => HTMLElement[] | null} */
+let forbidding = () => null;
+
+/** @param {(name: string) => HTMLElement[] | null} check what to show in place of a tab that the user may not open, or null */
+export function guardTabs(check) {
+  forbidding = check;
+}
 
 /**
  * @param {string} name
@@ -72,7 +79,7 @@ function go(/** @type {string} */ address, /** @type {boolean} */ isReplacing) {
 function follow() {
   const { name, about, of } = addressed();
   const isOther = of !== "" && of !== collection();
-  const [tab, entry] = panels.has(name) ? [name, about] : [open || [...panels.keys()][0], isOther ? "" : detail];
+  const [tab, entry] = panels.has(name) ? [name, about] : [open || first(), isOther ? "" : detail];
   scrolled.set(addressOf(open, detail), scrollY);
   if (isOther) useCollection(of);
   if (isOther || tab !== open || entry !== detail) present(tab, entry);
@@ -80,18 +87,25 @@ function follow() {
   if (location.hash !== full) history.replaceState(null, "", full);
 }
 
+const first = () => [...panels.keys()].find((each) => !forbidding(each)) ?? "identify";
+
 function present(/** @type {string} */ name, /** @type {string} */ about) {
   if (name !== open) panels.get(open)?.onHide?.();
   [open, detail] = [name, about];
+  const forbidden = forbidding(name);
   for (const each of panels.keys()) {
     const tab = byId(`tab-${each}`);
     tab.setAttribute("aria-selected", String(each === name));
     tab.tabIndex = each === name ? 0 : -1;
-    byId(each).hidden = each !== name;
+    tab.hidden = each !== name && forbidding(each) !== null;
+    byId(each).hidden = each !== name || forbidden !== null;
   }
+  byId("forbidden").hidden = forbidden === null;
+  byId("forbidden").replaceChildren(...(forbidden ?? []));
   byId("collection-form").hidden = panels.get(name)?.isGlobal ?? false;
+  byId(`tab-${name}`).scrollIntoView({ block: "nearest", inline: "nearest" });
   document.title = `${byId(`tab-${name}`).textContent} · ArcID`;
-  panels.get(name)?.onShow?.(about);
+  if (!forbidden) panels.get(name)?.onShow?.(about);
   scrollTo(0, about ? 0 : (scrolled.get(addressOf(name)) ?? 0));
 }
 
@@ -112,6 +126,7 @@ export function startTabs() {
     show(names[(next + names.length) % names.length], "", true);
     byId(`tab-${open}`).focus();
   });
+  list.hidden = false; // until now it was not known who uses the page
   history.scrollRestoration = "manual";
   addEventListener("hashchange", follow);
   follow();

@@ -24,7 +24,7 @@ import { openTab } from "./tabs.js";
  * @param {any} known the answer of /calibration
  * @returns {string} on whom the rates were measured, and how far the curve moved
  */
-function people({ calibration, move }) {
+export function measuredOn({ calibration, move }) {
   if (!calibration) return "";
   const about = calibration.impostors === "similar" && t("threshold.alike");
   const { people: count, source, adapted } = calibration;
@@ -70,7 +70,7 @@ export function startThreshold(onChange, onLoad) {
     ];
     byId("threshold-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
     drawCurve(byId("curve"), known.points, at, rates);
-    byId("threshold-people").textContent = people(known);
+    byId("threshold-people").textContent = measuredOn(known);
     reset.disabled = !isMoved;
     save.disabled = !isMoved;
   };
@@ -78,7 +78,7 @@ export function startThreshold(onChange, onLoad) {
   async function load() {
     const asked = collection();
     try {
-      const answer = await call("GET", "calibration", { query: { collection: asked }, isOptional: true });
+      const answer = await call("GET", "calibration", { query: { collection: asked } });
       if (asked !== collection()) return;
       known = answer;
       slider.disabled = false;

@@ -116,7 +116,10 @@ def test_no_file_names_another_machine(path):
 def test_modules_escape_everything_and_import_what_is_there(path):
     text = path.read_text("utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
-    assert "localStorage" not in text or path.name == "i18n.js"  # the language
+    assert "localStorage" not in text or path.name in {
+        "i18n.js",
+        "judged.js",
+    }  # the language, and findings that are right
     page = (WEB / "index.html").read_text("utf-8")
     for wanted in re.findall(r'byId\("([^"]+)"\)', text):
         assert f'id="{wanted}"' in page

@@ -11,6 +11,10 @@ from app.config import PROJECT
 
 VERSION = "4.14.1"
 SHA512 = "FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+_JUDGE = """async () => {
+  const found = await axe.run(document, { resultTypes: ["violations"] });
+  return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
+}"""
 KEPT = PROJECT / ".data" / "axe" / VERSION / "axe.min.js"
 
 
@@ -29,3 +33,10 @@ def axe_source() -> str:
                 KEPT.parent.mkdir(parents=True, exist_ok=True)
                 KEPT.write_bytes(script.read())
     return KEPT.read_text("utf-8")
+
+
+def judge(page, script):
+    """Return the violations of a page, with their elements; `script` is axe-core."""
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(script)
+    return page.evaluate(_JUDGE)

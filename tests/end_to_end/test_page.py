@@ -8,12 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from app.access.key_store import KeyStore
-from app.access.keys import NewKey, Scope
-from app.cli.demo import serving
-from app.cli.serve import prepare_database
-from app.wiring.storage import open_database
-from tests.end_to_end.browsing import enroll, identify, opened, photo, show
+from tests.end_to_end.browsing import enroll, photo, show
 
 pytestmark = pytest.mark.browser
 
@@ -247,60 +242,3 @@ def test_what_may_pass_is_tried_again_by_hand(page, group_photo, is_lost):
     shown.get_by_role("button", name="Try again").click()
     page.locator("#identify-result h3", has_text="6 faces: 4 known, 2 unknown").wait_for()
     assert page.locator(".problem").count() == 0
-
-
-# Keys
-
-
-@pytest.fixture(scope="module")
-def guarded(browser, settings, tmp_path_factory):
-    """A service with keys: its address and the keys."""
-    guarded = settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("guarded")})
-    prepare_database(guarded)
-    store = KeyStore(open_database(guarded).engine)
-    keys = {scope.value: store.create(NewKey(scope.value, [scope]))[1] for scope in Scope}
-    with serving(guarded, port=0) as address:
-        yield address, keys
-
-
-def give_key(page, secret):
-    page.locator("#key-dialog[open]").wait_for()
-    page.get_by_label("Key", exact=True).fill(secret)
-    page.get_by_role("button", name="Use this key").click()
-
-
-def test_a_key_is_asked_for_kept_for_the_tab_and_forgotten(browser, guarded, portrait):
-    address, keys = guarded
-    with opened(browser, address) as page:
-        give_key(page, "wrong")
-        page.locator("#key-reason", has_text="key").wait_for()
-        give_key(page, keys["admin"])
-        page.locator("#collection-list").wait_for()
-        page.reload()
-        page.locator("#collection-list").wait_for()
-        assert page.locator("#key-dialog[open]").count() == 0
-        enroll(page, "eileen", portrait)
-        assert page.evaluate("sessionStorage.length") >= 1
-        assert page.evaluate("localStorage.length") == 0
-        assert page.evaluate("document.cookie") == ""
-        page.get_by_role("button", name="Sign out").click()
-        page.locator("#key-dialog[open]").wait_for()
-        assert page.evaluate("sessionStorage.length") == 0
-        page.get_by_role("button", name="Cancel").click()
-        page.locator(".problem", has_text="key_missing").first.wait_for()
-
-
-def test_a_key_that_may_only_recognise_types_the_collection(browser, guarded, portrait):
-    address, keys = guarded
-    with opened(browser, address) as page:
-        give_key(page, keys["recognise"])
-        identify(page, portrait)
-        assert page.get_by_role("textbox", name="Collection").input_value() == "default"
-        show(page, "People")
-        page.locator("#key-reason", has_text="scope").wait_for()
-        page.get_by_role("button", name="Cancel").click()
-        page.locator(".problem", has_text="scope_missing").wait_for()
-        page.get_by_role("textbox", name="Collection").fill("nowhere")
-        page.keyboard.press("Enter")
-        show(page, "Identify")
-        page.locator(".problem", has_text="collection_unknown").wait_for()

@@ -36,7 +36,7 @@ def test_a_chosen_language_is_kept(browser, address):
     with opened(browser, address, path="/#/people") as page:
         page.get_by_label("Language").select_option("Deutsch")
         page.get_by_role("tab", name="Personen", selected=True).wait_for()
-        assert page.get_by_role("button", name="API-Schlüssel").is_visible()
+        assert page.get_by_role("tab", name="Verwaltung").is_visible()
         page.reload()
         page.get_by_role("tab", name="Personen").wait_for()
         assert page.get_by_label("Sprache").input_value() == "de"

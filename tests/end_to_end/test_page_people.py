@@ -410,6 +410,13 @@ def test_people_enrolled_twice_are_compared_and_merged(page, service, faces_of):
     assert everybody(service) == before
     finding.get_by_role("button", name="Different people").click()
     page.locator("#findings li.match", has_text="Kept apart.").wait_for()
+    page.reload()
+    page.get_by_role("button", name="Check the gallery").click()
+    page.get_by_text("1 finding is hidden, which you marked as right.").wait_for()
+    assert page.locator("#findings li").count() == 0
+    page.get_by_role("button", name="Show them again").click()
+    finding.get_by_role("button", name="Different people").wait_for()
+    assert page.locator("#health-hidden").is_hidden()
 
 
 def test_a_wrong_face_is_shown_against_the_others_and_moved(page, service, faces_of):

@@ -52,9 +52,10 @@ class _File:
 def install(app: FastAPI, samples: Mapping[str, bytes]) -> None:
     """Serve the page at `/` and its files below `/web/`; they need no key and are not part of the API.
 
-    `samples` are JPEG files by name, which are served like the page's own.
+    `samples` are JPEG files by name, which are served like the page's own; `/web/sample-photos.json` lists their names.
     """
     served = _read() | {name: _file(content, "image/jpeg") for name, content in samples.items()}
+    served["sample-photos.json"] = _file(json.dumps(list(samples)).encode(), _TYPES[".json"])
 
     async def page(request: Request) -> Response:
         return _answer(request, served["index.html"])
