@@ -99,13 +99,17 @@ def check(seen):
     assert seen["image"] == ["image/jpeg", [0xFF, 0xD8]]
     assert (seen["embedded"], seen["moved"], seen["merged"], seen["exported"]) == (128, 1, 2, 2)
     assert seen["settings"] == ["reject", True]
+    assert seen["parts"] == [10_000, True, True]
+    assert seen["statistics"] > 0
     assert seen["job"] == ["succeeded", 1]
     assert seen["failures"] == ["no_face"]
     assert bytes(seen["archive"]) == b"PK"
     assert (seen["health"], seen["migration"]) == (1, 1)
     assert (seen["receipt"], seen["collections"]) == ("complete", ["default"])
     assert seen["key"] == [["recognise"], True, "revoked", "revoked"]
-    assert seen["audit"] == ["key.revoked", "key.revoked", True]
+    assert seen["audit"][0] == seen["audit"][1] != ""
+    assert seen["audit"][2]
+    assert seen["backup"] == [[*b"PK"], 0]
 
 
 def check_errors(seen):

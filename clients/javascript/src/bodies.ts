@@ -2,8 +2,8 @@ import { blobOf, listOf, urlOf } from "./photos.js";
 import type { PhotosInput } from "./photos.js";
 
 export type Fields = Readonly<Record<string, unknown>>;
-/** Body of a request: JSON, or a form with files. */
-export type Body = { json: Fields } | { form: FormData };
+/** Body of a request: JSON, a form with files, or bytes. */
+export type Body = { json: Fields } | { form: FormData } | { bytes: Blob };
 
 /**
  * Return a body with photos: JSON if all of them are URLs, otherwise a form.

@@ -1,4 +1,5 @@
 import { Audit } from "./audit.js";
+import { Backups } from "./backups.js";
 import { photoBody } from "./bodies.js";
 import { Collections } from "./collections.js";
 import { Faces } from "./faces.js";
@@ -11,16 +12,19 @@ import type { PhotoInput, PhotosInput } from "./photos.js";
 import { Reembedding } from "./reembedding.js";
 import type * as schema from "./schema.js";
 import type * as options from "./types.js";
+import { Uploads } from "./uploads.js";
 
 /** Client of one ArcID service. Fields of requests and answers have the names of the API. */
 export class ArcidClient {
   readonly collections: Collections;
   readonly identities: Identities;
   readonly faces: Faces;
+  readonly uploads: Uploads;
   readonly jobs: Jobs;
   readonly reembedding: Reembedding;
   readonly keys: Keys;
   readonly audit: Audit;
+  readonly backups: Backups;
   readonly #http: Http;
 
   /** @param address Address of the service, with the path prefix if a proxy adds one; `localhost:8000` is http. */
@@ -29,10 +33,12 @@ export class ArcidClient {
     this.collections = new Collections(this.#http);
     this.identities = new Identities(this.#http);
     this.faces = new Faces(this.#http);
-    this.jobs = new Jobs(this.#http);
+    this.uploads = new Uploads(this.#http);
+    this.jobs = new Jobs(this.#http, this.uploads);
     this.reembedding = new Reembedding(this.#http);
     this.keys = new Keys(this.#http);
     this.audit = new Audit(this.#http);
+    this.backups = new Backups(this.#http);
   }
 
   /**
@@ -89,6 +95,12 @@ export class ArcidClient {
   /** Return the permissions of this client's key. */
   me(options: CallOptions = {}): Promise<schema.CallerSchema> {
     return this.#http.json("GET", "/me", { ...options, isRepeatable: true });
+  }
+
+  /** Return counts and percentiles of recognition, in hours or days. */
+  statistics(options: options.StatisticsOptions = {}): Promise<schema.StatisticsSchema> {
+    const { signal, timeoutMs, ...query } = options;
+    return this.#http.json("GET", "/statistics", { query, isRepeatable: true, signal, timeoutMs });
   }
 
   /** List the packs of networks with their licences. */

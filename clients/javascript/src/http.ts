@@ -84,6 +84,7 @@ export class Http {
     const request: RequestInit = { method, headers, redirect: "error" }; // another address must not get the key
     if (!call.body) return request;
     if ("form" in call.body) return { ...request, body: call.body.form };
+    if ("bytes" in call.body) return { ...request, body: call.body.bytes };
     headers["Content-Type"] = "application/json";
     return { ...request, body: JSON.stringify(call.body.json) };
   }

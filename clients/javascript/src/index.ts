@@ -2,6 +2,7 @@
 export { ArcidClient } from "./client.js";
 export { ArcidError, JobError } from "./errors.js";
 export type { Audit } from "./audit.js";
+export type { Backups } from "./backups.js";
 export type { Collections } from "./collections.js";
 export type { ErrorDetails } from "./errors.js";
 export type { Faces } from "./faces.js";
@@ -13,3 +14,4 @@ export type * from "./photos.js";
 export type { Reembedding } from "./reembedding.js";
 export type * from "./schema.js";
 export type * from "./types.js";
+export type { SendOptions, Uploads } from "./uploads.js";

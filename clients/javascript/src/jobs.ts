@@ -10,9 +10,13 @@ import type { FileInput } from "./photos.js";
 import { pause } from "./retries.js";
 import type * as schema from "./schema.js";
 import type * as options from "./types.js";
+import type { Uploads } from "./uploads.js";
 
 type Job = schema.JobSchema;
-type Source = FileInput | options.ServerPath;
+/** A file, a path on the server, or a complete upload. */
+type Source = FileInput | options.ServerPath | { upload_id: string };
+
+const MOST_AT_ONCE = 32_000_000; // bytes of a file that is sent in one request
 
 /** Options of {@link Jobs.wait}. */
 export interface WaitOptions extends CallOptions {
@@ -27,12 +31,18 @@ export interface WaitOptions extends CallOptions {
 /** Long-running work with progress. */
 export class Jobs {
   readonly #http: Http;
+  readonly #uploads: Uploads;
 
-  constructor(http: Http) {
+  constructor(http: Http, uploads: Uploads) {
     this.#http = http;
+    this.#uploads = uploads;
   }
 
-  /** Import photos: a ZIP of person/photo.jpg, or with a CSV, or a file or folder on the server. */
+  /**
+   * Import photos: a ZIP of person/photo.jpg, or with a CSV, or a file or folder on the server.
+   *
+   * A large file is sent in parts, which continue after a broken connection.
+   */
   importPhotos(source: Source, options: options.ImportPhotosOptions = {}): Promise<Job> {
     return this.#import("import", source, options);
   }
@@ -55,6 +65,11 @@ export class Jobs {
   /** Calibrate a collection on its own faces. */
   calibrate(options: options.InCollection = {}): Promise<Job> {
     return this.#create("calibrate", options);
+  }
+
+  /** Back up the database, with all collections, to the service's folder of backups. */
+  backUp(options: CallOptions = {}): Promise<Job> {
+    return this.#create("backup", options);
   }
 
   /** Embed all faces with another network, from their crops, and switch to it. */
@@ -133,7 +148,14 @@ export class Jobs {
     if (typeof source === "object" && "serverPath" in source) {
       return this.#create(kind, options, { model, path: source.serverPath });
     }
+    if (typeof source === "object" && "upload_id" in source) {
+      return this.#create(kind, options, { model, upload: source.upload_id });
+    }
     const file = await blobOf(source);
+    if (file.size > MOST_AT_ONCE) {
+      const { signal, timeoutMs } = options;
+      return this.#import(kind, await this.#uploads.send(file, { signal, timeoutMs }), options, model);
+    }
     return this.#create(kind, options, { model }, (fields) => fileBody(fields, file));
   }
 

@@ -5,8 +5,9 @@ import type * as schema from "./schema.js";
 type Query<Name extends keyof schema.operations> = NonNullable<schema.operations[Name]["parameters"]["query"]>;
 /** Fields of a request, which may be undefined; times may be a `Date`. */
 type Loose<Fields> = {
-  [Name in keyof Fields]: (Name extends "expires_at" | "since" | "until" ? Fields[Name] | Date : Fields[Name]) | undefined;
+  [Name in keyof Fields]: Fields[Name] | (Name extends Times ? Date : never) | undefined;
 };
+type Times = "expires_at" | "since" | "until";
 type Options<Fields> = Loose<Fields> & CallOptions;
 
 /** The collection of a call; `default` if missing. */
@@ -45,6 +46,7 @@ export type KeysOptions = Options<Query<"listKeys">>;
 export type AuditOptions = Options<Query<"listAudit">>;
 export type AuditExportOptions = Options<Query<"exportAudit">>;
 export type AuditVerifyOptions = Options<Query<"verifyAudit">>;
+export type StatisticsOptions = Options<Query<"getStatistics">>;
 
 export type PageOptions = Options<Query<"listCollections">>;
 export type IdentitiesOptions = Options<Query<"listIdentities">> & InCollection;

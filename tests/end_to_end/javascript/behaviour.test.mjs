@@ -127,6 +127,27 @@ test("file names are not sent", async () => {
   assert.equal(sent[0].body.get("photo").name, "photo");
 });
 
+test("an upload continues where it has arrived", async () => {
+  const upload = { upload_id: "u", length: 5, offset: 0 };
+  const done = () => new Response(null, { status: 204 });
+  const answers = [Response.json(upload), done(), lost, Response.json({ ...upload, offset: 3 }), done(), Response.json({})];
+  const { arcid, sent } = against(answers, { retries: 0 });
+  const seen = [];
+  const sentUpload = await arcid.uploads.send(photo, { partBytes: 2, onProgress: ({ offset }) => seen.push(offset) });
+  const parts = sent.filter((each) => each.method === "PATCH");
+  assert.deepEqual(await Promise.all(parts.map((each) => each.body.text())), ["ph", "ot", "to"]);
+  assert.deepEqual(parts.map((each) => each.headers["Upload-Offset"]), ["0", "2", "3"]);
+  assert.deepEqual(seen, [2, 5]);
+  await arcid.jobs.importArchive(sentUpload, { new_face_ids: true });
+  assert.deepEqual(JSON.parse(sent.at(-1).body), { kind: "import_archive", new_face_ids: true, upload: "u" });
+});
+
+test("an upload that is refused is not sent again", async () => {
+  const { arcid, sent } = against([Response.json({ upload_id: "u", length: 5, offset: 0 }), problem(404, "upload_unknown")]);
+  assert.equal((await failed(arcid.uploads.send(photo))).code, "upload_unknown");
+  assert.equal(sent.length, 2);
+});
+
 test("events are read in parts", async () => {
   const parts = ["event: job\r\nda", 'ta: {"done":1}\r\n\r', '\n: still here\n\ndata: {"done":2}\n\n'];
   const { arcid } = against([new Response(ReadableStream.from(parts.map((each) => new TextEncoder().encode(each))))]);

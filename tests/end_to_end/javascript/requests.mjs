@@ -29,13 +29,18 @@ const samples = {
   "keys.create": ["x", { scopes: ["enroll"] }],
   "keys.list": [],
   "keys.iterate": [],
+  "uploads.create": [5],
+  "uploads.append": ["x", photo, 0],
+  "uploads.send": [photo],
+  "jobs.backUp": [],
+  "backups.list": [],
   "jobs.importPhotos": [photo],
   "jobs.importArchive": [photo],
   "jobs.importEmbeddings": [photo, "x"],
   "jobs.reembed": ["x", inX],
   "reembedding.switch": ["x", inX],
 };
-const ofX = { identities: ["x", inX], faces: ["x", inX], jobs: ["x"], collections: ["x"], reembedding: [inX], keys: ["x"], audit: [] };
+const ofX = { identities: ["x", inX], faces: ["x", inX], jobs: ["x"], collections: ["x"], reembedding: [inX], keys: ["x"], audit: [], uploads: ["x"], backups: ["x"] };
 const ofAll = new Set(["list", "iterate", "me", "show", "iterateWithoutCrop", "rollBack", "discard", "export", "calibrate"]);
 
 const methodsOf = (object) => Object.getOwnPropertyNames(Object.getPrototypeOf(object)).slice(1); // no constructor

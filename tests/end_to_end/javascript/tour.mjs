@@ -58,7 +58,10 @@ export async function tour({ ArcidClient, arcid, ada, adaToo, bob, faceless, zip
 
   const settings = await arcid.collections.create("staff", { on_duplicate: "reject", adaptive: false });
   seen.settings = [settings.on_duplicate, (await arcid.collections.patch("staff", { flip: true })).flip];
-  const job = await arcid.jobs.importPhotos(zip, { collection: "staff" });
+  const offsets = [];
+  const upload = await arcid.uploads.send(zip, { partBytes: 10_000, onProgress: ({ offset }) => offsets.push(offset) });
+  seen.parts = [offsets[0], offsets.at(-1) === upload.length, offsets.length === Math.ceil(upload.length / 10_000)];
+  const job = await arcid.jobs.importPhotos(upload, { collection: "staff" });
   const states = (await collected(arcid.jobs.events(job.job_id))).map((each) => each.state);
   seen.job = [states.at(-1), (await arcid.jobs.wait(job.job_id)).result.enrolled];
   seen.failures = (await collected(arcid.jobs.iterateErrors(job.job_id))).map((each) => each.code);
@@ -70,6 +73,8 @@ export async function tour({ ArcidClient, arcid, ada, adaToo, bob, faceless, zip
   seen.health = (await collected(arcid.collections.iterateHealth("staff"))).length;
   seen.migration = (await arcid.reembedding.show({ collection: "staff" })).faces;
 
+  seen.statistics = (await arcid.statistics({ operation: "identify", bucket: "hour" })).buckets.length;
+
   seen.receipt = (await arcid.identities.delete("bob")).status;
   await arcid.collections.delete("staff");
   seen.collections = (await collected(arcid.collections.iterate())).map((each) => each.name);
@@ -79,6 +84,12 @@ export async function tour({ ArcidClient, arcid, ada, adaToo, bob, faceless, zip
   const { scopes } = await asVisitor.me();
   const revoked = await arcid.keys.revoke(key.key_id);
   seen.key = [scopes, (await collected(arcid.keys.iterate())).length > 1, revoked.state, (await arcid.keys.get(key.key_id)).state];
+
+  await arcid.jobs.wait((await arcid.jobs.backUp()).job_id, { everyMs: 100 });
+  const [{ name }] = (await arcid.backups.list()).backups;
+  const backup = await new Response(await arcid.backups.download(name)).arrayBuffer();
+  await arcid.backups.delete(name);
+  seen.backup = [[...new Uint8Array(backup.slice(0, 2))], (await arcid.backups.list()).backups.length];
   const [line] = (await arcid.audit.list({ since: new Date(0), limit: 1 })).lines;
   const exportedLine = JSON.parse((await new Response(await arcid.audit.export()).text()).split("\n")[0]);
   seen.audit = [line.action, exportedLine.action, (await arcid.audit.verify()).lines > 0];
