@@ -2,6 +2,7 @@
 
 import { lacking, may } from "./account.js";
 import { showAudit } from "./audit.js";
+import { showBackups } from "./backups.js";
 import { showCalibration } from "./calibration.js";
 import { showCollections } from "./collectionlist.js";
 import { byId, make } from "./elements.js";
@@ -20,6 +21,7 @@ const VIEWS = [
   { name: "traffic", scope: "metrics", fill: showTraffic },
   { name: "calibration", scope: "recognise", fill: showCalibration },
   { name: "audit", scope: "admin", fill: showAudit },
+  { name: "backups", scope: "admin", fill: showBackups },
 ];
 let shown = new AbortController();
 

@@ -319,6 +319,24 @@ def test_a_quick_change_of_a_filter_wins(admin):
         assert page.locator(".problem").count() == 0
 
 
+# Backups
+
+
+def test_a_backup_is_made_downloaded_and_deleted(admin, axe):
+    with admin("backups", width=390) as page:
+        page.get_by_text("No backup yet.").wait_for()
+        page.get_by_role("button", name="Start a backup").click()
+        page.get_by_text(re.compile(r"arcid-.* is ready\.")).wait_for()
+        assert judge(page, axe) == []
+        assert beyond_the_edge(page) == []
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        assert download.value.path().read_bytes()[:2] == b"PK"
+        page.get_by_role("button", name="Delete").click()
+        page.locator("#confirm-yes").click()
+        page.get_by_text("No backup yet.").wait_for()
+
+
 # Calibration
 
 
