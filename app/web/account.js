@@ -1,16 +1,17 @@
 /** Who uses the page: the key's name and scopes, sign-in and sign-out, and the tabs that the key does not allow. */
 
-import { call, whenRefused } from "./api.js";
+import { Problem, call, whenRefused } from "./api.js";
 import { button, byId, make } from "./elements.js";
 import { t } from "./i18n.js";
 import { moment } from "./numbers.js";
+import { returned } from "./organization.js";
 import { listOf } from "./phrases.js";
 import { attempt, clearProblems } from "./problems.js";
-import { key, session, signOut } from "./session.js";
+import { key, session, signOut, useKey } from "./session.js";
 import { signIn } from "./signin.js";
 import { guardTabs, refresh } from "./tabs.js";
 
-/** @typedef {{name: string, key_id: string | null, scopes: string[], collections: string[] | null, expires_at: string | null, keys_required: boolean, can_create_keys: boolean}} User */
+/** @typedef {{name: string, key_id: string | null, scopes: string[], collections: string[] | null, expires_at: string | null, is_session: boolean, keys_required: boolean, can_create_keys: boolean}} User */
 
 /** The scopes of which a tab needs one. */
 const NEEDS = { identify: ["recognise"], enroll: ["enroll"], verify: ["recognise"], people: ["manage"], health: ["manage"], jobs: ["manage"], admin: ["manage", "metrics", "admin"] };
@@ -25,13 +26,31 @@ export const may = (/** @type {string} */ scope) => user === null || user.scopes
 
 /** Find out who uses the page; a service with keys asks for one first. */
 export async function startAccount() {
-  whenRefused((problem) => signIn(t(problem.code === "key_missing" ? "signin.needed" : "signin.again")));
+  const failure = await comeBack();
+  whenRefused((problem) => signIn((problem.code === "key_missing" && failure) || t(problem.code === "key_missing" ? "signin.needed" : "signin.again")));
   guardTabs((name) => (NEEDS[name].some(may) ? null : lacking(byId(`tab-${name}`).textContent, NEEDS[name])));
   await load();
   session.addEventListener("key", () => {
     clearProblems();
     void load().then(refresh);
   });
+}
+
+/** @returns {Promise<string>} why the provider's answer does not sign the user in; empty if it does, or without one */
+async function comeBack() {
+  try {
+    const secret = await returned();
+    if (secret) useKey(secret, true);
+    return "";
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem;
+    return `${problem.title}: ${problem.detail}`;
+  }
+}
+
+async function leave() {
+  if (user?.is_session) await attempt(byId("account"), () => call("DELETE", "sessions/current"));
+  signOut();
 }
 
 async function load() {
@@ -53,7 +72,7 @@ function draw() {
     make("p", { class: "hint" }, t("account.signed_in_as")),
     make("p", {}, make("b", {}, user.name)),
     make("dl", { class: "pairs" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, ...value)])),
-    make("div", { class: "row" }, button(t("account.other"), () => void (menu.hidePopover(), signIn("", true)), "small"), button(t("account.sign_out"), signOut, "small")),
+    make("div", { class: "row" }, button(t("account.other"), () => void (menu.hidePopover(), signIn("", true)), "small"), button(t("account.sign_out"), () => void leave(), "small")),
   );
   const opener = make("button", { type: "button", class: "quiet user", popovertarget: "account-menu" }, make("span", { class: "hidden-text" }, t("account.signed_in_as"), " "), user.name);
   host.replaceChildren(opener, menu);

@@ -4,6 +4,7 @@ import { Problem, call } from "./api.js";
 import { opened } from "./dialogs.js";
 import { button, make } from "./elements.js";
 import { t } from "./i18n.js";
+import { organizationButton } from "./organization.js";
 import { useKey } from "./session.js";
 
 const COMMAND = "arcid keys create NAME --scope recognise";
@@ -72,7 +73,7 @@ function fill(form, reason, onCancel, onDone) {
     error,
     make("label", { class: "check" }, keep, make("span", {}, t("signin.keep"), make("small", { id: "key-keep-hint" }, t("signin.keep_hint")))),
     submit,
-    make("div", { id: "sign-in-elsewhere", hidden: true }),
+    organizationButton(error),
     onCancel ? button(t("signin.cancel"), onCancel, "quiet") : null,
     make("details", {}, make("summary", {}, t("signin.where")), make("p", { class: "hint" }, t("signin.where_text")), make("p", {}, make("code", {}, COMMAND))),
   ];

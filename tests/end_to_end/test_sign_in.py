@@ -5,58 +5,26 @@ import hashlib
 import html
 import re
 import secrets
-import shutil
-import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx2
 import pytest
 
-from app.access.keys import Scope
 from app.cli.demo import serving
-from app.config.oidc import GrantSettings, OidcSettings
+from app.config.oidc import OidcSettings
 from app.container import Container
-from tests.end_to_end.packages import node_modules
+from tests.end_to_end.openid import oidc, provided
 
 pytestmark = pytest.mark.network
 
-SOURCE = Path(__file__).parent / "openid_provider"
 PAGE = "http://127.0.0.1:1/arcid/"  # nothing listens there: the tests read the redirect
-GRANTS = {
-    "arcid-admins": GrantSettings(scopes=(Scope.ADMIN,)),
-    "door": GrantSettings(scopes=(Scope.RECOGNISE,), collections=("staff",)),
-}
-
-
-@contextmanager
-def provided(redirect_uri, tmp_path):
-    """Yield the issuer of a running provider."""
-    packages = node_modules(SOURCE, "openid-provider")
-    (tmp_path / "node_modules").symlink_to(packages)
-    for each in ("provider.js", "package.json"):
-        shutil.copy(SOURCE / each, tmp_path)
-    command = ["node", "provider.js", redirect_uri]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as running:
-        try:
-            assert running.stdout is not None
-            yield next(line.strip() for line in running.stdout if line.startswith("http"))
-        finally:
-            running.kill()
 
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory):
     with provided(PAGE, tmp_path_factory.mktemp("provider")) as issuer:
         yield issuer
-
-
-def oidc(issuer, **changes):
-    values = {"client_secret": "a secret / with : signs", "scopes": "openid profile groups", "grants": GRANTS}
-    return OidcSettings(issuer=issuer, **values | changes)
 
 
 @pytest.fixture(scope="module")
