@@ -25,7 +25,9 @@ router = router_at("/audit", tag="administration", scope=Scope.ADMIN)
 
 _ALL = needs(Scope.ADMIN, is_about_all_collections=True)
 _NDJSON = "application/x-ndjson"
-_LINES: dict[int | str, dict[str, Any]] = {200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}}
+_LINES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {_NDJSON: {"schema": {"type": "string", "format": "binary"}}}}
+}
 _AT_ONCE = 1000  # lines of a download that are read together
 
 
