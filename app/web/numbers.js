@@ -62,13 +62,6 @@ export function often(value, range, cases) {
   return t(low ? `rates.${cases}About` : `rates.${cases}Below`, { count, times: inWhole(count) });
 }
 
-/**
- * @param {number} value
- * @param {string} one
- * @param {string} [many]
- */
-export const count = (value, one, many = `${one}s`) => `${whole(value)} ${value === 1 ? one : many}`;
-
 const dates = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 
 /** @param {string} moment */
