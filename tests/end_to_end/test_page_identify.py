@@ -106,7 +106,7 @@ def test_the_curves_before_adaptation_are_drawn_and_said(page, group_photo):
         answer["move"] |= {"threshold_before": 0.424, "threshold_after": 0.47}
         route.fulfill(json=answer)
 
-    page.route("**/calibration*", adapted)
+    page.route("**/calibration?*", adapted)
     page.reload()
     expect(page.locator("#curve polyline")).to_have_count(4)
     expect(text).to_contain_text("adapted to 412 people and 60 searched faces of this collection (version 3")
