@@ -77,15 +77,21 @@ const worded = (/** @type {string} */ key, /** @type {string} */ code) => (isKno
 /** @returns {string[]} what to do about a low quality; the service has one hint for each reason */
 export const hintsOf = (/** @type {Judged} */ { reasons, hints }) => hints.map((hint, at) => (isKnown(`quality.hint_${reasons[at]}`) ? t(`quality.hint_${reasons[at]}`) : hint));
 
+/** @returns {string} what is wrong with a face: "blurred, dark"; empty if nothing is */
+export const reasonsOf = (/** @type {Judged} */ { reasons }) => series(...reasons.map((each) => worded(`quality.reason_${each}`, each)));
+
+/** @returns {string} a component of the quality in words */
+export const componentName = (/** @type {string} */ code) => worded(`quality.component_${code}`, code);
+
 /**
  * @param {Judged | null} judged
  * @returns {string} the score with its reasons, the worst component, and what to do
  */
 export function judgement(judged) {
   if (!judged) return t("quality.notKnown");
-  const reasons = series(...judged.reasons.map((each) => worded(`quality.reason_${each}`, each)));
+  const reasons = reasonsOf(judged);
   const score = t(reasons ? "quality.reasons" : "quality.score", { score: quality(judged.score), reasons });
   const { worst } = judged;
-  const lowest = worst && t("quality.lowest", { component: worded(`quality.component_${worst}`, worst), value: Math.round(judged.components[worst]) });
+  const lowest = worst && t("quality.lowest", { component: componentName(worst), value: Math.round(judged.components[worst]) });
   return clauses(score, lowest, ...hintsOf(judged));
 }

@@ -2,11 +2,12 @@
 
 import { idempotencyKey } from "./api.js";
 import { button, make } from "./elements.js";
+import { faceQuality } from "./facequality.js";
 import { Cards } from "./grid.js";
 import { t } from "./i18n.js";
 import { facePath, facesPage, nameOf, pathOf } from "./identity.js";
 import { giveFaces, moveFaces } from "./move.js";
-import { moment, quality } from "./numbers.js";
+import { moment } from "./numbers.js";
 import { portrait } from "./portrait.js";
 import { attempt } from "./problems.js";
 import { Selection } from "./selection.js";
@@ -59,7 +60,6 @@ const isShown = (/** @type {any} */ face) => !isGoing(facePath(face));
 
 function faceCard(/** @type {any} */ face) {
   const when = moment(face.created_at);
-  const score = face.quality?.score ?? null;
   const gives = button(t("faces.move"), () => void move([face]), "small quiet");
   const deletes = button(t("faces.delete"), () => remove([face]), "small quiet");
   gives.setAttribute("aria-label", t("faces.moveOf", { when }));
@@ -68,8 +68,7 @@ function faceCard(/** @type {any} */ face) {
     "li",
     { "data-face": face.face_id },
     portrait({ ...face, name: person?.name }),
-    make("b", {}, score === null ? t("quality.notKnown") : t("quality.score", { score: quality(score) })),
-    score === null ? null : make("meter", { value: score, min: 0, max: 1, "aria-label": t("faces.quality") }),
+    ...faceQuality(face.quality),
     make("small", {}, when),
     make("div", { class: "row" }, gives, deletes),
     selected.box(face.face_id, face, t("faces.select", { when })),

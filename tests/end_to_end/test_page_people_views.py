@@ -80,6 +80,7 @@ def test_each_view_fits_shows_faces_and_has_no_violation(browser, pictured, judg
         page.keyboard.press("Escape")
         page.locator("#people-list a", has_text="Ada").click()
         page.locator("#person .cards li").nth(3).wait_for()
+        page.locator("#person .cards summary").first.click()
         judged(page, "person", "#person .cards")
         page.get_by_label("Select the face").first.check()
         page.get_by_role("button", name="Rename").click()
@@ -114,6 +115,38 @@ def test_findings_show_the_faces_side_by_side(browser, pictured, judged, scheme,
         two.get_by_role("button", name="Compare and merge").click()
         judged(page, "compare", ".compare")
         page.locator(".compare").get_by_role("button", name="Cancel").click()
+
+
+def test_a_face_says_what_is_wrong_and_how_each_component_is(browser, pictured):
+    def flawed(route):
+        answer = route.fetch().json()
+        first, second, *_ = (face["quality"] for face in answer["first_faces"])
+        first |= {
+            "score": 0.3,
+            "reasons": ["dark", "turned_away"],
+            "hints": ["add light", "turn"],
+            "worst": "sharpness",
+        }
+        first["components"] |= {"sharpness": 3.4, "luminance_mean": 20}
+        second |= {"reasons": [], "hints": [], "components": {}, "worst": None}  # as of an imported face
+        route.fulfill(json=answer)
+
+    with opened(browser, pictured) as page:
+        page.route("**/identities/ada", flawed)
+        page.goto(f"{pictured}/#/people/ada")
+        cards = page.locator("#person .cards li")
+        expect(cards.nth(0).locator(".reasons")).to_have_text("dark, turned away")
+        expect(cards.nth(1).locator(".reasons, details")).to_have_count(0)
+        expect(cards.nth(3).locator(".reasons")).to_have_count(0)
+        expect(cards.nth(0).locator("dl")).to_be_hidden()
+        cards.nth(0).locator("summary").press("Enter")
+        expect(cards.nth(0).get_by_role("meter", name="sharpness")).to_be_visible()
+        assert cards.nth(0).locator("dt").all_inner_texts()[:2] == ["sharpness", "mean luminance"]
+        assert cards.nth(0).locator("dd span").all_inner_texts()[:2] == ["3", "20"]
+        assert "turn the head to the camera" in cards.nth(0).locator("details").inner_text()
+        measured = [float(each.get_attribute("value") or "") for each in cards.nth(3).locator("dd meter").all()]
+        assert len(measured) > 10
+        assert measured == sorted(measured)
 
 
 def test_without_crops_initials_stay_and_nothing_is_asked_for(page):
