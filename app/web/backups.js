@@ -13,12 +13,14 @@ import { saveFile, sizeOf } from "./tables.js";
 export async function showBackups(host, _about, signal) {
   const list = make("ul", { class: "entries", "aria-label": t("admin.backups") });
   const progress = make("p", { class: "hint", role: "status" });
-  const restore = make("code", {});
+  const command = make("code", {});
+  const restore = make("p", { class: "hint" }, t("backups.restore"), " ", command);
   const start = button(t("backups.start"), () => void attempt(start, begin), "main");
 
   async function load() {
-    const { backups, restore: command } = await call("GET", "backups", { signal });
-    restore.textContent = command;
+    const { backups, folder } = await call("GET", "backups", { signal });
+    command.textContent = backups.length ? `arcid restore ${quoted(`${folder}/${backups[0].name}`)}` : "";
+    restore.hidden = !backups.length;
     list.replaceChildren(...(backups.length ? backups.map(entry) : [make("li", { class: "hint" }, t("backups.none"))]));
   }
   async function begin() {
@@ -47,10 +49,13 @@ export async function showBackups(host, _about, signal) {
       await load();
     }), "small danger");
     for (const [control, verb] of [[save, "backups.download"], [drop, "backups.delete"]]) control.setAttribute("aria-label", `${t(verb)}: ${each.name}`);
-    return make("li", {}, make("div", { class: "entry-text" }, make("b", {}, moment(each.created_at)), make("small", {}, `${each.name} · ${sizeOf(each.bytes)} · ArcID ${each.arcid_version}`)), make("div", { class: "row" }, save, drop));
+    return make("li", {}, make("div", { class: "entry-text" }, make("b", {}, moment(each.created_at)), make("small", {}, [each.name, sizeOf(each.size), each.arcid_version && `ArcID ${each.arcid_version}`].filter(Boolean).join(" · "))), make("div", { class: "row" }, save, drop));
   }
 
   await load();
   if (signal.aborted) return;
-  host.replaceChildren(make("div", { class: "view-head" }, make("h2", {}, t("admin.backups")), start), make("p", { class: "hint" }, t("backups.about")), progress, list, make("p", { class: "hint" }, t("backups.restore"), " ", restore));
+  host.replaceChildren(make("div", { class: "view-head" }, make("h2", {}, t("admin.backups")), start), make("p", { class: "hint" }, t("backups.about")), progress, list, restore);
 }
+
+/** @returns {string} a path as one word of a shell */
+const quoted = (/** @type {string} */ path) => (/^[\w/.\-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);

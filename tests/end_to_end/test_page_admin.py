@@ -325,8 +325,11 @@ def test_a_quick_change_of_a_filter_wins(admin):
 def test_a_backup_is_made_downloaded_and_deleted(admin, axe):
     with admin("backups", width=390) as page:
         page.get_by_text("No backup yet.").wait_for()
+        expect(page.get_by_text("To restore one")).to_be_hidden()
         page.get_by_role("button", name="Start a backup").click()
         page.get_by_text(re.compile(r"arcid-.* is ready\.")).wait_for()
+        expect(page.get_by_text("To restore one")).to_contain_text(re.compile(r"run arcid restore /.+\.backup$"))
+        expect(page.locator(".entries small")).to_have_text(re.compile(r"^arcid-.+\.backup · [\d.]+ [kM]B · ArcID \d"))
         assert judge(page, axe) == []
         assert beyond_the_edge(page) == []
         with page.expect_download() as download:
@@ -335,6 +338,7 @@ def test_a_backup_is_made_downloaded_and_deleted(admin, axe):
         page.get_by_role("button", name="Delete").click()
         page.locator("#confirm-yes").click()
         page.get_by_text("No backup yet.").wait_for()
+        expect(page.get_by_text("To restore one")).to_be_hidden()
 
 
 # Calibration
