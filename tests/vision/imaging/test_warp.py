@@ -75,7 +75,7 @@ def test_a_checkerboard_shrunk_a_lot_is_grey(shrink: float, degrees: float):
 
 @settings(max_examples=150)
 @given(
-    st.floats(0.06, 3),
+    st.floats(0.06, 2),  # the edge of the crop cuts larger spots
     st.floats(-180, 180),
     st.tuples(*[st.floats(-12, 12)] * 2),
     st.tuples(*[st.floats(250, 260)] * 2),
