@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
 from app.api.http.proxies import route_path
+from app.api.schemas.wording import MISSING, WRONG_KIND
 
 PREFIX = "/api/v1/"
 _PROBLEM = "application/problem+json"
@@ -130,11 +131,11 @@ def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tu
 def _of_fields(fields: list[dict[str, str]]) -> int:
     """Return the number for the first invalid field."""
     field, detail = fields[0]["field"], fields[0]["detail"]
-    if detail == "Field required":
+    if detail == MISSING:
         if field.startswith("query."):
             return _NO_PARAMETER
         return _NO_PART if field in {"file", "source_image", "target_image"} else _EMPTY_FIELD
-    return _ARGUMENT if detail.startswith("Input should be a valid") else _CONSTRAINT
+    return _ARGUMENT if detail.startswith(WRONG_KIND) else _CONSTRAINT
 
 
 def _is_problem(start: Message) -> bool:

@@ -14,6 +14,7 @@ from app.api.http.deprecation import deprecate
 from app.api.http.field_names import meant
 from app.api.http.request_notes import note_collection
 from app.api.http.utf8 import text_of
+from app.api.schemas.wording import summary, worded
 from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -225,7 +226,8 @@ def _validated(request: Request, schema: type[Schema], validate: Callable[[list[
             raise BodyMalformed(f"the body is not valid JSON in UTF-8: {why}") from error
         if not first["loc"] and first["type"] in _WRONG_KIND:
             raise RequestInvalid(f"the body must be a JSON {_WRONG_KIND[first['type']]}") from error
-        raise RequestInvalid("the request does not fit its schema", _fields(error, schema)) from error
+        fields = _fields(error, schema)
+        raise RequestInvalid(summary(fields), fields) from error
     deprecate(request.scope, former)
     collection = getattr(value, "collection", None)
     if collection is not None:
@@ -240,9 +242,9 @@ def _fields(error: ValidationError, schema: type[BaseModel]) -> list[dict[str, s
             "field": ".".join(str(part) for part in each["loc"]) or "body",
             "detail": _unknown(str(each["loc"][0]), schema)
             if each["type"] == "extra_forbidden" and len(each["loc"]) == 1
-            else each["msg"].removeprefix("Value error, "),
+            else worded(each),
         }
-        for each in error.errors(include_url=False, include_input=False)
+        for each in error.errors(include_url=False)
     ]
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Match, Mount
 
 from app import errors
 from app.api.http.request_notes import note_refusals
+from app.api.schemas.wording import summary, worded
 from app.errors import ArcidError, NothingEnrolled
 from app.observability.logs import get_logger
 
@@ -200,9 +201,9 @@ def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - FastAPI calls this for nothing else
-    fields = [{"field": ".".join(str(part) for part in each["loc"]), "detail": each["msg"]} for each in error.errors()]
+    fields = [{"field": ".".join(str(part) for part in each["loc"]), "detail": worded(each)} for each in error.errors()]
     note(request.scope, errors.RequestInvalid.code)
-    return problem(422, errors.RequestInvalid.code, "the request does not fit its schema", errors=fields)
+    return problem(422, errors.RequestInvalid.code, summary(fields), errors=fields)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

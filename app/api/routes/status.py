@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.api.http.dependencies import AdmissionDependency, ServicesDependency
 from app.api.http.openapi import PROBLEM_RESPONSES, problem_response
 from app.api.http.permissions import ANY_KEY, needs
+from app.api.http.queries import require_known
 from app.container import Container
 from app.errors import ArcidError
 from app.gallery.store.reencryption import Reencryption
@@ -92,7 +93,7 @@ def get_readiness(services: ServicesDependency, admission: AdmissionDependency, 
     return Readiness(status="ready" if is_ready else "not_ready", checks=checks)
 
 
-@router.get("/models", dependencies=[needs(ANY_KEY)])
+@router.get("/models", dependencies=[needs(ANY_KEY), Depends(require_known)])
 def list_models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are pulled, which are in use."""
     served, default = {each.pack for each in services.registry.all}, services.registry.default

@@ -26,6 +26,7 @@ from app.api.schemas.fields import (
     Url,
 )
 from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
+from app.api.schemas.wording import worded
 from app.errors import PhotoRefused
 from app.names import CollectionName, IdentityId
 from app.remote.urls import LONGEST
@@ -42,8 +43,7 @@ def _listed(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     try:
         return validate(items)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise ValueError(first["msg"].removeprefix("Value error, ")) from error
+        raise ValueError(worded({**error.errors(include_url=False)[0], "input": None})) from error
 
 
 def _one_or_several(each: dict[str, Any], description: str, *others: JsonValue, most: int) -> WithJsonSchema:
