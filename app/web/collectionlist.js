@@ -1,6 +1,7 @@
 /** The view of collections: list and create them; each has a page with its settings. */
 
-import { at, call } from "./api.js";
+import { call } from "./api.js";
+import { readCollection } from "./collectionchange.js";
 import { collectionPage } from "./collectionpage.js";
 import { allCollections } from "./collections.js";
 import { button, make } from "./elements.js";
@@ -12,7 +13,7 @@ import { addressOf, show } from "./tabs.js";
 /** @type {import("./admin.js").View} */
 export async function showCollections(host, about, signal) {
   if (about) {
-    const page = await collectionPage(await call("GET", at("collections/{}", about), { signal }));
+    const page = await collectionPage(await readCollection(about, signal));
     if (!signal.aborted) host.replaceChildren(...page);
     return;
   }

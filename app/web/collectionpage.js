@@ -2,6 +2,7 @@
 
 import { Problem, at, call } from "./api.js";
 import { may } from "./account.js";
+import { changeCollection } from "./collectionchange.js";
 import { opened } from "./dialogs.js";
 import { button, make, say } from "./elements.js";
 import { locale, t } from "./i18n.js";
@@ -12,11 +13,13 @@ import { GROUPS, settingField } from "./settingfields.js";
 import { addressOf, show } from "./tabs.js";
 
 /** @returns {Promise<HTMLElement[]>} */
-export async function collectionPage(/** @type {any} */ collection) {
-  const { rule, defaults } = await inForce(collection);
+export async function collectionPage(/** @type {import("./collectionchange.js").Read} */ before) {
+  const { collection } = before;
+  const rule = await ruleOf(collection);
+  const defaults = defaultsOf(collection);
   const fields = GROUPS.flatMap((group) => group.fields).map((field) => ({ field, ...settingField(field, collection, defaults) }));
-  const before = new Map(fields.map((each) => [each.field.name, JSON.stringify(each.read())]));
-  const changed = () => Object.fromEntries(fields.filter((each) => JSON.stringify(each.read()) !== before.get(each.field.name)).map((each) => [each.field.name, each.read()]));
+  const shown = new Map(fields.map((each) => [each.field.name, JSON.stringify(each.read())]));
+  const changed = () => Object.fromEntries(fields.filter((each) => JSON.stringify(each.read()) !== shown.get(each.field.name)).map((each) => [each.field.name, each.read()]));
   const saved = make("span", { class: "hint", role: "status" });
   const save = make("button", { type: "submit", class: "main", disabled: true }, t("settings.save"));
   const form = make(
@@ -32,12 +35,12 @@ export async function collectionPage(/** @type {any} */ collection) {
   form.onsubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
     void attempt(form, async () => {
-      const after = await call("PATCH", at("collections/{}", collection.name), { json: changed() });
+      const { after, isSaved } = await changeCollection(before, changed());
       const again = await collectionPage(after);
       const host = form.parentElement;
       host?.replaceChildren(...again);
       const told = /** @type {HTMLElement} */ (host?.querySelector(".save [role=status]"));
-      told.textContent = t("settings.saved");
+      told.textContent = t(isSaved ? "settings.saved" : "settings.changed_elsewhere");
       told.scrollIntoView({ block: "nearest" });
     });
   };
@@ -51,24 +54,27 @@ export async function collectionPage(/** @type {any} */ collection) {
   ];
 }
 
-/** @returns {Promise<{rule: string, defaults: Record<string, string>}>} the rule in words, and the defaults as text */
-async function inForce(/** @type {any} */ collection) {
-  const once = (/** @type {number} */ times) => times.toLocaleString(locale);
-  /** @type {Record<string, string>} */
-  const defaults = { max_fpir: once(100), max_fmr: once(10_000), threshold: t("settings.none"), retention_days: t("settings.for_ever") };
-  const models = await call("GET", "models");
-  defaults.detector = models.detector;
-  if (!may("recognise") || !collection.is_usable) return { rule: "", defaults };
-  let known;
+/** @returns {Promise<string>} the rule in force, in words */
+async function ruleOf(/** @type {any} */ collection) {
+  if (!may("recognise") || !collection.is_usable) return "";
   try {
-    known = await call("GET", "calibration", { query: { collection: collection.name } });
+    const known = await call("GET", "calibration", { query: { collection: collection.name } });
+    return t("settings.rule", { identify: similarity(known.identification.threshold, 3), verify: similarity(known.verification.threshold, 3) });
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    return { rule: error.detail, defaults }; // such as a rate without a calibration
+    return error.detail; // such as a rate without a calibration
   }
-  if (known.calibration && collection.impostors === null) defaults.impostors = t(`settings.impostors_${known.calibration.impostors}`);
-  const rule = t("settings.rule", { identify: similarity(known.identification.threshold, 3), verify: similarity(known.verification.threshold, 3) });
-  return { rule, defaults };
+}
+
+/** @returns {Record<string, string>} the values in force of settings that the collection leaves to the service, as text */
+function defaultsOf(/** @type {any} */ { in_force, ...own }) {
+  const once = (/** @type {number} */ share) => Number((1 / share).toPrecision(6)).toLocaleString(locale);
+  /** @type {Record<string, string>} */
+  const defaults = { threshold: t("settings.none"), retention_days: t("settings.for_ever") };
+  for (const name of ["max_fpir", "max_fmr"]) if (own[name] === null && in_force[name]) defaults[name] = once(in_force[name]);
+  if (own.detector === null) defaults.detector = in_force.detector;
+  if (own.impostors === null) defaults.impostors = t(`settings.impostors_${in_force.impostors}`);
+  return defaults;
 }
 
 /** Delete a collection whose name the user types. */

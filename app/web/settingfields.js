@@ -1,4 +1,4 @@
-/** The settings of a collection as fields, each with its effect and the default in force. */
+/** The settings of a collection as fields, each with its effect and its default. */
 
 import { make } from "./elements.js";
 import { t } from "./i18n.js";
@@ -20,6 +20,8 @@ export const GROUPS = [
   { name: "network", fields: [{ name: "detector", kind: "text", isFixed: true }, { name: "flip", kind: "check", isFixed: true }] },
 ];
 
+const USUAL = ["max_fpir", "max_fmr", "impostors", "detector"]; // the service has a default for them
+
 /**
  * @param {Field} field
  * @param {any} collection
@@ -32,16 +34,22 @@ export function settingField(field, collection, defaults) {
   const id = `setting-${name}`;
   const isLocked = Boolean(field.isFixed) && collection.faces > 0;
   const usual = defaults[name];
-  const hints = [t(`settings.${name}_effect`), usual ? t("settings.default", { value: usual }) : "", isLocked ? t("settings.locked") : ""];
+  const hints = [t(`settings.${name}_effect`), defaultHint(field, usual), isLocked ? t("settings.locked") : ""];
   const hint = make("p", { class: "hint", id: `${id}-hint` }, hints.filter(Boolean).join(" "));
   const about = { id, disabled: isLocked, "aria-describedby": hint.id };
   if (kind === "check") {
     const box = make("input", { type: "checkbox", checked: value, ...about });
     return { element: make("div", { class: "setting" }, make("label", { class: "check" }, box, make("span", {}, t(`settings.${name}`))), hint), read: () => box.checked };
   }
-  const input = kind === "select" ? select(field, value, about) : make("input", { type: kind === "text" ? "text" : "number", placeholder: usual ?? t("settings.none"), value: shown(kind, value), autocomplete: "off", spellcheck: false, ...bounds(field), ...about });
+  const input = kind === "select" ? select(field, value, about) : make("input", { type: kind === "text" ? "text" : "number", placeholder: usual ?? (USUAL.includes(name) ? t("settings.service_default") : t("settings.none")), value: shown(kind, value), autocomplete: "off", spellcheck: false, ...bounds(field), ...about });
   const label = make("label", { htmlFor: id }, t(`settings.${name}`));
   return { element: make("div", { class: "setting" }, label, make("div", { class: "control" }, kind === "times" ? make("span", { "aria-hidden": "true" }, t("settings.once_in")) : null, input), hint), read: () => read(kind, input.value) };
+}
+
+/** @returns {string} what an empty field means */
+function defaultHint(/** @type {Field} */ { name }, /** @type {string | undefined} */ usual) {
+  if (usual) return t("settings.default", { value: usual });
+  return USUAL.includes(name) ? t("settings.default_service") : "";
 }
 
 function select(/** @type {Field} */ { name, values = [] }, /** @type {any} */ value, /** @type {any} */ about) {

@@ -141,6 +141,46 @@ def test_a_collection_is_created_set_up_and_deleted(admin, service):
         expect(page.locator(".entries")).not_to_contain_text("visitors")
 
 
+def test_settings_that_somebody_else_changed_are_shown_and_kept(admin, service):
+    service.post("/collections", json={"name": "shared"}).raise_for_status()
+    with admin("collections/shared") as page:
+        days = view(page).get_by_label("Days until people are erased")
+        days.fill("30")
+        service.patch("/collections/shared", json={"retention_days": 7}).raise_for_status()
+        page.get_by_role("button", name="Save changes").click()
+        page.get_by_text("Somebody else has changed the settings.").wait_for()
+        expect(days).to_have_value("7")
+        assert service.get("/collections/shared").json()["retention_days"] == 7
+        days.fill("14")
+        page.get_by_role("button", name="Save changes").click()
+        page.get_by_text("Saved.").wait_for()
+        assert service.get("/collections/shared").json()["retention_days"] == 14
+
+
+def test_an_enrollment_in_the_meantime_does_not_hinder_saving(admin, service):
+    before = service.post("/collections", json={"name": "busy"}).raise_for_status()
+    with admin("collections/busy") as page:
+        view(page).get_by_label("Days until people are erased").fill("30")
+        service.patch("/collections/busy", json={"retention_days": None}).raise_for_status()  # as it was
+        assert service.get("/collections/busy").headers["ETag"] != before.headers["ETag"]
+        page.get_by_role("button", name="Save changes").click()
+        page.get_by_text("Saved.").wait_for()
+        assert service.get("/collections/busy").json()["retention_days"] == 30
+
+
+def test_the_defaults_are_those_in_force(admin, service):
+    service.post("/collections", json={"name": "strict", "max_fpir": 0.001}).raise_for_status()
+    with admin("collections/strict") as page:
+        share, comparisons = page.locator(".setting").nth(0), page.locator(".setting").nth(1)
+        expect(share).to_contain_text(re.compile("Empty means the service.s default"))
+        expect(comparisons).to_contain_text("Empty means the default: 10,000.")
+        view(page).get_by_label("Lookups in which a stranger matches").fill("")
+        page.get_by_role("button", name="Save changes").click()
+        expect(share).to_contain_text("Empty means the default: 100.")
+        detector = service.get("/collections/strict").json()["in_force"]["detector"]
+        expect(view(page).get_by_label("Detector", exact=True)).to_have_attribute("placeholder", detector)
+
+
 def test_a_refused_setting_says_why_and_keeps_what_was_typed(admin):
     with admin("collections/default") as page:
         view(page).get_by_label("Detector", exact=True).fill("nonsense")
