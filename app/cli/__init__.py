@@ -62,7 +62,7 @@ COMMANDS = {
             "app.cli.collections:cli",
             "Collections: isolated galleries, each bound to one network.",
         ),
-        "gallery": ("app.cli.gallery:cli", "Galleries: find enrollment mistakes."),
+        "gallery": ("app.cli.gallery:cli", "Find people enrolled twice, wrong-person faces and low-quality faces."),
         "calibrate": (
             "app.cli.calibrate:calibrate",
             "Measure how similar different people are, and write a calibration for the network in use.",
@@ -84,8 +84,8 @@ COMMANDS = {
             "The audit trail: append-only, each line chained to the previous one.",
         ),
         "jobs": ("app.cli.jobs:cli", "Jobs: long work of a running service (POST /jobs)."),
-        "index": ("app.cli.index:cli", "Vector indexes: projections of the database, used by searches."),
-        "db": ("app.cli.database:cli", "The database's schema."),
+        "index": ("app.cli.index:cli", "Show, check, measure and rebuild the search indexes that are made from the database."),
+        "db": ("app.cli.database:cli", "Show and upgrade the schema of the database."),
         "backup": (
             "app.cli.backup:backup",
             "Write the embedded database and the calibrations to a file, even while the service runs.",

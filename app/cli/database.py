@@ -10,7 +10,7 @@ from app.database.scrubbing import Scrubber
 from app.gallery.store import uids
 from app.wiring.storage import create_own_key, is_embedded
 
-cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
+cli = typer.Typer(help="Show and upgrade the schema of the database.", no_args_is_help=True)
 
 
 @cli.command()

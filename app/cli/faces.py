@@ -1,4 +1,4 @@
-"""`arcid identify | verify | detect | enroll | people`: recognise faces from a shell."""
+"""`arcid identify | verify | detect | enroll | people`: recognize faces from a shell."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +15,7 @@ from app.api.schemas.answers import EnrollAnswer
 from app.api.schemas.boxes import BoxSchema
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.api.schemas.identify_answers import IdentifiedFaceSchema, IdentifyAnswer
+from app.cli.empty_gallery import EmptyGalleryHint, say_nobody
 from app.cli.face_calls import FaceCalls, local_calls
 from app.cli.output import Console, show
 from app.cli.rates import rate_in_words
@@ -52,9 +53,10 @@ def identify(
     """
     columns = ("face", "verdict", "who", "similarity", "chance of a stranger", "quality")
     with _calls(url, key) as calls:
+        hint = EmptyGalleryHint(calls, collection)
         _ask_each(
             photos,
-            lambda photo: calls.identify(photo, collection=collection, top_k=top_k),
+            lambda photo: hint.after(calls.identify(photo, collection=collection, top_k=top_k)),
             _identified,
             columns,
             as_json=as_json,
@@ -152,6 +154,9 @@ def people(
     if as_json:
         typer.echo(page.model_dump_json())
         return
+    if text is None and not page.total:
+        say_nobody(collection)
+        return
     table = Table("id", "name", "faces", "enrolled", box=None)
     for each in page.identities:
         table.add_row(each.identity_id, each.name or "", str(each.faces), f"{each.created_at:%Y-%m-%d}")
@@ -190,7 +195,7 @@ def _ask_each(
         else:
             for row in rows(answer):
                 table.add_row(str(path), *row)
-    if not as_json:
+    if table.row_count:
         show(table)
     if is_refused:
         raise typer.Exit(SOME_REFUSED)

@@ -17,7 +17,7 @@ from app.gallery.store.values import Collection
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
 
-cli = typer.Typer(help="Galleries: find enrollment mistakes.", no_args_is_help=True)
+cli = typer.Typer(help="Find people enrolled twice, wrong-person faces and low-quality faces.", no_args_is_help=True)
 
 _PAGE = 200
 

@@ -102,4 +102,5 @@ def create_own_key(settings: Settings) -> None:
     if embedded_file(settings).exists():
         return
     write_master(file)
-    _log.warning("encryption.key_created", file=str(file), hint="keep a copy, but not with the backups")
+    hint = "the new database cannot be read without this key; keep a copy of the file apart from the backups"
+    _log.warning("encryption.key_created", file=str(file), hint=hint)

@@ -60,6 +60,25 @@ def test_a_person_is_enrolled_listed_identified_and_verified(run, photos):
     assert run("verify", ada, ada).exit_code == 0
 
 
+def test_an_empty_collection_is_said(run, photos):
+    ada, blank, broken = photos
+    found = run("identify", ada, ada)
+    assert (found.exit_code, rows(found)[0][3]) == (0, "unknown")
+    hint = "nobody is enrolled in collection 'default' yet; to enroll somebody: arcid enroll ID PHOTO..."
+    assert found.stderr.splitlines() == [hint]
+    assert run("identify", blank).stderr == ""
+    assert (run("people").stdout, run("people").stderr) == ("", f"{hint}\n")
+    assert run("enroll", "ada", ada).exit_code == 0
+    assert run("identify", ada).stderr == ""
+
+
+def test_an_error_comes_without_an_empty_table(run, photos):
+    for command in ("identify", "detect"):
+        refused = run(command, photos[2])
+        assert (refused.exit_code, refused.stdout) == (3, "")
+        assert refused.stderr.startswith(f"{photos[2]}: the bytes are not an image")
+
+
 def test_json_is_the_answer_of_the_api(run, photos):
     ada, _, broken = photos
     lines = [json.loads(line) for line in run("identify", ada, broken, "--json").stdout.splitlines()]
@@ -99,10 +118,13 @@ def test_a_service_that_is_not_there(arcid, home, url, message):
     assert message in str(arcid("people", "--url", url).exception)
 
 
-def test_a_service_with_keys_is_asked_with_one(arcid, home, settings, monkeypatch):
+def test_a_service_with_keys_is_asked_with_one(arcid, home, settings, photos, monkeypatch):
     monkeypatch.setenv("ARCID_MODELS_DIR", str(settings.models_dir))
     key = arcid("keys", "create", "me", "--scope", "admin").stdout.strip()
+    narrow = arcid("keys", "create", "gate", "--scope", "recognise").stdout.strip()
     with serving(read_settings(), 0) as address:
         assert "(HTTP 401, " in str(arcid("people", "--url", address).exception)
         monkeypatch.setenv("ARCID_API_KEY", key)
         assert arcid("people", "--url", address).exit_code == 0
+        found = arcid("identify", photos[0], "--url", address, "--key", narrow)  # it may not list people
+        assert (found.exit_code, found.stderr) == (0, "")
