@@ -84,7 +84,10 @@ COMMANDS = {
             "The audit trail: append-only, each line chained to the previous one.",
         ),
         "jobs": ("app.cli.jobs:cli", "Jobs: long work of a running service (POST /jobs)."),
-        "index": ("app.cli.index:cli", "Show, check, measure and rebuild the search indexes that are made from the database."),
+        "index": (
+            "app.cli.index:cli",
+            "Show, check, measure and rebuild the search indexes that are made from the database.",
+        ),
         "db": ("app.cli.database:cli", "Show and upgrade the schema of the database."),
         "backup": (
             "app.cli.backup:backup",

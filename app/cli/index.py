@@ -23,7 +23,9 @@ from app.types import Keys
 from app.wiring.projections import snapshot_folder
 from app.wiring.resources import DEFAULT_COLLECTION
 
-cli = typer.Typer(help="Show, check, measure and rebuild the search indexes that are made from the database.", no_args_is_help=True)
+cli = typer.Typer(
+    help="Show, check, measure and rebuild the search indexes that are made from the database.", no_args_is_help=True
+)
 
 Name = Annotated[str | None, typer.Argument(help="Name of the collection; default: all of them.")]
 _SHOWN = 5  # keys of a difference

@@ -61,7 +61,7 @@ def test_a_person_is_enrolled_listed_identified_and_verified(run, photos):
 
 
 def test_an_empty_collection_is_said(run, photos):
-    ada, blank, broken = photos
+    ada, blank, _ = photos
     found = run("identify", ada, ada)
     assert (found.exit_code, rows(found)[0][3]) == (0, "unknown")
     hint = "nobody is enrolled in collection 'default' yet; to enroll somebody: arcid enroll ID PHOTO..."

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 
 from app import errors
+from app.api.http.near_routes import near_route
 from app.api.http.request_notes import note_refusals
 from app.api.schemas.wording import summary, worded
 from app.errors import ArcidError, NothingEnrolled
@@ -191,7 +192,8 @@ def respond(scope: MutableMapping[str, Any], error: ArcidError) -> JSONResponse:
     note(scope, error.code)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         _log.warning("access.refused", code=error.code)
-    answer = problem(status, error.code, str(error), **extra)
+    hint = near_route(scope["path"]) if isinstance(error, errors.IdentityUnknown) else ""
+    answer = problem(status, error.code, str(error) + hint, **extra)
     if isinstance(error, errors.RateExceeded):
         answer.headers["Retry-After"] = str(error.retry_after_s)
     if status == HTTPStatus.UNAUTHORIZED:
@@ -213,9 +215,10 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     note(request.scope, code)
     path = request.scope["path"][:_LONGEST_SHOWN]
     allowed = ", ".join(sorted(_allowed(request))) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else ""
+    hint = near_route(request.scope["path"])
     details = {
-        404: f"there is no page or route at {path!r}",
-        405: f"{request.method} is not a method of {path!r}; use {allowed}",
+        404: f"there is no page or route at {path!r}{hint}",
+        405: f"{request.method} is not a method of {path!r}{hint or f'; use {allowed}'}",
     }
     answer = problem(error.status_code, code, details.get(error.status_code, error.detail))
     answer.headers.update(error.headers or {})
