@@ -79,7 +79,7 @@ class RecognisedSchema(CompreFaceFace):
 
     @classmethod
     def of_recognised(cls, recognised: RecognisedFace, extras: Extras) -> "RecognisedSchema":
-        """Return the schema of a recognised face."""
+        """Return the schema of a recognized face."""
         subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
         return cls(**dict(CompreFaceFace.of(recognised.face, extras)), subjects=subjects)
 

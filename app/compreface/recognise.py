@@ -1,4 +1,4 @@
-"""The faces of photos under /api/v1: recognised, detected, verified."""
+"""The faces of photos under /api/v1: recognized, detected, verified."""
 
 from typing import Annotated
 

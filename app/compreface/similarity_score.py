@@ -1,6 +1,6 @@
 """Similarity score: a scale from 0 to 1 for every network, on which a number means an error rate. Pure.
 
-Clients of other recognisers compare a number in 0..1 with a threshold, often 0.5 or 0.9. A cosine does not fit that:
+Clients of other recognizers compare a number in 0..1 with a threshold, often 0.5 or 0.9. A cosine does not fit that:
 0.5 is a match with one network and a stranger with another. The score follows the false match rate:
 
     log3(score / (1 - score)) = -log10(FMR) - 4

@@ -20,7 +20,7 @@ class ImageDamaged(PhotoRefused):
 
 
 class ImageUnsupported(PhotoRefused):
-    """The photo's format is recognised but not decoded: JPEG XL, 12-bit JPEG, floating-point TIFF."""
+    """The photo's format is recognized but not decoded: JPEG XL, 12-bit JPEG, floating-point TIFF."""
 
     def __init__(self, kind: str, remedy: str) -> None:
         """Name the format (after "the photo is") and how to convert the photo."""

@@ -68,7 +68,7 @@ def test_the_image_is_a_jpeg_that_shows_the_face(people, faces_of):
     assert answer.headers["cache-control"] == "private, no-cache"
     pixels = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
-    # The image alone is enough to recognise the person.
+    # The image alone is enough to recognize the person.
     found = people.post("/identify", files={"photo": answer.content}, data={"collection": "people"}).json()
     assert found["faces"][0]["candidates"][0]["identity_id"] == "ada"
 

@@ -1,4 +1,4 @@
-"""Migration of a served collection to another network, with networks that recognise colours."""
+"""Migration of a served collection to another network, with networks that recognize colours."""
 
 import threading
 

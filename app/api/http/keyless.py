@@ -1,7 +1,7 @@
 """Protection of a service without API keys: it answers only to this machine's names and to its own page.
 
-A browser on this machine can reach the service from every page that it shows. A page of another site is recognised by
-`Origin` or `Sec-Fetch-Site`; a page whose name resolves to this machine (DNS rebinding) is recognised by `Host`.
+A browser on this machine can reach the service from every page that it shows. A page of another site is recognized by
+`Origin` or `Sec-Fetch-Site`; a page whose name resolves to this machine (DNS rebinding) is recognized by `Host`.
 """
 
 import ipaddress

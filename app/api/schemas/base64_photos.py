@@ -17,7 +17,7 @@ _LONGEST_NAME = 1024
 
 
 def bytes_of(text: str, field: str) -> bytes:
-    """Return the bytes of base64 text in `field`; raises ValueError, which names a recognised mistake."""
+    """Return the bytes of base64 text in `field`; raises ValueError, which names a recognized mistake."""
     is_data_url = _DATA_URL.match(text)
     encoded = text[is_data_url.end() :] if is_data_url else text
     if is_data_url and not is_data_url[1].lower().rstrip().endswith("base64"):

@@ -1,4 +1,4 @@
-"""File formats that are not decoded: recognised by their first bytes, and named in the error. Pure."""
+"""File formats that are not decoded: recognized by their first bytes, and named in the error. Pure."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Face quality: a score 0..1 with reasons, hints and components. Pure.
 
-The score predicts how well the face can be recognised, not how the photo looks. It was fitted to rank photos of LFW by
+The score predicts how well the face can be recognized, not how the photo looks. It was fitted to rank photos of LFW by
 their similarity to other photos of the same person. Half of those photos were blurred, darkened, overexposed, shrunk or
 partly covered (docs/thresholds.md has the figures). Coverings, motion blur and strong compression then lower it below
 the usual gates, because they raise the error rates (docs/quality.md).
@@ -62,7 +62,7 @@ _COMPONENTS: Final[Mapping[Reason, Component]] = {
     Reason.MOTION_BLURRED: Component.MOTION_BLUR_PREVENTION,
     Reason.COMPRESSED: Component.COMPRESSION_ARTIFACTS,
 }
-_UNCERTAIN_HINT = "the face is hard to recognise: use a clear photo of the whole face from the front"
+_UNCERTAIN_HINT = "the face is hard to recognize: use a clear photo of the whole face from the front"
 
 # Limits beyond which a reason is given. Each applies to at most about one in a hundred unchanged photos of LFW.
 _TOO_SMALL, _BLURRED, _DARK, _OVEREXPOSED, _TURNED, _UNCERTAIN = 32, 0.42, 40, 0.3, 0.45, 0.78
