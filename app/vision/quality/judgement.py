@@ -2,7 +2,7 @@
 
 The score predicts how well the face can be recognized, not how the photo looks. It was fitted to rank photos of LFW by
 their similarity to other photos of the same person. Half of those photos were blurred, darkened, overexposed, shrunk or
-partly covered (docs/thresholds.md has the figures). Coverings, motion blur and strong compression then lower it below
+partly covered. Coverings, motion blur and strong compression then lower it below
 the usual gates, because they raise the error rates (docs/quality.md).
 """
 
