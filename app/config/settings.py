@@ -132,7 +132,7 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
     """
-    require_known(known_names(Settings))
+    require_known(Settings, known_names(Settings))
     try:
         return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
     except ValidationError as error:

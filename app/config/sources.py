@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -59,23 +61,35 @@ def origins(settings: type[BaseSettings]) -> dict[str, str]:
             values = source()
         except SettingsError as error:
             raise SettingsInvalid(str(error)) from error
-        for name in names_in(values):
+        for name in names_in(values, settings):
             found.setdefault(name, origin)
     return found
 
 
-def names_in(values: Mapping[str, Any], prefix: str = PREFIX) -> Iterator[str]:
-    """Yield the variables of nested values: {"limits": {"faces": 7}} is ARCID_LIMITS__FACES."""
+def names_in(values: Mapping[str, Any], group: type[BaseModel] | None, prefix: str = PREFIX) -> Iterator[str]:
+    """Yield the variables of nested values: {"limits": {"faces": 7}} is ARCID_LIMITS__FACES.
+
+    A setting whose own value is a table, such as ARCID_OIDC__GRANTS, is one variable. `group` is None below an unknown
+    name.
+    """
     for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from names_in(value, f"{prefix}{name.upper()}__")
+        field = group.model_fields.get(name) if group else None
+        below = None if field is None else _group_in(field)
+        if isinstance(value, Mapping) and (below or field is None):
+            yield from names_in(value, below, f"{prefix}{name.upper()}__")
         else:
             yield f"{prefix}{name.upper()}"
 
 
-def require_known(known: set[str]) -> None:
+def _group_in(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the group of settings that a field is; None for a single setting."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def require_known(settings: type[BaseSettings], known: set[str]) -> None:
     """Raise SettingsInvalid, with the nearest name, if a source has a setting of another name."""
-    for name, origin in _given():
+    for name, origin in _given(settings):
         if name.upper() in known | CLIENTS_OWN:
             continue
         where = "" if origin == ENVIRONMENT else f" ({origin})"
@@ -94,7 +108,7 @@ def secrets_dir() -> Path | None:
     return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
 
 
-def _given() -> Iterator[tuple[str, str]]:
+def _given(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:
     """Yield the name and source of each setting, in order of precedence."""
     yield from ((name, ENVIRONMENT) for name in sorted(filter(_is_ours, os.environ)))
     folder = secrets_dir()
@@ -104,7 +118,7 @@ def _given() -> Iterator[tuple[str, str]]:
         except OSError as error:
             raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
     yield from ((name, DOTENV) for name in _environment_file())
-    yield from ((name, TOML) for name in names_in(_toml_values()))
+    yield from ((name, TOML) for name in names_in(_toml_values(), settings))
 
 
 def _environment_file() -> dict[str, str]:

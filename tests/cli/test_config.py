@@ -34,6 +34,16 @@ def test_each_setting_is_shown_with_its_origin(arcid, home, here, tmp_path, monk
     assert shown["ARCID_RATES__KEY"] == ["none", "default"]
 
 
+@pytest.mark.parametrize("kind", ["table", "variable"])
+def test_a_setting_that_is_a_table_is_one_setting(arcid, home, here, monkeypatch, kind):
+    if kind == "table":
+        (here / "arcid.toml").write_text('[oidc.grants.staff]\nscopes = ["recognise"]\n')
+    else:
+        monkeypatch.setenv("ARCID_OIDC__GRANTS", '{"staff": {"scopes": ["recognise"]}}')
+    origin = rows(arcid("config"))["ARCID_OIDC__GRANTS"][-1]
+    assert origin == {"table": "arcid.toml", "variable": "environment"}[kind]
+
+
 def test_only_changed_settings_can_be_shown(arcid, home, here):
     given = {name for name in os.environ if name.startswith("ARCID_")}
     assert "ARCID_DATA_DIR" in given
