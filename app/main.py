@@ -25,6 +25,7 @@ from app.api.http.middleware import RequestContext
 from app.api.http.permissions import authorise
 from app.api.http.proxies import Proxies
 from app.api.http.rates import Rates, UsualRates
+from app.api.http.reshaping import reshaping
 from app.api.http.tus import Tus, UploadWrites
 from app.api.routes import (
     analyse,
@@ -49,9 +50,11 @@ from app.api.routes import (
 )
 from app.compreface import routers as compreface
 from app.compreface.key_in_path import KeyInPath
-from app.compreface.problems import reshaping
+from app.compreface.problems import ERRORS as COMPREFACE_ERRORS
 from app.config import Settings
 from app.container import Container
+from app.deepface import routes as deepface
+from app.deepface.problems import ERRORS as DEEPFACE_ERRORS
 from app.wiring.batching import photos_at_once
 from app.wiring.clients import open_fetcher, open_limiter, open_tracing
 
@@ -124,6 +127,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(uploads.router)
     app.include_router(statistics.router)
     compreface.install(app)
+    app.include_router(deepface.router)
     app.include_router(status.router)
     app.include_router(metrics.router)
     openapi.install(app)
@@ -167,7 +171,7 @@ def _add_middleware(app: FastAPI, settings: Settings, tracing: "Tracing | None")
         body_budget=app.state.body_budget,
         admission=app.state.admission,
         metrics=app.state.metrics,
-        reshape=reshaping,
+        reshape=reshaping((COMPREFACE_ERRORS, DEEPFACE_ERRORS)),
         tracing=tracing,
     )
     if settings.cors.origins:

@@ -1,22 +1,16 @@
-"""Errors in CompreFace's form: `{"message", "code"}` with its numbers and statuses, and our own code.
+"""Errors in CompreFace's form: `{"message", "code"}` with its numbers and statuses, and our own code."""
 
-The conversion happens once, when an answer is sent, so routes, key checks and limits need not know it.
-"""
-
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
-from starlette.datastructures import MutableHeaders
-from starlette.types import Message, Scope, Send
 
-from app.api.http.proxies import route_path
+from app.api.http.reshaping import ErrorForm
+from app.api.schemas.problem import FieldErrorSchema
 from app.api.schemas.wording import MISSING, WRONG_KIND
 
 PREFIX = "/api/v1/"
-_PROBLEM = "application/problem+json"
 
 _UNDEFINED = 0
 _EMPTY_FIELD, _CONSTRAINT, _NO_PARAMETER, _NO_PART, _ARGUMENT = 5, 26, 33, 34, 36
@@ -48,13 +42,6 @@ _STATUSES: Mapping[int, HTTPStatus] = {HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStat
 _STATUS_OF_CODE: Mapping[str, HTTPStatus] = {"identity_exists": HTTPStatus.BAD_REQUEST}
 
 
-class FieldErrorSchema(BaseModel):
-    """An invalid field or parameter."""
-
-    field: str
-    detail: str
-
-
 class CompreFaceError(BaseModel):
     """An error in CompreFace's form."""
 
@@ -82,37 +69,6 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def reshaping(scope: Scope, send: Send) -> Send:
-    """Return a `send` that converts problems under PREFIX to CompreFace's form; other messages pass unchanged."""
-    path = route_path(scope)
-    if not path.startswith(PREFIX):
-        return send
-    held: Message | None = None
-    body = b""
-
-    async def reshaped(message: Message) -> None:
-        nonlocal held, body
-        if message["type"] == "http.response.start" and _is_problem(message):
-            held = message
-            return
-        if held is None:
-            await send(message)
-            return
-        body += message.get("body", b"")
-        if not message.get("more_body", False):
-            start, held = held, None
-            status, error = reworded(json.loads(body), scope["method"], path)
-            content = json.dumps(error, ensure_ascii=False).encode()
-            start["status"] = int(status)
-            headers = MutableHeaders(scope=start)
-            headers["content-type"] = "application/json"
-            headers["content-length"] = str(len(content))
-            await send(start)
-            await send({**message, "body": content})
-
-    return reshaped
-
-
 def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tuple[int, dict[str, Any]]:
     """Return status and content of CompreFace's error for a problem (RFC 9457)."""
     code, detail, fields = problem["code"], problem["detail"], problem.get("errors", [])
@@ -128,6 +84,9 @@ def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tu
     return int(status), {**error, "errors": fields} if fields else error
 
 
+ERRORS = ErrorForm(PREFIX, reworded)
+
+
 def _of_fields(fields: list[dict[str, str]]) -> int:
     """Return the number for the first invalid field."""
     field, detail = fields[0]["field"], fields[0]["detail"]
@@ -136,7 +95,3 @@ def _of_fields(fields: list[dict[str, str]]) -> int:
             return _NO_PARAMETER
         return _NO_PART if field in {"file", "source_image", "target_image"} else _EMPTY_FIELD
     return _ARGUMENT if detail.startswith(WRONG_KIND) else _CONSTRAINT
-
-
-def _is_problem(start: Message) -> bool:
-    return MutableHeaders(scope=start).get("content-type", "").startswith(_PROBLEM)

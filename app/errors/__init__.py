@@ -40,6 +40,7 @@ ArcidError
     * BodyTooSlow
     * ContentTypeUnsupported
     * ContentEncodingUnsupported
+    * AttributesUnsupported
     * IdempotencyConflict
     * PreconditionFailed
     * Overloaded

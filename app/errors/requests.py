@@ -45,6 +45,12 @@ class ContentEncodingUnsupported(ArcidError):
     """The body is compressed."""
 
 
+class AttributesUnsupported(ArcidError):
+    """The request asks for a person's attributes, which the service does not guess."""
+
+    message = "the service recognises people and does not guess their age, gender, emotion or race"
+
+
 class IdempotencyConflict(ArcidError):
     """The Idempotency-Key was used for another request."""
 

@@ -122,6 +122,7 @@ def test_operations_have_short_names(client):
         "enroll": "post /enroll",
         "getFace": "get /collections/{collection}/faces/{face_id}",
         "comprefaceVerify": "post /api/v1/verification/verify",
+        "deepfaceVerify": "post /deepface/verify",
     }
     assert {each: named[each] for each in expected} == expected
 

@@ -58,7 +58,7 @@ def path_of(template, collection=OWN, key="key"):
 
 
 def expect_refused(answer, path, status, code):
-    if path.startswith("/api/v1/"):  # in CompreFace's form
+    if path.startswith(("/api/v1/", "/deepface/")):  # in the form of another API
         assert (answer.status_code, answer.json()["arcid_code"]) == (status, code)
     else:
         expect(answer, status, code)
@@ -142,6 +142,9 @@ ALLOWED = {
     ("POST", "/api/v1/detection/detect"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/verify"): {Scope.RECOGNISE},
     ("POST", "/api/v1/verification/embeddings/verify"): {Scope.RECOGNISE},
+    ("POST", "/deepface/represent"): {Scope.RECOGNISE},
+    ("POST", "/deepface/verify"): {Scope.RECOGNISE},
+    ("POST", "/deepface/analyze"): {Scope.RECOGNISE},
     ("POST", "/api/v1/recognition/subjects"): {Scope.ENROLL},
     ("POST", "/api/v1/recognition/faces"): {Scope.ENROLL},
     ("GET", "/api/v1/recognition/subjects"): {Scope.MANAGE},

@@ -96,6 +96,15 @@ def test_comprefaces_routes(client, total, portrait):
     client.delete("/api/v1/recognition/faces?subject=carl")
 
 
+def test_deepfaces_routes(client, total, portrait):
+    client.post("/deepface/represent", files={"img": portrait})
+    client.post("/deepface/verify", files={"img1": portrait, "img2": portrait})
+    client.post("/deepface/analyze", files={"img": portrait})
+    figures = total()
+    assert figures["requests"] == {"embed": 1, "verify": 1}
+    assert figures["verdicts"] == {"match": 1}
+
+
 def test_other_routes_count_nothing(client, total):
     for path in ("/collections", "/jobs", "/healthz", "/nothing", "/statistics", "/collections/default/identities"):
         client.get(path)

@@ -176,6 +176,24 @@ def test_compreface(client, keys, faces_of, portrait):
     assert found["similarity"] == 0
 
 
+def test_deepface(client, keys, faces_of, portrait):
+    """`distance` follows the rounded similarity; that of a hidden one is the largest."""
+
+    def ask(other, who):
+        answer = client.post("/deepface/verify", files={"img1": faces_of[0], "img2": other}, headers=keys[who])
+        return answer.json()
+
+    seen, exact = (ask(faces_of[0], who) for who in ("below", "manager"))
+    assert seen["verified"]
+    assert exact["verified"]
+    assert has_steps(seen["distance"])
+    assert has_steps(seen["threshold"])
+    assert 0 <= seen["distance"] - exact["distance"] < 0.001
+    hidden, shown = (ask(portrait, who) for who in ("below", "manager"))
+    assert (hidden["verified"], hidden["distance"]) == (False, 2.0)
+    assert 0 < shown["distance"] < 2
+
+
 def test_filters_need_manage_or_an_open_member(client, keys, portrait):
     def ask(where, who="below"):
         return client.post("/identify", files={"photo": portrait}, data={"where": where}, headers=keys[who])

@@ -13,8 +13,8 @@ from arcid import Client, administration, answers, errors, figures, health, job,
 from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
-# CompreFace's routes; people sign in on a page; Prometheus reads the last one.
-LEFT_OUT = re.compile(r"^/(api/v1/.*|sign-in.*|sessions.*|metrics)$")
+# CompreFace's and DeepFace's routes; people sign in on a page; Prometheus reads the last one.
+LEFT_OUT = re.compile(r"^/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics)$")
 SAMPLES: dict[str, object] = {
     "photo": b"photo",
     "photos": b"photo",
@@ -52,6 +52,10 @@ OF_COMPREFACE = {
     *("MatchSchema", "PairAnswer", "PairSchema", "RecognisedSchema", "RecognitionAnswer", "SubjectAnswer"),
     *("SubjectLikeness", "SubjectsAnswer", "TimesSchema", "UpdatedAnswer", "VersionsSchema"),
     "CompreFaceFace",
+}
+OF_DEEPFACE = {
+    *("DeepFaceError", "DeepFaceVerifyAnswer", "FacialAreaSchema", "FacialAreasSchema", "RepresentAnswer"),
+    "RepresentationSchema",
 }
 OF_PAGES = {"ProviderSchema", "SessionSchema", "SessionsSchema", "SignInAddress", "SignInOptions", "StartedSession"}
 UNNEEDED = {
@@ -147,7 +151,7 @@ def checked(document) -> dict[str, tuple[dict[str, Any], list[type[Value]]]]:
     return {
         name: (schema, [value for value, names in members.items() if names == set(schema["properties"])])
         for name, schema in answered(document).items()
-        if "properties" in schema and name not in OF_COMPREFACE | OF_PAGES | UNNEEDED.keys()
+        if "properties" in schema and name not in OF_COMPREFACE | OF_DEEPFACE | OF_PAGES | UNNEEDED.keys()
     }
 
 

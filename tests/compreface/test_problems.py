@@ -1,7 +1,5 @@
 """Which collection is meant, and errors that no route makes: limits, keys, what fails inside."""
 
-import asyncio
-import json
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +7,7 @@ from starlette.testclient import TestClient
 
 from app.api.http.errors import STATUS, status_of
 from app.compreface.dependencies import comparison_of
-from app.compreface.problems import reshaping, reworded
+from app.compreface.problems import reworded
 from app.errors import Overloaded
 from app.main import create_app
 from tests.api.fakes import services_of, settings_of
@@ -83,29 +81,6 @@ def test_every_error_has_a_form_and_a_documented_status(client, error):
     documented = client.get("/openapi.json").json()["paths"][f"{RECOGNITION}/recognize"]["post"]["responses"]
     elsewhere = {"precondition_failed", "export_gone", "tus_version_unsupported"}  # no If-Match, archives, uploads here
     assert str(status) in documented or error.code in elsewhere
-
-
-def test_an_answer_in_pieces_is_reworded_whole():
-    sent = []
-    problem = {"status": 422, "code": "no_face", "detail": "x"}
-    body = json.dumps(problem).encode()
-
-    async def send(message):
-        sent.append(message)
-
-    async def run():
-        reshaped = reshaping({"method": "GET", "path": "/api/v1/x"}, send)
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        await reshaped({"type": "http.response.start", "status": 422, "headers": headers})
-        await reshaped({"type": "http.response.body", "body": body[:9], "more_body": True})
-        assert not sent
-        await reshaped({"type": "http.response.body", "body": body[9:]})
-
-    asyncio.run(run())
-    start, content = sent
-    assert start["status"] == 400
-    assert dict(start["headers"])[b"content-length"] == b"%d" % len(content["body"])
-    assert json.loads(content["body"])["code"] == 28
 
 
 # Which collection is meant

@@ -1,7 +1,7 @@
 """The OpenAPI document of the JavaScript client, clients/javascript/openapi.json, from which its types are generated.
 
-It has the routes of the API without CompreFace's, /metrics and those with which pages sign in. It has no errors: the
-client reads those itself.
+It has the routes of the API without CompreFace's, DeepFace's, /metrics and those with which pages sign in. It has no
+errors: the client reads those itself.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from app.config import PROJECT
 
 DOCUMENT = PROJECT / "clients" / "javascript" / "openapi.json"
-LEFT_OUT = re.compile(r"/(api/v1/.*|sign-in.*|sessions.*|metrics)")
+LEFT_OUT = re.compile(r"/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics)")
 _ALSO = ("ProblemSchema", "FieldErrorSchema")  # of the error answers
 
 

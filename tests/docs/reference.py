@@ -19,7 +19,7 @@ Look up a request or answer field by field. [API](api.md) explains the routes wi
 service has forms to try them. This page is generated from the OpenAPI document (`/openapi.json`).
 
 Required fields are **bold**. All errors are [problems](api.md#errors) (`ProblemSchema`; under `/api/v1/`
-`CompreFaceError`).
+`CompreFaceError`, under `/deepface/` `DeepFaceError`).
 """
 _BOUNDS = {
     "minimum": "≥ {}",

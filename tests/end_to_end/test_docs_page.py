@@ -14,6 +14,8 @@ PHOTOS = {
     "comprefaceRecognise": ("file",),
     "comprefaceDetect": ("file",),
     "comprefaceVerify": ("source_image", "target_image"),
+    "deepfaceRepresent": ("img",),
+    "deepfaceVerify": ("img1", "img2"),
 }
 HARMLESS = ["Could not find component: JsonSchema_string_binary"]
 """Swagger UI logs it, and then shows its own field for files."""
@@ -51,7 +53,7 @@ def execute(docs, tag, operation, files):
 
 @pytest.mark.parametrize("operation", PHOTOS)
 def test_a_photo_is_all_that_a_route_needs(docs, operation, faces_of):
-    tag = "compreface" if operation.startswith("compreface") else "recognition"
+    tag = next((each for each in ("compreface", "deepface") if operation.startswith(each)), "recognition")
     files = dict.fromkeys(PHOTOS[operation], faces_of[0])
     status, answer = execute(docs, tag, operation, files)
     assert status.split()[0] in {"200", "201"}, answer

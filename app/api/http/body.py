@@ -27,7 +27,9 @@ FORM_OR_JSON = (
     "send multipart/form-data with files (curl -F photo=@visitor.jpg), or base64 in JSON with "
     "Content-Type: application/json"
 )
-FILE_FIELDS = frozenset({"photo", "photos", "probe", "reference", "file", "source_image", "target_image"})
+FILE_FIELDS = frozenset(
+    {"photo", "photos", "probe", "reference", "file", "source_image", "target_image", "img", "img1", "img2"}
+)
 """Fields that hold files in every schema. A part with one of these names is a file, even without a file name."""
 _LOOKED_AT = 1000
 _NOTHING_LIKE_TEXT = (b"<", b"%", b"{")

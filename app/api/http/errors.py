@@ -97,6 +97,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.PhotoRefused,
         errors.RequestInvalid,
         errors.NothingEnrolled,
+        errors.AttributesUnsupported,
         errors.IdempotencyConflict,
         errors.ImportInvalid,
         errors.ArchiveRefused,

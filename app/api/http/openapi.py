@@ -49,7 +49,9 @@ TAGS = [
     {"name": "administration", "description": "API keys, sign-in of people, and the audit trail."},
     {"name": "status", "description": "State of the service."},
     {"name": "compreface", "description": "CompreFace's API, for its clients."},
+    {"name": "deepface", "description": "DeepFace's API, for its clients."},
 ]
+_OTHERS = frozenset({"compreface", "deepface"})  # tags of other APIs, whose names our operations may have, too
 _BINARY = {"type": "string", "format": "binary"}
 
 
@@ -66,7 +68,7 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 def operation_id(route: APIRoute) -> str:
     """Return the name of an operation, which generated clients give to its method: `getFace`, `comprefaceVerify`."""
-    words = [*(tag for tag in route.tags if tag == "compreface"), *route.name.split("_")]
+    words = [*(str(tag) for tag in route.tags if tag in _OTHERS), *route.name.split("_")]
     return words[0] + "".join(map(str.capitalize, words[1:]))
 
 
@@ -139,8 +141,8 @@ def _describe_access(route: RouteContext, operation: dict[str, Any]) -> None:
 def _describe_answers(operation: dict[str, Any]) -> None:
     """Describe answers in the words of OpenAPI 3.1, and so that generators of clients know each media type.
 
-    FastAPI adds a 422 to routes with parameters: ours is another, or (in CompreFace's form) 400. It describes events
-    as OpenAPI 3.2 does. A file is also described as `application/octet-stream`, the only binary type that
+    FastAPI adds a 422 to routes with parameters: ours is another, or (in the form of another API) 400. It describes
+    events as OpenAPI 3.2 does. A file is also described as `application/octet-stream`, the only binary type that
     openapi-python-client reads.
     """
     answers = operation["responses"]

@@ -30,6 +30,8 @@ _OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
         ("POST", "/api/v1/verification/verify"): Operation.VERIFY,
         ("POST", "/api/v1/verification/embeddings/verify"): Operation.VERIFY,
         ("POST", "/api/v1/detection/detect"): Operation.DETECT,
+        ("POST", "/deepface/verify"): Operation.VERIFY,
+        ("POST", "/deepface/represent"): Operation.EMBED,
     }
 )
 

@@ -31,3 +31,10 @@ class ProblemSchema(BaseModel):
     request_id: Annotated[
         str | None, Field(description="The X-Request-ID, also in the log; missing if the request was not read.")
     ] = None
+
+
+class FieldErrorSchema(BaseModel):
+    """An invalid field or parameter."""
+
+    field: str
+    detail: str
