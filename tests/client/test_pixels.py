@@ -53,9 +53,14 @@ def test_other_objects_are_refused():
 
 @pytest.mark.parametrize(
     ("given", "used"),
-    [("localhost:8000", "http://localhost:8000"), ("https://a.test/faces", "https://a.test/faces"), ("a", "http://a")],
+    [
+        ("localhost:8000", "http://localhost:8000/v1"),
+        ("https://a.test/faces/", "https://a.test/faces/v1"),
+        ("a/v1", "http://a/v1"),
+        ("http://a/v1/", "http://a/v1"),
+    ],
 )
-def test_an_address_may_lack_its_scheme(given, used):
+def test_an_address_may_lack_its_scheme_and_version(given, used):
     with Client(given) as client:
         assert str(client.transport.http.base_url).rstrip("/") == used
 

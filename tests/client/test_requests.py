@@ -98,7 +98,7 @@ def test_photos_by_url():
 )
 def test_an_id_stays_one_part_of_the_path(identity_id, path):
     request = sent(lambda client: client.identities.delete(identity_id, collection="c"))
-    assert request.url.raw_path == b"/collections/c/identities/" + path
+    assert request.url.raw_path == b"/v1/collections/c/identities/" + path
 
 
 def test_an_empty_id_is_refused_before_it_means_the_whole_list():
@@ -154,7 +154,7 @@ def test_the_key_comes_by_argument_or_from_the_environment(monkeypatch):
 
 def test_a_path_in_front_of_the_routes_and_the_timeouts():
     request = sent(lambda client: client.models(), base_url="https://example.org/faces/", timeout_s=90)
-    assert str(request.url) == "https://example.org/faces/models"
+    assert str(request.url) == "https://example.org/faces/v1/models"
     assert request.extensions["timeout"] == {"connect": 5.0, "read": 90, "write": 90, "pool": 90}
     assert sent(lambda client: client.models(), timeout_s=2).extensions["timeout"]["connect"] == 2
     assert sent(lambda client: client.models(), timeout_s=None).extensions["timeout"]["read"] is None

@@ -15,6 +15,7 @@ from arcid.version import __version__
 
 KEY_VARIABLE = "ARCID_API_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
+VERSION = "/v1"
 _CONNECT_S = 5.0
 
 
@@ -22,7 +23,8 @@ class Client(Service[SyncTransport]):
     """Synchronous client of one service; threads may share it. Close it, or use it in a `with` statement.
 
     Args:
-        base_url: Address of the service, with the path prefix if a proxy adds one; `localhost:8000` is http.
+        base_url: Address of the service, with the path prefix if a proxy adds one, with or without /v1;
+            `localhost:8000` is http.
         api_key: API key. None reads the environment variable ARCID_API_KEY; an empty string sends no key.
         timeout_s: Maximum time without data while a request is sent or its answer is received; None means no limit.
         retries: Maximum number of retries of a retryable request; 0 disables them.
@@ -106,8 +108,9 @@ class AsyncClient(Service[AsyncTransport]):
 
 
 def _address(base_url: str) -> str:
-    """Return an address with its scheme."""
-    return base_url if "://" in base_url else f"http://{base_url}"
+    """Return the address of the API: with the scheme, and with the stable prefix of all paths."""
+    address = (base_url if "://" in base_url else f"http://{base_url}").rstrip("/")
+    return address if address.endswith(VERSION) else f"{address}{VERSION}"
 
 
 def _headers(api_key: str | None) -> Mapping[str, str]:
