@@ -3,10 +3,12 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from app.periodic_worker import PASSING
 from app.statistics.counts import HOUR_S, Operation
 from app.statistics.figures import Figures, figures_of
 from app.statistics.store import BucketCount, Selection, StatisticsStore
@@ -37,11 +39,23 @@ class Report:
     buckets: Mapping[datetime, Figures]
 
 
-class StatisticsService:
-    """See `report`."""
+def _nothing() -> None:
+    """Write nothing."""
 
-    def __init__(self, store: StatisticsStore, *, keep_days: int, clock: Callable[[], float] = time.time) -> None:
+
+class StatisticsService:
+    """See `report`. `write` stores the counts of this process, so that its own requests appear at once."""
+
+    def __init__(
+        self,
+        store: StatisticsStore,
+        *,
+        keep_days: int,
+        write: Callable[[], None] = _nothing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
+        self._write = write
         self.keep_days = keep_days
         self._clock = clock
 
@@ -58,6 +72,8 @@ class StatisticsService:
 
         The default is now and the time before: a day in hours, a week in days. Raises CollectionUnknown.
         """
+        with suppress(*PASSING):  # the counts are kept, and written later
+            self._write()
         now = self._clock() / HOUR_S
         end = now if until is None else min(until.timestamp() / HOUR_S, now)
         start = end - _USUAL_DAYS[size] * _DAY_H if since is None else since.timestamp() / HOUR_S

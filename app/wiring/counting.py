@@ -25,7 +25,10 @@ class Counting(Resources):
     @cached_property
     def statistics(self) -> StatisticsService:
         """Statistics, as callers see them."""
-        return StatisticsService(self.statistics_store, keep_days=self.settings.statistics.keep_days)
+        keep_days, worker = self.settings.statistics.keep_days, self.statistics_worker
+        if worker is None:
+            return StatisticsService(self.statistics_store, keep_days=keep_days)
+        return StatisticsService(self.statistics_store, keep_days=keep_days, write=worker.write)
 
     @cached_property
     def statistics_worker(self) -> StatisticsWorker | None:
