@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.schemas.base64_photos import bytes_of
 from app.api.schemas.fields import PHOTO_KINDS, PIXEL, WHOLE
@@ -53,9 +54,8 @@ DeepFaceImage = Annotated[
         }
     ),
 ]
-AntiSpoofing = Annotated[
-    bool, AfterValidator(_off), Field(description="Only `false`: the service does not check for spoofing.")
-]
+AntiSpoofing = SkipJsonSchema[Annotated[bool, AfterValidator(_off)]]
+"""Not in the OpenAPI document: nobody can use it there, since only `false` is accepted."""
 
 
 class _ImagesRequest(PhotosRequest):

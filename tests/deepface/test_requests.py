@@ -62,3 +62,4 @@ def test_what_chooses_networks_is_ignored():
 def test_the_document_describes_a_file():
     described = TypeAdapter(DeepFacePair).json_schema()["properties"]["img1"]
     assert (described["type"], described["format"]) == ("string", "byte")
+    assert "anti_spoofing" not in TypeAdapter(DeepFacePair).json_schema()["properties"]
