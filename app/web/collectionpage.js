@@ -46,7 +46,7 @@ export async function collectionPage(/** @type {import("./collectionchange.js").
   };
   const facts = [t("collections.people", { count: collection.identities }), t("collections.faces", { count: collection.faces }), t("collections.model_is", { model: collection.model })];
   return [
-    make("a", { class: "back", href: addressOf("admin", "collections") }, `← ${t("admin.collections")}`),
+    make("a", { class: "back", href: addressOf("admin", "collections") }, t("admin.collections")),
     make("div", { class: "view-head" }, make("h2", {}, collection.name), make("a", { class: "button", href: addressOf("people", "", collection.name) }, t("collections.see_people"))),
     make("p", { class: "hint" }, facts.join(" · ")),
     form,
