@@ -33,11 +33,11 @@ def collector(settings, portrait):
             fields = {"identity_id": "secret-ada", "name": "Secret Ada"}
             assert client.post("/enroll", files={"photos": portrait}, data=fields).status_code == 200
             output = {**traceparent("01"), "User-Agent": "secret-agent", "X-Request-ID": "secret-request"}
-            requested = client.post("/identify?secret=query", files={"photo": portrait}, headers=output)
+            requested = client.post("/identify", files={"photo": portrait}, headers=output)
             assert requested.status_code == 200
             assert client.get("/collections/default/identities/secret-ada").status_code == 200
             assert client.get("/collections/default/identities/secret-nobody").status_code == 404
-            assert client.get("/secret-path").status_code == 404
+            assert client.get("/secret-path?secret=query").status_code == 404
             assert client.get("/readyz", headers=traceparent("00")).status_code == 200
             unsampled = {"traceparent": f"00-{'c' * 32}-{PARENT}-00"}
             assert client.get("/models", headers=unsampled).status_code == 200
