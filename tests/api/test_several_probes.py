@@ -66,7 +66,7 @@ def test_several_photos_of_many_people_are_refused_with_a_hint(client, faces_of)
 def test_more_photos_than_ten_are_refused(client, faces_of, count):
     answer = client.post("/verify", files=[("probe", faces_of[0])] * count, data={"identity_id": "person-0"})
     expect(answer, 422, "request_invalid")
-    assert "10 items" in answer.text or "11 files" in answer.text
+    assert "10 entries" in answer.text or "11 files" in answer.text
 
 
 def test_without_a_face_in_any_photo(client, faceless):

@@ -53,6 +53,7 @@ def environment(tmp_path, desk, programs, network):
     return {
         **plain,
         "PATH": os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(PROJECT / "clients" / "python"),
         "ARCID_DATA_DIR": str(tmp_path / "data"),
         "ARCID_MODELS_DIR": str(DATA),
         "CURL_HOME": str(tmp_path),

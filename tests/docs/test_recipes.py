@@ -1,15 +1,12 @@
 """The programs of docs/javascript.md and docs/cameras.md, against the real service and a stand-in for Frigate."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 
 import httpx2
-import pytest
 
 from app.cli.demo import serving
 from tests.docs.examples import examples
@@ -20,16 +17,6 @@ EVENTS = [
     {"id": "2.b", "label": "person", "start_time": 2, "sub_label": "Bob"},
     {"id": "3.c", "label": "person", "start_time": 3, "sub_label": None},
 ]
-
-
-# A program that uses the functions of the page.
-USE = """
-const form = new FormData();
-form.append("kind", "export");
-const job = await call("POST", "/jobs", form);
-console.log((await enroll(person)).faces.length);
-await follow(job.job_id, (job) => console.log(job.state));
-"""
 
 
 @contextmanager
@@ -66,28 +53,3 @@ def test_people_are_named_in_frigate(settings, faces_of, faceless, tmp_path):
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.splitlines() == ["1.a Ada", "3.c unknown"]
     assert {event: label["subLabel"] for event, label in labels.items()} == {"1.a": "Ada"}
-
-
-def test_people_are_enrolled_and_identified_from_node(settings, desk, tmp_path):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is not installed: run .ci/install node")
-    blocks = [example.text for example in examples("docs/javascript.md") if example.language == "js"]
-    shutil.copytree(desk, tmp_path / "desk")
-    (tmp_path / "desk" / "program.mjs").write_text("\n".join([*blocks, USE]), "utf-8")
-    with serving(settings, port=0) as arcid:
-        done = subprocess.run(
-            [node, "program.mjs"],
-            cwd=tmp_path / "desk",
-            env={**os.environ, "ARCID": arcid},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0] == "2 faces enrolled, 0 photos rejected"
-    assert lines[1].endswith("] Ada")
-    assert lines[2] == "2"
-    assert lines[-1] == "succeeded"
