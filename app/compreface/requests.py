@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
-from app.api.schemas.fields import LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Photo
+from app.api.schemas.fields import EMBEDDING, LONGEST_EMBEDDING, MOST_CANDIDATES, PIXEL, Photo
 from app.names import FaceId, IdentityId, PersonName
 
 MOST_AT_ONCE = 1000
@@ -98,7 +98,7 @@ class CompreFaceImageIds(RootModel[list[FaceId]]):
 class CompreFaceEmbeddings(LenientSchema):
     """Embeddings to search or compare."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"embeddings": [[0.02, -0.11, 0.07]]}]})
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [{"embeddings": [[*EMBEDDING]]}]})
 
     embeddings: Annotated[list[Embedding], Field(min_length=1, max_length=MOST_EMBEDDINGS)]
 

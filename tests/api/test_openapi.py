@@ -24,6 +24,14 @@ def test_both_forms_of_every_body_are_described(client):
     assert form["properties"]["photos"]["items"]["format"] == "binary"
 
 
+@pytest.mark.parametrize("path", ["/search", "/api/v1/recognition/embeddings/recognize"])
+def test_an_embedding_can_be_sent_as_in_the_example(client, path):
+    document = client.get("/openapi.json").json()
+    schema = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    (example,) = document["components"]["schemas"][schema.rpartition("/")[2]]["examples"]
+    assert client.post(path, json=example).status_code == 200
+
+
 def test_answers_have_examples_that_fit(client):
     for answer in (EnrollAnswer, VerifyAnswer, IdentifyAnswer):
         (example,) = answer.model_json_schema()["examples"]

@@ -39,6 +39,8 @@ LONGEST_EMBEDDING = 4_096
 DEFAULT_COLLECTION = "default"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 """Photo for examples: a grey pixel."""
+EMBEDDING = (0.02, -0.11, 0.07, 0.05) * 32
+"""Embedding for examples, as long as those of the default network."""
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 
 

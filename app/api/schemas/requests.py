@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from app.api.schemas.fields import (
     DEFAULT_COLLECTION,
+    EMBEDDING,
     FROM_JSON,
     LONGEST_EMBEDDING,
     MOST_CANDIDATES,
@@ -252,7 +253,7 @@ class SearchRequest(LookupRequest):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"embedding": [0.02, -0.11, 0.07], "top_k": 3}],
+            "examples": [{"embedding": [*EMBEDDING], "top_k": 3}],
             **not_both("max_fpir", "threshold"),
         }
     )
