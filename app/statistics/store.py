@@ -75,7 +75,7 @@ class StatisticsStore:
             if of.collection is not None:
                 key = connection.scalar(select(CollectionTable.id).where(CollectionTable.name == of.collection))
                 if key is None:
-                    raise CollectionUnknown(f"there is no collection {of.collection!r}")
+                    raise CollectionUnknown(of.collection)
                 query = query.where(table.scope == key)
             return [BucketCount(*row[:4], int(row[4])) for row in connection.execute(query)]
 

@@ -124,7 +124,9 @@ def test_buckets(client, total, portrait):
 @pytest.mark.parametrize("query", ["bucket=week", "operation=delete", "since=0.5", "until=now"])
 def test_what_cannot_be_asked(client, query):
     expect(client.get(f"/statistics?{query}"), 422, "request_invalid")
-    expect(client.get("/statistics?collection=nothing"), 404, "collection_unknown")
+    answer = client.get("/statistics?collection=nothing")
+    expect(answer, 404, "collection_unknown")
+    assert answer.json()["detail"] == "there is no collection 'nothing'"
 
 
 def test_who_sees_what(client):
