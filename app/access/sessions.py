@@ -77,7 +77,7 @@ class SessionStore:
 def _row(connection: Connection, session_id: str) -> Row[*tuple[Any, ...]]:
     row = connection.execute(_SESSIONS.where(SessionTable.session_id == session_id)).first()
     if row is None:
-        raise SessionUnknown(f"there is no session {session_id!r}")
+        raise SessionUnknown(f"no session has the id {session_id!r}")
     return row
 
 

@@ -88,4 +88,4 @@ class OpenIdUnavailable(ArcidError):
 
 
 class SessionUnknown(ArcidError):
-    """There is no session with this id."""
+    """No session has this id."""

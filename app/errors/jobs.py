@@ -52,7 +52,7 @@ class ItemInvalid(ArcidError):
 
 
 class UploadUnknown(ArcidError):
-    """There is no upload of this id on this machine, or it belongs to another key or has expired."""
+    """No upload on this machine has this id, or it belongs to another key or has expired."""
 
 
 class UploadConflict(ArcidError):
@@ -88,7 +88,7 @@ class ArchiveTooNew(ArchiveRefused):
 
 
 class BackupUnknown(ArcidError):
-    """There is no backup of this name."""
+    """No backup has this name."""
 
 
 class BackupImpossible(ArcidError):

@@ -175,7 +175,7 @@ class ResumableUploads:
 
 def _unknown(upload_id: str) -> UploadUnknown:
     return UploadUnknown(
-        f"there is no upload {upload_id!r} here: it is used, deleted or expired, belongs to another API key, "
+        f"no upload here has the id {upload_id!r}: it is used, deleted or expired, belongs to another API key, "
         "or is in the data folder of another machine; create a new one"
     )
 

@@ -86,7 +86,7 @@ class BackupFolder:
 
     def _path(self, name: str) -> Path:
         if name not in {each.name for each in self.all()}:
-            raise BackupUnknown(f"there is no backup {name!r}")
+            raise BackupUnknown(f"no backup has the name {name!r}")
         return self.folder / name
 
     def _record(self, action: Action, name: str) -> None:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import StringConstraints
 
 from app.access.keys import KeyState, Scope
 from app.api.http.body import JsonBody
@@ -12,13 +11,11 @@ from app.api.http.dependencies import PrincipalDependency, ServicesDependency, W
 from app.api.http.keyless import Keyless
 from app.api.http.permissions import ANY_KEY, needs
 from app.api.http.routing import router_at
-from app.api.schemas.keys import CallerSchema, CreatedKeySchema, KeyRequest, KeySchema, KeysPage
+from app.api.schemas.keys import CallerSchema, CreatedKeySchema, KeyId, KeyRequest, KeySchema, KeysPage
 from app.api.schemas.paging import After, Limit, cursor_of
 from app.errors import FirstKeyForbidden, HostForbidden, OriginForbidden
 
 router = router_at(tag="administration", scope=Scope.ADMIN)
-
-KeyId = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
 @router.get("/me", dependencies=[needs(ANY_KEY)])

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from anyio import to_thread
 from fastapi import Depends, Request
-from pydantic import StringConstraints
 
 from app.access.keys import Scope
 from app.access.oidc.sign_in import SignInService
@@ -13,6 +12,7 @@ from app.api.http.body import JsonBody
 from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
 from app.api.http.permissions import ANY_KEY, needs
 from app.api.http.routing import router_at
+from app.api.schemas.keys import KeyId
 from app.api.schemas.sign_in import (
     AddressRequest,
     ProviderSchema,
@@ -25,8 +25,6 @@ from app.api.schemas.sign_in import (
 )
 from app.container import Container
 from app.errors import SessionUnknown, SignInDisabled
-
-SessionId = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[0-9A-Za-z_-]+$")]
 
 router = router_at(tag="administration", scope=Scope.ADMIN)
 
@@ -88,7 +86,7 @@ async def end_current_session(
 @router.delete(
     "/sessions/{session_id}", status_code=204, dependencies=[needs(Scope.ADMIN, is_about_all_collections=True)]
 )
-async def end_session(session_id: SessionId, services: ServicesDependency, workers: WorkersDependency) -> None:
+async def end_session(session_id: KeyId, services: ServicesDependency, workers: WorkersDependency) -> None:
     """End anybody's session. It stops working within a second."""
     await workers.run(services.sessions.end, session_id)
 

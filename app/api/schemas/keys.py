@@ -12,6 +12,8 @@ from app.api.schemas.resources import Cursor
 from app.names import CollectionName
 
 _MOST_COLLECTIONS = 1000
+KeyId = Annotated[str, StringConstraints(min_length=1, max_length=16, pattern=r"^[0-9A-Za-z_-]+$")]
+"""Public id of an API key or a session, in a path."""
 RateText = Annotated[
     str,
     StringConstraints(pattern=r"^([1-9][0-9]{0,8}/(second|minute|hour|day)|none)$"),
