@@ -56,7 +56,7 @@ async def verify(
     outcomes: OutcomesDependency,
     is_exact: ExactDependency,
 ) -> DeepFaceVerifyAnswer:
-    """Compare the main faces of two photos by the threshold of the collection; nobody is looked up."""
+    """Compare the main faces of two photos by the threshold of the collection; the collection is not searched."""
     started = time.perf_counter()
     probe, reference = request.photos
 

@@ -23,7 +23,10 @@ _KEPT_FREE = 500_000_000  # bytes of the disk that uploads leave to the database
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """Limits of uploads: bytes of one, bytes of all (with those of waiting jobs), open ones, time without a part."""
+    """Limits of uploads: bytes of one upload, bytes of all (also of files of waiting jobs), number of open uploads.
+
+    An upload expires if it gets no part for the time `kept`.
+    """
 
     most_bytes: int
     most_bytes_together: int

@@ -44,7 +44,7 @@ def _nothing() -> None:
 
 
 class StatisticsService:
-    """See `report`. `write` stores the counts of this process, so that its own requests appear at once."""
+    """Reports of statistics. `write` is called before each report, so that it includes this process' requests."""
 
     def __init__(
         self,
@@ -70,7 +70,8 @@ class StatisticsService:
     ) -> Report:
         """Return the figures from the bucket of `since` to that of `until` (not included), in UTC.
 
-        The default is now and the time before: a day in hours, a week in days. Raises CollectionUnknown.
+        `until` defaults to now. `since` defaults to a day before it for hours, and to a week for days. Raises
+        CollectionUnknown.
         """
         with suppress(*PASSING):  # the counts are kept, and written later
             self._write()

@@ -46,7 +46,7 @@ class SignInService:
         return self._sessions.start(session, self._rules.lifetime)
 
     def _claims(self, tokens: Tokens, nonce: str) -> Mapping[str, Any]:
-        """Return the claims of the ID token, completed by those of the user info."""
+        """Return the claims of the ID token and the user info. If both have a claim, that of the ID token counts."""
         key = self.provider.key(id_token.key_id(tokens.id_token))
         issuer, client_id = self.provider.issuer, self.provider.client.client_id
         claims = id_token.verified(tokens.id_token, key, issuer=issuer, client_id=client_id, nonce=nonce)
