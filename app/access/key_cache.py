@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from app.access.key_store import KeyStore
 from app.access.keys import ANONYMOUS, ApiKey, Principal
-from app.access.secret import sha256_of
+from app.access.secret import id_of, sha256_of
 from app.access.sessions import SessionStore
 from app.errors import KeyInvalid, KeyMissing
 
@@ -79,7 +79,7 @@ class Access:
         sha256 = sha256_of(secret)
         entry = known.entries.get(sha256[:_PREFIX])
         if entry is None or not hmac.compare_digest(entry.sha256, sha256):
-            raise KeyInvalid("the API key is not known")
+            raise KeyInvalid(_unknown(secret))
         state = entry.key.state(datetime.now(UTC))
         if state != "active":
             raise KeyInvalid(f"the API key {entry.key.key_id} is {state}")
@@ -94,6 +94,12 @@ class Access:
         return any(
             each.key.key_id == principal.key_id and each.key.state(now) == "active" for each in known.entries.values()
         )
+
+
+def _unknown(secret: str) -> str:
+    if id_of(secret) is not None:
+        return "the API key is not known"
+    return "the API key is not known; a key looks like arcid_<id>_<secret>, and its id alone is not enough"
 
 
 def _principal(key: ApiKey, *, is_session: bool) -> Principal:

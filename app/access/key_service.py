@@ -37,7 +37,9 @@ class KeyService:
         """
         is_lasting = Scope.ADMIN in key.scopes and key.collections is None and key.expires_at is None
         if not is_lasting:
-            detail = "the first key needs scope admin for all collections, and no end; create the others with it"
+            detail = (
+                "the first key must have scope admin for all collections and must not expire; create the others with it"
+            )
             raise RequestInvalid.at("scopes", detail)
         made = self._store.create(key, must_be_first=True)
         self._access.refresh()

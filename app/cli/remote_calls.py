@@ -14,6 +14,7 @@ from app.api.schemas.resources import IdentitiesPage
 from app.errors import NothingEnrolled, PhotoRefused, RejectedPhoto, ServiceRefused, ServiceUnreachable, SettingsInvalid
 
 _TIMEOUT_S = 60
+_VERSION = "/v1"  # of the API: docs/api.md
 _OF_PHOTOS = {each.code: each for each in PhotoRefused.__subclasses__()}
 
 
@@ -75,7 +76,7 @@ class RemoteCalls:
 
     def _ask(self, method: str, path: str, **request: Any) -> bytes:
         try:
-            response = self._client.request(method, path, **request)
+            response = self._client.request(method, f"{_VERSION}{path}", **request)
         except httpx2.TransportError as error:
             raise ServiceUnreachable(f"no service answers at {self._client.base_url}", str(error)) from error
         if response.is_success:

@@ -73,7 +73,7 @@ def test_no_key(check, keys, nothing):
 def test_the_id_of_a_key_alone_is_no_key(check, keys):
     made, _ = new(keys)
     for guess in (made.key_id, f"arcid_{made.key_id}_"):
-        with pytest.raises(KeyInvalid):
+        with pytest.raises(KeyInvalid, match="its id alone is not enough"):
             check(guess)
 
 

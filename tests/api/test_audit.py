@@ -71,7 +71,16 @@ def test_filters(client, query, found):
 
 @pytest.mark.parametrize(
     "query",
-    ["action=nothing", "since=yesterday", "since=0.5", "until=1700000000", "collection=a%20b", "cursor=x", "limit=0"],
+    [
+        "action=nothing",
+        "since=yesterday",
+        "since=0.5",
+        "until=1700000000",
+        "since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+        "collection=a%20b",
+        "cursor=x",
+        "limit=0",
+    ],
 )
 def test_what_is_no_filter(client, query):
     expect(client.get(f"/audit?{query}"), 422, "request_invalid")

@@ -121,7 +121,16 @@ def test_buckets(client, total, portrait):
         assert answer["since"] < answer["buckets"][0]["start"] < answer["until"]
 
 
-@pytest.mark.parametrize("query", ["bucket=week", "operation=delete", "since=0.5", "until=now"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "bucket=week",
+        "operation=delete",
+        "since=0.5",
+        "until=now",
+        "since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+    ],
+)
 def test_what_cannot_be_asked(client, query):
     expect(client.get(f"/statistics?{query}"), 422, "request_invalid")
     answer = client.get("/statistics?collection=nothing")

@@ -1,6 +1,7 @@
 """Query parameters that a route does not know are refused: a misspelled filter would return everybody."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
@@ -29,6 +30,12 @@ async def require_known(request: Request) -> None:
     ]
     if fields:
         raise RequestInvalid(summary(fields), fields)
+
+
+def require_order(since: datetime | None, until: datetime | None) -> None:
+    """Raise RequestInvalid if a time ends before it starts: its answer would look as if nothing had happened."""
+    if since is not None and until is not None and until < since:
+        raise RequestInvalid.at("query.until", "until is before since; exchange the two")
 
 
 def _unknown(name: str, known: list[str], in_body: set[str]) -> str:

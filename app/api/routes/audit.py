@@ -14,6 +14,7 @@ from app.access.trail import Anchor, AuditLine
 from app.access.trail_pages import AuditFilter, TrailPages
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.permissions import needs
+from app.api.http.queries import require_order
 from app.api.http.routing import router_at
 from app.api.schemas.audit import AuditPageSchema, TrailReportSchema
 from app.api.schemas.fields import QueryMoment
@@ -41,6 +42,7 @@ async def _filter(
     since: Annotated[QueryMoment | None, Query(description="Only lines from this moment on.")] = None,
     until: Annotated[QueryMoment | None, Query(description="Only lines before this moment.")] = None,
 ) -> AuditFilter:
+    require_order(since, until)
     return AuditFilter(action, collection, subject, actor, since, until)
 
 

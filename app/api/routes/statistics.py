@@ -6,6 +6,7 @@ from fastapi import Query
 
 from app.access.keys import Scope
 from app.api.http.dependencies import PrincipalDependency, ServicesDependency, WorkersDependency
+from app.api.http.queries import require_order
 from app.api.http.routing import router_at
 from app.api.schemas.fields import QueryMoment
 from app.api.schemas.statistics import StatisticsSchema
@@ -31,6 +32,7 @@ async def get_statistics(
     until: Annotated[QueryMoment | None, Query(description="To the bucket before this moment. Default: now.")] = None,
 ) -> StatisticsSchema:
     """Return counts and percentiles of recognition in hours or days of UTC, over all replicas, some seconds late."""
+    require_order(since, until)
     if collection is None:
         principal.require_all_collections()
     report = await workers.run(
