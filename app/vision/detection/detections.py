@@ -41,6 +41,11 @@ def concatenate(parts: list[Detections]) -> Detections:
     )
 
 
+def bgr_planes(views: Pixels) -> Floats:
+    """Return views (n, height, width, 3), RGB, as a network's input (n, 3, height, width), BGR, 0..255."""
+    return np.ascontiguousarray(views[..., ::-1].transpose(0, 3, 1, 2)).astype(np.float32)  # the copy as bytes is cheap
+
+
 class Network(Protocol):
     """A single-shot detection network."""
 

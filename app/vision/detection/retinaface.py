@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from app.types import Floats, Pixels
-from app.vision.detection.detections import Detections
+from app.vision.detection.detections import Detections, bgr_planes
 from app.vision.inference.session import Session
 
 OUTPUTS = ("loc", "conf", "landmarks")
@@ -26,8 +26,9 @@ class RetinaFace:
 
     def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         """See `Network.find`."""
-        batch = (views[..., ::-1] - MEAN_BGR).transpose(0, 3, 1, 2)
-        offsets, scores, points = self._session.run(np.ascontiguousarray(batch))
+        batch = bgr_planes(views)
+        batch -= MEAN_BGR[:, None, None]
+        offsets, scores, points = self._session.run(batch)
         anchors = anchor_boxes(views.shape[1], views.shape[2])
         return [
             decode(offsets[row], scores[row, :, 1], points[row], anchors=anchors, lowest_score=lowest_score)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from app.types import Floats, Pixels
-from app.vision.detection.detections import Detections
+from app.vision.detection.detections import Detections, bgr_planes
 from app.vision.inference.session import Session
 
 STRIDES = (8, 16, 32)
@@ -20,7 +20,7 @@ class Yunet:
 
     def find(self, views: Pixels, lowest_score: float) -> list[Detections]:
         """See `Network.find`."""
-        outputs = self._session.run(views[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32))
+        outputs = self._session.run(bgr_planes(views))
         levels = [outputs[start : start + 4] for start in range(0, len(outputs), 4)]
         return [
             decode([tuple(array[row] for array in level) for level in levels], views.shape[2], lowest_score)

@@ -85,7 +85,7 @@ def test_a_face_is_found_where_it_is():
     (face,) = detector.detect(photo_with((300, 200, 500, 440), 800, 1000))
     np.testing.assert_allclose(face.box, (300, 200, 500, 440), atol=5)
     np.testing.assert_allclose(face.landmarks[0], (360, 296), atol=5)
-    assert [views.shape for views in network.views] == [(1, 256, 320, 3), (1, 192, 192, 3)]
+    assert [views.shape for views in network.views] == [(1, 256, 320, 3), (1, 128, 128, 3)]
     assert network.lowest_scores == [0.7, 0.7]
 
 
