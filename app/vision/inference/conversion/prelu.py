@@ -2,6 +2,9 @@
 
 PReLU(x) = a*x + (1 - a)*relu(x). ONNX Runtime has no blocked-layout PRelu kernel, so each one costs two layout changes
 and an unvectorised pass; convolutions stay in the blocked layout.
+
+If no slope exceeds 1, relu((1 - a)*x) is the same number, bit for bit, and ONNX Runtime fuses this relu with the
+convolution before it: a pass over the values less.
 """
 
 import numpy as np
@@ -41,11 +44,16 @@ def _as_convolutions(
     def depthwise(data: str, weight: str, out: str) -> onnx.NodeProto:
         return helper.make_node("Conv", [data, weight], [out], out, group=channels, kernel_shape=[1, 1])
 
+    def relu(data: str, out: str) -> onnx.NodeProto:
+        return helper.make_node("Relu", [data], [out], out)
+
+    positive = [depthwise(source, names["rest"], names["positive"]), relu(names["positive"], names["relu"])]
+    if (below > 1).any():
+        positive = [relu(source, names["relu"]), depthwise(names["relu"], names["rest"], names["positive"])]
     nodes = [
-        helper.make_node("Relu", [source], [names["relu"]], names["relu"]),
+        *positive,
         depthwise(source, names["slope"], names["all"]),
-        depthwise(names["relu"], names["rest"], names["positive"]),
-        helper.make_node("Add", [names["all"], names["positive"]], [target], target),
+        helper.make_node("Add", [names["all"], positive[-1].output[0]], [target], target),
     ]
     tensors = [
         numpy_helper.from_array(below, names["slope"]),

@@ -95,6 +95,18 @@ def test_slopes_of_another_shape_stay(shape: tuple[int, ...]):
     np.testing.assert_array_equal(run(rewritten, values), run(model, values))
 
 
+@pytest.mark.parametrize(
+    ("highest", "order"), [(1, ["Conv", "Relu", "Conv", "Add"]), (1.5, ["Relu", "Conv", "Conv", "Add"])]
+)
+def test_a_relu_that_a_convolution_can_absorb_follows_it(highest: float, order: list[str]):
+    slope = np.array([-0.5, 0.25, highest], np.float32).reshape(3, 1, 1)
+    model = network([helper.make_node("PRelu", ["x", "slope"], ["y"])], {"slope": slope})
+    rewritten = rewrite_prelu(model)
+    assert [node.op_type for node in rewritten.graph.node] == order
+    values = random(2, 3, 4, 4)
+    np.testing.assert_array_equal(run(rewritten, values), slope * values + (1 - slope) * np.maximum(values, 0))
+
+
 def test_a_slope_that_is_no_constant_stays():
     nodes = [helper.make_node("Abs", ["slope"], ["computed"]), helper.make_node("PRelu", ["x", "computed"], ["y"])]
     assert kinds(rewrite_prelu(network(nodes, {"slope": random(3, 1, 1)}))) == {"Abs": 1, "PRelu": 1}
