@@ -246,7 +246,8 @@ class Gallery:
     def prepare_migration(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
         """Context manager: build the post-switch index in advance so requests do not wait for it.
 
-        `blocks` yields the new templates by key. Searches keep using the current index.
+        `blocks` yields the new templates by key, of all faces at the revision of `coming`. Searches keep using the
+        current index.
         """
         projection = self._new_projection(coming)
         projection.prepare(blocks)

@@ -57,7 +57,10 @@ class Projection(ABC):
         """Open the index: from a snapshot and the change log, otherwise from the database."""
 
     def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:  # noqa: B027 - an engine is fed when it is opened
-        """Fill the index in advance with the future templates, so that `open` has little to do."""
+        """Fill the index in advance with the future templates, so that `open` has little to do.
+
+        `blocks` yields a template of each face at the collection's revision; later faces may be left out.
+        """
 
     @abstractmethod
     def catch_up(self, target: int) -> None:
@@ -155,10 +158,10 @@ class LocalProjection(Projection):
 
     def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
         """See `Projection`; later writes come from the change log."""
-        revision = self._log.revisions().get(self._collection.key, 0)
         for keys, vectors in blocks:
             self._index.add(keys, vectors)
-        self._revision = revision
+        # Not a revision read here: `blocks` may have passed a new face before that got its template.
+        self._revision = self._collection.revision
 
     def open(self) -> None:
         """See `Projection`."""

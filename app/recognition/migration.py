@@ -248,7 +248,9 @@ class MigrationService:
         on_progress: OnProgress = lambda *_: None,
     ) -> SwitchResult:
         """Switch atomically, after preparing as much as possible."""
-        coming = self._coming(collection, network)
+        # The revision before the embedding: from there on, the prepared index reads the change log.
+        now = self._gallery.collection(collection.name)
+        coming = self._coming(replace(collection, revision=now.revision), network)
         self._embed(collection, network, on_progress)
         self._work.keep(collection)
         self._registry.analysis_of(coming)

@@ -342,3 +342,24 @@ def test_requests_and_enrollments_go_on(change, people, enroll, seen):  # noqa: 
         each.join()
     assert wrong == []
     assert models[-1] == "two"
+
+
+class Overtaken(MigrationRepository):
+    """Storage of a migration in which a photo is enrolled when all faces have been embedded."""
+
+    def __init__(self, engine, enroll):
+        super().__init__(engine, CROPS)
+        self._enrolls = [enroll]
+
+    def keep(self, collection):
+        super().keep(collection)
+        for enroll in self._enrolls:
+            enroll()
+        self._enrolls.clear()
+
+
+def test_a_face_is_found_that_is_enrolled_before_the_index_is_prepared(engine, gallery, registry, people, enroll, seen):
+    work = Overtaken(engine, lambda: enroll("late", YELLOW))
+    change = MigrationService(gallery, work, registry, lambda _: Policy(None, 0.9), threads=2, has_crops=True)
+    assert go(change).faces == 4
+    assert seen(YELLOW) == ("two", "late")
