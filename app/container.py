@@ -77,6 +77,7 @@ class Container(Counting):
         self.registry.analysis(self.registry.default)  # the others when they are needed: a network takes memory
         self.database.occupy()
         self.projections.purge_plain()
+        self.projections.purge_stale()
         self.gallery.ensure(DEFAULT_COLLECTION, self.collection_settings)
         self.gallery.open()
         self.save_snapshots_on_close()

@@ -16,7 +16,7 @@ from app.database.cipher import Sealer
 from app.errors import CollectionUnknown, IndexUnusable, StorageNotWritable
 from app.gallery.index.protocol import LocalIndex, VectorIndex
 from app.gallery.index.storage.files import MANIFEST
-from app.gallery.index.storage.snapshot import purge_keys
+from app.gallery.index.storage.snapshot import purge_all, purge_keys
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
@@ -117,6 +117,18 @@ class Projection(ABC):
             index.add(keys, vectors)
             if after_each is not None:
                 after_each()
+
+
+def purge_stale(folder: Path, store: IdentityStore) -> int:
+    """Delete the snapshots below `folder` of deleted collections and of previous networks; return the number of files.
+
+    A process that dies between a deletion or switch and the end of `drop` leaves them, with templates that no erasure
+    reaches any more. Call it before the indexes are opened. Raises OSError.
+    """
+    # The folders first: one of a collection that is created from here on is not among them.
+    found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    current = {each.uid for each in store.collections()} if found else set()
+    return sum(purge_all(path) for path in found if path.name not in current)
 
 
 class LocalProjection(Projection):

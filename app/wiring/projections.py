@@ -9,7 +9,7 @@ from app.gallery.index.kinds import DEVICE_INDEXES, LOCAL_INDEXES
 from app.gallery.index.milvus import MilvusIndex
 from app.gallery.index.milvus_engine import connect
 from app.gallery.index.storage.snapshot import purge_plain
-from app.gallery.index_projection import LocalProjection, Projection
+from app.gallery.index_projection import LocalProjection, Projection, purge_stale
 from app.gallery.shared_projection import SharedProjection
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
@@ -49,6 +49,10 @@ class Projections:
         if self._vault.is_on and folder.is_dir():
             for each in folder.iterdir():
                 purge_plain(each)
+
+    def purge_stale(self) -> None:
+        """Delete the snapshots in the data folder of collections that no longer exist, or that moved to a network."""
+        purge_stale(self._settings.data_dir / "index", self._store)
 
     def kinds(self) -> frozenset[str]:
         """Return the kinds of index that a collection can have here."""

@@ -17,7 +17,7 @@ from app.disk import lock, sync_folder
 Part = NDArray[Any] | bytes
 
 _READ_AT_ONCE = 1 << 20
-_LOCK = ".lock"
+LOCK = ".lock"
 _PART = ".part-"
 
 # Files of a snapshot folder; other files, as in a wrongly configured folder, are never deleted.
@@ -29,7 +29,7 @@ _SUFFIXES = {".segment", ".codec"}
 def locked(folder: Path) -> Iterator[None]:
     """Lock a snapshot folder among all threads and processes; create the folder if needed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("wb") as file:
+    with (folder / LOCK).open("wb") as file:
         lock(file)
         yield
 

@@ -1,5 +1,6 @@
 """Snapshots: a folder with a manifest and one immutable file for each block; a save writes changed blocks only."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from app.disk import sync_folder
 from app.errors import IndexUnusable
 from app.gallery.index.storage.block import VectorBlock, widened
 from app.gallery.index.storage.codec import Codec
-from app.gallery.index.storage.files import locked, sweep
+from app.gallery.index.storage.files import LOCK, locked, sweep
 from app.gallery.index.storage.folder_lock import ReadWriteLock
 from app.gallery.index.storage.segments import BlockContent, is_there, read_segment, write_codec, write_segment
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment, SnapshotManifest, read_manifest
@@ -148,6 +149,15 @@ def purge_keys(folder: Path, keys: Keys) -> int:
             return sweep(folder, set())
         held = {each.file for each in manifest.segments if ((keys >= each.first) & (keys <= each.last)).any()}
         return sweep(folder, manifest.files - held)
+
+
+def purge_all(folder: Path) -> int:
+    """Delete a snapshot, and its folder unless it has other files; return the number of files. Raises OSError."""
+    with locked(folder):
+        deleted = sweep(folder, set())
+    if {path.name for path in folder.iterdir()} == {LOCK}:
+        shutil.rmtree(folder)
+    return deleted
 
 
 def purge_plain(folder: Path) -> int:
