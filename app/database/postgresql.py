@@ -7,6 +7,8 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, event
 
+from app.database.reconnecting import Reconnecting
+
 STATEMENT_TIMEOUT_S = 30
 LOCK_TIMEOUT_S = 5  # the same as SQLite's busy timeout
 IDLE_TIMEOUT_S = 30
@@ -54,12 +56,13 @@ class _Connection(Connection[Any]):
 
 def prepare(engine: Engine) -> None:
     """Make `engine` connect with these timeouts, and open transactions by its execution options."""
-    event.listen(engine, "do_connect", _connect)
+    server = Reconnecting(OperationalError)
+
+    def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> _Connection:
+        return server.connect(lambda: _Connection.connect(*arguments, **{**_CONNECTING, **parameters}))
+
+    event.listen(engine, "do_connect", connect)
     event.listen(engine, "begin", _begin)
-
-
-def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> _Connection:
-    return _Connection.connect(*arguments, **{**_CONNECTING, **parameters})
 
 
 def _begin(connection: Any) -> None:

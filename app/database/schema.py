@@ -1,5 +1,6 @@
 """The database schema: its revision, the revision this version needs, and upgrades by Alembic."""
 
+from functools import cached_property
 from pathlib import Path
 
 from alembic import command
@@ -29,8 +30,7 @@ class Schema:
 
     def head(self) -> str:
         """Return the revision that this version of the code needs."""
-        head = ScriptDirectory.from_config(self._config).get_current_head()
-        return head or "empty"
+        return self._scripts.get_current_head() or "empty"
 
     def current(self) -> str:
         """Return the database's revision, or "empty" if it has no tables; raises DatabaseUnavailable."""
@@ -42,8 +42,12 @@ class Schema:
 
     def is_known(self, revision: str) -> bool:
         """Return whether this version of the code can upgrade a database from a revision to `head`."""
-        known = ScriptDirectory.from_config(self._config).walk_revisions()
-        return revision == "empty" or revision in {script.revision for script in known}
+        return revision == "empty" or revision in {script.revision for script in self._scripts.walk_revisions()}
+
+    @cached_property
+    def _scripts(self) -> ScriptDirectory:
+        """The migrations of this version; those in the folder may be replaced while the process runs."""
+        return ScriptDirectory.from_config(self._config)
 
     def upgrade(self) -> None:
         """Upgrade the database to `head`, if it is not there yet.
@@ -72,11 +76,24 @@ class Schema:
                 f"the database is at revision {current}, this version needs {head}; run: arcid db upgrade"
             )
 
+    def require_compatible(self) -> str:
+        """Return the revision; raise SchemaOutdated if it is older than `head`, for a process that already runs.
+
+        During a rolling upgrade, the database has the next version's schema while replicas of this version still serve.
+        They can, because a migration only adds what the version before it does not need
+        (tests/database/test_additive_migrations.py).
+        """
+        current = self.current()
+        if self.is_known(current) and current != self.head():
+            self.require_current()
+        return current
+
     def _require_known(self, revision: str) -> None:
         if not self.is_known(revision):
             raise SchemaOutdated(
-                f"the database is at revision {revision}, which is newer than this version of ArcID ({self.head()}); "
-                "install the version that upgraded it, or restore a backup from before the upgrade"
+                f"the database is at revision {revision}, newer than {self.head()} of this version of ArcID, and no "
+                "schema is ever downgraded; start the version that upgraded the database, or restore the backup made "
+                "before the upgrade"
             )
 
 

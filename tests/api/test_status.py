@@ -91,6 +91,26 @@ def test_readyz_says_what_is_wrong(settings):
         assert client.get("/readyz").status_code == 200
 
 
+def test_a_replica_stays_ready_while_the_others_are_upgraded(settings):
+    """Otherwise a proxy that asks for readiness would take out all of them when the schema is upgraded."""
+    app = create_app(settings)
+    with TestClient(app) as client:
+        database = app.state.services.database
+        head = database.schema.head()
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["database"]) == (
+            200,
+            {
+                "is_ready": True,
+                "detail": f"at revision 9999, newer than this version needs ({head}): upgrade this replica, too",
+            },
+        )
+        with database.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": head})
+
+
 def test_models_tell_licence_and_use(client):
     body = client.get("/models").json()
     packs = {each["name"]: each for each in body["models"]}

@@ -94,7 +94,10 @@ def test_a_flipped_bit(arcid, sound, tiny, flip):
 
 @pytest.mark.parametrize(
     ("revision", "advice"),
-    [("0001", "run: arcid db upgrade"), ("9999", "install the version that upgraded it, or restore a backup")],
+    [
+        ("0001", "run: arcid db upgrade"),
+        ("9999", "start the version that upgraded the database, or restore the backup made"),
+    ],
 )
 def test_a_schema_of_another_version(arcid, sound, home, revision, advice):
     engine = create_engine(f"sqlite:///{home / 'arcid.db'}")

@@ -14,6 +14,7 @@ from app.api.http.permissions import SIGN_IN, is_open
 from app.api.http.proxies import route_path
 from app.api.http.rates import Rates, announcing
 from app.database.audit import Actor, acting
+from app.database.reconnecting import patience
 from app.errors import ArcidError, KeyInvalid
 
 _STRANGER = Principal(ANONYMOUS.name, frozenset())
@@ -63,7 +64,8 @@ class Authentication:
         """Return the caller. A valid key is served even if its address sent wrong ones: it may be a proxy's."""
         state = scope["app"].state
         try:
-            principal = await self._principal(state.services.access, _presented(Headers(scope=scope)))
+            with patience():
+                principal = await self._principal(state.services.access, _presented(Headers(scope=scope)))
         except KeyInvalid:
             await state.rates.fail(scope)
             raise

@@ -21,6 +21,7 @@ from app.api.http.rates import Batches, Searches
 from app.api.http.request_notes import note_collection
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.container import Container
+from app.database.reconnecting import patience
 from app.errors import ArcidError
 from app.names import CollectionName
 from app.observability.stages import add_stage
@@ -48,7 +49,8 @@ class Workers:
         async with self._admission.turn(self._receive), self._cancelled_by_departure():
             add_stage("wait", asked, time.perf_counter())
             # A separate limiter, so that a request with a slot always finds a thread.
-            return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
+            with patience():
+                return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=CapacityLimiter(1))
 
     @asynccontextmanager
     async def _cancelled_by_departure(self) -> AsyncIterator[None]:

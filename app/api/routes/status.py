@@ -118,10 +118,13 @@ def list_models(services: ServicesDependency) -> Models:
 
 def _database(services: Container) -> Check:
     try:
-        services.database.schema.require_current()
+        current = services.database.schema.require_compatible()
     except ArcidError as error:
         return Check(is_ready=False, detail=str(error))
-    return Check(is_ready=True, detail=f"at revision {services.database.schema.head()}")
+    detail, head = f"at revision {current}", services.database.schema.head()
+    if current != head:
+        detail += f", newer than this version needs ({head}): upgrade this replica, too"
+    return Check(is_ready=True, detail=detail)
 
 
 def _encryption(services: Container) -> Check:

@@ -1,0 +1,54 @@
+"""Waiting for a database server that restarts: requests wait for some seconds, everything else fails at once."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Connection = TypeVar("Connection")
+
+WAIT_S = 5.0
+"""How long requests wait for the server, counted from the first failure in this process."""
+_PAUSE_S = 0.1
+
+_is_patient: ContextVar[bool] = ContextVar("is_patient", default=False)
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Context manager: connections opened inside it wait for a server that restarts."""
+    token = _is_patient.set(True)
+    try:
+        yield
+    finally:
+        _is_patient.reset(token)
+
+
+class Reconnecting:
+    """Connects to one server, again and again while it is away for less than `WAIT_S`.
+
+    The wait ends at one moment for all threads. So a server that stays away costs no request more than its own failure,
+    and requests do not queue behind each other.
+    """
+
+    def __init__(self, failure: type[Exception], clock: Callable[[], float] = time.monotonic) -> None:
+        """`failure`: what the driver raises if it cannot connect."""
+        self._failure = failure
+        self._clock = clock
+        self._away_since: float | None = None
+
+    def connect(self, connect: Callable[[], Connection]) -> Connection:
+        """Return a connection; raises the last failure."""
+        while True:
+            started = self._clock()
+            try:
+                connection = connect()
+            except self._failure:
+                self._away_since = started if self._away_since is None else self._away_since
+                if not _is_patient.get() or self._clock() - self._away_since >= WAIT_S:
+                    raise
+                time.sleep(_PAUSE_S)
+            else:
+                self._away_since = None
+                return connection
