@@ -108,6 +108,7 @@ class Container(Counting):
             every=limits.follow_seconds,
             save_every=limits.snapshot_seconds,
             keep=timedelta(days=limits.log_days),
+            clock=self.clock,
         )
 
     @cached_property
@@ -119,6 +120,7 @@ class Container(Counting):
             TaskLock(self.database.engine),
             self.scrubber,
             every=self.settings.gallery.sweep_seconds,
+            clock=self.clock,
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
@@ -330,6 +332,7 @@ class Container(Counting):
             keep=timedelta(days=settings.keep_days),
             tidy=self._tidy_uploads,
             traces=self.job_traces,
+            clock=self.clock,
         )
         return JobService(self.job_store, runner, uploads, self.job_traces)
 

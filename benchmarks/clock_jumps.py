@@ -28,13 +28,14 @@ from app.config import read_settings
 _HOUR_S, _DAY_S = 3600, 86_400
 _OFFSETS_S = (0, _HOUR_S, 0, -_HOUR_S, 0, 40 * _DAY_S, 0)
 _KEPT_S = {"soon": 0.5 * _HOUR_S, "later": 60 * _DAY_S}
-_IMPORTED = 150
+_IMPORTED = 100
+_NOTICED_S = 1.5  # libfaketime reads the time of the service once a second
 _LONGEST_S = 30.0  # for one answer, on busy cores
 _UPLOAD = b"a" * 1000
 
 
 class Things:
-    """What the jumps may spoil, made at the right time and checked at each time."""
+    """Data that a jump may spoil: made at the right time, checked at each time."""
 
     def __init__(self, client: httpx2.Client, photos: list[bytes], limited: str) -> None:
         self._client = client
@@ -114,8 +115,8 @@ def key_of(place: Place, name: str, *options: str) -> str:
     return made.stdout.strip()
 
 
-def trial(folder: Path, images: Path, seconds: float) -> Seen:
-    """Set the clock of a busy service repeatedly; return the answers of its clients, which were right."""
+def environments(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the environment of commands, and that of the service, whose clock is set."""
     plain = {
         **os.environ,
         "ARCID_DATA_DIR": str(folder / "data"),
@@ -125,15 +126,37 @@ def trial(folder: Path, images: Path, seconds: float) -> Seen:
     faked = {
         "LD_PRELOAD": str(library()),
         "FAKETIME_TIMESTAMP_FILE": str(folder / "clock"),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
+    return plain, {**plain, **faked}
+
+
+def jump(things: Things, folder: Path, seen: Seen, seconds: float) -> None:
+    """Set the clock to each time, and check everything for some seconds."""
+    things.use_up()
+    for offset in _OFFSETS_S:
+        set_clock(folder, offset)
+        time.sleep(_NOTICED_S)
+        things.require_used_up()
+        started = time.monotonic()
+        while time.monotonic() < started + seconds:
+            things.check(offset)
+            time.sleep(1)
+        print(f"{offset:+d} s: {seen.answers.total()} answers, longest {seen.longest:.1f} s", flush=True)
+        if seen.wrong:
+            raise Lost(f"{seen.wrong[:3]}")
+
+
+def trial(folder: Path, images: Path, seconds: float) -> Seen:
+    """Set the clock of a busy service repeatedly; return the answers of its clients, which were right."""
+    plain, faked = environments(folder)
     set_clock(folder, 0)
     place, seen, photos = Place(plain), Seen(), good_photos(images)
     place.run("db", "upgrade")
     key, limited = key_of(place, "clients"), key_of(place, "limited", "--rate", "5/hour")
-    with serving(Place({**plain, **faked}), folder / "log") as (client, process):
+    with serving(Place(faked), folder / "log") as (client, _):
         client.headers["X-Api-Key"] = key
         client.timeout = httpx2.Timeout(60)
         things = Things(client, [path.read_bytes() for path in photos[:3]], limited)
@@ -144,17 +167,7 @@ def trial(folder: Path, images: Path, seconds: float) -> Seen:
         for each in clients:
             each.start()
         try:
-            things.use_up()
-            for offset in _OFFSETS_S:
-                set_clock(folder, offset)
-                things.require_used_up()
-                started = time.monotonic()
-                while time.monotonic() < started + seconds:
-                    things.check(offset)
-                    time.sleep(1)
-                print(f"{offset:+d} s: {seen.answers.total()} answers, longest {seen.longest:.1f} s", flush=True)
-                if process.poll() is not None or seen.wrong:
-                    raise Lost(f"the service ended, or answered wrongly: {seen.wrong[:3]}")
+            jump(things, folder, seen, seconds)
         finally:
             for each in clients:
                 each.stop()

@@ -44,7 +44,7 @@ class Seen:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def settled(self, rng: random.Random) -> Person | None:
-        """Return a person whom every replica must find by now."""
+        """Return a person whom every replica must find."""
         with self.lock:
             before = time.monotonic() - BOUND_S
             people = [each for each in self.enrolled.values() if each.since < before and not each.is_leaving]
@@ -103,7 +103,7 @@ class Client:
                 self._stopping.wait(due - time.monotonic())
 
     def _ask(self, what: str, method: str, path: str, **request: object) -> httpx2.Response | None:
-        """Send a request; return the answer, or None if it is none that a user may get."""
+        """Send a request; return the answer, or None without a 2xx or 4xx."""
         started = time.monotonic()
         try:
             answer = self._http.request(method, path, **request)  # type: ignore[arg-type] # as httpx2's own

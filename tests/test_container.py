@@ -49,7 +49,7 @@ def test_each_part_is_constructed_once(settings):
 
 
 @pytest.mark.parametrize(
-    ("name", "opened"), [("keys", {"database", "keys"}), ("store", {"database", "current_database", "store"})]
+    ("name", "opened"), [("keys", {"database", "keys"}), ("store", {"database", "current_database", "clock", "store"})]
 )
 def test_a_command_opens_what_it_touches(settings, name, opened):
     with Container(settings) as container:

@@ -8,8 +8,11 @@ from typing import TypeVar
 
 Connection = TypeVar("Connection")
 
-WAIT_S = 5.0
-"""How long requests wait for the server, counted from the first failure in this process."""
+WAIT_S = 10.0
+"""How long requests wait for the server, counted from the first failure in this process.
+
+PostgreSQL needs 2 s for a restart, and 6 to 8 s after a crash, on two busy cores (benchmarks/rolling_upgrade.py).
+"""
 _PAUSE_S = 0.1
 
 _is_patient: ContextVar[bool] = ContextVar("is_patient", default=False)
@@ -26,7 +29,7 @@ def patience() -> Iterator[None]:
 
 
 class Reconnecting:
-    """Connects to one server, again and again while it is away for less than `WAIT_S`.
+    """Connects to one server, repeatedly while it is away for less than `WAIT_S`.
 
     The wait ends at one moment for all threads. So a server that stays away costs no request more than its own failure,
     and requests do not queue behind each other.

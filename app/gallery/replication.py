@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from app.gallery.gallery import Gallery
 from app.gallery.store.change_log import ChangeLog
 from app.periodic_worker import PeriodicWorker
+from app.wall_clock import WallClock
 
 _TRIM_EVERY = 3600.0  # seconds
 
@@ -16,13 +17,23 @@ _TRIM_EVERY = 3600.0  # seconds
 class ReplicationWorker(PeriodicWorker):
     """A thread that polls the change log every `every` seconds, and saves snapshots every `save_every` seconds."""
 
-    def __init__(self, gallery: Gallery, log: ChangeLog, *, every: float, save_every: float, keep: timedelta) -> None:
+    def __init__(
+        self,
+        gallery: Gallery,
+        log: ChangeLog,
+        *,
+        every: float,
+        save_every: float,
+        keep: timedelta,
+        clock: WallClock | None = None,
+    ) -> None:
         """`keep`: how long changes stay in the log. A process that was away for longer reads all faces again."""
         super().__init__("follower", every=every)
         self._gallery = gallery
         self._changes = log
         self._save_every = save_every
         self._keep = keep
+        self._clock = clock or WallClock()
         self._saved = self._trimmed = time.monotonic()
 
     def step(self) -> None:
@@ -32,6 +43,6 @@ class ReplicationWorker(PeriodicWorker):
         if now - self._saved >= self._save_every:
             self._saved = now
             self._gallery.save()
-        if now - self._trimmed >= _TRIM_EVERY:
+        if now - self._trimmed >= _TRIM_EVERY and self._clock.is_settled():
             self._trimmed = now
             self._changes.trim(datetime.now(UTC) - self._keep)

@@ -13,20 +13,19 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.retention import Retention
 from app.observability.logs import get_logger
 from app.periodic_worker import PASSING, PeriodicWorker
+from app.wall_clock import WallClock
 
 _log = get_logger(__name__)
 
 _CLAIM = "retention"
 _AT_ONCE = 100  # people between two renewals of the lock
 _RETRY = 1.0  # seconds until a delayed erasure is tried again
-_STEP = 60.0  # seconds between wall clock and monotonic clock from which the wall clock counts as changed
-_SETTLING = 3600.0  # seconds without a sweep after a clock change: a wrong clock can be corrected, an erasure not
 
 
 class RetentionWorker(PeriodicWorker):
     """A thread that sweeps every `every` seconds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it brings the parts of an erasure together
         self,
         gallery: Gallery,
         retention: Retention,
@@ -34,6 +33,7 @@ class RetentionWorker(PeriodicWorker):
         scrubber: Scrubber,
         *,
         every: float,
+        clock: WallClock | None = None,
         traces: JobRedaction | None = None,
         anchor: Callable[[], str] | None = None,
         anchor_every: float = 0,
@@ -50,7 +50,7 @@ class RetentionWorker(PeriodicWorker):
         self._every = every
         self._due = time.monotonic()  # at once
         self._anchored = self._due - anchor_every
-        self._offset = time.time() - time.monotonic()
+        self._clock = clock or WallClock()
 
     def start(self) -> None:
         """Log the end of the audit trail before the service is ready, then start the thread."""
@@ -82,10 +82,9 @@ class RetentionWorker(PeriodicWorker):
 
     def step(self) -> None:
         """Finish a delayed erasure; sweep and log the end of the audit trail when that is due."""
-        self._notice_clock_change()
         if self._scrubber.is_pending:
             self._scrubber.scrub()
-        if time.monotonic() >= self._due:
+        if self._clock.is_settled() and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every
             self.sweep()
         self._log_anchor()
@@ -94,10 +93,3 @@ class RetentionWorker(PeriodicWorker):
         if self._anchor is not None and time.monotonic() - self._anchored >= self._anchor_every:
             anchor, self._anchored = self._anchor(), time.monotonic()
             _log.info("audit.anchor", anchor=anchor)
-
-    def _notice_clock_change(self) -> None:
-        step = time.time() - time.monotonic() - self._offset
-        if abs(step) > _STEP:
-            self._offset += step
-            self._due = time.monotonic() + _SETTLING
-            _log.warning("clock.set", seconds=round(step), no_sweep_for=_SETTLING)

@@ -26,6 +26,7 @@ from app.jobs.store import JobStore
 from app.jobs.traces import JobTraces
 from app.observability.logs import get_logger
 from app.periodic_worker import reason_of
+from app.wall_clock import WallClock
 
 _log = get_logger(__name__)
 
@@ -40,7 +41,7 @@ _TIDY_EVERY_S = 300.0
 class JobRunner:
     """Polls for a job of one of the `kinds` every `every` seconds, and runs it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it brings the parts of a job together
         self,
         store: JobStore,
         leases: Leases,
@@ -50,6 +51,7 @@ class JobRunner:
         keep: timedelta,
         tidy: Callable[[str | None], None] = lambda _: None,
         traces: JobTraces | None = None,
+        clock: WallClock | None = None,
         every: float = 1.0,
     ) -> None:
         """Create a runner; `start` starts its thread.
@@ -62,6 +64,7 @@ class JobRunner:
             keep: how long ended jobs are kept.
             tidy: deletes the files of an ended job; with None, of all ended jobs.
             traces: redacts people who were erased while a job waited or ran.
+            clock: nothing is tidied for an hour after it was set.
             every: seconds between two polls.
         """
         self._store = store
@@ -71,6 +74,7 @@ class JobRunner:
         self._keep = keep
         self._tidy = tidy
         self._traces = traces
+        self._clock = clock or WallClock()
         self._every = every
         self._stopping = threading.Event()
         self._waking = threading.Event()
@@ -96,7 +100,7 @@ class JobRunner:
         is_away = False
         while not self._stopping.is_set():
             try:
-                if time.monotonic() - tidied >= _TIDY_EVERY_S:
+                if time.monotonic() - tidied >= _TIDY_EVERY_S and self._clock.is_settled():
                     tidied = time.monotonic()
                     self._store.forget(self._keep)
                     self._tidy(None)

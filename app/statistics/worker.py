@@ -7,6 +7,7 @@ from contextlib import suppress
 from app.periodic_worker import PASSING, PeriodicWorker
 from app.statistics.counts import HOUR_S, Recorder
 from app.statistics.store import StatisticsStore
+from app.wall_clock import WallClock
 
 _DAY_H = 24
 
@@ -22,12 +23,14 @@ class StatisticsWorker(PeriodicWorker):
         every: float,
         keep_days: int,
         clock: Callable[[], float] = time.time,
+        settled: WallClock | None = None,
     ) -> None:
         super().__init__("statistics", every=every)
         self._recorder = recorder
         self._store = store
         self._keep_hours = keep_days * _DAY_H
         self._clock = clock
+        self._settled = settled or WallClock()
         self._swept_at = 0
 
     def stop(self) -> None:
@@ -40,7 +43,7 @@ class StatisticsWorker(PeriodicWorker):
         """Write the counts; once an hour, delete old ones."""
         self.write()
         hour = int(self._clock() // HOUR_S)
-        if hour != self._swept_at:
+        if hour != self._swept_at and self._settled.is_settled():
             self._store.forget(hour - self._keep_hours)
             self._swept_at = hour
 

@@ -37,5 +37,9 @@ class Counting(Resources):
         if self.recorder is None:
             return None
         return StatisticsWorker(
-            self.recorder, self.statistics_store, every=settings.write_seconds, keep_days=settings.keep_days
+            self.recorder,
+            self.statistics_store,
+            every=settings.write_seconds,
+            keep_days=settings.keep_days,
+            settled=self.clock,
         )

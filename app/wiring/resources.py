@@ -24,6 +24,7 @@ from app.recognition.collections import CollectionDefaults
 from app.recognition.model_registry import ModelRegistry
 from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
+from app.wall_clock import WallClock
 from app.wiring.model_loading import ModelLoader
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database, open_packs
@@ -68,9 +69,14 @@ class Resources:
         return self.database
 
     @cached_property
+    def clock(self) -> WallClock:
+        """The wall clock, and whether it was set."""
+        return WallClock()
+
+    @cached_property
     def store(self) -> IdentityStore:
         """The identities; raises SchemaOutdated."""
-        return IdentityStore(self.current_database.engine, self.current_database.vault)
+        return IdentityStore(self.current_database.engine, self.current_database.vault, self.clock)
 
     @cached_property
     def listing(self) -> ListingRepository:

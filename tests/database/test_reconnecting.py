@@ -14,7 +14,7 @@ class Away(Exception):
 
 
 class Server:
-    """A server that is away until a moment of its own clock; each attempt and each pause take time."""
+    """A server that is away until a moment; `now` is its clock."""
 
     def __init__(self, until: float) -> None:
         self.now = 0.0

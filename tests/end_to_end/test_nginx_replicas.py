@@ -62,7 +62,7 @@ def nginx(folder: Path, ports: list[int]) -> Iterator[str]:
     (folder / "arcid.conf").write_text(text, "utf-8")
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder), "utf-8")
     folder.chmod(0o755)
-    command = ["nginx", "-p", folder, "-c", folder / "nginx.conf"]
+    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield f"http://127.0.0.1:{port}"

@@ -205,6 +205,6 @@ def test_older_code_refuses_a_newer_schema_and_says_how_to_return(upgraded, tmp_
         assert refused.value.code == "schema_outdated"
         for words in (last, before, "start the version that upgraded the database", "restore the backup"):
             assert words in str(refused.value)
-    assert schema.require_compatible() == last  # a process that already runs goes on: a rolling upgrade
+    assert schema.require_compatible() == last  # a running process continues: a rolling upgrade
     assert everything(engine) == rows
     engine.dispose()

@@ -6,7 +6,6 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +20,6 @@ from app.database.scrubbing import Scrubber
 from app.database.tables import CropTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import IdentityUnknown
-from app.gallery import retention_worker as housekeeping
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
 from app.gallery.index.compressed import CompressedIndex
@@ -37,6 +35,7 @@ from app.gallery.store.reencryption import Reencryption
 from app.gallery.store.retention import Retention
 from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import Person, Terms
+from app.wall_clock import WallClock
 from tests.databases import migrate
 from tests.recognition.enrolling import enroll, found, new_face
 from tests.recognition.galleries import bytes_under, index_of
@@ -335,9 +334,8 @@ def test_a_claim_from_before_the_clock_was_set_back_is_over(engine):
 
 def test_nobody_is_erased_while_the_clock_may_be_wrong(engine, kept, monkeypatch):
     ahead = [0.0]
-    clock = SimpleNamespace(time=lambda: time.time() + ahead[0], monotonic=time.monotonic)
-    monkeypatch.setattr(housekeeping, "time", clock)
-    keeper = RetentionWorker(kept, Retention(engine), TaskLock(engine), Scrubber(engine), every=0.02)
+    clock = WallClock(lambda: time.time() + ahead[0])
+    keeper = RetentionWorker(kept, Retention(engine), TaskLock(engine), Scrubber(engine), every=0.02, clock=clock)
     swept = threading.Event()
     monkeypatch.setattr(keeper, "sweep", swept.set)
     with capture_logs() as lines:

@@ -10,6 +10,7 @@ from app.errors import ArcidError, DatabaseUnavailable, IndexUnavailable
 from app.gallery import replication as follower_module
 from app.gallery.replication import ReplicationWorker
 from app.gallery.store.change_log import ChangeLog
+from tests.clocks import Jumps
 from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import gallery_on
 
@@ -75,6 +76,19 @@ def test_what_is_old_is_forgotten(engine, gallery, people, started, monkeypatch)
     enroll(gallery, people, "ada", units(1, seed=1))
     started(gallery, keep=timedelta(days=-1))
     eventually(lambda: ChangeLog(engine).since(people, 0) is None)
+
+
+def test_a_jump_of_the_clock_shortens_no_log(engine, gallery, people, monkeypatch):
+    monkeypatch.setattr(follower_module, "_TRIM_EVERY", 0)
+    jumps, log = Jumps(), ChangeLog(engine)
+    enroll(gallery, people, "ada", units(1, seed=1))
+    keep = timedelta(days=-1)
+    follower = ReplicationWorker(gallery, log, every=1, save_every=60, keep=keep, clock=jumps.clock)
+    jumps.ahead = -3600
+    follower.step()
+    assert log.since(people, 0) is not None
+    ReplicationWorker(gallery, log, every=1, save_every=60, keep=keep).step()
+    assert log.since(people, 0) is None
 
 
 class Away:

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from app.errors import DatabaseUnavailable, JobCancelled, NoFace
 from app.jobs import runner as runner_module
 from app.jobs.job import JobState
 from app.jobs.job_run import MOST_KEPT
-from app.jobs.runner import MOST_DEATHS
+from app.jobs.runner import MOST_DEATHS, JobRunner
+from tests.clocks import Jumps
 from tests.jobs.conftest import eventually, new_job
 from tests.jobs.test_store import pass_time
 
@@ -40,6 +42,23 @@ def test_a_job_is_done_in_the_name_of_who_asked(jobs, started, engine):
     assert [each.item for each in jobs.errors(done, after=0, limit=9).items] == ["b??.jpg"]
     assert [each.entry.actor for each in Trail(engine).lines()] == ["door", "door"]
     eventually(lambda: tidied == [None, job.job_id])
+
+
+def test_a_jump_of_the_clock_tidies_nothing(jobs, leases, monkeypatch):
+    monkeypatch.setattr(runner_module, "_TIDY_EVERY_S", 0.01)
+    jumps, tidied = Jumps(), list[str | None]()
+    keep = timedelta(days=1)
+    runner = JobRunner(
+        jobs, leases(), {}, lease_seconds=2, keep=keep, tidy=tidied.append, clock=jumps.clock, every=0.01
+    )
+    runner.start()
+    eventually(lambda: len(tidied) > 1)
+    jumps.ahead = 40 * 86_400
+    time.sleep(0.2)
+    before = len(tidied)
+    time.sleep(0.2)
+    runner.stop()
+    assert len(tidied) == before
 
 
 def test_failures_are_the_jobs_own(jobs, started):

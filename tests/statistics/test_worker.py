@@ -6,6 +6,7 @@ from app.errors import DatabaseUnavailable
 from app.statistics.counts import Count, Operation
 from app.statistics.store import Selection, StatisticsStore
 from app.statistics.worker import StatisticsWorker
+from tests.clocks import Jumps
 from tests.statistics.conftest import NOON
 
 
@@ -54,6 +55,18 @@ def test_the_last_counts_are_written_at_the_end(worker_of, store, recorder, coun
     worker.start()
     recorder.count(Operation.DETECT, None, 0.1)
     worker.stop()
+    assert counted() == 1
+
+
+def test_a_jump_of_the_clock_deletes_no_counts(store, recorder, clock, counted):
+    jumps = Jumps()
+    worker = StatisticsWorker(recorder, store, every=1, keep_days=2, clock=clock, settled=jumps.clock)
+    recorder.count(Operation.DETECT, None, 0.1)
+    worker.step()
+    clock.hour += 24 * 40
+    jumps.ahead = 40 * 86_400
+    worker.step()
+    clock.hour -= 24 * 40
     assert counted() == 1
 
 

@@ -25,8 +25,17 @@ from app.gallery.store.values import (
     Person,
     RemovalResult,
 )
+from app.wall_clock import WallClock
 
-REMEMBER = timedelta(hours=24)
+_REMEMBER = timedelta(hours=24)
+
+
+def remembered_since(clock: WallClock) -> datetime:
+    """Return the time from which stored answers count: all of them count while the clock may be wrong.
+
+    Otherwise a request that is repeated after a jump of the clock would enroll twice.
+    """
+    return datetime.now(UTC) - _REMEMBER if clock.is_settled() else datetime.fromtimestamp(0, UTC)
 
 
 def record_enrollments(
@@ -104,14 +113,17 @@ def _face_row(
 
 
 def earlier_enrollment(
-    session: Session, collection: Collection, retry: IdempotencyRecord, now: datetime
+    session: Session, collection: Collection, retry: IdempotencyRecord, since: datetime
 ) -> EnrollmentTable | None:
-    """Return the stored enrollment of the same idempotency key; raises IdempotencyConflict for another request."""
+    """Return the stored enrollment of the same idempotency key; raises IdempotencyConflict for another request.
+
+    `since`: older ones are forgotten; see `remembered_since`.
+    """
     earlier = session.scalar(
         select(EnrollmentTable).where(
             EnrollmentTable.collection_id == collection.key,
             EnrollmentTable.idempotency_key == retry.idempotency_key,
-            EnrollmentTable.created_at >= now - REMEMBER,
+            EnrollmentTable.created_at >= since,
         )
     )
     if earlier is not None and earlier.request_sha256 not in {retry.request_sha256, retry.former_sha256}:

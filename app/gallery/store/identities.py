@@ -16,20 +16,17 @@ from app.database.audit import Action
 from app.database.erasures import erased_since_request
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
-from app.errors import (
-    CollectionExists,
-    DataKeyGone,
-)
+from app.errors import CollectionExists, DataKeyGone
 from app.gallery.store import change_log, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.enrollments import (
-    REMEMBER,
     earlier_enrollment,
     enrollment_row,
     record_enrollments,
     record_removal,
+    remembered_since,
     write_faces,
 )
 from app.gallery.store.filters import Where, filter_faces
@@ -46,6 +43,7 @@ from app.gallery.store.values import (
     RemovalResult,
 )
 from app.types import Floats, Keys
+from app.wall_clock import WallClock
 
 _TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
 _READ_AT_ONCE = 10_000
@@ -57,8 +55,9 @@ _T = TypeVar("_T")
 class IdentityStore:
     """Collections, identities and templates in the database. Every method is one transaction."""
 
-    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+    def __init__(self, engine: Engine, vault: Vault | None = None, clock: WallClock | None = None) -> None:
         """Create a store. If `vault` is None, templates are stored unencrypted."""
+        self._clock = clock or WallClock()
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
@@ -124,7 +123,7 @@ class IdentityStore:
         before the write; an error that it raises prevents the write. Raises CollectionSwitched if the collection has
         moved to another network, or changed its settings, since it was read.
         """
-        now = datetime.now(UTC)
+        now, since = datetime.now(UTC), remembered_since(self._clock)
         with Session(self._writing) as session, session.begin():
             revision = change_log.next_revision(session, collection)
             rows.require_unchanged(session, collection)
@@ -132,10 +131,10 @@ class IdentityStore:
                 # Only of the locked collection: writers of two collections could deadlock over old rows.
                 session.execute(
                     delete(EnrollmentTable).where(
-                        EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < now - REMEMBER
+                        EnrollmentTable.collection_id == collection.key, EnrollmentTable.created_at < since
                     )
                 )
-                earlier = earlier_enrollment(session, collection, retry, now)
+                earlier = earlier_enrollment(session, collection, retry, since)
                 if earlier is not None:
                     answer = dict(earlier.answer)  # before the rollback, which expires the row
                     session.rollback()
@@ -239,7 +238,7 @@ class IdentityStore:
     def earlier_answer(self, collection: Collection, retry: IdempotencyRecord) -> EnrollmentResult | None:
         """Return the stored answer of the same request, if any; raises IdempotencyConflict as `enroll` does."""
         with Session(self._reading) as session:
-            earlier = earlier_enrollment(session, collection, retry, datetime.now(UTC))
+            earlier = earlier_enrollment(session, collection, retry, remembered_since(self._clock))
             return EnrollmentResult((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
 
     def templates(

@@ -16,6 +16,7 @@ from app.access.trail import Trail
 from app.database.erasures import erased_since
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.errors import CollectionExists, CollectionNotEmpty, CollectionUnknown, IdempotencyConflict, IdentityUnknown
+from app.gallery.store import enrollments as enrollments_module
 from app.gallery.store import identities as store_module
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.subjects import SubjectRepository
@@ -28,6 +29,7 @@ from app.gallery.store.values import (
     Owner,
     Person,
 )
+from tests.clocks import Jumps
 from tests.gallery.store.enrolling import D, enroll, new_face
 
 _numbers = count()
@@ -503,6 +505,18 @@ def test_forgotten_keys_do_not_pile_up(store, people, engine):
     assert rows_of(engine)["enrolments"] == 1
 
 
+def test_a_jump_of_the_clock_makes_no_request_enroll_twice(engine, people):
+    jumps = Jumps()
+    store = IdentityStore(engine, clock=jumps.clock)
+    store.enroll(people, Person("ada"), [new_face()], retry())
+    age_enrollments(engine, timedelta(days=40))  # as seen by a clock that jumps by 40 days
+    jumps.ahead = 40 * 86_400
+    store.enroll(people, Person("eve"), [new_face()], retry(key="of another request"))  # deletes no stored answer
+    first = EnrollmentResult((), earlier_answer={"answer": "first"})
+    assert store.enroll(people, Person("ada"), [new_face()], retry()) == store.earlier_answer(people, retry()) == first
+    assert rows_of(engine)["enrolments"] == 2
+
+
 def test_a_key_expires_at_one_moment(store, people, monkeypatch):
     """A clock that runs on between two looks at it must not find a key that is both too old and still there."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -514,6 +528,7 @@ def test_a_key_expires_at_one_moment(store, people, monkeypatch):
             return start + next(ticks) * timedelta(hours=10)
 
     monkeypatch.setattr(store_module, "datetime", Clock)
+    monkeypatch.setattr(enrollments_module, "datetime", Clock)
     for number in range(8):
         store.enroll(people, Person("ada"), [new_face()], retry(answer=number))
 
