@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from sqlite3 import ProgrammingError
 from typing import Any
 
 from sqlalchemy import Engine, event, select
@@ -74,9 +73,10 @@ class HistoryDatabase:
 
     def abandon(self, replica: str, dead: list[Task]) -> None:
         """Roll back what a dead replica had open, as the database does when a connection breaks."""
-        self._engines[replica].dispose()  # a new pool; this closes the connections that are idle
+        engine = self._engines[replica]
+        engine.dispose()  # a new pool; this closes the connections that are idle
         for raw in self._raw[replica]:
-            with suppress(ProgrammingError):  # it is closed
+            with suppress(engine.dialect.loaded_dbapi.Error):  # it is closed
                 raw.rollback()
         if self._writer is not None and self._writer[0] in dead:
             self._writer = None
