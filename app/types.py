@@ -57,6 +57,18 @@ class Provider(StrEnum):
     COREML = "coreml"
 
 
+class Effort(StrEnum):
+    """How much work a probe gets. Enrolled photos always get that of `accurate`.
+
+    `fast`: the finder's landmarks, one embedding. `balanced`: the landmarker's on a small view, one embedding.
+    `accurate`: the landmarker's on a large view, and the mirror image if the collection is flip-averaged.
+    """
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    ACCURATE = "accurate"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One face found in a photo: box, score in 0..1 and five landmarks.

@@ -8,7 +8,7 @@ from app.access.keys import Scope
 from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.config.oidc import GrantSettings
 from app.errors import SettingsInvalid
-from app.types import Impostors, IndexKind, Provider
+from app.types import Effort, Impostors, IndexKind, Provider
 from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 
@@ -20,6 +20,7 @@ SETTINGS = {
     "ARCID_PACK": ("buffalo_l", "buffalo_l"),
     "ARCID_PACKS": ("open, buffalo_l", ("open", "buffalo_l")),
     "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
+    "ARCID_EFFORT": ("fast", Effort.FAST),
     "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
     "ARCID_MODEL_MIRROR": ("/mnt/networks", "/mnt/networks"),
     "ARCID_INDEX": ("compressed", IndexKind.COMPRESSED),

@@ -91,6 +91,7 @@ def _providers(settings: Settings) -> Iterator[Finding]:
             yield Finding("GPU", gpu_advice(facts), is_sound=not is_required)
     runtime = resolve(settings.inference.provider, settings.inference.threads)
     yield Finding("provider", f"{settings.inference.provider} takes {runtime.provider}")
+    yield Finding("effort", f"{settings.effort} for probes; enrollment is always accurate")
 
 
 def _networks(settings: Settings) -> Iterator[Finding]:

@@ -149,7 +149,7 @@ class ComparisonService:
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
         seen = self._seen(self._policy_of(target).for_probes(), is_exact=is_exact)
-        faces = self._chosen(photo, choice, target)
+        faces = self._chosen(photo, choice, target, is_probe=True)
         enrolled = seen.scoring.vector(record.embedding, record.norm)
         return record.identity_id, [
             ComparedFace(face, seen.score(seen.scoring.vector(face.vector, face.norm), enrolled)) for face in faces
@@ -164,7 +164,7 @@ class ComparisonService:
         if len(faces) > 1:
             raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
         seen = self._seen(self._policy_of(of), is_exact=is_exact)
-        others = self._chosen(target, choice, of)
+        others = self._chosen(target, choice, of, is_probe=True)
         return faces[0], [ComparedFace(each, seen.of_faces(each, faces[0])) for each in others]
 
     def embeddings_with_face(
@@ -192,8 +192,11 @@ class ComparisonService:
         probe = unit(source, of.dimension)
         return [seen.of_embeddings(unit(each, of.dimension), probe) for each in targets]
 
-    def _chosen(self, photo: bytes, choice: FaceSelection, collection: Collection) -> list[Face]:
-        faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=collection.settings.is_flip_averaged)
+    def _chosen(
+        self, photo: bytes, choice: FaceSelection, collection: Collection, *, is_probe: bool = False
+    ) -> list[Face]:
+        analysis, is_flip_averaged = self._analysis_of(collection), collection.settings.is_flip_averaged
+        faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=is_probe)
         return [faces[place] for place in choice.places(faces)]
 
     def _scale(self, collection: Collection) -> SimilarityScale:

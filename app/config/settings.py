@@ -28,7 +28,7 @@ from app.config.job_settings import JobSettings
 from app.config.oidc import OidcSettings
 from app.config.sources import PREFIX, require_known, sources
 from app.errors import SettingsInvalid
-from app.types import IndexKind
+from app.types import Effort, IndexKind
 
 APP = Path(__file__).parent.parent
 PROJECT = APP.parent
@@ -62,6 +62,13 @@ class Settings(BaseSettings):
     detector: Annotated[
         str | None, Field(description="Detector pack, or finder+landmarker. Default: the pack's recommendation.")
     ] = None
+    effort: Annotated[
+        Effort,
+        Field(
+            description="Work for each probe: fast (the detector's own landmarks), balanced (precise landmarks) or "
+            "accurate (also the mirror image, with flip averaging). Enrollment is always accurate."
+        ),
+    ] = Effort.BALANCED
     insightface_mirror: Annotated[
         str | None, Field(description="Address of a mirror that offers InsightFace's packs.")
     ] = None

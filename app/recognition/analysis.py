@@ -37,6 +37,17 @@ class Face:
     portrait: Pixels | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ProbeWork:
+    """How probes are analysed: which `detector` finds their faces, and whether they are flip-averaged at all.
+
+    Without `has_mirror`, a probe is one embedding, also where the templates of its collection are averages of two.
+    """
+
+    detector: Detector
+    has_mirror: bool
+
+
 class AnalysedFaces(Sequence[Face]):
     """The analysed faces of a photo, most prominent first, and the number of `detected` faces.
 
@@ -79,6 +90,7 @@ class Analysis:
         model: str = "",
         most_faces: int = 100,
         signs: SignNetworks | None = None,
+        probes: ProbeWork | None = None,
     ) -> None:
         """Create the analysis.
 
@@ -90,9 +102,11 @@ class Analysis:
             model: Name of the embedding network.
             most_faces: Largest number of faces of a photo that are embedded.
             signs: Networks that see coverings and motion blur; without them, these components are not measured.
+            probes: How probes are analysed; by default like enrolled photos.
         """
         self.model = model
         self._detector = detector
+        self._probes = probes or ProbeWork(detector, has_mirror=True)
         self._embedder = embedder
         self._limits = limits
         self._signs = signs
@@ -100,13 +114,20 @@ class Analysis:
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
     def analyse(
-        self, data: bytes, *, is_flip_averaged: bool, most: int | None = None, has_portraits: bool = False
+        self,
+        data: bytes,
+        *,
+        is_flip_averaged: bool,
+        is_probe: bool = False,
+        most: int | None = None,
+        has_portraits: bool = False,
     ) -> AnalysedFaces:
         """Return the faces of a photo, the most prominent first; none is an ordinary result.
 
         Args:
             data: the photo's bytes.
             is_flip_averaged: see `Embedder.embed`.
+            is_probe: whether the faces are searched or compared, not stored: then `probes` applies.
             most: how many faces are needed, if fewer than the analysis looks at.
             has_portraits: whether the faces get their `portrait`.
 
@@ -115,15 +136,17 @@ class Analysis:
         """
         with stage("decode"):
             image = decode(data, self._limits, enough=self._enough)
+        detector = self._probes.detector if is_probe else self._detector
         with stage("detect"):
-            detected = most_prominent_first(self._detector.detect(image.pixels), image.pixels.shape)
+            detected = most_prominent_first(detector.detect(image.pixels), image.pixels.shape)
             rivals = count_rivals(detected, image.pixels.shape)
         detections = detected[: min(most or self.most_faces, self.most_faces)]
         if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
             with stage("decode"):
                 detections = [each.scaled(image.reduction) for each in detections]
                 image = decode(data, self._limits)
-        found = self._faces(image, detections, is_flip_averaged=is_flip_averaged)
+        has_mirror = is_flip_averaged and (not is_probe or self._probes.has_mirror)
+        found = self._faces(image, detections, is_flip_averaged=has_mirror)
         if has_portraits:
             shown = [portrait(image.pixels, each) for each in detections]
             found = [replace(face, portrait=each) for face, each in zip(found, shown, strict=True)]

@@ -162,7 +162,9 @@ class IdentificationService:
         """
         target = self._gallery.require(collection)
         search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
-        faces = self._analysis_of(target).analyse(photo, is_flip_averaged=target.settings.is_flip_averaged)
+        faces = self._analysis_of(target).analyse(
+            photo, is_flip_averaged=target.settings.is_flip_averaged, is_probe=True
+        )
         if not faces:
             return Identification([], search.rule.threshold, target.model, population=search.population)
         qualities = [search.policy.quality(face) for face in faces]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -51,9 +52,14 @@ class Probe:
         return Outcome.POSSIBLE if outcome is Outcome.MATCH and not self.is_agreed else outcome
 
 
-def main_face(photo: bytes, role: str, analysis: Analysis, policy: Policy, *, is_flip_averaged: bool) -> JudgedFace:
-    """Return the main face of a photo; raises a PhotoRefused, also NoFace with the photo's role."""
-    faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, most=1)
+def main_face(
+    photo: bytes, role: Literal["probe", "reference"], analysis: Analysis, policy: Policy, *, is_flip_averaged: bool
+) -> JudgedFace:
+    """Return the main face of a photo; a reference is embedded like an enrolled photo.
+
+    Raises a PhotoRefused, also NoFace with the photo's role.
+    """
+    faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=role == "probe", most=1)
     if not faces:
         raise NoFace(f"no face was found in the {role} photo")
     return JudgedFace(faces[0], policy.quality(faces[0]))

@@ -1,13 +1,15 @@
 """Which networks the settings serve, and how each of them is opened."""
 
+from collections.abc import Mapping
 from functools import cache, cached_property
 
 from app.config import Settings, shipped
 from app.observability.logs import get_logger
-from app.recognition.analysis import Analysis
+from app.recognition.analysis import Analysis, ProbeWork
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import CalibrationOrigin
 from app.recognition.model_registry import ModelRegistry, ServedModel
+from app.types import Effort
 from app.vision.detection.detections import Detector
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
@@ -15,7 +17,14 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.vision.quality import SignNetworks
 from app.wiring.batching import batching_of
-from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime, open_signs
+from app.wiring.networks import (
+    detector_of,
+    embedder_of,
+    open_detectors,
+    open_embedder,
+    open_runtime,
+    open_signs,
+)
 
 _log = get_logger(__name__)
 
@@ -33,7 +42,7 @@ class ModelLoader:
         self._is_batched = is_batched
         self.embedders: dict[str, Embedder] = {}
         """The embedders that are open, by model."""
-        self._detector = cache(self._open_detector)
+        self._detectors = cache(self._open_detectors)
 
     def close(self) -> None:
         """Stop batching."""
@@ -81,15 +90,17 @@ class ModelLoader:
 
     def analysis(self, network: ServedModel, detector: str) -> Analysis:
         """Open a network with a detector; raises NetworkError's children and SettingsInvalid."""
-        limits, detection = self._settings.limits, self._settings.detection
+        limits, detection, effort = self._settings.limits, self._settings.detection, self._settings.effort
+        detectors = self._detectors(detector)
         analysis = Analysis(
-            self._detector(detector),
+            detectors[Effort.ACCURATE],
             self._embedder(network),
             limits=Limits(limits.photo_bytes, limits.photo_pixels),
             detection_side=detection.longest_side,
             most_faces=limits.faces,
             model=network.model,
             signs=self.signs,
+            probes=ProbeWork(detectors[effort], has_mirror=effort is Effort.ACCURATE),
         )
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
         return analysis
@@ -126,8 +137,8 @@ class ModelLoader:
             pack.name, section.model, section.dimension, detector_of(self._settings, pack), section.threshold
         )
 
-    def _open_detector(self, name: str) -> Detector:
-        return open_detector(self._packs, name, self.runtime, self._settings)
+    def _open_detectors(self, name: str) -> Mapping[Effort, Detector]:
+        return open_detectors(self._packs, name, self.runtime, self._settings)
 
     def _embedder(self, network: ServedModel) -> Embedder:
         if network.model not in self.embedders:

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from app.config import Settings, shipped
 from app.errors import ManifestInvalid, SettingsInvalid
-from app.vision.detection.cascade import Cascade
+from app.types import Effort
+from app.vision.detection.cascade import SMALL_CROP_SIDE, SMALL_FACE_SIDE, Cascade
 from app.vision.detection.detections import Detector, Network
 from app.vision.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
 from app.vision.detection.orientations import OrientationSearch, ShrinkingDetector
@@ -40,7 +43,12 @@ def detector_of(settings: Settings, pack: Manifest) -> str:
 
 
 def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Detector:
-    """Open the detector `name`: one pack, or finder+landmarker for a cascade.
+    """Open the detector `name` as enrollment uses it; see `open_detectors`."""
+    return open_detectors(packs, name, runtime, settings)[Effort.ACCURATE]
+
+
+def open_detectors(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Mapping[Effort, Detector]:
+    """Open the detector `name` for each effort: one pack, or finder+landmarker for a cascade.
 
     Raises SettingsInvalid for a combination that does not exist, ManifestInvalid, NetworkMissing, NetworkCorrupt,
     NetworkInvalid.
@@ -50,7 +58,8 @@ def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings)
     if len(parts) == 1 and isinstance(kinds[0], WholePhotoKind):
         side = settings.detection.longest_side
         detector = kinds[0].open(*_sessions(packs, parts[0], runtime, kinds[0].outputs))
-        return OrientationSearch(ShrinkingDetector(detector, side), detector, side)
+        whole = OrientationSearch(ShrinkingDetector(detector, side), detector, side)
+        return dict.fromkeys(Effort, whole)
     single_shot = [kind for kind in kinds if isinstance(kind, SingleShotKind)]
     if len(single_shot) < len(parts) or len(parts) > 2:
         raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
@@ -117,14 +126,21 @@ def _require_dimension(section: EmbedderSection, session: Session) -> None:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest has {section.dimension}")
 
 
-def _single_shot(networks: Sequence[Network], settings: Settings) -> Detector:
-    """Return one network as a detector, or two as a cascade of finder and landmarker."""
+def _single_shot(networks: Sequence[Network], settings: Settings) -> Mapping[Effort, Detector]:
+    """Return detectors of one network, or of two: a cascade of finder and landmarker."""
     side = settings.detection.longest_side
     options = Options(settings.detection.lowest_score, side)
     finder, *others = [SingleShotDetector(network, _sized(options, network)) for network in networks]
-    if not others:
-        return OrientationSearch(finder, finder, side)
-    return OrientationSearch(Cascade(finder, networks[1], others[0], most=settings.limits.faces), finder, side)
+    sparing = SingleShotDetector(networks[0], replace(_sized(options, networks[0]), is_sparing=True))
+    detectors: dict[Effort, Detector] = {Effort.FAST: sparing, Effort.BALANCED: finder, Effort.ACCURATE: finder}
+    if others:
+        cascade = partial(Cascade, landmarker=networks[1], fallback=others[0], most=settings.limits.faces)
+        detectors = {
+            Effort.FAST: Cascade(sparing, networks[1], others[0], most=0),
+            Effort.BALANCED: cascade(finder, face_side=SMALL_FACE_SIDE, crop_side=SMALL_CROP_SIDE),
+            Effort.ACCURATE: cascade(finder),
+        }
+    return {effort: OrientationSearch(detector, finder, side) for effort, detector in detectors.items()}
 
 
 def _sessions(packs: Packs, manifest: Manifest, runtime: Runtime, outputs: Sequence[Outputs]) -> list[Session]:

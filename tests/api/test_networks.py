@@ -165,7 +165,7 @@ def test_a_collection_goes_over_to_the_other_network(client, services, portrait)
     services.migration_repository.switch(collection, model=OTHER, dimension=network.dimension)
     found = client.post("/identify", files={"photo": portrait}, data={"collection": "moving"}).json()
     assert (found["model"], found["faces"][0]["verdict"]) == (OTHER, "match")
-    assert found["faces"][0]["candidates"][0]["similarity"] > 0.9999
+    assert found["faces"][0]["candidates"][0]["similarity"] > 0.95
     assert client.get("/collections/moving").json()["model"] == OTHER
 
 

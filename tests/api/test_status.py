@@ -28,7 +28,7 @@ def test_readyz_names_each_part(client):
     assert body["status"] == "ready"
     assert set(body["checks"]) == {"database", "networks", "index", "encryption"}
     assert all(check["is_ready"] for check in body["checks"].values())
-    assert "yunet+retinaface on cpu" in body["checks"]["networks"]["detail"]
+    assert "yunet+retinaface on cpu, balanced probes" in body["checks"]["networks"]["detail"]
 
 
 def state_of(**changes) -> IndexState:

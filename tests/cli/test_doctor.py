@@ -59,6 +59,7 @@ def test_all_is_well(arcid, sound, tiny, home):
         "ok OpenCV opencv-python-headless 1.2.3",
         "ok FAISS faiss-cpu 1.2.3",
         "ok provider auto takes ",
+        "ok effort balanced for probes; enrollment is always accurate",
         "ok pack tiny for tests only; commercial use allowed",
         "ok det.onnx sha256 ",
         f"ok database sqlite:///{home / 'arcid.db'}",

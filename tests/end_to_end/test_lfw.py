@@ -11,6 +11,7 @@ import pytest
 
 from app.config import PROJECT
 from app.recognition.decisions.calibration.applicable import file_name
+from app.types import Effort
 from tests.end_to_end.lfw import accuracy, embedded, in_parallel, pairs, people, verified
 
 pytestmark = pytest.mark.lfw
@@ -25,7 +26,7 @@ def test_verification_of_the_pairs(served, packs, lfw, pack, least):
     if not packs.has(packs.manifest(pack)):
         pytest.skip(f"the pack {pack} is not pulled; run: arcid models pull {pack}")
     wanted = pairs(lfw)
-    with served(pack=pack) as client:
+    with served(pack=pack, effort=Effort.ACCURATE) as client:
         sample = embedded(client, lfw, wanted[SAMPLE], shipped_calibration(packs, pack))
         verify = slice(None, None, 1 if IS_FULL else 4)
         assert verified(client, lfw, wanted[SAMPLE][verify]) == pytest.approx(sample[verify], abs=1e-5)
@@ -47,7 +48,7 @@ def test_identification_of_everyone_with_two_photos(served, packs, lfw, pack, le
     if not IS_FULL:
         photos = dict(list(photos.items())[SAMPLE])
     collection = {"collection": f"lfw-{pack}"}
-    with served(pack=pack) as client:
+    with served(pack=pack, effort=Effort.ACCURATE) as client:
         assert client.post("/collections", json={"name": collection["collection"], "enroll_quality": 0}).is_success
 
         def enroll(name):

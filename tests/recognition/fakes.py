@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
-from app.recognition.analysis import Analysis
+from app.recognition.analysis import Analysis, ProbeWork
 from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, CalibrationOrigin, ParetoTail, Spread
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
@@ -102,11 +102,20 @@ def colour_network(*, is_half_blind: bool = False) -> bytes:
     return data
 
 
-def colour_analysis(*, is_half_blind: bool = False, is_inverted: bool = False) -> Analysis:
+def colour_analysis(
+    *, is_half_blind: bool = False, is_inverted: bool = False, has_mirrored_probes: bool = True
+) -> Analysis:
     """Return the world's analysis; inverted, it is that of another network, to which red is what cyan is to this."""
     scale = -127.5 if is_inverted else 127.5
     embedder = Embedder(Session(colour_network(is_half_blind=is_half_blind), Runtime()), Preprocessing(127.5, scale))
-    return Analysis(SquareDetector(), embedder, limits=Limits(pixels=SIDE * SIDE * 8), detection_side=640, model=MODEL)
+    return Analysis(
+        SquareDetector(),
+        embedder,
+        limits=Limits(pixels=SIDE * SIDE * 8),
+        detection_side=640,
+        model=MODEL,
+        probes=ProbeWork(SquareDetector(), has_mirrored_probes),
+    )
 
 
 def calibration(*, typical_norm: float | None = None, start: float = 0.4, is_flip_averaged: bool = True) -> Calibration:

@@ -4,7 +4,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from app.recognition.analysis import _FACES_AT_ONCE, Analysis
+from app.recognition.analysis import _FACES_AT_ONCE, Analysis, ProbeWork
 from app.vision.alignment import CROP_SIDE
 from app.vision.imaging.decode import Limits
 from app.vision.inference.cancellation import cancellable
@@ -18,17 +18,19 @@ class CountingEmbedder:
         self._embedder = colour_analysis()._embedder
         self._after = after
         self.batches = []
+        self.flips = []
 
     def embed(self, crops, *, is_flip_averaged=False):
+        self.flips.append(is_flip_averaged)
         found = self._embedder.embed(crops, is_flip_averaged=is_flip_averaged)
         self.batches.append(len(crops))
         self._after()
         return found
 
 
-def analysis_of(embedder, most_faces=100):
+def analysis_of(embedder, most_faces=100, probes=None):
     limits = Limits(pixels=SIDE * SIDE * 100)
-    return Analysis(SquareDetector(), embedder, limits=limits, detection_side=640, most_faces=most_faces)
+    return Analysis(SquareDetector(), embedder, limits=limits, detection_side=640, most_faces=most_faces, probes=probes)
 
 
 def test_the_most_prominent_faces_are_looked_at_and_the_others_counted():
@@ -53,6 +55,26 @@ def test_a_crowd_is_embedded_some_at_a_time():
         *range(_FACES_AT_ONCE),
         *range(_FACES_AT_ONCE + 1, 2 * _FACES_AT_ONCE + 1),
     ]
+
+
+@pytest.mark.parametrize("has_mirror", [True, False])
+@pytest.mark.parametrize("is_flip_averaged", [True, False])
+def test_probes_are_averaged_if_their_collection_and_the_effort_say_so(has_mirror, is_flip_averaged):
+    embedder = CountingEmbedder()
+    analysis = analysis_of(embedder, probes=ProbeWork(SquareDetector(), has_mirror))
+    analysis.analyse(photo(RED), is_flip_averaged=is_flip_averaged)
+    analysis.analyse(photo(RED), is_flip_averaged=is_flip_averaged, is_probe=True)
+    assert embedder.flips == [is_flip_averaged, is_flip_averaged and has_mirror]
+
+
+def test_probes_have_their_own_detector():
+    class Blind:
+        def detect(self, _pixels):
+            return []
+
+    analysis = analysis_of(CountingEmbedder(), probes=ProbeWork(Blind(), has_mirror=True))
+    assert len(analysis.analyse(photo(RED), is_flip_averaged=False)) == 1
+    assert len(analysis.analyse(photo(RED), is_flip_averaged=False, is_probe=True)) == 0
 
 
 def test_the_work_ends_between_two_runs_once_nobody_waits_for_it():

@@ -7,6 +7,7 @@ from app.errors import CollectionUnknown, IdentityUnknown, ModelMismatch, NoFace
 from app.gallery.store.values import CollectionSettings
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
+from app.recognition.identification import IdentificationService
 from app.recognition.verification import VerificationService
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (
@@ -228,3 +229,23 @@ def test_photos_are_embedded_as_the_collection_does_it(gallery, is_flip_averaged
     enrollment.enroll([halved(RED, GREEN)], collection="own way", identity_id="ada")
     result = service.verify_identity([halved(GREEN, RED)], "ada", collection="own way")
     assert result.similarity == pytest.approx(similar, abs=1e-3)
+
+
+def test_a_cheap_probe_is_one_embedding_and_its_reference_the_average_of_two(gallery):
+    gallery.ensure("averaged", CollectionSettings(is_flip_averaged=True))
+    analysis = colour_analysis(is_half_blind=True, has_mirrored_probes=False)
+    enrollment = EnrollmentService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+    enrollment.enroll([halved(RED, GREEN)], collection="averaged", identity_id="ada")
+    service = VerificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+    both = vector_of(RED) + vector_of(GREEN)
+    expected = pytest.approx(float(vector_of(RED) @ both / np.linalg.norm(both)), abs=1e-3)
+    by_photo = service.verify_photo([halved(RED, GREEN)], halved(RED, GREEN), collection="averaged")
+    by_identity = service.verify_identity([halved(RED, GREEN)], "ada", collection="averaged")
+    assert by_photo.similarity == expected
+    assert by_identity.similarity == expected
+    (face,) = (
+        IdentificationService(lambda _: analysis, gallery, lambda _: Policy(None, 0.5))
+        .identify(halved(RED, GREEN), collection="averaged", top_k=1)
+        .faces
+    )
+    assert face.candidates[0].similarity == expected

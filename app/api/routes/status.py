@@ -76,7 +76,8 @@ async def get_health() -> Health:
 def get_readiness(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
     """Return the readiness of database, networks and index, and whether the service is shutting down."""
     default = services.registry.default
-    networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}"
+    effort = services.settings.effort
+    networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}, {effort} probes"
     checks: dict[CheckName, Check] = {
         "database": _database(services),
         "networks": Check(is_ready=True, detail=networks),

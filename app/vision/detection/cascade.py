@@ -12,6 +12,9 @@ from app.vision.imaging.warp import warp
 # Size of a face for the landmarker, and side of the crop around it; figures are in docs/adr/0004-cascade-detector.md.
 FACE_SIDE = 160
 CROP_SIDE = 320
+# The same for probes that should cost less (docs/adr/0019-effort-for-probes.md).
+SMALL_FACE_SIDE = 96
+SMALL_CROP_SIDE = 192
 
 _LOWEST_SCORE = 0.3
 _SAME_FACE = 0.3
@@ -21,8 +24,18 @@ _LARGEST_BATCH = 8
 class Cascade:
     """See `Detector`. If the finder finds no face (noise, odd angles), `fallback` searches the whole photo."""
 
-    def __init__(self, finder: Detector, landmarker: Network, fallback: Detector, *, most: int = 100) -> None:
+    def __init__(
+        self,
+        finder: Detector,
+        landmarker: Network,
+        fallback: Detector,
+        *,
+        most: int = 100,
+        face_side: int = FACE_SIDE,
+        crop_side: int = CROP_SIDE,
+    ) -> None:
         """Refine the landmarks of the `most` most prominent faces; others keep the finder's."""
+        self._face_side, self._crop_side = face_side, crop_side
         self._finder = finder
         self._landmarker = landmarker
         self._fallback = fallback
@@ -35,20 +48,19 @@ class Cascade:
         refined = [index for index, face in enumerate(faces) if id(face) in prominent]
         for start in range(0, len(refined), _LARGEST_BATCH):
             batch = refined[start : start + _LARGEST_BATCH]
-            views = [_close_view(pixels, faces[index]) for index in batch]
+            views = [self._close_view(pixels, faces[index]) for index in batch]
             detections = self._landmarker.find(np.stack([view.pixels for view in views]), _LOWEST_SCORE)
             for index, view, found in zip(batch, views, detections, strict=True):
                 faces[index] = _with_landmarks(faces[index], view.to_photo(found))
         return faces
 
-
-def _close_view(pixels: Pixels, detection: Detection) -> PhotoView:
-    """Return a square view around the face, scaled so that its longer side has FACE_SIDE pixels."""
-    left, top, right, bottom = detection.box
-    scale = FACE_SIDE / max(right - left, bottom - top, 1.0)
-    x, y = CROP_SIDE / 2 - scale * (left + right) / 2, CROP_SIDE / 2 - scale * (top + bottom) / 2
-    matrix = np.array([[scale, 0, x], [0, scale, y]])
-    return PhotoView(warp(pixels, matrix, CROP_SIDE), scale, x, y)
+    def _close_view(self, pixels: Pixels, detection: Detection) -> PhotoView:
+        """Return a square view around the face, scaled so that its longer side has `face_side` pixels."""
+        left, top, right, bottom = detection.box
+        scale, middle = self._face_side / max(right - left, bottom - top, 1.0), self._crop_side / 2
+        x, y = middle - scale * (left + right) / 2, middle - scale * (top + bottom) / 2
+        matrix = np.array([[scale, 0, x], [0, scale, y]])
+        return PhotoView(warp(pixels, matrix, self._crop_side), scale, x, y)
 
 
 def _with_landmarks(detection: Detection, candidates: Detections) -> Detection:

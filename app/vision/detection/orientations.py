@@ -1,17 +1,11 @@
 """Detectors around a detector: one searches all orientations of a photo, one shrinks large photos first."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from app.types import Detection, Floats, Pixels
 from app.vision.detection.detections import Detector
+from app.vision.detection.evidence import ENOUGH, strongest
 from app.vision.detection.views import fitted
-
-# Upright photos of LFW give 0.9 or more. False faces in turned photos rarely give 0.85 (benchmarks/turned.py,
-# docs/benchmarks.md).
-ENOUGH = 0.85
-"""Evidence of upright faces from which no other orientation is tried. Another orientation needs as much."""
 
 _BETTER = 0.1  # a close-up gave 0.79 upright and, wrongly, 0.89 upside down
 _SURE = 0.9  # a turned photo gave 0.85 wrongly, and 0.93 once it was turned back
@@ -35,18 +29,18 @@ class OrientationSearch:
     def detect(self, pixels: Pixels) -> list[Detection]:
         """See `Detector.detect`."""
         upright = self._detector.detect(pixels)
-        least = _strongest(upright)
+        least = strongest(upright)
         if least >= ENOUGH:
             return upright
         view = fitted(pixels, self._longest_side * _ROOM, grid=1)
         small = fitted(view.pixels, self._longest_side // 2, grid=1).pixels
-        ratings = {quarters: _strongest(self._scout.detect(_rotated(small, quarters))) for quarters in _QUARTERS}
+        ratings = {quarters: strongest(self._scout.detect(_rotated(small, quarters))) for quarters in _QUARTERS}
         best = max(_QUARTERS, key=lambda quarters: ratings[quarters])
         needed = max(ENOUGH, min(least + _BETTER, _SURE))
         if ratings[best] < needed:
             return upright
         faces = self._detector.detect(_rotated(view.pixels, best))
-        if _strongest(faces) < needed:
+        if strongest(faces) < needed:
             return upright
         return [_rotated_back(face, best, view.pixels.shape).scaled(1 / view.scale) for face in faces]
 
@@ -62,17 +56,6 @@ class ShrinkingDetector:
         """See `Detector.detect`."""
         view = fitted(pixels, self._longest_side, grid=1)
         return [face.scaled(1 / view.scale) for face in self._detector.detect(view.pixels)]
-
-
-def evidence(face: Detection) -> float:
-    """Return the evidence of an upright face: its score times the cosine of its tilt, 0 from 90 degrees on."""
-    down = face.landmarks[3:].mean(axis=0) - face.landmarks[:2].mean(axis=0)
-    length = float(np.hypot(*down))
-    return face.score * max(0.0, float(down[1]) / length) if length else 0.0
-
-
-def _strongest(faces: Sequence[Detection]) -> float:
-    return max(map(evidence, faces), default=0.0)
 
 
 def _rotated(pixels: Pixels, quarters: int) -> Pixels:

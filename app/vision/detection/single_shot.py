@@ -7,6 +7,7 @@ import numpy as np
 from app.types import Detection, Pixels
 from app.vision.detection.boxes import area_of, nms, overlaps
 from app.vision.detection.detections import Detections, Network, concatenate
+from app.vision.detection.evidence import ENOUGH, strongest
 from app.vision.detection.views import PhotoView, fitted, surrounded
 
 # The close-up view, for faces that fill the frame: the whole photo, small, with a black border. It finds all close-ups
@@ -26,13 +27,15 @@ class Options:
     """Options of a detector.
 
     `lowest_score`: of a face, 0..1. `longest_side`: larger photos are shrunk to it. `overlap`: boxes that overlap more
-    are one face. `input_shape`: (height, width) of a network with a fixed input size.
+    are one face. `input_shape`: (height, width) of a network with a fixed input size. `is_sparing`: the close-up view
+    is looked at only if the ordinary one shows no convincing face.
     """
 
     lowest_score: float = 0.6
     longest_side: int = 1280
     overlap: float = 0.4
     input_shape: tuple[int, int] | None = None
+    is_sparing: bool = False
 
 
 class SingleShotDetector:
@@ -46,6 +49,8 @@ class SingleShotDetector:
         """See `Detector.detect`."""
         options = self._options
         whole = self._look(fitted(pixels, options.longest_side, options.input_shape))
+        if options.is_sparing and strongest(whole.to_list()) >= ENOUGH:
+            return whole.to_list()
         close = self._look(surrounded(pixels, CLOSE_UP_SIDE, options.input_shape or (SURROUNDED_SIDE, SURROUNDED_SIDE)))
         return merged(whole, close, options.overlap).to_list()
 

@@ -5,8 +5,9 @@ import pytest
 
 from app.config import read_settings
 from app.types import Detection
+from app.vision.detection.evidence import evidence
 from app.vision.detection.main_face import most_prominent_first
-from app.vision.detection.orientations import OrientationSearch, evidence
+from app.vision.detection.orientations import OrientationSearch
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.runtime import Runtime
 from app.wiring.networks import open_detector

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from app.config import Settings
-from app.types import Detection, Floats, Pixels
+from app.types import Detection, Effort, Floats, Pixels
 from app.vision.detection.boxes import overlaps
 from app.vision.detection.detections import Detector
 from app.vision.inference.runtime import Runtime
-from app.wiring.networks import open_detector
+from app.wiring.networks import open_detector, open_detectors
 from tests.vision.detection.people import ASTRONAUT, SIX_PEOPLE, decoded, error
 
 NAMES = ["yunet", "retinaface", "mtcnn", "yunet+retinaface"]
@@ -120,3 +120,12 @@ def test_noise_shows_nobody(detectors, name: str, cell: int):
     for seed in range(3):
         pixels = enlarged(noise(480 // cell, 640 // cell, seed), cell)
         assert detectors(name).detect(pixels) == []
+
+
+def test_a_quick_cascade_leaves_the_finders_landmarks(detectors, packs, six_people):
+    finder = detectors("yunet").detect(six_people)
+    quick = open_detectors(packs, "yunet+retinaface", Runtime(), Settings())[Effort.FAST].detect(six_people)
+    assert_six_people(quick)
+    for one, other in zip(quick, finder, strict=True):
+        assert one.box == other.box
+        np.testing.assert_array_equal(one.landmarks, other.landmarks)

@@ -89,6 +89,15 @@ def test_a_face_is_found_where_it_is():
     assert network.lowest_scores == [0.7, 0.7]
 
 
+@pytest.mark.parametrize(("score", "views"), [(0.9, 1), (0.8, 2)])
+def test_a_sparing_detector_looks_again_only_without_a_convincing_face(score: float, views: int):
+    network = BrightNetwork(score=score)
+    photo = photo_with((300, 200, 500, 440), 800, 1000)
+    faces = SingleShotDetector(network, Options(is_sparing=True)).detect(photo)
+    assert len(network.views) == views
+    assert boxes_of(faces) == boxes_of(SingleShotDetector(BrightNetwork(score=score)).detect(photo))
+
+
 def test_a_network_of_fixed_size_gets_that_size():
     network = BrightNetwork((96, 128))
     detector = SingleShotDetector(network, Options(input_shape=network.input_shape))
