@@ -1,6 +1,7 @@
-"""Locks of files, and durable folders: the calls that differ between Linux, macOS and Windows."""
+"""Locks of files, and changes of folders that survive a power failure: the calls that differ between systems."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -47,3 +48,57 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make the content of a file survive a power failure, whichever program wrote it; its name needs `sync_folder`."""
+    descriptor = os.open(path, os.O_RDWR)  # Windows syncs only files that are open for writing
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make all files and folders below a folder survive a power failure; not the folder's own name."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            sync_file(path)
+        elif path.is_dir():
+            sync_folder(path)
+    sync_folder(folder)
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Create a folder, unless it exists, and its missing parents; all of them survive a power failure.
+
+    Without this, a power failure can delete a new folder with everything that was synced in it.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
+def rename(path: Path, target: Path) -> None:
+    """Give a synced file another name, in place of any other file, so that this survives a power failure."""
+    path.replace(target)
+    sync_folder(target.parent)
+    if path.parent != target.parent:
+        sync_folder(path.parent)
+
+
+def delete(path: Path) -> None:
+    """Delete a file, if it exists, so that a power failure does not bring it back."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)
+
+
+def delete_tree(folder: Path) -> None:
+    """Delete a folder, if it exists, so that a power failure does not bring it back. Raises OSError."""
+    if folder.exists():
+        shutil.rmtree(folder)
+        sync_folder(folder.parent)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from app.disk import lock, open_to_lock, sync_folder
+from app.disk import delete, delete_tree, lock, make_folder, open_to_lock, rename, sync_folder, sync_tree
 
 HOLD = """
 import sys, time
@@ -88,3 +88,57 @@ def test_a_link_is_not_opened(tmp_path, file):
 
 def test_a_folder_is_synchronised(tmp_path):
     sync_folder(tmp_path)
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """The files and folders that were synced; fsync itself is too slow to be part of most tests."""
+    inodes = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: inodes.append(os.fstat(descriptor).st_ino))
+    return lambda *paths: all(path.stat().st_ino in inodes for path in paths)
+
+
+def test_a_new_folder_and_its_new_parents_are_synced(tmp_path, synced):
+    made = tmp_path / "a" / "b"
+    make_folder(made, 0o700)
+    assert made.stat().st_mode & 0o777 == 0o700
+    assert synced(tmp_path, tmp_path / "a")
+    make_folder(made)
+    assert made.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_rename_is_synced_in_both_folders(tmp_path, synced, file):
+    target = tmp_path / "a" / "file"
+    target.parent.mkdir()
+    target.write_text("previous")
+    rename(file, target)
+    assert target.read_text() == ""
+    assert not file.exists()
+    assert synced(tmp_path, target.parent)
+
+
+def test_a_deletion_is_synced(tmp_path, synced, file):
+    delete(file)
+    assert not file.exists()
+    assert synced(tmp_path)
+    delete(file)
+    folder = tmp_path / "a"
+    (folder / "b").mkdir(parents=True)
+    (folder / "b" / "file").touch()
+    delete_tree(folder)
+    assert not folder.exists()
+    delete_tree(folder)
+
+
+def test_a_deletion_of_nothing_syncs_nothing(tmp_path, synced):
+    delete(tmp_path / "missing")
+    delete_tree(tmp_path / "missing")
+    assert not synced(tmp_path)
+
+
+def test_everything_in_a_folder_is_synced(tmp_path, synced, file):
+    (tmp_path / "a").mkdir()
+    other = tmp_path / "a" / "file"
+    other.touch()
+    sync_tree(tmp_path)
+    assert synced(tmp_path, tmp_path / "a", file, other)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.config import Settings
+from app.disk import make_folder
 from app.errors import StorageNotWritable
 from app.observability.logs import get_logger
 from app.wiring.storage import embedded_file, models_folder, own_key_file
@@ -21,7 +22,7 @@ def prepare_data_folder(settings: Settings) -> None:
     StorageNotWritable if the folder cannot be created.
     """
     try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(settings.data_dir, 0o700)
     except OSError as error:
         raise StorageNotWritable(
             f"the data folder {settings.data_dir} cannot be created; create it, writable for the user that runs this, "

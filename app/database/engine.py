@@ -14,6 +14,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.database.failures import NO_FOLDER, translate
 from app.database.timing import time_statements
+from app.disk import make_folder
 from app.errors import DatabaseNotWritable, DatabaseUnavailable, SettingsInvalid
 
 BUSY_TIMEOUT_MS = 5000
@@ -86,7 +87,7 @@ def _open_sqlite(url: URL) -> Engine:
     engine = create_engine(url, **(_pool_options() if is_file else {}))
     if is_file:
         try:
-            Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+            make_folder(Path(str(url.database)).parent)
         except OSError as error:
             raise DatabaseNotWritable(NO_FOLDER, str(error)) from error
     event.listen(engine, "connect", _prepare_sqlite)

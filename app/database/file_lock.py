@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from app.disk import lock
+from app.disk import lock, make_folder
 from app.errors import DatabaseInUse, DatabaseNotWritable
 
 _SUFFIX = ".lock"
@@ -29,7 +29,7 @@ class Occupancy:
     def _locked(cls, database: Path, refusal: str, *, is_shared: bool) -> "Occupancy":
         path = database.with_name(database.name + _SUFFIX)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise DatabaseNotWritable(

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.database.engine import BUSY_TIMEOUT_MS
+from app.disk import rename, sync_folder
 from app.errors import ArchiveDamaged, ArchiveInvalid, BackupImpossible, DatabaseInUse, DatabaseUnavailable
 
 _PAGES_AT_ONCE = 2000  # about 8 MB between two checks for cancellation
@@ -84,7 +85,7 @@ def fold(path: Path) -> None:
 def replace(path: Path, new: Path, aside: Path) -> None:
     """Give the database `new` the name `path` too, and the previous database, if any, the name `aside`.
 
-    An interrupted call may be repeated. Raises DatabaseInUse.
+    An interrupted call may be repeated, also after a power failure. `new` must be synced. Raises DatabaseInUse.
     """
     has_old = path.exists()
     if has_old and path.samefile(new):
@@ -95,26 +96,30 @@ def replace(path: Path, new: Path, aside: Path) -> None:
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             beside.rename(aside.with_name(aside.name + suffix))
+    # SQLite does not sync the deletion of its log. If a power failure brought it back, SQLite would write its pages
+    # into the new database.
+    sync_folder(path.parent)
     if has_old:
         aside.unlink(missing_ok=True)  # a second name of the same file, left by an interrupted attempt
         aside.hardlink_to(path)  # so that the name always leads to a database
+        sync_folder(aside.parent)
     linked = new.with_name(f"{new.name}.linked")
     linked.unlink(missing_ok=True)
     linked.hardlink_to(new)
-    linked.replace(path)
+    rename(linked, path)
 
 
 def put_back(path: Path, new: Path, aside: Path) -> None:
     """Undo `replace`, also if it stopped halfway."""
     if path.exists() and path.samefile(new):
         if aside.exists():
-            aside.replace(path)
+            rename(aside, path)
         else:
             path.unlink()
     for suffix in _BESIDE:
         beside = aside.with_name(aside.name + suffix)
         if beside.exists():
-            beside.rename(path.with_name(path.name + suffix))
+            rename(beside, path.with_name(path.name + suffix))
 
 
 def keep(aside: Path, path: Path) -> Path:
@@ -123,7 +128,7 @@ def keep(aside: Path, path: Path) -> Path:
     for suffix in ("", *_BESIDE):
         each = aside.with_name(aside.name + suffix)
         if each.exists():
-            each.rename(kept.with_name(kept.name + suffix))
+            rename(each, kept.with_name(kept.name + suffix))
     return kept
 
 

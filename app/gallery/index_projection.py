@@ -3,7 +3,6 @@
 House rule: the database is the truth, an index is a disposable projection of it.
 """
 
-import shutil
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from app.database.cipher import Sealer
+from app.disk import delete_tree
 from app.errors import CollectionUnknown, IndexUnusable, StorageNotWritable
 from app.gallery.index.protocol import LocalIndex, VectorIndex
 from app.gallery.index.storage.files import MANIFEST
@@ -234,8 +234,8 @@ class LocalProjection(Projection):
         with self._applying, self._saving:
             folder, self._folder = self._folder, None
             self._index.close()
-        if folder is not None and folder.exists():
-            shutil.rmtree(folder)
+        if folder is not None:
+            delete_tree(folder)
 
     def _restored(self) -> bool:
         """Load the snapshot of this collection and model, unless it is missing or ahead of the database."""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from app.disk import sync_folder
+from app.disk import delete, make_folder, sync_folder
 from app.errors import Overloaded, StorageNotWritable, UploadConflict, UploadTooLarge, UploadUnfinished, UploadUnknown
 from app.jobs.upload_files import Writer, write_private
 
@@ -76,7 +76,7 @@ class ResumableUploads:
         upload_id = uuid4().hex
         with self._creating:
             self.tidy()
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder, 0o700)
             self._require_room(length)
             write_private(self._about(upload_id), json.dumps([owner, length, metadata]).encode())
             write_private(self._bytes(upload_id), b"")
@@ -167,7 +167,7 @@ class ResumableUploads:
 
     def _drop(self, upload_id: str) -> None:
         for path in (self._bytes(upload_id), self._about(upload_id)):
-            path.unlink(missing_ok=True)
+            delete(path)
 
     def _bytes(self, upload_id: str) -> Path:
         return self._folder / f"{upload_id}.part"

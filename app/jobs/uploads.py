@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from app.disk import lock
+from app.disk import delete, lock, make_folder, rename, sync_folder
 
 _PLACE = "place"
 KEPT = timedelta(days=1)
@@ -30,14 +30,17 @@ class Uploads:
         with suppress(FileNotFoundError):
             if place := path.read_text("ascii"):
                 return place
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         made = self._folder / f"{_PLACE}.{uuid4().hex}"
         try:
-            made.write_text(str(uuid4()), "ascii")
+            with made.open("x", encoding="ascii") as file:
+                file.write(str(uuid4()))
+                file.flush()
+                os.fsync(file.fileno())
             with suppress(FileExistsError):
                 os.link(made, path)  # another process was first
         finally:
-            made.unlink(missing_ok=True)
+            delete(made)
         return path.read_text("ascii")
 
     def path(self, job_id: str) -> Path:
@@ -46,12 +49,12 @@ class Uploads:
 
     def archive(self, job_id: str) -> Path:
         """Return the path for a job's archive; its folder exists."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         return self._folder / f"{job_id}.archive"
 
     def keep(self, job_id: str, data: bytes) -> Path:
         """Write the file of a job before the job is created; `tidy` spares it until `is_made` or `drop`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         path = self.path(job_id)
         try:
             with path.open("xb") as file:
@@ -60,6 +63,7 @@ class Uploads:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            sync_folder(self._folder)
         except OSError:
             self.drop(job_id)
             raise
@@ -79,11 +83,11 @@ class Uploads:
     @contextmanager
     def adopting(self, job_id: str, path: Path) -> Iterator[None]:
         """Context manager: move a locked file to a job that is created inside it; move it back if that raises."""
-        path.rename(self.path(job_id))
+        rename(path, self.path(job_id))
         try:
             yield
         except BaseException:
-            self.path(job_id).rename(path)
+            rename(self.path(job_id), path)
             raise
 
     def taken_bytes(self) -> int:
@@ -97,7 +101,7 @@ class Uploads:
 
     def drop(self, job_id: str) -> None:
         """Delete a job's upload, if it exists."""
-        self.path(job_id).unlink(missing_ok=True)
+        delete(self.path(job_id))
         self.is_made(job_id)
 
     def tidy(self, job_id: str | None = None) -> None:
@@ -112,12 +116,12 @@ class Uploads:
         # Files whose job is about to be created are locked; so check the locks before reading the jobs.
         settled = {path.stem for path in self._folder.glob("*.upload") if not _is_coming(path)}
         for each in settled - self._unfinished() if settled else ():
-            self.path(each).unlink(missing_ok=True)
+            delete(self.path(each))
         oldest = time.time() - KEPT.total_seconds()
         for path in (*self._folder.glob("*.archive"), *self._folder.glob(".*.archive-*")):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
-                    path.unlink()
+                    delete(path)
 
 
 def _size(path: Path) -> int:

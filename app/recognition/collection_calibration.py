@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from app.disk import make_folder, rename, sync_file
 from app.gallery.gallery import Gallery
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
@@ -73,11 +74,12 @@ class CalibrationService:
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write a calibration in one step, so that running services never read half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         temporary.write_bytes(as_json(calibration))
-        temporary.replace(path)
+        sync_file(temporary)
+        rename(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

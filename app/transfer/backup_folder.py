@@ -8,6 +8,7 @@ from pathlib import Path
 from app.database import audit, sqlite_files
 from app.database.audit import Action
 from app.database.connection import Database
+from app.disk import delete, make_folder
 from app.errors import ArchiveRefused, BackupUnknown, FileUnusable
 from app.jobs.progress import Progress
 from app.observability.logs import get_logger
@@ -52,17 +53,17 @@ class BackupFolder:
 
         Raises as `back_up`, and a child of ArchiveRefused if the written file is damaged.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.folder, 0o700)
         path = self.folder / name
         backup = back_up(self._database, self._data_dir, path, progress)
         try:
             with reading(path, is_member) as archive:
                 archive.verify(backup.members)
         except ArchiveRefused:
-            path.unlink()
+            delete(path)
             raise
         for old in self.all()[self._keep :]:
-            (self.folder / old.name).unlink(missing_ok=True)
+            delete(self.folder / old.name)
             _log.info("backup.deleted", backup=old.name, kept=self._keep)
         return _stored(path)
 
@@ -82,7 +83,7 @@ class BackupFolder:
         """Delete a backup; raises BackupUnknown."""
         path = self._path(name)
         self._record(Action.DATABASE_BACKUP_DELETED, name)
-        path.unlink(missing_ok=True)
+        delete(path)
 
     def _path(self, name: str) -> Path:
         if name not in {each.name for each in self.all()}:

@@ -13,6 +13,7 @@ from app.database import sqlite_files
 from app.database.connection import Database
 from app.database.engine import sqlite_url
 from app.database.file_lock import Occupancy
+from app.disk import rename, sync_folder, sync_tree
 from app.errors import ArcidError, FileUnusable, SchemaOutdated
 from app.gallery.store import uids
 from app.jobs.progress import Progress
@@ -143,7 +144,8 @@ class Restore:
         (folder / CALIBRATIONS).mkdir(exist_ok=True)
         if is_old_kept:
             (folder / _KEPT).touch()
-        folder.rename(self._begun)
+        sync_tree(folder)
+        rename(folder, self._begun)
         try:
             return self._finish()
         except BaseException:
@@ -163,8 +165,10 @@ class Restore:
         if calibrations_before.exists():
             shutil.rmtree(calibrations, ignore_errors=True)  # may be incomplete
         elif calibrations.exists():
-            shutil.move(calibrations, calibrations_before)
+            _move(calibrations, calibrations_before)
         shutil.copytree(begun / CALIBRATIONS, calibrations)
+        sync_tree(calibrations)
+        sync_folder(self.data_dir)
         # From here on, the restored database is in use. Delete indexes of collections that no longer exist.
         shutil.rmtree(self.data_dir / _INDEX, ignore_errors=True)
         is_kept = (begun / _KEPT).exists() and before.exists()
@@ -179,8 +183,16 @@ class Restore:
         sqlite_files.put_back(self.database, begun / DATABASE, begun / _BEFORE)
         if (begun / _CALIBRATIONS_BEFORE).exists():
             shutil.rmtree(calibrations, ignore_errors=True)
-            shutil.move(begun / _CALIBRATIONS_BEFORE, calibrations)
+            _move(begun / _CALIBRATIONS_BEFORE, calibrations)
         scratch.discard(begun, _PREFIX)
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Move a folder, perhaps to another file system; a power failure does not undo it."""
+    shutil.move(folder, target)
+    sync_tree(target)
+    sync_folder(target.parent)
+    sync_folder(folder.parent)
 
 
 def _unpack(archive: Reading, name: str, path: Path) -> None:

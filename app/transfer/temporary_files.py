@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from app.disk import IS_WINDOWS, lock, open_to_lock
+from app.disk import IS_WINDOWS, delete, lock, open_to_lock, rename, sync_folder
 
 _SUFFIX = ".arcid-part"
 
@@ -27,7 +27,7 @@ def new_folder(beside: Path, prefix: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_tree(path)
         if descriptor is not None:
             os.close(descriptor)
 
@@ -46,7 +46,7 @@ def new_file(beside: Path, prefix: str) -> Iterator[BinaryIO]:
         with file:
             yield cast("BinaryIO", file)
     finally:
-        Path(file.name).unlink(missing_ok=True)
+        delete(Path(file.name))
 
 
 def sweep(beside: Path, prefix: str) -> None:
@@ -60,8 +60,14 @@ def sweep(beside: Path, prefix: str) -> None:
 def discard(path: Path, prefix: str) -> None:
     """Delete a folder; an interrupted deletion leaves nothing under its name."""
     part = Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix, suffix=_SUFFIX))
-    path.rename(part)
-    shutil.rmtree(part, ignore_errors=True)
+    rename(path, part)
+    _remove_tree(part)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Delete a folder and what can be deleted in it; a power failure does not bring it back."""
+    shutil.rmtree(folder, ignore_errors=True)
+    sync_folder(folder.parent)
 
 
 def _sweep(beside: Path, prefix: str) -> None:

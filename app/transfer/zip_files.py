@@ -17,6 +17,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.disk import rename
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable, StorageNotWritable
 from app.transfer import temporary_files as scratch
 
@@ -92,7 +93,7 @@ def writing(path: Path) -> Iterator[Writing]:
                 yield Writing(archive)
             file.flush()
             os.fsync(file.fileno())
-            Path(file.name).replace(path)
+            rename(Path(file.name), path)
     except OSError as error:
         storage = StorageNotWritable.of(error)
         raise storage or FileUnusable(f"{path} cannot be written", str(error)) from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from app.disk import make_folder, rename, sync_file
 from app.errors import (
     LicenceNotAccepted,
     ManifestInvalid,
@@ -198,7 +199,8 @@ class Packs:
                     file_.write(data)
                     file_.close()  # Windows does not rename open files
                     part.chmod(self._mode)
-                    part.replace(path)
+                    sync_file(part)
+                    rename(part, path)
                 except OSError:
                     part.unlink(missing_ok=True)
                     raise
@@ -206,7 +208,7 @@ class Packs:
     def _make(self, folder: Path) -> None:
         """Make a folder that the readers of its files may open, independent of the umask."""
         missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for parent in missing:
             parent.chmod(self._mode | (self._mode & 0o444) >> 2)
 
