@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from app.errors import TrainingInvalid
-from app.training.export.batch_norm import fold_batch_norm
 from app.vision.alignment import CROP_SIDE
+from app.vision.inference.conversion.batch_norm import fold_batch_norm
 from app.vision.inference.conversion.prelu import rewrite_prelu
 
 INPUT, OUTPUT = "input", "embedding"

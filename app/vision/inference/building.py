@@ -47,7 +47,7 @@ class NetworkBuilder:
 
     def _converted(self, source: NetworkSource) -> bytes:
         data, *others = self._fetch(source)
-        return convert(data, source.conversion, others)
+        return convert(data, source.conversion, others, ranges=source.ranges)
 
     def _fetch(self, source: NetworkSource) -> list[bytes]:
         """Return the files of a source as they are published."""

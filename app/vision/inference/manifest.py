@@ -56,14 +56,22 @@ class NetworkSource(_ManifestSchema):
     downloads: tuple[Download, ...] = ()
     """Files at URLs, in the order in which the first conversion takes them."""
     conversion: tuple[str, ...] = ()
+    ranges: dict[str, tuple[float, float]] = {}
+    """Ranges of activations; a network with ranges is quantised after its conversions (`conversion.quantisation`)."""
 
     @property
     def source_sha256(self) -> str | None:
-        """The pinned hash of the source; of several downloads, the hash of their hashes; None if none is pinned."""
+        """The pinned hash of the source, None if none is pinned.
+
+        Of several downloads it is the hash of their hashes. Ranges change the embedding, and with it the hash.
+        """
         hashes = [each.sha256 for each in self.downloads]
-        if len(hashes) > 1:
-            return hashlib.sha256("".join(hashes).encode()).hexdigest()
-        return hashes[0] if hashes else self.sha256
+        joined = hashlib.sha256("".join(hashes).encode()).hexdigest() if len(hashes) > 1 else None
+        source = joined or (hashes[0] if hashes else self.sha256)
+        if source is None or not self.ranges:
+            return source
+        parts = [f"{name} {low:g} {high:g}\n" for name, (low, high) in sorted(self.ranges.items())]
+        return hashlib.sha256("".join([f"{source}\n", *parts]).encode()).hexdigest()
 
 
 class FusedNetwork(NetworkSource):
@@ -92,8 +100,8 @@ class File(NetworkSource):
     def flaw(self, archives: Collection[str]) -> str | None:
         """Return a reason why the file cannot be built with these archives, or None."""
         sources = self.networks or (self,)
-        if self.networks and (self.archive or self.downloads or self.conversion):
-            return "is fused from networks, and must have no separate source or conversion"
+        if self.networks and (self.archive or self.downloads or self.conversion or self.ranges):
+            return "is fused from networks, and must have no separate source, conversion or ranges"
         if self.networks and abs(sum(each.weight for each in self.networks) - 1) > _ROUNDING:
             return "is fused from networks whose weights do not sum to 1"
         if any(not each.downloads and not each.archive for each in self.networks):

@@ -1,8 +1,10 @@
 """ONNX Runtime: the execution provider, which is chosen explicitly, and the session options."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_state
 
@@ -33,6 +35,14 @@ _IDENTITY = bytes.fromhex(
     "080812003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011"
 )
 
+# A product of matrices, of uint8 (m, k) and int8 (k, n).
+_PRODUCT = bytes.fromhex(
+    "08083a98010a340a01610a01620a01730a017412017922144d61744d756c496e7465676572546f466c6f61743a0d636f6d2e6d6963726f73"
+    "6f66741201705a150a016112100a0e0802120a0a0312016d0a0312016b5a150a016212100a0e0803120a0a0312016b0a0312016e5a0b0a01"
+    "7312060a04080112005a0b0a017412060a040801120062150a017912100a0e0801120a0a0312016d0a0312016e42040a00101142110a0d63"
+    "6f6d2e6d6963726f736f66741001"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -54,6 +64,8 @@ class Runtime:
         options.log_severity_level = 3
         # A thread that spins while it waits would take a core from another request.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if _saturates():  # this computes the same sums without overflow, more slowly
+            options.add_session_config_entry("session.x64quantprecision", "1")
         wanted = _ORT_PROVIDERS[self.provider]
         name = name or (network.name if isinstance(network, Path) else "the network")
         try:
@@ -95,6 +107,16 @@ def resolve(provider: Provider, threads: int) -> Runtime:
             f"usable: {', '.join(usable_providers())} (`arcid doctor` shows more)"
         )
     return Runtime(provider, threads)
+
+
+@cache
+def _saturates() -> bool:
+    """Whether sums of products of uint8 and int8 overflow 16 bits: on x86 CPUs without VNNI."""
+    session = ort.InferenceSession(_PRODUCT, providers=_ORT_PROVIDERS[Provider.CPU])
+    factors = np.full((4, 64), 255, np.uint8), np.full((64, 16), 127, np.int8)
+    scales = {"s": np.array(1, np.float32), "t": np.array(1, np.float32)}
+    (sums,) = session.run(None, {"a": factors[0], "b": factors[1], **scales})
+    return bool((np.asarray(sums) != 64 * 255 * 127).any())
 
 
 def _works(provider: Provider) -> bool:

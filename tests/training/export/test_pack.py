@@ -96,6 +96,6 @@ def test_what_is_no_embedder_has_no_dimension():
 
 
 def test_what_needs_no_pytorch_does_not_load_it():
-    modules = ("export.pack", "export.batch_norm", "finetune.linear_adapter", "finetune.graph")
-    code = "".join(f"import app.training.{each}\n" for each in modules)
+    modules = ("training.export.pack", "training.finetune.linear_adapter", "training.finetune.graph")
+    code = "".join(f"import app.{each}\n" for each in modules)
     subprocess.run([sys.executable, "-c", f"{code}import sys\nassert 'torch' not in sys.modules"], check=True)

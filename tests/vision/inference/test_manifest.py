@@ -97,6 +97,15 @@ def test_packs_of_one_model_have_the_same_embedder():
     assert {model: len(embedders) for model, embedders in by_model.items()} == dict.fromkeys(by_model, 1)
 
 
+def test_ranges_make_another_network_of_a_source(tmp_path):
+    own = f'name = "rec.onnx"\nsha256 = "{"b" * 64}"\n'
+    assert own in WHOLE
+    texts = [WHOLE, *(WHOLE.replace(own, f"{own}ranges = {{value = [0, {high}]}}\n") for high in (1, 2))]
+    hashes = [read_manifest(written(tmp_path, text)).files[1].source_sha256 for text in texts]
+    assert hashes[0] == "b" * 64
+    assert len(set(hashes)) == 3
+
+
 def test_what_may_not_be_used_commercially_needs_consent():
     needs = {path.stem for path in SHIPPED if read_manifest(path).needs_licence_consent()}
     assert needs == {"antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc"}
@@ -230,7 +239,7 @@ def test_the_hash_of_a_fused_network_covers_what_determines_embeddings(tmp_path,
         (
             'name = "rec.onnx"',
             'name = "rec.onnx"\nconversion = ["openvino"]',
-            "must have no separate source or conversion",
+            "must have no separate source, conversion or ranges",
         ),
         ('url = "https://', 'url = "http://', "url"),
         ('url = "https://zoo.example/net.onnx"', 'url = "https://zoo.example/net?file=1"', "url"),

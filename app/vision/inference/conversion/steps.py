@@ -12,21 +12,23 @@ from app.errors import ManifestInvalid, NetworkInvalid
 from app.vision.inference.conversion import mtcnn, openvino, tflite
 from app.vision.inference.conversion.folding import fold_constants, free_dimensions
 from app.vision.inference.conversion.prelu import rewrite_prelu
+from app.vision.inference.conversion.quantisation import Ranges, quantise
 
 Step = Callable[[bytes], bytes]
 Join = Callable[[bytes, bytes], bytes]
 
 
-def convert(data: bytes, names: Sequence[str], others: Sequence[bytes] = ()) -> bytes:
+def convert(data: bytes, names: Sequence[str], others: Sequence[bytes] = (), *, ranges: Ranges | None = None) -> bytes:
     """Apply the named conversions to `data` in order.
 
     Args:
         data: The source's file.
         names: Names of conversions.
         others: Further files of the source, which the first conversion joins with `data`.
+        ranges: Ranges of activations with which the result is quantised to int8.
 
     Raises:
-        ManifestInvalid: If there is no such conversion of so many files.
+        ManifestInvalid: If there is no such conversion of so many files, or no value of a range.
         NetworkInvalid: If a file is not what a conversion expects.
     """
     steps = list(names)
@@ -40,7 +42,7 @@ def convert(data: bytes, names: Sequence[str], others: Sequence[bytes] = ()) -> 
         if step is None:
             raise ManifestInvalid(f"there is no conversion {name!r} of one file; known: {_known(_STEPS)}")
         data = step(data)
-    return data
+    return _on_graph(partial(quantise, ranges=ranges), data) if ranges else data
 
 
 def bytes_literal(module: bytes) -> bytes:

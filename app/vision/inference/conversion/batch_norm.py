@@ -1,8 +1,7 @@
 """Folding of BatchNorm into the weights of a neighbouring layer: the same function with fewer operations.
 
 At inference, BatchNorm is x * a + b for each channel. It can be folded into a preceding convolution or fully connected
-layer, or into a following one without padding: padding inserts zeros after the BatchNorm. This module does not need
-PyTorch.
+layer, or into a following one without padding: padding inserts zeros after the BatchNorm.
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from app.training.export.batch_norm import fold_batch_norm
+from app.vision.inference.conversion.batch_norm import fold_batch_norm
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 
