@@ -46,7 +46,8 @@ _MOST_BYTES_A_PIXEL = 4  # of a TIFF at the pixel limit; with more bytes a pixel
 _RUN_FACTOR = 32
 _LEAST_WHITE = 128  # lowest maximum of float grey that is read as 0..255; a lower one may belong to another scale
 _STRIP_PIXELS = 1_000_000
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+# OpenCV's flags for a reduced JPEG, without a colour order.
+_REDUCED = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4, 8: cv2.IMREAD_REDUCED_GRAYSCALE_8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,10 @@ def _jpeg_pixels(data: bytes, components: int, reduction: int) -> Pixels:
     if components not in {1, 3}:  # OpenCV does not know Adobe's inverted CMYK
         with Pillow.open(io.BytesIO(data), formats=("JPEG",)) as header:
             return _rgb(header)
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, cv2.IMREAD_COLOR))
-    if bgr is None:
+    rgb = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(reduction, 0) | cv2.IMREAD_COLOR_RGB)
+    if rgb is None:
         raise ImageDamaged("JPEG")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, bgr).astype(np.uint8, copy=False)
+    return rgb.astype(np.uint8, copy=False)
 
 
 # Other formats
