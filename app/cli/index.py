@@ -135,7 +135,7 @@ def _snapshot(settings: Settings, collection: Collection) -> str:
 def _described(found: Differences, projection: Projection) -> str:
     if found.is_empty():
         return f"{projection.index.count()} faces, as in the database at revision {projection.revision()}"
-    named = {"missing": found.missing, "not enrolled": found.foreign, "of another vector": found.changed}
+    named = {"missing": found.missing, "not enrolled": found.foreign, "of another vector or person": found.changed}
     return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in named.items() if len(keys))
 
 

@@ -30,6 +30,7 @@ from app.gallery.store.values import (
     NewFace,
     Person,
     RemovalResult,
+    Templates,
 )
 from app.types import CollectionKey, Floats, Keys
 
@@ -147,8 +148,13 @@ class Gallery:
             self._catch_up(collection)
             return
         revision = written[0].revision
+        added = Templates(
+            np.array(keys, np.int64),
+            np.stack([face.vector for each in written for face in each.faces]),
+            np.array([each.owner for each in written for _ in each.keys], np.int64),
+        )
         try:
-            projection.advance(revision, keys, np.stack([face.vector for each in written for face in each.faces]))
+            projection.advance(revision, added)
         except CollectionSwitched:  # too late to refuse: the write is committed
             self.catch_up(collection, revision)
 
@@ -243,10 +249,10 @@ class Gallery:
             return
 
     @contextmanager
-    def prepare_migration(self, coming: Collection, blocks: Iterable[tuple[Keys, Floats]]) -> Iterator[None]:
+    def prepare_migration(self, coming: Collection, blocks: Iterable[Templates]) -> Iterator[None]:
         """Context manager: build the post-switch index in advance so requests do not wait for it.
 
-        `blocks` yields the new templates by key, of all faces at the revision of `coming`. Searches keep using the
+        `blocks` yields the new templates of all faces at the revision of `coming`, by key. Searches keep using the
         current index.
         """
         projection = self._new_projection(coming)

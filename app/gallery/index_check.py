@@ -15,7 +15,7 @@ _ROUNDING = 2.0**-11
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Keys of faces that are only in the database, only in the index, or in both with different vectors."""
+    """Keys of faces that are only in the database, only in the index, or in both with different vectors or owners."""
 
     missing: Keys
     foreign: Keys
@@ -29,10 +29,13 @@ class Differences:
 def differences(store: IdentityStore, collection: Collection, index: VectorIndex) -> Differences:
     """Compare every face of a collection with the index, some thousand at a time."""
     missing, changed, enrolled = [_none()], [_none()], [_none()]
-    for keys, vectors in store.templates(collection):
+    for keys, vectors, owners in store.templates(collection):
         indexed = index.vectors(keys)
         is_missing = np.isnan(indexed[:, 0])
         is_changed = ~is_missing & (np.abs(indexed - vectors).max(axis=1) > _ROUNDING)
+        indexed_owners = index.owners(keys)
+        if indexed_owners is not None:
+            is_changed |= ~is_missing & (indexed_owners != owners)
         missing.append(keys[is_missing])
         changed.append(keys[is_changed])
         enrolled.append(keys)

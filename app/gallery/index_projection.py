@@ -6,7 +6,7 @@ House rule: the database is the truth, an index is a disposable projection of it
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,9 @@ from app.gallery.index.storage.snapshot import purge_all, purge_keys
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import ChangeBatch, Collection
+from app.gallery.store.values import ChangeBatch, Collection, Templates
 from app.observability.logs import get_logger
-from app.types import Floats, Keys
+from app.types import Keys
 
 _log = get_logger(__name__)
 _NOTED = 1000  # revisions whose number of deleted files is remembered
@@ -56,7 +56,7 @@ class Projection(ABC):
     def open(self) -> None:
         """Open the index: from a snapshot and the change log, otherwise from the database."""
 
-    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:  # noqa: B027 - an engine is fed when it is opened
+    def prepare(self, blocks: Iterable[Templates]) -> None:  # noqa: B027 - an engine is fed when it is opened
         """Fill the index in advance with the future templates, so that `open` has little to do.
 
         `blocks` yields a template of each face at the collection's revision; later faces may be left out.
@@ -69,9 +69,9 @@ class Projection(ABC):
         Raises CollectionSwitched if the collection has moved to another network.
         """
 
-    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
-        """Bring the index to the revision `target`, which only added `keys`."""
-        del keys, vectors
+    def advance(self, target: int, added: Templates) -> None:
+        """Bring the index to the revision `target`, which only added these templates."""
+        del added
         self.catch_up(target)
 
     @abstractmethod
@@ -113,8 +113,8 @@ class Projection(ABC):
     def _apply(self, index: VectorIndex, tail: ChangeBatch, *, after_each: Callable[[], None] | None = None) -> None:
         if len(tail.removed):
             index.remove(tail.removed)
-        for keys, vectors in self._store.templates_of(tail.added.tolist(), self._collection):
-            index.add(keys, vectors)
+        for keys, vectors, owners in self._store.templates_of(tail.added.tolist(), self._collection):
+            index.add(keys, vectors, owners=owners)
             if after_each is not None:
                 after_each()
 
@@ -168,10 +168,10 @@ class LocalProjection(Projection):
         """See `Projection`."""
         return self._revision
 
-    def prepare(self, blocks: Iterable[tuple[Keys, Floats]]) -> None:
+    def prepare(self, blocks: Iterable[Templates]) -> None:
         """See `Projection`; later writes come from the change log."""
-        for keys, vectors in blocks:
-            self._index.add(keys, vectors)
+        for keys, vectors, owners in blocks:
+            self._index.add(keys, vectors, owners=owners)
         # Not a revision read here: `blocks` may have passed a new face before that got its template.
         self._revision = self._collection.revision
 
@@ -191,14 +191,14 @@ class LocalProjection(Projection):
                     self._follow()
                     self._is_current(target)
 
-    def advance(self, target: int, keys: Sequence[int], vectors: Floats) -> None:
+    def advance(self, target: int, added: Templates) -> None:
         """See `Projection`; nothing is read if this process wrote last."""
         with self._applying:
             if self._revision != target - 1:
                 self.catch_up(target)
                 return
             try:
-                self._index.add(np.array(keys, np.int64), vectors)
+                self._index.add(added.keys, added.vectors, owners=added.owners)
             except (RuntimeError, MemoryError):
                 self._break()
             self._revision = target
@@ -288,8 +288,8 @@ class LocalProjection(Projection):
         self._revision = tail.revision
 
     def _fill(self, index: VectorIndex, *, first: int = 1, last: int | None = None) -> None:
-        for keys, vectors in self._store.templates(self._collection, first=first, last=last):
-            index.add(keys, vectors)
+        for keys, vectors, owners in self._store.templates(self._collection, first=first, last=last):
+            index.add(keys, vectors, owners=owners)
 
     def purged_files(self, revision: int) -> int | None:
         """See `Projection`."""

@@ -92,8 +92,8 @@ class SharedProjection(Projection):
         """Add all enrolled faces, remove all others, and return the revision read at the start."""
         revision = self._log.revisions()[self._collection.key]
         kept = [np.empty(0, np.int64)]
-        for keys, vectors in self._store.templates(self._collection):
-            self._index.add(keys, vectors)
+        for keys, vectors, owners in self._store.templates(self._collection):
+            self._index.add(keys, vectors, owners=owners)
             kept.append(keys)
             progress.keep_alive()
         foreign = np.setdiff1d(self._index.keys(), np.concatenate(kept))

@@ -48,7 +48,7 @@ class AdaptiveCalibrationService:
         owners = self._repository.sample(collection, _MOST_PEOPLE)
         vectors = {
             key: vector
-            for keys, block in self._store.templates_of(list(owners), collection)
+            for keys, block, _ in self._store.templates_of(list(owners), collection)
             for key, vector in zip(keys.tolist(), block, strict=True)
         }
         keys = [key for key in owners if key in vectors]

@@ -61,7 +61,7 @@ class CalibrationService:
     ) -> tuple[Floats, Floats, list[str]]:
         """Return the vectors of a collection's faces, their norms and the ids of their people."""
         vectors, norms, people = [np.empty((0, collection.dimension), np.float32)], [np.empty(0, np.float32)], []
-        for keys, block in self._store.templates(collection):
+        for keys, block, _ in self._store.templates(collection):
             owners = self._store.owners(keys.tolist())
             # A face without an owner was deleted after its template was read.
             owned = [(place, owners[key]) for place, key in enumerate(keys.tolist()) if key in owners]

@@ -135,15 +135,15 @@ def test_what_was_changed_in_the_database_in_secret(arcid, people):
     run(arcid, "rebuild")
     vector = np.array([1, 0, 0], "<f4").tobytes()
     without_the_database_noticing(update(FaceTable).where(FaceTable.id <= 7).values(embedding=vector))
-    assert run(arcid, "verify", "people") == (1, ["people: 7 of another vector (keys 1, 2, 3, 4, 5, ...)"])
+    assert run(arcid, "verify", "people") == (1, ["people: 7 of another vector or person (keys 1, 2, 3, 4, 5, ...)"])
     assert run(arcid, "verify", "others")[0] == 0
 
 
 def test_a_whole_snapshot_that_lies(arcid, people, folder):
     store = Container(read_settings()).store
-    ((keys, vectors),) = store.templates(people)
+    ((keys, vectors, owners),) = store.templates(people)
     lying = FlatIndex(3)
-    lying.add(keys[:-1], vectors[:-1])
+    lying.add(keys[:-1], vectors[:-1], owners=owners[:-1])
     lying.add(np.array([99]), vectors[:1])
     lying.save(folder, SnapshotOrigin("tiny-net", people.uid), 2)
     assert run(arcid, "verify", "people") == (1, ["people: 1 missing (keys 8); 1 not enrolled (keys 99)"])

@@ -248,10 +248,10 @@ class FailingIndex(OracleIndex):
         super().__init__(dimension)
         self._failures = failures
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         if self._failures:
             raise self._failures.pop()
-        super().add(keys, vectors)
+        super().add(keys, vectors, owners=owners)
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("std::bad_alloc"), MemoryError()])
@@ -275,11 +275,11 @@ class SometimesFailingIndex(OracleIndex):
 
     _additions = count(1)
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         is_writer = threading.current_thread().name.startswith("writer")
         if is_writer and next(self._additions) % 3 == 0:
             raise RuntimeError("std::bad_alloc")
-        super().add(keys, vectors)
+        super().add(keys, vectors, owners=owners)
 
 
 def test_writers_and_searches_at_once_agree_whatever_fails(engine):

@@ -254,11 +254,11 @@ class FailingIndex(OracleIndex):
         super().__init__(dimension)
         self._failures = failures
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
-        super().add(keys[:-1], vectors[:-1])  # half-way
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
+        super().add(keys[:-1], vectors[:-1], owners=None if owners is None else owners[:-1])  # half-way
         if self._failures:
             raise self._failures.pop()
-        super().add(keys, vectors)
+        super().add(keys, vectors, owners=owners)
 
     def remove(self, keys: Keys) -> None:
         if self._failures:
@@ -293,10 +293,10 @@ def test_a_broken_index_is_not_saved(engine, people, tmp_path):
     failures: list[Exception] = []
 
     class Failing(FlatIndex):
-        def add(self, keys: Keys, vectors: Floats) -> None:
+        def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
             if failures:
                 raise failures.pop()
-            super().add(keys, vectors)
+            super().add(keys, vectors, owners=owners)
 
     gallery = gallery_on(engine, Failing, model="net", dimension=D, folder=tmp_path / "own")
     failures.append(MemoryError())

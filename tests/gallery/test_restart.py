@@ -13,8 +13,7 @@ from app.gallery.index.flat import FlatIndex
 from app.gallery.index.growing import GrowingIndex
 from app.gallery.index.storage.snapshot_origin import SnapshotOrigin
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.values import Collection
-from app.types import Floats, Keys
+from app.gallery.store.values import Collection, Templates
 from tests.recognition.enrolling import D, enroll, found, units
 from tests.recognition.galleries import compared, gallery_on, index_of
 
@@ -31,17 +30,15 @@ class Spy(IdentityStore):
         super().__init__(engine)
         self.paged = self.asked = 0
 
-    def templates(
-        self, collection: Collection, *, first: int = 1, last: int | None = None
-    ) -> Iterator[tuple[Keys, Floats]]:
-        for keys, vectors in super().templates(collection, first=first, last=last):
-            self.paged += len(keys)
-            yield keys, vectors
+    def templates(self, collection: Collection, *, first: int = 1, last: int | None = None) -> Iterator[Templates]:
+        for each in super().templates(collection, first=first, last=last):
+            self.paged += len(each.keys)
+            yield each
 
-    def templates_of(self, keys, collection=None) -> Iterator[tuple[Keys, Floats]]:
-        for own, vectors in super().templates_of(keys, collection):
-            self.asked += len(own)
-            yield own, vectors
+    def templates_of(self, keys, collection=None) -> Iterator[Templates]:
+        for each in super().templates_of(keys, collection):
+            self.asked += len(each.keys)
+            yield each
 
 
 @pytest.fixture(params=KINDS)

@@ -27,14 +27,14 @@ class EngineIndex(OracleIndex):
         self.seconds = 0.0
         self._feeding = threading.Lock()
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         assert self._feeding.acquire(blocking=False), "two feed at once"
         try:
             time.sleep(self.seconds)
             self.batches += 1
             if self.failures and self.batches > 1:
                 raise self.failures.pop()
-            super().add(keys, vectors)
+            super().add(keys, vectors, owners=owners)
         finally:
             self._feeding.release()
 

@@ -162,7 +162,7 @@ def _wrong_database(container: Container, data: Path) -> Iterator[str]:
     if breaks := container.trail.verify().breaks:
         yield f"the audit trail is broken: {breaks[0]}"
     for collection in container.store.collections():
-        faces = sum(len(keys) for keys, _ in container.store.templates(collection))
+        faces = sum(len(each.keys) for each in container.store.templates(collection))
         if faces != collection.faces:
             yield f"{collection.name} has {faces} readable templates of {collection.faces}"
 

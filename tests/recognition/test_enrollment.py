@@ -243,7 +243,7 @@ def test_collections_count_their_faces_and_identities_also_under_concurrent_enro
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(enroll, [*range(20), *range(20)]))
     people = gallery.require("people")
-    owners = store.owners([key for keys, _ in store.templates(people) for key in keys.tolist()])
+    owners = store.owners([key for keys, _, _ in store.templates(people) for key in keys.tolist()])
     assert len(owners) == people.faces == store.face_count(people) == count(gallery) == 27
     assert len({owner.identity_id for owner in owners.values()}) == people.identities == 5
     assert people.revision == 20

@@ -75,7 +75,7 @@ def embedded(engine, registry, collection, model) -> MigrationRepository:
 def test_a_crop_gives_the_template_of_its_photo(engine, registry, people, store):
     (block,) = MigrationRepository(engine, CROPS).blocks(people, "two")
     again = registry.analysis(registry.named("one")).of_crops(block.crops, block.detections, is_flip_averaged=True)
-    stored = np.concatenate([vectors for _, vectors in store.templates(people)])
+    stored = np.concatenate([vectors for _, vectors, _ in store.templates(people)])
     assert (np.stack([face.vector for face in again]) == stored).all()
 
 

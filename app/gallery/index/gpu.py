@@ -70,14 +70,14 @@ class DeviceRows:
         """See `Codes`."""
         self._here = self._fetched()[:count]
 
-    def search(self, probes: Floats, k: int) -> Keys:
+    def search(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
         """See `Codes`."""
         with self._device.lock:
             if self._here is not None:
                 self._flat.add(np.ascontiguousarray(self._here))
                 self._here = None
-            _, rows = self._flat.search(np.ascontiguousarray(probes), k)
-        return np.asarray(rows, np.int64)
+            scores, rows = self._flat.search(np.ascontiguousarray(probes), k)
+        return np.asarray(scores, np.float32), np.asarray(rows, np.int64)
 
     def packed(self) -> Bytes:
         """See `Codes`: empty, because the snapshot has the vectors."""

@@ -18,9 +18,9 @@ from app.types import Floats, IndexKind, Keys
 
 _log = get_logger(__name__)
 
-# Up to 50,000 templates of 512 numbers, exact search takes a few milliseconds of one core, as much as the rest of a
-# request. The cost is rows x dimension, so the limit is higher for shorter templates.
-_EXACT_NUMBERS = 50_000 * 512
+# With more templates, the search of people takes less processor time than exact search (benchmarks/scale.py). The cost
+# of exact search is rows x dimension, so the limit is lower for longer templates.
+_EXACT_NUMBERS = 50_000 * 128
 
 # Rows copied at once during building, which limits how long a writer waits.
 _COPIED_AT_ONCE = 8192
@@ -66,12 +66,12 @@ class GrowingIndex:
         """Whether another kind is being built in the background."""
         return self._journal is not None
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         """See `VectorIndex`."""
         with self._changing:
-            self._current.add(keys, vectors)
+            self._current.add(keys, vectors, owners=owners)
             if self._journal is not None:
-                self._journal.add(keys, vectors)
+                self._journal.add(keys, vectors, owners)
             self._grow()
 
     def remove(self, keys: Keys) -> None:
@@ -85,6 +85,10 @@ class GrowingIndex:
         """See `VectorIndex`."""
         return self._current.search(vectors, k, among=among)
 
+    def search_people(self, vectors: Floats, k: int) -> list[Keys] | None:
+        """See `VectorIndex`."""
+        return self._current.search_people(vectors, k)
+
     def count(self) -> int:
         """See `VectorIndex`."""
         return self._current.count()
@@ -96,6 +100,10 @@ class GrowingIndex:
     def vectors(self, keys: Keys) -> Floats:
         """See `VectorIndex`."""
         return self._current.vectors(keys)
+
+    def owners(self, keys: Keys) -> Keys | None:
+        """See `VectorIndex`."""
+        return self._current.owners(keys)
 
     def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """See `LocalIndex`."""
@@ -146,11 +154,12 @@ class GrowingIndex:
         """Fill a new index while `journal` collects the changes; stop if the journal is no longer current."""
         new = CompressedIndex(self._dimension, block_rows=self._block_rows)
         keys = old.keys()
-        new.train(_present(old, sampled(keys))[1])
         for first in range(0, len(keys), _COPIED_AT_ONCE):
             if self._journal is not journal:
                 return
-            new.add(*_present(old, keys[first : first + _COPIED_AT_ONCE]))
+            part, vectors = _present(old, keys[first : first + _COPIED_AT_ONCE])
+            new.add(part, vectors, owners=old.owners(part))
+        new.train(_present(new, sampled(new.keys()))[1])
         for turn in range(_CATCHING_UP + 1):
             with self._changing:
                 if self._journal is not journal:

@@ -10,6 +10,7 @@ from app.types import Floats, Keys
 class _Change:
     keys: Keys
     vectors: Floats | None  # None: removed
+    owners: Keys | None = None
 
 
 class Journal:
@@ -23,9 +24,9 @@ class Journal:
         """Return the number of added and removed keys."""
         return self._keys
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, owners: Keys | None = None) -> None:
         """Record an `add`; the arrays are copied."""
-        self._note(_Change(keys.copy(), vectors.copy()))
+        self._note(_Change(keys.copy(), vectors.copy(), None if owners is None else owners.copy()))
 
     def remove(self, keys: Keys) -> None:
         """Record a `remove`; the array is copied."""
@@ -44,7 +45,7 @@ class Journal:
             if change.vectors is None:
                 index.remove(change.keys)
             else:
-                index.add(change.keys, change.vectors)
+                index.add(change.keys, change.vectors, owners=change.owners)
 
     def _note(self, change: _Change) -> None:
         self._changes.append(change)

@@ -60,8 +60,19 @@ class MilvusIndex:
         """See `VectorIndex`."""
         return self._dimension
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
-        """See `VectorIndex`."""
+    def search_people(self, vectors: Floats, k: int) -> list[Keys] | None:
+        """See `VectorIndex`: faces only."""
+        del vectors, k
+        return None
+
+    def owners(self, keys: Keys) -> Keys | None:
+        """See `VectorIndex`: none are stored."""
+        del keys
+        return None
+
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
+        """See `VectorIndex`; `owners` are not stored."""
+        del owners
         halves = np.asarray(vectors, np.float16)
         for part in _parts(len(keys), self._rows_at_once):
             rows = zip(keys[part].tolist(), np.ascontiguousarray(halves[part], np.float32), strict=True)

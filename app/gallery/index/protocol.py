@@ -23,8 +23,12 @@ class VectorIndex(Protocol):
     def dimension(self) -> int:
         """Length of every vector."""
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
-        """Add vectors (n, d) under distinct keys (n,); an existing key gets the new vector."""
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
+        """Add vectors (n, d) under distinct keys (n,); an existing key gets the new vector and owner.
+
+        `owners` (n,): whose faces they are, as numbers from 0; -1 (as without `owners`) if that is not known. An index
+        may use them to compare people before faces.
+        """
 
     def remove(self, keys: Keys) -> None:
         """Remove keys (n,); missing keys are ignored."""
@@ -35,6 +39,12 @@ class VectorIndex(Protocol):
         With `among`, only these keys are compared, exactly; m = min(k, number of them in the index).
         """
 
+    def search_people(self, vectors: Floats, k: int) -> list[Keys] | None:
+        """Return for each of the vectors (n, d) a key of each of its k nearest people, best first.
+
+        Fewer are returned if fewer are found. Return None if the index compares faces only, or is small.
+        """
+
     def count(self) -> int:
         """Return the number of vectors."""
 
@@ -43,6 +53,9 @@ class VectorIndex(Protocol):
 
     def vectors(self, keys: Keys) -> Floats:
         """Return the stored vectors (n, d) of keys (n,); the row of a missing key is NaN."""
+
+    def owners(self, keys: Keys) -> Keys | None:
+        """Return the owners (n,) of keys (n,), -1 if unknown; None if the index does not store owners."""
 
     def close(self) -> None:
         """Release threads; running and later searches still succeed."""

@@ -58,7 +58,7 @@ def _rescored(
     keys = np.empty(shape, np.int64)
     end = 0
     for block, count in zip(blocks, counts, strict=True):
-        rows = block.nearest(prepared, count)
+        _, rows = block.nearest(prepared, count)
         if rows.min() < 0:
             return None
         vectors[:, end : end + count] = block.vectors[rows]

@@ -59,7 +59,7 @@ def append_faces_of(
 ) -> None:
     """Log all faces of an identity as added, after it changed its owner or expiry.
 
-    Indexes add them again, which changes nothing. A write that screened its faces at an earlier revision reads the
+    Indexes add them again, with their present owner. A write that screened its faces at an earlier revision reads the
     changed identities from the log (`app.gallery.store.enrolled`).
     """
     keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == identity.id).order_by(FaceTable.id))

@@ -1,7 +1,7 @@
 """Edits of identities: change name and metadata, merge two identities, move faces.
 
-The index does not know the owners of faces, so these edits do not change it. Each edit increments the revision, and the
-change log lists the faces with a new owner.
+Each edit increments the revision. The change log lists the faces with a new owner, so that indexes add them again to
+their new person.
 """
 
 from collections import defaultdict

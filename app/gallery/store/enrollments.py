@@ -83,7 +83,7 @@ def write_faces(
     session.flush()
     keys = [row.id for row in new]
     crops.put(session, zip(keys, faces, strict=True))
-    return EnrollmentResult(keys, revision, is_new=is_new, faces=faces)
+    return EnrollmentResult(keys, revision, is_new=is_new, faces=faces, owner=identity.id)
 
 
 def _face_row(

@@ -41,11 +41,11 @@ from app.gallery.store.values import (
     Owner,
     Person,
     RemovalResult,
+    Templates,
 )
-from app.types import Floats, Keys
 from app.wall_clock import WallClock
 
-_TEMPLATES = rows.owned(select(FaceTable.id, *rows.TEMPLATE).select_from(FaceTable))
+_TEMPLATES = rows.owned(select(FaceTable.id, FaceTable.identity_key, *rows.TEMPLATE).select_from(FaceTable))
 _READ_AT_ONCE = 10_000
 _ASK_AT_ONCE = 500
 Check = Callable[[LockedCollection], None]
@@ -241,10 +241,8 @@ class IdentityStore:
             earlier = earlier_enrollment(session, collection, retry, remembered_since(self._clock))
             return EnrollmentResult((), earlier_answer=dict(earlier.answer)) if earlier is not None else None
 
-    def templates(
-        self, collection: Collection, *, first: int = 1, last: int | None = None
-    ) -> Iterator[tuple[Keys, Floats]]:
-        """Yield keys (n,) and vectors (n, d) of a collection, in order of their keys, some thousand at a time.
+    def templates(self, collection: Collection, *, first: int = 1, last: int | None = None) -> Iterator[Templates]:
+        """Yield the templates of a collection, in order of their keys, some thousand at a time.
 
         Keys range from `first` to `last`, both included; unreadable rows are skipped. Raises CollectionSwitched if the
         collection moves to another network.
@@ -261,8 +259,8 @@ class IdentityStore:
             first = read[-1].id + 1
             yield from self._sound_templates(query, read)
 
-    def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[tuple[Keys, Floats]]:
-        """Yield these keys and their vectors, some hundred at a time, without deleted and unreadable rows.
+    def templates_of(self, keys: Sequence[int], collection: Collection | None = None) -> Iterator[Templates]:
+        """Yield the templates with these keys, some hundred at a time, without deleted and unreadable rows.
 
         With `collection`, raises CollectionSwitched if it moves to another network.
         """
@@ -334,8 +332,8 @@ class IdentityStore:
 
     def _sound_templates(
         self, query: Select[*tuple[Any, ...]], read: Sequence[Row[*tuple[Any, ...]]]
-    ) -> Iterator[tuple[Keys, Floats]]:
-        """Yield the keys and vectors of the readable rows."""
+    ) -> Iterator[Templates]:
+        """Yield the readable rows."""
         try:
             sound = rows.sound(read, self._vault, is_last_try=False)
         except DataKeyGone:
@@ -343,5 +341,5 @@ class IdentityStore:
                 again = connection.execute(query.where(FaceTable.id.in_([row.id for row in read]))).all()
             sound = rows.sound(again, self._vault, is_last_try=True)
         if sound:
-            keys = np.array([each.row.id for each in sound], np.int64)
-            yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
+            keys, owners = np.array([(each.row.id, each.row.identity_key) for each in sound], np.int64).T
+            yield Templates(keys, np.stack([each.vector for each in sound]).astype(np.float32), owners)

@@ -185,6 +185,7 @@ def migrated_templates(collection: Collection, model: str) -> Select[*tuple[Any,
     return (
         select(
             NextTemplateTable.face_key,
+            FaceTable.identity_key,
             FaceTable.face_id,
             *rows.OWNER,
             NextTemplateTable.model.label("bound_model"),

@@ -44,7 +44,7 @@ from app.gallery.store.migration_sql import (
     set_model,
     swap_templates,
 )
-from app.gallery.store.values import Collection
+from app.gallery.store.values import Collection, Templates
 from app.types import Detection, FaceKey, Floats, Keys, Pixels
 
 _AT_ONCE = 2000
@@ -188,8 +188,8 @@ class MigrationRepository:
                 session.execute(insert(NextTemplateTable), new)
             return len(new)
 
-    def templates(self, collection: Collection, model: str) -> Iterator[tuple[Keys, Floats]]:
-        """Yield the templates of another network by key: keys (n,) and unit vectors (n, d), thousands at a time."""
+    def templates(self, collection: Collection, model: str) -> Iterator[Templates]:
+        """Yield the templates of another network in order of their keys, thousands at a time."""
         query = migrated_templates(collection, model).limit(_AT_ONCE)
         after = 0
         while True:
@@ -201,8 +201,8 @@ class MigrationRepository:
             after = read[-1].face_key
             sound = rows.sound(read, self._vault, is_last_try=False)
             if sound:
-                keys = np.array([each.row.face_key for each in sound], np.int64)
-                yield keys, np.stack([each.vector for each in sound]).astype(np.float32)
+                keys, owners = np.array([(each.row.face_key, each.row.identity_key) for each in sound], np.int64).T
+                yield Templates(keys, np.stack([each.vector for each in sound]).astype(np.float32), owners)
 
     def counts(self, collection: Collection) -> dict[str, int]:
         """Return how many faces have a template of each other network, by model."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.database.audit import Noted
 from app.database.cipher import Sealed
@@ -161,12 +161,20 @@ class IdempotencyRecord:
     former_sha256: str | None = None
 
 
+class Templates(NamedTuple):
+    """Templates: keys (n,), unit vectors (n, d), and the numbers of the people whom they belong to (n,)."""
+
+    keys: Keys
+    vectors: Floats
+    owners: Keys
+
+
 @dataclass(frozen=True, slots=True)
 class EnrollmentResult:
     """The result of an enrollment: the keys of its faces, or the earlier answer if nothing was written.
 
     `revision` is the collection's new revision. `is_new`: the identity was created. `faces` are the written faces, in
-    the order of `keys`.
+    the order of `keys`, and `owner` is the number of their person.
     """
 
     keys: Sequence[int]
@@ -176,6 +184,7 @@ class EnrollmentResult:
     is_erased: bool = field(default=False, compare=False)
     """Nothing was written: the person was erased after the job was created."""
     faces: Sequence[NewFace] = field(default=(), compare=False)
+    owner: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

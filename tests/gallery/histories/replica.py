@@ -75,9 +75,9 @@ class Faults:
 class _Faulty:
     faults: Faults
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         self.faults.change()
-        super().add(keys, vectors)  # type: ignore[misc]
+        super().add(keys, vectors, owners=owners)  # type: ignore[misc]
 
     def remove(self, keys: Keys) -> None:
         self.faults.change()

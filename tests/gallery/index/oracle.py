@@ -12,6 +12,7 @@ class OracleIndex:
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension
         self._lock = ReadWriteLock()
+        self._owners: dict[int, int] = {}
         self._keys: Keys = np.empty(0, np.int64)
         self._vectors: Floats = np.empty((0, dimension), np.float32)
 
@@ -25,8 +26,10 @@ class OracleIndex:
         """See `VectorIndex`."""
         return self._dimension
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         """See `VectorIndex`."""
+        owners = owners if owners is not None else np.full(len(keys), -1)
+        self._owners |= dict(zip(keys.tolist(), owners.tolist(), strict=True))
         stored = vectors.astype(np.float16).astype(np.float32)
         with self._lock.writing():
             kept = ~np.isin(self._keys, keys)
@@ -49,6 +52,16 @@ class OracleIndex:
 
     def close(self) -> None:
         """See `VectorIndex`."""
+
+    def search_people(self, vectors: Floats, k: int) -> list[Keys] | None:
+        """See `VectorIndex`."""
+        del vectors, k
+        return None
+
+    def owners(self, keys: Keys) -> Keys:
+        """See `VectorIndex`."""
+        here = set(self.keys().tolist())
+        return np.array([self._owners[key] if key in here else -1 for key in keys.tolist()], np.int64)
 
     def count(self) -> int:
         """See `VectorIndex`."""

@@ -53,7 +53,7 @@ def test_it_is_compressed_beyond(index, gallery):
 
 
 def test_the_limit_is_of_numbers_not_of_rows():
-    assert GrowingIndex(128)._limit == 4 * GrowingIndex(512)._limit == 200_000
+    assert GrowingIndex(128)._limit == 4 * GrowingIndex(512)._limit == 50_000
 
 
 def test_similarities_do_not_change_with_the_kind(index, gallery):

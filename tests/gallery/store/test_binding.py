@@ -105,7 +105,7 @@ def test_an_edited_row_opens_for_nobody(engine, sealed, vault, statements):
     with pytest.raises(SealBroken):
         store.enrolled(now, "ada")
     assert not [each for each in store.owners_with_faces(ids) if each.identity_id == "ada"]
-    shown = [key for keys, _ in store.templates(now) for key in keys.tolist()]
+    shown = [key for keys, _, _ in store.templates(now) for key in keys.tolist()]
     assert len(shown) <= 2  # bob's own, where only ada's rows were edited
     flaws = [each for each in Reencryption(engine, vault).flaws() if each.is_refused]
     assert {each.table for each in flaws} >= {"faces", "crops"} or statements == EDITS["model changed"]

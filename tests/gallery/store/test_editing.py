@@ -300,7 +300,7 @@ def test_after_any_history_counters_and_templates_are_right(databases, steps):
             vectors = dict(zip(stored.face_ids, stored.vectors, strict=True))
             assert set(vectors) == {face.face_id for face in own}
             assert all(np.array_equal(vectors[face.face_id], face.vector) for face in own)
-        keys = [key for keys, _ in store.templates(people) for key in keys.tolist()]
+        keys = [key for keys, _, _ in store.templates(people) for key in keys.tolist()]
         tail = ChangeLog(engine).since(people, 0)  # the contents of an index
         assert tail is not None
         assert sorted(tail.added.tolist()) == keys

@@ -311,11 +311,11 @@ def test_templates_come_in_pages_in_order_of_their_keys(store, people, monkeypat
         faces += enroll(store, people, f"p{number % 2}")
         enroll(store, other, "somebody else")
     found = list(store.templates(people))
-    assert [len(keys) for keys, _ in found] == pages
-    keys = np.concatenate([keys for keys, _ in found])
+    assert [len(each.keys) for each in found] == pages
+    keys = np.concatenate([each.keys for each in found])
     assert keys.dtype == np.int64
     assert (np.diff(keys) > 0).all()
-    assert (np.concatenate([vectors for _, vectors in found]) == [face.vector for face in faces]).all()
+    assert (np.concatenate([each.vectors for each in found]) == [face.vector for face in faces]).all()
 
 
 def test_templates_may_be_read_while_faces_come(store, people, monkeypatch):
@@ -324,7 +324,7 @@ def test_templates_may_be_read_while_faces_come(store, people, monkeypatch):
     pages = store.templates(people)
     next(pages)
     enroll(store, people, "ada", 1)
-    assert sum(len(keys) for keys, _ in pages) == 3
+    assert sum(len(each.keys) for each in pages) == 3
 
 
 @pytest.mark.parametrize("identity_id", ["bob", "", "ADA", "ada "])
@@ -423,8 +423,9 @@ def test_vectors_survive_bit_for_bit(kept_store, vectors):
     assert stored.dtype == np.float32
     assert stored.tobytes() == as_floats.tobytes()
     pages = list(kept_store.templates(people))
-    every_key, every_vector = (np.concatenate(parts) for parts in zip(*pages, strict=True))
+    every_key, every_vector, owners = (np.concatenate(parts) for parts in zip(*pages, strict=True))
     assert every_vector[np.isin(every_key, keys)].tobytes() == as_floats.tobytes()
+    assert len(set(owners[np.isin(every_key, keys)].tolist())) == 1
 
 
 def test_a_view_of_another_layout_is_stored_as_it_reads(store, people):

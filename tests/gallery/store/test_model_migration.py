@@ -231,7 +231,7 @@ def test_readers_never_see_two_networks_at_once(store, work, people):
                 owners = store.owners_with_faces(keys)
                 seen.append({(each.model, each.vectors.shape[1]) for each in owners})
                 now = store.collection(people.name)
-                for _, vectors in store.templates(now):
+                for _, vectors, _ in store.templates(now):
                     assert vectors.shape[1] == now.dimension
             except CollectionSwitched:
                 continue

@@ -10,6 +10,9 @@ from app.types import Floats, Keys
 
 BLOCK_ROWS = 65_536
 
+NOBODY = -1
+"""The owner of a template whose person is unknown."""
+
 Halves = NDArray[np.float16]
 Bytes = NDArray[np.uint8]
 
@@ -29,8 +32,11 @@ class Codes(Protocol):
     def cut(self, count: int) -> None:
         """Keep the first `count` rows, and erase the others from memory."""
 
-    def search(self, probes: Floats, k: int) -> Keys:
-        """Return for prepared probes (n, D) the k <= count rows (n, k) that seem nearest; -1 where fewer are found."""
+    def search(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
+        """Return for prepared probes (n, D) the k <= count rows (n, k) that seem nearest, with their scores (n, k).
+
+        Where fewer are found, the row is -1.
+        """
 
     def packed(self) -> Bytes:
         """Return a copy of the rows as bytes (n,), for `unpack`."""
@@ -53,7 +59,8 @@ def widened(vectors: Halves | Floats) -> Floats:
 class VectorBlock:
     """Rows 0..count-1, without gaps: the last row moves into the place of one that is removed.
 
-    `vectors` holds float16 values, as float16 or (twice the memory, searched as they are) as float32.
+    `vectors` holds float16 values, as float16 or (twice the memory, searched as they are) as float32. With `dimension`
+    0, the block keeps only the codes of its rows. `owners` are the people of the rows, or NOBODY.
     """
 
     def __init__(
@@ -61,6 +68,7 @@ class VectorBlock:
     ) -> None:
         self.count = 0
         self.keys: Keys = np.empty(capacity, np.int64)
+        self.owners: Keys = np.empty(capacity, np.int64)
         self.vectors: NDArray[Any] = np.empty((capacity, dimension), dtype)  # takes memory only where written to
         self.codes = codes
         self.version = 0  # grows with every change
@@ -70,24 +78,25 @@ class VectorBlock:
         """Number of rows that can be appended."""
         return len(self.keys) - self.count
 
-    def nearest(self, prepared: Floats, k: int) -> Keys:
-        """Return the rows (n, k) that the codes name, see `Codes.search`; -1 everywhere without codes."""
+    def nearest(self, prepared: Floats, k: int) -> tuple[Floats, Keys]:
+        """Return the scores and rows (n, k) that the codes name, see `Codes.search`; -1 everywhere without codes."""
         if self.codes is None:
-            return np.full((len(prepared), k), -1, np.int64)
+            return np.zeros((len(prepared), k), np.float32), np.full((len(prepared), k), -1, np.int64)
         return self.codes.search(prepared, k)
 
-    def append(self, keys: Keys, vectors: Halves) -> None:
+    def append(self, keys: Keys, vectors: Halves, owners: Keys) -> None:
         """Add rows at the end; there must be room."""
         rows = slice(self.count, self.count + len(keys))
-        self.keys[rows], self.vectors[rows] = keys, vectors
+        self.keys[rows], self.owners[rows] = keys, owners
+        self.vectors[rows] = vectors[:, : self.vectors.shape[1]]
         if self.codes is not None:
             self.codes.append(widened(vectors))
         self.count += len(keys)
         self.version += 1
 
-    def replace(self, row: int, vector: Halves) -> None:
-        """Put a vector (d,) in the place of a row's old one."""
-        self.vectors[row] = vector
+    def replace(self, row: int, vector: Halves, owner: int) -> None:
+        """Put a vector (d,) and its owner in the place of a row's old ones."""
+        self.vectors[row], self.owners[row] = vector[: self.vectors.shape[1]], owner
         if self.codes is not None:
             self.codes.replace(row, vector.astype(np.float32))
         self.version += 1
@@ -96,7 +105,8 @@ class VectorBlock:
         """Remove a row; return the key of the row moved into its place, None if it was the last."""
         last = self.count - 1
         if row != last:
-            self.keys[row], self.vectors[row] = self.keys[last], self.vectors[last]
+            for column in (self.keys, self.owners, self.vectors):
+                column[row] = column[last]
             if self.codes is not None:
                 self.codes.move(last, row)
         self.cut(last)
@@ -104,7 +114,7 @@ class VectorBlock:
 
     def cut(self, count: int) -> None:
         """Keep the first `count` rows and overwrite the others, so that a deleted face is not in memory either."""
-        self.keys[count : self.count] = -1
+        self.keys[count : self.count] = self.owners[count : self.count] = -1
         self.vectors[count : self.count] = 0
         if self.codes is not None:
             self.codes.cut(count)

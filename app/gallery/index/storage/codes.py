@@ -45,11 +45,11 @@ class BlockCodes:
             self._put(row, self._nothing)
         self._end_at(count)
 
-    def search(self, probes: Floats, k: int) -> Keys:
-        """Return for turned probes (n, D) the k <= len rows (n, k) that seem nearest; -1 where FAISS found none."""
+    def search(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
+        """See `Codes`, for turned probes (n, D)."""
         faiss.omp_set_num_threads(1)  # per thread
-        _, rows = self._scanner.search(probes, k)
-        return np.asarray(rows, np.int64)
+        scores, rows = self._scanner.search(probes, k)
+        return np.asarray(scores, np.float32), np.asarray(rows, np.int64)
 
     def codes(self) -> Bytes:
         """Return the codes (n, groups / 2), row by row."""

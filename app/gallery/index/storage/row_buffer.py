@@ -1,16 +1,21 @@
 """Row buffer: the blocks of an index, and the slot (block number x block size + row) of each key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.gallery.index.storage.block import Codes, Halves, VectorBlock, widened
+from app.gallery.index.storage.block import NOBODY, Codes, Halves, VectorBlock, widened
 from app.gallery.index.storage.keymap import KeyMap
 from app.types import Floats, Keys
 
 
 class RowBuffer:
-    """All blocks of an index, without locks; `dtype` as in `VectorBlock`; `new_codes` returns codes for a new block."""
+    """All blocks of an index, without locks.
+
+    `dtype` and `dimension` as in `VectorBlock`; `new_codes` returns codes for a new block.
+    """
 
     def __init__(
         self,
@@ -24,7 +29,7 @@ class RowBuffer:
         self.blocks: dict[int, VectorBlock] = {}
         self.new_codes = new_codes
         self._dtype = dtype
-        self._block_rows = block_rows
+        self.block_rows = block_rows
         self._map = KeyMap()
         self._open = -1  # the block that new rows go to
 
@@ -37,15 +42,16 @@ class RowBuffer:
 
     def new_block(self) -> VectorBlock:
         """Return an empty block that is not part of the buffer."""
-        return VectorBlock(self._block_rows, self.dimension, self._dtype, self.new_codes())
+        return VectorBlock(self.block_rows, self.dimension, self._dtype, self.new_codes())
 
-    def put(self, keys: Keys, vectors: Halves) -> None:
-        """Add vectors (n, d) under distinct keys (n,), replacing existing ones."""
+    def put(self, keys: Keys, vectors: Halves, owners: Keys | None = None) -> None:
+        """Add vectors (n, d) and their owners (n,) under distinct keys (n,), replacing existing ones."""
+        owners = owners if owners is not None else np.full(len(keys), NOBODY)
         slots = self._map.find(keys)
         is_old = slots >= 0
-        for slot, vector in zip(slots[is_old].tolist(), vectors[is_old], strict=True):
-            self.blocks[slot // self._block_rows].replace(slot % self._block_rows, vector)
-        self._append(keys[~is_old], vectors[~is_old])
+        for slot, vector, owner in zip(slots[is_old].tolist(), vectors[is_old], owners[is_old].tolist(), strict=True):
+            self.blocks[slot // self.block_rows].replace(slot % self.block_rows, vector, owner)
+        self._append(keys[~is_old], vectors[~is_old], owners[~is_old])
 
     def remove(self, keys: Keys) -> None:
         """Remove distinct keys (n,); missing keys are ignored."""
@@ -53,24 +59,39 @@ class RowBuffer:
         self._map.discard(keys)
         moved: dict[int, int] = {}
         for slot in sorted(slots[slots >= 0].tolist(), reverse=True):  # so that no row moves that goes itself
-            number, row = divmod(slot, self._block_rows)
+            number, row = divmod(slot, self.block_rows)
             key = self.blocks[number].remove(row)
             if key is not None:
                 moved[key] = slot
         self._map.set(np.fromiter(moved.keys(), np.int64), np.fromiter(moved.values(), np.int64))
-        for number in np.unique(slots[slots >= 0] // self._block_rows).tolist():
+        for number in np.unique(slots[slots >= 0] // self.block_rows).tolist():
             if not self.blocks[number].count:
                 del self.blocks[number]
 
     def vectors(self, keys: Keys) -> Floats:
         """Return the vectors (n, d) of keys (n,); NaN for a missing key."""
-        slots = self._map.find(keys)
-        found = np.full((len(keys), self.dimension), np.nan, np.float32)
-        numbers = np.where(slots >= 0, slots // self._block_rows, -1)
-        for number in np.unique(numbers[numbers >= 0]).tolist():
-            here = numbers == number
-            found[here] = widened(self.blocks[number].vectors[slots[here] % self._block_rows])
+        gathered: NDArray[Any] = np.empty((len(keys), self.dimension), self._dtype)
+        order, end = np.empty(len(keys), np.int64), 0
+        for block, rows, places in self._located(keys):
+            start, end = end, end + len(rows)
+            np.take(block.vectors, rows, axis=0, out=gathered[start:end], mode="clip")  # "raise" would copy twice
+            order[start:end] = places
+        found = np.empty((len(keys), self.dimension), np.float32)
+        found[order[:end]] = widened(gathered[:end])
+        if end < len(keys):
+            found[np.delete(np.arange(len(keys)), order[:end])] = np.nan
         return found
+
+    def owners(self, keys: Keys) -> Keys:
+        """Return the owners (n,) of keys (n,); NOBODY for a missing key."""
+        found = np.full(len(keys), NOBODY, np.int64)
+        for block, rows, places in self._located(keys):
+            found[places] = block.owners[rows]
+        return found
+
+    def has(self, keys: Keys) -> NDArray[np.bool_]:
+        """Return for each of keys (n,) whether it exists."""
+        return self._map.find(keys) >= 0
 
     def filter_present(self, keys: Keys) -> Keys:
         """Return the keys that exist, ascending, each once."""
@@ -80,7 +101,7 @@ class RowBuffer:
     def thin_block(self) -> int | None:
         """Return the number of a block that is less than half full and gets no more rows, or None."""
         for number, block in self.blocks.items():
-            if number != self._open and 2 * block.count < self._block_rows:
+            if number != self._open and 2 * block.count < self.block_rows:
                 return number
         return None
 
@@ -88,12 +109,12 @@ class RowBuffer:
         """Move at most `count` rows of a thin block to where new rows go."""
         block = self.blocks[number]
         first = max(block.count - count, 0)
-        keys = block.keys[first : block.count].copy()
+        keys, owners = block.keys[first : block.count].copy(), block.owners[first : block.count].copy()
         vectors: Halves = block.vectors[first : block.count].astype(np.float16)
         block.cut(first)
         if not first:
             del self.blocks[number]
-        self._append(keys, vectors)
+        self._append(keys, vectors, owners)
 
     def adopt(self, blocks: list[VectorBlock]) -> None:
         """Replace the content by filled blocks; if a key has several rows, the last one counts.
@@ -106,22 +127,32 @@ class RowBuffer:
         order = np.argsort(keys, kind="stable")
         is_older = np.append(np.diff(keys[order]) == 0, np.False_) if len(keys) else np.empty(0, np.bool_)
         for slot in sorted(slots[order][is_older].tolist(), reverse=True):
-            self.blocks[slot // self._block_rows].remove(slot % self._block_rows)
+            self.blocks[slot // self.block_rows].remove(slot % self.block_rows)
         self._map.fill(*self._all())
+
+    def _located(self, keys: Keys) -> Iterator[tuple[VectorBlock, Keys, Keys]]:
+        """Yield each block with some of the keys: the block, their rows, and their places in `keys`."""
+        slots = self._map.find(keys)
+        order = np.argsort(slots, kind="stable")
+        order = order[np.searchsorted(slots[order], 0) :]  # -1: missing
+        numbers, rows = np.divmod(slots[order], self.block_rows)
+        starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+        for part in np.split(np.arange(len(order)), starts[1:]) if len(order) else []:
+            yield self.blocks[int(numbers[part[0]])], rows[part], order[part]
 
     def _all(self) -> tuple[Keys, Keys]:
         keys = [block.keys[: block.count] for block in self.blocks.values()]
-        slots = [number * self._block_rows + np.arange(block.count) for number, block in self.blocks.items()]
+        slots = [number * self.block_rows + np.arange(block.count) for number, block in self.blocks.items()]
         nothing: Keys = np.empty(0, np.int64)
         return np.concatenate([nothing, *keys]), np.concatenate([nothing, *slots])
 
-    def _append(self, keys: Keys, vectors: Halves) -> None:
+    def _append(self, keys: Keys, vectors: Halves, owners: Keys) -> None:
         while len(keys):
             if self._open not in self.blocks or not self.blocks[self._open].room:
                 self._open = max(self.blocks, default=-1) + 1
                 self.blocks[self._open] = self.new_block()
             block = self.blocks[self._open]
             fitting = min(block.room, len(keys))
-            self._map.set(keys[:fitting], self._open * self._block_rows + block.count + np.arange(fitting))
-            block.append(keys[:fitting], vectors[:fitting])
-            keys, vectors = keys[fitting:], vectors[fitting:]
+            self._map.set(keys[:fitting], self._open * self.block_rows + block.count + np.arange(fitting))
+            block.append(keys[:fitting], vectors[:fitting], owners[:fitting])
+            keys, vectors, owners = keys[fitting:], vectors[fitting:], owners[fitting:]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.database.cipher import Context
 from app.errors import EncryptionError
-from app.gallery.index.storage.block import Bytes, Halves, VectorBlock
+from app.gallery.index.storage.block import NOBODY, Bytes, Halves, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import Part, digest_of, read_into, write_whole
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment
@@ -23,9 +23,10 @@ _EXPONENT = np.uint16(0x7C00)
 
 @dataclass(frozen=True, slots=True)
 class BlockContent:
-    """Copies of a block's rows: keys (n,), vectors (n, d), packed codes (bytes)."""
+    """Copies of a block's rows: keys (n,), owners (n,), vectors (n, d), packed codes (bytes)."""
 
     keys: Keys
+    owners: Keys
     vectors: Halves
     codes: Bytes
 
@@ -34,12 +35,12 @@ class BlockContent:
         """Copy a block, so that it may change while the copy is written."""
         vectors = block.vectors[: block.count].astype(np.float16)
         codes = block.codes.packed() if block.codes is not None else np.empty(0, np.uint8)
-        return cls(block.keys[: block.count].copy(), vectors, codes)
+        return cls(block.keys[: block.count].copy(), block.owners[: block.count].copy(), vectors, codes)
 
     @property
     def parts(self) -> list[NDArray[Any]]:
         """The arrays of the file, in order."""
-        return [self.keys, self.vectors, self.codes]
+        return [self.keys, self.owners, self.vectors, self.codes]
 
 
 def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -> Segment:
@@ -62,13 +63,13 @@ def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -
 def read_segment(folder: Path, segment: Segment, block: VectorBlock, origin: SnapshotOrigin) -> Bytes | None:
     """Fill an empty block except for its codes, and return the packed codes; None if the file is damaged."""
     codes = np.empty(segment.code_bytes, np.uint8)
-    keys, vectors = block.keys[: segment.rows], block.vectors[: segment.rows]
+    keys, owners, vectors = block.keys[: segment.rows], block.owners[: segment.rows], block.vectors[: segment.rows]
     halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
     try:
-        _read("segment", folder / segment.file, [keys, halves, codes], file=segment, origin=origin)
+        _read("segment", folder / segment.file, [keys, owners, halves, codes], file=segment, origin=origin)
     except (OSError, ValueError, EncryptionError):
         return None
-    if keys.min() < segment.first or keys.max() > segment.last or not _are_finite(halves):
+    if keys.min() < segment.first or keys.max() > segment.last or owners.min() < NOBODY or not _are_finite(halves):
         return None
     if halves is not vectors:
         vectors[:] = halves
@@ -82,7 +83,7 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
         size = (folder / segment.file).stat().st_size
     except OSError:
         return False
-    plain = segment.rows * (8 + 2 * dimension) + segment.code_bytes
+    plain = segment.rows * (16 + 2 * dimension) + segment.code_bytes
     return size == plain if segment.data_key_id is None else size > plain
 
 

@@ -22,7 +22,7 @@ class _ManifestPart(BaseModel):
 
 
 class Segment(_ManifestPart):
-    """One block in a file: keys (int64), then vectors (float16), then codes (bytes); nothing else."""
+    """One block in a file: keys and owners (int64), then vectors (float16), then codes (bytes); nothing else."""
 
     file: _File
     sha256: _Sha256
@@ -46,7 +46,7 @@ class CodecFile(_ManifestPart):
 class SnapshotManifest(_ManifestPart):
     """The manifest of a snapshot."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     kind: str
     model: str
     collection: str

@@ -2,12 +2,13 @@
 
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from app.errors import IndexUnusable
-from app.gallery.index.storage.block import BLOCK_ROWS, Codes, widened
+from app.gallery.index.storage.block import BLOCK_ROWS, NOBODY, Codes, Halves, widened
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.folder_lock import ReadWriteLock
 from app.gallery.index.storage.nearest import Nearest
@@ -50,21 +51,22 @@ class StoredIndex(ABC):
         """See `VectorIndex`."""
         return self._dimension
 
-    def add(self, keys: Keys, vectors: Floats) -> None:
+    def add(self, keys: Keys, vectors: Floats, *, owners: Keys | None = None) -> None:
         """See `VectorIndex`."""
         halves = vectors.astype(np.float16)
+        owners = owners if owners is not None else np.full(len(keys), NOBODY)
         with self._changing:
             for first in range(0, len(keys), _CHANGED_AT_ONCE):
                 part = slice(first, first + _CHANGED_AT_ONCE)
                 with self._lock.writing():
-                    self._rows.put(keys[part], halves[part])
+                    self._put(keys[part], halves[part], owners[part])
 
     def remove(self, keys: Keys) -> None:
         """See `VectorIndex`."""
         with self._changing:
             for first in range(0, len(keys), _CHANGED_AT_ONCE):
                 with self._lock.writing():
-                    self._rows.remove(keys[first : first + _CHANGED_AT_ONCE])
+                    self._remove(keys[first : first + _CHANGED_AT_ONCE])
             self._compact()
 
     def search(self, vectors: Floats, k: int, *, among: Keys | None = None) -> tuple[Floats, Keys]:
@@ -92,6 +94,15 @@ class StoredIndex(ABC):
         with self._lock.reading():
             return self._rows.vectors(keys)
 
+    def owners(self, keys: Keys) -> Keys:
+        """See `VectorIndex`."""
+        with self._lock.reading():
+            return self._rows.owners(keys)
+
+    def search_people(self, vectors: Floats, k: int) -> list[Keys] | None:  # noqa: ARG002 - for those that know people
+        """See `VectorIndex`."""
+        return None
+
     def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """See `LocalIndex`."""
         with self._saving:
@@ -115,8 +126,10 @@ class StoredIndex(ABC):
             for block, segment in read.blocks:
                 saved.know(block, segment)
             rows.adopt([block for block, _ in read.blocks])
+            swap = self._prepare(rows, codec)
             with self._lock.writing():
                 self._rows, self._codec, self._saved = rows, codec, saved
+                swap()
         return LoadResult(manifest.revision, read.lost)
 
     def close(self) -> None:  # noqa: B027 - most have nothing to let go of
@@ -125,6 +138,21 @@ class StoredIndex(ABC):
     @abstractmethod
     def _search_all(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
         """Search with at least one probe and 1 <= k <= count; the lock is held for reading."""
+
+    def _put(self, keys: Keys, vectors: Halves, owners: Keys) -> None:
+        """Add some rows; the lock is held for writing."""
+        self._rows.put(keys, vectors, owners)
+
+    def _remove(self, keys: Keys) -> None:
+        """Remove some rows; the lock is held for writing."""
+        self._rows.remove(keys)
+
+    def _prepare(self, rows: RowBuffer, codec: Codec | None) -> Callable[[], None]:  # noqa: ARG002
+        """Derive whatever belongs to new rows, and return the function that puts it in place together with them."""
+        return lambda: None
+
+    def _compact_more(self) -> None:  # noqa: B027 - most have nothing else
+        """Compact what belongs to the rows."""
 
     def _new_codes(self, codec: Codec | None) -> Codes | None:  # noqa: ARG002 - for those that have codes
         """Return the codes of an empty block, if this kind has any."""
@@ -162,5 +190,6 @@ class StoredIndex(ABC):
             while (number := self._rows.thin_block()) is not None:
                 with self._lock.writing():
                     self._rows.empty_some(number, _CHANGED_AT_ONCE)
+            self._compact_more()
         finally:
             self._saving.release()
