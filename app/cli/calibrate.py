@@ -9,6 +9,7 @@ import typer
 from rich.progress import track
 from rich.table import Table
 
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.config import read_settings
 from app.container import Container
@@ -44,6 +45,7 @@ def calibrate(
         raise SettingsInvalid("--images needs --out, a folder or a file")
     with Container(read_settings()) as container:
         if collection is not None:
+            ensure_default(container, collection)
             try:
                 made, own = container.calibration.calibrate(collection)
             except CalibrationTooSmall:

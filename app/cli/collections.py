@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from app.cli.default_collection import ensure_default
 from app.cli.names import new_name
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database
@@ -170,6 +171,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         adaptive,
     )
     with Container(_on_cpu(read_settings())) as container:
+        ensure_default(container, name)
         now = container.store.collection(name)
         collection_settings = _changed(container, now.settings, _reset(reset or []) | said)
         if detector is not None:

@@ -8,11 +8,11 @@ from app.api.routes.analyse import DetectAnswer
 from app.api.schemas.answers import EnrollAnswer, FaceSchema, VerifyAnswer
 from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.resources import IdentitiesPage
+from app.cli.default_collection import ensure_default
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.container import Container
 from app.gallery.store.records import IdentityOrder
-from app.wiring.resources import DEFAULT_COLLECTION
 
 
 class FaceCalls(Protocol):
@@ -83,5 +83,5 @@ def local_calls() -> Iterator[LocalCalls]:
     settings = read_settings()
     prepare_database(settings)
     with Container(settings) as container:
-        container.gallery.ensure(DEFAULT_COLLECTION, container.collection_settings)
+        ensure_default(container)
         yield LocalCalls(container)

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.api.schemas.health import HealthAnswer
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.cli.rates import rate_in_words
 from app.config import read_settings
@@ -58,6 +59,7 @@ def check(
 
 def _chosen(container: Container, name: str | None) -> list[Collection]:
     if name is not None:
+        ensure_default(container, name)
         return [container.store.collection(name)]
     return [each for each in container.store.collections() if each.model == container.registry.default.model]
 

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
@@ -123,8 +124,7 @@ def open_import(container: Container, collection: str, choice: FaceChoice) -> Ph
 
     Raises NetworkError's children, SchemaOutdated, CollectionUnknown, ModelMismatch.
     """
-    if collection == DEFAULT_COLLECTION:
-        container.gallery.ensure(collection, container.collection_settings)
+    ensure_default(container, collection)
     container.registry.analysis_of(container.gallery.require(collection))
     container.save_snapshots_on_close()
     bulk = BulkEnrollment(container.enrollment, container.gallery, collection, choice)

@@ -8,6 +8,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.container import Container
@@ -99,6 +100,8 @@ def recall(
 def _projections(container: Container, name: str | None) -> Iterator[tuple[Collection, Projection]]:
     """Yield the unopened projections of one or all collections; each is closed before the next."""
     store = container.store
+    if name is not None:
+        ensure_default(container, name)
     for collection in store.collections() if name is None else [store.collection(name)]:
         projection = container.projections.new(collection)
         try:

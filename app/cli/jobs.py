@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.config import read_settings
 from app.container import Container
@@ -37,6 +38,7 @@ def list_jobs(
             after = page.after
         has_none = collections and not container.job_store.page(after=0, limit=1, collections=collections).items
         if collection is not None and has_none:  # jobs of a deleted collection are listed
+            ensure_default(container, collection)
             container.store.collection(collection)
     show(table)
 

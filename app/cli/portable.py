@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.default_collection import ensure_default
 from app.cli.names import new_name
 from app.cli.output import Console
 from app.cli.progress import progress_bar
@@ -22,6 +23,7 @@ def export(
     settings = read_settings()
     with Container(settings) as container:
         container.database.occupy()
+        ensure_default(container, collection)
         with progress_bar("export") as bar:
             done = container.archive_export.write(collection, file, bar)
     _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
@@ -59,6 +61,7 @@ def import_embeddings(
     prepare_database(settings)
     with Container(settings) as container:
         container.database.occupy()
+        ensure_default(container, collection)
         with progress_bar("import") as bar:
             done = container.embeddings_import.run(file, bar, collection=collection, model=model)
     _print(

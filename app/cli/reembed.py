@@ -10,6 +10,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from app.api.schemas.migration import OnMissing
+from app.cli.default_collection import ensure_default
 from app.cli.importing import CANCELLED, SOME_REFUSED, Shown
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database, use_one_arena
@@ -46,7 +47,7 @@ def start(
     """
     done: MigrationOutcome | None = None
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with _opened() as change:
+    with _opened(collection) as change:
         change.require_possible(collection, model)
         with Bars(*columns, console=Console(stderr=True)) as bars:
             shown = Shown(bars, "faces")
@@ -79,7 +80,7 @@ def status(
     model: Annotated[str | None, typer.Option(help="Network whose missing templates to list.")] = None,
 ) -> None:
     """Show the networks for which templates exist, and the faces that need a new photo."""
-    with _opened() as change:
+    with _opened(collection) as change:
         seen = change.overview(collection, model, after=0, limit=_SHOWN)
     table = Table("network", "templates", "", box=None)
     table.add_row(seen.collection.model, str(seen.collection.faces), "its own")
@@ -92,31 +93,32 @@ def status(
 @cli.command()
 def switch(collection: Name, *, model: Model, on_missing: Missing = OnMissing.REFUSE) -> None:
     """Switch to a network for which all faces have a template, in one transaction."""
-    with _opened() as change:
+    with _opened(collection) as change:
         _tell(change.switch(collection, model, is_rest_dropped=on_missing is OnMissing.DROP))
 
 
 @cli.command()
 def rollback(collection: Name, *, on_missing: Missing = OnMissing.REFUSE) -> None:
     """Switch back to the previous network, in one transaction."""
-    with _opened() as change:
+    with _opened(collection) as change:
         _tell(change.roll_back(collection, is_rest_dropped=on_missing is OnMissing.DROP))
 
 
 @cli.command()
 def discard(collection: Name) -> None:
     """Delete the templates of all networks but the current one; a rollback is then impossible."""
-    with _opened() as change:
+    with _opened(collection) as change:
         _say(f"{collection}: {change.discard(collection)} templates deleted")
 
 
 @contextmanager
-def _opened() -> Iterator[MigrationService]:
+def _opened(collection: str) -> Iterator[MigrationService]:
     use_one_arena()
     settings = read_settings()
     prepare_database(settings)
     with Container(settings) as container:
         container.save_snapshots_on_close()
+        ensure_default(container, collection)
         yield container.migration
 
 

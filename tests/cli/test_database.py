@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.config import PROJECT
-from app.errors import DatabaseUnavailable, SchemaOutdated
+from app.errors import CalibrationTooSmall, CollectionUnknown, DatabaseUnavailable, SchemaOutdated
 
 HEAD = max(path.name[:4] for path in (PROJECT / "migrations" / "versions").glob("*.py"))
 
@@ -61,3 +61,35 @@ def test_a_file_that_is_no_database(arcid, home):
     home.mkdir()
     (home / "arcid.db").write_text("This is no database." * 100)
     assert isinstance(arcid("db", "status").exception, DatabaseUnavailable)
+
+
+EXPORTED, LINES = "{folder}/faces.zip", "{folder}/faces.ndjson"
+ABOUT_DEFAULT = [
+    ("export", "default", EXPORTED),
+    ("import-embeddings", LINES, "--model", "tiny-net"),
+    ("index", "verify", "default"),
+    ("index", "rebuild", "default"),
+    ("gallery", "check", "--collection", "default"),
+    ("jobs", "list", "--collection", "default"),
+    ("collections", "set", "default", "--threshold", "0.5"),
+    ("reembed", "status", "default"),
+    ("reembed", "discard", "default"),
+]
+
+
+@pytest.mark.parametrize("command", ABOUT_DEFAULT, ids=" ".join)
+def test_no_command_needs_a_service_that_made_the_default_collection(arcid, tiny, tmp_path, command):
+    (tmp_path / "faces.ndjson").write_text('{"identity_id": "ada", "embedding": [1, 2, 3]}\n')
+    arcid("db", "upgrade")
+    result = arcid(*(part.format(folder=tmp_path) for part in command))
+    assert (result.exit_code, result.exception) == (0, None), result.output
+
+
+def test_a_measurement_of_the_default_collection_says_that_it_is_empty(arcid, tiny):
+    arcid("db", "upgrade")
+    assert isinstance(arcid("calibrate", "--collection", "default").exception, CalibrationTooSmall)
+
+
+def test_a_collection_of_another_name_is_not_made_by_naming_it(arcid, tiny, tmp_path):
+    arcid("db", "upgrade")
+    assert isinstance(arcid("export", "staff", str(tmp_path / "faces.zip")).exception, CollectionUnknown)
