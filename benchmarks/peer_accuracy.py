@@ -14,6 +14,7 @@ from app.evaluation.verification import cross_validate
 FMR = 1e-3
 _SAVED_EVERY = 100  # photos
 _REPLICATES = 500
+_SEED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Accuracy:
 def embed(running: Callable[[], Running], pairs: Pairs, cached: Path, advance: Callable[[int, int], None]) -> Doubles:
     """Return one embedding for each photo of the pairs (n, d): that of its main face; NaN without a face.
 
-    Embeddings are kept in a file, so that an interrupted run goes on where it was.
+    Embeddings are kept in a file, so that an interrupted run continues.
     """
     found: dict[str, Doubles] = {}
     if cached.exists():
@@ -44,6 +45,22 @@ def embed(running: Callable[[], Running], pairs: Pairs, cached: Path, advance: C
             _save(found, cached)
             advance(place, len(missing))
     return _stacked([found[photo.name] for photo in pairs.photos])
+
+
+def sample(pairs: Pairs, count: int) -> Pairs:
+    """Return a sample of about `count` pairs, drawn with a fixed seed: equally many of each fold and kind."""
+    generator = np.random.default_rng(_SEED)
+    groups = [(fold, is_same) for fold in np.unique(pairs.folds) for is_same in (True, False)]
+    drawn = [
+        generator.permutation(np.flatnonzero((pairs.folds == fold) & (pairs.is_same == is_same)))[
+            : count // len(groups)
+        ]
+        for fold, is_same in groups
+    ]
+    chosen = np.sort(np.concatenate(drawn))
+    shown, places = np.unique(pairs.places[chosen], return_inverse=True)
+    photos = tuple(pairs.photos[place] for place in shown)
+    return Pairs(photos, places.reshape(-1, 2).astype(np.intp), pairs.is_same[chosen], pairs.folds[chosen])
 
 
 def accuracy(vectors: Doubles, pairs: Pairs, *, is_by_distance: bool) -> Accuracy:

@@ -1,4 +1,4 @@
-"""The contestants of `benchmarks/peers.py`, each in an environment of its own below a folder of caches."""
+"""The contestants of `benchmarks/peers.py`, each in a separate environment below a folder of caches."""
 
 import ast
 import hashlib
@@ -25,7 +25,7 @@ ONE_THREAD = dict.fromkeys((*_THREADS, "ARCID_INFERENCE__CONCURRENCY"), "1")
 
 
 class Unavailable(Exception):
-    """A contestant that cannot take part; the text says why."""
+    """A contestant that cannot take part; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def _portrait(folder: Path) -> Pixels:
 
 
 def _before_a_wall(portrait: Pixels, width: int = 4000, height: int = 3000, tall: int = 1350) -> Pixels:
-    """Return a photo of 12 megapixels: the portrait at 45 % of its height, before a wall of its own edge's colours."""
+    """Return a photo of 12 megapixels: the portrait at 45 % of its height, before a wall in the colours of its edge."""
     person = _resized(portrait, tall / portrait.shape[0])
     left = (width - person.shape[1]) // 2
     sides = (height - tall, 0, left, width - left - person.shape[1])

@@ -208,7 +208,7 @@ def _one_thread() -> None:
 
 
 def main(library: str, weights: Path) -> None:
-    """Answer lines until standard input ends. What the library prints goes to standard error."""
+    """Answer lines until standard input ends. The library's own output goes to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     worker = Worker(LIBRARIES[library](weights), library in HAS_DISTANCES)

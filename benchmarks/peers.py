@@ -116,6 +116,8 @@ def print_costs(result: Result) -> None:
 def accuracies(options: argparse.Namespace, chosen: Sequence[Contestant]) -> None:
     """Measure the accuracy of the libraries, and keep the results."""
     pairs = read_lfw(options.shared / "lfw" / "pairs.txt", options.shared / "lfw" / "images")
+    if options.pairs is not None:
+        pairs = peer_accuracy.sample(pairs, options.pairs)
     for each in chosen:
         if each.is_served:
             continue  # that of the library with the same settings: tests/end_to_end/test_lfw.py compares the answers
@@ -203,6 +205,7 @@ def main() -> None:
     parser.add_argument("--photos", nargs="*", choices=list(_ROUNDS), default=list(_ROUNDS), help="kinds of photos")
     parser.add_argument("--only", nargs="+", metavar="NAME", help=", ".join(each.name for each in CONTESTANTS))
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--pairs", type=int, help="a sample of so many pairs for the accuracy; default: all of them")
     parser.add_argument("--no-accuracy", action="store_true")
     options = parser.parse_args()
     options.data_dir = Path(read_settings().data_dir).resolve()

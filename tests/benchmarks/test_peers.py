@@ -62,6 +62,15 @@ def test_guessing_is_no_accuracy(pairs):
     assert found.tmr.value < 0.2
 
 
+def test_a_sample_has_as_many_pairs_of_each_fold_and_kind(pairs):
+    found = peer_accuracy.sample(pairs, 8)
+    assert sorted(zip(found.folds.tolist(), found.is_same.tolist(), strict=True)) == [
+        (fold, kind) for fold in (0, 1) for kind in (False, False, True, True)
+    ]
+    people = [[found.photos[place].person for place in pair] for pair in found.places]
+    assert [first == second for first, second in people] == found.is_same.tolist()
+
+
 class Faces:
     """Stands for a library: a small and a large face in each photo, no face in one of them."""
 
