@@ -51,9 +51,9 @@ class Contestant:
 
 
 _EFFORTS: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("default", "as it comes", {}),
-    ("flip-off", "flip off", {"ARCID_INFERENCE__FLIP": "false"}),
-    ("yunet", "flip off, YuNet alone", {"ARCID_INFERENCE__FLIP": "false", "ARCID_DETECTOR": "yunet"}),
+    ("balanced", "balanced (default)", {}),
+    ("fast", "fast", {"ARCID_EFFORT": "fast"}),
+    ("accurate", "accurate", {"ARCID_EFFORT": "accurate"}),
 )
 _DLIB = ("dlib-bin==20.0.1.post1", "face_recognition==1.3.0", "face_recognition_models==0.3.0", "setuptools==65.5.0")
 _UNIFACE = ("uniface==4.2.1", "onnxruntime==1.31.1", _NUMPY)

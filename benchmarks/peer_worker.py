@@ -136,7 +136,7 @@ def arcid(_: Path) -> Callable[[str], Found]:
     scoring = scorings.scoring_of(models.calibrations(models.served[0]).shipped(is_flip_averaged=flip))
 
     def find(path: str) -> Found:
-        faces = analysis.analyse(Path(path).read_bytes(), is_flip_averaged=flip)
+        faces = analysis.analyse(Path(path).read_bytes(), is_flip_averaged=flip, is_probe=True)
         vectors = np.array([face.vector for face in faces])
         norms = np.array([face.norm for face in faces], np.float32)
         return [list(face.detection.box) for face in faces], scoring.vectors(vectors, norms) if len(faces) else vectors

@@ -138,10 +138,10 @@ def test_every_contestant_has_a_library_and_pinned_packages():
 
 def test_the_table_has_ratios_to_the_first_and_both_kinds_of_figures(tmp_path, pairs, vectors):
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        sides = {name: Faces(process.pid) for name in ("http-default", "opencv")}
+        sides = {name: Faces(process.pid) for name in ("http-balanced", "opencv")}
         result = peers.measure("small", [tmp_path / "a.jpg"], sides, rounds=3)
     assert [of["faces"] for of in result["of"].values()] == [2, 2]
-    result["of"]["http-default"]["cpu"], result["of"]["opencv"]["cpu"] = 0.04, 0.01
+    result["of"]["http-balanced"]["cpu"], result["of"]["opencv"]["cpu"] = 0.04, 0.01
     (tmp_path / "cost-small.json").write_text(json.dumps(result))
     figures = peer_accuracy.accuracy(vectors, pairs, is_by_distance=False)
     (tmp_path / "accuracy-opencv.json").write_text(json.dumps(asdict(figures)))
