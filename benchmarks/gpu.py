@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from app.gallery.index.protocol import LocalIndex
 
 NO_GPU = 2
-BUDGET = 570.0  # seconds, of the ten minutes for which such a machine is lent
+BUDGET = 570.0  # seconds, of ten minutes
 _GOAL = 8  # times the embeddings a second of runs of one crop
 _CLIENTS = 64
 _ROWS, _DIMENSION, _TOP_K, _SEARCHES = 1_000_000, 128, 10, 50
@@ -53,7 +53,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a step: `passed`, `FAILED` or `skipped`, with the reason."""
+    """The result of a step: `passed`, `FAILED` or `skipped`, with the reason."""
 
     title: str
     word: str

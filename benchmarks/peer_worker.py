@@ -190,6 +190,8 @@ def _imported(name: str) -> Any:
 
 
 def _units(np: Any, rows: list[Any]) -> Any:
+    if not rows:
+        return np.zeros((0, 1), np.float32)
     found = np.array(rows, np.float32).reshape(len(rows), -1)
     return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 

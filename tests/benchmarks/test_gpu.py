@@ -1,4 +1,4 @@
-"""benchmarks/gpu.py without a GPU: it says so, and what it plans, limits and reports."""
+"""benchmarks/gpu.py without a GPU: its exit status, its plan, its limits and its report."""
 
 import subprocess
 import sys

@@ -13,7 +13,7 @@ import peers
 import pytest
 from peer_environments import CONTESTANTS, Unavailable, environment_of
 from peer_processes import Library, cpu_seconds, peak_mib
-from peer_worker import LIBRARIES
+from peer_worker import LIBRARIES, Worker, _units
 
 from app.evaluation.values import Pairs, Photo
 
@@ -116,6 +116,12 @@ def test_what_cannot_be_installed_says_so():
     command = [sys.executable, "-c", "import sys; sys.exit('ERROR: no matching distribution')"]
     with pytest.raises(Unavailable, match="cannot install it: ERROR: no matching distribution"):
         peer_environments.install(command)
+
+
+def test_a_photo_without_a_face_has_an_empty_answer():
+    worker = Worker(lambda _: ([], _units(np, [])), is_by_distance=False)
+    assert worker.answer("photo.jpg", "vectors") == {"boxes": [], "vectors": []}
+    assert worker.answer("photo.jpg", "identify") == {"faces": 0, "best": []}
 
 
 def test_a_worker_that_ends_says_so():
