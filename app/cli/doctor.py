@@ -19,7 +19,7 @@ from app.database.schema import Schema
 from app.errors import ArcidError, SchemaOutdated
 from app.gallery.store.reencryption import PLAIN, Reencryption
 from app.types import Provider
-from app.vision.inference.runtime import resolve, usable_providers
+from app.vision.inference.runtime import resolve, saturates, usable_providers
 from app.wiring.storage import embedded_file, is_embedded
 
 _ONE_OF = {
@@ -30,6 +30,7 @@ _ONE_OF = {
 
 
 _SHOWN = 20  # refused rows
+_SLOW_BYTES = "this CPU lacks VNNI, so they may be as slow as float32; the pack without int8 is more precise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,10 @@ def _networks(settings: Settings) -> Iterator[Finding]:
         for file in manifest.files:
             path = packs.verified(manifest, file.name)
             yield Finding(f"  {file.name}", f"sha256 {packs.sha256(manifest, file.name)} in {path.parent}")
+            if file.ranges:
+                yield Finding(
+                    "  8-bit products", _SLOW_BYTES if saturates() else "this CPU sums them exactly and quickly"
+                )
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -87,6 +87,19 @@ def test_no_networks(arcid, sound, monkeypatch):
     assert line.endswith("sface.onnx is missing; run: arcid models pull open")
 
 
+@pytest.mark.parametrize(("is_slow", "said"), [(False, "exactly and quickly"), (True, "lacks VNNI")])
+def test_a_pack_in_int8_says_whether_the_cpu_is_quick(arcid, sound, tiny, monkeypatch, is_slow, said):
+    monkeypatch.setattr("app.cli.doctor.saturates", lambda: is_slow)
+    assert "8-bit products" not in arcid("doctor").output
+    manifest = tiny / "manifest.toml"
+    text = manifest.read_text()
+    assert 'name = "rec.onnx"\n' in text
+    manifest.write_text(text.replace('name = "rec.onnx"\n', 'name = "rec.onnx"\nranges = {value = [0, 1]}\n'))
+    result = arcid("doctor")
+    assert wrong(result) == []
+    assert said in " ".join(result.output.split())
+
+
 def test_a_flipped_bit(arcid, sound, tiny, flip):
     flip(tiny / "rec.onnx")
     (line,) = wrong(arcid("doctor"))

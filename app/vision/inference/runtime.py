@@ -64,7 +64,7 @@ class Runtime:
         options.log_severity_level = 3
         # A thread that spins while it waits would take a core from another request.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if _saturates():  # this computes the same sums without overflow, more slowly
+        if saturates():  # this computes the same sums without overflow, more slowly
             options.add_session_config_entry("session.x64quantprecision", "1")
         wanted = _ORT_PROVIDERS[self.provider]
         name = name or (network.name if isinstance(network, Path) else "the network")
@@ -110,8 +110,8 @@ def resolve(provider: Provider, threads: int) -> Runtime:
 
 
 @cache
-def _saturates() -> bool:
-    """Whether sums of products of uint8 and int8 overflow 16 bits: on x86 CPUs without VNNI."""
+def saturates() -> bool:
+    """Return whether sums of products of uint8 and int8 overflow 16 bits: on x86 CPUs without VNNI."""
     session = ort.InferenceSession(_PRODUCT, providers=_ORT_PROVIDERS[Provider.CPU])
     factors = np.full((4, 64), 255, np.uint8), np.full((64, 16), 127, np.int8)
     scales = {"s": np.array(1, np.float32), "t": np.array(1, np.float32)}

@@ -22,7 +22,7 @@ from app.vision.inference.conversion.batch_norm import fold_batch_norm
 from app.vision.inference.conversion.quantisation import quantisable, quantise
 from app.vision.inference.conversion.steps import convert
 from app.vision.inference.manifest import read_manifest
-from app.vision.inference.runtime import Runtime
+from app.vision.inference.runtime import Runtime, saturates
 from app.vision.inference.session import Session
 
 CHANNELS, SIDE, OUT = 8, 4, 5
@@ -112,6 +112,16 @@ def test_a_face_gets_the_same_answer_in_any_batch():
     values = random(5, CHANNELS, SIDE, SIDE) * 10  # the others of the batch are far outside the range
     values[0] /= 10
     np.testing.assert_array_equal(run(model, values)[:1], run(model, values[:1]))
+
+
+@pytest.mark.skipif(saturates(), reason="this CPU overflows without the other kernel")
+def test_the_kernel_for_cpus_without_vnni_gives_the_same_bits(monkeypatch):
+    data, values = quantise(network(), RANGES).SerializeToString(), random(3, CHANNELS, SIDE, SIDE) * 10
+    answers = []
+    for answer in (False, True):
+        monkeypatch.setattr("app.vision.inference.runtime.saturates", lambda answer=answer: answer)
+        answers.append(Session(data, Runtime()).run(values)[0])
+    np.testing.assert_array_equal(answers[0], answers[1])
 
 
 def test_layers_without_a_range_stay():
