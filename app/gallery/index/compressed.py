@@ -1,6 +1,6 @@
 """Two-stage search: scan the short codes of people, then compare the templates of the best exactly.
 
-Decisions and measurements: docs/adr/0008-compressed-index.md, docs/adr/0019-search-by-people.md.
+Decisions and measurements: docs/adr/0008-compressed-index.md, docs/adr/0021-search-by-people.md.
 """
 
 import os

@@ -1,6 +1,6 @@
 """People in an index: the mean of each person's templates, and the templates that it does not represent.
 
-Only the short codes of these representatives are kept (docs/adr/0019-search-by-people.md).
+Only the short codes of these representatives are kept (docs/adr/0021-search-by-people.md).
 """
 
 from collections.abc import Sequence
