@@ -199,9 +199,9 @@ MUTANTS = [
     ),
     Mutant(
         "an enrollment is repeated",
-        f"{_STORE}.enroll",
-        "if earlier is not None:",
-        "if False:",
+        "app.gallery.store.identities:earlier_enrollment",
+        "EnrollmentTable.created_at >= since",
+        "EnrollmentTable.created_at < since",
         seeds=900,
     ),
     Mutant(

@@ -36,6 +36,7 @@ _SMALL: list[tuple[ModuleType, str, int]] = [
 ]
 """Numbers of rows that are read or copied at once, small enough for several turns."""
 _LOST = (DatabaseUnavailable, IndexUnavailable)
+_ANSWERS_LOST = 0.3  # share of enrollments with a key whose answers do not reach the client
 _DAMAGED = 0.3  # share of crashes after which a file of a snapshot is damaged
 
 
@@ -115,6 +116,10 @@ class Simulation:
         for replica in self.replicas:
             spawn("start", partial(self._start, replica))
         self._scheduler.run()
+        if self._plan.is_growing:  # almost enough faces for another kind of index
+            faces = tuple((f"f{next(self._numbers)}", f"first {number}") for number in range(14))
+            spawn("fill", lambda: self._call(self.replicas[0], "bulk", ("p0", faces)))
+            self._scheduler.run()
         for number in range(self._plan.clients):
             spawn(f"client {number}", partial(self._client, Random(f"{self.seed} client {number}")))
         for replica in self.replicas:
@@ -139,7 +144,8 @@ class Simulation:
                 continue
             arguments = names.of(what)
             done = self._call(replica, what, arguments)
-            if what == "enroll" and done.outcome is Outcome.LOST and arguments[2] is not None:  # the client repeats it
+            is_lost = done.outcome is Outcome.LOST or rng.random() < _ANSWERS_LOST
+            if what == "enroll" and arguments[2] is not None and is_lost:  # the client repeats it
                 identity, faces, key, name = arguments
                 again = tuple((f"f{next(self._numbers)}", photo) for _, photo in faces)
                 self._call(self._running(rng), what, (identity, again, key, name))
