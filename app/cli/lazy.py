@@ -1,5 +1,8 @@
 """A group of commands whose modules are imported when they run, so that help and completion answer at once."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -19,7 +22,8 @@ class LazyCommand(TyperCommand):
     def load(self) -> Any:
         """Import the module and return the command itself."""
         module, _, attribute = self._target.partition(":")
-        target = getattr(import_module(module), attribute)
+        with _without_collection():
+            target = getattr(import_module(module), attribute)
         if isinstance(target, typer.Typer):
             command: Any = get_group(target)
         else:
@@ -28,6 +32,17 @@ class LazyCommand(TyperCommand):
             command = get_command(alone)
         command.name = self.name
         return command
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Import without garbage collection: modules stay, and each full collection would visit all of them again."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 class LazyGroup(TyperGroup):
