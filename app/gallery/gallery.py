@@ -215,11 +215,14 @@ class Gallery:
         Each owner is returned once, in no order. One search and one query serve all vectors; more follow only if the
         many faces of a few people fill the first answer. With `among`, only these faces are searched, exactly.
 
+        The index may lack the last changes of other processes, for at most `LONGEST_LAG` seconds.
+
         Raises CollectionSwitched if the vectors are of another model than the collection's templates.
         """
-        index = self._projection(collection).index
+        projection = self._projection(collection)
+        projection.limit_lag(collection.revision)
         try:
-            return search_identities(index, self._store, collection, vectors, top_k, among=among)
+            return search_identities(projection.index, self._store, collection, vectors, top_k, among=among)
         except (IndexUnusable, IndexUnavailable):
             self._require_unswitched(collection)  # an engine deletes the index of the previous model
             raise

@@ -22,10 +22,14 @@ from app.gallery.store.change_log import ChangeLog
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import ChangeBatch, Collection, Templates
 from app.observability.logs import get_logger
+from app.observability.stages import note
 from app.types import Keys
 
 _log = get_logger(__name__)
 _NOTED = 1000  # revisions whose number of deleted files is remembered
+
+LONGEST_LAG = 10.0
+"""Seconds that an index may be behind the database; then searches catch up first, and the replica is not ready."""
 
 
 class Projection(ABC):
@@ -102,6 +106,14 @@ class Projection(ABC):
     def seconds_behind(self, target: int) -> float:
         """Return for how many seconds the index has been behind the revision `target`; 0 if it is not."""
         return time.monotonic() - self._current_at if self.revision() < target else 0.0
+
+    def limit_lag(self, target: int) -> None:
+        """Catch up if the index has been behind for too long, because the follower fails; otherwise note its age."""
+        behind = self.seconds_behind(target)
+        if behind >= LONGEST_LAG:
+            self.catch_up(target)
+        elif behind:
+            note("lag", behind)
 
     def _is_current(self, target: int) -> bool:
         """Return whether the index contains a revision, and remember the time."""

@@ -76,6 +76,11 @@ def add_stage(name: str, started: float, ended: float) -> None:
         parent.child(name, started).end(ended)
 
 
+def note(name: str, seconds: float) -> None:
+    """Add a duration that is not a part of the request, such as an age; has no effect without a recording."""
+    _add(name, seconds)
+
+
 def _add(name: str, seconds: float) -> None:
     stages = _current.get()
     if stages is not None:

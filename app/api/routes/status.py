@@ -11,12 +11,12 @@ from app.api.http.permissions import ANY_KEY, needs
 from app.api.http.queries import require_known
 from app.container import Container
 from app.errors import ArcidError
+from app.gallery.index_projection import LONGEST_LAG
 from app.gallery.store.reencryption import Reencryption
 
 router = APIRouter(tags=["status"])
 
 _NOT_UTF8 = "The path or query is not UTF-8."
-_LONGEST_LAG = 10.0  # seconds that an index may be behind the database before the replica is not ready
 
 
 class Health(BaseModel):
@@ -150,4 +150,4 @@ def _index(services: Container) -> Check:
     behind = [each.behind for each in states if each.behind]
     # This answer is public, so it has no names and sizes of collections. Those are in GET /metrics.
     detail = f"{len(behind)} behind, by up to {max(behind)} revisions" if behind else "none behind"
-    return Check(is_ready=all(each.seconds_behind < _LONGEST_LAG for each in states), detail=detail)
+    return Check(is_ready=all(each.seconds_behind < LONGEST_LAG for each in states), detail=detail)
