@@ -231,25 +231,30 @@ def _survived(file: _File, fate: str, rng: random.Random) -> bytes:
     if fate == "first":
         return bytes(content)
     size = len(content)
-    return _mixed(file, _PAGE if fate == "pages" else _SECTOR, rng)[:size].ljust(size, b"\0")
+    return _mixed(file, _PAGE if fate == "pages" else _SECTOR, count, rng)[:size].ljust(size, b"\0")
 
 
-def _mixed(file: _File, unit: int, rng: random.Random) -> bytes:
-    """Return the content where each unit holds what it held after some of the changes to it."""
+def _mixed(file: _File, unit: int, count: int, rng: random.Random) -> bytes:
+    """Return the content where each unit holds its content after some of the writes to it.
+
+    A truncation is one step: the first `count` changes have their truncations, the others do not.
+    """
     versions: dict[int, list[bytes]] = {}
-    content = bytearray(file.durable)
-    for offset, data in file.pending:
-        end = max(len(content), offset) if data is None else offset + len(data)
+    content, result = bytearray(file.durable), bytearray(file.durable)
+    for number, (offset, data) in enumerate(file.pending):
+        if data is None:
+            if number < count:
+                _apply(content, offset, None)
+                _apply(result, offset, None)
+                versions = {at: contents for at, contents in versions.items() if (at + 1) * unit <= offset}
+            continue
         _apply(content, offset, data)
-        for at in range(offset // unit, -(-end // unit)):
+        for at in range(offset // unit, -(-(offset + len(data)) // unit)):
             versions.setdefault(at, []).append(bytes(content[at * unit : (at + 1) * unit]))
     share = rng.random()
-    longest = max((at + 1) * unit for at in versions) if versions else 0
-    result = bytearray(file.durable).ljust(max(longest, len(file.durable)), b"\0")
     for at, contents in versions.items():
         if rng.random() < share:
-            chosen = rng.choice(contents)
-            result[at * unit : (at + 1) * unit] = chosen.ljust(unit, b"\0")
+            _apply(result, at * unit, rng.choice(contents))
     return bytes(result)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.testclient import TestClient
 
 from app.cli.serve import prepare_database
@@ -49,7 +50,7 @@ class Restarts:
                 container.gallery.open()
                 self._client.app.state.services = container  # type: ignore[attr-defined] # Starlette's type is narrower
                 return [*wrong_files, *_violations(settings, container, self._client, expected, probes)]
-        except (ArcidError, OSError, sqlite3.Error, AssertionError) as error:
+        except (ArcidError, SQLAlchemyError, OSError, sqlite3.Error, AssertionError) as error:
             return [f"the service does not start: {error!r}"]
 
 
