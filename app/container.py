@@ -1,7 +1,6 @@
 """The container: every long-lived object of a process, each constructed once, when it is first used.
 
-The API and the command line use the same container, and a command opens only what it touches. Constructing connects
-objects and may open files; `Container.start` alone starts threads.
+The API and the command line use it, and a command opens only what it touches. `Container.start` alone starts threads.
 """
 
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from uuid import uuid4
 from app.access.key_cache import Access
 from app.access.key_service import KeyService
 from app.access.oidc.sign_in import SignInService
+from app.database.data_version import DataVersion
 from app.database.leader_lock import TaskLock
 from app.gallery.erasure import ErasureService
 from app.gallery.replication import ReplicationWorker
@@ -109,6 +109,7 @@ class Container(Counting):
             save_every=limits.snapshot_seconds,
             keep=timedelta(days=limits.log_days),
             clock=self.clock,
+            version=DataVersion(self.database.engine),
         )
 
     @cached_property

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from app.database.cipher import Master
-from app.database.engine import open_engine
+from app.database.engine import is_sqlite_file, open_engine
 from app.database.file_lock import Occupancy
 from app.database.schema import Schema
 from app.database.vault import Vault
@@ -39,7 +39,7 @@ class Database:
         Raises DatabaseInUse while a restore runs.
         """
         url = self.engine.url
-        if url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}:
+        if is_sqlite_file(url):
             self._occupancy = Occupancy.shared(Path(str(url.database)))
 
     def require_current(self) -> None:

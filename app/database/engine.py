@@ -82,8 +82,13 @@ def _open_postgresql(url: URL) -> Engine:
     return engine
 
 
+def is_sqlite_file(url: URL) -> bool:
+    """Return whether a URL names an SQLite file, not memory."""
+    return url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+
+
 def _open_sqlite(url: URL) -> Engine:
-    is_file = url.database not in {None, "", ":memory:"}
+    is_file = is_sqlite_file(url)
     engine = create_engine(url, **(_pool_options() if is_file else {}))
     if is_file:
         try:

@@ -17,6 +17,7 @@ from app.errors import (
 from app.gallery.identity_search import require_model, search_identities
 from app.gallery.index_projection import Projection
 from app.gallery.index_state import ErasureResult, IndexState, index_state
+from app.gallery.owner_cache import OwnerCache
 from app.gallery.store.filters import Where
 from app.gallery.store.identities import Check, IdentityStore
 from app.gallery.store.rows import switched
@@ -31,6 +32,7 @@ from app.gallery.store.values import (
     Person,
     RemovalResult,
     Templates,
+    written_templates,
 )
 from app.types import CollectionKey, Floats, Keys
 
@@ -53,6 +55,7 @@ class Gallery:
     ) -> None:
         """`model` (of length `dimension`) is for new collections; `further` models are served too."""
         self._store = store
+        self._owners = OwnerCache(store)
         self._new_projection = new_projection
         self._model = model
         self._dimensions = {**(further or {}), model: dimension}
@@ -143,35 +146,27 @@ class Gallery:
 
     def _show(self, collection: Collection, projection: Projection, written: Sequence[EnrollmentResult]) -> None:
         """Add the faces of one transaction to the index."""
-        keys = [key for each in written for key in each.keys]
-        if not keys:
+        if not any(each.keys for each in written):
             self._catch_up(collection)
             return
         revision = written[0].revision
-        added = Templates(
-            np.array(keys, np.int64),
-            np.stack([face.vector for each in written for face in each.faces]),
-            np.array([each.owner for each in written for _ in each.keys], np.int64),
-        )
         try:
-            projection.advance(revision, added)
+            projection.advance(revision, written_templates(written))
         except CollectionSwitched:  # too late to refuse: the write is committed
             self.catch_up(collection, revision)
 
     def remove_identity(self, collection: Collection, identity_id: str, *, only_expired: bool = False) -> ErasureResult:
         """Delete a person with all faces from the database, the index and the snapshots.
 
-        Raises IdentityUnknown. `only_expired`: see `IdentityStore.remove_identity`; then the collection may be of any
-        network.
+        Raises IdentityUnknown. `only_expired`, for any network: see `IdentityStore.remove_identity`.
         """
         if collection.model not in self._dimensions:
             removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
             self._new_projection(collection).purge(np.array(removed.keys, np.int64))
             return ErasureResult(removed, "none", 0)
         self._open_if_current(collection)
-        return self.finish_removal(
-            collection, self._store.remove_identity(collection, identity_id, only_expired=only_expired)
-        )
+        removed = self._store.remove_identity(collection, identity_id, only_expired=only_expired)
+        return self.finish_removal(collection, removed)
 
     def remove_face(self, collection: Collection, face_id: str) -> ErasureResult:
         """Delete one face, and with the last one its person, as `remove_identity` does; raises FaceUnknown."""
@@ -194,6 +189,7 @@ class Gallery:
         with self._opening:
             projection = self._projections.get(collection.key) or self._new_projection(collection)
         delete(collection)
+        self._owners.drop(collection.key)
         self._projections.pop(collection.key, None)
         projection.drop()
 
@@ -214,7 +210,6 @@ class Gallery:
 
         Each owner is returned once, in no order. One search and one query serve all vectors; more follow only if the
         many faces of a few people fill the first answer. With `among`, only these faces are searched, exactly.
-
         The index may lack the last changes of other processes, for at most `LONGEST_LAG` seconds.
 
         Raises CollectionSwitched if the vectors are of another model than the collection's templates.
@@ -222,7 +217,7 @@ class Gallery:
         projection = self._projection(collection)
         projection.limit_lag(collection.revision)
         try:
-            return search_identities(projection.index, self._store, collection, vectors, top_k, among=among)
+            return search_identities(projection.index, self._owners, collection, vectors, top_k, among=among)
         except (IndexUnusable, IndexUnavailable):
             self._require_unswitched(collection)  # an engine deletes the index of the previous model
             raise
@@ -242,6 +237,7 @@ class Gallery:
 
     def catch_up(self, collection: Collection, revision: int) -> None:
         """Bring the index of a collection up to a committed revision, even after a switch to another model."""
+        self._owners.forget(collection, before=revision)
         while True:
             try:
                 self._projection(collection).catch_up(revision)
@@ -255,8 +251,7 @@ class Gallery:
     def prepare_migration(self, coming: Collection, blocks: Iterable[Templates]) -> Iterator[None]:
         """Context manager: build the post-switch index in advance so requests do not wait for it.
 
-        `blocks` yields the new templates of all faces at the revision of `coming`, by key. Searches keep using the
-        current index.
+        `blocks` yields all new templates at the revision of `coming`, by key. Searches keep using the current index.
         """
         projection = self._new_projection(coming)
         projection.prepare(blocks)
@@ -289,6 +284,11 @@ class Gallery:
         if failure is not None:
             raise failure
 
+    def note_current(self) -> None:
+        """Note that nothing was written since `follow`."""
+        for projection in list(self._projections.values()):
+            projection.catch_up(projection.revision())
+
     def save(self) -> None:
         """Write the snapshots that make the next start quick."""
         for projection in list(self._projections.values()):
@@ -311,8 +311,8 @@ class Gallery:
 
     def _drop_deleted(self, key: CollectionKey) -> None:
         """Drop the index of a collection that another process has deleted."""
-        projection = self._projections.pop(key, None)
-        if projection is not None:
+        self._owners.drop(key)
+        if (projection := self._projections.pop(key, None)) is not None:
             projection.drop()
 
     def _catch_up(self, collection: Collection) -> None:

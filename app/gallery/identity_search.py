@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.gallery.index.protocol import VectorIndex
-from app.gallery.store.identities import IdentityStore
+from app.gallery.owner_cache import OwnerCache
 from app.gallery.store.rows import switched
 from app.gallery.store.values import Collection, EnrolledIdentity
 from app.types import Floats, Keys
@@ -23,7 +23,7 @@ _GROWTH = 8  # more faces are requested each time the answer is filled by too fe
 
 def search_identities(
     index: VectorIndex,
-    store: IdentityStore,
+    owners: OwnerCache,
     collection: Collection,
     vectors: Floats,
     top_k: int,
@@ -36,7 +36,7 @@ def search_identities(
     def read(rows: Iterable[Keys]) -> NDArray[np.bool_]:
         """Read the owners of each probe's keys, and return which probes (n,) have too few of them."""
         rows = list(rows)
-        people = store.owners_with_faces(np.concatenate(rows).tolist())
+        people = owners.owners(collection, np.concatenate(rows).tolist())
         require_model(collection, people)
         near.update({each.identity_id: each for each in people})
         return _people_each(rows, people) < top_k

@@ -7,6 +7,7 @@ import pytest
 
 from app.gallery.identity_search import search_identities
 from app.gallery.index.compressed import CompressedIndex
+from app.gallery.owner_cache import OwnerCache
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Person
@@ -89,7 +90,7 @@ def test_people_with_many_faces_do_not_hide_the_others(engine, a, people):
     for number, centre in enumerate(centres):
         enroll(a, people, f"p{number}", around(centre, 40, seed=number))
     index = coded(a)
-    found = search_identities(index, IdentityStore(engine), people, centres[:1], 4)
+    found = search_identities(index, OwnerCache(IdentityStore(engine)), people, centres[:1], 4)
     assert {each.identity_id for each in found} == {f"p{number}" for number in range(5)}
     assert index.searched == 0
 

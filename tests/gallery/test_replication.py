@@ -2,10 +2,15 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
+from app.database.data_version import DataVersion
+from app.database.engine import open_engine, sqlite_url
+from app.database.table_types import Base
 from app.errors import ArcidError, DatabaseUnavailable, IndexUnavailable
 from app.gallery import replication as follower_module
 from app.gallery.replication import ReplicationWorker
@@ -91,12 +96,55 @@ def test_a_jump_of_the_clock_shortens_no_log(engine, gallery, people, monkeypatc
     assert log.since(people, 0) is None
 
 
+def test_without_commits_nothing_is_read_and_the_index_is_current(tmp_path):
+    engine = open_engine(sqlite_url(tmp_path / "a.db"))
+    Base.metadata.create_all(engine)
+    gallery, own = (gallery_on(engine, model="net", dimension=D) for _ in range(2))
+    gallery.ensure("people")
+    people = gallery.require("people")
+    own.open()
+    day = timedelta(days=1)
+    follower = ReplicationWorker(own, ChangeLog(engine), every=1, save_every=60, keep=day, version=DataVersion(engine))
+    follower.step()
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *each: asked.append(each[2]))
+    time.sleep(0.3)
+    follower.step()
+    assert not asked
+    vector = units(1, seed=1)
+    enroll(gallery, people, "ada", vector)
+    (behind,) = own.states()
+    assert behind.behind == 1
+    assert behind.seconds_behind < 0.3  # since the last step, not since the last write
+    follower.step()
+    assert asked
+    assert own.states()[0].behind == 0
+    assert found(own, people, vector[0]) == "ada"
+    engine.dispose()
+
+
+def test_a_failed_step_is_repeated_without_a_commit(tmp_path):
+    engine = open_engine(sqlite_url(tmp_path / "a.db"))
+    gallery = Away([])
+    day = timedelta(days=1)
+    follower = ReplicationWorker(
+        cast("Any", gallery), ChangeLog(engine), every=1, save_every=60, keep=day, version=DataVersion(engine)
+    )
+    gallery.failures += [IndexUnavailable("away")]
+    with pytest.raises(IndexUnavailable):
+        follower.step()
+    for _ in range(2):
+        follower.step()
+    assert (gallery.follows, gallery.currents) == (1, 1)
+    engine.dispose()
+
+
 class Away:
     """A gallery that cannot follow for a while."""
 
     def __init__(self, failures: list[Exception]) -> None:
         self.failures = failures
-        self.follows = 0
+        self.follows = self.currents = 0
         self.thread: threading.Thread | None = None
 
     def follow(self) -> None:
@@ -104,6 +152,9 @@ class Away:
         if self.failures:
             raise self.failures.pop()
         self.follows += 1
+
+    def note_current(self) -> None:
+        self.currents += 1
 
     def save(self) -> None:
         pass

@@ -1,11 +1,12 @@
 """Identities with all their faces, read in one transaction."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 
 import numpy as np
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
@@ -16,6 +17,8 @@ from app.gallery.store.values import Collection, EnrolledIdentity
 
 _ENROLLED = (
     select(
+        CollectionTable.uid,
+        CollectionTable.revision,
         IdentityTable.id.label("identity_key"),
         IdentityTable.identity_id,
         IdentityTable.name,
@@ -32,8 +35,41 @@ _ENROLLED = (
     )
     .order_by(IdentityTable.id, FaceTable.id)
 )
+# Built once: building and comparing a statement costs more than its run.
+_OWNERS = _ENROLLED.where(
+    IdentityTable.id.in_(select(FaceTable.identity_key).where(FaceTable.id.in_(bindparam("keys", expanding=True))))
+)
 _ASK_AT_ONCE = 500
 _UNKNOWN_QUALITY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class KeptIdentity:
+    """An identity with the key of its row, and when it expires; None: never."""
+
+    key: int
+    identity: EnrolledIdentity
+    ends_at: datetime | None
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether the identity has expired."""
+        return self.ends_at is not None and self.ends_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class OwnersRead:
+    """Owners of faces, also expired ones, and the state of the collection in which all of them were read.
+
+    `state` is the collection's uid and revision; None if there were several states, no rows, or a row that could not be
+    decrypted.
+    """
+
+    owners: list[KeptIdentity]
+    state: tuple[str, int] | None
+
+    def people(self, now: datetime) -> list[EnrolledIdentity]:
+        """Return those that have not expired."""
+        return [each.identity for each in self.owners if not each.is_over(now)]
 
 
 def one(
@@ -60,23 +96,24 @@ def one(
 
 def owners(
     connection: Connection | Session, vault: Vault, keys: Iterable[int], *, is_last_try: bool = True
-) -> list[EnrolledIdentity]:
+) -> OwnersRead:
     """Return the owners of these faces, each once, with all their faces that can be decrypted.
 
-    Expired ones are left out. Raises DataKeyGone as `rows.sound` does.
+    Raises DataKeyGone as `rows.sound` does.
     """
     wanted = sorted(set(keys))
-    found: dict[int, EnrolledIdentity] = {}
-    now = datetime.now(UTC)
+    found: dict[int, KeptIdentity] = {}
+    states: set[tuple[str, int] | None] = set()
     for start in range(0, len(wanted), _ASK_AT_ONCE):
-        asked = select(FaceTable.identity_key).where(FaceTable.id.in_(wanted[start : start + _ASK_AT_ONCE]))
-        read = connection.execute(_ENROLLED.where(IdentityTable.id.in_(asked))).all()
+        read = connection.execute(_OWNERS, {"keys": wanted[start : start + _ASK_AT_ONCE]}).all()
         sound = rows.sound(read, vault, is_last_try=is_last_try)
+        states |= {(row.uid, row.revision) for row in read}
+        if len(sound) < len(read):
+            states.add(None)
         for key, group in groupby(sound, key=lambda each: each.row.identity_key):
             faces = list(group)
-            if not retention.is_over(faces[0].row, now):
-                found[key] = _enrolled(faces)
-    return list(found.values())
+            found[key] = KeptIdentity(key, _enrolled(faces), retention.ends_at(faces[0].row))
+    return OwnersRead(list(found.values()), states.pop() if len(states) == 1 else None)
 
 
 class LockedCollection:
@@ -104,7 +141,7 @@ class LockedCollection:
         changes = change_log.changes_since(self._session, self._of, revision)
         if changes is None:
             raise rows.changed(self._of)
-        return owners(self._session, self._vault, changes.added.tolist())
+        return owners(self._session, self._vault, changes.added.tolist()).people(datetime.now(UTC))
 
 
 def _enrolled(faces: Sequence[rows.OpenedRow]) -> EnrolledIdentity:

@@ -19,8 +19,9 @@ from app.database.vault import Vault
 from app.errors import CollectionExists, DataKeyGone
 from app.gallery.store import change_log, enrolled, retention, rows
 from app.gallery.store import enrolled_photos as photos
+from app.gallery.store.collection_reader import CollectionReader
 from app.gallery.store.collections import CollectionRepository
-from app.gallery.store.enrolled import LockedCollection
+from app.gallery.store.enrolled import LockedCollection, OwnersRead
 from app.gallery.store.enrollments import (
     earlier_enrollment,
     enrollment_row,
@@ -61,6 +62,7 @@ class IdentityStore:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
+        self.reader = CollectionReader(engine)
 
     def create_collection(
         self,
@@ -96,16 +98,11 @@ class IdentityStore:
 
     def collection(self, name: str) -> Collection:
         """Return a collection; raises CollectionUnknown."""
-        with self._reading.connect() as connection:
-            row = connection.execute(rows.COLLECTIONS.where(CollectionTable.name == name)).one_or_none()
-        if row is None:
-            raise rows.unknown(name)
-        return rows.collection(row)
+        return self.reader.named(name)
 
     def collections(self) -> list[Collection]:
         """Return all collections by name."""
-        with self._reading.connect() as connection:
-            return [rows.collection(row) for row in connection.execute(rows.COLLECTIONS.order_by(CollectionTable.name))]
+        return self.reader.all()
 
     def enroll(
         self,
@@ -286,6 +283,10 @@ class IdentityStore:
 
     def owners_with_faces(self, keys: Iterable[int]) -> list[EnrolledIdentity]:
         """Return the unexpired owners of these faces, each once and with all readable faces."""
+        return self.read_owners(keys).people(datetime.now(UTC))
+
+    def read_owners(self, keys: Iterable[int]) -> OwnersRead:
+        """Return the owners of faces (as `owners_with_faces`, also expired ones), and the revision that was read."""
         wanted = set(keys)
         return self._read(
             lambda connection, is_last_try: enrolled.owners(connection, self._vault, wanted, is_last_try=is_last_try)

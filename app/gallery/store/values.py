@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from app.database.audit import Noted
 from app.database.cipher import Sealed
 from app.gallery.store.calibration_state import CalibrationVersion
@@ -185,6 +187,15 @@ class EnrollmentResult:
     """Nothing was written: the person was erased after the job was created."""
     faces: Sequence[NewFace] = field(default=(), compare=False)
     owner: int = field(default=-1, compare=False)
+
+
+def written_templates(written: Sequence[EnrollmentResult]) -> Templates:
+    """Return the templates of enrollments with at least one face."""
+    return Templates(
+        np.array([key for each in written for key in each.keys], np.int64),
+        np.stack([face.vector for each in written for face in each.faces]),
+        np.array([each.owner for each in written for _ in each.keys], np.int64),
+    )
 
 
 @dataclass(frozen=True, slots=True)

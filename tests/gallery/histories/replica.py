@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from app.database.data_version import DataVersion
 from app.errors import CollectionUnknown, IndexUnusable
 from app.gallery.gallery import Gallery
 from app.gallery.index.compressed import CompressedIndex
@@ -166,7 +167,14 @@ class Replica:
         gallery.ensure(PEOPLE)
         purge_stale(self.folder, self.store)
         gallery.open()
-        self.worker = ReplicationWorker(gallery, self.log, every=1, save_every=NEVER, keep=timedelta(days=7))
+        self.worker = ReplicationWorker(
+            gallery,
+            self.log,
+            every=1,
+            save_every=NEVER,
+            keep=timedelta(days=7),
+            version=DataVersion(self.engine),
+        )
         work = MigrationRepository(self.engine, None)
         registry: Any = _Registry()
         self.migration = HistoryMigration(gallery, work, registry, lambda _: None, threads=1, has_crops=True)  # type: ignore[arg-type, return-value]

@@ -124,6 +124,7 @@ def test_a_row_in_plain_is_refused_among_good_ones(engine, sealed, vault):
     )
     assert store.enrolled(people, "ada").keys.tolist() == keys[1:]
     assert [each.keys.tolist() for each in store.owners_with_faces(keys)] == [keys[1:]]
+    assert store.read_owners(keys).state is None  # nobody keeps them, so that each search logs the refusal
     resealing = Reencryption(engine, vault)
     assert resealing.standing() == (1, 0)
     # No other way launders it: neither a rotation, nor giving it to somebody else.
