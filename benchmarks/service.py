@@ -24,10 +24,15 @@ class Service:
     port: int
     pid: int
 
-    def resident_mib(self) -> float:
-        """Return the resident memory of the process in MiB."""
+    def resident_mib(self, field: str = "VmRSS") -> float:
+        """Return the resident memory of the process in MiB, or the most so far (`VmHWM`)."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return int(status.split(f"{field}:")[1].split()[0]) / 1024
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of all threads of the process so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
