@@ -23,6 +23,7 @@ from app.main import NO_SAMPLES, create_app
 from app.observability import logs, stderr
 from app.observability.logs import get_logger
 from app.wiring.clients import require_tracing
+from app.wiring.heap import HeapTrimmer
 from app.wiring.storage import create_own_key, is_embedded
 
 _log = get_logger(__name__)
@@ -62,6 +63,9 @@ def _serve(settings: Settings, host: str, port: int, *, is_insecure: bool) -> No
         else:
             _log.info("access.sign_in", issuer=settings.oidc.issuer)
         container.start()  # not by the application: an error is then one line without a traceback
+        trimmer = HeapTrimmer()
+        trimmer.start()
+        exits.callback(trimmer.stop)
         server = configured_server(settings, container)
         with suppress(KeyboardInterrupt):
             server.run(sockets=listeners)
