@@ -40,7 +40,6 @@ def _without_collection() -> Iterator[None]:
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         gc.enable()
 

@@ -17,6 +17,7 @@ from app.config import read_settings
 from app.container import Container
 from app.observability import logs
 from app.recognition.identification import Identification
+from app.types import Effort
 from app.vision.inference.runtime import Runtime
 
 HOST = "127.0.0.1"
@@ -56,9 +57,10 @@ def services_of(identifying):
         access=SimpleNamespace(needs_refresh=lambda _: False, principal=lambda _: ANONYMOUS),
         registry=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake")),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
+        settings=SimpleNamespace(effort=Effort.BALANCED),
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(
-            schema=SimpleNamespace(require_current=lambda: None, head=lambda: "0"),
+            schema=SimpleNamespace(require_compatible=lambda: "0", head=lambda: "0"),
             vault=SimpleNamespace(is_on=False, is_closed=False),
         ),
         close=lambda: os.write(sys.stdout.fileno(), b"closed\n"),  # a signal ends the process: nothing would be flushed

@@ -22,6 +22,7 @@ SEMANTIC = {
     "threshold": "a collection has a threshold or rates: which may be sent depends on what it has",
     "given_at": "a format for moments knows no first and last year",
     "expires_at": "likewise",
+    "until": "it must not be before since",
     "into": "nobody is merged into themselves",
 }
 """Fields that may get `request_invalid` although they match the document, with the reason."""

@@ -83,7 +83,9 @@ def client(arcid, home, run_folder, tmp_path_factory):
     )
     assert f"arcid models add {out / 'ours'}" in output
     assert "ours: added" in arcid("models", "add", out / "ours")
-    settings = read_settings(data_dir=home, models_dir=home, pack="ours", server={"hosts": ["testserver"]})
+    settings = read_settings(
+        data_dir=home, models_dir=home, pack="ours", effort="accurate", server={"hosts": ["testserver"]}
+    )
     prepare_database(settings)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
