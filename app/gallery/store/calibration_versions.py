@@ -132,8 +132,8 @@ class CalibrationRepository:
         """
         with self._reading.connect() as connection:
             people = select(IdentityTable.id).where(IdentityTable.collection_id == collection.key)
-            keys = connection.execution_options(yield_per=_READ_AT_ONCE).scalars(people)
-            chosen = _first_by_hash(np.fromiter(keys, np.int64), most).tolist()
+            with connection.execution_options(yield_per=_READ_AT_ONCE).scalars(people) as keys:
+                chosen = _first_by_hash(np.fromiter(keys, np.int64), most).tolist()
             chosen_faces: dict[int, tuple[int, Owner]] = {}
             for part in _parts(chosen):
                 faces = (
