@@ -83,7 +83,7 @@ WAYS = (
 
 
 class Networks:
-    """The networks of the default pack, opened one by one."""
+    """The networks of the pack of the settings and its two detectors, opened one by one."""
 
     def __init__(self) -> None:
         settings = read_settings()
@@ -94,7 +94,7 @@ class Networks:
         }
         self.finder = yunet.Yunet(Session(files["yunet"], self.runtime, yunet.OUTPUTS))
         self.landmarker = retinaface.RetinaFace(Session(files["retinaface"], self.runtime, retinaface.OUTPUTS))
-        self.embedder = open_embedder(self.packs, self.packs.manifest("open"), self.runtime)
+        self.embedder = open_embedder(self.packs, self.packs.manifest(settings.pack), self.runtime)
 
     def detector(self, kind: str, *, is_sparing: bool = False) -> Detector:
         """Return the detector with these landmarks."""
