@@ -11,8 +11,7 @@ import numpy as np
 
 from app.errors import ProviderUnavailable
 from app.gallery.index.rescoring import search_twice
-from app.gallery.index.storage.block import BLOCK_ROWS, Bytes, Codes, VectorBlock
-from app.gallery.index.storage.codec import Codec
+from app.gallery.index.storage.block import BLOCK_ROWS, Codes, VectorBlock
 from app.gallery.index.storage.stored import StoredIndex
 from app.types import Floats, IndexKind, Keys
 
@@ -79,14 +78,6 @@ class DeviceRows:
             scores, rows = self._flat.search(np.ascontiguousarray(probes), k)
         return np.asarray(scores, np.float32), np.asarray(rows, np.int64)
 
-    def packed(self) -> Bytes:
-        """See `Codes`: empty, because the snapshot has the vectors."""
-        return np.empty(0, np.uint8)
-
-    def unpack(self, count: int, packed: Bytes) -> None:
-        """See `Codes`."""
-        raise ValueError(f"{count} rows cannot come from {len(packed)} bytes")
-
     def _fetched(self) -> Floats:
         with self._device.lock:
             if self._here is None:
@@ -108,7 +99,7 @@ class GpuIndex(StoredIndex):
         """See `VectorIndex`."""
         return IndexKind.GPU
 
-    def _new_codes(self, codec: Codec | None) -> Codes | None:  # noqa: ARG002 - the vectors are their own code
+    def _new_codes(self) -> Codes | None:
         return DeviceRows(self._device, self._dimension)
 
     def _search_all(self, probes: Floats, k: int) -> tuple[Floats, Keys]:
@@ -119,5 +110,5 @@ class GpuIndex(StoredIndex):
             return min(k, block.count)
 
         blocks = list(self._rows.blocks.values())
-        found = search_twice(blocks, probes, probes, k, share=share)
+        found = search_twice(blocks, probes, k, share=share)
         return found if found is not None else self._scan(probes, k)

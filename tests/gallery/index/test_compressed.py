@@ -191,6 +191,3 @@ def test_any_history_of_a_blocks_codes_is_that_of_a_list(history):
             del rows[value % (len(rows) + 1) :]
             codes.cut(len(rows))
     np.testing.assert_array_equal(codes.codes(), codec.encode(vectors)[rows])
-    other = BlockCodes(codec)
-    other.unpack(len(rows), codes.packed())
-    np.testing.assert_array_equal(other.codes(), codes.codes())

@@ -38,12 +38,6 @@ class Codes(Protocol):
         Where fewer are found, the row is -1.
         """
 
-    def packed(self) -> Bytes:
-        """Return a copy of the rows as bytes (n,), for `unpack`."""
-
-    def unpack(self, count: int, packed: Bytes) -> None:
-        """Hold `count` rows as `packed` gave them; raises ValueError for a wrong number of bytes."""
-
 
 def widened(vectors: Halves | Floats) -> Floats:
     """Return rows (n, d) as float32. FAISS converts float16 three times as fast as NumPy."""

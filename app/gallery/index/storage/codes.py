@@ -56,23 +56,6 @@ class BlockCodes:
         rows = [self._get(row) for row in range(len(self))]
         return np.array(rows, np.uint8).reshape(len(self), self._packer.code_size)
 
-    def packed(self) -> Bytes:
-        """See `Codes`."""
-        return self._memory()[: -(-len(self) // self._packer.nvec)].ravel().copy()
-
-    def unpack(self, count: int, packed: Bytes) -> None:
-        """See `Codes`."""
-        if packed.size != self.packed_size(count):
-            raise ValueError("another number of bytes")
-        self._scanner.codes.resize(packed.size)
-        if count:
-            self._memory().ravel()[:] = packed
-        self._end_at(count)
-
-    def packed_size(self, count: int) -> int:
-        """Return how many bytes `packed` gives for `count` rows."""
-        return -(-count // int(self._packer.nvec)) * int(self._packer.block_size)
-
     def _get(self, row: int) -> Bytes:
         group, place = divmod(row, int(self._packer.nvec))
         code: Bytes = self._packer.unpack_1(self._memory()[group, None], place)

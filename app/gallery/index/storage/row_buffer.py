@@ -27,7 +27,7 @@ class RowBuffer:
     ) -> None:
         self.dimension = dimension
         self.blocks: dict[int, VectorBlock] = {}
-        self.new_codes = new_codes
+        self._new_codes = new_codes
         self._dtype = dtype
         self.block_rows = block_rows
         self._map = KeyMap()
@@ -42,7 +42,7 @@ class RowBuffer:
 
     def new_block(self) -> VectorBlock:
         """Return an empty block that is not part of the buffer."""
-        return VectorBlock(self.block_rows, self.dimension, self._dtype, self.new_codes())
+        return VectorBlock(self.block_rows, self.dimension, self._dtype, self._new_codes())
 
     def put(self, keys: Keys, vectors: Halves, owners: Keys | None = None) -> None:
         """Add vectors (n, d) and their owners (n,) under distinct keys (n,), replacing existing ones."""

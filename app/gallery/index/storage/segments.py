@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.database.cipher import Context
 from app.errors import EncryptionError
-from app.gallery.index.storage.block import NOBODY, Bytes, Halves, VectorBlock
+from app.gallery.index.storage.block import NOBODY, Halves, VectorBlock
 from app.gallery.index.storage.codec import Codec
 from app.gallery.index.storage.files import Part, digest_of, read_into, write_whole
 from app.gallery.index.storage.snapshot_manifest import CodecFile, Segment
@@ -23,24 +23,22 @@ _EXPONENT = np.uint16(0x7C00)
 
 @dataclass(frozen=True, slots=True)
 class BlockContent:
-    """Copies of a block's rows: keys (n,), owners (n,), vectors (n, d), packed codes (bytes)."""
+    """Copies of a block's rows: keys (n,), owners (n,), vectors (n, d)."""
 
     keys: Keys
     owners: Keys
     vectors: Halves
-    codes: Bytes
 
     @classmethod
     def of(cls, block: VectorBlock) -> "BlockContent":
         """Copy a block, so that it may change while the copy is written."""
         vectors = block.vectors[: block.count].astype(np.float16)
-        codes = block.codes.packed() if block.codes is not None else np.empty(0, np.uint8)
-        return cls(block.keys[: block.count].copy(), block.owners[: block.count].copy(), vectors, codes)
+        return cls(block.keys[: block.count].copy(), block.owners[: block.count].copy(), vectors)
 
     @property
     def parts(self) -> list[NDArray[Any]]:
         """The arrays of the file, in order."""
-        return [self.keys, self.owners, self.vectors, self.codes]
+        return [self.keys, self.owners, self.vectors]
 
 
 def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -> Segment:
@@ -53,28 +51,26 @@ def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -
         first=int(content.keys.min()),
         last=int(content.keys.max()),
         rows=len(content.keys),
-        code_bytes=len(content.codes),
         data_key_id=data_key_id,
     )
     write_whole(folder / segment.file, parts)
     return segment
 
 
-def read_segment(folder: Path, segment: Segment, block: VectorBlock, origin: SnapshotOrigin) -> Bytes | None:
-    """Fill an empty block except for its codes, and return the packed codes; None if the file is damaged."""
-    codes = np.empty(segment.code_bytes, np.uint8)
+def read_segment(folder: Path, segment: Segment, block: VectorBlock, origin: SnapshotOrigin) -> bool:
+    """Fill an empty block except for its codes, and return whether the file is undamaged."""
     keys, owners, vectors = block.keys[: segment.rows], block.owners[: segment.rows], block.vectors[: segment.rows]
     halves: Halves = vectors if vectors.dtype == np.float16 else np.empty(vectors.shape, np.float16)
     try:
-        _read("segment", folder / segment.file, [keys, owners, halves, codes], file=segment, origin=origin)
+        _read("segment", folder / segment.file, [keys, owners, halves], file=segment, origin=origin)
     except (OSError, ValueError, EncryptionError):
-        return None
+        return False
     if keys.min() < segment.first or keys.max() > segment.last or owners.min() < NOBODY or not _are_finite(halves):
-        return None
+        return False
     if halves is not vectors:
         vectors[:] = halves
     block.count = segment.rows
-    return codes
+    return True
 
 
 def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
@@ -83,7 +79,7 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
         size = (folder / segment.file).stat().st_size
     except OSError:
         return False
-    plain = segment.rows * (16 + 2 * dimension) + segment.code_bytes
+    plain = segment.rows * (16 + 2 * dimension)
     return size == plain if segment.data_key_id is None else size > plain
 
 

@@ -111,18 +111,14 @@ def expect(folder: Path, *, kind: str, dimension: int, origin: SnapshotOrigin) -
 def read_blocks(
     folder: Path, segments: Sequence[Segment], new_block: Callable[[], VectorBlock], origin: SnapshotOrigin
 ) -> ReadBlocks:
-    """Read all segments; vectors whose codes do not fit are encoded again."""
+    """Read all segments, and encode the vectors of blocks that have codes."""
 
     def read(segment: Segment) -> VectorBlock | None:
         block = new_block()
-        packed = read_segment(folder, segment, block, origin)
-        if packed is None:
+        if not read_segment(folder, segment, block, origin):
             return None
         if block.codes is not None:
-            try:
-                block.codes.unpack(block.count, packed)
-            except ValueError:
-                block.codes.append(widened(block.vectors[: block.count]))
+            block.codes.append(widened(block.vectors[: block.count]))
         return block
 
     with ThreadPoolExecutor(_READERS, "arcid-snapshot") as pool:

@@ -22,20 +22,19 @@ class _ManifestPart(BaseModel):
 
 
 class Segment(_ManifestPart):
-    """One block in a file: keys and owners (int64), then vectors (float16), then codes (bytes); nothing else."""
+    """One block in a file: keys and owners (int64), then vectors (float16); nothing else."""
 
     file: _File
     sha256: _Sha256
     first: _Key
     last: _Key
     rows: Annotated[int, Field(ge=1, le=BLOCK_ROWS)]
-    code_bytes: Annotated[int, Field(ge=0, le=BLOCK_ROWS * 4096)]
     data_key_id: int | None = None
     """The key that seals the file; null: not encrypted."""
 
 
 class CodecFile(_ManifestPart):
-    """The codec of all segments (see `Codec.parts`)."""
+    """The codec of the index (see `Codec.parts`)."""
 
     file: _File
     sha256: _Sha256

@@ -38,7 +38,7 @@ class StoredIndex(ABC):
         self._changing = threading.Lock()  # one writer; held for longer than the lock that keeps searches out
         self._saving = threading.Lock()  # no row changes its block while a snapshot is taken block by block
         self._codec: Codec | None = None
-        self._rows = self._new_rows(None)
+        self._rows = self._new_rows()
         self._saved = SavedBlocks(self.kind, dimension)
 
     @property
@@ -120,7 +120,7 @@ class StoredIndex(ABC):
         file = manifest.codec
         codec = read_codec(folder, file, self._dimension, origin) if file is not None else None
         with self._changing, self._saving:
-            rows = self._new_rows(codec)
+            rows = self._new_rows()
             read = read_blocks(folder, manifest.segments, rows.new_block, origin)
             saved = SavedBlocks(self.kind, self._dimension)
             for block, segment in read.blocks:
@@ -154,7 +154,7 @@ class StoredIndex(ABC):
     def _compact_more(self) -> None:  # noqa: B027 - most have nothing else
         """Compact what belongs to the rows."""
 
-    def _new_codes(self, codec: Codec | None) -> Codes | None:  # noqa: ARG002 - for those that have codes
+    def _new_codes(self) -> Codes | None:
         """Return the codes of an empty block, if this kind has any."""
         return None
 
@@ -174,12 +174,12 @@ class StoredIndex(ABC):
             nearest.offer(probes @ self._rows.vectors(part).T, part)
         return nearest.best()
 
-    def _new_rows(self, codec: Codec | None) -> RowBuffer:
+    def _new_rows(self) -> RowBuffer:
         return RowBuffer(
             self._dimension,
             dtype=self._dtype,
             block_rows=self._block_rows,
-            new_codes=lambda: self._new_codes(codec),
+            new_codes=self._new_codes,
         )
 
     def _compact(self) -> None:

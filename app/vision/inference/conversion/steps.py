@@ -28,7 +28,7 @@ def convert(data: bytes, names: Sequence[str], others: Sequence[bytes] = (), *, 
         ranges: Ranges of activations with which the result is quantised to int8.
 
     Raises:
-        ManifestInvalid: If there is no such conversion of so many files, or no value of a range.
+        ManifestInvalid: If a conversion is unknown or takes another number of files, or if a range is missing.
         NetworkInvalid: If a file is not what a conversion expects.
     """
     steps = list(names)
