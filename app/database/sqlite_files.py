@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.database.engine import BUSY_TIMEOUT_MS
+from app.database.engine import BUSY_TIMEOUT_MS, is_sqlite_file
 from app.disk import rename, sync_folder
 from app.errors import ArchiveDamaged, ArchiveInvalid, BackupImpossible, DatabaseInUse, DatabaseUnavailable
 
@@ -23,7 +23,7 @@ def sqlite_file(url: str) -> Path:
         parsed = make_url(url)
     except ArgumentError as error:
         raise BackupImpossible("ARCID_DATABASE_URL is not a database URL") from error
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+    if is_sqlite_file(parsed):
         return Path(str(parsed.database))
     shown = parsed._replace(drivername=parsed.get_backend_name(), password=None).render_as_string()
     raise BackupImpossible(
