@@ -1,4 +1,4 @@
-"""The wall clock, and whether it was set recently: what a sweep deletes by a wrong clock does not come back."""
+"""The wall clock, and whether it was set recently: sweeps then wait, because deletions are final."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ class WallClock:
         self._settled_at = -float("inf")
 
     def is_settled(self) -> bool:
-        """Return whether the clock was not set within the last hour."""
+        """Return True if the clock was not set within the last hour."""
         with self._lock:
             now = self._steady()
             step = self._wall() - now - self._offset

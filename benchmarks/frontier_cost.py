@@ -43,7 +43,7 @@ def opencv(networks: Networks) -> Callable[[bytes], None]:
 
 
 def cost(images: Path, rounds: int) -> None:
-    """Print the CPU time of each effort in ratio to OpenCV's and to the accurate existed."""
+    """Print the CPU time of each effort in ratio to OpenCV's and to that of `accurate`."""
     cv2.setNumThreads(1)
     networks = Networks()
     accurate, balanced = networks.analysis("large"), networks.analysis("small")

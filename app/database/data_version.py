@@ -25,9 +25,9 @@ class DataVersion:
             event.listen(engine, "engine_disposed", lambda _: self._close())
 
     def read(self) -> tuple[int, int] | None:
-        """Return a value that differs after every commit, by whatever connection or process.
+        """Return a value that changes with every commit of any connection or process.
 
-        Ask for it before reading rows: they are unchanged as long as the value is the same. None if the database is not
+        Read it before the rows: as long as the value is equal, they are unchanged. None if the database is not
         an SQLite file, or does not answer. SQLite counts for each connection, so the value names the connection too.
         """
         if not is_sqlite_file(self._engine.url):

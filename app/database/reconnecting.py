@@ -1,4 +1,4 @@
-"""Waiting for a database server that restarts: requests wait for some seconds, everything else fails at once."""
+"""Waiting for a database server that restarts: requests wait some seconds, and other callers fail at once."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def patience() -> Iterator[None]:
 class Reconnecting:
     """Connects to one server, repeatedly while it is away for less than `WAIT_S`.
 
-    The wait ends at one moment for all threads. So a server that stays away costs no request more than its own failure,
-    and requests do not queue behind each other.
+    The wait ends at one moment for all threads, so requests do not queue behind each other. After it, requests
+    fail at once.
     """
 
     def __init__(self, failure: type[Exception], clock: Callable[[], float] = time.monotonic) -> None:

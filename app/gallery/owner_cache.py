@@ -1,4 +1,4 @@
-"""The owners of faces that recent searches found, so that a search of the same people needs no query."""
+"""Cache of the owners of recently found faces."""
 
 import threading
 from collections.abc import Iterable
@@ -15,14 +15,14 @@ _MOST_FACES = 20_000  # that are kept, of all collections together: some 50 MB
 
 @dataclass(frozen=True, slots=True)
 class _KeptOwners:
-    """Owners by the key of each of their faces, all read in one state of their collection: its uid and revision."""
+    """Owners by the keys of their faces, read at one `state` (uid, revision) of their collection."""
 
     state: tuple[str, int]
     by_key: dict[int, KeptIdentity] = field(default_factory=dict)
 
 
 class OwnerCache:
-    """Owners as they are stored at the moment of the call; thread-safe.
+    """Current owners of faces; thread-safe. Queries only for what may have changed.
 
     Every write of a collection increments its revision, and a switch to another network changes its uid, so owners
     that were read in the present state are the stored ones. With SQLite, asking for the state needs no query
@@ -52,7 +52,7 @@ class OwnerCache:
         return _people([*known.values(), *read.owners], now)
 
     def forget(self, collection: Collection, *, before: int) -> None:
-        """Drop what was read of a collection before a revision: it may be of people who are erased now."""
+        """Drop what was read at revisions lower than `before`: it may be of people who are erased now."""
         with self._lock:
             kept = self._kept.get(collection.key)
             if kept is not None and (kept.state[0] != collection.uid or kept.state[1] < before):

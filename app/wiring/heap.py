@@ -11,8 +11,8 @@ _EVERY_S = 10.0
 class HeapTrimmer(PeriodicWorker):
     """A thread that returns free pages of glibc's heap; does nothing with another C library.
 
-    glibc itself returns only the end of the heap, and one small block there keeps everything before it: without this, a
-    service keeps the memory of its largest photos.
+    glibc itself returns only the top of the heap, and one small block there holds back all free memory below it.
+    Without this thread, a service keeps the memory of its largest photos.
     """
 
     def __init__(self, *, every: float = _EVERY_S) -> None:
@@ -20,6 +20,6 @@ class HeapTrimmer(PeriodicWorker):
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
     def step(self) -> None:
-        """Return the free pages; a request that allocates waits for milliseconds."""
+        """Return the free pages. During this time, allocations may wait some milliseconds."""
         if self._trim is not None:
             self._trim(0)

@@ -1,7 +1,7 @@
-"""A simulated disk: the remains of a recorded folder after a power cut.
+"""A simulated disk after a power cut.
 
-Synced changes survive. Of all others, the cut chooses by its seed: none of them, all of them, the first ones, or some
-of them in another order. Writes of one file survive by pages or by sectors of 512 bytes, and sectors that were never
+Synced changes survive. For unsynced ones, the seed decides: none of them, all of them, the first ones, or some of them
+in another order. Writes of one file survive by pages or by sectors of 512 bytes, and sectors that were never
 written are zeros. Names survive apart from contents, so a renamed file may exist without its bytes; a name lasts only
 after a sync of its folder. Only the rename itself is one step, as on every journaling file system.
 """
@@ -42,7 +42,7 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class _Naming:
-    """A change of names as one step: what each of its places leads to then; None: nothing."""
+    """One atomic change of names: the inode at each place afterwards, or None."""
 
     places: dict[Place, int | None]
     folder: int  # the folder whose sync makes it last
@@ -158,7 +158,7 @@ class Disk:
                     (path / name).write_bytes(contents.get(inode, b""))
 
     def differences(self, root: Path) -> set[str]:
-        """Return the names below `root` that are not as the records say, so that a change was not recorded."""
+        """Return the names below `root` that differ from the records: a change was not recorded."""
         real, said = Start.of(root), {}
         left = [("", self.root)]
         while left:
@@ -195,7 +195,7 @@ def _rename(names: dict[Place, int], naming: _Naming) -> None:
 
 
 def _with_earlier(pending: list[_Naming], chosen: set[int]) -> set[int]:
-    """Return the chosen changes of names, and the earlier ones of the same names."""
+    """Return the chosen changes of names, and all earlier ones of the same names."""
     kept = set(chosen)
     touched: set[Place] = set()
     for at in range(len(pending) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""People in an index: the mean of each person's templates, and the templates that it does not represent.
+"""Short codes of people: the mean of each person's templates, and the templates far from it.
 
 Only the short codes of these representatives are kept (docs/adr/0021-search-by-people.md).
 """
@@ -36,7 +36,11 @@ _LEAST_OF_BLOCK = 16
 
 
 class Representatives(NamedTuple):
-    """The means (m, d) of the people `owners` (m,), the templates `alone` (a,), and all templates `members` (n,)."""
+    """Representatives of some people.
+
+    `means` (m, d) are those of the people `owners` (m,). The templates `alone` (a,) represent themselves.
+    `members` (n,) are all templates of the people.
+    """
 
     owners: Keys
     means: Floats
@@ -45,7 +49,7 @@ class Representatives(NamedTuple):
 
 
 class PeopleCodes:
-    """The representatives of `templates`, without locks. Without a codec, they are known but not encoded.
+    """The representatives of `templates`; callers lock. Without a codec, nothing is encoded.
 
     A mean is stored under the number of its person. A template that represents itself is stored under its own key,
     inverted (`~key`).
@@ -140,7 +144,7 @@ class PeopleCodes:
         return np.unique(np.concatenate([members, ~representatives[representatives < 0]]))
 
     def best(self, probe: Floats, representatives: Keys, k: int) -> Keys:
-        """Return a template of each of the k people most similar to a probe (d,), best first: the nearest template.
+        """Return the nearest template of each of the k people most similar to a probe (d,), best first.
 
         A person is as similar as the mean of the templates, or a template that represents itself.
         """
@@ -168,7 +172,7 @@ class PeopleCodes:
         return owners
 
     def _refresh(self, owners: Keys, changed: Keys, alone: Keys) -> None:
-        """Encode people again whose templates `changed`, and the templates `alone` of nobody."""
+        """Encode again the people of `changed` templates, and the templates `alone`, which have no owner."""
         if self._codec is None:
             return
         people = np.unique(owners[owners != NOBODY])

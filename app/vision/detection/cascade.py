@@ -22,7 +22,10 @@ _LARGEST_BATCH = 8
 
 
 class Cascade:
-    """See `Detector`. If the finder finds no face (noise, odd angles), `fallback` searches the whole photo."""
+    """Detector that finds faces with `finder`, and places their landmarks with `landmarker`.
+
+    If the finder finds no face (noise, odd angles), `fallback` searches the whole photo.
+    """
 
     def __init__(
         self,
@@ -34,7 +37,16 @@ class Cascade:
         face_side: int = FACE_SIDE,
         crop_side: int = CROP_SIDE,
     ) -> None:
-        """Refine the landmarks of the `most` most prominent faces; others keep the finder's."""
+        """Create the cascade.
+
+        Args:
+            finder: Finds the faces.
+            landmarker: Places landmarks on a view of each face.
+            fallback: Finds faces if the finder finds none.
+            most: Number of most prominent faces with landmarks of `landmarker`; others keep the finder's.
+            face_side: Pixels of the longer side of a face in its view.
+            crop_side: Pixels of a side of the view.
+        """
         self._face_side, self._crop_side = face_side, crop_side
         self._finder = finder
         self._landmarker = landmarker

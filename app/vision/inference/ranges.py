@@ -1,4 +1,4 @@
-"""Ranges of activations, measured on faces: what `conversion.quantisation` needs of a network."""
+"""Ranges of a network's activations, measured on faces, for `conversion.quantisation`."""
 
 from collections.abc import Iterable
 

@@ -1,10 +1,10 @@
-"""Quantisation to int8: the large matrix products of a network on bytes, whose sums are exact integers.
+"""Quantisation of a network's large matrix products to int8.
 
 A 1x1 convolution or a fully connected layer multiplies uint8 activations by int8 weights (Jacob et al., "Quantization
 and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018). Weights have a scale for
 each output channel. Activations have one scale and zero point for each layer, from a range that was measured once on
-faces: the answer for a face does not depend on others in its batch. The output is float32 again, so all else,
-including depthwise convolutions and activations, stays as it was.
+faces: the answer for a face does not depend on others in its batch. Sums are exact integers. The output is float32
+again, so all else, including depthwise convolutions and activations, stays as it was.
 
 ONNX Runtime's fused kernel for this product takes the channels last, so the layout changes around it.
 """
@@ -29,9 +29,9 @@ _KERNELS = helper.make_opsetid("com.microsoft", 1)
 
 
 def quantise(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
-    """Quantise each 1x1 convolution and fully connected layer whose input is in `ranges`; fold BatchNorms before.
+    """Quantise each 1x1 convolution and fully connected layer whose input is in `ranges`. Fold BatchNorms first.
 
-    Raises ManifestInvalid if a range is that of no such input.
+    Raises ManifestInvalid if a range names no input of these layers.
     """
     folded = fold_batch_norm(model)
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in folded.graph.initializer}
