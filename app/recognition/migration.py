@@ -161,14 +161,9 @@ class MigrationService:
         not to be deleted.
         """
         network, collection = self._registry.named(model), self._gallery.collection(name)
-        _require_another(collection, network)
-        standing = self._work.standing(collection, network.model)
-        waiting = standing.faces - standing.ready - standing.without_crop
-        if waiting > _MOST_BY_THE_WAY or (standing.without_crop and not is_rest_dropped):
-            named = self._work.without_crop(collection, network.model, limit=MOST_NAMED)
-            raise templates_missing(collection, network.model, named, waiting + standing.without_crop)
-        return self._switch(collection, network, is_rest_dropped=is_rest_dropped)
+        return self._switch_if_ready(collection, network, is_rest_dropped=is_rest_dropped)
 
+    @retry_on_migration
     def roll_back(self, name: str, *, is_rest_dropped: bool) -> SwitchResult:
         """Roll back to the previous network. Raises the errors of `switch`, NoWayBack, and ModelMismatch if not served.
 
@@ -180,7 +175,17 @@ class MigrationService:
             raise NoWayBack(f"collection {name!r} has no templates of a previous network")
         if before not in self._registry.models:
             raise ModelMismatch(f"{before} is not served, so the collection could not be searched: see ARCID_PACKS")
-        return self.switch(name, before, is_rest_dropped=is_rest_dropped)
+        # Of the collection as read: if another process has just switched it to that network, all is asked again.
+        return self._switch_if_ready(collection, self._registry.named(before), is_rest_dropped=is_rest_dropped)
+
+    def _switch_if_ready(self, collection: Collection, network: ServedModel, *, is_rest_dropped: bool) -> SwitchResult:
+        _require_another(collection, network)
+        standing = self._work.standing(collection, network.model)
+        waiting = standing.faces - standing.ready - standing.without_crop
+        if waiting > _MOST_BY_THE_WAY or (standing.without_crop and not is_rest_dropped):
+            named = self._work.without_crop(collection, network.model, limit=MOST_NAMED)
+            raise templates_missing(collection, network.model, named, waiting + standing.without_crop)
+        return self._switch(collection, network, is_rest_dropped=is_rest_dropped)
 
     @retry_on_migration
     def discard(self, name: str) -> int:

@@ -9,6 +9,7 @@ from tests.gallery.histories.mutants import MUTANTS, seeds_to_notice
 from tests.gallery.histories.runner import histories
 
 SEEDS, AT_ONCE, ON_POSTGRESQL = 120, 40, 10
+ONCE_FAILED = (3078,)  # a rollback overtaken by a migration to the same network
 QUICK = [each for each in MUTANTS if each.seeds <= 30]
 
 
@@ -22,6 +23,11 @@ def made():
 def test_histories_are_linearisable(made, first):
     for seed in range(first, first + AT_ONCE):
         made.run(seed)
+
+
+@pytest.mark.parametrize("seed", ONCE_FAILED)
+def test_histories_that_once_failed(made, seed):
+    made.run(seed)
 
 
 def test_histories_on_postgresql_are_linearisable():

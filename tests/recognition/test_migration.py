@@ -136,6 +136,27 @@ def test_there_and_back_with_all_ids(engine, change, people, seen, store):
     assert Trail(engine).verify().breaks == []
 
 
+class Switched(MigrationRepository):
+    """A repository in which another process switches the collection while a rollback counts the templates."""
+
+    def __init__(self, engine, crops, meanwhile):
+        super().__init__(engine, crops)
+        self._meanwhile = iter([meanwhile])
+
+    def counts(self, collection):
+        counts = super().counts(collection)
+        for switch in self._meanwhile:  # only the first time
+            switch()
+        return counts
+
+
+def test_a_rollback_overtaken_by_a_switch_to_the_same_network_starts_again(engine, change, gallery, registry, people):
+    go(change)
+    work = Switched(engine, CROPS, lambda: change.switch("people", "one", is_rest_dropped=False))
+    slow = MigrationService(gallery, work, registry, lambda _: Policy(None, 0.9), threads=2, has_crops=True)
+    assert slow.roll_back("people", is_rest_dropped=False).collection.model == "two"
+
+
 def test_again_it_says_the_same_and_does_nothing(change, people):
     go(change)
     again = go(change)

@@ -218,7 +218,10 @@ class MigrationRepository:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def before(self, collection: Collection) -> str | None:
-        """Return the previous network of the collection from the audit trail; None if it was never switched."""
+        """Return the previous network of the collection from the audit trail; None if it was never switched.
+
+        Raises CollectionSwitched if the collection no longer has the network of the value.
+        """
         switched, created = Action.COLLECTION_SWITCHED.value, Action.COLLECTION_CREATED.value
         last = (
             select(AuditTable.detail)  # an earlier, deleted collection of this name does not count
@@ -227,6 +230,7 @@ class MigrationRepository:
             .limit(1)
         )
         with self._reading.connect() as connection:
+            rows.require_unswitched(connection, collection)
             detail = connection.scalar(last) or {}
         before: str | None = detail.get("from") if detail.get("to") == collection.model else None
         return before
