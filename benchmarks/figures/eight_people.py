@@ -65,8 +65,7 @@ def arranged(
     torch.manual_seed(seed)
     inputs, labels = _input(eight.crops), torch.from_numpy(eight.labels)
     network, loss = _tiny(), build_loss(spec, classes=PEOPLE, dimension=2)
-    if spec.name != "softmax":
-        _spread(loss)
+    _spread(loss)
     optimiser = torch.optim.Adam([*network.parameters(), *loss.parameters()], _RATE)
     rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     order = torch.Generator().manual_seed(seed)
@@ -102,7 +101,7 @@ def _input(crops: Pixels) -> Tensor:
 
 
 def _spread(loss: Loss) -> None:
-    """Place the classes around the circle, because in a plane they cannot move past each other."""
+    """Place the classes around the circle, for every loss alike: in a plane they cannot move past each other."""
     angles = torch.arange(PEOPLE) * (2 * torch.pi / PEOPLE)
     with torch.no_grad():
         loss.head.weight.copy_(torch.stack([angles.cos(), angles.sin()], 1)[:, None])

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 from figures.angles import BINS, boundary, edge, thetas
+from figures.curves import Curve, curve_of
 
-from app.errors import TrainingInvalid
 from app.training.losses.spec import LossSpec
 
 THETA = np.linspace(0, math.pi, 181)
@@ -12,42 +12,35 @@ THETA = np.linspace(0, math.pi, 181)
 
 def test_a_plain_loss_parts_two_classes_in_the_middle():
     for name in ("softmax", "normface"):
-        np.testing.assert_allclose(boundary(LossSpec(name), THETA), THETA, atol=1e-7)
-        assert edge(LossSpec(name), math.pi / 2) == pytest.approx(math.pi / 4, abs=1e-3)
+        np.testing.assert_allclose(boundary(curve_of(LossSpec(name)), THETA), THETA, atol=1e-7)
+        assert edge(curve_of(LossSpec(name)), math.pi / 2) == pytest.approx(math.pi / 4, abs=1e-3)
 
 
 def test_arcface_asks_for_a_fixed_angle_more():
     theta = THETA[:150]
-    np.testing.assert_allclose(boundary(LossSpec("arcface", margin=0.5), theta), theta + 0.5, atol=1e-7)
+    np.testing.assert_allclose(boundary(Curve("arcface", 64, (0.5,)), theta), theta + 0.5, atol=1e-7)
     # In the plane: theta + 0.5 = between - theta.
-    assert edge(LossSpec("arcface", margin=0.5), math.pi / 2) == pytest.approx((math.pi / 2 - 0.5) / 2, abs=1e-3)
+    assert edge(Curve("arcface", 64, (0.5,)), math.pi / 2) == pytest.approx((math.pi / 2 - 0.5) / 2, abs=1e-3)
 
 
 def test_cosface_asks_for_a_smaller_cosine():
     theta = THETA[np.cos(THETA) - 0.35 >= -1]
-    np.testing.assert_allclose(
-        np.cos(boundary(LossSpec("cosface", margin=0.35), theta)), np.cos(theta) - 0.35, atol=1e-12
-    )
+    np.testing.assert_allclose(np.cos(boundary(Curve("cosface", 64, (0.35,)), theta)), np.cos(theta) - 0.35, atol=1e-12)
 
 
 def test_sphereface_multiplies_the_angle():
-    spec = LossSpec("sphereface", margin=4, lambda_min=0)
+    curve = Curve("sphereface", 64, (4,), 0)
     theta = THETA[:46]
-    np.testing.assert_allclose(boundary(spec, theta), 4 * theta, atol=1e-7)
-    assert edge(spec, math.pi / 2) == pytest.approx(math.pi / 10, abs=1e-3)
+    np.testing.assert_allclose(boundary(curve, theta), 4 * theta, atol=1e-7)
+    assert edge(curve, math.pi / 2) == pytest.approx(math.pi / 10, abs=1e-3)
 
 
 def test_there_are_angles_at_which_nothing_is_enough():
-    assert np.isnan(boundary(LossSpec("cosface"), np.array([math.pi]))).all()
+    assert np.isnan(boundary(curve_of(LossSpec("cosface")), np.array([math.pi]))).all()
 
 
 def test_a_margin_that_leaves_no_room_leaves_nothing():
-    assert edge(LossSpec("arcface", margin=1.5), 1.0) == 0
-
-
-def test_triplet_has_no_boundary():
-    with pytest.raises(TrainingInvalid):
-        boundary(LossSpec("triplet"), THETA)
+    assert edge(Curve("arcface", 64, (1.5,)), 1.0) == 0
 
 
 def test_angles_are_counted_apart_for_own_and_other_classes():

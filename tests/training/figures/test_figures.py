@@ -1,7 +1,10 @@
+import itertools
+
 import draw_losses
 import numpy as np
 import pytest
 from figures import drawing, eight_people
+from figures.curves import parse_curve
 from figures.run_angles import stages
 from rich.console import Console
 
@@ -12,7 +15,7 @@ from app.training.data.folder import read_folder
 from app.training.losses import LossSpec
 from tests.training.people import write_people
 
-PNG = b"\x89PNG"
+SIGNS = {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}
 
 
 def no_cropper():
@@ -87,7 +90,7 @@ def test_the_same_seed_lays_out_the_same(people):
     np.testing.assert_array_equal(one.features, two.features)
 
 
-@pytest.mark.parametrize("form", ["svg", "png"])
+@pytest.mark.parametrize("form", ["svg", "png", "pdf"])
 def test_all_pictures_are_drawn(form, run, people, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
     options = ["--out", str(tmp_path), "--run", str(run), "--eight", str(people), "--aligned", "--epochs", "2"]
@@ -96,7 +99,41 @@ def test_all_pictures_are_drawn(form, run, people, tmp_path, monkeypatch):
     assert {path.stem for path in tmp_path.glob(f"*.{form}")} == names
     for path in tmp_path.glob(f"*.{form}"):
         data = path.read_bytes()
-        assert data.startswith(PNG) if form == "png" else b"<svg" in data
+        assert SIGNS[form] in data[:2000]
+
+
+def test_two_runs_are_drawn_below_each_other(run, people, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
+    runs = {name: stages(run, read_folder(people, None)) for name in ("one", "two")}
+    del runs["two"]["iteration 4"]
+    figure = drawing.distributions(runs)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["one: start", "one: iteration 4", "one: end", "two: start", "two: end", ""]
+
+
+def test_only_the_chosen_losses_are_drawn(tmp_path, capsys):
+    draw_losses.main(["--out", str(tmp_path), "--losses", "arcface:m=0.3", "cosface", "--format", "png", "--dpi", "30"])
+    curves = drawing.target_logits([parse_curve("arcface:m=0.3"), parse_curve("cosface")])
+    legend = curves.axes[0].get_legend_handles_labels()[1]
+    assert legend == ["ArcFace (s = 64; m = 0.3)", "CosFace (s = 64; m = 0.35)"]
+    assert [label.get_text() for label in curves.axes[0].get_xticklabels()] == ["0", "30", "60", "90", "162.81", "180"]
+    small = (tmp_path / "target_logits.png").stat().st_size
+    draw_losses.main(
+        ["--out", str(tmp_path), "--losses", "arcface:m=0.3", "cosface", "--format", "png", "--dpi", "300"]
+    )
+    assert (tmp_path / "target_logits.png").stat().st_size > 3 * small
+    with pytest.raises(SystemExit):
+        draw_losses.main(["--out", str(tmp_path), "--losses", "triplet"])
+    assert "the loss triplet has no target logit" in capsys.readouterr().err
+
+
+def test_every_curve_is_seen():
+    for curves in (drawing.FIGURE_4A, drawing.LOSSES):
+        lines = drawing.target_logits(curves).axes[0].get_lines()[: len(curves)]
+        looks = {(line.get_color(), str(line.get_linestyle())) for line in lines}
+        assert len(looks) == len(curves)
+    logits = [curve.target_logit(np.linspace(0, np.pi, 50)) for curve in drawing.FIGURE_4A]
+    assert all(np.abs(one - two).max() > 1 for one, two in itertools.combinations(logits, 2))  # none hides another
 
 
 def test_the_same_figures_give_the_same_file(tmp_path):
