@@ -128,7 +128,7 @@ WRONG = {
     "ARCID_RATES__KEY": "100",
     "ARCID_RATES__QUOTA": "100/week",
     "ARCID_RATES__ANONYMOUS": "0/minute",
-    "ARCID_RATES__FAILURES": "",
+    "ARCID_RATES__FAILURES": "/minute",
     "ARCID_RATES__SEARCH": "many",
     "ARCID_RATES__WHEN_AWAY": "perhaps",
     "ARCID_SERVER__ROOT_PATH": "faces/",
@@ -145,13 +145,12 @@ WRONG = {
     "ARCID_INFERENCE__PROVIDER": "gpu",
     "ARCID_INFERENCE__THREADS": "0",
     "ARCID_INFERENCE__CONCURRENCY": "0",
-    "ARCID_INFERENCE__FLIP": "",
+    "ARCID_INFERENCE__FLIP": "perhaps",
     "ARCID_INFERENCE__BATCH_SIZE": "0",
     "ARCID_INFERENCE__BATCH_WAIT_MS": "-1",
     "ARCID_INFERENCE__BATCH_QUEUE": "0",
     "ARCID_TRACING__ENDPOINT": "collector:4318",
     "ARCID_TRACING__RATIO": "1.1",
-    "ARCID_TRACING__SERVICE_NAME": "",
     "ARCID_OIDC__ISSUER": "http://id.example.org",
     "ARCID_OIDC__SCOPES": "profile",
     "ARCID_OIDC__GRANTS": "[]",
@@ -230,8 +229,9 @@ def test_a_group_may_come_as_json(monkeypatch):
         ("ARCID_PAK", r"did you mean ARCID_PACK\?"),
         ("arcid_limits__photo_byte", r"did you mean ARCID_LIMITS__PHOTO_BYTES\?"),
         ("ARCID_LIMITS_PHOTO_BYTES", r"did you mean ARCID_LIMITS__PHOTO_BYTES\?"),
-        ("arcid_x", "known: .*ARCID_PACK"),
-        ("ARCID_", "known: .*ARCID_PACK"),
+        ("ARCID_THRESHOLD", r"the nearest ones are ARCID_[^;]*; docs/settings\.md lists all$"),
+        ("arcid_x", r"docs/settings\.md lists all$"),
+        ("ARCID_", r"docs/settings\.md lists all$"),
     ],
 )
 def test_a_name_that_does_not_exist_is_refused_with_the_nearest_one(monkeypatch, name, hint):
@@ -286,6 +286,80 @@ def test_the_clients_key_is_no_setting_and_no_mistake(monkeypatch):
     before = read_settings()
     monkeypatch.setenv(KEY_VARIABLE, "secret")
     assert read_settings() == before
+
+
+MAY_BE_EMPTY = {name for name, default in leaves(Settings.model_construct()).items() if default in ("", ())}
+
+
+def test_an_unknown_name_lists_few_others(monkeypatch):
+    monkeypatch.setenv("ARCID_SERVER_PORT", "1")
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+    assert 1 <= str(refused.value).count("ARCID_") - 1 <= 3
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, "ARCID_LIMITS"])
+def test_an_empty_value_is_refused_unless_it_means_an_empty_list_or_text(monkeypatch, name):
+    monkeypatch.setenv(name, " " if name == "ARCID_PACK" else "")
+    if name in MAY_BE_EMPTY:
+        assert leaves(read_settings())[name] in ("", ())
+        return
+    with pytest.raises(SettingsInvalid, match=f"^{name} is empty; give it a value, or remove it to use its default$"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (".env", "ARCID_PACK=", r"^ARCID_PACK \(\.env\) is empty"),
+        ("arcid.toml", '[limits]\nfaces = ""', r"^ARCID_LIMITS__FACES \(arcid\.toml\) is empty"),
+        ("arcid_encryption__key", "\n", r"^arcid_encryption__key \(secret file\) is empty"),
+    ],
+)
+def test_an_empty_value_is_refused_in_every_source(monkeypatch, tmp_path, file, content, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCID_SECRETS_DIR", str(tmp_path))
+    (tmp_path / file).write_text(content)
+    with pytest.raises(SettingsInvalid, match=message):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ARCID_EFFORT", "slow", "ARCID_EFFORT: must be 'fast', 'balanced' or 'accurate', not 'slow'"),
+        ("ARCID_LIMITS__FACES", "many", "ARCID_LIMITS__FACES: must be a valid integer, not 'many'"),
+        ("ARCID_LIMITS__FACES", "0", "ARCID_LIMITS__FACES: must be greater than 0, not '0'"),
+        ("ARCID_LOG_JSON", "perhaps", "ARCID_LOG_JSON: must be a valid boolean, not 'perhaps'"),
+        (
+            "ARCID_RATES__KEY",
+            "100",
+            "ARCID_RATES__KEY: '100' is not a rate; write 100/minute (second, minute, hour, day), or none",
+        ),
+        ("ARCID_LIMITS", "many", "ARCID_LIMITS: it, or a table in it, must be a JSON object"),
+    ],
+)
+def test_a_wrong_value_is_repeated(monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARCID_OIDC__ISSUER", "http://me:s3cret@id.example.org"),
+        ("ARCID_TRACING__ENDPOINT", "me:s3cret@collector"),
+        ("ARCID_LIMITS__FACES", "s3cret" * 20),
+        ("ARCID_OIDC", '{"client_secret": ["s3cret"]}'),
+    ],
+)
+def test_a_wrong_value_that_may_hold_a_secret_or_is_long_is_not_repeated(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=f"^{name}") as refused:
+        read_settings()
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -1,6 +1,5 @@
 """`arcid config`: the settings in force, and where each comes from."""
 
-import re
 from typing import Annotated
 
 import typer
@@ -9,9 +8,9 @@ from rich.table import Table
 
 from app.cli.output import show
 from app.config import Settings, origins, read_settings, values_of
+from app.config.wording import CREDENTIALS
 
 _DEFAULT = "default"
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def config(
@@ -34,4 +33,4 @@ def _shown(value: object) -> str:
         return "(hidden)"
     if isinstance(value, tuple):
         return ", ".join(map(_shown, value))
-    return "" if value is None else _CREDENTIALS.sub("(hidden)@", str(value))
+    return "" if value is None else CREDENTIALS.sub("(hidden)@", str(value))

@@ -26,7 +26,8 @@ from app.config.groups import (
 )
 from app.config.job_settings import JobSettings
 from app.config.oidc import OidcSettings
-from app.config.sources import PREFIX, require_known, sources
+from app.config.sources import PREFIX, require_given, sources
+from app.config.wording import invalid_value, not_json
 from app.errors import SettingsInvalid
 from app.types import Effort, IndexKind
 
@@ -139,15 +140,13 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
     """
-    require_known(Settings, known_names(Settings))
+    require_given(Settings, known_names(Settings), _may_be_empty(Settings))
     try:
         return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
     except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
-        raise SettingsInvalid(f"{name}: {first['msg']}") from error
+        raise SettingsInvalid(invalid_value(error.errors()[0])) from error
     except SettingsError as error:  # a whole group in one variable that is not JSON
-        raise SettingsInvalid(str(error)) from error
+        raise SettingsInvalid(not_json(error)) from error
 
 
 def values_of(group: BaseModel, prefix: str = PREFIX) -> Iterator[tuple[str, object]]:
@@ -158,6 +157,17 @@ def values_of(group: BaseModel, prefix: str = PREFIX) -> Iterator[tuple[str, obj
             yield from values_of(value, f"{name}__")
         else:
             yield name, value
+
+
+def _may_be_empty(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
+    """Return the environment variables of the settings whose default is empty, such as an empty list."""
+    names = set()
+    for field, info in group.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            names |= _may_be_empty(info.annotation, f"{prefix}{field}__")
+        elif info.default in ("", ()):
+            names.add(f"{prefix}{field}".upper())
+    return names
 
 
 def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:

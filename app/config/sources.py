@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PREFIX = "ARCID_"
 CLIENTS_OWN = {f"{PREFIX}API_KEY"}
 """Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
 
+_MOST_NAMED = 3
 ENVIRONMENT, SECRETS, DOTENV, TOML = "environment", "secret file", ".env", "arcid.toml"
 
 
@@ -66,8 +68,15 @@ def origins(settings: type[BaseSettings]) -> dict[str, str]:
     return found
 
 
-def names_in(values: Mapping[str, Any], group: type[BaseModel] | None, prefix: str = PREFIX) -> Iterator[str]:
-    """Yield the variables of nested values: {"limits": {"faces": 7}} is ARCID_LIMITS__FACES.
+def names_in(values: Mapping[str, Any], group: type[BaseModel] | None) -> Iterator[str]:
+    """Yield the variables of nested values: {"limits": {"faces": 7}} is ARCID_LIMITS__FACES."""
+    return (name for name, _ in _leaves(values, group))
+
+
+def _leaves(
+    values: Mapping[str, Any], group: type[BaseModel] | None, prefix: str = PREFIX
+) -> Iterator[tuple[str, object]]:
+    """Yield the variables and values of nested values.
 
     A setting whose own value is a table, such as ARCID_OIDC__GRANTS, is one variable. `group` is None below an unknown
     name.
@@ -76,9 +85,9 @@ def names_in(values: Mapping[str, Any], group: type[BaseModel] | None, prefix: s
         field = group.model_fields.get(name) if group else None
         below = None if field is None else _group_in(field)
         if isinstance(value, Mapping) and (below or field is None):
-            yield from names_in(value, below, f"{prefix}{name.upper()}__")
+            yield from _leaves(value, below, f"{prefix}{name.upper()}__")
         else:
-            yield f"{prefix}{name.upper()}"
+            yield f"{prefix}{name.upper()}", value
 
 
 def _group_in(field: FieldInfo) -> type[BaseModel] | None:
@@ -87,19 +96,42 @@ def _group_in(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def require_known(settings: type[BaseSettings], known: set[str]) -> None:
-    """Raise SettingsInvalid, with the nearest name, if a source has a setting of another name."""
-    for name, origin in _given(settings):
-        if name.upper() in known | CLIENTS_OWN:
-            continue
-        where = "" if origin == ENVIRONMENT else f" ({origin})"
-        near = get_close_matches(name.upper().removeprefix(PREFIX), _without_prefix(known), n=1, cutoff=0.7)
-        hint = f"did you mean {PREFIX}{near[0]}?" if near else f"known: {', '.join(sorted(known))}"
-        raise SettingsInvalid(f"no setting is called {name}{where}; {hint}")
+def require_given(settings: type[BaseSettings], known: set[str], may_be_empty: set[str]) -> None:
+    """Raise SettingsInvalid if a source has a setting of an unknown name, or an empty one that must have a value."""
+    given = [each for each in _given(settings) if each.name.upper() not in CLIENTS_OWN]
+    for each in given:
+        if each.name.upper() not in known:
+            raise SettingsInvalid(f"no setting is called {each}; {_nearest(each.name, known)}")
+    for each in given:
+        if each.name.upper() not in may_be_empty and each.is_empty():
+            raise SettingsInvalid(f"{each} is empty; give it a value, or remove it to use its default")
 
 
-def _without_prefix(names: set[str]) -> list[str]:
-    return sorted(name.removeprefix(PREFIX) for name in names)
+def _nearest(name: str, known: set[str]) -> str:
+    """Return a sentence with the name that is probably meant, or with the few nearest ones."""
+    short, names = name.upper().removeprefix(PREFIX), sorted(each.removeprefix(PREFIX) for each in known)
+    if meant := get_close_matches(short, names, n=1, cutoff=0.7):
+        return f"did you mean {PREFIX}{meant[0]}?"
+    near = get_close_matches(short, names, n=_MOST_NAMED, cutoff=0.4)
+    nearest = f"the nearest ones are {', '.join(PREFIX + each for each in near)}; " if near else ""
+    return f"{nearest}docs/settings.md lists all"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A setting in a source. Its value is text, a value of TOML, or the path of a secret file."""
+
+    name: str
+    origin: str
+    value: object
+
+    def __str__(self) -> str:
+        return self.name if self.origin == ENVIRONMENT else f"{self.name} ({self.origin})"
+
+    def is_empty(self) -> bool:
+        """Return whether the value is a blank text."""
+        value = _text(self.value) if isinstance(self.value, Path) else self.value
+        return isinstance(value, str) and not value.strip()
 
 
 def secrets_dir() -> Path | None:
@@ -108,17 +140,17 @@ def secrets_dir() -> Path | None:
     return next((Path(value) for key, value in os.environ.items() if key.upper() == name and value), None)
 
 
-def _given(settings: type[BaseSettings]) -> Iterator[tuple[str, str]]:
-    """Yield the name and source of each setting, in order of precedence."""
-    yield from ((name, ENVIRONMENT) for name in sorted(filter(_is_ours, os.environ)))
+def _given(settings: type[BaseSettings]) -> Iterator[_Given]:
+    """Yield each setting of each source, in order of precedence."""
+    yield from (_Given(name, ENVIRONMENT, os.environ[name]) for name in sorted(filter(_is_ours, os.environ)))
     folder = secrets_dir()
     if folder is not None:
         try:
-            yield from ((path.name, SECRETS) for path in sorted(folder.iterdir()) if _is_ours(path.name))
+            yield from (_Given(path.name, SECRETS, path) for path in sorted(folder.iterdir()) if _is_ours(path.name))
         except OSError as error:
             raise SettingsInvalid(f"{PREFIX}SECRETS_DIR: {folder} cannot be read: {error.strerror}") from error
-    yield from ((name, DOTENV) for name in _environment_file())
-    yield from ((name, TOML) for name in names_in(_toml_values(), settings))
+    yield from (_Given(name, DOTENV, value) for name, value in _environment_file().items())
+    yield from (_Given(name, TOML, value) for name, value in _leaves(_toml_values(), settings))
 
 
 def _environment_file() -> dict[str, str]:

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from app.api.schemas.base64_photos import bytes_of
+from app.api.schemas.wording import NOT_A_TIME, ZONE_MISSING
 from app.gallery.store.values import Consent, Reaction
 from app.names import CollectionName, Text, nfc_json
 from app.recognition.enrollment import FaceChoice
@@ -174,7 +175,8 @@ def _moment(value: object) -> object:
     try:
         return _MOMENT.validate_strings(value) if isinstance(value, str) else value
     except ValidationError as error:
-        raise ValueError("it must be a moment with its zone, such as 2026-05-04T09:30:00Z") from error
+        has_no_zone = error.errors(include_url=False)[0]["type"] == "timezone_aware"
+        raise ValueError(ZONE_MISSING if has_no_zone else NOT_A_TIME) from error
 
 
 def _within(moment: datetime) -> datetime:
@@ -186,12 +188,15 @@ def _within(moment: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, AfterValidator(_within), BeforeValidator(_moment)]
 _WRITTEN = re.compile(r"[0-9]{4}-.*", re.DOTALL)
+_DECODED_PLUS = re.compile(r"[0-9] [0-9]{2}:?[0-9]{2}$")
 
 
 def _no_number(value: object) -> object:
     """Refuse the seconds since 1970: everything in a query is text, and the document promises a date and a time."""
     if isinstance(value, str) and not _WRITTEN.match(value):
-        raise ValueError("it must be a moment with its zone, such as 2026-05-04T09:30:00Z")
+        raise ValueError(NOT_A_TIME)
+    if isinstance(value, str) and _DECODED_PLUS.search(value):
+        raise ValueError("has a space before its offset, because + in a query is a space; write %2B instead of +")
     return value
 
 

@@ -13,7 +13,8 @@ WRONG_KIND = ("must be a ", "must be an ")
 _LONGEST_SHOWN = 40
 _MOST_NAMED = 3
 _PARTS = ("query", "path", "header", "cookie")
-_DATE = "must be a date and time, such as 2027-01-31T12:00:00Z"
+NOT_A_TIME = "must be a date and time with its zone, such as 2027-01-31T12:00:00Z"
+ZONE_MISSING = "lacks its time zone; end it with Z for UTC or an offset, such as 2027-01-31T12:00:00Z"
 
 _KINDS: Mapping[tuple[str, ...], str] = {
     ("int_type", "int_parsing", "int_from_float", "int_parsing_size"): "must be a whole number",
@@ -22,7 +23,8 @@ _KINDS: Mapping[tuple[str, ...], str] = {
     ("string_type",): "must be a text",
     ("list_type", "tuple_type", "set_type"): "must be a list",
     ("dict_type", "model_type", "model_attributes_type"): "must be an object",
-    ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "timezone_aware"): _DATE,
+    ("datetime_type", "datetime_parsing", "datetime_from_date_parsing"): NOT_A_TIME,
+    ("timezone_aware",): ZONE_MISSING,
     ("uuid_type", "uuid_parsing"): "must be a UUID",
     ("finite_number",): "must be a finite number",
     ("missing",): MISSING,
@@ -43,7 +45,11 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_pattern_mismatch": lambda context: f"does not match the pattern {context['pattern']}",
 }
 _SHOWING = frozenset(
-    (*_FIXED.keys() - {"missing", "extra_forbidden", "string_type", "list_type", "dict_type", "model_type"}, *_BOUNDS)
+    (
+        *_FIXED.keys()
+        - {"missing", "extra_forbidden", "timezone_aware", "string_type", "list_type", "dict_type", "model_type"},
+        *_BOUNDS,
+    )
 )
 _LENGTHS = ("string_too_short", "string_too_long", "too_short", "too_long", "string_pattern_mismatch")
 _PRIVATE = ("photo", "embedding", "probe", "reference", "key", "secret", "token", "password", "metadata", "name")
