@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, inspect, or_, select, true
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.database.audit import GENESIS, Action, Entry, append
 from app.database.tables import AuditHeadTable, AuditTable
 from app.errors import TrailBroken
+from app.observability.counted import counted
 
 _READ_AT_ONCE = 1000
 _ANCHOR = re.compile(r"(\d{1,19}):([0-9a-f]{64})")
@@ -83,11 +85,21 @@ class Trail:
         """Yield all readable lines, oldest first; raises TrailBroken if the tables are damaged."""
         return (each for each in self.lines_and_breaks() if isinstance(each, AuditLine))
 
-    def lines_and_breaks(self) -> Iterator[AuditLine | TrailBreak]:
-        """Yield all lines, oldest first, with a break in place of each unreadable one; raises as `lines`."""
+    def lines_and_breaks(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[AuditLine | TrailBreak]:
+        """Yield all lines, oldest first, with a break in place of each unreadable one; raises as `lines`.
+
+        Only those from the moment `since` on, and before `until`, if given.
+        """
+        which: ColumnElement[bool] = true()
+        if since is not None:
+            which &= AuditTable.at >= since
+        if until is not None:
+            which &= AuditTable.at < until
         with self._reading.connect() as connection:
             _require_tables(connection)
-            yield from _readable(connection)
+            yield from _readable(connection, which)
 
     def about(self, collection: str, identity_id: str) -> Iterator[AuditLine]:
         """Yield the lines about a person in a collection, including merges and moves that involve them.
@@ -186,7 +198,7 @@ def _readable(connection: Connection, which: ColumnElement[bool] | None = None) 
     numbered = func.coalesce(AuditTable.seq, -1)
     outside = or_(AuditTable.seq.is_(None), AuditTable.seq < 1)
     if count := connection.scalar(select(func.count()).select_from(AuditTable).where(which, outside)):
-        yield TrailBreak(0, f"{count} lines have no number, or one below 1")
+        yield TrailBreak(0, f"{counted(count, 'line has', 'lines have')} no number, or one below 1")
     while numbers := connection.scalars(
         select(numbered).where(which, AuditTable.seq > last).order_by(AuditTable.seq).limit(_READ_AT_ONCE)
     ).all():

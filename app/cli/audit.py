@@ -1,6 +1,7 @@
 """`arcid audit`: verify and print the audit trail."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +11,9 @@ from app.cli.output import Console
 from app.config import read_settings
 from app.container import Container
 from app.errors import SettingsInvalid, TrailBroken
+from app.observability.counted import counted
+
+_DATE_LETTERS = len("2027-01-31")
 
 cli = typer.Typer(help="The audit trail: append-only, each line chained to the previous one.", no_args_is_help=True)
 
@@ -27,9 +31,14 @@ def verify(
     for each in verdict.breaks:
         console.print(f"line {each.seq}: {each.what}", highlight=False, soft_wrap=True)
     if verdict.breaks:
-        raise TrailBroken(f"the audit trail is broken in {len(verdict.breaks)} places; {verdict.lines} lines were read")
+        raise TrailBroken(
+            f"the audit trail is broken in {counted(len(verdict.breaks), 'place')}; "
+            f"{counted(verdict.lines, 'line was', 'lines were')} read"
+        )
     head = verdict.head
-    console.print(f"{verdict.lines} lines, unbroken up to {head.seq}:{head.sha256}", highlight=False, soft_wrap=True)
+    console.print(
+        f"{counted(verdict.lines, 'line')}, unbroken up to {head.seq}:{head.sha256}", highlight=False, soft_wrap=True
+    )
 
 
 @cli.command()
@@ -41,18 +50,41 @@ def anchor() -> None:
 
 
 @cli.command()
-def export() -> None:
-    """Print the trail as one JSON object per line, oldest first; exit status 1 if lines are unreadable."""
+def export(
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only lines from this time on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only lines before this time.")] = None,
+) -> None:
+    """Print the trail as one JSON object per line, oldest first; exit status 1 if lines are unreadable.
+
+    A TIME is a date, which starts at midnight in UTC, or a date and time such as 2027-01-31T12:00:00Z.
+    """
+    first, end = _time("--since", since), _time("--until", until)
+    if first is not None and end is not None and end < first:
+        raise SettingsInvalid("--until is before --since; exchange the two")
     unreadable = 0
     with Container(read_settings()) as container:
-        for line in container.trail.lines_and_breaks():
+        for line in container.trail.lines_and_breaks(since=first, until=end):
             if isinstance(line, TrailBreak):
                 unreadable += 1
                 typer.echo(json.dumps({"seq": line.seq, "unreadable": True}))
             else:
                 typer.echo(json.dumps(line.content()))
     if unreadable:
-        raise TrailBroken(f"{unreadable} lines of the audit trail cannot be read; see arcid audit verify")
+        raise TrailBroken(f"{counted(unreadable, 'line')} of the audit trail cannot be read; see arcid audit verify")
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    """Read a date, or a date and time with its zone; raises SettingsInvalid."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None and len(text) > _DATE_LETTERS:
+            raise SettingsInvalid(f"{option}: {text!r} lacks its time zone; end it with Z for UTC, or with an offset")
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        detail = f"{text!r} is not a date, or a date and time such as 2027-01-31T12:00:00Z"
+        raise SettingsInvalid(f"{option}: {detail}") from error
 
 
 def _anchor(text: str) -> Anchor:

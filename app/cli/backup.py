@@ -10,6 +10,7 @@ from app.cli.progress import progress_bar
 from app.config import read_settings
 from app.container import Container
 from app.database.sqlite_files import sqlite_file
+from app.observability.counted import counted
 from app.transfer.backup import back_up
 from app.wiring.storage import database_url, open_restore
 
@@ -48,12 +49,15 @@ def restore(
     with progress_bar("restore") as bar:
         done = work.run(file, bar, is_old_kept=keep_old, are_keys_kept=keep_keys)
     _print(
-        f"{work.database}: {done.collections} collections, as they were at {done.backup.created_at:%Y-%m-%d %H:%M:%SZ}"
+        f"{work.database}: {counted(done.collections, 'collection')}, as at {done.backup.created_at:%Y-%m-%d %H:%M:%SZ}"
     )
     carried = done.carried
     _print(f"API keys revoked: {carried.revoked} (revoked since the backup, or missing in the replaced database)")
     if carried.has_followed:
-        _print(f"erased again: {carried.erased} people erased since the backup; consent terms renewed: {carried.terms}")
+        _print(
+            f"erased again: {counted(carried.erased, 'person', 'people')} erased since the backup; "
+            f"consent terms renewed: {carried.terms}"
+        )
     else:
         _print("people erased since the backup are unknown: erase them again (docs/operations.md)")
     if done.old is not None:

@@ -14,6 +14,7 @@ from app.cli.output import Console, show
 from app.config import read_settings
 from app.container import Container
 from app.errors import CalibrationTooSmall, PhotoRefused, SettingsInvalid
+from app.observability.counted import counted
 from app.recognition.collection_calibration import write_calibration
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.recognition.decisions.calibration.fit import calibrate as fit
@@ -70,7 +71,8 @@ def _adapt(container: Container, collection: str) -> bool:
         return False
     Console().print(
         f"{collection}: too few people for its own calibration; adapted the one of {population.source} "
-        f"({population.people:,} people) to {population.adapted.people:,} people and {move.probes:,} probes "
+        f"({counted(population.people, 'person', 'people')}) to "
+        f"{counted(population.adapted.people, 'person', 'people')} and {counted(move.probes, 'probe')} "
         f"(version {population.adapted.version})",
         highlight=False,
         soft_wrap=True,
@@ -113,7 +115,8 @@ def _photographed(container: Container, folder: Path) -> tuple[Floats, Floats, l
 def _print(made: Calibration) -> None:
     origin = made.origin
     Console().print(
-        f"{origin.model}, {origin.detector}: {origin.people:,} people, {origin.faces:,} faces, {origin.pairs:,} pairs"
+        f"{origin.model}, {origin.detector}: {counted(origin.people, 'person', 'people')}, "
+        f"{counted(origin.faces, 'face')}, {counted(origin.pairs, 'pair')}"
         " of different people",
         highlight=False,
     )

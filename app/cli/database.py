@@ -8,6 +8,7 @@ from app.config import read_settings
 from app.container import Container
 from app.database.scrubbing import Scrubber
 from app.gallery.store import uids
+from app.observability.counted import counted
 from app.wiring.storage import create_own_key, is_embedded
 
 cli = typer.Typer(help="Show and upgrade the schema of the database.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def renew_uids() -> None:
         database = container.database
         database.schema.require_current()
         old = uids.renew(database.engine, restored_from="another tool")
-    Console().print(f"{len(old)} collections; their indexes are rebuilt at the next start", highlight=False)
+    Console().print(f"{counted(len(old), 'collection')}; their indexes are rebuilt at the next start", highlight=False)
     if old:
         names = ", ".join(_engine_name(each) for each in old)
         Console().print(f"unused in Milvus from now on: {names}", highlight=False, soft_wrap=True)

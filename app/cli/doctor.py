@@ -18,6 +18,7 @@ from app.database.connection import Database
 from app.database.schema import Schema
 from app.errors import ArcidError, SchemaOutdated
 from app.gallery.store.reencryption import PLAIN, Reencryption
+from app.observability.counted import counted
 from app.types import Provider
 from app.vision.inference.runtime import resolve, saturates, usable_providers
 from app.wiring.storage import embedded_file, is_embedded
@@ -144,13 +145,13 @@ def _collections(container: Container) -> Iterator[Finding]:
 def _encryption(database: Database) -> Iterator[Finding]:
     resealing = Reencryption(database.engine, database.vault)
     if not database.vault.is_on:
-        yield Finding("encryption", f"off; {resealing.left()} templates not encrypted")
+        yield Finding("encryption", f"off; {counted(resealing.left(), 'template')} not encrypted")
         return
     flaws, is_closed = list(resealing.flaws()), database.vault.is_closed
     yet, refused = [each for each in flaws if not each.is_refused], [each for each in flaws if each.is_refused]
     plain = sum(each.why == PLAIN for each in yet)
     state = "unencrypted rows are refused" if is_closed else "not closed yet: arcid keys rotate-data"
-    counts = f"{plain} unencrypted rows, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
+    counts = f"{counted(plain, 'unencrypted row')}, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
     yield Finding("encryption", f"on; {counts}; {state}", is_sound=is_closed and not refused)
     for each in refused[:_SHOWN]:
         what = f"{each.table}, face {each.face_id} of {each.collection}: {each.why}; delete the face, enroll it again"

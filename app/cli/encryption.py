@@ -11,6 +11,7 @@ from app.config import read_settings
 from app.container import Container
 from app.database.master_key_file import read_master, write_master
 from app.gallery.store.reencryption import Reencryption
+from app.observability.counted import counted
 
 
 def new_master(file: Annotated[Path, typer.Argument(help="File to create; only its owner can read it.")]) -> None:
@@ -41,7 +42,9 @@ def rotate_data(
         is_clean = container.scrubber.scrub()
         is_closed = database.vault.is_closed
     state = "closed: unencrypted rows are refused" if is_closed else "NOT closed yet: new rows arrived, run it again"
-    said = f"{done} of {total} rows encrypted with data key {key}; deleted data keys: {len(deleted)}; {state}"
+    said = (
+        f"{done} of {counted(total, 'row')} encrypted with data key {key}; deleted data keys: {len(deleted)}; {state}"
+    )
     Console().print(said, highlight=False, soft_wrap=True)
     for each in resealing.refused:
         note = f"left unchanged: {each.table}, face {each.face_id} of {each.collection}: {each.why}"

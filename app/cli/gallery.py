@@ -15,6 +15,7 @@ from app.cli.rates import rate_in_words
 from app.config import read_settings
 from app.container import Container
 from app.gallery.store.values import Collection
+from app.observability.counted import counted
 from app.recognition.health.check import HealthService
 from app.recognition.health.findings import Findings, IdentityRef, SuggestedFix
 
@@ -90,9 +91,10 @@ def _checked(health: HealthService, collection: Collection, max_fpir: float | No
 
 
 def _print(collection: Collection, found: Findings) -> None:
-    counts = f"{found.identities} identities, {found.faces} faces"
+    counts = f"{counted(found.identities, 'identity', 'identities')}, {counted(found.faces, 'face')}"
     sums = (
-        f"{len(found.pairs)} duplicates, {len(found.foreign)} wrong-person faces, {len(found.poor)} low-quality faces"
+        f"{counted(len(found.pairs), 'duplicate')}, "
+        f"{counted(len(found.foreign), 'wrong-person face')}, {counted(len(found.poor), 'low-quality face')}"
     )
     Console().print(f"{collection.name}: {counts}; {sums}", highlight=False, soft_wrap=True)
     if found.pairs:

@@ -19,6 +19,7 @@ from app.cli.serve import prepare_database, use_one_arena
 from app.config import read_settings
 from app.container import Container
 from app.errors import JobCancelled
+from app.observability.counted import counted
 from app.observability.printable import cell, one_line
 from app.recognition.accepted_faces import AcceptedFace
 from app.recognition.enrollment import FaceChoice
@@ -107,16 +108,19 @@ def import_photos(
                 result = work.run(opened, shown)
     _list(shown.refused, errors)
     if result is None:
-        Console().print(f"stopped after {shown.done} photos; run the same command again to continue", highlight=False)
+        _say(f"stopped after {counted(shown.done, 'photo')}; run the same command again to continue")
         raise typer.Exit(CANCELLED)
-    Console().print(
-        f"{result['enrolled']} enrolled ({result['new_people']} new people), {result['known']} skipped that were "
-        f"enrolled before, {result['refused']} refused, of {result['photos']} photos",
-        highlight=False,
-        soft_wrap=True,
+    _say(
+        f"{result['enrolled']} enrolled ({counted(result['new_people'], 'new person', 'new people')}), "
+        f"{result['known']} skipped that were enrolled before, {result['refused']} refused, of "
+        f"{counted(result['photos'], 'photo')}"
     )
     if shown.refused:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _say(text: str) -> None:
+    Console().print(text, highlight=False, soft_wrap=True)
 
 
 def open_import(container: Container, collection: str, choice: FaceChoice) -> PhotoImport[AcceptedFace]:

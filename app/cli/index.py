@@ -1,6 +1,7 @@
 """`arcid index`: compare indexes with the database, and rebuild them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,16 @@ from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.container import Container
 from app.errors import IndexUnusable
+from app.gallery.index.kinds import kind_of_size
 from app.gallery.index.recall import measure, probes_of
 from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index_check import Differences, differences
 from app.gallery.index_projection import Projection
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
+from app.observability.counted import counted
 from app.recognition.decisions.calibration.templates import comparisons_among
-from app.types import Keys
+from app.types import IndexKind, Keys
 from app.wiring.projections import snapshot_folder
 from app.wiring.resources import DEFAULT_COLLECTION
 
@@ -37,13 +40,13 @@ _MEASURED = ("recall@1", "recall@10", "same decision")
 
 @cli.command()
 def status() -> None:
-    """Print what is enrolled in each collection, and its snapshot in the data folder."""
+    """Print what is enrolled in each collection, its index, and its snapshot in the data folder."""
     settings = read_settings()
     table = Table("collection", "index", "faces", "revision", "snapshot", box=None)
     with Container(settings) as container:
         for each in container.store.collections():
-            kind = each.index_kind or settings.index.value
-            table.add_row(each.name, kind, str(each.faces), str(each.revision), _snapshot(settings, each))
+            kind, snapshot = _kind(settings, each), _snapshot(settings, each)
+            table.add_row(each.name, kind, str(each.faces), str(each.revision), snapshot)
     show(table)
 
 
@@ -55,7 +58,7 @@ def rebuild(name: Name = None) -> None:
             projection.rebuild()
             projection.save()
             index = projection.index
-            Console().print(f"{collection.name}: {index.count()} faces, {index.kind}", highlight=False)
+            Console().print(f"{collection.name}: {counted(index.count(), 'face')}, {index.kind}", highlight=False)
 
 
 @cli.command()
@@ -87,9 +90,12 @@ def recall(
                 .for_identification(comparisons_among(collection.identities, collection.faces))
                 .threshold
             )
+            if not index.count():
+                Console().print(f"{collection.name}: no faces, so there is nothing to compare", highlight=False)
+                continue
             drawn = np.random.default_rng(0).permutation(index.keys())[:probes]
             vectors = index.vectors(drawn)
-            table = Table(f"{collection.name}, {index.kind}, {index.count()} faces", *_MEASURED, box=None)
+            table = Table(f"{collection.name}, {index.kind}, {counted(index.count(), 'face')}", *_MEASURED, box=None)
             for cosine in (_LIKE, threshold):
                 found = measure(index, probes_of(vectors, cosine), threshold=threshold)
                 shares = (found.at_1, found.at_10, found.decisions)
@@ -120,6 +126,17 @@ def _compared(store: IdentityStore, collection: Collection, projection: Projecti
     return found
 
 
+def _kind(settings: Settings, collection: Collection) -> str:
+    """Return the setting, and in brackets the index in use where the setting leaves it open."""
+    setting = IndexKind(collection.index_kind or settings.index)
+    used = kind_of_size(setting, collection.faces, collection.dimension).value
+    folder = snapshot_folder(settings, collection)
+    if setting is not IndexKind.MILVUS and folder.is_dir():
+        with suppress(IndexUnusable):
+            used = read_manifest(folder).kind
+    return setting.value if used == setting else f"{setting} ({used})"
+
+
 def _snapshot(settings: Settings, collection: Collection) -> str:
     folder = snapshot_folder(settings, collection)
     if not folder.is_dir():
@@ -130,14 +147,13 @@ def _snapshot(settings: Settings, collection: Collection) -> str:
         return str(error)
     rows = sum(segment.rows for segment in manifest.segments)
     size = sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file())
-    return (
-        f"revision {manifest.revision}, {manifest.kind}, {rows} faces in {len(manifest.segments)} files, {size:,} bytes"
-    )
+    stored = f"{counted(rows, 'face')} in {counted(len(manifest.segments), 'file')}"
+    return f"revision {manifest.revision}, {manifest.kind}, {stored}, {size:,} bytes"
 
 
 def _described(found: Differences, projection: Projection) -> str:
     if found.is_empty():
-        return f"{projection.index.count()} faces, as in the database at revision {projection.revision()}"
+        return f"{counted(projection.index.count(), 'face')}, as in the database at revision {projection.revision()}"
     named = {"missing": found.missing, "not enrolled": found.foreign, "of another vector or person": found.changed}
     return "; ".join(f"{len(keys)} {what} ({_some(keys)})" for what, keys in named.items() if len(keys))
 

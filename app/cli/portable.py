@@ -12,6 +12,7 @@ from app.cli.progress import progress_bar
 from app.cli.serve import prepare_database
 from app.config import read_settings
 from app.container import Container
+from app.observability.counted import counted
 from app.wiring.resources import DEFAULT_COLLECTION
 
 
@@ -26,7 +27,10 @@ def export(
         ensure_default(container, collection)
         with progress_bar("export") as bar:
             done = container.archive_export.write(collection, file, bar)
-    _print(f"{file}: {done.faces} faces of {done.identities} people, revision {done.collection.revision}")
+    _print(
+        f"{file}: {counted(done.faces, 'face')} of {counted(done.identities, 'person', 'people')}, "
+        f"revision {done.collection.revision}"
+    )
 
 
 def import_archive(
@@ -47,7 +51,8 @@ def import_archive(
         with progress_bar("import") as bar:
             done = container.archive_import.run(file, bar, collection=collection, has_new_face_ids=new_face_ids)
     _print(
-        f"{done.collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already"
+        f"{done.collection}: {counted(done.faces, 'new face')}, "
+        f"{counted(done.identities, 'new person', 'new people')}, {counted(done.skipped, 'face')} existed already"
     )
 
 
@@ -65,8 +70,9 @@ def import_embeddings(
         with progress_bar("import") as bar:
             done = container.embeddings_import.run(file, bar, collection=collection, model=model)
     _print(
-        f"{collection}: {done.faces} new faces, {done.identities} new people, {done.skipped} faces existed already, "
-        f"{done.refused} lines refused"
+        f"{collection}: {counted(done.faces, 'new face')}, {counted(done.identities, 'new person', 'new people')}, "
+        f"{counted(done.skipped, 'face')} existed already, "
+        f"{counted(done.refused, 'line')} refused"
     )
     if done.refused:
         raise typer.Exit(1)

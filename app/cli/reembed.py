@@ -19,6 +19,7 @@ from app.container import Container
 from app.errors import JobCancelled
 from app.gallery.store.migration_sql import FaceName
 from app.gallery.store.model_migration import SwitchResult
+from app.observability.counted import counted
 from app.recognition.migration import MigrationOutcome, MigrationService
 
 cli = typer.Typer(
@@ -60,16 +61,11 @@ def start(
                     on_progress=lambda ready, faces: shown.advance(ready, total=faces),
                 )
     if done is None:
-        _say(f"stopped at {shown.done} faces; run the same command again to continue")
+        _say(f"stopped at {counted(shown.done, 'face')}; run the same command again to continue")
         raise typer.Exit(CANCELLED)
     _list(done.named, done.missing)
-    if done.is_switched:
-        dropped = f", {done.dropped} deleted" if done.dropped else ""
-        _say(f"{collection}: {done.faces} faces, from {done.before} to {done.model}{dropped}")
-    elif not done.missing:
-        _say(f"{collection}: all {done.faces} faces have a template of {done.model}; `arcid reembed switch` switches")
-    else:
-        _say(f"{collection} still uses {done.before}: {done.missing} of {done.faces} faces need a new photo")
+    _say(f"{collection}{_outcome(done)}")
+    if done.missing and not done.is_switched:
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -108,7 +104,20 @@ def rollback(collection: Name, *, on_missing: Missing = OnMissing.REFUSE) -> Non
 def discard(collection: Name) -> None:
     """Delete the templates of all networks but the current one; a rollback is then impossible."""
     with _opened(collection) as change:
-        _say(f"{collection}: {change.discard(collection)} templates deleted")
+        _say(f"{collection}: {counted(change.discard(collection), 'template')} deleted")
+
+
+def _outcome(done: MigrationOutcome) -> str:
+    """Return the rest of the sentence about a collection."""
+    faces = counted(done.faces, "face")
+    if done.is_switched:
+        dropped = f", {done.dropped} deleted" if done.dropped else ""
+        return f": {faces}, from {done.before} to {done.model}{dropped}"
+    if not done.missing:
+        have = counted(done.faces, "face has", "faces have")
+        return f": all {have} a template of {done.model}; `arcid reembed switch` switches"
+    need = "needs" if done.missing == 1 else "need"
+    return f" still uses {done.before}: {done.missing} of {faces} {need} a new photo"
 
 
 @contextmanager
@@ -125,7 +134,7 @@ def _opened(collection: str) -> Iterator[MigrationService]:
 def _tell(done: SwitchResult) -> None:
     _list(tuple(done.dropped), len(done.dropped))
     dropped = f", {len(done.dropped)} deleted" if done.dropped else ""
-    _say(f"{done.collection.name}: {done.collection.faces} faces, now uses {done.collection.model}{dropped}")
+    _say(f"{done.collection.name}: {counted(done.collection.faces, 'face')}, now uses {done.collection.model}{dropped}")
 
 
 def _list(faces: tuple[FaceName, ...], count: int) -> None:

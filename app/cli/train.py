@@ -16,6 +16,7 @@ import typer
 from app.cli.output import Console
 from app.config import read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
+from app.observability.counted import counted
 from app.types import Floats, Pixels
 
 cli = typer.Typer(
@@ -90,7 +91,8 @@ def pack(
     for name, code in opened.failures.items():
         console.print(f"{name}: {code}", highlight=False, soft_wrap=True)
     console.print(
-        f"{len(source.labels)} crops of {len(source.classes)} people in {len(files)} files: {out}",
+        f"{counted(len(source.labels), 'crop')} of {counted(len(source.classes), 'person', 'people')} in "
+        f"{counted(len(files), 'file')}: {out}",
         highlight=False,
         soft_wrap=True,
     )

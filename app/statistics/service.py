@@ -31,10 +31,14 @@ class BucketSize(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a time, in total and by the start of each bucket that has any."""
+    """The figures of a time, in total and by the start of each bucket that has any.
+
+    `is_truncated`: the asked time starts before the counts that are kept, and `since` is later.
+    """
 
     since: datetime
     until: datetime
+    is_truncated: bool
     total: Figures
     buckets: Mapping[datetime, Figures]
 
@@ -78,7 +82,8 @@ class StatisticsService:
         now = self._clock() / HOUR_S
         end = now if until is None else min(until.timestamp() / HOUR_S, now)
         start = end - _USUAL_DAYS[size] * _DAY_H if since is None else since.timestamp() / HOUR_S
-        first = int(max(start, now - self.keep_days * _DAY_H) // size.hours) * size.hours
+        kept = now - self.keep_days * _DAY_H
+        first = int(max(start, kept) // size.hours) * size.hours
         last = max(first, -int(-end // size.hours) * size.hours)
         selection = Selection(first, last - 1, size.hours, collection, operation)
         counts = self._store.sums(selection)
@@ -86,7 +91,8 @@ class StatisticsService:
         for each in counts:
             by_bucket[each.bucket].append(each)
         buckets = {_moment(bucket * size.hours): figures_of(by_bucket[bucket]) for bucket in sorted(by_bucket)}
-        return Report(_moment(first), _moment(last), figures_of(counts), buckets)
+        is_truncated = since is not None and first * HOUR_S > since.timestamp()
+        return Report(_moment(first), _moment(last), is_truncated, figures_of(counts), buckets)
 
 
 def _moment(hour: int) -> datetime:

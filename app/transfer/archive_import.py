@@ -10,6 +10,7 @@ from app.gallery.store.bulk import BulkWriter, FaceBlock
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.values import Collection
 from app.jobs.progress import Progress
+from app.observability.counted import counted
 from app.transfer.archive_format import ArchiveManifest
 from app.transfer.archive_reader import Archive, open_archive
 
@@ -130,7 +131,9 @@ class ArchiveImport:
 def refuse_erased(progress: Progress, faces: int) -> None:
     """Report, without names, the skipped faces of people who were erased after the job was created."""
     if faces:
-        detail = f"{faces} faces were left out: their people were erased after this job was created"
+        detail = (
+            f"{counted(faces, 'face was', 'faces were')} left out: their people were erased after this job was created"
+        )
         progress.refuse("faces of people who were erased", IdentityErased.code, detail)
 
 

@@ -19,6 +19,7 @@ from app.jobs.progress import Progress
 from app.names import IdentityId, PersonName
 from app.transfer.archive_format import Metadata, Share
 from app.transfer.archive_import import refuse_erased
+from app.transfer.file_signatures import format_named
 from app.transfer.zip_files import ArchiveSchema
 from app.types import Floats
 
@@ -71,17 +72,23 @@ class EmbeddingsImport:
         collection, the identity and the vector, so importing a file again adds no face twice. Progress counts lines.
         Raises CollectionUnknown, ModelMismatch or FileUnusable.
         """
+        try:
+            with path.open("rb") as file:
+                if other := format_named(file.read(16)):
+                    raise FileUnusable(f"{path} is {other}, not a file of embeddings, one JSON object per line")
+                file.seek(0)
+                return self._read(file, self._target(collection, model), progress)
+        except OSError as error:
+            raise FileUnusable(f"{path} cannot be read", str(error)) from error
+
+    def _target(self, collection: str, model: str) -> Collection:
         into = self._store.collection(collection)
         if model != into.model:
             raise ModelMismatch(
                 f"the embeddings come from {model}, but collection {collection!r} uses {into.model}; embeddings of "
                 "different networks cannot be compared: use a collection of that network, or embed the photos again"
             )
-        try:
-            with path.open("rb") as file:
-                return self._read(file, into, progress)
-        except OSError as error:
-            raise FileUnusable(f"{path} cannot be read", str(error)) from error
+        return into
 
     def _read(self, file: BinaryIO, into: Collection, progress: Progress) -> EmbeddingsImported:
         total = _count(file)

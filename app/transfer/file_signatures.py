@@ -2,11 +2,14 @@
 
 _FORMATS = (
     (b"PK\x03\x04", "a ZIP file, as Excel's .xlsx files are"),
+    (b"PK\x05\x06", "an empty ZIP file"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls)"),
     (b"Rar!\x1a\x07", "a RAR archive"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"\x1f\x8b\x08", "a gzip file"),
     (b"\xfd7zXZ\x00", "an xz file"),
+    (b"BZh", "a bzip2 file"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard file"),
     (b"\xff\xd8\xff", "a JPEG photo"),
     (b"\x89PNG\r\n\x1a\n", "a PNG photo"),
     (b"%PDF-", "a PDF file"),

@@ -35,6 +35,7 @@ _MARKED_UTF8 = 0x800
 _UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # of Info-ZIP: a version, and the CRC-32 of the raw name
 _LOCAL_HEADER_BYTES = 30
 _ENTRY = b"PK\x01\x02"
+_OFFICE = "[Content_Types].xml"  # in every Office document
 _PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, RuntimeError, struct.error)
 _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
@@ -108,6 +109,9 @@ class Zip:
 
 def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> dict[str, zipfile.ZipInfo]:
     """Return the files by their names, with slashes; raises ImportInvalid or EncodingUnknown."""
+    if _OFFICE in file.namelist():
+        what = "an Office document, as .xlsx files are, not a ZIP of photos"
+        raise ImportInvalid(f"the file is {what}; save a list as CSV UTF-8")
     infos = [each for each in file.infolist() if not _is_skipped(each.orig_filename.replace("\\", "/"))]
     if sum(each.file_size for each in infos) > MOST_UNPACKED_TIMES * size + MOST_UNPACKED_MORE:
         raise ImportInvalid("the ZIP unpacks to far more than photos can")

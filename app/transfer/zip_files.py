@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.disk import rename
 from app.errors import ArchiveDamaged, ArchiveInvalid, ArchiveTooNew, FileUnusable, StorageNotWritable
 from app.transfer import temporary_files as scratch
+from app.transfer.file_signatures import format_named
 
 MANIFEST = "manifest.json"
 LONGEST_MANIFEST = 1 << 20
@@ -159,6 +160,10 @@ def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read", str(error)) from error
     with file:
+        other = format_named(file.read(16))
+        if other and "ZIP" not in other:
+            raise ArchiveInvalid(f"the file is {other}, not an archive of ArcID, which is a ZIP file")
+        file.seek(0)
         with _translated():
             archive = ZipFile(cast("BinaryIO", _Bounded(file)))
         with archive:

@@ -86,6 +86,27 @@ def test_what_is_no_filter(client, query):
     expect(client.get(f"/audit?{query}"), 422, "request_invalid")
 
 
+@pytest.mark.parametrize(
+    ("time", "detail"),
+    [
+        ("yesterday", "must be a date and time with its zone, such as 2027-01-31T12:00:00Z"),
+        ("1700000000", "must be a date and time with its zone, such as 2027-01-31T12:00:00Z"),
+        (
+            "2026-01-32T00:00:00Z",
+            "must be a date and time with its zone, such as 2027-01-31T12:00:00Z, not '2026-01-32T",
+        ),
+        (
+            "2026-01-02T00:00:00",
+            "lacks its time zone; end it with Z for UTC or an offset, such as 2027-01-31T12:00:00Z",
+        ),
+        ("2026-01-02T00:00:00+02:00", "has a space before its offset, because + in a query is a space; write %2B"),
+    ],
+)
+def test_a_wrong_time_is_told_what_it_lacks(client, time, detail):
+    problem = client.get(f"/audit?since={time}").json()
+    assert problem["detail"].startswith(f"query parameter since: {detail}")
+
+
 def test_a_download_has_every_line(client):
     answer = client.get("/audit/export")
     assert answer.headers["Content-Type"] == "application/x-ndjson"

@@ -68,7 +68,9 @@ MISTAKES = {
     "https://photos.example/1.jpg": "send it as photo_url",
     "data:image/png,abc": "is not base64",
     "!!!!": "neither a file nor valid base64",
-    "abcde": "5 characters cannot be base64",
+    "abcde": "5 characters cannot be base64; curl sends a file with -F photo=@FILE",
+    "visitor": "'visitor' is a text, not a file; with curl write -F photo=@visitor",
+    "my portrait": "'my portrait' is a text, not a file",
 }
 
 
@@ -79,6 +81,12 @@ def test_what_was_meant_is_told(client, text):
         expect(answer, 422, "request_invalid")
         assert answer.json()["errors"][0]["field"] == "photo"
         assert MISTAKES[text] in answer.json()["errors"][0]["detail"]
+
+
+def test_short_base64_of_a_text_stays_the_bytes_that_it_is(client):
+    answer = client.post("/identify", json={"photo": base64.b64encode(b"hello").decode()})
+    expect(answer, 422, "not_an_image")
+    assert answer.json()["detail"].startswith("the bytes are a short text, not an image")
 
 
 def form(*parts: tuple[str, bytes]) -> dict[str, Any]:

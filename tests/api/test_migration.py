@@ -238,7 +238,7 @@ def test_the_command_names_who_needs_a_new_photo(client, made, enroll, run):
     enroll("line-2", 2)
     done = run("start", "line-2", "--model", PACK)
     assert done.exit_code == SOME_REFUSED, done.output
-    assert "1 of 3 faces need a new photo" in done.output
+    assert "1 of 3 faces needs a new photo" in done.output
     assert "person 2" in run("status", "line-2").output
     assert "1 deleted" in run("start", "line-2", "--model", PACK, "--on-missing", "drop").output
     assert type(run("start", "line-2", "--model", PACK).exception).__name__ == "RequestInvalid"

@@ -49,3 +49,15 @@ def test_several_errors_come_in_one_sentence(client, faceless):
     detail = refused(client.post("/identify", files={"photo": faceless}, data={"top_k": "x", "threshold": "y"}))
     assert "top_k: " in detail
     assert "threshold: " in detail
+
+
+@pytest.mark.parametrize(
+    ("time", "detail"),
+    [
+        ("tomorrow", "expires_at: must be a date and time with its zone, such as 2027-01-31T12:00:00Z"),
+        ("2030-01-02T00:00:00", "expires_at: lacks its time zone; end it with Z for UTC or an offset, such as "),
+    ],
+)
+def test_a_wrong_time_in_a_body_is_told_what_it_lacks(client, faceless, time, detail):
+    answer = client.post("/enroll", files={"photos": faceless}, data={"identity_id": "ada", "expires_at": time})
+    assert refused(answer).startswith(detail)

@@ -52,7 +52,7 @@ def test_a_person_is_enrolled_listed_identified_and_verified(run, photos):
     first, empty = rows(found)
     assert first[0] == ada
     assert first[3:7] == ["match", "Ada", "Lovelace", "(ada)"]
-    assert found.stderr.startswith(f"{broken}: the bytes are not an image")
+    assert found.stderr.startswith(f"{broken}: the bytes are a short text, not an image")
     assert empty == [blank, "no", "face"]
 
     same = run("verify", ada, "--identity", "ada")
@@ -76,7 +76,7 @@ def test_an_error_comes_without_an_empty_table(run, photos):
     for command in ("identify", "detect"):
         refused = run(command, photos[2])
         assert (refused.exit_code, refused.stdout) == (3, "")
-        assert refused.stderr.startswith(f"{photos[2]}: the bytes are not an image")
+        assert refused.stderr.startswith(f"{photos[2]}: the bytes are a short text, not an image")
 
 
 def test_json_is_the_answer_of_the_api(run, photos):

@@ -51,7 +51,7 @@ def test_a_healthy_gallery(arcid, people):
 def test_what_is_wrong_is_listed_with_the_call_that_mends_it(arcid, ill):
     result = arcid("gallery", "check", "--collection", "people")
     assert result.exit_code == 1
-    assert "4 identities, 6 faces; 1 duplicates, 1 wrong-person faces, 1 low-quality faces" in result.stdout
+    assert "4 identities, 6 faces; 1 duplicate, 1 wrong-person face, 1 low-quality face" in result.stdout
     assert 'POST /collections/people/identities/ada-too/merge {"into": "ada"}' in result.stdout
     assert 'POST /collections/people/faces/ada-2/move {"identity_id": "bob"}' in result.stdout
     assert 'POST /enroll {"collection": "people", "identity_id": "cyd", "photos": []}' in result.stdout

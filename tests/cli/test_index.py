@@ -65,14 +65,14 @@ def rows(arcid) -> dict[str, str]:
 
 
 def test_the_status_of_each_collection(arcid, people, folder):
-    assert rows(arcid) == {"people": "auto 8 2 none", "others": "auto 0 0 none"}
+    assert rows(arcid) == {"people": "auto (exact) 8 2 none", "others": "auto (exact) 0 0 none"}
     run(arcid, "rebuild", "people")
     size = sum(path.stat().st_size for path in folder.iterdir())
     told = rows(arcid)
-    assert told["others"] == "auto 0 0 none"
-    assert told["people"] == f"auto 8 2 revision 2, exact, 8 faces in 1 files, {size:,} bytes"
+    assert told["others"] == "auto (exact) 0 0 none"
+    assert told["people"] == f"auto (exact) 8 2 revision 2, exact, 8 faces in 1 file, {size:,} bytes"
     enroll("eve")
-    assert rows(arcid)["people"].startswith("auto 9 3 revision 2, exact, 8 faces")
+    assert rows(arcid)["people"].startswith("auto (exact) 9 3 revision 2, exact, 8 faces")
 
 
 def test_the_status_of_a_damaged_snapshot(arcid, people, folder, flip):
@@ -177,3 +177,7 @@ def test_recall_compares_with_exact_search(arcid, people):
     assert status == 0
     assert lines[0].strip().startswith("people, exact, 8 faces")
     assert [line.split()[-3:] for line in lines[1:]] == [["1.0000", "1.0000", "1.0000"]] * 2
+
+
+def test_recall_of_nobody_prints_no_figures(arcid, people):
+    assert run(arcid, "recall", "others") == (0, ["others: no faces, so there is nothing to compare"])

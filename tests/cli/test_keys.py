@@ -190,3 +190,34 @@ def test_the_trail_is_exported(arcid):
     ]
     assert lines[1]["previous"] == lines[0]["sha256"]
     assert len(Container(read_settings()).keys.all()) == 1
+
+
+def test_a_part_of_the_trail_is_exported(arcid, home):
+    created(arcid)
+    created(arcid, "gate")
+    with sqlite3.connect(home / "arcid.db") as database:
+        ((at,),) = database.execute("SELECT at FROM audit WHERE seq = 2").fetchall()
+    second = f"{at}".replace(" ", "T") + "Z"
+
+    def numbers(*arguments: str) -> list[int]:
+        return [json.loads(line)["seq"] for line in arcid("audit", "export", *arguments).output.splitlines()]
+
+    assert numbers("--since", second) == [2]
+    assert numbers("--until", second) == [1]
+    assert numbers("--since", "2020-01-01", "--until", "2999-01-01") == [1, 2]
+    assert numbers("--since", "2999-01-01T00:00:00+02:00") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--since", "2026"), "--since: '2026' is not a date, or a date and time such as 2027-01-31T12:00:00Z"),
+        (("--until", "0001-01-01T00:00:00+14:00"), "--until: '0001-01-01T00:00:00+14:00' is not a date"),
+        (("--since", "2026-11-29T10:00"), "lacks its time zone; end it with Z for UTC"),
+        (("--since", "2026-02-01", "--until", "2026-01-01"), "--until is before --since; exchange the two"),
+    ],
+)
+def test_a_wrong_time_of_an_export_is_refused(arcid, arguments, said):
+    result = arcid("audit", "export", *arguments)
+    assert isinstance(result.exception, SettingsInvalid)
+    assert said in str(result.exception)

@@ -22,14 +22,14 @@ def people(arcid, tiny):
 def test_export_and_import(arcid, people, tmp_path, monkeypatch):
     path = str(tmp_path / "people.zip")
     result = arcid("export", "people", path)
-    assert (result.exit_code, result.stdout) == (0, f"{path}: 5 faces of 1 people, revision 1\n")
+    assert (result.exit_code, result.stdout) == (0, f"{path}: 5 faces of 1 person, revision 1\n")
     again = arcid("import-archive", path)
     assert again.stdout == "people: 0 new faces, 0 new people, 5 faces existed already\n"
     copied = arcid("import-archive", path, "--collection", "copy", "--new-face-ids")
-    assert copied.stdout == "copy: 5 new faces, 1 new people, 0 faces existed already\n"
+    assert copied.stdout == "copy: 5 new faces, 1 new person, 0 faces existed already\n"
     monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'other.db'}")
     arcid("db", "upgrade")
-    assert arcid("import-archive", path).stdout == "people: 5 new faces, 1 new people, 0 faces existed already\n"
+    assert arcid("import-archive", path).stdout == "people: 5 new faces, 1 new person, 0 faces existed already\n"
 
 
 def test_an_export_names_the_network(arcid, people, tmp_path, tiny):
@@ -49,7 +49,7 @@ def test_embeddings(arcid, people, tmp_path):
     path.write_text('{"identity_id": "bob", "embedding": [1, 0, 0]}\n{"identity_id": "eve", "embedding": [1]}\n')
     result = arcid("import-embeddings", str(path), "--collection", "people", "--model", "tiny-net")
     assert result.exit_code == 1
-    assert result.stdout == "people: 1 new faces, 1 new people, 0 faces existed already, 1 lines refused\n"
+    assert result.stdout == "people: 1 new face, 1 new person, 0 faces existed already, 1 line refused\n"
     assert "line 2: line_invalid" in result.stderr
 
 
@@ -64,7 +64,7 @@ def test_backup_and_restore(arcid, people, tmp_path, home):
     gc.collect()  # the commands above ran in this process; their connections end with them
     result = arcid("restore", path, "--yes", "--keep-old")
     assert result.exit_code == 0, result.exception
-    assert "1 collections, as they were at" in result.stdout
+    assert "1 collection, as at" in result.stdout
     assert len(list(home.glob("arcid.db.before-restore-*"))) == 1
     after = Container(read_settings()).store.collection("people")
     assert (after.faces, after.uid == people.uid) == (5, False)

@@ -103,7 +103,7 @@ def test_crops_are_packed_and_trained_on(run, arcid, people, tmp_path):
     shards = tmp_path / "shards"
     done = arcid("train", "pack", str(people), "--out", str(shards), "--aligned")
     assert done.exit_code == 0, done.output
-    assert "24 crops of 4 people in 1 files" in done.output
+    assert "24 crops of 4 people in 1 file" in done.output
     assert run("--data", shards, *TINY).exit_code == 0
     assert load_trained(tmp_path / "out").classes == ("p00", "p01", "p02", "p03")
 

@@ -65,6 +65,13 @@ def test_whole_buckets_of_a_time(service, counted):
 def test_not_before_what_is_kept(service):
     report = service.report(BucketSize.DAY, since=datetime(1970, 1, 1, tzinfo=UTC))
     assert report.since == MIDNIGHT - timedelta(days=90)
+    assert report.is_truncated
+
+
+def test_a_time_that_is_kept_is_answered_whole(service):
+    assert not service.report(BucketSize.DAY).is_truncated
+    assert not service.report(BucketSize.DAY, since=MIDNIGHT - timedelta(days=90)).is_truncated
+    assert not service.report(BucketSize.HOUR, since=NOON_AT + timedelta(days=2)).is_truncated
 
 
 def test_not_after_now(service):

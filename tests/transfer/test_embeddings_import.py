@@ -125,3 +125,18 @@ def test_it_goes_on_where_it_was_stopped(run, store, monkeypatch):
 
 def test_an_empty_file(run):
     assert run() == embeddings.EmbeddingsImported()
+
+
+def test_a_missing_file_is_reported_before_a_wrong_network(engine, run, tmp_path):
+    work = EmbeddingsImport(IdentityStore(engine), BulkWriter(engine), catch_up=lambda *_: None)
+    with pytest.raises(FileUnusable, match=r"nobody\.ndjson cannot be read"):
+        work.run(tmp_path / "nobody.ndjson", Recorded(), collection="people", model="other")
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [(b"PK\x03\x04", "a ZIP file"), (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"), (b"Rar!\x1a\x07", "a RAR")],
+)
+def test_another_kind_of_file_is_named(run, head, named):
+    with pytest.raises(FileUnusable, match=named):
+        run(head + bytes(20))

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from app.errors import DeadlineExceeded, Overloaded, ShuttingDown
+from app.observability.counted import counted
 
 
 class Admission:
@@ -75,7 +76,7 @@ class Admission:
 
     def _require_place(self) -> None:
         if self.running + self.waiting >= self.at_once + self.most_waiting:
-            raise Overloaded(f"{self.waiting} requests are waiting, the most allowed")
+            raise Overloaded(f"{counted(self.waiting, 'request is', 'requests are')} waiting, the most allowed")
 
     async def _acquire(self, receive: Receive) -> None:
         started = time.perf_counter()

@@ -13,6 +13,7 @@ from app.container import Container
 from app.errors import ArcidError
 from app.gallery.index_projection import LONGEST_LAG
 from app.gallery.store.reencryption import Reencryption
+from app.observability.counted import counted
 
 router = APIRouter(tags=["status"])
 
@@ -136,9 +137,13 @@ def _encryption(services: Container) -> Check:
         return Check(is_ready=False, detail=str(error))
     if services.database.vault.is_closed:
         refused = plain + broken
-        detail = f"{refused} rows are refused: in plain, or they do not open; see arcid doctor" if refused else "on"
+        detail = (
+            f"{counted(refused, 'row is', 'rows are')} refused: in plain, or not to be opened; see arcid doctor"
+            if refused
+            else "on"
+        )
     else:
-        detail = f"on; {plain} rows in plain yet, {broken} do not open: arcid keys rotate-data"
+        detail = f"on; {counted(plain, 'row')} in plain yet, {broken} do not open: arcid keys rotate-data"
     return Check(is_ready=True, detail=detail)
 
 
@@ -149,5 +154,5 @@ def _index(services: Container) -> Check:
         return Check(is_ready=False, detail=str(error))
     behind = [each.behind for each in states if each.behind]
     # This answer is public, so it has no names and sizes of collections. Those are in GET /metrics.
-    detail = f"{len(behind)} behind, by up to {max(behind)} revisions" if behind else "none behind"
+    detail = f"{len(behind)} behind, by up to {counted(max(behind), 'revision')}" if behind else "none behind"
     return Check(is_ready=all(each.seconds_behind < LONGEST_LAG for each in states), detail=detail)

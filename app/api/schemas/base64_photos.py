@@ -12,6 +12,8 @@ _FILE_NAME = re.compile(
     r"@.*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|zip|tar|csv|ndjson|jsonl?)", re.IGNORECASE
 )
 _OTHER = re.compile(rb"[^A-Za-z0-9+/=]")
+_FEWEST_BYTES = 22
+"""Bytes of an empty ZIP; photos have more. A word such as `visitor` is base64 of fewer by chance."""
 _LONGEST_SHOWN = 60
 _LONGEST_NAME = 1024
 
@@ -26,9 +28,17 @@ def bytes_of(text: str, field: str) -> bytes:
         encoded = unquote(encoded)
     raw = encoded.encode("utf-8", "replace").translate(_TO_STANDARD, _IGNORED).rstrip(b"=")
     try:
-        return binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
+        data = binascii.a2b_base64(raw + b"=" * (-len(raw) % 4), strict_mode=True)
     except binascii.Error:
         raise ValueError(_mistake(text, raw, field)) from None
+    if 0 < len(data) < _FEWEST_BYTES and not _is_text(data):
+        name = text.strip()
+        raise ValueError(f"{name!r} is a text, not a file; with curl write -F {field}=@{name}")
+    return data
+
+
+def _is_text(data: bytes) -> bool:
+    return data.isascii() and data.decode("ascii").isprintable()
 
 
 def _mistake(text: str, raw: bytes, field: str) -> str:
@@ -41,4 +51,4 @@ def _mistake(text: str, raw: bytes, field: str) -> str:
         return f"{name!r} is the name of a file, not its bytes; with curl write -F {field}=@{name}"
     wrong = _OTHER.search(raw)
     why = f"it contains {wrong[0].decode('latin-1')!r}" if wrong else f"{len(raw):,} characters cannot be base64"
-    return f"it is neither a file nor valid base64: {why}"
+    return f"it is neither a file nor valid base64: {why}; curl sends a file with -F {field}=@FILE"

@@ -69,6 +69,9 @@ class StatisticsSchema(BaseModel):
     bucket: BucketSize
     since: Annotated[datetime, Field(description="The start of the first bucket.")]
     until: Annotated[datetime, Field(description="The end of the last bucket.")]
+    is_truncated: Annotated[
+        bool, Field(description="The request's `since` is before the counts that are kept, so this `since` is later.")
+    ]
     kept_days: Annotated[int, Field(description="Days that counts are kept; 0: nothing is counted.")]
     total: FiguresSchema
     buckets: Annotated[list[BucketSchema], Field(description="Oldest first; buckets without requests are left out.")]
@@ -84,6 +87,7 @@ class StatisticsSchema(BaseModel):
             bucket=bucket,
             since=report.since,
             until=report.until,
+            is_truncated=report.is_truncated,
             kept_days=kept_days,
             total=FiguresSchema(**FiguresSchema.members_of(report.total)),
             buckets=[

@@ -7,6 +7,8 @@ may contain a photo, an embedding or a secret.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from app.observability.counted import counted
+
 MISSING = "is required"
 WRONG_KIND = ("must be a ", "must be an ")
 """Starts of the texts for values of the wrong type."""
@@ -102,5 +104,4 @@ def _least(count: int, what: str) -> str:
 
 
 def _counted(count: int, what: str) -> str:
-    plural = f"{what.removesuffix('y')}ies" if what.endswith("y") else f"{what}s"
-    return f"{count:,} {what if count == 1 else plural}"
+    return counted(count, what, f"{what.removesuffix('y')}ies" if what.endswith("y") else None)

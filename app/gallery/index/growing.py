@@ -38,13 +38,18 @@ _KINDS: dict[str, type[FlatIndex | CompressedIndex]] = {
 }
 
 
+def most_exact(dimension: int) -> int:
+    """Return the number of templates up to which the index stays exact."""
+    return _EXACT_NUMBERS // dimension
+
+
 class GrowingIndex:
     """See `LocalIndex`. Call `close` at the end, which stops building."""
 
     def __init__(self, dimension: int, *, limit: int | None = None, block_rows: int = BLOCK_ROWS) -> None:
         self._dimension = dimension
         self._block_rows = block_rows
-        self._limit = limit if limit is not None else _EXACT_NUMBERS // dimension
+        self._limit = limit if limit is not None else most_exact(dimension)
         self._current: StoredIndex = FlatIndex(dimension, block_rows=block_rows)
         self._changing = threading.Lock()
         self._journal: Journal | None = None  # during building: the changes that the new index lacks

@@ -21,6 +21,7 @@ from app.database.tables import (
 from app.errors import RequestInvalid, TemplatesMissing
 from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection
+from app.observability.counted import counted
 from app.types import Box, Detection, FaceKey
 
 NAMED = 1000  # faces in an error and in the trail
@@ -51,7 +52,7 @@ def templates_missing(
     named = ", ".join(f"{each.face_id} of {each.identity_id!r}" for each in faces[:_SHOWN])
     count = len(faces) if count is None else count
     return TemplatesMissing(
-        f"{count} faces of collection {collection.name!r} have no template of {model} ({named}"
+        f"collection {collection.name!r}: {counted(count, 'face has', 'faces have')} no template of {model} ({named}"
         f"{', ...' if count > _SHOWN else ''}): embed those that have a crop (reembed), enroll the others again, or "
         "have them deleted",
         [(each.face_id, each.identity_id) for each in faces[:NAMED]],

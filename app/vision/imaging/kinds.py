@@ -97,6 +97,7 @@ _MARKUP: Sequence[tuple[bytes, str]] = (
     (b"<body", "HTML"),
 )
 _MARKUP_WITHIN = 1024
+_LONGEST_TEXT = 100
 
 
 def is_avif(data: bytes) -> bool:
@@ -121,7 +122,14 @@ def refusal(data: bytes, formats: Sequence[str]) -> PhotoRefused:
     accepted = ", ".join(formats)
     if name := _other(data):
         return NotAnImage(f"the bytes are {name}, not a photo; send one of {accepted}")
+    if _is_short_text(data):
+        return NotAnImage(f"the bytes are a short text, not an image; send one of {accepted}")
     return NotAnImage(f"the bytes are not an image of a supported format ({accepted})")
+
+
+def _is_short_text(data: bytes) -> bool:
+    """Return whether bytes are a short line of text, such as the name of a file."""
+    return len(data) <= _LONGEST_TEXT and data.isascii() and data.decode("ascii").strip().isprintable()
 
 
 def _picture(data: bytes) -> str | None:

@@ -60,6 +60,7 @@ class Statistics(Value):
     bucket: BucketSize
     since: datetime
     until: datetime
+    is_truncated: bool
     kept_days: int
     total: Figures
     buckets: tuple[Bucket, ...]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import CalibrationTooSmall
+from app.observability.counted import counted
 from app.recognition.decisions.calibration.error_rates import (
     LEVELS,
     SPREAD_LEVELS,
@@ -62,7 +63,8 @@ def calibrate(
     pairs = int(total.sum())
     if pairs < _LEAST_PAIRS:
         raise CalibrationTooSmall(
-            f"{pairs:,} pairs of different people are too few; at least {_LEAST_PAIRS:,} are needed"
+            f"{counted(pairs, 'pair of different people is', 'pairs of different people are')} "
+            f"too few; at least {_LEAST_PAIRS:,} are needed"
         )
     thresholds = tuple(_reached(total, level) for level in LEVELS)
     fitted = Calibration(
