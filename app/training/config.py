@@ -4,9 +4,9 @@ import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import TrainingInvalid
 from app.training.backbones import BackboneSpec
@@ -15,6 +15,8 @@ from app.training.losses import LossSpec
 from app.training.schedule import Schedule
 
 _FREE_DATA = ("data.path", "data.exclude", "data.workers", "data.memory_gb")  # a fingerprint compares the content
+
+_MOMENTUM = 0.9
 
 AbsolutePath = Annotated[Path, AfterValidator(Path.absolute)]
 """A file or folder; a relative path starts at the current directory."""
@@ -44,12 +46,26 @@ class DataConfig(_Section):
 
 
 class OptimiserConfig(_Section):
-    """Stochastic gradient descent."""
+    """The optimizer: sgd, adamw, or any other class."""
 
-    momentum: float = Field(0.9, ge=0, lt=1)
+    name: str = Field("sgd", pattern=r"^(sgd|adamw|[\w.]+:\w+)$", description="sgd, adamw or package.module:Class.")
+    momentum: float | None = Field(None, ge=0, lt=1, description="Momentum of sgd; 0.9 by default.")
     weight_decay: float = Field(5e-4, ge=0)
+    options: dict[str, Any] = Field({}, description="Further arguments of the optimizer's class.")
     clip: float = Field(5.0, ge=0, description="Maximum norm of the backbone's gradient; 0 disables clipping.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the moving average of the weights; 0 disables it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_momentum(cls, values: Any) -> Any:
+        is_sgd = isinstance(values, dict) and values.get("name", "sgd") == "sgd"
+        return {**values, "momentum": _MOMENTUM} if is_sgd and values.get("momentum") is None else values
+
+    @model_validator(mode="after")
+    def _check_momentum(self) -> Self:
+        if self.name != "sgd" and self.momentum is not None:
+            raise ValueError(f"the optimiser {self.name} has no momentum")
+        return self
 
 
 class MachineConfig(_Section):
@@ -65,6 +81,17 @@ class MachineConfig(_Section):
     channels_last: Annotated[
         bool, Field(description="Use the channels-last memory layout, which is faster on some machines.")
     ] = False
+    accumulation: int = Field(1, ge=1, description="Parts of a batch whose gradients are accumulated.")
+    compile: Annotated[bool, Field(description="Compile the backbone (torch.compile).")] = False
+    checkpoint_activations: Annotated[
+        bool, Field(description="Compute activations again in the backward pass, which saves memory.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _check_compile(self) -> Self:
+        if self.compile and self.checkpoint_activations:
+            raise ValueError("compile and checkpoint_activations exclude each other: PyTorch cannot compile the latter")
+        return self
 
 
 class VerificationSet(_Section):
@@ -127,6 +154,16 @@ class TrainingConfig(_Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     keeping: OutputConfig = OutputConfig()
 
+    @model_validator(mode="after")
+    def _check_accumulation(self) -> Self:
+        batch, parts, group = self.schedule.batch_size, self.machine.accumulation, self.data.photos_per_person
+        if parts > 1 and batch % (parts * group):
+            raise ValueError(
+                f"a batch of {batch} cannot be split into {parts} parts of equal size (machine.accumulation)"
+                + (f" with {group} photos of each person" if group > 1 else "")
+            )
+        return self
+
     def resume_settings(self) -> dict[str, Any]:
         """Return the settings that must not change when a run is resumed, by dotted name.
 
@@ -158,7 +195,8 @@ def parse_config(values: dict[str, Any]) -> TrainingConfig:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        raise TrainingInvalid(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        place = ".".join(map(str, first["loc"])) or "configuration"
+        raise TrainingInvalid(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from app.training.backbones import build_backbone
+from app.training.backbones.body import checkpoint_activations
 from app.training.config import TrainingConfig
 from app.training.finetune.pretrained import load_pretrained
 from app.training.losses import Loss, build_loss
@@ -27,6 +28,7 @@ class Learner(nn.Module):
         share: float = 1.0,
         precision: torch.dtype | None = None,
         is_channels_last: bool = False,
+        is_compiled: bool = False,
     ) -> None:
         """Build the module.
 
@@ -36,9 +38,12 @@ class Learner(nn.Module):
             share: Learning rate of the backbone, as a share of the rate of the class weights.
             precision: Autocast type of the backbone; None disables autocast.
             is_channels_last: Use the channels-last memory layout.
+            is_compiled: Compile the backbone with TorchInductor.
         """
         super().__init__()
         self.backbone = backbone.to(memory_format=torch.channels_last) if is_channels_last else backbone
+        if is_compiled:
+            self.backbone.compile()  # in place: names of weights stay
         self.loss = loss
         self._share = share
         self._precision = precision
@@ -79,10 +84,13 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
     backbone, dimension = (
         (build_backbone(config.backbone), config.backbone.dimension) if start is None else load_pretrained(start)
     )
+    if config.machine.checkpoint_activations:
+        checkpoint_activations(backbone)
     return Learner(
         backbone,
         build_loss(config.loss, classes=classes, dimension=dimension),
         share=1.0 if start is None else start.rate,
         precision=_AUTOCAST[config.machine.amp],
         is_channels_last=config.machine.channels_last,
+        is_compiled=config.machine.compile,
     )

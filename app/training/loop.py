@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from app.errors import CheckpointMismatch, TrainingDiverged
 from app.training import checkpoint
+from app.training.accumulation import accumulate_gradients
 from app.training.callbacks import Callback, TrainingProgress
 from app.training.checkpoint import BEST, LAST, MIDDLE, State
 from app.training.config import TrainingConfig
@@ -21,6 +22,7 @@ from app.training.data.source import CropSource, fingerprint
 from app.training.distributed import DistributedContext
 from app.training.evaluating import CropPairs, mean_accuracy, verify_all
 from app.training.learner import Learner, build_learner
+from app.training.optimiser import build_optimiser
 
 _STOP_CHECK_INTERVAL = 10  # iterations; several processes must agree to stop
 
@@ -50,12 +52,7 @@ class Training:
         self._context = context
         self._classes = source.classes
         self._parallel = distributed.parallelise(self.learner)
-        self._optimiser = torch.optim.SGD(
-            self.learner.parameter_groups(),
-            schedule.learning_rate,
-            config.optimiser.momentum,
-            weight_decay=config.optimiser.weight_decay,
-        )
+        self._optimiser = build_optimiser(self.learner, config)
         self._scaler = torch.amp.GradScaler(distributed.device.type, enabled=config.machine.amp == "fp16")
         self._average = _moving_average(self.learner, config.optimiser.ema)
         self._sampler = BatchSampler(
@@ -75,7 +72,7 @@ class Training:
     @property
     def total(self) -> int:
         """Return the number of iterations in the run."""
-        return self._epoch_iterations * self._config.schedule.epochs
+        return self._config.schedule.total(self._epoch_iterations)
 
     def run(self) -> bool:
         """Train until the end or a request to stop; return whether the end was reached. Raises TrainingDiverged."""
@@ -121,11 +118,9 @@ class Training:
         torch.manual_seed(self._seed())  # for dropout and sampled classes
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * self._config.schedule.rate(self.iteration, self._epoch_iterations)
-        loss: Tensor = self._parallel(
-            batch.crops.to(device, non_blocking=True), batch.labels.to(device, non_blocking=True)
-        )
         optimiser.zero_grad()
-        self._scaler.scale(loss).backward()
+        parts = self._config.machine.accumulation
+        loss = accumulate_gradients(self._parallel, batch, device=device, scaler=self._scaler, parts=parts)
         if self._config.optimiser.clip:
             self._scaler.unscale_(optimiser)
             torch.nn.utils.clip_grad_norm_(self.learner.backbone.parameters(), self._config.optimiser.clip)
@@ -134,7 +129,7 @@ class Training:
         self.learner.loss.step()
         if self._average is not None:
             self._average.update_parameters(self.learner.backbone)
-        return loss.detach()
+        return loss
 
     def _seed(self) -> int:
         """Return the seed of this iteration in this process."""

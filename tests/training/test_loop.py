@@ -84,6 +84,9 @@ def test_a_run_learns_and_can_be_read_again(config, tmp_path):
         {"data": {"photos_per_person": 2}},
         {"optimiser": {"ema": 0.9}, "machine": {"amp": "bf16", "channels_last": True}},
         {"seed": 1, "machine": {"amp": "fp16"}, "loss": {"name": "arcface", "sample_rate": 0.5}},
+        {"optimiser": {"name": "adamw"}, "schedule": {"kind": "cosine", "learning_rate": 0.001}},
+        {"optimiser": {"name": "torch.optim:RAdam", "options": {"eps": 1e-6}}, "schedule": {"learning_rate": 0.001}},
+        {"machine": {"accumulation": 2, "checkpoint_activations": True}},
     ],
 )
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, people, tmp_path, changed):

@@ -6,6 +6,7 @@ from Han, Kim, Kim: "Deep Pyramidal Residual Networks", 2017.
 
 from torch import Tensor, nn
 
+from app.training.backbones.body import BackboneBody
 from app.training.backbones.output import output_layers
 from app.training.backbones.spec import BackboneSpec
 
@@ -35,7 +36,7 @@ class IResNet(nn.Module):
                 _ResidualUnit(out_channels, out_channels, stride=1, has_se=spec.has_se) for _ in range(units - 1)
             ]
             channels = out_channels
-        self.body = nn.Sequential(*layers)
+        self.body = BackboneBody(*layers)
         self.output = output_layers(spec, channels)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

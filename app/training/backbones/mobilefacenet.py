@@ -6,6 +6,7 @@ table 1. The inverted residual bottlenecks are from Sandler, Howard, Zhu, Zhmogi
 
 from torch import Tensor, nn
 
+from app.training.backbones.body import BackboneBody
 from app.training.backbones.spec import BackboneSpec
 
 _STEM, _LAST = 64, 512
@@ -34,7 +35,7 @@ class MobileFaceNet(nn.Module):
                 out_channels = spec.channels(published)
                 layers.append(_Bottleneck(channels, out_channels, expansion=expansion, stride=1 if unit else stride))
                 channels = out_channels
-        self.body = nn.Sequential(*layers, *_conv(channels, last, 1))
+        self.body = BackboneBody(*layers, *_conv(channels, last, 1))
         self.output = nn.Sequential(
             nn.Conv2d(last, last, _SIDE, groups=last, bias=False),
             nn.BatchNorm2d(last),
