@@ -16,18 +16,17 @@ import argparse
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.evaluation.paired import true_match_rate
 from app.types import Floats
 
 REPLICATES, DRAWS = 1000, 10
 FMRS = (1e-3, 1e-4)
 FPIR = 0.01
-CANDIDATES = 0.02  # share of the impostor pairs, the most similar ones, that can decide a threshold
 
 Doubles = NDArray[np.float64]
 Figure = Callable[[Doubles], float]
@@ -78,27 +77,7 @@ def centred(photos: Photos, others: Photos) -> Photos:
 
 def verification(photos: Photos) -> list[Figure]:
     """Return the TMR at each of FMRS, as functions of the people's multiplicities."""
-    first, second = np.triu_indices(len(photos.people), 1)
-    cosines = (photos.vectors @ photos.vectors.T)[first, second]
-    first, second = photos.people[first], photos.people[second]
-    is_mated = first == second
-    owners, genuine = first[is_mated], cosines[is_mated]
-    per_person = np.bincount(owners, minlength=photos.people.max() + 1)
-    impostors, first, second = cosines[~is_mated], first[~is_mated], second[~is_mated]
-    top = np.argpartition(-impostors, int(CANDIDATES * len(impostors)))[: int(CANDIDATES * len(impostors))]
-    top = top[np.argsort(-impostors[top])]
-    impostors, first, second = impostors[top], first[top], second[top]
-    sizes = np.bincount(photos.people).astype(np.float64)
-
-    def tmr(fmr: float, multiplicities: Doubles) -> float:
-        drawn = multiplicities * sizes
-        total = (drawn.sum() ** 2 - (drawn**2).sum()) / 2
-        above = np.cumsum(multiplicities[first] * multiplicities[second])
-        threshold = impostors[min(np.searchsorted(above, fmr * total), len(impostors) - 1)]
-        weights = multiplicities[owners] / per_person[owners]
-        return float((weights * (genuine > threshold)).sum() / weights.sum())
-
-    return [partial(tmr, fmr) for fmr in FMRS]
+    return [true_match_rate(photos.vectors, photos.people, fmr) for fmr in FMRS]
 
 
 def identification(photos: Photos) -> list[Figure]:

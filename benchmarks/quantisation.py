@@ -8,25 +8,23 @@ times and cosines are of photos of the other people: the ratio of process CPU ti
 """
 
 import argparse
-import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from app.config import read_settings
+from app.training.export.comparing import time_ratio
 from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.detection.detections import Detector
-from app.vision.embedding import Embedder, Preprocessing, as_input
+from app.vision.embedding import Preprocessing, as_input
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.ranges import activation_ranges
 from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
 from app.wiring.storage import open_packs
 
 _CALIBRATED, _COMPARED = 200, 150
-_ROUNDS = 40
 
 
 def split(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -56,20 +54,6 @@ def central_crops(detector: Detector, photos: list[Path]) -> Iterator[Pixels]:
             yield align(pixels, nearest.landmarks[None])[0]
 
 
-def ratio(one: Embedder, other: Embedder, crops: Pixels) -> float:
-    """Return the CPU time of `other` as a multiple of that of `one`, a face at a time."""
-    times: list[tuple[float, float]] = []
-    for turn in range(_ROUNDS):
-        crop = crops[turn % len(crops)][None]
-        marks = [time.process_time()]
-        for embedder in (one, other):
-            embedder.embed(crop)
-            marks.append(time.process_time())
-        times.append((marks[1] - marks[0], marks[2] - marks[1]))
-    before, after = (statistics.median(each) for each in zip(*times[2:], strict=True))
-    return float(after / before)
-
-
 def main() -> None:
     """Print the ranges, the ratio and the cosines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,7 +72,7 @@ def main() -> None:
     crops = np.stack(list(central_crops(detector, compared)))
     one, other = open_embedder(packs, plain, runtime), open_embedder(packs, small, runtime)
     cosines = (one.embed(crops).vectors * other.embed(crops).vectors).sum(axis=1)
-    print(f"CPU time of int8 / float32: {ratio(one, other, crops):.2f}")
+    print(f"CPU time of int8 / float32: {time_ratio(one, other, crops):.2f}")
     print(f"cosine: mean {cosines.mean():.4f}, lowest {cosines.min():.4f}")
 
 

@@ -69,13 +69,13 @@ COMMANDS = {
         ),
     },
     "Networks": {
-        "models": ("app.cli.models:cli", "Packs of networks: list, pull, verify, add."),
+        "models": ("app.cli.own_networks:cli", "Packs of networks: list, pull, verify, add."),
         "reembed": (
             "app.cli.reembed:cli",
             "Model migration: embed faces again with another network, from their stored crops.",
         ),
         "evaluate": ("app.cli.evaluate_groups:cli", "Measure a pack on photos of known people."),
-        "train": ("app.cli.train_commands:cli", "Train your own network; see docs/training.md."),
+        "train": ("app.cli.distill:cli", "Train your own network; see docs/training.md."),
     },
     "Administration": {
         "keys": ("app.cli.keys:cli", "API keys: once one exists, every request needs one."),

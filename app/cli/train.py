@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import rich.progress
 import typer
 
+from app.cli.counting import counting
 from app.cli.output import Console
-from app.config import read_settings
+from app.config import Settings, read_settings
 from app.errors import TrainingInvalid, TrainingUnavailable
 from app.observability.counted import counted
 from app.types import Floats, Pixels
@@ -23,7 +23,10 @@ cli = typer.Typer(
     help="Train your own network; see docs/training.md.", invoke_without_command=True, no_args_is_help=True
 )
 
+Start = Annotated[str | None, typer.Option("--from", help="Folder of a run, or a pack: start from its network.")]
+
 STOPPED = 130
+REFINING_RATE = 0.02  # maximum learning rate of a run with --from
 
 
 @cli.callback()
@@ -33,6 +36,7 @@ def train(  # noqa: PLR0913 - the options of a command
     config: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="TOML file of a run.")] = None,
     out: Annotated[Path | None, typer.Option(file_okay=False, help="Folder for checkpoints and figures.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, if there is one.")] = False,
+    start: Start = None,
     data: Annotated[Path | None, typer.Option(exists=True, help="Folder person/photo.jpg, .rec, .arrow, ...")] = None,
     aligned: Annotated[bool | None, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = None,
     loss: Annotated[str | None, typer.Option(help="arcface, cosface, sphereface, softmax, ...")] = None,
@@ -53,7 +57,7 @@ def train(  # noqa: PLR0913 - the options of a command
     require_training()
     if out is None:
         raise TrainingInvalid("--out is missing: the folder for checkpoints and figures")
-    values = _file_values(config, out, is_resumed=resume)
+    values = _start_from(start, out, _file_values(config, out, is_resumed=resume), is_resumed=resume)
     options = {
         "data.path": data,
         "data.aligned": aligned,
@@ -62,10 +66,10 @@ def train(  # noqa: PLR0913 - the options of a command
         "schedule.epochs": epochs,
         "schedule.batch_size": batch_size,
         "machine.device": device,
-        **dict(map(_parse_assignment, assignments or [])),
+        **dict(map(parse_assignment, assignments or [])),
     }
-    _put_all(values, options)
-    _run(values, out, is_resumed=resume)
+    put_all(values, options)
+    run_training(values, out, is_resumed=resume)
 
 
 @cli.command()
@@ -128,13 +132,6 @@ def clean(
     )
 
 
-@contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; yield a function that advances it."""
-    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        yield partial(bar.advance, bar.add_task(what, total=total))
-
-
 def require_training() -> None:
     """Raise TrainingUnavailable, with the remedy, if PyTorch is not installed."""
     missing = [name for name in ("torch", "pyarrow") if find_spec(name) is None]
@@ -142,11 +139,16 @@ def require_training() -> None:
         raise TrainingUnavailable(f"training needs {' and '.join(missing)}, not installed here; run: make training")
 
 
-def cropper_opener() -> Callable[[], Any]:
-    """Return a function that opens the alignment networks once, when it is first called."""
+def with_options(settings: Settings, **named: str | None) -> Settings:
+    """Return the settings with the options that are given."""
+    return settings.model_copy(update={name: value for name, value in named.items() if value is not None})
+
+
+def cropper_opener(settings: Settings | None = None) -> Callable[[], Any]:
+    """Return a function that opens the alignment networks of the settings once, when it is first called."""
     from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
 
-    return cache(lambda: open_cropper(read_settings()))
+    return cache(lambda: open_cropper(settings or read_settings()))
 
 
 def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
@@ -177,23 +179,34 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _run(values: dict[str, Any], out: Path, *, is_resumed: bool) -> None:
-    """Train with a configuration until the end or a signal; exit with STOPPED after a signal."""
+def run_training(values: dict[str, Any], out: Path, *, is_resumed: bool = False) -> None:
+    """Train with a configuration until the end or a signal; exit with STOPPED after a signal.
+
+    Photos are aligned with the detector of the pack that the run starts from or learns from, if it has one.
+    """
     from app.training.config import parse_config  # noqa: PLC0415 - PyTorch takes seconds that no other command should wait
     from app.training.running import train as run  # noqa: PLC0415 - as above
+    from app.wiring.teaching import teach  # noqa: PLC0415 - as above
 
-    console = Console(stderr=True)
+    console, config = Console(stderr=True), parse_config(values)
+    pack = config.teacher or config.start or config.weights
+    settings = with_options(read_settings(), detector=pack.detector if pack else None)
     with stoppable() as is_stopping:
         training = run(
-            parse_config(values),
+            config,
             out,
-            open_cropper=cropper_opener(),
+            open_cropper=cropper_opener(settings),
+            teach=partial(teach, settings),
             console=console,
             is_resumed=is_resumed,
             is_stopping=is_stopping,
         )
     if training.iteration < training.total:
-        console.print(f"stopped at iteration {training.iteration} of {training.total}; continue with --resume")
+        console.print(
+            f"stopped at iteration {training.iteration} of {training.total}; arcid train --resume --out {out}",
+            highlight=False,
+            soft_wrap=True,
+        )
         raise typer.Exit(STOPPED)
     console.print(f"trained for {training.total} iterations: {out}", highlight=False, soft_wrap=True)
 
@@ -208,7 +221,27 @@ def _file_values(config: Path | None, out: Path, *, is_resumed: bool) -> dict[st
     return read_config(out / CONFIG) if is_resumed and (out / CONFIG).exists() else {}
 
 
-def _parse_assignment(text: str) -> tuple[str, Any]:
+def _start_from(start: str | None, out: Path, values: dict[str, Any], *, is_resumed: bool) -> dict[str, Any]:
+    """Return the configuration of a new run that starts from another run or a pack, with a lower learning rate."""
+    if start is None:
+        return values
+    from app.training.checkpoint import LAST  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.finetune.continuing import start_from_run  # noqa: PLC0415 - as above
+    from app.wiring.teaching import copy_network  # noqa: PLC0415 - as above
+
+    if (out / LAST).exists():
+        if is_resumed:
+            return values
+        raise TrainingInvalid(f"{out} already contains a run; continue it with --resume, or choose another folder")
+    if (Path(start) / LAST).exists():
+        sections = start_from_run(Path(start), out)
+    else:
+        sections = {"start": copy_network(read_settings(pack=start), out / "start.onnx").model_dump()}
+    schedule = {"learning_rate": REFINING_RATE, **values.get("schedule", {})}
+    return {**values, "schedule": schedule, **sections}
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
     """Parse name=value; the value is TOML, or plain text if it is not valid TOML."""
     name, equals, value = text.partition("=")
     if not equals:
@@ -219,7 +252,7 @@ def _parse_assignment(text: str) -> tuple[str, Any]:
         return name.strip(), value.strip()
 
 
-def _put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
+def put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
     """Set keys by their dotted names; options that are None are not set."""
     for name, value in options.items():
         if value is not None:

@@ -1,16 +1,16 @@
 """`arcid train export, adapter, finetune`: export a run as a pack, or adapt a pack to your photos."""
 
-from collections.abc import Callable
-from functools import cache, partial
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from app.cli.comparison import show_run_comparison
+from app.cli.counting import counting
 from app.cli.output import Console
-from app.cli.train import STOPPED, cli, counting, require_training, stoppable
-from app.config import Settings, read_settings
+from app.cli.train import cli, cropper_opener, require_training, run_training, with_options
+from app.config import read_settings
 from app.errors import TrainingInvalid
 
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder in which to create the pack's folder, NAME/.")]
@@ -22,6 +22,10 @@ Detector = Annotated[str | None, typer.Option(help="Detector that aligns the pho
 Calibrate = Annotated[
     Path | None,
     typer.Option("--calibrate", exists=True, file_okay=False, help="Folder of people outside the training data."),
+]
+Compare = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder of people outside the training data: compare networks."),
 ]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
 
@@ -39,6 +43,7 @@ def export(  # noqa: PLR0913 - the options of a command
     detector: Detector = None,
     best: Annotated[bool, typer.Option("--best", help="Export the best checkpoint, not the last one.")] = False,
     calibrate: Calibrate = None,
+    compare: Compare = None,
     aligned: Aligned = False,
     threshold: Threshold = None,
 ) -> None:
@@ -47,20 +52,21 @@ def export(  # noqa: PLR0913 - the options of a command
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
     from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
     from app.training.export.run_pack import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
+    from app.training.export.terms import inherited_terms  # noqa: PLC0415 - as above
     from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
     trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
-    start = trained.config.start
-    settings = _with(read_settings(), detector=detector or (start.detector if start else None))
-    if start is None and licence is None:
+    terms = inherited_terms(trained.config)
+    settings = with_options(read_settings(), detector=detector or (terms.detector if terms else None))
+    if terms is None and licence is None:
         raise TrainingInvalid("--licence is missing: state the terms on which the network may be used")
-    title = f"{start.pack}, fine-tuned" if start else f"{trained.config.backbone.name}, {trained.config.loss.name}"
+    title = terms.made if terms else f"{trained.config.backbone.name}, {trained.config.loss.name}"
     said = PackMetadata(
-        f"{title}; {len(trained.classes):,} people",
-        licence or (start.licence if start else ""),
+        f"{title}; {len(trained.classes):,} people" if trained.classes else title,
+        licence or (terms.licence if terms else ""),
         wiring.detector_name(settings),
-        start.commercial_use if start else commercial_use,
+        terms.commercial_use if terms else commercial_use,
     )
     with counting("photos") as advance:
         measure = wiring.calibrator(
@@ -72,6 +78,8 @@ def export(  # noqa: PLR0913 - the options of a command
             advance=advance,
         )
         _tell(write_pack(trained, out / name, said, calibrate=measure, threshold=threshold).name, out, calibrate)
+    if compare is not None:
+        show_run_comparison(run, compare, settings, is_aligned=aligned, is_best=best)
 
 
 @cli.command()
@@ -95,11 +103,11 @@ def adapter(  # noqa: PLR0913 - the options of a command
     from app.training.finetune.linear_adapter import append_adapter  # noqa: PLC0415 - as above
     from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
-    settings = _with(read_settings(), pack=pack, detector=detector)
+    settings = with_options(read_settings(), pack=pack, detector=detector)
     base = wiring.open_base(settings)
     name = name or f"{pack}-adapted"
     with counting("photos") as advance:
-        source = open_path(data, _cropper(settings), is_aligned=aligned, advance=advance).source
+        source = open_path(data, cropper_opener(settings), is_aligned=aligned, advance=advance).source
         views = wiring.views_of(settings, base, source, advance)
         network = append_adapter(base.network, train_adapter(views, source.labels, AdapterSettings(seed=seed)))
         measure = wiring.calibrator(
@@ -145,59 +153,21 @@ def finetune(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Fine-tune a pack's network on your photos. Resume and export the run like any other."""
     require_training()
-    from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
-    from app.training.running import train as run  # noqa: PLC0415 - as above
-    from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring.teaching import copy_network  # noqa: PLC0415 - PyTorch takes seconds
 
-    settings = _with(read_settings(), pack=pack)
-    base = wiring.open_base(settings)
-    ImportedNetwork(base.network)  # fails for an unsupported network before photos are aligned
-    out.mkdir(parents=True, exist_ok=True)
-    network = out.resolve() / "start.onnx"
-    network.write_bytes(base.network)
-    start = {
-        "network": network,
-        "sha256": sha256(base.network).hexdigest(),
-        "pack": pack,
-        "licence": base.manifest.licence,
-        "commercial_use": base.manifest.commercial_use,
-        "detector": wiring.detector_name(settings),
-        "mean": base.preprocessing.mean,
-        "scale": base.preprocessing.scale,
-        "bgr": base.preprocessing.is_bgr,
-        "frozen": freeze,
-        "rate": backbone_learning_rate / learning_rate,
+    settings = with_options(read_settings(), pack=pack)
+    copied = copy_network(settings, out / "start.onnx")
+    ImportedNetwork(copied.network.read_bytes())  # fails for an unsupported network before photos are aligned
+    values = {
+        "seed": seed,
+        "data": {"path": data, "aligned": aligned},
+        "start": {**copied.model_dump(), "frozen": freeze, "rate": backbone_learning_rate / learning_rate},
+        "loss": {"name": loss},
+        "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
     }
-    config = parse_config(
-        {
-            "seed": seed,
-            "data": {"path": data, "aligned": aligned},
-            "start": start,
-            "loss": {"name": loss},
-            "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
-        }
-    )
-    console = Console(stderr=True)
-    with stoppable() as is_stopping:
-        training = run(config, out, open_cropper=_cropper(settings), console=console, is_stopping=is_stopping)
-    if training.iteration < training.total:
-        console.print(
-            f"stopped at iteration {training.iteration} of {training.total}; arcid train --resume --out {out}"
-        )
-        raise typer.Exit(STOPPED)
-    console.print(f"trained: {out}; arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
-
-
-def _cropper(settings: Settings) -> Callable[[], Any]:
-    """Return a function that opens the alignment networks once, when it is first called."""
-    from app.wiring.training import open_cropper  # noqa: PLC0415 - PyTorch takes seconds
-
-    return cache(lambda: open_cropper(settings))
-
-
-def _with(settings: Settings, **named: str | None) -> Settings:
-    return settings.model_copy(update={name: value for name, value in named.items() if value is not None})
+    run_training(values, out)
+    Console(stderr=True).print(f"arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
 
 
 def _tell(name: str, out: Path, calibrated_on: Path | None) -> None:

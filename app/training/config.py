@@ -122,22 +122,50 @@ class OutputConfig(_Section):
     tensorboard: Annotated[bool, Field(description="Also write TensorBoard event files.")] = False
 
 
-class PretrainedStart(_Section):
-    """The pack's network that fine-tuning (`arcid train finetune`) starts from."""
+class PackNetwork(_Section):
+    """A pack's embedding network, copied to a file, and the terms of the pack."""
 
     network: Path = Field(description="ONNX file of the embedding network.")
     sha256: str = Field(description="SHA-256 of that file.")
     pack: str = Field(description="Pack that contains the network.")
-    licence: str = Field(description="Licence of the pack; it also applies to the fine-tuned network.")
+    licence: str = Field(description="Licence of the pack; it also applies to the trained network.")
     commercial_use: Literal["yes", "no", "unverified"] = Field(description="Commercial use, as stated by the pack.")
     detector: str = Field(description="Detector that aligns photos for the network.")
     mean: float = Field(description="Mean of the preprocessing (pixel - mean) / scale.")
     scale: float = Field(gt=0, description="Scale of the same preprocessing.")
     bgr: Annotated[bool, Field(description="The network takes BGR instead of RGB.")] = False
+
+
+class PretrainedStart(PackNetwork):
+    """The pack's network that a run starts from (`arcid train finetune`, `arcid train distill --from`)."""
+
     frozen: Annotated[bool, Field(description="Train only the last layer.")] = False
     rate: float = Field(
         0.1, gt=0, description="Learning rate of the network, as a share of the rate of the class weights."
     )
+    skip: tuple[tuple[str, str], ...] = Field(
+        (), description="Pairs of values of the network: the layers between the two are left out."
+    )
+
+
+class StartWeights(_Section):
+    """The weights of another run that a run starts from (`arcid train --from`), and the terms that they carry."""
+
+    file: Path = Field(description="File of the backbone's weights.")
+    sha256: str = Field(description="SHA-256 of that file.")
+    run: str = Field(description="Name of the other run.")
+    licence: str | None = Field(None, description="Licence that the other run inherited.")
+    commercial_use: Literal["yes", "no", "unverified"] = Field(
+        "unverified", description="Commercial use that the other run inherited."
+    )
+    detector: str | None = Field(None, description="Detector that aligned the photos of the other run's packs.")
+
+
+class TeacherNetwork(PackNetwork):
+    """The pack's network whose embeddings a student learns (`arcid train distill`)."""
+
+    dimension: int = Field(ge=2, description="Dimension of the embeddings of teacher and student.")
+    relation: float = Field(1.0, ge=0, description="Weight of the similarities between photos in the loss.")
 
 
 class TrainingConfig(_Section):
@@ -147,6 +175,8 @@ class TrainingConfig(_Section):
     data: DataConfig
     backbone: BackboneSpec = Field(BackboneSpec("iresnet18"), description="Ignored if there is a `start`.")
     start: PretrainedStart | None = None
+    teacher: TeacherNetwork | None = None
+    weights: StartWeights | None = None
     loss: LossSpec = LossSpec("arcface")
     schedule: Schedule = Schedule()
     optimiser: OptimiserConfig = OptimiserConfig()

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from app.training.backbones import build_backbone
 from app.training.backbones.body import checkpoint_activations
 from app.training.config import TrainingConfig
-from app.training.finetune.pretrained import load_pretrained
+from app.training.distillation.loss import DistillationLoss
+from app.training.finetune.pretrained import load_pretrained, load_weights, project
 from app.training.losses import Loss, build_loss
 
 _AUTOCAST = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -75,21 +76,29 @@ def as_input(crops: Tensor, memory_format: torch.memory_format = torch.contiguou
 
 
 def build_learner(config: TrainingConfig, classes: int) -> Learner:
-    """Build backbone and loss, with weights drawn from the seed or loaded from the pack to fine-tune.
+    """Build backbone and loss, with weights drawn from the seed or loaded from the pack or run to start from.
+
+    With a teacher, the loss still lacks the teacher's embeddings, and `classes` is not used.
 
     Raises TrainingInvalid if the pack's network cannot be trained.
     """
     torch.manual_seed(config.seed)
-    start = config.start
+    start, teacher = config.start, config.teacher
     backbone, dimension = (
         (build_backbone(config.backbone), config.backbone.dimension) if start is None else load_pretrained(start)
     )
+    if config.weights is not None:
+        load_weights(backbone, config.weights)
+    if teacher is not None:
+        backbone = project(backbone, dimension, teacher.dimension)
     if config.machine.checkpoint_activations:
         checkpoint_activations(backbone)
     return Learner(
         backbone,
-        build_loss(config.loss, classes=classes, dimension=dimension),
-        share=1.0 if start is None else start.rate,
+        build_loss(config.loss, classes=classes, dimension=dimension)
+        if teacher is None
+        else DistillationLoss(dimension=teacher.dimension, relation=teacher.relation),
+        share=1.0 if start is None or teacher is not None else start.rate,
         precision=_AUTOCAST[config.machine.amp],
         is_channels_last=config.machine.channels_last,
         is_compiled=config.machine.compile,

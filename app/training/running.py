@@ -7,17 +7,27 @@ from functools import partial
 from pathlib import Path
 
 import rich.progress
+import torch
 from rich.console import Console
 
 from app.errors import TrainingInvalid
+from app.evaluation.values import Advance
 from app.observability.printable import cell
 from app.training.callbacks import Callback, MetricsLog, ProgressBar, TensorBoard
 from app.training.checkpoint import CONFIG, LAST, load
-from app.training.config import TrainingConfig
+from app.training.config import TeacherNetwork, TrainingConfig
 from app.training.data.opening import Dataset, OpenCropper, open_data
+from app.training.data.source import CropSource
+from app.training.distillation.loss import DistillationLoss
+from app.training.distillation.unlabelled import open_unlabelled
 from app.training.distributed import DistributedContext, distributed_context
 from app.training.evaluating import CropPairs, read_crop_pairs
+from app.training.learner import Learner, build_learner
 from app.training.loop import RunContext, Training
+from app.types import Floats
+
+Teach = Callable[[TeacherNetwork, CropSource, Advance], Floats]
+"""The teacher's flip-averaged unit embeddings (n, d) of all crops of a data set."""
 
 METRICS, WITHOUT_FACE = "metrics.jsonl", "without_face.csv"
 
@@ -28,13 +38,14 @@ def train(
     *,
     open_cropper: OpenCropper,
     console: Console,
+    teach: Teach | None = None,
     is_resumed: bool = False,
     is_stopping: Callable[[], bool] = lambda: False,
 ) -> Training:
     """Train until the end or until `is_stopping` returns true, and write all results to the folder `out`.
 
     With `is_resumed`, training continues from the last checkpoint in `out`, if there is one. Of several processes, only
-    the main one prints. Raises TrainingError's children.
+    the main one prints. `teach` is needed by a run with a teacher. Raises TrainingError's children.
     """
     last = out / LAST
     if last.exists() and not is_resumed:
@@ -45,10 +56,11 @@ def train(
             console.quiet = True
         dataset = _open_dataset(config, open_cropper, distributed, console)
         sets = _read_sets(config, open_cropper) if distributed.is_main else []
+        learner = _student(config, dataset.source, teach, distributed, console) if config.teacher else None
         first = load(last)["iteration"] if last.exists() else 0
         with _callbacks(config, out, distributed, first=first, console=console) as callbacks:
             context = RunContext(out, distributed, callbacks, sets, is_stopping)
-            training = Training(config, dataset.source, context)
+            training = Training(config, dataset.source, context, learner)
             if last.exists():
                 training.resume(last)
             if distributed.is_main:
@@ -63,10 +75,28 @@ def _open_dataset(
 ) -> Dataset:
     with distributed.main_process_first(), rich.progress.Progress(console=console, transient=True) as bar:
         task = bar.add_task("photos", total=None)
-        dataset = open_data(config.data, open_cropper, partial(bar.advance, task))
+        open_source = open_data if config.teacher is None else open_unlabelled
+        dataset = open_source(config.data, open_cropper, partial(bar.advance, task))
     photos, people = len(dataset.source.labels), len(dataset.source.classes)
-    console.print(f"{photos:,} photos of {people:,} people", highlight=False)
+    console.print(f"{photos:,} photos of {people:,} people" if people else f"{photos:,} photos", highlight=False)
     return dataset
+
+
+def _student(
+    config: TrainingConfig,
+    source: CropSource,
+    teach: Teach | None,
+    distributed: DistributedContext,
+    console: Console,
+) -> Learner:
+    """Build the learner of a distillation, with the teacher's embeddings of all photos."""
+    learner = build_learner(config, 0)
+    if config.teacher is None or teach is None or not isinstance(learner.loss, DistillationLoss):
+        raise TrainingInvalid("this run has a teacher; continue it with arcid train --resume")
+    with distributed.main_process_first(), rich.progress.Progress(console=console, transient=True) as bar:
+        task = bar.add_task("teacher", total=len(source.labels))
+        learner.loss.set_targets(torch.from_numpy(teach(config.teacher, source, partial(bar.advance, task))))
+    return learner
 
 
 def _read_sets(config: TrainingConfig, open_cropper: OpenCropper) -> list[CropPairs]:

@@ -11,7 +11,7 @@ from app.config import Settings
 from app.evaluation.values import Advance
 from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
 from app.training.data.cropping import FaceCropper, crop_main_face
-from app.training.data.folder import read_folder
+from app.training.data.folder import FolderSource, read_folder
 from app.training.data.source import CropSource
 from app.training.export.calibrating import calibrate_network, raw_views
 from app.types import Floats, Pixels
@@ -100,11 +100,23 @@ def calibrator(
         if images is None:
             return []
         photos = read_folder(images, None if is_aligned else open_cropper(settings), advance)
-        embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
-        sha256 = hashlib.sha256(network).hexdigest()
-        detector, is_flip_averaged = detector_name(settings), False  # set again for each calibration
-        source = "a folder of photos"
-        origin = CalibrationOrigin(sha256, model(network), detector, is_flip_averaged, 0, 0, 0, source)
-        return calibrate_network(embedder, photos, origin)
+        return calibration_of(settings, photos, network, model=model, preprocessing=preprocessing)
 
     return measure
+
+
+def calibration_of(
+    settings: Settings,
+    photos: FolderSource,
+    network: bytes,
+    *,
+    model: Callable[[bytes], str],
+    preprocessing: Preprocessing,
+) -> Sequence[Calibration]:
+    """Return the calibrations of a network on people; raises TrainingInvalid and CalibrationTooSmall."""
+    embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
+    sha256 = hashlib.sha256(network).hexdigest()
+    detector, is_flip_averaged = detector_name(settings), False  # set again for each calibration
+    source = "a folder of photos"
+    origin = CalibrationOrigin(sha256, model(network), detector, is_flip_averaged, 0, 0, 0, source)
+    return calibrate_network(embedder, photos, origin)

@@ -40,6 +40,13 @@ def read_folder(folder: Path, cropper: FaceCropper | None, advance: Advance = la
         photos = read_people(folder)
     except EvaluationInvalid as error:
         raise TrainingInvalid(str(error)) from error
+    return crop_photos(photos, folder, cropper, advance)
+
+
+def crop_photos(
+    photos: tuple[Photo, ...], folder: Path, cropper: FaceCropper | None, advance: Advance = lambda _: None
+) -> FolderSource:
+    """Return the crops of a folder's photos. Without a cropper, they are already crops. Raises TrainingInvalid."""
     if cropper is None:
         return FolderSource(photos, *index_labels([photo.person for photo in photos]))
     crops = cropper.crop_photos(photos, advance)

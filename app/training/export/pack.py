@@ -23,6 +23,17 @@ UNCALIBRATED = 0.5
 _NAME = TypeAdapter(Name)
 
 
+CommercialUse = Literal["yes", "no", "unverified"]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTerms:
+    """Terms of a network as its operator states them."""
+
+    licence: str
+    commercial_use: CommercialUse = "unverified"
+
+
 @dataclass(frozen=True, slots=True)
 class PackMetadata:
     """Description of a pack in its manifest.
@@ -33,7 +44,7 @@ class PackMetadata:
     title: str
     licence: str
     detector: str
-    commercial_use: Literal["yes", "no", "unverified"] = "unverified"
+    commercial_use: CommercialUse = "unverified"
     notes: str = ""
 
 

@@ -1,6 +1,7 @@
 """Reading of an ONNX embedding network as a list of operators. Does not need PyTorch."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ def read_graph(network: bytes) -> NetworkGraph:
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if node.op_type == "Constant" and isinstance(attributes.get("value"), onnx.TensorProto):
             constants[node.output[0]] = numpy_helper.to_array(attributes["value"])
+        elif node.op_type == "Identity" and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
         else:
             nodes.append(GraphNode(node.op_type, tuple(node.input), node.output[0], attributes))
     return _restore_prelu(NetworkGraph(inputs[0], graph.output[0].name, tuple(nodes), constants))
@@ -71,13 +74,38 @@ def _restore_prelu(graph: NetworkGraph) -> NetworkGraph:
         name = f"{node.output}/slope"
         source, constants[name] = prelu
         nodes.append(GraphNode("PRelu", (source, name), node.output, {}))
+    return _without_unused(NetworkGraph(graph.input, graph.output, tuple(nodes), constants))
+
+
+def skip_layers(graph: NetworkGraph, skip: Mapping[str, str]) -> NetworkGraph:
+    """Leave out the layers between two values: users of the later value get the earlier one.
+
+    Args:
+        graph: A network.
+        skip: Earlier value -> later value, as the network names them.
+
+    Raises:
+        TrainingInvalid: If the network has no value of a name, or if a pair is in the wrong order.
+    """
+    places = {graph.input: -1, **{node.output: place for place, node in enumerate(graph.nodes)}}
+    for first, last in skip.items():
+        if unknown := [name for name in (first, last) if name not in places]:
+            raise TrainingInvalid(f"the network has no value {unknown[0]!r}; its last one is {graph.nodes[-1].output}")
+        if places[first] >= places[last]:
+            raise TrainingInvalid(f"the value {first!r} does not come before {last!r}")
+    earlier = {last: first for first, last in skip.items()}
+    nodes = [replace(node, inputs=tuple(earlier.get(name, name) for name in node.inputs)) for node in graph.nodes]
+    return _without_unused(replace(graph, nodes=tuple(nodes)))
+
+
+def _without_unused(graph: NetworkGraph) -> NetworkGraph:
     used_names = {graph.output}
     used_nodes = []
-    for node in reversed(nodes):
+    for node in reversed(graph.nodes):
         if node.output in used_names:
             used_nodes.append(node)
             used_names |= set(node.inputs)
-    return NetworkGraph(graph.input, graph.output, tuple(reversed(used_nodes)), constants)
+    return replace(graph, nodes=tuple(reversed(used_nodes)))
 
 
 def _match_prelu(

@@ -1,9 +1,11 @@
 """Import of a pack's ONNX network as a trainable PyTorch module."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from app.errors import TrainingInvalid
-from app.training.finetune.graph import read_graph
+from app.training.finetune.graph import read_graph, skip_layers
 from app.training.finetune.layers import build_layer
 from app.vision.embedding import Preprocessing
 
@@ -15,9 +17,10 @@ class ImportedNetwork(nn.Module):
     naming the operator, if the network contains an unsupported one.
     """
 
-    def __init__(self, network: bytes) -> None:
+    def __init__(self, network: bytes, *, skip: Mapping[str, str] | None = None) -> None:
+        """Args: skip: value -> later value of the network; the layers between the two are left out."""
         super().__init__()
-        graph = read_graph(network)
+        graph = skip_layers(read_graph(network), skip or {})
         self._input, self._output = graph.input, graph.output
         self.layers = nn.ModuleList(build_layer(node, graph.constants) for node in graph.nodes)
         self._wiring = [

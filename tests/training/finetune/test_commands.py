@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.errors import LicenceNotAccepted, TrainingUnavailable
+from app.errors import LicenceNotAccepted, PackUnknown, TrainingInvalid, TrainingUnavailable
 from app.training.checkpoint import load_trained
+from app.training.export.terms import inherited_terms
+from app.training.finetune.imported import ImportedNetwork
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
@@ -100,7 +103,87 @@ def test_a_finetuned_network_is_exported_with_the_packs_licence(arcid, people, a
     assert packs.verified(manifest, "finer.onnx")
 
 
-@pytest.mark.parametrize("command", [("adapter", "--data", "."), ("finetune", "--data", "."), ("export", ".")])
+def test_a_student_is_exported_with_the_terms_of_its_teacher(arcid, people, added, tmp_path):
+    run = tmp_path / "runs" / "student"
+    options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--set", "backbone.width=0.125"]
+    shown = arcid("train", "distill", "--pack", "small", "--photos", people, "--out", run, *options)
+    assert "12 photos" in shown
+    config = load_trained(run).config
+    assert config.teacher is not None
+    assert (config.teacher.pack, config.teacher.dimension, config.start) == ("small", DIMENSION, None)
+    assert "cpu" not in arcid("train", "--resume", "--out", run)
+    table = arcid("train", "export", run, "--out", tmp_path / "out", "--aligned", "--compare", people)
+    rows = [line.split() for line in table.splitlines()]
+    assert [row[0] for row in rows if row and row[0] in {"small", "student"}] == ["small", "student"]
+    assert "4 people, 12 photos" in table
+    arcid("models", "add", "--accept-license", tmp_path / "out" / "student")
+    _, manifest = added("student")
+    assert (manifest.licence, manifest.commercial_use, manifest.default_detector) == ("for research", "no", "yunet")
+    assert manifest.title == "mobilefacenet; learned from small"
+    with pytest.raises(TrainingInvalid, match="already contains a run"):
+        arcid("train", "distill", "--pack", "small", "--photos", people, "--out", run)
+
+
+def test_a_student_can_start_from_a_pack_without_some_of_its_layers(arcid, people, tmp_path):
+    run = tmp_path / "runs" / "shorter"
+    options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--from", "small"]
+    source = ["--pack", "small", "--photos", people]
+    arcid("train", "distill", *source, "--out", run, *options, "--skip", "p1:p2")
+    trained = load_trained(run)
+    assert trained.config.start is not None
+    assert trained.config.start.skip == (("p1", "p2"),)
+    whole = ImportedNetwork(embedder(112))
+    assert len(list(trained.backbone.parameters())) < len(list(whole.parameters()))
+    for skip, message in (("p2:p1", "does not come before"), ("p1:p9", "no value 'p9'"), ("c1", "VALUE:VALUE")):
+        with pytest.raises(TrainingInvalid, match=message):
+            arcid("train", "distill", *source, "--out", tmp_path / "other", *options, "--skip", skip)
+    with pytest.raises(TrainingInvalid, match="does not run"):
+        arcid("train", "distill", *source, "--out", tmp_path / "other", *options, "--skip", "x:c2")
+
+
+def test_a_run_starts_from_another_run_with_another_loss(arcid, people, tmp_path):
+    first, second = tmp_path / "runs" / "first", tmp_path / "runs" / "second"
+    tiny = ["--aligned", "--data", people, "--epochs", 1, "--set", "keeping.save_every=1"]
+    shape = ["--backbone", "mobilefacenet", "--set", "backbone.width=0.125", "--set", "backbone.dimension=8"]
+    arcid("train", "--out", first, *tiny, *shape, "--loss", "normface", "--batch-size", 6)
+    triplets = ["--loss", "triplet", "--batch-size", 6, "--set", "data.photos_per_person=3"]
+    triplets += ["--set", "schedule.learning_rate=1e-9"]
+    arcid("train", "--out", second, "--from", first, *tiny, *triplets)
+    trained = load_trained(second)
+    assert trained.config.weights is not None
+    assert (trained.config.backbone.dimension, trained.config.loss.name) == (8, "triplet")
+    assert (trained.config.weights.run, trained.config.weights.licence) == ("first", None)
+    before = load_trained(first).backbone.state_dict()
+    for name, parameter in trained.backbone.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name])
+    arcid(
+        "train", "--out", second, "--from", first, *tiny, *triplets, "--resume", "--set", "schedule.learning_rate=1e-9"
+    )
+    with pytest.raises(TrainingInvalid, match="already contains a run"):
+        arcid("train", "--out", second, "--from", first, *tiny)
+    (second / "weights.pt").write_bytes(b"other")
+    with pytest.raises(TrainingInvalid, match="has changed since the run was started"):
+        load_trained(second)
+
+
+def test_a_run_starts_from_a_pack_and_the_next_one_inherits_its_terms(arcid, people, tmp_path):
+    first, second = tmp_path / "runs" / "first", tmp_path / "runs" / "second"
+    options = ["--aligned", "--data", people, "--epochs", 1, "--batch-size", 6]
+    arcid("train", "--out", first, "--from", "small", *options, "--loss", "cosface")
+    config = load_trained(first).config
+    assert config.start is not None
+    assert (config.start.pack, config.schedule.learning_rate) == ("small", 0.02)
+    arcid("train", "--out", second, "--from", first, *options, "--loss", "triplet", "--set", "data.photos_per_person=3")
+    terms = inherited_terms(load_trained(second).config)
+    assert terms is not None
+    assert (terms.licence, terms.commercial_use, terms.detector) == ("for research", "no", "yunet")
+    with pytest.raises(PackUnknown):
+        arcid("train", "--out", tmp_path / "third", "--from", "nothing", *options)
+
+
+@pytest.mark.parametrize(
+    "command", [("adapter", "--data", "."), ("finetune", "--data", "."), ("export", "."), ("distill", "--photos", ".")]
+)
 def test_without_pytorch_the_remedy_is_said(command, arcid, monkeypatch, tmp_path):
     monkeypatch.setattr("app.cli.train.find_spec", lambda _: None)
     with pytest.raises(TrainingUnavailable, match="make training"):

@@ -97,6 +97,20 @@ def test_an_operator_that_is_not_known_is_named():
         ImportedNetwork(made(nodes, {}, width=3 * SIDE * SIDE))
 
 
+def test_the_identity_of_a_constant_is_that_constant():
+    """Exporters write one for weights that two layers share."""
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Identity", ["w"], ["shared"]),
+        helper.make_node("Gemm", ["flat", "shared"], ["embedding"]),
+    ]
+    weights = {"w": np.random.default_rng(0).normal(size=(3 * SIDE * SIDE, 6)).astype(np.float32)}
+    network = made(nodes, weights)
+    with torch.no_grad():
+        actual = ImportedNetwork(network)(torch.from_numpy(pixels(2, SIDE))).numpy()
+    np.testing.assert_allclose(actual, run(network, pixels(2, SIDE)), rtol=1e-4)
+
+
 def test_weights_that_are_computed_are_refused():
     nodes = [
         helper.make_node("Exp", ["w"], ["grown"]),

@@ -49,6 +49,9 @@ class _Graph:
         for node in list(self.nodes):
             if node.op_type in {"Dropout", "Identity"} and node.input[0] not in self._weights:
                 self._remove(node)
+            elif node.op_type == "Identity" and node.output[0] not in self._outputs:
+                self._weights[node.output[0]] = self._weights[node.input[0]]
+                self.nodes.remove(node)
 
     def fold(self, norm: onnx.NodeProto) -> None:
         if any(name not in self._weights for name in norm.input[1:]):

@@ -132,3 +132,12 @@ def test_only_convolutions_of_an_identity_at_the_end():
     nodes = [conv("x", "c", ["w"], pads=[1] * 4), helper.make_node("Identity", ["c"], ["y"])]
     made = model(nodes, [weight("w", CHANNELS, CHANNELS, 3, 3)], "y", (CHANNELS, SIDE, SIDE))
     assert folded(made) == {"Conv": 1}
+
+
+def test_weights_behind_an_identity_are_folded_too():
+    """Exporters write an Identity of a constant for weights that two layers share."""
+    node, constants = norm("c", "y")
+    node.input[1] = "shared"
+    nodes = [helper.make_node("Identity", ["norm/scale"], ["shared"]), conv("x", "c", ["w"], pads=[1, 1, 1, 1]), node]
+    counts = folded(model(nodes, [weight("w", 4, CHANNELS, 3, 3), *constants], "y", [4, SIDE, SIDE]))
+    assert counts == {"Conv": 1}

@@ -1,0 +1,70 @@
+"""`arcid train distill`: a small student learns the embeddings of a pack's network."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.comparison import show_run_comparison
+from app.cli.train import cli, parse_assignment, put_all, require_training, run_training, with_options
+from app.cli.train_commands import Aligned, Compare
+from app.config import Settings, read_settings
+from app.errors import TrainingInvalid
+
+Skip = Annotated[
+    list[str] | None, typer.Option(help="VALUE:VALUE of the network of --from: leave out the layers between.")
+]
+
+
+@cli.command()
+def distill(  # noqa: PLR0913 - the options of a command
+    *,
+    photos: Annotated[Path, typer.Option(exists=True, help="Photos of faces at any depth; names are not used.")],
+    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run, as for `arcid train`.")],
+    pack: Annotated[str, typer.Option(help="The pack of the teacher.")] = "open",
+    backbone: Annotated[str, typer.Option(help="Network of the student, which starts at random.")] = "mobilefacenet",
+    start: Annotated[str | None, typer.Option("--from", help="Pack whose network is the student instead.")] = None,
+    skip: Skip = None,
+    aligned: Aligned = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over all photos.")] = 20,
+    batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="0.1 by default, 0.02 with --from.")] = None,
+    compare: Compare = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", help="Any other key of a run; repeatable.")] = None,
+) -> None:
+    """Train a student on a pack's embeddings of your photos. Resume and export the run like any other."""
+    require_training()
+    from app.wiring.teaching import copy_teacher  # noqa: PLC0415 - PyTorch takes seconds
+
+    settings = with_options(read_settings(), pack=pack)
+    _require_new(out)
+    teacher = copy_teacher(settings, out / "teacher.onnx")
+    values = {
+        "data": {"path": photos, "aligned": aligned},
+        "teacher": teacher.model_dump(),
+        "backbone": {"name": backbone, "dimension": teacher.dimension},
+        "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate or 0.1},
+    }
+    if start is not None or skip:
+        values["start"] = _start(with_options(settings, pack=start or pack), out, skip or [])
+        values["schedule"]["learning_rate"] = learning_rate or 0.02
+    put_all(values, dict(map(parse_assignment, assignments or [])))
+    run_training(values, out)
+    if compare is not None:
+        show_run_comparison(out, compare, settings, is_aligned=aligned)
+
+
+def _require_new(out: Path) -> None:
+    """Raise TrainingInvalid if the folder already contains a run, before its files are replaced."""
+    if (out / "last.pt").exists():
+        raise TrainingInvalid(f"{out} already contains a run; continue it with arcid train --resume --out {out}")
+
+
+def _start(settings: Settings, out: Path, skip: list[str]) -> dict[str, Any]:
+    """Copy the network of ARCID_PACK into the run as the student's start; return the section `start`."""
+    from app.wiring.teaching import copy_network  # noqa: PLC0415 - PyTorch takes seconds
+
+    pairs = [tuple(each.split(":")) for each in skip]
+    if any(len(pair) != 2 for pair in pairs):
+        raise TrainingInvalid(f"--skip takes VALUE:VALUE, not {' '.join(skip)}")
+    return {**copy_network(settings, out / "start.onnx").model_dump(), "skip": pairs}

@@ -1,0 +1,54 @@
+"""Data sets of photos without names, for distillation."""
+
+import numpy as np
+
+from app.errors import EvaluationInvalid, TrainingInvalid
+from app.evaluation.protocols import read_photos
+from app.evaluation.values import Advance
+from app.training.config import DataConfig
+from app.training.data.filtering import FilteredSource, in_memory
+from app.training.data.folder import crop_photos
+from app.training.data.opening import Dataset, OpenCropper, open_path, read_list
+from app.training.data.shards import files_of
+from app.training.data.source import CropSource, Labels
+from app.types import Pixels
+
+
+class UnlabelledSource:
+    """A data set whose names are ignored: the label of each crop is its index."""
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, source: CropSource) -> None:
+        self._source = source
+        self.labels: Labels = np.arange(len(source.labels), dtype=np.int64)
+
+    def name(self, index: int) -> str:
+        """See CropSource."""
+        return self._source.name(index)
+
+    def crop(self, index: int) -> Pixels:
+        """See CropSource."""
+        return self._source.crop(index)
+
+
+def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
+    """Open photos at any depth of a folder, or another data set, without its names.
+
+    Aligns, filters and caches like `open_data`, and raises the same errors.
+    """
+    opened = _open_photos(data, open_cropper, advance)
+    excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
+    filtered = FilteredSource(opened.source, excluded=excluded)
+    return Dataset(UnlabelledSource(in_memory(filtered, int(data.memory_gb * 1e9))), opened.failures)
+
+
+def _open_photos(data: DataConfig, open_cropper: OpenCropper, advance: Advance) -> Dataset:
+    if not data.path.is_dir() or files_of(data.path):
+        return open_path(data.path, open_cropper, is_aligned=data.aligned, advance=advance)
+    try:
+        photos = read_photos(data.path)
+    except EvaluationInvalid as error:
+        raise TrainingInvalid(str(error)) from error
+    folder = crop_photos(photos, data.path, None if data.aligned else open_cropper(), advance)
+    return Dataset(folder, folder.failures)

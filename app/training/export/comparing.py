@@ -1,0 +1,96 @@
+"""Comparison of an embedding network with the one that it replaces, on faces that neither was trained on."""
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.errors import EvaluationInvalid
+from app.evaluation.paired import PairedRates, compare_tmr
+from app.evaluation.values import Advance
+from app.training.data.source import CropSource
+from app.types import Floats, Pixels
+from app.vision.embedding import Embedder
+
+MOST_PHOTOS = 5_000  # their pairs take 100 MB
+MOST_OF_A_PERSON = 10
+_BATCH = 16
+_ROUNDS, _WARM_UP = 42, 2
+_TIMED = 16  # crops
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedNetwork:
+    """A network in a comparison: its name, the size of its file in bytes, and its embedder."""
+
+    name: str
+    size: int
+    embedder: Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkComparison:
+    """Result: CPU time of the new network / that of the old one, and rates (None without named people)."""
+
+    old: ComparedNetwork
+    new: ComparedNetwork
+    time_ratio: float
+    rates: PairedRates | None
+    people: int
+    photos: int
+
+
+def compare_networks(
+    old: ComparedNetwork, new: ComparedNetwork, source: CropSource, advance: Advance = lambda _: None
+) -> NetworkComparison:
+    """Compare two networks on the same crops. At most 10 photos of a person and 5,000 in all give the rates."""
+    places = _first_of_each(source)
+    people = np.asarray(source.labels, np.intp)[places]
+    sample = np.stack([source.crop(place) for place in places[:_TIMED]])
+    ratio = time_ratio(old.embedder, new.embedder, sample)
+    rates = None
+    if len(places) > len(set(people.tolist())):
+        before, after = (_embed(each.embedder, source, places, advance) for each in (old, new))
+        try:
+            rates = compare_tmr(before, after, np.unique(people, return_inverse=True)[1])
+        except EvaluationInvalid:  # one person alone
+            rates = None
+    return NetworkComparison(old, new, ratio, rates, len(set(people.tolist())), len(places))
+
+
+def time_ratio(old: Embedder, new: Embedder, crops: Pixels) -> float:
+    """Return the CPU time of `new` as a multiple of that of `old`, one face at a time and in turns."""
+    times: list[tuple[float, float]] = []
+    for turn in range(_ROUNDS):
+        crop = crops[turn % len(crops)][None]
+        marks = [time.process_time()]
+        for embedder in (old, new):
+            embedder.embed(crop)
+            marks.append(time.process_time())
+        times.append((marks[1] - marks[0], marks[2] - marks[1]))
+    before, after = (statistics.median(each) for each in zip(*times[_WARM_UP:], strict=True))
+    return float(after / before)
+
+
+def _first_of_each(source: CropSource) -> list[int]:
+    """Return the indices of the first photos of each person, within both limits."""
+    seen: Counter[int] = Counter()
+    places = []
+    for place, person in enumerate(source.labels.tolist()):
+        seen[person] += 1
+        if seen[person] <= MOST_OF_A_PERSON:
+            places.append(place)
+    return places[:MOST_PHOTOS]
+
+
+def _embed(embedder: Embedder, source: CropSource, places: Sequence[int], advance: Advance) -> Floats:
+    """Return the flip-averaged unit vectors (n, d) of the crops at these indices."""
+    parts = []
+    for start in range(0, len(places), _BATCH):
+        crops = np.stack([source.crop(place) for place in places[start : start + _BATCH]])
+        parts.append(embedder.embed(crops, is_flip_averaged=True).vectors)
+        advance(len(crops))
+    return np.concatenate(parts)

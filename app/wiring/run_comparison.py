@@ -1,0 +1,46 @@
+"""Comparison of a run's network with its teacher or its start, by the settings."""
+
+from pathlib import Path
+
+from app.config import Settings
+from app.errors import TrainingInvalid
+from app.evaluation.values import Advance
+from app.training.checkpoint import LAST, load_trained
+from app.training.data.folder import read_folder
+from app.training.export.comparing import ComparedNetwork, NetworkComparison, compare_networks
+from app.training.export.network import as_onnx
+from app.training.export.run_pack import PREPROCESSING
+from app.training.finetune.pretrained import read_network
+from app.vision.embedding import Embedder, Preprocessing
+from app.vision.inference.session import Session
+from app.wiring.networks import open_runtime
+from app.wiring.training import open_cropper
+
+
+def compare_run(
+    settings: Settings,
+    run: Path,
+    people: Path,
+    *,
+    is_aligned: bool = False,
+    file: str = LAST,
+    advance: Advance = lambda _: None,
+) -> NetworkComparison:
+    """Compare a run's network with its teacher, or else its start, on a folder of other people.
+
+    Raises TrainingInvalid for a run without either, or a folder without people.
+    """
+    trained = load_trained(run, file)
+    old = trained.config.teacher or trained.config.start
+    if old is None:
+        raise TrainingInvalid(f"{run} has neither a teacher nor a pack from which it started; nothing to compare with")
+    runtime = open_runtime(settings)
+    before, after = read_network(old), as_onnx(trained.backbone)
+    photos = read_folder(people, None if is_aligned else open_cropper(settings), advance)
+    preprocessing = Preprocessing(old.mean, old.scale, is_bgr=old.bgr)
+    return compare_networks(
+        ComparedNetwork(old.pack, len(before), Embedder(Session(before, runtime), preprocessing)),
+        ComparedNetwork(run.resolve().name, len(after), Embedder(Session(after, runtime), PREPROCESSING)),
+        photos,
+        advance,
+    )
