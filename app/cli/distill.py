@@ -26,7 +26,7 @@ def distill(  # noqa: PLR0913 - the options of a command
     start: Annotated[str | None, typer.Option("--from", help="Pack whose network is the student instead.")] = None,
     skip: Skip = None,
     aligned: Aligned = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over all photos.")] = 20,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of passes over all photos.")] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="0.1 by default, 0.02 with --from.")] = None,
     compare: Compare = None,
@@ -43,12 +43,12 @@ def distill(  # noqa: PLR0913 - the options of a command
         "data": {"path": photos, "aligned": aligned},
         "teacher": teacher.model_dump(),
         "backbone": {"name": backbone, "dimension": teacher.dimension},
-        "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate or 0.1},
+        "schedule": {"batch_size": batch_size, "learning_rate": learning_rate or 0.1},
     }
     if start is not None or skip:
         values["start"] = _start(with_options(settings, pack=start or pack), out, skip or [])
         values["schedule"]["learning_rate"] = learning_rate or 0.02
-    put_all(values, dict(map(parse_assignment, assignments or [])))
+    put_all(values, {"schedule.epochs": epochs, **dict(map(parse_assignment, assignments or []))})
     run_training(values, out)
     if compare is not None:
         show_run_comparison(out, compare, settings, is_aligned=aligned)

@@ -1,0 +1,1 @@
+"""Import of networks that were trained elsewhere with PyTorch."""

@@ -1,0 +1,124 @@
+"""Architectures of InsightFace's arcface_torch, and the names that it gives to their layers.
+
+Its IResNet is the one of `app.training.backbones.iresnet`. Its MobileFaceNet (`mbf`) is wider than the published one.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from torch import Tensor, nn
+
+from app.training.backbones import BackboneSpec, build_backbone
+
+_UNITS = {
+    "iresnet18": (2, 2, 2, 2),
+    "iresnet34": (3, 4, 6, 3),
+    "iresnet50": (3, 4, 14, 3),
+    "iresnet100": (3, 13, 30, 3),
+}
+_RESIDUAL = ("bn1", "conv1", "bn2", "prelu", "conv2", "bn3")
+_MBF_STAGES = (  # channels, hidden channels, units; a stage of one unit has stride 2 and no shortcut
+    (128, 128, 1),
+    (128, 128, 4),
+    (256, 256, 1),
+    (256, 256, 6),
+    (256, 512, 1),
+    (256, 256, 2),
+)
+_MBF_STEM, _MBF_STEM_GROUPS, _MBF_LAST = 128, 64, 512
+_SIDE = 7  # of the last feature map
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Names of the layers with weights, in the order of execution, and a function dimension -> new network.
+
+    The last layer but one is the fully connected one.
+    """
+
+    layers: tuple[str, ...]
+    build: Callable[[int], nn.Module]
+
+
+class WideMobileFaceNet(nn.Module):
+    """arcface_torch's `mbf`: crops (n, 3, 112, 112) -> `body` -> (n, 512, 7, 7) -> `output` -> features (n, d)."""
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        stem = _MBF_STEM
+        layers = [*_block(3, stem, 3, stride=2), *_block(stem, stem, 3, groups=_MBF_STEM_GROUPS)]
+        channels = stem
+        for out_channels, hidden, units in _MBF_STAGES:
+            layers += [_WideUnit(channels, out_channels, hidden, is_residual=units > 1) for _ in range(units)]
+            channels = out_channels
+        self.body = nn.Sequential(*layers, *_block(channels, _MBF_LAST, 1))
+        self.output = nn.Sequential(
+            nn.Conv2d(_MBF_LAST, _MBF_LAST, _SIDE, groups=_MBF_LAST, bias=False),
+            nn.BatchNorm2d(_MBF_LAST),
+            nn.Flatten(),
+            nn.Linear(_MBF_LAST, dimension, bias=False),
+            nn.BatchNorm1d(dimension),
+        )
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Return raw features."""
+        features: Tensor = self.output(self.body(crops))
+        return features
+
+
+class _WideUnit(nn.Module):
+    """Inverted residual bottleneck with a given number of hidden channels."""
+
+    def __init__(self, channels: int, out_channels: int, hidden: int, *, is_residual: bool) -> None:
+        super().__init__()
+        self.is_residual = is_residual
+        self.layers = nn.Sequential(
+            *_block(channels, hidden, 1),
+            *_block(hidden, hidden, 3, stride=1 if is_residual else 2, groups=hidden),
+            nn.Conv2d(hidden, out_channels, 1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        out: Tensor = self.layers(maps)
+        return maps + out if self.is_residual else out
+
+
+def _block(channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    convolution = nn.Conv2d(
+        channels, out_channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
+    )
+    return [convolution, nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)]
+
+
+def _iresnet(name: str) -> Architecture:
+    def names() -> Iterator[str]:
+        yield from ("conv1", "bn1", "prelu")
+        for stage, units in enumerate(_UNITS[name], 1):
+            for unit in range(units):
+                yield from (f"layer{stage}.{unit}.{part}" for part in _RESIDUAL)
+                if unit == 0:
+                    yield from (f"layer{stage}.0.downsample.{index}" for index in range(2))
+        yield from ("bn2", "fc", "features")
+
+    return Architecture(tuple(names()), lambda dimension: build_backbone(BackboneSpec(name, dimension=dimension)))
+
+
+def _mobilefacenet() -> Architecture:
+    def names() -> Iterator[str]:
+        for block in ("layers.0", "layers.1"):
+            yield from (f"{block}.layers.{part}" for part in range(3))
+        for place, (_, _, units) in enumerate(_MBF_STAGES, 2):
+            for unit in range(units):
+                prefix = f"layers.{place}" if units == 1 else f"layers.{place}.layers.{unit}"
+                for group, parts in enumerate((3, 3, 2)):
+                    yield from (f"{prefix}.layers.{group}.layers.{part}" for part in range(parts))
+        yield from (f"conv_sep.layers.{part}" for part in range(3))
+        yield from ("features.layers.0.layers.0", "features.layers.0.layers.1")
+        yield from ("features.layers.2", "features.layers.3")
+
+    return Architecture(tuple(names()), WideMobileFaceNet)
+
+
+ARCHITECTURES: Final[dict[str, Architecture]] = {**{name: _iresnet(name) for name in _UNITS}, "mbf": _mobilefacenet()}
