@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from app.disk import delete, lock, make_folder, rename, sync_folder
+from app.disk import delete, lock, make_folder, sync_folder
 
 _PLACE = "place"
 KEPT = timedelta(days=1)
@@ -82,13 +82,18 @@ class Uploads:
 
     @contextmanager
     def adopting(self, job_id: str, path: Path) -> Iterator[None]:
-        """Context manager: move a locked file to a job that is created inside it; move it back if that raises."""
-        rename(path, self.path(job_id))
+        """Context manager: give a locked file to a job that is created inside it, and keep it if that raises.
+
+        The file has both names until the job exists. After a power failure, `tidy` deletes one name without a job.
+        """
+        os.link(path, self.path(job_id))
+        sync_folder(self._folder)
         try:
             yield
         except BaseException:
-            rename(self.path(job_id), path)
+            delete(self.path(job_id))
             raise
+        delete(path)
 
     def taken_bytes(self) -> int:
         """Return the size of the uploads of all jobs on this machine."""
