@@ -29,21 +29,25 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A finished recording."""
+    """A finished recording. `journaled`: see Disk."""
 
     start: Start
     records: list[Record]
+    journaled: str | None = None
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Recorded":
-        """Read a recording, and check that it is complete: nothing in the folder changed without a record."""
-        records = recorder.records()
-        disk = Disk(recorder.start)
-        for each in records:
+        """Read a recording, and check that nothing in the folder changed without a record."""
+        return cls(recorder.start, recorder.records(), recorder.journaled).checked(recorder.root)
+
+    def checked(self, root: Path) -> "Recorded":
+        """Return this recording if it is complete: it leads to the folder `root`."""
+        disk = Disk(self.start)
+        for each in self.records:
             disk.apply(each)
-        if missed := disk.differences(recorder.root):
+        if missed := disk.differences(root):
             raise AssertionError(f"changes that were not recorded: {sorted(missed)}")
-        return cls(recorder.start, records)
+        return self
 
 
 def moments(records: list[Record], count: int, rng: random.Random, forget: Forgotten | None) -> list[int]:
@@ -75,7 +79,7 @@ def cut(
     `forget` selects syncs to leave out of the recording: a program that forgot them.
     """
     records = recorded.records
-    disk, expectations, probes = Disk(recorded.start), Expectations(records), probes_of(records)
+    disk, expectations, probes = Disk(recorded.start, recorded.journaled), Expectations(records), probes_of(records)
     done, rng = 0, random.Random(seed)
     for number, moment in enumerate(moments(records, count, rng, forget)):
         for record in records[done:moment]:

@@ -4,11 +4,15 @@ Synced changes survive. For unsynced ones, the seed decides: none of them, all o
 in another order. Writes of one file survive by pages or by sectors of 512 bytes, and sectors that were never
 written are zeros. Names survive apart from contents, so a renamed file may exist without its bytes; a name lasts only
 after a sync of its folder. Only the rename itself is one step, as on every journaling file system.
+
+PostgreSQL does not sync the folder of a new data file. It relies on file systems that store the name of a new file with
+its first sync: ext4, XFS and Btrfs do. `journaled` names the folder where the disk does so too.
 """
 
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from tests.powercut.recorder import Operation, Record, Start
@@ -37,31 +41,37 @@ class _File:
 
 
 Place = tuple[int, str]
-"""A folder's inode and a name in it."""
+"""A folder's number and a name in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Naming:
-    """One atomic change of names: the inode at each place afterwards, or None."""
+    """One atomic change of names: the file or folder at each place afterwards, or None."""
 
     places: dict[Place, int | None]
-    folder: int  # the folder whose sync makes it last
+    folder: int  # the one whose sync makes it last
 
 
 class Disk:
     """The state of a recorded folder after some of its records."""
 
-    def __init__(self, start: Start) -> None:
-        self.files = {inode: _File(bytearray(data), bytearray(data)) for inode, data in start.files.values()}
-        self.root = start.folders[""]
-        self.folders = set(start.folders.values())
+    def __init__(self, start: Start, journaled: str | None = None) -> None:
+        self._journaled = journaled
+        self._numbers = count(1)
+        self._ids: dict[int, int] = {}
+        self.files: dict[int, _File] = {}
+        for inode, data in start.files.values():
+            if inode not in self._ids:  # it may have several names
+                self.files[self._new(inode)] = _File(bytearray(data), bytearray(data))
+        self.folders = {self._new(inode) for inode in start.folders.values()}
+        self.root = self._ids[start.folders[""]]
         self.names: dict[Place, int] = {}
         for path, inode in [
             *((path, inode) for path, inode in start.folders.items() if path),
             *((path, inode) for path, (inode, _) in start.files.items()),
         ]:
             above, _, name = path.rpartition("/")
-            self.names[start.folders[above], name] = inode
+            self.names[self._ids[start.folders[above]], name] = self._ids[inode]
         self.durable_names = dict(self.names)
         self.pending: list[_Naming] = []
 
@@ -81,7 +91,7 @@ class Disk:
                 self._create(record)
             case Operation.LINK:
                 place = self._place(record.path2)
-                self._name(_Naming({place: record.inode}, place[0]))
+                self._name(_Naming({place: self._ids[record.inode]}, place[0]))
             case Operation.UNLINK:
                 place = self._place(record.path)
                 self._name(_Naming({place: None}, place[0]))
@@ -89,21 +99,27 @@ class Disk:
                 before, place = self._place(record.path), self._place(record.path2)
                 self._name(_Naming({before: None, place: self.names[before]}, place[0]))
             case Operation.SYNC:
-                self._sync(record.inode)
+                self._sync(self._ids[record.inode], record.path)
             case _:
                 pass
 
     def _file(self, inode: int) -> _File:
-        return self.files.setdefault(inode, _File())
+        return self.files[self._ids[inode]]
+
+    def _new(self, inode: int) -> int:
+        """Return another number for a new file or folder: real disks give the inodes of deleted files to new ones."""
+        self._ids[inode] = next(self._numbers)
+        return self._ids[inode]
 
     def _create(self, record: Record) -> None:
+        number = self._new(record.inode)
         if record.operation is Operation.MKDIR:
-            self.folders.add(record.inode)
+            self.folders.add(number)
         else:
-            self.files[record.inode] = _File()
+            self.files[number] = _File()
         if record.path:
             place = self._place(record.path)
-            self._name(_Naming({place: record.inode}, place[0]))
+            self._name(_Naming({place: number}, place[0]))
 
     def _place(self, path: str) -> Place:
         inode = self.root
@@ -116,11 +132,17 @@ class Disk:
         _rename(self.names, naming)
         self.pending.append(naming)
 
-    def _sync(self, inode: int) -> None:
-        if inode not in self.folders:
-            self._file(inode).sync()
+    def _sync(self, number: int, path: str) -> None:
+        if number in self.folders:
+            self._keep({at for at, each in enumerate(self.pending) if each.folder == number})
             return
-        kept = _with_earlier(self.pending, {at for at, each in enumerate(self.pending) if each.folder == inode})
+        self.files[number].sync()
+        if self._journaled is not None and path.startswith(f"{self._journaled}/"):
+            self._keep({at for at, each in enumerate(self.pending) if number in each.places.values()})
+
+    def _keep(self, chosen: set[int]) -> None:
+        """Make the chosen changes of names last, and the earlier ones that they need."""
+        kept = _with_earlier(self.pending, chosen)
         for at in sorted(kept):
             _rename(self.durable_names, self.pending[at])
         self.pending = [each for at, each in enumerate(self.pending) if at not in kept]
@@ -148,14 +170,18 @@ class Disk:
         for (above, name), inode in names.items():
             below.setdefault(above, []).append((name, inode))
         left = [(folder, self.root)]
+        written: dict[int, Path] = {}
         while left:
             path, above = left.pop()
             for name, inode in below.get(above, ()):
                 if inode in self.folders:
                     (path / name).mkdir(mode=0o700)
                     left.append((path / name, inode))
+                elif inode in written:
+                    (path / name).hardlink_to(written[inode])
                 else:
                     (path / name).write_bytes(contents.get(inode, b""))
+                    written[inode] = path / name
 
     def differences(self, root: Path) -> set[str]:
         """Return the names below `root` that differ from the records: a change was not recorded."""

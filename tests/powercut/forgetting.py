@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
+from tests.powercut.databases import DATA
 from tests.powercut.recorder import Operation, Record
 
 _DELETED = "deleted in "
@@ -29,11 +30,11 @@ FORGETTABLE = {
 
 def forgets(pattern: str, records: list[Record]) -> Callable[[Record], bool]:
     """Return what selects the syncs of a pattern's paths; `_DELETED`: only those that follow a deletion there."""
-    path, selected = pattern.removeprefix(_DELETED), set()
+    path, selected = _path(pattern), set()
     last: dict[str, Operation] = {}
     for each in records:
         if each.operation is Operation.SYNC and fnmatchcase(each.path, path):
-            if path == pattern or last.get(each.path) is Operation.UNLINK:
+            if not pattern.startswith(_DELETED) or last.get(each.path) is Operation.UNLINK:
                 selected.add(id(each))
         elif each.operation in {Operation.CREATE, Operation.RENAME, Operation.UNLINK}:
             last[(each.path2 or each.path).rpartition("/")[0]] = each.operation
@@ -43,8 +44,8 @@ def forgets(pattern: str, records: list[Record]) -> Callable[[Record], bool]:
 def unlisted(records: list[Record]) -> set[str]:
     """Return the paths of a recording that were synced and that no pattern has."""
     synced = {each.path for each in records if each.operation is Operation.SYNC}
-    return {
-        path
-        for path in synced
-        if not any(fnmatchcase(path, pattern.removeprefix(_DELETED)) for pattern in FORGETTABLE.values())
-    }
+    return {path for path in synced if not any(fnmatchcase(path, _path(pattern)) for pattern in FORGETTABLE.values())}
+
+
+def _path(pattern: str) -> str:
+    return f"{DATA}/{pattern.removeprefix(_DELETED)}".rstrip("/")

@@ -35,7 +35,10 @@ class Operation(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One change; `path` and `path2` are relative to the folder. `is_synced`: the write itself reached the disk."""
+    """One change; `path` and `path2` are relative to the folder. `is_synced`: the write itself reached the disk.
+
+    The data of a SYNC are the calls in `app/` that it came from, if a program of `program.py` made it.
+    """
 
     operation: Operation
     inode: int
@@ -66,10 +69,11 @@ class Start:
 
 @dataclass(slots=True)
 class Recorder:
-    """Records the folder `root` into files in `work`. Run programs with `environment`."""
+    """Records the folder `root` into files in `work`. Run programs with `environment`. `journaled`: see Disk."""
 
     root: Path
     work: Path
+    journaled: str | None = None
     start: Start = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,16 +99,21 @@ class Recorder:
 
     def mark(self, what: str, **fields: Any) -> None:
         """Record something that the test knows, such as an answer that it got."""
-        text = json.dumps({"what": what, **fields}).encode()
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_APPEND)
-        try:
-            os.write(descriptor, _HEAD.pack(Operation.MARK, 0, 0, 0, 0, 0, len(text)) + text)
-        finally:
-            os.close(descriptor)
+        mark(self.log, what, **fields)
 
     def records(self) -> list[Record]:
         """Return all records so far."""
         return list(_parsed(self.log.read_bytes()))
+
+
+def mark(log: Path, what: str, **fields: Any) -> None:
+    """Write a MARK to the file of the records; also for recorded programs, to which POWERCUT_LOG names it."""
+    text = json.dumps({"what": what, **fields}).encode()
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(descriptor, _HEAD.pack(Operation.MARK, 0, 0, 0, 0, 0, len(text)) + text)
+    finally:
+        os.close(descriptor)
 
 
 def built(work: Path) -> Path:
@@ -124,7 +133,7 @@ def _parsed(log: bytes) -> Iterator[Record]:
         place += _HEAD.size
         names = log[place : place + path + path2]
         place += path + path2
-        size = length if operation in {Operation.WRITE, Operation.MARK} else 0
+        size = length if operation in {Operation.WRITE, Operation.SYNC, Operation.MARK} else 0
         data = log[place : place + size]
         place += size
         yield Record(operation, inode, offset, os.fsdecode(names[:path]), os.fsdecode(names[path:]), data, bool(flags))

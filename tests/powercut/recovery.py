@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -23,6 +23,7 @@ from app.main import create_app
 from app.transfer import backup
 from app.transfer.zip_files import reading
 from app.wiring.resources import DEFAULT_COLLECTION
+from tests.powercut.databases import DATA, Embedded, RestartedDatabase
 from tests.powercut.expectation import Expectation
 from tests.powercut.service import PACK, State, answers_of, state_of
 
@@ -32,41 +33,49 @@ _LONG = {"import_photos", "import_upload", "export_and_import", "migrate", "rota
 class Restarts:
     """Restarts of the service, in this process: one application, which gets the objects of each restart."""
 
-    def __init__(self, client: TestClient, **settings: Any) -> None:
+    def __init__(self, client: TestClient, database: RestartedDatabase, **settings: Any) -> None:
         self._client = client
+        self._database = database
         self._settings = settings
 
     def violations(self, folder: Path, expected: Expectation, probes: dict[str, list[list[float]]]) -> list[str]:
-        """Restart on a data folder, and return what it lacks of the promises, or has too much."""
-        settings = settings_on(folder, **self._settings)
+        """Restart on a disk, and return what it lacks of the promises, or has too much."""
         # Before the start, which replaces these files.
-        wrong_files = [*_unreadable_snapshots(folder / "index"), *_erased_files(folder, expected)]
+        wrong_files = [*_unreadable_snapshots(folder / DATA / "index"), *_erased_files(folder, expected)]
         try:
-            prepare_database(settings)
-            with Container(settings) as container:
-                container.database.occupy()
-                container.projections.purge_plain()
-                container.gallery.ensure(DEFAULT_COLLECTION, container.collection_settings)
-                container.gallery.open()
-                self._client.app.state.services = container  # type: ignore[attr-defined] # Starlette's type is narrower
-                return [*wrong_files, *_violations(settings, container, self._client, expected, probes)]
+            with self._database.running(folder) as more:
+                found = self._violations(settings_on(folder, **more, **self._settings), expected, probes)
+                return [*wrong_files, *found, *self._database.damages(folder)]
         except (ArcidError, SQLAlchemyError, OSError, sqlite3.Error, AssertionError) as error:
             return [f"the service does not start: {error!r}"]
 
+    def _violations(
+        self, settings: Settings, expected: Expectation, probes: dict[str, list[list[float]]]
+    ) -> Iterator[str]:
+        prepare_database(settings)
+        with Container(settings) as container:
+            container.database.occupy()
+            container.database.schema.upgrade()  # `arcid db upgrade`, which the cut may have stopped
+            container.projections.purge_plain()
+            container.gallery.ensure(DEFAULT_COLLECTION, container.collection_settings)
+            container.gallery.open()
+            self._client.app.state.services = container  # type: ignore[attr-defined] # Starlette's type is narrower
+            yield from _violations(settings, container, self._client, expected, probes)
+
 
 @contextmanager
-def restarting(empty: Path, **settings: Any) -> Iterator[Restarts]:
-    """Build the application; `empty` is a new folder, `settings` are those of every restart."""
+def restarting(empty: Path, database: RestartedDatabase | None = None, **settings: Any) -> Iterator[Restarts]:
+    """Build the application; `empty` is a new folder, `settings` are those of every restart on a `database`."""
     first = settings_on(empty, **settings)
     prepare_database(first)
     with TestClient(create_app(first, Container(first))) as client:
-        yield Restarts(client, **settings)
+        yield Restarts(client, database or Embedded(), **settings)
 
 
 def settings_on(folder: Path, **more: Any) -> Settings:
-    """Return the settings of a service on a data folder."""
+    """Return the settings of a service on a disk."""
     return read_settings(
-        data_dir=folder, models_dir=PROJECT / ".data", packs=PACK, server={"hosts": ["testserver"]}, **more
+        data_dir=folder / DATA, models_dir=PROJECT / ".data", packs=PACK, server={"hosts": ["testserver"]}, **more
     )
 
 
@@ -100,7 +109,7 @@ def _violations(
     state = state_of(client)
     yield from _wrong_state(client, state, expected, probes)
     yield from _wrong_indexes(container)
-    yield from _wrong_database(container, settings.data_dir)
+    yield from _wrong_database(container)
     yield from _wrong_jobs(container, settings.data_dir, expected)
     yield from _wrong_uploads(container, settings.data_dir / "jobs" / "resumable", expected)
     yield from _wrong_backups(container, expected)
@@ -155,11 +164,7 @@ def _wrong_indexes(container: Container) -> Iterator[str]:
         again.close()
 
 
-def _wrong_database(container: Container, data: Path) -> Iterator[str]:
-    with closing(sqlite3.connect(data / "arcid.db")) as database:
-        said = database.execute("PRAGMA integrity_check").fetchone()[0]
-        if said != "ok" or database.execute("PRAGMA foreign_key_check").fetchone():
-            yield f"the database is damaged: {said}"
+def _wrong_database(container: Container) -> Iterator[str]:
     if breaks := container.trail.verify().breaks:
         yield f"the audit trail is broken: {breaks[0]}"
     for collection in container.store.collections():

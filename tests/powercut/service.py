@@ -13,19 +13,21 @@ from typing import Any
 import httpx2
 
 from app.config import PROJECT
+from tests.powercut.databases import DATA
 from tests.powercut.recorder import Recorder
 
 State = dict[str, dict[str, list[str]]]
 """The face ids of each identity of each collection."""
-_COMMAND = [sys.executable, "-c", "from app.cli import main; main()"]
+_COMMAND = [sys.executable, "-m", "tests.powercut.program"]
 PACK = "arcface-mobilefacenet"
 
 
-def environment(data: Path) -> dict[str, str]:
-    """Return the settings of a service on a data folder, which saves snapshots often."""
+def environment(root: Path) -> dict[str, str]:
+    """Return the settings of a service on a recorded folder, which saves snapshots often."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("ARCID_")},
-        "ARCID_DATA_DIR": str(data),
+        "PYTHONPATH": os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "ARCID_DATA_DIR": str(root / DATA),
         "ARCID_MODELS_DIR": str(PROJECT / ".data"),
         "ARCID_PACKS": PACK,
         "ARCID_GALLERY__SNAPSHOT_SECONDS": "1",

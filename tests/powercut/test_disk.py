@@ -1,5 +1,6 @@
 """Losses of a simulated disk."""
 
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -100,6 +101,31 @@ def test_a_new_folder_may_be_lost_with_what_was_synced_in_it(outcomes):
 def test_a_truncation_may_be_lost(outcomes):
     contents = {each["a"] for each in outcomes(record(Operation.TRUNCATE, inode=FILE), files={"a": (FILE, OLD)})}
     assert contents == {b"", OLD}
+
+
+def test_files_with_two_names_stay_one_file(tmp_path):
+    disk = Disk(Start({"": ROOT}, {"a": (FILE, OLD)}))
+    for each in (record(Operation.LINK, inode=FILE, path2="b"), sync(ROOT)):
+        disk.apply(each)
+    disk.cut(tmp_path / "cut", 1)
+    assert (tmp_path / "cut" / "a").samefile(tmp_path / "cut" / "b")
+
+
+def test_a_new_file_may_have_the_inode_of_a_deleted_folder(outcomes):
+    steps = record(Operation.MKDIR, "new", inode=9), sync(ROOT), record(Operation.UNLINK, "new"), create("a", 9)
+    assert outcomes(*steps, write(9, NEW), sync(9), sync(ROOT)) == [{"a": NEW}]
+
+
+def test_a_journaled_disk_keeps_the_name_of_a_synced_file(tmp_path):
+    for journaled, names in ((None, [[], ["a"]]), ("folder", [["a"]])):
+        disk = Disk(Start({"": ROOT, "folder": FOLDER}, {}), journaled)
+        for each in (create("folder/a", FILE), replace(sync(FILE), path="folder/a")):
+            disk.apply(each)
+        found = []
+        for seed in range(20):
+            disk.cut(tmp_path / f"{journaled}{seed}", seed)
+            found.append([each.name for each in (tmp_path / f"{journaled}{seed}" / "folder").iterdir()])
+        assert sorted({tuple(each) for each in found}) == [tuple(each) for each in names]
 
 
 def test_one_seed_gives_one_disk(tmp_path):

@@ -8,17 +8,17 @@ import hashlib
 import io
 import json
 import random
-import sqlite3
 import time
 import zipfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import Engine, text
 
+from tests.powercut.databases import DATA, KEY, engine_of, recorded_server
 from tests.powercut.recorder import Recorder
 from tests.powercut.service import PACK, answers_of, command, serving, state_of
 
@@ -33,6 +33,7 @@ class Workload:
 
     recorder: Recorder
     client: httpx2.Client
+    database: Engine
     photos: Photos
     rng: random.Random
     extra: dict[str, str]
@@ -66,8 +67,11 @@ class Workload:
 
     def _kinds(self) -> list[Callable[[], Any]]:
         often = [self.enroll, self.enroll, self.enroll, self.delete_person, self.delete_face, self.rename]
-        jobs = [self.import_photos, self.import_upload, self.export_and_import, self.migrate, self.back_up]
-        return [*often, *jobs, self.delete_backup, self.delete_upload, self.rotate_keys, self.drop_collection]
+        jobs = [self.import_photos, self.import_upload, self.export_and_import, self.migrate, self.delete_upload]
+        every = [*often, *jobs, self.rotate_keys, self.drop_collection]
+        if self.database.dialect.name == "postgresql":
+            return [*every, self.checkpoint, self.vacuum]
+        return [*every, self.back_up, self.delete_backup]
 
     def _step(self, step: Callable[[], Any]) -> None:
         self.log.append(step.__name__)
@@ -108,9 +112,10 @@ class Workload:
     def _wait_for_snapshot(self) -> None:
         """Wait until a snapshot has every face, so that the next deletion has to delete files."""
         deadline = time.monotonic() + 60
-        with closing(sqlite3.connect(f"file:{self.recorder.root}/arcid.db?mode=ro", uri=True)) as database:
-            uid, revision = database.execute("SELECT uid, revision FROM collections WHERE name = 'default'").fetchone()
-        manifest = self.recorder.root / "index" / uid / "manifest.json"
+        with self.database.connect() as connection:
+            found = connection.execute(text("SELECT uid, revision FROM collections WHERE name = 'default'"))
+            uid, revision = found.one()
+        manifest = self.recorder.root / DATA / "index" / uid / "manifest.json"
         while not manifest.exists() or json.loads(manifest.read_bytes())["revision"] < revision:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -203,6 +208,18 @@ class Workload:
         """Encrypt everything with a new data key."""
         command(self.recorder, self.extra, "keys", "rotate-data")
 
+    def checkpoint(self) -> Any:
+        """Make PostgreSQL write its data files."""
+        self._execute("CHECKPOINT")
+
+    def vacuum(self) -> Any:
+        """Make PostgreSQL remove deleted rows, and shorten its data files."""
+        self._execute("VACUUM")
+
+    def _execute(self, statement: str) -> None:
+        with self.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text(statement))
+
     def drop_collection(self) -> Any:
         """Delete a copy of the collection, if there is any."""
         copies = [name for name in state_of(self.client) if name.startswith("copy")]
@@ -232,15 +249,30 @@ class Workload:
 
 
 def record(folder: Path, photos: Photos, *, seed: int, steps: int, extra: dict[str, str] | None = None) -> Recorder:
-    """Record a service from its first start on: `folder` gets the data folder and the records."""
-    recorder = Recorder(folder / "data", folder / "record")
-    with serving(recorder, extra or {}, folder / "service.log") as client:
+    """Record a service from its first start on: `folder` gets the disk and the records."""
+    recorder = Recorder(folder / "disk", folder / "record")
+    database = engine_of(f"sqlite:///file:{recorder.root / DATA / 'arcid.db'}?mode=ro&uri=true")
+    _run(recorder, database, photos, random.Random(seed), steps, extra or {})
+    return recorder
+
+
+def record_on_postgresql(folder: Path, photos: Photos, *, seed: int, steps: int, options: str = "") -> Recorder:
+    """Record a service with PostgreSQL on the same disk, from its first start on; `options` are the server's."""
+    with recorded_server(folder / "disk", folder / "record", options) as (recorder, server):
+        extra = {"ARCID_DATABASE_URL": server.url, "ARCID_ENCRYPTION__KEY_FILE": str(recorder.root / KEY)}
+        command(recorder, extra, "db", "upgrade")
+        _run(recorder, engine_of(server.url), photos, random.Random(seed), steps, extra)
+    return recorder
+
+
+def _run(
+    recorder: Recorder, database: Engine, photos: Photos, rng: random.Random, steps: int, extra: dict[str, str]
+) -> None:
+    with serving(recorder, extra, recorder.work / "service.log") as client:
         recorder.mark("ready")
-        rng = random.Random(seed)
-        workload = Workload(recorder, client, photos, rng, extra or {})
+        workload = Workload(recorder, client, database, photos, rng, extra)
         workload.prepare()
         workload.run(steps)
-    return recorder
 
 
 def _sha256(data: bytes) -> str:
