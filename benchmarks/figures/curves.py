@@ -85,12 +85,12 @@ def curve_of(spec: LossSpec, *, norm: float = _FIGURE) -> Curve:
     if spec.name not in _TITLES:
         raise TrainingInvalid(f"the loss {spec.name} has no target logit")
     has_norm = spec.name in _WITHOUT_SCALE and not spec.is_feature_normalised
-    scale = norm if has_norm else spec.scale_or_default()
+    scale = norm if has_norm else spec.number("scale")
     if spec.name == "combined":
-        return Curve(spec.name, scale, spec.combined_or_default())
+        return Curve(spec.name, scale, (spec.number("m1"), spec.number("m2"), spec.number("m3")))
     if spec.name in {"softmax", "normface"}:
         return Curve(spec.name, scale)
-    return Curve(spec.name, scale, (spec.margin_or_default(),), spec.lambda_min if spec.name == "sphereface" else 0)
+    return Curve(spec.name, scale, (spec.number("margin"),), spec.lambda_min if spec.name == "sphereface" else 0)
 
 
 def parse_curve(text: str) -> Curve:

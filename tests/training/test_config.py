@@ -43,6 +43,8 @@ def test_defaults_are_written_out():
     for line in (
         "seed = 0",
         'name = "arcface"',
+        "scale = 64.0",
+        "margin = 0.5",
         "momentum = 0.9",
         "weight_decay = 0.0005",
         "clip = 5.0",
@@ -64,6 +66,7 @@ def test_a_path_is_from_where_the_command_runs(tmp_path, monkeypatch):
         ("backbone", {"name": "resnet"}, "resnet"),
         ("loss", {"name": "arcface", "margim": 1}, r"loss\.margim"),
         ("loss", {"name": "arcface", "margin": 9}, "margin"),
+        ("loss", {"name": "magface", "norms": [1]}, r"loss\.norms"),
         ("schedule", {"epochs": 0}, r"schedule\.epochs"),
         ("machine", {"device": "gpu"}, r"machine\.device"),
         ("machine", {"amp": "int8"}, r"machine\.amp"),

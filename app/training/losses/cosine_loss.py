@@ -37,6 +37,11 @@ class CosineLoss(Loss):
         """Return the replacement for the cosine of the label's class, given the angles (n,) in 0..pi."""
         raise NotImplementedError
 
+    def targets(self, theta: Tensor, features: Tensor) -> Tensor:
+        """Return the same for losses whose margin depends on the float32 features (n, d); by default `target`."""
+        del features
+        return self.target(theta)
+
     def scales(self, features: Tensor) -> Tensor | float:
         """Return the scale of the cosines of float32 features (n, d): a number, or an array (n, 1)."""
         del features
@@ -50,5 +55,5 @@ class CosineLoss(Loss):
         rows = labels * centers.shape[1] + winners.gather(1, own)[:, 0]
         # index_select accumulates gradients in a deterministic order; indexing with tensors does not.
         theta = angles(units, centers.flatten(0, 1).index_select(0, rows))
-        adjusted = cosines.scatter(1, own, self.target(theta)[:, None])
+        adjusted = cosines.scatter(1, own, self.targets(theta, features)[:, None])
         return self.scales(features) * adjusted

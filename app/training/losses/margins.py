@@ -23,6 +23,25 @@ class NormFace(CosineLoss):
         return torch.cos(theta)
 
 
+class WeightNorm(CosineLoss):
+    """No margin: cos(theta) times the norm of the feature. Only the class weights are normalised, and there is no bias.
+
+    This is the modified softmax of Liu, Wen, Yu, Li, Raj, Song: "SphereFace: Deep Hypersphere Embedding for Face
+    Recognition", 2017, section 3.1. The comparisons of the ArcFace paper call it W-Norm.
+    """
+
+    def __init__(self, head: CosineHead, sampler: ClassSampler) -> None:
+        super().__init__(head, sampler, scale=1)
+
+    def target(self, theta: Tensor) -> Tensor:
+        """Return cos(theta)."""
+        return torch.cos(theta)
+
+    def scales(self, features: Tensor) -> Tensor:
+        """Return the norms of the features (n, 1)."""
+        return torch.linalg.vector_norm(features, dim=1, keepdim=True)
+
+
 class CosFace(CosineLoss):
     """cos(theta) - m.
 
@@ -46,7 +65,12 @@ class CombinedMargin(CosineLoss):
     Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019, equation 4.
     The cosine of m1 theta + m2 would rise again beyond pi. There, the target is cos(theta) - delta sin(delta) - m3 with
     delta = pi - (pi - m2) / m1, the shift of the angle at that point. It is never above the minimum of the formula and
-    keeps falling. With m1 = 1, this matches the authors' code for ArcFace.
+    keeps falling. With m1 = 1, this matches the authors' earlier code for ArcFace.
+
+    Value and gradient are those of the formula. The authors' present code in PyTorch (arcface_torch/losses.py, 2026)
+    differs in two ways. It computes the logit outside of automatic differentiation. Its gradient is therefore that of
+    s cos(theta): it lacks the factor sin(theta + m) / sin(theta), which for m = 0.5 is 1.15 at 60 degrees and 1.36 at
+    45. It also lets the logit rise again beyond pi - m.
     """
 
     def __init__(
@@ -66,7 +90,7 @@ class CombinedMargin(CosineLoss):
 
 
 class ArcFace(CombinedMargin):
-    """cos(theta + m); beyond theta = pi - m, cos(theta) - m sin(pi - m), as in the authors' code.
+    """cos(theta + m); beyond theta = pi - m, cos(theta) - m sin(pi - m); see CombinedMargin.
 
     Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019.
     """

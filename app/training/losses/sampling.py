@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from app.training.losses.gathering import gather
+
 
 class ClassSampler(nn.Module):
     """Partial FC: the classes of the batch and random others, together `rate` of all.
@@ -10,9 +12,9 @@ class ClassSampler(nn.Module):
     An, Zhu, Gao, Xiao, Zhao, Feng, Wu, Qin, Zhang, Zhang, Fu: "Partial FC: Training 10 Million Identities on a Single
     Machine", 2021. It saves memory and time for the logits. The sample depends only on `seed`, the iteration and the
     batch. `seed` is drawn from PyTorch's global generator when the loss is built, and saved with it so that a resumed
-    run draws the same classes. Every process holds all class weights. The random order of the classes is the same in
-    all processes; the classes of the batch are those of each process. Weights outside the sample get no gradient, but
-    the optimizer still applies its momentum and weight decay to them.
+    run draws the same classes. The batch is that of all processes, so all draw the same classes, and two processes
+    compute the gradient of one with the double batch. Unlike in the paper, every process holds all class weights.
+    Weights outside the sample get no gradient, but the optimizer still applies its momentum and weight decay to them.
     """
 
     seed: Tensor
@@ -29,7 +31,7 @@ class ClassSampler(nn.Module):
             return None, labels
         generator = torch.Generator().manual_seed(int(self.seed) * 2**31 + int(iteration))
         order = torch.rand(self._classes, generator=generator).to(labels.device)
-        positives = labels.unique()
+        positives = gather(labels).unique()
         order[positives] = 2
         sampled = order.topk(max(self._sample_size, len(positives))).indices.sort().values
         return sampled, torch.searchsorted(sampled, labels)

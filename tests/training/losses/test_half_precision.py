@@ -19,6 +19,12 @@ _SPECS = [
     LossSpec("arcface", sub_centers=2),
     LossSpec("arcface", sample_rate=0.7),
     LossSpec("combined", m1=1.2),
+    LossSpec("l2-softmax"),
+    LossSpec("w-norm"),
+    LossSpec("adaface"),
+    LossSpec("magface"),
+    LossSpec("center"),
+    LossSpec("contrastive"),
     LossSpec("triplet"),
 ]
 _LABELS = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 3])
@@ -27,7 +33,7 @@ _THETA = np.array([0, math.pi, 1e-4, math.pi - 1e-4, 1e-2, math.pi - 0.5, math.p
 
 def _case(spec):
     torch.manual_seed(1)
-    loss = build_loss(spec, classes=4, dimension=16)
+    loss = build_loss(spec, classes=4, dimension=16).eval()  # no averages that change with each batch
     weights = np.random.default_rng(2).normal(size=(4, 1, 16)) if spec.name == "triplet" else _weights(loss)
     features = formulas.at_angles(weights, _LABELS, _THETA, norm=5)
     features[4] = 0

@@ -22,6 +22,7 @@ def _target(spec):
         (LossSpec("normface"), LossSpec("arcface", margin=0)),
         (LossSpec("normface"), LossSpec("cosface", margin=0)),
         (LossSpec("normface"), LossSpec("sphereface", margin=1)),
+        (LossSpec("normface"), LossSpec("w-norm")),
     ],
     ids=str,
 )
@@ -63,3 +64,10 @@ def test_arcface_beyond_pi_minus_m_is_the_authors():
     expected = np.cos(_THETA[beyond].numpy()) - 0.5 * math.sin(math.pi - 0.5)
     np.testing.assert_allclose(_target(LossSpec("arcface"))[beyond].numpy(), expected, rtol=1e-12)
     np.testing.assert_allclose(_target(LossSpec("arcface"))[~beyond].numpy(), np.cos(_THETA[~beyond].numpy() + 0.5))
+
+
+def test_the_gradient_is_the_papers_and_not_that_of_the_plain_cosine():
+    """The authors' present code in PyTorch has a factor of 1 here."""
+    theta = torch.tensor([math.pi / 4, math.pi / 3], dtype=torch.float64, requires_grad=True)
+    build_loss(LossSpec("arcface"), classes=2, dimension=4).target(theta).sum().backward()
+    assert (theta.grad / -torch.sin(theta)).tolist() == pytest.approx([1.357, 1.154], abs=0.001)

@@ -14,6 +14,7 @@ _NEAR = 1e-3  # radians
 
 # The loss, the preceding optimizer steps, its scale (None: the norm of the features), and its target function.
 _LOSSES = {
+    "w-norm": (LossSpec("w-norm"), 0, None, np.cos),
     "normface": (LossSpec("normface"), 0, 16, np.cos),
     "normface of another scale": (LossSpec("normface", scale=30), 0, 30, np.cos),
     "cosface": (LossSpec("cosface"), 0, 64, formulas.cosface(0.35)),
@@ -136,7 +137,8 @@ def test_the_softmax_is_an_inner_product_and_a_bias(seed):
 
 
 def test_cosines_know_no_margin_and_no_scale():
-    for name in ("softmax", "normface", "sphereface", "cosface", "arcface", "combined"):
+    names = "softmax l2-softmax w-norm normface sphereface cosface arcface combined adaface magface center contrastive"
+    for name in names.split():
         loss, weights = _built(LossSpec(name), 0)
         features = np.random.default_rng(1).normal(size=(4, _DIMENSION))
         expected = formulas.normalise(features) @ formulas.normalise(weights[:, 0]).T

@@ -11,31 +11,57 @@ from app.training.losses import LossSpec, build_loss
 @pytest.mark.parametrize(
     ("name", "scale", "margin"),
     [
-        ("softmax", 1, 0),
-        ("normface", 16, 0),
-        ("sphereface", 1, 4),
+        ("softmax", None, None),
+        ("l2-softmax", 16, None),
+        ("w-norm", None, None),
+        ("normface", 16, None),
+        ("sphereface", None, 4),
         ("cosface", 64, 0.35),
         ("arcface", 64, 0.5),
-        ("combined", 64, 0),
-        ("triplet", 1, 0.2),
+        ("combined", 64, None),
+        ("adaface", 64, 0.4),
+        ("magface", 64, None),
+        ("center", None, None),
+        ("contrastive", None, 1),
+        ("triplet", None, 0.2),
     ],
 )
 def test_defaults_are_the_papers(name, scale, margin):
     spec = LossSpec(name)
-    assert (spec.scale_or_default(), spec.margin_or_default()) == (scale, margin)
-    assert LossSpec("combined").combined_or_default() == (1, 0.3, 0.2)
-    assert LossSpec("sphereface", is_feature_normalised=True).scale_or_default() == 64
+    assert (spec.scale, spec.margin) == (scale, margin)
+
+
+def test_other_defaults_are_the_papers():
+    combined, magface, adaface, center = map(LossSpec, ("combined", "magface", "adaface", "center"))
+    assert (combined.m1, combined.m2, combined.m3) == (1, 0.3, 0.2)
+    assert (magface.norms, magface.margins, magface.weight) == ((10, 110), (0.45, 0.8), 35)
+    assert (adaface.concentration, adaface.norm_momentum) == (0.333, 0.01)
+    assert (center.weight, center.center_rate) == (0.003, 0.5)
+    assert LossSpec("sphereface", is_feature_normalised=True).scale == 64
 
 
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
-        ({"name": "center"}, "unknown loss 'center'"),
+        ({"name": "centre"}, "unknown loss 'centre'"),
+        ({"name": "w-norm", "scale": 30}, "w-norm has no scale"),
+        ({"name": "arcface", "weight": 1}, "arcface has no weight"),
+        ({"name": "arcface", "options": {"x": 1}}, "arcface has no options"),
+        ({"name": "magface", "margin": 0.5}, "magface has no margin"),
+        ({"name": "magface", "norms": (110, 10)}, "norms must"),
+        ({"name": "magface", "margins": (0.8, 0.45)}, "margins must"),
+        ({"name": "adaface", "margin": 1.1}, "margin must"),
+        ({"name": "adaface", "norm_momentum": 0}, "norm_momentum must"),
+        ({"name": "adaface", "concentration": 0}, "concentration must"),
+        ({"name": "center", "center_rate": 2}, "center_rate must"),
+        ({"name": "center", "weight": -1}, "weight must"),
+        ({"name": "contrastive", "margin": 0}, "margin must"),
+        ({"name": "contrastive", "sub_centers": 2}, "contrastive has no sub_centers"),
         ({"name": "softmax", "scale": 30}, "softmax has no scale"),
         ({"name": "sphereface", "scale": 30}, "sphereface has no scale"),
         ({"name": "normface", "margin": 0.1}, "normface has no margin"),
         ({"name": "combined", "margin": 0.1}, "combined has no margin"),
-        ({"name": "arcface", "m2": 0.1}, "has no m1, m2, m3"),
+        ({"name": "arcface", "m2": 0.1}, "has no m2"),
         ({"name": "arcface", "is_feature_normalised": True}, "has no is_feature_normalised"),
         ({"name": "softmax", "sub_centers": 2}, "has no sub_centers"),
         ({"name": "triplet", "sample_rate": 0.5}, "has no sample_rate"),
@@ -49,6 +75,7 @@ def test_defaults_are_the_papers(name, scale, margin):
         ({"name": "sphereface", "margin": 2.5}, "margin must"),
         ({"name": "sphereface", "margin": 0}, "margin must"),
         ({"name": "triplet", "margin": 0}, "margin must"),
+        ({"name": "triplet", "margin": math.nan}, "margin must"),
         ({"name": "combined", "m1": 0.9}, "m1 must"),
         ({"name": "combined", "m1": 2, "m2": 0.3}, "m1 must"),
         ({"name": "combined", "m3": -0.1}, "m3 must"),

@@ -80,4 +80,4 @@ def test_it_has_neither_classes_nor_weights():
     loss = build_loss(LossSpec("triplet"), classes=2, dimension=2)
     assert not loss.has_classes
     assert not list(loss.parameters())
-    assert LossSpec("triplet").margin_or_default() == _ALPHA
+    assert LossSpec("triplet").margin == _ALPHA
