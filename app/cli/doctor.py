@@ -135,11 +135,19 @@ def _schema(schema: Schema) -> Finding:
 
 
 def _collections(container: Container) -> Iterator[Finding]:
-    served = {network.model for network in container.models.served}
+    try:
+        served = {network.model for network in container.models.served}
+    except ArcidError:  # the check of the networks reports it
+        served = None
     for each in container.store.collections():
-        faces = container.store.face_count(each)
-        use = "" if each.model in served else ", which is not served: name its pack in ARCID_PACKS"
-        yield Finding(f"collection {each.name}", f"{faces} faces of {each.model}{use}, revision {each.revision}")
+        faces = counted(container.store.face_count(each), "face")
+        yield Finding(f"collection {each.name}", f"{faces} of {each.model}, revision {each.revision}")
+        if served is None or each.model in served:
+            continue
+        if each.faces:
+            yield Finding("  not served", f"nobody is recognized: {container.unserved.problem(each)}", is_sound=False)
+        else:
+            yield Finding("  not served", "it is empty, so it takes the served network with the next start or request")
 
 
 def _encryption(database: Database) -> Iterator[Finding]:

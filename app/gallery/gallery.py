@@ -12,7 +12,6 @@ from app.errors import (
     CollectionUnknown,
     IndexUnavailable,
     IndexUnusable,
-    ModelMismatch,
 )
 from app.gallery.identity_search import require_model, search_identities
 from app.gallery.index_projection import Projection
@@ -34,6 +33,7 @@ from app.gallery.store.values import (
     Templates,
     written_templates,
 )
+from app.gallery.unserved import UnservedCollections
 from app.types import CollectionKey, Floats, Keys
 
 
@@ -52,6 +52,7 @@ class Gallery:
         model: str,
         dimension: int,
         further: Mapping[str, int] | None = None,
+        unserved: UnservedCollections | None = None,
     ) -> None:
         """`model` (of length `dimension`) is for new collections; `further` models are served too."""
         self._store = store
@@ -59,29 +60,27 @@ class Gallery:
         self._new_projection = new_projection
         self._model = model
         self._dimensions = {**(further or {}), model: dimension}
+        self._unserved = unserved or UnservedCollections(self._dimensions)
         self._projections: dict[CollectionKey, Projection] = {}
         self._prepared: dict[str, Projection] = {}
         self._opening = threading.Lock()
 
     def open(self) -> None:
-        """Open the index of every served collection. Call it before the first request."""
-        for collection in self._served():
-            self._projection(collection)
+        """Open the index of every served collection, and log the others. Call it before the first request."""
+        for collection in self._store.collections():
+            if (usable := self._unserved.resolve_or_report(collection)) is not None:
+                self._projection(usable)
 
     def collection(self, name: str) -> Collection:
         """Return a collection of any model; raises CollectionUnknown."""
         return self._store.collection(name)
 
     def require(self, name: str) -> Collection:
-        """Return a collection whose model is served; raises CollectionUnknown, ModelMismatch."""
-        collection = self.collection(name)
-        if collection.model not in self._dimensions:
-            raise ModelMismatch(
-                f"collection {name!r} was enrolled with {collection.model}, the service runs "
-                f"{', '.join(sorted(self._dimensions))}; embeddings of different networks cannot be compared: add its "
-                "pack to ARCID_PACKS, embed the collection again with a network that runs, or use another collection"
-            )
-        return collection
+        """Return a collection whose model is served, an empty one after a switch.
+
+        Raises CollectionUnknown, ModelMismatch.
+        """
+        return self._unserved.resolve(self.collection(name))
 
     def ensure(self, name: str, settings: CollectionSettings | None = None) -> None:
         """Create a collection for the default model unless the name exists."""

@@ -19,6 +19,7 @@ from app.gallery.store.face_images import FaceImages
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings
+from app.gallery.unserved import UnservedCollections
 from app.jobs.store import JobStore
 from app.recognition.collections import CollectionDefaults
 from app.recognition.model_registry import ModelRegistry
@@ -28,6 +29,7 @@ from app.wall_clock import WallClock
 from app.wiring.model_loading import ModelLoader
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database, open_packs
+from app.wiring.unserved import open_unserved
 
 DEFAULT_COLLECTION = "default"
 
@@ -175,6 +177,11 @@ class Resources:
         return Projections(self.settings, self.current_database)
 
     @cached_property
+    def unserved(self) -> UnservedCollections:
+        """The treatment of collections of networks that are not served; raises as `registry`."""
+        return open_unserved(self.settings, self.packs, self.models.served, self.current_database)
+
+    @cached_property
     def gallery(self) -> Gallery:
         """The gallery, with the indexes that are opened when they are first needed."""
         default, *_ = served = self.models.served
@@ -184,6 +191,7 @@ class Resources:
             model=default.model,
             dimension=default.dimension,
             further={network.model: network.dimension for network in served},
+            unserved=self.unserved,
         )
         self._exits.callback(gallery.release)
         return gallery

@@ -1,6 +1,8 @@
 import pytest
 
+from app.gallery.store.values import Person
 from tests.api.test_errors import expect
+from tests.gallery.store.enrolling import new_face
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def test_the_default_collection_comes_back_empty(client, portrait):
 
 def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait):
     store = client.app.state.services.gallery._store
-    store.create_collection("foreign", model="another", dimension=4)
+    store.enroll(store.create_collection("foreign", model="another", dimension=4), Person("ada"), [new_face()])
     shown = client.get("/collections/foreign").json()
     assert (shown["model"], shown["is_usable"]) == ("another", False)
     assert "foreign" in [each["name"] for each in client.get("/collections").json()["collections"]]
@@ -209,6 +211,10 @@ def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait)
         lambda: client.post("/enroll", files={"photos": portrait}, data={"collection": "foreign"}),
     ):
         expect(use(), 409, "model_mismatch")
+    detail = use().json()["detail"]
+    assert detail.endswith("(arcid reembed start foreign --model open)")
+    check = client.get("/readyz").json()["checks"]["collections"]
+    assert "1 collection has faces of a network that is not served (another)" in check["detail"]
     assert client.patch("/collections/foreign", json={"probe_quality": 0.3}).status_code == 200
     assert client.delete("/collections/foreign").status_code == 204
 
@@ -226,3 +232,15 @@ def test_the_settings_in_force(client):
     fixed = client.patch("/collections/usual", json={"max_fpir": None, "threshold": 0.4}).json()["in_force"]
     assert (fixed["max_fmr"], fixed["max_fpir"]) == (None, None)
     assert client.delete("/collections/usual").status_code == 204
+
+
+def test_an_empty_collection_of_another_network_takes_the_served_one(client, portrait):
+    store = client.app.state.services.gallery._store
+    store.create_collection("emptied", model="another", dimension=4)
+    answer = client.post("/enroll", files={"photos": portrait}, data={"collection": "emptied", "identity_id": "ada"})
+    assert answer.status_code == 200, answer.text
+    shown = client.get("/collections/emptied").json()
+    assert (shown["model"], shown["is_usable"], shown["faces"]) == ("sface-2021dec", True, 1)
+    found = client.post("/identify", files={"photo": portrait}, data={"collection": "emptied"}).json()
+    assert found["faces"][0]["candidates"][0]["identity_id"] == "ada"
+    client.delete("/collections/emptied")

@@ -11,7 +11,9 @@ from starlette.testclient import TestClient
 from app import errors
 from app.api.http.errors import STATUS, status_of
 from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Person
 from app.main import create_app
+from tests.gallery.store.enrolling import new_face
 
 
 def huge_png(side):
@@ -79,8 +81,10 @@ def test_collection_unknown(client, portrait, path):
 
 
 def test_model_mismatch(client, settings, portrait):
-    store = IdentityStore(client.app.state.services.database.engine)
-    store.create_collection("other-network", model="another", dimension=512)
+    database = client.app.state.services.database
+    store = IdentityStore(database.engine, database.vault)
+    other = store.create_collection("other-network", model="another", dimension=4)
+    store.enroll(other, Person("ada"), [new_face()])
     expect(identify(client, portrait, collection="other-network"), 409, "model_mismatch")
 
 

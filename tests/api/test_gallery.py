@@ -7,7 +7,9 @@ import pytest
 from app.errors import IndexUnavailable
 from app.gallery.gallery import Gallery
 from app.gallery.store.identities import IdentityStore
+from app.gallery.store.values import Person
 from tests.api.test_errors import expect
+from tests.gallery.store.enrolling import new_face
 
 
 def enroll(client, identity_id, *photos, collection="default", headers=None):
@@ -96,9 +98,11 @@ def test_a_collection_that_does_not_exist(client, what):
 
 @pytest.mark.parametrize("what", ["identities/ada", "faces/ada"])
 def test_a_collection_of_another_network(client, what):
-    store = IdentityStore(client.app.state.services.database.engine)
+    database = client.app.state.services.database
+    store = IdentityStore(database.engine, database.vault)
     if "foreign" not in [each.name for each in store.collections()]:
-        store.create_collection("foreign", model="another", dimension=512)
+        foreign = store.create_collection("foreign", model="another", dimension=4)
+        store.enroll(foreign, Person("eve"), [new_face()])
     expect(client.delete(f"/collections/foreign/{what}"), 409, "model_mismatch")
 
 

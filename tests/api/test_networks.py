@@ -124,7 +124,13 @@ def test_a_service_of_one_network_refuses_the_others_collections(settings, clien
     with TestClient(create_app(settings.model_copy(update={"packs": ()})), raise_server_exceptions=False) as alone:
         refused = alone.post("/identify", files={"photo": portrait}, data={"collection": "other"})
         assert (refused.status_code, refused.json()["code"]) == (409, "model_mismatch")
-        assert "ARCID_PACKS" in refused.json()["detail"]
+        assert f"(ARCID_PACKS={PACK}), or move the collection to open " in refused.json()["detail"]
+        assert "(arcid reembed start other --model open)" in refused.json()["detail"]
+        ready = alone.get("/readyz")
+        assert ready.status_code == 200
+        assert (
+            "1 collection has faces of a network that is not served" in ready.json()["checks"]["collections"]["detail"]
+        )
         assert not alone.get("/collections/other").json()["is_usable"]
         crops = alone.post("/collections", json={"name": "crops", "keep_crops": True})
         assert (crops.status_code, crops.json()["code"]) == (409, "encryption_required")

@@ -26,7 +26,7 @@ def test_readyz_names_each_part(client):
     assert answer.status_code == 200
     body = answer.json()
     assert body["status"] == "ready"
-    assert set(body["checks"]) == {"database", "networks", "index", "encryption"}
+    assert set(body["checks"]) == {"database", "networks", "index", "collections", "encryption"}
     assert all(check["is_ready"] for check in body["checks"].values())
     assert "yunet+retinaface on cpu, balanced probes" in body["checks"]["networks"]["detail"]
 

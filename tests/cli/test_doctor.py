@@ -9,6 +9,10 @@ from sqlalchemy import create_engine, text
 
 from app import __version__
 from app.cli.gpu_advice import GpuFacts
+from app.config import read_settings
+from app.container import Container
+from app.gallery.store.values import Person
+from tests.gallery.store.enrolling import new_face
 
 
 @dataclass
@@ -242,3 +246,27 @@ def test_every_fault_is_reported_not_only_the_first(arcid, sound, installed, tin
     flip(tiny / "det.onnx")
     monkeypatch.setenv("ARCID_DATABASE_URL", f"sqlite:///{tmp_path / 'own.db'}")
     assert [line.split()[0] for line in wrong(arcid("doctor"))] == ["OpenCV", "networks", "schema"]
+
+
+def test_a_collection_of_another_network_is_wrong_with_the_remedy(arcid, sound, tiny):
+    store = Container(read_settings()).store
+    store.enroll(store.create_collection("staff", model="sface-2021dec", dimension=4), Person("ada"), [new_face()])
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("not served nobody is recognized: collection 'staff' was enrolled with sface-2021dec")
+    assert "serve its pack too (ARCID_PACKS=open), or move the collection to tiny " in line
+    assert line.endswith("(arcid reembed start staff --model tiny)")
+
+
+def test_an_empty_collection_of_another_network_is_no_fault(arcid, sound, tiny):
+    Container(read_settings()).store.create_collection("staff", model="sface-2021dec", dimension=4)
+    result = arcid("doctor")
+    assert wrong(result) == []
+    assert "it is empty, so it takes the served network with the next start or request" in " ".join(
+        result.output.split()
+    )
+
+
+def test_an_unknown_pack_is_reported_once(arcid, sound, tiny, monkeypatch):
+    monkeypatch.setenv("ARCID_PACK", "nope")
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("networks there is no pack 'nope'")

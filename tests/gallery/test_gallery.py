@@ -70,7 +70,11 @@ def test_a_collection_is_made_once(gallery, store):
 
 
 def test_a_collection_of_another_network_is_refused(gallery, store):
-    store.create_collection("old", model="another net", dimension=D)
+    store.enroll(
+        store.create_collection("old", model="another net", dimension=D),
+        Person("ada"),
+        [new_face(np.eye(D, dtype=np.float32)[0])],
+    )
     with pytest.raises(ModelMismatch, match=r"'old' was enrolled with another net, the service runs net"):
         gallery.require("old")
     with pytest.raises(CollectionUnknown, match="'nowhere'"):

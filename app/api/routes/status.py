@@ -33,7 +33,7 @@ class Check(BaseModel):
     detail: str
 
 
-CheckName = Literal["database", "networks", "index", "encryption", "shutdown"]
+CheckName = Literal["database", "networks", "index", "collections", "encryption", "shutdown"]
 
 
 class Readiness(BaseModel):
@@ -75,7 +75,7 @@ async def get_health() -> Health:
 
 @router.get("/readyz", responses={403: PROBLEM_RESPONSES[403], 503: {"model": Readiness}})
 def get_readiness(services: ServicesDependency, admission: AdmissionDependency, response: Response) -> Readiness:
-    """Return the readiness of database, networks and index, and whether the service is shutting down."""
+    """Return the readiness of database, networks, index and collections, and whether the service is shutting down."""
     default = services.registry.default
     effort = services.settings.effort
     networks = f"{default.pack} with {default.detector} on {services.models.runtime.provider}, {effort} probes"
@@ -86,6 +86,8 @@ def get_readiness(services: ServicesDependency, admission: AdmissionDependency, 
     checks["index"] = (
         _index(services) if checks["database"].is_ready else Check(is_ready=False, detail="the database is not ready")
     )
+    if checks["index"].is_ready:
+        checks["collections"] = _collections(services)
     if checks["database"].is_ready and services.database.vault.is_on:
         checks["encryption"] = _encryption(services)
     if admission.is_draining:
@@ -156,3 +158,21 @@ def _index(services: Container) -> Check:
     # This answer is public, so it has no names and sizes of collections. Those are in GET /metrics.
     detail = f"{len(behind)} behind, by up to {counted(max(behind), 'revision')}" if behind else "none behind"
     return Check(is_ready=all(each.seconds_behind < LONGEST_LAG for each in states), detail=detail)
+
+
+def _collections(services: Container) -> Check:
+    """Count the collections that cannot be searched, because their networks are not served.
+
+    The service is ready while it can recognize anybody; without names, as in `_index`.
+    """
+    try:
+        every = [each for each in services.store.collections() if each.faces]
+    except ArcidError as error:
+        return Check(is_ready=False, detail=str(error))
+    unserved = [each for each in every if each.model not in services.registry.models]
+    if not unserved:
+        return Check(is_ready=True, detail="the networks of all are served")
+    count = counted(len(unserved), "collection has", "collections have")
+    networks = ", ".join(sorted({each.model for each in unserved}))
+    detail = f"{count} faces of a network that is not served ({networks}): arcid doctor names the remedy"
+    return Check(is_ready=len(unserved) < len(every), detail=detail)

@@ -1,0 +1,62 @@
+"""Empty collections that take another network: no template binds them to the one they were created with."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, exists, select
+from sqlalchemy.orm import Session
+
+from app.database import audit
+from app.database.audit import Action
+from app.database.tables import AuditTable, CollectionTable, FaceTable, JobTable
+from app.gallery.store import change_log, rows
+from app.gallery.store.migration_sql import set_model
+from app.gallery.store.values import Collection
+
+_AT_MOST_EVERY = timedelta(minutes=1)
+"""Replicas with different packs would otherwise switch a collection at every request."""
+
+
+class NetworkAdoption:
+    """Gives empty collections the network of this service, each in one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._writing = engine
+
+    def adopt(self, collection: Collection, *, model: str, dimension: int) -> Collection:
+        """Bind a collection to a model if nothing binds it to its own, and return the collection as it is then.
+
+        These bind it: a face, an unfinished job about it, a threshold, because a similarity means something else for
+        another network, and a change of its network within the last minute. If another process was quicker, its choice
+        stays. Settings, history and people without faces stay, as in a migration. Raises CollectionUnknown.
+        """
+        with Session(self._writing) as session, session.begin():
+            change_log.next_revision(session, collection)  # from here on, no other writer
+            now = _read(session, collection)
+            if now.uid != collection.uid or _is_bound(session, now):
+                session.rollback()
+            else:
+                set_model(session, now, model=model, dimension=dimension, uid=None, detector=None)
+                detail = {"from": now.model, "to": model, "dropped": 0, "dropped_faces": [], "is_empty": True}
+                audit.append(session, Action.COLLECTION_SWITCHED, collection=now.name, detail=detail)
+        with Session(self._writing) as session:
+            return _read(session, collection)
+
+
+def _read(session: Session, collection: Collection) -> Collection:
+    row = session.execute(rows.COLLECTIONS.where(CollectionTable.id == collection.key)).one_or_none()
+    if row is None:
+        raise rows.unknown(collection.name)
+    return rows.collection(row)
+
+
+def _is_bound(session: Session, collection: Collection) -> bool:
+    face = exists().where(FaceTable.collection_id == collection.key)
+    job = exists().where(JobTable.collection == collection.name, JobTable.finished_at.is_(None))
+    now = datetime.now(UTC)
+    recent = exists().where(
+        AuditTable.collection == collection.name,
+        AuditTable.action == Action.COLLECTION_SWITCHED.value,
+        AuditTable.at.between(now - _AT_MOST_EVERY, now),
+    )
+    is_free = collection.settings.threshold is None and not collection.faces
+    return not is_free or bool(session.scalar(select(face | job | recent)))
