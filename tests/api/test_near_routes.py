@@ -17,6 +17,10 @@ FACES = "the faces of an identity are at "
             "/v1/collections/default/faces?identity_id=a%20b",
         ),
         ("POST", "/collections/staff/identify", 404, "send POST /identify with the field collection: 'staff'"),
+        ("POST", "/recognize", 404, "there is no page or route at '/recognize'; send POST /identify"),
+        ("POST", "/v1/compare", 404, "; send POST /v1/verify"),
+        ("GET", "/people", 404, "; identities are at /collections/{collection}/identities"),
+        ("GET", "/v1/health", 404, "; ask GET /v1/healthz or /v1/readyz"),
         ("GET", "/v1/identities", 404, "identities are at /v1/collections/{collection}/identities"),
     ],
 )
