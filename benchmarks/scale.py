@@ -29,7 +29,7 @@ from typing import Any
 
 import faiss
 import numpy as np
-from scale_data import HARD, IMAGES, MATED, SPREAD, Faces, measured, share
+from scale_data import HARD, IMAGES, MATED, PROBES, SPREAD, Faces, measured, share
 
 from app.gallery.index.compressed import CompressedIndex
 from app.gallery.index.storage.codec import TRAINING_ROWS
@@ -225,7 +225,8 @@ def peer(name: str, faces: Faces, truths: list[Truth], options: argparse.Namespa
     """Measure another index in its own environment; print why, and return None, if that is not possible."""
     python = options.environments / name / "bin" / "python"
     command = [Path(__file__).with_name("scale_peers.py"), name, "--rows", faces.identities * IMAGES]
-    command += ["--dimension", faces.dimension, "--threads", options.threads, *(["--churn"] if options.churn else [])]
+    command += ["--dimension", faces.dimension, "--threads", options.threads, "--probes", options.probes]
+    command += ["--churn"] if options.churn else []
     try:
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
@@ -240,7 +241,7 @@ def peer(name: str, faces: Faces, truths: list[Truth], options: argparse.Namespa
 
 def at_size(rows: int, options: argparse.Namespace, folder: Path) -> list[Figures]:
     """Measure everything at one size, and print it."""
-    faces = Faces(options.dimension, rows)
+    faces = Faces(options.dimension, rows, probes=options.probes)
     truths = truth(faces)
     by = {
         name: " / hard ".join(f"{share(answers.tolist(), each.people):.3f}" for each, answers in pairs)
@@ -277,6 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default="10000,100000,1000000", help="sizes, separated by commas")
     parser.add_argument("--dimension", type=int, default=512, choices=sorted(SPREAD))
+    parser.add_argument("--probes", type=int, default=PROBES, help="probes of each kind; 4000 measure recall to 0.2 %%")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every index")
     parser.add_argument("--exact-rows", type=int, default=1_000_000, help="skip exact FAISS (float32) above this size")
     parser.add_argument("--peers", default="", help=f"other indexes, separated by commas: {', '.join(_PACKAGES)}")

@@ -27,10 +27,11 @@ _CHURN_ROUNDS, _CHURNED = 10, 0.1
 
 
 class Faces:
-    """Templates and probes of synthetic people, with a fixed seed; key // 5 is the person."""
+    """Templates and `probes` probes of synthetic people, with a fixed seed; key // 5 is the person."""
 
-    def __init__(self, dimension: int, rows: int) -> None:
+    def __init__(self, dimension: int, rows: int, *, probes: int = PROBES) -> None:
         self.dimension = dimension
+        self._probes = probes
         self.identities = rows // IMAGES
         exponent = _exponent(dimension, SPREAD[dimension])
         variances = np.arange(1, dimension + 1) ** -exponent
@@ -49,12 +50,12 @@ class Faces:
     def probes(self, cosine: float) -> tuple[Keys, Floats]:
         """Return people (n,) from all over the gallery and one probe (n, d) of each."""
         starts = range(0, self.identities, _IDENTITIES_AT_ONCE)
-        each = -(-PROBES // len(starts))
+        each = -(-self._probes // len(starts))
         people = np.concatenate([np.arange(first, min(first + each, self.identities)) for first in starts])
         centres = np.concatenate([self._centres(first, min(each, self.identities - first))[0] for first in starts])
         share = np.float32(cosine / np.sqrt(MATED))
         own = np.random.default_rng(7).standard_normal(centres.shape, np.float32)
-        order = np.random.default_rng(8).permutation(len(people))[:PROBES]
+        order = np.random.default_rng(8).permutation(len(people))[: self._probes]
         return people[order], self._units((share * centres + np.sqrt(1 - share**2) * own)[order])
 
     def _centres(self, first: int, people: int) -> tuple[Floats, np.random.Generator]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale_data import SPREAD, Faces, Floats, Keys, Searched, measured
+from scale_data import PROBES, SPREAD, Faces, Floats, Keys, Searched, measured
 
 _CANDIDATES = 128
 
@@ -116,9 +116,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--dimension", type=int, required=True, choices=sorted(SPREAD))
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--probes", type=int, default=PROBES)
     parser.add_argument("--churn", action="store_true")
     options = parser.parse_args()
-    faces = Faces(options.dimension, options.rows)
+    faces = Faces(options.dimension, options.rows, probes=options.probes)
     before, started = resident_mib(), time.process_time()
     index = PEERS[options.peer](faces, options.threads)
     for keys, vectors in faces.blocks():

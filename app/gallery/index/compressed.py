@@ -87,7 +87,7 @@ class CompressedIndex(StoredIndex):
         self._people.remove(keys)
 
     def _prepare(self, rows: RowBuffer, codec: Codec | None) -> Callable[[], None]:
-        people = PeopleCodes.of(rows, codec)
+        people = PeopleCodes.of(rows, codec, threads=self._threads)
 
         def swap() -> None:
             self._people = people

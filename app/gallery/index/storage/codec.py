@@ -38,6 +38,11 @@ class Codec:
         self.directions = np.ascontiguousarray(directions, np.float32)
         self.centroids = np.ascontiguousarray(centroids, np.float32)
         self.groups, _, self.width = centroids.shape
+        # NumPy's matrix product would wake its own threads, which wait for each other if several threads encode.
+        rotation: Any = faiss.LinearTransform
+        self._rotation = rotation(*self.directions.shape)
+        faiss.copy_array_to_vector(np.ascontiguousarray(self.directions.T).ravel(), self._rotation.A)
+        self._rotation.is_trained = True
         self._quantiser: Any = faiss.ProductQuantizer(self.groups * self.width, self.groups, _BITS)
         faiss.copy_array_to_vector(self.centroids.ravel(), self._quantiser.centroids)
 
@@ -79,7 +84,8 @@ class Codec:
 
     def rotate(self, vectors: Floats) -> Floats:
         """Return vectors (n, d) as `BlockCodes.search` takes them: (n, groups x width), inner products unchanged."""
-        return np.ascontiguousarray(vectors @ self.directions)
+        rotated: Floats = self._rotation.apply(vectors)
+        return rotated
 
     def encode(self, vectors: Floats) -> Bytes:
         """Return the codes (n, groups / 2) of vectors (n, d)."""

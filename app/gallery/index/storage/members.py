@@ -68,7 +68,8 @@ class MemberMap:
 
     def people(self) -> Keys:
         """Return everyone who may have templates, ascending."""
-        return np.unique(np.concatenate([self._owners, np.fromiter(self._recent, np.int64, len(self._recent))]))
+        merged = self._owners[np.flatnonzero(np.diff(self._owners, prepend=-1))]  # `unique` would sort or hash them all
+        return np.union1d(merged, np.fromiter(self._recent, np.int64, len(self._recent))) if self._recent else merged
 
     def _merge(self) -> None:
         pairs = [(owner, key) for owner, keys in sorted(self._recent.items()) for key in sorted(keys)]

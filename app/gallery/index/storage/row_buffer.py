@@ -137,8 +137,9 @@ class RowBuffer:
         order = order[np.searchsorted(slots[order], 0) :]  # -1: missing
         numbers, rows = np.divmod(slots[order], self.block_rows)
         starts = np.flatnonzero(np.diff(numbers, prepend=-1))
-        for part in np.split(np.arange(len(order)), starts[1:]) if len(order) else []:
-            yield self.blocks[int(numbers[part[0]])], rows[part], order[part]
+        ends = np.append(starts, len(order))[1:]
+        for number, start, end in zip(numbers[starts].tolist(), starts.tolist(), ends.tolist(), strict=True):
+            yield self.blocks[number], rows[start:end], order[start:end]
 
     def _all(self) -> tuple[Keys, Keys]:
         keys = [block.keys[: block.count] for block in self.blocks.values()]
