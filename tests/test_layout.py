@@ -24,7 +24,6 @@ LONG_FUNCTIONS = {
     "store.py:create",
     "train_commands.py:adapter",
     "train_commands.py:export",
-    "train_commands.py:finetune",
 }
 BROAD_EXCEPTS = {
     "archive_format.py",

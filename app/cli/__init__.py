@@ -75,7 +75,7 @@ COMMANDS = {
             "Model migration: embed faces again with another network, from their stored crops.",
         ),
         "evaluate": ("app.cli.evaluate_groups:cli", "Measure a pack on photos of known people."),
-        "train": ("app.cli.distill:cli", "Train your own network; see docs/training.md."),
+        "train": ("app.cli.training:cli", "Train your own network; see docs/training.md."),
     },
     "Administration": {
         "keys": ("app.cli.keys:cli", "API keys: once one exists, every request needs one."),

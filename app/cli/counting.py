@@ -1,16 +1,14 @@
-"""A progress bar of commands that count photos or other items."""
+"""Progress of commands that count photos or other items."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-
-import rich.progress
 
 from app.cli.output import Console
+from app.observability.progress_line import Count, ProgressLine
 
 
 @contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; yield a function that advances it."""
-    with rich.progress.Progress(console=Console(stderr=True), transient=True) as bar:
-        yield partial(bar.advance, bar.add_task(what, total=total))
+def counting(what: str, total: int | None = None) -> Iterator[Count]:
+    """Show progress on standard error; yield a function that advances it."""
+    with ProgressLine(Console(stderr=True)).counting(what, total) as advance:
+        yield advance

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.comparison import show_run_comparison
-from app.cli.train import cli, parse_assignment, put_all, require_training, run_training, with_options
+from app.cli.train import cli, require_training
 from app.cli.train_commands import Aligned, Compare
+from app.cli.train_options import parse_assignment, put_all
+from app.cli.train_run import run_training, with_options
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
 

@@ -9,7 +9,8 @@ from app.cli.comparison import show_comparison
 from app.cli.counting import counting
 from app.cli.models import cli
 from app.cli.output import Console
-from app.cli.train import require_training, with_options
+from app.cli.train import require_training
+from app.cli.train_run import with_options
 from app.config import read_settings
 
 CommercialUse = Annotated[

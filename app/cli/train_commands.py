@@ -1,4 +1,4 @@
-"""`arcid train export, adapter, finetune`: export a run as a pack, or adapt a pack to your photos."""
+"""`arcid train export, adapter`: export a run as a pack, or adapt a pack to your photos."""
 
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,8 @@ import typer
 from app.cli.comparison import show_run_comparison
 from app.cli.counting import counting
 from app.cli.output import Console
-from app.cli.train import cli, cropper_opener, require_training, run_training, with_options
+from app.cli.train import cli, require_training
+from app.cli.train_run import cropper_opener, with_options
 from app.config import read_settings
 from app.errors import TrainingInvalid
 
@@ -134,40 +135,6 @@ def adapter(  # noqa: PLR0913 - the options of a command
             threshold=threshold,
         )
     _tell(written.name, out, calibrate)
-
-
-@cli.command()
-def finetune(  # noqa: PLR0913 - the options of a command
-    *,
-    data: Data,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder of the run, as for `arcid train`.")],
-    pack: Pack = "open",
-    aligned: Aligned = False,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Train only the last layer of the network.")] = False,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the class weights.")] = 0.02,
-    backbone_learning_rate: Annotated[float, typer.Option(min=0, help="Highest learning rate of the network.")] = 0.002,
-    loss: Annotated[str, typer.Option(help="arcface, cosface, sphereface, softmax, ...")] = "arcface",
-    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over all photos.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-) -> None:
-    """Fine-tune a pack's network on your photos. Resume and export the run like any other."""
-    require_training()
-    from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
-    from app.wiring.teaching import copy_network  # noqa: PLC0415 - PyTorch takes seconds
-
-    settings = with_options(read_settings(), pack=pack)
-    copied = copy_network(settings, out / "start.onnx")
-    ImportedNetwork(copied.network.read_bytes())  # fails for an unsupported network before photos are aligned
-    values = {
-        "seed": seed,
-        "data": {"path": data, "aligned": aligned},
-        "start": {**copied.model_dump(), "frozen": freeze, "rate": backbone_learning_rate / learning_rate},
-        "loss": {"name": loss},
-        "schedule": {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate},
-    }
-    run_training(values, out)
-    Console(stderr=True).print(f"arcid train export {out} --out FOLDER", highlight=False, soft_wrap=True)
 
 
 def _tell(name: str, out: Path, calibrated_on: Path | None) -> None:

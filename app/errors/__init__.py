@@ -139,6 +139,7 @@ ArcidError
     * TrainingError
       * TrainingUnavailable
       * TrainingInvalid
+      * PhotosDamaged
       * CheckpointMismatch
       * TrainingDiverged
 """

@@ -52,6 +52,10 @@ class TrainingInvalid(TrainingError):
         return cls(f"this is not an ONNX network: {error}")
 
 
+class PhotosDamaged(TrainingError):
+    """More photos of a data set cannot be read than the configuration allows."""
+
+
 class CheckpointMismatch(TrainingError):
     """A run cannot continue: its checkpoint has another configuration, other data or other processes."""
 

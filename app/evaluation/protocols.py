@@ -4,8 +4,10 @@ docs/evaluation.md describes the formats and the assignment of pairs to folds.
 """
 
 import csv
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -91,15 +93,17 @@ def read_bin_set(file: Path) -> Pairs:
 
 def read_people(folder: Path) -> tuple[Photo, ...]:
     """Read a folder of people, `person/photo.jpg`, sorted by name. Raises EvaluationInvalid."""
-    photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in _photos(folder, "*/*"))
+    found = _photos(folder, depth=1)
+    photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in found if path.parent != folder)
     if not photos:
-        raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg")
+        loose = f"; its {len(found)} photos lie directly in it, without a folder for each person" if found else ""
+        raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg{loose}")
     return photos
 
 
 def read_photos(folder: Path) -> tuple[Photo, ...]:
-    """Read all photos below a folder, sorted by name; each counts as a different person."""
-    photos = tuple(Photo(name := _name(path, folder), path, name) for path in _photos(folder, "**/*"))
+    """Read all photos below a folder, sorted by name; each counts as a different person. Raises EvaluationInvalid."""
+    photos = tuple(Photo(name := _name(path, folder), path, name) for path in _photos(folder))
     if not photos:
         raise EvaluationInvalid(f"{folder} contains no photos")
     return photos
@@ -147,8 +151,18 @@ def _lfw_name(images: Path, person: str, number: str) -> str:
     return next((stem + suffix for suffix in _SUFFIXES if (images / (stem + suffix)).is_file()), f"{stem}.jpg")
 
 
-def _photos(folder: Path, pattern: str) -> list[Path]:
-    return sorted(path for path in folder.glob(pattern) if path.suffix.lower() in _SUFFIXES and path.is_file())
+def _photos(folder: Path, depth: int | None = None) -> list[Path]:
+    """Return the photos below a folder, at most `depth` folders deep; raises EvaluationInvalid if one is unreadable."""
+    photos = []
+    for parent, folders, files in os.walk(folder, onerror=_refuse, followlinks=depth is not None):
+        if len(Path(parent).relative_to(folder).parts) == depth:
+            folders.clear()
+        photos += [Path(parent, file) for file in files if Path(file).suffix.lower() in _SUFFIXES]
+    return sorted(path for path in photos if path.is_file())
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise EvaluationInvalid.unreadable(error.filename, error) from error
 
 
 def _name(path: Path, folder: Path) -> str:

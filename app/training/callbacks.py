@@ -1,4 +1,4 @@
-"""Callbacks of a training run: a log of metrics in JSON lines, TensorBoard, a progress bar."""
+"""Callbacks of a training run: a log of metrics in JSON lines, TensorBoard, a line of progress."""
 
 import json
 import time
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import rich.progress
-from rich.console import Console
+from app.observability.progress_line import ProgressLine, duration
+from app.training.run_folder import storage_errors
+
+_LAST = 3  # losses at the end of a run that are averaged
 
 Figures = Mapping[str, Mapping[str, float]]
 """Result of an evaluation: name of the set -> name of the figure -> value."""
@@ -17,7 +19,19 @@ Figures = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """Progress of a run: iterations done and in total, mean loss since the last report, photos per second."""
+    """Progress of a run.
+
+    Args:
+        iteration: Iterations done.
+        total: Iterations in the run.
+        epoch: Epochs done, a fraction.
+        loss: Mean since the last report.
+        learning_rate: Of the last iteration.
+        images_per_second: Photos per second since the last report, in all processes.
+        seconds_left: Until the end, without evaluations.
+        best: Best mean accuracy on the verification sets; None before the first evaluation.
+        damaged: Photos that could not be read so far, in this process.
+    """
 
     iteration: int
     total: int
@@ -25,6 +39,9 @@ class TrainingProgress:
     loss: float
     learning_rate: float
     images_per_second: float
+    seconds_left: float = 0.0
+    best: float | None = None
+    damaged: int = 0
 
 
 class Callback(Protocol):
@@ -41,13 +58,18 @@ class Callback(Protocol):
 
 
 class MetricsLog:
-    """A log of metrics with one JSON object per line. A resumed run drops the lines after its first iteration."""
+    """A log of metrics with one JSON object per line. A resumed run drops the lines after its first iteration.
+
+    All methods raise StorageNotWritable if the disk is full.
+    """
 
     def __init__(self, file: Path, first: int = 0) -> None:
         lines = file.read_text("utf-8").splitlines() if file.exists() else []
         kept = [line for line in lines if _iteration_of(line) <= first] if first else []
-        file.write_text("".join(f"{line}\n" for line in kept), "utf-8")
-        self._file = file.open("a", encoding="utf-8")
+        self._path = file
+        with storage_errors(file):
+            file.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+            self._file = file.open("a", encoding="utf-8")
 
     def on_step(self, progress: TrainingProgress) -> None:
         """See Callback."""
@@ -67,11 +89,13 @@ class MetricsLog:
 
     def close(self) -> None:
         """See Callback."""
-        self._file.close()
+        with storage_errors(self._path):
+            self._file.close()
 
     def _write(self, entry: dict[str, Any]) -> None:
-        self._file.write(json.dumps({**entry, "time": round(time.time(), 2)}) + "\n")
-        self._file.flush()
+        with storage_errors(self._path):
+            self._file.write(json.dumps({**entry, "time": round(time.time(), 2)}) + "\n")
+            self._file.flush()
 
 
 class TensorBoard:
@@ -98,34 +122,48 @@ class TensorBoard:
         self._writer.close()
 
 
-class ProgressBar:
-    """A progress bar with loss, speed and remaining time. Evaluations are printed above it."""
+class ProgressReport:
+    """The line of progress of a run: epoch, iteration, speed, loss, best accuracy, time left. Evaluations stay."""
 
-    def __init__(self, console: Console) -> None:
-        self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(),
-            rich.progress.MofNCompleteColumn(),
-            rich.progress.TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("training", total=None)
-        self._bar.start()
+    def __init__(self, line: ProgressLine) -> None:
+        self._line = line
 
     def on_step(self, progress: TrainingProgress) -> None:
         """See Callback."""
-        text = f"loss {progress.loss:.3f}, {progress.images_per_second:.0f} images/s"
-        self._bar.update(self._task, completed=progress.iteration, total=progress.total, description=text)
+        self._line.show(_text_of(progress))
 
     def on_evaluation(self, iteration: int, figures: Figures) -> None:
         """See Callback."""
         for name, values in figures.items():
             text = ", ".join(f"{figure} {value:.4f}" for figure, value in values.items())
-            self._bar.console.print(f"iteration {iteration}: {name}: {text}", markup=False, highlight=False)
+            self._line.note(f"iteration {iteration}: {name}: {text}")
 
     def close(self) -> None:
         """See Callback."""
-        self._bar.stop()
+        self._line.clear()
+
+
+def loss_trend(file: Path) -> tuple[float, float] | None:
+    """Return the first loss in a log of metrics and the mean of its last three; None if it has fewer than four."""
+    losses = []
+    for line in file.read_text("utf-8").splitlines():
+        with suppress(ValueError, KeyError, TypeError):
+            losses.append(float(json.loads(line)["loss"]))
+    return (losses[0], sum(losses[-_LAST:]) / _LAST) if len(losses) > _LAST else None
+
+
+def _text_of(progress: TrainingProgress) -> str:
+    epochs = progress.epoch / progress.iteration * progress.total
+    parts = [
+        f"epoch {progress.epoch:.1f} of {epochs:.0f}",
+        f"iteration {progress.iteration:,} of {progress.total:,}",
+        f"{progress.images_per_second:,.0f} photos/s",
+        f"loss {progress.loss:.3f}",
+        *([f"best accuracy {progress.best:.4f}"] if progress.best is not None else []),
+        *([f"{progress.damaged:,} photos damaged"] if progress.damaged else []),
+        f"{duration(progress.seconds_left)} left",
+    ]
+    return ", ".join(parts)
 
 
 def _iteration_of(line: str) -> float:

@@ -5,18 +5,19 @@ import pickle
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import nn
 
 from app.disk import sync_folder
 from app.errors import CheckpointMismatch, TrainingInvalid
-from app.training.config import TrainingConfig, parse_config, read_config
+from app.training.config import CONFIG, TrainingConfig, parse_config, read_config
 from app.training.learner import build_learner
-from app.training.losses import Loss
+from app.training.losses.base import Loss
+from app.training.run_folder import storage_errors
 
-LAST, BEST, CONFIG = "last.pt", "best.pt", "config.toml"
+LAST, BEST = "last.pt", "best.pt"
 MIDDLE = "middle.pt"  # benchmarks/draw_losses.py compares it with the start and the end
 _DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError)
 
@@ -34,19 +35,52 @@ class TrainedModel:
     classes: tuple[str, ...]
 
 
+def require_new_run(folder: Path) -> None:
+    """Raise TrainingInvalid if the folder already contains a run, before its files are replaced."""
+    if (folder / LAST).exists():
+        raise TrainingInvalid(f"{folder} already contains a run; continue it with --resume, or choose another folder")
+
+
 def save(state: State, file: Path) -> None:
-    """Write a checkpoint atomically: after a power cut, the file is either the new or the previous one."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
-        try:
-            torch.save(state, part)
+    """Write a checkpoint atomically: after a power cut, the file is either the new or the previous one.
+
+    Raises StorageNotWritable, for example if the disk is full; the previous checkpoint then stays.
+    """
+    with storage_errors(file):
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as part:
+            try:
+                _write(state, part)
+                part.flush()
+                os.fsync(part.fileno())
+            except BaseException:
+                Path(part.name).unlink(missing_ok=True)
+                raise
+        Path(part.name).chmod(0o644)
+        Path(part.name).replace(file)
+        sync_folder(file.parent)
+
+
+def _write(state: State, part: IO[bytes]) -> None:
+    """Write a state to an open file; raises OSError where PyTorch would raise a RuntimeError about its own format."""
+    errors: list[OSError] = []
+
+    class CheckpointWriter:
+        def write(self, data: bytes) -> int:
+            try:
+                return part.write(data)
+            except OSError as error:
+                errors.append(error)
+                raise
+
+        def flush(self) -> None:
             part.flush()
-            os.fsync(part.fileno())
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(file)
-    sync_folder(file.parent)
+
+    try:
+        torch.save(state, CheckpointWriter())
+    except RuntimeError as error:
+        if errors:
+            raise errors[0] from error
+        raise
 
 
 def load(file: Path) -> State:

@@ -9,12 +9,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from app.errors import TrainingInvalid
-from app.training.backbones import BackboneSpec
+from app.training.backbones.spec import BackboneSpec
+from app.training.config_errors import sentence_of
 from app.training.data.augmentation import Augmentation
-from app.training.losses import LossSpec
+from app.training.losses.spec import LossSpec
 from app.training.schedule import Schedule
 
-_FREE_DATA = ("data.path", "data.exclude", "data.workers", "data.memory_gb")  # a fingerprint compares the content
+CONFIG = "config.toml"  # in the folder of a run
+
+_FREE_DATA = (
+    "data.path",
+    "data.exclude",
+    "data.workers",
+    "data.memory_gb",
+    "data.max_damaged",
+)  # a fingerprint compares the content
 
 _MOMENTUM = 0.9
 
@@ -42,6 +51,9 @@ class DataConfig(_Section):
     )
     memory_gb: float = Field(4.0, ge=0, description="Keep decoded crops in memory if all of them fit in this size.")
     workers: int = Field(1, ge=1, description="Threads that read, decode and augment photos.")
+    max_damaged: float = Field(
+        0.01, ge=0, le=1, description="Share of the photos that may be unreadable; with more, the run stops."
+    )
     augmentation: Augmentation = Augmentation()
 
 
@@ -224,9 +236,7 @@ def parse_config(values: dict[str, Any]) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "configuration"
-        raise TrainingInvalid(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise TrainingInvalid(sentence_of(error, TrainingConfig)) from error
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

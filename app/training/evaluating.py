@@ -10,7 +10,7 @@ from torch import nn
 from app.errors import TrainingInvalid
 from app.evaluation.curves import Comparisons, eer, tar_at
 from app.evaluation.protocols import read_bin_set, read_csv, read_lfw
-from app.evaluation.values import Ints, Pairs, normalise
+from app.evaluation.values import Advance, Ints, Pairs, normalise
 from app.evaluation.verification import cross_validate
 from app.training.config import VerificationSet
 from app.training.data.cropping import FaceCropper
@@ -33,13 +33,15 @@ class CropPairs:
     rows: Ints
 
 
-def read_crop_pairs(verification_set: VerificationSet, cropper: FaceCropper | None) -> CropPairs:
+def read_crop_pairs(
+    verification_set: VerificationSet, cropper: FaceCropper | None, advance: Advance = lambda _: None
+) -> CropPairs:
     """Read a verification set and align its photos; raises TrainingInvalid and EvaluationInvalid."""
     pairs = _read_pairs(verification_set)
     if verification_set.aligned or cropper is None:
         encoded: list[bytes | str] = [photo.read() for photo in pairs.photos]
     else:
-        encoded = cropper.crop_photos(pairs.photos)
+        encoded = cropper.crop_photos(pairs.photos, advance)
     with_face = [
         (photo.name, data) for photo, data in zip(pairs.photos, encoded, strict=True) if isinstance(data, bytes)
     ]
@@ -50,9 +52,9 @@ def read_crop_pairs(verification_set: VerificationSet, cropper: FaceCropper | No
     return CropPairs(verification_set.name, pairs, crops, np.where(has_face, np.cumsum(has_face) - 1, -1))
 
 
-def verify(backbone: nn.Module, pairs: CropPairs) -> dict[str, float]:
+def verify(backbone: nn.Module, pairs: CropPairs, advance: Advance = lambda _: None) -> dict[str, float]:
     """Return accuracy over the folds, EER and TAR at FAR 1e-3. A photo without a face is always rejected."""
-    units = normalise(embed(backbone, pairs.crops))
+    units = normalise(embed(backbone, pairs.crops, advance=advance))
     is_same, folds = pairs.pairs.is_same, pairs.pairs.folds
     first, second = pairs.rows[pairs.pairs.places].T
     is_comparable = (first >= 0) & (second >= 0)
@@ -67,12 +69,16 @@ def verify(backbone: nn.Module, pairs: CropPairs) -> dict[str, float]:
     return {"accuracy": accuracy, "eer": eer(curve), "tar@far=1e-3": tar_at(curve, FAR)}
 
 
-def verify_all(backbone: nn.Module, sets: Iterable[CropPairs]) -> dict[str, dict[str, float]]:
-    """Return the figures of every set, by its name."""
-    return {pairs.name: verify(backbone, pairs) for pairs in sets}
+def verify_all(
+    backbone: nn.Module, sets: Iterable[CropPairs], advance: Advance = lambda _: None
+) -> dict[str, dict[str, float]]:
+    """Return the figures of every set, by its name; `advance` is called with numbers of embedded crops."""
+    return {pairs.name: verify(backbone, pairs, advance) for pairs in sets}
 
 
-def embed(backbone: nn.Module, crops: Pixels, *, is_flip_averaged: bool = True) -> Floats:
+def embed(
+    backbone: nn.Module, crops: Pixels, *, is_flip_averaged: bool = True, advance: Advance = lambda _: None
+) -> Floats:
     """Return raw features (n, d) of crops (n, 112, 112, 3), by default averaged with those of the mirrored crops.
 
     Keeps the mode of the backbone and draws no random numbers.
@@ -81,12 +87,13 @@ def embed(backbone: nn.Module, crops: Pixels, *, is_flip_averaged: bool = True) 
     was_training = backbone.training
     backbone.eval()
     with torch.inference_mode():
-        parts = [
-            _features(backbone, torch.from_numpy(crops[start : start + _BATCH]).to(device), is_flip_averaged)
-            for start in range(0, len(crops), _BATCH)
-        ]
+        parts = []
+        for start in range(0, len(crops), _BATCH):
+            batch = torch.from_numpy(crops[start : start + _BATCH])
+            parts.append(_features(backbone, batch.to(device), is_flip_averaged).cpu().numpy())
+            advance(len(batch))
     backbone.train(was_training)
-    return np.concatenate([part.cpu().numpy() for part in parts])
+    return np.concatenate(parts)
 
 
 def mean_accuracy(figures: dict[str, dict[str, float]]) -> float:

@@ -5,12 +5,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.training.backbones import build_backbone
 from app.training.backbones.body import checkpoint_activations
+from app.training.backbones.building import build_backbone
 from app.training.config import TrainingConfig
 from app.training.distillation.loss import DistillationLoss
 from app.training.finetune.pretrained import load_pretrained, load_weights, project
-from app.training.losses import Loss, build_loss
+from app.training.losses.base import Loss
+from app.training.losses.building import build_loss
 
 _AUTOCAST = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from app.errors import CheckpointMismatch, TrainingDiverged
+from app.evaluation.values import Advance
 from app.training import checkpoint
 from app.training.accumulation import accumulate_gradients
 from app.training.callbacks import Callback, TrainingProgress
@@ -27,15 +29,24 @@ from app.training.optimiser import build_optimiser
 _STOP_CHECK_INTERVAL = 10  # iterations; several processes must agree to stop
 
 
+@contextmanager
+def _uncounted(_what: str, _total: int) -> Iterator[Advance]:
+    yield lambda _: None
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """Environment of a run: output folder, processes, callbacks, evaluation sets, and the request to stop."""
+    """Environment of a run: output folder, processes, callbacks, evaluation sets, and the request to stop.
+
+    `counting` shows the progress of an evaluation: its name and the number of its crops.
+    """
 
     out: Path
     distributed: DistributedContext
     callbacks: Sequence[Callback] = ()
     sets: Sequence[CropPairs] = ()
     is_stopping: Callable[[], bool] = lambda: False
+    counting: Callable[[str, int], AbstractContextManager[Advance]] = _uncounted
 
 
 class Training:
@@ -50,6 +61,7 @@ class Training:
         self.learner = (learner or build_learner(config, len(source.classes))).to(distributed.device)
         self._config = config
         self._context = context
+        self._source = source
         self._classes = source.classes
         self._parallel = distributed.parallelise(self.learner)
         self._optimiser = build_optimiser(self.learner, config)
@@ -64,9 +76,16 @@ class Training:
             per_person=config.data.photos_per_person,
         )
         self._epoch_iterations = self._sampler.iterations
-        self._batches = BatchLoader(source, self._sampler, config.data.augmentation, workers=config.data.workers)
+        self._batches = BatchLoader(
+            source,
+            self._sampler,
+            config.data.augmentation,
+            workers=config.data.workers,
+            max_damaged=config.data.max_damaged,
+        )
         self._run = {"processes": distributed.world_size, "data": fingerprint(source), **config.resume_settings()}
         self._best = -math.inf
+        self._saved: int | None = None  # iteration of the last checkpoint
         self._losses: list[Tensor] = []
 
     @property
@@ -74,8 +93,17 @@ class Training:
         """Return the number of iterations in the run."""
         return self._config.schedule.total(self._epoch_iterations)
 
+    @property
+    def damaged(self) -> dict[str, str]:
+        """Return the photos that this process could not read, with the reasons."""
+        name = self._source.name
+        return {name(index): reason for index, reason in sorted(self._batches.damaged.reasons.items())}
+
     def run(self) -> bool:
-        """Train until the end or a request to stop; return whether the end was reached. Raises TrainingDiverged."""
+        """Train until the end or a request to stop; return whether the end was reached.
+
+        Raises TrainingDiverged, PhotosDamaged and StorageNotWritable. The last checkpoint then stays as it was.
+        """
         keeping, every = self._config.keeping, self._config.evaluation.every
         self.learner.train()
         first, started = self.iteration, time.perf_counter()
@@ -111,7 +139,7 @@ class Training:
                 self._average.load_state_dict(state["averaging"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointMismatch(f"{file} contains the weights of another network") from error
-        self.iteration, self._best = state["iteration"], state["best"]
+        self.iteration, self._best, self._saved = state["iteration"], state["best"], state["iteration"]
 
     def _step(self, batch: Batch) -> Tensor:
         device, optimiser = self._context.distributed.device, self._optimiser
@@ -147,7 +175,7 @@ class Training:
         loss = self._context.distributed.mean(torch.stack(self._losses).mean().item())
         self._losses.clear()
         if not math.isfinite(loss):
-            raise TrainingDiverged(f"the loss is {loss} at iteration {self.iteration}; use a lower learning rate")
+            raise self._diverged(f"the loss is {loss}")
         progress = TrainingProgress(
             self.iteration,
             self.total,
@@ -155,6 +183,9 @@ class Training:
             loss,
             self._config.schedule.rate(self.iteration - 1, self._epoch_iterations),
             iterations_per_second * self._sampler.batch_size * self._sampler.world_size,
+            (self.total - self.iteration) / iterations_per_second,
+            self._best if math.isfinite(self._best) else None,
+            len(self._batches.damaged.reasons),
         )
         for callback in self._context.callbacks:
             callback.on_step(progress)
@@ -164,7 +195,8 @@ class Training:
         if not self._context.sets:
             return
         backbone = self._average.module if self._average is not None else self.learner.backbone
-        figures = verify_all(backbone, self._context.sets)
+        with self._context.counting("evaluating", sum(len(pairs.crops) for pairs in self._context.sets)) as advance:
+            figures = verify_all(backbone, self._context.sets, advance)
         for callback in self._context.callbacks:
             callback.on_evaluation(self.iteration, figures)
         if mean_accuracy(figures) > self._best:
@@ -172,8 +204,26 @@ class Training:
             self._save(BEST)
 
     def _save(self, name: str) -> None:
+        """Write a checkpoint in the main process, unless a weight is no longer a number."""
+        if not all(bool(parameter.isfinite().all()) for parameter in self.learner.parameters()):
+            raise self._diverged("the weights are no longer numbers")
         if self._context.distributed.is_main:
             checkpoint.save(self._state(), self._context.out / name)
+        if name == LAST:
+            self._saved = self.iteration
+
+    def _diverged(self, problem: str) -> TrainingDiverged:
+        """Return the error, with what to lower and which checkpoint is left."""
+        config = self._config
+        lower = f"schedule.learning_rate ({config.schedule.learning_rate:g})"
+        if config.loss.name not in {"softmax", "triplet"}:
+            lower += ", loss.scale or loss.margin"
+        half = ", or set machine.amp = bf16 or off" if config.machine.amp == "fp16" else ""
+        kept = "no checkpoint was written" if self._saved is None else f"{LAST} is kept from iteration {self._saved}"
+        return TrainingDiverged(
+            f"{problem} at iteration {self.iteration}; lower {lower}{half}, or raise schedule.warm_up, "
+            f"in another --out; {kept}"
+        )
 
     def _state(self) -> State:
         average = self._average

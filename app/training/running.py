@@ -2,20 +2,19 @@
 
 import csv
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import rich.progress
 import torch
 from rich.console import Console
 
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.observability.printable import cell
-from app.training.callbacks import Callback, MetricsLog, ProgressBar, TensorBoard
-from app.training.checkpoint import CONFIG, LAST, load
-from app.training.config import TeacherNetwork, TrainingConfig
+from app.observability.progress_line import ProgressLine
+from app.training.callbacks import Callback, MetricsLog, ProgressReport, TensorBoard, loss_trend
+from app.training.checkpoint import LAST, load, require_new_run
+from app.training.config import CONFIG, TeacherNetwork, TrainingConfig
 from app.training.data.opening import Dataset, OpenCropper, open_data
 from app.training.data.source import CropSource
 from app.training.distillation.loss import DistillationLoss
@@ -24,12 +23,14 @@ from app.training.distributed import DistributedContext, distributed_context
 from app.training.evaluating import CropPairs, read_crop_pairs
 from app.training.learner import Learner, build_learner
 from app.training.loop import RunContext, Training
+from app.training.preflight import check_config, computes_bf16, warnings_of
+from app.training.run_folder import make_run_folder, storage_errors
 from app.types import Floats
 
 Teach = Callable[[TeacherNetwork, CropSource, Advance], Floats]
 """The teacher's flip-averaged unit embeddings (n, d) of all crops of a data set."""
 
-METRICS, WITHOUT_FACE = "metrics.jsonl", "without_face.csv"
+METRICS, WITHOUT_FACE, DAMAGED = "metrics.jsonl", "without_face.csv", "damaged.csv"
 
 
 def train(
@@ -48,37 +49,57 @@ def train(
     the main one prints. `teach` is needed by a run with a teacher. Raises TrainingError's children.
     """
     last = out / LAST
-    if last.exists() and not is_resumed:
-        raise TrainingInvalid(f"{out} already contains a run; continue it with --resume, or choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
+    if not is_resumed:
+        require_new_run(out)
+    check_config(config)
+    make_run_folder(out)
     with distributed_context(config.machine) as distributed:
         if not distributed.is_main:
             console.quiet = True
-        dataset = _open_dataset(config, open_cropper, distributed, console)
-        sets = _read_sets(config, open_cropper) if distributed.is_main else []
-        learner = _student(config, dataset.source, teach, distributed, console) if config.teacher else None
+        line = ProgressLine(console)
+        dataset = _open_dataset(config, open_cropper, distributed, line)
+        sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
+        learner = _student(config, dataset.source, teach, distributed, line) if config.teacher else None
         first = load(last)["iteration"] if last.exists() else 0
-        with _callbacks(config, out, distributed, first=first, console=console) as callbacks:
-            context = RunContext(out, distributed, callbacks, sets, is_stopping)
+        with _callbacks(config, out, distributed, first=first, line=line) as callbacks:
+            context = RunContext(out, distributed, callbacks, sets, is_stopping, line.counting)
             training = Training(config, dataset.source, context, learner)
             if last.exists():
                 training.resume(last)
             if distributed.is_main:
-                (out / CONFIG).write_text(config.to_toml(), "utf-8")
-                _report_failures(dataset.failures, out / WITHOUT_FACE, console)
-            training.run()
+                _write_config(config, out / CONFIG)
+                _report_photos(dataset.failures, out / WITHOUT_FACE, line, "have no face and are left out", "code")
+            _run(training, context, line)
+        if training.iteration == training.total and distributed.is_main:
+            _warn_of_loss(config, out / METRICS, line)
     return training
 
 
+def _write_config(config: TrainingConfig, file: Path) -> None:
+    with storage_errors(file):
+        file.write_text(config.to_toml(), "utf-8")
+
+
+def _run(training: Training, context: RunContext, line: ProgressLine) -> None:
+    """Train, and then list the damaged photos, also if the run fails."""
+    line.note(f"training: {training.total - training.iteration:,} iterations on {context.distributed.device}")
+    try:
+        training.run()
+    finally:
+        if context.distributed.is_main:
+            _report_photos(training.damaged, context.out / DAMAGED, line, "cannot be read and were skipped", "reason")
+
+
 def _open_dataset(
-    config: TrainingConfig, open_cropper: OpenCropper, distributed: DistributedContext, console: Console
+    config: TrainingConfig, open_cropper: OpenCropper, distributed: DistributedContext, line: ProgressLine
 ) -> Dataset:
-    with distributed.main_process_first(), rich.progress.Progress(console=console, transient=True) as bar:
-        task = bar.add_task("photos", total=None)
-        open_source = open_data if config.teacher is None else open_unlabelled
-        dataset = open_source(config.data, open_cropper, partial(bar.advance, task))
+    open_source = open_data if config.teacher is None else open_unlabelled
+    with distributed.main_process_first(), line.counting("photos") as advance:
+        dataset = open_source(config.data, open_cropper, advance)
     photos, people = len(dataset.source.labels), len(dataset.source.classes)
-    console.print(f"{photos:,} photos of {people:,} people" if people else f"{photos:,} photos", highlight=False)
+    line.note(f"{photos:,} photos of {people:,} people" if people else f"{photos:,} photos")
+    for text in warnings_of(config, dataset.source.labels, has_bf16=computes_bf16(distributed.device)):
+        line.note(f"warning: {text}")
     return dataset
 
 
@@ -87,43 +108,56 @@ def _student(
     source: CropSource,
     teach: Teach | None,
     distributed: DistributedContext,
-    console: Console,
+    line: ProgressLine,
 ) -> Learner:
     """Build the learner of a distillation, with the teacher's embeddings of all photos."""
     learner = build_learner(config, 0)
     if config.teacher is None or teach is None or not isinstance(learner.loss, DistillationLoss):
         raise TrainingInvalid("this run has a teacher; continue it with arcid train --resume")
-    with distributed.main_process_first(), rich.progress.Progress(console=console, transient=True) as bar:
-        task = bar.add_task("teacher", total=len(source.labels))
-        learner.loss.set_targets(torch.from_numpy(teach(config.teacher, source, partial(bar.advance, task))))
+    with distributed.main_process_first(), line.counting("teacher", len(source.labels)) as advance:
+        learner.loss.set_targets(torch.from_numpy(teach(config.teacher, source, advance)))
     return learner
 
 
-def _read_sets(config: TrainingConfig, open_cropper: OpenCropper) -> list[CropPairs]:
-    sets = config.evaluation.sets
-    return [read_crop_pairs(pairs, None if pairs.aligned else open_cropper()) for pairs in sets]
+def _read_sets(config: TrainingConfig, open_cropper: OpenCropper, line: ProgressLine) -> list[CropPairs]:
+    sets = []
+    for pairs in config.evaluation.sets:
+        with line.counting(f"photos of {pairs.name}") as advance:
+            sets.append(read_crop_pairs(pairs, None if pairs.aligned else open_cropper(), advance))
+    return sets
 
 
 @contextmanager
 def _callbacks(
-    config: TrainingConfig, out: Path, distributed: DistributedContext, *, first: int, console: Console
+    config: TrainingConfig, out: Path, distributed: DistributedContext, *, first: int, line: ProgressLine
 ) -> Iterator[list[Callback]]:
     """Open the callbacks in the main process; the other processes have none."""
     callbacks: list[Callback] = []
-    if distributed.is_main:
-        callbacks = [MetricsLog(out / METRICS, first), ProgressBar(console)]
-        if config.keeping.tensorboard:
+    with ExitStack() as closing:
+        if distributed.is_main:
+            callbacks += [MetricsLog(out / METRICS, first), ProgressReport(line)]
+        if distributed.is_main and config.keeping.tensorboard:
             callbacks.append(TensorBoard(out / "tensorboard", first))
-    try:
-        yield callbacks
-    finally:
         for callback in callbacks:
-            callback.close()
+            closing.callback(callback.close)
+        yield callbacks
 
 
-def _report_failures(failures: Mapping[str, str], file: Path, console: Console) -> None:
-    if not failures:
+def _report_photos(reasons: Mapping[str, str], file: Path, line: ProgressLine, what: str, column: str) -> None:
+    """Write the photos and why they are left out to a CSV file, if there are any."""
+    if not reasons:
         return
-    with file.open("w", encoding="utf-8", newline="") as out:
-        csv.writer(out).writerows(map(cell, row) for row in [("photo", "code"), *failures.items()])
-    console.print(f"{len(failures)} photos without a face are left out: {file}", highlight=False, soft_wrap=True)
+    with storage_errors(file), file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows(map(cell, row) for row in [("photo", column), *reasons.items()])
+    line.note(f"photos that {what}: {len(reasons):,}, listed in {file}")
+
+
+def _warn_of_loss(config: TrainingConfig, metrics: Path, line: ProgressLine) -> None:
+    """Warn if the loss rose. The one of SphereFace does: its margin grows during the run."""
+    trend = loss_trend(metrics)
+    if config.loss.name == "sphereface" or trend is None or trend[1] <= trend[0]:
+        return
+    line.note(
+        f"warning: the loss ended at {trend[1]:.3f}, above its start at {trend[0]:.3f}: the network did not learn; "
+        "lower schedule.learning_rate, loss.margin or loss.scale, or raise schedule.warm_up"
+    )

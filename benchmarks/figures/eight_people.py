@@ -10,7 +10,9 @@ from torch.nn import functional
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.training.data.source import CropSource, Labels
-from app.training.losses import Loss, LossSpec, build_loss
+from app.training.losses.base import Loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from app.types import Pixels
 from figures.drawing import Plane
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from app.errors import TrainingInvalid
-from app.training.checkpoint import CONFIG, LAST, load, load_trained
-from app.training.config import TrainingConfig, parse_config, read_config
+from app.training.checkpoint import LAST, load, load_trained
+from app.training.config import CONFIG, TrainingConfig, parse_config, read_config
 from app.training.data.source import CropSource
 from app.training.evaluating import embed
 from app.training.learner import Learner, build_learner

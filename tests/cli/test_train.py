@@ -1,10 +1,13 @@
 import json
+import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from typer.main import get_command
 
+from app.cli import cli
 from app.errors import TrainingInvalid, TrainingUnavailable
 
 pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
@@ -73,13 +76,18 @@ def test_flags_shape_a_run_and_its_file_reproduces_it(run, people, tmp_path):
     assert load_trained(tmp_path / "out", "best.pt").classes == ("p00", "p01", "p02", "p03")
 
 
-def test_what_is_wrong_is_said(run, people, arcid):
+def test_what_is_wrong_is_said(run, people, arcid, tmp_path):
+    (tmp_path / "run.toml").write_text("[schedul]\nepochs = 1\n")
     for arguments, message in (
-        (["--aligned"], r"data\.path: Field required"),
+        (["--aligned"], r"data\.path is missing"),
         (["--data", people, "--backbone", "resnet"], "resnet"),
         (["--data", people, "--device", "gpu"], r"machine\.device"),
         (["--data", people, "--set", "loss.name"], "name=value"),
-        (["--data", people, "--set", "optimiser.emma=1"], r"optimiser\.emma"),
+        (["--data", people, "--set", "optimiser.emma=1"], r"optimiser\.emma; did you mean optimiser\.ema\?"),
+        (["--data", people, "--set", "seed.x=1", "--seed", 3], "seed is 3, not a group"),
+        (["--data", people, "--aligned", "--batch-size", 1], "batch normalisation"),
+        (["--data", people, "--learning-rate", 0], r"schedule\.learning_rate: input should be greater than 0, not 0"),
+        (["--config", tmp_path / "run.toml", "--data", people], "did you mean schedule"),
     ):
         with pytest.raises(TrainingInvalid, match=message):
             run(*arguments)
@@ -97,6 +105,55 @@ def test_without_arguments_help_is_shown(arcid):
     assert "--backbone" in shown
     assert "pack" in shown
     assert "clean" in shown
+
+
+def test_a_wrong_key_and_the_first_line_do_not_wait_for_pytorch(people):
+    code = "import sys; from app.cli import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    for arguments, shown in (
+        (["--help"], ""),
+        (["--data", str(people), "--set", "schedule.epoch=1"], "did you mean schedule.epochs?"),
+        (["pack", "--help"], ""),
+        (["finetune", "--help"], ""),
+    ):
+        words = [sys.executable, "-c", code, "train", "--check", *arguments]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.stdout.endswith("False\n"), done.stdout
+        assert shown in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_finetune_has_the_options_of_train_except_the_backbone():
+    group = get_command(cli).commands["train"].load()  # type: ignore[attr-defined] # it is a group
+    train, finetune = (
+        {option for parameter in command.params for option in parameter.opts}
+        for command in (group, group.commands["finetune"])
+    )
+    assert train - finetune == {"--backbone"}
+    assert finetune - train == {"--pack", "--freeze", "--backbone-learning-rate"}
+
+
+def test_a_check_reads_every_photo_and_trains_nothing(run, tmp_path):
+    people = write_people(tmp_path / "people", people=4, photos=6)
+    (people / "p01" / "02.png").write_bytes(b"damaged")
+    done = run("--check", "--data", people, "--aligned", *TINY, "--loss", "triplet")
+    assert done.exit_code == 0
+    *lines, warning, end = done.output.splitlines()[1:]
+    assert lines == [
+        "24 photos of 4 people",
+        "p01/02.png is not a JPEG or PNG, or it is damaged",
+        "photos that cannot be read: 1; data.max_damaged allows 1",
+    ]
+    assert warning.startswith("warning: the loss triplet")
+    assert end == "the run can start"
+    assert list((tmp_path / "out").iterdir()) == []
+    (people / "p01" / "03.png").unlink()
+    (people / "p02" / "03.png").write_bytes(b"damaged")
+    bad = '[{name = "pairs", csv = "none.csv", aligned = true}]'
+    done = run("--check", "--data", people, "--aligned", "--batch-size", 32, "--set", f"evaluation.sets={bad}")
+    assert done.exit_code == 1
+    assert "a batch of 32 is more than the 23 photos available" in done.output
+    assert "the verification set pairs: " in done.output
+    assert done.output.endswith("the run cannot start\n")
 
 
 def test_crops_are_packed_and_trained_on(run, arcid, people, tmp_path):

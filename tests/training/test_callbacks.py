@@ -1,11 +1,14 @@
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from app.training.callbacks import MetricsLog, ProgressBar, TensorBoard, TrainingProgress
+from app.observability.progress_line import ProgressLine
+from app.training.callbacks import MetricsLog, ProgressReport, TensorBoard, TrainingProgress, loss_trend
 
+SECOND = "epoch 2.0 of 10, iteration 20 of 100, 250 photos/s, loss 3.500"
 FIGURES = {"lfw": {"accuracy": 0.75, "eer": 0.25}}
 
 
@@ -51,12 +54,25 @@ def test_tensorboard(tmp_path):
     assert (result.Scalars("lfw/accuracy")[0].step, result.Scalars("lfw/accuracy")[0].value) == (10, 0.75)
 
 
-def test_the_bar():
+def test_the_line_of_progress():
     shown = io.StringIO()
-    bar = ProgressBar(Console(file=shown, width=120, force_terminal=True))
-    bar.on_step(progress(10))
-    bar.on_evaluation(10, FIGURES)
-    bar.close()
-    assert "loss 3.500, 250 images/s" in shown.getvalue()
-    assert "10/100" in shown.getvalue()
-    assert "iteration 10: lfw: accuracy 0.7500, eer 0.2500" in shown.getvalue()
+    report = ProgressReport(ProgressLine(Console(file=shown, width=40), seconds=0))
+    report.on_step(progress(10))
+    report.on_evaluation(10, FIGURES)
+    report.on_step(replace(progress(20), seconds_left=4000, best=0.75, damaged=2))
+    report.close()
+    assert shown.getvalue().splitlines() == [
+        "epoch 1.0 of 10, iteration 10 of 100, 250 photos/s, loss 3.500, 0 s left",
+        "iteration 10: lfw: accuracy 0.7500, eer 0.2500",
+        f"{SECOND}, best accuracy 0.7500, 2 photos damaged, 1 h 6 min left",
+    ]
+
+
+def test_the_trend_of_the_loss(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    rows = [{"loss": 5.0}, {"evaluation": {}}, {"loss": 6.0}, {"loss": 7.0}]
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert loss_trend(file) is None
+    with file.open("a") as out:
+        out.write('{"loss": 8.0}\n{"lo')
+    assert loss_trend(file) == (5.0, 7.0)

@@ -1,3 +1,4 @@
+import io
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from app.errors import CheckpointMismatch, TrainingDiverged, TrainingInvalid
+from app.errors import CheckpointMismatch, PhotosDamaged, TrainingDiverged, TrainingInvalid
 from app.training import running
 from app.training.checkpoint import load, load_trained
 from app.training.config import parse_config
@@ -144,9 +145,67 @@ def test_a_damaged_checkpoint_is_refused(config, tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(config, tmp_path):
-    with pytest.raises(TrainingDiverged, match="learning rate"):
+    with pytest.raises(TrainingDiverged, match=r"lower schedule.learning_rate \(1e\+30\).*no checkpoint was written"):
         train(config(schedule={"learning_rate": 1e30}, optimiser={"clip": 0}), tmp_path)
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_the_last_good_checkpoint_stays(config, tmp_path):
+    """The loss is reported after the checkpoint that would have been bad."""
+    settings = config(
+        schedule={"learning_rate": 1e30, "warm_up": 1, "kind": "constant"},
+        optimiser={"clip": 0},
+        keeping={"log_every": 100, "save_every": 1},
+    )
+    train(config(keeping={"save_every": 1}), tmp_path / "good", is_stopping=StopAfter(1))
+    with pytest.raises(TrainingDiverged, match=r"the weights are no longer numbers at iteration [23]"):
+        train(settings, tmp_path)
+    if (tmp_path / "last.pt").exists():
+        saved = load(tmp_path / "last.pt")["backbone"].values()
+        assert all(bool(weights.isfinite().all()) for weights in saved)
+
+
+def damage(folder, *names):
+    for name in names:
+        (folder / name).write_bytes(b"damaged")
+
+
+def test_a_damaged_photo_is_skipped_and_listed(config, tmp_path):
+    people = write_people(tmp_path / "people", people=4, photos=6)
+    damage(people, "p01/02.png")
+    shown = io.StringIO()
+    settings = config(data={"path": people, "max_damaged": 0.05})
+    running.train(settings, tmp_path / "out", open_cropper=no_cropper, console=Console(file=shown))
+    assert (tmp_path / "out" / "damaged.csv").read_text().splitlines() == [
+        "photo,reason",
+        'p01/02.png,"p01/02.png is not a JPEG or PNG, or it is damaged"',
+    ]
+    assert "photos that cannot be read and were skipped: 1, listed in" in shown.getvalue()
+    damage(people, "p01/03.png", "p02/03.png")
+    with pytest.raises(PhotosDamaged, match="--check"):
+        train(settings, tmp_path / "other")
+    assert len((tmp_path / "other" / "damaged.csv").read_text().splitlines()) >= 3
+    assert load(tmp_path / "out" / "last.pt")["iteration"] == 6
+
+
+def test_a_damaged_photo_does_not_change_a_resumed_run(config, tmp_path):
+    people = write_people(tmp_path / "people", people=4, photos=6)
+    damage(people, "p01/02.png")
+    settings = config(data={"path": people, "max_damaged": 0.05})
+    train(settings, tmp_path / "whole")
+    train(settings, tmp_path / "parts", is_stopping=StopAfter(4))
+    train(settings, tmp_path / "parts", is_resumed=True)
+    assert is_equal(*(load(tmp_path / name / "last.pt") for name in ("whole", "parts")))
+
+
+def test_a_loss_that_rose_is_warned_of(config, tmp_path):
+    shown = io.StringIO()
+    rising = config(
+        schedule={"epochs": 3, "learning_rate": 3, "kind": "constant"}, loss={"name": "softmax"}, optimiser={"clip": 0}
+    )
+    running.train(rising, tmp_path, open_cropper=no_cropper, console=Console(file=shown))
+    assert "warning: the loss ended at" in shown.getvalue()
+    assert "training: 9 iterations on cpu" in shown.getvalue()
 
 
 def test_a_batch_larger_than_the_data_is_refused(config, tmp_path):

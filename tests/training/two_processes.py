@@ -12,7 +12,8 @@ from app.training.data.opening import open_data
 from app.training.distributed import distributed_context
 from app.training.learner import Learner
 from app.training.loop import RunContext, Training
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from tests.training.people import no_cropper
 
 

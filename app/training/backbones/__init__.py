@@ -1,6 +1,1 @@
-"""Backbones: networks from aligned crops to raw feature vectors."""
-
-from app.training.backbones.building import build_backbone
-from app.training.backbones.spec import NAMES, BackboneSpec
-
-__all__ = ["NAMES", "BackboneSpec", "build_backbone"]
+"""Backbones: networks from aligned crops to raw feature vectors. Importing a specification needs no PyTorch."""

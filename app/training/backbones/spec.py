@@ -18,7 +18,7 @@ class BackboneSpec:
     (squeeze-and-excitation) and `dropout` (for output E). Raises TrainingInvalid if an option is invalid.
     """
 
-    name: str
+    name: str = "iresnet18"
     dimension: int = 512
     width: float = 1.0
     output: str = "E"

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import torch
 
-from app.errors import TrainingInvalid
-from app.evaluation.values import Ints
+from app.errors import PhotosDamaged, TrainingInvalid
+from app.evaluation.values import Bools, Ints
 from app.training.data.augmentation import Augmentation, augment
+from app.training.data.damage import DamagedCrops
 from app.training.data.source import CropSource, Labels
+from app.types import Pixels
 from app.vision.alignment import CROP_SIDE
 
 _PREFETCH = 2  # batches that each worker prepares ahead
@@ -72,15 +74,23 @@ class BatchLoader:
     """Reads, decodes and augments batches ahead of time in threads. The batches do not depend on the threads."""
 
     def __init__(
-        self, source: CropSource, sampler: BatchSampler, augmentation: Augmentation, *, workers: int = 1
+        self,
+        source: CropSource,
+        sampler: BatchSampler,
+        augmentation: Augmentation,
+        *,
+        workers: int = 1,
+        max_damaged: float = 0.0,
     ) -> None:
+        """Args: max_damaged: share of the crops that may be damaged."""
+        self.damaged = DamagedCrops(len(source.labels), max_damaged)
         self._source = source
         self._sampler = sampler
         self._augmentation = augmentation
         self._workers = workers
 
     def batches(self, first: int, end: int) -> Iterator[Batch]:
-        """Yield the batches of the iterations from `first` to `end`, which is excluded."""
+        """Yield the batches of the iterations from `first` to `end`, which is excluded. Raises PhotosDamaged."""
         iterations = self._iterations(first, end)
         pool = ThreadPoolExecutor(self._workers, "batches", initializer=cv2.setNumThreads, initargs=(1,))
         pending: deque[Future[Batch]] = deque()
@@ -104,10 +114,30 @@ class BatchLoader:
 
     def _batch(self, epoch: int, indices: Ints) -> Batch:
         crops = np.empty((len(indices), CROP_SIDE, CROP_SIDE, 3), np.uint8)
-        for row, index in zip(crops, indices.tolist(), strict=True):
+        labels = self._source.labels[indices]
+        is_damaged = np.zeros(len(indices), np.bool_)
+        for place, index in enumerate(indices.tolist()):
             generator = _generator(self._sampler.seed, _AUGMENTATION, epoch, index)
-            row[:] = augment(self._source.crop(index), self._augmentation, generator)
-        return Batch(torch.from_numpy(crops), torch.from_numpy(self._source.labels[indices]))
+            try:
+                crops[place] = augment(self._source.crop(index), self._augmentation, generator)
+            except TrainingInvalid as error:
+                is_damaged[place] = True
+                self.damaged.add(index, str(error))
+        _replace_damaged(crops, labels, is_damaged)
+        return Batch(torch.from_numpy(crops), torch.from_numpy(labels))
+
+
+def _replace_damaged(crops: Pixels, labels: Labels, is_damaged: Bools) -> None:
+    """Copy the next readable crop of the batch, and its label, to each damaged place: the batch keeps its size.
+
+    Raises PhotosDamaged if no crop of the batch is readable.
+    """
+    readable = np.flatnonzero(~is_damaged)
+    if not len(readable):
+        raise PhotosDamaged(f"none of the {len(crops)} photos of a batch can be read")
+    places = np.flatnonzero(is_damaged)
+    others = readable[np.searchsorted(readable, places) % len(readable)]
+    crops[places], labels[places] = crops[others], labels[others]
 
 
 def _group_by_person(order: Ints, labels: Labels, size: int) -> Ints:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.errors import NoFace, PhotoRefused, TrainingInvalid
+from app.errors import FileUnusable, NoFace, PhotoRefused, TrainingInvalid
 from app.evaluation.values import Advance, Photo
 from app.training.data.decoding import decode_crop
+from app.training.run_folder import storage_errors
 from app.types import Pixels
 from app.vision.alignment import align
 from app.vision.detection.detections import Detector
@@ -38,14 +39,17 @@ class FaceCropper:
     def crop_photos(self, photos: Sequence[Photo], advance: Advance = lambda _: None) -> list[bytes | str]:
         """Return for each photo its crop as a PNG, or the error code if it has no face; in the order of the photos.
 
-        Raises TrainingInvalid if a photo cannot be read.
+        A photo that the system cannot read has the code `file_unusable`. Raises StorageNotWritable if the cache cannot
+        be written.
         """
 
         def crop_or_code(photo: Photo) -> bytes | str:
             try:
-                result = self._crop(photo.read())
-            except OSError as error:
-                raise TrainingInvalid(f"{photo.name} cannot be read: {error.strerror}") from error
+                data = photo.read()
+            except OSError:
+                result: bytes | str = FileUnusable.code
+            else:
+                result = self._crop(data)
             advance(1)
             return result
 
@@ -99,7 +103,13 @@ def _read_cached(path: Path) -> bytes | str | None:
 def _write_cached(result: bytes | str, path: Path) -> None:
     """Write a PNG or an error code to the cache atomically."""
     suffix, content = (".none", result.encode()) if isinstance(result, str) else (".png", result)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
-        part.write(content)
-    Path(part.name).replace(path.with_suffix(suffix))
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
+            try:
+                part.write(content)
+                part.close()  # Windows does not rename open files
+                Path(part.name).replace(path.with_suffix(suffix))
+            except OSError:
+                Path(part.name).unlink(missing_ok=True)
+                raise

@@ -24,7 +24,9 @@ class FilteredSource:
         self._indices = np.flatnonzero(is_kept)
         people, labels = np.unique(source.labels[is_kept], return_inverse=True)
         if len(people) < 2:
-            raise TrainingInvalid(f"{len(people)} people with {min_photos} or more photos are left; training needs two")
+            left = ", ".join(source.classes[person] for person in people.tolist()) or "nobody"
+            least = f" with {min_photos} photos or more" if min_photos > 1 else ""
+            raise TrainingInvalid(f"training needs two people{least}, and there is only: {left}")
         self.classes = tuple(source.classes[person] for person in people.tolist())
         self.labels: Labels = labels.astype(np.int64)
 

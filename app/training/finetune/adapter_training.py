@@ -11,7 +11,8 @@ from torch.nn import functional
 from app.errors import TrainingInvalid
 from app.training.data.source import Labels
 from app.training.finetune.linear_adapter import LinearAdapter
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from app.types import Floats
 
 _LOSS = LossSpec("cosface", scale=32, margin=0.2)

@@ -9,7 +9,8 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from app.training.backbones import BackboneSpec, build_backbone
+from app.training.backbones.building import build_backbone
+from app.training.backbones.spec import BackboneSpec
 
 _UNITS = {
     "iresnet18": (2, 2, 2, 2),

@@ -67,7 +67,7 @@ class LossSpec:
     Raises TrainingInvalid if a parameter is out of range or the loss does not have it.
     """
 
-    name: str
+    name: str = "arcface"
     scale: float | None = None
     margin: float | None = None
     m1: float | None = None

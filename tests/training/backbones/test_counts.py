@@ -3,7 +3,8 @@
 import pytest
 from torch import nn
 
-from app.training.backbones import BackboneSpec, build_backbone
+from app.training.backbones.building import build_backbone
+from app.training.backbones.spec import BackboneSpec
 
 _UNITS = {
     "iresnet18": (2, 2, 2, 2),

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from app.training.backbones import NAMES, BackboneSpec, build_backbone
-from app.training.losses import LossSpec, build_loss
+from app.training.backbones.building import build_backbone
+from app.training.backbones.spec import NAMES, BackboneSpec
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 
 _NARROW = 0.125
 

@@ -4,7 +4,8 @@ import math
 import pytest
 
 from app.errors import TrainingInvalid
-from app.training.backbones import BackboneSpec, build_backbone
+from app.training.backbones.building import build_backbone
+from app.training.backbones.spec import BackboneSpec
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from app.errors import TrainingInvalid
+from app.errors import PhotosDamaged, TrainingInvalid
 from app.training.data.augmentation import Augmentation
 from app.training.data.batches import BatchLoader, BatchSampler
 
@@ -82,10 +82,46 @@ def test_a_crop_is_changed_otherwise_in_another_epoch():
     assert len({shade for each in shades for shade in each}) == 4
 
 
-def test_an_error_reaches_who_asked():
-    class Broken(Numbered):
-        def crop(self, index):
-            raise TrainingInvalid(f"crop {index} is damaged")
+class Broken(Numbered):
+    """A data set with unreadable crops."""
 
-    with pytest.raises(TrainingInvalid, match="is damaged"):
-        next(BatchLoader(Broken(), BatchSampler(LABELS, batch_size=4), Augmentation()).batches(0, 4))
+    def __init__(self, *damaged):
+        self.damaged = damaged
+
+    def crop(self, index):
+        if index in self.damaged:
+            raise TrainingInvalid(f"crop {index} is damaged")
+        return super().crop(index)
+
+
+def loader(source, share, workers=1):
+    return BatchLoader(
+        source, BatchSampler(LABELS, batch_size=4, seed=5), EVERYTHING, workers=workers, max_damaged=share
+    )
+
+
+def test_a_damaged_crop_is_replaced_by_the_next_of_the_batch_and_counted():
+    whole, reader = list(loader(Numbered(), 0).batches(0, 8)), loader(Broken(3, 11), 0.11)
+    parts = list(reader.batches(0, 8))
+    assert reader.damaged.reasons == {index: f"crop {index} is damaged" for index in (3, 11)}
+    sampler = BatchSampler(LABELS, batch_size=4, seed=5)
+    for iteration, (one, other) in enumerate(zip(whole, parts, strict=True)):
+        indices = sampler.indices(sampler.order(iteration // 4), iteration % 4)
+        for place, index in enumerate(indices.tolist()):
+            source = place
+            while indices[source] in {3, 11}:
+                source = (source + 1) % 4
+            assert torch.equal(other.crops[place], one.crops[source])
+            assert other.labels[place] == LABELS[indices[source]]
+            assert (source != place) == (index in {3, 11})
+    for one, other in zip(parts[3:], loader(Broken(3, 11), 0.11, workers=3).batches(3, 8), strict=True):
+        assert torch.equal(one.crops, other.crops)
+
+
+def test_more_damaged_crops_than_allowed_stop_the_run():
+    with pytest.raises(PhotosDamaged, match=r"2 of 19 photos cannot be read, more than data.max_damaged = 0.01"):
+        list(loader(Broken(3, 11), 0.01).batches(0, 8))
+    with pytest.raises(PhotosDamaged, match=r"crop 3 is damaged.*--check"):
+        list(loader(Broken(3), 0).batches(0, 8))
+    with pytest.raises(PhotosDamaged, match="none of the 4 photos of a batch"):
+        list(loader(Broken(*range(19)), 1).batches(0, 8))

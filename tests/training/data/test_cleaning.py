@@ -56,7 +56,7 @@ def test_people_with_few_photos_are_left_out(folder):
     assert left.labels.tolist() == [0] * 5 + [1] * 5
     np.testing.assert_array_equal(left.crop(6), source.crop(11))
     assert fingerprint(left) != fingerprint(source)
-    with pytest.raises(TrainingInvalid, match="0 people with 6"):
+    with pytest.raises(TrainingInvalid, match="two people with 6 photos or more, and there is only: nobody"):
         FilteredSource(source, min_photos=6)
 
 

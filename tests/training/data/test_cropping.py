@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app.errors import NoFace, TrainingInvalid
+from app.errors import NoFace, StorageNotWritable, TrainingInvalid
 from app.evaluation.values import Photo
 from app.training.data.cropping import FaceCropper
 from app.training.data.decoding import decode_crop
@@ -55,6 +55,20 @@ def test_another_set_up_cuts_anew_and_what_is_damaged_too(cropper):
         kept.write_bytes(damaged)
         assert cropper.crop_photos(photo) == result
     assert cropper.crop.calls == 4
+
+
+def test_a_photo_that_cannot_be_read_is_left_out(cropper, tmp_path):
+    (tmp_path / "one").write_bytes(b"1")
+    photos = [Photo("gone", tmp_path / "gone", "Ada"), Photo("one", tmp_path / "one", "Ada")]
+    gone, one = cropper.crop_photos(photos)
+    assert gone == "file_unusable"
+    assert isinstance(one, bytes)
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(cropper):
+    cropper.folder.write_text("a file")
+    with pytest.raises(StorageNotWritable, match="cannot be written"):
+        cropper.crop_photos([Photo("one", b"1", "Ada")])
 
 
 def test_a_folder_lists_who_has_no_face(cropper, tmp_path):

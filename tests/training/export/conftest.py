@@ -7,7 +7,8 @@ def backbone_of():
     # Imported here, because this file is also loaded without PyTorch.
     import torch  # noqa: PLC0415
 
-    from app.training.backbones import BackboneSpec, build_backbone  # noqa: PLC0415
+    from app.training.backbones.building import build_backbone  # noqa: PLC0415
+    from app.training.backbones.spec import BackboneSpec  # noqa: PLC0415
 
     def build(name, **options):
         torch.manual_seed(0)

@@ -6,7 +6,8 @@ import torch
 from figures.curves import Curve, curve_of, parse_curve
 
 from app.errors import TrainingInvalid
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from tests.training.losses import formulas
 
 _THETA = np.linspace(0, math.pi, 300)  # none of them at the jump beyond pi - m

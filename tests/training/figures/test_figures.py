@@ -12,7 +12,7 @@ from app.errors import TrainingInvalid
 from app.training import running
 from app.training.config import parse_config
 from app.training.data.folder import read_folder
-from app.training.losses import LossSpec
+from app.training.losses.spec import LossSpec
 from tests.training.people import write_people
 
 SIGNS = {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}

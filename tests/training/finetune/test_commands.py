@@ -111,7 +111,7 @@ def test_a_student_is_exported_with_the_terms_of_its_teacher(arcid, people, adde
     config = load_trained(run).config
     assert config.teacher is not None
     assert (config.teacher.pack, config.teacher.dimension, config.start) == ("small", DIMENSION, None)
-    assert "cpu" not in arcid("train", "--resume", "--out", run)
+    assert "CPU time" not in arcid("train", "--resume", "--out", run)
     table = arcid("train", "export", run, "--out", tmp_path / "out", "--aligned", "--compare", people)
     rows = [line.split() for line in table.splitlines()]
     assert [row[0] for row in rows if row and row[0] in {"small", "student"}] == ["small", "student"]

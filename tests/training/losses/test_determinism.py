@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 
 _SIZE = 512, 128  # large enough for PyTorch to use several threads
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from tests.training.losses import formulas
 
 _SPECS = [

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 
 _THETA = torch.linspace(0, math.pi, 2001, dtype=torch.float64)
 

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
 from app.training.losses.sampling import ClassSampler
+from app.training.losses.spec import LossSpec
 
 _NAMES = ["normface", "sphereface", "cosface", "arcface", "combined"]
 _CLASSES, _DIMENSION = 40, 8

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from app.errors import TrainingInvalid
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.training.losses import LossSpec, build_loss
+from app.training.losses.building import build_loss
+from app.training.losses.spec import LossSpec
 from app.training.losses.sphereface import Annealing
 
 

@@ -1,0 +1,101 @@
+"""`arcid train --check`: read all photos of a run and report problems, without training."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from app.errors import EvaluationInvalid, TrainingError
+from app.observability.progress_line import Count, ProgressLine
+from app.training.config import TrainingConfig
+from app.training.data.batches import BatchSampler
+from app.training.data.damage import DamagedCrops
+from app.training.data.opening import OpenCropper, open_data
+from app.training.data.source import CropSource
+from app.training.distillation.unlabelled import open_unlabelled
+from app.training.distributed import distributed_context
+from app.training.evaluating import read_crop_pairs
+from app.training.preflight import check_config, computes_bf16, warnings_of
+from app.training.run_folder import make_run_folder
+
+_SHOWN = 20  # damaged photos
+
+
+def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper, console: Console) -> bool:
+    """Read every photo of a run and of its verification sets; print what was found. Return whether the run can start.
+
+    Raises TrainingError's children if the check cannot continue.
+    """
+    check_config(config)
+    if out is not None:
+        make_run_folder(out)
+    line = ProgressLine(console)
+    with distributed_context(config.machine) as distributed:
+        has_bf16 = computes_bf16(distributed.device)
+    data = config.data.model_copy(update={"memory_gb": 0})
+    with line.counting("photos") as advance:
+        open_source = open_data if config.teacher is None else open_unlabelled
+        dataset = open_source(data, open_cropper, advance)
+    source = dataset.source
+    with line.counting("reading photos", len(source.labels)) as advance:
+        damaged = find_damaged(source, config.data.workers, advance)
+    allowed = DamagedCrops(len(source.labels), data.max_damaged).limit
+    problems = [*_problems(config, source), *_set_problems(config, open_cropper, line)]
+    texts = [*_report(source, damaged, list(dataset.failures.values()), allowed)]
+    texts += [f"warning: {text}" for text in warnings_of(config, source.labels, has_bf16=has_bf16)] + problems
+    is_ready = not problems and len(damaged) <= allowed
+    for text in [*texts, "the run can start" if is_ready else "the run cannot start"]:
+        console.print(Text(text), highlight=False, soft_wrap=True)
+    return is_ready
+
+
+def find_damaged(source: CropSource, workers: int, advance: Count = lambda _: None) -> dict[str, str]:
+    """Read all crops; return the names of those that cannot be read, with the reasons."""
+
+    def reason(index: int) -> str | None:
+        try:
+            source.crop(index)
+        except TrainingError as error:
+            return str(error)
+        finally:
+            advance(1)
+        return None
+
+    with ThreadPoolExecutor(workers) as pool:
+        reasons = pool.map(reason, range(len(source.labels)))
+        return {source.name(index): text for index, text in enumerate(reasons) if text is not None}
+
+
+def _report(source: CropSource, damaged: dict[str, str], failures: Sequence[str], allowed: int) -> Iterator[str]:
+    """Yield sentences on the photos; `failures` are the error codes of those without a face."""
+    yield f"{len(source.labels):,} photos of {len(source.classes):,} people"
+    for code, count in Counter(failures).most_common():
+        yield f"photos that are left out with {code}: {count:,}"
+    yield from list(damaged.values())[:_SHOWN]
+    if len(damaged) > _SHOWN:
+        yield f"... and {len(damaged) - _SHOWN:,} more"
+    if damaged:
+        yield f"photos that cannot be read: {len(damaged):,}; data.max_damaged allows {allowed:,}"
+
+
+def _problems(config: TrainingConfig, source: CropSource) -> list[str]:
+    sampler = BatchSampler(source.labels, config.schedule.batch_size, per_person=config.data.photos_per_person)
+    try:
+        _ = sampler.iterations
+    except TrainingError as error:
+        return [str(error)]
+    return []
+
+
+def _set_problems(config: TrainingConfig, open_cropper: OpenCropper, line: ProgressLine) -> list[str]:
+    problems = []
+    for pairs in config.evaluation.sets:
+        try:
+            with line.counting(f"photos of {pairs.name}") as advance:
+                read_crop_pairs(pairs, None if pairs.aligned else open_cropper(), advance)
+        except (TrainingError, EvaluationInvalid) as error:
+            problems.append(f"the verification set {pairs.name}: {error}")
+    return problems

@@ -1,0 +1,81 @@
+"""Errors of a configuration as sentences: the key, its value, and the nearest key if it is unknown."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+_NAMES_SHOWN = 12  # of a group that has no similar key
+_SIMILAR, _ALIKE = 0.6, 0.75  # of the same group; of any group
+
+
+def sentence_of(error: ValidationError, model: type[BaseModel]) -> str:
+    """Return a sentence on the first error of a configuration that `model` describes."""
+    errors = error.errors()
+    first = next((each for each in errors if each["type"] in _UNKNOWN), errors[0])
+    key = ".".join(map(str, first["loc"])) or "configuration"
+    if first["type"] in _UNKNOWN:
+        return _unknown(key, list(keys_of(model)))
+    if first["type"] == "missing":
+        return f"{next(_below(key, keys_of(model)), key)} is missing"
+    if first["type"] in {"dataclass_type", "model_type"}:
+        return f"{key} is a group of keys; set one of them, such as {next(_below(key, keys_of(model)), key)}"
+    if first["type"] == "string_pattern_mismatch":
+        return f"{key}: {first['input']!r} is not valid; {_description(model, first['loc'])}"
+    message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
+    value = "" if first["type"] == "value_error" else f", not {first['input']!r}"
+    return f"{key}: {message[:1].lower()}{message[1:]}{value}"
+
+
+def keys_of(model: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted names of all keys of a model: its fields, and those of the models and dataclasses in it."""
+    members = (
+        {name: field.annotation for name, field in model.model_fields.items()}
+        if issubclass(model, BaseModel)
+        else {field.name: field.type for field in fields(model)}
+    )
+    for name, annotation in members.items():
+        group = _group(annotation)
+        if group is None:
+            yield f"{prefix}{name}"
+        else:
+            yield from keys_of(group, f"{prefix}{name}.")
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    """Return a sentence on an unknown key: the nearest key, or those of its group."""
+    plain = ".".join(part for part in key.split(".") if not part.isdigit())  # `sets.0.path` is a key of `sets`
+    group, _, last = plain.rpartition(".")
+    siblings = {name.split(".")[-1]: name for name in _below(group, iter(known))}
+    groups = {} if group else {name.partition(".")[0]: name.partition(".")[0] for name in known}
+    others = {name.split(".")[-1]: name for name in known}
+    for names, cutoff in ((siblings, _SIMILAR), (groups, _SIMILAR), (others, _ALIKE)):
+        if near := get_close_matches(last, list(names), n=1, cutoff=cutoff):
+            return f"there is no key {key}; did you mean {names[near[0]]}?"
+    is_short = 0 < len(siblings) <= _NAMES_SHOWN
+    names_of_group = f"known are {', '.join(siblings.values())}" if is_short else "docs/training.md lists all keys"
+    return f"there is no key {key}; {names_of_group}"
+
+
+def _below(group: str, known: Iterator[str]) -> Iterator[str]:
+    return (name for name in known if group and name.startswith(f"{group}."))
+
+
+def _description(model: Any, location: tuple[int | str, ...]) -> str:
+    """Return the description of a field, in lower case and without a full stop."""
+    text = ""
+    for name in location:
+        if not (isinstance(model, type) and issubclass(model, BaseModel) and name in model.model_fields):
+            break
+        text, model = model.model_fields[str(name)].description or "", _group(model.model_fields[str(name)].annotation)
+    return text[:1].lower() + text[1:].removesuffix(".")
+
+
+def _group(annotation: Any) -> Any:
+    """Return the model or dataclass of an annotation, also in a union or a tuple; None without one."""
+    if isinstance(annotation, type) and (is_dataclass(annotation) or issubclass(annotation, BaseModel)):
+        return annotation
+    return next((group for each in get_args(annotation) if (group := _group(each)) is not None), None)

@@ -1,0 +1,53 @@
+import pytest
+
+from app.errors import TrainingInvalid
+from app.training.config import TrainingConfig, parse_config
+from app.training.config_errors import keys_of
+
+AUGMENTATION = ", ".join(f"data.augmentation.{name}" for name in ("flip", "colour", "affine", "blur", "erase"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"schedule": {"epoch": 1}}, "there is no key schedule.epoch; did you mean schedule.epochs?"),
+        ({"epochs": 3}, "there is no key epochs; did you mean schedule.epochs?"),
+        ({"sched": {"epochs": 1}}, "there is no key sched; did you mean schedule?"),
+        ({"data": {"batch_size": 3}}, "there is no key data.batch_size; did you mean schedule.batch_size?"),
+        ({"loss": {"margim": 1}}, "there is no key loss.margim; did you mean loss.margin?"),
+        ({"backbone": {"widht": 1}}, "there is no key backbone.widht; did you mean backbone.width?"),
+        (
+            {"evaluation": {"sets": [{"name": "x", "imagse": "y"}]}},
+            "there is no key evaluation.sets.0.imagse; did you mean evaluation.sets.images?",
+        ),
+        ({"data": {"augmentation": {"x": 1}}}, f"there is no key data.augmentation.x; known are {AUGMENTATION}"),
+        ({"lr": 1}, "there is no key lr; docs/training.md lists all keys"),
+        ({"loss": "arcface"}, "loss is a group of keys; set one of them, such as loss.name"),
+        (
+            {"machine": {"device": "gpu"}},
+            "machine.device: 'gpu' is not valid; cpu, cuda or cuda:N; there is no fallback to another device",
+        ),
+        ({"schedule": {"learning_rate": 0}}, "schedule.learning_rate: input should be greater than 0, not 0"),
+        ({"data": {"path": None}}, "data.path: input is not a valid path for <class 'pathlib.Path'>, not None"),
+    ],
+)
+def test_a_wrong_key_or_value_is_a_sentence(values, message):
+    with pytest.raises(TrainingInvalid) as raised:
+        parse_config({**values, "data": {"path": "/photos", **values.get("data", {})}})
+    assert str(raised.value) == message
+
+
+def test_the_data_are_missing():
+    with pytest.raises(TrainingInvalid, match=r"^data\.path is missing$"):
+        parse_config({})
+
+
+def test_a_group_without_its_name_has_the_usual_one():
+    config = parse_config({"data": {"path": "/photos"}, "loss": {"margin": 0.3}, "backbone": {"width": 0.5}})
+    assert (config.loss.name, config.backbone.name) == ("arcface", "iresnet18")
+
+
+def test_keys_are_dotted():
+    keys = list(keys_of(TrainingConfig))
+    assert {"seed", "data.augmentation.flip", "loss.m1", "evaluation.sets.images", "start.rate"} <= set(keys)
+    assert len(keys) == len(set(keys))

@@ -1,0 +1,48 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from app.errors import TrainingInvalid
+from app.training import preflight
+from app.training.config import parse_config
+
+LABELS = np.array([0, 0, 1, 1])
+
+
+def config(**groups):
+    return parse_config({"data": {"path": "/photos"}, **groups})
+
+
+def warned(settings, labels=LABELS, *, has_bf16=True):
+    return list(preflight.warnings_of(settings, labels, has_bf16=has_bf16))
+
+
+def test_one_photo_is_no_batch():
+    with pytest.raises(TrainingInvalid, match="batch normalisation needs two"):
+        preflight.check_config(config(schedule={"batch_size": 1}))
+    preflight.check_config(config(schedule={"batch_size": 2}))
+
+
+def test_what_is_probably_not_intended_is_warned_of():
+    half = config(machine={"amp": "bf16"})
+    assert warned(config()) == warned(half) == []
+    assert "no bf16 instructions" in warned(half, has_bf16=False)[0]
+    assert "only by chance" in warned(config(loss={"name": "triplet"}))[0]
+    assert warned(config(loss={"name": "triplet"}, data={"path": "/photos", "photos_per_person": 2})) == []
+    assert "each person has one photo" in warned(config(), np.arange(4))[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("flags : sse avx512_bf16 amx", True), ("Features : asimd bf16", True), ("flags : sse avx2", False)],
+)
+def test_instructions_of_the_processor(flags, expected, tmp_path, monkeypatch):
+    facts = tmp_path / "cpuinfo"
+    facts.write_text(flags)
+    monkeypatch.setattr(preflight, "_CPU_FACTS", facts)
+    monkeypatch.setattr(preflight, "platform", SimpleNamespace(system=lambda: "Linux"))
+    assert preflight.computes_bf16(torch.device("cpu")) is expected
+    facts.unlink()
+    assert preflight.computes_bf16(torch.device("cpu"))
