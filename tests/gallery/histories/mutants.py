@@ -209,7 +209,7 @@ MUTANTS = [
         f"{_STORE}.remove_identity",
         "(only_expired and not retention.has_expired(session, identity, datetime.now(UTC)))",
         "False",
-        seeds=900,
+        seeds=30,
     ),
     Mutant(
         "expired people are found",

@@ -37,6 +37,8 @@ _SMALL: list[tuple[ModuleType, str, int]] = [
 """Numbers of rows that are read or copied at once, small enough for several turns."""
 _LOST = (DatabaseUnavailable, IndexUnavailable)
 _ANSWERS_LOST = 0.3  # share of enrollments with a key whose answers do not reach the client
+_SWEEPS_DISPUTED = 8  # one history in so many has clients that keep people whom a sweep is about to erase
+_DISPUTES = 4
 _DAMAGED = 0.3  # share of crashes after which a file of a snapshot is damaged
 
 
@@ -125,6 +127,8 @@ class Simulation:
         for replica in self.replicas:
             spawn(f"follower {replica.name}", partial(self._poll, replica))
         spawn("disturb", partial(self._disturb, Random(f"{self.seed} disturb")))
+        if self.seed % _SWEEPS_DISPUTED == _SWEEPS_DISPUTED - 1:
+            spawn("dispute", partial(self._dispute, Random(f"{self.seed} dispute")))
         self._scheduler.run()
         spawn("settle", self._settle)
         self._scheduler.run()
@@ -150,6 +154,18 @@ class Simulation:
                 again = tuple((f"f{next(self._numbers)}", photo) for _, photo in faces)
                 self._call(self._running(rng), what, (identity, again, key, name))
 
+    def _dispute(self, rng: Random) -> None:
+        """Let people expire, and keep them again after a sweep may have listed them."""
+        names = Names(rng, self._database.faces, self._numbers)
+        for _ in range(_DISPUTES):
+            identity = names.person()
+            self._call(self._running(rng), "enroll", (identity, names.new_faces(), None, None))
+            self._call(self._running(rng), "expire", (identity, True))
+            replica = self._running(rng)
+            is_swept = self._beside(replica, "sweep", replica.sweeper(Erasing(self, replica)).sweep)
+            self._call(self._running(rng), "expire", (identity, False))
+            self._scheduler.wait("sweep", is_swept)
+
     def _running(self, rng: Random) -> Replica:
         """Wait for a replica that runs."""
         self._scheduler.wait("replica", lambda: any(each.gallery is not None for each in self.replicas))
@@ -163,12 +179,17 @@ class Simulation:
         return operation
 
     def _of_process(self, replica: Replica, name: str, work: Callable[[], object]) -> None:
+        self._scheduler.wait(name, self._beside(replica, name, work))
+
+    def _beside(self, replica: Replica, name: str, work: Callable[[], object]) -> Callable[[], bool]:
+        """Start work as a task of a replica's process, and return what reports whether it is over."""
+
         def tried() -> None:
             with suppress(ArcidError, MemoryError):
                 work()
 
         task = self._scheduler.spawn(name, tried, replica.process)
-        self._scheduler.wait(name, lambda: task.is_over)
+        return lambda: task.is_over
 
     def note(self, replica: Replica, what: str, arguments: tuple[Any, ...]) -> Operation:
         """Add an operation to the history."""
