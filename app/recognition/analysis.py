@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import overload
 
 import numpy as np
@@ -141,10 +142,11 @@ class Analysis:
             detected = most_prominent_first(detector.detect(image.pixels), image.pixels.shape)
             rivals = count_rivals(detected, image.pixels.shape)
         detections = detected[: min(most or self.most_faces, self.most_faces)]
-        if image.reduction > 1 and any(_longer_side(each) < CROP_SIDE for each in detections):
+        if image.reduction > 1 and (smallest := min(map(_longer_side, detections), default=CROP_SIDE)) < CROP_SIDE:
             with stage("decode"):
-                detections = [each.scaled(image.reduction) for each in detections]
-                image = decode(data, self._limits)
+                larger = decode(data, self._limits, enough=ceil(max(image.pixels.shape) * CROP_SIDE / smallest))
+            detections = [each.scaled(image.reduction / larger.reduction) for each in detections]
+            image = larger
         has_mirror = is_flip_averaged and (not is_probe or self._probes.has_mirror)
         found = self._faces(image, detections, is_flip_averaged=has_mirror)
         if has_portraits:

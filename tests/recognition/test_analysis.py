@@ -2,10 +2,13 @@
 
 from concurrent.futures import CancelledError
 
+import numpy as np
 import pytest
 
+from app.cli.demo_photos import as_jpeg
 from app.recognition.analysis import _FACES_AT_ONCE, Analysis, ProbeWork
-from app.vision.alignment import CROP_SIDE
+from app.types import Detection
+from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.imaging.decode import Limits
 from app.vision.inference.cancellation import cancellable
 from tests.recognition.fakes import BLUE, GREEN, RED, SIDE, SquareDetector, colour_analysis, photo, vector_of
@@ -28,9 +31,10 @@ class CountingEmbedder:
         return found
 
 
-def analysis_of(embedder, most_faces=100, probes=None):
-    limits = Limits(pixels=SIDE * SIDE * 100)
-    return Analysis(SquareDetector(), embedder, limits=limits, detection_side=640, most_faces=most_faces, probes=probes)
+def analysis_of(embedder, most_faces=100, probes=None, detector=None):
+    limits = Limits(pixels=SIDE * SIDE * 1000)
+    detector = detector or SquareDetector()
+    return Analysis(detector, embedder, limits=limits, detection_side=640, most_faces=most_faces, probes=probes)
 
 
 def test_the_most_prominent_faces_are_looked_at_and_the_others_counted():
@@ -83,3 +87,19 @@ def test_the_work_ends_between_two_runs_once_nobody_waits_for_it():
         with pytest.raises(CancelledError):
             analysis_of(embedder).analyse(photo(*50 * [RED]), is_flip_averaged=False)
     assert embedder.batches == [_FACES_AT_ONCE]
+
+
+@pytest.mark.parametrize(("side", "reduction"), [(112, 4), (60, 2), (56, 2), (30, 1), (9, 1)])
+def test_a_reduced_photo_is_decoded_again_as_large_as_its_smallest_face_needs(side, reduction):
+    """The face has `side` pixels in a quarter of the photo. Portraits have 1.6 times the face's pixels when aligned."""
+
+    class OneFace:
+        def detect(self, pixels):
+            assert pixels.shape[1] == 1000
+            return [Detection((100, 100, 100 + side, 100 + side), 0.9, ARCFACE_TEMPLATE + 100)]
+
+    analysis = analysis_of(CountingEmbedder(), detector=OneFace())
+    (face,) = analysis.analyse(as_jpeg(np.zeros((3000, 4000, 3), np.uint8)), is_flip_averaged=False, has_portraits=True)
+    assert face.detection.box == pytest.approx((400, 400, 400 + 4 * side, 400 + 4 * side))
+    assert face.portrait is not None
+    assert face.portrait.shape[0] == round(1.6 * side * 4 / reduction)

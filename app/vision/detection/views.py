@@ -53,11 +53,23 @@ def surrounded(pixels: Pixels, longest_side: int, shape: Shape) -> PhotoView:
 
 
 def _resized(pixels: Pixels, scale: float) -> Pixels:
+    """Return the photo at a scale: halved as often as that allows, then sampled bilinearly.
+
+    OpenCV averages blocks of 2x2 pixels ten times as fast as blocks whose side is a fraction.
+    """
     if scale == 1:
         return pixels
     height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(pixels, (width, height), interpolation=method).astype(np.uint8, copy=False)
+    while min(pixels.shape[0] // height, pixels.shape[1] // width) >= 2:
+        pixels = _halved(pixels)
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    """Return the means of blocks of 2x2 pixels, without an odd last row or column."""
+    height, width = (side // 2 for side in pixels.shape[:2])
+    blocks = pixels[: 2 * height, : 2 * width]
+    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def _padded(pixels: Pixels, rows: int, columns: int, top: int, left: int) -> Pixels:

@@ -94,3 +94,10 @@ def test_moving_no_face_gives_none():
 def test_any_size_gives_a_view(size: tuple[int, int]):
     assert fitted(noise(*size), 640).pixels.shape[0] % GRID == 0
     assert surrounded(noise(*size), 96, (192, 192)).pixels.any()
+
+
+@pytest.mark.parametrize("longest_side", [200, 100, 50, 33])
+def test_texture_finer_than_the_view_is_averaged(longest_side: int):
+    stripes = np.zeros((300, 400, 3), np.uint8)
+    stripes[:, ::2] = 254
+    assert np.ptp(fitted(stripes, longest_side, grid=1).pixels) <= 1
