@@ -30,6 +30,9 @@ _LOAD_ERRORS = (
     ort_state.RuntimeException,
 )
 
+# ONNX Runtime's own values: no limit, chunks of powers of two, and the usual sizes (-1).
+_ARENA = {"max_mem": 0, "arena_extend_strategy": 0, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}
+
 # The smallest network, x -> x. It is opened to check whether a provider works on this machine.
 _IDENTITY = bytes.fromhex(
     "080812003a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011"
@@ -66,6 +69,9 @@ class Runtime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if saturates():  # this computes the same sums without overflow, more slowly
             options.add_session_config_entry("session.x64quantprecision", "1")
+        if self.provider is Provider.CPU:
+            _share_arena()
+            options.add_session_config_entry("session.use_env_allocators", "1")
         wanted = _ORT_PROVIDERS[self.provider]
         name = name or (network.name if isinstance(network, Path) else "the network")
         try:
@@ -79,6 +85,14 @@ class Runtime:
             raise ProviderUnavailable(f"{self.provider} was requested, but ONNX Runtime can only use {got} here")
         session.disable_fallback()
         return session
+
+    def shrinking(self) -> ort.RunOptions | None:
+        """Return options of a run that also frees the unused memory of the arena; None if it is not the CPU's."""
+        if self.provider is not Provider.CPU:
+            return None
+        options = ort.RunOptions()
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return options
 
     def _provider_options(self) -> list[dict[str, str]]:
         options: list[dict[str, str]] = [{} for _ in _ORT_PROVIDERS[self.provider]]
@@ -117,6 +131,13 @@ def saturates() -> bool:
     scales = {"s": np.array(1, np.float32), "t": np.array(1, np.float32)}
     (sums,) = session.run(None, {"a": factors[0], "b": factors[1], **scales})
     return bool((np.asarray(sums) != 64 * 255 * 127).any())
+
+
+@cache
+def _share_arena() -> None:
+    """Let all sessions on the CPU allocate from one arena. Otherwise each keeps the memory of its largest run."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, ort.OrtArenaCfg(_ARENA))
 
 
 def _works(provider: Provider) -> bool:

@@ -1,11 +1,15 @@
 """A network in ONNX Runtime. Its input and outputs are checked once, when it is opened."""
 
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 from app.errors import NetworkInvalid
 from app.types import Floats
 from app.vision.inference.cancellation import require_wanted
 from app.vision.inference.runtime import Runtime
+
+RUNS_BETWEEN_SHRINKS: Final = 50  # of a session; shrinking costs a run that has to allocate again
 
 
 class Session:
@@ -28,6 +32,8 @@ class Session:
         """
         name = name or (path.name if isinstance(path, Path) else "the network")
         self._session = runtime.open(path, name)
+        self._shrinking = runtime.shrinking()
+        self._runs = count(1)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type != "tensor(float)":
             raise NetworkInvalid(f"{name} must have exactly one float32 input")
@@ -54,5 +60,6 @@ class Session:
         Raises CancelledError before the run if the work of this context is cancelled (`cancellation`).
         """
         require_wanted()
-        result: list[Floats] = self._session.run(self._outputs, {self._input: batch})
+        options = self._shrinking if next(self._runs) % RUNS_BETWEEN_SHRINKS == 0 else None
+        result: list[Floats] = self._session.run(self._outputs, {self._input: batch}, options)
         return result
