@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first opens no windows
 _ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
