@@ -74,7 +74,7 @@ COMMANDS = {
             "app.cli.reembed:cli",
             "Model migration: embed faces again with another network, from their stored crops.",
         ),
-        "evaluate": ("app.cli.evaluate_groups:cli", "Measure a pack on photos of known people."),
+        "evaluate": ("app.cli.evaluation:cli", "Measure a pack on photos of known people."),
         "train": ("app.cli.training:cli", "Train your own network; see docs/training.md."),
     },
     "Administration": {

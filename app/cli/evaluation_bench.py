@@ -1,4 +1,4 @@
-"""Shared parts of both commands of `arcid evaluate`: the pipeline, the progress bar and the report."""
+"""Shared parts of the commands of `arcid evaluate`: the pipeline, the line of progress and the report."""
 
 import json
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from app.cli.output import Console, show
@@ -17,6 +16,7 @@ from app.config import Settings, read_settings
 from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
 from app.evaluation.report import Report, to_json
 from app.evaluation.values import Advance, EmbeddedPhotos, Photo
+from app.observability.progress_line import ProgressLine
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.evaluation import open_pipeline
@@ -28,12 +28,12 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An open pipeline: the embedder of photos, its configuration, its calibration, and the progress bar."""
+    """An open pipeline: the embedder of photos, its configuration, its calibration, and the line of progress."""
 
     embeddings: PhotoEmbedder
     setup: dict[str, Any]
     calibration: Calibration | None
-    progress: Progress
+    line: ProgressLine
 
     def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> EmbeddedPhotos:
         """Embed photos; write the embeddings to a file, if given."""
@@ -46,8 +46,8 @@ class Bench:
     @contextmanager
     def counting(self, what: str, total: int) -> Iterator[Advance]:
         """Show progress towards a total."""
-        task = self.progress.add_task(what, total=total)
-        yield lambda steps: self.progress.advance(task, steps)
+        with self.line.counting(what, total) as advance:
+            yield advance
 
 
 def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
@@ -60,15 +60,12 @@ def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) 
 
 @contextmanager
 def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
-    """Open the networks, the cache and a progress bar on standard error."""
+    """Open the networks, the cache and a line of progress on standard error."""
     pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
     cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
     threads = settings.inference.concurrency or os.cpu_count() or 1
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        scoring = scoring_of(pipeline.calibration)
-        embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache, scoring=scoring)
-        yield Bench(embedder, pipeline.setup, pipeline.calibration, progress)
+    embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache, scoring=scoring_of(pipeline.calibration))
+    yield Bench(embedder, pipeline.setup, pipeline.calibration, ProgressLine(Console(stderr=True)))
 
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:

@@ -5,7 +5,10 @@ from typing import Any
 from app import __version__
 from app.config import Settings
 from app.evaluation.degradation import degrade
+from app.evaluation.ijb_faces import EmbedCrops
 from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
+from app.recognition.decisions.calibration.error_rates import scoring_of
+from app.types import Floats, Pixels
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
 from app.wiring.model_loading import ModelLoader
@@ -44,6 +47,30 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     if is_degraded:
         return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup, calibration)
     return Pipeline(enroll, setup, calibration)
+
+
+def open_crop_embedding(settings: Settings) -> tuple[EmbedCrops, dict[str, Any]]:
+    """Return a function that embeds crops as the service scores them, and its configuration.
+
+    Raises NetworkError's children and SettingsInvalid.
+    """
+    packs = open_packs(settings)
+    models = ModelLoader(settings, packs)
+    is_flip_averaged = settings.inference.flip
+    calibration = models.calibrations(models.served[0]).shipped(is_flip_averaged=is_flip_averaged)
+    scoring = scoring_of(calibration)
+    embedder = open_embedder(packs, packs.manifest(settings.pack), models.runtime)
+
+    def embed(crops: Pixels) -> tuple[Floats, Floats]:
+        embeddings = embedder.embed(crops, is_flip_averaged=is_flip_averaged)
+        return scoring.vectors(embeddings.vectors, embeddings.norms), embeddings.norms
+
+    typical_norm = calibration.typical_norm if calibration else None
+    centred = calibration is not None and calibration.mean is not None
+    return embed, _setup(settings, packs, typical_norm) | {
+        "centred": centred,
+        "provider": models.runtime.provider.value,
+    }
 
 
 def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:
