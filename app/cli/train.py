@@ -73,18 +73,22 @@ def pack(
 ) -> None:
     """Align photos and pack the crops into Arrow files, which are fast to read in any order."""
     require_training()
+    from app.training.checking import find_damaged  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.data.filtering import FilteredSource  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
     from app.training.data.shards import pack as write  # noqa: PLC0415 - as above
 
     with counting("photos") as advance:
         opened = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
-    source = FilteredSource(opened.source, excluded=read_list(exclude) if exclude is not None else ())
+    excluded = read_list(exclude) if exclude is not None else frozenset()
+    with counting("reading crops", len(opened.source.labels)) as advance:
+        damaged = find_damaged(opened.source, 1, advance)
+    source = FilteredSource(opened.source, excluded=excluded | damaged.keys())
     with counting("crops", len(source.labels)) as advance:
         files = write(source, out, advance)
     console = Console()
-    for name, code in opened.failures.items():
-        console.print(f"{name}: {code}", highlight=False, soft_wrap=True)
+    for text in [*(f"{name}: {code}" for name, code in opened.failures.items()), *damaged.values()]:
+        console.print(text, highlight=False, soft_wrap=True)
     console.print(
         f"{counted(len(source.labels), 'crop')} of {counted(len(source.classes), 'person', 'people')} in "
         f"{counted(len(files), 'file')}: {out}",
@@ -98,26 +102,29 @@ def clean(
     folder: Annotated[Path, typer.Argument(exists=True, help="Data to clean: the same kinds as --data.")],
     *,
     out: Annotated[Path, typer.Option(dir_okay=False, help="File for the list of photos to leave out.")],
-    threshold: Annotated[float, typer.Option(min=-1, max=1, help="Minimum cosine of a photo to its person's centre.")],
+    threshold: Annotated[float, typer.Option(min=-1, max=1, help="Minimum cosine to the person's other photos.")],
     least: Annotated[int, typer.Option(min=1, help="People with fewer photos left are left out.")] = 1,
     aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
     trained: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a run, instead of ARCID_PACK.")
     ] = None,
 ) -> None:
-    """List photos that seem to carry a wrong name: far from the centre of their person. Nothing is deleted."""
+    """List photos that seem to carry a wrong name: unlike their person's other photos. Nothing is deleted."""
     require_training()
-    from app.training.data.cleaning import select_outliers, similarities_to_centre, write_list  # noqa: PLC0415 - as above
+    from app.training.data.cleaning import embed_source, find_outliers, write_list  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
 
     with counting("photos") as advance:
         source = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance).source
     with counting("crops", len(source.labels)) as advance:
-        cosines = similarities_to_centre(source, _embed_of(trained), advance)
-    is_dropped = select_outliers(cosines, source.labels, threshold, least)
-    write_list(source, cosines, is_dropped, out)
+        embeddings = embed_source(source, _embed_of(trained), advance)
+    outliers = find_outliers(embeddings, source.labels, threshold, least)
+    write_list(source, outliers, threshold, out)
+    undecided = int(outliers.is_undecided.sum())
+    pairs = f"; {counted(undecided // 2, 'person has', 'people have')} two that differ, so both are listed"
+    text = f"{outliers.is_dropped.sum():,} of {len(source.labels):,} photos are to be left out"
     Console().print(
-        f"{is_dropped.sum()} of {len(is_dropped)} photos are to be left out; --set data.exclude={out}",
+        f"{text}{pairs if undecided else ''}; --set data.exclude={out}",
         highlight=False,
         soft_wrap=True,
     )

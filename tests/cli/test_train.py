@@ -165,6 +165,15 @@ def test_crops_are_packed_and_trained_on(run, arcid, people, tmp_path):
     assert load_trained(tmp_path / "out").classes == ("p00", "p01", "p02", "p03")
 
 
+def test_a_damaged_crop_is_not_packed(arcid, tmp_path):
+    people = write_people(tmp_path / "people", people=2, photos=2)
+    (people / "p01" / "00.png").write_bytes(b"damaged")
+    done = arcid("train", "pack", str(people), "--out", str(tmp_path / "shards"), "--aligned")
+    assert done.exit_code == 0, done.output
+    assert "p01/00.png is not a JPEG or PNG, or it is damaged" in done.output
+    assert "3 crops of 2 people in 1 file" in done.output
+
+
 def test_a_list_of_wrong_photos_by_a_network_trained_here(run, arcid, people, tmp_path):
     assert run("--data", people, "--aligned", *TINY).exit_code == 0
     wrong = tmp_path / "wrong.txt"

@@ -88,7 +88,7 @@ def _read_cached(path: Path) -> bytes | str | None:
     try:
         crop = path.with_suffix(".png").read_bytes()
         decode_crop(crop, path.name)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except TrainingInvalid:
         return None
@@ -96,7 +96,7 @@ def _read_cached(path: Path) -> bytes | str | None:
         return crop
     try:
         return path.with_suffix(".none").read_text("utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

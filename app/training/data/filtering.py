@@ -38,6 +38,10 @@ class FilteredSource:
         """See CropSource."""
         return self._source.crop(int(self._indices[index]))
 
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
+        return self._source.encoded(int(self._indices[index]))
+
 
 class CachedSource:
     """A data set that keeps its decoded crops in memory, 37,632 bytes each."""
@@ -62,6 +66,10 @@ class CachedSource:
             self._is_decoded[index] = True
         crop: Pixels = self._crops[index]
         return crop
+
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
+        return self._source.encoded(index)
 
 
 def in_memory(source: CropSource, max_bytes: int) -> CropSource:

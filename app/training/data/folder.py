@@ -27,9 +27,13 @@ class FolderSource:
 
     def crop(self, index: int) -> Pixels:
         """Return a crop (112, 112, 3); raises TrainingInvalid."""
+        return decode_crop(self.encoded(index), self.name(index))
+
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
         photo = self.photos[index]
         try:
-            return decode_crop(photo.read(), photo.name)
+            return photo.read()
         except OSError as error:
             raise TrainingInvalid(f"{photo.name} cannot be read: {error.strerror}") from error
 

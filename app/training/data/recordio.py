@@ -52,9 +52,13 @@ class RecordIOSource:
 
     def crop(self, index: int) -> Pixels:
         """Return a crop (112, 112, 3); raises TrainingInvalid."""
+        return decode_crop(self.encoded(index), f"record {self.name(index)} of {self._file}")
+
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
         record = self._record(int(self._offsets[index]))
         (flag,) = struct.unpack_from("<I", record)
-        return decode_crop(record[_HEADER + 4 * flag :], f"record {self.name(index)} of {self._file}")
+        return record[_HEADER + 4 * flag :]
 
     def _is_photo(self, keys: Offsets, offsets: Offsets) -> NDArray[np.bool_]:
         """Return which records are photos, according to record 0."""

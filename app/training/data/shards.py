@@ -18,8 +18,8 @@ from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
 from app.training.data.decoding import decode_crop
 from app.training.data.source import CropSource, Labels, index_labels
+from app.training.run_folder import make_run_folder, storage_errors
 from app.types import Pixels
-from app.vision.imaging.lossless import encode_png
 
 SUFFIXES = (".arrow", ".parquet")
 CROPS_PER_SHARD = 20_000
@@ -61,7 +61,12 @@ class ShardSource:
     def crop(self, index: int) -> Pixels:
         """Return a crop (112, 112, 3); raises TrainingInvalid."""
         shard, row = self._locate(index)
-        return decode_crop(shard.images[row].as_py() or b"", f"row {row} of {shard.file}")
+        return decode_crop(self.encoded(index), f"row {row} of {shard.file}")
+
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
+        shard, row = self._locate(index)
+        return shard.images[row].as_py() or b""
 
     def _locate(self, index: int) -> tuple[_Shard, int]:
         number = int(np.searchsorted(self._starts, index, "right")) - 1
@@ -78,15 +83,22 @@ def files_of(path: Path) -> list[Path]:
 def pack(
     source: CropSource, folder: Path, advance: Advance = lambda _: None, *, per_shard: int = CROPS_PER_SHARD
 ) -> list[Path]:
-    """Write all crops of a data set losslessly to Arrow files; return the files. Raises TrainingInvalid."""
+    """Write all crops of a data set, as they are stored, to Arrow files; return the files.
+
+    Raises TrainingInvalid, and StorageNotWritable if the disk is full.
+    """
     if folder.exists() and any(folder.iterdir()):
         raise TrainingInvalid(f"{folder} is not empty")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_run_folder(folder)
     files = []
     for number, indices in enumerate(_slices(range(len(source.labels)), per_shard)):
         file = folder / f"{number:05d}.arrow"
         temporary = file.with_name(f".{file.name}")
-        with pa.OSFile(str(temporary), "wb") as out, pa.ipc.new_file(out, _SCHEMA) as writer:
+        with (
+            storage_errors(file),
+            pa.OSFile(str(temporary), "wb") as out,
+            pa.ipc.new_file(out, _SCHEMA) as writer,
+        ):
             for batch in _record_batches(source, indices):
                 writer.write_batch(batch)
                 advance(len(batch))
@@ -99,7 +111,7 @@ def _record_batches(source: CropSource, indices: range) -> Iterator[Any]:
     labels: Labels = source.labels
     for rows in _slices(indices, _ROWS):
         columns = [
-            [encode_png(source.crop(index)) for index in rows],
+            [source.encoded(index) for index in rows],
             [source.classes[labels[index]] for index in rows],
             [source.name(index) for index in rows],
         ]

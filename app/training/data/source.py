@@ -28,6 +28,9 @@ class CropSource(Protocol):
     def crop(self, index: int) -> Pixels:
         """Return a crop (112, 112, 3), RGB uint8; raises TrainingInvalid if it is damaged."""
 
+    def encoded(self, index: int) -> bytes:
+        """Return a crop as it is stored, a JPEG or PNG; raises TrainingInvalid if it cannot be read."""
+
 
 def fingerprint(source: CropSource) -> str:
     """Return a hash of the names and labels; a run can only be resumed with the same data."""

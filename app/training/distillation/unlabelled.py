@@ -31,6 +31,10 @@ class UnlabelledSource:
         """See CropSource."""
         return self._source.crop(index)
 
+    def encoded(self, index: int) -> bytes:
+        """See CropSource."""
+        return self._source.encoded(index)
+
 
 def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
     """Open photos at any depth of a folder, or another data set, without its names.

@@ -5,6 +5,7 @@ import torch
 from app.errors import PhotosDamaged, TrainingInvalid
 from app.training.data.augmentation import Augmentation
 from app.training.data.batches import BatchLoader, BatchSampler
+from app.vision.imaging.lossless import encode_png
 
 LABELS = np.repeat(np.arange(5), [9, 4, 3, 2, 1])
 EVERYTHING = Augmentation(flip=0.5, colour=0.3, affine=0.1, blur=0.5, erase=0.5)
@@ -21,6 +22,9 @@ class Numbered:
 
     def crop(self, index):
         return np.full((112, 112, 3), 50 + index * 5, np.uint8)
+
+    def encoded(self, index):
+        return encode_png(self.crop(index))
 
 
 def indices_of(sampler, epoch):

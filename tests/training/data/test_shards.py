@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -33,6 +34,20 @@ def test_what_is_packed_is_the_same(folder, tmp_path):
         np.testing.assert_array_equal(shards.crop(place), folder.crop(place))
     with pytest.raises(TrainingInvalid, match="not empty"):
         pack(folder, tmp_path / "shards")
+
+
+def test_a_jpeg_stays_a_jpeg(tmp_path):
+    people = write_people(tmp_path / "people", people=2, photos=2)
+    encoded = cv2.imencode(".jpg", crops_of(1, 1)[0])[1].tobytes()
+    (people / "p01" / "00.png").rename(people / "p01" / "00.jpg")
+    (people / "p01" / "00.jpg").write_bytes(encoded)
+    source = read_folder(people, None)
+    pack(source, tmp_path / "shards")
+    shards = opened(tmp_path / "shards")
+    assert shards.encoded(2) == encoded
+    assert shards.encoded(0) == (people / "p00" / "00.png").read_bytes()
+    pack(shards, tmp_path / "again")
+    assert opened(tmp_path / "again").encoded(2) == encoded
 
 
 def test_parquet_with_numbers(tmp_path):
