@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # TORCH=torch (or a version) also tests the extra `train`.
 TRAIN := $(if $(TORCH),$(VENV)/train)
 
-.PHONY: serve demo test test-full check format bench docs migration image clean networks training tools
+.PHONY: serve demo test test-full check format bench docs migration image clean networks training timm tools
 
 serve: networks
 	$(ARCID) serve $(ARGS)
@@ -71,6 +71,9 @@ clean:
 # Install the dependencies of `arcid train`; TORCH chooses another version or a CPU build of PyTorch.
 training: $(VENV)/train
 
+# Install backbones of timm; TORCHVISION chooses the build of torchvision that fits PyTorch.
+timm: $(VENV)/timm
+
 # Install packages for the figures of reports, InsightFace's packs and the TFLite pack.
 tools: $(VENV)/tools
 
@@ -102,4 +105,11 @@ $(VENV)/train: requirements/train.txt | $(VENV)/$(EXTRA)
 	@echo "Installing what training needs: $< and PyTorch (once; about two minutes)"
 	$(PIP) --require-hashes -r $<
 	$(BIN)/python -m pip --disable-pip-version-check install --quiet "$(or $(TORCH),torch>=2.13)"
+	touch $@
+
+$(VENV)/timm: requirements/timm.txt $(VENV)/train
+	@echo "Installing $< and torchvision (once; about a minute)"
+	$(PIP) --require-hashes -r $<
+	$(BIN)/python -m pip --disable-pip-version-check install --quiet "$(or $(TORCHVISION),torchvision)" \
+		"torch==$$($(BIN)/python -c 'import torch; print(torch.__version__)')"
 	touch $@

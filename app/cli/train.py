@@ -36,7 +36,8 @@ def train(  # noqa: PLR0913 - the options of a command
     data: options.Data = None,
     aligned: options.Aligned = None,
     loss: options.Loss = None,
-    backbone: Annotated[str | None, typer.Option(help="iresnet18, 34, 50, 100 or mobilefacenet.")] = None,
+    backbone: options.Backbone = None,
+    recipe: options.Recipe = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     learning_rate: options.LearningRate = None,
@@ -44,7 +45,7 @@ def train(  # noqa: PLR0913 - the options of a command
     device: options.Device = None,
     assignments: options.Assignments = None,
 ) -> None:
-    """Train a network. Options win over the file of --config, which wins over the defaults.
+    """Train a network. Options win over the file of --config, which wins over --recipe and the defaults.
 
     Exit status 130 if the run was stopped; --resume continues it.
     """
@@ -52,7 +53,7 @@ def train(  # noqa: PLR0913 - the options of a command
         return
     require_training()
     given = options.by_key(
-        assignments, data=data, aligned=aligned, loss=loss, backbone=backbone, epochs=epochs,
+        assignments, recipe=recipe, data=data, aligned=aligned, loss=loss, backbone=backbone, epochs=epochs,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed, device=device,
     )  # fmt: skip
     values = options.values_of(config, out, given, is_resumed=resume, is_check=check)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.errors import TrainingInvalid
+from app.training.recipe import overlay, recipe_names
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", exists=True, dir_okay=False, help="TOML file of a run.")]
 Out = Annotated[Path | None, typer.Option(file_okay=False, help="Folder for checkpoints and figures.")]
@@ -17,6 +18,13 @@ Start = Annotated[str | None, typer.Option("--from", help="Folder of a run, or a
 Data = Annotated[Path | None, typer.Option(help="Folder person/photo.jpg, .rec, .arrow, ...")]
 Aligned = Annotated[bool | None, typer.Option("--aligned", help="The photos are 112x112 crops already.")]
 Loss = Annotated[str | None, typer.Option(help="arcface, cosface, sphereface, softmax, ...")]
+Backbone = Annotated[
+    str | None,
+    typer.Option("--backbone", "--network", help="iresnet18, 34, 50, 100, mobilefacenet, sphere20, timm:NAME, ..."),
+]
+Recipe = Annotated[
+    str | None, typer.Option(help=f"Published configuration to start from: {', '.join(recipe_names())}.")
+]
 Epochs = Annotated[int | None, typer.Option(help="Number of passes over all photos.")]
 BatchSize = Annotated[int | None, typer.Option(help="Photos per iteration in each process.")]
 LearningRate = Annotated[float | None, typer.Option(help="Highest learning rate; of the class weights in finetune.")]
@@ -28,6 +36,7 @@ Assignments = Annotated[
 
 
 _KEYS = {
+    "recipe": "recipe",
     "data": "data.path",
     "aligned": "data.aligned",
     "loss": "loss.name",
@@ -74,7 +83,7 @@ def values_of(
     values: dict[str, Any] = {}
     put_all(values, defaults or {})
     if config is not None:
-        _merge(values, read_config(config))
+        values = overlay(values, read_config(config))
     elif is_resumed and out is not None and (out / CONFIG).exists():
         values = read_config(out / CONFIG)
     put_all(values, options)
@@ -82,24 +91,21 @@ def values_of(
 
 
 def put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
-    """Set keys by their dotted names; options that are None are not set. Raises TrainingInvalid."""
+    """Set keys by their dotted names; options that are None are not set. Raises TrainingInvalid.
+
+    Another loss drops the parameters of the loss in `values`, and so on: see app/training/recipe.py.
+    """
+    tables: dict[str, Any] = {}
     for name, value in options.items():
         if value is not None:
             *groups, last = name.split(".")
-            table = values
+            table = tables
             for group in groups:
                 table = table.setdefault(group, {})
                 if not isinstance(table, dict):
                     raise TrainingInvalid(f"there is no key {name}: {group} is {table!r}, not a group of keys")
             table[last] = value
-
-
-def _merge(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(values.get(key), dict):
-            _merge(values[key], value)
-        else:
-            values[key] = value
+    values.update(overlay(values, tables))
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

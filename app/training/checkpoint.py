@@ -111,8 +111,11 @@ def load_trained(folder: Path, file: str = LAST) -> TrainedModel:
 
 
 def check_same_run(expected: State, saved: State) -> None:
-    """Raise CheckpointMismatch, naming the first setting that differs, if the checkpoint is of another run."""
-    for name in sorted(expected.keys() | saved.keys()):
+    """Raise CheckpointMismatch, naming the first setting that differs, if the checkpoint is of another run.
+
+    Names come first: another loss also has other parameters.
+    """
+    for name in sorted(expected.keys() | saved.keys(), key=lambda name: (not name.endswith(".name"), name)):
         if expected.get(name) != saved.get(name):
             raise CheckpointMismatch(
                 f"the checkpoint was made with {name} = {saved.get(name)}, not {expected.get(name)}; "

@@ -13,6 +13,7 @@ from app.training.backbones.spec import BackboneSpec
 from app.training.config_errors import sentence_of
 from app.training.data.augmentation import Augmentation
 from app.training.losses.spec import LossSpec
+from app.training.recipe import overlay, read_recipe
 from app.training.schedule import Schedule
 
 CONFIG = "config.toml"  # in the folder of a run
@@ -183,6 +184,7 @@ class TeacherNetwork(PackNetwork):
 class TrainingConfig(_Section):
     """All settings of a run. Paths are absolute in the written file."""
 
+    recipe: str | None = Field(None, description="Recipe whose values apply where this configuration has none.")
     seed: int = Field(0, ge=0, lt=2**63)
     data: DataConfig
     backbone: BackboneSpec = Field(BackboneSpec("iresnet18"), description="Ignored if there is a `start`.")
@@ -213,7 +215,7 @@ class TrainingConfig(_Section):
         other threads, the last bits of the weights differ.
         """
         names = dict(_flatten(self.model_dump(mode="json")))
-        changeable = ("evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)
+        changeable = ("recipe", "evaluation.", "keeping.", "machine.device", "machine.threads", *_FREE_DATA)
         return {name: value for name, value in names.items() if not name.startswith(changeable)}
 
     def to_toml(self) -> str:
@@ -232,7 +234,9 @@ def read_config(file: Path) -> dict[str, Any]:
 
 
 def parse_config(values: dict[str, Any]) -> TrainingConfig:
-    """Validate a configuration; raises TrainingInvalid, naming the first invalid key."""
+    """Validate a configuration over its recipe; raises TrainingInvalid, naming the first invalid key."""
+    if isinstance(recipe := values.get("recipe"), str):
+        values = overlay(read_recipe(recipe), values)
     try:
         return TrainingConfig.model_validate(values)
     except ValidationError as error:

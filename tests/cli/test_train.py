@@ -12,7 +12,7 @@ from app.errors import TrainingInvalid, TrainingUnavailable
 
 pytest.importorskip("torch", reason="PyTorch is not installed; run: make test TORCH=torch")
 
-from app.training.checkpoint import load_trained
+from app.training.checkpoint import load, load_trained
 from app.training.config import parse_config, read_config
 from app.training.data.opening import open_path
 from tests.conftest import DATA
@@ -76,6 +76,20 @@ def test_flags_shape_a_run_and_its_file_reproduces_it(run, people, tmp_path):
     assert load_trained(tmp_path / "out", "best.pt").classes == ("p00", "p01", "p02", "p03")
 
 
+def test_a_recipe_is_the_base_of_a_run(run, people, tmp_path):
+    options = ["--network", "mobilefacenet", "--batch-size", "8", "--loss", "arcface", "--set", "schedule.iterations=2"]
+    options += ["--set", "backbone.width=0.125", "--set", "backbone.dimension=16", "--set", "loss.scale=8"]
+    done = run("--recipe", "am-softmax", "--data", people, "--aligned", *options)
+    assert done.exit_code == 0, done.output
+    config = parse_config(read_config(tmp_path / "out" / "config.toml"))
+    assert (config.recipe, config.backbone.name) == ("am-softmax", "mobilefacenet")
+    assert (config.loss.name, config.loss.scale, config.loss.margin) == ("arcface", 8, 0.5)
+    assert (config.schedule.iterations, config.schedule.milestones) == (2, (16_000, 24_000, 28_000))
+    assert load(tmp_path / "out" / "last.pt")["iteration"] == 2
+    with pytest.raises(TrainingInvalid, match="unknown recipe 'arcface'"):
+        run("--recipe", "arcface", "--data", people)
+
+
 def test_what_is_wrong_is_said(run, people, arcid, tmp_path):
     (tmp_path / "run.toml").write_text("[schedul]\nepochs = 1\n")
     for arguments, message in (
@@ -122,13 +136,13 @@ def test_a_wrong_key_and_the_first_line_do_not_wait_for_pytorch(people):
         assert "Traceback" not in done.stderr
 
 
-def test_finetune_has_the_options_of_train_except_the_backbone():
+def test_finetune_has_the_options_of_train_except_for_the_network_and_its_recipe():
     group = get_command(cli).commands["train"].load()  # type: ignore[attr-defined] # it is a group
     train, finetune = (
         {option for parameter in command.params for option in parameter.opts}
         for command in (group, group.commands["finetune"])
     )
-    assert train - finetune == {"--backbone"}
+    assert train - finetune == {"--backbone", "--network", "--recipe", "--from"}
     assert finetune - train == {"--pack", "--freeze", "--backbone-learning-rate"}
 
 

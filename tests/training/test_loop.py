@@ -88,6 +88,12 @@ def test_a_run_learns_and_can_be_read_again(config, tmp_path):
         {"optimiser": {"name": "adamw"}, "schedule": {"kind": "cosine", "learning_rate": 0.001}},
         {"optimiser": {"name": "torch.optim:RAdam", "options": {"eps": 1e-6}}, "schedule": {"learning_rate": 0.001}},
         {"machine": {"accumulation": 2, "checkpoint_activations": True}},
+        {
+            "backbone": {"name": "tests.training.own:OwnNetwork", "dimension": 16, "width": 1.0},
+            "loss": {"name": "tests.training.own:OwnLoss", "options": {"scale": 4.0}},
+        },
+        {"backbone": {"name": "sphere20", "width": 0.125}, "loss": {"name": "adaface", "scale": 8.0}},
+        {"loss": {"name": "center"}},
     ],
 )
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, people, tmp_path, changed):

@@ -1,7 +1,9 @@
 """IResNet: the ResNet of the ArcFace paper, with improved residual units and a stem that keeps the resolution.
 
 Deng, Guo, Xue, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019; the unit is
-from Han, Kim, Kim: "Deep Pyramidal Residual Networks", 2017.
+from Han, Kim, Kim: "Deep Pyramidal Residual Networks", 2017. The first version of the ArcFace paper (2018) compares it
+with the stem of 7x7 and with the plain unit of He, Zhang, Ren, Sun: "Deep Residual Learning for Image Recognition",
+2016; both are as in the authors' code for MXNet.
 """
 
 from torch import Tensor, nn
@@ -20,24 +22,28 @@ _STEM = 64
 _STAGES = (64, 128, 256, 512)
 _INITIAL_STD = 0.1  # standard deviation of the convolutions' initial weights, as in the authors' code
 _SQUEEZE = 16
+_POSITIONS = {"3x3": 7 * 7, "7x7": 4 * 4}  # of the last map, by stem
 
 
 class IResNet(nn.Module):
-    """IResNet: crops (n, 3, 112, 112) -> `body` -> (n, 512 * width, 7, 7) -> `output` -> features (n, dimension)."""
+    """IResNet: crops (n, 3, 112, 112) -> `body` -> (n, 512 * width, 7, 7) -> `output` -> features (n, dimension).
+
+    With the stem of 7x7, the last map is 4x4.
+    """
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
         channels = spec.channels(_STEM)
-        layers = [_conv3x3(3, channels), nn.BatchNorm2d(channels), nn.PReLU(channels)]
+        stem = _conv3x3(3, channels) if spec.stem == "3x3" else nn.Conv2d(3, channels, 7, 2, 3, bias=False)
+        layers = [stem, nn.BatchNorm2d(channels), nn.PReLU(channels)]
+        unit = _PlainUnit if spec.unit == "plain" else _ResidualUnit
         for published, units in zip(_STAGES, _UNITS[spec.name], strict=True):
             out_channels = spec.channels(published)
-            layers.append(_ResidualUnit(channels, out_channels, stride=2, has_se=spec.has_se))
-            layers += [
-                _ResidualUnit(out_channels, out_channels, stride=1, has_se=spec.has_se) for _ in range(units - 1)
-            ]
+            layers.append(unit(channels, out_channels, stride=2, has_se=spec.has_se))
+            layers += [unit(out_channels, out_channels, stride=1, has_se=spec.has_se) for _ in range(units - 1)]
             channels = out_channels
         self.body = BackboneBody(*layers)
-        self.output = output_layers(spec, channels)
+        self.output = output_layers(spec, channels, _POSITIONS[spec.stem])
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, 0, _INITIAL_STD)
@@ -63,14 +69,32 @@ class _ResidualUnit(nn.Module):
         if has_se:
             layers.append(_SqueezeExcitation(out_channels))
         self.residual = nn.Sequential(*layers)
-        self.shortcut = nn.Identity()
-        if stride != 1 or channels != out_channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels)
-            )
+        self.shortcut = _shortcut(channels, out_channels, stride)
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.residual(maps) + self.shortcut(maps)
+
+
+class _PlainUnit(nn.Module):
+    """Residual unit Conv-BN-PReLU-Conv-BN, optionally with SE, and PReLU after the sum with the shortcut."""
+
+    def __init__(self, channels: int, out_channels: int, *, stride: int, has_se: bool) -> None:
+        super().__init__()
+        layers = [
+            _conv3x3(channels, out_channels, stride=stride),
+            nn.BatchNorm2d(out_channels),
+            nn.PReLU(out_channels),
+            _conv3x3(out_channels, out_channels),
+            nn.BatchNorm2d(out_channels),
+        ]
+        if has_se:
+            layers.append(_SqueezeExcitation(out_channels))
+        self.residual = nn.Sequential(*layers)
+        self.shortcut = _shortcut(channels, out_channels, stride)
+        self.activation = nn.PReLU(out_channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.activation(self.residual(maps) + self.shortcut(maps))
 
 
 class _SqueezeExcitation(nn.Module):
@@ -92,6 +116,12 @@ class _SqueezeExcitation(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps * self.weights(maps)
+
+
+def _shortcut(channels: int, out_channels: int, stride: int) -> nn.Module:
+    if stride == 1 and channels == out_channels:
+        return nn.Identity()
+    return nn.Sequential(nn.Conv2d(channels, out_channels, 1, stride=stride, bias=False), nn.BatchNorm2d(out_channels))
 
 
 def _conv3x3(channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:

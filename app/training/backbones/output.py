@@ -1,4 +1,4 @@
-"""Output layers of an IResNet: feature map (n, c, 7, 7) -> features (n, d).
+"""Output layers of IResNet and of networks of timm: feature map (n, c, h, w) -> features (n, d).
 
 The options of Deng, Guo, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", first version,
 2018, section 3.2.2: A global average pooling (GP); B GP-FC; C GP-FC-BN; D GP-FC-BN-PReLU; E BN-Dropout-FC-BN on the
@@ -10,11 +10,9 @@ from torch import nn
 from app.errors import TrainingInvalid
 from app.training.backbones.spec import BackboneSpec
 
-SIDE = 7  # of the last feature map
 
-
-def output_layers(spec: BackboneSpec, channels: int) -> nn.Sequential:
-    """Return the layers of option `spec.output` for a feature map with `channels`.
+def output_layers(spec: BackboneSpec, channels: int, positions: int = 7 * 7) -> nn.Sequential:
+    """Return the layers of option `spec.output` for a feature map with `channels` at each of `positions`.
 
     Raises TrainingInvalid if option A is used with a dimension other than `channels`.
     """
@@ -24,7 +22,7 @@ def output_layers(spec: BackboneSpec, channels: int) -> nn.Sequential:
             nn.BatchNorm2d(channels),
             nn.Flatten(),
             nn.Dropout(spec.dropout),
-            nn.Linear(channels * SIDE * SIDE, dimension),
+            nn.Linear(channels * positions, dimension),
             feature_norm(dimension),
         )
     pooling = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]

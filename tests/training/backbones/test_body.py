@@ -24,7 +24,7 @@ def run(name, is_checkpointed):
     return network, [*network.state_dict().values(), *(weight.grad for weight in network.parameters())]
 
 
-@pytest.mark.parametrize("name", ["iresnet18", "mobilefacenet"])
+@pytest.mark.parametrize("name", ["iresnet18", "mobilefacenet", "sphere20"])
 def test_checkpointing_changes_no_bit(name):
     _, plain = run(name, is_checkpointed=False)
     _, checkpointed = run(name, is_checkpointed=True)

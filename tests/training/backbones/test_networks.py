@@ -73,6 +73,28 @@ def test_the_improved_unit_is_in_the_papers_order_and_only_its_second_convolutio
         assert isinstance(unit.shortcut, nn.Sequential if is_first else nn.Identity)
 
 
+def test_the_stem_of_7x7_has_a_stride_and_leaves_a_map_of_4x4():
+    network = build_backbone(BackboneSpec("iresnet18", dimension=16, width=_NARROW, stem="7x7")).eval()
+    assert (network.body[0].kernel_size, network.body[0].stride) == ((7, 7), (2, 2))
+    with torch.no_grad():
+        assert network.body(_crops()).shape == (2, 64, 4, 4)
+        assert network(_crops()).shape == (2, 16)
+
+
+@pytest.mark.parametrize("has_se", [False, True])
+def test_the_plain_unit_strides_first_and_ends_after_the_sum(has_se):
+    network = build_backbone(BackboneSpec("iresnet18", dimension=16, width=_NARROW, unit="plain", has_se=has_se))
+    unit = network.body[3].eval()
+    names = [type(layer).__name__ for layer in unit.residual]
+    assert names[:5] == ["Conv2d", "BatchNorm2d", "PReLU", "Conv2d", "BatchNorm2d"]
+    assert names[5:] == ["_SqueezeExcitation"] * has_se
+    assert [unit.residual[place].stride for place in (0, 3)] == [(2, 2), (1, 1)]
+    maps = torch.randn(2, 8, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(unit(maps), unit.activation(unit.residual(maps) + unit.shortcut(maps)))
+    assert network(_crops()).shape == (2, 16)
+
+
 def test_weights_begin_as_in_the_public_implementation():
     network = build_backbone(BackboneSpec("iresnet18", dimension=64, width=0.5))
     kernels = torch.cat(
@@ -86,7 +108,7 @@ def test_weights_begin_as_in_the_public_implementation():
     assert float(last.std()) == pytest.approx((2 / 512) ** 0.5, rel=0.02)
 
 
-@pytest.mark.parametrize("name", ["iresnet18", "mobilefacenet"])
+@pytest.mark.parametrize("name", ["iresnet18", "mobilefacenet", "sphere20"])
 def test_in_evaluation_a_crop_means_the_same_alone_and_in_a_batch(name):
     network = build_backbone(BackboneSpec(name, dimension=16, width=_NARROW))
     network.train()

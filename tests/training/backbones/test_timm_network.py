@@ -1,0 +1,71 @@
+"""Networks of timm; the tests that need it are skipped without it."""
+
+import sys
+
+import pytest
+import torch
+
+from app.errors import TrainingInvalid, TrainingUnavailable
+from app.training.backbones.building import build_backbone
+from app.training.backbones.spec import BackboneSpec
+from app.training.backbones.timm_network import TimmNetwork
+
+
+def require_timm():
+    try:
+        import timm  # noqa: PLC0415 - optional
+    except (ImportError, RuntimeError):
+        pytest.skip("timm is not installed; run: make timm")
+    return timm
+
+
+def build(name, **keys):
+    torch.manual_seed(0)
+    return build_backbone(BackboneSpec(f"timm:{name}", dimension=32, **keys))
+
+
+@pytest.mark.parametrize("name", ["mobilenetv1_100", "densenet121", "dpn48b", "inception_resnet_v2"])
+def test_the_networks_that_the_papers_compare(name):
+    require_timm()
+    network = build(name).eval()
+    with torch.no_grad():
+        features = network(torch.rand(2, 3, 112, 112))
+    assert features.shape == (2, 32)
+    assert features.isfinite().all()
+
+
+@pytest.mark.parametrize("output", ["B", "C", "D", "E"])
+def test_all_outputs(output):
+    require_timm()
+    network = build("mobilenetv1_100", output=output)
+    network(torch.rand(2, 3, 112, 112)).sum().backward()
+    assert all(weight.grad is not None for weight in network.parameters() if weight.requires_grad)
+
+
+def test_options_are_those_of_timm():
+    require_timm()
+    layers = [
+        sum(weight.numel() for weight in build("densenet121", options=options).body.parameters())
+        for options in ({}, {"block_config": [2, 2, 2, 2]})
+    ]
+    assert layers[1] < layers[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("densenet122", {}, "timm:densenet122 cannot be constructed: Unknown model"),
+        ("densenet121", {"depth": 3}, "timm:densenet121 cannot be constructed: .*depth"),
+        ("vit_tiny_patch16_224", {"img_size": 112}, "not a map"),
+    ],
+)
+def test_what_does_not_fit_is_named(name, options, message):
+    require_timm()
+    with pytest.raises(TrainingInvalid, match=message):
+        build(name, options=options)
+
+
+def test_without_timm_the_remedy_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(TrainingUnavailable, match="networks of timm need timm, not installed here; run: make timm"):
+        TimmNetwork(BackboneSpec("timm:densenet121"))
