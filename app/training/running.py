@@ -18,6 +18,7 @@ from app.training.config import CONFIG, TeacherNetwork, TrainingConfig
 from app.training.data.opening import Dataset, OpenCropper, open_data
 from app.training.data.source import CropSource
 from app.training.distillation.loss import DistillationLoss
+from app.training.distillation.projection import fit_projection
 from app.training.distillation.unlabelled import open_unlabelled
 from app.training.distributed import DistributedContext, distributed_context
 from app.training.evaluating import CropPairs, read_crop_pairs
@@ -59,7 +60,9 @@ def train(
         line = ProgressLine(console)
         dataset = _open_dataset(config, open_cropper, distributed, line)
         sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
-        learner = _student(config, dataset.source, teach, distributed, line) if config.teacher else None
+        learner = None
+        if config.teacher is not None:
+            learner = _student(config, dataset.source, teach, distributed, line, is_new=not last.exists())
         first = load(last)["iteration"] if last.exists() else 0
         with _callbacks(config, out, distributed, first=first, line=line) as callbacks:
             context = RunContext(out, distributed, callbacks, sets, is_stopping, line.counting)
@@ -109,13 +112,18 @@ def _student(
     teach: Teach | None,
     distributed: DistributedContext,
     line: ProgressLine,
+    *,
+    is_new: bool,
 ) -> Learner:
     """Build the learner of a distillation, with the teacher's embeddings of all photos."""
     learner = build_learner(config, 0)
     if config.teacher is None or teach is None or not isinstance(learner.loss, DistillationLoss):
         raise TrainingInvalid("this run has a teacher; continue it with arcid train --resume")
     with distributed.main_process_first(), line.counting("teacher", len(source.labels)) as advance:
-        learner.loss.set_targets(torch.from_numpy(teach(config.teacher, source, advance)))
+        targets = teach(config.teacher, source, advance)
+    learner.loss.set_targets(torch.from_numpy(targets))
+    if is_new:
+        fit_projection(learner.backbone, source, targets)
     return learner
 
 

@@ -11,8 +11,11 @@ from app.training.checkpoint import load_trained
 from app.training.config import DataConfig, parse_config
 from app.training.data.folder import read_folder
 from app.training.distillation.loss import DistillationLoss
+from app.training.distillation.projection import fit_projection
 from app.training.distillation.teaching import Teacher
 from app.training.distillation.unlabelled import open_unlabelled
+from app.training.evaluating import embed
+from app.training.finetune.pretrained import project
 from tests.training.people import crops_of, no_cropper, write_people
 
 DIMENSION = 16
@@ -118,6 +121,29 @@ def test_a_student_comes_closer_to_its_teacher(people, tmp_path):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     assert np.mean(losses[-3:]) < 0.7 * losses[0]
+
+
+def test_the_layer_behind_a_start_is_fitted_to_the_teacher(people):
+    """Features that are the teacher's embeddings in another order need a permutation."""
+    source = read_folder(people, None)
+
+    class Rows(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, batch):
+            rows = batch[:, :, :: 112 // DIMENSION].mean(dim=(1, 3))[:, :DIMENSION]
+            return self.scale * (rows - rows.mean(dim=1, keepdim=True)).flip(1)
+
+    targets = CountingTeacher()(np.stack([source.crop(index) for index in range(12)]))
+    backbone = project(Rows(), DIMENSION, DIMENSION)
+    fit_projection(backbone, source, targets)  # without a new layer, nothing changes
+    backbone = torch.nn.Sequential(backbone, torch.nn.Linear(DIMENSION, DIMENSION, bias=False))
+    fit_projection(backbone, source, targets)
+    fitted = embed(backbone, np.stack([source.crop(index) for index in range(12)]))
+    cosines = (fitted * targets).sum(axis=1) / np.linalg.norm(fitted, axis=1)
+    assert cosines.min() > 0.99
 
 
 def test_a_stopped_student_ends_with_the_same_weights(people, tmp_path):
