@@ -47,13 +47,13 @@ def compare_networks(
     old: ComparedNetwork, new: ComparedNetwork, source: CropSource, advance: Advance = lambda _: None
 ) -> NetworkComparison:
     """Compare two networks on the same crops. At most 10 photos of a person and 5,000 in all give the rates."""
-    places = _first_of_each(source)
+    places = first_of_each(source)
     people = np.asarray(source.labels, np.intp)[places]
     sample = np.stack([source.crop(place) for place in places[:_TIMED]])
     ratio = time_ratio(old.embedder, new.embedder, sample)
     rates = None
     if len(places) > len(set(people.tolist())):
-        before, after = (_embed(each.embedder, source, places, advance) for each in (old, new))
+        before, after = (embed_places(each.embedder, source, places, advance) for each in (old, new))
         try:
             rates = compare_tmr(before, after, np.unique(people, return_inverse=True)[1])
         except EvaluationInvalid:  # one person alone
@@ -75,7 +75,7 @@ def time_ratio(old: Embedder, new: Embedder, crops: Pixels) -> float:
     return float(after / before)
 
 
-def _first_of_each(source: CropSource) -> list[int]:
+def first_of_each(source: CropSource) -> list[int]:
     """Return the indices of the first photos of each person, within both limits."""
     seen: Counter[int] = Counter()
     places = []
@@ -86,7 +86,9 @@ def _first_of_each(source: CropSource) -> list[int]:
     return places[:MOST_PHOTOS]
 
 
-def _embed(embedder: Embedder, source: CropSource, places: Sequence[int], advance: Advance) -> Floats:
+def embed_places(
+    embedder: Embedder, source: CropSource, places: Sequence[int], advance: Advance = lambda _: None
+) -> Floats:
     """Return the flip-averaged unit vectors (n, d) of the crops at these indices."""
     parts = []
     for start in range(0, len(places), _BATCH):
