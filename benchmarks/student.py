@@ -98,17 +98,21 @@ def train(arguments: list[str], out: Path) -> ComparedNetwork:
 class Judge:
     """The test half, and the embeddings of the teacher on it."""
 
-    def __init__(self, test: FolderSource, teacher: ComparedNetwork) -> None:
+    def __init__(self, test: FolderSource, teacher: ComparedNetwork, most: int) -> None:
         self._test = test
-        self._places = first_of_each(test)
+        self._places = first_of_each(test, most)
+        self.photos = len(self._places)
         self._people = np.unique(test.labels[self._places], return_inverse=True)[1]
+        self._network = teacher
         self._teacher = embed_places(teacher.embedder, test, self._places)
         self._open = pack_network("open")
         self._timed = np.stack([test.crop(place) for place in self._places[:TIMED]])
 
     def row(self, network: ComparedNetwork, photos: str) -> str:
         """Return the row of a network."""
-        rates = compare_tmr(self._teacher, embed_places(network.embedder, self._test, self._places), self._people)
+        is_teacher = network is self._network
+        vectors = self._teacher if is_teacher else embed_places(network.embedder, self._test, self._places)
+        rates = compare_tmr(self._teacher, vectors, self._people)
         ratio = time_ratio(self._open.embedder, network.embedder, self._timed)
         low, high = rates.second.interval or (float("nan"), float("nan"))
         from_, to = rates.difference.interval or (float("nan"), float("nan"))
@@ -144,13 +148,14 @@ def main() -> None:
     parser.add_argument("--beside", nargs="*", default=[], help="packs to measure too")
     parser.add_argument("--name", default="student", help="name of the runs; runs of this name are continued")
     parser.add_argument("--shares", type=int, nargs="*", default=SHARES)
+    parser.add_argument("--most", type=int, default=10, help="test photos of a person")
     parser.add_argument("--arcface", help="options of `arcid train` for a network trained on the names")
     parser.add_argument("arguments", nargs="*", help="after --: options of `arcid train distill`")
     options = parser.parse_args()
     learned, tested = prepare(options.images, options.out)
     test, teacher = read_folder(tested, None), pack_network(options.pack)
-    print(f"{len(test.classes):,} people, {len(test.photos):,} photos in the test half\n\n{_HEAD}", flush=True)
-    judge = Judge(test, teacher)
+    judge = Judge(test, teacher, options.most)
+    print(f"{len(test.classes):,} people, {judge.photos:,} photos in the test half\n\n{_HEAD}", flush=True)
     for photos, made in networks(options, learned, teacher):
         print(judge.row(made(), photos), flush=True)
 

@@ -30,7 +30,7 @@ def distill(  # noqa: PLR0913 - the options of a command
     aligned: Aligned = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of passes over all photos.")] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="0.1 by default, 0.02 with --from.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="0.1 by default, 0.002 with --from.")] = None,
     compare: Compare = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="Any other key of a run; repeatable.")] = None,
 ) -> None:
@@ -49,7 +49,7 @@ def distill(  # noqa: PLR0913 - the options of a command
     }
     if start is not None or skip:
         values["start"] = _start(with_options(settings, pack=start or pack), out, skip or [])
-        values["schedule"]["learning_rate"] = learning_rate or 0.02
+        values["schedule"]["learning_rate"] = learning_rate or 0.002
     put_all(values, {"schedule.epochs": epochs, **dict(map(parse_assignment, assignments or []))})
     run_training(values, out)
     if compare is not None:

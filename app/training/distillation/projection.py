@@ -8,20 +8,20 @@ from app.training.data.source import CropSource
 from app.training.evaluating import embed
 from app.types import Floats
 
-MOST_CROPS = 2_000
+MOST_CROPS = 1_000
 _RIDGE = 1e-3  # of the mean variance of the features
 
 
 def fit_projection(backbone: nn.Module, source: CropSource, targets: Floats) -> None:
     """Fit the last linear layer of a projected backbone to the teacher's embeddings (n, d) by ridge regression.
 
-    At most 2,000 crops are used, at equal intervals. A backbone without a projection does not change.
+    At most 1,000 crops are used, at equal intervals. A backbone without a projection does not change.
     """
     if not (isinstance(backbone, nn.Sequential) and isinstance(backbone[-1], nn.Linear)):
         return
     places = np.unique(np.linspace(0, len(targets) - 1, min(len(targets), MOST_CROPS)).astype(int)).tolist()
     crops = np.stack([source.crop(place) for place in places])
-    features = embed(backbone[:-1], crops).astype(np.float64)
+    features = embed(backbone[:-1], crops, is_flip_averaged=False).astype(np.float64)
     units = features / np.linalg.norm(features, axis=1, keepdims=True)
     covariance = units.T @ units
     ridge = _RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))

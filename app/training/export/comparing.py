@@ -75,13 +75,13 @@ def time_ratio(old: Embedder, new: Embedder, crops: Pixels) -> float:
     return float(after / before)
 
 
-def first_of_each(source: CropSource) -> list[int]:
-    """Return the indices of the first photos of each person, within both limits."""
+def first_of_each(source: CropSource, most: int = MOST_OF_A_PERSON) -> list[int]:
+    """Return the indices of the first `most` photos of each person, and of 5,000 photos at most."""
     seen: Counter[int] = Counter()
     places = []
     for place, person in enumerate(source.labels.tolist()):
         seen[person] += 1
-        if seen[person] <= MOST_OF_A_PERSON:
+        if seen[person] <= most:
             places.append(place)
     return places[:MOST_PHOTOS]
 
