@@ -36,10 +36,11 @@ def distill(  # noqa: PLR0913 - the options of a command
 ) -> None:
     """Train a student on a pack's embeddings of your photos. Resume and export the run like any other."""
     require_training()
-    from app.wiring.teaching import copy_teacher  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.checkpoint import require_new_run  # noqa: PLC0415 - PyTorch takes seconds
+    from app.wiring.teaching import copy_teacher  # noqa: PLC0415 - as above
 
     settings = with_options(read_settings(), pack=pack)
-    _require_new(out)
+    require_new_run(out)
     teacher = copy_teacher(settings, out / "teacher.onnx")
     values = {
         "data": {"path": photos, "aligned": aligned},
@@ -54,12 +55,6 @@ def distill(  # noqa: PLR0913 - the options of a command
     run_training(values, out)
     if compare is not None:
         show_run_comparison(out, compare, settings, is_aligned=aligned)
-
-
-def _require_new(out: Path) -> None:
-    """Raise TrainingInvalid if the folder already contains a run, before its files are replaced."""
-    if (out / "last.pt").exists():
-        raise TrainingInvalid(f"{out} already contains a run; continue it with arcid train --resume --out {out}")
 
 
 def _start(settings: Settings, out: Path, skip: list[str]) -> dict[str, Any]:
