@@ -98,10 +98,12 @@ def train(arguments: list[str], out: Path) -> ComparedNetwork:
 class Judge:
     """The test half, and the embeddings of the teacher on it."""
 
-    def __init__(self, test: FolderSource, teacher: ComparedNetwork, most: int) -> None:
+    def __init__(self, test: FolderSource, teacher: ComparedNetwork, options: argparse.Namespace) -> None:
         self._test = test
-        self._places = first_of_each(test, most)
-        self.photos = len(self._places)
+        counts = np.bincount(test.labels)
+        places = first_of_each(test, options.most)
+        self._places = [place for place in places if counts[test.labels[place]] >= options.least]
+        self.photos, self.people = len(self._places), len(set(test.labels[self._places].tolist()))
         self._people = np.unique(test.labels[self._places], return_inverse=True)[1]
         self._network = teacher
         self._teacher = embed_places(teacher.embedder, test, self._places)
@@ -149,13 +151,14 @@ def main() -> None:
     parser.add_argument("--name", default="student", help="name of the runs; runs of this name are continued")
     parser.add_argument("--shares", type=int, nargs="*", default=SHARES)
     parser.add_argument("--most", type=int, default=10, help="test photos of a person")
+    parser.add_argument("--least", type=int, default=1, help="leave out test people with fewer photos")
     parser.add_argument("--arcface", help="options of `arcid train` for a network trained on the names")
     parser.add_argument("arguments", nargs="*", help="after --: options of `arcid train distill`")
     options = parser.parse_args()
     learned, tested = prepare(options.images, options.out)
     test, teacher = read_folder(tested, None), pack_network(options.pack)
-    judge = Judge(test, teacher, options.most)
-    print(f"{len(test.classes):,} people, {judge.photos:,} photos in the test half\n\n{_HEAD}", flush=True)
+    judge = Judge(test, teacher, options)
+    print(f"{judge.people:,} people, {judge.photos:,} photos in the test half\n\n{_HEAD}", flush=True)
     for photos, made in networks(options, learned, teacher):
         print(judge.row(made(), photos), flush=True)
 

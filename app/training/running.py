@@ -60,9 +60,7 @@ def train(
         line = ProgressLine(console)
         dataset = _open_dataset(config, open_cropper, distributed, line)
         sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
-        learner = None
-        if config.teacher is not None:
-            learner = _student(config, dataset.source, teach, distributed, line, is_new=not last.exists())
+        learner = _student(config, dataset.source, teach, distributed, line)
         first = load(last)["iteration"] if last.exists() else 0
         with _callbacks(config, out, distributed, first=first, line=line) as callbacks:
             context = RunContext(out, distributed, callbacks, sets, is_stopping, line.counting)
@@ -112,18 +110,17 @@ def _student(
     teach: Teach | None,
     distributed: DistributedContext,
     line: ProgressLine,
-    *,
-    is_new: bool,
-) -> Learner:
-    """Build the learner of a distillation, with the teacher's embeddings of all photos."""
+) -> Learner | None:
+    """Build the learner of a distillation, with the teacher's embeddings of all photos; None without a teacher."""
+    if config.teacher is None:
+        return None
     learner = build_learner(config, 0)
-    if config.teacher is None or teach is None or not isinstance(learner.loss, DistillationLoss):
+    if teach is None or not isinstance(learner.loss, DistillationLoss):
         raise TrainingInvalid("this run has a teacher; continue it with arcid train --resume")
     with distributed.main_process_first(), line.counting("teacher", len(source.labels)) as advance:
         targets = teach(config.teacher, source, advance)
     learner.loss.set_targets(torch.from_numpy(targets))
-    if is_new:
-        fit_projection(learner.backbone, source, targets)
+    fit_projection(learner.backbone, source, targets)  # a resumed run replaces it
     return learner
 
 
