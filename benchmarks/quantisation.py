@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from app.config import read_settings
-from app.training.export.comparing import time_ratio
 from app.types import Floats, Pixels
 from app.vision.alignment import align
 from app.vision.detection.detections import Detector
 from app.vision.embedding import Preprocessing, as_input
 from app.vision.imaging.decode import Limits, decode
 from app.vision.inference.ranges import activation_ranges
+from app.vision.inference.timing import time_ratio
 from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
 from app.wiring.storage import open_packs
 
@@ -72,7 +72,7 @@ def main() -> None:
     crops = np.stack(list(central_crops(detector, compared)))
     one, other = open_embedder(packs, plain, runtime), open_embedder(packs, small, runtime)
     cosines = (one.embed(crops).vectors * other.embed(crops).vectors).sum(axis=1)
-    print(f"CPU time of int8 / float32: {time_ratio(one, other, crops):.2f}")
+    print(f"CPU time of int8 / float32: {time_ratio(one.embed, other.embed, list(crops[:, None])):.2f}")
     print(f"cosine: mean {cosines.mean():.4f}, lowest {cosines.min():.4f}")
 
 

@@ -26,13 +26,14 @@ from app.config import read_settings
 from app.evaluation.paired import compare_tmr
 from app.training.checkpoint import load_trained
 from app.training.data.folder import FolderSource, read_folder
-from app.training.export.comparing import ComparedNetwork, embed_places, first_of_each, time_ratio
+from app.training.export.comparing import ComparedNetwork, embed_places, first_of_each
 from app.training.export.network import as_onnx
 from app.training.export.run_pack import PREPROCESSING
 from app.vision.embedding import Embedder
 from app.vision.imaging.lossless import encode_png
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
+from app.vision.inference.timing import time_ratio
 from app.wiring.training import open_base, open_cropper
 
 SHARES = (8, 4, 2, 1)
@@ -115,7 +116,7 @@ class Judge:
         is_teacher = network is self._network
         vectors = self._teacher if is_teacher else embed_places(network.embedder, self._test, self._places)
         rates = compare_tmr(self._teacher, vectors, self._people)
-        ratio = time_ratio(self._open.embedder, network.embedder, self._timed)
+        ratio = time_ratio(self._open.embedder.embed, network.embedder.embed, list(self._timed[:, None]))
         low, high = rates.second.interval or (float("nan"), float("nan"))
         from_, to = rates.difference.interval or (float("nan"), float("nan"))
         return (

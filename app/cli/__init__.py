@@ -69,7 +69,7 @@ COMMANDS = {
         ),
     },
     "Networks": {
-        "models": ("app.cli.own_networks:cli", "Packs of networks: list, pull, verify, add."),
+        "models": ("app.cli.own_networks:cli", "Packs of networks: list, pull, measure, verify, add."),
         "reembed": (
             "app.cli.reembed:cli",
             "Model migration: embed faces again with another network, from their stored crops.",

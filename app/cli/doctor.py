@@ -12,6 +12,7 @@ from rich.text import Text
 from app import __version__
 from app.cli.gpu_advice import GpuFacts, gpu_advice
 from app.cli.output import show
+from app.cli.pack_speed import is_on_cpu, stored
 from app.config import Settings, read_settings
 from app.container import Container
 from app.database.connection import Database
@@ -20,6 +21,7 @@ from app.errors import ArcidError, SchemaOutdated
 from app.gallery.store.reencryption import PLAIN, Reencryption
 from app.observability.counted import counted
 from app.types import Provider
+from app.vision.inference.pack_speed import SpeedRecords, pack_pairs
 from app.vision.inference.runtime import resolve, saturates, usable_providers
 from app.wiring.storage import embedded_file, is_embedded
 
@@ -110,6 +112,11 @@ def _networks(settings: Settings) -> Iterator[Finding]:
                 yield Finding(
                     "  8-bit products", _SLOW_BYTES if saturates() else "this CPU sums them exactly and quickly"
                 )
+    if is_on_cpu(settings):
+        names = {each.name for each in required}
+        for pair in pack_pairs(packs):
+            if names & {pair.float32.manifest.name, pair.int8.manifest.name}:
+                yield Finding("CPU time in int8", stored(packs, SpeedRecords(settings.data_dir), pair))
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`arcid models`: list, pull, verify and add packs of networks."""
+"""`arcid models`: list, pull, measure, verify and add packs of networks."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +7,15 @@ import typer
 from rich.table import Table
 
 from app.cli.output import Console, show
+from app.cli.pack_speed import is_on_cpu, measure_pulled, measured
 from app.config import read_settings
 from app.container import Container
-from app.errors import NetworkError
+from app.errors import NetworkError, SettingsInvalid
 from app.recognition.decisions.calibration.error_rates import read_calibration
+from app.vision.inference.pack_speed import SpeedRecords, pack_pairs
 from app.wiring.networks import require_openable
 
-cli = typer.Typer(help="Packs of networks: list, pull, verify, add.", no_args_is_help=True)
+cli = typer.Typer(help="Packs of networks: list, pull, measure, verify, add.", no_args_is_help=True)
 
 AcceptLicense = Annotated[bool, typer.Option("--accept-license", help="Accept a licence that forbids commercial use.")]
 
@@ -38,8 +40,9 @@ def pull(
     accept_license: AcceptLicense = False,
     again: Annotated[bool, typer.Option("--again", help="Pull packs again even if they are present.")] = False,
 ) -> None:
-    """Download packs, check their hashes, convert them for ONNX Runtime."""
-    packs, console = Container(read_settings()).packs, Console()
+    """Download packs, check their hashes, convert them for ONNX Runtime; measure the CPU time of int8 here."""
+    settings, console, pulled = read_settings(), Console(), list[str]()
+    packs = Container(settings).packs
     wanted = {each.name: each for name in names for each in packs.required_by(name)}
     for manifest in wanted.values():
         if packs.has(manifest) and not again:
@@ -48,6 +51,21 @@ def pull(
         with console.status(f"pulling {manifest.name} ..."):
             packs.pull(manifest, is_licence_accepted=accept_license)
         console.print(f"{manifest.name}: pulled ({manifest.licence})", highlight=False)
+        pulled.append(manifest.name)
+    if pulled and is_on_cpu(settings):
+        measure_pulled(packs, SpeedRecords(settings.data_dir), pulled, console)
+
+
+@cli.command("measure")
+def measure_packs() -> None:
+    """Measure the CPU time of packs in int8 on this machine again, and name the pack for new collections."""
+    settings, console = read_settings(), Console()
+    if not is_on_cpu(settings):
+        raise SettingsInvalid("networks do not run on the CPU here, and int8 saves time only there")
+    packs, records = Container(settings).packs, SpeedRecords(settings.data_dir)
+    pairs = pack_pairs(packs)
+    for pair in [each for each in pairs if packs.has(each.float32.manifest)] or pairs:
+        console.print(measured(packs, records, pair, console), highlight=False, soft_wrap=True)
 
 
 @cli.command()

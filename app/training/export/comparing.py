@@ -1,7 +1,5 @@
 """Comparison of an embedding network with the one that it replaces, on faces that neither was trained on."""
 
-import statistics
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +10,13 @@ from app.errors import EvaluationInvalid
 from app.evaluation.paired import PairedRates, compare_tmr
 from app.evaluation.values import Advance
 from app.training.data.source import CropSource
-from app.types import Floats, Pixels
+from app.types import Floats
 from app.vision.embedding import Embedder
+from app.vision.inference.timing import time_ratio
 
 MOST_PHOTOS = 5_000  # their pairs take 100 MB
 MOST_OF_A_PERSON = 10
 _BATCH = 16
-_ROUNDS, _WARM_UP = 42, 2
 _TIMED = 16  # crops
 
 
@@ -50,7 +48,7 @@ def compare_networks(
     places = first_of_each(source)
     people = np.asarray(source.labels, np.intp)[places]
     sample = np.stack([source.crop(place) for place in places[:_TIMED]])
-    ratio = time_ratio(old.embedder, new.embedder, sample)
+    ratio = time_ratio(old.embedder.embed, new.embedder.embed, list(sample[:, None]))
     rates = None
     if len(places) > len(set(people.tolist())):
         before, after = (embed_places(each.embedder, source, places, advance) for each in (old, new))
@@ -59,20 +57,6 @@ def compare_networks(
         except EvaluationInvalid:  # one person alone
             rates = None
     return NetworkComparison(old, new, ratio, rates, len(set(people.tolist())), len(places))
-
-
-def time_ratio(old: Embedder, new: Embedder, crops: Pixels) -> float:
-    """Return the CPU time of `new` as a multiple of that of `old`, one face at a time and in turns."""
-    times: list[tuple[float, float]] = []
-    for turn in range(_ROUNDS):
-        crop = crops[turn % len(crops)][None]
-        marks = [time.process_time()]
-        for embedder in (old, new):
-            embedder.embed(crop)
-            marks.append(time.process_time())
-        times.append((marks[1] - marks[0], marks[2] - marks[1]))
-    before, after = (statistics.median(each) for each in zip(*times[_WARM_UP:], strict=True))
-    return float(after / before)
 
 
 def first_of_each(source: CropSource, most: int = MOST_OF_A_PERSON) -> list[int]:

@@ -13,6 +13,7 @@ from app.errors import ManifestInvalid
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Fmr = Annotated[str, StringConstraints(pattern=r"^1e-[1-9]$")]
 
 _ROUNDING = 1e-6
 
@@ -121,6 +122,15 @@ class DetectorSection(_ManifestSchema):
     files: tuple[str, ...]
 
 
+class Accuracy(_ManifestSchema):
+    """Accuracy of an embedder on stated photos. It can be compared with others on the same photos."""
+
+    photos: str
+    """The photos, people and options of the measurement."""
+    tmr: Annotated[dict[Fmr, Annotated[float, Field(ge=0, le=1)]], Field(min_length=1)]
+    """True match rate at each false match rate."""
+
+
 class EmbedderSection(_ManifestSchema):
     """An embedding network, its preprocessing (pixel - mean) / scale, and the template of its alignment."""
 
@@ -135,6 +145,7 @@ class EmbedderSection(_ManifestSchema):
     alignment: Literal["arcface-112"]
     threshold: Annotated[float, Field(ge=-1, le=1)]
     """Lowest similarity of a match, used without a calibration."""
+    accuracy: Accuracy | None = None
 
 
 class Manifest(_ManifestSchema):

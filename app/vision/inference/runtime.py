@@ -123,6 +123,11 @@ def resolve(provider: Provider, threads: int) -> Runtime:
     return Runtime(provider, threads)
 
 
+def runtime_version() -> str:
+    """Return the version of ONNX Runtime."""
+    return str(ort.__version__)
+
+
 @cache
 def saturates() -> bool:
     """Return whether sums of products of uint8 and int8 overflow 16 bits: on x86 CPUs without VNNI."""

@@ -1,0 +1,151 @@
+"""CPU time of a network in float32 and in int8, measured on this machine when one of their packs is pulled.
+
+The measurement recommends a pack for new collections. It changes no setting, because embeddings of the two cannot be
+compared (docs/adr/0020-int8-is-a-separate-model.md).
+"""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError
+
+from app.disk import make_folder
+from app.vision.inference.manifest import Accuracy, EmbedderSection, File, Manifest
+from app.vision.inference.packs import Packs
+from app.vision.inference.runtime import Runtime, runtime_version
+from app.vision.inference.session import Session
+from app.vision.inference.timing import time_ratio
+
+MOST_TIME: Final = 0.9  # int8 is recommended up to this share of the CPU time in float32
+MOST_LOST: Final = 0.005  # and up to this loss of TMR, at each FMR that both manifests state
+_SECONDS = 1.5
+_CPU_FACTS = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class PackEmbedder:
+    """The embedder of a pack: its section of the manifest, and its file."""
+
+    manifest: Manifest
+    section: EmbedderSection
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class PackPair:
+    """Two embedders with the same source: one in float32, one in int8."""
+
+    float32: PackEmbedder
+    int8: PackEmbedder
+
+    @property
+    def accuracies(self) -> tuple[Accuracy, Accuracy] | None:
+        """The accuracies in float32 and int8; None unless both manifests state them for the same photos and FMRs."""
+        one, other = self.float32.section.accuracy, self.int8.section.accuracy
+        if one is None or other is None or (one.photos, one.tmr.keys()) != (other.photos, other.tmr.keys()):
+            return None
+        return one, other
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether int8 is known to lose at most MOST_LOST of the TMR, at each FMR."""
+        if self.accuracies is None:
+            return False
+        before, after = self.accuracies
+        return all(before.tmr[fmr] - after.tmr[fmr] <= MOST_LOST for fmr in before.tmr)
+
+
+class SpeedRecord(BaseModel):
+    """A measurement: CPU time for a face in int8 / in float32, and when and where it was measured."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ratio: PositiveFloat
+    processor: str
+    onnxruntime: str
+    date: str
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this machine has the processor and the version of ONNX Runtime of the measurement."""
+        return (self.processor, self.onnxruntime) == (processor(), runtime_version())
+
+    def recommended(self, pair: PackPair) -> PackEmbedder:
+        """Return the embedder for new collections: int8 if it is accurate and at most MOST_TIME as expensive."""
+        return pair.int8 if pair.is_accurate and self.ratio <= MOST_TIME else pair.float32
+
+
+class SpeedRecords:
+    """The last measurement of each pair, in files of a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, pair: PackPair) -> SpeedRecord | None:
+        """Return the last measurement; None if it is missing or damaged."""
+        try:
+            return SpeedRecord.model_validate_json(self._path(pair).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def write(self, pair: PackPair, record: SpeedRecord) -> None:
+        """Replace the last measurement. Raises OSError."""
+        make_folder(self._folder, 0o700)
+        self._path(pair).write_text(record.model_dump_json(indent=1), "utf-8")
+
+    def _path(self, pair: PackPair) -> Path:
+        return self._folder / f"speed-{pair.float32.manifest.name}-{pair.int8.manifest.name}.json"
+
+
+def pack_pairs(packs: Packs) -> list[PackPair]:
+    """Return all embedders in float32 that have a form in int8, and that form."""
+    embedders = [each for each in map(_embedder, packs.manifests()) if each is not None]
+    return [PackPair(one, other) for one in embedders for other in embedders if _is_int8_of(other.file, one.file)]
+
+
+def measure(packs: Packs, pair: PackPair, clock: Callable[[], float] = time.process_time) -> SpeedRecord:
+    """Measure a pair on one thread of the CPU, in about two seconds.
+
+    If the pack in int8 is missing, its network is made from the one in float32. Raises NetworkMissing (for float32),
+    NetworkCorrupt and NetworkInvalid.
+    """
+    float32, int8 = pair.float32, pair.int8
+    network = packs.read(float32.manifest, float32.file.name)
+    is_pulled = packs.has(int8.manifest)
+    small = packs.read(int8.manifest, int8.file.name) if is_pulled else _quantised(network, int8.file)
+    sessions = Session(network, Runtime(), name=float32.file.name), Session(small, Runtime(), name=int8.file.name)
+    side = float32.section.input_size
+    crop = np.random.default_rng(0).uniform(0, 255, (1, 3, side, side)).astype(np.float32)
+    ratio = time_ratio(sessions[0].run, sessions[1].run, [crop], most_seconds=_SECONDS, clock=clock)
+    today = datetime.now(UTC).date().isoformat()
+    return SpeedRecord(ratio=ratio, processor=processor(), onnxruntime=runtime_version(), date=today)
+
+
+def processor() -> str:
+    """Return the name of this machine's processor, or its architecture if the system does not name it."""
+    lines = _CPU_FACTS.read_text("utf-8", "replace").splitlines() if _CPU_FACTS.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _embedder(manifest: Manifest) -> PackEmbedder | None:
+    section = manifest.embedder
+    files = [each for each in manifest.files if section is not None and each.name == section.file]
+    return PackEmbedder(manifest, section, files[0]) if section is not None and files else None
+
+
+def _is_int8_of(file: File, other: File) -> bool:
+    is_same = file.sha256 is not None and (file.sha256, file.conversion) == (other.sha256, other.conversion)
+    return is_same and bool(file.ranges) and not other.ranges
+
+
+def _quantised(network: bytes, file: File) -> bytes:
+    from app.vision.inference.conversion.steps import convert  # noqa: PLC0415 - serving does not need onnx
+
+    return convert(network, (), ranges=file.ranges)
