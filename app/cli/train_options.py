@@ -86,6 +86,8 @@ def values_of(
         values = overlay(values, read_config(config))
     elif is_resumed and out is not None and (out / CONFIG).exists():
         values = read_config(out / CONFIG)
+    elif is_resumed and options.get("data.path") is None:
+        raise TrainingInvalid(f"{out} contains no run to continue; to start one, name the photos with --data")
     put_all(values, options)
     return values
 

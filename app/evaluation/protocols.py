@@ -14,6 +14,7 @@ import numpy as np
 from app.errors import EvaluationInvalid
 from app.evaluation.bin_format import read_bin
 from app.evaluation.values import Ints, Pairs, Photo
+from app.observability.counted import counted
 
 FOLDS = 10
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
@@ -96,8 +97,7 @@ def read_people(folder: Path) -> tuple[Photo, ...]:
     found = _photos(folder, depth=1)
     photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in found if path.parent != folder)
     if not photos:
-        loose = f"; its {len(found)} photos lie directly in it, without a folder for each person" if found else ""
-        raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg{loose}")
+        raise EvaluationInvalid(f"{folder} is not a folder of people: it has no person/photo.jpg{_hint(folder, found)}")
     return photos
 
 
@@ -159,6 +159,14 @@ def _photos(folder: Path, depth: int | None = None) -> list[Path]:
             folders.clear()
         photos += [Path(parent, file) for file in files if Path(file).suffix.lower() in _SUFFIXES]
     return sorted(path for path in photos if path.is_file())
+
+
+def _hint(folder: Path, loose: list[Path]) -> str:
+    """Return where the photos of a folder without people are: directly in it, or deeper."""
+    if loose:
+        return f"; {counted(len(loose), 'photo lies', 'photos lie')} directly in it, without a folder for each person"
+    deep = _photos(folder)
+    return f"; its photos lie deeper, such as {_name(deep[0], folder)}: name the folder of the people" if deep else ""
 
 
 def _refuse(error: OSError) -> NoReturn:

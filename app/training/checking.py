@@ -45,7 +45,8 @@ def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper
     allowed = DamagedCrops(len(source.labels), data.max_damaged).limit
     problems = [*_problems(config, source), *_set_problems(config, open_cropper, line)]
     texts = [*_report(source, damaged, list(dataset.failures.values()), allowed)]
-    texts += [f"warning: {text}" for text in warnings_of(config, source.labels, has_bf16=has_bf16)] + problems
+    warnings = [*dataset.warnings, *warnings_of(config, source.labels, has_bf16=has_bf16)]
+    texts += [f"warning: {text}" for text in warnings] + problems
     is_ready = not problems and len(damaged) <= allowed
     for text in [*texts, "the run can start" if is_ready else "the run cannot start"]:
         console.print(Text(text), highlight=False, soft_wrap=True)

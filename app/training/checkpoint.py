@@ -98,6 +98,8 @@ def load(file: Path) -> State:
 
 def load_trained(folder: Path, file: str = LAST) -> TrainedModel:
     """Load the result of a run from its folder, by default the last checkpoint; raises TrainingInvalid."""
+    if not (folder / CONFIG).exists():
+        raise TrainingInvalid(f"{folder} is not the folder of a run: it has no {CONFIG}")
     config = parse_config(read_config(folder / CONFIG))
     state = load(folder / file)
     classes = tuple(state["classes"])
@@ -119,5 +121,5 @@ def check_same_run(expected: State, saved: State) -> None:
         if expected.get(name) != saved.get(name):
             raise CheckpointMismatch(
                 f"the checkpoint was made with {name} = {saved.get(name)}, not {expected.get(name)}; "
-                "resume with the settings of the first start, or choose another folder with --out"
+                "resume with the settings of the first start, or start another run from this one with --from"
             )

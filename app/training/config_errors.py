@@ -8,6 +8,16 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+_SYNONYMS = {
+    "lr": "schedule.learning_rate",
+    "bs": "schedule.batch_size",
+    "wd": "optimiser.weight_decay",
+    "gpu": "machine.device",
+    "model": "backbone.name",
+    "network": "backbone.name",
+    "fp16": "machine.amp",
+    "bf16": "machine.amp",
+}
 _NAMES_SHOWN = 12  # of a group that has no similar key
 _SIMILAR, _ALIKE = 0.6, 0.75  # of the same group; of any group
 
@@ -55,6 +65,8 @@ def _unknown(key: str, known: list[str]) -> str:
     for names, cutoff in ((siblings, _SIMILAR), (groups, _SIMILAR), (others, _ALIKE)):
         if near := get_close_matches(last, list(names), n=1, cutoff=cutoff):
             return f"there is no key {key}; did you mean {names[near[0]]}?"
+    if last in _SYNONYMS:
+        return f"there is no key {key}; did you mean {_SYNONYMS[last]}?"
     is_short = 0 < len(siblings) <= _NAMES_SHOWN
     names_of_group = f"known are {', '.join(siblings.values())}" if is_short else "docs/training.md lists all keys"
     return f"there is no key {key}; {names_of_group}"

@@ -99,7 +99,8 @@ def _open_dataset(
         dataset = open_source(config.data, open_cropper, advance)
     photos, people = len(dataset.source.labels), len(dataset.source.classes)
     line.note(f"{photos:,} photos of {people:,} people" if people else f"{photos:,} photos")
-    for text in warnings_of(config, dataset.source.labels, has_bf16=computes_bf16(distributed.device)):
+    has_bf16 = computes_bf16(distributed.device)
+    for text in [*dataset.warnings, *warnings_of(config, dataset.source.labels, has_bf16=has_bf16)]:
         line.note(f"warning: {text}")
     return dataset
 

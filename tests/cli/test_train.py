@@ -102,6 +102,10 @@ def test_what_is_wrong_is_said(run, people, arcid, tmp_path):
         (["--data", people, "--aligned", "--batch-size", 1], "batch normalisation"),
         (["--data", people, "--learning-rate", 0], r"schedule\.learning_rate: input should be greater than 0, not 0"),
         (["--config", tmp_path / "run.toml", "--data", people], "did you mean schedule"),
+        (["--resume"], "contains no run to continue"),
+        (["--data", people.parent, "--aligned"], r"its photos lie deeper|is not a folder of people"),
+        (["--data", people / "p00", "--aligned"], "6 photos lie directly in it"),
+        (["--data", people, "--aligned", "--batch-size", 100], r"lower schedule\.batch_size"),
     ):
         with pytest.raises(TrainingInvalid, match=message):
             run(*arguments)
@@ -168,6 +172,19 @@ def test_a_check_reads_every_photo_and_trains_nothing(run, tmp_path):
     assert "a batch of 32 is more than the 23 photos available" in done.output
     assert "the verification set pairs: " in done.output
     assert done.output.endswith("the run cannot start\n")
+
+
+def test_a_list_that_names_no_photo_is_warned_of(run, people, tmp_path):
+    (tmp_path / "list.txt").write_text("/elsewhere/p00/00.png\n")
+    options = ["--data", people, "--aligned", *TINY, "--set", f"data.exclude={tmp_path / 'list.txt'}"]
+    assert "warning: data.exclude: none of the 1 names in" in run("--check", *options).output
+
+
+def test_a_folder_that_is_no_run_is_named(arcid, people, tmp_path):
+    for command in (["export", str(people), "--licence", "x"], ["clean", str(people), "--trained", str(people)]):
+        extra = ["--aligned", "--threshold", "0.3"] if command[0] == "clean" else []
+        done = arcid("train", *command, *extra, "--out", str(tmp_path / "out"))
+        assert "is not the folder of a run" in str(done.exception)
 
 
 def test_crops_are_packed_and_trained_on(run, arcid, people, tmp_path):

@@ -21,7 +21,9 @@ AUGMENTATION = ", ".join(f"data.augmentation.{name}" for name in ("flip", "colou
             "there is no key evaluation.sets.0.imagse; did you mean evaluation.sets.images?",
         ),
         ({"data": {"augmentation": {"x": 1}}}, f"there is no key data.augmentation.x; known are {AUGMENTATION}"),
-        ({"lr": 1}, "there is no key lr; docs/training.md lists all keys"),
+        ({"lr": 1}, "there is no key lr; did you mean schedule.learning_rate?"),
+        ({"schedule": {"lr": 1}}, "there is no key schedule.lr; did you mean schedule.learning_rate?"),
+        ({"xyzzy": 1}, "there is no key xyzzy; docs/training.md lists all keys"),
         ({"loss": "arcface"}, "loss is a group of keys; set one of them, such as loss.name"),
         (
             {"machine": {"device": "gpu"}},

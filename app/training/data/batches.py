@@ -47,7 +47,8 @@ class BatchSampler:
         if count == 0:
             processes = f" in each of {self.world_size} processes" if self.world_size > 1 else ""
             raise TrainingInvalid(
-                f"a batch of {self.batch_size}{processes} is more than the {samples} photos available"
+                f"a batch of {self.batch_size}{processes} is more than the {samples} photos available; "
+                "lower schedule.batch_size"
             )
         return count
 

@@ -25,7 +25,10 @@ def decode_crop(data: bytes, name: str) -> Pixels:
     except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         raise TrainingInvalid(f"{name} is not a JPEG or PNG, or it is damaged") from error
     if size != (CROP_SIDE, CROP_SIDE):
-        raise TrainingInvalid(f"{name} has {size[0]}x{size[1]} pixels; an aligned crop has {CROP_SIDE}x{CROP_SIDE}")
+        raise TrainingInvalid(
+            f"{name} has {size[0]}x{size[1]} pixels; an aligned crop has {CROP_SIDE}x{CROP_SIDE}; "
+            "without --aligned, photos are aligned first"
+        )
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise TrainingInvalid(f"{name} is damaged")

@@ -61,5 +61,7 @@ def crop_photos(
         if not isinstance(crop, str)
     )
     if not with_face:
-        raise TrainingInvalid(f"no face was found in any of the {len(photos)} photos of {folder}")
+        raise TrainingInvalid(
+            f"no face was found in any of the {len(photos)} photos of {folder}; for 112x112 crops, use --aligned"
+        )
     return FolderSource(with_face, *index_labels([photo.person for photo in with_face]), failures)

@@ -20,10 +20,14 @@ OpenCropper = Callable[[], FaceCropper]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set; `failures` maps photos without a face, which it omits, to their error code."""
+    """A data set; `failures` maps photos without a face, which it omits, to their error code.
+
+    `warnings` are sentences on what is probably not intended.
+    """
 
     source: CropSource
     failures: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def open_data(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
@@ -34,7 +38,8 @@ def open_data(data: DataConfig, open_cropper: OpenCropper, advance: Advance = la
     dataset = open_path(data.path, open_cropper, is_aligned=data.aligned, advance=advance)
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
     filtered = FilteredSource(dataset.source, excluded=excluded, min_photos=data.least_photos)
-    return Dataset(in_memory(filtered, int(data.memory_gb * 1e9)), dataset.failures)
+    warnings = _unused(data, excluded, left=len(filtered.labels), photos=len(dataset.source.labels))
+    return Dataset(in_memory(filtered, int(data.memory_gb * 1e9)), dataset.failures, warnings)
 
 
 def open_path(path: Path, open_cropper: OpenCropper, *, is_aligned: bool, advance: Advance = lambda _: None) -> Dataset:
@@ -49,6 +54,13 @@ def open_path(path: Path, open_cropper: OpenCropper, *, is_aligned: bool, advanc
         raise TrainingInvalid(f"{path} is neither a folder person/photo.jpg nor a .rec, .arrow or .parquet file")
     folder = read_folder(path, None if is_aligned else open_cropper(), advance)
     return Dataset(folder, folder.failures)
+
+
+def _unused(data: DataConfig, excluded: frozenset[str], *, left: int, photos: int) -> tuple[str, ...]:
+    """Return a warning if the list of photos to leave out names none of the photos."""
+    if not excluded or left < photos or data.least_photos > 1:
+        return ()
+    return (f"data.exclude: none of the {len(excluded)} names in {data.exclude} is a photo of {data.path}",)
 
 
 def read_list(file: Path) -> frozenset[str]:

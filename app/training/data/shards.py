@@ -88,7 +88,7 @@ def pack(
     Raises TrainingInvalid, and StorageNotWritable if the disk is full.
     """
     if folder.exists() and any(folder.iterdir()):
-        raise TrainingInvalid(f"{folder} is not empty")
+        raise TrainingInvalid(f"{folder} is not empty; choose another folder")
     make_run_folder(folder)
     files = []
     for number, indices in enumerate(_slices(range(len(source.labels)), per_shard)):
