@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -114,6 +115,18 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(config, people, tmp_path, 
     assert lines == whole_lines
     assert [iteration for iteration, loss, _ in lines if loss is None] == [2, 4, 6]
     assert is_equal(load(tmp_path / "whole" / "best.pt"), load(tmp_path / "parts" / "best.pt"))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # PyTorch's own code
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_goes_on_as_if_nothing_had_been(config, tmp_path):
+    network = {"name": "tests.training.own:OwnNetwork", "dimension": 16, "width": 1.0}
+    settings = config(backbone=network, machine={"compile": True}, optimiser={"ema": 0.9})
+    train(settings, tmp_path / "whole")
+    assert train(settings, tmp_path / "parts", is_stopping=StopAfter(4)).iteration == 4
+    train(settings, tmp_path / "parts", is_resumed=True)
+    assert is_equal(load(tmp_path / "whole" / "last.pt"), load(tmp_path / "parts" / "last.pt"))
+    assert set(load_trained(tmp_path / "parts").backbone.state_dict()) == {"layers.2.weight", "layers.2.bias"}
 
 
 def test_seeds_differ(config, tmp_path):
