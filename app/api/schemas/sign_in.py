@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, StringConstraints
 from app.access.keys import ApiKey, Scope
 from app.api.schemas.fields import StrictSchema
 
-_URI = StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s#]+$")
+_URI = StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[!\x22$-~]+$")
 _VERIFIER = StringConstraints(pattern=r"^[A-Za-z0-9._~-]{43,128}$")
 _CHALLENGE = StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")
 _SHORT = StringConstraints(min_length=1, max_length=512)
