@@ -26,8 +26,9 @@ _LONGEST_PIECE = 512
 _SPACELESS = r"\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"  # Thai, Lao, Japanese, Chinese, Korean
 _WORD = re.compile(rf"[{_SPACELESS}]|[^\W_{_SPACELESS}]+")
 _WITHOUT_STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe"})
-_LETTER = rf"[^{_CONTROLS}\\/]"
-_SEGMENT = rf"(?:\.{{0,2}}[^{_CONTROLS}\\/.]{_LETTER}*|\.{{3,}}{_LETTER}*)"
+_SPACE = r"[ \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]"  # as str.strip; `\s` differs between languages
+_SEGMENT = rf"[^{_CONTROLS}\\/]+"
+_UNSAFE = rf"^{_SPACE}|{_SPACE}$|%[0-9A-Fa-f]{{2}}|(?:^|/)\.{{1,2}}(?:/|$)"
 
 
 def nfc(text: str) -> str:
@@ -139,8 +140,13 @@ def _face_id(text: str) -> str:
 
 
 def _described(most: int, pattern: str) -> WithJsonSchema:
-    """Return the schema of an id for the API's document. Validation uses `id_flaw`, whose messages are clearer."""
-    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern})
+    """Return the schema of an id in NFC for the API's document. Validation uses `id_flaw`, whose messages are clearer.
+
+    Lookaheads would put both patterns into one, but many validators lack them (JSON Schema, section 6.4 of its core).
+    """
+    return WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern, "not": {"pattern": _UNSAFE}}
+    )
 
 
 IdentityId = Annotated[str, _COMPOSED, AfterValidator(_id), _described(LONGEST_ID, f"^{_SEGMENT}(?:/{_SEGMENT})*$")]

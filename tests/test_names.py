@@ -2,10 +2,18 @@
 
 from urllib.parse import quote, urljoin
 
+import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.names import FaceId, IdentityId, KeptName, nfc, nfc_json
+from app.api.routes.backups import BackupName
+from app.api.routes.jobs import JobId
+from app.api.routes.uploads import UploadPath
+from app.api.schemas.fields import UploadId
+from app.api.schemas.keys import KeyId
+from app.names import CollectionName, FaceId, IdentityId, KeptName, PersonName, Text, nfc, nfc_json
 
 IDENTITY, FACE = TypeAdapter(IdentityId), TypeAdapter(FaceId)
 DECOMPOSED, COMPOSED = "Zoe\u0308", "Zo\u00eb"
@@ -48,6 +56,31 @@ SAFE = [
     "x" * 128,
     "a:b;c,d",
 ]
+SPACES = "".join(each for each in map(chr, range(0x10000)) if each.isspace())
+PIECES = st.sampled_from([".", "..", "/", "%", "%4a", "\\", "-", "\u00e9"]) | st.sampled_from(
+    SPACES + "\0\x7f\x85\ufeff"
+)
+TEXTS = st.lists(PIECES, max_size=5).map("".join) | st.text()
+PATTERNS = {
+    "identity": IDENTITY,
+    "face": FACE,
+    "collection": TypeAdapter(CollectionName),
+    "name": TypeAdapter(PersonName),
+    "text": TypeAdapter(Text),
+    "key": TypeAdapter(KeyId),
+    "job": TypeAdapter(JobId),
+    "upload": TypeAdapter(UploadId),
+    "upload path": TypeAdapter(UploadPath),
+    "backup": TypeAdapter(BackupName),
+}
+
+
+def is_taken(adapter, text):
+    try:
+        adapter.validate_python(text)
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("text", UNSAFE)
@@ -66,6 +99,20 @@ def test_an_id_that_stays_itself_is_taken(text):
     if "/" in text:
         with pytest.raises(ValidationError, match="'/'"):
             FACE.validate_python(text)
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+@given(data=st.data())
+def test_the_document_has_the_rule_of_the_validation(name, data):
+    schema = PATTERNS[name].json_schema()
+    text = nfc(data.draw(TEXTS | st.from_regex(schema["pattern"])))
+    assert jsonschema_rs.is_valid(schema, text) == is_taken(PATTERNS[name], text)
+
+
+@pytest.mark.parametrize("text", [*UNSAFE, *SAFE, ".\u00e1 ", "a.", "a/.", "a/. b", "%4", "%%41", "\ufeffa"])
+def test_the_document_has_the_rule_for_paths(text):
+    for adapter in (IDENTITY, FACE):
+        assert jsonschema_rs.is_valid(adapter.json_schema(), text) == is_taken(adapter, text)
 
 
 def test_what_looks_the_same_is_the_same():

@@ -31,6 +31,7 @@ _BOUNDS = {
     "maxItems": "at most {}",
     "maxProperties": "at most {} members",
     "pattern": "`{}`",
+    "without": "without `{}`",
 }
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null"}
 
@@ -107,7 +108,12 @@ def _word(schema: dict[str, Any]) -> str:
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    bounds = [words.format(str(schema[name]).replace("|", "\\|")) for name, words in _BOUNDS.items() if name in schema]
+    given = {**schema, "without": schema.get("not", {}).get("pattern")}
+    bounds = [
+        words.format(str(given[name]).replace("|", "\\|"))
+        for name, words in _BOUNDS.items()
+        if given.get(name) is not None
+    ]
     return f" ({', '.join(bounds)})" if bounds else ""
 
 
