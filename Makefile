@@ -33,7 +33,8 @@ test: $(VENV)/$(DEV) $(TRAIN)
 	$(MIRROR) $(ARCID) models pull $(URL_PACKS) || echo "the tests of $(URL_PACKS) are skipped"
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
-# All of LFW instead of a part of it. Run it after a change to how photos become embeddings.
+# All of LFW instead of a part of it, and more examples of each request.
+# Run it after a change to how photos become embeddings.
 test-full: export FULL := 1
 test-full: test
 
