@@ -33,11 +33,20 @@ _DCT: Final = _dct()
 _IS_FINE: Final = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)) >= 3
 
 
-def detail_components(luma: Floats, landmarks: Floats, size: float, image: Image | None) -> Components:
+def band_variances(luma: Floats) -> tuple[np.float32, np.float32]:
+    """Return the variance at 2-4 pixels and that at 4-8, in the face of a luma (112, 112)."""
+    fine, middle, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma)[FACE] for sigma in (1, 2, 4))
+    return (fine - middle).var(), (middle - coarse).var()
+
+
+def detail_components(
+    luma: Floats, variances: tuple[np.float32, np.float32], *, landmarks: Floats, size: float, image: Image | None
+) -> Components:
     """Return the components of detail.
 
     Args:
         luma: Luma (112, 112) of the aligned crop, 0..255.
+        variances: Its `band_variances`.
         landmarks: Landmarks (5, 2) in pixels of the photo.
         size: Side in pixels of the photo's square that became the crop.
         image: The photo; None leaves out compression.
@@ -45,7 +54,7 @@ def detail_components(luma: Floats, landmarks: Floats, size: float, image: Image
     native = None if image is None else _patch(image, landmarks, size)
     noise = _noise(luma[FACE] if native is None or size >= CROP_SIDE else native)
     found = {
-        Component.SHARPNESS: rising(_detail(luma, noise), middle=0.42, steepness=4) * noise_component(noise) / 100,
+        Component.SHARPNESS: rising(_detail(variances, noise), middle=0.42, steepness=4) * noise_component(noise) / 100,
         Component.NOISE_PREVENTION: noise_component(noise),
     }
     if native is not None:
@@ -58,11 +67,11 @@ def noise_component(noise: float) -> float:
     return falling(noise, middle=12, steepness=2)
 
 
-def _detail(luma: Floats, noise: float) -> float:
+def _detail(variances: tuple[np.float32, np.float32], noise: float) -> float:
     """Return the contrast at 2-4 pixels over that at 4-8, both without the noise's share."""
-    fine, middle, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma)[FACE] for sigma in (1, 2, 4))
-    above = max(float((fine - middle).var()) - _FINE_GAIN * noise**2, 0.0)
-    below = max(float((middle - coarse).var()) - _COARSE_GAIN * noise**2, 1e-3)
+    fine, coarse = map(float, variances)
+    above = max(fine - _FINE_GAIN * noise**2, 0.0)
+    below = max(coarse - _COARSE_GAIN * noise**2, 1e-3)
     return float(np.sqrt(above / below))
 
 
@@ -98,7 +107,12 @@ def blockiness(luma: Floats) -> float:
 def _first_line(luma: Floats) -> int:
     """Return the column, from 0 to 7, at which the largest steps between columns repeat."""
     steps = np.abs(np.diff(luma, axis=1)).mean(axis=0)
-    return int(np.argmax([steps[phase::_BLOCK].mean() for phase in range(_BLOCK)]) + 1) % _BLOCK
+    repeats, longer = divmod(len(steps), _BLOCK)  # the first phases have a step more than the others
+    phases = np.zeros((repeats + 1, _BLOCK), np.float32)
+    phases.ravel()[: len(steps)] = steps
+    phases = np.ascontiguousarray(phases.T)
+    means = np.concatenate([phases[:longer].mean(axis=1), phases[longer:, :repeats].mean(axis=1)])
+    return int(np.argmax(means) + 1) % _BLOCK
 
 
 def _thinning(luma: Floats, top: int, left: int) -> float:

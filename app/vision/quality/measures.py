@@ -9,7 +9,7 @@ import numpy as np
 from app.types import Floats, Pixels
 from app.vision.imaging.decode import Image
 from app.vision.quality.components import Components
-from app.vision.quality.detail import detail_components
+from app.vision.quality.detail import band_variances, detail_components
 from app.vision.quality.geometry import geometry_components
 from app.vision.quality.light import FACE, light_components
 
@@ -48,19 +48,20 @@ def measure(
         signs: Components that networks found in the crop.
     """
     luma = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine, middle, coarse = (cv2.GaussianBlur(luma, (0, 0), sigma)[FACE] for sigma in (1, 2, 4))
+    variances = band_variances(luma)
+    fine, coarse = np.sqrt(variances)
     spread = float(np.sqrt(((landmarks - landmarks.mean(axis=0)) ** 2).sum(axis=1).mean()))
     size, inner = spread / _LANDMARK_SPREAD, luma[FACE]
     return Measures(
         size=size,
-        sharpness=float((fine - middle).std() / max(float((middle - coarse).std()), 1e-3)),
+        sharpness=float(fine / max(coarse, np.float32(1e-3))),
         brightness=float(inner.mean()),
         clipped=float((inner > _WHITE).mean()),
         turn=_turn(landmarks),
         components=MappingProxyType(
             {
                 **light_components(crop, luma),
-                **detail_components(luma, landmarks, size, image),
+                **detail_components(luma, variances, landmarks=landmarks, size=size, image=image),
                 **(signs or {}),
                 **geometry_components(landmarks, None if image is None else _size_of(image)),
             }

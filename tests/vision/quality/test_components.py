@@ -7,6 +7,7 @@ import pytest
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
 from app.vision.imaging.decode import Image
 from app.vision.quality import HINTS, Component, Measures, Quality, Reason, judge, measure, worst_of
+from app.vision.quality.detail import _first_line
 from tests.vision.quality.test_judgement import GOOD, TYPICAL, textured
 
 COLOUR = np.array([1.25, 0.95, 0.8])  # of skin, as factors of the luma
@@ -81,6 +82,13 @@ def test_compression_is_seen_wherever_its_grid_starts(shift):
     assert good > middle > bad
     assert bad < 30
     assert good > 60
+
+
+@pytest.mark.parametrize("width", [24, 25, 57, 63, 64, 65, 159, 160])
+def test_the_grid_starts_where_the_mean_step_is_largest(width):
+    luma = np.random.default_rng(width).uniform(0, 255, (40, width)).astype(np.float32)
+    steps = np.abs(np.diff(luma, axis=1)).mean(axis=0)
+    assert _first_line(luma) == (np.argmax([steps[phase::8].mean() for phase in range(8)]) + 1) % 8
 
 
 @pytest.mark.parametrize(
