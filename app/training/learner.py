@@ -5,14 +5,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from app.errors import TrainingInvalid
 from app.training.backbones.body import checkpoint_activations
 from app.training.backbones.building import build_backbone
-from app.training.config import TrainingConfig
+from app.training.config import MachineConfig, TrainingConfig
 from app.training.distillation.loss import DistillationLoss
 from app.training.finetune.pretrained import load_pretrained, load_weights, project
 from app.training.losses.base import Loss
 from app.training.losses.building import build_loss
 
+_CRASHING_CHANNELS = 8
 _AUTOCAST = {"off": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -81,7 +83,7 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
 
     With a teacher, the loss still lacks the teacher's embeddings, and `classes` is not used.
 
-    Raises TrainingInvalid if the pack's network cannot be trained.
+    Raises TrainingInvalid if the pack's network or this memory layout cannot be trained.
     """
     torch.manual_seed(config.seed)
     start, teacher = config.start, config.teacher
@@ -94,6 +96,7 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
         backbone = project(backbone, dimension, teacher.dimension)
     if config.machine.checkpoint_activations:
         checkpoint_activations(backbone)
+    _check_layout(backbone, config.machine)
     return Learner(
         backbone,
         build_loss(config.loss, classes=classes, dimension=dimension)
@@ -104,3 +107,21 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
         is_channels_last=config.machine.channels_last,
         is_compiled=config.machine.compile,
     )
+
+
+def _check_layout(backbone: nn.Module, machine: MachineConfig) -> None:
+    """Refuse the layout in which PyTorch 2.13 ends the process with a segmentation fault, in the backward pass.
+
+    It concerns strided 1x1 convolutions of 8 channels in float32 on the CPU, channels last.
+    """
+    if not machine.channels_last or machine.device != "cpu" or machine.amp != "off":
+        return
+    convolutions = [module for module in backbone.modules() if isinstance(module, nn.Conv2d)]
+    if any(
+        each.in_channels <= _CRASHING_CHANNELS and each.kernel_size == (1, 1) and each.stride != (1, 1)
+        for each in convolutions
+    ):
+        raise TrainingInvalid(
+            "machine.channels_last: PyTorch crashes with so few channels in float32 on the CPU; "
+            "use a larger backbone.width, machine.amp=bf16, or the default layout"
+        )
