@@ -6,6 +6,8 @@ from pathlib import Path
 
 from app.errors import StorageNotWritable
 
+_UNNAMED = "a file cannot be written; "  # the file is named here
+
 
 def make_run_folder(folder: Path) -> None:
     """Create the folder of a run; raises StorageNotWritable."""
@@ -20,5 +22,5 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         known = StorageNotWritable.of(error)
-        reason = str(known) if known is not None else (error.strerror or str(error)).lower()
+        reason = str(known).removeprefix(_UNNAMED) if known is not None else (error.strerror or str(error)).lower()
         raise StorageNotWritable(f"{path} cannot be written: {reason}") from error

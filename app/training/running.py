@@ -50,10 +50,10 @@ def train(
     the main one prints. `teach` is needed by a run with a teacher. Raises TrainingError's children.
     """
     last = out / LAST
-    if not is_resumed:
-        require_new_run(out)
     check_config(config)
     make_run_folder(out)
+    if not is_resumed:
+        require_new_run(out)
     with distributed_context(config.machine) as distributed:
         if not distributed.is_main:
             console.quiet = True

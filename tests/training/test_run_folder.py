@@ -1,5 +1,7 @@
+import errno
 import json
 import resource
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from app.errors import StorageNotWritable
 from app.training import checkpoint
 from app.training.callbacks import MetricsLog
-from app.training.run_folder import make_run_folder
+from app.training.run_folder import make_run_folder, storage_errors
 from tests.training.test_callbacks import progress
 
 
@@ -27,6 +29,12 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
             make_run_folder(folder)
     make_run_folder(tmp_path / "a" / "b")
     make_run_folder(tmp_path / "a" / "b")
+
+
+def test_a_missing_permission_is_named_once():
+    with pytest.raises(StorageNotWritable) as raised, storage_errors(Path("/x")):
+        raise PermissionError(errno.EACCES, "Permission denied")
+    assert str(raised.value) == "/x cannot be written: make its folder writable for the user that runs this"
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(full_disk, tmp_path):
