@@ -1,7 +1,7 @@
 """Draw the target logits and boundaries of losses, and their effect on faces.
 
 python benchmarks/draw_losses.py --out pictures                                  # target_logits, boundaries
-python benchmarks/draw_losses.py --out pictures --run runs/a --run runs/b         # angles: start, halfway, end
+python benchmarks/draw_losses.py --out pictures --run runs/a --run runs/b         # convergence, angles
 python benchmarks/draw_losses.py --out pictures --losses cosface arcface:m=0.3,s=30 sphereface:m=1.5,lambda=0
 python benchmarks/draw_losses.py --out pictures --eight photos/ --format png     # eight_people
 
@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from figures import drawing, eight_people
+from figures.convergence import convergence
 from figures.curves import Curve, parse_curve
 from figures.run_angles import config_of, stages
 from matplotlib.figure import Figure
@@ -33,6 +34,7 @@ def draw(options: argparse.Namespace) -> dict[str, Figure]:
     if options.run:
         sources = {run: open_data(config_of(run).data, open_once).source for run in options.run}
         runs = {run.name: stages(run, source, options.snapshots) for run, source in sources.items()}
+        figures["convergence"] = drawing.convergences({run.name: convergence(run) for run in options.run})
         figures["angles"] = drawing.distributions(runs)
     if options.eight is not None:
         people = eight_people.eight_of(open_path(options.eight, open_once, is_aligned=options.aligned).source)

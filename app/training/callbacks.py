@@ -31,6 +31,9 @@ class TrainingProgress:
         seconds_left: Until the end, without evaluations.
         best: Best mean accuracy on the verification sets; None before the first evaluation.
         damaged: Photos that could not be read so far, in this process.
+        theta: Mean angle between a feature and the weight of its class since the last report, in degrees (ArcFace,
+            figure 4b); None for a loss without classes.
+        target_logit: Mean logit of the own class, with margin and scale, likewise.
     """
 
     iteration: int
@@ -42,6 +45,14 @@ class TrainingProgress:
     seconds_left: float = 0.0
     best: float | None = None
     damaged: int = 0
+    theta: float | None = None
+    target_logit: float | None = None
+
+    @property
+    def own_class(self) -> dict[str, float]:
+        """Angle and logit by name; empty for a loss without classes."""
+        values = {"theta": self.theta, "target_logit": self.target_logit}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class Callback(Protocol):
@@ -80,6 +91,7 @@ class MetricsLog:
                 "loss": progress.loss,
                 "learning_rate": progress.learning_rate,
                 "images_per_second": round(progress.images_per_second, 2),
+                **progress.own_class,
             }
         )
 
@@ -108,7 +120,7 @@ class TensorBoard:
 
     def on_step(self, progress: TrainingProgress) -> None:
         """See Callback."""
-        for name in ("loss", "learning_rate", "images_per_second"):
+        for name in ("loss", "learning_rate", "images_per_second", *progress.own_class):
             self._writer.add_scalar(f"training/{name}", getattr(progress, name), progress.iteration)
 
     def on_evaluation(self, iteration: int, figures: Figures) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ from app.training.distributed import DistributedContext
 from app.training.evaluating import CropPairs, mean_accuracy, verify_all
 from app.training.learner import Learner, build_learner
 from app.training.optimiser import build_optimiser
+
+if TYPE_CHECKING:
+    from app.training.losses.base import OwnClass
 
 _STOP_CHECK_INTERVAL = 10  # iterations; several processes must agree to stop
 
@@ -87,6 +91,7 @@ class Training:
         self._best = -math.inf
         self._saved: int | None = None  # iteration of the last checkpoint
         self._losses: list[Tensor] = []
+        self._own_classes: list[OwnClass] = []
 
     @property
     def total(self) -> int:
@@ -109,6 +114,8 @@ class Training:
         first, started = self.iteration, time.perf_counter()
         for batch in self._batches.batches(self.iteration, self.total):
             self._losses.append(self._step(batch))
+            if self.learner.loss.own_class is not None:
+                self._own_classes.append(self.learner.loss.own_class)
             self.iteration += 1
             is_last, is_stopping = self.iteration == self.total, self._is_stopping()
             if is_last or is_stopping or self.iteration % keeping.log_every == 0:
@@ -186,9 +193,18 @@ class Training:
             (self.total - self.iteration) / iterations_per_second,
             self._best if math.isfinite(self._best) else None,
             len(self._batches.damaged.reasons),
+            *self._own_class(),
         )
         for callback in self._context.callbacks:
             callback.on_step(progress)
+
+    def _own_class(self) -> tuple[float, float] | tuple[()]:
+        """Return the mean angle in degrees and the mean target logit since the last report, in this process."""
+        observed, self._own_classes = self._own_classes, []
+        if not observed:
+            return ()
+        theta = torch.stack([each.theta for each in observed]).mean().item()
+        return math.degrees(theta), torch.stack([each.target_logit for each in observed]).mean().item()
 
     def _evaluate(self) -> None:
         """Evaluate in the main process; the others wait in their next step."""

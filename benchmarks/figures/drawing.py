@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from app.types import Floats
 from figures.angles import BINS, Thetas, boundary, edge
+from figures.convergence import Convergence
 from figures.curves import Curve
 
 LOSSES = (
@@ -97,6 +98,22 @@ def distributions(runs: Mapping[str, Mapping[str, Thetas]]) -> Figure:
             _histogram(axes, angles, name if len(runs) == 1 else f"{run}: {name}")
         for axes in row[len(stages) :]:
             axes.set_axis_off()
+    return figure
+
+
+def convergences(runs: Mapping[str, Convergence]) -> Figure:
+    """Draw the mean angle to the own class and the mean target logit over the epochs (figure 4b), a line for a run."""
+    figure = _figure(columns=2)
+    left, right = figure.subplots(1, 2)
+    for number, (run, each) in enumerate(runs.items()):
+        for axes, values in ((left, each.theta), (right, each.target_logit)):
+            color, style = _COLORS[number % len(_COLORS)], _STYLES[number % len(_STYLES)]
+            axes.plot(each.epochs, values, label=run, color=color, linestyle=style)
+    left.set(xlabel="epoch", ylabel="mean angle to the own class (degrees)")
+    right.set(xlabel="epoch", ylabel="mean target logit")
+    for axes in (left, right):
+        axes.grid(visible=True, alpha=0.3)
+    left.legend(loc="best", fontsize="small")
     return figure
 
 

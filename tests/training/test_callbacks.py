@@ -28,6 +28,20 @@ def test_the_journal(tmp_path):
     step, evaluation = lines(tmp_path / "metrics.jsonl")
     assert (step["iteration"], step["loss"], step["epoch"], step["images_per_second"]) == (10, 3.5, 1.0, 250.12)
     assert evaluation["evaluation"] == FIGURES
+    assert "theta" not in step
+
+
+def test_angles_of_a_loss_with_classes_are_logged(tmp_path):
+    own = replace(progress(10), theta=61.5, target_logit=-3.25)
+    journal, board = MetricsLog(tmp_path / "metrics.jsonl"), TensorBoard(tmp_path)
+    for each in (journal, board):
+        each.on_step(own)
+        each.close()
+    (step,) = lines(tmp_path / "metrics.jsonl")
+    assert (step["theta"], step["target_logit"]) == (61.5, -3.25)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Scalars("training/theta")[0].value == 61.5
+    assert events.Scalars("training/target_logit")[0].value == -3.25
 
 
 def test_the_journal_of_a_run_that_goes_on_from_an_earlier_iteration(tmp_path):

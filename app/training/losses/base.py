@@ -1,7 +1,22 @@
 """The interface of losses to the training loop."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClass:
+    """Means over a batch, as scalars without a gradient.
+
+    Args:
+        theta: Angle between a feature and the class weight of its label, in radians.
+        target_logit: Logit of the label's class, with margin and scale.
+    """
+
+    theta: Tensor
+    target_logit: Tensor
 
 
 class Loss(nn.Module):
@@ -13,6 +28,8 @@ class Loss(nn.Module):
     """
 
     has_classes = True
+    own_class: OwnClass | None = None
+    """Of the last batch, if the loss has classes."""
     iteration: Tensor
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
-from app.training.losses.base import Loss, without_autocast
+from app.training.losses.base import Loss, OwnClass, without_autocast
 from app.training.losses.cosine_head import CosineHead, angles, nearest_centres, normalise
 from app.training.losses.sampling import ClassSampler
 
@@ -21,12 +21,14 @@ class CosineLoss(Loss):
         """Return the mean loss over the classes sampled for this step."""
         with without_autocast(features):
             classes, own = self.sampler(labels, self.iteration)
-            return functional.cross_entropy(self._logits(features, own, classes), own)
+            logits, theta = self._logits(features, own, classes)
+            self.own_class = OwnClass(theta.detach().mean(), logits.detach().gather(1, own[:, None]).mean())
+            return functional.cross_entropy(logits, own)
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return the logits of all classes (n, classes), regardless of the sample rate."""
         with without_autocast(features):
-            return self._logits(features, labels)
+            return self._logits(features, labels)[0]
 
     def cosines(self, features: Tensor) -> Tensor:
         """Return the cosines (n, classes) to the nearest sub-centre of each class."""
@@ -47,7 +49,8 @@ class CosineLoss(Loss):
         del features
         return self.scale
 
-    def _logits(self, features: Tensor, labels: Tensor, classes: Tensor | None = None) -> Tensor:
+    def _logits(self, features: Tensor, labels: Tensor, classes: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the logits (n, classes), and the angles (n,) to the class weights of the labels."""
         features = features.float()
         units, centers = normalise(features), self.head(classes)
         cosines, winners = nearest_centres(units, centers)
@@ -56,4 +59,4 @@ class CosineLoss(Loss):
         # index_select accumulates gradients in a deterministic order; indexing with tensors does not.
         theta = angles(units, centers.flatten(0, 1).index_select(0, rows))
         adjusted = cosines.scatter(1, own, self.targets(theta, features)[:, None])
-        return self.scales(features) * adjusted
+        return self.scales(features) * adjusted, theta

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.training.losses.base import Loss, without_autocast
-from app.training.losses.cosine_head import CosineHead, nearest_centres, normalise
+from app.training.losses.base import Loss, OwnClass, without_autocast
+from app.training.losses.cosine_head import CosineHead, angles, nearest_centres, normalise
 from app.training.losses.gathering import gather
 
 
@@ -20,13 +20,21 @@ class Softmax(Loss):
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return the mean loss."""
         with without_autocast(features):
-            return functional.cross_entropy(self.logits(features, labels), labels)
+            logits = self.logits(features, labels)
+            self._observe(features, labels, logits)
+            return functional.cross_entropy(logits, labels)
 
     def logits(self, features: Tensor, labels: Tensor) -> Tensor:
         """Return W x + b (n, classes)."""
         del labels
         with without_autocast(features):
             return functional.linear(features.float(), self.head.weight[:, 0].float(), self.bias.float())
+
+    @torch.no_grad()
+    def _observe(self, features: Tensor, labels: Tensor, logits: Tensor) -> None:
+        own = normalise(self.head.weight[:, 0].index_select(0, labels).float())
+        theta = angles(normalise(features.float()), own).mean()
+        self.own_class = OwnClass(theta, logits.gather(1, labels[:, None]).mean())
 
     def cosines(self, features: Tensor) -> Tensor:
         """Return the cosines of features and class weights (n, classes)."""

@@ -1,9 +1,11 @@
 import itertools
+import json
 
 import draw_losses
 import numpy as np
 import pytest
 from figures import drawing, eight_people
+from figures.convergence import convergence
 from figures.curves import parse_curve
 from figures.run_angles import stages
 from rich.console import Console
@@ -95,11 +97,23 @@ def test_all_pictures_are_drawn(form, run, people, tmp_path, monkeypatch):
     monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path))
     options = ["--out", str(tmp_path), "--run", str(run), "--eight", str(people), "--aligned", "--epochs", "2"]
     draw_losses.main([*options, "--format", form])
-    names = {"target_logits", "boundaries", "angles", "eight_people"}
+    names = {"target_logits", "boundaries", "convergence", "angles", "eight_people"}
     assert {path.stem for path in tmp_path.glob(f"*.{form}")} == names
     for path in tmp_path.glob(f"*.{form}"):
         data = path.read_bytes()
         assert SIGNS[form] in data[:2000]
+
+
+def test_a_run_converges(run, tmp_path):
+    result = convergence(run)
+    assert result.epochs.tolist() == [4.0]
+    logged = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    assert (result.theta[0], result.target_logit[0]) == (logged["theta"], logged["target_logit"])
+    figure = drawing.convergences({"one": result, "two": result})
+    assert [len(axes.get_lines()) for axes in figure.axes] == [2, 2]
+    (tmp_path / "metrics.jsonl").write_text('{"iteration": 1, "loss": 3}\n')
+    with pytest.raises(TrainingInvalid, match="has no angles"):
+        convergence(tmp_path)
 
 
 def test_two_runs_are_drawn_below_each_other(run, people, tmp_path, monkeypatch):

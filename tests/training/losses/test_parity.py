@@ -137,6 +137,20 @@ def test_the_softmax_is_an_inner_product_and_a_bias(seed):
         np.testing.assert_allclose(slopes.numpy(), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["softmax", "normface", "sphereface", "cosface", "arcface", "combined"])
+def test_the_means_of_the_own_class_are_those_of_the_batch(name):
+    loss = build_loss(LossSpec(name), classes=5, dimension=8)
+    features, labels = torch.randn(12, 8), torch.arange(12) % 5
+    loss(features, labels)
+    theta = torch.arccos(loss.cosines(features).gather(1, labels[:, None]))
+    logits = loss.logits(features, labels).gather(1, labels[:, None])
+    assert loss.own_class is not None
+    assert loss.own_class.theta == pytest.approx(theta.mean().item(), abs=1e-5)
+    assert loss.own_class.target_logit == pytest.approx(logits.mean().item(), abs=1e-4)
+    assert not loss.own_class.theta.requires_grad
+    assert not loss.own_class.target_logit.requires_grad
+
+
 def test_cosines_know_no_margin_and_no_scale():
     names = "softmax l2-softmax w-norm normface sphereface cosface arcface combined adaface magface center contrastive"
     for name in names.split():
