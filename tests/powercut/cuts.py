@@ -50,6 +50,20 @@ class Recorded:
         return self
 
 
+def unprotected(records: list[Record], forget: Forgotten) -> list[range]:
+    """Return the moments from each forgotten sync to the next sync of the same file or folder that is not forgotten."""
+    found: list[range] = []
+    open_since: dict[int, int] = {}  # by inode
+    for at, each in enumerate(records, 1):
+        if each.operation is not Operation.SYNC:
+            continue
+        if forget(each):
+            open_since.setdefault(each.inode, at)
+        elif each.inode in open_since:
+            found.append(range(open_since.pop(each.inode), at))
+    return [*found, *(range(at, len(records) + 1) for at in open_since.values())]
+
+
 def moments(records: list[Record], count: int, rng: random.Random, forget: Forgotten | None) -> list[int]:
     """Return numbers of records after which the power fails, in order: half of them right after an answer.
 

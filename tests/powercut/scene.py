@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ArcidError
-from tests.powercut.cuts import Cut, Forgotten, Recorded
+from tests.powercut.cuts import Cut, Forgotten, Recorded, unprotected
 from tests.powercut.disk import Disk
 from tests.powercut.recorder import Operation, Record, Recorder, Start
 from tests.powercut.service import environment
@@ -63,11 +63,16 @@ class RecordedScene:
         return Cut(moment, seed, "", list(self._violations(folder, is_done=moment == len(self.recorded.records))))
 
     def cuts(self, folder: Path, count: int, seed: int, forget: Forgotten | None = None) -> Iterator[Cut]:
-        """Cut the scene `count` times: at its end, and at moments that are spread over it."""
-        rng, records = random.Random(seed), len(self.recorded.records)
+        """Cut the scene `count` times: at its end, and at moments that are spread over it.
+
+        With `forget`, these moments are those that a forgotten sync would have protected, above all the last ones.
+        """
+        rng, records = random.Random(seed), self.recorded.records
+        spans = [range(1, len(records) + 1)] if forget is None else unprotected(records, forget)
         for number in range(count):
-            moment = records if number % 3 == 0 else rng.randint(1, records)
-            yield self.cut(folder, moment, seed * 1_000_003 + number, forget)
+            span = rng.choice(spans)
+            moments = (len(records), rng.choice(span), rng.choice(span) if forget is None else span[-1])
+            yield self.cut(folder, moments[number % len(moments)], seed * 1_000_003 + number, forget)
 
     def _violations(self, folder: Path, *, is_done: bool) -> Iterator[str]:
         if self.scene.is_scrap and not is_done:

@@ -22,6 +22,7 @@ from tests.transfer.fakes import Recorded, fill
 
 _CALIBRATION = Path("calibrations", "people", "abc-plain.json")
 _BACKUP = "b.arcid"
+_ELSEWHERE = "elsewhere"  # a scene's folder for the database, if it is not in the data folder
 _GARBAGE = b"no database" * 1000
 
 
@@ -32,8 +33,8 @@ def prepare_home(root: Path) -> None:
     (home / _CALIBRATION).write_text("old")
     (home / "index" / "old").mkdir(parents=True)
     (home / "index" / "old" / "a.segment").write_bytes(b"vectors")
-    migrate(sqlite_url(home / "arcid.db"))
-    with database_in(home.parent) as opened:
+    migrate(sqlite_url(_database(root)))
+    with database_in(root) as opened:
         fill(opened.engine)
         back_up(opened, home, root / _BACKUP, Recorded())
         IdentityStore(opened.engine).remove_identity(IdentityStore(opened.engine).collection("people"), "p1-0")
@@ -42,8 +43,19 @@ def prepare_home(root: Path) -> None:
     (home / _CALIBRATION.with_name("later.json")).write_text("later")
 
 
+def _prepare_apart(root: Path) -> None:
+    """Make a data folder whose database is in another folder."""
+    (root / _ELSEWHERE).mkdir()
+    prepare_home(root)
+
+
+def _database(root: Path) -> Path:
+    folder = root / _ELSEWHERE
+    return (folder if folder.exists() else root / DATA) / "arcid.db"
+
+
 def _restore(root: Path, *, is_old_kept: bool = False) -> None:
-    _restore_of(root / DATA).run(root / _BACKUP, Recorded(), is_old_kept=is_old_kept)
+    _restore_of(root).run(root / _BACKUP, Recorded(), is_old_kept=is_old_kept)
 
 
 def _keep(root: Path) -> None:
@@ -52,24 +64,27 @@ def _keep(root: Path) -> None:
 
 def _state(root: Path) -> State:
     """Start as a service does, and return everything as one: a restore is one step."""
-    home = root / DATA
-    _restore_of(home).finish()
-    if not (home / "arcid.db").exists():
+    database = _database(root)
+    _restore_of(root).finish()
+    if not database.exists():
         return {"all": None}
-    with database_in(home.parent) as opened:
+    with database_in(root) as opened:
         opened.schema.require_current()
         store = IdentityStore(opened.engine)
         collections = [(each.name, each.faces, store.face_count(each)) for each in store.collections()]
         assert not Trail(opened.engine).verify().breaks
-    sqlite_files.check(home / "arcid.db")
-    kept = [sqlite3.connect(each).execute("SELECT count(*) FROM faces").fetchone() for each in _kept(home)]
-    leftovers = sorted(each.name for each in home.iterdir() if ".restor" in each.name)
-    calibrations = files_below(home / "calibrations")
-    return {"all": (collections, calibrations), "leftovers": leftovers, "kept": kept}
+    sqlite_files.check(database)
+    kept = [sqlite3.connect(each).execute("SELECT count(*) FROM faces").fetchone() for each in _kept(database.parent)]
+    calibrations = files_below(root / DATA / "calibrations")
+    return {"all": (collections, calibrations, kept), "leftovers": _leftovers(database)}
 
 
-def _kept(home: Path) -> list[Path]:
-    return [each for each in home.glob("arcid.db.before-restore-*") if each.suffix not in {"-wal", "-shm"}]
+def _kept(folder: Path) -> list[Path]:
+    return [each for each in folder.glob("arcid.db.before-restore-*") if each.suffix not in {"-wal", "-shm"}]
+
+
+def _leftovers(database: Path) -> list[str]:
+    return sorted(each.name for each in database.parent.iterdir() if ".restor" in each.name)
 
 
 def _into_nothing(root: Path) -> None:
@@ -100,7 +115,7 @@ def _begun(root: Path) -> None:
 
 
 def _finish(root: Path) -> None:
-    _restore_of(root / DATA).finish()
+    _restore_of(root).finish()
 
 
 def _fail(root: Path) -> None:
@@ -119,36 +134,50 @@ def _damaged(root: Path) -> None:
     """Make a data folder whose database is garbage, and a file next to it that SQLite leaves alone."""
     prepare_home(root)
     for name in ("arcid.db", "arcid.db-shm"):
-        (root / DATA / name).write_bytes(_GARBAGE + name.encode())
+        _database(root).with_name(name).write_bytes(_GARBAGE + name.encode())
+
+
+def _damaged_apart(root: Path) -> None:
+    (root / _ELSEWHERE).mkdir()
+    _damaged(root)
 
 
 def _raw_state(root: Path) -> State:
-    home = root / DATA
-    _restore_of(home).finish()
-    content = (home / "arcid.db").read_bytes()
+    database = _database(root)
+    _restore_of(root).finish()
+    content = database.read_bytes()
     if not content.startswith(_GARBAGE):
         return _state(root)
-    beside = (home / "arcid.db-shm").read_bytes()
-    leftovers = sorted(each.name for each in home.iterdir() if ".restor" in each.name)
-    return {"all": ((content, beside), files_below(home / "calibrations")), "leftovers": leftovers, "kept": []}
+    beside = database.with_name("arcid.db-shm").read_bytes()
+    return {
+        "all": ((content, beside), files_below(root / DATA / "calibrations"), []),
+        "leftovers": _leftovers(database),
+    }
 
 
-def _restore_of(home: Path) -> Restore:
-    return Restore(home / "arcid.db", home, MIGRATIONS)
+def _restore_of(root: Path) -> Restore:
+    return Restore(_database(root), root / DATA, MIGRATIONS)
 
 
 def database_in(root: Path) -> Database:
-    return Database(sqlite_url(root / DATA / "arcid.db"), MIGRATIONS)
+    return Database(sqlite_url(_database(root)), MIGRATIONS)
 
 
 RESTORES = {
     "a restore": Scene(prepare_home, _restore, _state),
     "a restore that keeps the old database": Scene(prepare_home, _keep, _state),
+    "a restore of a database outside the data folder": Scene(_prepare_apart, _restore, _state),
+    "a restore outside the data folder that is undone": Scene(
+        _prepare_apart, _fail, _state, instead="a restore of a database outside the data folder"
+    ),
     "a restore into an empty folder": Scene(_into_nothing, _restore, _state),
     "the end of a restore that was killed": Scene(_interrupted, _finish, _state),
     "the replacement of a restore that was killed": Scene(_begun, _finish, _state),
     "a restore that fails and is undone": Scene(prepare_home, _fail, _state, instead="a restore"),
     "a restore in place of a damaged database": Scene(_damaged, _restore, _raw_state),
+    "a restore outside the data folder, of a damaged database, that is undone": Scene(
+        _damaged_apart, _fail, _raw_state, instead="a restore in place of a damaged database"
+    ),
     "a restore in place of a damaged database that is undone": Scene(
         _damaged, _fail, _raw_state, instead="a restore in place of a damaged database"
     ),
