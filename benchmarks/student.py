@@ -50,12 +50,15 @@ def half_of(person: str) -> int:
 def prepare(images: Path, out: Path) -> tuple[Path, Path]:
     """Align all photos, write the crops to a folder for each half, and return both folders."""
     halves = out / "0", out / "1"
-    if not halves[0].exists():
+    if not all(half.exists() for half in halves):
         source = read_folder(images, open_cropper(read_settings()))
+        parts = out / "0.part", out / "1.part"
         for index, label in enumerate(source.labels.tolist()):
-            file = halves[half_of(source.classes[label])] / Path(source.name(index)).with_suffix(".png")
+            file = parts[half_of(source.classes[label])] / Path(source.name(index)).with_suffix(".png")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(encode_png(source.crop(index)))
+        for part, half in zip(parts, halves, strict=True):
+            part.rename(half)
     return halves
 
 
