@@ -99,6 +99,9 @@ class MachineConfig(_Section):
     checkpoint_activations: Annotated[
         bool, Field(description="Compute activations again in the backward pass, which saves memory.")
     ] = False
+    sync_batch_norm: Annotated[
+        bool, Field(description="Of several processes on GPUs, batch normalisation uses the statistics of all.")
+    ] = True
 
     @model_validator(mode="after")
     def _check_compile(self) -> Self:

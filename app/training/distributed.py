@@ -29,17 +29,21 @@ class DistributedContext:
         """Return whether this is the main process, which writes the files and the output of the run."""
         return self.rank == 0
 
-    def parallelise(self, module: nn.Module) -> nn.Module:
+    def parallelise(self, module: nn.Module, *, is_norm_shared: bool = True) -> nn.Module:
         """Wrap a module so that its gradients are averaged over all processes.
 
-        On CUDA, batch normalisation also uses the statistics of all processes; PyTorch has no such layer for the CPU.
+        With `is_norm_shared`, batch normalisation on CUDA also uses the statistics of all processes.
         """
         if self.world_size == 1:
             return module
+        if is_norm_shared:
+            self.share_batch_norm(module)
+        return DistributedDataParallel(module, device_ids=None if self.device.type == "cpu" else [self.device.index])
+
+    def share_batch_norm(self, module: nn.Module) -> None:
+        """Replace the batch normalisation in a module by SyncBatchNorm, which PyTorch has for CUDA only."""
         if self.device.type == "cuda":
             nn.SyncBatchNorm.convert_sync_batchnorm(module)
-            return DistributedDataParallel(module, device_ids=[self.device.index])
-        return DistributedDataParallel(module)
 
     def mean(self, value: float) -> float:
         """Return the mean of the value over all processes. Every process must call this."""
@@ -94,4 +98,5 @@ def _device(name: str, local_rank: int) -> torch.device:
     if (device.index or 0) >= torch.cuda.device_count():
         raise TrainingUnavailable(f"{device} was requested, but there are only {torch.cuda.device_count()} GPUs")
     torch.cuda.set_device(device)
+    torch.backends.cudnn.benchmark = True  # all batches have the same size
     return device

@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from app.errors import CheckpointMismatch, TrainingDiverged
 from app.evaluation.values import Advance
 from app.training import checkpoint
 from app.training.accumulation import accumulate_gradients
+from app.training.averaging import MovingAverage
 from app.training.callbacks import Callback, TrainingProgress
 from app.training.checkpoint import BEST, LAST, MIDDLE, State
 from app.training.config import TrainingConfig
 from app.training.data.batches import Batch, BatchLoader, BatchSampler
+from app.training.data.memory import HostMemory
 from app.training.data.source import CropSource, fingerprint
 from app.training.distributed import DistributedContext
 from app.training.evaluating import CropPairs, mean_accuracy, verify_all
 from app.training.learner import Learner, build_learner
-from app.training.optimiser import build_optimiser
+from app.training.optimiser import build_optimiser, load_optimiser
 
 if TYPE_CHECKING:
     from app.training.losses.base import OwnClass
@@ -67,10 +68,11 @@ class Training:
         self._context = context
         self._source = source
         self._classes = source.classes
-        self._parallel = distributed.parallelise(self.learner)
+        self._parallel = distributed.parallelise(self.learner, is_norm_shared=config.machine.sync_batch_norm)
         self._optimiser = build_optimiser(self.learner, config)
         self._scaler = torch.amp.GradScaler(distributed.device.type, enabled=config.machine.amp == "fp16")
-        self._average = _moving_average(self.learner, config.optimiser.ema)
+        ema = config.optimiser.ema
+        self._average = MovingAverage(self.learner.backbone, ema) if ema else None
         self._sampler = BatchSampler(
             source.labels,
             schedule.batch_size,
@@ -86,6 +88,7 @@ class Training:
             config.data.augmentation,
             workers=config.data.workers,
             max_damaged=config.data.max_damaged,
+            memory=HostMemory(distributed.device),
         )
         self._run = {"processes": distributed.world_size, "data": fingerprint(source), **config.resume_settings()}
         self._best = -math.inf
@@ -113,7 +116,7 @@ class Training:
         self.learner.train()
         first, started = self.iteration, time.perf_counter()
         for batch in self._batches.batches(self.iteration, self.total):
-            self._losses.append(self._step(batch))
+            self._losses.append(self.step(batch))
             if self.learner.loss.own_class is not None:
                 self._own_classes.append(self.learner.loss.own_class)
             self.iteration += 1
@@ -140,7 +143,7 @@ class Training:
         try:
             self.learner.backbone.load_state_dict(state["backbone"])
             self.learner.loss.load_state_dict(state["loss"])
-            self._optimiser.load_state_dict(state["optimiser"])
+            load_optimiser(self._optimiser, state["optimiser"])
             self._scaler.load_state_dict(state["scaler"])
             if self._average is not None:
                 self._average.load_state_dict(state["averaging"])
@@ -148,7 +151,11 @@ class Training:
             raise CheckpointMismatch(f"{file} contains the weights of another network") from error
         self.iteration, self._best, self._saved = state["iteration"], state["best"], state["iteration"]
 
-    def _step(self, batch: Batch) -> Tensor:
+    def step(self, batch: Batch) -> Tensor:
+        """Train on a batch as the next iteration, without counting it; return the mean loss, on the device.
+
+        The host does not wait for a GPU, except with the loss triplet, another package's optimizer and SyncBatchNorm.
+        """
         device, optimiser = self._context.distributed.device, self._optimiser
         torch.manual_seed(self._seed())  # for dropout and sampled classes
         for group in optimiser.param_groups:
@@ -221,7 +228,8 @@ class Training:
 
     def _save(self, name: str) -> None:
         """Write a checkpoint in the main process, unless a weight is no longer a number."""
-        if not all(bool(parameter.isfinite().all()) for parameter in self.learner.parameters()):
+        are_finite = torch.stack([parameter.isfinite().all() for parameter in self.learner.parameters()])
+        if not are_finite.all():
             raise self._diverged("the weights are no longer numbers")
         if self._context.distributed.is_main:
             checkpoint.save(self._state(), self._context.out / name)
@@ -255,10 +263,3 @@ class Training:
             "optimiser": self._optimiser.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
-
-
-def _moving_average(learner: Learner, decay: float) -> AveragedModel | None:
-    """Return the moving average of the backbone's weights; None if the decay is 0."""
-    if not decay:
-        return None
-    return AveragedModel(learner.backbone, multi_avg_fn=get_ema_multi_avg_fn(decay))

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from torch import nn
 
 from app.config import PROJECT
 from app.errors import CheckpointMismatch, TrainingUnavailable
 from app.training import running
 from app.training.checkpoint import LAST, load, load_trained
 from app.training.config import MachineConfig, parse_config
-from app.training.distributed import distributed_context
+from app.training.distributed import DistributedContext, distributed_context
 from tests.training.people import no_cropper, write_people
 from tests.training.test_loop import is_equal
 from tests.training.two_processes import run
@@ -129,6 +130,15 @@ def test_sigterm_saves_and_ends(people, tmp_path):
     iteration = load(out / LAST)["iteration"]
     assert f"stopped at iteration {iteration} of 1500" in shown
     assert len(losses_of(out)) == iteration
+
+
+@pytest.mark.parametrize(("device", "kind"), [("cpu", nn.BatchNorm2d), ("cuda:0", nn.SyncBatchNorm)])
+def test_statistics_of_batches_are_shared_on_gpus_only(device, kind):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    weights = [parameter.data_ptr() for parameter in module.parameters()]
+    DistributedContext(torch.device(device), rank=0, world_size=2).share_batch_norm(module)
+    assert type(module[1]) is kind
+    assert [parameter.data_ptr() for parameter in module.parameters()] == weights
 
 
 def test_a_device_that_is_not_there_is_not_replaced():

@@ -1,3 +1,4 @@
+import copy
 import sys
 
 import pytest
@@ -9,7 +10,7 @@ from app.training.external import import_class, is_external
 from app.training.learner import Learner
 from app.training.losses.building import build_loss
 from app.training.losses.spec import LossSpec
-from app.training.optimiser import build_optimiser
+from app.training.optimiser import build_optimiser, load_optimiser
 
 
 def build(**keys):
@@ -52,6 +53,47 @@ def test_a_module_that_fails_is_not_hidden(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         import_class("broken_module:Mine", object)
     assert "broken_module" not in sys.modules
+
+
+def take_steps(optimiser, gradients):
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    weights = optimiser.param_groups[0]["params"][0]
+    for gradient in gradients:
+        optimiser.zero_grad()
+        scaler.scale((weights * gradient).sum()).backward()
+        scaler.unscale_(optimiser)
+        scaler.step(optimiser)
+        scaler.update()
+    return weights.detach().clone()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_fused_optimizer_skips_infinite_gradients_as_another_does(name):
+    results = []
+    for fused in (False, True):
+        torch.manual_seed(0)
+        results.append(take_steps(build(name=name, options={"fused": fused}), [torch.inf, 1.0, 2.0]))
+    torch.testing.assert_close(*results)
+
+
+def test_without_a_step_the_momentum_of_a_fused_optimizer_is_zero():
+    fused = build(options={"fused": True})
+    assert all(not state["momentum_buffer"].any() for state in fused.state.values())
+    assert len(fused.state) == 3
+    assert not build().state
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("fused", [(False, True), (True, False)])
+def test_a_saved_state_does_not_change_the_implementation(name, fused):
+    saved, other = (build(name=name, options={"fused": value}) for value in fused)
+    take_steps(saved, [1.0])
+    with torch.no_grad():
+        for weights, loaded in zip(saved.param_groups[0]["params"], other.param_groups[0]["params"], strict=True):
+            loaded.copy_(weights)
+    load_optimiser(other, copy.deepcopy(saved.state_dict()))
+    assert [group["fused"] for group in other.param_groups] == [fused[1]] * 2
+    torch.testing.assert_close(take_steps(other, [2.0]), take_steps(saved, [2.0]))
 
 
 def test_names_of_classes():

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 
@@ -13,6 +12,7 @@ from app.errors import PhotosDamaged, TrainingInvalid
 from app.evaluation.values import Bools, Ints
 from app.training.data.augmentation import Augmentation, augment
 from app.training.data.damage import DamagedCrops
+from app.training.data.memory import HostMemory
 from app.training.data.source import CropSource, Labels
 from app.types import Pixels
 from app.vision.alignment import CROP_SIDE
@@ -82,18 +82,29 @@ class BatchLoader:
         *,
         workers: int = 1,
         max_damaged: float = 0.0,
+        memory: HostMemory | None = None,
     ) -> None:
-        """Args: max_damaged: share of the crops that may be damaged."""
+        """Build a loader.
+
+        Args:
+            source: The crops.
+            sampler: The crops of each iteration.
+            augmentation: Changes of each crop.
+            workers: Number of threads.
+            max_damaged: Share of the crops that may be damaged.
+            memory: Memory of the batches; by default that of the CPU.
+        """
         self.damaged = DamagedCrops(len(source.labels), max_damaged)
         self._source = source
         self._sampler = sampler
         self._augmentation = augmentation
         self._workers = workers
+        self._memory = memory or HostMemory(torch.device("cpu"))
 
     def batches(self, first: int, end: int) -> Iterator[Batch]:
         """Yield the batches of the iterations from `first` to `end`, which is excluded. Raises PhotosDamaged."""
         iterations = self._iterations(first, end)
-        pool = ThreadPoolExecutor(self._workers, "batches", initializer=cv2.setNumThreads, initargs=(1,))
+        pool = ThreadPoolExecutor(self._workers, "batches", initializer=self._memory.prepare_thread)
         pending: deque[Future[Batch]] = deque()
         try:
             for epoch, indices in iterations:
@@ -114,8 +125,12 @@ class BatchLoader:
             yield epoch, self._sampler.indices(order, iteration % per_epoch)
 
     def _batch(self, epoch: int, indices: Ints) -> Batch:
-        crops = np.empty((len(indices), CROP_SIDE, CROP_SIDE, 3), np.uint8)
-        labels = self._source.labels[indices]
+        batch = Batch(
+            self._memory.empty((len(indices), CROP_SIDE, CROP_SIDE, 3), torch.uint8),
+            self._memory.empty((len(indices),), torch.int64),
+        )
+        crops, labels = batch.crops.numpy(), batch.labels.numpy()
+        labels[:] = self._source.labels[indices]
         is_damaged = np.zeros(len(indices), np.bool_)
         for place, index in enumerate(indices.tolist()):
             generator = _generator(self._sampler.seed, _AUGMENTATION, epoch, index)
@@ -125,7 +140,7 @@ class BatchLoader:
                 is_damaged[place] = True
                 self.damaged.add(index, str(error))
         _replace_damaged(crops, labels, is_damaged)
-        return Batch(torch.from_numpy(crops), torch.from_numpy(labels))
+        return batch
 
 
 def _replace_damaged(crops: Pixels, labels: Labels, is_damaged: Bools) -> None:

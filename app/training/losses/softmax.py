@@ -87,7 +87,8 @@ class CenterLoss(Softmax):
 
     def _move(self, offsets: Tensor, labels: Tensor) -> None:
         sums = torch.zeros_like(self.centers).index_add_(0, labels, offsets)
-        counts = torch.bincount(labels, minlength=len(self.centers))
+        ones = torch.ones_like(labels, dtype=sums.dtype)
+        counts = sums.new_zeros(len(sums)).index_add_(0, labels, ones)  # the host would wait for bincount
         self.centers += self.rate * sums / (1 + counts[:, None])
 
 

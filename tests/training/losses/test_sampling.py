@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from app.training.losses.building import build_loss
-from app.training.losses.sampling import ClassSampler
+from app.training.losses.sampling import ClassSampler, _random_keys
 from app.training.losses.spec import LossSpec
 
 _NAMES = ["normface", "sphereface", "cosface", "arcface", "combined"]
@@ -51,8 +51,25 @@ def test_the_batchs_own_classes_always_take_part():
         _, labels = _batch(step, size=12)
         kept, own = sampler(labels, torch.tensor(step))
         assert torch.equal(kept[own], labels)
-        assert len(kept) == max(4, len(labels.unique()))
+        assert len(kept) == 12
         assert torch.equal(kept, kept.unique())
+
+
+def test_a_batch_of_more_photos_than_classes_takes_all():
+    labels = torch.arange(_CLASSES + 1) % _CLASSES
+    kept, own = ClassSampler(_CLASSES, 0.1)(labels, torch.tensor(0))
+    assert kept is None
+    assert torch.equal(own, labels)
+
+
+def test_streams_of_random_keys_differ_and_fill_their_range():
+    streams = torch.stack([_random_keys(1000, torch.tensor(stream)) for stream in (0, 1, 2**61)])
+    assert len(streams.unique()) == 3000
+    shares = streams.double() / 2**62
+    assert ((shares >= 0) & (shares < 1)).all()
+    torch.testing.assert_close(shares.mean(dim=1), torch.full((3,), 0.5, dtype=torch.float64), atol=0.04, rtol=0)
+    correlations = torch.corrcoef(shares) - torch.eye(3)
+    assert correlations.abs().max() < 0.13
 
 
 def test_every_other_class_is_drawn_as_often():
