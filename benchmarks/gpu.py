@@ -10,11 +10,9 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import distributions
 from typing import TYPE_CHECKING
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnxruntime import get_available_providers
 from service import Client, form, per_second, running
+from steps import BUDGET, Step, refuse, report, run_all
 
 from app.cli.demo_photos import as_jpeg, group_photo
 from app.cli.gpu_advice import GpuFacts, gpu_advice
@@ -34,30 +33,9 @@ from app.vision.inference.runtime import resolve
 if TYPE_CHECKING:
     from app.gallery.index.protocol import LocalIndex
 
-NO_GPU = 2
-BUDGET = 570.0  # seconds, of ten minutes
 _GOAL = 8  # times the embeddings a second of runs of one crop
 _CLIENTS = 64
 _ROWS, _DIMENSION, _TOP_K, _SEARCHES = 1_000_000, 128, 10, 50
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A command with its limit in seconds. `obstacle` returns why it cannot run, or None."""
-
-    title: str
-    command: tuple[str, ...]
-    limit: float
-    obstacle: Callable[[], str | None] = lambda: None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of a step: `passed`, `FAILED` or `skipped`, with the reason."""
-
-    title: str
-    word: str
-    reason: str = ""
 
 
 def own(part: str) -> tuple[str, ...]:
@@ -77,32 +55,6 @@ def steps() -> list[Step]:
         Step("TensorRT against the CPU provider", (python, providers, "tensorrt"), 240, _no_tensorrt),
         Step("the CUDA image", ("sh", "-c", f"cd {PROJECT} && {image}"), 300, _no_docker),
     ]
-
-
-def run_all(planned: Sequence[Step], budget: float) -> list[Outcome]:
-    """Run steps within a budget of seconds; a step that does not fit is skipped."""
-    outcomes, end = [], time.monotonic() + budget
-    for step in planned:
-        left = end - time.monotonic()
-        reason = step.obstacle()
-        if reason is None and left < min(step.limit, budget) / 3:
-            reason = f"only {left:.0f} of {budget:.0f} seconds are left"
-        if reason is not None:
-            outcomes.append(Outcome(step.title, "skipped", reason))
-            continue
-        print(f"\n== {step.title}", flush=True)
-        outcomes.append(_run(step, min(step.limit, left)))
-    return outcomes
-
-
-def _run(step: Step, limit: float) -> Outcome:
-    try:
-        status = subprocess.run(step.command, check=False, timeout=limit).returncode
-    except subprocess.TimeoutExpired:
-        return Outcome(step.title, "FAILED", f"not finished after {limit:.0f} seconds")
-    except OSError as error:
-        return Outcome(step.title, "FAILED", str(error))
-    return Outcome(step.title, "passed") if status == 0 else Outcome(step.title, "FAILED", f"exit status {status}")
 
 
 def obstacle_of_machine() -> str | None:
@@ -177,15 +129,10 @@ def main() -> int:
     options = parser.parse_args()
     obstacle = obstacle_of_machine()
     if obstacle is not None:
-        print(f"no usable NVIDIA GPU, so nothing ran: {obstacle}", file=sys.stderr)
-        return NO_GPU
+        return refuse(obstacle)
     if options.part is not None:
         return batches() if options.part == "batches" else search()
-    outcomes = run_all(steps(), options.seconds)
-    print()
-    for each in outcomes:
-        print(f"{each.word:8} {each.title}{': ' if each.reason else ''}{each.reason}")
-    return int(any(each.word == "FAILED" for each in outcomes))
+    return report(run_all(steps(), options.seconds))
 
 
 if __name__ == "__main__":

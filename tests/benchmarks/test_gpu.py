@@ -5,6 +5,7 @@ import sys
 
 import gpu
 import pytest
+import steps
 
 from app.config import PROJECT
 from app.types import IndexKind
@@ -17,20 +18,20 @@ SLOW = (sys.executable, "-c", "import time; time.sleep(30)")
 def test_without_a_gpu_nothing_runs_and_the_reason_is_named():
     script = str(PROJECT / "benchmarks" / "gpu.py")
     done = subprocess.run([sys.executable, script], check=False, capture_output=True, text=True)
-    assert done.returncode == gpu.NO_GPU
+    assert done.returncode == steps.NO_GPU
     assert "no usable NVIDIA GPU, so nothing ran" in done.stderr
     assert "==" not in done.stdout
 
 
 def test_each_step_ends_in_a_word_and_a_reason():
     planned = [
-        gpu.Step("works", QUICK, 20),
-        gpu.Step("breaks", (sys.executable, "-c", "raise SystemExit(3)"), 20),
-        gpu.Step("hangs", SLOW, 0.2),
-        gpu.Step("is no program", ("/no/such/program",), 20),
-        gpu.Step("cannot", QUICK, 20, lambda: "no docker"),
+        steps.Step("works", QUICK, 20),
+        steps.Step("breaks", (sys.executable, "-c", "raise SystemExit(3)"), 20),
+        steps.Step("hangs", SLOW, 0.2),
+        steps.Step("is no program", ("/no/such/program",), 20),
+        steps.Step("cannot", QUICK, 20, lambda: "no docker"),
     ]
-    outcomes = gpu.run_all(planned, budget=60)
+    outcomes = steps.run_all(planned, budget=60)
     assert [(each.word, each.reason) for each in outcomes[:3]] == [
         ("passed", ""),
         ("FAILED", "exit status 3"),
@@ -41,12 +42,12 @@ def test_each_step_ends_in_a_word_and_a_reason():
 
 
 def test_a_step_that_no_longer_fits_is_skipped():
-    planned = [gpu.Step("hangs", SLOW, 1), gpu.Step("late", QUICK, 60)]
-    assert [each.word for each in gpu.run_all(planned, budget=1.2)] == ["FAILED", "skipped"]
+    planned = [steps.Step("hangs", SLOW, 1), steps.Step("late", QUICK, 60)]
+    assert [each.word for each in steps.run_all(planned, budget=1.2)] == ["FAILED", "skipped"]
 
 
 def test_ten_minutes_are_enough():
-    assert gpu.BUDGET < 600
+    assert steps.BUDGET < 600
     assert all(step.limit <= 300 for step in gpu.steps())
 
 
