@@ -59,7 +59,7 @@ def obstacle_of_machine() -> str | None:
     return f"PyTorch {torch.__version__} ({build}) finds none"
 
 
-def run_part(part: str, *, arcface_torch: Path | None, out: Path | None, is_norm_shared: bool, is_tiny: bool) -> int:
+def run_part(part: str, *, arcface_torch: Path | None, out: Path | None, is_tiny: bool) -> int:
     """Run a part in this process; return its exit status."""
     import training_checks  # noqa: PLC0415 - they need PyTorch
     import training_speed  # noqa: PLC0415
@@ -76,7 +76,7 @@ def run_part(part: str, *, arcface_torch: Path | None, out: Path | None, is_norm
         "compile": lambda: training_speed.speed(sizes, training_speed.COMPILED),
         "loading": lambda: training_speed.loading(sizes),
         "arcface-torch": lambda: training_speed.beside_arcface_torch(sizes, arcface_torch or Path()),
-        "member": lambda: training_checks.member(sizes, out or Path(), is_shared=is_norm_shared),
+        "member": lambda: training_checks.member(sizes, out or Path()),
     }
     return parts[part]()
 
@@ -95,7 +95,6 @@ def main() -> int:
     parser.add_argument("--arcface-torch", type=Path, help="the folder recognition/arcface_torch of InsightFace")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes on the CPU, to test a part")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--separate-norms", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     obstacle = None if options.tiny and options.part else obstacle_of_machine()
     if obstacle is not None:
@@ -106,7 +105,6 @@ def main() -> int:
         options.part,
         arcface_torch=options.arcface_torch,
         out=options.out,
-        is_norm_shared=not options.separate_norms,
         is_tiny=options.tiny,
     )
 

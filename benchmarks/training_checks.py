@@ -147,33 +147,38 @@ def processes(sizes: Sizes, command: tuple[str, ...]) -> int:
 
     Args:
         sizes: Device and sizes.
-        command: Arguments of a script that calls `member` with `--out FILE` and, if given, `--separate-norms`.
+        command: Arguments of a script that calls `member` with `--out FILE`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        out, config = Path(folder), _member_config(sizes, _BOTH * (sizes.batch // _BOTH), is_shared=True)
+        out, file = Path(folder), Path(folder) / "losses.json"
         _exact()
+        config = _member_config(sizes, _BOTH * (sizes.batch // _BOTH), is_shared=True)
         one = run(config, People(sizes.people), out).losses
-        results = []
-        for number, options in enumerate(([], ["--separate-norms"])):
-            file = out / f"{number}.json"
-            _torchrun((*command, "--out", str(file), *options))
-            results.append({int(iteration): loss for iteration, loss in json.loads(file.read_text("utf-8")).items()})
-    gap = max(abs(results[1][iteration] / loss - 1) for iteration, loss in one.items())
+        _torchrun((*command, "--out", str(file)))
+        written = json.loads(file.read_text("utf-8"))
+    shared, separate = ({int(iteration): loss for iteration, loss in losses.items()} for losses in written)
+    gap = max(abs(separate[iteration] / loss - 1) for iteration, loss in one.items())
     print(f"without machine.sync_batch_norm, the losses of two processes differ by {gap:.5f}: they need not agree")
-    return _same("two processes and one with the double batch", one, results[0], _SAME)
+    return _same("two processes and one with the double batch", one, shared, _SAME)
 
 
-def member(sizes: Sizes, out: Path, *, is_shared: bool) -> int:
-    """Train in one of two processes that torchrun started; the first writes the losses to `out`."""
-    config = _member_config(sizes, sizes.batch // _BOTH, is_shared=is_shared)
-    curve = LossCurve()
+def member(sizes: Sizes, out: Path) -> int:
+    """Train twice in one of two processes that torchrun started, with synchronised batch normalisation and without.
+
+    The first process writes the losses of both runs to `out`.
+    """
+    source, losses = People(sizes.people), []
     _exact()
-    with _joined(config.machine.device) as context, tempfile.TemporaryDirectory() as folder:
-        callbacks = [curve] if context.is_main else []
-        Training(config, People(sizes.people), RunContext(Path(folder), context, callbacks)).run()
+    with _joined(sizes.device) as context, tempfile.TemporaryDirectory() as folder:
+        for is_shared in (True, False):
+            curve = LossCurve()
+            config = _member_config(sizes, sizes.batch // _BOTH, is_shared=is_shared)
+            callbacks = [curve] if context.is_main else []
+            Training(config, source, RunContext(Path(folder), context, callbacks)).run()
+            losses.append(curve.losses)
         if context.is_main:
-            out.write_text(json.dumps(curve.losses), "utf-8")
-            print(f"backend {distributed.get_backend()}, synchronised batch normalisation: {is_shared}", flush=True)
+            out.write_text(json.dumps(losses), "utf-8")
+            print(f"backend {distributed.get_backend()}", flush=True)
     return 0
 
 
