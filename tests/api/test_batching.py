@@ -80,7 +80,7 @@ def test_a_client_that_leaves_before_its_run_is_dropped_and_harms_nobody():
     batcher = Batcher(run, Batching(largest=8, wait_seconds=0))
 
     def photo(number):
-        return request(body=json.dumps({"photo": base64.b64encode(bytes([number])).decode()}).encode())
+        return request(body=json.dumps({"photo": base64.b64encode(bytes([number]) * 30).decode()}).encode())
 
     async def until(is_so):
         for _ in range(500):

@@ -52,4 +52,4 @@ def test_edited_rows_verify_nobody(sealed, faces_of):
     assert detail.startswith("2 rows are refused")
     assert "ada" not in answer.text
     assert client.delete("/collections/default/identities/ada").status_code == 200  # still deletable
-    assert client.get("/readyz").json()["checks"]["encryption"]["detail"].startswith("1 rows are refused")
+    assert client.get("/readyz").json()["checks"]["encryption"]["detail"].startswith("1 row is refused")

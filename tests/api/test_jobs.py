@@ -118,13 +118,13 @@ def test_what_is_refused_at_once(client):
         expect(client.post("/jobs", data={"kind": "import"}, files={"file": content}), 422, "import_invalid")
     for body in (
         {"kind": "import"},
-        {"kind": "import", "path": "a", "file": "AAAA"},
+        {"kind": "import", "path": "a", "file": "A" * 32},
         {"kind": "calibrate", "path": "a"},
         {"kind": "x"},
-        {"kind": "export", "file": "AAAA"},
+        {"kind": "export", "file": "A" * 32},
         {"kind": "import_archive"},
-        {"kind": "import_embeddings", "file": "AAAA"},
-        {"kind": "import", "file": "AAAA", "model": "sface"},
+        {"kind": "import_embeddings", "file": "A" * 32},
+        {"kind": "import", "file": "A" * 32, "model": "sface"},
     ):
         expect(client.post("/jobs", json=body), 422, "request_invalid")
     answer = client.post("/jobs", data={"kind": "import", "collection": "nobody"}, files={"file": zipped({})})

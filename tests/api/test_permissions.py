@@ -252,11 +252,11 @@ def test_a_key_is_asked_for_before_the_body_is_read(client, secrets):
 # Restriction to collections
 
 BODIES: dict[str, dict[str, Any]] = {
-    "/enroll": {"photos": ["AAAA"]},
-    "/verify": {"probe": "AAAA", "reference": "AAAA"},
-    "/identify": {"photo": "AAAA"},
+    "/enroll": {"photos": ["A" * 32]},
+    "/verify": {"probe": "A" * 32, "reference": "A" * 32},
+    "/identify": {"photo": "A" * 32},
     "/search": {"embedding": [1.0]},
-    "/jobs": {"kind": "import", "file": "AAAA"},
+    "/jobs": {"kind": "import", "file": "A" * 32},
 }
 
 

@@ -106,9 +106,9 @@ def test_one_photo(client, seeing, url, path):
 
 def test_bytes_are_taken_as_ever(client, seeing, site):
     before = len(site.public.requests)
-    assert client.post("/identify", json={"photo": "AAAA"}).status_code == 200
+    assert client.post("/identify", json={"photo": "A" * 32}).status_code == 200
     assert client.post("/identify", files={"photo": b"abc"}).status_code == 200
-    assert seeing.photos == [bytes(3), b"abc"]
+    assert seeing.photos == [bytes(24), b"abc"]
     assert len(site.public.requests) == before
 
 
@@ -116,7 +116,7 @@ def test_bytes_are_taken_as_ever(client, seeing, site):
     ("path", "body"),
     [
         ("/identify", {}),
-        ("/identify", {"photo": "AAAA", "photo_url": "http://photos.example/"}),
+        ("/identify", {"photo": "A" * 32, "photo_url": "http://photos.example/"}),
         ("/identify", {"photo_url": ""}),
         ("/identify", {"photo_url": None}),
         ("/identify", {"photo_url": []}),
@@ -129,13 +129,13 @@ def test_bytes_are_taken_as_ever(client, seeing, site):
         ("/enroll", {"photos": []}),
         ("/enroll", {"photo_urls": []}),
         ("/enroll", {"photo_urls": ["http://photos.example/"] * 51}),
-        ("/enroll", {"photos": ["AAAA"], "photo_urls": ["http://photos.example/"]}),
-        ("/verify", {"probe": "AAAA"}),
+        ("/enroll", {"photos": ["A" * 32], "photo_urls": ["http://photos.example/"]}),
+        ("/verify", {"probe": "A" * 32}),
         ("/verify", {"probe_url": "http://photos.example/"}),
-        ("/verify", {"reference": "AAAA"}),
-        ("/verify", {"probe": "AAAA", "probe_url": "http://photos.example/", "identity_id": "a"}),
-        ("/verify", {"probe": "AAAA", "reference_url": "http://photos.example/", "identity_id": "a"}),
-        ("/verify", {"probe": "AAAA", "reference_url": "http://photos.example/", "reference": "AAAA"}),
+        ("/verify", {"reference": "A" * 32}),
+        ("/verify", {"probe": "A" * 32, "probe_url": "http://photos.example/", "identity_id": "a"}),
+        ("/verify", {"probe": "A" * 32, "reference_url": "http://photos.example/", "identity_id": "a"}),
+        ("/verify", {"probe": "A" * 32, "reference_url": "http://photos.example/", "reference": "A" * 32}),
     ],
 )
 def test_exactly_one_source_of_each_photo(client, path, body):
@@ -152,13 +152,25 @@ def test_a_probe_and_a_reference(client, seeing, url):
     )
     for body in (
         {"probe_url": url("/1.jpg"), "reference_url": url("/2.jpg")},
-        {"probe": "AAAA", "reference_url": url("/2.jpg")},
-        {"probe_url": url("/1.jpg"), "reference": "AAAA"},
+        {"probe": "A" * 32, "reference_url": url("/2.jpg")},
+        {"probe_url": url("/1.jpg"), "reference": "A" * 32},
         {"probe_url": url("/1.jpg"), "identity_id": "ada"},
         {"probe_url": [url("/1.jpg"), url("/2.jpg")], "reference_url": url("/2.jpg")},
     ):
         client.post("/verify", json=body)
-    assert seeing.photos == [b"one", b"two", bytes(3), b"two", b"one", bytes(3), b"one", "ada", b"one", b"two", b"two"]
+    assert seeing.photos == [
+        b"one",
+        b"two",
+        bytes(24),
+        b"two",
+        b"one",
+        bytes(24),
+        b"one",
+        "ada",
+        b"one",
+        b"two",
+        b"two",
+    ]
 
 
 def test_a_probe_with_a_refused_photo(client, seeing, url):
@@ -171,7 +183,7 @@ def test_a_probe_with_a_refused_photo(client, seeing, url):
     assert client.post("/identify", json=body).status_code == 200
     assert seeing.photos[0] == b"one"
     assert isinstance(seeing.photos[1], PhotoRefused)
-    answer = client.post("/verify", json={"probe": "AAAA", "reference_url": url("/private")})
+    answer = client.post("/verify", json={"probe": "A" * 32, "reference_url": url("/private")})
     expect(answer, 422, seeing.photos[1].code)
 
 

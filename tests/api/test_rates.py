@@ -17,7 +17,7 @@ from app.main import create_app
 from tests.api.fakes import Identifying, ask, request, services_of, serving, settings_of
 from tests.redis import redis_url
 
-PHOTO = {"photo": "AAAA"}
+PHOTO = {"photo": "A" * 32}
 
 
 class Keys:

@@ -52,9 +52,9 @@ def test_what_cannot_be_imported(run, tmp_path):
 
 
 def test_ctrl_c_stops_cleanly_and_the_rest_comes_later(settings, tmp_path, faces_of, run):
-    for number in range(60):
-        (tmp_path / f"p{number:02}").mkdir()
-        (tmp_path / f"p{number:02}" / "1.jpg").write_bytes(faces_of[number % 6] + bytes([number]))
+    for number in range(240):
+        (tmp_path / f"p{number:03}").mkdir()
+        (tmp_path / f"p{number:03}" / "1.jpg").write_bytes(faces_of[number % 6] + bytes([number]))
     assert run("collections", "create", "many").exit_code == 0
     command = [
         sys.executable,
@@ -77,9 +77,9 @@ def test_ctrl_c_stops_cleanly_and_the_rest_comes_later(settings, tmp_path, faces
     assert b"run the same command again" in output
     assert b"Traceback" not in output
     there = store.collection("many").faces
-    assert 3 <= there < 60
-    assert f"{60 - there} enrolled" in run("import", tmp_path, "--collection", "many").output
-    assert store.collection("many").faces == 60
+    assert 3 <= there < 240
+    assert f"{240 - there} enrolled" in run("import", tmp_path, "--collection", "many").output
+    assert store.collection("many").faces == 240
 
 
 def test_jobs_are_listed_shown_and_cancelled(run, settings):

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from shutil import copytree
 
 import cv2
 import numpy as np
@@ -92,6 +93,7 @@ def test_a_recipe_is_the_base_of_a_run(run, people, tmp_path):
 
 def test_what_is_wrong_is_said(run, people, arcid, tmp_path):
     (tmp_path / "run.toml").write_text("[schedul]\nepochs = 1\n")
+    copytree(people, tmp_path / "above" / "people")
     for arguments, message in (
         (["--aligned"], r"data\.path is missing"),
         (["--data", people, "--backbone", "resnet"], "resnet"),
@@ -103,7 +105,7 @@ def test_what_is_wrong_is_said(run, people, arcid, tmp_path):
         (["--data", people, "--learning-rate", 0], r"schedule\.learning_rate: input should be greater than 0, not 0"),
         (["--config", tmp_path / "run.toml", "--data", people], "did you mean schedule"),
         (["--resume"], "contains no run to continue"),
-        (["--data", people.parent, "--aligned"], r"its photos lie deeper|is not a folder of people"),
+        (["--data", tmp_path / "above", "--aligned"], r"its photos lie deeper|is not a folder of people"),
         (["--data", people / "p00", "--aligned"], "6 photos lie directly in it"),
         (["--data", people, "--aligned", "--batch-size", 100], r"lower schedule\.batch_size"),
     ):

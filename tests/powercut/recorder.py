@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 SOURCE = Path(__file__).with_name("recorder.c")
+_UNLINKED = " (deleted)"  # added by Linux to the name of an open file that was deleted
 _HEAD = struct.Struct("<IIIIQQQ")
 
 
@@ -136,4 +137,5 @@ def _parsed(log: bytes) -> Iterator[Record]:
         size = length if operation in {Operation.WRITE, Operation.SYNC, Operation.MARK} else 0
         data = log[place : place + size]
         place += size
-        yield Record(operation, inode, offset, os.fsdecode(names[:path]), os.fsdecode(names[path:]), data, bool(flags))
+        before, after = os.fsdecode(names[:path]).removesuffix(_UNLINKED), os.fsdecode(names[path:])
+        yield Record(operation, inode, offset, before, after, data, bool(flags))

@@ -63,6 +63,9 @@ class Workload:
             if not kinds:
                 kinds = self._kinds()
                 self.rng.shuffle(kinds)
+                copy, drop = kinds.index(self.export_and_import), kinds.index(self.drop_collection)
+                if copy < drop:  # the last one is next: a copy is made before it is deleted
+                    kinds[copy], kinds[drop] = kinds[drop], kinds[copy]
             self._step(kinds.pop())
 
     def _kinds(self) -> list[Callable[[], Any]]:

@@ -17,6 +17,7 @@ from tests.evaluation.fakes import random_people
 REPLICATES = 30
 MAX_FMRS = [0.02, 0.2]
 PEOPLE = 12
+ROUNDING = 1e-6
 
 
 class FixedCalibration:
@@ -66,26 +67,30 @@ def test_counts_are_those_of_loops(scene):
     for point in evaluation.points:
         counts = evaluation.counts(grouping, point)
         for row, weights in enumerate(multiplicities()):
-            matches, impostors = np.zeros((3, 3)), np.zeros((3, 3))
-            misses, genuine = np.zeros(3), np.zeros(3)
+            matches, impostors = np.zeros((2, 3, 3)), np.zeros((3, 3))
+            misses, genuine = np.zeros((2, 3)), np.zeros(3)
+            # A threshold may be the similarity of a pair, which rounds differently on other processors.
+            around = point.thresholds[row] + np.array([ROUNDING, -ROUNDING])
             for is_genuine, first, second, one, two, similarity in pairs_of(embedded):
                 a, b = groups[one], groups[two]
                 if min(a, b) < 0:
                     continue
                 if is_genuine and a == b:
                     genuine[a] += weights[first]
-                    misses[a] += weights[first] * (similarity < point.thresholds[row])
+                    misses[:, a] += weights[first] * (similarity < around)
                 if not is_genuine and np.isfinite(similarity):
                     weight = weights[first] * weights[second]
                     for cell in {(a, b), (b, a)}:
                         impostors[cell] += weight
-                        matches[cell] += weight * (similarity >= point.thresholds[row])
+                        matches[:, *cell] += weight * (similarity >= around)
             if np.isnan(point.thresholds[row]):
                 assert np.isnan(counts.false_matches[row]).all()
                 continue
-            np.testing.assert_allclose(counts.false_matches[row], matches)
+            assert (matches[0] - ROUNDING <= counts.false_matches[row]).all()
+            assert (counts.false_matches[row] <= matches[1] + ROUNDING).all()
             np.testing.assert_allclose(counts.impostors[row], impostors)
-            np.testing.assert_allclose(counts.false_non_matches[row], misses)
+            assert (misses[1] - ROUNDING <= counts.false_non_matches[row]).all()
+            assert (counts.false_non_matches[row] <= misses[0] + ROUNDING).all()
             np.testing.assert_allclose(counts.genuine[row], genuine)
     assert counts.people.tolist() == [5, 4, 3]
 
