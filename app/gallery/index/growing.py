@@ -10,6 +10,7 @@ from app.gallery.index.compressed import CompressedIndex, sampled
 from app.gallery.index.flat import FlatIndex
 from app.gallery.index.journal import Journal
 from app.gallery.index.storage.block import BLOCK_ROWS
+from app.gallery.index.storage.codec import LEAST_TRAINING_ROWS
 from app.gallery.index.storage.snapshot_manifest import read_manifest
 from app.gallery.index.storage.snapshot_origin import LoadResult, SnapshotOrigin
 from app.gallery.index.storage.stored import StoredIndex
@@ -151,9 +152,13 @@ class GrowingIndex:
             self._copy_and_swap(old, journal)
         except (RuntimeError, MemoryError):
             _log.exception("index.building_failed", rows=old.count())
-            with self._changing:
-                if self._journal is journal:
-                    self._journal, self._limit = None, 2 * old.count()
+            self._stop_building(journal, 2 * old.count())
+
+    def _stop_building(self, journal: Journal, limit: int | None = None) -> None:
+        """Stay with the current kind until the index grows again, or has more rows than `limit`."""
+        with self._changing:
+            if self._journal is journal:
+                self._journal, self._limit = None, self._limit if limit is None else limit
 
     def _copy_and_swap(self, old: StoredIndex, journal: Journal) -> None:
         """Fill a new index while `journal` collects the changes; stop if the journal is no longer current."""
@@ -164,7 +169,11 @@ class GrowingIndex:
                 return
             part, vectors = _present(old, keys[first : first + _COPIED_AT_ONCE])
             new.add(part, vectors, owners=old.owners(part))
-        new.train(_present(new, sampled(new.keys()))[1])
+        representative = _present(new, sampled(new.keys()))[1]
+        if len(representative) < LEAST_TRAINING_ROWS:  # most rows were removed while they were copied
+            self._stop_building(journal)
+            return
+        new.train(representative)
         for turn in range(_CATCHING_UP + 1):
             with self._changing:
                 if self._journal is not journal:

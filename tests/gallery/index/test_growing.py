@@ -162,6 +162,28 @@ def test_a_build_that_fails_leaves_the_exact_index(index, gallery, monkeypatch):
     assert index.count() == 3000
 
 
+def test_an_index_that_is_emptied_while_it_is_built_stays_exact_and_grows_later(index, gallery, monkeypatch):
+    started, emptied = threading.Event(), threading.Event()
+    real = FlatIndex.keys
+
+    def slow(self: FlatIndex):
+        started.set()
+        assert emptied.wait(10)
+        return real(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FlatIndex, "keys", slow)
+        index.add(np.arange(600), gallery[:600])
+        assert started.wait(10)
+        index.remove(np.arange(5, 600))
+        emptied.set()
+        wait_until(lambda: not index.is_building)
+    assert (index.kind, index.count()) == ("exact", 5)
+    index.add(np.arange(600), gallery[:600])
+    wait_until(lambda: index.kind == "compressed")
+    assert index.count() == 600
+
+
 @pytest.mark.parametrize("count", [300, 3000])
 def test_a_snapshot_of_either_kind_is_loaded(index, gallery, tmp_path, count):
     index.add(np.arange(count), gallery[:count])

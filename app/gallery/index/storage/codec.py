@@ -15,6 +15,8 @@ from app.types import Floats
 _BITS = 4  # the table size of FastScan's byte shuffles
 _CENTROIDS = 1 << _BITS
 
+LEAST_TRAINING_ROWS = _CENTROIDS
+
 # Centroids and directions settle with fewer vectors; 32,768 take a second at 512-d.
 TRAINING_ROWS = 32_768
 
@@ -48,7 +50,7 @@ class Codec:
 
     @classmethod
     def train(cls, vectors: Floats, groups: int) -> "Codec":
-        """Train on representative vectors (n, d), n >= 16; the same vectors give the same codec."""
+        """Train on representative vectors (n, d), n >= LEAST_TRAINING_ROWS; the same vectors give the same codec."""
         faiss.omp_set_num_threads(1)  # per thread; requests are served at the same time
         directions = _directions(vectors, groups)
         quantiser: Any = faiss.ProductQuantizer(directions.shape[1], groups, _BITS)
