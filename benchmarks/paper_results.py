@@ -138,7 +138,7 @@ def _percent(estimate: Estimate, sign: str = "") -> str:
     low, high = estimate.interval or (math.nan, math.nan)
     if not sign:
         low, high = max(low, 0.0), min(high, 1.0)
-    return f"{estimate.value * 100:{sign}.1f} ({low * 100:{sign}.1f} to {high * 100:{sign}.1f})"
+    return f"{estimate.value * 100:{sign}z.1f} ({low * 100:{sign}z.1f} to {high * 100:{sign}z.1f})"
 
 
 def _line(cells: Sequence[str]) -> str:

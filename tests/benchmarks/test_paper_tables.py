@@ -98,6 +98,12 @@ def test_a_table_shows_costs_only_if_the_networks_differ():
     assert "| 1,000 | 1.0 | 0.50 |" in draw(TABLE, results)
 
 
+def test_a_difference_of_nothing_has_no_sign_of_its_own():
+    results = results_of(TABLE, 0.3, BackboneSpec())
+    assert "| +0.0 (+0.0 to +0.0) |" in draw(TABLE, results)
+    assert "-0.0" not in draw(TABLE, results)
+
+
 def test_published_figures_name_their_source():
     text = draw(TABLES[5], results_of(TABLES[5], 0.3, BackboneSpec()))
     assert "| 5e-4 | 99.78 (a) | 2 |" in text
