@@ -127,15 +127,17 @@ class PaperRuns:
         result.write(folder / _RESULT)
         return result
 
-    def cost(self, spec: BackboneSpec, first: BackboneSpec) -> NetworkCost:
+    def cost(self, spec: BackboneSpec, first: BackboneSpec, *, is_measured: bool) -> NetworkCost | None:
         """Return the cost of a network, with its CPU time in ratio to another one; measured once and kept.
 
-        Both networks take the same crops in turns in one process, in ONNX Runtime on one thread. Their weights are
-        random. Raises TrainingError's children.
+        Without `is_measured`, a cost that is not kept is None. Both networks take the same crops in turns in one
+        process, in ONNX Runtime on one thread. Their weights are random. Raises TrainingError's children.
         """
         file = self._folder / f"cost-{_short_hash(json.dumps([asdict(spec), asdict(first)]))}.json"
         if file.exists():
             return NetworkCost(**json.loads(file.read_text("utf-8")))
+        if not is_measured:
+            return None
         networks = [as_onnx(build_backbone(each)) for each in (first, spec)]
         old, new = (Embedder(Session(network, Runtime()), PREPROCESSING) for network in networks)
         ratio = 1.0 if spec == first else time_ratio(old.embed, new.embed, list(self._test.crops[:_TIMED, None]))

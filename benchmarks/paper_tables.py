@@ -88,15 +88,15 @@ def table_text(
     """Return a table in Markdown from the kept results; with `is_measured`, measure the networks if they differ."""
     specs = specs_of(runs, table.rows)
     first = specs[table.rows[0].name]
-    is_measured &= any(spec != first for spec in specs.values())
+    has_costs = any(spec != first for spec in specs.values())
     results = {}
     for row in table.rows:
         found = {seed: runs.result(table, row, seed) for seed in seeds}
         kept = {seed: result for seed, result in found.items() if result is not None}
         cost, failure = None, failures.get(row.name)
-        if is_measured and failure is None:
+        if has_costs and failure is None:
             try:
-                cost = runs.cost(specs[row.name], first)
+                cost = runs.cost(specs[row.name], first, is_measured=is_measured)
             except TrainingError as error:
                 failure = f"not measured: {error}"
         results[row.name] = RowResults(kept, specs[row.name], cost, failure)
