@@ -140,6 +140,14 @@ def test_sessions_are_listed_and_ended(service):
     assert service.delete(f"/sessions/{ada['session_id']}", headers=bearer(ada)).status_code == 204
 
 
+def test_a_session_works_at_once(service):
+    for _ in range(3):
+        guess = {"Authorization": "Bearer unknown"}
+        assert service.get("/collections", headers=guess).status_code == 401  # reads all keys now
+        ada = signed_in(service, "ada")
+        assert service.get("/collections", headers=bearer(ada)).status_code == 200
+
+
 def test_sign_ins_are_in_the_audit_trail(service, settings):
     ada = signed_in(service, "ada")
     service.post("/collections", json={"name": "of-ada"}, headers=bearer(ada)).raise_for_status()

@@ -64,6 +64,7 @@ async def start_session(
         redirect_uri=body.redirect_uri,
     )
     session, key = await to_thread.run_sync(sign_in, limiter=request.app.state.sign_ins)
+    await to_thread.run_sync(services.access.refresh)  # this process accepts the session at once
     return StartedSession(**SessionSchema.of(session).model_dump(), key=key)
 
 
