@@ -53,6 +53,7 @@ class GrowingIndex:
         self._limit = limit if limit is not None else most_exact(dimension)
         self._current: StoredIndex = FlatIndex(dimension, block_rows=block_rows)
         self._changing = threading.Lock()
+        self._saving = threading.Lock()  # taken before `_changing`
         self._journal: Journal | None = None  # during building: the changes that the new index lacks
         self._builder: threading.Thread | None = None
         self._is_closed = False
@@ -113,7 +114,8 @@ class GrowingIndex:
 
     def save(self, folder: Path, origin: SnapshotOrigin, revision: int) -> None:
         """See `LocalIndex`."""
-        self._current.save(folder, origin, revision)
+        with self._saving:  # else a removal after the swap would not reach the index that is being saved
+            self._current.save(folder, origin, revision)
 
     def load(self, folder: Path, origin: SnapshotOrigin) -> LoadResult:
         """See `LocalIndex`. The kind becomes that of the snapshot."""
@@ -175,7 +177,7 @@ class GrowingIndex:
             return
         new.train(representative)
         for turn in range(_CATCHING_UP + 1):
-            with self._changing:
+            with self._saving, self._changing:
                 if self._journal is not journal:
                     return
                 changes = journal.take_all()
