@@ -71,6 +71,7 @@ MISTAKES = {
     "abcde": "5 characters cannot be base64; curl sends a file with -F photo=@FILE",
     "visitor": "'visitor' is a text, not a file; with curl write -F photo=@visitor",
     "my portrait": "'my portrait' is a text, not a file",
+    "my" + " " * 100_000 + "portrait": f"'my{' ' * 58}' is a text, not a file",
 }
 
 

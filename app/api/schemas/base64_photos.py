@@ -32,8 +32,7 @@ def bytes_of(text: str, field: str) -> bytes:
     except binascii.Error:
         raise ValueError(_mistake(text, raw, field)) from None
     if 0 < len(data) < _FEWEST_BYTES and not _is_text(data):
-        name = text.strip()
-        raise ValueError(f"{name!r} is a text, not a file; with curl write -F {field}=@{name}")
+        raise ValueError(_with_curl(text.strip()[:_LONGEST_SHOWN], "a text, not a file", field))
     return data
 
 
@@ -47,8 +46,12 @@ def _mistake(text: str, raw: bytes, field: str) -> str:
     if _URL.match(text):
         return f"{shown!r} is a URL, not a photo; send it as {field.removesuffix('s')}_url{'s' * field.endswith('s')}"
     if len(text) <= _LONGEST_NAME and _FILE_NAME.fullmatch(text.strip()):
-        name = shown.removeprefix("@")
-        return f"{name!r} is the name of a file, not its bytes; with curl write -F {field}=@{name}"
+        return _with_curl(shown.removeprefix("@"), "the name of a file, not its bytes", field)
     wrong = _OTHER.search(raw)
     why = f"it contains {wrong[0].decode('latin-1')!r}" if wrong else f"{len(raw):,} characters cannot be base64"
     return f"it is neither a file nor valid base64: {why}; curl sends a file with -F {field}=@FILE"
+
+
+def _with_curl(name: str, what: str, field: str) -> str:
+    """Return what a text is, and how curl sends the file of that name."""
+    return f"{name!r} is {what}; with curl write -F {field}=@{name}"
