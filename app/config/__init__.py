@@ -9,8 +9,8 @@ from app.config.groups import (
     WhenAway,
 )
 from app.config.oidc import OidcSettings
-from app.config.settings import PROJECT, Settings, known_names, read_settings, shipped, values_of
-from app.config.sources import PREFIX, origins
+from app.config.settings import PROJECT, Settings, read_settings, shipped, values_of
+from app.config.sources import PREFIX, known_names, origins
 
 __all__ = [
     "PREFIX",

@@ -140,7 +140,7 @@ def read_settings(**overrides: object) -> Settings:
     Raises:
         SettingsInvalid: if a name is unknown or a value is invalid; the message names the setting.
     """
-    require_given(Settings, known_names(Settings), _may_be_empty(Settings))
+    require_given(Settings)
     try:
         return Settings(**overrides)  # type: ignore[arg-type] # checked by pydantic
     except ValidationError as error:
@@ -157,24 +157,3 @@ def values_of(group: BaseModel, prefix: str = PREFIX) -> Iterator[tuple[str, obj
             yield from values_of(value, f"{name}__")
         else:
             yield name, value
-
-
-def _may_be_empty(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
-    """Return the environment variables of the settings whose default is empty, such as an empty list."""
-    names = set()
-    for field, info in group.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names |= _may_be_empty(info.annotation, f"{prefix}{field}__")
-        elif info.default in ("", ()):
-            names.add(f"{prefix}{field}".upper())
-    return names
-
-
-def known_names(group: type[BaseModel], prefix: str = PREFIX) -> set[str]:
-    """Return the environment variables of all settings and groups, in upper case."""
-    names = set()
-    for field, info in group.model_fields.items():
-        names.add(f"{prefix}{field}".upper())
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            names |= known_names(info.annotation, f"{prefix}{field}__")
-    return names

@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,18 +96,36 @@ def _group_in(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def require_given(settings: type[BaseSettings], known: set[str], may_be_empty: set[str]) -> None:
-    """Raise SettingsInvalid if a source has a setting of an unknown name, or an empty one that must have a value."""
+def known_names(group: type[BaseModel]) -> set[str]:
+    """Return the environment variables of all settings and groups, in upper case."""
+    return {name for name, _ in _fields(group)}
+
+
+def _fields(group: type[BaseModel], prefix: str = PREFIX) -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the environment variables and the fields of all settings and groups."""
+    for field, info in group.model_fields.items():
+        name = f"{prefix}{field}".upper()
+        yield name, info
+        if below := _group_in(info):
+            yield from _fields(below, f"{name}__")
+
+
+def require_given(settings: type[BaseSettings]) -> None:
+    """Raise SettingsInvalid if a source has a setting of an unknown name, or an empty one that must have a value.
+
+    Settings may be empty if their default is, such as an empty list.
+    """
+    fields = dict(_fields(settings))
     given = [each for each in _given(settings) if each.name.upper() not in CLIENTS_OWN]
     for each in given:
-        if each.name.upper() not in known:
-            raise SettingsInvalid(f"no setting is called {each}; {_nearest(each.name, known)}")
+        if each.name.upper() not in fields:
+            raise SettingsInvalid(f"no setting is called {each}; {_nearest(each.name, fields)}")
     for each in given:
-        if each.name.upper() not in may_be_empty and each.is_empty():
+        if fields[each.name.upper()].default not in ("", ()) and each.is_empty():
             raise SettingsInvalid(f"{each} is empty; give it a value, or remove it to use its default")
 
 
-def _nearest(name: str, known: set[str]) -> str:
+def _nearest(name: str, known: Iterable[str]) -> str:
     """Return a sentence with the name that is probably meant, or with the few nearest ones."""
     short, names = name.upper().removeprefix(PREFIX), sorted(each.removeprefix(PREFIX) for each in known)
     if meant := get_close_matches(short, names, n=1, cutoff=0.7):
