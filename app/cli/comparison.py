@@ -8,6 +8,7 @@ from app.cli.counting import counting
 from app.cli.output import Console, show
 from app.config import Settings
 from app.evaluation.bootstrap import Estimate
+from app.observability.counted import counted
 from app.training.export.comparing import NetworkComparison
 
 
@@ -23,8 +24,8 @@ def show_comparison(comparison: NetworkComparison) -> None:
         table.add_row(network.name, f"{network.size / 1e6:.1f} MB", f"{ratio:.2f}", _rate(estimate))
     show(table)
     if rates is not None:
-        counted = f"{comparison.people:,} people, {comparison.photos:,} photos"
-        Console().print(f"difference {_rate(rates.difference, '+')}; {counted}", highlight=False, soft_wrap=True)
+        numbers = f"{counted(comparison.people, 'person', 'people')}, {counted(comparison.photos, 'photo')}"
+        Console().print(f"difference {_rate(rates.difference, '+')}; {numbers}", highlight=False, soft_wrap=True)
 
 
 def show_run_comparison(

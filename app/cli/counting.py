@@ -1,14 +1,11 @@
 """Progress of commands that count photos or other items."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from app.cli.output import Console
 from app.observability.progress_line import Count, ProgressLine
 
 
-@contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Count]:
-    """Show progress on standard error; yield a function that advances it."""
-    with ProgressLine(Console(stderr=True)).counting(what, total) as advance:
-        yield advance
+def counting(what: str, total: int | None = None) -> AbstractContextManager[Count]:
+    """Show progress on standard error; the context is a function that advances it."""
+    return ProgressLine(Console(stderr=True)).counting(what, total)

@@ -9,6 +9,7 @@ import typer
 from numpy.typing import NDArray
 
 from app.cli import evaluation_bench as bench
+from app.cli.counting import counting
 from app.cli.output import prepare_matplotlib
 from app.errors import EvaluationInvalid
 from app.evaluation import identification, protocols, report
@@ -108,23 +109,23 @@ def identify(  # noqa: PLR0913 - the options of a command
     with bench.open_bench(settings, is_aligned=aligned, is_degraded=degrade, is_cached=not no_cache) as opened:
         embedded = opened.embed(photos, save_embeddings)
         vectors = _embed_distractors(opened, strangers) if strangers is not None else None
-        with opened.counting("resamplings", bootstrap) as advance:
+        with counting("resamplings", bootstrap) as advance:
             identified = identification.identify(
                 embedded, calibration=opened.calibration, replicates=bootstrap, advance=advance
             )
-        megaface = _rank_1(opened, embedded, vectors, bootstrap) if vectors is not None else {}
+        megaface = _rank_1(embedded, vectors, bootstrap) if vectors is not None else {}
     content = {"kind": "identification", **report.of_searches(embedded, identified, megaface), "setup": opened.setup}
     page = pages.of_searches(content, identified, bench.thumbnails(content, embedded) if thumbnails else {})
     bench.write(content, page, out, pages.rows(content))
 
 
 def _verify(opened: bench.Bench, pairs: Pairs, embedded: EmbeddedPhotos, replicates: int) -> VerificationResult:
-    with opened.counting("resamplings", replicates) as advance:
+    with counting("resamplings", replicates) as advance:
         return verify(pairs, embedded, calibration=opened.calibration, replicates=replicates, advance=advance)
 
 
 def _compare_all(opened: bench.Bench, embedded: EmbeddedPhotos, replicates: int) -> AllPairsResult:
-    with opened.counting("comparisons", comparison_count(embedded)) as advance:
+    with counting("comparisons", comparison_count(embedded)) as advance:
         return compare_all(embedded, calibration=opened.calibration, replicates=replicates, advance=advance)
 
 
@@ -139,12 +140,10 @@ def _embed_distractors(opened: bench.Bench, strangers: tuple[Photo, ...] | Vecto
     return embedded.embeddings[embedded.has_face]
 
 
-def _rank_1(
-    opened: bench.Bench, embedded: EmbeddedPhotos, distractors: Vectors, replicates: int
-) -> dict[str, Estimate]:
+def _rank_1(embedded: EmbeddedPhotos, distractors: Vectors, replicates: int) -> dict[str, Estimate]:
     """Return the rank-1 rates for growing numbers of distractors."""
     sizes = identification.distractor_counts(len(distractors))
-    with opened.counting("distractors", len(distractors)) as advance:
+    with counting("distractors", len(distractors)) as advance:
         hardest = identification.hardest_distractors(embedded, distractors, sizes, advance)
     return identification.rank_1_with_distractors(embedded, hardest, sizes, replicates=replicates)
 

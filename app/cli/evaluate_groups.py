@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli import evaluation_bench as bench
+from app.cli.counting import counting
 from app.cli.evaluate import Aligned, Degrade, Detector, Flip, NoCache, Out, Pack, Replicates, SaveEmbeddings, cli
 from app.cli.output import prepare_matplotlib
 from app.errors import EvaluationInvalid
@@ -64,7 +65,7 @@ def groups(  # noqa: PLR0913 - the options of a command
 def _compare(
     opened: bench.Bench, grouped: GroupedPhotos, embedded: EmbeddedPhotos, rates: list[float], replicates: int
 ) -> Report:
-    with opened.counting("comparisons", 2 * comparison_count(embedded)) as advance:
+    with counting("comparisons", 2 * comparison_count(embedded)) as advance:
         evaluation = GroupEvaluation(
             embedded, max_fmrs=rates, calibration=opened.calibration, replicates=replicates, advance=advance
         )

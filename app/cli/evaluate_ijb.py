@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from app.cli import evaluation_bench as bench
+from app.cli.counting import counting
 from app.cli.evaluate import Flip, Out, Pack, cli
-from app.cli.output import Console, prepare_matplotlib
+from app.cli.output import prepare_matplotlib
 from app.config import Settings
 from app.evaluation.ijb import compare_templates, report_of
 from app.evaluation.ijb_faces import TemplateFaces, check_photos, embed_faces
 from app.evaluation.ijb_lists import TemplateSet, read_template_set
 from app.evaluation.report import Report
-from app.observability.progress_line import ProgressLine
 from app.vision.imaging.decode import Limits
 from app.wiring.batching import threads_of
 from app.wiring.evaluation import open_crop_embedding
@@ -55,7 +55,6 @@ def _embed(settings: Settings, faces: TemplateSet, images: Path) -> tuple[Templa
     """Return the embedded faces and the configuration of the pipeline."""
     embed, setup = open_crop_embedding(settings)
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
-    line = ProgressLine(Console(stderr=True))
-    with line.counting("faces", len(faces.names)) as advance:
+    with counting("faces", len(faces.names)) as advance:
         embedded = embed_faces(faces, images, embed, limits=limits, threads=threads_of(settings), advance=advance)
     return embedded, setup

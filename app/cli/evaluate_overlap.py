@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from app.cli import evaluation_bench as bench
+from app.cli.counting import counting
 from app.cli.evaluate import Aligned, Detector, Flip, NoCache, Pack, cli
 from app.cli.output import Console, show
 from app.errors import EvaluationInvalid
@@ -44,12 +45,12 @@ def overlap(  # noqa: PLR0913 - the options of a command
     with bench.open_bench(settings, is_aligned=aligned, is_degraded=False, is_cached=not no_cache) as opened:
         _check(opened.calibration, max_fmr, threshold)
         out.mkdir(parents=True, exist_ok=True)
-        with opened.counting("files", sum(map(len, photos))) as advance:
+        with counting("files", sum(map(len, photos))) as advance:
             duplicates = find_duplicates(*photos, advance)
         ours, theirs = opened.embed(photos[0]), opened.embed(photos[1])
         comparisons = int(ours.has_face.sum()) * int(theirs.has_face.sum())
         rate, limit = _threshold(opened.calibration, max_fmr or by_chance(comparisons), threshold)
-        with opened.counting("comparisons", comparisons) as advance:
+        with counting("comparisons", comparisons) as advance:
             shared = find_shared(ours, theirs, limit, duplicates, advance)
     found = Overlap(ours, theirs, limit, rate, shared, duplicates)
     write_overlap(found, opened.setup, out)

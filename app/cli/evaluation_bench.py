@@ -1,4 +1,4 @@
-"""Shared parts of the commands of `arcid evaluate`: the pipeline, the line of progress and the report."""
+"""Shared parts of the commands of `arcid evaluate`: the pipeline and the report."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from typing import Any
 import cv2
 from rich.table import Table
 
+from app.cli.counting import counting
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
 from app.evaluation.report import Report, to_json
-from app.evaluation.values import Advance, EmbeddedPhotos, Photo
-from app.observability.progress_line import ProgressLine
+from app.evaluation.values import EmbeddedPhotos, Photo
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.evaluation import open_pipeline
@@ -28,26 +28,19 @@ Row = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """An open pipeline: the embedder of photos, its configuration, its calibration, and the line of progress."""
+    """An open pipeline: the embedder of photos, its configuration and its calibration."""
 
     embeddings: PhotoEmbedder
     setup: dict[str, Any]
     calibration: Calibration | None
-    line: ProgressLine
 
     def embed(self, photos: Sequence[Photo], save_to: Path | None = None) -> EmbeddedPhotos:
         """Embed photos; write the embeddings to a file, if given."""
-        with self.counting("photos", len(photos)) as advance:
+        with counting("photos", len(photos)) as advance:
             embedded = self.embeddings.embed(photos, advance)
         if save_to is not None:
             save_embeddings(embedded, save_to)
         return embedded
-
-    @contextmanager
-    def counting(self, what: str, total: int) -> Iterator[Advance]:
-        """Show progress towards a total."""
-        with self.line.counting(what, total) as advance:
-            yield advance
 
 
 def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) -> Settings:
@@ -60,12 +53,12 @@ def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) 
 
 @contextmanager
 def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
-    """Open the networks, the cache and a line of progress on standard error."""
+    """Open the networks and the cache."""
     pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
     cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
     threads = settings.inference.concurrency or os.cpu_count() or 1
     embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache, scoring=scoring_of(pipeline.calibration))
-    yield Bench(embedder, pipeline.setup, pipeline.calibration, ProgressLine(Console(stderr=True)))
+    yield Bench(embedder, pipeline.setup, pipeline.calibration)
 
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:
