@@ -7,7 +7,7 @@ from app.config import Settings
 from app.evaluation.degradation import degrade
 from app.evaluation.ijb_faces import EmbedCrops
 from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
-from app.recognition.decisions.calibration.error_rates import scoring_of
+from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.types import Floats, Pixels
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
@@ -29,13 +29,7 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     is_flip_averaged = settings.inference.flip
     calibration = models.calibrations(models.served[0]).shipped(is_flip_averaged=is_flip_averaged)
     typical_norm = calibration.typical_norm if calibration else None
-    is_centred = calibration is not None and calibration.mean is not None
-    setup = _setup(settings, packs, typical_norm) | {
-        "centred": is_centred,
-        "aligned": is_aligned,
-        "degraded": is_degraded,
-        "provider": models.runtime.provider.value,
-    }
+    setup = _setup(settings, packs, models, calibration) | {"aligned": is_aligned, "degraded": is_degraded}
     enroll: CropEmbedding | PhotoEmbedding
     if is_aligned:
         embedder = open_embedder(packs, packs.manifest(settings.pack), models.runtime)
@@ -65,12 +59,7 @@ def open_crop_embedding(settings: Settings) -> tuple[EmbedCrops, dict[str, Any]]
         embeddings = embedder.embed(crops, is_flip_averaged=is_flip_averaged)
         return scoring.vectors(embeddings.vectors, embeddings.norms), embeddings.norms
 
-    typical_norm = calibration.typical_norm if calibration else None
-    centred = calibration is not None and calibration.mean is not None
-    return embed, _setup(settings, packs, typical_norm) | {
-        "centred": centred,
-        "provider": models.runtime.provider.value,
-    }
+    return embed, _setup(settings, packs, models, calibration)
 
 
 def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:
@@ -80,7 +69,7 @@ def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:
     return {file: packs.sha256(manifest, file) for manifest, file in files}
 
 
-def _setup(settings: Settings, packs: Packs, typical_norm: float | None) -> dict[str, Any]:
+def _setup(settings: Settings, packs: Packs, models: ModelLoader, calibration: Calibration | None) -> dict[str, Any]:
     """Return everything that shapes an embedding or its quality, except detection."""
     pack = packs.manifest(settings.pack)
     section = embedder_of(pack)
@@ -89,7 +78,9 @@ def _setup(settings: Settings, packs: Packs, typical_norm: float | None) -> dict
         "model": section.model,
         "detector": None,
         "flip": settings.inference.flip,
-        "typical_norm": typical_norm,
+        "typical_norm": calibration.typical_norm if calibration else None,
+        "centred": calibration is not None and calibration.mean is not None,
+        "provider": models.runtime.provider.value,
         "version": __version__,
         "sha256": {section.file: packs.sha256(pack, section.file), **signs_sha256s()},
         "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
