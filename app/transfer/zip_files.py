@@ -160,8 +160,8 @@ def reading(path: Path, is_expected: Callable[[str], bool]) -> Iterator[Reading]
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read", str(error)) from error
     with file:
-        other = format_named(file.read(16))
-        if other and "ZIP" not in other:
+        head = file.read(16)
+        if not head.startswith(b"PK") and (other := format_named(head)):
             raise ArchiveInvalid(f"the file is {other}, not an archive of ArcID, which is a ZIP file")
         file.seek(0)
         with _translated():
