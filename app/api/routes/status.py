@@ -169,7 +169,8 @@ def _collections(services: Container) -> Check:
         every = [each for each in services.store.collections() if each.faces]
     except ArcidError as error:
         return Check(is_ready=False, detail=str(error))
-    unserved = [each for each in every if each.model not in services.registry.models]
+    served = services.registry.models
+    unserved = [each for each in every if each.model not in served]
     if not unserved:
         return Check(is_ready=True, detail="the networks of all are served")
     count = counted(len(unserved), "collection has", "collections have")

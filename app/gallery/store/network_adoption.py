@@ -58,5 +58,5 @@ def _is_bound(session: Session, collection: Collection) -> bool:
         AuditTable.action == Action.COLLECTION_SWITCHED.value,
         AuditTable.at.between(now - _AT_MOST_EVERY, now),
     )
-    is_free = collection.settings.threshold is None and not collection.faces
-    return not is_free or bool(session.scalar(select(face | job | recent)))
+    is_used = collection.faces > 0 or collection.settings.threshold is not None
+    return is_used or bool(session.scalar(select(face | job | recent)))
