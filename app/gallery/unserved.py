@@ -18,7 +18,7 @@ def _general_remedy(_collection: Collection) -> str:
 
 
 class UnservedCollections:
-    """See `resolve`, `resolve_or_report` and `problem`."""
+    """Gives empty collections a served network, and refuses or reports the others with the remedy."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class UnservedCollections:
         adopt: Callable[[Collection], Collection] = _unchanged,
         remedy: Callable[[Collection], str] = _general_remedy,
     ) -> None:
-        """Create it.
+        """Store the models and both functions.
 
         Args:
             models: The models that this service runs.

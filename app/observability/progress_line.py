@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-SECONDS = 15.0  # between lines where there is no terminal
+SECONDS = 15.0  # between lines of a log
 _RENEWAL = 0.25  # seconds between renewals on a terminal
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -23,7 +23,13 @@ class ProgressLine:
     def __init__(
         self, console: Console, *, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Args: seconds: between lines where there is no terminal. clock: returns seconds."""
+        """Start without a line.
+
+        Args:
+            console: Where the line is shown.
+            seconds: Time between lines of a log. A terminal gets them more often.
+            clock: Returns seconds.
+        """
         self.clock = clock
         self._console = console
         self._seconds = _RENEWAL if console.is_terminal else seconds
