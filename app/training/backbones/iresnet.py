@@ -12,7 +12,7 @@ from app.training.backbones.body import BackboneBody
 from app.training.backbones.output import output_layers
 from app.training.backbones.spec import BackboneSpec
 
-_UNITS = {
+UNITS = {
     "iresnet18": (2, 2, 2, 2),
     "iresnet34": (3, 4, 6, 3),
     "iresnet50": (3, 4, 14, 3),
@@ -37,7 +37,7 @@ class IResNet(nn.Module):
         stem = _conv3x3(3, channels) if spec.stem == "3x3" else nn.Conv2d(3, channels, 7, 2, 3, bias=False)
         layers = [stem, nn.BatchNorm2d(channels), nn.PReLU(channels)]
         unit = _PlainUnit if spec.unit == "plain" else _ResidualUnit
-        for published, units in zip(_STAGES, _UNITS[spec.name], strict=True):
+        for published, units in zip(_STAGES, UNITS[spec.name], strict=True):
             out_channels = spec.channels(published)
             layers.append(unit(channels, out_channels, stride=2, has_se=spec.has_se))
             layers += [unit(out_channels, out_channels, stride=1, has_se=spec.has_se) for _ in range(units - 1)]

@@ -29,20 +29,14 @@ class MobileFaceNet(nn.Module):
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
         channels, last = spec.channels(_STEM), spec.channels(_LAST)
-        layers = [*_conv(3, channels, 3, stride=2), *_conv(channels, channels, 3, groups=channels)]
+        layers = [*conv_block(3, channels, 3, stride=2), *conv_block(channels, channels, 3, groups=channels)]
         for expansion, published, units, stride in _BOTTLENECKS:
             for unit in range(units):
                 out_channels = spec.channels(published)
-                layers.append(_Bottleneck(channels, out_channels, expansion=expansion, stride=1 if unit else stride))
+                layers.append(Bottleneck(channels, out_channels, expansion * channels, stride=1 if unit else stride))
                 channels = out_channels
-        self.body = BackboneBody(*layers, *_conv(channels, last, 1))
-        self.output = nn.Sequential(
-            nn.Conv2d(last, last, _SIDE, groups=last, bias=False),
-            nn.BatchNorm2d(last),
-            nn.Flatten(),
-            nn.Linear(last, spec.dimension, bias=False),
-            nn.BatchNorm1d(spec.dimension),
-        )
+        self.body = BackboneBody(*layers, *conv_block(channels, last, 1))
+        self.output = depthwise_output(last, spec.dimension)
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -52,26 +46,38 @@ class MobileFaceNet(nn.Module):
         return self.output(self.body(crops))
 
 
-class _Bottleneck(nn.Module):
+class Bottleneck(nn.Module):
     """Inverted residual bottleneck: expand, filter each channel, project without activation, add a matching input."""
 
-    def __init__(self, channels: int, out_channels: int, *, expansion: int, stride: int) -> None:
+    def __init__(self, channels: int, out_channels: int, expanded: int, *, stride: int) -> None:
         super().__init__()
-        expanded = expansion * channels
         self.is_residual = stride == 1 and channels == out_channels
         self.layers = nn.Sequential(
-            *_conv(channels, expanded, 1),
-            *_conv(expanded, expanded, 3, stride=stride, groups=expanded),
+            *conv_block(channels, expanded, 1),
+            *conv_block(expanded, expanded, 3, stride=stride, groups=expanded),
             nn.Conv2d(expanded, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
 
     def forward(self, maps: Tensor) -> Tensor:
+        """Return maps (n, out_channels, h / stride, w / stride) of maps (n, channels, h, w)."""
         residual = self.layers(maps)
         return maps + residual if self.is_residual else residual
 
 
-def _conv(channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def depthwise_output(channels: int, dimension: int) -> nn.Sequential:
+    """Return the layers from the last feature map (n, channels, 7, 7) to features (n, dimension)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, _SIDE, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.Flatten(),
+        nn.Linear(channels, dimension, bias=False),
+        nn.BatchNorm1d(dimension),
+    )
+
+
+def conv_block(channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+    """Return a convolution that keeps the size, except for its stride, with BN and PReLU."""
     convolution = nn.Conv2d(
         channels, out_channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
     )

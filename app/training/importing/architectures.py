@@ -10,14 +10,10 @@ from typing import Final
 from torch import Tensor, nn
 
 from app.training.backbones.building import build_backbone
+from app.training.backbones.iresnet import UNITS
+from app.training.backbones.mobilefacenet import Bottleneck, conv_block, depthwise_output
 from app.training.backbones.spec import BackboneSpec
 
-_UNITS = {
-    "iresnet18": (2, 2, 2, 2),
-    "iresnet34": (3, 4, 6, 3),
-    "iresnet50": (3, 4, 14, 3),
-    "iresnet100": (3, 13, 30, 3),
-}
 _RESIDUAL = ("bn1", "conv1", "bn2", "prelu", "conv2", "bn3")
 _MBF_STAGES = (  # channels, hidden channels, units; a stage of one unit has stride 2 and no shortcut
     (128, 128, 1),
@@ -28,7 +24,6 @@ _MBF_STAGES = (  # channels, hidden channels, units; a stage of one unit has str
     (256, 256, 2),
 )
 _MBF_STEM, _MBF_STEM_GROUPS, _MBF_LAST = 128, 64, 512
-_SIDE = 7  # of the last feature map
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +43,14 @@ class WideMobileFaceNet(nn.Module):
     def __init__(self, dimension: int) -> None:
         super().__init__()
         stem = _MBF_STEM
-        layers = [*_block(3, stem, 3, stride=2), *_block(stem, stem, 3, groups=_MBF_STEM_GROUPS)]
+        layers = [*conv_block(3, stem, 3, stride=2), *conv_block(stem, stem, 3, groups=_MBF_STEM_GROUPS)]
         channels = stem
         for out_channels, hidden, units in _MBF_STAGES:
-            layers += [_WideUnit(channels, out_channels, hidden, is_residual=units > 1) for _ in range(units)]
+            stride = 2 if units == 1 else 1
+            layers += [Bottleneck(channels, out_channels, hidden, stride=stride) for _ in range(units)]
             channels = out_channels
-        self.body = nn.Sequential(*layers, *_block(channels, _MBF_LAST, 1))
-        self.output = nn.Sequential(
-            nn.Conv2d(_MBF_LAST, _MBF_LAST, _SIDE, groups=_MBF_LAST, bias=False),
-            nn.BatchNorm2d(_MBF_LAST),
-            nn.Flatten(),
-            nn.Linear(_MBF_LAST, dimension, bias=False),
-            nn.BatchNorm1d(dimension),
-        )
+        self.body = nn.Sequential(*layers, *conv_block(channels, _MBF_LAST, 1))
+        self.output = depthwise_output(_MBF_LAST, dimension)
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return raw features."""
@@ -68,35 +58,10 @@ class WideMobileFaceNet(nn.Module):
         return features
 
 
-class _WideUnit(nn.Module):
-    """Inverted residual bottleneck with a given number of hidden channels."""
-
-    def __init__(self, channels: int, out_channels: int, hidden: int, *, is_residual: bool) -> None:
-        super().__init__()
-        self.is_residual = is_residual
-        self.layers = nn.Sequential(
-            *_block(channels, hidden, 1),
-            *_block(hidden, hidden, 3, stride=1 if is_residual else 2, groups=hidden),
-            nn.Conv2d(hidden, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
-
-    def forward(self, maps: Tensor) -> Tensor:
-        out: Tensor = self.layers(maps)
-        return maps + out if self.is_residual else out
-
-
-def _block(channels: int, out_channels: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    convolution = nn.Conv2d(
-        channels, out_channels, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=False
-    )
-    return [convolution, nn.BatchNorm2d(out_channels), nn.PReLU(out_channels)]
-
-
 def _iresnet(name: str) -> Architecture:
     def names() -> Iterator[str]:
         yield from ("conv1", "bn1", "prelu")
-        for stage, units in enumerate(_UNITS[name], 1):
+        for stage, units in enumerate(UNITS[name], 1):
             for unit in range(units):
                 yield from (f"layer{stage}.{unit}.{part}" for part in _RESIDUAL)
                 if unit == 0:
@@ -122,4 +87,4 @@ def _mobilefacenet() -> Architecture:
     return Architecture(tuple(names()), WideMobileFaceNet)
 
 
-ARCHITECTURES: Final[dict[str, Architecture]] = {**{name: _iresnet(name) for name in _UNITS}, "mbf": _mobilefacenet()}
+ARCHITECTURES: Final[dict[str, Architecture]] = {**{name: _iresnet(name) for name in UNITS}, "mbf": _mobilefacenet()}
