@@ -1,7 +1,7 @@
 """`arcid models quantize` and `arcid models import`: make packs of your own."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -10,13 +10,9 @@ from app.cli.counting import counting
 from app.cli.models import cli
 from app.cli.output import Console
 from app.cli.train import require_training
+from app.cli.train_commands import Aligned, CommercialUse, Out, show_written
 from app.cli.train_run import with_options
 from app.config import read_settings
-
-CommercialUse = Annotated[
-    Literal["yes", "no", "unverified"], typer.Option(help="Whether the network may be used commercially.")
-]
-Out = Annotated[Path, typer.Option(file_okay=False, help="Folder in which to create the pack's folder, NAME/.")]
 
 
 @cli.command()
@@ -26,7 +22,7 @@ def quantize(
     photos: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Photos of 50 faces or more.")],
     out: Out = Path(),
     name: Annotated[str | None, typer.Option(help="Name of the new pack; default: PACK-int8-own.")] = None,
-    aligned: Annotated[bool, typer.Option("--aligned", help="The photos are 112x112 crops already.")] = False,
+    aligned: Aligned = False,
 ) -> None:
     """Write the int8 form of a pack, with ranges of your photos, and compare both. Its terms are the pack's.
 
@@ -67,7 +63,4 @@ def import_network(  # noqa: PLR0913 - the options of a command
     with counting("photos") as advance:
         terms = OperatorTerms(licence, commercial_use)
         import_pack(settings, file, arch, folder, terms, people=calibrate, is_aligned=aligned, advance=advance)
-    console = Console()
-    if calibrate is None:
-        console.print("not calibrated: it decides by a fixed threshold; --calibrate PEOPLE measures error rates")
-    console.print(f"written to {folder}; arcid models add {folder}", highlight=False, soft_wrap=True)
+    show_written(folder, calibrate)

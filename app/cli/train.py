@@ -13,7 +13,7 @@ from app.cli.counting import counting
 from app.cli.output import Console
 from app.cli.train_run import announce, cropper_opener, run_training
 from app.config import read_settings
-from app.errors import TrainingInvalid, TrainingUnavailable
+from app.errors import TrainingUnavailable
 from app.observability.counted import counted
 from app.types import Floats, Pixels
 
@@ -147,18 +147,15 @@ def _embed_of(trained: Path | None) -> Callable[[Pixels], Floats]:
     return open_embed(read_settings()) if trained is None else partial(embed, load_trained(trained).backbone)
 
 
-def _start_from(start: str | None, out: Path, values: dict[str, Any], *, is_resumed: bool) -> dict[str, Any]:
+def _start_from(start: str, out: Path, values: dict[str, Any], *, is_resumed: bool) -> dict[str, Any]:
     """Return the configuration of a new run that starts from another run or a pack, with a lower learning rate."""
-    if start is None:
-        return values
-    from app.training.checkpoint import LAST  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.checkpoint import LAST, require_new_run  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.finetune.continuing import start_from_run  # noqa: PLC0415 - as above
     from app.wiring.teaching import copy_network  # noqa: PLC0415 - as above
 
-    if (out / LAST).exists():
-        if is_resumed:
-            return values
-        raise TrainingInvalid(f"{out} already contains a run; continue it with --resume, or choose another folder")
+    if is_resumed and (out / LAST).exists():
+        return values
+    require_new_run(out)
     if (Path(start) / LAST).exists():
         sections = start_from_run(Path(start), out)
     else:

@@ -28,6 +28,9 @@ Compare = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="Folder of people outside the training data: compare networks."),
 ]
+CommercialUse = Annotated[
+    Literal["yes", "no", "unverified"], typer.Option(help="Whether the network may be used commercially.")
+]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
 
 
@@ -38,9 +41,7 @@ def export(  # noqa: PLR0913 - the options of a command
     out: Out,
     name: Name = None,
     licence: Annotated[str | None, typer.Option(help="Licence under which you may distribute the network.")] = None,
-    commercial_use: Annotated[
-        Literal["yes", "no", "unverified"], typer.Option(help="Whether the network may be used commercially.")
-    ] = "unverified",
+    commercial_use: CommercialUse = "unverified",
     detector: Detector = None,
     best: Annotated[bool, typer.Option("--best", help="Export the best checkpoint, not the last one.")] = False,
     calibrate: Calibrate = None,
@@ -63,7 +64,7 @@ def export(  # noqa: PLR0913 - the options of a command
     if terms is None and licence is None:
         raise TrainingInvalid("--licence is missing: state the terms on which the network may be used")
     title = terms.made if terms else f"{trained.config.backbone.name}, {trained.config.loss.name}"
-    said = PackMetadata(
+    metadata = PackMetadata(
         f"{title}; {len(trained.classes):,} people" if trained.classes else title,
         licence or (terms.licence if terms else ""),
         wiring.detector_name(settings),
@@ -78,7 +79,8 @@ def export(  # noqa: PLR0913 - the options of a command
             is_aligned=aligned,
             advance=advance,
         )
-        _tell(write_pack(trained, out / name, said, calibrate=measure, threshold=threshold).name, out, calibrate)
+        write_pack(trained, out / name, metadata, calibrate=measure, threshold=threshold)
+    show_written(out / name, calibrate)
     if compare is not None:
         show_run_comparison(run, compare, settings, is_aligned=aligned, is_best=best)
 
@@ -119,26 +121,27 @@ def adapter(  # noqa: PLR0913 - the options of a command
             is_aligned=aligned,
             advance=advance,
         )
-        said = PackMetadata(
+        metadata = PackMetadata(
             f"{pack} with an adapter",
             base.manifest.licence,
             wiring.detector_name(settings),
             base.manifest.commercial_use,
             f"An adapter of {len(source.classes):,} people behind {base.model}. {base.manifest.notes}".strip(),
         )
-        written = write_network_pack(
+        write_network_pack(
             network,
             out / name,
-            said,
+            metadata,
             preprocessing=base.preprocessing,
             calibrations=measure(network),
             threshold=threshold,
         )
-    _tell(written.name, out, calibrate)
+    show_written(out / name, calibrate)
 
 
-def _tell(name: str, out: Path, calibrated_on: Path | None) -> None:
+def show_written(folder: Path, calibrated_on: Path | None) -> None:
+    """Print the folder of a new pack, the command that adds it, and whether it was calibrated."""
     console = Console()
     if calibrated_on is None:
         console.print("not calibrated: it decides by a fixed threshold; --calibrate PEOPLE measures error rates")
-    console.print(f"written to {out / name}; arcid models add {out / name}", highlight=False, soft_wrap=True)
+    console.print(f"written to {folder}; arcid models add {folder}", highlight=False, soft_wrap=True)
