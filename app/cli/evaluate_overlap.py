@@ -11,10 +11,9 @@ from app.cli.counting import counting
 from app.cli.evaluate import Aligned, Detector, Flip, NoCache, Pack, cli
 from app.cli.output import Console, show
 from app.errors import EvaluationInvalid
-from app.evaluation import protocols
 from app.evaluation.overlap import by_chance, find_duplicates, find_shared
 from app.evaluation.overlap_report import Overlap, write_overlap
-from app.evaluation.values import Photo
+from app.evaluation.protocols import read_people_or_photos
 from app.observability.counted import counted
 from app.recognition.decisions.calibration.error_rates import Calibration
 
@@ -40,7 +39,7 @@ def overlap(  # noqa: PLR0913 - the options of a command
     no_cache: NoCache = False,
 ) -> None:
     """Name people who are in two folders under any name: leaks between training and test, or among distractors."""
-    photos = _read(first), _read(second)
+    photos = read_people_or_photos(first), read_people_or_photos(second)
     settings = bench.settings_with(pack, detector, flip=flip)
     with bench.open_bench(settings, is_aligned=aligned, is_degraded=False, is_cached=not no_cache) as opened:
         _check(opened.calibration, max_fmr, threshold)
@@ -55,14 +54,6 @@ def overlap(  # noqa: PLR0913 - the options of a command
     found = Overlap(ours, theirs, limit, rate, shared, duplicates)
     write_overlap(found, opened.setup, out)
     _print(found, out)
-
-
-def _read(folder: Path) -> tuple[Photo, ...]:
-    """Read a folder of people; without folders of people, each photo counts as a person."""
-    try:
-        return protocols.read_people(folder)
-    except EvaluationInvalid:
-        return protocols.read_photos(folder)
 
 
 def _check(calibration: Calibration | None, max_fmr: float | None, threshold: float | None) -> None:

@@ -109,6 +109,14 @@ def read_photos(folder: Path) -> tuple[Photo, ...]:
     return photos
 
 
+def read_people_or_photos(folder: Path) -> tuple[Photo, ...]:
+    """Read a folder of people; without folders of people, each photo counts as a person. Raises EvaluationInvalid."""
+    try:
+        return read_people(folder)
+    except EvaluationInvalid:
+        return read_photos(folder)
+
+
 def consecutive(count: int, folds: int = FOLDS) -> Ints:
     """Assign pairs to consecutive folds of equal size; the first folds may have one more."""
     parts = np.array_split(np.arange(count), min(folds, count))

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.config import Settings
 from app.errors import CalibrationTooSmall, EvaluationInvalid, TrainingInvalid
-from app.evaluation.protocols import read_people, read_photos
+from app.evaluation.protocols import read_people_or_photos
 from app.evaluation.values import Advance
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.training.data.folder import FolderSource, crop_photos
@@ -65,12 +65,9 @@ def quantise_pack(
 def _read_faces(settings: Settings, folder: Path, *, is_aligned: bool, advance: Advance) -> FolderSource:
     """Read a folder of people, or of photos without names."""
     try:
-        photos = read_people(folder)
-    except EvaluationInvalid:
-        try:
-            photos = read_photos(folder)
-        except EvaluationInvalid as error:
-            raise TrainingInvalid(str(error)) from error
+        photos = read_people_or_photos(folder)
+    except EvaluationInvalid as error:
+        raise TrainingInvalid(str(error)) from error
     return crop_photos(photos, folder, None if is_aligned else open_cropper(settings), advance)
 
 
