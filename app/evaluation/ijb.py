@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.evaluation.curves import FARS, UNSUPPORTED, Comparisons, RocCurve, auc, eer, is_supported, label, threshold_at
+from app.evaluation.bootstrap import Estimate
+from app.evaluation.curves import Comparisons, RocCurve
 from app.evaluation.ijb_lists import Ids, TemplateSet
-from app.evaluation.report import Report
+from app.evaluation.report import Report, rates
 from app.evaluation.values import Bools, Doubles, Ints, normalise
+from app.evaluation.verification import figures_of
 from app.types import Floats
 
 _BLOCK = 100_000  # pairs that are compared at once
@@ -57,15 +59,13 @@ def compare_templates(vectors: Floats, faces: TemplateSet) -> TemplateResult:
 
 
 def report_of(result: TemplateResult, faces: TemplateSet) -> Report:
-    """Return the figures and counts of a report; without people's names, there are no intervals by person."""
-    curve, is_compared = result.curve, np.isfinite(result.similarities)
-    impostors = int((~faces.is_same & is_compared).sum())
+    """Return the figures and counts of a report. Intervals by person are missing, because people have no names."""
+    is_compared = np.isfinite(result.similarities)
+    estimates = {name: Estimate(value, None) for name, value in figures_of(result.curve).items()}
+    figures = rates(estimates, result.curve, impostors=int((~faces.is_same & is_compared).sum()))
     return {
-        "eer": eer(curve),
-        "eer_interval": None,
-        "auc": auc(curve),
-        "auc_interval": None,
-        "tar_at_far": {label(far): _tar(curve, far, impostors) for far in reversed(FARS)},
+        **figures,
+        "tar_at_far": dict(reversed(figures["tar_at_far"].items())),  # the lowest FAR first, as papers print it
         "pairs": {
             "genuine": int(faces.is_same.sum()),
             "impostor": int((~faces.is_same).sum()),
@@ -90,10 +90,3 @@ def _curve(similarities: Doubles, is_same: Bools) -> RocCurve:
     genuine = np.where(is_compared, similarities, -np.inf)[is_same]
     impostor = similarities[~is_same & is_compared]
     return Comparisons(genuine, impostor).curve(np.ones(len(genuine)), np.ones(len(impostor)))
-
-
-def _tar(curve: RocCurve, far: float, impostors: int) -> Report:
-    if not is_supported(far, impostors):
-        return {"tar": None, "interval": None, "threshold": None, "note": UNSUPPORTED}
-    index = threshold_at(curve, far)
-    return {"tar": float(curve.tar[index]), "interval": None, "threshold": float(curve.thresholds[index])}

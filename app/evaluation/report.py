@@ -39,7 +39,7 @@ def of_pairs(pairs: Pairs, embedded: EmbeddedPhotos, verified: VerificationResul
         "accuracy_std": float(np.std(accuracies)),
         "accuracy_per_fold": accuracies.tolist(),
         "threshold_per_fold": verified.folds.thresholds.tolist(),
-        **_rates(verified.estimates, verified.curve, compared),
+        **rates(verified.estimates, verified.curve, compared),
         "calibration_check": _check(verified.promises, verified.estimates, compared),
         "error_versus_discard": _discarded(verified.estimates, verified.curve, pairs=genuine, impostors=compared),
         **failures(embedded, verified.estimates),
@@ -61,13 +61,13 @@ def of_pairs(pairs: Pairs, embedded: EmbeddedPhotos, verified: VerificationResul
 
 
 def of_all_pairs(embedded: EmbeddedPhotos, compared: AllPairsResult) -> Report:
-    """Return the report on all pairs of a folder; without folds, there is no accuracy."""
+    """Return the report on all pairs of a folder; without folds, it has no accuracy."""
     genuine, impostor = int(compared.genuine.sum()), int(compared.impostor.sum())
     return {
         "accuracy": None,
         "accuracy_interval": None,
         "accuracy_std": None,
-        **_rates(compared.estimates, compared.curve, impostor),
+        **rates(compared.estimates, compared.curve, impostor),
         "calibration_check": _check(compared.promises, compared.estimates, impostor),
         "error_versus_discard": _discarded(
             compared.estimates, compared.curve, pairs=genuine + compared.prevented, impostors=impostor
@@ -139,7 +139,8 @@ def _valued(name: str, estimate: Estimate) -> Report:
     return {name: estimate.value, "interval": estimate.interval}
 
 
-def _rates(estimates: Mapping[str, Estimate], curve: RocCurve, impostors: int) -> Report:
+def rates(estimates: Mapping[str, Estimate], curve: RocCurve, impostors: int) -> Report:
+    """Return EER, AUC and TAR at each FAR, by their names in `figures_of`."""
     tar = _at_false_acceptance("tar", lambda rate: estimates[f"tar@{rate}"], curve, impostors, UNSUPPORTED)
     return {**_figures("eer", estimates["eer"]), **_figures("auc", estimates["auc"]), "tar_at_far": tar}
 
