@@ -122,10 +122,10 @@ def search(rows: int = _ROWS, kinds: Sequence[IndexKind] = (IndexKind.EXACT, Ind
 
 
 def main() -> int:
-    """Run the steps and print what became of them; return the exit status."""
+    """Run the steps and print the outcome of each; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=("batches", "search"), help="only this measurement")
-    parser.add_argument("--seconds", type=float, default=BUDGET, help="stop starting steps after so long")
+    parser.add_argument("--seconds", type=float, default=BUDGET, help="start no step after this time")
     options = parser.parse_args()
     obstacle = obstacle_of_machine()
     if obstacle is not None:

@@ -88,10 +88,10 @@ def _no_arcface_torch(folder: Path | None) -> str | None:
 
 
 def main() -> int:
-    """Run the steps and print what became of them; return the exit status."""
+    """Run the steps and print the outcome of each; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=(*PARTS, "member"), help="only this part")
-    parser.add_argument("--seconds", type=float, default=BUDGET, help="stop starting steps after so long")
+    parser.add_argument("--seconds", type=float, default=BUDGET, help="start no step after this time")
     parser.add_argument("--arcface-torch", type=Path, help="the folder recognition/arcface_torch of InsightFace")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes on the CPU, to test a part")
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)

@@ -65,7 +65,7 @@ class RowResults:
 
 
 def read_result(file: Path) -> RowResult | None:
-    """Read a result, or return None if there is no file."""
+    """Read a result, or return None if the file is missing."""
     if not file.exists():
         return None
     values = json.loads(file.read_text("utf-8"))

@@ -3,7 +3,7 @@
 Deng, Guo, Zafeiriou: "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", arXiv 1801.07698v1, 2018. The
 names of networks are those of the paper: L is the stem of 3x3, A to E the output, IR the improved residual unit.
 
-The tables of that version were not at hand. The published figures are those of the same comparisons in the README of
+The tables of that version were not available. The published figures are those of the same comparisons in the README of
 github.com/deepinsight/insightface, by the authors, and in the third version of the paper. Other rows have no figure.
 """
 

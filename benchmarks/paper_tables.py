@@ -1,4 +1,4 @@
-"""Redraw tables 2 to 8 of the first version of the ArcFace paper in small, next to the figures of its authors.
+"""Redraw tables 2 to 8 of the first version of the ArcFace paper with small networks, next to the authors' figures.
 
     python benchmarks/paper_tables.py --images lfw/images --out runs/paper --table 6 7 --seeds 2 --epochs 8
 

@@ -56,7 +56,7 @@ def _run(step: Step, limit: float) -> Outcome:
 
 
 def report(outcomes: Sequence[Outcome]) -> int:
-    """Print what became of the steps; return the exit status."""
+    """Print the outcome of each step; return the exit status."""
     print()
     for each in outcomes:
         print(f"{each.word:8} {each.title}{': ' if each.reason else ''}{each.reason}")

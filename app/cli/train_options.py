@@ -70,7 +70,7 @@ def values_of(
         config: TOML file.
         out: Folder of the run; only a check needs none.
         options: Values by dotted name; None is not set.
-        is_resumed: Start with the configuration of the run in `out`, if it has one and there is no `config`.
+        is_resumed: Without `config`, start with the configuration of the run in `out`, if it has one.
         is_check: Whether the run is only checked.
         defaults: Values by dotted name.
 
@@ -105,7 +105,7 @@ def put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
             for group in groups:
                 table = table.setdefault(group, {})
                 if not isinstance(table, dict):
-                    raise TrainingInvalid(f"there is no key {name}: {group} is {table!r}, not a group of keys")
+                    raise TrainingInvalid(f"unknown key {name}: {group} is {table!r}, not a group of keys")
             table[last] = value
     values.update(overlay(values, tables))
 

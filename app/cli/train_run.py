@@ -57,7 +57,7 @@ def run_training(values: dict[str, Any], out: Path | None, *, is_resumed: bool =
             is_resumed=is_resumed,
             is_stopping=is_stopping,
         )
-    _tell_end(training.iteration, training.total, out, console)
+    _print_end(training.iteration, training.total, out, console)
 
 
 def with_options(settings: Settings, **named: str | None) -> Settings:
@@ -95,7 +95,7 @@ def stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _tell_end(iteration: int, total: int, out: Path, console: Console) -> None:
+def _print_end(iteration: int, total: int, out: Path, console: Console) -> None:
     """Print how far the run came and the next command; exit with STOPPED before the end."""
     is_finished = iteration == total
     text = (

@@ -29,7 +29,7 @@ class TemplateFaces:
     failures: dict[int, str]
 
     def weighted(self, scores: Floats, *, by_norm: bool, by_score: bool) -> Floats:
-        """Return the vectors (n, d), multiplied by their norms and by the detector's scores (n,), if asked for."""
+        """Return the vectors (n, d), multiplied by their norms and by the detector's scores (n,), if requested."""
         weights = np.ones(len(self.vectors), np.float32)
         for factors, is_used in ((self.norms, by_norm), (scores, by_score)):
             weights = weights * factors if is_used else weights

@@ -42,7 +42,7 @@ class EmbeddedFace:
 
 
 EmbedPhoto = Callable[[bytes], EmbeddedFace]
-"""Photo -> its main face; raises PhotoRefused if there is no face. Several threads may call it at once."""
+"""Photo -> its main face; raises PhotoRefused if the photo shows no face. Several threads may call it at once."""
 
 
 @dataclass(frozen=True, slots=True)

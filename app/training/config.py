@@ -87,7 +87,7 @@ class MachineConfig(_Section):
     device: str = Field(
         "cpu",
         pattern=r"^(cpu|cuda(:[0-9]+)?)$",
-        description="cpu, cuda or cuda:N; there is no fallback to another device.",
+        description="cpu, cuda or cuda:N; another device is never used instead.",
     )
     threads: int = Field(1, ge=1, description="CPU threads for one operation.")
     amp: Literal["off", "bf16", "fp16"] = Field("off", description="Half precision of the backbone.")

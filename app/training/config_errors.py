@@ -64,12 +64,12 @@ def _unknown(key: str, known: list[str]) -> str:
     others = {name.split(".")[-1]: name for name in known}
     for names, cutoff in ((siblings, _SIMILAR), (groups, _SIMILAR), (others, _ALIKE)):
         if near := get_close_matches(last, list(names), n=1, cutoff=cutoff):
-            return f"there is no key {key}; did you mean {names[near[0]]}?"
+            return f"unknown key {key}; did you mean {names[near[0]]}?"
     if last in _SYNONYMS:
-        return f"there is no key {key}; did you mean {_SYNONYMS[last]}?"
+        return f"unknown key {key}; did you mean {_SYNONYMS[last]}?"
     is_short = 0 < len(siblings) <= _NAMES_SHOWN
     names_of_group = f"known are {', '.join(siblings.values())}" if is_short else "docs/training.md lists all keys"
-    return f"there is no key {key}; {names_of_group}"
+    return f"unknown key {key}; {names_of_group}"
 
 
 def _below(group: str, known: Iterator[str]) -> Iterator[str]:

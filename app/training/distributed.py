@@ -89,7 +89,7 @@ def distributed_context(machine: MachineConfig) -> Iterator[DistributedContext]:
 
 
 def _device(name: str, local_rank: int) -> torch.device:
-    """Return the named device; `cuda` means the GPU of the local rank. There is no fallback to another device."""
+    """Return the named device; `cuda` means the GPU of the local rank. Another device is never used instead."""
     if name == "cpu":
         return torch.device(name)
     if not torch.cuda.is_available():

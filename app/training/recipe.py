@@ -19,7 +19,7 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> dict[str, Any]:
-    """Return the values of a recipe; raises TrainingInvalid, listing all recipes, if there is no such recipe."""
+    """Return the values of a recipe; raises TrainingInvalid, listing all recipes, if it is unknown."""
     if name not in recipe_names():
         raise TrainingInvalid(f"unknown recipe {name!r}; use one of {', '.join(recipe_names())}")
     return tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))

@@ -50,7 +50,7 @@ class Curve:
         return f"{_TITLES[self.name]} ({'; '.join([scale, *margins, *plain])})"
 
     def target(self, theta: Doubles) -> Doubles:
-        """Return what replaces the cosine of the own class at angles `theta`, any shape, radians in 0..pi."""
+        """Return the replacement for the cosine of the own class at angles `theta`, any shape, radians in 0..pi."""
         theta = np.asarray(theta, np.float64)
         if self.name == "cosface":
             return np.cos(theta) - self.margins[0]

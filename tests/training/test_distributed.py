@@ -65,7 +65,7 @@ def test_two_processes_learn_as_one_with_the_double_batch(people, tmp_path):
 
 
 def test_the_command_in_two_processes(people, tmp_path):
-    """With batch normalisation, whose statistics are separate on the CPU, so there is no reference curve."""
+    """With batch normalisation, whose statistics are separate on the CPU. So no reference curve exists."""
     command, out = tmp_path / "arcid.py", tmp_path / "out"
     command.write_text("from app.cli import main\nmain()\n")
     options = ["--aligned", "--epochs", 4, "--batch-size", 4, "--set", "keeping.log_every=1"]

@@ -21,7 +21,7 @@ from app.vision.imaging.decode import Limits, decode
 from app.vision.imaging.lossless import encode_png
 
 CropFace = Callable[[bytes], Pixels]
-"""Photo -> aligned crop (112, 112, 3) of its main face, RGB; raises PhotoRefused if there is no face.
+"""Photo -> aligned crop (112, 112, 3) of its main face, RGB; raises PhotoRefused if the photo shows no face.
 
 Several threads may call it at once.
 """

@@ -49,7 +49,7 @@ def open_path(path: Path, open_cropper: OpenCropper, *, is_aligned: bool, advanc
     if shards := files_of(path):
         return Dataset(ShardSource(shards))
     if not path.exists():
-        raise TrainingInvalid(f"there is no {path}")
+        raise TrainingInvalid(f"{path} does not exist")
     if not path.is_dir():
         raise TrainingInvalid(f"{path} is neither a folder person/photo.jpg nor a .rec, .arrow or .parquet file")
     folder = read_folder(path, None if is_aligned else open_cropper(), advance)

@@ -24,7 +24,7 @@ class NormFace(CosineLoss):
 
 
 class WeightNorm(CosineLoss):
-    """No margin: cos(theta) times the norm of the feature. Only the class weights are normalised, and there is no bias.
+    """No margin: cos(theta) times the norm of the feature. Only the class weights are normalised, without a bias.
 
     This is the modified softmax of Liu, Wen, Yu, Li, Raj, Song: "SphereFace: Deep Hypersphere Embedding for Face
     Recognition", 2017, section 3.1. The comparisons of the ArcFace paper call it W-Norm.

@@ -102,7 +102,7 @@ def test_files_that_are_not_there(insightface):
     insightface.with_suffix(".idx").unlink()
     with pytest.raises(TrainingInvalid, match=r"needs its \.idx"):
         RecordIOSource(insightface)
-    with pytest.raises(TrainingInvalid, match="there is no"):
+    with pytest.raises(TrainingInvalid, match="does not exist"):
         open_path(insightface.with_name("other"), no_cropper, is_aligned=True)
 
 
