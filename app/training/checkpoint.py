@@ -85,15 +85,20 @@ def _write(state: State, part: IO[bytes]) -> None:
 
 def load(file: Path) -> State:
     """Load a checkpoint to the CPU; raises TrainingInvalid if the file is not a checkpoint."""
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise TrainingInvalid.unreadable(file, error) from error
-    except _DAMAGED as error:
-        raise TrainingInvalid(f"{file} is not a checkpoint, or it is damaged") from error
+    state = load_tensors(file, "is not a checkpoint, or it is damaged")
     if not isinstance(state, dict) or "backbone" not in state:
         raise TrainingInvalid(f"{file} is not a checkpoint of a training run")
     return state
+
+
+def load_tensors(file: Path, problem: str) -> Any:
+    """Load a file of `torch.save` to the CPU; raises TrainingInvalid, with `problem` if PyTorch cannot load it."""
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise TrainingInvalid.unreadable(file, error) from error
+    except _DAMAGED as error:
+        raise TrainingInvalid(f"{file} {problem}") from error
 
 
 def load_trained(folder: Path, file: str = LAST) -> TrainedModel:

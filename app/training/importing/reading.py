@@ -1,14 +1,13 @@
 """Reading of a checkpoint of arcface_torch, without executing code from it."""
 
-import pickle
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from app.errors import TrainingInvalid
+from app.training.checkpoint import load_tensors
 from app.training.importing.architectures import ARCHITECTURES, Architecture
 from app.vision.embedding import Preprocessing
 
@@ -19,7 +18,6 @@ Weights = dict[str, Tensor]
 _WRAPPERS = ("state_dict_backbone", "state_dict")  # keys of checkpoints that hold more than the backbone
 _PREFIX = "module."  # of DistributedDataParallel
 _COUNTER = "num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and inference does not use it
-_DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError)
 
 
 def read_backbone(file: Path, architecture: str) -> nn.Module:
@@ -42,15 +40,8 @@ def read_backbone(file: Path, architecture: str) -> nn.Module:
 
 
 def _read(file: Path) -> Weights:
-    try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of other versions of pickle
-            content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise TrainingInvalid.unreadable(file, error) from error
-    except _DAMAGED as error:
-        raise TrainingInvalid(
-            f"{file} is damaged, or holds more than weights; save the state_dict() of the backbone"
-        ) from error
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # of other versions of pickle
+        content = load_tensors(file, "is damaged, or holds more than weights; save the state_dict() of the backbone")
     for key in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
