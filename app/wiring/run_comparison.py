@@ -10,8 +10,8 @@ from app.training.data.folder import read_folder
 from app.training.export.comparing import ComparedNetwork, NetworkComparison, compare_networks
 from app.training.export.network import as_onnx
 from app.training.export.run_pack import PREPROCESSING
-from app.training.finetune.pretrained import read_network
-from app.vision.embedding import Embedder, Preprocessing
+from app.training.finetune.pretrained import preprocessing_of, read_network
+from app.vision.embedding import Embedder
 from app.vision.inference.session import Session
 from app.wiring.networks import open_runtime
 from app.wiring.training import open_cropper
@@ -37,9 +37,8 @@ def compare_run(
     runtime = open_runtime(settings)
     before, after = read_network(old), as_onnx(trained.backbone)
     photos = read_folder(people, None if is_aligned else open_cropper(settings), advance)
-    preprocessing = Preprocessing(old.mean, old.scale, is_bgr=old.bgr)
     return compare_networks(
-        ComparedNetwork(old.pack, len(before), Embedder(Session(before, runtime), preprocessing)),
+        ComparedNetwork(old.pack, len(before), Embedder(Session(before, runtime), preprocessing_of(old))),
         ComparedNetwork(run.resolve().name, len(after), Embedder(Session(after, runtime), PREPROCESSING)),
         photos,
         advance,

@@ -9,9 +9,9 @@ from app.training.config import PackNetwork, TeacherNetwork
 from app.training.data.source import CropSource
 from app.training.distillation.teaching import Teacher
 from app.training.export.pack import dimension_of
-from app.training.finetune.pretrained import read_network
+from app.training.finetune.pretrained import preprocessing_of, read_network
 from app.types import Floats
-from app.vision.embedding import Embedder, Preprocessing
+from app.vision.embedding import Embedder
 from app.vision.inference.session import Session
 from app.wiring.networks import open_runtime
 from app.wiring.training import detector_name, open_base
@@ -51,7 +51,7 @@ def teach(settings: Settings, teacher: TeacherNetwork, source: CropSource, advan
     Raises TrainingInvalid if the teacher's file has changed.
     """
     network = read_network(teacher)
-    preprocessing = Preprocessing(teacher.mean, teacher.scale, is_bgr=teacher.bgr)
+    preprocessing = preprocessing_of(teacher)
     embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
     key = hashlib.sha256(f"{teacher.sha256} {preprocessing}".encode()).hexdigest()[:32]
     cached = Teacher(

@@ -23,7 +23,7 @@ def load_pretrained(start: PretrainedStart) -> tuple[nn.Module, int]:
         _require_runs(imported)
     if start.frozen:
         imported.freeze_all_but_the_last()
-    return Repreprocessed(imported, Preprocessing(start.mean, start.scale, is_bgr=start.bgr)), dimension_of(network)
+    return Repreprocessed(imported, preprocessing_of(start)), dimension_of(network)
 
 
 def load_weights(backbone: nn.Module, weights: StartWeights) -> None:
@@ -38,6 +38,11 @@ def load_weights(backbone: nn.Module, weights: StartWeights) -> None:
 def read_network(copied: PackNetwork) -> bytes:
     """Return the copy of a pack's network in a run's folder; raises TrainingInvalid if it has changed."""
     return _read(copied.network, copied.sha256)
+
+
+def preprocessing_of(copied: PackNetwork) -> Preprocessing:
+    """Return the preprocessing of a pack's network."""
+    return Preprocessing(copied.mean, copied.scale, is_bgr=copied.bgr)
 
 
 def _read(file: Path, expected: str) -> bytes:
