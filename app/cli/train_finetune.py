@@ -61,13 +61,12 @@ def _start(values: dict[str, Any], out: Path, pack: str, *, rate: float, is_froz
     from app.training.checkpoint import require_new_run  # noqa: PLC0415 - PyTorch takes seconds
     from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.training.finetune.imported import ImportedNetwork  # noqa: PLC0415 - as above
-    from app.training.run_folder import make_run_folder, storage_errors  # noqa: PLC0415 - as above
+    from app.training.run_folder import make_run_folder  # noqa: PLC0415 - as above
     from app.wiring.teaching import copy_network  # noqa: PLC0415 - as above
 
     make_run_folder(out)
     require_new_run(out)
-    with storage_errors(out / "start.onnx"):
-        copied = copy_network(read_settings(pack=pack), out / "start.onnx")
+    copied = copy_network(read_settings(pack=pack), out / "start.onnx")
     ImportedNetwork(copied.network.read_bytes())  # fails for an unsupported network before photos are aligned
     share = rate / parse_config(values).schedule.learning_rate
     return {**copied.model_dump(), "frozen": is_frozen, "rate": share}

@@ -1,5 +1,6 @@
-"""The folder of a run: its creation, and errors of writing that say what to do."""
+"""Files and folders of training: their creation, and errors of writing that state what to do."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,20 @@ def make_run_folder(folder: Path) -> None:
     """Create the folder of a run; raises StorageNotWritable."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def write_whole(content: bytes, file: Path) -> None:
+    """Write a cached file and its folder: whole or not at all, unless the power fails. Raises StorageNotWritable."""
+    with storage_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as part:
+            try:
+                part.write(content)
+                part.close()  # Windows does not rename open files
+                Path(part.name).replace(file)
+            except OSError:
+                Path(part.name).unlink(missing_ok=True)
+                raise
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from app.training.data.source import CropSource
 from app.training.distillation.teaching import Teacher
 from app.training.export.pack import dimension_of
 from app.training.finetune.pretrained import preprocessing_of, read_network
+from app.training.run_folder import storage_errors
 from app.types import Floats
 from app.vision.embedding import Embedder
 from app.vision.inference.session import Session
@@ -20,11 +21,12 @@ from app.wiring.training import detector_name, open_base
 def copy_network(settings: Settings, file: Path) -> PackNetwork:
     """Copy the embedding network of ARCID_PACK to a file of a run; return it with the pack's terms.
 
-    Raises NetworkError's children and SettingsInvalid.
+    Raises NetworkError's children, SettingsInvalid and StorageNotWritable.
     """
     base = open_base(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(base.network)
+    with storage_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(base.network)
     return PackNetwork(
         network=file.resolve(),
         sha256=hashlib.sha256(base.network).hexdigest(),

@@ -9,7 +9,7 @@ import torch
 from app.errors import StorageNotWritable
 from app.training import checkpoint
 from app.training.callbacks import MetricsLog
-from app.training.run_folder import make_run_folder, storage_errors
+from app.training.run_folder import make_run_folder, storage_errors, write_whole
 from tests.training.test_callbacks import progress
 
 
@@ -35,6 +35,16 @@ def test_a_missing_permission_is_named_once():
     with pytest.raises(StorageNotWritable) as raised, storage_errors(Path("/x")):
         raise PermissionError(errno.EACCES, "Permission denied")
     assert str(raised.value) == "/x cannot be written: make its folder writable for the user that runs this"
+
+
+def test_a_full_disk_leaves_no_part_of_a_cached_file(full_disk, tmp_path):
+    file = tmp_path / "cache" / "ab.f32"
+    with pytest.raises(StorageNotWritable, match=f"^{file} cannot be written: "):
+        write_whole(bytes(200_000), file)
+    assert not list(file.parent.iterdir())
+    write_whole(b"x", file)
+    write_whole(b"yy", file)
+    assert [(each.name, each.read_bytes()) for each in file.parent.iterdir()] == [(file.name, b"yy")]
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(full_disk, tmp_path):

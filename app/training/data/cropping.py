@@ -1,7 +1,6 @@
 """Alignment of photos, with a cache of crops on disk so that an interrupted run continues where it stopped."""
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 from app.errors import FileUnusable, NoFace, PhotoRefused, TrainingInvalid
 from app.evaluation.values import Advance, Photo
 from app.training.data.decoding import decode_crop
-from app.training.run_folder import storage_errors
+from app.training.run_folder import write_whole
 from app.types import Pixels
 from app.vision.alignment import align
 from app.vision.detection.detections import Detector
@@ -101,15 +100,6 @@ def _read_cached(path: Path) -> bytes | str | None:
 
 
 def _write_cached(result: bytes | str, path: Path) -> None:
-    """Write a PNG or an error code to the cache atomically."""
+    """Write a PNG or an error code to the cache atomically; raises StorageNotWritable."""
     suffix, content = (".none", result.encode()) if isinstance(result, str) else (".png", result)
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
-            try:
-                part.write(content)
-                part.close()  # Windows does not rename open files
-                Path(part.name).replace(path.with_suffix(suffix))
-            except OSError:
-                Path(part.name).unlink(missing_ok=True)
-                raise
+    write_whole(content, path.with_suffix(suffix))

@@ -1,7 +1,6 @@
 """The teacher's embeddings of crops, cached on disk. Does not need PyTorch."""
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from app.evaluation.values import Advance
 from app.training.data.source import CropSource
+from app.training.run_folder import write_whole
 from app.types import Floats, Pixels
 
 _BATCH = 16
@@ -29,7 +29,7 @@ class Teacher:
     folder: Path
 
     def embed(self, source: CropSource, advance: Advance = lambda _: None) -> Floats:
-        """Return the flip-averaged unit embeddings (n, d) of all crops."""
+        """Return the flip-averaged unit embeddings (n, d) of all crops; raises StorageNotWritable."""
         embeddings = np.empty((len(source.labels), self.dimension), np.float32)
         for start in range(0, len(source.labels), _BATCH):
             places = range(start, min(start + _BATCH, len(source.labels)))
@@ -45,7 +45,7 @@ class Teacher:
         if missing:
             computed = self.embed_crops(np.stack([crops[place] for place in missing]))
             for place, vector in zip(missing, computed, strict=True):
-                _write(vector, paths[place])
+                write_whole(vector.astype("<f4").tobytes(), paths[place])
                 vectors[place] = vector
         return np.stack([vector for vector in vectors if vector is not None])
 
@@ -60,11 +60,3 @@ class Teacher:
         except (FileNotFoundError, ValueError):
             return None
         return vector.astype(np.float32) if len(vector) == self.dimension else None
-
-
-def _write(vector: Floats, path: Path) -> None:
-    """Write an embedding to the cache atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as part:
-        part.write(vector.astype("<f4").tobytes())
-    Path(part.name).replace(path)

@@ -11,6 +11,7 @@ from app.errors import TrainingInvalid
 from app.training.checkpoint import LAST, load_trained
 from app.training.config import StartWeights
 from app.training.export.terms import inherited_terms
+from app.training.run_folder import storage_errors
 
 FILE = "weights.pt"
 
@@ -18,7 +19,8 @@ FILE = "weights.pt"
 def start_from_run(run: Path, out: Path) -> dict[str, Any]:
     """Copy the weights of a run into the folder `out`; return the sections of the configuration that use them.
 
-    The averaged weights are copied if the run has them. Raises TrainingInvalid if the folder is not that of a run.
+    The averaged weights are copied if the run has them. Raises TrainingInvalid if the folder is not that of a run,
+    and StorageNotWritable.
     """
     trained = load_trained(run, LAST)
     config = trained.config
@@ -28,8 +30,9 @@ def start_from_run(run: Path, out: Path) -> dict[str, Any]:
         )
     buffer = io.BytesIO()
     torch.save(trained.backbone.state_dict(), buffer)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / FILE).write_bytes(buffer.getvalue())
+    with storage_errors(out / FILE):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / FILE).write_bytes(buffer.getvalue())
     terms = inherited_terms(config)
     weights = StartWeights(
         file=(out / FILE).resolve(),
