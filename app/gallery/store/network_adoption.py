@@ -21,6 +21,7 @@ class NetworkAdoption:
 
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
+        self._reading = engine.execution_options(is_reader=True)
 
     def adopt(self, collection: Collection, *, model: str, dimension: int) -> Collection:
         """Bind a collection to a model if nothing binds it to its own, and return the collection as it is then.
@@ -29,6 +30,10 @@ class NetworkAdoption:
         another network, and a change of its network within the last minute. If another process was quicker, its choice
         stays. Settings, history and people without faces stay, as in a migration. Raises CollectionUnknown.
         """
+        with Session(self._reading) as session:  # each request asks, so a bound one locks nothing
+            now = _read(session, collection)
+            if now.uid != collection.uid or _is_bound(session, now):
+                return now
         with Session(self._writing) as session, session.begin():
             change_log.next_revision(session, collection)  # from here on, no other writer
             now = _read(session, collection)
@@ -38,7 +43,7 @@ class NetworkAdoption:
                 set_model(session, now, model=model, dimension=dimension, uid=None, detector=None)
                 detail = {"from": now.model, "to": model, "dropped": 0, "dropped_faces": [], "is_empty": True}
                 audit.append(session, Action.COLLECTION_SWITCHED, collection=now.name, detail=detail)
-        with Session(self._writing) as session:
+        with Session(self._reading) as session:
             return _read(session, collection)
 
 

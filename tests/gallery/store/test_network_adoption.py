@@ -4,10 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.orm import Session
 
 from app.access.trail import Trail
 from app.database.audit import Action
 from app.errors import CollectionSwitched, CollectionUnknown
+from app.gallery.store import change_log
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.network_adoption import NetworkAdoption
@@ -56,6 +58,13 @@ def test_one_with_a_face_keeps_its_network(store, empty, adopt):
     assert (now.uid, now.faces) == (empty.uid, 1)
     store.remove_identity(now, "ada")
     assert adopt(store.collection("people")).model == "new"
+
+
+def test_one_that_keeps_its_network_waits_for_no_writer(engine, store, empty, adopt):
+    store.enroll(empty, Person("ada"), [new_face()])
+    with Session(engine) as writer, writer.begin():
+        change_log.next_revision(writer, empty)
+        assert adopt(empty).model == "old"
 
 
 def test_one_with_a_threshold_keeps_its_network(engine, store, empty, adopt):
