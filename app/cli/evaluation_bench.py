@@ -1,7 +1,6 @@
 """Shared parts of the commands of `arcid evaluate`: the pipeline and the report."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from app.evaluation.report import Report, to_json
 from app.evaluation.values import EmbeddedPhotos, Photo
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.vision.imaging.decode import Limits, decode
+from app.wiring.batching import threads_of
 from app.wiring.evaluation import open_pipeline
 
 _THUMBNAIL = 96  # pixels of the shorter side
@@ -56,8 +56,9 @@ def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_ca
     """Open the networks and the cache."""
     pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
     cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
-    threads = settings.inference.concurrency or os.cpu_count() or 1
-    embedder = PhotoEmbedder(pipeline.enroll, threads=threads, cache=cache, scoring=scoring_of(pipeline.calibration))
+    embedder = PhotoEmbedder(
+        pipeline.enroll, threads=threads_of(settings), cache=cache, scoring=scoring_of(pipeline.calibration)
+    )
     yield Bench(embedder, pipeline.setup, pipeline.calibration)
 
 

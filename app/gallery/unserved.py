@@ -54,17 +54,18 @@ class UnservedCollections:
 
     def problem(self, collection: Collection) -> str:
         """Return why a collection cannot be used here, and the remedy."""
+        relation, reason = "was enrolled with", "embeddings of different networks cannot be compared: "
         if not collection.faces:
-            return (
-                f"collection {collection.name!r} is of {collection.model}, the service runs "
-                f"{', '.join(self._models)}; being empty, it takes the network of the service once it has no threshold "
-                f"and no unfinished job, at most once a minute; or {self._remedy(collection)}"
+            relation, reason = (
+                "is of",
+                (
+                    "being empty, it takes the network of the service once it has no threshold and no unfinished job, "
+                    "at most once a minute; or "
+                ),
             )
-        return (
-            f"collection {collection.name!r} was enrolled with {collection.model}, the service runs "
-            f"{', '.join(self._models)}; embeddings of different networks cannot be compared: "
-            f"{self._remedy(collection)}"
-        )
+        models = ", ".join(self._models)
+        found = f"collection {collection.name!r} {relation} {collection.model}, the service runs {models}"
+        return f"{found}; {reason}{self._remedy(collection)}"
 
     def resolve_or_report(self, collection: Collection) -> Collection | None:
         """Return a collection as `resolve` does. If it cannot be used, log it with the remedy, and return None."""
