@@ -29,10 +29,8 @@ from app.training.data.folder import FolderSource, read_folder
 from app.training.export.comparing import ComparedNetwork, embed_places, first_of_each
 from app.training.export.network import as_onnx
 from app.training.export.run_pack import PREPROCESSING
-from app.vision.embedding import Embedder
 from app.vision.imaging.lossless import encode_png
 from app.vision.inference.runtime import Runtime
-from app.vision.inference.session import Session
 from app.vision.inference.timing import time_ratio
 from app.wiring.training import open_base, open_cropper
 
@@ -76,13 +74,12 @@ def part_of(people: Path, share: int, folder: Path) -> Path:
 def pack_network(name: str) -> ComparedNetwork:
     """Open the network of a pack."""
     base = open_base(read_settings(pack=name))
-    return ComparedNetwork(name, len(base.network), Embedder(Session(base.network, Runtime()), base.preprocessing))
+    return ComparedNetwork.opened(name, base.network, base.preprocessing, Runtime())
 
 
 def run_network(folder: Path) -> ComparedNetwork:
     """Open the network of a run, as it would be exported."""
-    network = as_onnx(load_trained(folder).backbone)
-    return ComparedNetwork(folder.name, len(network), Embedder(Session(network, Runtime()), PREPROCESSING))
+    return ComparedNetwork.opened(folder.name, as_onnx(load_trained(folder).backbone), PREPROCESSING, Runtime())
 
 
 def train(arguments: list[str], out: Path) -> ComparedNetwork:

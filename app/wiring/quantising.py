@@ -16,9 +16,7 @@ from app.training.data.folder import FolderSource, crop_photos
 from app.training.export.comparing import ComparedNetwork, NetworkComparison, compare_networks
 from app.training.export.pack import PackMetadata, model_name, write_network_pack
 from app.training.export.quantising import one_of_each, quantise_network, require_quantisable
-from app.vision.embedding import Embedder
 from app.vision.inference.manifest import Manifest
-from app.vision.inference.session import Session
 from app.wiring.networks import open_runtime
 from app.wiring.training import BasePack, calibration_of, detector_name, open_base, open_cropper
 
@@ -53,7 +51,7 @@ def quantise_pack(
     measured, compared = _only(source, is_measured), _only(source, ~is_measured if has_people else is_measured)
     network = quantise_network(base.network, base.preprocessing, measured, one_of_each(measured))
     old, new = (
-        ComparedNetwork(name, len(data), Embedder(Session(data, open_runtime(settings)), base.preprocessing))
+        ComparedNetwork.opened(name, data, base.preprocessing, open_runtime(settings))
         for name, data in ((base.manifest.name, base.network), (folder.name, network))
     )
     comparison = compare_networks(old, new, compared, advance)

@@ -11,8 +11,6 @@ from app.training.export.comparing import ComparedNetwork, NetworkComparison, co
 from app.training.export.network import as_onnx
 from app.training.export.run_pack import PREPROCESSING
 from app.training.finetune.pretrained import preprocessing_of, read_network
-from app.vision.embedding import Embedder
-from app.vision.inference.session import Session
 from app.wiring.networks import open_runtime
 from app.wiring.training import open_cropper
 
@@ -38,8 +36,8 @@ def compare_run(
     before, after = read_network(old), as_onnx(trained.backbone)
     photos = read_folder(people, None if is_aligned else open_cropper(settings), advance)
     return compare_networks(
-        ComparedNetwork(old.pack, len(before), Embedder(Session(before, runtime), preprocessing_of(old))),
-        ComparedNetwork(run.resolve().name, len(after), Embedder(Session(after, runtime), PREPROCESSING)),
+        ComparedNetwork.opened(old.pack, before, preprocessing_of(old), runtime),
+        ComparedNetwork.opened(run.resolve().name, after, PREPROCESSING, runtime),
         photos,
         advance,
     )

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from app.evaluation.paired import PairedRates, compare_tmr
 from app.evaluation.values import Advance
 from app.training.data.source import CropSource
 from app.types import Floats
-from app.vision.embedding import Embedder
+from app.vision.embedding import Embedder, Preprocessing
+from app.vision.inference.runtime import Runtime
+from app.vision.inference.session import Session
 from app.vision.inference.timing import time_ratio
 
 MOST_PHOTOS = 5_000  # their pairs take 100 MB
@@ -27,6 +30,11 @@ class ComparedNetwork:
     name: str
     size: int
     embedder: Embedder
+
+    @classmethod
+    def opened(cls, name: str, network: bytes, preprocessing: Preprocessing, runtime: Runtime) -> Self:
+        """Open an ONNX network; raises NetworkError's children."""
+        return cls(name, len(network), Embedder(Session(network, runtime), preprocessing))
 
 
 @dataclass(frozen=True, slots=True)
