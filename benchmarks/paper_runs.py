@@ -12,6 +12,7 @@ from paper_judge import Judge
 from paper_results import NetworkCost, RowResult, read_result
 from paper_rows import Keys, PaperTable, Row
 from rich.console import Console
+from student import places_of_test
 
 from app.cli.train_options import put_all
 from app.evaluation.values import normalise
@@ -24,7 +25,6 @@ from app.training.data.cropping import FaceCropper
 from app.training.data.folder import FolderSource
 from app.training.data.source import fingerprint
 from app.training.evaluating import embed
-from app.training.export.comparing import first_of_each
 from app.training.export.network import as_onnx
 from app.training.export.run_pack import PREPROCESSING
 from app.training.finetune.continuing import start_from_run
@@ -54,12 +54,9 @@ class TestSet:
 
 def read_test_set(source: FolderSource, most: int) -> TestSet:
     """Read up to `most` photos of each person with two or more. Raises EvaluationInvalid with fewer than four."""
-    counts = np.bincount(source.labels)
-    places = [place for place in first_of_each(source, most) if counts[source.labels[place]] >= 2]
-    people = np.unique(source.labels[places], return_inverse=True)[1]
+    places, people = places_of_test(source, most, least=2)
     names = "\n".join(source.name(place) for place in places)
-    judge = Judge(people)
-    return TestSet(np.stack([source.crop(place) for place in places]), judge, _short_hash(names))
+    return TestSet(np.stack([source.crop(place) for place in places]), Judge(people), _short_hash(names))
 
 
 class PaperRuns:

@@ -24,7 +24,8 @@ import numpy as np
 
 from app.config import read_settings
 from app.evaluation.paired import compare_tmr
-from app.training.checkpoint import load_trained
+from app.evaluation.values import Ints
+from app.training.checkpoint import LAST, load_trained
 from app.training.data.folder import FolderSource, read_folder
 from app.training.export.comparing import ComparedNetwork, embed_places, first_of_each
 from app.training.export.network import as_onnx
@@ -84,7 +85,7 @@ def run_network(folder: Path) -> ComparedNetwork:
 
 def train(arguments: list[str], out: Path) -> ComparedNetwork:
     """Run `arcid train`, continuing a run that exists, and return its network."""
-    resumed = ["--resume"] if (out / "last.pt").exists() else arguments
+    resumed = ["--resume"] if (out / LAST).exists() else arguments
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_suffix(".log").open("ab") as log:
         subprocess.run(
@@ -96,16 +97,20 @@ def train(arguments: list[str], out: Path) -> ComparedNetwork:
     return run_network(out)
 
 
-class Judge:
-    """The test half, and the embeddings of the teacher on it."""
+def places_of_test(test: FolderSource, most: int, least: int) -> tuple[list[int], Ints]:
+    """Return the indices of up to `most` photos of each person with `least` or more, and their people from 0 (n,)."""
+    counts = np.bincount(test.labels)
+    places = [place for place in first_of_each(test, most) if counts[test.labels[place]] >= least]
+    return places, np.unique(test.labels[places], return_inverse=True)[1]
+
+
+class TeacherComparison:
+    """Comparison of networks with the teacher on the test half."""
 
     def __init__(self, test: FolderSource, teacher: ComparedNetwork, options: argparse.Namespace) -> None:
         self._test = test
-        counts = np.bincount(test.labels)
-        places = first_of_each(test, options.most)
-        self._places = [place for place in places if counts[test.labels[place]] >= options.least]
-        self.photos, self.people = len(self._places), len(set(test.labels[self._places].tolist()))
-        self._people = np.unique(test.labels[self._places], return_inverse=True)[1]
+        self._places, self._people = places_of_test(test, options.most, options.least)
+        self.photos, self.people = len(self._places), len(np.unique(self._people))
         self._network = teacher
         self._teacher = embed_places(teacher.embedder, test, self._places)
         self._open = pack_network("open")
@@ -158,10 +163,10 @@ def main() -> None:
     options = parser.parse_args()
     learned, tested = prepare(options.images, options.out)
     test, teacher = read_folder(tested, None), pack_network(options.pack)
-    judge = Judge(test, teacher, options)
-    print(f"{judge.people:,} people, {judge.photos:,} photos in the test half\n\n{_HEAD}", flush=True)
+    comparison = TeacherComparison(test, teacher, options)
+    print(f"{comparison.people:,} people, {comparison.photos:,} photos in the test half\n\n{_HEAD}", flush=True)
     for photos, made in networks(options, learned, teacher):
-        print(judge.row(made(), photos), flush=True)
+        print(comparison.row(made(), photos), flush=True)
 
 
 if __name__ == "__main__":
