@@ -6,9 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from typer.testing import CliRunner
 
-from app.cli import cli
 from app.errors import TrainingInvalid
 from app.training.data.folder import read_folder
 from app.training.export import quantising
@@ -19,6 +17,7 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 from tests.training.finetune.networks import embedder, made
+from tests.training.own_pack import add_own_pack
 from tests.training.people import crops_of, write_people
 
 WIDE, DIMENSION = 64, 8
@@ -73,21 +72,7 @@ def people(tmp_path_factory):
 def arcid(tmp_path, monkeypatch):
     """Return the command line with the pack `wide` added; ranges need four faces."""
     monkeypatch.setattr(quantising, "LEAST_FACES", 4)
-    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "home"))
-    monkeypatch.setenv("ARCID_MODELS_DIR", str(tmp_path / "home" / "models"))
-    (tmp_path / "wide").mkdir()
-    (tmp_path / "wide" / "manifest.toml").write_text(MANIFEST)
-    (tmp_path / "wide" / "wide.onnx").write_bytes(wide())
-
-    def run(*arguments):
-        done = CliRunner().invoke(cli, [str(each) for each in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    run("models", "add", "--accept-license", tmp_path / "wide")
-    return run
+    return add_own_pack(tmp_path, MANIFEST, wide(), "wide", monkeypatch)
 
 
 def test_wide_layers_become_integers_and_embeddings_stay_close(people):

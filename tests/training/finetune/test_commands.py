@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from app.cli import cli
 from app.errors import LicenceNotAccepted, PackUnknown, TrainingInvalid, TrainingUnavailable
 from app.training.checkpoint import load_trained
 from app.training.export.terms import inherited_terms
@@ -14,6 +12,7 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 from tests.training.finetune.networks import DIMENSION, embedder
+from tests.training.own_pack import add_own_pack
 from tests.training.people import write_people
 
 MANIFEST = f"""
@@ -39,21 +38,7 @@ name = "small.onnx"
 @pytest.fixture
 def arcid(tmp_path, monkeypatch):
     """Return the command line with the pack `small` added."""
-    monkeypatch.setenv("ARCID_DATA_DIR", str(tmp_path / "home"))
-    monkeypatch.setenv("ARCID_MODELS_DIR", str(tmp_path / "home" / "models"))
-    (tmp_path / "small").mkdir()
-    (tmp_path / "small" / "manifest.toml").write_text(MANIFEST)
-    (tmp_path / "small" / "small.onnx").write_bytes(embedder(112))
-
-    def run(*arguments):
-        done = CliRunner().invoke(cli, [str(each) for each in arguments])
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert done.exit_code == 0, done.output
-        return done.output
-
-    run("models", "add", "--accept-license", tmp_path / "small")
-    return run
+    return add_own_pack(tmp_path, MANIFEST, embedder(112), "small", monkeypatch)
 
 
 @pytest.fixture
