@@ -62,14 +62,12 @@ def test_rates_at_far(faces):
     report = report_of(result, faces)
     genuine, impostor = result.similarities[faces.is_same], result.similarities[~faces.is_same]
     assert len(impostor) == 720
-    threshold = np.sort(impostor)[::-1][7]  # 7 of 720 are above
-    at_1e2 = report["tar_at_far"]["1e-1"]
-    assert at_1e2["tar"] == np.mean(genuine >= at_1e2["threshold"])
-    assert np.mean(impostor >= at_1e2["threshold"]) <= 0.1
+    at_1e1 = report["tar_at_far"]["1e-1"]
+    assert at_1e1["tar"] == np.mean(genuine >= at_1e1["threshold"])
+    assert np.sum(impostor >= at_1e1["threshold"]) == 72
     assert report["tar_at_far"]["1e-2"]["note"].startswith("fewer than 10")
     assert list(report["tar_at_far"]) == ["1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1"]
     assert report["pairs"] == {"genuine": 60, "impostor": 720, "not_compared": 0}
-    assert 0 < threshold < 1
     perfect = report_of(compare_templates(vectors_of(faces, 0.1), faces), faces)
     assert perfect["tar_at_far"]["1e-1"]["tar"] == 1
     assert perfect["eer"] == 0
@@ -83,7 +81,8 @@ def test_a_template_without_a_face_is_rejected_or_excluded(faces):
     report = report_of(result, faces)
     is_lost = (faces.pairs == 7).any(axis=1)
     assert np.isnan(result.similarities[is_lost]).all()
-    assert np.isfinite(result.similarities[~is_lost]).all() or (faces.templates == 10).sum() == 1
+    assert (faces.templates == 10).sum() > 1
+    assert np.isfinite(result.similarities[~is_lost]).all()
     assert report["pairs"]["not_compared"] == int(np.isnan(result.similarities).sum())
     lost = int((np.isnan(result.similarities) & faces.is_same).sum())
     assert report["tar_at_far"]["1e-1"]["tar"] == pytest.approx(1 - lost / 60)

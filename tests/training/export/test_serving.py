@@ -21,7 +21,7 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.wiring.networks import open_embedder
 from tests.conftest import DATA
-from tests.training.people import write_people
+from tests.training.people import no_cropper, write_people
 
 DETECTORS = ("yunet", "retinaface")
 
@@ -49,10 +49,6 @@ def arcid(home):
         return done.output
 
     return run
-
-
-def no_cropper():
-    raise AssertionError("crops are not aligned again")
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,9 @@ from app.training import running
 from app.training.config import parse_config
 from app.training.data.folder import read_folder
 from app.training.losses.spec import LossSpec
-from tests.training.people import write_people
+from tests.training.people import no_cropper, write_people
 
 SIGNS = {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}
-
-
-def no_cropper():
-    raise AssertionError("crops are not aligned again")
 
 
 @pytest.fixture(scope="module")

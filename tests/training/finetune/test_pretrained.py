@@ -13,7 +13,7 @@ from app.training.learner import build_learner
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
 from tests.training.finetune.networks import DIMENSION, embedder
-from tests.training.people import write_people
+from tests.training.people import no_cropper, write_people
 
 NETWORK = embedder(112)
 
@@ -51,10 +51,6 @@ def config(people, tmp_path):
         )
 
     return config
-
-
-def no_cropper():
-    raise AssertionError("crops are not aligned again")
 
 
 def train(config, out):
