@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, NewType, TypeVar
+from typing import Generic, Literal, NewType, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ CollectionKey = NewType("CollectionKey", int)
 IdentityKey = NewType("IdentityKey", int)
 FaceKey = NewType("FaceKey", int)
 JobKey = NewType("JobKey", int)
+
+CommercialUse = Literal["yes", "no", "unverified"]
+"""Whether a network may be used commercially."""
 
 RateRange = tuple[float, float]
 """Least and highest value that an error rate may have, 0..1."""

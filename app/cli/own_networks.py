@@ -10,7 +10,7 @@ from app.cli.counting import counting
 from app.cli.models import cli
 from app.cli.output import Console
 from app.cli.train import require_training
-from app.cli.train_commands import Aligned, CommercialUse, Out, show_written
+from app.cli.train_commands import Aligned, Commercial, Out, show_written
 from app.cli.train_run import with_options
 from app.config import read_settings
 
@@ -46,7 +46,7 @@ def import_network(  # noqa: PLR0913 - the options of a command
     *,
     arch: Annotated[str, typer.Option(help="iresnet18, 34, 50, 100 or mbf.")],
     licence: Annotated[str, typer.Option(help="Licence under which you may use the network.")],
-    commercial_use: CommercialUse = "unverified",
+    commercial_use: Commercial = "unverified",
     out: Out = Path(),
     name: Annotated[str | None, typer.Option(help="Name of the pack; default: that of the file.")] = None,
     detector: Annotated[str | None, typer.Option(help="Detector that the pack will name.")] = None,

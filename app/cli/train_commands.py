@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from app.cli.train import cli, require_training
 from app.cli.train_run import cropper_opener, with_options
 from app.config import read_settings
 from app.errors import TrainingInvalid
+from app.types import CommercialUse
 
 Out = Annotated[Path, typer.Option(file_okay=False, help="Folder in which to create the pack's folder, NAME/.")]
 Name = Annotated[str | None, typer.Option(help="Name of the pack; default: derived from its source.")]
@@ -28,9 +29,7 @@ Compare = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="Folder of people outside the training data: compare networks."),
 ]
-CommercialUse = Annotated[
-    Literal["yes", "no", "unverified"], typer.Option(help="Whether the network may be used commercially.")
-]
+Commercial = Annotated[CommercialUse, typer.Option(help="Whether the network may be used commercially.")]
 Threshold = Annotated[float | None, typer.Option(min=-1, max=1, help="Fixed threshold instead of a calibration's.")]
 
 
@@ -41,7 +40,7 @@ def export(  # noqa: PLR0913 - the options of a command
     out: Out,
     name: Name = None,
     licence: Annotated[str | None, typer.Option(help="Licence under which you may distribute the network.")] = None,
-    commercial_use: CommercialUse = "unverified",
+    commercial_use: Commercial = "unverified",
     detector: Detector = None,
     best: Annotated[bool, typer.Option("--best", help="Export the best checkpoint, not the last one.")] = False,
     calibrate: Calibrate = None,

@@ -15,6 +15,7 @@ from app.training.data.augmentation import Augmentation
 from app.training.losses.spec import LossSpec
 from app.training.recipe import overlay, read_recipe
 from app.training.schedule import Schedule
+from app.types import CommercialUse
 
 CONFIG = "config.toml"  # in the folder of a run
 
@@ -145,7 +146,7 @@ class PackNetwork(_Section):
     sha256: str = Field(description="SHA-256 of that file.")
     pack: str = Field(description="Pack that contains the network.")
     licence: str = Field(description="Licence of the pack; it also applies to the trained network.")
-    commercial_use: Literal["yes", "no", "unverified"] = Field(description="Commercial use, as stated by the pack.")
+    commercial_use: CommercialUse = Field(description="Commercial use, as stated by the pack.")
     detector: str = Field(description="Detector that aligns photos for the network.")
     mean: float = Field(description="Mean of the preprocessing (pixel - mean) / scale.")
     scale: float = Field(gt=0, description="Scale of the same preprocessing.")
@@ -171,9 +172,7 @@ class StartWeights(_Section):
     sha256: str = Field(description="SHA-256 of that file.")
     run: str = Field(description="Name of the other run.")
     licence: str | None = Field(None, description="Licence that the other run inherited.")
-    commercial_use: Literal["yes", "no", "unverified"] = Field(
-        "unverified", description="Commercial use that the other run inherited."
-    )
+    commercial_use: CommercialUse = Field("unverified", description="Commercial use that the other run inherited.")
     detector: str | None = Field(None, description="Detector that aligned the photos of the other run's packs.")
 
 

@@ -14,6 +14,7 @@ from app.errors import ArcidError
 from app.gallery.index_projection import LONGEST_LAG
 from app.gallery.store.reencryption import Reencryption
 from app.observability.counted import counted
+from app.types import CommercialUse
 
 router = APIRouter(tags=["status"])
 
@@ -49,7 +50,7 @@ class ModelSchema(BaseModel):
     name: str
     title: str
     licence: str
-    commercial_use: Literal["yes", "no", "unverified"]
+    commercial_use: CommercialUse
     is_pulled: bool
     is_in_use: Annotated[bool, Field(description="The service runs this pack's network.")]
     is_default: Annotated[bool, Field(description="New collections use this pack's network.")]

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import TrainingInvalid
 from app.recognition.decisions.calibration.applicable import file_name
 from app.recognition.decisions.calibration.error_rates import Calibration, as_json
+from app.types import CommercialUse
 from app.vision.embedding import Preprocessing
 from app.vision.inference.manifest import Manifest, Name, read_manifest
 
@@ -21,9 +21,6 @@ FMR = 1e-4  # FMR whose calibrated threshold becomes the manifest's fixed thresh
 UNCALIBRATED = 0.5
 
 _NAME = TypeAdapter(Name)
-
-
-CommercialUse = Literal["yes", "no", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)

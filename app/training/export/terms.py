@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from app.training.config import TrainingConfig
-from app.training.export.pack import CommercialUse
+from app.types import CommercialUse
 
 _STRICTEST_FIRST: tuple[CommercialUse, ...] = ("no", "unverified", "yes")
 

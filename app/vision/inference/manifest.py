@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import ErrorDetails
 
 from app.errors import ManifestInvalid
+from app.types import CommercialUse
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -154,7 +155,7 @@ class Manifest(_ManifestSchema):
     name: Name
     title: str
     licence: str
-    commercial_use: Literal["yes", "no", "unverified"]
+    commercial_use: CommercialUse
     notes: str = ""
     default_detector: str | None = None
     """Name of a pack with a detector, or two joined by "+": the first finds faces, the second places landmarks."""
