@@ -23,11 +23,11 @@ def measure_pulled(packs: Packs, records: SpeedRecords, names: Collection[str], 
     """Measure the pairs of packs that were just pulled, and print the results, or why one is missing."""
     try:
         for pair in pack_pairs(packs):
-            one, other = pair.float32.manifest, pair.int8.manifest
-            if not {one.name, other.name} & set(names):
+            float32, int8 = pair.float32.manifest, pair.int8.manifest
+            if not {float32.name, int8.name} & set(names):
                 continue
-            line = f"CPU time of {other.name} not measured, because {one.name} is not pulled"
-            if packs.has(one):
+            line = f"CPU time of {int8.name} not measured, because {float32.name} is not pulled"
+            if packs.has(float32):
                 line = measured(packs, records, pair, console)
             console.print(line, highlight=False, soft_wrap=True)
     except (NetworkError, OSError) as error:  # the packs are pulled nevertheless
@@ -35,7 +35,10 @@ def measure_pulled(packs: Packs, records: SpeedRecords, names: Collection[str], 
 
 
 def measured(packs: Packs, records: SpeedRecords, pair: PackPair, console: Console) -> str:
-    """Measure a pair, store the result, and return it in words. Raises as `measure`, and OSError."""
+    """Measure a pair, store the result, and return it in words.
+
+    Raises the errors of `measure`, and OSError if the result cannot be stored.
+    """
     with console.status(f"measuring {pair.int8.manifest.name} ..."):
         record = measure(packs, pair)
     records.write(pair, record)
@@ -44,14 +47,14 @@ def measured(packs: Packs, records: SpeedRecords, pair: PackPair, console: Conso
 
 def comparison(pair: PackPair, record: SpeedRecord) -> str:
     """Return the result of a measurement: CPU time, accuracy, and the pack for new collections."""
-    one, other = pair.float32.manifest.name, pair.int8.manifest.name
-    parts = [f"{other} takes {record.ratio:.2f} of {one}'s CPU time for an embedding"]
+    float32, int8 = pair.float32.manifest.name, pair.int8.manifest.name
+    parts = [f"{int8} takes {record.ratio:.2f} of {float32}'s CPU time for an embedding"]
     if pair.accuracies is not None:
-        before, after = (each.tmr for each in pair.accuracies)
-        rates = (f"at FMR {fmr} {after[fmr]:.2%} instead of {before[fmr]:.2%}" for fmr in before)
+        float32_tmr, int8_tmr = (each.tmr for each in pair.accuracies)
+        rates = (f"at FMR {fmr} {int8_tmr[fmr]:.2%} instead of {float32_tmr[fmr]:.2%}" for fmr in float32_tmr)
         parts.append(f"TMR {', '.join(rates)}")
     is_int8 = record.recommended(pair) is pair.int8
-    choice = f"{other}, with ARCID_PACKS={one} for those of {one}" if is_int8 else one
+    choice = f"{int8}; existing collections of {float32} also need ARCID_PACKS={float32}" if is_int8 else float32
     return "; ".join([*parts, f"for new collections: ARCID_PACK={choice}"])
 
 

@@ -23,7 +23,7 @@ from app.wiring.training import BasePack, calibration_of, detector_name, open_ba
 
 @dataclass(frozen=True, slots=True)
 class QuantisedPack:
-    """The written pack, whether it was calibrated again, and both networks on people who gave no ranges."""
+    """The written pack, whether it was calibrated again, and both networks on people not used for the ranges."""
 
     manifest: Manifest
     is_calibrated: bool
@@ -40,8 +40,8 @@ def quantise_pack(
 ) -> QuantisedPack:
     """Write the int8 form of ARCID_PACK to `folder`, with ranges of the faces in a folder of photos.
 
-    If the photos have people (person/photo.jpg), every second one gives the ranges, the others the comparison, and all
-    the calibration. Raises TrainingInvalid, NetworkError's children and SettingsInvalid.
+    If the photos have people (person/photo.jpg), the ranges are measured on every second one, the networks compared on
+    the others, and the pack calibrated on all. Raises TrainingInvalid, NetworkError's children and SettingsInvalid.
     """
     base = open_base(settings)
     require_quantisable(base.network)

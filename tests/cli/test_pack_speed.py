@@ -16,7 +16,7 @@ pytestmark = UNCLOSED
 MEASURED = re.compile(
     r"zoo-int8 takes \d+\.\d\d of zoo's CPU time for an embedding; TMR at FMR 1e-3 98\.90% instead of 99\.00%, "
     r"at FMR 1e-4 98\.00% instead of 98\.00%; "
-    r"for new collections: ARCID_PACK=zoo(-int8, with ARCID_PACKS=zoo for those of zoo)?"
+    r"for new collections: ARCID_PACK=zoo(-int8; existing collections of zoo also need ARCID_PACKS=zoo)?"
 )
 
 
@@ -93,7 +93,9 @@ def test_it_is_measured_again(arcid, shipped, home):
     assert "Abacus" not in record(home).read_text()
 
 
-@pytest.mark.parametrize(("ratio", "choice"), [(0.5, "zoo-int8, with ARCID_PACKS=zoo for those of zoo"), (1.5, "zoo")])
+@pytest.mark.parametrize(
+    ("ratio", "choice"), [(0.5, "zoo-int8; existing collections of zoo also need ARCID_PACKS=zoo"), (1.5, "zoo")]
+)
 def test_the_doctor_shows_the_measurement(arcid, shipped, home, ratio, choice):
     arcid("models", "pull", "zoo")
     set_record(home, ratio=ratio, date="2026-11-29")

@@ -1,4 +1,6 @@
-"""CPU time of a network in float32 and in int8, measured on this machine when one of their packs is pulled.
+"""CPU time of a network in float32 and in int8 on this machine.
+
+It is measured when one of their packs is pulled, and by `arcid models measure`.
 
 The measurement recommends a pack for new collections. It changes no setting, because embeddings of the two cannot be
 compared (docs/adr/0020-int8-is-a-separate-model.md).
@@ -47,18 +49,18 @@ class PackPair:
     @property
     def accuracies(self) -> tuple[Accuracy, Accuracy] | None:
         """The accuracies in float32 and int8; None unless both manifests state them for the same photos and FMRs."""
-        one, other = self.float32.section.accuracy, self.int8.section.accuracy
-        if one is None or other is None or (one.photos, one.tmr.keys()) != (other.photos, other.tmr.keys()):
+        float32, int8 = self.float32.section.accuracy, self.int8.section.accuracy
+        if float32 is None or int8 is None or (float32.photos, float32.tmr.keys()) != (int8.photos, int8.tmr.keys()):
             return None
-        return one, other
+        return float32, int8
 
     @property
     def is_accurate(self) -> bool:
         """Whether int8 is known to lose at most MOST_LOST of the TMR, at each FMR."""
         if self.accuracies is None:
             return False
-        before, after = self.accuracies
-        return all(before.tmr[fmr] - after.tmr[fmr] <= MOST_LOST for fmr in before.tmr)
+        float32, int8 = self.accuracies
+        return all(float32.tmr[fmr] - int8.tmr[fmr] <= MOST_LOST for fmr in float32.tmr)
 
 
 class SpeedRecord(BaseModel):
@@ -95,7 +97,7 @@ class SpeedRecords:
             return None
 
     def write(self, pair: PackPair, record: SpeedRecord) -> None:
-        """Replace the last measurement. Raises OSError."""
+        """Replace the last measurement. Raises OSError if it cannot be written."""
         make_folder(self._folder, 0o700)
         self._path(pair).write_text(record.model_dump_json(indent=1), "utf-8")
 
@@ -104,16 +106,19 @@ class SpeedRecords:
 
 
 def pack_pairs(packs: Packs) -> list[PackPair]:
-    """Return all embedders in float32 that have a form in int8, and that form."""
+    """Return the pairs of a float32 embedder and its int8 form."""
     embedders = [each for each in map(_embedder, packs.manifests()) if each is not None]
-    return [PackPair(one, other) for one in embedders for other in embedders if _is_int8_of(other.file, one.file)]
+    return [
+        PackPair(float32, int8) for float32 in embedders for int8 in embedders if _is_int8_of(int8.file, float32.file)
+    ]
 
 
 def measure(packs: Packs, pair: PackPair, clock: Callable[[], float] = time.process_time) -> SpeedRecord:
     """Measure a pair on one thread of the CPU, in about two seconds.
 
-    If the pack in int8 is missing, its network is made from the one in float32. Raises NetworkMissing (for float32),
-    NetworkCorrupt and NetworkInvalid.
+    If the pack in int8 is missing, its network is made from the one in float32. Raises NetworkMissing if the pack in
+    float32 is missing, NetworkCorrupt if a file differs from its SHA-256, and NetworkInvalid if a file is not an
+    embedder.
     """
     float32, int8 = pair.float32, pair.int8
     network = packs.read(float32.manifest, float32.file.name)
@@ -140,9 +145,9 @@ def _embedder(manifest: Manifest) -> PackEmbedder | None:
     return PackEmbedder(manifest, section, files[0]) if section is not None and files else None
 
 
-def _is_int8_of(file: File, other: File) -> bool:
-    is_same = file.sha256 is not None and (file.sha256, file.conversion) == (other.sha256, other.conversion)
-    return is_same and bool(file.ranges) and not other.ranges
+def _is_int8_of(int8: File, float32: File) -> bool:
+    is_same = int8.sha256 is not None and (int8.sha256, int8.conversion) == (float32.sha256, float32.conversion)
+    return is_same and bool(int8.ranges) and not float32.ranges
 
 
 def _quantised(network: bytes, file: File) -> bytes:
