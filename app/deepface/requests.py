@@ -27,7 +27,7 @@ def _image(value: object, info: ValidationInfo) -> object:
         raise ValueError("send a file, or text in JSON")  # noqa: TRY004 - pydantic reports ValueErrors
     text = value.strip()
     if _IS_DATA.match(text):
-        return bytes_of(text, info.field_name or "img")
+        return bytes_of(text, info.field_name or "img", is_json=info.mode == "json")
     if not _IS_URL.match(text):
         raise ValueError("paths on the server are not read: send a file, data:image/jpeg;base64,... or an http(s) URL")
     if len(text) > LONGEST:

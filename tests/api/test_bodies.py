@@ -61,10 +61,12 @@ def test_the_fields_that_hold_files_are_known():
     assert set.union(*(_file_fields(each) for each in schemas)) == FILE_FIELDS
 
 
-MISTAKES = {
+IN_FORMS = {
     "visitor.jpg": "with curl write -F photo=@visitor.jpg",
     "@visitor.jpg": "with curl write -F photo=@visitor.jpg",
-    "/home/ada/Pictures/my visitor.HEIC": "is the name of a file",
+    "/home/ada/Pictures/my visitor.HEIC": "is the name of a file, not its bytes; with curl write -F 'photo=@/home/",
+    "~/x y.jpg": """'~/x y.jpg' is the name of a file, not its bytes; with curl write -F photo=@"$HOME"/'x y.jpg'""",
+    f"{'v' * 60}.jpg": "not its bytes; with curl write -F photo=@FILE",
     "https://photos.example/1.jpg": "send it as photo_url",
     "data:image/png,abc": "is not base64",
     "!!!!": "neither a file nor valid base64",
@@ -72,16 +74,32 @@ MISTAKES = {
     "visitor": "'visitor' is a text, not a file; with curl write -F photo=@visitor",
     "my portrait": "'my portrait' is a text, not a file",
     "my" + " " * 100_000 + "portrait": f"'my{' ' * 58}' is a text, not a file",
+    "data:image/png;base64,iVBO": "the data: URL holds 3 bytes, too few for a photo",
+}
+_AS_BASE64 = "; send the photo's bytes as base64"
+IN_JSON = IN_FORMS | {
+    "visitor.jpg": f"'visitor.jpg' is the name of a file, not its bytes{_AS_BASE64}",
+    "@visitor.jpg": f"'visitor.jpg' is the name of a file, not its bytes{_AS_BASE64}",
+    "/home/ada/Pictures/my visitor.HEIC": f"is the name of a file, not its bytes{_AS_BASE64}",
+    "~/x y.jpg": f"'~/x y.jpg' is the name of a file, not its bytes{_AS_BASE64}",
+    f"{'v' * 60}.jpg": f"not its bytes{_AS_BASE64}",
+    "!!!!": f"it is not valid base64: it contains '!'{_AS_BASE64}",
+    "abcde": f"5 characters cannot be base64{_AS_BASE64}",
+    "visitor": f"'visitor' is a text, not a file{_AS_BASE64}",
+    "my portrait": f"'my portrait' is a text, not a file{_AS_BASE64}",
+    "my" + " " * 100_000 + "portrait": f"'my{' ' * 58}' is a text, not a file{_AS_BASE64}",
 }
 
 
-@pytest.mark.parametrize("text", MISTAKES)
+@pytest.mark.parametrize("text", IN_FORMS)
 def test_what_was_meant_is_told(client, text):
-    for sent in ({"json": {"photo": text}}, {"files": {"photo": (None, text)}}):
+    forms, json_bodies = {"files": {"photo": (None, text)}}, {"json": {"photo": text}}
+    for sent, mistakes in ((forms, IN_FORMS), (json_bodies, IN_JSON)):
         answer = client.post("/identify", **sent)
         expect(answer, 422, "request_invalid")
         assert answer.json()["errors"][0]["field"] == "photo"
-        assert MISTAKES[text] in answer.json()["errors"][0]["detail"]
+        assert mistakes[text] in answer.json()["errors"][0]["detail"]
+    assert "curl" not in answer.json()["errors"][0]["detail"]
 
 
 def test_short_base64_of_a_text_stays_the_bytes_that_it_is(client):
@@ -125,6 +143,24 @@ def test_empty_fields_are_not_given(client, portrait):
     assert client.post("/identify", files={"photo": portrait}, data=empty).status_code == 200
     unchosen = form((HEADS["with an empty name"], b""))
     expect(client.post("/identify", **unchosen), 422, "request_invalid")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "empty", "names"),
+    [
+        ("/identify", {"photo": ""}, "photo", "photo, photo_url"),
+        ("/identify", {"photo_url": "", "top_k": ""}, "photo_url", "photo, photo_url"),
+        ("/enroll", {"photos": ""}, "photos", "photos, photo_urls"),
+        ("/verify", {"probe": PLAIN, "reference": ""}, "reference", "reference, reference_url, identity_id"),
+        ("/identify", {"top_k": ""}, "body", "photo, photo_url"),
+        ("/identify", {"photo": PLAIN, "photo_url": "https://a.example/1.jpg"}, "body", "photo, photo_url"),
+    ],
+)
+def test_an_empty_field_is_named_if_it_is_the_one_that_is_missing(client, path, sent, empty, names):
+    answer = client.post(path, files={name: (None, value) for name, value in sent.items()})
+    expect(answer, 422, "request_invalid")
+    detail = f"{'' if empty == 'body' else 'is empty; '}send exactly one of {names}"
+    assert answer.json()["errors"] == [{"field": empty, "detail": detail}]
 
 
 @pytest.mark.parametrize(

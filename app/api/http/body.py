@@ -1,7 +1,7 @@
 """Request bodies: one schema, read from multipart/form-data with files or from JSON with base64."""
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 from fastapi import Request
@@ -14,7 +14,7 @@ from app.api.http.deprecation import deprecate
 from app.api.http.field_names import meant
 from app.api.http.request_notes import note_collection
 from app.api.http.utf8 import text_of
-from app.api.schemas.wording import summary, worded
+from app.api.schemas.wording import ONE_OF, summary, worded
 from app.errors import BodyEmpty, BodyMalformed, ContentTypeUnsupported, RequestInvalid
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -76,8 +76,10 @@ class FormBody(Body[Schema]):
         if request.headers.get("content-length") == "0":
             raise BodyEmpty
         if content_type == "multipart/form-data":
-            fields = await _multipart(request, self.schema, self._most_files)
-            return _validated(request, self.schema, lambda former: self.schema.model_validate(fields, context=former))
+            fields, empty = await _multipart(request, self.schema, self._most_files)
+            return _validated(
+                request, self.schema, lambda former: self.schema.model_validate(fields, context=former), empty
+            )
         if _is_json(content_type):
             return await _json(request, self.schema)
         if not content_type and not await request.body():
@@ -187,14 +189,17 @@ async def _parsed_form(request: Request, most_files: int) -> FormData:
         raise BodyMalformed(f"the body is not valid multipart/form-data: {error}") from error
 
 
-async def _multipart(request: Request, schema: type[BaseModel], most_files: int) -> dict[str, Any]:
-    """Return the fields of a form that are not empty."""
+async def _multipart(
+    request: Request, schema: type[BaseModel], most_files: int
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return the fields of a form that are not empty, and the names of those that are."""
     form = await form_of(request, most_files)
     try:
         given = {name: [value for part in form.getlist(name) if (value := await _content(part)) != ""] for name in form}
     finally:
         await form.close()
-    return {name: values if _is_list(schema, name) else values[-1] for name, values in given.items() if values}
+    fields = {name: values if _is_list(schema, name) else values[-1] for name, values in given.items() if values}
+    return fields, frozenset(given.keys() - fields.keys())
 
 
 def _is_list(schema: type[BaseModel], name: str) -> bool:
@@ -216,8 +221,16 @@ async def _content(part: UploadFile | str) -> str | bytes:
     return text if all(each.isprintable() or each.isspace() for each in text[:_LOOKED_AT]) else data
 
 
-def _validated(request: Request, schema: type[Schema], validate: Callable[[list[str]], Schema]) -> Schema:
-    """Return a valid body; `validate` adds the deprecated names that it contains to a list."""
+def _validated(
+    request: Request,
+    schema: type[Schema],
+    validate: Callable[[list[str]], Schema],
+    empty: Collection[str] = (),
+) -> Schema:
+    """Return a valid body; `validate` adds the deprecated names that it contains to a list.
+
+    `empty` are the fields of a form that were sent without a value.
+    """
     former: list[str] = []
     try:
         value = validate(former)
@@ -228,7 +241,7 @@ def _validated(request: Request, schema: type[Schema], validate: Callable[[list[
             raise BodyMalformed(f"the body is not valid JSON in UTF-8: {why}") from error
         if not first["loc"] and first["type"] in _WRONG_KIND:
             raise RequestInvalid(f"the body must be a JSON {_WRONG_KIND[first['type']]}") from error
-        fields = _fields(error, schema)
+        fields = _fields(error, schema, empty)
         raise RequestInvalid(summary(fields), fields) from error
     deprecate(request.scope, former)
     collection = getattr(value, "collection", None)
@@ -238,16 +251,20 @@ def _validated(request: Request, schema: type[Schema], validate: Callable[[list[
     return value
 
 
-def _fields(error: ValidationError, schema: type[BaseModel]) -> list[dict[str, str]]:
-    return [
-        {
-            "field": ".".join(str(part) for part in each["loc"]) or "body",
-            "detail": _unknown(str(each["loc"][0]), schema)
-            if each["type"] == "extra_forbidden" and len(each["loc"]) == 1
-            else worded(each),
-        }
-        for each in error.errors(include_url=False)
-    ]
+def _fields(error: ValidationError, schema: type[BaseModel], empty: Collection[str]) -> list[dict[str, str]]:
+    return [_field(each, schema, empty) for each in error.errors(include_url=False)]
+
+
+def _field(error: Mapping[str, Any], schema: type[BaseModel], empty: Collection[str]) -> dict[str, str]:
+    location, detail = error["loc"], worded(error)
+    if error["type"] == "extra_forbidden" and len(location) == 1:
+        detail = _unknown(str(location[0]), schema)
+    if not location and detail.startswith(ONE_OF):
+        names = detail.removeprefix(ONE_OF).split(", ")
+        is_sent = any(name in error["input"] for name in names)
+        if unfilled := [name for name in names if name in empty and not is_sent]:
+            return {"field": unfilled[0], "detail": f"is empty; {detail}"}
+    return {"field": ".".join(str(part) for part in location) or "body", "detail": detail}
 
 
 def _unknown(name: str, schema: type[BaseModel]) -> str:

@@ -66,7 +66,7 @@ WHOLE = BeforeValidator(_whole)
 def _photo(value: object, info: ValidationInfo) -> object:
     """Accept a multipart file's bytes, or base64 text (also as a data: URL)."""
     if isinstance(value, str):
-        return bytes_of(value, info.field_name or "photo")
+        return bytes_of(value, info.field_name or "photo", is_json=info.mode == "json")
     if not isinstance(value, bytes):
         raise ValueError("send a file, or base64 text in JSON")  # noqa: TRY004 - pydantic reports ValueErrors
     return value

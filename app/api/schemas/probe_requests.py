@@ -26,7 +26,7 @@ from app.api.schemas.fields import (
     Url,
 )
 from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
-from app.api.schemas.wording import worded
+from app.api.schemas.wording import ONE_OF, worded
 from app.errors import PhotoRefused
 from app.names import CollectionName, IdentityId
 from app.remote.urls import LONGEST
@@ -146,7 +146,7 @@ class VerifyRequest(PhotosRequest):
     def _one_reference(self) -> "VerifyRequest":
         require_one(self, "probe", "probe_url")
         if sum(each is not None for each in (self.reference, self.reference_url, self.identity_id)) != 1:
-            raise ValueError("send exactly one of reference, reference_url, identity_id")
+            raise ValueError(f"{ONE_OF}reference, reference_url, identity_id")
         return self
 
     def urls(self) -> list[str]:

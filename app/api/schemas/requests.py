@@ -31,6 +31,7 @@ from app.api.schemas.fields import (
     Where,
     WhichFace,
 )
+from app.api.schemas.wording import ONE_OF
 from app.errors import PhotoRefused
 from app.gallery.store.values import Terms
 from app.names import CollectionName, IdentityId, PersonName
@@ -64,7 +65,7 @@ def require_one(request: Schema, *names: str) -> Schema:
     """Return the request; raises ValueError unless exactly one of several members was sent."""
     sent = [name for name in names if name in request.model_fields_set and getattr(request, name) is not None]
     if len(sent) != 1:
-        raise ValueError(f"send exactly one of {', '.join(names)}")
+        raise ValueError(f"{ONE_OF}{', '.join(names)}")
     return request
 
 

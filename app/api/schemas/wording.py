@@ -10,6 +10,8 @@ from typing import Any
 from app.observability.counted import counted
 
 MISSING = "is required"
+ONE_OF = "send exactly one of "
+"""Start of the text for members of which one is required; their names follow."""
 WRONG_KIND = ("must be a ", "must be an ")
 """Starts of the texts for values of the wrong type."""
 _LONGEST_SHOWN = 40
