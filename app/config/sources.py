@@ -27,6 +27,7 @@ CLIENTS_OWN = {f"{PREFIX}API_KEY"}
 """Variables of the Python client. They may be set where a service starts, so they are not unknown settings."""
 
 _MOST_NAMED = 3
+_MEANT, _NEAR = 0.7, 0.65  # similarity of a name that is probably meant, and of one worth naming
 ENVIRONMENT, SECRETS, DOTENV, TOML = "environment", "secret file", ".env", "arcid.toml"
 
 
@@ -126,12 +127,15 @@ def require_given(settings: type[BaseSettings]) -> None:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the name that is probably meant, or with the few nearest ones."""
+    """Return a sentence with the name that is probably meant, or with the few nearest ones if any is near."""
     short, names = name.upper().removeprefix(PREFIX), sorted(each.removeprefix(PREFIX) for each in known)
-    if meant := get_close_matches(short, names, n=1, cutoff=0.7):
+    in_groups = [each for each in names if each.endswith(f"__{short}")]
+    meant = get_close_matches(short, names, n=1, cutoff=_MEANT) or in_groups
+    if len(meant) == 1:
         return f"did you mean {PREFIX}{meant[0]}?"
-    near = get_close_matches(short, names, n=_MOST_NAMED, cutoff=0.4)
-    nearest = f"the nearest ones are {', '.join(PREFIX + each for each in near)}; " if near else ""
+    near = meant[:_MOST_NAMED] or get_close_matches(short, names, n=_MOST_NAMED, cutoff=_NEAR)
+    is_or_are = "one is" if len(near) == 1 else "ones are"
+    nearest = f"the nearest {is_or_are} {', '.join(PREFIX + each for each in near)}; " if near else ""
     return f"{nearest}docs/settings.md lists all"
 
 

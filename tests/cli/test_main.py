@@ -53,7 +53,7 @@ def test_what_an_operator_can_mend_is_one_line(run):
     status, out, err = run("models", "pull", "opne")
     assert (status, out) == (1, "")
     assert len(err.splitlines()) == 1
-    assert err.startswith("arcid: there is no pack 'opne'; known: ")
+    assert err.startswith("arcid: there is no pack 'opne'; did you mean open?")
 
 
 def test_a_wrong_setting_is_one_line(run, monkeypatch):

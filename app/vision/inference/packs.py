@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 
 from app.disk import make_folder, rename, sync_file
@@ -22,6 +23,7 @@ from app.vision.inference.manifest import Manifest, read_manifest
 
 _RECORD = "pulled.json"  # in the folder of a pack: the SHA-256 of each converted file
 _CALIBRATIONS = "calibrations"  # folder of an added pack
+_MEANT = 0.7  # similarity of a name that is probably meant
 
 
 class Packs:
@@ -55,9 +57,7 @@ class Packs:
         for path in (self._folder / name / "manifest.toml", self._shipped / f"{name}.toml"):
             if path.is_file():
                 return read_manifest(path)
-        raise PackUnknown(
-            f"there is no pack {name!r}; known: {', '.join(manifest.name for manifest in self.manifests())}"
-        )
+        raise PackUnknown(f"there is no pack {name!r}; {self._nearest(name)}")
 
     def has(self, manifest: Manifest) -> bool:
         """Return whether all files of the pack exist; `verified` checks their hashes."""
@@ -173,6 +173,16 @@ class Packs:
     def sha256(self, manifest: Manifest, file: str) -> str | None:
         """Return the recorded SHA-256 of a file; None before it is pulled or added."""
         return self._record(self._folder / manifest.name).get(file)
+
+    def _nearest(self, name: str) -> str:
+        """Return a sentence with the pack that is probably meant, or with all: those with an embedder first."""
+        has_embedder = {each.name: each.embedder is not None for each in self.manifests()}
+        if meant := get_close_matches(name, has_embedder, n=1, cutoff=_MEANT):
+            return f"did you mean {meant[0]}?"
+        embedders = [each for each, is_embedder in has_embedder.items() if is_embedder]
+        detectors = [each for each, is_embedder in has_embedder.items() if not is_embedder]
+        without_embedder = f"; without an embedder: {', '.join(detectors)}" if detectors else ""
+        return f"known: {', '.join(embedders)}{without_embedder}"
 
     def _remedy(self, manifest: Manifest) -> str:
         is_shipped = (self._shipped / f"{manifest.name}.toml").is_file()

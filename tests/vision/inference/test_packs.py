@@ -393,6 +393,15 @@ def test_an_unknown_pack_names_the_known_ones(packs, own):
         packs.manifest("nothing")
 
 
+def test_an_unknown_pack_names_the_one_that_is_meant_and_packs_without_an_embedder_last(packs, shipped, own):
+    (shipped / "aligner.toml").write_text(manifest().replace(EMBEDDER, ""))
+    packs.add(own)
+    with pytest.raises(PackUnknown, match=r"there is no pack 'mnie'; did you mean mine\?$"):
+        packs.manifest("mnie")
+    with pytest.raises(PackUnknown, match=r"known: mine, zoo; without an embedder: aligner$"):
+        packs.manifest("nothing")
+
+
 def test_a_faulty_manifest_is_refused_by_its_path(packs, shipped):
     (shipped / "zoo.toml").write_text("[")
     with pytest.raises(ManifestInvalid, match=r"zoo\.toml"):
