@@ -88,7 +88,11 @@ def pack(
     with counting("crops", len(source.labels)) as advance:
         files = write(source, out, advance)
     console = Console()
-    for text in [*(f"{name}: {code}" for name, code in opened.failures.items()), *damaged.values()]:
+    for text in [
+        *(f"{name}: {code}" for name, code in opened.failures.items()),
+        *opened.damaged.values(),
+        *damaged.values(),
+    ]:
         console.print(text, highlight=False, soft_wrap=True)
     console.print(
         f"{counted(len(source.labels), 'crop')} of {counted(len(source.classes), 'person', 'people')} in "
@@ -116,14 +120,16 @@ def clean(
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
 
     with counting("photos") as advance:
-        source = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance).source
+        dataset = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
+    source = dataset.source
     with counting("crops", len(source.labels)) as advance:
         embeddings = embed_source(source, _embed_of(trained), advance)
     outliers = find_outliers(embeddings, source.labels, threshold, least)
-    write_list(source, outliers, threshold, out)
+    write_list(source, outliers, threshold, out, dataset.damaged)
     undecided = int(outliers.is_undecided.sum())
     pairs = f"; {counted(undecided // 2, 'person has', 'people have')} two that differ, so both are listed"
-    text = f"{outliers.is_dropped.sum():,} of {len(source.labels):,} photos are to be left out"
+    dropped = int(outliers.is_dropped.sum()) + len(dataset.damaged)
+    text = f"{dropped:,} of {counted(dataset.photos, 'photo')} {'is' if dropped == 1 else 'are'} to be left out"
     Console().print(
         f"{text}{pairs if undecided else ''}; --set data.exclude={out}",
         highlight=False,

@@ -1,7 +1,6 @@
 """`arcid train --check`: read all photos of a run and report problems, without training."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from app.errors import EvaluationInvalid, TrainingError
 from app.observability.progress_line import Count, ProgressLine
 from app.training.config import TrainingConfig
 from app.training.data.batches import BatchSampler
-from app.training.data.damage import DamagedCrops
+from app.training.data.damage import allowed_damaged
 from app.training.data.opening import OpenCropper, open_data
 from app.training.data.source import CropSource
 from app.training.distillation.unlabelled import open_unlabelled
@@ -20,8 +19,6 @@ from app.training.distributed import distributed_context
 from app.training.evaluating import read_crop_pairs
 from app.training.preflight import check_config, computes_bf16, warnings_of
 from app.training.run_folder import make_run_folder
-
-_SHOWN = 20  # damaged photos
 
 
 def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper, console: Console) -> bool:
@@ -41,10 +38,10 @@ def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper
         dataset = open_source(data, open_cropper, advance)
     source = dataset.source
     with line.counting("reading photos", len(source.labels)) as advance:
-        damaged = find_damaged(source, config.data.workers, advance)
-    allowed = DamagedCrops(len(source.labels), data.max_damaged).limit
+        damaged = {**dataset.damaged, **find_damaged(source, config.data.workers, advance)}
+    allowed = allowed_damaged(dataset.photos, data.max_damaged)
     problems = [*_problems(config, source), *_set_problems(config, open_cropper, line)]
-    texts = [*_report(source, damaged, list(dataset.failures.values()), allowed)]
+    texts = [*_report(source, damaged, dataset.failures, allowed)]
     warnings = [*dataset.warnings, *warnings_of(config, source.labels, has_bf16=has_bf16)]
     texts += [f"warning: {text}" for text in warnings] + problems
     is_ready = not problems and len(damaged) <= allowed
@@ -70,14 +67,13 @@ def find_damaged(source: CropSource, workers: int, advance: Count = lambda _: No
         return {source.name(index): text for index, text in enumerate(reasons) if text is not None}
 
 
-def _report(source: CropSource, damaged: dict[str, str], failures: Sequence[str], allowed: int) -> Iterator[str]:
-    """Yield sentences on the photos; `failures` are the error codes of those without a face."""
+def _report(source: CropSource, damaged: Mapping[str, str], failures: Mapping[str, str], allowed: int) -> Iterator[str]:
+    """Yield sentences on the photos; `failures` maps those without a face to their error code."""
     yield f"{len(source.labels):,} photos of {len(source.classes):,} people"
-    for code, count in Counter(failures).most_common():
-        yield f"photos that are left out with {code}: {count:,}"
-    yield from list(damaged.values())[:_SHOWN]
-    if len(damaged) > _SHOWN:
-        yield f"... and {len(damaged) - _SHOWN:,} more"
+    yield from (f"{name}: {code}" for name, code in failures.items())
+    if failures:
+        yield f"photos that have no face and are left out: {len(failures):,}"
+    yield from damaged.values()
     if damaged:
         yield f"photos that cannot be read: {len(damaged):,}; data.max_damaged allows {allowed:,}"
 

@@ -15,6 +15,7 @@ from app.observability.progress_line import ProgressLine
 from app.training.callbacks import Callback, MetricsLog, ProgressReport, TensorBoard, loss_trend
 from app.training.checkpoint import LAST, load, require_new_run
 from app.training.config import CONFIG, TeacherNetwork, TrainingConfig
+from app.training.data.damage import require_few_damaged
 from app.training.data.opening import Dataset, OpenCropper, open_data
 from app.training.data.source import CropSource
 from app.training.distillation.loss import DistillationLoss
@@ -59,6 +60,7 @@ def train(
             console.quiet = True
         line = ProgressLine(console)
         dataset = _open_dataset(config, open_cropper, distributed, line)
+        _require_readable(dataset, config, out / DAMAGED, distributed, line)
         sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
         learner = _student(config, dataset.source, teach, distributed, line)
         first = load(last)["iteration"] if last.exists() else 0
@@ -68,27 +70,43 @@ def train(
             if last.exists():
                 training.resume(last)
             if distributed.is_main:
-                _write_config(config, out / CONFIG)
-                _report_photos(dataset.failures, out / WITHOUT_FACE, line, "have no face and are left out", "code")
-            _run(training, context, line)
+                _write_start(config, dataset, out, line)
+            _run(training, context, dataset.damaged, line)
         if training.iteration == training.total and distributed.is_main:
             _warn_of_loss(config, out / METRICS, line)
     return training
 
 
-def _write_config(config: TrainingConfig, file: Path) -> None:
-    with storage_errors(file):
-        file.write_text(config.to_toml(), "utf-8")
+def _write_start(config: TrainingConfig, dataset: Dataset, out: Path, line: ProgressLine) -> None:
+    """Write the configuration and the list of photos without a face."""
+    with storage_errors(out / CONFIG):
+        (out / CONFIG).write_text(config.to_toml(), "utf-8")
+    _report_photos(dataset.failures, out / WITHOUT_FACE, line, "have no face and are left out", "code")
 
 
-def _run(training: Training, context: RunContext, line: ProgressLine) -> None:
-    """Train, and then list the damaged photos, also if the run fails."""
+def _require_readable(
+    dataset: Dataset, config: TrainingConfig, file: Path, distributed: DistributedContext, line: ProgressLine
+) -> None:
+    """List the photos that could not be aligned because they cannot be read.
+
+    Raises PhotosDamaged if there are more than `data.max_damaged` allows.
+    """
+    if distributed.is_main:
+        _report_photos(dataset.damaged, file, line, "cannot be read and are left out", "reason")
+    if dataset.damaged:
+        last = list(dataset.damaged.values())[-1]
+        require_few_damaged(len(dataset.damaged), dataset.photos, config.data.max_damaged, last)
+
+
+def _run(training: Training, context: RunContext, damaged: Mapping[str, str], line: ProgressLine) -> None:
+    """Train, and then add the damaged crops to the damaged photos in the list, also if the run fails."""
     line.note(f"training: {training.total - training.iteration:,} iterations on {context.distributed.device}")
     try:
         training.run()
     finally:
-        if context.distributed.is_main:
-            _report_photos(training.damaged, context.out / DAMAGED, line, "cannot be read and were skipped", "reason")
+        if context.distributed.is_main and training.damaged:
+            reasons = {**damaged, **training.damaged}
+            _report_photos(reasons, context.out / DAMAGED, line, "cannot be read and were skipped", "reason")
 
 
 def _open_dataset(

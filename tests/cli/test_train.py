@@ -17,7 +17,7 @@ from app.training.checkpoint import load, load_trained
 from app.training.config import parse_config, read_config
 from app.training.data.opening import open_path
 from tests.conftest import DATA
-from tests.training.people import no_cropper, write_people
+from tests.training.people import no_cropper, whole_photo_cropper, write_people
 
 TINY = ["--backbone", "mobilefacenet", "--batch-size", "8", "--epochs", "1"]
 TINY += ["--set", "backbone.width=0.125", "--set", "backbone.dimension=16"]
@@ -174,6 +174,45 @@ def test_a_check_reads_every_photo_and_trains_nothing(run, tmp_path):
     assert "a batch of 32 is more than the 23 photos available" in done.output
     assert "the verification set pairs: " in done.output
     assert done.output.endswith("the run cannot start\n")
+
+
+@pytest.fixture
+def mixed(tmp_path, monkeypatch):
+    """Return a folder of 24 photos, of which one shows no face and two are not photos, for a fake cropper."""
+    monkeypatch.setattr("app.wiring.training.open_cropper", lambda _: whole_photo_cropper(tmp_path / "crops"))
+    people = write_people(tmp_path / "mixed", people=4, photos=6)
+    (people / "p00" / "01.png").write_bytes(b"nobody")
+    for name in ("p01/02.png", "p01/03.png"):
+        (people / name).write_bytes(b"text")
+    return people
+
+
+def test_a_check_names_the_photos_that_are_left_out(run, mixed):
+    done = run("--check", "--data", mixed, *TINY, "--set", "data.max_damaged=0.05")
+    assert done.exit_code == 1
+    assert done.output.splitlines()[1:] == [
+        "21 photos of 4 people",
+        "p00/01.png: no_face",
+        "photos that have no face and are left out: 1",
+        "p01/02.png cannot be read: not_an_image",
+        "p01/03.png cannot be read: not_an_image",
+        "photos that cannot be read: 2; data.max_damaged allows 1",
+        "the run cannot start",
+    ]
+
+
+def test_a_list_of_wrong_photos_also_has_those_that_cannot_be_aligned(run, arcid, mixed, people, tmp_path):
+    assert run("--data", people, "--aligned", *TINY).exit_code == 0
+    options = ["--trained", str(tmp_path / "out"), "--threshold", "-1", "--out", str(tmp_path / "wrong.txt")]
+    done = arcid("train", "clean", str(mixed), *options)
+    assert "2 of 24 photos are to be left out" in done.output
+    assert (tmp_path / "wrong.txt").read_text().splitlines() == [
+        "p01/02.png\tnan\tcannot be read",
+        "p01/03.png\tnan\tcannot be read",
+    ]
+    packed = arcid("train", "pack", str(mixed), "--out", str(tmp_path / "shards"))
+    assert "p01/02.png cannot be read: not_an_image" in packed.output
+    assert "21 crops of 4 people" in packed.output
 
 
 def test_a_list_that_names_no_photo_is_warned_of(run, people, tmp_path):

@@ -5,7 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from app.errors import NoFace, NotAnImage
 from app.training.data.cropping import FaceCropper
+from app.training.data.decoding import decode_crop
 from app.types import Pixels
 from app.vision.imaging.lossless import encode_png
 
@@ -30,3 +32,16 @@ def write_people(folder: Path, people: int, photos: int) -> Path:
 def no_cropper() -> FaceCropper:
     """Fail, because crops need no alignment."""
     raise AssertionError("crops are not aligned again")
+
+
+def whole_photo_cropper(folder: Path) -> FaceCropper:
+    """Return a fake cropper for photos of 112x112 pixels, each a face; b"nobody" shows none, b"text" is not a photo."""
+
+    def crop(data: bytes) -> Pixels:
+        if data == b"nobody":
+            raise NoFace
+        if data == b"text":
+            raise NotAnImage("the bytes are not an image")
+        return decode_crop(data, "photo")
+
+    return FaceCropper(crop, "setup", folder)

@@ -1,6 +1,7 @@
 import io
 import json
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from app.errors import CheckpointMismatch, PhotosDamaged, TrainingDiverged, Trai
 from app.training import running
 from app.training.checkpoint import load, load_trained
 from app.training.config import parse_config
-from tests.training.people import no_cropper, write_people
+from tests.training.people import no_cropper, whole_photo_cropper, write_people
 
 TINY = {"name": "mobilefacenet", "width": 0.125, "dimension": 16}
 
@@ -205,6 +206,34 @@ def test_a_damaged_photo_is_skipped_and_listed(config, tmp_path):
         train(settings, tmp_path / "other")
     assert len((tmp_path / "other" / "damaged.csv").read_text().splitlines()) >= 3
     assert load(tmp_path / "out" / "last.pt")["iteration"] == 6
+
+
+def test_a_photo_that_cannot_be_aligned_is_damaged_and_one_without_a_face_is_not(config, tmp_path):
+    people = write_people(tmp_path / "people", people=4, photos=6)
+    (people / "p01" / "02.png").write_bytes(b"text")
+    (people / "p02" / "03.png").write_bytes(b"nobody")
+    shown, out, other = io.StringIO(), tmp_path / "out", tmp_path / "other"
+
+    def train_aligned(settings, folder):
+        opener = partial(whole_photo_cropper, tmp_path / "crops")
+        return running.train(settings, folder, open_cropper=opener, console=Console(file=shown, width=500))
+
+    settings = config(data={"path": people, "aligned": False, "max_damaged": 0.05})
+    train_aligned(settings, out)
+    assert (out / "damaged.csv").read_text().splitlines() == [
+        "photo,reason",
+        "p01/02.png,p01/02.png cannot be read: not_an_image",
+    ]
+    assert (out / "without_face.csv").read_text().splitlines() == ["photo,code", "p02/03.png,no_face"]
+    assert "photos that cannot be read and are left out: 1, listed in" in shown.getvalue()
+    assert "photos that have no face and are left out: 1, listed in" in shown.getvalue()
+    (people / "p03" / "03.png").write_bytes(b"text")
+    with pytest.raises(PhotosDamaged, match=r"^2 of 24 photos cannot be read, .*last one: p03/03\.png cannot be read"):
+        train_aligned(settings, other)
+    assert len((other / "damaged.csv").read_text().splitlines()) == 3
+    (tmp_path / "list.txt").write_text("p03/03.png\n")
+    train_aligned(config(data={**settings.data.model_dump(), "exclude": tmp_path / "list.txt"}), other)
+    assert "p03" not in (other / "damaged.csv").read_text()
 
 
 def test_a_damaged_photo_does_not_change_a_resumed_run(config, tmp_path):

@@ -6,7 +6,7 @@ noisy photos. Here a photo is not part of the centre that it is compared with: w
 close to a centre that contains it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,15 +86,17 @@ def find_outliers(embeddings: Floats, labels: Labels, threshold: float, min_phot
     return Outliers(cosines, is_dropped | (left[labels] < min_photos), is_undecided, is_damaged)
 
 
-def write_list(source: CropSource, outliers: Outliers, threshold: float, file: Path) -> None:
+def write_list(
+    source: CropSource, outliers: Outliers, threshold: float, file: Path, damaged: Iterable[str] = ()
+) -> None:
     """Write the photos to leave out in the format of `data.exclude`: name, cosine and reason, with tabs between.
 
-    Raises StorageNotWritable.
+    `damaged` are the names of photos that have no crop because they cannot be read. Raises StorageNotWritable.
     """
     lines = [
         f"{source.name(index)}\t{outliers.cosines[index]:.4f}\t{_reason(outliers, index, threshold)}\n"
         for index in np.flatnonzero(outliers.is_dropped).tolist()
-    ]
+    ] + [f"{name}\tnan\t{_DAMAGED}\n" for name in damaged]
     with storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(lines), "utf-8")

@@ -36,9 +36,10 @@ class FaceCropper:
     threads: int = 1
 
     def crop_photos(self, photos: Sequence[Photo], advance: Advance = lambda _: None) -> list[bytes | str]:
-        """Return for each photo its crop as a PNG, or the error code if it has no face; in the order of the photos.
+        """Return for each photo its crop as a PNG, or an error code; in the order of the photos.
 
-        A photo that the system cannot read has the code `file_unusable`. Raises StorageNotWritable if the cache cannot
+        A photo without a face has the code `no_face`. Any other code means that the photo cannot be read:
+        `file_unusable` is that of a file that the system does not return. Raises StorageNotWritable if the cache cannot
         be written.
         """
 

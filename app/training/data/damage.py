@@ -1,16 +1,34 @@
-"""Damaged crops: a run skips a few, and stops if there are many."""
+"""Damaged photos: a run skips a few, and stops if there are many."""
 
 import threading
 
 from app.errors import PhotosDamaged
 
 
+def allowed_damaged(photos: int, share: float) -> int:
+    """Return how many of `photos` may be damaged; if the share is above 0, one always may."""
+    return max(int(photos * share), 1) if share > 0 else 0
+
+
+def require_few_damaged(count: int, photos: int, share: float, last: str) -> None:
+    """Raise PhotosDamaged, with the reason of the last one, if more photos are damaged than the share allows."""
+    if count > allowed_damaged(photos, share):
+        raise PhotosDamaged(
+            f"{count:,} of {photos:,} photos cannot be read, more than data.max_damaged = {share:g} "
+            f"allows; the last one: {last}; `arcid train --check` lists all of them"
+        )
+
+
 class DamagedCrops:
     """The crops of a run that could not be read. Several threads may use it at once."""
 
     def __init__(self, photos: int, share: float) -> None:
-        """Args: photos: in the data set. share: of them that may be damaged; if above 0, one always may."""
-        self.limit = max(int(photos * share), 1) if share > 0 else 0
+        """Start without a damaged crop.
+
+        Args:
+            photos: Number of photos in the data set.
+            share: Share of them that may be damaged.
+        """
         self.reasons: dict[int, str] = {}
         self._photos = photos
         self._share = share
@@ -21,8 +39,4 @@ class DamagedCrops:
         with self._lock:
             self.reasons[index] = reason
             count = len(self.reasons)
-        if count > self.limit:
-            raise PhotosDamaged(
-                f"{count} of {self._photos:,} photos cannot be read, more than data.max_damaged = {self._share:g} "
-                f"allows; the last one: {reason}; `arcid train --check` lists all of them"
-            )
+        require_few_damaged(count, self._photos, self._share, reason)

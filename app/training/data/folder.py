@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.errors import EvaluationInvalid, TrainingInvalid
+from app.errors import EvaluationInvalid, NoFace, TrainingInvalid
 from app.evaluation.protocols import read_people
 from app.evaluation.values import Advance, Photo
 from app.training.data.cropping import FaceCropper
@@ -14,12 +14,16 @@ from app.types import Pixels
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """The crops of a folder; `failures` maps photos without a face to their error code."""
+    """The crops of a folder.
+
+    `failures` maps photos without a face to their error code, and `damaged` photos that cannot be read to the reason.
+    """
 
     photos: tuple[Photo, ...]
     classes: tuple[str, ...]
     labels: Labels
     failures: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
     def name(self, index: int) -> str:
         """Return the name of a photo, person/photo.jpg."""
@@ -54,14 +58,18 @@ def crop_photos(
     if cropper is None:
         return FolderSource(photos, *index_labels([photo.person for photo in photos]))
     crops = cropper.crop_photos(photos, advance)
-    failures = {photo.name: crop for photo, crop in zip(photos, crops, strict=True) if isinstance(crop, str)}
+    codes = {photo.name: crop for photo, crop in zip(photos, crops, strict=True) if isinstance(crop, str)}
+    failures = {name: code for name, code in codes.items() if code == NoFace.code}
+    damaged = {name: f"{name} cannot be read: {code}" for name, code in codes.items() if code != NoFace.code}
     with_face = tuple(
         Photo(photo.name, crop, photo.person)
         for photo, crop in zip(photos, crops, strict=True)
         if not isinstance(crop, str)
     )
     if not with_face:
+        unreadable = f", and {len(damaged)} of them cannot be read" if damaged else ""
         raise TrainingInvalid(
-            f"no face was found in any of the {len(photos)} photos of {folder}; for 112x112 crops, use --aligned"
+            f"no face was found in any of the {len(photos)} photos of {folder}{unreadable}; "
+            "for 112x112 crops, use --aligned"
         )
-    return FolderSource(with_face, *index_labels([photo.person for photo in with_face]), failures)
+    return FolderSource(with_face, *index_labels([photo.person for photo in with_face]), failures, damaged)

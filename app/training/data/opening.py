@@ -1,6 +1,6 @@
 """Opening of data sets in all supported formats."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,14 +20,29 @@ OpenCropper = Callable[[], FaceCropper]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set; `failures` maps photos without a face, which it omits, to their error code.
+    """A data set, and the photos that it omits.
 
+    `failures` maps photos without a face to their error code, and `damaged` photos that cannot be read to the reason.
     `warnings` are sentences on what is probably not intended.
     """
 
     source: CropSource
     failures: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    damaged: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def photos(self) -> int:
+        """Return the number of photos, with those that are omitted."""
+        return len(self.source.labels) + len(self.failures) + len(self.damaged)
+
+    def omitted(self, excluded: Container[str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return `failures` and `damaged` without the photos of a list of photos to leave out."""
+        failures, damaged = (
+            {name: reason for name, reason in photos.items() if name not in excluded}
+            for photos in (self.failures, self.damaged)
+        )
+        return failures, damaged
 
 
 def open_data(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
@@ -38,8 +53,10 @@ def open_data(data: DataConfig, open_cropper: OpenCropper, advance: Advance = la
     dataset = open_path(data.path, open_cropper, is_aligned=data.aligned, advance=advance)
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
     filtered = FilteredSource(dataset.source, excluded=excluded, min_photos=data.least_photos)
-    warnings = _unused(data, excluded, left=len(filtered.labels), photos=len(dataset.source.labels))
-    return Dataset(in_memory(filtered, int(data.memory_gb * 1e9)), dataset.failures, warnings)
+    failures, damaged = dataset.omitted(excluded)
+    left = len(filtered.labels) + len(failures) + len(damaged)
+    warnings = _unused(data, excluded, left=left, photos=dataset.photos)
+    return Dataset(in_memory(filtered, int(data.memory_gb * 1e9)), failures, warnings, damaged)
 
 
 def open_path(path: Path, open_cropper: OpenCropper, *, is_aligned: bool, advance: Advance = lambda _: None) -> Dataset:
@@ -53,7 +70,7 @@ def open_path(path: Path, open_cropper: OpenCropper, *, is_aligned: bool, advanc
     if not path.is_dir():
         raise TrainingInvalid(f"{path} is neither a folder person/photo.jpg nor a .rec, .arrow or .parquet file")
     folder = read_folder(path, None if is_aligned else open_cropper(), advance)
-    return Dataset(folder, folder.failures)
+    return Dataset(folder, folder.failures, damaged=folder.damaged)
 
 
 def _unused(data: DataConfig, excluded: frozenset[str], *, left: int, photos: int) -> tuple[str, ...]:

@@ -44,7 +44,8 @@ def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advanc
     opened = _open_photos(data, open_cropper, advance)
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
     filtered = FilteredSource(opened.source, excluded=excluded)
-    return Dataset(UnlabelledSource(in_memory(filtered, int(data.memory_gb * 1e9))), opened.failures)
+    failures, damaged = opened.omitted(excluded)
+    return Dataset(UnlabelledSource(in_memory(filtered, int(data.memory_gb * 1e9))), failures, damaged=damaged)
 
 
 def _open_photos(data: DataConfig, open_cropper: OpenCropper, advance: Advance) -> Dataset:
@@ -55,4 +56,4 @@ def _open_photos(data: DataConfig, open_cropper: OpenCropper, advance: Advance) 
     except EvaluationInvalid as error:
         raise TrainingInvalid(str(error)) from error
     folder = crop_photos(photos, data.path, None if data.aligned else open_cropper(), advance)
-    return Dataset(folder, folder.failures)
+    return Dataset(folder, folder.failures, damaged=folder.damaged)

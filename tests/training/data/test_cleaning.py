@@ -8,7 +8,7 @@ from app.training.data.filtering import CachedSource, FilteredSource, in_memory
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_data, read_list
 from app.training.data.source import fingerprint
-from tests.training.people import crops_of, no_cropper, write_people
+from tests.training.people import crops_of, no_cropper, whole_photo_cropper, write_people
 
 
 def coarse(crops):
@@ -104,6 +104,18 @@ def test_photos_under_a_wrong_name_are_listed_and_left_out(folder, tmp_path):
     left = open_data(data, no_cropper).source
     assert left.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert "p00/00.png" not in {left.name(place) for place in range(12)}
+
+
+def test_photos_that_cannot_be_aligned_are_listed_too(folder, tmp_path):
+    (folder / "p01" / "00.png").write_bytes(b"text")
+    source = read_folder(folder, whole_photo_cropper(tmp_path / "crops"))
+    outliers = find_outliers(embed_source(source, coarse), source.labels, -1)
+    write_list(source, outliers, -1, tmp_path / "drop.txt", source.damaged)
+    assert (tmp_path / "drop.txt").read_text() == "p01/00.png\tnan\tcannot be read\n"
+    opened = open_data(
+        DataConfig(path=folder, exclude=tmp_path / "drop.txt"), lambda: whole_photo_cropper(tmp_path / "crops")
+    )
+    assert (opened.damaged, opened.warnings, opened.photos) == ({}, (), 14)
 
 
 def test_people_with_few_photos_are_left_out(folder):

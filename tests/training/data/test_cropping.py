@@ -12,7 +12,7 @@ from app.training.data.folder import read_folder
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_packs
 from app.wiring.training import open_cropper
-from tests.training.people import crops_of, write_people
+from tests.training.people import crops_of, whole_photo_cropper, write_people
 
 
 class Counted:
@@ -81,6 +81,19 @@ def test_a_folder_lists_who_has_no_face(cropper, tmp_path):
     assert folder.failures == {"Ada/6.jpg": "no_face", "Bob/6.jpg": "no_face"}
     assert [folder.name(place) for place in (0, 1)] == ["Ada/1.jpg", "Cy/2.jpg"]
     np.testing.assert_array_equal(folder.crop(1), crops_of(person=2, count=1)[0])
+
+
+def test_unreadable_photos_are_not_those_without_a_face(tmp_path):
+    people = write_people(tmp_path / "people", people=2, photos=2)
+    for name, content in (("p00/00.png", b"nobody"), ("p01/00.png", b"text")):
+        (people / name).write_bytes(content)
+    folder = read_folder(people, whole_photo_cropper(tmp_path / "crops"))
+    assert folder.failures == {"p00/00.png": "no_face"}
+    assert folder.damaged == {"p01/00.png": "p01/00.png cannot be read: not_an_image"}
+    for name in ("p00/01.png", "p01/01.png"):
+        (people / name).write_bytes(b"text")
+    with pytest.raises(TrainingInvalid, match=r"no face was found in any of the 4 photos .*, and 3 of them cannot be"):
+        read_folder(people, whole_photo_cropper(tmp_path / "crops"))
 
 
 def test_a_folder_without_faces_or_people_is_refused(cropper, tmp_path):
