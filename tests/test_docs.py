@@ -39,6 +39,14 @@ def test_every_error_of_the_api_is_documented(error):
         assert f"`{each.code}`" in DOCS["api"]
 
 
+def test_every_error_of_the_commands_is_documented():
+    classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.ArcidError)]
+    codes = {each.code for each in classes if "code" in vars(each)} - {errors.ArcidError.code}
+    of_jobs = {"job_cancelled", "job_interrupted", "item_invalid", "identity_erased"}  # no command ends with them
+    missing = [code for code in sorted(codes - of_jobs) if f"`{code}`" not in DOCS["api"] + DOCS["commands"]]
+    assert missing == []
+
+
 def test_every_scope_has_its_column():
     header = re.search(r"^\| route (.*)$", DOCS["security"], re.MULTILINE)
     assert header is not None

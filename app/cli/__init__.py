@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, NoReturn
 import typer
 
 from app import __version__
+from app.cli.error_line import error_line
 from app.cli.lazy import LazyCommand, LazyGroup
 from app.errors import ArcidError, StorageNotWritable
 from app.observability.printable import printable
@@ -162,6 +163,5 @@ def _log_warnings() -> None:
 
 
 def _fail(error: ArcidError) -> NoReturn:
-    line = f"arcid: {error} ({error.reason})" if error.reason else f"arcid: {error}"
-    typer.secho(printable(line), err=True, fg="red")
+    typer.secho(printable(f"arcid: {error_line(error)}"), err=True, fg="red")
     sys.exit(1)

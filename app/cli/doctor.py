@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app import __version__
+from app.cli.error_line import error_line
 from app.cli.gpu_advice import GpuFacts, gpu_advice
 from app.cli.output import show
 from app.cli.pack_speed import is_on_cpu, stored
@@ -62,8 +63,8 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
     try:
         yield from check(settings)
     except (ArcidError, OSError, ImportError) as error:
-        reason = f" ({error.reason})" if isinstance(error, ArcidError) and error.reason else ""
-        yield Finding(check.__name__.strip("_"), f"{error}{reason}", is_sound=False)
+        text = error_line(error) if isinstance(error, ArcidError) else str(error)
+        yield Finding(check.__name__.strip("_"), text, is_sound=False)
 
 
 def _versions(_settings: Settings) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from app.api.schemas.boxes import BoxSchema
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.api.schemas.identify_answers import IdentifiedFaceSchema, IdentifyAnswer
 from app.cli.empty_gallery import EmptyGalleryHint, say_nobody
+from app.cli.error_line import error_line
 from app.cli.face_calls import FaceCalls, local_calls
 from app.cli.output import Console, show
 from app.cli.rates import rate_in_words
@@ -188,7 +189,7 @@ def _ask_each(
             if as_json:
                 typer.echo(json.dumps({"photo": str(path), "code": error.code, "detail": str(error)}))
             else:
-                Console(stderr=True).print(f"{path}: {error}", highlight=False, soft_wrap=True)
+                Console(stderr=True).print(f"{path}: {error_line(error)}", highlight=False, soft_wrap=True)
             continue
         if as_json:
             typer.echo(json.dumps({"photo": str(path), **answer.model_dump(mode="json")}))

@@ -88,7 +88,7 @@ def test_no_networks(arcid, sound, monkeypatch):
     monkeypatch.setenv("ARCID_PACK", "open")
     (line,) = wrong(arcid("doctor"))
     assert line.startswith("networks ")
-    assert line.endswith("sface.onnx is missing; run: arcid models pull open")
+    assert line.endswith("sface.onnx is missing; run: arcid models pull open [network_missing]")
 
 
 @pytest.mark.parametrize(("is_slow", "said"), [(False, "exactly and quickly"), (True, "lacks VNNI")])

@@ -77,6 +77,7 @@ def test_an_error_comes_without_an_empty_table(run, photos):
         refused = run(command, photos[2])
         assert (refused.exit_code, refused.stdout) == (3, "")
         assert refused.stderr.startswith(f"{photos[2]}: the bytes are a short text, not an image")
+        assert refused.stderr.endswith(" [not_an_image]\n")
 
 
 def test_json_is_the_answer_of_the_api(run, photos):

@@ -54,6 +54,7 @@ def test_what_an_operator_can_mend_is_one_line(run):
     assert (status, out) == (1, "")
     assert len(err.splitlines()) == 1
     assert err.startswith("arcid: there is no pack 'opne'; did you mean open?")
+    assert err.endswith(" [pack_unknown]\n")
 
 
 def test_a_wrong_setting_is_one_line(run, monkeypatch):
@@ -61,6 +62,7 @@ def test_a_wrong_setting_is_one_line(run, monkeypatch):
     status, _, err = run("models", "list")
     assert status == 1
     assert err.startswith("arcid: ARCID_LIMITS__PHOTO_BYTES: ")
+    assert err.endswith(" [settings_invalid]\n")
     assert len(err.splitlines()) == 1
 
 
