@@ -152,7 +152,7 @@ def _collections(container: Container) -> Iterator[Finding]:
         yield Finding(f"collection {each.name}", f"{faces} of {each.model}, revision {each.revision}")
         if served is None or each.model in served:
             continue
-        if each.faces:
+        if container.unserved.is_permanent(each):
             yield Finding("  not served", f"nobody is recognized: {container.unserved.problem(each)}", is_sound=False)
         else:
             yield Finding("  not served", "it is empty, so it takes the served network with the next start or request")

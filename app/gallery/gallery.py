@@ -293,10 +293,10 @@ class Gallery:
         for projection in list(self._projections.values()):
             projection.save()
 
-    def states(self) -> list[IndexState]:
-        """Return the state of each open index against the database."""
+    def states(self, collections: Iterable[Collection] | None = None) -> list[IndexState]:
+        """Return the state of each open index against the database; `collections` are all of them, if just read."""
         opened = dict(self._projections)
-        return [index_state(each, opened[each.key]) for each in self._served() if each.key in opened]
+        return [index_state(each, opened[each.key]) for each in self._served(collections) if each.key in opened]
 
     def close(self) -> None:
         """Write the last snapshots and close the indexes."""
@@ -318,8 +318,9 @@ class Gallery:
         """Bring the index up to the latest committed revision."""
         self.catch_up(collection, self._store.collection(collection.name).revision)
 
-    def _served(self) -> list[Collection]:
-        return [each for each in self._store.collections() if each.model in self._dimensions]
+    def _served(self, collections: Iterable[Collection] | None = None) -> list[Collection]:
+        every = self._store.collections() if collections is None else collections
+        return [each for each in every if each.model in self._dimensions]
 
     def _projection(self, collection: Collection) -> Projection:
         projection = self._projections.get(collection.key)

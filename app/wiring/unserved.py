@@ -23,7 +23,7 @@ def open_unserved(
     def remedy(collection: Collection) -> str:
         return remedy_for(collection, settings, packs, default.pack)
 
-    return UnservedCollections((each.model for each in served), adopt=adopt, remedy=remedy)
+    return UnservedCollections((each.model for each in served), adopt=adopt, binding=adoption.binding, remedy=remedy)
 
 
 def remedy_for(collection: Collection, settings: Settings, packs: Packs, default: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from app.gallery.store.values import Person
+from app.gallery.store.values import CollectionSettings, Person
 from tests.api.test_errors import expect
 from tests.gallery.store.enrolling import new_face
 
@@ -214,7 +214,15 @@ def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait)
     detail = use().json()["detail"]
     assert detail.endswith("(arcid reembed start foreign --model open)")
     check = client.get("/readyz").json()["checks"]["collections"]
-    assert "1 collection has faces of a network that is not served (another)" in check["detail"]
+    assert check["detail"].startswith("1 collection has faces of a network that is not served (another): arcid doctor")
+    store.create_collection("bound", model="third", dimension=4, settings=CollectionSettings(threshold=0.4))
+    expect(client.get("/collections/bound/identities"), 409, "model_mismatch")
+    check = client.get("/readyz").json()["checks"]["collections"]
+    assert check["detail"].startswith("1 collection has faces of a network that is not served (another), ")
+    assert "1 empty collection is of a network that is not served (third): arcid doctor names" in check["detail"]
+    assert client.patch("/collections/bound", json={"threshold": None}).status_code == 200
+    assert client.get("/collections/bound/identities").status_code == 200
+    assert client.delete("/collections/bound").status_code == 204
     assert client.patch("/collections/foreign", json={"probe_quality": 0.3}).status_code == 200
     assert client.delete("/collections/foreign").status_code == 204
 

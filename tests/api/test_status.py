@@ -54,7 +54,7 @@ def state_of(**changes) -> IndexState:
     ],
 )
 def test_readyz_shows_the_lag_and_no_names_or_sizes(client, monkeypatch, states, status, detail):
-    monkeypatch.setattr(Gallery, "states", lambda _: states)
+    monkeypatch.setattr(Gallery, "states", lambda *_: states)
     answer = client.get("/readyz")
     check = answer.json()["checks"]["index"]
     assert (answer.status_code, check) == (status, {"is_ready": status == 200, "detail": detail})

@@ -11,7 +11,7 @@ from app import __version__
 from app.cli.gpu_advice import GpuFacts
 from app.config import read_settings
 from app.container import Container
-from app.gallery.store.values import Person
+from app.gallery.store.values import CollectionSettings, Person
 from tests.gallery.store.enrolling import new_face
 
 
@@ -255,6 +255,16 @@ def test_a_collection_of_another_network_is_wrong_with_the_remedy(arcid, sound, 
     assert line.startswith("not served nobody is recognized: collection 'staff' was enrolled with sface-2021dec")
     assert "serve its pack too (ARCID_PACKS=open), or move the collection to tiny " in line
     assert line.endswith("(arcid reembed start staff --model tiny)")
+
+
+def test_an_empty_collection_that_keeps_its_network_is_wrong_until_the_remedy(arcid, sound, tiny):
+    store = Container(read_settings()).store
+    store.create_collection("staff", model="sface-2021dec", dimension=4, settings=CollectionSettings(threshold=0.4))
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("not served nobody is recognized: collection 'staff' is of sface-2021dec, the service runs")
+    assert "(arcid collections set staff --reset threshold); or serve its pack too (ARCID_PACKS=open)" in line
+    assert arcid("collections", "set", "staff", "--reset", "threshold").exit_code == 0
+    assert wrong(arcid("doctor")) == []
 
 
 def test_an_empty_collection_of_another_network_is_no_fault(arcid, sound, tiny):

@@ -1,5 +1,6 @@
 """GET /healthz, /readyz, /models."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -12,7 +13,9 @@ from app.api.http.queries import require_known
 from app.container import Container
 from app.errors import ArcidError
 from app.gallery.index_projection import LONGEST_LAG
+from app.gallery.index_state import IndexState
 from app.gallery.store.reencryption import Reencryption
+from app.gallery.store.values import Collection
 from app.observability.counted import counted
 from app.types import CommercialUse
 
@@ -84,11 +87,10 @@ def get_readiness(services: ServicesDependency, admission: AdmissionDependency, 
         "database": _database(services),
         "networks": Check(is_ready=True, detail=networks),
     }
-    checks["index"] = (
-        _index(services) if checks["database"].is_ready else Check(is_ready=False, detail="the database is not ready")
-    )
-    if checks["index"].is_ready:
-        checks["collections"] = _collections(services)
+    if checks["database"].is_ready:
+        checks |= _gallery(services)
+    else:
+        checks["index"] = Check(is_ready=False, detail="the database is not ready")
     if checks["database"].is_ready and services.database.vault.is_on:
         checks["encryption"] = _encryption(services)
     if admission.is_draining:
@@ -150,31 +152,45 @@ def _encryption(services: Container) -> Check:
     return Check(is_ready=True, detail=detail)
 
 
-def _index(services: Container) -> Check:
+def _gallery(services: Container) -> dict[CheckName, Check]:
+    """Return the checks of the indexes and of the collections, which are read once."""
     try:
-        states = services.gallery.states()
+        collections = services.store.collections()
+        states = services.gallery.states(collections)
     except ArcidError as error:
-        return Check(is_ready=False, detail=str(error))
+        return {"index": Check(is_ready=False, detail=str(error))}
+    return {"index": _index(states), "collections": _collections(collections, services.registry.models)}
+
+
+def _index(states: Sequence[IndexState]) -> Check:
     behind = [each.behind for each in states if each.behind]
     # This answer is public, so it has no names and sizes of collections. Those are in GET /metrics.
     detail = f"{len(behind)} behind, by up to {counted(max(behind), 'revision')}" if behind else "none behind"
     return Check(is_ready=all(each.seconds_behind < LONGEST_LAG for each in states), detail=detail)
 
 
-def _collections(services: Container) -> Check:
+def _collections(collections: Sequence[Collection], served: frozenset[str]) -> Check:
     """Count the collections that cannot be searched, because their networks are not served.
 
     The service is ready while it can recognize anybody; without names, as in `_index`.
     """
-    try:
-        every = [each for each in services.store.collections() if each.faces]
-    except ArcidError as error:
-        return Check(is_ready=False, detail=str(error))
-    served = services.registry.models
-    unserved = [each for each in every if each.model not in served]
+    unserved = [each for each in collections if each.model not in served]
     if not unserved:
         return Check(is_ready=True, detail="the networks of all are served")
-    count = counted(len(unserved), "collection has", "collections have")
-    networks = ", ".join(sorted({each.model for each in unserved}))
-    detail = f"{count} faces of a network that is not served ({networks}): arcid doctor names the remedy"
-    return Check(is_ready=len(unserved) < len(every), detail=detail)
+    with_faces = [each for each in unserved if each.faces]
+    empty = [each for each in unserved if not each.faces]
+    counts = [
+        f"{counted(len(group), one, several)} of a network that is not served ({_models(group)})"
+        for group, one, several in (
+            (with_faces, "collection has faces", "collections have faces"),
+            (empty, "empty collection is", "empty collections are"),
+        )
+        if group
+    ]
+    is_any_usable = any(each.faces for each in collections if each.model in served)
+    detail = f"{', '.join(counts)}: arcid doctor names the remedy"
+    return Check(is_ready=is_any_usable or not with_faces, detail=detail)
+
+
+def _models(collections: Sequence[Collection]) -> str:
+    return ", ".join(sorted({each.model for each in collections}))

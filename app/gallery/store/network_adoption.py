@@ -1,6 +1,7 @@
 """Empty collections that take another network: no template binds them to the one they were created with."""
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import Engine, exists, select
 from sqlalchemy.orm import Session
@@ -16,6 +17,18 @@ _AT_MOST_EVERY = timedelta(minutes=1)
 """Replicas with different packs would otherwise switch a collection at every request."""
 
 
+class Binding(StrEnum):
+    """A reason why a collection keeps its network."""
+
+    FACE = "face"
+    THRESHOLD = "threshold"
+    """A similarity means something else for another network."""
+    JOB = "job"
+    """An unfinished job is about the collection."""
+    RECENT_CHANGE = "recent_change"
+    """The network changed within the last minute, by adoption, a migration or its rollback."""
+
+
 class NetworkAdoption:
     """Gives empty collections the network of this service, each in one transaction."""
 
@@ -24,20 +37,19 @@ class NetworkAdoption:
         self._reading = engine.execution_options(is_reader=True)
 
     def adopt(self, collection: Collection, *, model: str, dimension: int) -> Collection:
-        """Bind a collection to a model if nothing binds it to its own, and return the collection as it is then.
+        """Switch a collection to a model unless a `Binding` keeps it on its own; return the current collection.
 
-        These bind it: a face, an unfinished job about it, a threshold, because a similarity means something else for
-        another network, and a change of its network within the last minute. If another process was quicker, its choice
-        stays. Settings, history and people without faces stay, as in a migration. Raises CollectionUnknown.
+        If another process was quicker, its choice stays. Settings, history and people without faces stay, as in a
+        migration. Raises CollectionUnknown if the collection was deleted.
         """
         with Session(self._reading) as session:  # each request asks, so a bound one locks nothing
             now = _read(session, collection)
-            if now.uid != collection.uid or _is_bound(session, now):
+            if now.uid != collection.uid or _binding(session, now) is not None:
                 return now
         with Session(self._writing) as session, session.begin():
             change_log.next_revision(session, collection)  # from here on, no other writer
             now = _read(session, collection)
-            if now.uid != collection.uid or _is_bound(session, now):
+            if now.uid != collection.uid or _binding(session, now) is not None:
                 session.rollback()
             else:
                 set_model(session, now, model=model, dimension=dimension, uid=None, detector=None)
@@ -45,6 +57,11 @@ class NetworkAdoption:
                 audit.append(session, Action.COLLECTION_SWITCHED, collection=now.name, detail=detail)
         with Session(self._reading) as session:
             return _read(session, collection)
+
+    def binding(self, collection: Collection) -> Binding | None:
+        """Return what keeps a collection on its network, None if it can take another."""
+        with Session(self._reading) as session:
+            return _binding(session, collection)
 
 
 def _read(session: Session, collection: Collection) -> Collection:
@@ -54,7 +71,7 @@ def _read(session: Session, collection: Collection) -> Collection:
     return rows.collection(row)
 
 
-def _is_bound(session: Session, collection: Collection) -> bool:
+def _binding(session: Session, collection: Collection) -> Binding | None:
     face = exists().where(FaceTable.collection_id == collection.key)
     job = exists().where(JobTable.collection == collection.name, JobTable.finished_at.is_(None))
     now = datetime.now(UTC)
@@ -63,5 +80,11 @@ def _is_bound(session: Session, collection: Collection) -> bool:
         AuditTable.action == Action.COLLECTION_SWITCHED.value,
         AuditTable.at.between(now - _AT_MOST_EVERY, now),
     )
-    is_used = collection.faces > 0 or collection.settings.threshold is not None
-    return is_used or bool(session.scalar(select(face | job | recent)))
+    has_face, has_job, is_recent = session.execute(select(face, job, recent)).one()
+    if collection.faces or has_face:
+        return Binding.FACE
+    if collection.settings.threshold is not None:
+        return Binding.THRESHOLD
+    if has_job:
+        return Binding.JOB
+    return Binding.RECENT_CHANGE if is_recent else None

@@ -12,7 +12,7 @@ from app.errors import CollectionSwitched, CollectionUnknown
 from app.gallery.store import change_log
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.identities import IdentityStore
-from app.gallery.store.network_adoption import NetworkAdoption
+from app.gallery.store.network_adoption import Binding, NetworkAdoption
 from app.gallery.store.values import Collection, CollectionSettings, Person
 from app.jobs.job import NewJob
 from app.jobs.store import JobStore
@@ -36,6 +36,12 @@ def adopt(engine):
     return lambda collection, model="new": NetworkAdoption(engine).adopt(collection, model=model, dimension=4)
 
 
+@pytest.fixture
+def binding(engine):
+    """Return what keeps a collection on its network."""
+    return NetworkAdoption(engine).binding
+
+
 def test_an_empty_collection_takes_the_network(engine, store, empty, adopt):
     taken = adopt(empty)
     assert (taken.model, taken.dimension, taken.key) == ("new", 4, empty.key)
@@ -51,9 +57,10 @@ def test_a_writer_that_read_it_before_is_refused(store, empty, adopt):
         store.enroll(empty, Person("ada"), [new_face()])
 
 
-def test_one_with_a_face_keeps_its_network(store, empty, adopt):
+def test_one_with_a_face_keeps_its_network(store, empty, adopt, binding):
     store.enroll(empty, Person("ada"), [new_face()])
     assert adopt(empty).model == "old"  # although the value is from before the face
+    assert binding(empty) is Binding.FACE
     now = store.collection("people")
     assert (now.uid, now.faces) == (empty.uid, 1)
     store.remove_identity(now, "ada")
@@ -67,23 +74,27 @@ def test_one_that_keeps_its_network_waits_for_no_writer(engine, store, empty, ad
         assert adopt(empty).model == "old"
 
 
-def test_one_with_a_threshold_keeps_its_network(engine, store, empty, adopt):
+def test_one_with_a_threshold_keeps_its_network(engine, store, empty, adopt, binding):
+    assert binding(empty) is None
     store.change_settings("people", CollectionSettings(threshold=0.4))
+    assert binding(store.collection("people")) is Binding.THRESHOLD
     assert adopt(store.collection("people")).model == "old"
     CollectionRepository(engine).change("people", {"threshold": None})
     assert adopt(store.collection("people")).model == "new"
 
 
-def test_one_with_an_unfinished_job_keeps_its_network(engine, store, empty, adopt):
+def test_one_with_an_unfinished_job_keeps_its_network(engine, store, empty, adopt, binding):
     jobs = JobStore(engine)
     job = jobs.create(NewJob("job", "import", "people", {}, None))
     assert adopt(empty).model == "old"
+    assert binding(empty) is Binding.JOB
     jobs.cancel(job.job_id)
     assert adopt(store.collection("people")).model == "new"
 
 
-def test_replicas_with_different_packs_switch_it_once_a_minute(engine, store, empty, adopt, monkeypatch):
+def test_replicas_with_different_packs_switch_it_once_a_minute(engine, store, empty, adopt, binding, monkeypatch):
     taken = adopt(empty)
+    assert binding(taken) is Binding.RECENT_CHANGE
     assert adopt(taken, "old") == store.collection("people")
     assert store.collection("people").model == "new"
     monkeypatch.setattr("app.gallery.store.network_adoption._AT_MOST_EVERY", timedelta())
