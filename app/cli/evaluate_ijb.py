@@ -7,9 +7,10 @@ import typer
 
 from app.cli import evaluation_bench as bench
 from app.cli.counting import counting
-from app.cli.evaluate import Flip, Out, Pack, cli
+from app.cli.evaluate import Flip, Out, Pack, Replicates, cli
 from app.cli.output import prepare_matplotlib
 from app.config import Settings
+from app.evaluation.bootstrap import REPLICATES, supported_replicates
 from app.evaluation.ijb import compare_templates, report_of
 from app.evaluation.ijb_faces import TemplateFaces, check_photos, embed_faces
 from app.evaluation.ijb_lists import TemplateSet, read_template_set
@@ -29,6 +30,7 @@ def ijb(
     by_score: Annotated[bool, typer.Option("--by-score", help="Weight each face by the detector's score.")] = False,
     pack: Pack = None,
     flip: Flip = None,
+    bootstrap: Replicates = REPLICATES,
 ) -> None:
     """Compare templates of several photos (IJB-B, IJB-C): TAR at FAR 1e-6 to 1e-1."""
     faces = read_template_set(lists)
@@ -39,7 +41,9 @@ def ijb(
     from app.evaluation import ijb_page, pages  # noqa: PLC0415 - Matplotlib takes a second that no other command should wait
 
     embedded, setup = _embed(settings, faces, images)
-    result = compare_templates(embedded.weighted(faces.scores, by_norm=by_norm, by_score=by_score), faces)
+    weighted = embedded.weighted(faces.scores, by_norm=by_norm, by_score=by_score)
+    with counting("resamplings", supported_replicates(bootstrap, len(faces.pairs))) as advance:
+        result = compare_templates(weighted, faces, replicates=bootstrap, advance=advance)
     content = {
         "kind": "ijb",
         **report_of(result, faces),

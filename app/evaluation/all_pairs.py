@@ -15,7 +15,7 @@ from app.evaluation.blocks import (
     blocks,
     genuine_blocks,
 )
-from app.evaluation.bootstrap import Estimate, draw_multiplicities, interval
+from app.evaluation.bootstrap import Estimate, draw_multiplicities, interval, supported_replicates
 from app.evaluation.calibration_check import PromisedRate, observed_rates, promised_fmrs
 from app.evaluation.curves import Comparisons, RocCurve
 from app.evaluation.discard import folder_fnmr, supported_far
@@ -23,8 +23,6 @@ from app.evaluation.values import Advance, Bools, Doubles, EmbeddedPhotos, Ints
 from app.evaluation.verification import failure_rate_of, figures_of
 from app.recognition.decisions.calibration.error_rates import Calibration
 
-_MAX_WEIGHTED_COMPARISONS = 2_000_000_000  # comparisons times replicates; this takes about half a minute on two cores
-_MIN_REPLICATES = 20
 HARDEST = 20  # pairs of each kind in a report
 
 HardPair = tuple[float, int, int]
@@ -117,8 +115,7 @@ def _curves(histograms: _Histograms, missing: Doubles) -> list[RocCurve]:
 
 def _with_replicates(people: int, replicates: int, comparisons: int) -> Doubles:
     """Return the multiplicity of each person (1 + replicates, people): ones for the set, then the replicates."""
-    replicates = min(replicates, _MAX_WEIGHTED_COMPARISONS // max(comparisons, 1))
-    multiplicities = draw_multiplicities(people, replicates if replicates >= _MIN_REPLICATES else 0)
+    multiplicities = draw_multiplicities(people, supported_replicates(replicates, comparisons))
     return np.concatenate([np.ones((1, people)), multiplicities])
 
 

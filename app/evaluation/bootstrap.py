@@ -14,6 +14,8 @@ from app.evaluation.values import Advance, Doubles, Ints
 REPLICATES = 1000
 _SEED = 20040601
 _TAILS = (2.5, 97.5)
+_MAX_WEIGHTED_COMPARISONS = 2_000_000_000  # comparisons times replicates; this takes about half a minute on two cores
+_MIN_REPLICATES = 20
 
 Interval = tuple[float, float]
 Figures = Mapping[str, float]
@@ -25,6 +27,12 @@ class Estimate:
 
     value: float
     interval: Interval | None
+
+
+def supported_replicates(replicates: int, comparisons: int) -> int:
+    """Return how many replicates are computed: fewer for more comparisons, and none for very many."""
+    supported = min(replicates, _MAX_WEIGHTED_COMPARISONS // max(comparisons, 1))
+    return supported if supported >= _MIN_REPLICATES else 0
 
 
 def draw_multiplicities(people: int, replicates: int) -> Doubles:

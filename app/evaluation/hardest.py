@@ -16,7 +16,7 @@ def of_pairs(embedded: EmbeddedPhotos, hard: Iterable[HardPair]) -> list[Row]:
     """Return rows with the photo names of pairs."""
     photos = embedded.photos
     named = ((similarity, photos[one].name, photos[two].name) for similarity, one, two in hard)
-    return [{"similarity": similarity, "first": one, "second": two} for similarity, one, two in named][:HARDEST]
+    return [{"similarity": _shown(similarity), "first": one, "second": two} for similarity, one, two in named][:HARDEST]
 
 
 def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list[Row]:
@@ -26,12 +26,12 @@ def of_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> list
     order = compared[np.argsort(mated.mate[compared] - mated.other[compared])[:HARDEST]]
     return [
         {
-            "similarity": float(mated.mate[at]),
+            "similarity": _shown(mated.mate[at]),
             "first": names[roles.probes[at]],
             "second": names[roles.gallery[roles.mates[at]]],
             "rank": int(mated.rank[at]),
             "closest_other": names[roles.gallery[mated.other_index[at]]],
-            "similarity_of_other": float(mated.other[at]),
+            "similarity_of_other": _shown(mated.other[at]),
         }
         for at in order
     ]
@@ -44,3 +44,8 @@ def of_non_mated(embedded: EmbeddedPhotos, identified: IdentificationResult) -> 
     order = [at for at in np.argsort(-identified.non_mated)[:HARDEST] if np.isfinite(identified.non_mated[at])]
     pairs = [(int(searches[at]), int(roles.gallery[identified.non_mated_index[at]])) for at in order]
     return of_pairs(embedded, [(float(identified.non_mated[at]), *pair) for at, pair in zip(order, pairs, strict=True)])
+
+
+def _shown(similarity: float) -> float:
+    """Return a similarity in its range, as the service does: vectors scaled by the norm can exceed it."""
+    return float(np.clip(similarity, -1, 1))

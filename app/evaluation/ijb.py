@@ -1,4 +1,4 @@
-"""The template protocol of IJB-B and IJB-C: faces are averaged by medium, media to a template. Pure.
+"""The template protocol of IJB-B and IJB-C: the mean of a medium's faces, and the mean direction of its media. Pure.
 
 Maze et al., "IARPA Janus Benchmark - C: Face Dataset and Protocol" (ICB 2018); the averaging is that of InsightFace's
 evaluation.
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.evaluation.bootstrap import Estimate
+from app.evaluation.bootstrap import REPLICATES, Estimate, Figures, estimates, pair_weights, supported_replicates
 from app.evaluation.curves import Comparisons, RocCurve
 from app.evaluation.ijb_lists import Ids, TemplateSet
+from app.evaluation.protocols import people_of
 from app.evaluation.report import Report, rates
-from app.evaluation.values import Bools, Doubles, Ints, normalise
+from app.evaluation.values import Advance, Doubles, Ints, normalise, number_names
 from app.evaluation.verification import figures_of
 from app.types import Floats
 
@@ -21,10 +22,12 @@ _BLOCK = 100_000  # pairs that are compared at once
 
 @dataclass(frozen=True, slots=True)
 class TemplateResult:
-    """Similarities of the pairs (p,), NaN where a template has no face, and the curve over all thresholds."""
+    """Similarities of the pairs (p,), NaN if a template has no face; the curve over all thresholds, and its figures."""
 
     similarities: Doubles
     curve: RocCurve
+    estimates: dict[str, Estimate]
+    people: int
 
 
 def pool(vectors: Floats, templates: Ids, media: Ids) -> tuple[Ids, Doubles]:
@@ -44,10 +47,13 @@ def pool(vectors: Floats, templates: Ids, media: Ids) -> tuple[Ids, Doubles]:
     return ids, normalise(table)
 
 
-def compare_templates(vectors: Floats, faces: TemplateSet) -> TemplateResult:
+def compare_templates(
+    vectors: Floats, faces: TemplateSet, *, replicates: int = REPLICATES, advance: Advance = lambda _: None
+) -> TemplateResult:
     """Compare the pairs of a set by the vectors (n, d) of its faces.
 
-    A genuine pair without two templates counts as rejected at every threshold, an impostor pair is excluded.
+    If one of the templates of a pair has no face, a genuine pair counts as rejected at every threshold, and an impostor
+    pair is excluded. `advance` is called with the number of replicates; there are fewer for more pairs.
     """
     ids, pooled = pool(vectors, faces.templates, faces.media)
     first, second = np.searchsorted(ids, faces.pairs).T
@@ -55,14 +61,38 @@ def compare_templates(vectors: Floats, faces: TemplateSet) -> TemplateResult:
     for start in range(0, len(first), _BLOCK):
         block = slice(start, start + _BLOCK)
         similarities[block] = np.einsum("pd,pd->p", pooled[first[block]], pooled[second[block]])
-    return TemplateResult(similarities, _curve(similarities, faces.is_same))
+    is_compared = np.isfinite(similarities)
+    genuine, impostor = faces.is_same, ~faces.is_same & is_compared
+    comparisons = Comparisons(np.where(is_compared, similarities, -np.inf)[genuine], similarities[impostor])
+    people = template_people(faces)
+    one, other = people[first], people[second]
+
+    def curve_of(multiplicities: Doubles) -> RocCurve:
+        weights = [pair_weights(multiplicities, one[kind], other[kind]) for kind in (genuine, impostor)]
+        return comparisons.curve(*weights)
+
+    def figures(multiplicities: Doubles) -> Figures:
+        return figures_of(curve_of(multiplicities))
+
+    count, replicates = int(people.max()) + 1, supported_replicates(replicates, len(similarities))
+    with_intervals = estimates(figures, people=count, replicates=replicates, advance=advance)
+    return TemplateResult(similarities, curve_of(np.ones(count)), with_intervals, count)
+
+
+def template_people(faces: TemplateSet) -> Ints:
+    """Return the number of the person of each template (t,), in ascending order of the ids of templates.
+
+    The lists do not name people. Templates that genuine pairs connect, directly or over others, are of one person.
+    """
+    rows = [(int(one), int(other), True) for one, other in faces.pairs[faces.is_same]]
+    roots = people_of(rows)
+    return number_names([roots.get(template, template) for template in np.unique(faces.templates).tolist()])
 
 
 def report_of(result: TemplateResult, faces: TemplateSet) -> Report:
-    """Return the figures and counts of a report. Intervals by person are missing, because people have no names."""
+    """Return the figures, their intervals by person, and the counts of a report."""
     is_compared = np.isfinite(result.similarities)
-    estimates = {name: Estimate(value, None) for name, value in figures_of(result.curve).items()}
-    figures = rates(estimates, result.curve, impostors=int((~faces.is_same & is_compared).sum()))
+    figures = rates(result.estimates, result.curve, impostors=int((~faces.is_same & is_compared).sum()))
     return {
         **figures,
         "tar_at_far": dict(reversed(figures["tar_at_far"].items())),  # the lowest FAR first, as papers print it
@@ -71,6 +101,7 @@ def report_of(result: TemplateResult, faces: TemplateSet) -> Report:
             "impostor": int((~faces.is_same).sum()),
             "not_compared": int((~is_compared).sum()),
         },
+        "people": result.people,
         "templates": len(np.unique(faces.templates)),
         "media": len(np.unique(np.stack([faces.templates, faces.media], axis=1), axis=0)),
     }
@@ -83,10 +114,3 @@ def _means(vectors: Floats | Doubles, groups: Ids) -> tuple[Ids, Doubles]:
     starts: Ints = np.cumsum(counts) - counts
     sums = np.add.reduceat(vectors[order], starts, axis=0, dtype=np.float64)
     return keys, sums / counts[:, None]
-
-
-def _curve(similarities: Doubles, is_same: Bools) -> RocCurve:
-    is_compared = np.isfinite(similarities)
-    genuine = np.where(is_compared, similarities, -np.inf)[is_same]
-    impostor = similarities[~is_same & is_compared]
-    return Comparisons(genuine, impostor).curve(np.ones(len(genuine)), np.ones(len(impostor)))

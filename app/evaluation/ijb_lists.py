@@ -4,8 +4,11 @@ A folder holds three files, such as `ijbc_face_tid_mid.txt` (photo, template, me
 ten coordinates of landmarks, detector's score) and `ijbc_template_pair_label.txt` (template, template, 1 or 0).
 """
 
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +23,31 @@ _FACES, _LANDMARKS, _PAIRS = "_face_tid_mid.txt", "_name_5pts_score.txt", "_temp
 Ids = NDArray[np.int64]
 
 
+class ListLine(NamedTuple):
+    """A line of a list: its pattern, and the same in words."""
+
+    pattern: str
+    description: str
+
+
+_ID, _NUMBER = r"\s+-?\d{1,18}", r"\s+[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"
+_FACE_LINE = ListLine(rf"\S+({_ID}){{2}}", "a photo and the whole numbers of its template and medium")
+_POINTS_LINE = ListLine(rf"\S+(?i:{_NUMBER}){{11}}", "a photo, ten coordinates and a score")
+_PAIR_LINE = ListLine(rf"-?\d{{1,18}}{_ID}\s+[01]", "the whole numbers of two templates, and 1 or 0")
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateSet:
     """Faces, their templates, and the pairs of templates to compare.
 
     Args:
-        names: Photos of the faces, n.
+        names: File name of the photo of each face, n.
         templates: Template of each face (n,).
         media: Medium (photo or video) of each face (n,).
-        landmarks: In pixels of the photo (n, 5, 2).
-        scores: Of the detector (n,).
-        pairs: Templates (p, 2).
-        is_same: Whether a pair shows one person (p,).
+        landmarks: Five points of each face, in pixels of the photo (n, 5, 2).
+        scores: Detection score of each face (n,).
+        pairs: Two templates each (p, 2).
+        is_same: Whether the two templates of a pair show one person (p,).
     """
 
     names: tuple[str, ...]
@@ -44,19 +60,22 @@ class TemplateSet:
 
 
 def read_template_set(folder: Path) -> TemplateSet:
-    """Read the three lists of a folder; raises EvaluationInvalid if one is missing or they do not fit together."""
+    """Read the three lists of a folder.
+
+    Raises EvaluationInvalid if one is missing, has a line of another form, or does not fit the others.
+    """
     faces, points, pairs = (_only(folder, suffix) for suffix in (_FACES, _LANDMARKS, _PAIRS))
-    names, ids = _table(faces, 3)
-    landmark_names, numbers = _table(points, 12)
-    if names != landmark_names:
+    rows, landmarks = _rows(faces, _FACE_LINE), _rows(points, _POINTS_LINE)
+    names = tuple(name for name, *_ in rows)
+    if names != tuple(name for name, *_ in landmarks):
         raise EvaluationInvalid(f"{faces.name} and {points.name} do not list the same photos in the same order")
-    templates, media = ids.astype(np.int64).T
+    templates, media = np.array([ids for _, *ids in rows], np.int64).T
+    numbers = np.array([row[1:] for row in landmarks], np.float32)
     compared, is_same = _pairs(pairs)
     unknown = np.setdiff1d(compared, templates)
     if unknown.size:
         raise EvaluationInvalid(f"{pairs.name} compares the template {unknown[0]}, which {faces.name} does not have")
-    landmarks = numbers[:, :10].reshape(-1, 5, 2).astype(np.float32)
-    return TemplateSet(names, templates, media, landmarks, numbers[:, 10].astype(np.float32), compared, is_same)
+    return TemplateSet(names, templates, media, numbers[:, :10].reshape(-1, 5, 2), numbers[:, 10], compared, is_same)
 
 
 def _only(folder: Path, suffix: str) -> Path:
@@ -67,27 +86,31 @@ def _only(folder: Path, suffix: str) -> Path:
     return files[0]
 
 
-def _table(file: Path, columns: int) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Return the first column of a list, names, and the other ones, numbers (n, columns - 1)."""
-    rows = [line.split() for line in read_lines(file) if line.strip()]
-    wrong = next((number for number, row in enumerate(rows, 1) if len(row) != columns), None)
-    if wrong is not None:
-        raise EvaluationInvalid(f"{file}, line {wrong}: not a photo and {columns - 1} numbers")
-    try:
-        numbers = np.array([row[1:] for row in rows], np.float64)
-    except ValueError as error:
-        raise EvaluationInvalid(f"{file}: {error}") from error
-    return tuple(row[0] for row in rows), numbers
+def _rows(file: Path, line: ListLine) -> list[list[str]]:
+    """Return the words of the lines of a list, without blank lines.
+
+    Raises EvaluationInvalid, naming the first line of another form, if there is one.
+    """
+    rows = []
+    for number, text in enumerate(read_lines(file), 1):
+        if re.fullmatch(line.pattern, text.strip(), re.ASCII):
+            rows.append(text.split())
+        elif text.strip():
+            raise EvaluationInvalid(f"{file}, line {number}: not {line.description}: {text.strip()}")
+    if not rows:
+        raise EvaluationInvalid(f"{file} is empty")
+    return rows
 
 
 def _pairs(file: Path) -> tuple[Ids, Bools]:
     """Return the pairs (p, 2) of a list and whether each is of one person (p,); IJB-C has 15.7 million."""
     try:
-        table = np.loadtxt(file, np.int64, ndmin=2)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of an empty file
+            table = np.loadtxt(file, np.int64, comments=None, ndmin=2)
     except OSError as error:
         raise EvaluationInvalid.unreadable(file, error) from error
-    except ValueError as error:
-        raise EvaluationInvalid(f"{file}: {error}") from error
-    if table.shape[1] != 3 or not np.isin(table[:, 2], (0, 1)).all():
-        raise EvaluationInvalid(f"{file}: each line must be two templates and 1 or 0")
+    except ValueError:
+        table = np.empty((0, 0), np.int64)
+    if not table.size or table.shape[1] != 3 or not np.isin(table[:, 2], (0, 1)).all():
+        table = np.array(_rows(file, _PAIR_LINE), np.int64)  # slow, and names the wrong line
     return table[:, :2], table[:, 2] == 1

@@ -11,7 +11,7 @@ def page_of(report: Report, result: TemplateResult) -> str:
     """Return the page: configuration, counts, figures and curves."""
     page = HtmlPage(f"ArcID templates (IJB): {report['setup']['pack']}")
     page.table(("set-up", ""), [(key, str(value)) for key, value in flatten(report["setup"])])
-    counts = {**report["pairs"], **{key: report[key] for key in ("templates", "media", "photos")}}
+    counts = {**report["pairs"], **{key: report[key] for key in ("people", "templates", "media", "photos")}}
     page.table(("of", ""), [(key.replace("_", " "), str(value)) for key, value in counts.items()])
     page.heading("Figures")
     page.table(HEADER, rows(report))

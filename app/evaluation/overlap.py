@@ -13,15 +13,22 @@ _ROWS, _COLUMNS = 512, 8192  # photos that are compared at once
 _LOWEST_FMR, _HIGHEST_FMR = 1e-7, 1e-3  # a calibration states no lower rate; a higher one would name too many
 
 Place = tuple[int, int]
-"""Indices of a photo of the first set and of one of the second."""
+"""A photo pair: the index of a photo of the first set, and that of one of the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedPerson:
-    """A person of the first set who is in the second, too, by their most similar pair of photos.
+    """A person of the first set who is also in the second.
 
-    `pairs` is the number of photo pairs at or above the threshold, `duplicates` the number of identical files.
-    `similarity` is NaN if they share only identical files without a face.
+    Args:
+        first: Name in the first set.
+        second: Name in the second set.
+        similarity: That of their most similar photo pair, at most 1; NaN if they share only identical files without a
+            face.
+        first_photo: Photo of that pair in the first set.
+        second_photo: Photo of that pair in the second set.
+        pairs: Number of photo pairs at or above the threshold.
+        duplicates: Number of identical files.
     """
 
     first: str
@@ -40,7 +47,7 @@ class SharedPerson:
 
 @dataclass(slots=True)
 class _Match:
-    """Photo pairs of two people so far: the most similar one, their number, and the number of identical files."""
+    """The most similar photo pair of two people (`place`, `similarity`), and the numbers of their pairs."""
 
     place: Place
     similarity: float = float("nan")
@@ -49,12 +56,12 @@ class _Match:
 
 
 def by_chance(comparisons: int) -> float:
-    """Return the FMR at which one pair of photos of different people is expected among so many comparisons."""
+    """Return the FMR at which one false match is expected among this number of comparisons, from 1e-7 to 1e-3."""
     return min(max(1 / max(comparisons, 1), _LOWEST_FMR), _HIGHEST_FMR)
 
 
 def find_duplicates(first: Sequence[Photo], second: Sequence[Photo], advance: Advance = lambda _: None) -> list[Place]:
-    """Return the photos with identical bytes."""
+    """Return the photo pairs with identical bytes."""
     known: dict[bytes, list[int]] = {}
     for index, photo in enumerate(first):
         known.setdefault(hashlib.sha256(photo.read()).digest(), []).append(index)
@@ -73,9 +80,16 @@ def find_shared(
     duplicates: Sequence[Place] = (),
     advance: Advance = lambda _: None,
 ) -> list[SharedPerson]:
-    """Return the pairs of people with a similarity of at least the threshold or an identical photo, most similar first.
+    """Return the people who are in both sets: their photos reach the threshold, or are identical. Most similar first.
 
-    `advance` is called with numbers of compared photo pairs. Memory does not grow with them.
+    Args:
+        first: First set.
+        second: Second set.
+        threshold: Lowest similarity of two photos of one person.
+        duplicates: Photo pairs with identical bytes.
+        advance: Is called with the number of photo pairs compared since its last call.
+
+    Photo pairs are compared in blocks, so memory does not grow with their number.
     """
     ours, theirs = first.people.tolist(), second.people.tolist()
     matches: dict[Place, _Match] = {}
@@ -109,5 +123,11 @@ def _shared(first: Sequence[Photo], second: Sequence[Photo], matches: Mapping[Pl
     for match in matches.values():
         one, other = first[match.place[0]], second[match.place[1]]
         yield SharedPerson(
-            one.person, other.person, match.similarity, one.name, other.name, match.pairs, match.duplicates
+            one.person,
+            other.person,
+            min(match.similarity, 1.0),  # as the service does; NaN stays NaN
+            one.name,
+            other.name,
+            match.pairs,
+            match.duplicates,
         )

@@ -5,9 +5,9 @@ docs/evaluation.md describes the formats and the assignment of pairs to folds.
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from app.observability.counted import counted
 FOLDS = 10
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "-1": False, "false": False, "no": False}
+
+Name = TypeVar("Name", bound=Hashable)
 
 Row = tuple[str, str, bool]
 """The names of two photos, and whether they show one person."""
@@ -123,11 +125,11 @@ def consecutive(count: int, folds: int = FOLDS) -> Ints:
     return np.repeat(np.arange(len(parts)), [len(part) for part in parts])
 
 
-def people_of(rows: Iterable[Row]) -> dict[str, str]:
+def people_of(rows: Iterable[tuple[Name, Name, bool]]) -> dict[Name, Name]:
     """Derive people from pairs without names: photos connected by matched pairs show one person."""
-    parent: dict[str, str] = {}
+    parent: dict[Name, Name] = {}
 
-    def find_root(name: str) -> str:
+    def find_root(name: Name) -> Name:
         while parent.setdefault(name, name) != name:
             parent[name] = parent[parent[name]]
             name = parent[name]

@@ -1,6 +1,6 @@
 """Values of evaluation: photos, their embeddings, and pairs to compare."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,9 @@ class Pairs:
     folds: Ints
 
 
-def number_names(names: list[str]) -> Ints:
+def number_names(names: Sequence[Hashable]) -> Ints:
     """Return a number for each name, from 0 in the order of first appearance; equal names get equal numbers."""
-    numbers: dict[str, int] = {}
+    numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(name, len(numbers)) for name in names], np.intp)
 
 

@@ -94,6 +94,8 @@ def test_templates_of_ijb(evaluate, faces_of, tmp_path):
     assert report["pairs"] == {"genuine": 6, "impostor": 60, "not_compared": 0}
     assert report["failed_photos"] == [{"file": "bad.png", "reason": "not_an_image"}]
     assert report["auc"] > 0.95
+    assert report["people"] == 6
+    assert len(report["auc_interval"]) == 2
     assert report["setup"]["weights"] == {"norm": True, "score": True}
     assert "1 of 13 photos without a face" in output
     assert "data:image/svg+xml" in (tmp_path / "out" / "report.html").read_text()

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from app.evaluation import all_pairs, blocks
+from app.evaluation import blocks, bootstrap
 from app.evaluation.all_pairs import compare_all, comparison_count
 from app.evaluation.blocks import BINS, bin_edges
 from app.evaluation.bootstrap import draw_multiplicities
@@ -79,5 +79,5 @@ def test_intervals_are_those_of_the_resampled_people(block):
 
 
 def test_too_many_comparisons_get_no_interval(monkeypatch):
-    monkeypatch.setattr(all_pairs, "_MAX_WEIGHTED_COMPARISONS", 1000)
+    monkeypatch.setattr(bootstrap, "_MAX_WEIGHTED_COMPARISONS", 1000)
     assert compare_all(random_people(1), replicates=100).estimates["eer"].interval is None

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from app.errors import EvaluationInvalid
-from app.evaluation.ijb import compare_templates, pool, report_of
+from app.evaluation.bootstrap import draw_multiplicities
+from app.evaluation.ijb import compare_templates, pool, report_of, template_people
 from app.evaluation.ijb_lists import TemplateSet, read_template_set
 
 
@@ -68,6 +71,10 @@ def test_rates_at_far(faces):
     assert report["tar_at_far"]["1e-2"]["note"].startswith("fewer than 10")
     assert list(report["tar_at_far"]) == ["1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1"]
     assert report["pairs"] == {"genuine": 60, "impostor": 720, "not_compared": 0}
+    low, high = at_1e1["interval"]
+    assert low < at_1e1["tar"] < high
+    assert report["eer_interval"][0] < report["eer"] < report["eer_interval"][1]
+    assert report["people"] == 10
     perfect = report_of(compare_templates(vectors_of(faces, 0.1), faces), faces)
     assert perfect["tar_at_far"]["1e-1"]["tar"] == 1
     assert perfect["eer"] == 0
@@ -86,6 +93,28 @@ def test_a_template_without_a_face_is_rejected_or_excluded(faces):
     assert report["pairs"]["not_compared"] == int(np.isnan(result.similarities).sum())
     lost = int((np.isnan(result.similarities) & faces.is_same).sum())
     assert report["tar_at_far"]["1e-1"]["tar"] == pytest.approx(1 - lost / 60)
+
+
+def test_intervals_resample_people(faces):
+    """Every resampling is that of the pairs of the people drawn; the people are those of matched pairs."""
+    result = compare_templates(vectors_of(faces, 1.2), faces, replicates=50)
+    np.testing.assert_array_equal(template_people(faces), np.arange(40) % 10)
+    one, other = ((faces.pairs - 7) // 3 % 10).T
+    areas = []
+    for drawn in draw_multiplicities(10, 50):
+        weights = np.where(one == other, drawn[one], drawn[one] * drawn[other])
+        genuine, impostor = ((result.similarities[kind], weights[kind]) for kind in (faces.is_same, ~faces.is_same))
+        wins = (genuine[0][:, None] > impostor[0]) * genuine[1][:, None] * impostor[1]
+        areas.append(wins.sum() / (genuine[1].sum() * impostor[1].sum()))
+    assert result.estimates["auc"].interval == pytest.approx(np.percentile(areas, (2.5, 97.5)), abs=1e-9)
+
+
+def test_a_template_without_a_matched_pair_is_a_person(faces):
+    is_kept = ~faces.is_same | (faces.pairs[:, 0] != 7)
+    fewer = replace(faces, pairs=faces.pairs[is_kept], is_same=faces.is_same[is_kept])
+    people = template_people(fewer)
+    assert len(set(people.tolist())) == 11
+    assert (people == people[0]).sum() == 1
 
 
 def write_lists(folder, name="ijbc", **changes):
@@ -112,13 +141,20 @@ def test_the_lists_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"face_tid_mid": ["1.jpg 1"]}, "line 1: not a photo and 2 numbers"),
-        ({"face_tid_mid": ["1.jpg 1 x", "2.jpg 1 1", "3.jpg 2 1"]}, "could not convert"),
+        ({"face_tid_mid": ["1.jpg 1"]}, r"line 1: not a photo and .* template and medium: 1\.jpg 1$"),
+        ({"face_tid_mid": ["1.jpg 1 1", "", "2.jpg 1 x"]}, r"line 3: .*2\.jpg 1 x"),
+        ({"face_tid_mid": ["1.jpg 1 1", "2.jpg nan 1"]}, "line 2: not a photo and the whole numbers"),
+        ({"face_tid_mid": ["1.jpg 2.7 1"]}, "line 1: not a photo and the whole numbers"),
+        ({"name_5pts_score": [f"1.jpg {'0 ' * 9} nan 1"]}, "line 1: not a photo, ten coordinates and a score"),
+        ({"face_tid_mid": ["", ""]}, "face_tid_mid.txt is empty"),
         ({"face_tid_mid": ["3.jpg 1 10", "2.jpg 1 11", "1.jpg 2 12"]}, "same photos in the same order"),
         ({"template_pair_label": ["1 9 0"]}, "compares the template 9"),
-        ({"template_pair_label": ["1 2 3"]}, "two templates and 1 or 0"),
-        ({"template_pair_label": ["1 2"]}, "two templates and 1 or 0"),
-        ({"template_pair_label": ["a b c"]}, "template_pair_label"),
+        ({"template_pair_label": ["1 2 0", "", "1 2 3"]}, "line 3: not .* two templates, and 1 or 0: 1 2 3"),
+        ({"template_pair_label": ["1 2"]}, "line 1: not .* two templates, and 1 or 0"),
+        ({"template_pair_label": ["", "1 2.7 1"]}, r"line 2: not .*: 1 2\.7 1"),
+        ({"template_pair_label": ["nan 2 1"]}, "line 1: not"),
+        ({"template_pair_label": ["1 2 0", "a b c"]}, "line 2: not"),
+        ({"template_pair_label": [""]}, "template_pair_label.txt is empty"),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(tmp_path, changes, message):

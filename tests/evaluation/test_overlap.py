@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from app.evaluation.overlap import by_chance, find_duplicates, find_shared
 from app.evaluation.overlap_report import Overlap, write_overlap
 from app.evaluation.values import Photo
+from app.recognition.decisions.scoring import Scoring
 from tests.evaluation.fakes import embedded
 
 AXES = np.eye(4)
@@ -53,6 +55,16 @@ def test_blocks_find_the_same_as_single_comparisons(monkeypatch):
     assert sum(steps) == 620
     assert {(each.first, each.second): (pytest.approx(each.similarity), each.pairs) for each in shared} == expected
     assert [each.similarity for each in shared] == sorted((each.similarity for each in shared), reverse=True)
+
+
+def test_similarities_end_at_one():
+    """Vectors that are scaled by the norm of their feature are longer than 1 for short norms."""
+    scoring = Scoring(np.zeros(4, np.float32), 1.0)
+    short = embedded([near(0, 0)], ["Ada"])
+    short = replace(short, norms=np.array([0.8], np.float32), scoring=scoring)
+    assert short.vectors[0] @ short.vectors[0] > 1.1
+    (person,) = find_shared(short, short, 0.9)
+    assert person.similarity == 1
 
 
 def test_identical_files_count_without_a_face():
