@@ -75,15 +75,15 @@ class Cluster:
         # PostgreSQL refuses to run as root.
         as_owner = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         command = [*as_owner, str(self._binaries / program), f"--pgdata={self._data}", *arguments]
-        # No pipe for the output, because the server would keep it open.
-        subprocess.run(
-            command,
-            check=True,
-            cwd=self._folder,
-            env={**os.environ, **(variables or {})},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        environment = {**os.environ, **(variables or {})}
+        # A file takes the output, because the server would keep a pipe open.
+        output = self._folder / f"{program}.log"
+        with output.open("wb") as file:
+            try:
+                subprocess.run(command, check=True, cwd=self._folder, env=environment, stdout=file, stderr=file)
+            except subprocess.CalledProcessError as error:
+                error.add_note(output.read_text("utf-8", "replace"))
+                raise
 
 
 def _children(parent: int) -> list[int]:

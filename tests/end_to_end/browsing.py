@@ -55,6 +55,11 @@ def chromium(camera=None, *further):
             browser.close()
 
 
+def wait_until_connected(page):
+    """Wait until the page shows one of its views: only then does it notice a chosen file. The load event is earlier."""
+    page.locator(":is([role=tabpanel], #forbidden, .sign-in):visible").first.wait_for()
+
+
 @contextmanager
 def opened(browser, address, *, path="/", width=1440, height=900, scheme="light", locale="en-US", harmless=()):
     """Yield the page; then check that it logged no error, except `harmless` ones, and contacted no other machine."""
@@ -78,6 +83,8 @@ def opened(browser, address, *, path="/", width=1440, height=900, scheme="light"
     page.on("console", lambda message: complaints.append(message.text) if _is_complaint(message) else None)
     try:
         page.goto(address + path)
+        if page.locator("[role=tabpanel]").count():  # it is not the documentation
+            wait_until_connected(page)
         yield page
         assert page.evaluate("violations") == []
     finally:

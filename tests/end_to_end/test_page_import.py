@@ -16,7 +16,7 @@ import pytest
 
 from app.config import PROJECT
 from tests.end_to_end.breaking import breaking
-from tests.end_to_end.browsing import beyond_the_edge, opened, show
+from tests.end_to_end.browsing import beyond_the_edge, opened, show, wait_until_connected
 from tests.end_to_end.test_page_accessibility import _JUDGE
 
 pytestmark = pytest.mark.browser
@@ -124,6 +124,7 @@ def test_a_reload_continues_the_upload(broken, tmp_path, faces_of):
         begin(page)
         page.locator("#import-run .detail", has_text=re.compile(r"[1-9].* MB of")).wait_for()
         page.reload()
+        wait_until_connected(page)
         asked: list[str] = []
         page.on("request", lambda each: asked.append(f"{each.method} {each.headers.get('upload-offset')}"))
         page.set_input_files("#import-file", path)

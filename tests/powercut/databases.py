@@ -131,12 +131,19 @@ def recorded_server(folder: Path, work: Path, options: str = "") -> Iterator[tup
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """Yield a new folder that the user of PostgreSQL can enter; those of pytest are closed to it."""
-    with tempfile.TemporaryDirectory(prefix="arcid-server-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        give_to_owner(folder)
-        yield folder
+    """Yield a new folder that the user of PostgreSQL can enter, like what is created in it during that time.
+
+    The folders of pytest are closed to that user, and so are all new ones where root has a strict umask.
+    """
+    umask = os.umask(0o022)
+    try:
+        with tempfile.TemporaryDirectory(prefix="arcid-server-") as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            give_to_owner(folder)
+            yield folder
+    finally:
+        os.umask(umask)
 
 
 def engine_of(url: str) -> Engine:
