@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from app.config import read_settings
 from app.evaluation.bootstrap import interval
-from app.recognition.analysis import Analysis
+from app.recognition.analysis import Analysis, Assessors
 from app.recognition.decisions.calibration import error_rates
 from app.recognition.decisions.calibration.error_rates import Calibration, CalibrationOrigin
 from app.recognition.decisions.calibration.fit import calibrate
@@ -109,7 +109,9 @@ class Networks:
     def analysis(self, kind: str, *, is_sparing: bool = False) -> Analysis:
         """Return the analysis with these landmarks."""
         detector = self.detector(kind, is_sparing=is_sparing)
-        return Analysis(detector, self.embedder, limits=Limits(), detection_side=SIDE, signs=open_signs())
+        return Analysis(
+            detector, self.embedder, limits=Limits(), detection_side=SIDE, assessors=Assessors(open_signs())
+        )
 
 
 # Embeddings

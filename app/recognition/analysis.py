@@ -16,6 +16,7 @@ from app.vision.detection.main_face import count_rivals, most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode
 from app.vision.imaging.portrait import portrait
+from app.vision.liveness import LivenessEvidence, PresentationAttackDetector
 from app.vision.quality import Measures, SignNetworks, measure
 
 # A reduced JPEG keeps at least this many pixels on its longer side for each one that detection looks at.
@@ -27,7 +28,8 @@ _FACES_AT_ONCE = 16  # are aligned and embedded, so that memory does not grow wi
 class Face:
     """A face of a photo: what was detected (in pixels of the upright photo), unit vector (d,), raw feature norm.
 
-    `crop` (112, 112, 3), RGB, is what was embedded; `portrait`, RGB, is for people to look at.
+    `crop` (112, 112, 3), RGB, is what was embedded; `portrait`, RGB, is for people to look at. `liveness` is there if
+    it was asked for.
     """
 
     detection: Detection
@@ -36,6 +38,7 @@ class Face:
     measures: Measures
     crop: Pixels | None = None
     portrait: Pixels | None = None
+    liveness: LivenessEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,17 @@ class ProbeWork:
 
     detector: Detector
     has_mirror: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assessors:
+    """What assesses faces: networks that see coverings and motion blur, and a detector of presentation attacks.
+
+    Without `signs`, these components are not measured. `liveness` opens the detector when it is first needed.
+    """
+
+    signs: SignNetworks | None = None
+    liveness: Callable[[], PresentationAttackDetector] | None = None
 
 
 class AnalysedFaces(Sequence[Face]):
@@ -90,7 +104,7 @@ class Analysis:
         detection_side: int,
         model: str = "",
         most_faces: int = 100,
-        signs: SignNetworks | None = None,
+        assessors: Assessors | None = None,
         probes: ProbeWork | None = None,
     ) -> None:
         """Create the analysis.
@@ -102,7 +116,7 @@ class Analysis:
             detection_side: Pixels of a photo's longer side at which faces are detected.
             model: Name of the embedding network.
             most_faces: Largest number of faces of a photo that are embedded.
-            signs: Networks that see coverings and motion blur; without them, these components are not measured.
+            assessors: What assesses faces, besides measurements that need no network.
             probes: How probes are analysed; by default like enrolled photos.
         """
         self.model = model
@@ -110,7 +124,7 @@ class Analysis:
         self._probes = probes or ProbeWork(detector, has_mirror=True)
         self._embedder = embedder
         self._limits = limits
-        self._signs = signs
+        self._assessors = assessors or Assessors()
         self.most_faces = most_faces
         self._enough = int(detection_side * _KEPT_PER_DETECTED)
 
@@ -122,6 +136,7 @@ class Analysis:
         is_probe: bool = False,
         most: int | None = None,
         has_portraits: bool = False,
+        has_liveness: bool = False,
     ) -> AnalysedFaces:
         """Return the faces of a photo, the most prominent first; none is an ordinary result.
 
@@ -131,9 +146,10 @@ class Analysis:
             is_probe: whether the faces are searched or compared, not stored: then `probes` applies.
             most: how many faces are needed, if fewer than the analysis looks at.
             has_portraits: whether the faces get their `portrait`.
+            has_liveness: whether the faces get their `liveness`.
 
-        Raises a PhotoRefused (see `imaging.decode`) if the bytes are not a usable photo, and CancelledError if
-        the caller no longer waits.
+        Raises a PhotoRefused (see `imaging.decode`) if the bytes are not a usable photo, CancelledError if the caller
+        no longer waits, and NetworkError's children if the detector of presentation attacks cannot be opened.
         """
         with stage("decode"):
             image = decode(data, self._limits, enough=self._enough)
@@ -152,6 +168,10 @@ class Analysis:
         if has_portraits:
             shown = [portrait(image.pixels, each) for each in detections]
             found = [replace(face, portrait=each) for face, each in zip(found, shown, strict=True)]
+        if has_liveness and self._assessors.liveness is not None:
+            with stage("liveness"):
+                evidence = self._assessors.liveness().evidence(image.pixels, detections)
+            found = [replace(face, liveness=each) for face, each in zip(found, evidence, strict=True)]
         return AnalysedFaces(found, len(detected), rivals)
 
     def of_crops(
@@ -164,7 +184,7 @@ class Analysis:
         with stage("embed"):
             embeddings = self._embedder.embed(crops, is_flip_averaged=is_flip_averaged)
         with stage("assess"):
-            signs = self._signs.components(crops) if self._signs is not None else [{}] * len(crops)
+            signs = self._assessors.signs.components(crops) if self._assessors.signs is not None else [{}] * len(crops)
             measures = [
                 measure(crop, each.landmarks, image=image, signs=of_crop)
                 for crop, each, of_crop in zip(crops, detections, signs, strict=True)

@@ -5,7 +5,7 @@ from functools import cache, cached_property
 
 from app.config import Settings, shipped
 from app.observability.logs import get_logger
-from app.recognition.analysis import Analysis, ProbeWork
+from app.recognition.analysis import Analysis, Assessors, ProbeWork
 from app.recognition.decisions.calibration.applicable import Calibrations, file_name
 from app.recognition.decisions.calibration.error_rates import CalibrationOrigin
 from app.recognition.model_registry import ModelRegistry, ServedModel
@@ -99,7 +99,7 @@ class ModelLoader:
             detection_side=detection.longest_side,
             most_faces=limits.faces,
             model=network.model,
-            signs=self.signs,
+            assessors=Assessors(signs=self.signs),
             probes=ProbeWork(detectors[effort], has_mirror=effort is Effort.ACCURATE),
         )
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
