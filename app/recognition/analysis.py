@@ -28,8 +28,8 @@ _FACES_AT_ONCE = 16  # are aligned and embedded, so that memory does not grow wi
 class Face:
     """A face of a photo: what was detected (in pixels of the upright photo), unit vector (d,), raw feature norm.
 
-    `crop` (112, 112, 3), RGB, is what was embedded; `portrait`, RGB, is for people to look at. `liveness` is there if
-    it was asked for.
+    `crop` (112, 112, 3), RGB, is what was embedded; `portrait`, RGB, is for people to look at. `liveness` is None
+    unless it was asked for.
     """
 
     detection: Detection
@@ -54,7 +54,7 @@ class ProbeWork:
 
 @dataclass(frozen=True, slots=True)
 class Assessors:
-    """What assesses faces: networks that see coverings and motion blur, and a detector of presentation attacks.
+    """Assessors of faces: networks that see coverings and motion blur, and a detector of presentation attacks.
 
     Without `signs`, these components are not measured. `liveness` opens the detector when it is first needed.
     """
@@ -158,19 +158,14 @@ class Analysis:
             detected = most_prominent_first(detector.detect(image.pixels), image.pixels.shape)
             rivals = count_rivals(detected, image.pixels.shape)
         detections = detected[: min(most or self.most_faces, self.most_faces)]
-        if image.reduction > 1 and (smallest := min(map(_longer_side, detections), default=CROP_SIDE)) < CROP_SIDE:
-            with stage("decode"):
-                larger = decode(data, self._limits, enough=ceil(max(image.pixels.shape) * CROP_SIDE / smallest))
-            detections = [each.scaled(image.reduction / larger.reduction) for each in detections]
-            image = larger
+        image, detections = self._enlarged(data, image, detections)
         has_mirror = is_flip_averaged and (not is_probe or self._probes.has_mirror)
         found = self._faces(image, detections, is_flip_averaged=has_mirror)
         if has_portraits:
             shown = [portrait(image.pixels, each) for each in detections]
             found = [replace(face, portrait=each) for face, each in zip(found, shown, strict=True)]
-        if has_liveness and self._assessors.liveness is not None:
-            with stage("liveness"):
-                evidence = self._assessors.liveness().evidence(image.pixels, detections)
+        if has_liveness:
+            evidence = self._evidence(image, detections)
             found = [replace(face, liveness=each) for face, each in zip(found, evidence, strict=True)]
         return AnalysedFaces(found, len(detected), rivals)
 
@@ -195,6 +190,21 @@ class Analysis:
                 detections, embeddings.vectors, embeddings.norms, measures, crops, strict=True
             )
         ]
+
+    def _enlarged(self, data: bytes, image: Image, detections: list[Detection]) -> tuple[Image, list[Detection]]:
+        """Return a reduced photo as large as its smallest face needs, with its faces."""
+        smallest = min(map(_longer_side, detections), default=CROP_SIDE)
+        if image.reduction <= 1 or smallest >= CROP_SIDE:
+            return image, detections
+        with stage("decode"):
+            larger = decode(data, self._limits, enough=ceil(max(image.pixels.shape) * CROP_SIDE / smallest))
+        return larger, [each.scaled(image.reduction / larger.reduction) for each in detections]
+
+    def _evidence(self, image: Image, detections: Sequence[Detection]) -> Sequence[LivenessEvidence | None]:
+        if self._assessors.liveness is None:
+            return [None] * len(detections)
+        with stage("liveness"):
+            return self._assessors.liveness().evidence(image.pixels, detections)
 
     def _faces(self, image: Image, detections: list[Detection], *, is_flip_averaged: bool) -> list[Face]:
         faces: list[Face] = []

@@ -24,7 +24,7 @@ class AttackSign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LivenessEvidence:
-    """What a photo says of one face.
+    """Evidence of a photo on one face.
 
     `score`, 0..1, grows with the evidence that a person is in front of the camera. `signs` are those that were found,
     the strongest first. Without `is_usable`, the face is too small or cut off, and the score means nothing.
