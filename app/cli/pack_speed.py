@@ -1,4 +1,4 @@
-"""Measurements of packs in float32 and int8 in words, for `arcid models` and `arcid doctor`."""
+"""Texts about the CPU time of packs in int8, for `arcid models` and `arcid doctor`."""
 
 from collections.abc import Collection
 
@@ -35,7 +35,7 @@ def measure_pulled(packs: Packs, records: SpeedRecords, names: Collection[str], 
 
 
 def measured(packs: Packs, records: SpeedRecords, pair: PackPair, console: Console) -> str:
-    """Measure a pair, store the result, and return it in words.
+    """Measure a pair, store the result, and return its text.
 
     Raises the errors of `measure`, and OSError if the result cannot be stored.
     """
@@ -46,7 +46,7 @@ def measured(packs: Packs, records: SpeedRecords, pair: PackPair, console: Conso
 
 
 def comparison(pair: PackPair, record: SpeedRecord) -> str:
-    """Return the result of a measurement: CPU time, accuracy, and the pack for new collections."""
+    """Return the text of a result: CPU time, accuracy, and the pack for new collections."""
     float32, int8 = pair.float32.manifest.name, pair.int8.manifest.name
     parts = [f"{int8} takes {record.ratio:.2f} of {float32}'s CPU time for an embedding"]
     if pair.accuracies is not None:
@@ -59,7 +59,7 @@ def comparison(pair: PackPair, record: SpeedRecord) -> str:
 
 
 def stored(packs: Packs, records: SpeedRecords, pair: PackPair) -> str:
-    """Return the last measurement of a pair in words, and the command that measures if it is missing or outdated."""
+    """Return the text of a pair's last result; if it is missing or outdated, with the command that measures."""
     record = records.read(pair)
     if record is None:
         command = _AGAIN if packs.has(pair.float32.manifest) else f"arcid models pull {pair.float32.manifest.name}"

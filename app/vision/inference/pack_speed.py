@@ -116,18 +116,18 @@ def pack_pairs(packs: Packs) -> list[PackPair]:
 def measure(packs: Packs, pair: PackPair, clock: Callable[[], float] = time.process_time) -> SpeedRecord:
     """Measure a pair on one thread of the CPU, in about two seconds.
 
-    If the pack in int8 is missing, its network is made from the one in float32. Raises NetworkMissing if the pack in
-    float32 is missing, NetworkCorrupt if a file differs from its SHA-256, and NetworkInvalid if a file is not an
-    embedder.
+    If the int8 pack is missing, the float32 network is converted. Raises NetworkMissing if the float32 pack is missing,
+    NetworkCorrupt if a file differs from its SHA-256, and NetworkInvalid if a file is not an embedder.
     """
     float32, int8 = pair.float32, pair.int8
     network = packs.read(float32.manifest, float32.file.name)
-    is_pulled = packs.has(int8.manifest)
-    small = packs.read(int8.manifest, int8.file.name) if is_pulled else _quantised(network, int8.file)
-    sessions = Session(network, Runtime(), name=float32.file.name), Session(small, Runtime(), name=int8.file.name)
+    has_int8 = packs.has(int8.manifest)
+    quantised = packs.read(int8.manifest, int8.file.name) if has_int8 else _quantised(network, int8.file)
+    float32_session = Session(network, Runtime(), name=float32.file.name)
+    int8_session = Session(quantised, Runtime(), name=int8.file.name)
     side = float32.section.input_size
     crop = np.random.default_rng(0).uniform(0, 255, (1, 3, side, side)).astype(np.float32)
-    ratio = time_ratio(sessions[0].run, sessions[1].run, [crop], most_seconds=_SECONDS, clock=clock)
+    ratio = time_ratio(float32_session.run, int8_session.run, [crop], most_seconds=_SECONDS, clock=clock)
     today = datetime.now(UTC).date().isoformat()
     return SpeedRecord(ratio=ratio, processor=processor(), onnxruntime=runtime_version(), date=today)
 
