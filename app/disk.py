@@ -98,7 +98,10 @@ def delete(path: Path) -> None:
 
 
 def delete_tree(folder: Path) -> None:
-    """Delete a folder, if it exists, so that a power failure does not bring it back. Raises OSError."""
+    """Delete a folder, if it exists, so that a power failure does not bring it back.
+
+    Raises OSError if a file cannot be deleted.
+    """
     if folder.exists():
         shutil.rmtree(folder)
         sync_folder(folder.parent)

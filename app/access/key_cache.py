@@ -70,7 +70,10 @@ class Access:
         self._known = _Known(entries, at, is_closed=is_closed)
 
     def principal(self, secret: str | None) -> Principal:
-        """Return the caller with this key; call `refresh` first if needed. Raises KeyMissing or KeyInvalid."""
+        """Return the caller with this key; call `refresh` first if needed.
+
+        Raises KeyMissing if a key is needed and missing, and KeyInvalid if it is unknown or not active.
+        """
         known = self._known
         if not known.is_closed:
             return ANONYMOUS

@@ -34,7 +34,10 @@ class Redis:
     """A Redis server; connects at the first request."""
 
     def __init__(self, url: str, *, answer_within_s: float = _ANSWER_WITHIN_S) -> None:
-        """Check `url` (redis://, rediss:// or unix://); raises SettingsInvalid."""
+        """Check `url` (redis://, rediss:// or unix://).
+
+        Raises SettingsInvalid if it is not valid, or if the extra `redis` is not installed.
+        """
         try:
             # An optional and heavy dependency: imported only if configured.
             from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415

@@ -18,7 +18,7 @@ class Rate:
 
     @classmethod
     def parse(cls, text: str) -> "Rate":
-        """Read `100/minute` (second, minute, hour, day) or `none`; raises ValueError."""
+        """Read `100/minute` (second, minute, hour, day) or `none`; raises ValueError if the text has another form."""
         if text == _NONE:
             return UNLIMITED
         if not (form := _FORM.fullmatch(text)):

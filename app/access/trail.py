@@ -34,7 +34,7 @@ class Anchor:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read LINE:HASH; raises ValueError."""
+        """Read LINE:HASH; raises ValueError if the text has another form."""
         found = _ANCHOR.fullmatch(text)
         if found is None:
             raise ValueError(f"{text!r} is not an anchor; write LINE:HASH, as `arcid audit verify` prints it")

@@ -74,7 +74,7 @@ def export(
 
 
 def _time(option: str, text: str | None) -> datetime | None:
-    """Read a date, or a date and time with its zone; raises SettingsInvalid."""
+    """Read a date, or a date and time with its zone; raises SettingsInvalid if the text is neither."""
     if text is None:
         return None
     try:

@@ -50,7 +50,10 @@ _KEYS = {
 
 
 def by_key(assignments: Iterable[str] | None, **options: Any) -> dict[str, Any]:
-    """Return the values of options, and of --set, by the keys that they set; --set wins. Raises TrainingInvalid."""
+    """Return the values of options, and of --set, by the keys that they set; --set wins.
+
+    Raises TrainingInvalid if an assignment is not name=value.
+    """
     given = {_KEYS[name]: value for name, value in options.items()}
     return given | dict(map(parse_assignment, assignments or ()))
 
@@ -74,7 +77,7 @@ def values_of(
         is_check: Whether the run is only checked.
         defaults: Values by dotted name.
 
-    Raises TrainingInvalid.
+    Raises TrainingInvalid if `out` is missing, the file is not valid TOML, or there is no run to continue.
     """
     if out is None and not is_check:
         raise TrainingInvalid("--out is missing: the folder for checkpoints and figures")
@@ -93,7 +96,7 @@ def values_of(
 
 
 def put_all(values: dict[str, Any], options: Mapping[str, Any]) -> None:
-    """Set keys by their dotted names; options that are None are not set. Raises TrainingInvalid.
+    """Set keys by their dotted names; options that are None are not set. Raises TrainingInvalid if a group is a value.
 
     Another loss drops the parameters of the loss in `values`, and so on: see app/training/recipe.py.
     """

@@ -19,7 +19,10 @@ STOPPED = 130
 
 
 def announce(values: dict[str, Any]) -> None:
-    """Print the first line of a run before PyTorch is imported, which takes seconds. Raises TrainingInvalid."""
+    """Print the first line of a run before PyTorch is imported, which takes seconds.
+
+    Raises TrainingInvalid if the configuration is not valid.
+    """
     from app.training.config import parse_config  # noqa: PLC0415 - NumPy, which help does not need
 
     config = parse_config(values)

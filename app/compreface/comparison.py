@@ -113,13 +113,13 @@ class ComparisonService:
         self._identification = identification
 
     def faces(self, photo: bytes, choice: FaceSelection, *, collection: str) -> list[Face]:
-        """Return the selected faces of a photo, the largest first; raises NoFace."""
+        """Return the selected faces of a photo, the largest first; raises NoFace if the photo has no face."""
         return self._chosen(photo, choice, self._gallery.require(collection))
 
     def recognise(
         self, photo: bytes, choice: FaceSelection, *, collection: str, top_k: int, is_exact: bool = True
     ) -> Recognition:
-        """Search all identities for the selected faces, without a threshold; raises NoFace."""
+        """Search all identities for the selected faces, without a threshold; raises NoFace if the photo has no face."""
         identification = self._identification.identify(photo, collection=collection, top_k=top_k, is_exact=is_exact)
         scale = self._scale(self._gallery.require(collection))
         chosen = [identification.faces[place] for place in choice.places([each.face for each in identification.faces])]

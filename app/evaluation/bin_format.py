@@ -26,7 +26,10 @@ class _Array:
 
 
 def read_bin(pickled: bytes) -> tuple[list[bytes], list[bool]]:
-    """Return the photos, two for each pair, and whether a pair shows one person; raises EvaluationInvalid."""
+    """Return the photos, two for each pair, and whether a pair shows one person.
+
+    Raises EvaluationInvalid if the bytes are not a set of pairs.
+    """
     try:
         return _validate(_SetReader(pickled).read())
     except MALFORMED as error:

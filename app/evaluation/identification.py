@@ -167,7 +167,8 @@ def hardest_distractors(
 ) -> Floats:
     """Return the highest similarity of each photo to the first `size` distractors, for each size (sizes, p).
 
-    `distractors` (n, d) may be a memory-mapped file and need not have unit norm. Raises EvaluationInvalid.
+    `distractors` (n, d) may be a memory-mapped file and need not have unit norm. Raises EvaluationInvalid if
+    it has another dimension, or if a row is zero or not finite.
     """
     probes = embedded.vectors.astype(np.float32)
     if distractors.ndim != 2 or distractors.shape[1] != probes.shape[1]:

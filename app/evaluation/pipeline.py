@@ -39,7 +39,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class PhotoEmbedding:
-    """Embeds the most prominent face of a photo; raises NoFace."""
+    """Embeds the most prominent face of a photo; raises NoFace if the photo shows no face."""
 
     analysis: Analysis
     is_flip_averaged: bool

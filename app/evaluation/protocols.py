@@ -27,7 +27,10 @@ Row = tuple[str, str, bool]
 
 
 def read_lfw(file: Path, images: Path) -> Pairs:
-    """Read a pairs file of LFW with photos `images/Name/Name_0001.jpg`. Raises EvaluationInvalid."""
+    """Read a pairs file of LFW with photos `images/Name/Name_0001.jpg`.
+
+    Raises EvaluationInvalid if a line is not a pair, or if their number is not that of the first line.
+    """
     header, *lines = [line.split("\t") if "\t" in line else line.split() for line in read_lines(file) if line.strip()]
     if not all(part.strip().isdigit() for part in header) or len(header) not in {1, 2}:
         raise EvaluationInvalid(f"{file}: the first line must give the folds and the pairs of each kind per fold")
@@ -52,7 +55,7 @@ def read_lfw(file: Path, images: Path) -> Pairs:
 def read_csv(file: Path, images: Path) -> Pairs:
     """Read pairs from a CSV: two photos and 1 or 0, with optional columns `fold`, `person1` and `person2`.
 
-    Raises EvaluationInvalid.
+    Raises EvaluationInvalid if a line is not a pair, or if the file has none.
     """
     lines = read_lines(file)
     table = cells_of(lines)
@@ -84,7 +87,10 @@ def cells_of(lines: list[str]) -> list[list[str]]:
 
 
 def read_bin_set(file: Path) -> Pairs:
-    """Read a `.bin` set of InsightFace; photos are named by their first index in it. Raises EvaluationInvalid."""
+    """Read a `.bin` set of InsightFace; photos are named by their first index in it.
+
+    Raises EvaluationInvalid if the file is not a set of pairs.
+    """
     images, labels = read_bin(_read(file))
     names: dict[bytes, str] = {}
     entries = [names.setdefault(image, f"#{index:05d}") for index, image in enumerate(images)]
@@ -95,7 +101,7 @@ def read_bin_set(file: Path) -> Pairs:
 
 
 def read_people(folder: Path) -> tuple[Photo, ...]:
-    """Read a folder of people, `person/photo.jpg`, sorted by name. Raises EvaluationInvalid."""
+    """Read a folder of people, `person/photo.jpg`, sorted by name. Raises EvaluationInvalid if it has none."""
     found = _photos(folder, depth=1)
     photos = tuple(Photo(_name(path, folder), path, path.parent.name) for path in found if path.parent != folder)
     if not photos:
@@ -104,7 +110,10 @@ def read_people(folder: Path) -> tuple[Photo, ...]:
 
 
 def read_photos(folder: Path) -> tuple[Photo, ...]:
-    """Read all photos below a folder, sorted by name; each counts as a different person. Raises EvaluationInvalid."""
+    """Read all photos below a folder, sorted by name; each counts as a different person.
+
+    Raises EvaluationInvalid if the folder has no photos.
+    """
     photos = tuple(Photo(name := _name(path, folder), path, name) for path in _photos(folder))
     if not photos:
         raise EvaluationInvalid(f"{folder} contains no photos")
@@ -112,7 +121,10 @@ def read_photos(folder: Path) -> tuple[Photo, ...]:
 
 
 def read_people_or_photos(folder: Path) -> tuple[Photo, ...]:
-    """Read a folder of people; without folders of people, each photo counts as a person. Raises EvaluationInvalid."""
+    """Read a folder of people; without folders of people, each photo counts as a person.
+
+    Raises EvaluationInvalid if it has no photos.
+    """
     try:
         return read_people(folder)
     except EvaluationInvalid:
@@ -188,7 +200,7 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def read_lines(file: Path) -> list[str]:
-    """Read the lines of a UTF-8 text file. Raises EvaluationInvalid."""
+    """Read the lines of a UTF-8 text file. Raises EvaluationInvalid if it is unreadable or empty."""
     try:
         lines = _read(file).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

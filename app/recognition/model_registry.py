@@ -71,7 +71,10 @@ class ModelRegistry:
         return frozenset(self._served)
 
     def named(self, name: str | None) -> ServedModel:
-        """Return the network of a model or pack, the usual one without a name; raises RequestInvalid."""
+        """Return the network of a model or pack, the default without a name.
+
+        Raises RequestInvalid if it is not served.
+        """
         if name is None:
             return self.default
         for each in self.all:
@@ -151,7 +154,10 @@ class ModelRegistry:
         return SimilarImpostorCurve(every[0]), SimilarImpostorCurve(every[1])
 
     def base_calibration(self, collection: Collection) -> Calibration | None:
-        """Return the fitted calibration of a collection, before adaptation; raises CalibrationInvalid."""
+        """Return the fitted calibration of a collection, before adaptation.
+
+        Raises CalibrationInvalid if its file is not valid.
+        """
         settings = collection.settings
         of_network = self.calibrations(self.of(collection), settings.detector)
         return of_network.of(collection.name, is_flip_averaged=settings.is_flip_averaged)

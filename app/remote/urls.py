@@ -34,7 +34,7 @@ class UrlRules:
 
     @classmethod
     def parse(cls, hosts: str, schemes: str, ports: str) -> "UrlRules":
-        """Parse comma-separated lists; raises ValueError, naming an invalid host."""
+        """Parse comma-separated lists; raises ValueError if a host is missing or not valid."""
         names = tuple(host.strip().lower().encode("idna").decode() for host in hosts.split(",") if host.strip())
         if not names:
             raise ValueError("list the hosts to fetch from")

@@ -102,7 +102,10 @@ def load_tensors(file: Path, problem: str) -> Any:
 
 
 def load_trained(folder: Path, file: str = LAST) -> TrainedModel:
-    """Load the result of a run from its folder, by default the last checkpoint; raises TrainingInvalid."""
+    """Load the result of a run from its folder, by default the last checkpoint.
+
+    Raises TrainingInvalid if the folder is not that of a run, or if the checkpoint does not fit it.
+    """
     if not (folder / CONFIG).exists():
         raise TrainingInvalid(f"{folder} is not the folder of a run: it has no {CONFIG}")
     config = parse_config(read_config(folder / CONFIG))

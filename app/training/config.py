@@ -226,7 +226,7 @@ class TrainingConfig(_Section):
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """Read a TOML file; raises TrainingInvalid."""
+    """Read a TOML file; raises TrainingInvalid if it is unreadable or not valid."""
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
@@ -236,7 +236,7 @@ def read_config(file: Path) -> dict[str, Any]:
 
 
 def parse_config(values: dict[str, Any]) -> TrainingConfig:
-    """Validate a configuration over its recipe; raises TrainingInvalid, naming the first invalid key."""
+    """Validate a configuration over its recipe; raises TrainingInvalid, naming the key, if one is not valid."""
     if isinstance(recipe := values.get("recipe"), str):
         values = overlay(read_recipe(recipe), values)
     try:

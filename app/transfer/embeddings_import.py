@@ -138,7 +138,7 @@ class _RefusedError(Exception):
 
 
 def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
-    """Parse a line; skips the rest of an overlong line in the file. Raises _RefusedError."""
+    """Parse a line; skips the rest of an overlong line in the file. Raises _RefusedError if it is not valid."""
     if len(line) > _LONGEST_LINE:
         _skip_rest(line, file)
         raise _RefusedError(LINE_INVALID, f"the line has more than {_LONGEST_LINE} bytes")
@@ -151,7 +151,7 @@ def _said(line: bytes, file: BinaryIO) -> EmbeddingLine:
 
 
 def _usable(said: EmbeddingLine, into: Collection) -> "_Usable":
-    """Validate a line for a collection; raises _RefusedError."""
+    """Validate a line for a collection; raises _RefusedError if the collection cannot take it."""
     if len(said.embedding) != into.dimension:
         raise _RefusedError(EMBEDDING_INVALID, f"the embedding has {len(said.embedding)} numbers, not {into.dimension}")
     raw = np.array(said.embedding)

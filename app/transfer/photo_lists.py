@@ -27,9 +27,10 @@ _SEPARATOR = re.compile(r'\A"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)  # 
 
 
 def listed(data: bytes, encoding: Encoding | None = None) -> list[Item]:
-    """Return the items of a list; an invalid line becomes an item with a flaw. Raises ImportInvalid or EncodingUnknown.
+    """Return the items of a list; an invalid line becomes an item with a flaw.
 
-    The separator is the comma, semicolon, tab or bar that splits the header into its columns.
+    The separator is the comma, semicolon, tab or bar that splits the header into its columns. Raises ImportInvalid if
+    the whole list cannot be used, and EncodingUnknown if no encoding is certain.
     """
     if other := format_named(data[:16]):
         raise ImportInvalid(f"the CSV is {other}: save it as CSV UTF-8")
@@ -112,7 +113,10 @@ class ListedFolder:
 
 
 def _header(text: str, delimiters: str) -> tuple[str, dict[str, int], int]:
-    """Return the delimiter, the position of each known column, and the number of columns; raises ImportInvalid."""
+    """Return the delimiter, the position of each known column, and the number of columns.
+
+    Raises ImportInvalid if a column is missing or named twice.
+    """
     most: list[str] = []
     for delimiter in dict.fromkeys(delimiters):
         try:

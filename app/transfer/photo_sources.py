@@ -16,8 +16,8 @@ def open_source(
 ) -> Source:
     """Open a folder, a CSV or a ZIP file. Paths must not lead out of `inside`.
 
-    `encoding` applies to a list, and to names in a ZIP, without a Unicode mark. Raises ImportInvalid or
-    EncodingUnknown.
+    `encoding` applies to a list, and to names in a ZIP, without a Unicode mark. Raises ImportInvalid if it
+    cannot be used, and EncodingUnknown if no encoding is certain.
     """
     if path.is_dir():
         return Folder(path, is_flat=is_flat, inside=inside)

@@ -44,7 +44,7 @@ _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
 class Zip:
     """Photos as in a folder, or those that a single CSV file at the top lists by their names in the ZIP.
 
-    A single folder around all other entries is skipped. Raises ImportInvalid.
+    A single folder around all other entries is skipped. Raises ImportInvalid if the ZIP cannot be used.
     """
 
     def __init__(self, path: Path, *, is_flat: bool = False, encoding: Encoding | None = None) -> None:
@@ -108,7 +108,10 @@ class Zip:
 
 
 def _contents(file: zipfile.ZipFile, size: int, encoding: Encoding | None) -> dict[str, zipfile.ZipInfo]:
-    """Return the files by their names, with slashes; raises ImportInvalid or EncodingUnknown."""
+    """Return the files by their names, with slashes.
+
+    Raises ImportInvalid if the ZIP cannot be used, and EncodingUnknown if no encoding of its names is certain.
+    """
     if _OFFICE in file.namelist():
         what = "an Office document, as .xlsx files are, not a ZIP of photos"
         raise ImportInvalid(f"the file is {what}; save a list as CSV UTF-8")

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 def open_limiter(settings: RateSettings, was_away: Callable[[], None]) -> Limiter:
-    """Return the limiter of requests, which counts here or in Redis, without connecting; raises SettingsInvalid.
+    """Return the limiter of requests, which counts here or in Redis, without connecting.
 
-    `was_away` is called for each request that Redis could not count.
+    `was_away` is called for each request that Redis could not count. Raises SettingsInvalid if the URL of Redis is not
+    valid, or if the extra `redis` is not installed.
     """
     return Limiter(
         Redis(settings.storage.get_secret_value()) if settings.storage else None,
@@ -32,7 +33,10 @@ def open_limiter(settings: RateSettings, was_away: Callable[[], None]) -> Limite
 
 
 def open_fetcher(settings: Settings) -> Fetcher | None:
-    """Return the fetcher of photos by URL; None if the settings switch it off. Raises SettingsInvalid."""
+    """Return the fetcher of photos by URL; None if the settings switch it off.
+
+    Raises SettingsInvalid if a host is not valid.
+    """
     urls = settings.urls
     if not urls.is_enabled:
         return None

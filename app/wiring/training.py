@@ -47,7 +47,7 @@ def open_base(settings: Settings) -> BasePack:
 
 
 def detector_name(settings: Settings) -> str:
-    """Return the name of the detector of these settings; raises SettingsInvalid."""
+    """Return the name of the detector of these settings. Raises SettingsInvalid if they and the pack name none."""
     return detector_of(settings, open_packs(settings).manifest(settings.pack))
 
 

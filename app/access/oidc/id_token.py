@@ -15,7 +15,10 @@ _LEEWAY_S = 60.0
 
 
 def key_id(token: str) -> str | None:
-    """Return the id of the key that signed a token, None if the token does not name it. Raises SignInRefused."""
+    """Return the id of the key that signed a token, None if the token does not name it.
+
+    Raises SignInRefused if the token is damaged.
+    """
     try:
         found = jwt.get_unverified_header(token).get("kid")
     except jwt.PyJWTError as error:
@@ -24,7 +27,7 @@ def key_id(token: str) -> str | None:
 
 
 def verified(token: str, key: Mapping[str, Any], *, issuer: str, client_id: str, nonce: str) -> dict[str, Any]:
-    """Return the claims of an ID token; raises SignInRefused.
+    """Return the claims of an ID token; raises SignInRefused if it is not valid for this sign-in.
 
     Args:
         token: The ID token, a signed JWT.

@@ -26,7 +26,7 @@ async def _after(
         str | None, Query(max_length=64, description="`next_cursor` of the previous page; leave it out for the first.")
     ] = None,
 ) -> int:
-    """Return the key of a cursor, 0 without one; raises RequestInvalid."""
+    """Return the key of a cursor, 0 without one; raises RequestInvalid if it is not a cursor of this API."""
     if cursor is None:
         return 0
     try:

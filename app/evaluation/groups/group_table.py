@@ -61,9 +61,10 @@ class GroupedPhotos:
 
 
 def read_groups(file: Path, photos: Sequence[Photo], columns: GroupColumns, match: Match | None) -> GroupedPhotos:
-    """Assign the rows of a CSV to photos. Raises EvaluationInvalid.
+    """Assign the rows of a CSV to photos.
 
-    Without `match`, the ids decide: exactly one part of the paths may occur among them.
+    Without `match`, the ids decide: exactly one part of the paths may occur among them. Raises EvaluationInvalid if
+    the CSV is not valid, or if no photo has a row.
     """
     rows = _read_rows(file, columns)
     way = match or _matching_part(file, photos, rows)
@@ -85,7 +86,10 @@ def read_groups(file: Path, photos: Sequence[Photo], columns: GroupColumns, matc
 
 
 def read_bands(options: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Read bands in the form `COLUMN:EDGE,EDGE`, with ascending whole numbers. Raises EvaluationInvalid."""
+    """Read bands in the form `COLUMN:EDGE,EDGE`, with ascending whole numbers.
+
+    Raises EvaluationInvalid if one has another form.
+    """
     bands = {}
     for option in options:
         column, _, numbers = option.rpartition(":")

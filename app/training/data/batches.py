@@ -102,7 +102,10 @@ class BatchLoader:
         self._memory = memory or HostMemory(torch.device("cpu"))
 
     def batches(self, first: int, end: int) -> Iterator[Batch]:
-        """Yield the batches of the iterations from `first` to `end`, which is excluded. Raises PhotosDamaged."""
+        """Yield the batches of the iterations from `first` to `end`, which is excluded.
+
+        Raises PhotosDamaged if more photos are damaged than allowed.
+        """
         iterations = self._iterations(first, end)
         pool = ThreadPoolExecutor(self._workers, "batches", initializer=self._memory.prepare_thread)
         pending: deque[Future[Batch]] = deque()

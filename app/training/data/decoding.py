@@ -14,10 +14,11 @@ _FORMATS = ("JPEG", "PNG")
 
 
 def decode_crop(data: bytes, name: str) -> Pixels:
-    """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB; raises TrainingInvalid, naming `name`.
+    """Decode a JPEG or PNG of an aligned face to (112, 112, 3), RGB.
 
-    This is faster than `imaging.decode`, which supports more formats. The size is checked before decoding, because
-    a small file can expand to gigabytes of pixels.
+    Raises TrainingInvalid, which names `name`, if it is damaged or of another size. This is faster than
+    `imaging.decode`, which supports more formats. The size is checked before decoding, because a small file can expand
+    to gigabytes of pixels.
     """
     try:
         with Pillow.open(io.BytesIO(data), formats=_FORMATS) as header:

@@ -30,7 +30,7 @@ class FolderSource:
         return self.photos[index].name
 
     def crop(self, index: int) -> Pixels:
-        """Return a crop (112, 112, 3); raises TrainingInvalid."""
+        """Return a crop (112, 112, 3); raises TrainingInvalid if it is damaged or of another size."""
         return decode_crop(self.encoded(index), self.name(index))
 
     def encoded(self, index: int) -> bytes:
@@ -43,7 +43,10 @@ class FolderSource:
 
 
 def read_folder(folder: Path, cropper: FaceCropper | None, advance: Advance = lambda _: None) -> FolderSource:
-    """Read a folder of people. Without a cropper, the photos are already crops. Raises TrainingInvalid."""
+    """Read a folder of people. Without a cropper, the photos are already crops.
+
+    Raises TrainingInvalid if no photo or no face is found.
+    """
     try:
         photos = read_people(folder)
     except EvaluationInvalid as error:
@@ -54,7 +57,10 @@ def read_folder(folder: Path, cropper: FaceCropper | None, advance: Advance = la
 def crop_photos(
     photos: tuple[Photo, ...], folder: Path, cropper: FaceCropper | None, advance: Advance = lambda _: None
 ) -> FolderSource:
-    """Return the crops of a folder's photos. Without a cropper, they are already crops. Raises TrainingInvalid."""
+    """Return the crops of a folder's photos. Without a cropper, they are already crops.
+
+    Raises TrainingInvalid if no face is found.
+    """
     if cropper is None:
         return FolderSource(photos, *index_labels([photo.person for photo in photos]))
     crops = cropper.crop_photos(photos, advance)

@@ -81,7 +81,10 @@ def _unused(data: DataConfig, excluded: frozenset[str], *, left: int, photos: in
 
 
 def read_list(file: Path) -> frozenset[str]:
-    """Read a list of photos, one per line; text after a tab is ignored. Raises TrainingInvalid."""
+    """Read a list of photos, one per line; text after a tab is ignored.
+
+    Raises TrainingInvalid if the file is unreadable or not UTF-8.
+    """
     try:
         lines = file.read_text("utf-8").splitlines()
     except OSError as error:

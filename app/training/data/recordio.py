@@ -51,7 +51,7 @@ class RecordIOSource:
         return str(self._keys[index])
 
     def crop(self, index: int) -> Pixels:
-        """Return a crop (112, 112, 3); raises TrainingInvalid."""
+        """Return a crop (112, 112, 3); raises TrainingInvalid if it is damaged or of another size."""
         return decode_crop(self.encoded(index), f"record {self.name(index)} of {self._file}")
 
     def encoded(self, index: int) -> bytes:

@@ -38,7 +38,10 @@ class ShardSource:
     """The crops of one or several files, sorted by file name."""
 
     def __init__(self, files: list[Path]) -> None:
-        """Open the files and read the labels; raises TrainingInvalid."""
+        """Open the files and read the labels.
+
+        Raises TrainingInvalid if a file is not valid, or if there are no crops.
+        """
         tables = [(file, _table(file)) for file in files]
         self._shards = [
             _Shard(file, table["image"], table["name"] if "name" in table.column_names else None)
@@ -59,7 +62,7 @@ class ShardSource:
         return f"{shard.file.name}:{row}" if shard.names is None else str(shard.names[row].as_py())
 
     def crop(self, index: int) -> Pixels:
-        """Return a crop (112, 112, 3); raises TrainingInvalid."""
+        """Return a crop (112, 112, 3); raises TrainingInvalid if it is damaged or of another size."""
         shard, row = self._locate(index)
         return decode_crop(self.encoded(index), f"row {row} of {shard.file}")
 

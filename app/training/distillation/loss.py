@@ -26,7 +26,10 @@ class DistillationLoss(Loss):
         self._relation = relation
 
     def set_targets(self, targets: Tensor) -> None:
-        """Set the teacher's unit embeddings (photos, d); checkpoints do not contain them. Raises TrainingInvalid."""
+        """Set the teacher's unit embeddings (photos, d); checkpoints do not contain them.
+
+        Raises TrainingInvalid if the student's embeddings have another length.
+        """
         if targets.shape[1:] != self.targets.shape[1:]:
             raise TrainingInvalid(
                 f"the teacher's embeddings have {targets.shape[1]} numbers, the student's {self.targets.shape[1]}"

@@ -36,7 +36,10 @@ class NetworkGraph:
 
 
 def read_graph(network: bytes) -> NetworkGraph:
-    """Read an ONNX network with one input; only its first output is used. Raises TrainingInvalid."""
+    """Read an ONNX network with one input; only its first output is used.
+
+    Raises TrainingInvalid if the bytes are another kind of file, or if it has several inputs.
+    """
     try:
         graph = onnx.load_model_from_string(network).graph
     except DecodeError as error:

@@ -32,9 +32,10 @@ class LinearAdapter:
 
 
 def append_adapter(network: bytes, adapter: LinearAdapter) -> bytes:
-    """Return an embedding network with an adapter behind it as one ONNX file; raises TrainingInvalid.
+    """Return an embedding network with an adapter behind it as one ONNX file.
 
-    Uses only operators that are the same in every opset.
+    Uses only operators that are the same in every opset. Raises TrainingInvalid if the adapter does not fit the
+    network.
     """
     try:
         model = onnx.load_model_from_string(network)

@@ -16,7 +16,10 @@ from app.vision.embedding import Preprocessing
 
 
 def load_pretrained(start: PretrainedStart) -> tuple[nn.Module, int]:
-    """Return the backbone and its embedding dimension; raises TrainingInvalid."""
+    """Return the backbone and its embedding dimension.
+
+    Raises TrainingInvalid if the copied network has changed or cannot be trained.
+    """
     network = read_network(start)
     imported = ImportedNetwork(network, skip=dict(start.skip))
     if start.skip:

@@ -21,11 +21,13 @@ _COUNTER = "num_batches_tracked"  # of BatchNorm; older checkpoints lack it, and
 
 
 def read_backbone(file: Path, architecture: str) -> nn.Module:
-    """Return the network of a `.pt` or `.pth` file in evaluation mode; raises TrainingInvalid.
+    """Return the network of a `.pt` or `.pth` file in evaluation mode.
 
     Args:
         file: A state dictionary, or a checkpoint with `state_dict_backbone` or `state_dict`.
         architecture: One of ARCHITECTURES.
+
+    Raises TrainingInvalid if the file is unreadable, or if its layers are not those of the architecture.
     """
     if architecture not in ARCHITECTURES:
         raise TrainingInvalid(f"unknown architecture {architecture!r}; use one of {', '.join(ARCHITECTURES)}")
@@ -61,7 +63,7 @@ def _require_same_layers(known: Architecture, weights: Weights, problem: str) ->
 
 
 def _load(layer: nn.Module, name: str, weights: Weights, file: Path) -> None:
-    """Copy the weights of one layer; raises TrainingInvalid, naming the one that does not fit."""
+    """Copy the weights of one layer; raises TrainingInvalid, naming them, if they do not fit."""
     own = layer.state_dict()
     given = {key.removeprefix(f"{name}."): value for key, value in weights.items() if key.rpartition(".")[0] == name}
     given.pop(_COUNTER, None)

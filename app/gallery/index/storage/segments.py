@@ -42,7 +42,7 @@ class BlockContent:
 
 
 def write_segment(folder: Path, content: BlockContent, origin: SnapshotOrigin) -> Segment:
-    """Write a block's content (at least one row) to its own file; raises OSError."""
+    """Write a block's content (at least one row) to its own file; raises OSError if that fails."""
     parts, data_key_id = _sealed("segment", content.parts, origin)
     sha256 = digest_of(parts)
     segment = Segment(
@@ -84,7 +84,7 @@ def is_there(folder: Path, segment: Segment, dimension: int) -> bool:
 
 
 def write_codec(folder: Path, codec: Codec, origin: SnapshotOrigin) -> CodecFile:
-    """Write a codec to its own file, unless the file exists; raises OSError."""
+    """Write a codec to its own file, unless the file exists; raises OSError if that fails."""
     parts, data_key_id = _sealed("codec", codec.parts, origin)
     sha256 = digest_of(parts)
     path = folder / f"{sha256[:32]}.codec"

@@ -148,7 +148,10 @@ def purge_keys(folder: Path, keys: Keys) -> int:
 
 
 def purge_all(folder: Path) -> int:
-    """Delete a snapshot, and its folder unless it has other files; return the number of files. Raises OSError."""
+    """Delete a snapshot, and its folder unless it has other files; return the number of files.
+
+    Raises OSError if a file cannot be deleted.
+    """
     with locked(folder):
         deleted = sweep(folder, set())
     if {path.name for path in folder.iterdir()} == {LOCK}:
@@ -157,7 +160,7 @@ def purge_all(folder: Path) -> int:
 
 
 def purge_plain(folder: Path) -> int:
-    """Delete unencrypted snapshot files and return their number. Raises OSError."""
+    """Delete unencrypted snapshot files and return their number. Raises OSError if one cannot be deleted."""
     if not folder.is_dir():
         return 0
     with locked(folder):

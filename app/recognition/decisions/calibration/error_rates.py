@@ -199,7 +199,7 @@ _FORM = TypeAdapter(Calibration)
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read a calibration's JSON file; raises CalibrationInvalid."""
+    """Read a calibration's JSON file; raises CalibrationInvalid if it is unreadable or of another version."""
     try:
         calibration = _FORM.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
