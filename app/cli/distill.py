@@ -8,7 +8,7 @@ import typer
 from app.cli.comparison import show_run_comparison
 from app.cli.train import cli, require_training
 from app.cli.train_commands import Aligned, Compare
-from app.cli.train_options import parse_assignment, put_all
+from app.cli.train_options import by_key, put_all
 from app.cli.train_run import run_training, with_options
 from app.config import Settings, read_settings
 from app.errors import TrainingInvalid
@@ -16,6 +16,9 @@ from app.errors import TrainingInvalid
 Skip = Annotated[
     list[str] | None, typer.Option(help="VALUE:VALUE of the network of --from: leave out the layers between.")
 ]
+
+
+_RANDOM_RATE, _STARTED_RATE = 0.1, 0.002  # highest learning rate of a student that starts at random, or from a pack
 
 
 @cli.command()
@@ -30,28 +33,31 @@ def distill(  # noqa: PLR0913 - the options of a command
     aligned: Aligned = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Number of passes over all photos.")] = None,
     batch_size: Annotated[int, typer.Option(min=2, help="Photos per iteration.")] = 64,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="0.1 by default, 0.002 with --from.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="0.1 by default, 0.002 with --from.")] = None,
     compare: Compare = None,
     assignments: Annotated[list[str] | None, typer.Option("--set", help="Any other key of a run; repeatable.")] = None,
 ) -> None:
     """Train a student on a pack's embeddings of your photos. Resume and export the run like any other."""
     require_training()
     from app.training.checkpoint import require_new_run  # noqa: PLC0415 - PyTorch takes seconds
+    from app.training.config import parse_config  # noqa: PLC0415 - as above
     from app.wiring.teaching import copy_teacher  # noqa: PLC0415 - as above
 
-    settings = with_options(read_settings(), pack=pack)
+    settings, is_started = with_options(read_settings(), pack=pack), start is not None or bool(skip)
     require_new_run(out)
+    given = by_key(
+        assignments, data=photos, aligned=aligned, backbone=backbone, epochs=epochs, batch_size=batch_size,
+        learning_rate=learning_rate,
+    )  # fmt: skip
+    values: dict[str, Any] = {"schedule": {"learning_rate": _STARTED_RATE if is_started else _RANDOM_RATE}}
+    put_all(values, given)
+    parse_config(values)  # fails for a wrong key before the teacher is copied
     teacher = copy_teacher(settings, out / "teacher.onnx")
-    values = {
-        "data": {"path": photos, "aligned": aligned},
-        "teacher": teacher.model_dump(),
-        "backbone": {"name": backbone, "dimension": teacher.dimension},
-        "schedule": {"batch_size": batch_size, "learning_rate": learning_rate or 0.1},
-    }
-    if start is not None or skip:
+    values["teacher"] = teacher.model_dump()
+    values["backbone"]["dimension"] = teacher.dimension
+    if is_started:
         values["start"] = _start(with_options(settings, pack=start or pack), out, skip or [])
-        values["schedule"]["learning_rate"] = learning_rate or 0.002
-    put_all(values, {"schedule.epochs": epochs, **dict(map(parse_assignment, assignments or []))})
+    put_all(values, given)
     run_training(values, out)
     if compare is not None:
         show_run_comparison(out, compare, settings, is_aligned=aligned)

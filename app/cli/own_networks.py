@@ -19,7 +19,9 @@ from app.config import read_settings
 def quantize(
     pack: Annotated[str, typer.Argument(help="The pack whose network to quantise.")],
     *,
-    photos: Annotated[Path, typer.Option(exists=True, file_okay=False, help="Photos of 50 faces or more.")],
+    photos: Annotated[
+        Path, typer.Option(exists=True, file_okay=False, help="100 people or more (person/photo.jpg), or 50 photos.")
+    ],
     out: Out = Path(),
     name: Annotated[str | None, typer.Option(help="Name of the new pack; default: PACK-int8-own.")] = None,
     aligned: Aligned = False,

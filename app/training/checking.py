@@ -31,7 +31,7 @@ def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper
         make_run_folder(out)
     line = ProgressLine(console)
     with distributed_context(config.machine) as distributed:
-        has_bf16 = computes_bf16(distributed.device)
+        has_bf16, processes = computes_bf16(distributed.device), distributed.world_size
     data = config.data.model_copy(update={"memory_gb": 0})
     with line.counting("photos") as advance:
         open_source = open_data if config.teacher is None else open_unlabelled
@@ -42,7 +42,7 @@ def check(config: TrainingConfig, out: Path | None, *, open_cropper: OpenCropper
     allowed = allowed_damaged(dataset.photos, data.max_damaged)
     problems = [*_problems(config, source), *_set_problems(config, open_cropper, line)]
     texts = [*_report(source, damaged, dataset.failures, allowed)]
-    warnings = [*dataset.warnings, *warnings_of(config, source.labels, has_bf16=has_bf16)]
+    warnings = [*dataset.warnings, *warnings_of(config, source.labels, has_bf16=has_bf16, processes=processes)]
     texts += [f"warning: {text}" for text in warnings] + problems
     is_ready = not problems and len(damaged) <= allowed
     for text in [*texts, "the run can start" if is_ready else "the run cannot start"]:

@@ -1,6 +1,6 @@
 """Errors of a configuration as sentences: the key, its value, and the nearest key if it is unknown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -28,7 +28,7 @@ def sentence_of(error: ValidationError, model: type[BaseModel]) -> str:
     first = next((each for each in errors if each["type"] in _UNKNOWN), errors[0])
     key = ".".join(map(str, first["loc"])) or "configuration"
     if first["type"] in _UNKNOWN:
-        return _unknown(key, list(keys_of(model)))
+        return _unknown(_whole(key, first["input"]), list(keys_of(model)))
     if first["type"] == "missing":
         return f"{next(_below(key, keys_of(model)), key)} is missing"
     if first["type"] in {"dataclass_type", "model_type"}:
@@ -55,10 +55,20 @@ def keys_of(model: Any, prefix: str = "") -> Iterator[str]:
             yield from keys_of(group, f"{prefix}{name}.")
 
 
+def _whole(key: str, value: Any) -> str:
+    """Return the dotted name of the first value of an unknown group; that of a plain value is `key`."""
+    while isinstance(value, Mapping) and value:
+        name, value = next(iter(value.items()))
+        key = f"{key}.{name}"
+    return key
+
+
 def _unknown(key: str, known: list[str]) -> str:
     """Return a sentence on an unknown key: the nearest key, or those of its group."""
     plain = ".".join(part for part in key.split(".") if not part.isdigit())  # `sets.0.path` is a key of `sets`
     group, _, last = plain.rpartition(".")
+    if meant := _in_near_group(group, last, known):
+        return f"unknown key {key}; did you mean {meant}?"
     siblings = {name.split(".")[-1]: name for name in _below(group, iter(known))}
     groups = {} if group else {name.partition(".")[0]: name.partition(".")[0] for name in known}
     others = {name.split(".")[-1]: name for name in known}
@@ -70,6 +80,17 @@ def _unknown(key: str, known: list[str]) -> str:
     is_short = 0 < len(siblings) <= _NAMES_SHOWN
     names_of_group = f"known are {', '.join(siblings.values())}" if is_short else "docs/training.md lists all keys"
     return f"unknown key {key}; {names_of_group}"
+
+
+def _in_near_group(group: str, last: str, known: list[str]) -> str | None:
+    """Return the nearest key of the nearest group; None if the group exists, or no group is near."""
+    groups = {name.rpartition(".")[0] for name in known} - {""}
+    near = get_close_matches(group, groups - {group}, n=1, cutoff=_SIMILAR) if group not in groups else []
+    if not near:
+        return None
+    keys = [name.removeprefix(f"{near[0]}.") for name in _below(near[0], iter(known))]
+    key = get_close_matches(last, keys, n=1, cutoff=_SIMILAR)
+    return f"{near[0]}.{key[0]}" if key else near[0]
 
 
 def _below(group: str, known: Iterator[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import torch
 
 from app.errors import TrainingInvalid
 from app.training.config import TrainingConfig
+from app.training.data.batches import BatchSampler
 from app.training.data.source import Labels
 
 _CPU_FACTS = Path("/proc/cpuinfo")
@@ -25,14 +26,16 @@ def check_config(config: TrainingConfig) -> None:
         )
 
 
-def warnings_of(config: TrainingConfig, labels: Labels, *, has_bf16: bool) -> Iterator[str]:
+def warnings_of(config: TrainingConfig, labels: Labels, *, has_bf16: bool, processes: int = 1) -> Iterator[str]:
     """Yield sentences on settings that are allowed and probably not intended.
 
     Args:
         config: The run.
         labels: Person of each photo (n,).
         has_bf16: Whether the device computes bf16 in hardware.
+        processes: Number of processes of the run.
     """
+    yield from _schedule_warnings(config, labels, processes)
     if config.machine.amp == "bf16" and not has_bf16:
         yield (
             "machine.amp = bf16, but this hardware has no bf16 instructions: it is several times slower than "
@@ -50,6 +53,25 @@ def warnings_of(config: TrainingConfig, labels: Labels, *, has_bf16: bool) -> It
             "each person has one photo, so the network cannot learn how photos of one person differ; "
             "each folder should hold all photos of a person"
         )
+
+
+def _schedule_warnings(config: TrainingConfig, labels: Labels, processes: int) -> Iterator[str]:
+    """Yield sentences on milestones and a warm-up that do not end before the run."""
+    schedule, group = config.schedule, config.data.photos_per_person
+    sampler = BatchSampler(labels, schedule.batch_size, world_size=processes, per_person=group)
+    try:
+        end = schedule.end(sampler.iterations)
+    except TrainingInvalid:  # too few photos: an error, not a warning
+        return
+    late = [milestone for milestone in schedule.milestones if milestone >= end]
+    if schedule.kind == "step" and late:
+        names = ", ".join(f"{milestone:g}" for milestone in late)
+        yield (
+            f"the run ends at {end:g} {schedule.unit}, so the learning rate does not drop at {names} "
+            "(schedule.milestones)"
+        )
+    if schedule.warm_up >= end:
+        yield f"the run ends at {end:g} {schedule.unit}, during schedule.warm_up = {schedule.warm_up:g}"
 
 
 def computes_bf16(device: torch.device) -> bool:

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from app.errors import TrainingInvalid
+from app.training.near_names import unknown_name
 
 _FOLDER = files("app.training") / "recipes"
 _LENGTHS = ("epochs", "iterations")
@@ -19,9 +20,9 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(name: str) -> dict[str, Any]:
-    """Return the values of a recipe; raises TrainingInvalid, listing all recipes, if it is unknown."""
+    """Return the values of a recipe; raises TrainingInvalid, with the nearest names, if it is unknown."""
     if name not in recipe_names():
-        raise TrainingInvalid(f"unknown recipe {name!r}; use one of {', '.join(recipe_names())}")
+        raise TrainingInvalid(unknown_name("recipe", name, recipe_names()))
     return tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app.errors import TrainingInvalid
 from app.evaluation.values import Advance
+from app.observability.counted import counted
 from app.observability.printable import cell
 from app.observability.progress_line import ProgressLine
 from app.training.callbacks import Callback, MetricsLog, ProgressReport, TensorBoard, loss_trend
@@ -100,6 +101,9 @@ def _require_readable(
 
 def _run(training: Training, context: RunContext, damaged: Mapping[str, str], line: ProgressLine) -> None:
     """Train, and then add the damaged crops to the damaged photos in the list, also if the run fails."""
+    if training.iteration == training.total:
+        line.note(f"the run is complete: {counted(training.total, 'iteration')}; for more, start a new run with --from")
+        return
     line.note(f"training: {training.total - training.iteration:,} iterations on {context.distributed.device}")
     try:
         training.run()
@@ -117,8 +121,13 @@ def _open_dataset(
         dataset = open_source(config.data, open_cropper, advance)
     photos, people = len(dataset.source.labels), len(dataset.source.classes)
     line.note(f"{photos:,} photos of {people:,} people" if people else f"{photos:,} photos")
-    has_bf16 = computes_bf16(distributed.device)
-    for text in [*dataset.warnings, *warnings_of(config, dataset.source.labels, has_bf16=has_bf16)]:
+    warnings = warnings_of(
+        config,
+        dataset.source.labels,
+        has_bf16=computes_bf16(distributed.device),
+        processes=distributed.world_size,
+    )
+    for text in [*dataset.warnings, *warnings]:
         line.note(f"warning: {text}")
     return dataset
 

@@ -50,6 +50,11 @@ class Schedule(BaseModel):
         """Return the number of iterations of the run, given those of an epoch."""
         return self.iterations or (self.epochs or _EPOCHS) * epoch_iterations
 
+    def end(self, epoch_iterations: int) -> float:
+        """Return the length of the run in `unit`, given the iterations of an epoch."""
+        total = self.total(epoch_iterations)
+        return total / epoch_iterations if self.unit == "epochs" else total
+
     def rate(self, iteration: int, epoch_iterations: int) -> float:
         """Return the learning rate of an iteration, counted from 0, with `epoch_iterations` per epoch."""
         unit = epoch_iterations if self.unit == "epochs" else 1

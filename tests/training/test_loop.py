@@ -151,6 +151,17 @@ def test_a_run_does_not_go_on_as_another(config, people, tmp_path):
     assert resumed.iteration == 6
 
 
+def test_resuming_a_finished_run_reports_that_it_is_complete(config, tmp_path):
+    train(config(), tmp_path)
+    before, shown = (tmp_path / "last.pt").read_bytes(), io.StringIO()
+    console = Console(file=shown, width=500)
+    again = running.train(config(), tmp_path, open_cropper=no_cropper, console=console, is_resumed=True)
+    assert again.iteration == 6
+    assert "the run is complete: 6 iterations" in shown.getvalue()
+    assert "training: 0" not in shown.getvalue()
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
 def test_resuming_what_has_not_begun_begins_it(config, tmp_path):
     assert train(config(), tmp_path / "new", is_resumed=True).iteration == 6
 

@@ -91,7 +91,7 @@ def test_another_optimizer_needs_no_momentum():
 
 
 def test_an_unknown_recipe_is_named():
-    with pytest.raises(TrainingInvalid, match="unknown recipe 'arcface'; use one of am-softmax, arcface-torch"):
+    with pytest.raises(TrainingInvalid, match="unknown recipe 'arcface'; did you mean arcface-v1 or arcface-torch"):
         read_recipe("arcface")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import TrainingInvalid
 from app.training.external import is_external
+from app.training.near_names import one_of, unknown_name
 
 TIMM = "timm:"
 IRESNETS = ("iresnet18", "iresnet34", "iresnet50", "iresnet100")
@@ -49,9 +50,10 @@ class BackboneSpec:
     def __post_init__(self) -> None:
         is_iresnet, is_foreign = self.name in IRESNETS, self.is_timm or is_external(self.name)
         is_changed = self.has_se or self.stem != "3x3" or self.unit != "ir"
+        if self.name not in NAMES and not is_foreign:
+            advice = one_of(NAMES, ", timm:NAME or package.module:Class")
+            raise TrainingInvalid(unknown_name("backbone", self.name, NAMES, otherwise=advice))
         wrong = {
-            f"name must be one of {', '.join(NAMES)}, timm:NAME or package.module:Class": self.name not in NAMES
-            and not is_foreign,
             "dimension must be 2 to 4096": not 2 <= self.dimension <= 4096,
             "width must be above 0, at most 4": not 0 < self.width <= 4,
             f"output must be one of {', '.join(OUTPUTS)}": self.output not in OUTPUTS,

@@ -1,6 +1,7 @@
 """Networks of the package timm (PyTorch Image Models), with the output layers of the ArcFace paper."""
 
-from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from app.errors import TrainingInvalid, TrainingUnavailable
 from app.training.backbones.output import output_layers
 from app.training.backbones.spec import TIMM, BackboneSpec
+from app.training.near_names import unknown_name
 from app.vision.alignment import CROP_SIDE
 
 
@@ -21,11 +23,14 @@ class TimmNetwork(nn.Module):
 
     def __init__(self, spec: BackboneSpec) -> None:
         super().__init__()
+        timm, name = _import_timm(), spec.name.removeprefix(TIMM)
         try:
-            self.body = _create_model()(
-                spec.name.removeprefix(TIMM), pretrained=False, num_classes=0, global_pool="", **spec.options
-            )
+            self.body = timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **spec.options)
         except (RuntimeError, TypeError, ValueError) as error:
+            known = timm.list_models()
+            if name.partition(".")[0] not in known:  # a tag of weights may follow a name
+                message = unknown_name("network of timm", name, known, otherwise="timm.list_models() lists all")
+                raise TrainingInvalid(message) from error
             raise TrainingInvalid(f"backbone {spec.name} cannot be constructed: {error}") from error
         shape = tuple(_output_of(self.body).shape[1:])
         if len(shape) != 3 or shape[0] != self.body.num_features:
@@ -37,16 +42,15 @@ class TimmNetwork(nn.Module):
         return self.output(self.body(crops))
 
 
-def _create_model() -> Callable[..., nn.Module]:
+def _import_timm() -> ModuleType:
     try:
-        from timm import create_model  # noqa: PLC0415 - optional
+        return import_module("timm")
     except ImportError as error:
         raise TrainingUnavailable(f"networks of timm need {error.name}, not installed here; run: make timm") from error
     except RuntimeError as error:  # torchvision's operators are those of another build of PyTorch
         raise TrainingUnavailable(
             f"timm cannot be imported: {error}; install the build of torchvision that fits PyTorch {torch.__version__}"
         ) from error
-    return create_model
 
 
 def _output_of(body: nn.Module) -> Tensor:

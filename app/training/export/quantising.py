@@ -47,7 +47,10 @@ def quantise_network(network: bytes, preprocessing: Preprocessing, source: CropS
     """
     require_quantisable(network)
     if len(places) < LEAST_FACES:
-        raise TrainingInvalid(f"{len(places)} faces were found; ranges need at least {LEAST_FACES}, better 200 people")
+        raise TrainingInvalid(
+            f"the ranges need {LEAST_FACES} faces, and these photos give {len(places)}: "
+            "one of every second person, or all of a flat folder"
+        )
     batches = (as_input(source.crop(place)[None], preprocessing) for place in places)
     wide = wide_layers(network)
     ranges = {name: limits for name, limits in activation_ranges(network, batches).items() if name in wide}

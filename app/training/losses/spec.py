@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import TrainingInvalid
 from app.training.external import is_external
+from app.training.near_names import one_of, unknown_name
 
 Interval = tuple[float, float]
 
@@ -89,7 +90,9 @@ class LossSpec:
 
     def __post_init__(self) -> None:
         if self.name not in NAMES and not is_external(self.name):
-            raise TrainingInvalid(f"unknown loss {self.name!r}; use one of {', '.join(NAMES)} or package.module:Class")
+            raise TrainingInvalid(
+                unknown_name("loss", self.name, NAMES, otherwise=one_of(NAMES, " or package.module:Class"))
+            )
         self._check_parameters()
         for name in self._parameters():
             if getattr(self, name) is None:

@@ -11,7 +11,7 @@ from app.training.backbones.spec import BackboneSpec
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"name": "resnet18"}, "name must be one of iresnet18"),
+        ({"name": "resnet18"}, "did you mean iresnet18 or"),
         ({"dimension": 1}, "dimension must"),
         ({"dimension": 4097}, "dimension must"),
         ({"width": 0}, "width must"),
@@ -27,7 +27,7 @@ from app.training.backbones.spec import BackboneSpec
         ({"unit": "v3"}, "unit must be one of ir, plain"),
         ({"options": {"depth": 3}}, "only a network of another package has options"),
         ({"name": "timm:densenet121", "width": 0.5}, "has no width"),
-        ({"name": "timm:"}, "name must be one of"),
+        ({"name": "timm:"}, "use one of iresnet18.*, timm:NAME or package.module:Class"),
     ],
     ids=str,
 )

@@ -3,7 +3,7 @@
 import sys
 from contextlib import suppress
 from importlib import import_module
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -66,7 +66,7 @@ def test_options_are_those_of_timm():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("densenet122", {}, "timm:densenet122 cannot be constructed: Unknown model"),
+        ("densenet122", {}, r"unknown network of timm 'densenet122'; did you mean densenet121 or"),
         ("densenet121", {"depth": 3}, "timm:densenet121 cannot be constructed: .*depth"),
         ("vit_tiny_patch16_224", {"img_size": 112}, "not a map"),
     ],
@@ -75,6 +75,20 @@ def test_what_does_not_fit_is_named(name, options, message):
     require_timm()
     with pytest.raises(TrainingInvalid, match=message):
         build(name, options=options)
+
+
+def test_a_misspelt_network_of_timm_has_the_nearest_name(monkeypatch):
+    def create_model(name, **_):
+        raise RuntimeError(f"Unknown model ({name})")
+
+    names = ["densenet121", "densenet161", "vgg11"]
+    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(create_model=create_model, list_models=lambda: names))
+    with pytest.raises(TrainingInvalid, match=r"^unknown network of timm 'densnet121'; did you mean densenet121 or"):
+        build("densnet121")
+    with pytest.raises(TrainingInvalid, match=r"'xyz'; timm\.list_models\(\) lists all$"):
+        build("xyz")
+    with pytest.raises(TrainingInvalid, match="timm:vgg11 cannot be constructed"):
+        build("vgg11")
 
 
 def test_without_timm_the_remedy_is_named(monkeypatch):

@@ -132,7 +132,7 @@ def test_networks_and_photos_that_do_not_suit_are_refused(arcid, people, tmp_pat
     with pytest.raises(TrainingInvalid, match="contains no photos"):
         arcid("models", "quantize", "wide", "--photos", tmp_path / "empty", "--out", tmp_path)
     monkeypatch.setattr(quantising, "LEAST_FACES", 7)
-    with pytest.raises(TrainingInvalid, match="6 faces were found; ranges need at least 7"):
+    with pytest.raises(TrainingInvalid, match="need 7 faces, and these photos give 6: one of every second person"):
         arcid("models", "quantize", "wide", "--photos", people, "--aligned", "--out", tmp_path)
 
 

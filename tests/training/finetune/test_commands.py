@@ -109,6 +109,18 @@ def test_a_student_is_exported_with_the_terms_of_its_teacher(arcid, people, adde
         arcid("train", "distill", "--pack", "small", "--photos", people, "--out", run)
 
 
+def test_a_wrong_option_of_distill_is_refused_before_the_teacher_is_copied(arcid, people, tmp_path):
+    command = ["train", "distill", "--pack", "small", "--photos", people, "--out", tmp_path / "out", "--aligned"]
+    for option, message in (
+        (["--learning-rate", 0], r"schedule\.learning_rate: input should be greater than 0"),
+        (["--backbone", "mobilfacenet"], "did you mean mobilefacenet"),
+        (["--set", "schedul.power=1"], r"unknown key schedul\.power; did you mean schedule\.power\?"),
+    ):
+        with pytest.raises(TrainingInvalid, match=message):
+            arcid(*command, *option)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_student_can_start_from_a_pack_without_some_of_its_layers(arcid, people, tmp_path):
     run = tmp_path / "runs" / "shorter"
     options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--from", "small"]

@@ -195,12 +195,23 @@ def test_no_code_is_executed(tmp_path, capsys):
         with pytest.raises(TrainingInvalid, match="holds more than weights"):
             read_backbone(file, "mbf")
     assert "run" not in capsys.readouterr().out
-    for data in (b"", b"PK\x03\x04cut", pickle.dumps([1])):
+    for data in (b"PK\x03\x04cut", pickle.dumps([1])):
         file.write_bytes(data)
         with pytest.raises(TrainingInvalid):
             read_backbone(file, "mbf")
     torch.save({"conv1.weight": 3}, file)
     with pytest.raises(TrainingInvalid, match="holds no state_dict"):
+        read_backbone(file, "mbf")
+
+
+def test_files_of_other_kinds_are_named(tmp_path):
+    file = tmp_path / "backbone.pth"
+    for data in (b"", b"a text", b"\x08\x07 an ONNX file"):
+        file.write_bytes(data)
+        with pytest.raises(TrainingInvalid, match=r"is not a file of torch\.save; import takes"):
+            read_backbone(file, "mbf")
+    torch.save({"backbone": {}, "run": {}, "classes": [], "iteration": 3}, file)
+    with pytest.raises(TrainingInvalid, match=rf"checkpoint of ArcID; run: arcid train export {tmp_path} --out FOLDER"):
         read_backbone(file, "mbf")
 
 
