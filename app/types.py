@@ -49,6 +49,22 @@ class Impostors(StrEnum):
     SIMILAR = "similar"
 
 
+class LivenessMode(StrEnum):
+    """How verdicts on liveness are used: not made (`off`), only answered (`observe`), or part of decisions (`enforce`).
+
+    Each mode is stricter than the one before it.
+    """
+
+    OFF = "off"
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+
+    def is_below(self, other: "LivenessMode") -> bool:
+        """Return whether this mode is less strict than another one."""
+        modes = list(LivenessMode)
+        return modes.index(self) < modes.index(other)
+
+
 class Provider(StrEnum):
     """Execution provider of networks. `auto` selects the best one that works."""
 

@@ -1,0 +1,1 @@
+"""The liveness gate: verdicts on evidence of presentation attacks, and what they do to a decision. Pure."""
