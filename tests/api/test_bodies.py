@@ -74,10 +74,12 @@ IN_FORMS = {
     "visitor": "'visitor' is a text, not a file; with curl write -F photo=@visitor",
     "my portrait": "'my portrait' is a text, not a file",
     "my" + " " * 100_000 + "portrait": f"'my{' ' * 58}' is a text, not a file",
+    "data:image/jpeg": "the data: URL has no data; curl -F cuts a value at ';', so write --form-string photo=data:",
     "data:image/png;base64,iVBO": "the data: URL holds 3 bytes, too few for a photo",
 }
 _AS_BASE64 = "; send the photo's bytes as base64"
 IN_JSON = IN_FORMS | {
+    "data:image/jpeg": f"the data: URL has no data{_AS_BASE64}",
     "visitor.jpg": f"'visitor.jpg' is the name of a file, not its bytes{_AS_BASE64}",
     "@visitor.jpg": f"'visitor.jpg' is the name of a file, not its bytes{_AS_BASE64}",
     "/home/ada/Pictures/my visitor.HEIC": f"is the name of a file, not its bytes{_AS_BASE64}",

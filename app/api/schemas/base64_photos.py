@@ -10,6 +10,8 @@ from app.observability.counted import counted
 _IGNORED = b" \t\r\n\v\f"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _DATA_URL = re.compile(r"\s*data:([^,]{0,200}),", re.IGNORECASE)
+_CUT_DATA_URL = re.compile(r"data:[^,;]*", re.IGNORECASE)
+"""A data: URL without its data, as curl sends it: -F ends a value at a semicolon."""
 _URL = re.compile(r"\s*(?:https?|file|blob)://", re.IGNORECASE)
 _FILE_NAME = re.compile(
     r"@.*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|hei[cf]|zip|tar|csv|ndjson|jsonl?)", re.IGNORECASE
@@ -55,6 +57,9 @@ def _mistake(text: str, raw: bytes, field: str, *, is_json: bool) -> str:
         return f"{shown!r} is a URL, not a photo; send it as {field.removesuffix('s')}_url{'s' * field.endswith('s')}"
     if len(text) <= _LONGEST_NAME and _FILE_NAME.fullmatch(text.strip()):
         return _mistaken(text.strip().removeprefix("@"), "the name of a file, not its bytes", field, is_json=is_json)
+    if _CUT_DATA_URL.fullmatch(text.strip()):
+        remedy = _in_json(field) if is_json else f"curl -F cuts a value at ';', so write --form-string {field}=data:..."
+        return f"the data: URL has no data; {remedy}"
     wrong = _OTHER.search(raw)
     why = f"it contains {wrong[0].decode('latin-1')!r}" if wrong else f"{len(raw):,} characters cannot be base64"
     if is_json:
