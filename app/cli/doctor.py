@@ -24,6 +24,7 @@ from app.observability.counted import counted
 from app.types import Provider
 from app.vision.inference.pack_speed import SpeedRecords, pack_pairs
 from app.vision.inference.runtime import resolve, saturates, usable_providers
+from app.wiring.networks import detector_parts
 from app.wiring.storage import embedded_file, is_embedded
 
 _ONE_OF = {
@@ -102,6 +103,8 @@ def _providers(settings: Settings) -> Iterator[Finding]:
 def _networks(settings: Settings) -> Iterator[Finding]:
     container = Container(settings)
     packs = container.packs
+    for one in container.models.served:
+        detector_parts(packs, one.detector)
     required = [each for one in container.models.served for each in packs.required_by(one.pack, one.detector)]
     for manifest in {each.name: each for each in required}.values():
         use = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "licence unverified"}

@@ -15,7 +15,7 @@ from app.vision.detection.orientations import OrientationSearch, ShrinkingDetect
 from app.vision.detection.single_shot import Options, SingleShotDetector
 from app.vision.embedding import Embedder, Preprocessing
 from app.vision.inference.batcher import Batching
-from app.vision.inference.manifest import EmbedderSection, Manifest
+from app.vision.inference.manifest import DetectorSection, EmbedderSection, Manifest
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime, resolve
 from app.vision.inference.session import Session
@@ -53,34 +53,44 @@ def open_detectors(packs: Packs, name: str, runtime: Runtime, settings: Settings
     Raises SettingsInvalid for a combination that does not exist, ManifestInvalid, NetworkMissing, NetworkCorrupt,
     NetworkInvalid.
     """
-    parts = [packs.manifest(part) for part in name.split("+")]
-    kinds = [detector_kind(part) for part in parts]
-    if len(parts) == 1 and isinstance(kinds[0], WholePhotoKind):
+    parts = detector_parts(packs, name)
+    first, kind = parts[0]
+    if isinstance(kind, WholePhotoKind):
         side = settings.detection.longest_side
-        detector = kinds[0].open(*_sessions(packs, parts[0], runtime, kinds[0].outputs))
+        detector = kind.open(*_sessions(packs, first, runtime, kind.outputs))
         whole = OrientationSearch(ShrinkingDetector(detector, side), detector, side)
         return dict.fromkeys(Effort, whole)
-    single_shot = [kind for kind in kinds if isinstance(kind, SingleShotKind)]
-    if len(single_shot) < len(parts) or len(parts) > 2:
-        raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
     networks = [
         kind.open(*_sessions(packs, part, runtime, (kind.outputs,)))
-        for part, kind in zip(parts, single_shot, strict=True)
+        for part, kind in parts
+        if isinstance(kind, SingleShotKind)
     ]
     return _single_shot(networks, settings)
 
 
-def detector_kind(manifest: Manifest) -> SingleShotKind | WholePhotoKind:
-    """Return the kind of a pack's detector.
+def detector_parts(packs: Packs, name: str) -> list[tuple[Manifest, SingleShotKind | WholePhotoKind]]:
+    """Return the packs of a detector with their kinds: one of any kind, or two single-shot ones.
 
-    Raises SettingsInvalid if the pack has no detector, ManifestInvalid if there is no detector of this kind.
+    Raises SettingsInvalid if a pack has no detector or they do not form a cascade, PackUnknown, and ManifestInvalid if
+    the kind of a detector is unknown.
     """
-    if manifest.detector is None:
-        raise SettingsInvalid(f"pack {manifest.name!r} has no detector")
-    kind = DETECTOR_KINDS.get(manifest.detector.kind)
+    parts = []
+    for manifest in map(packs.manifest, name.split("+")):
+        if manifest.detector is None:
+            detectors = ", ".join(each.name for each in packs.manifests() if each.detector is not None)
+            raise SettingsInvalid(f"pack {manifest.name!r} has no detector; packs with one: {detectors}")
+        parts.append((manifest, _detector_kind(manifest.name, manifest.detector)))
+    is_cascade = len(parts) == 2 and all(isinstance(kind, SingleShotKind) for _, kind in parts)
+    if len(parts) > 1 and not is_cascade:
+        raise SettingsInvalid(f"ARCID_DETECTOR={name}: a cascade is one single-shot detector + another")
+    return parts
+
+
+def _detector_kind(pack: str, section: DetectorSection) -> SingleShotKind | WholePhotoKind:
+    kind = DETECTOR_KINDS.get(section.kind)
     if kind is None:
         known = ", ".join(DETECTOR_KINDS)
-        raise ManifestInvalid(f"pack {manifest.name!r}: detector.kind {manifest.detector.kind!r} is not one of {known}")
+        raise ManifestInvalid(f"pack {pack!r}: detector.kind {section.kind!r} is not one of {known}")
     return kind
 
 
@@ -114,7 +124,7 @@ def open_embedder(packs: Packs, pack: Manifest, runtime: Runtime, batching: Batc
 def require_openable(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Raise NetworkInvalid or ManifestInvalid unless ONNX Runtime opens all networks of a pack on the CPU."""
     if manifest.detector is not None:
-        detector_kind(manifest)
+        _detector_kind(manifest.name, manifest.detector)
     opened = {file.name: Session(files[file.name], Runtime(), name=file.name) for file in manifest.files}
     if manifest.embedder is not None:
         _require_dimension(manifest.embedder, opened[manifest.embedder.file])

@@ -276,6 +276,20 @@ def test_an_empty_collection_of_another_network_is_no_fault(arcid, sound, tiny):
     )
 
 
+@pytest.mark.parametrize(
+    ("detector", "reason"),
+    [
+        ("yunte", "there is no pack 'yunte'; did you mean yunet?"),
+        ("open", "pack 'open' has no detector; packs with one: "),
+        ("mtcnn+yunet", "ARCID_DETECTOR=mtcnn+yunet: a cascade is one single-shot detector + another"),
+    ],
+)
+def test_a_detector_that_does_not_exist_is_wrong(arcid, sound, monkeypatch, detector, reason):
+    monkeypatch.setenv("ARCID_DETECTOR", detector)
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith(f"networks {reason}")
+
+
 def test_an_unknown_pack_is_reported_once(arcid, sound, tiny, monkeypatch):
     monkeypatch.setenv("ARCID_PACK", "nope")
     (line,) = wrong(arcid("doctor"))

@@ -177,7 +177,7 @@ class Packs:
     def _nearest(self, name: str) -> str:
         """Return a sentence with the pack that is probably meant, or with all: those with an embedder first."""
         has_embedder = {each.name: each.embedder is not None for each in self.manifests()}
-        if meant := get_close_matches(name, has_embedder, n=1, cutoff=_MEANT):
+        if meant := get_close_matches(name.lower(), has_embedder, n=1, cutoff=_MEANT):
             return f"did you mean {meant[0]}?"
         embedders = [each for each, is_embedder in has_embedder.items() if is_embedder]
         detectors = [each for each, is_embedder in has_embedder.items() if not is_embedder]

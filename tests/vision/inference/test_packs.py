@@ -398,6 +398,8 @@ def test_an_unknown_pack_names_the_one_that_is_meant_and_packs_without_an_embedd
     packs.add(own)
     with pytest.raises(PackUnknown, match=r"there is no pack 'mnie'; did you mean mine\?$"):
         packs.manifest("mnie")
+    with pytest.raises(PackUnknown, match=r"did you mean mine\?$"):
+        packs.manifest("MINE")
     with pytest.raises(PackUnknown, match=r"known: mine, zoo; without an embedder: aligner$"):
         packs.manifest("nothing")
 
