@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from app.cli.required import RequiringCommand, require_all
+
 
 class LazyCommand(TyperCommand):
     """A command or group of commands, known by name and help until `load` imports it."""
@@ -25,10 +27,11 @@ class LazyCommand(TyperCommand):
         with _without_collection():
             target = getattr(import_module(module), attribute)
         if isinstance(target, typer.Typer):
+            require_all(target)
             command: Any = get_group(target)
         else:
             alone = typer.Typer(add_completion=False)
-            alone.command()(target)
+            alone.command(cls=RequiringCommand)(target)
             command = get_command(alone)
         command.name = self.name
         return command

@@ -66,6 +66,15 @@ def test_a_wrong_setting_is_one_line(run, monkeypatch):
     assert len(err.splitlines()) == 1
 
 
+def test_everything_that_is_missing_is_named_at_once(run, tmp_path):
+    status, _, err = run("train", "clean", str(tmp_path))
+    assert (status, "Missing option '--out', option '--threshold'." in err) == (2, True)
+    status, _, err = run("verify", "--url", "localhost")
+    assert (status, "Missing argument" in err) == (2, True)
+    assert "Usage: " in run("train", "clean", "--help")[1]
+    assert "No such option" in run("train", "clean", "--ot", "x")[2]
+
+
 def test_an_error_that_looks_like_markup_is_printed_as_it_is(run):
     assert "'[red]a[/b]'" in run("models", "pull", "[red]a[/b]")[2]
 
