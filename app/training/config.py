@@ -179,8 +179,15 @@ class StartWeights(_Section):
 class TeacherNetwork(PackNetwork):
     """The pack's network whose embeddings a student learns (`arcid train distill`)."""
 
-    dimension: int = Field(ge=2, description="Dimension of the embeddings of teacher and student.")
+    dimension: int = Field(ge=2, description="Dimension of the teacher's embeddings, and of the student's if `cosine`.")
+    cosine: float = Field(1.0, ge=0, description="Weight of the cosine to the teacher's embeddings in the loss.")
     relation: float = Field(1.0, ge=0, description="Weight of the similarities between photos in the loss.")
+
+    @model_validator(mode="after")
+    def _require_term(self) -> Self:
+        if not self.cosine and not self.relation:
+            raise ValueError("cosine and relation are both 0, so a student would learn nothing")
+        return self
 
 
 class TrainingConfig(_Section):

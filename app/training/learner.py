@@ -92,7 +92,7 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
     )
     if config.weights is not None:
         load_weights(backbone, config.weights)
-    if teacher is not None:
+    if teacher is not None and teacher.cosine:
         backbone = project(backbone, dimension, teacher.dimension)
     if config.machine.checkpoint_activations:
         checkpoint_activations(backbone)
@@ -101,7 +101,7 @@ def build_learner(config: TrainingConfig, classes: int) -> Learner:
         backbone,
         build_loss(config.loss, classes=classes, dimension=dimension)
         if teacher is None
-        else DistillationLoss(dimension=teacher.dimension, relation=teacher.relation),
+        else DistillationLoss(cosine=teacher.cosine, relation=teacher.relation),
         share=1.0 if start is None or teacher is not None else start.rate,
         precision=_AUTOCAST[config.machine.amp],
         is_channels_last=config.machine.channels_last,

@@ -148,7 +148,8 @@ def _student(
     with distributed.main_process_first(), line.counting("teacher", len(source.labels)) as advance:
         targets = teach(config.teacher, source, advance)
     learner.loss.set_targets(torch.from_numpy(targets))
-    fit_projection(learner.backbone, source, targets)  # a resumed run replaces it
+    if config.teacher.cosine:
+        fit_projection(learner.backbone, source, targets)  # a resumed run replaces it
     return learner
 
 

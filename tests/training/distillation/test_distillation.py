@@ -71,23 +71,39 @@ def train(config, out, **options):
 
 def test_a_perfect_student_has_no_loss_and_others_are_worse():
     targets = torch.nn.functional.normalize(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)))
-    loss = DistillationLoss(dimension=4, relation=10.0)
+    loss = DistillationLoss(relation=10.0)
     loss.set_targets(targets)
     labels = torch.tensor([5, 1, 3])
     assert float(loss(targets[labels] * 7, labels)) == pytest.approx(0, abs=1e-6)
     assert float(loss(targets[[1, 5, 3]], labels)) > 0.1
-    with pytest.raises(TrainingInvalid, match="have 5 numbers"):
-        loss.set_targets(torch.ones(2, 5))
+    loss.set_targets(torch.ones(2, 5))
+    with pytest.raises(TrainingInvalid, match=r"have 5 numbers.*teacher\.cosine"):
+        loss(targets[:2], torch.tensor([0, 1]))
 
 
 def test_the_relational_term_compares_pairs_of_photos():
     targets = torch.eye(3)
-    plain, relational = (DistillationLoss(dimension=3, relation=weight) for weight in (0.0, 6.0))
+    plain, relational = (DistillationLoss(relation=weight) for weight in (0.0, 6.0))
     for loss in (plain, relational):
         loss.set_targets(targets)
     same = torch.ones(2, 3)  # similarity 1 instead of 0
     labels = torch.tensor([0, 1])
     assert float(relational(same, labels) - plain(same, labels)) == pytest.approx(6)
+
+
+def test_the_relational_term_alone_leaves_the_student_its_dimension(people, tmp_path):
+    loss = DistillationLoss(cosine=0.0, relation=2.0)
+    loss.set_targets(torch.eye(3))
+    turned = torch.tensor([[0.0, 0.0, 0.0, 5.0, 0.0], [0.0, 2.0, 0.0, 0.0, 0.0]])
+    assert float(loss(turned, torch.tensor([0, 1]))) == 0
+    assert float(loss(torch.ones(2, 5), torch.tensor([0, 1]))) == pytest.approx(2)
+    teacher = config(people, tmp_path).teacher.model_dump() | {"cosine": 0}
+    narrow = {"name": "mobilefacenet", "width": 0.125, "dimension": DIMENSION // 2}
+    trained = train(config(people, tmp_path, teacher=teacher, backbone=narrow), tmp_path / "run")
+    embeddings = embed(trained.learner.backbone, np.stack(crops_of(0, 1)), is_flip_averaged=False)
+    assert embeddings.shape == (1, DIMENSION // 2)
+    with pytest.raises(TrainingInvalid, match="both 0"):
+        config(people, tmp_path, teacher=teacher | {"relation": 0})
 
 
 def test_embeddings_of_the_teacher_are_cached_by_the_pixels_of_crops(people, tmp_path):
