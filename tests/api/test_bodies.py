@@ -316,6 +316,23 @@ def test_landmarks_can_be_left_out(client, group_photo):
     assert answer["probe_face"]["landmarks"] == answer["reference_face"]["landmarks"] == []
 
 
+def test_components_of_the_quality_can_be_left_out(client, group_photo):
+    for path in ("/detect", "/embed", "/identify"):
+        full, short = (
+            client.post(path, files={"photo": group_photo}, data={"components": each}).json()["faces"][0]
+            for each in ("true", "false")
+        )
+        assert full["quality"]["components"][full["quality"]["worst"]] >= 0
+        assert short == full | {"quality": full["quality"] | {"components": {}, "worst": None}}
+    both = {"probe": [group_photo, group_photo], "reference": group_photo}
+    files = [
+        (name, each) for name, photos in both.items() for each in (photos if isinstance(photos, list) else [photos])
+    ]
+    answer = client.post("/verify", files=files, data={"components": "false"}).json()
+    faces = [answer["probe_face"], answer["reference_face"], *(each["face"] for each in answer["photos"])]
+    assert [each["quality"]["components"] for each in faces] == [{}] * 4
+
+
 def test_boxes_have_tenths_of_a_pixel(client, group_photo):
     face = client.post("/detect", files={"photo": group_photo}).json()["faces"][0]
     numbers = [*face["box"], *(each for point in face["landmarks"] for each in point)]

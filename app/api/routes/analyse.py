@@ -12,6 +12,7 @@ from app.api.http.outcomes import OutcomesDependency
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
 from app.api.schemas.answers import FaceSchema, FacesTruncated, PhotoCode
+from app.api.schemas.face_parts import FaceParts
 from app.api.schemas.fields import MOST_PHOTOS
 from app.api.schemas.probe_requests import DetectRequest
 from app.api.schemas.requests import EmbedRequest
@@ -31,12 +32,12 @@ class DetectedPhotoSchema(BaseModel):
     detail: str | None
 
     @classmethod
-    def of(cls, outcome: PhotoOutcome[Examination], *, has_landmarks: bool) -> "DetectedPhotoSchema":
+    def of(cls, outcome: PhotoOutcome[Examination], parts: FaceParts) -> "DetectedPhotoSchema":
         """Return the answer to a photo."""
         result, refusal = outcome.result, outcome.refusal
         return cls(
             photo=outcome.photo,
-            faces=[FaceSchema.of(each, has_landmarks=has_landmarks) for each in (result.faces if result else ())],
+            faces=[FaceSchema.of(each, parts) for each in (result.faces if result else ())],
             faces_truncated=result is not None and result.is_truncated,
             code=refusal.code if refusal else None,
             detail=str(refusal) if refusal else None,
@@ -80,15 +81,16 @@ async def detect(
 ) -> DetectAnswer:
     """Find the faces of a photo, or of up to 50, and measure their quality; nothing is stored."""
     examine = partial(services.examination.examine, model=request.model)
+    parts = FaceParts.of(request)
     if request.photos_of == "many":
         await batches.take(request.count())
         outcomes = await workers.run(each_photo, request.photo, examine)
         noted.examined(outcomes)
-        answers = [DetectedPhotoSchema.of(each, has_landmarks=request.landmarks) for each in outcomes]
+        answers = [DetectedPhotoSchema.of(each, parts) for each in outcomes]
         return DetectAnswer(faces=[], faces_truncated=False, answers=answers)
     seen = await workers.run(examine, request.photo[0])
     noted.examined([PhotoOutcome(0, seen)])
-    faces = [FaceSchema.of(each, has_landmarks=request.landmarks) for each in seen.faces]
+    faces = [FaceSchema.of(each, parts) for each in seen.faces]
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
 
@@ -104,10 +106,9 @@ async def embed(
         services.examination.examine, request.photo, is_flip_averaged=request.flip, model=request.model
     )
     noted.examined([PhotoOutcome(0, seen)])
+    parts = FaceParts.of(request)
     faces = [
-        EmbeddedFaceSchema.of(
-            each, has_landmarks=request.landmarks, embedding=each.face.vector.tolist(), norm=each.face.norm
-        )
+        EmbeddedFaceSchema.of(each, parts, embedding=each.face.vector.tolist(), norm=each.face.norm)
         for each in seen.faces
     ]
     return EmbedAnswer(

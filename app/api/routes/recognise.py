@@ -20,6 +20,7 @@ from app.api.http.permissions import needs
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
 from app.api.schemas.answers import EnrollAnswer, SearchAnswer, VerifyAnswer
+from app.api.schemas.face_parts import FaceParts
 from app.api.schemas.fields import MOST_PHOTOS
 from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.probe_requests import MOST_PROBES, IdentifyRequest, VerifyRequest
@@ -78,7 +79,7 @@ async def verify(
         is_exact=is_exact,
     )
     outcomes.verified(verification)
-    return VerifyAnswer.of(verification, has_landmarks=request.landmarks)
+    return VerifyAnswer.of(verification, FaceParts.of(request))
 
 
 @router.post("/identify")
@@ -112,7 +113,7 @@ async def identify(
         outcomes.identified_each(identification.answers)
     else:
         outcomes.identified(identification)
-    return IdentifyAnswer.of(identification, has_landmarks=request.landmarks)
+    return IdentifyAnswer.of(identification, FaceParts.of(request))
 
 
 @router.post("/search", dependencies=[needs(Scope.SEARCH)])

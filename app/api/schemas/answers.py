@@ -7,6 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from app.api.schemas.boxes import BoxSchema, PointSchema
 from app.api.schemas.candidates import CandidateSchema
+from app.api.schemas.face_parts import ALL_PARTS, FaceParts
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.api.schemas.quality import QualitySchema
 from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, Fmr, FmrRange, population_of
@@ -122,12 +123,12 @@ class FaceSchema(BaseModel):
 
     @classmethod
     def of(
-        cls, analysed: ExaminedFace | IdentifiedFace | JudgedFace, *, has_landmarks: bool = True, **fields: Any
+        cls, analysed: ExaminedFace | IdentifiedFace | JudgedFace, parts: FaceParts = ALL_PARTS, **fields: Any
     ) -> Self:
         """Return the schema of a face, with the fields that a subclass adds."""
         detection = analysed.face.detection
-        quality = QualitySchema.model_validate(analysed.quality, from_attributes=True)
-        landmarks = detection.landmarks.tolist() if has_landmarks else []
+        quality = QualitySchema.of(analysed.quality, has_components=parts.has_components)
+        landmarks = detection.landmarks.tolist() if parts.has_landmarks else []
         return cls(box=detection.box, landmarks=landmarks, detection_score=detection.score, quality=quality, **fields)
 
 
@@ -155,13 +156,13 @@ class ProbePhotoSchema(BaseModel):
     detail: str | None
 
     @classmethod
-    def all_of(cls, photos: Sequence[ProbePhoto], *, has_landmarks: bool) -> "list[ProbePhotoSchema] | None":
+    def all_of(cls, photos: Sequence[ProbePhoto], parts: FaceParts) -> "list[ProbePhotoSchema] | None":
         """Return the photos, or None without any."""
         return [
             cls(
                 photo=each.photo,
                 used=each.code is None,
-                face=None if each.face is None else FaceSchema.of(each.face, has_landmarks=has_landmarks),
+                face=None if each.face is None else FaceSchema.of(each.face, parts),
                 code=each.code,
                 detail=each.detail,
             )
@@ -217,12 +218,12 @@ class VerifyAnswer(BaseModel):
     photos: ProbePhotosSchema = None
 
     @classmethod
-    def of(cls, verification: Verification, *, has_landmarks: bool = True) -> "VerifyAnswer":
+    def of(cls, verification: Verification, parts: FaceParts = ALL_PARTS) -> "VerifyAnswer":
         """Return the answer."""
         seen = verification.reference
         reference = ReferenceFaceSchema(face_id=verification.reference_face_id, faces=verification.reference_faces)
         if seen is not None:
-            face = FaceSchema.of(seen, has_landmarks=has_landmarks)
+            face = FaceSchema.of(seen, parts)
             reference = ReferenceFaceSchema.model_validate(face, from_attributes=True)
         return cls(
             verdict=verification.verdict.value,
@@ -231,11 +232,11 @@ class VerifyAnswer(BaseModel):
             fmr=verification.fmr.value,
             fmr_range=verification.fmr.range,
             low_quality=verification.is_poor,
-            probe_face=FaceSchema.of(verification.probe, has_landmarks=has_landmarks),
+            probe_face=FaceSchema.of(verification.probe, parts),
             reference_face=reference,
             model=verification.model,
             calibration=population_of(verification.population),
-            photos=ProbePhotoSchema.all_of(verification.photos, has_landmarks=has_landmarks),
+            photos=ProbePhotoSchema.all_of(verification.photos, parts),
         )
 
 

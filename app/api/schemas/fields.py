@@ -255,6 +255,7 @@ WhichFace = Annotated[
     ),
 ]
 Landmarks = Annotated[bool, Field(description="False leaves the landmarks out of the answer.")]
+Components = Annotated[bool, Field(description="False leaves the components of `quality` out of the answer.")]
 OnDuplicate = Annotated[
     Reaction | None,
     Field(

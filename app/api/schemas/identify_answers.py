@@ -17,6 +17,7 @@ from app.api.schemas.answers import (
     verdict_of,
 )
 from app.api.schemas.candidates import CandidateSchema
+from app.api.schemas.face_parts import ALL_PARTS, FaceParts
 from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, population_of
 from app.recognition.batches import PhotoOutcome
 from app.recognition.identification import Identification, IdentifiedFace
@@ -31,11 +32,11 @@ class IdentifiedFaceSchema(FaceSchema):
     candidates: list[CandidateSchema]
 
     @classmethod
-    def of_identified(cls, identified: IdentifiedFace, *, has_landmarks: bool) -> "IdentifiedFaceSchema":
+    def of_identified(cls, identified: IdentifiedFace, parts: FaceParts) -> "IdentifiedFaceSchema":
         """Return the schema of a face with its candidates."""
         return cls.of(
             identified,
-            has_landmarks=has_landmarks,
+            parts,
             verdict=verdict_of(identified),
             low_quality=identified.is_poor,
             margin=identified.margin,
@@ -53,15 +54,12 @@ class IdentifiedPhotoSchema(BaseModel):
     detail: str | None
 
     @classmethod
-    def of(cls, outcome: PhotoOutcome[Identification], *, has_landmarks: bool) -> "IdentifiedPhotoSchema":
+    def of(cls, outcome: PhotoOutcome[Identification], parts: FaceParts) -> "IdentifiedPhotoSchema":
         """Return the answer to a photo."""
         result, refusal = outcome.result, outcome.refusal
         return cls(
             photo=outcome.photo,
-            faces=[
-                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks)
-                for each in (result.faces if result else ())
-            ],
+            faces=[IdentifiedFaceSchema.of_identified(each, parts) for each in (result.faces if result else ())],
             faces_truncated=result is not None and result.is_truncated,
             code=refusal.code if refusal else None,
             detail=str(refusal) if refusal else None,
@@ -114,17 +112,14 @@ class IdentifyAnswer(BaseModel):
     ] = None
 
     @classmethod
-    def of(cls, identification: Identification, *, has_landmarks: bool = True) -> "IdentifyAnswer":
+    def of(cls, identification: Identification, parts: FaceParts = ALL_PARTS) -> "IdentifyAnswer":
         """Return the answer."""
         return cls(
-            faces=[
-                IdentifiedFaceSchema.of_identified(each, has_landmarks=has_landmarks) for each in identification.faces
-            ],
+            faces=[IdentifiedFaceSchema.of_identified(each, parts) for each in identification.faces],
             threshold=identification.threshold,
             model=identification.model,
             calibration=population_of(identification.population),
             faces_truncated=identification.is_truncated,
-            photos=ProbePhotoSchema.all_of(identification.photos, has_landmarks=has_landmarks),
-            answers=[IdentifiedPhotoSchema.of(each, has_landmarks=has_landmarks) for each in identification.answers]
-            or None,
+            photos=ProbePhotoSchema.all_of(identification.photos, parts),
+            answers=[IdentifiedPhotoSchema.of(each, parts) for each in identification.answers] or None,
         )

@@ -19,6 +19,7 @@ from app.api.schemas.fields import (
     MOST_PHOTOS,
     PHOTO_KINDS,
     PIXEL,
+    Components,
     Landmarks,
     NetworkName,
     Photo,
@@ -135,6 +136,7 @@ class VerifyRequest(PhotosRequest):
     ] = None
     threshold: Threshold = None
     landmarks: Landmarks = True
+    components: Components = True
 
     @model_validator(mode="after")
     def _one_rule(self) -> "VerifyRequest":
@@ -183,6 +185,7 @@ class IdentifyRequest(LookupRequest, _BatchRequest):
         ),
     ] = None
     landmarks: Landmarks = True
+    components: Components = True
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -211,6 +214,7 @@ class DetectRequest(_BatchRequest):
         None
     )
     landmarks: Landmarks = True
+    components: Components = True
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -14,6 +14,7 @@ from app.api.schemas.fields import (
     MOST_PHOTOS,
     PIXEL,
     WHOLE,
+    Components,
     ConsentSchema,
     JsonObject,
     Landmarks,
@@ -148,6 +149,7 @@ class EmbedRequest(_PhotoRequest):
     model_config = ConfigDict(json_schema_extra={"examples": [{"photo": PIXEL}], **one_of("photo", "photo_url")})
 
     landmarks: Landmarks = True
+    components: Components = True
     model: Annotated[NetworkName | None, Field(description="Network that measures `quality`; null: the default.")] = (
         None
     )

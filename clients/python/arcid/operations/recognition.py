@@ -72,6 +72,7 @@ def verify(
     max_fmr: float | None = None,
     threshold: float | None = None,
     landmarks: bool | None = None,
+    components: bool | None = None,
 ) -> Call[VerifyAnswer]:
     """Compare a probe with a reference photo or with the faces of an enrolled identity.
 
@@ -84,6 +85,7 @@ def verify(
         "max_fmr": max_fmr,
         "threshold": threshold,
         "landmarks": landmarks,
+        "components": components,
     }
     return _post("/verify", VerifyAnswer, photo_body(members, probe=probe, reference=reference))
 
@@ -98,6 +100,7 @@ def identify(
     threshold: float | None = None,
     where: Where | None = None,
     landmarks: bool | None = None,
+    components: bool | None = None,
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
@@ -115,6 +118,7 @@ def identify(
         "where": where,
         "photos_of": photos_of,
         "landmarks": landmarks,
+        "components": components,
     }
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 
@@ -125,20 +129,26 @@ def detect(
     photos_of: Literal["many"] | None = None,
     model: str | None = None,
     landmarks: bool | None = None,
+    components: bool | None = None,
 ) -> Call[DetectAnswer]:
     """Detect the faces of a photo and rate their quality for a network. Nothing is stored.
 
     With `photos_of="many"`, examine up to 50 photos; `answers` has an entry for each of them.
     """
-    members = {"photos_of": photos_of, "model": model, "landmarks": landmarks}
+    members = {"photos_of": photos_of, "model": model, "landmarks": landmarks, "components": components}
     return _post("/detect", DetectAnswer, photo_body(members, photo=photo))
 
 
 def embed(
-    photo: Photo, *, model: str | None = None, flip: bool | None = None, landmarks: bool | None = None
+    photo: Photo,
+    *,
+    model: str | None = None,
+    flip: bool | None = None,
+    landmarks: bool | None = None,
+    components: bool | None = None,
 ) -> Call[EmbedAnswer]:
     """Detect and embed the faces of a photo. Nothing is stored. `flip` averages with the mirrored face."""
-    members = {"model": model, "flip": flip, "landmarks": landmarks}
+    members = {"model": model, "flip": flip, "landmarks": landmarks, "components": components}
     return _post("/embed", EmbedAnswer, photo_body(members, photo=photo))
 
 
