@@ -85,8 +85,10 @@ class UnservedCollections:
         return f"{found} {', '.join(self._models)}; {self._hint(collection)}"
 
     def is_permanent(self, collection: Collection) -> bool:
-        """Return whether a collection that is not served stays so until the operator acts."""
-        return self._binding(collection) not in {None, Binding.RECENT_CHANGE}
+        """Return whether a collection is not served, and stays so until the operator acts."""
+        if collection.model in self._models:
+            return False
+        return collection.faces > 0 or self._binding(collection) not in {None, Binding.RECENT_CHANGE}
 
     def resolve_or_report(self, collection: Collection) -> Collection | None:
         """Return a collection as `resolve` does. If it cannot be used, log it with the remedy, and return None."""

@@ -221,6 +221,8 @@ def test_a_collection_of_another_network_is_shown_but_not_used(client, portrait)
     assert check["detail"].startswith("1 collection has faces of a network that is not served (another), ")
     assert "1 empty collection is of a network that is not served (third): arcid doctor names" in check["detail"]
     assert client.patch("/collections/bound", json={"threshold": None}).status_code == 200
+    check = client.get("/readyz").json()["checks"]["collections"]
+    assert "empty" not in check["detail"]  # the next request gives it a network
     assert client.get("/collections/bound/identities").status_code == 200
     assert client.delete("/collections/bound").status_code == 204
     assert client.patch("/collections/foreign", json={"probe_quality": 0.3}).status_code == 200

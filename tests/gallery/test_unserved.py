@@ -26,7 +26,9 @@ def deleted(collection: Collection) -> Collection:
 
 def test_a_served_collection_stays():
     served = replace(FULL, model="new")
-    assert UnservedCollections(["new"], adopt=deleted).resolve(served) is served
+    unserved = UnservedCollections(["new"], adopt=deleted)
+    assert unserved.resolve(served) is served
+    assert [unserved.is_permanent(each) for each in (served, FULL, EMPTY)] == [False, True, False]
 
 
 def test_an_empty_collection_takes_the_network_and_a_full_one_never():

@@ -157,9 +157,10 @@ def _gallery(services: Container) -> dict[CheckName, Check]:
     try:
         collections = services.store.collections()
         states = services.gallery.states(collections)
+        unserved = [each for each in collections if services.unserved.is_permanent(each)]
     except ArcidError as error:
         return {"index": Check(is_ready=False, detail=str(error))}
-    return {"index": _index(states), "collections": _collections(collections, services.registry.models)}
+    return {"index": _index(states), "collections": _collections(collections, unserved)}
 
 
 def _index(states: Sequence[IndexState]) -> Check:
@@ -169,12 +170,11 @@ def _index(states: Sequence[IndexState]) -> Check:
     return Check(is_ready=all(each.seconds_behind < LONGEST_LAG for each in states), detail=detail)
 
 
-def _collections(collections: Sequence[Collection], served: frozenset[str]) -> Check:
-    """Count the collections that cannot be searched, because their networks are not served.
+def _collections(collections: Sequence[Collection], unserved: Sequence[Collection]) -> Check:
+    """Count the collections that cannot be searched until the operator acts, because their networks are not served.
 
     The service is ready while it can recognize anybody; without names, as in `_index`.
     """
-    unserved = [each for each in collections if each.model not in served]
     if not unserved:
         return Check(is_ready=True, detail="the networks of all are served")
     with_faces = [each for each in unserved if each.faces]
@@ -187,7 +187,7 @@ def _collections(collections: Sequence[Collection], served: frozenset[str]) -> C
         )
         if group
     ]
-    is_any_usable = any(each.faces for each in collections if each.model in served)
+    is_any_usable = any(each.faces for each in collections if each not in unserved)
     detail = f"{', '.join(counts)}: arcid doctor names the remedy"
     return Check(is_ready=is_any_usable or not with_faces, detail=detail)
 
