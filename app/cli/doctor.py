@@ -34,6 +34,7 @@ _ONE_OF = {
 }
 
 
+_USE = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "commercial use unverified"}
 _SHOWN = 20  # refused rows
 _SLOW_BYTES = "this CPU lacks VNNI, so they may be as slow as float32; the pack without int8 is more precise"
 
@@ -107,8 +108,7 @@ def _networks(settings: Settings) -> Iterator[Finding]:
         detector_parts(packs, one.detector)
     required = [each for one in container.models.served for each in packs.required_by(one.pack, one.detector)]
     for manifest in {each.name: each for each in required}.values():
-        use = {"yes": "commercial use allowed", "no": "NO commercial use", "unverified": "licence unverified"}
-        yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {use[manifest.commercial_use]}")
+        yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {_USE[manifest.commercial_use]}")
         for file in manifest.files:
             path = packs.verified(manifest, file.name)
             yield Finding(f"  {file.name}", f"sha256 {packs.sha256(manifest, file.name)} in {path.parent}")
@@ -121,6 +121,19 @@ def _networks(settings: Settings) -> Iterator[Finding]:
         for pair in pack_pairs(packs):
             if names & {pair.float32.manifest.name, pair.int8.manifest.name}:
                 yield Finding("CPU time in int8", stored(packs, SpeedRecords(settings.data_dir), pair))
+
+
+def _liveness(settings: Settings) -> Iterator[Finding]:
+    """Check the pack against presentation attacks. It may be missing: only some collections need it."""
+    container = Container(settings)
+    packs, manifest = container.packs, container.models.liveness.manifest
+    if not packs.is_begun(manifest):
+        yield Finding("liveness", f"not pulled; to check liveness, run: arcid models pull {manifest.name}")
+        return
+    yield Finding("liveness", f"pack {manifest.name}: {manifest.licence}; {_USE[manifest.commercial_use]}")
+    for file in manifest.files:
+        path = packs.verified(manifest, file.name)
+        yield Finding(f"  {file.name}", f"sha256 {packs.sha256(manifest, file.name)} in {path.parent}")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -177,4 +190,4 @@ def _encryption(database: Database) -> Iterator[Finding]:
         yield Finding("  refused row", what, is_sound=False)
 
 
-_CHECKS = (_versions, _providers, _networks, _database)
+_CHECKS = (_versions, _providers, _networks, _liveness, _database)

@@ -11,7 +11,9 @@ from app.cli.pack_speed import is_on_cpu, measure_pulled, measured
 from app.config import read_settings
 from app.container import Container
 from app.errors import NetworkError, SettingsInvalid
+from app.observability.counted import counted
 from app.recognition.decisions.calibration.error_rates import read_calibration
+from app.vision.inference.manifest import Manifest
 from app.vision.inference.pack_speed import SpeedRecords, pack_pairs
 from app.wiring.networks import require_openable
 
@@ -24,12 +26,13 @@ AcceptLicense = Annotated[bool, typer.Option("--accept-license", help="Accept a 
 def list_packs() -> None:
     """List all packs, their licences, and which are pulled."""
     packs = Container(read_settings()).packs
-    table = Table("pack", "pulled", "commercial use", "licence", "detector", "embedder", box=None)
+    table = Table("pack", "pulled", "commercial use", "licence", "detector", "embedder", "liveness", box=None)
     for each in packs.manifests():
         detector = each.detector.kind if each.detector else (each.default_detector or "")
         embedder = f"{each.embedder.model}, {each.embedder.dimension}-d" if each.embedder else ""
+        liveness = counted(len(each.liveness.networks), "network") if each.liveness else ""
         pulled = "yes" if packs.has(each) else "no"
-        table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder)
+        table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder, liveness)
     show(table)
 
 
@@ -99,4 +102,11 @@ def add(
         read_calibration(path)  # report a damaged one now, not at the first request
     packs = Container(read_settings()).packs
     manifest = packs.add(folder.resolve(), is_licence_accepted=accept_license, require=require_openable)
-    Console().print(f"{manifest.name}: added; use it with ARCID_PACK={manifest.name}", highlight=False)
+    Console().print(f"{manifest.name}: added; use it with {_setting(manifest)}={manifest.name}", highlight=False)
+
+
+def _setting(manifest: Manifest) -> str:
+    """Return the setting that names a pack like this."""
+    if manifest.embedder is not None:
+        return "ARCID_PACK"
+    return "ARCID_LIVENESS__PACK" if manifest.detector is None else "ARCID_DETECTOR"

@@ -235,6 +235,14 @@ class UrlSettings(Group):
     at_once: Annotated[int, Field(ge=1, description="Maximum photos fetched at the same time.")] = 16
 
 
+class LivenessSettings(Group):
+    """Detection of presentation attacks; see docs/liveness.md."""
+
+    pack: Annotated[
+        str, Field(description="Pack that detects presentation attacks, for collections that check liveness.")
+    ] = "minifas-fused"
+
+
 class GallerySettings(Group):
     """Replication of the database to the indexes, snapshots, retention."""
 

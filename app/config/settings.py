@@ -16,6 +16,7 @@ from app.config.groups import (
     GallerySettings,
     InferenceSettings,
     LimitSettings,
+    LivenessSettings,
     MilvusSettings,
     RateSettings,
     ServerSettings,
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     urls: UrlSettings = UrlSettings()
     detection: DetectionSettings = DetectionSettings()
     inference: InferenceSettings = InferenceSettings()
+    liveness: LivenessSettings = LivenessSettings()
     gallery: GallerySettings = GallerySettings()
     jobs: JobSettings = JobSettings()
     calibration: CalibrationSettings = CalibrationSettings()

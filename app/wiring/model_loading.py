@@ -17,6 +17,7 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
 from app.vision.quality import SignNetworks
 from app.wiring.batching import batching_of
+from app.wiring.liveness import LivenessLoader
 from app.wiring.networks import (
     detector_of,
     embedder_of,
@@ -43,6 +44,7 @@ class ModelLoader:
         self.embedders: dict[str, Embedder] = {}
         """The embedders that are open, by model."""
         self._detectors = cache(self._open_detectors)
+        self.liveness = LivenessLoader(packs, settings.liveness.pack)
 
     def close(self) -> None:
         """Stop batching."""
@@ -99,7 +101,7 @@ class ModelLoader:
             detection_side=detection.longest_side,
             most_faces=limits.faces,
             model=network.model,
-            assessors=Assessors(signs=self.signs),
+            assessors=Assessors(signs=self.signs, liveness=self.liveness.open),
             probes=ProbeWork(detectors[effort], has_mirror=effort is Effort.ACCURATE),
         )
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)

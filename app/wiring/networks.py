@@ -20,6 +20,7 @@ from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime, resolve
 from app.vision.inference.session import Session
 from app.vision.quality.signs import SignNetworks
+from app.wiring.liveness import require_form
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -128,6 +129,8 @@ def require_openable(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     opened = {file.name: Session(files[file.name], Runtime(), name=file.name) for file in manifest.files}
     if manifest.embedder is not None:
         _require_dimension(manifest.embedder, opened[manifest.embedder.file])
+    for each in manifest.liveness.networks if manifest.liveness else ():
+        require_form(each, opened[each.file])
 
 
 def _require_dimension(section: EmbedderSection, session: Session) -> None:

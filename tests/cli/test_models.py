@@ -43,6 +43,7 @@ def test_all_packs_are_listed_with_what_matters(arcid):
     assert row(output, "open")[1:] == ["no", "yes", "Apache-2.0", "yunet+retinaface", "sface-2021dec,", "128-d"]
     assert row(output, "buffalo_l")[1:3] == ["no", "no"]
     assert row(output, "mtcnn")[1:] == ["no", "yes", "MIT", "mtcnn"]
+    assert row(output, "minifasnet")[1:] == ["no", "yes", "Apache-2.0", "2", "networks"]
 
 
 def test_what_is_here_is_listed_as_pulled(arcid, copied):

@@ -4,9 +4,9 @@ import hashlib
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from app.errors import ManifestInvalid
@@ -38,11 +38,13 @@ class Download(_ManifestSchema):
 
     url: Annotated[str, StringConstraints(pattern=r"^https://[^/\s]+(/[^/\s?#]+)+$")]
     sha256: Sha256
+    mirror_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+$")] | None = None
+    """Name of the file in mirrors, if the last part of the address is not distinctive."""
 
     @property
     def name(self) -> str:
-        """The last part of the address."""
-        return self.url.rsplit("/", 1)[-1]
+        """The name of the file in mirrors: by default the last part of the address."""
+        return self.mirror_name or self.url.rsplit("/", 1)[-1]
 
 
 class NetworkSource(_ManifestSchema):
@@ -149,8 +151,42 @@ class EmbedderSection(_ManifestSchema):
     accuracy: Accuracy | None = None
 
 
+class LivenessNetworkSection(_ManifestSchema):
+    """A network that distinguishes live faces from attacks; its input is pixel / divisor."""
+
+    file: str
+    crop: Literal["shifted", "reflected-square"]
+    """Shape of the crop around a face: `app.vision.liveness.crops.CropKind`."""
+    crop_scale: Annotated[float, Field(ge=1, le=10)]
+    """Size of the region, in sizes of the face's box."""
+    input_size: Annotated[int, Field(ge=32, le=512)]
+    color: Literal["rgb", "bgr"]
+    divisor: Annotated[float, Field(gt=0)]
+    live_class: Annotated[int, Field(ge=0, le=100)]
+    """Index of the class of live faces among the logits."""
+    weight: Annotated[float, Field(gt=0)] = 1
+    """Factor of its log-odds in the sum, of which the score is the logistic function."""
+
+
+class LivenessSection(_ManifestSchema):
+    """A detector of presentation attacks: networks whose log-odds are summed, and default thresholds of the score."""
+
+    networks: Annotated[tuple[LivenessNetworkSection, ...], Field(min_length=1)]
+    bias: float = 0
+    attack_below: Annotated[float, Field(ge=0, le=1)]
+    """Scores below it are attacks, if no calibration gives another threshold."""
+    live_from: Annotated[float, Field(ge=0, le=1)]
+    """Scores from it on are live; those between are uncertain."""
+
+    @model_validator(mode="after")
+    def _require_order(self) -> Self:
+        if self.attack_below > self.live_from:
+            raise ValueError("attack_below must not exceed live_from")
+        return self
+
+
 class Manifest(_ManifestSchema):
-    """A pack: a detector, an embedder, or both."""
+    """A pack: a detector, an embedder, both, or a detector of presentation attacks."""
 
     name: Name
     title: str
@@ -163,6 +199,14 @@ class Manifest(_ManifestSchema):
     files: tuple[File, ...]
     detector: DetectorSection | None = None
     embedder: EmbedderSection | None = None
+    liveness: LivenessSection | None = None
+
+    def used_files(self) -> list[str]:
+        """Return the names of the files that the sections use."""
+        detector = self.detector.files if self.detector else ()
+        embedder = (self.embedder.file,) if self.embedder else ()
+        liveness = (each.file for each in (self.liveness.networks if self.liveness else ()))
+        return [*detector, *embedder, *liveness]
 
     def needs_licence_consent(self) -> bool:
         """Return whether the operator must accept the licence before the pack is pulled."""
@@ -185,8 +229,7 @@ def read_manifest(path: Path) -> Manifest:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ManifestInvalid(f"{path}: {error}") from error
     known = {file.name for file in manifest.files}
-    named = [*(manifest.detector.files if manifest.detector else ()), *_embedder_file(manifest)]
-    for file in named:
+    for file in manifest.used_files():
         if file not in known:
             raise ManifestInvalid(f"{path}: {file} is used but not listed under [[files]]")
     for listed in manifest.files:
@@ -201,7 +244,3 @@ def _flaw(error: ErrorDetails) -> str:
         "this key is unknown; remove it or correct its name" if error["type"] == "extra_forbidden" else error["msg"]
     )
     return f"{'.'.join(map(str, error['loc']))}: {message}"
-
-
-def _embedder_file(manifest: Manifest) -> tuple[str, ...]:
-    return (manifest.embedder.file,) if manifest.embedder else ()

@@ -42,10 +42,18 @@ class PickleReader:
 
     def read(self) -> Any:
         """Return the value of the pickle, which must end where the bytes end."""
+        value = self.read_next()
+        if self.stream.read(1):
+            raise ValueError("it continues after its end")
+        return value
+
+    def read_next(self) -> Any:
+        """Return the value of the next of several pickles, one after the other."""
+        self._stack, self._marks, self._memo = [], [], {}
         for opcode, argument, _ in pickletools.genops(self.stream):
             self._step(opcode.name, argument)
-        if self.stream.read(1) or len(self._stack) != 1:
-            raise ValueError("it continues after its end")
+        if len(self._stack) != 1:
+            raise ValueError("it ends before its end")
         return self._stack[0]
 
     def call(self, function: Any, arguments: Any) -> Any:  # noqa: ARG002 - for subclasses
@@ -55,6 +63,10 @@ class PickleReader:
     def build(self, target: Any, state: Any) -> Any:  # noqa: ARG002 - for subclasses
         """Return the value that replaces an object after its state is set (BUILD)."""
         raise ValueError(f"it holds a {type(target).__name__} with a state")
+
+    def reference(self, target: Any) -> Any:
+        """Return the value that replaces a reference to data outside the pickle (BINPERSID)."""
+        raise ValueError(f"it refers to {target}")
 
     def _step(self, opcode: str, argument: Any) -> None:
         if opcode in _LITERALS:
@@ -81,15 +93,15 @@ class PickleReader:
             case "APPEND" | "APPENDS":
                 items = self._pop(1) if opcode == "APPEND" else self._pop_to_mark()
                 self._top(list).extend(items)
-            case "SETITEMS":
-                items = self._pop_to_mark()
+            case "SETITEM" | "SETITEMS":
+                items = self._pop(2) if opcode == "SETITEM" else self._pop_to_mark()
                 self._top(dict).update(zip(items[::2], items[1::2], strict=True))
             case "EMPTY_LIST" | "EMPTY_DICT":
                 self._stack.append([] if opcode == "EMPTY_LIST" else {})
             case _:
                 self._stack.append(self._made(opcode, argument))
 
-    def _made(self, opcode: str, argument: Any) -> Any:
+    def _made(self, opcode: str, argument: Any) -> Any:  # noqa: PLR0911 - one return for each opcode
         match opcode:
             case "LIST":
                 return self._pop_to_mark()
@@ -103,6 +115,8 @@ class PickleReader:
                 return self.call(*self._pop(2))
             case "BUILD":
                 return self.build(*self._pop(2))
+            case "BINPERSID":
+                return self.reference(*self._pop(1))
         raise ValueError(f"it holds more than plain data ({opcode})")
 
     def _top(self, kind: type) -> Any:

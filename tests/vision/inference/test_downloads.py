@@ -31,6 +31,12 @@ def test_a_mirror_offers_a_file_by_its_name_or_its_hash(mirror, name):
     assert download_file(FILE, setting) == DATA
 
 
+def test_a_mirror_may_offer_a_file_under_another_name_than_its_address(mirror):
+    folder, setting = mirror
+    (folder / "liveness.bin").write_bytes(DATA)
+    assert download_file(FILE.model_copy(update={"mirror_name": "liveness.bin"}), setting) == DATA
+
+
 def test_a_mirror_without_the_file(mirror):
     with pytest.raises(ArchiveUnavailable, match=sha256(DATA)):
         download_file(FILE, mirror[1])

@@ -63,11 +63,8 @@ def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
 def test_every_shipped_manifest_is_valid_and_pinned(path):
     manifest = read_manifest(path)
     assert manifest.name == path.stem
-    assert manifest.detector or manifest.embedder
-    used = set(manifest.detector.files if manifest.detector else ()) | (
-        {manifest.embedder.file} if manifest.embedder else set()
-    )
-    assert [file.name for file in manifest.files if file.name not in used] == []
+    assert manifest.detector or manifest.embedder or manifest.liveness
+    assert {file.name for file in manifest.files} == set(manifest.used_files())
     sources = [source for file in manifest.files for source in file.networks or (file,)]
     for source in sources:
         assert source.source_sha256
@@ -251,3 +248,54 @@ def test_a_fault_of_a_fused_network_is_named(tmp_path, right, wrong, said):
     assert right in FUSED
     with pytest.raises(ManifestInvalid, match=re.escape(said)):
         read_manifest(written(tmp_path, FUSED.replace(right, wrong, 1)))
+
+
+# Networks against presentation attacks
+
+LIVENESS = """
+title = "Live or not"
+licence = "MIT"
+commercial_use = "yes"
+
+[liveness]
+bias = -0.5
+attack_below = 0.2
+live_from = 0.5
+
+[[liveness.networks]]
+file = "live.onnx"
+crop = "shifted"
+crop_scale = 2.7
+input_size = 80
+color = "bgr"
+divisor = 1.0
+live_class = 1
+
+[[files]]
+name = "live.onnx"
+"""
+
+
+def test_a_pack_may_detect_presentation_attacks_only(tmp_path):
+    manifest = read_manifest(written(tmp_path, LIVENESS))
+    assert (manifest.detector, manifest.embedder) == (None, None)
+    assert manifest.liveness is not None
+    assert (manifest.liveness.bias, manifest.liveness.networks[0].weight) == (-0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("attack_below = 0.2", "attack_below = 0.6", "attack_below must not exceed live_from"),
+        ("live_from = 0.5", "live_from = 1.1", "liveness.live_from"),
+        ('"shifted"', '"round"', "liveness.networks.0.crop"),
+        ("crop_scale = 2.7", "crop_scale = 0.5", "liveness.networks.0.crop_scale"),
+        ("divisor = 1.0", "divisor = 0", "liveness.networks.0.divisor"),
+        ("live_class = 1", "live_class = -1", "liveness.networks.0.live_class"),
+        ('file = "live.onnx"', 'file = "other.onnx"', "other.onnx is used but not listed"),
+    ],
+)
+def test_a_fault_of_a_liveness_section_is_named(tmp_path, right, wrong, said):
+    assert right in LIVENESS
+    with pytest.raises(ManifestInvalid, match=re.escape(said)):
+        read_manifest(written(tmp_path, LIVENESS.replace(right, wrong, 1)))

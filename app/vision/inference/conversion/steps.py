@@ -9,7 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from app.errors import ManifestInvalid, NetworkInvalid
-from app.vision.inference.conversion import mtcnn, openvino, tflite
+from app.vision.inference.conversion import minifasnet, mtcnn, openvino, tflite
 from app.vision.inference.conversion.folding import fold_constants, free_dimensions
 from app.vision.inference.conversion.prelu import rewrite_prelu
 from app.vision.inference.conversion.quantisation import Ranges, quantise
@@ -82,6 +82,7 @@ _STEPS: Final[dict[str, Step]] = {
     "free-batch-and-size": partial(_on_graph, partial(free_dimensions, free={0: "n", 2: "height", 3: "width"})),
     "rewrite-prelu": partial(_on_graph, rewrite_prelu),
     "tflite": lambda data: tflite.to_onnx(data).SerializeToString(),
+    "minifasnet": lambda data: minifasnet.to_onnx(data).SerializeToString(),
     "mtcnn-pnet": lambda data: mtcnn.pnet(data).SerializeToString(),
     "mtcnn-rnet": lambda data: mtcnn.rnet(data).SerializeToString(),
     "mtcnn-onet": lambda data: mtcnn.onet(data).SerializeToString(),

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from app.types import Box, Detection, Floats, Pixels
+from app.vision.liveness import AttackSign, LivenessEvidence
+from app.vision.liveness.crops import CropKind
+from app.vision.liveness.detector import SMALLEST_SIDE, FusedDetector, WeightedNetwork, obstacles
+from app.vision.liveness.networks import LivenessInput, LivenessNetwork
+from tests.vision.liveness.fakes import SIDE, brightness_session
+
+PHOTO = np.zeros((200, 1500, 3), np.uint8)
+PHOTO[:, 700:] = 100
+
+
+def face(left: float, top: float = 50, width: float = 80, height: float = 100) -> Detection:
+    return Detection((left, top, left + width, top + height), 0.9, np.zeros((5, 2), np.float32))
+
+
+def weighted(weight: float, live_class: int = 1) -> WeightedNetwork:
+    form = LivenessInput(CropKind.REFLECTED_SQUARE, 1.5, SIDE, is_bgr=True, divisor=100.0, live_class=live_class)
+    return WeightedNetwork(LivenessNetwork(brightness_session(), form), weight)
+
+
+def logistic(value: float) -> float:
+    return float(1 / (1 + np.exp(-value)))
+
+
+def test_the_score_is_the_logistic_function_of_the_weighted_log_odds():
+    detector = FusedDetector([weighted(2), weighted(0.5, live_class=0)], bias=-1)
+    dark, bright = detector.evidence(PHOTO, [face(100), face(1000)])
+    assert dark.score == pytest.approx(logistic(-1))
+    assert bright.score == pytest.approx(logistic(2 - 0.5 - 1))
+    assert (dark.signs, bright.signs) == ((AttackSign.NETWORK,), ())
+
+
+def test_a_face_that_cannot_be_judged_is_neither_live_nor_an_attack():
+    faces = [face(-40), face(1000), face(300, width=SMALLEST_SIDE - 1)]
+    cut, judged, small = FusedDetector([weighted(1)]).evidence(PHOTO, faces)
+    assert cut == LivenessEvidence(0.5, (AttackSign.FACE_CUT_OFF,), is_usable=False)
+    assert small == LivenessEvidence(0.5, (AttackSign.FACE_TOO_SMALL,), is_usable=False)
+    assert judged.is_usable
+    assert judged.score > 0.7
+
+
+def test_a_crowd_is_judged_in_order():
+    lefts = np.linspace(0, 1400, 50)
+    scores = [each.score for each in FusedDetector([weighted(1)]).evidence(PHOTO, [face(left) for left in lefts])]
+    assert scores == sorted(scores)
+    assert FusedDetector([weighted(1)]).evidence(PHOTO, []) == []
+
+
+@pytest.mark.parametrize(
+    ("box", "sign"),
+    [
+        ((0.0, 0.0, 60.0, 80.0), None),
+        ((0.0, 0.0, 59.9, 80.0), AttackSign.FACE_TOO_SMALL),
+        ((10.0, 10.0, 5.0, 90.0), AttackSign.FACE_TOO_SMALL),
+        ((-9.0, 0.0, 91.0, 80.0), None),
+        ((-11.0, 0.0, 89.0, 80.0), AttackSign.FACE_CUT_OFF),
+        ((500.0, 500.0, 600.0, 600.0), AttackSign.FACE_CUT_OFF),
+    ],
+)
+def test_small_faces_and_those_cut_off_cannot_be_judged(box: Box, sign: AttackSign | None):
+    assert obstacles(box, (200, 300, 3)) == (() if sign is None else (sign,))
+
+
+def test_every_size_and_place_of_a_usable_face_can_be_cropped():
+    rng = np.random.default_rng(4)
+    detector = FusedDetector([weighted(1), shifted()])
+    for _ in range(200):
+        photo: Pixels = np.zeros((*rng.integers(60, 400, 2), 3), np.uint8)
+        size: Floats = rng.uniform(60, 300, 2).astype(np.float32)
+        corner = rng.uniform(-100, 300, 2)
+        detector.evidence(photo, [face(corner[0], corner[1], size[0], size[1])])
+
+
+def shifted() -> WeightedNetwork:
+    form = LivenessInput(CropKind.SHIFTED, 4.0, SIDE, is_bgr=False, divisor=1.0, live_class=0)
+    return WeightedNetwork(LivenessNetwork(brightness_session(), form), 1)
