@@ -6,7 +6,8 @@
 Writes `live/PERSON/photo.jpg`, and `attacks/KIND/PERSON/photo.jpg` for each kind: a print held by hand (`print`) or so
 close that its edge does not show (`print-close`), a screen (`screen`, `screen-close`), and a compressed video on a
 screen (`replay`). Live faces go through the same simulated camera as attacks. A photo's person is its folder, or its
-file name with `--person file`. The same photo, kind and seed give the same file.
+file name with `--person file`. The same photo, kind and seed give the same file. A file SIMULATED.txt marks both
+folders, so that no table mixes their figures with those of real attacks.
 
 **A simulation tests that the parts work together. It does not measure security**: a real print differs from this one.
 """
@@ -23,6 +24,8 @@ import cv2
 import numpy as np
 from attack_artefacts import Artefact, Image, displayed, linear, printed, recompressed
 from attack_camera import held, photographed, with_glare
+
+from app.evaluation.liveness.presentations import SIMULATED_FILE
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
 _LIVE = "live"
@@ -115,6 +118,8 @@ def main() -> None:
         runs = [pool.submit(write_all, photo, options.out, options.kinds, options.seed) for photo in todo]
         for run in runs:
             run.result()
+    for each in (_LIVE, "attacks"):
+        (options.out / each / SIMULATED_FILE).write_text("made by benchmarks/presentation_attacks.py\n", "utf-8")
     print(f"{len(todo)} photos, {len(options.kinds)} kinds of simulated attacks: {options.out}")
 
 
