@@ -11,7 +11,7 @@ from app.errors import NoFace, SeveralFaces
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection
-from app.recognition.analysis import AnalysisOf, Face
+from app.recognition.analysis import AnalysedFaces, AnalysisOf, Face
 from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.decisions.scoring import Scoring, similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
@@ -35,6 +35,19 @@ class FaceSelection:
         if not clear:
             raise NoFace
         return sorted(clear, key=lambda place: _area(faces[place]), reverse=True)[: self.most or None]
+
+    def sole(self, faces: AnalysedFaces) -> Face:
+        """Return the only selected face of a photo, or its main face among smaller ones.
+
+        Raises NoFace without a selected face, and SeveralFaces if several are selected and another face is nearly as
+        prominent as the main one, or the main one is not selected.
+        """
+        places = self.places(faces)
+        if len(places) == 1:
+            return faces[places[0]]
+        if faces.rivals or 0 not in places:
+            raise SeveralFaces(f"the photo shows {faces.detected} faces, and it is not clear which is meant; crop it")
+        return faces[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +171,15 @@ class ComparisonService:
     def photos(
         self, source: bytes, target: bytes, choice: FaceSelection, *, collection: str, is_exact: bool = True
     ) -> tuple[Face, list[ComparedFace]]:
-        """Compare the only face of `source` with the selected faces of `target`; raises NoFace, SeveralFaces."""
+        """Compare the sole face of `source` with the selected faces of `target`, by the same selection.
+
+        Raises NoFace if one of the photos has no selected face, and SeveralFaces as `FaceSelection.sole`.
+        """
         of = self._gallery.require(collection)
-        faces = self._chosen(source, FaceSelection(choice.least_score), of)
-        if len(faces) > 1:
-            raise SeveralFaces(f"the source photo shows {len(faces)} faces; it must show one")
+        face = choice.sole(self._faces(source, of))
         seen = self._seen(self._policy_of(of), is_exact=is_exact)
         others = self._chosen(target, choice, of, is_probe=True)
-        return faces[0], [ComparedFace(each, seen.of_faces(each, faces[0])) for each in others]
+        return face, [ComparedFace(each, seen.of_faces(each, face)) for each in others]
 
     def embeddings_with_face(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
@@ -195,9 +209,12 @@ class ComparisonService:
     def _chosen(
         self, photo: bytes, choice: FaceSelection, collection: Collection, *, is_probe: bool = False
     ) -> list[Face]:
-        analysis, is_flip_averaged = self._analysis_of(collection), collection.settings.is_flip_averaged
-        faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=is_probe)
+        faces = self._faces(photo, collection, is_probe=is_probe)
         return [faces[place] for place in choice.places(faces)]
+
+    def _faces(self, photo: bytes, collection: Collection, *, is_probe: bool = False) -> AnalysedFaces:
+        is_flip_averaged = collection.settings.is_flip_averaged
+        return self._analysis_of(collection).analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=is_probe)
 
     def _scale(self, collection: Collection) -> SimilarityScale:
         return SimilarityScale(self._policy_of(collection).for_probes())

@@ -36,7 +36,7 @@ async def add_example(
     is_exact: ExactDependency,
     det_prob_threshold: LeastScore = None,
 ) -> ExampleSchema:
-    """Enroll a photo of one face for a subject, which is created if new."""
+    """Enroll the main face of a photo for a subject, which is created if new."""
     face_id = await workers.run(
         subjects.add_example,
         request.file,

@@ -117,7 +117,7 @@ async def verify(
     workers: WorkersDependency,
     is_exact: ExactDependency,
 ) -> PairAnswer:
-    """Compare the only face of one photo with every face of another."""
+    """Compare the main face of one photo with every face of another."""
     source, compared = await workers.run(
         comparison.photos,
         request.source_image,

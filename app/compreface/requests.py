@@ -19,7 +19,7 @@ SubjectPath = Annotated[IdentityId, Path(description="The subject's name.")]
 ImageId = Annotated[FaceId, Path(description="The face's id.")]
 Page = Annotated[int, Query(ge=0, le=_LAST_PAGE, description="From 0.")]
 Size = Annotated[int, Query(ge=1, description=f"Faces on a page; more than {MOST_ON_A_PAGE} are that many.")]
-Limit = Annotated[int, Query(ge=0, description="Faces of the photo, at most, the largest first; 0 for all.")]
+Limit = Annotated[int, Query(ge=0, description="Faces of each photo, at most, the largest first; 0 for all.")]
 PredictionCount = Annotated[
     int, Query(ge=1, description=f"Most subjects for each face; more than {MOST_CANDIDATES} are that many.")
 ]
@@ -62,7 +62,7 @@ class CompreFacePhoto(LenientSchema):
 
 
 class CompreFacePair(LenientSchema):
-    """A photo of one face, and a photo whose faces are compared with it."""
+    """A photo of a person, and a photo whose faces are compared with its main face."""
 
     model_config = ConfigDict(
         extra="ignore",

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from contextlib import suppress
 
-from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, NoFace, SeveralFaces
+from app.compreface.comparison import FaceSelection
+from app.errors import FaceUnknown, IdentityExists, IdentityUnknown, SeveralFaces
 from app.gallery.erasure import ErasureService
 from app.gallery.gallery import Gallery
 from app.gallery.store.listing import ListingRepository
@@ -86,12 +87,14 @@ class SubjectService:
         least_score: float | None = None,
         is_exact: bool = True,
     ) -> str:
-        """Enroll the only face of a photo, or the only one with a detection score of `least_score`; return its id.
+        """Enroll the main face of a photo for a subject, and return the face's id.
 
-        A new subject gets its id as its name. Raises NothingEnrolled, NoFace, SeveralFaces.
+        A new subject gets its id as its name. With a `least_score`, faces with a lower detection score do not count.
+        Raises NothingEnrolled if the photo is refused: also because another face is nearly as prominent. With a
+        `least_score`, it raises NoFace and SeveralFaces as `FaceSelection.sole`.
         """
         target = self._gallery.require(collection)
-        choice = FaceChoice.ONLY if least_score is None else self._choice(target, photo, least_score)
+        choice = FaceChoice.MAIN if least_score is None else self._choice(target, photo, least_score)
         name = None if self._roster.has(target, identity_id) else identity_id
         enrollment = self._enrollment.enroll(
             [photo], collection=collection, identity_id=identity_id, name=name, choice=choice, is_exact=is_exact
@@ -123,11 +126,10 @@ class SubjectService:
         return self._people.image(collection, face_id)
 
     def _choice(self, collection: Collection, photo: bytes, least_score: float) -> FaceChoice:
-        """Return the choice that enrolls the only face with this detection score; it must be the main face."""
+        """Return the choice that enrolls the sole face with this detection score; it must be the main face."""
         faces = self._analysis_of(collection).analyse(photo, is_flip_averaged=False)
-        clear = [face for face in faces if face.detection.score >= least_score]
-        if not clear:
-            raise NoFace
-        if len(clear) > 1 or clear[0] is not faces[0]:
-            raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it")
+        if FaceSelection(least_score).sole(faces) is not faces[0]:
+            raise SeveralFaces(
+                f"the photo shows {faces.detected} faces, the main one below det_prob_threshold; crop it"
+            )
         return FaceChoice.LARGEST

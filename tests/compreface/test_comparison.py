@@ -11,7 +11,7 @@ from app.gallery.store.editing import EditingRepository
 from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.subjects import SubjectRepository
-from app.recognition.analysis import Face
+from app.recognition.analysis import AnalysedFaces, Face
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
@@ -21,6 +21,7 @@ from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, calibration, 
 
 POLICY = Policy(calibration(), 0.5)
 ALL = FaceSelection()
+BYSTANDERS = (GREEN, WHITE, RED, WHITE, BLUE)  # red, in the middle, is the main face
 
 
 @pytest.fixture
@@ -62,6 +63,17 @@ def test_the_largest_faces_count_first():
     for choice, seen in ((FaceSelection(1), faces), (ALL, [])):
         with pytest.raises(NoFace):
             choice.places(seen)
+
+
+def test_the_sole_face_is_the_main_one_or_the_only_one_selected():
+    main, bystander = face(50, 0.7), face(20, 0.9)
+    assert ALL.sole(AnalysedFaces([main, bystander], 2)) is main
+    assert FaceSelection(0.8).sole(AnalysedFaces([main, bystander], 2, rivals=1)) is bystander
+    assert FaceSelection(most=1).sole(AnalysedFaces([main, bystander], 2, rivals=1)) is main
+    unclear = [(ALL, [main, face(49, 0.9)], 1), (FaceSelection(0.8), [main, bystander, bystander], 0)]
+    for choice, faces, rivals in unclear:
+        with pytest.raises(SeveralFaces):
+            choice.sole(AnalysedFaces(faces, len(faces), rivals))
 
 
 # Comparisons
@@ -107,6 +119,16 @@ def test_two_photos(compare):
     for one, other in ((WHITE, RED), (RED, WHITE)):
         with pytest.raises(NoFace):
             compare.photos(photo(one), photo(other), ALL, collection="people")
+
+
+def test_a_source_with_bystanders(compare):
+    source = photo(*BYSTANDERS)
+    _, compared = compare.photos(source, photo(PINK), ALL, collection="people")
+    assert [each.score for each in compared] == [expected(PINK, RED)]
+    _, compared = compare.photos(photo(RED, BLUE), photo(PINK), FaceSelection(most=1), collection="people")
+    assert [each.score for each in compared] == [expected(PINK, RED)]  # CompreFace's limit is for both photos
+    with pytest.raises(NoFace):
+        compare.photos(source, photo(PINK), FaceSelection(0.95), collection="people")
 
 
 def test_embeddings(compare, subjects):
@@ -176,6 +198,8 @@ def test_a_name_that_was_given_elsewhere_stays(subjects, gallery, analysis, engi
 def test_one_face_that_is_sure_enough(subjects):
     add = {"collection": "people", "identity_id": "red"}
     assert subjects.add_example(photo(RED), least_score=0.9, **add)
+    for score in (None, 0.5):
+        assert subjects.add_example(photo(*BYSTANDERS), least_score=score, **add)
     for colours, score, refusal in (
         ((RED,), 0.95, NoFace),
         ((RED, BLUE), 0.5, SeveralFaces),
@@ -183,4 +207,4 @@ def test_one_face_that_is_sure_enough(subjects):
     ):
         with pytest.raises(refusal):
             subjects.add_example(photo(*colours), least_score=score, **add)
-    assert len(subjects.examples("people", start=0, limit=9, identity_id=None).items) == 1
+    assert len(subjects.examples("people", start=0, limit=9, identity_id=None).items) == 3
