@@ -6,6 +6,7 @@ from app import __version__
 from app.config import Settings
 from app.evaluation.degradation import degrade
 from app.evaluation.ijb_faces import EmbedCrops
+from app.evaluation.liveness.photo_scoring import LivenessPipeline, LivenessScoring
 from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.types import Floats, Pixels
@@ -60,6 +61,27 @@ def open_crop_embedding(settings: Settings) -> tuple[EmbedCrops, dict[str, Any]]
         return scoring.vectors(embeddings.vectors, embeddings.norms), embeddings.norms
 
     return embed, _setup(settings, packs, models, calibration)
+
+
+def open_liveness_pipeline(settings: Settings, models: ModelLoader, detector: str | None = None) -> LivenessPipeline:
+    """Open the detectors of faces and of presentation attacks.
+
+    Raises NetworkError's children, also if a network against presentation attacks is missing, and SettingsInvalid.
+    """
+    models.liveness.require_files()
+    network = models.served[0]
+    analysis = models.analysis(network, detector or network.detector)
+    setup = {
+        "liveness_pack": models.liveness.manifest.name,
+        "liveness": models.liveness.fingerprint,
+        "detector": detector or network.detector,
+        "effort": settings.effort.value,
+        "detection": settings.detection.model_dump(),
+        "limits": {"photo_bytes": settings.limits.photo_bytes, "photo_pixels": settings.limits.photo_pixels},
+        "version": __version__,
+        "sha256": {**models.liveness.sha256s, **detector_sha256s(open_packs(settings), detector or network.detector)},
+    }
+    return LivenessPipeline(LivenessScoring(analysis), setup)
 
 
 def detector_sha256s(packs: Packs, detector: str) -> dict[str, str | None]:

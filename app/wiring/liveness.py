@@ -1,5 +1,7 @@
 """The detector of presentation attacks of ARCID_LIVENESS__PACK, opened when it is first needed."""
 
+import hashlib
+import json
 import threading
 from functools import cached_property
 
@@ -37,6 +39,17 @@ class LivenessLoader:
     def section(self) -> LivenessSection:
         """The pack's section, with its default thresholds; raises as `manifest`."""
         return liveness_of(self.manifest)
+
+    @property
+    def sha256s(self) -> dict[str, str | None]:
+        """The SHA-256 of each network by its file; None for one that is not pulled."""
+        return {each.file: self._packs.sha256(self.manifest, each.file) for each in self.section.networks}
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of all that shapes a score: the networks, their crops and weights."""
+        described = [self.sha256s, self.section.model_dump(exclude={"attack_below", "live_from"})]
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def require_files(self) -> None:
         """Check the files of the pack; raises NetworkMissing (with the command that pulls it) and NetworkCorrupt."""

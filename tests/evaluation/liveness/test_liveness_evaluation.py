@@ -7,8 +7,9 @@ import pytest
 
 from app.errors import EvaluationInvalid
 from app.evaluation.liveness.liveness_evaluation import RateLimits, VerdictCounts, evaluate_liveness
-from app.evaluation.liveness.liveness_page import figure_rows, page_of, sections, threshold_line, verdict_rows
+from app.evaluation.liveness.liveness_page import page_of
 from app.evaluation.liveness.liveness_report import of_liveness
+from app.evaluation.liveness.liveness_tables import figure_rows, sections, threshold_line, verdict_rows
 from app.evaluation.liveness.presentations import Presentations
 from app.evaluation.report import to_json
 from app.recognition.liveness.thresholds import LivenessThresholds
