@@ -10,7 +10,7 @@ import typer
 from app import __version__
 from app.cli.error_line import error_line
 from app.cli.lazy import LazyCommand, LazyGroup
-from app.errors import ArcidError, StorageNotWritable
+from app.errors import ArcidError, FileUnusable, StorageNotWritable
 from app.observability.printable import printable
 
 # By panel of `arcid --help`: each command, where it is, and the first line of its help.
@@ -151,10 +151,17 @@ def main() -> None:
     except ArcidError as error:
         _fail(error)
     except OSError as error:
-        storage = StorageNotWritable.of(error)
-        if storage is None:
+        known = StorageNotWritable.of(error) or _file_error(error)
+        if known is None:
             raise
-        _fail(storage)
+        _fail(known)
+
+
+def _file_error(error: OSError) -> FileUnusable | None:
+    """Return the error for a named file that cannot be used, for example because a folder in its path is a file."""
+    if error.filename is None or error.strerror is None:
+        return None
+    return FileUnusable(f"{error.filename} cannot be used: {error.strerror.lower()}")
 
 
 def _log_warnings() -> None:

@@ -13,7 +13,7 @@ from app.cli.counting import counting
 from app.cli.output import Console
 from app.cli.train_run import announce, cropper_opener, run_training
 from app.config import read_settings
-from app.errors import TrainingUnavailable
+from app.errors import PackUnknown, TrainingUnavailable
 from app.observability.counted import counted
 from app.types import Floats, Pixels
 
@@ -78,10 +78,12 @@ def pack(
     from app.training.data.filtering import FilteredSource  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
     from app.training.data.shards import pack as write  # noqa: PLC0415 - as above
+    from app.training.run_folder import make_run_folder  # noqa: PLC0415 - as above
 
+    excluded = read_list(exclude) if exclude is not None else frozenset()
+    make_run_folder(out)
     with counting("photos") as advance:
         opened = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
-    excluded = read_list(exclude) if exclude is not None else frozenset()
     with counting("reading crops", len(opened.source.labels)) as advance:
         damaged = find_damaged(opened.source, 1, advance)
     source = FilteredSource(opened.source, excluded=excluded | damaged.keys())
@@ -118,7 +120,9 @@ def clean(
     require_training()
     from app.training.data.cleaning import embed_source, find_outliers, write_list  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
+    from app.training.run_folder import make_run_folder  # noqa: PLC0415 - as above
 
+    make_run_folder(out.parent)
     with counting("photos") as advance:
         dataset = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
     source = dataset.source
@@ -165,6 +169,9 @@ def _start_from(start: str, out: Path, values: dict[str, Any], *, is_resumed: bo
     if (Path(start) / LAST).exists():
         sections = start_from_run(Path(start), out)
     else:
-        sections = {"start": copy_network(read_settings(pack=start), out / "start.onnx").model_dump()}
+        try:
+            sections = {"start": copy_network(read_settings(pack=start), out / "start.onnx").model_dump()}
+        except PackUnknown as error:
+            raise PackUnknown(f"--from {start}: {start}/{LAST} does not exist, and {error}") from error
     schedule = {"learning_rate": REFINING_RATE, **values.get("schedule", {})}
     return {**values, "schedule": schedule, **sections}

@@ -51,13 +51,14 @@ def export(  # noqa: PLR0913 - the options of a command
     """Export a run as a pack: ONNX, manifest, calibrations."""
     require_training()
     from app.training.checkpoint import BEST, LAST, load_trained  # noqa: PLC0415 - as above
-    from app.training.export.pack import PackMetadata, model_name  # noqa: PLC0415 - as above
+    from app.training.export.pack import PackMetadata, model_name, require_new_pack  # noqa: PLC0415 - as above
     from app.training.export.run_pack import PREPROCESSING, write_pack  # noqa: PLC0415 - as above
     from app.training.export.terms import inherited_terms  # noqa: PLC0415 - as above
     from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
-    trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
+    require_new_pack(out / name)
+    trained = load_trained(run, BEST if best else LAST)
     terms = inherited_terms(trained.config)
     settings = with_options(read_settings(), detector=detector or (terms.detector if terms else None))
     if terms is None and licence is None:
@@ -100,7 +101,7 @@ def adapter(  # noqa: PLR0913 - the options of a command
     """Train an adapter for a pack on your photos, and write both as one pack; its licence is the pack's."""
     require_training()
     from app.training.data.opening import open_path  # noqa: PLC0415 - as above
-    from app.training.export.pack import PackMetadata, model_name, write_network_pack  # noqa: PLC0415 - as above
+    from app.training.export.pack import PackMetadata, model_name, require_new_pack, write_network_pack  # noqa: PLC0415 - as above
     from app.training.finetune.adapter_training import AdapterSettings, train_adapter  # noqa: PLC0415 - as above
     from app.training.finetune.linear_adapter import append_adapter  # noqa: PLC0415 - as above
     from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
@@ -108,6 +109,7 @@ def adapter(  # noqa: PLR0913 - the options of a command
     settings = with_options(read_settings(), pack=pack, detector=detector)
     base = wiring.open_base(settings)
     name = name or f"{pack}-adapted"
+    require_new_pack(out / name)
     with counting("photos") as advance:
         source = open_path(data, cropper_opener(settings), is_aligned=aligned, advance=advance).source
         views = wiring.views_of(settings, base, source, advance)

@@ -18,6 +18,7 @@ from app.training.losses.base import Loss
 from app.training.run_folder import storage_errors
 
 LAST, BEST = "last.pt", "best.pt"
+_FINGERPRINT = "data"  # of names and labels: see app/training/data/source.py
 MIDDLE = "middle.pt"  # benchmarks/draw_losses.py compares it with the start and the end
 _DAMAGED = (RuntimeError, ValueError, KeyError, EOFError, TypeError, AttributeError, pickle.UnpicklingError)
 
@@ -127,7 +128,9 @@ def check_same_run(expected: State, saved: State) -> None:
     """
     for name in sorted(expected.keys() | saved.keys(), key=lambda name: (not name.endswith(".name"), name)):
         if expected.get(name) != saved.get(name):
+            setting = f"{name} = {saved.get(name)}, not {expected.get(name)}"
+            difference = "other data (photos or people)" if name == _FINGERPRINT else setting
             raise CheckpointMismatch(
-                f"the checkpoint was made with {name} = {saved.get(name)}, not {expected.get(name)}; "
+                f"the checkpoint was made with {difference}; "
                 "resume with the settings of the first start, or start another run from this one with --from"
             )

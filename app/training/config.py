@@ -208,8 +208,10 @@ class TrainingConfig(_Section):
     keeping: OutputConfig = OutputConfig()
 
     @model_validator(mode="after")
-    def _check_accumulation(self) -> Self:
+    def _check_batch(self) -> Self:
         batch, parts, group = self.schedule.batch_size, self.machine.accumulation, self.data.photos_per_person
+        if batch % group:
+            raise ValueError(f"schedule.batch_size = {batch} is not a multiple of data.photos_per_person = {group}")
         if parts > 1 and batch % (parts * group):
             raise ValueError(
                 f"a batch of {batch} cannot be split into {parts} parts of equal size (machine.accumulation)"

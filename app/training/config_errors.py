@@ -37,7 +37,8 @@ def sentence_of(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{key}: {first['input']!r} is not valid; {_description(model, first['loc'])}"
     message = first["msg"].removeprefix("Value error, ").replace("valid tuple", "list")
     value = "" if first["type"] == "value_error" else f", not {first['input']!r}"
-    return f"{key}: {message[:1].lower()}{message[1:]}{value}"
+    subject = f"{key}: " if first["loc"] else ""
+    return f"{subject}{message[:1].lower()}{message[1:]}{value}"
 
 
 def keys_of(model: Any, prefix: str = "") -> Iterator[str]:

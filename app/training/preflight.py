@@ -13,17 +13,23 @@ from app.errors import TrainingInvalid
 from app.training.config import TrainingConfig
 from app.training.data.batches import BatchSampler
 from app.training.data.source import Labels
+from app.training.learner import build_learner
+from app.training.optimiser import build_optimiser
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _BF16 = re.compile(r"\b(avx512_bf16|amx_bf16|bf16)\b")
 
 
 def check_config(config: TrainingConfig) -> None:
-    """Raise TrainingInvalid for keys that fit no data, before photos are aligned."""
+    """Build the learner and the optimizer once, before photos are aligned, which may take hours.
+
+    Raises TrainingInvalid if one cannot be built or a key fits no data, and TrainingUnavailable without its package.
+    """
     if config.schedule.batch_size < 2:
         raise TrainingInvalid(
             "schedule.batch_size is 1, and batch normalisation needs two photos or more; 32 or more train well"
         )
+    build_optimiser(build_learner(config, classes=2), config)
 
 
 def warnings_of(config: TrainingConfig, labels: Labels, *, has_bf16: bool, processes: int = 1) -> Iterator[str]:

@@ -11,9 +11,10 @@ _UNNAMED = "a file cannot be written; "  # the file is named here
 
 
 def make_run_folder(folder: Path) -> None:
-    """Create the folder of a run; raises StorageNotWritable."""
+    """Create the folder of a run; raises StorageNotWritable if it cannot be created or takes no files."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def write_whole(content: bytes, file: Path) -> None:

@@ -60,9 +60,9 @@ def train(
         if not distributed.is_main:
             console.quiet = True
         line = ProgressLine(console)
+        sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
         dataset = _open_dataset(config, open_cropper, distributed, line)
         _require_readable(dataset, config, out / DAMAGED, distributed, line)
-        sets = _read_sets(config, open_cropper, line) if distributed.is_main else []
         learner = _student(config, dataset.source, teach, distributed, line)
         first = load(last)["iteration"] if last.exists() else 0
         with _callbacks(config, out, distributed, first=first, line=line) as callbacks:

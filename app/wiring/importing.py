@@ -6,7 +6,7 @@ from pathlib import Path
 from app.config import Settings
 from app.evaluation.values import Advance
 from app.training.export.network import as_onnx
-from app.training.export.pack import OperatorTerms, PackMetadata, model_name, write_network_pack
+from app.training.export.pack import OperatorTerms, PackMetadata, model_name, require_new_pack, write_network_pack
 from app.training.importing.reading import PREPROCESSING, read_backbone
 from app.vision.inference.manifest import Manifest
 from app.wiring.training import calibrator, detector_name
@@ -27,6 +27,7 @@ def import_pack(
 
     Raises TrainingInvalid, CalibrationTooSmall, NetworkError's children and SettingsInvalid.
     """
+    require_new_pack(folder)
     network = as_onnx(read_backbone(file, architecture))
     measure = calibrator(
         settings,

@@ -14,7 +14,7 @@ from app.evaluation.values import Advance
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.training.data.folder import FolderSource, crop_photos
 from app.training.export.comparing import ComparedNetwork, NetworkComparison, compare_networks
-from app.training.export.pack import PackMetadata, model_name, write_network_pack
+from app.training.export.pack import PackMetadata, model_name, require_new_pack, write_network_pack
 from app.training.export.quantising import one_of_each, quantise_network, require_quantisable
 from app.vision.inference.manifest import Manifest
 from app.wiring.networks import open_runtime
@@ -43,6 +43,7 @@ def quantise_pack(
     If the photos have people (person/photo.jpg), the ranges are measured on every second one, the networks compared on
     the others, and the pack calibrated on all. Raises TrainingInvalid, NetworkError's children and SettingsInvalid.
     """
+    require_new_pack(folder)
     base = open_base(settings)
     require_quantisable(base.network)
     source = _read_faces(settings, photos, is_aligned=is_aligned, advance=advance)

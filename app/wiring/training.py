@@ -21,7 +21,7 @@ from app.vision.inference.manifest import Manifest
 from app.vision.inference.session import Session
 from app.wiring.batching import threads_of
 from app.wiring.evaluation import detector_sha256s
-from app.wiring.networks import detector_of, embedder_of, open_detector, open_embedder, open_runtime
+from app.wiring.networks import detector_of, detector_parts, embedder_of, open_detector, open_embedder, open_runtime
 from app.wiring.storage import open_packs
 
 _CACHE_FORMAT = 1
@@ -47,8 +47,14 @@ def open_base(settings: Settings) -> BasePack:
 
 
 def detector_name(settings: Settings) -> str:
-    """Return the name of the detector of these settings. Raises SettingsInvalid if they and the pack name none."""
-    return detector_of(settings, open_packs(settings).manifest(settings.pack))
+    """Return the name of the detector of these settings.
+
+    Raises SettingsInvalid if they and the pack name none, or if the named pack has none, and PackUnknown.
+    """
+    packs = open_packs(settings)
+    name = detector_of(settings, packs.manifest(settings.pack))
+    detector_parts(packs, name)
+    return name
 
 
 def open_cropper(settings: Settings) -> FaceCropper:

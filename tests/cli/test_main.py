@@ -75,6 +75,17 @@ def test_everything_that_is_missing_is_named_at_once(run, tmp_path):
     assert "No such option" in run("train", "clean", "--ot", "x")[2]
 
 
+def test_a_file_in_the_place_of_a_folder_is_one_line(run, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    def fail():
+        (tmp_path / "file" / "x").mkdir()
+
+    monkeypatch.setattr("app.cli.cli", lambda **_: fail())
+    status, _, err = run("models", "list")
+    assert (status, err) == (1, f"arcid: {tmp_path}/file/x cannot be used: not a directory [file_unusable]\n")
+
+
 def test_an_error_that_looks_like_markup_is_printed_as_it_is(run):
     assert "'[red]a[/b]'" in run("models", "pull", "[red]a[/b]")[2]
 

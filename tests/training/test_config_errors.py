@@ -32,6 +32,10 @@ AUGMENTATION = ", ".join(f"data.augmentation.{name}" for name in ("flip", "colou
         ({"lr": 1}, "unknown key lr; did you mean schedule.learning_rate?"),
         ({"schedule": {"lr": 1}}, "unknown key schedule.lr; did you mean schedule.learning_rate?"),
         ({"xyzzy": 1}, "unknown key xyzzy; docs/training.md lists all keys"),
+        (
+            {"schedule": {"batch_size": 8}, "data": {"photos_per_person": 3}},
+            "schedule.batch_size = 8 is not a multiple of data.photos_per_person = 3",
+        ),
         ({"loss": "arcface"}, "loss is a group of keys; set one of them, such as loss.name"),
         (
             {"machine": {"device": "gpu"}},

@@ -25,6 +25,19 @@ def test_one_photo_is_no_batch():
     preflight.check_config(config(schedule={"batch_size": 2}))
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"loss": {"name": "missing_package:Loss"}}, "No module named 'missing_package'"),
+        ({"backbone": {"name": "tests.training.own:Missing"}}, "has no Missing"),
+        ({"optimiser": {"options": {"sped": 1}}}, "optimiser sgd cannot be constructed"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_before_photos_are_read(groups, message):
+    with pytest.raises(TrainingInvalid, match=message):
+        preflight.check_config(config(backbone=groups.pop("backbone", {"name": "mobilefacenet"}), **groups))
+
+
 def test_what_is_probably_not_intended_is_warned_of():
     half = config(machine={"amp": "bf16"})
     assert warned(config()) == warned(half) == []

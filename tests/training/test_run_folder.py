@@ -31,6 +31,14 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     make_run_folder(tmp_path / "a" / "b")
 
 
+def test_a_folder_in_which_no_file_can_be_written_is_a_sentence():
+    folder = Path("/proc")
+    if not folder.is_dir():
+        pytest.skip("only Linux has /proc")
+    with pytest.raises(StorageNotWritable, match=r"^/proc cannot be written: "):
+        make_run_folder(folder)
+
+
 def test_a_missing_permission_is_named_once():
     with pytest.raises(StorageNotWritable) as raised, storage_errors(Path("/x")):
         raise PermissionError(errno.EACCES, "Permission denied")

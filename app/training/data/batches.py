@@ -26,8 +26,8 @@ class BatchSampler:
     """Selection of the crops of each iteration, which depends only on the fields.
 
     Two processes with batches of 64 together see exactly the crops that one process sees with batches of 128. Each
-    person of a batch has `per_person` consecutive crops, as triplets need them. An incomplete batch at the end of an
-    epoch is dropped.
+    person of a batch has `per_person` consecutive crops, as triplets need them; it divides `batch_size`. An incomplete
+    batch at the end of an epoch is dropped.
     """
 
     labels: Labels
@@ -40,8 +40,6 @@ class BatchSampler:
     @property
     def iterations(self) -> int:
         """Return the number of iterations per epoch; raises TrainingInvalid if there are too few crops for one."""
-        if self.batch_size % self.per_person:
-            raise TrainingInvalid(f"a batch of {self.batch_size} does not hold {self.per_person} photos of each person")
         samples = int((np.bincount(self.labels) // self.per_person * self.per_person).sum())
         count = samples // (self.batch_size * self.world_size)
         if count == 0:

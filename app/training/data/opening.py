@@ -50,8 +50,8 @@ def open_data(data: DataConfig, open_cropper: OpenCropper, advance: Advance = la
 
     Raises TrainingInvalid, and NetworkError's children if photos must be aligned and the networks cannot be loaded.
     """
-    dataset = open_path(data.path, open_cropper, is_aligned=data.aligned, advance=advance)
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
+    dataset = open_path(data.path, open_cropper, is_aligned=data.aligned, advance=advance)
     filtered = FilteredSource(dataset.source, excluded=excluded, min_photos=data.least_photos)
     failures, damaged = dataset.omitted(excluded)
     left = len(filtered.labels) + len(failures) + len(damaged)

@@ -41,8 +41,8 @@ def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advanc
 
     Aligns, filters and caches like `open_data`, and raises the same errors.
     """
-    opened = _open_photos(data, open_cropper, advance)
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
+    opened = _open_photos(data, open_cropper, advance)
     filtered = FilteredSource(opened.source, excluded=excluded)
     failures, damaged = opened.omitted(excluded)
     return Dataset(UnlabelledSource(in_memory(filtered, int(data.memory_gb * 1e9))), failures, damaged=damaged)

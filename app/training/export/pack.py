@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.errors import TrainingInvalid
 from app.recognition.decisions.calibration.applicable import file_name
 from app.recognition.decisions.calibration.error_rates import Calibration, as_json
+from app.training.run_folder import make_run_folder, storage_errors
 from app.types import CommercialUse
 from app.vision.embedding import Preprocessing
 from app.vision.inference.manifest import Manifest, Name, read_manifest
@@ -62,7 +63,7 @@ def write_network_pack(
     """Write the pack of an ONNX network (n, 3, 112, 112) -> (n, d) to `folder`; its name is the name of the pack.
 
     Without a threshold, the first calibration provides it, at FMR 1e-4. Raises TrainingInvalid if the name is invalid,
-    the folder is not empty, or a calibration belongs to another network.
+    the folder is not empty, or a calibration belongs to another network, and StorageNotWritable if the disk is full.
     """
     digest = hashlib.sha256(network).hexdigest()
     if any(calibration.origin.network_sha256 != digest for calibration in calibrations):
@@ -70,14 +71,9 @@ def write_network_pack(
     if threshold is None:
         threshold = calibrations[0].threshold(FMR) if calibrations else UNCALIBRATED
     manifest = _manifest(folder.name, network, metadata, preprocessing=preprocessing, threshold=threshold)
-    _create_folder(folder)
-    (folder / f"{folder.name}.onnx").write_bytes(network)
-    (folder / "manifest.toml").write_text(manifest, "utf-8")
-    for calibration in calibrations:
-        origin = calibration.origin
-        name = file_name(network_sha256=digest, detector=origin.detector, is_flip_averaged=origin.is_flip_averaged)
-        (folder / "calibrations").mkdir(exist_ok=True)
-        (folder / "calibrations" / name).write_bytes(as_json(calibration))
+    require_new_pack(folder)
+    with storage_errors(folder):
+        _write_files(network, folder, manifest, calibrations, digest=digest)
     return read_manifest(folder / "manifest.toml")
 
 
@@ -123,13 +119,30 @@ def _manifest(
     )
 
 
-def _create_folder(folder: Path) -> None:
+def require_new_pack(folder: Path) -> None:
+    """Check the folder of a new pack before hours of work, and create the folder above it.
+
+    Raises TrainingInvalid if its name is invalid or it is not empty, and StorageNotWritable if it cannot be created.
+    """
     try:
         _NAME.validate_python(folder.name)
     except ValidationError as error:
         raise TrainingInvalid(
             f"{folder.name!r} is not a valid pack name; use lower-case letters, digits, '.', '_' and '-'"
         ) from error
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
+    make_run_folder(folder.parent)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise TrainingInvalid(f"{folder} is not empty; choose another folder, or delete it")
+
+
+def _write_files(
+    network: bytes, folder: Path, manifest: str, calibrations: Sequence[Calibration], *, digest: str
+) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{folder.name}.onnx").write_bytes(network)
+    (folder / "manifest.toml").write_text(manifest, "utf-8")
+    for calibration in calibrations:
+        origin = calibration.origin
+        name = file_name(network_sha256=digest, detector=origin.detector, is_flip_averaged=origin.is_flip_averaged)
+        (folder / "calibrations").mkdir(exist_ok=True)
+        (folder / "calibrations" / name).write_bytes(as_json(calibration))

@@ -62,8 +62,6 @@ def test_what_cannot_be_a_batch_is_refused():
         _ = BatchSampler(LABELS, batch_size=20).iterations
     with pytest.raises(TrainingInvalid, match="batch of 8 in each of 3 processes"):
         _ = BatchSampler(LABELS, batch_size=8, world_size=3).iterations
-    with pytest.raises(TrainingInvalid, match="3 photos of each person"):
-        _ = BatchSampler(LABELS, batch_size=4, per_person=3).iterations
 
 
 def test_batches_are_the_same_whatever_the_threads_and_the_start():
