@@ -56,9 +56,9 @@ def export(  # noqa: PLR0913 - the options of a command
     from app.training.export.terms import inherited_terms  # noqa: PLC0415 - as above
     from app.wiring import training as wiring  # noqa: PLC0415 - PyTorch takes seconds
 
+    trained = load_trained(run, BEST if best else LAST)
     name = name or run.resolve().name
     require_new_pack(out / name)
-    trained = load_trained(run, BEST if best else LAST)
     terms = inherited_terms(trained.config)
     settings = with_options(read_settings(), detector=detector or (terms.detector if terms else None))
     if terms is None and licence is None:
