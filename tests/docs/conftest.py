@@ -23,13 +23,20 @@ def another_picture(photo: bytes) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory, faces_of, group_photo, portrait) -> Path:
+def desk(tmp_path_factory, faces_of, group_photo, portrait, faceless) -> Path:
     """Return the folder; tests work on copies."""
     desk: Path = tmp_path_factory.mktemp("desk")
     ada, bob = faces_of[:2]
     other = another_picture(ada)
     photos = {"ada": ada, "ada-1": ada, "ada-2": other, "visitor": other, "passport": ada, "bob": bob}
-    photos |= {"photos/a": ada, "photos/b": other, "photos/c": bob, "party": group_photo, "me": portrait}
+    photos |= {
+        "photos/a": ada,
+        "photos/b": other,
+        "photos/c": bob,
+        "party": group_photo,
+        "me": portrait,
+        "landscape": faceless,
+    }
     for name, photo in zip(NAMES[:4], faces_of, strict=False):
         photos |= {f"people/{name.lower()}/1": photo, f"people/{name.lower()}/2": another_picture(photo)}
         photos |= {f"lfw/{name}/{name}_0001": photo, f"lfw/{name}/{name}_0002": another_picture(photo)}

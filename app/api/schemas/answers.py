@@ -183,7 +183,7 @@ class VerifyAnswer(BaseModel):
         {
             "verdict": "match",
             "similarity": 0.71,
-            "threshold": 0.42,
+            "threshold": 0.358,
             "fmr": 1e-7,
             "fmr_range": [0, 1e-7],
             "probe_face": FACE_EXAMPLE,

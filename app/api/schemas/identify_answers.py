@@ -86,13 +86,13 @@ class IdentifyAnswer(BaseModel):
                             "similarity": 0.71,
                             "fmr": 1e-7,
                             "fmr_range": [0, 1e-7],
-                            "fpir": 1.2e-7,
-                            "fpir_range": [0, 8e-7],
+                            "fpir": 1e-7,
+                            "fpir_range": [0, 1e-7],
                         }
                     ],
                 }
             ],
-            "threshold": 0.42,
+            "threshold": 0.219,
             "model": "sface-2021dec",
             "calibration": CALIBRATION_EXAMPLE,
             "faces_truncated": False,
