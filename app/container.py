@@ -9,9 +9,6 @@ from functools import cached_property, partial
 from inspect import getmembers_static
 from uuid import uuid4
 
-from app.access.key_cache import Access
-from app.access.key_service import KeyService
-from app.access.oidc.sign_in import SignInService
 from app.database.data_version import DataVersion
 from app.database.leader_lock import TaskLock
 from app.gallery.erasure import ErasureService
@@ -56,13 +53,12 @@ from app.transfer.job_requests import JobRequests, may_have_archive
 from app.transfer.job_sources import JobSources
 from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
+from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
-from app.wiring.clients import open_sign_in
-from app.wiring.counting import Counting
 from app.wiring.resources import DEFAULT_COLLECTION
 
 
-class Container(Counting):
+class Container(Accounts):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -154,29 +150,17 @@ class Container(Counting):
         )
 
     @cached_property
-    def access(self) -> Access:
-        """API keys and sessions, as requests present them."""
-        return Access(self.keys, sessions=None if self.sign_in is None else self.sessions)
-
-    @cached_property
-    def sign_in(self) -> SignInService | None:
-        """Sign-in with an OpenID provider; None if the settings name none."""
-        return open_sign_in(self.settings.oidc, self.sessions)
-
-    @cached_property
-    def key_service(self) -> KeyService:
-        """API keys, as callers manage them."""
-        return KeyService(self.keys, self.access)
-
-    @cached_property
     def enrollment(self) -> EnrollmentService:
         """Enrollment."""
-        return EnrollmentService(self.registry.analysis_of, self.gallery, self.registry.policy_of, crops=self.crops)
+        return EnrollmentService(
+            self.registry.analysis_of, self.gallery, self.registry.policy_of, crops=self.crops, gate=self.liveness_gate
+        )
 
     @cached_property
     def verification(self) -> VerificationService:
         """Verification, 1:1."""
-        return VerificationService(self.registry.analysis_of, self.gallery, self.registry.policy_of)
+        registry = self.registry
+        return VerificationService(registry.analysis_of, self.gallery, registry.policy_of, gate=self.liveness_gate)
 
     @cached_property
     def identification(self) -> IdentificationService:
@@ -187,12 +171,13 @@ class Container(Counting):
             self.registry.policy_of,
             open_metadata=frozenset(map(nfc, self.settings.open_metadata)),
             learning=self.probe_learning,
+            gate=self.liveness_gate,
         )
 
     @cached_property
     def examination(self) -> ExaminationService:
         """Analysis of photos without a gallery."""
-        return ExaminationService(self.registry, is_flip_averaged=self.settings.inference.flip)
+        return ExaminationService(self.registry, is_flip_averaged=self.settings.inference.flip, gate=self.liveness_gate)
 
     @cached_property
     def collections(self) -> CollectionService:
@@ -204,6 +189,7 @@ class Container(Counting):
             self.listing,
             self.collection_defaults,
             registry=self.registry,
+            gate=self.liveness_gate,
             has_sealer=self.crops is not None,
             scrubber=self.scrubber,
         )

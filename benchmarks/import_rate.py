@@ -25,7 +25,7 @@ from app.config import Settings, read_settings
 from app.container import Container
 from app.errors import PhotoRefused
 from app.recognition.analysis import Analysis
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.transfer.photo_sources import open_source
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_packs

@@ -23,7 +23,7 @@ from PIL import Image as Pillow
 from app.config import read_settings
 from app.errors import NoFace, SeveralFaces
 from app.recognition.analysis import AnalysedFaces, Analysis
-from app.recognition.enrollment import FaceChoice, chosen_face
+from app.recognition.face_choice import FaceChoice, chosen_face
 from app.types import Floats
 from app.wiring.model_loading import ModelLoader
 from app.wiring.storage import open_packs

@@ -58,6 +58,11 @@ class Principal:
         """Return whether the caller can read embeddings, and so may see exact similarities (see `similarity_view`)."""
         return self.has(Scope.MANAGE)
 
+    @property
+    def may_lower_liveness(self) -> bool:
+        """Return whether the caller may ask for a weaker check of liveness than a collection's."""
+        return self.has(Scope.MANAGE)
+
     def has(self, scope: Scope) -> bool:
         """Return whether the caller has a scope."""
         return scope in self.scopes or Scope.ADMIN in self.scopes

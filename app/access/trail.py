@@ -121,6 +121,12 @@ class Trail:
         with Session(self._writing) as session, session.begin():
             append(session, Action.IDENTITY_EXPORTED, collection=collection, subject=identity_id)
 
+    def note_refused_presentation(self, collection: str, operation: str, faces: int) -> None:
+        """Record that a request for an operation showed `faces` that were refused as presentation attacks."""
+        with Session(self._writing) as session, session.begin():
+            detail = {"operation": operation, "faces": faces}
+            append(session, Action.PRESENTATION_REFUSED, collection=collection, detail=detail)
+
     def end(self) -> Anchor:
         """Return the last line as the head row states it; raises TrailBroken if there is no head row."""
         with self._reading.connect() as connection:

@@ -15,7 +15,7 @@ from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import CollectionSettings, Reaction
-from app.types import Impostors, Provider
+from app.types import Impostors, LivenessMode, Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
@@ -59,6 +59,11 @@ ImpostorChoice = Annotated[
     typer.Option("--impostors", help="Impostors that error rates are about; similar: of the same sex and origin."),
 ]
 
+Liveness = Annotated[
+    LivenessMode | None,
+    typer.Option(help="Detection of presentation attacks: off, observe (only answered), or enforce."),
+]
+
 _RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
 _OPTIONS = (
     "is_flip_averaged",
@@ -70,6 +75,7 @@ _OPTIONS = (
     "on_duplicate",
     "on_mismatch",
     "is_adaptive",
+    "liveness",
 )
 
 
@@ -96,6 +102,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
     adaptive: Adaptive = None,
+    liveness: Liveness = None,
 ) -> None:
     """Create a collection for a network of ARCID_PACK or ARCID_PACKS. A running service serves it at once."""
     new_name(name)
@@ -116,6 +123,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
         on_duplicate,
         on_mismatch,
         adaptive,
+        liveness,
     )
     with Container(_on_cpu(settings)) as container:
         network = container.registry.named(model)
@@ -146,6 +154,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     on_duplicate: OnDuplicate = None,
     on_mismatch: OnMismatch = None,
     adaptive: Adaptive = None,
+    liveness: Liveness = None,
     reset: Annotated[
         list[str] | None,
         typer.Option(
@@ -169,6 +178,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         on_duplicate,
         on_mismatch,
         adaptive,
+        liveness,
     )
     with Container(_on_cpu(read_settings())) as container:
         ensure_default(container, name)
@@ -214,6 +224,8 @@ def _changed(container: Container, collection_settings: CollectionSettings, said
     changed: CollectionSettings = replace(collection_settings, **said)
     if said.get("is_crop_kept") and container.crops is None:
         raise EncryptionRequired
+    if said.get("liveness", LivenessMode.OFF) is not LivenessMode.OFF:
+        container.liveness_gate.require_detector()
     require_one_rule(changed)
     return changed
 
@@ -228,4 +240,6 @@ def _described(collection_settings: CollectionSettings) -> str:
     reactions = f"{collection_settings.on_duplicate} duplicates, {collection_settings.on_mismatch} mismatches"
     consent = ", only with consent" if collection_settings.is_consent_required else ""
     fixed = "" if collection_settings.is_adaptive else ", not adaptive"
-    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}{fixed}"
+    is_gated = collection_settings.liveness is not LivenessMode.OFF
+    liveness = f", liveness {collection_settings.liveness}" if is_gated else ""
+    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}{fixed}{liveness}"

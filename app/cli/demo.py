@@ -25,7 +25,7 @@ from app.container import Container
 from app.errors import AddressUnusable
 from app.observability import logs
 from app.recognition.decisions.policy import Outcome
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.types import Box, Pixels
 from app.wiring.resources import DEFAULT_COLLECTION
 

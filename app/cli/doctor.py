@@ -18,10 +18,11 @@ from app.config import Settings, read_settings
 from app.container import Container
 from app.database.connection import Database
 from app.database.schema import Schema
-from app.errors import ArcidError, SchemaOutdated
+from app.errors import ArcidError, LivenessUnavailable, SchemaOutdated
 from app.gallery.store.reencryption import PLAIN, Reencryption
+from app.gallery.store.values import Collection
 from app.observability.counted import counted
-from app.types import Provider
+from app.types import LivenessMode, Provider
 from app.vision.inference.pack_speed import SpeedRecords, pack_pairs
 from app.vision.inference.runtime import resolve, saturates, usable_providers
 from app.wiring.networks import detector_parts
@@ -166,12 +167,26 @@ def _collections(container: Container) -> Iterator[Finding]:
     for each in container.store.collections():
         faces = counted(container.store.face_count(each), "face")
         yield Finding(f"collection {each.name}", f"{faces} of {each.model}, revision {each.revision}")
+        yield from _gate(container, each)
         if served is None or each.model in served:
             continue
         if container.unserved.is_permanent(each):
             yield Finding("  not served", f"nobody is recognized: {container.unserved.problem(each)}", is_sound=False)
         else:
             yield Finding("  not served", "it is empty, so it takes the served network with the next start or request")
+
+
+def _gate(container: Container, collection: Collection) -> Iterator[Finding]:
+    """Report the check of liveness, if the collection has one."""
+    mode = collection.settings.liveness
+    if mode is LivenessMode.OFF:
+        return
+    try:
+        container.liveness_gate.require_detector()
+    except LivenessUnavailable as error:
+        yield Finding("  liveness", f"{mode}, and requests are refused: {error.reason or error}", is_sound=False)
+    else:
+        yield Finding("  liveness", mode.value)
 
 
 def _encryption(database: Database) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from app.errors import JobCancelled
 from app.observability.counted import counted
 from app.observability.printable import cell, one_line
 from app.recognition.accepted_faces import AcceptedFace
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source

@@ -11,7 +11,8 @@ from app.gallery.store.listing import ListingRepository
 from app.gallery.store.subjects import Example, Examples, SubjectRepository
 from app.gallery.store.values import Collection, Person
 from app.recognition.analysis import AnalysisOf
-from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService
+from app.recognition.face_choice import FaceChoice
 from app.recognition.people import PeopleService
 
 

@@ -49,6 +49,7 @@ class Action(StrEnum):
     COLLECTION_EXPORTED = "collection.exported"
     COLLECTION_IMPORTED = "collection.imported"
     COLLECTION_TEMPLATES_DISCARDED = "collection.templates_discarded"
+    PRESENTATION_REFUSED = "presentation.refused"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     SESSION_STARTED = "session.started"

@@ -64,6 +64,7 @@ class CollectionTable(Base):
     is_adaptive: Mapped[bool] = mapped_column(server_default=true())
     impostors: Mapped[str | None] = mapped_column(String(16))
     """Null: the service's setting."""
+    liveness: Mapped[str] = mapped_column(Word(16), server_default="off")
     calibration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The newest row of `calibration_versions`; null before the first."""
     calibration_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -16,6 +16,7 @@ ArcidError
       * SeveralFaces
       * LowQuality
       * FaceMismatch
+      * PresentationAttack
       * UrlNotAllowed
       * UrlUnreachable
     * UrlsDisabled
@@ -29,6 +30,7 @@ ArcidError
       * ManifestInvalid
       * ArchiveUnavailable
       * LicenceNotAccepted
+    * LivenessUnavailable
     * CalibrationTooSmall
     * CalibrationInvalid
     * CalibrationMissing
@@ -72,6 +74,7 @@ ArcidError
     * HostForbidden
     * OriginForbidden
     * WhereForbidden
+    * LivenessForbidden
     * KeyExists
     * KeyUnknown
     * GrantForbidden

@@ -31,6 +31,10 @@ class WhereForbidden(ArcidError):
     """The API key may not filter by this metadata member."""
 
 
+class LivenessForbidden(ArcidError):
+    """The API key may not ask for a weaker check of liveness than the collection's."""
+
+
 class KeyExists(ArcidError):
     """A key of this name already exists."""
 

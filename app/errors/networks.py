@@ -39,6 +39,10 @@ class LicenceNotAccepted(NetworkError):
     """The pack must not be used commercially, and its licence was not accepted."""
 
 
+class LivenessUnavailable(ArcidError):
+    """Liveness was asked for, and the service has no detector of presentation attacks."""
+
+
 class CalibrationTooSmall(ArcidError):
     """There are too few pairs of different people to calibrate with."""
 

@@ -65,6 +65,12 @@ class FaceMismatch(PhotoRefused):
     """The face does not look like the identity's other faces, and the collection rejects mismatches."""
 
 
+class PresentationAttack(PhotoRefused):
+    """The photo seems to show a print or a screen instead of a person, and liveness is enforced."""
+
+    message = "the photo seems to show a print or a screen instead of a person"
+
+
 class UrlNotAllowed(PhotoRefused):
     """The service may not fetch the photo's URL."""
 

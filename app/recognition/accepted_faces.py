@@ -11,8 +11,9 @@ from app.gallery.store.crops import CropSealer
 from app.gallery.store.values import Collection, NewFace, Person
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import Policy
+from app.recognition.liveness.decisions import LivenessDecision
 from app.recognition.screening import NewFaces
-from app.types import Box
+from app.types import Box, LivenessMode
 from app.vision.quality import Quality
 
 
@@ -26,13 +27,15 @@ class EnrolledFace:
     detection_score: float
     quality: Quality | None = None
     """None in a stored answer of an earlier version."""
+    liveness: LivenessDecision | None = None
+    """None if liveness was not checked, and in a stored answer: decisions are not stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedFace:
     """A face on its way into the gallery; `photo` is the number of its photo in a request.
 
-    `is_crowd`: the photo shows more faces than are looked at.
+    `is_crowd`: the photo shows more faces than are looked at. `liveness` is the decision of a check in `liveness_mode`.
     """
 
     face_id: str
@@ -41,16 +44,27 @@ class AcceptedFace:
     image_sha256: str
     photo: int = 0
     is_crowd: bool = False
+    liveness: LivenessDecision | None = None
+    liveness_mode: LivenessMode = LivenessMode.OFF
 
     def described(self) -> EnrolledFace:
         """Return what is answered."""
         detection = self.face.detection
-        return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality)
+        return EnrolledFace(self.face_id, self.photo, detection.box, detection.score, self.quality, self.liveness)
 
     def stored(self, sealed_crop: Sealed | None = None) -> NewFace:
         """Return what is stored, with the crop if it is to be kept."""
-        face, digest = self.face, self.image_sha256
-        return NewFace(self.face_id, face.vector, face.norm, self.quality, face.detection, digest, sealed_crop)
+        face = self.face
+        return NewFace(
+            self.face_id,
+            face.vector,
+            face.norm,
+            self.quality,
+            face.detection,
+            self.image_sha256,
+            sealed_crop,
+            self.liveness_mode,
+        )
 
 
 def stored_faces(

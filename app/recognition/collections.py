@@ -13,8 +13,9 @@ from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import Collection, CollectionSettings
 from app.recognition.decisions.policy import DEFAULT_MAX_FMR, DEFAULT_MAX_FPIR
+from app.recognition.liveness.gate import LivenessGate
 from app.recognition.model_registry import ModelRegistry, ServedModel
-from app.types import Impostors, IndexKind, Page
+from app.types import Impostors, IndexKind, LivenessMode, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class SettingsInForce:
 class CollectionService:
     """List, change and delete collections of any network; create them for a served one."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what collections concern
         self,
         gallery: Gallery,
         store: IdentityStore,
@@ -56,11 +57,13 @@ class CollectionService:
         defaults: CollectionDefaults,
         *,
         registry: ModelRegistry,
+        gate: LivenessGate | None = None,
         has_sealer: bool = False,
         scrubber: Scrubber | None = None,
     ) -> None:
         """`has_sealer`: crops can be stored encrypted, so collections may keep them."""
         self._registry = registry
+        self._gate = gate or LivenessGate()
         self._has_sealer = has_sealer
         self._gallery = gallery
         self._store = store
@@ -95,7 +98,8 @@ class CollectionService:
         """Create an empty collection; `settings` has the fields of `CollectionSettings` that differ from the defaults.
 
         `model` is a network's model or pack. Raises CollectionExists, EncryptionRequired if crops cannot be
-        encrypted, and RequestInvalid if an index, network or detector is not available here.
+        encrypted, LivenessUnavailable if liveness cannot be checked, and RequestInvalid if an index, network or
+        detector is not available here.
         """
         network = self._registry.named(model)
         if index_kind is not None and index_kind not in self._defaults.index_kinds:
@@ -104,11 +108,16 @@ class CollectionService:
             raise RequestInvalid.at("index", detail)
         wanted: CollectionSettings = replace(self._defaults.settings, **settings)
         self._require_possible(network, wanted, settings)
+        self._require_liveness(settings)
         require_one_rule(wanted)
         return self._gallery.create(name, wanted, index_kind, model=network.model)
 
     def change(self, name: str, settings: Mapping[str, Any], versions: AnyOf[str] | None) -> Collection:
-        """See `CollectionRepository.change`; raises EncryptionRequired and RequestInvalid as `create` does."""
+        """See `CollectionRepository.change`.
+
+        Raises EncryptionRequired, LivenessUnavailable and RequestInvalid as `create` does.
+        """
+        self._require_liveness(settings)
         if settings.get("detector") or settings.get("is_crop_kept"):
             collection = self.get(name)
             self._require_possible(self._registry.of(collection), replace(collection.settings, **settings), settings)
@@ -130,3 +139,7 @@ class CollectionService:
             self._registry.require_detector(network, said["detector"])
         if settings.is_crop_kept and not self._has_sealer:
             raise EncryptionRequired
+
+    def _require_liveness(self, said: Mapping[str, Any]) -> None:
+        if said.get("liveness", LivenessMode.OFF) is not LivenessMode.OFF:
+            self._gate.require_detector()

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -16,34 +15,24 @@ from app.errors import (
     DuplicateIdentity,
     EncryptionRequired,
     LowQuality,
-    NoFace,
     NothingEnrolled,
     PhotoRefused,
     RejectedPhoto,
-    SeveralFaces,
 )
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
 from app.gallery.store.identities import Check
 from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, Person, Reaction, Terms
 from app.recognition.accepted_faces import AcceptedFace, EnrolledFace, new_faces, stored_faces
-from app.recognition.analysis import AnalysedFaces, AnalysisOf, Face
+from app.recognition.analysis import AnalysisOf
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
+from app.recognition.face_choice import FaceChoice, chosen_face
+from app.recognition.liveness.gate import AS_SET, LivenessGate, LivenessRequest
 from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Mismatch, Reactions, ScreeningResult, screen, screen_again
+from app.statistics.counts import Operation
 from app.vision.quality import Quality
-
-
-class FaceChoice(StrEnum):
-    """Which face of a photo with several is enrolled.
-
-    The main face (`largest`), the main face unless another one is nearly as prominent (`main`), or none (`only`).
-    """
-
-    MAIN = "main"
-    ONLY = "only"
-    LARGEST = "largest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +51,7 @@ class Enrollment:
 
 
 _ENROLLMENT = TypeAdapter(Enrollment)
+_NOT_STORED = {"faces": {"__all__": {"liveness"}}}
 _AS_USUAL = Reactions()
 _TERMS = TypeAdapter(Terms)
 _NO_TERMS = Terms()
@@ -77,8 +67,10 @@ class EnrollmentService:
         policy_of: PolicyOf,
         *,
         crops: CropSealer | None = None,
+        gate: LivenessGate | None = None,
     ) -> None:
         """`crops` seals the crops of collections that keep them; these take nobody without it."""
+        self._gate = gate or LivenessGate()
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
@@ -98,6 +90,7 @@ class EnrollmentService:
         idempotency_key: str | None = None,
         reactions: Reactions = _AS_USUAL,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Enrollment:
         """Enroll one person with one or more photos, each of which is accepted or refused for itself.
 
@@ -105,20 +98,22 @@ class EnrollmentService:
         precedence over the collection's. `is_exact` is for callers who may read templates; others get similarities
         through `SimilarityView`. The same request with the same `idempotency_key` gets the first answer and changes
         nothing. Raises NothingEnrolled if no photo was accepted, DuplicateIdentity, ConsentMissing, CollectionUnknown,
-        ModelMismatch, IdempotencyConflict, and EncryptionRequired if the collection keeps crops without encryption.
+        ModelMismatch, IdempotencyConflict, the errors of `LivenessGate.check`, and EncryptionRequired if the
+        collection keeps crops without encryption.
         """
         target = self._gallery.require(collection)
-        self._sealing(target)  # before the work
+        self._sealing(target)  # before the work, like the next one
+        self._gate.check(target, Operation.ENROLL, liveness)
         hashes = [_sha256(photo) for photo in photos]
         retry = None
         if idempotency_key is not None:
-            options = _optional_parts(reactions, terms, is_exact=is_exact)
+            options = _optional_parts(reactions, terms, liveness, is_exact=is_exact)
             retry = _record(idempotency_key, (hashes, identity_id, name, metadata), choice, options)
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLLMENT.validate_python(earlier.earlier_answer)
 
-        accepted, rejected = self._accepted(target, photos, hashes, choice)
+        accepted, rejected = self._accepted(target, photos, hashes, choice, liveness)
         person = Person(identity_id or str(uuid4()), name, metadata, terms)
         do = reactions.within(target.settings)
         return self._enroll_accepted(target, person, accepted, rejected, retry, do=do, is_exact=is_exact)
@@ -148,22 +143,47 @@ class EnrollmentService:
             person.identity_id, faces, rejected, screening.duplicates, screening.mismatches, is_truncated
         )
         if retry is not None:
-            retry = replace(retry, answer=_ENROLLMENT.dump_python(enrollment, mode="json"))
+            retry = replace(retry, answer=_ENROLLMENT.dump_python(enrollment, mode="json", exclude=_NOT_STORED))
         check = self.check(target, person.identity_id, accepted, screening, do, is_exact=is_exact)
         written = self.add(target, person, accepted, retry, check=check)
         return _ENROLLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrollment
 
-    def accept(self, collection: Collection, data: bytes, image_sha256: str, choice: FaceChoice) -> AcceptedFace:
-        """Analyse one photo and judge it, for a collection that is served; raises a PhotoRefused."""
+    def accept(
+        self,
+        collection: Collection,
+        data: bytes,
+        image_sha256: str,
+        choice: FaceChoice,
+        liveness: LivenessRequest = AS_SET,
+    ) -> AcceptedFace:
+        """Analyse one photo and judge it, for a collection that is served.
+
+        Raises a PhotoRefused, also PresentationAttack, and the errors of `LivenessGate.check`.
+        """
+        check = self._gate.check(collection, Operation.ENROLL, liveness)
         analysis = self._analysis_of(collection)
         settings = collection.settings
         faces = analysis.analyse(
-            data, is_flip_averaged=settings.is_flip_averaged, most=1, has_portraits=settings.is_crop_kept
+            data,
+            is_flip_averaged=settings.is_flip_averaged,
+            most=1,
+            has_portraits=settings.is_crop_kept,
+            has_liveness=check.is_on,
         )
         face = chosen_face(faces, choice)
         quality = self._policy_of(collection).quality(face)
         _require(quality, settings.enroll_quality)
-        return AcceptedFace(str(uuid4()), face, quality, image_sha256, is_crowd=faces.detected > analysis.most_faces)
+        decision = check.decide(face)
+        check.require(decision)
+        return AcceptedFace(
+            str(uuid4()),
+            face,
+            quality,
+            image_sha256,
+            is_crowd=faces.detected > analysis.most_faces,
+            liveness=decision,
+            liveness_mode=check.mode,
+        )
 
     def screen(
         self,
@@ -261,7 +281,12 @@ class EnrollmentService:
         raise DuplicateIdentity(found)
 
     def _accepted(
-        self, collection: Collection, photos: Sequence[bytes | PhotoRefused], hashes: Sequence[str], choice: FaceChoice
+        self,
+        collection: Collection,
+        photos: Sequence[bytes | PhotoRefused],
+        hashes: Sequence[str],
+        choice: FaceChoice,
+        liveness: LivenessRequest,
     ) -> tuple[list[AcceptedFace], list[RejectedPhoto]]:
         accepted: list[AcceptedFace] = []
         rejected: list[RejectedPhoto] = []
@@ -269,24 +294,10 @@ class EnrollmentService:
             try:
                 if isinstance(data, PhotoRefused):
                     raise data
-                accepted.append(replace(self.accept(collection, data, image_sha256, choice), photo=photo))
+                accepted.append(replace(self.accept(collection, data, image_sha256, choice, liveness), photo=photo))
             except PhotoRefused as error:
                 rejected.append(RejectedPhoto(photo, error.code, str(error)))
         return accepted, rejected
-
-
-def chosen_face(faces: AnalysedFaces, choice: FaceChoice) -> Face:
-    """Return the face of a photo that is enrolled; raises NoFace, SeveralFaces."""
-    if not faces:
-        raise NoFace
-    if faces.detected > 1 and choice is FaceChoice.ONLY:
-        raise SeveralFaces(f"the photo shows {faces.detected} faces; crop it, or send face=main")
-    if faces.rivals and choice is FaceChoice.MAIN:
-        raise SeveralFaces(
-            f"the photo shows {faces.detected} faces, and another one is nearly as prominent as the main face; crop "
-            "it, or send face=largest"
-        )
-    return faces[0]
 
 
 def _require(quality: Quality, least: float) -> None:
@@ -317,7 +328,7 @@ def _fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _optional_parts(reactions: Reactions, terms: Terms, *, is_exact: bool) -> list[object]:
+def _optional_parts(reactions: Reactions, terms: Terms, liveness: LivenessRequest, *, is_exact: bool) -> list[object]:
     """Return what a request's fingerprint covers besides its required parts.
 
     A default adds nothing, so fingerprints from before these options existed still match.
@@ -325,4 +336,6 @@ def _optional_parts(reactions: Reactions, terms: Terms, *, is_exact: bool) -> li
     parts: list[object] = [] if reactions == _AS_USUAL else [asdict(reactions)]
     if terms != _NO_TERMS:
         parts.append(_TERMS.dump_python(terms, mode="json"))
+    if liveness.mode is not None:
+        parts.append(f"liveness {liveness.mode}")
     return parts if is_exact else [*parts, "rounded"]  # nobody gets the answer of a caller who sees more

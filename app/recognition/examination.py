@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 
 from app.recognition.analysis import Face
+from app.recognition.liveness.decisions import LivenessDecision
+from app.recognition.liveness.gate import AS_SET, LivenessGate, LivenessRequest
 from app.recognition.model_registry import ModelRegistry
+from app.statistics.counts import Operation
 from app.vision.quality import Quality, judge
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminedFace:
-    """A face of a photo and how usable it is."""
+    """A face of a photo, how usable it is, and the decision on its liveness, if that was checked."""
 
     face: Face
     quality: Quality
+    liveness: LivenessDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +36,32 @@ class Examination:
 class ExaminationService:
     """See `examine`."""
 
-    def __init__(self, registry: ModelRegistry, *, is_flip_averaged: bool) -> None:
+    def __init__(self, registry: ModelRegistry, *, is_flip_averaged: bool, gate: LivenessGate | None = None) -> None:
         """Take the networks, and whether embeddings are usually flip-averaged."""
         self._registry = registry
+        self._gate = gate or LivenessGate()
         self._is_flip_averaged = is_flip_averaged
 
-    def examine(self, photo: bytes, *, is_flip_averaged: bool | None = None, model: str | None = None) -> Examination:
+    def examine(
+        self,
+        photo: bytes,
+        *,
+        is_flip_averaged: bool | None = None,
+        model: str | None = None,
+        liveness: LivenessRequest = AS_SET,
+    ) -> Examination:
         """Find every face of a photo; no face gives no entry. `model` is a network's model or pack.
 
         The quality is the one that an enrollment would find, for which the face is embedded. Raises a PhotoRefused for
-        bytes that are not a photo, and RequestInvalid if the network is not served.
+        bytes that are not a photo, RequestInvalid if the network is not served, and LivenessUnavailable.
         """
+        check = self._gate.check(None, Operation.DETECT, liveness)
         network = self._registry.named(model)
         is_flipped = self._is_flip_averaged if is_flip_averaged is None else is_flip_averaged
         calibration = self._registry.calibrations(network).shipped(is_flip_averaged=is_flipped)
         typical_norm = calibration.typical_norm if calibration is not None else None
-        faces = self._registry.analysis(network).analyse(photo, is_flip_averaged=is_flipped)
-        examined = [ExaminedFace(face, judge(face.measures, face.norm, typical_norm)) for face in faces]
+        faces = self._registry.analysis(network).analyse(photo, is_flip_averaged=is_flipped, has_liveness=check.is_on)
+        examined = [
+            ExaminedFace(face, judge(face.measures, face.norm, typical_norm), check.decide(face)) for face in faces
+        ]
         return Examination(examined, is_flipped, network.model, network.dimension, faces.is_truncated)

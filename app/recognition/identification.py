@@ -1,7 +1,7 @@
 """Identification (1:N): search the faces of a photo, or one person's photos, in a gallery."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,25 +14,19 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.batches import PhotoOutcome, each_photo
 from app.recognition.candidates import nearest_candidates
-from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
-from app.recognition.decisions.matching import decide, margin
-from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
-from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
+from app.recognition.decisions.calibration.templates import comparisons_among
+from app.recognition.decisions.policy import Outcome, PolicyOf
+from app.recognition.decisions.reference_population import ReferencePopulation
 from app.recognition.decisions.similarity_view import SimilarityView
-from app.recognition.decisions.stated_rates import StatedRate
+from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict
+from app.recognition.liveness.gate import AS_SET, UNCHECKED, LivenessCheck, LivenessGate, LivenessRequest
 from app.recognition.probe_learning import ProbeLearning
-from app.recognition.probes import ProbePhoto, read_probe
+from app.recognition.probes import JudgedFace, ProbePhoto, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
-from app.types import Candidate, Floats, Keys
+from app.recognition.search_scope import ErrorRates, SearchResult, SearchScope
+from app.statistics.counts import Operation
+from app.types import Candidate, Floats
 from app.vision.quality import Quality
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorRates:
-    """How often strangers are as similar: to this candidate (`fmr`), to anyone in this gallery (`fpir`)."""
-
-    fmr: StatedRate
-    fpir: StatedRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ class IdentifiedFace:
     """A face of the photo, its candidates (best first) with their error rates, and the verdict on the first of them.
 
     `margin` is the lead of the first candidate over the second; `is_poor` means that the face is below the
-    collection's minimum quality.
+    collection's minimum quality. `liveness` is the decision on its liveness, if that was checked.
     """
 
     face: Face
@@ -50,6 +44,21 @@ class IdentifiedFace:
     candidates: list[Candidate]
     rates: list[ErrorRates]
     margin: float | None
+    liveness: LivenessDecision | None = None
+
+    @classmethod
+    def of(cls, judged: JudgedFace, found: SearchResult, *, is_poor: bool) -> "IdentifiedFace":
+        """Return a face with what was found for it."""
+        return cls(
+            judged.face,
+            judged.quality,
+            is_poor,
+            found.verdict,
+            found.candidates,
+            found.rates,
+            found.margin,
+            judged.liveness,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,57 +78,6 @@ class Identification:
     answers: "Sequence[PhotoOutcome[Identification]]" = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Result of a search by embedding: candidates (best first) with their rates, and the verdict on the first one."""
-
-    verdict: Outcome
-    candidates: list[Candidate]
-    rates: list[ErrorRates]
-    margin: float | None
-    threshold: float
-    model: str = ""
-    population: ReferencePopulation | None = None
-
-    @property
-    def match(self) -> str | None:
-        """The id of the person whom the probe matches, perhaps only possibly."""
-        return self.candidates[0].identity_id if self.candidates and self.verdict is not Outcome.NO_MATCH else None
-
-
-@dataclass(frozen=True, slots=True)
-class _SearchScope:
-    """One search: among all faces or those with the keys `among`, and the rule that decides.
-
-    `comparisons` are those that its error rates count; `view` is what the caller may see of similarities.
-    """
-
-    collection: Collection
-    policy: Policy
-    among: Keys | None
-    comparisons: TemplateComparisons
-    view: SimilarityView
-    rule: Rule
-    top_k: int
-
-    @property
-    def population(self) -> ReferencePopulation | None:
-        """The origin of the error rates."""
-        return reference_population(self.policy, self.collection)
-
-    def found(self, candidates: Sequence[Sequence[Candidate]], is_poor: Sequence[bool]) -> list[SearchResult]:
-        """Decide for every face of one photo, and return what its caller sees."""
-        seen = [self.view.candidates(each) for each in candidates]
-        verdicts = decide(seen, is_poor, self.rule)
-        return [self._shown(each, verdict) for each, verdict in zip(seen, verdicts, strict=True)]
-
-    def _shown(self, candidates: list[Candidate], verdict: Outcome) -> SearchResult:
-        best = candidates[: self.top_k]
-        lead = self.view.difference(margin(candidates))
-        rates = _rates(self.policy, best, self.comparisons)
-        return SearchResult(verdict, best, rates, lead, self.rule.threshold, self.collection.model, self.population)
-
-
 class IdentificationService:
     """See `identify`, `identify_each`, `identify_person` and `search`."""
 
@@ -131,12 +89,14 @@ class IdentificationService:
         *,
         open_metadata: frozenset[str] = frozenset(),
         learning: ProbeLearning | None = None,
+        gate: LivenessGate | None = None,
     ) -> None:
         """`open_metadata` names the members of metadata by which every caller may filter.
 
         `learning` gets the probes of good quality that are searched among all people.
         """
         self._learning = learning
+        self._gate = gate or LivenessGate()
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
@@ -153,28 +113,32 @@ class IdentificationService:
         threshold: float | None = None,
         where: Where | None = None,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Identification:
         """Identify every face of a photo among all people or those of whom `where` holds; no face gives no entry.
 
         `is_exact` is for callers who may read templates; others get similarities through `SimilarityView`. Raises
-        WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused for bytes that are not
-        a photo.
+        WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, the errors of `LivenessGate.check`, or a
+        PhotoRefused for bytes that are not a photo.
         """
         target = self._gallery.require(collection)
-        search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
+        check = self._gate.check(target, Operation.IDENTIFY, liveness)
+        search = self._search(
+            target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact, check=check
+        )
         faces = self._analysis_of(target).analyse(
-            photo, is_flip_averaged=target.settings.is_flip_averaged, is_probe=True
+            photo, is_flip_averaged=target.settings.is_flip_averaged, is_probe=True, has_liveness=check.is_on
         )
         if not faces:
             return Identification([], search.rule.threshold, target.model, population=search.population)
-        qualities = [search.policy.quality(face) for face in faces]
-        is_poor = [search.policy.is_poor(quality) for quality in qualities]
+        judged = [JudgedFace(face, search.policy.quality(face), check.decide(face)) for face in faces]
+        is_poor = [search.policy.is_poor(each.quality) for each in judged]
+        decisions = [each.liveness for each in judged]
         vectors = np.stack([search.policy.vector(face) for face in faces])
-        found = self._nearest(search, vectors, is_poor)
-        self._learn(search, vectors, found, is_poor)
+        found = self._nearest(search, vectors, is_poor, decisions)
+        self._learn(search, vectors, found, is_poor, decisions)
         identified = [
-            IdentifiedFace(face, quality, poor, each.verdict, each.candidates, each.rates, each.margin)
-            for face, quality, poor, each in zip(faces, qualities, is_poor, found, strict=True)
+            IdentifiedFace.of(face, each, is_poor=poor) for face, each, poor in zip(judged, found, is_poor, strict=True)
         ]
         return Identification(identified, search.rule.threshold, target.model, faces.is_truncated, search.population)
 
@@ -189,6 +153,7 @@ class IdentificationService:
         threshold: float | None = None,
         where: Where | None = None,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Identification:
         """Identify the faces of each photo for itself, as `identify` does; a photo that cannot be used fails alone.
 
@@ -204,6 +169,7 @@ class IdentificationService:
             threshold=threshold,
             where=where,
             is_exact=is_exact,
+            liveness=liveness,
         )
         answers = each_photo(photos, work)
         if any(each.result.model != target.model for each in answers if each.result is not None):
@@ -221,6 +187,7 @@ class IdentificationService:
         threshold: float | None = None,
         where: Where | None = None,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Identification:
         """Identify the person of one or more photos, fused to one probe (`read_probe`); otherwise as `identify`.
 
@@ -228,20 +195,21 @@ class IdentificationService:
         """
         target = self._gallery.require(collection)
         policy, is_flipped = self._policy_of(target), target.settings.is_flip_averaged
-        probe = read_probe(photos, self._analysis_of(target), policy, is_flip_averaged=is_flipped)
+        check = self._gate.check(target, Operation.IDENTIFY, liveness)
+        probe = read_probe(photos, self._analysis_of(target), policy, is_flip_averaged=is_flipped, check=check)
         search = self._search(
-            target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact, probes=probe.faces
+            target,
+            where,
+            top_k,
+            max_fpir=max_fpir,
+            threshold=threshold,
+            is_exact=is_exact,
+            probes=probe.faces,
+            check=check,
         )
-        (found,) = self._nearest(search, probe.vector[None], [probe.is_poor])
-        face = IdentifiedFace(
-            probe.best.face,
-            probe.best.quality,
-            probe.is_poor,
-            probe.verdict(found.verdict),
-            found.candidates,
-            found.rates,
-            found.margin,
-        )
+        (found,) = self._nearest(search, probe.vector[None], [probe.is_poor], [probe.liveness])
+        found = replace(found, verdict=probe.verdict(found.verdict))
+        face = IdentifiedFace.of(probe.best, found, is_poor=probe.is_poor)
         return Identification(
             [face], search.rule.threshold, target.model, population=search.population, photos=probe.photos
         )
@@ -272,7 +240,7 @@ class IdentificationService:
             )
         probe = unit(embedding, target.dimension)
         search = self._search(target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact)
-        (found,) = self._nearest(search, search.policy.scoring.vectors(probe[None]), [False])
+        (found,) = self._nearest(search, search.policy.scoring.vectors(probe[None]), [False], [None])
         return found
 
     def _search(
@@ -285,7 +253,8 @@ class IdentificationService:
         threshold: float | None,
         is_exact: bool,
         probes: int = 1,
-    ) -> _SearchScope:
+        check: LivenessCheck = UNCHECKED,
+    ) -> SearchScope:
         if where and not is_exact and (closed := sorted(where.keys() - self._open_metadata)):
             raise WhereForbidden(
                 f"the key may not filter by {closed[0]!r}: that needs scope 'manage', or the member's name in "
@@ -298,9 +267,15 @@ class IdentificationService:
             among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys), probes)
         view = SimilarityView.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
         rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
-        return _SearchScope(target, policy, among, comparisons, view, rule, top_k)
+        return SearchScope(target, policy, among, comparisons, view, rule, top_k, check)
 
-    def _nearest(self, search: _SearchScope, vectors: Floats, is_poor: Sequence[bool]) -> list[SearchResult]:
+    def _nearest(
+        self,
+        search: SearchScope,
+        vectors: Floats,
+        is_poor: Sequence[bool],
+        liveness: Sequence[LivenessDecision | None],
+    ) -> list[SearchResult]:
         candidates = nearest_candidates(
             self._gallery,
             search.collection,
@@ -309,14 +284,21 @@ class IdentificationService:
             among=search.among,
             scoring=search.policy.scoring,
         )
-        return search.found(candidates, is_poor)
+        search.check.note_refused(liveness)
+        return search.found(candidates, is_poor, liveness)
 
     def _learn(
-        self, search: _SearchScope, vectors: Floats, found: Sequence[SearchResult], is_poor: Sequence[bool]
+        self,
+        search: SearchScope,
+        vectors: Floats,
+        found: Sequence[SearchResult],
+        is_poor: Sequence[bool],
+        liveness: Sequence[LivenessDecision | None],
     ) -> None:
         if self._learning is None or search.among is not None or not search.collection.settings.is_adaptive:
             return
-        good = [place for place, poor in enumerate(is_poor) if not poor]
+        is_live = [each is None or each.verdict is LivenessVerdict.LIVE for each in liveness]
+        good = [place for place, poor in enumerate(is_poor) if not poor and is_live[place]]
         matches = [found[place].match for place in good]
         self._learning.learn(search.collection, vectors[good], matches)
 
@@ -335,12 +317,3 @@ def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
         raise RequestInvalid.at("embedding", detail)
     scaled = embedding / np.abs(embedding).max()  # so that squares neither vanish nor overflow
     return np.asarray(scaled / np.linalg.norm(scaled), np.float32)
-
-
-def _rates(policy: Policy, candidates: list[Candidate], comparisons: TemplateComparisons) -> list[ErrorRates]:
-    return [
-        ErrorRates(
-            policy.fmr(each.similarity, each.faces, comparisons.probes), policy.fpir(each.similarity, comparisons)
-        )
-        for each in candidates
-    ]

@@ -1,7 +1,7 @@
 """Probes: one person's face from one or more photos."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from app.errors import FaceMismatch, LowQuality, NoFace, PhotoRefused
 from app.recognition.analysis import Analysis, Face
 from app.recognition.decisions.policy import Outcome, Policy
+from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict, worst_liveness
+from app.recognition.liveness.gate import UNCHECKED, LivenessCheck
 from app.recognition.probe_fusion import FusedProbe, fuse
 from app.types import Floats
 from app.vision.quality import Quality
@@ -16,10 +18,11 @@ from app.vision.quality import Quality
 
 @dataclass(frozen=True, slots=True)
 class JudgedFace:
-    """A face of a photo, and how usable it is."""
+    """A face of a photo, how usable it is, and the decision on its liveness, if that was checked."""
 
     face: Face
     quality: Quality
+    liveness: LivenessDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Probe:
 
     `is_poor`: all of them are below the collection's minimum quality. `is_agreed` is False if at most half of the
     photos show the same person. `photos` are all photos, or none if only one was sent.
+    The `liveness` of `best` is the decision on all of them.
     """
 
     vector: Floats
@@ -47,31 +51,49 @@ class Probe:
     is_agreed: bool
     photos: Sequence[ProbePhoto]
 
+    @property
+    def liveness(self) -> LivenessDecision | None:
+        """The decision on the liveness of all photos; None if it was not checked."""
+        return self.best.liveness
+
     def verdict(self, outcome: Outcome) -> Outcome:
         """Return the verdict for an outcome: a match is only possible if the photos do not agree."""
         return Outcome.POSSIBLE if outcome is Outcome.MATCH and not self.is_agreed else outcome
 
 
 def main_face(
-    photo: bytes, role: Literal["probe", "reference"], analysis: Analysis, policy: Policy, *, is_flip_averaged: bool
+    photo: bytes,
+    role: Literal["probe", "reference"],
+    analysis: Analysis,
+    policy: Policy,
+    *,
+    is_flip_averaged: bool,
+    check: LivenessCheck = UNCHECKED,
 ) -> JudgedFace:
     """Return the main face of a photo; a reference is embedded like an enrolled photo.
 
     Raises a PhotoRefused, also NoFace with the photo's role.
     """
-    faces = analysis.analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=role == "probe", most=1)
+    faces = analysis.analyse(
+        photo, is_flip_averaged=is_flip_averaged, is_probe=role == "probe", most=1, has_liveness=check.is_on
+    )
     if not faces:
         raise NoFace(f"no face was found in the {role} photo")
-    return JudgedFace(faces[0], policy.quality(faces[0]))
+    return JudgedFace(faces[0], policy.quality(faces[0]), check.decide(faces[0]))
 
 
 def read_probe(
-    photos: Sequence[bytes | PhotoRefused], analysis: Analysis, policy: Policy, *, is_flip_averaged: bool
+    photos: Sequence[bytes | PhotoRefused],
+    analysis: Analysis,
+    policy: Policy,
+    *,
+    is_flip_averaged: bool,
+    check: LivenessCheck = UNCHECKED,
 ) -> Probe:
     """Return the probe of one or more photos of a person: the main face of each, fused (`probe_fusion`).
 
     A photo that could not be read is passed as its error. Photos that cannot be used are left out. Raises the error of
-    the first photo if none can be used.
+    the first photo if none can be used. `check` refuses nothing here.
     """
     faces: dict[int, JudgedFace] = {}
     errors: dict[int, PhotoRefused] = {}
@@ -79,18 +101,15 @@ def read_probe(
         try:
             if isinstance(photo, PhotoRefused):
                 raise photo
-            faces[number] = main_face(photo, "probe", analysis, policy, is_flip_averaged=is_flip_averaged)
+            faces[number] = main_face(photo, "probe", analysis, policy, is_flip_averaged=is_flip_averaged, check=check)
         except PhotoRefused as error:
             errors[number] = error
     if not faces:
         raise errors[0]
     numbers = list(faces)
-    fused = fuse(
-        np.stack([policy.vector(each.face) for each in faces.values()]),
-        np.array([each.quality.score for each in faces.values()], np.float32),
-        policy,
-    )
-    best = max((faces[numbers[place]] for place in fused.used), key=lambda each: each.quality.score)
+    vectors = np.stack([policy.vector(each.face) for each in faces.values()])
+    fused = fuse(vectors, np.array([each.quality.score for each in faces.values()], np.float32), policy)
+    best = _best(list(faces.values()), fused)
     errors |= _left_out(fused, numbers)
     results = [_result(number, faces.get(number), errors.get(number)) for number in range(len(photos))]
     return Probe(
@@ -101,6 +120,17 @@ def read_probe(
         fused.is_agreed,
         results if len(photos) > 1 else (),
     )
+
+
+def _best(faces: Sequence[JudgedFace], fused: FusedProbe) -> JudgedFace:
+    """Return the face of the highest quality that was used, with the worst decision on liveness.
+
+    An attack in any photo counts, any other decision only if the photo was used.
+    """
+    used: list[JudgedFace] = [faces[place] for place in fused.used]
+    attacks = [each for each in faces if each.liveness and each.liveness.verdict is LivenessVerdict.ATTACK]
+    best = max(used, key=lambda each: each.quality.score)
+    return replace(best, liveness=worst_liveness(each.liveness for each in [*used, *attacks] if each.liveness))
 
 
 def _left_out(fused: FusedProbe, numbers: Sequence[int]) -> dict[int, PhotoRefused]:

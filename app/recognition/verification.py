@@ -5,15 +5,18 @@ from dataclasses import dataclass
 
 from app.errors import PhotoRefused
 from app.gallery.gallery import Gallery
+from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf
 from app.recognition.decisions.matching import candidate, template
-from app.recognition.decisions.policy import Outcome, PolicyOf, Rule
+from app.recognition.decisions.policy import Outcome, Policy, PolicyOf, Rule
 from app.recognition.decisions.reference_population import ReferencePopulation, reference_population
 from app.recognition.decisions.scoring import similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate
+from app.recognition.liveness.gate import AS_SET, LivenessCheck, LivenessGate, LivenessRequest
 from app.recognition.probes import JudgedFace, Probe, ProbePhoto, main_face, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
+from app.statistics.counts import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Verification:
     (`SimilarityView`). `fmr` is the share of other people at least as similar to this reference. `is_poor` means that a
     face is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
     `reference_faces` the number of compared faces. `model` is the network, `population` the origin of
-    the rates. `photos` are those of the probe, if it has several; `probe` is then the best face that was used.
+    the rates. `photos` are those of the probe, if it has several; `probe` is then the best face that was used, with the
+    liveness of all.
     """
 
     verdict: Outcome
@@ -44,10 +48,13 @@ class Verification:
 class VerificationService:
     """See `verify_photo` and `verify_identity`. In a photo with several faces the most prominent one counts."""
 
-    def __init__(self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf) -> None:
+    def __init__(
+        self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf, *, gate: LivenessGate | None = None
+    ) -> None:
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
+        self._gate = gate or LivenessGate()
 
     def verify_photo(
         self,
@@ -58,24 +65,26 @@ class VerificationService:
         max_fmr: float | None = None,
         threshold: float | None = None,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Verification:
         """Compare a probe (`read_probe`) with a photo by the collection's policy, without its templates.
 
         If its network is not served, the default one is used. `is_exact` is for callers who may read templates; others
-        get the similarity through `SimilarityView`. Raises CollectionUnknown, CalibrationMissing, or a
-        PhotoRefused (also NoFace).
+        get the similarity through `SimilarityView`. `liveness` is about the probe only. Raises CollectionUnknown,
+        CalibrationMissing, the errors of `LivenessGate.check`, or a PhotoRefused (also NoFace, PresentationAttack).
         """
         target = self._gallery.collection(collection)
+        check = self._gate.check(target, Operation.VERIFY, liveness)
         policy = self._policy_of(target)
+        probe = self._probe(photos, target, policy, check)
         analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
-        probe = read_probe(photos, analysis, policy, is_flip_averaged=is_flipped)
         view = SimilarityView.of(lambda: policy.for_verification(1, probe.faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(1, probe.faces, max_fmr=max_fmr, threshold=threshold))
         other = main_face(reference, "reference", analysis, policy, is_flip_averaged=is_flipped)
         shown = view.seen(similarity_of(probe.vector, policy.vector(other.face)))
         is_poor = probe.is_poor or policy.is_poor(other.quality)
         return Verification(
-            _verdict(shown, rule, probe, is_poor=is_poor),
+            check.limited(_verdict(shown, rule, probe, is_poor=is_poor), probe.liveness),
             shown,
             rule.threshold,
             UNKNOWN if shown is None else policy.fmr(shown, 1, probe.faces),
@@ -97,24 +106,25 @@ class VerificationService:
         max_fmr: float | None = None,
         threshold: float | None = None,
         is_exact: bool = True,
+        liveness: LivenessRequest = AS_SET,
     ) -> Verification:
-        """Compare a probe with an enrolled identity: with the template of all its faces; `is_exact` as above.
+        """Compare a probe with an enrolled identity: with the template of all its faces; otherwise as `verify_photo`.
 
-        Raises IdentityUnknown, CollectionUnknown, ModelMismatch, CalibrationMissing, or a PhotoRefused (also NoFace).
+        Raises IdentityUnknown and ModelMismatch, too.
         """
         target = self._gallery.require(collection)
+        check = self._gate.check(target, Operation.VERIFY, liveness)
         of_photos = self._policy_of(target)
         policy = of_photos.for_probes()
         enrolled = policy.scoring.identity(self._gallery.enrolled(target, identity_id))
         faces = len(enrolled.keys)
-        analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
-        probe = read_probe(photos, analysis, of_photos, is_flip_averaged=is_flipped)
+        probe = self._probe(photos, target, of_photos, check)
         view = SimilarityView.of(lambda: policy.for_verification(faces, probe.faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(faces, probe.faces, max_fmr=max_fmr, threshold=threshold))
         found = candidate(probe.vector, enrolled, similarity_of(template(enrolled), probe.vector))
         shown = view.seen(found.similarity)
         return Verification(
-            _verdict(shown, rule, probe, is_poor=probe.is_poor),
+            check.limited(_verdict(shown, rule, probe, is_poor=probe.is_poor), probe.liveness),
             shown,
             rule.threshold,
             UNKNOWN if shown is None else policy.fmr(shown, found.faces, probe.faces),
@@ -126,6 +136,14 @@ class VerificationService:
             population=reference_population(policy, target),
             photos=probe.photos,
         )
+
+    def _probe(
+        self, photos: Sequence[bytes | PhotoRefused], target: Collection, policy: Policy, check: LivenessCheck
+    ) -> Probe:
+        analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
+        probe = read_probe(photos, analysis, policy, is_flip_averaged=is_flipped, check=check)
+        check.require(probe.liveness)
+        return probe
 
 
 def _verdict(similarity: float | None, rule: Rule, probe: Probe, *, is_poor: bool) -> Outcome:

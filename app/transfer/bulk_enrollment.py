@@ -9,7 +9,8 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.rows import changed
 from app.gallery.store.values import Collection, EnrollmentResult, Person
 from app.recognition.accepted_faces import AcceptedFace
-from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService
+from app.recognition.face_choice import FaceChoice
 from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.screening import Reactions
 from app.transfer.photo_import import Added

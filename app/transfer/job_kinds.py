@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.transfer.text_encodings import Encoding
 
 

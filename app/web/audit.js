@@ -13,6 +13,7 @@ const ACTIONS = [
   "identity.enrolled", "identity.created", "identity.changed", "identity.renamed", "identity.merged", "identity.deleted", "identity.expired", "identity.exported",
   "face.moved", "face.deleted",
   "collection.created", "collection.changed", "collection.cleared", "collection.deleted", "collection.renamed", "collection.switched", "collection.exported", "collection.imported", "collection.templates_discarded",
+  "presentation.refused",
   "key.created", "key.revoked", "session.started", "session.ended", "job.created", "job.cancelled", "job.finished", "job.downloaded",
   "database.backed_up", "database.backup_downloaded", "database.backup_deleted", "database.restored", "database.closed", "data_key.created", "data_key.deleted", "master_key.changed",
 ];

@@ -6,7 +6,9 @@ import threading
 from functools import cached_property
 
 from app.errors import ManifestInvalid, SettingsInvalid
+from app.gallery.store.values import Collection
 from app.observability.logs import get_logger
+from app.recognition.liveness.thresholds import LivenessThresholds
 from app.vision.inference.manifest import LivenessNetworkSection, LivenessSection, Manifest
 from app.vision.inference.packs import Packs
 from app.vision.inference.runtime import Runtime
@@ -50,6 +52,10 @@ class LivenessLoader:
         """The SHA-256 of all that shapes a score: the networks, their crops and weights."""
         described = [self.sha256s, self.section.model_dump(exclude={"attack_below", "live_from"})]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+    def thresholds_of(self, _collection: Collection | None) -> LivenessThresholds:
+        """Return the pack's default thresholds, as `LivenessThresholdsOf`."""
+        return LivenessThresholds(self.section.live_from, self.section.attack_below)
 
     def require_files(self) -> None:
         """Check the files of the pack; raises NetworkMissing (with the command that pulls it) and NetworkCorrupt."""

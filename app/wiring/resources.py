@@ -22,6 +22,8 @@ from app.gallery.store.values import CollectionSettings
 from app.gallery.unserved import UnservedCollections
 from app.jobs.store import JobStore
 from app.recognition.collections import CollectionDefaults
+from app.recognition.liveness.gate import LivenessGate
+from app.recognition.liveness.record import LivenessLog
 from app.recognition.model_registry import ModelRegistry
 from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
@@ -159,6 +161,12 @@ class Resources:
     def registry(self) -> ModelRegistry:
         """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
         return self.models.registry()
+
+    @cached_property
+    def liveness_gate(self) -> LivenessGate:
+        """The checks of liveness; the detector is opened when it is first needed."""
+        log, loader = LivenessLog(self.trail.note_refused_presentation), self.models.liveness
+        return LivenessGate(loader.open, thresholds_of=loader.thresholds_of, log=log)
 
     @cached_property
     def collection_settings(self) -> CollectionSettings:

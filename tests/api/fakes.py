@@ -17,6 +17,7 @@ from app.config import read_settings
 from app.container import Container
 from app.observability import logs
 from app.recognition.identification import Identification
+from app.recognition.liveness.gate import LivenessGate
 from app.types import Effort
 from app.vision.inference.runtime import Runtime
 
@@ -58,6 +59,7 @@ def services_of(identifying):
         registry=SimpleNamespace(default=SimpleNamespace(pack="fake", model="fake", detector="fake"), models=["fake"]),
         store=SimpleNamespace(collections=list),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
+        liveness_gate=LivenessGate(),
         settings=SimpleNamespace(effort=Effort.BALANCED),
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(

@@ -44,6 +44,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "require_consent": False,
         "adaptive": True,
         "impostors": None,
+        "liveness": "off",
         "in_force": {
             "detector": "yunet+retinaface",
             "max_fmr": 1e-4,

@@ -10,6 +10,7 @@ from app.errors import (
     CollectionNotEmpty,
     CollectionUnknown,
     EncryptionRequired,
+    LivenessUnavailable,
     PackUnknown,
     RequestInvalid,
     SchemaOutdated,
@@ -222,6 +223,14 @@ def test_the_impostors_of_its_error_rates_can_be_set(arcid, tiny):
     assert settings_of("people") == CollectionSettings(impostors=Impostors.SIMILAR)
     assert "impostors similar" in arcid("collections", "list").output
     assert arcid("collections", "set", "people", "--reset", "impostors").exit_code == 0
+    assert settings_of("people") == CollectionSettings()
+
+
+def test_liveness_needs_a_detector_of_attacks(arcid, tiny):
+    for mode in ("observe", "enforce"):
+        assert isinstance(arcid("collections", "create", "people", "--liveness", mode).exception, LivenessUnavailable)
+    assert arcid("collections", "create", "people", "--liveness", "off").exit_code == 0
+    assert isinstance(arcid("collections", "set", "people", "--liveness", "observe").exception, LivenessUnavailable)
     assert settings_of("people") == CollectionSettings()
 
 

@@ -12,6 +12,8 @@ from app.cli.gpu_advice import GpuFacts
 from app.config import read_settings
 from app.container import Container
 from app.gallery.store.values import CollectionSettings, Person
+from app.types import LivenessMode
+from app.wiring.liveness import LivenessLoader
 from tests.gallery.store.enrolling import new_face
 
 
@@ -274,6 +276,17 @@ def test_an_empty_collection_of_another_network_is_no_fault(arcid, sound, tiny):
     assert "it is empty, so it takes the served network with the next start or request" in " ".join(
         result.output.split()
     )
+
+
+def test_a_check_of_liveness_without_its_networks_is_wrong_with_the_remedy(arcid, sound, tiny, monkeypatch):
+    store = Container(read_settings()).store
+    gated = CollectionSettings(liveness=LivenessMode.ENFORCE)
+    store.create_collection("gate", model="tiny-net", dimension=3, settings=gated)
+    (line,) = wrong(arcid("doctor"))
+    assert line.startswith("liveness enforce, and requests are refused: ")
+    assert "arcid models pull minifas-fused" in line
+    monkeypatch.setattr(LivenessLoader, "open", lambda _: None)
+    assert wrong(arcid("doctor")) == []
 
 
 @pytest.mark.parametrize(

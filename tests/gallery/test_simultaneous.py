@@ -31,7 +31,8 @@ from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import CollectionSettings, Person, Reaction
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService
+from app.recognition.face_choice import FaceChoice
 from app.recognition.screening import Reactions
 from app.transfer.bulk_enrollment import BulkEnrollment
 from tests.recognition.fakes import BLUE, DIMENSION, GREEN, MODEL, PINK, RED, colour_analysis, photo, vector_of

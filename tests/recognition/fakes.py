@@ -5,12 +5,13 @@ the vector is the real thing. The grain makes a face as sharp as a photo is; wit
 """
 
 import io
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image as Pillow
 
-from app.recognition.analysis import Analysis, ProbeWork
+from app.recognition.analysis import Analysis, Assessors, ProbeWork
 from app.recognition.decisions.calibration.error_rates import LEVELS, Calibration, CalibrationOrigin, ParetoTail, Spread
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
@@ -18,6 +19,7 @@ from app.vision.embedding import Embedder, Preprocessing
 from app.vision.imaging.decode import Limits
 from app.vision.inference.runtime import Runtime
 from app.vision.inference.session import Session
+from app.vision.liveness import LivenessEvidence, PresentationAttackDetector
 
 Colour = tuple[int, int, int]
 
@@ -83,6 +85,25 @@ class SquareDetector:
         ]
 
 
+class ColourJudge:
+    """Judges squares by their colours: `evidence_of` some; all others are live. Counts the photos that it sees."""
+
+    def __init__(self, evidence_of: Mapping[Colour, LivenessEvidence]) -> None:
+        self._evidence_of = {_middle(square(colour)): evidence for colour, evidence in evidence_of.items()}
+        self.photos = 0
+
+    def evidence(self, pixels: Pixels, detections: Sequence[Detection]) -> list[LivenessEvidence]:
+        self.photos += 1
+        lefts = [int(each.box[0]) for each in detections]
+        live = LivenessEvidence(0.9)
+        return [self._evidence_of.get(_middle(pixels[:, left : left + SIDE]), live) for left in lefts]
+
+
+def _middle(pixels: Pixels) -> Colour:
+    red, green, blue = pixels[SIDE // 2, SIDE // 2].tolist()
+    return red, green, blue
+
+
 def colour_network(*, is_half_blind: bool = False) -> bytes:
     """Return an ONNX network: images (n, 3, 112, 112) to their mean colours (n, 3), or those of their left halves."""
     width = [numpy_helper.from_array(np.array([end], np.int64), name) for end, name in ((0, "from"), (SIDE // 2, "to"))]
@@ -103,7 +124,11 @@ def colour_network(*, is_half_blind: bool = False) -> bytes:
 
 
 def colour_analysis(
-    *, is_half_blind: bool = False, is_inverted: bool = False, has_mirrored_probes: bool = True
+    *,
+    is_half_blind: bool = False,
+    is_inverted: bool = False,
+    has_mirrored_probes: bool = True,
+    judge: PresentationAttackDetector | None = None,
 ) -> Analysis:
     """Return the world's analysis; inverted, it is that of another network, to which red is what cyan is to this."""
     scale = -127.5 if is_inverted else 127.5
@@ -115,6 +140,7 @@ def colour_analysis(
         detection_side=640,
         model=MODEL,
         probes=ProbeWork(SquareDetector(), has_mirrored_probes),
+        assessors=Assessors(liveness=None if judge is None else lambda: judge),
     )
 
 

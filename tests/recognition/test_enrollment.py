@@ -21,7 +21,8 @@ from app.recognition.accepted_faces import EnrolledFace
 from app.recognition.analysis import Face
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService
+from app.recognition.face_choice import FaceChoice
 from app.types import Detection
 from app.vision.quality import Quality, Reason
 from tests.recognition.fakes import (

@@ -6,7 +6,8 @@ from app.errors import CollectionUnknown, JobCancelled
 from app.gallery.store.values import CollectionSettings, Reaction
 from app.recognition.candidates import nearest_candidates
 from app.recognition.decisions.policy import Policy
-from app.recognition.enrollment import EnrollmentService, FaceChoice
+from app.recognition.enrollment import EnrollmentService
+from app.recognition.face_choice import FaceChoice
 from app.transfer.bulk_enrollment import BulkEnrollment
 from app.transfer.photo_import import PhotoImport
 from app.transfer.photo_sources import open_source

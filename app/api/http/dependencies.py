@@ -25,6 +25,8 @@ from app.database.reconnecting import patience
 from app.errors import ArcidError
 from app.names import CollectionName
 from app.observability.stages import add_stage
+from app.recognition.liveness.gate import LivenessRequest
+from app.types import LivenessMode
 from app.vision.inference.cancellation import cancellable
 
 Parameters = ParamSpec("Parameters")
@@ -116,6 +118,13 @@ async def _is_exact(principal: Annotated[Principal, Depends(_principal)]) -> boo
     return principal.may_read_templates
 
 
+async def _liveness(
+    principal: Annotated[Principal, Depends(_principal)],
+) -> Callable[[LivenessMode | None], LivenessRequest]:
+    """Return the function that makes a request for a check of liveness, as far as the caller may ask for it."""
+    return partial(LivenessRequest, may_lower=principal.may_lower_liveness)
+
+
 async def _collection(
     request: Request,
     principal: Annotated[Principal, Depends(_principal)],
@@ -140,4 +149,5 @@ PrincipalDependency = Annotated[Principal, Depends(_principal)]
 BatchesDependency = Annotated[Batches, Depends(_batches)]
 SearchesDependency = Annotated[Searches, Depends(_searches)]
 ExactDependency = Annotated[bool, Depends(_is_exact)]
+LivenessDependency = Annotated[Callable[[LivenessMode | None], LivenessRequest], Depends(_liveness)]
 CollectionDependency = Annotated[str, Depends(_collection)]

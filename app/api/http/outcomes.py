@@ -14,7 +14,8 @@ from app.errors import PhotoRefused
 from app.recognition.batches import PhotoOutcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import Examination
-from app.recognition.identification import Identification, SearchResult
+from app.recognition.identification import Identification
+from app.recognition.search_scope import SearchResult
 from app.recognition.verification import Verification
 from app.statistics.counts import Observation, Operation, Recorder, Series
 

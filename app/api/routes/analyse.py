@@ -7,7 +7,7 @@ from fastapi import Depends
 from pydantic import BaseModel, Field
 
 from app.access.keys import Scope
-from app.api.http.dependencies import BatchesDependency, ServicesDependency, WorkersDependency
+from app.api.http.dependencies import BatchesDependency, LivenessDependency, ServicesDependency, WorkersDependency
 from app.api.http.outcomes import OutcomesDependency
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
@@ -78,9 +78,10 @@ async def detect(
     workers: WorkersDependency,
     batches: BatchesDependency,
     noted: OutcomesDependency,
+    liveness: LivenessDependency,
 ) -> DetectAnswer:
     """Find the faces of a photo, or of up to 50, and measure their quality; nothing is stored."""
-    examine = partial(services.examination.examine, model=request.model)
+    examine = partial(services.examination.examine, model=request.model, liveness=liveness(request.liveness))
     parts = FaceParts.of(request)
     if request.photos_of == "many":
         await batches.take(request.count())

@@ -11,6 +11,7 @@ from app.api.http.body import JsonBody
 from app.api.http.dependencies import (
     BatchesDependency,
     ExactDependency,
+    LivenessDependency,
     SearchesDependency,
     ServicesDependency,
     WorkersDependency,
@@ -37,6 +38,7 @@ async def enroll(
     workers: WorkersDependency,
     outcomes: OutcomesDependency,
     is_exact: ExactDependency,
+    liveness: LivenessDependency,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> EnrollAnswer:
     """Enroll a person with one or more photos; each photo is accepted or refused on its own."""
@@ -52,6 +54,7 @@ async def enroll(
         idempotency_key=idempotency_key,
         reactions=Reactions(request.on_duplicate, request.on_mismatch),
         is_exact=is_exact,
+        liveness=liveness(request.liveness),
     )
     outcomes.enrolled(enrollment)
     return EnrollAnswer.of(enrollment)
@@ -64,6 +67,7 @@ async def verify(
     workers: WorkersDependency,
     outcomes: OutcomesDependency,
     is_exact: ExactDependency,
+    liveness: LivenessDependency,
 ) -> VerifyAnswer:
     """Compare a probe (photos of one person) with a reference photo, or with all faces of an enrolled identity."""
     against = (
@@ -77,6 +81,7 @@ async def verify(
         max_fmr=request.max_fmr,
         threshold=request.threshold,
         is_exact=is_exact,
+        liveness=liveness(request.liveness),
     )
     outcomes.verified(verification)
     return VerifyAnswer.of(verification, FaceParts.of(request))
@@ -90,6 +95,7 @@ async def identify(
     batches: BatchesDependency,
     outcomes: OutcomesDependency,
     is_exact: ExactDependency,
+    liveness: LivenessDependency,
 ) -> IdentifyAnswer:
     """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
     service = services.identification
@@ -108,6 +114,7 @@ async def identify(
         threshold=request.threshold,
         where=request.where,
         is_exact=is_exact,
+        liveness=liveness(request.liveness),
     )
     if request.photos_of == "many":
         outcomes.identified_each(identification.answers)

@@ -11,13 +11,13 @@ from app.api.http.openapi import PROBLEM_RESPONSES, problem_response
 from app.api.http.permissions import ANY_KEY, needs
 from app.api.http.queries import require_known
 from app.container import Container
-from app.errors import ArcidError
+from app.errors import ArcidError, LivenessUnavailable
 from app.gallery.index_projection import LONGEST_LAG
 from app.gallery.index_state import IndexState
 from app.gallery.store.reencryption import Reencryption
 from app.gallery.store.values import Collection
 from app.observability.counted import counted
-from app.types import CommercialUse
+from app.types import CommercialUse, LivenessMode
 
 router = APIRouter(tags=["status"])
 
@@ -37,7 +37,7 @@ class Check(BaseModel):
     detail: str
 
 
-CheckName = Literal["database", "networks", "index", "collections", "encryption", "shutdown"]
+CheckName = Literal["database", "networks", "index", "collections", "liveness", "encryption", "shutdown"]
 
 
 class Readiness(BaseModel):
@@ -160,7 +160,20 @@ def _gallery(services: Container) -> dict[CheckName, Check]:
         unserved = [each for each in collections if services.unserved.is_permanent(each)]
     except ArcidError as error:
         return {"index": Check(is_ready=False, detail=str(error))}
-    return {"index": _index(states), "collections": _collections(collections, unserved)}
+    checks: dict[CheckName, Check] = {"index": _index(states), "collections": _collections(collections, unserved)}
+    if gated := sum(each.settings.liveness is not LivenessMode.OFF for each in collections):
+        checks["liveness"] = _liveness(services, gated)
+    return checks
+
+
+def _liveness(services: Container, gated: int) -> Check:
+    """Check the detector of presentation attacks that some collections need; without names, as in `_index`."""
+    detail = f"{counted(gated, 'collection')} checked for presentation attacks"
+    try:
+        services.liveness_gate.require_detector()
+    except LivenessUnavailable:
+        return Check(is_ready=False, detail=f"{detail}, without a detector: arcid doctor names the remedy")
+    return Check(is_ready=True, detail=detail)
 
 
 def _index(states: Sequence[IndexState]) -> Check:

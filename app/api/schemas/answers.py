@@ -9,13 +9,15 @@ from app.api.schemas.boxes import BoxSchema, PointSchema
 from app.api.schemas.candidates import CandidateSchema
 from app.api.schemas.face_parts import ALL_PARTS, FaceParts
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
+from app.api.schemas.liveness import LIVENESS_EXAMPLE, LivenessField, LivenessSchema
 from app.api.schemas.quality import QualitySchema
 from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, Fmr, FmrRange, population_of
 from app.recognition.decisions.policy import Outcome
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import ExaminedFace
-from app.recognition.identification import IdentifiedFace, SearchResult
+from app.recognition.identification import IdentifiedFace
 from app.recognition.probes import JudgedFace, ProbePhoto
+from app.recognition.search_scope import SearchResult
 from app.recognition.verification import Verification
 
 FacesTruncated = Annotated[
@@ -42,6 +44,7 @@ class EnrolledFaceSchema(BaseModel):
     box: BoxSchema
     detection_score: float
     quality: Annotated[QualitySchema | None, Field(description="Null if a former version enrolled the face.")] = None
+    liveness: LivenessField = None
 
 
 class RejectedPhotoSchema(BaseModel):
@@ -61,7 +64,8 @@ _QUALITY = {
     "components": {"sharpness": 83.1, "eyes_visible": 97.4},
     "worst": "sharpness",
 }
-FACE_EXAMPLE = {"box": _BOX, "landmarks": _LANDMARKS, "detection_score": 0.93, "quality": _QUALITY}
+_EVIDENCE = {"detection_score": 0.93, "quality": _QUALITY, "liveness": LIVENESS_EXAMPLE}
+FACE_EXAMPLE = {"box": _BOX, "landmarks": _LANDMARKS, **_EVIDENCE}
 FACE_ID = "5f0c2b1e-7a54-4a53-9a0e-3f8f0c2f6b11"
 
 
@@ -76,7 +80,7 @@ class EnrollAnswer(BaseModel):
     model_config = example_of(
         {
             "identity_id": "ada",
-            "faces": [{"face_id": FACE_ID, "photo": 0, "box": _BOX, "detection_score": 0.93, "quality": _QUALITY}],
+            "faces": [{"face_id": FACE_ID, "photo": 0, "box": _BOX, **_EVIDENCE}],
             "rejected": [{"photo": 1, "code": "no_face", "detail": "no face was found in the photo"}],
             "duplicates": [
                 {
@@ -120,6 +124,7 @@ class FaceSchema(BaseModel):
     ]
     detection_score: float
     quality: QualitySchema
+    liveness: LivenessField = None
 
     @classmethod
     def of(
@@ -127,9 +132,14 @@ class FaceSchema(BaseModel):
     ) -> Self:
         """Return the schema of a face, with the fields that a subclass adds."""
         detection = analysed.face.detection
-        quality = QualitySchema.of(analysed.quality, has_components=parts.has_components)
-        landmarks = detection.landmarks.tolist() if parts.has_landmarks else []
-        return cls(box=detection.box, landmarks=landmarks, detection_score=detection.score, quality=quality, **fields)
+        return cls(
+            box=detection.box,
+            landmarks=detection.landmarks.tolist() if parts.has_landmarks else [],
+            detection_score=detection.score,
+            quality=QualitySchema.of(analysed.quality, has_components=parts.has_components),
+            liveness=LivenessSchema.of(analysed.liveness),
+            **fields,
+        )
 
 
 class ReferenceFaceSchema(BaseModel):

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from app.api.schemas.rates import Fmr, FmrRange, Fpir, FpirRange
-from app.recognition.identification import IdentifiedFace, SearchResult
+from app.recognition.identification import IdentifiedFace
+from app.recognition.search_scope import SearchResult
 
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 

@@ -28,8 +28,9 @@ from app.api.schemas.base64_photos import bytes_of
 from app.api.schemas.wording import NOT_A_TIME, ZONE_MISSING
 from app.gallery.store.values import Consent, Reaction
 from app.names import CollectionName, Text, nfc_json
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.remote.urls import LONGEST
+from app.types import LivenessMode
 
 MOST_PHOTOS = 50
 MOST_CANDIDATES = 100
@@ -252,6 +253,14 @@ WhichFace = Annotated[
     Field(
         description="Face of a photo with several: `main` takes the main face and refuses the photo if another face is "
         "nearly as prominent, `largest` always takes the main face, `only` refuses the photo."
+    ),
+]
+Liveness = Annotated[
+    LivenessMode | None,
+    Field(
+        description="Detection of presentation attacks, such as prints and screens. `observe` states the verdict on "
+        "each face. `enforce` also refuses attacks, and lets only live faces match. Null: the collection's setting. "
+        "Less than that needs scope `manage`."
     ),
 ]
 Landmarks = Annotated[bool, Field(description="False leaves the landmarks out of the answer.")]

@@ -21,6 +21,7 @@ from app.api.schemas.fields import (
     PIXEL,
     Components,
     Landmarks,
+    Liveness,
     NetworkName,
     Photo,
     Threshold,
@@ -137,6 +138,7 @@ class VerifyRequest(PhotosRequest):
     threshold: Threshold = None
     landmarks: Landmarks = True
     components: Components = True
+    liveness: Liveness = None
 
     @model_validator(mode="after")
     def _one_rule(self) -> "VerifyRequest":
@@ -186,6 +188,7 @@ class IdentifyRequest(LookupRequest, _BatchRequest):
     ] = None
     landmarks: Landmarks = True
     components: Components = True
+    liveness: Liveness = None
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -215,6 +218,7 @@ class DetectRequest(_BatchRequest):
     )
     landmarks: Landmarks = True
     components: Components = True
+    liveness: Liveness = None
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -18,6 +18,7 @@ from app.api.schemas.fields import (
     ConsentSchema,
     JsonObject,
     Landmarks,
+    Liveness,
     Moment,
     NetworkName,
     OnDuplicate,
@@ -36,7 +37,7 @@ from app.api.schemas.wording import ONE_OF
 from app.errors import PhotoRefused
 from app.gallery.store.values import Terms
 from app.names import CollectionName, IdentityId, PersonName
-from app.recognition.enrollment import FaceChoice
+from app.recognition.face_choice import FaceChoice
 from app.transfer.text_encodings import Encoding
 
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -108,6 +109,7 @@ class EnrollRequest(PhotosRequest):
     face: WhichFace = FaceChoice.MAIN
     on_duplicate: OnDuplicate = None
     on_mismatch: OnMismatch = None
+    liveness: Liveness = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

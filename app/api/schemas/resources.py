@@ -26,7 +26,7 @@ from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, Pe
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
 from app.recognition.collections import SettingsInForce
-from app.types import Impostors, IndexKind, Page
+from app.types import Impostors, IndexKind, LivenessMode, Page
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -61,6 +61,7 @@ _SETTINGS = (
     "on_mismatch",
     "require_consent",
     "adaptive",
+    "liveness",
 )
 # Null is a value of these: the service's default, and for `retention_days` no end.
 _OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
@@ -102,6 +103,10 @@ class _SettingsSchema(StrictSchema):
             description="Impostors that error rates are about: `any`, or `similar`, those of the same sex and origin; "
             "null: the service's setting."
         ),
+    ] = None
+    liveness: Annotated[
+        LivenessMode | None,
+        Field(description="Detection of presentation attacks: `off`, `observe` (only answered), or `enforce`."),
     ] = None
 
     def settings(self) -> dict[str, Any]:
@@ -163,6 +168,7 @@ class CollectionSchema(BaseModel):
     require_consent: Annotated[bool, Field(validation_alias="is_consent_required")]
     adaptive: Annotated[bool, Field(validation_alias="is_adaptive")]
     impostors: Annotated[Impostors | None, Field(description="Null: the service's setting.")]
+    liveness: LivenessMode
     index: Annotated[str | None, Field(validation_alias="index_kind", description="Null: the service's setting.")]
     keep_crops: Annotated[bool, Field(validation_alias="is_crop_kept")]
     in_force: Annotated[SettingsInForceSchema, Field(description="The settings with the service's in place of null.")]

@@ -25,6 +25,7 @@ from app.gallery.store.values import (
     Person,
     RemovalResult,
 )
+from app.types import LivenessMode
 from app.wall_clock import WallClock
 
 _REMEMBER = timedelta(hours=24)
@@ -62,8 +63,20 @@ def record_enrollments(
             Action.IDENTITY_ENROLLED,
             collection=collection.name,
             subject=person.identity_id,
-            detail={"faces": [face.face_id for face in written.faces], "is_new": written.is_new},
+            detail={
+                "faces": [face.face_id for face in written.faces],
+                "is_new": written.is_new,
+                **_liveness(collection, written),
+            },
         )
+
+
+def _liveness(collection: Collection, written: EnrollmentResult) -> JsonObject:
+    """Return how the liveness of new faces was checked, if it was or should have been."""
+    modes = {face.liveness for face in written.faces}
+    if modes | {collection.settings.liveness} == {LivenessMode.OFF}:
+        return {}
+    return {"liveness": [mode.value for mode in LivenessMode if mode in modes]}
 
 
 def write_faces(

@@ -17,7 +17,7 @@ from app.gallery.store import calibration_state, consent
 from app.gallery.store.binding import template_context
 from app.gallery.store.values import Collection, CollectionSettings, Person, Reaction
 from app.observability.logs import get_logger
-from app.types import Floats, Impostors
+from app.types import Floats, Impostors, LivenessMode
 
 _log = get_logger(__name__)
 
@@ -46,6 +46,7 @@ COLLECTIONS = select(
     CollectionTable.is_consent_required,
     CollectionTable.is_adaptive,
     CollectionTable.impostors,
+    CollectionTable.liveness,
     CollectionTable.calibration,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
@@ -88,6 +89,7 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
             is_consent_required=row.is_consent_required,
             is_adaptive=row.is_adaptive,
             impostors=None if row.impostors is None else Impostors(row.impostors),
+            liveness=LivenessMode(row.liveness),
         ),
         row.index_kind,
         calibration_state.read(row.calibration),

@@ -11,7 +11,7 @@ import numpy as np
 from app.database.audit import Noted
 from app.database.cipher import Sealed
 from app.gallery.store.calibration_state import CalibrationVersion
-from app.types import CollectionKey, Detection, Floats, Impostors, Keys
+from app.types import CollectionKey, Detection, Floats, Impostors, Keys, LivenessMode
 from app.vision.quality import Quality
 
 JsonObject = Mapping[str, Any]
@@ -36,6 +36,7 @@ class CollectionSettings:
     not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. With
     `is_consent_required`, an enrollment needs a recorded consent that has not ended. With `is_adaptive`, the error
     rates are adapted to the collection's own people. They are about these `impostors`; None is the service's setting.
+    `liveness` is the mode of requests that ask for none.
     """
 
     is_flip_averaged: bool = True
@@ -52,6 +53,7 @@ class CollectionSettings:
     is_consent_required: bool = False
     is_adaptive: bool = True
     impostors: Impostors | None = None
+    liveness: LivenessMode = LivenessMode.OFF
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:
@@ -138,7 +140,8 @@ class Person:
 class NewFace:
     """A template to store: unit vector (d,), raw feature norm, quality, detection, SHA-256 of the photo.
 
-    `sealed_crop` is the encrypted crop, if the collection keeps crops.
+    `sealed_crop` is the encrypted crop, if the collection keeps crops. `liveness` is how the photo's was checked: for
+    the audit trail, it is not stored with the face.
     """
 
     face_id: str
@@ -148,6 +151,7 @@ class NewFace:
     detection: Detection
     image_sha256: str
     sealed_crop: Sealed | None = None
+    liveness: LivenessMode = LivenessMode.OFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ class LivenessVerdict(StrEnum):
     ATTACK = "attack"
 
 
+NO_CALIBRATION = "uncalibrated"
+"""The origin of default thresholds."""
 _WORST_FIRST = (LivenessVerdict.ATTACK, LivenessVerdict.UNCERTAIN, LivenessVerdict.LIVE)
 
 
@@ -24,25 +26,26 @@ class LivenessDecision:
     """The verdict on a face, and the `reasons` against a live person.
 
     `score`, 0..1, grows with the evidence of a live person; it is None if the face cannot be judged. `calibration` is
-    the origin of the thresholds, None for defaults.
+    the origin of the thresholds.
     """
 
     verdict: LivenessVerdict
     score: float | None
     reasons: tuple[AttackSign, ...] = ()
-    calibration: str | None = None
+    calibration: str = NO_CALIBRATION
 
 
 def decide_liveness(evidence: LivenessEvidence, thresholds: LivenessThresholds) -> LivenessDecision:
     """Decide on the evidence of a face; one that cannot be judged is `uncertain`."""
+    origin = thresholds.origin or NO_CALIBRATION
     if not evidence.is_usable:
-        return LivenessDecision(LivenessVerdict.UNCERTAIN, None, evidence.signs, thresholds.origin)
+        return LivenessDecision(LivenessVerdict.UNCERTAIN, None, evidence.signs, origin)
     verdict = LivenessVerdict.UNCERTAIN
     if evidence.score >= thresholds.live_from:
         verdict = LivenessVerdict.LIVE
     elif evidence.score < thresholds.attack_below:
         verdict = LivenessVerdict.ATTACK
-    return LivenessDecision(verdict, evidence.score, evidence.signs, thresholds.origin)
+    return LivenessDecision(verdict, evidence.score, evidence.signs, origin)
 
 
 def worst_liveness(decisions: Iterable[LivenessDecision]) -> LivenessDecision | None:

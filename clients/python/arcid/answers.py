@@ -7,7 +7,7 @@ known. All four are None if the network is not calibrated.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -36,6 +36,20 @@ class Quality(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class Liveness(Value):
+    """Whether a person is in front of the camera (`live`), or a print or a screen is (`attack`).
+
+    `score` goes from 0 to 1 (live); it is None if the face cannot be judged. `reasons` are signs against a live person,
+    such as `screen_pattern`. `calibration` names the thresholds; the error rates of `uncalibrated` ones are not known.
+    """
+
+    score: float | None
+    verdict: Literal["live", "uncertain", "attack"]
+    reasons: tuple[str, ...]
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolledFace(Value):
     """A newly enrolled face; `photo` is the index of its photo in the request, from 0."""
 
@@ -44,6 +58,7 @@ class EnrolledFace(Value):
     box: Box
     detection_score: float
     quality: Quality | None = None
+    liveness: Liveness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +111,13 @@ class EnrollAnswer(Value):
 
 @dataclass(frozen=True, slots=True)
 class Face(Value):
-    """A detected face with its quality."""
+    """A detected face with its quality, and its liveness if that was checked."""
 
     box: Box
     landmarks: Landmarks
     detection_score: float
     quality: Quality
+    liveness: Liveness | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ Item = TypeVar("Item")
 ScreeningAction = Literal["reject", "flag", "allow"]
 """Action for faces that seem to be of another person: refuse the enrollment, report it, or skip the check."""
 
+LivenessMode = Literal["off", "observe", "enforce"]
+"""Check for prints and screens: none, verdicts only, or refusal of attacks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
@@ -66,6 +69,7 @@ class Collection(Value):
     revision: int
     etag: str | None = None
     impostors: Literal["any", "similar"] | None = None
+    liveness: LivenessMode = "off"
     in_force: SettingsInForce | None = None
 
 

@@ -19,7 +19,7 @@ def test_thresholds_decide(score, verdict):
 def test_a_face_that_cannot_be_judged_is_uncertain_and_has_no_score():
     evidence = LivenessEvidence(0, (AttackSign.FACE_TOO_SMALL,), is_usable=False)
     decision = decide_liveness(evidence, UNCALIBRATED)
-    assert decision == LivenessDecision(UNCERTAIN, None, (AttackSign.FACE_TOO_SMALL,), None)
+    assert decision == LivenessDecision(UNCERTAIN, None, (AttackSign.FACE_TOO_SMALL,), "uncalibrated")
 
 
 def test_the_worst_face_decides():

@@ -16,7 +16,7 @@ from arcid.answers import (
 )
 from arcid.calls import Body, Call, ValueT, photo_body, query, value_reader, without_none
 from arcid.photos import Photo, Photos
-from arcid.resources import Consent, ScreeningAction
+from arcid.resources import Consent, LivenessMode, ScreeningAction
 
 Where = Mapping[str, str | bool | int | float | None]
 FaceChoice = Literal["main", "only", "largest"]
@@ -34,13 +34,13 @@ def enroll(
     face: FaceChoice = "main",
     on_duplicate: ScreeningAction | None = None,
     on_mismatch: ScreeningAction | None = None,
+    liveness: LivenessMode | None = None,
     idempotency_key: str | None = None,
 ) -> Call[EnrollAnswer]:
     """Enroll a person with one or more photos; each photo is accepted or rejected on its own.
 
-    Without an `idempotency_key`, each call gets a new one, so that its retries enroll only once. A given name or
-    metadata replaces the stored one. Raises Unprocessable with `rejected` if no photo was accepted, and Conflict with
-    `duplicates` if the collection rejects duplicates.
+    Without an `idempotency_key`, each call gets a new one, so that its retries enroll once. A given name or metadata
+    replaces the stored one. Raises Unprocessable with `rejected` if all are, and Conflict with `duplicates`.
     """
     members = {
         "identity_id": identity_id,
@@ -52,6 +52,7 @@ def enroll(
         "face": face,
         "on_duplicate": on_duplicate,
         "on_mismatch": on_mismatch,
+        "liveness": liveness,
     }
     return Call(
         "POST",
@@ -73,6 +74,7 @@ def verify(
     threshold: float | None = None,
     landmarks: bool | None = None,
     components: bool | None = None,
+    liveness: LivenessMode | None = None,
 ) -> Call[VerifyAnswer]:
     """Compare a probe with a reference photo or with the faces of an enrolled identity.
 
@@ -86,6 +88,7 @@ def verify(
         "threshold": threshold,
         "landmarks": landmarks,
         "components": components,
+        "liveness": liveness,
     }
     return _post("/verify", VerifyAnswer, photo_body(members, probe=probe, reference=reference))
 
@@ -101,6 +104,7 @@ def identify(
     where: Where | None = None,
     landmarks: bool | None = None,
     components: bool | None = None,
+    liveness: LivenessMode | None = None,
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
@@ -119,6 +123,7 @@ def identify(
         "photos_of": photos_of,
         "landmarks": landmarks,
         "components": components,
+        "liveness": liveness,
     }
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 
@@ -130,12 +135,19 @@ def detect(
     model: str | None = None,
     landmarks: bool | None = None,
     components: bool | None = None,
+    liveness: LivenessMode | None = None,
 ) -> Call[DetectAnswer]:
     """Detect the faces of a photo and rate their quality for a network. Nothing is stored.
 
     With `photos_of="many"`, examine up to 50 photos; `answers` has an entry for each of them.
     """
-    members = {"photos_of": photos_of, "model": model, "landmarks": landmarks, "components": components}
+    members = {
+        "photos_of": photos_of,
+        "model": model,
+        "landmarks": landmarks,
+        "components": components,
+        "liveness": liveness,
+    }
     return _post("/detect", DetectAnswer, photo_body(members, photo=photo))
 
 
