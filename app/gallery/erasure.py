@@ -64,7 +64,11 @@ class JobRedaction(Protocol):
 
 
 class ErasureService:
-    """Erases people. Every method raises CollectionUnknown, ModelMismatch, and IdentityUnknown or FaceUnknown."""
+    """Erases people.
+
+    Every method raises CollectionUnknown, IdentityUnknown or FaceUnknown, and ModelMismatch if the collection's network
+    is not served.
+    """
 
     def __init__(
         self,

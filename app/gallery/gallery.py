@@ -78,7 +78,7 @@ class Gallery:
     def require(self, name: str) -> Collection:
         """Return a collection whose model is served, an empty one after a switch.
 
-        Raises CollectionUnknown, ModelMismatch.
+        Raises CollectionUnknown, and ModelMismatch if the model is not served and the collection cannot switch.
         """
         return self._unserved.resolve(self.collection(name))
 
@@ -266,7 +266,7 @@ class Gallery:
     def follow(self) -> None:
         """Apply the writes of other processes, and open the collections that they created.
 
-        Raises IndexUnavailable (after following all other collections) and subclasses of DatabaseError.
+        Raises IndexUnavailable if an index does not answer, after following the others, and DatabaseError's children.
         """
         failure: IndexUnavailable | None = None
         opened = set(self._projections)  # read before the list, so that new collections are in neither

@@ -135,7 +135,7 @@ def purge_stale(folder: Path, store: IdentityStore) -> int:
     """Delete the snapshots below `folder` of deleted collections and of previous networks; return the number of files.
 
     A process that dies between a deletion or switch and the end of `drop` leaves them, with templates that no erasure
-    reaches any more. Call it before the indexes are opened. Raises OSError.
+    reaches any more. Call it before the indexes are opened. Raises OSError if a file cannot be deleted.
     """
     # The folders first: one of a collection that is created from here on is not among them.
     found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []

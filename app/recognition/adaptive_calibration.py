@@ -96,7 +96,8 @@ class AdaptiveCalibrationService:
     def adapt_at_once(self, name: str) -> list[CalibrationVersion]:
         """Write all versions of a collection until nothing moves any more, and return them.
 
-        Raises CollectionUnknown, CollectionSwitched and CalibrationInvalid.
+        Raises CollectionUnknown, CollectionSwitched if the collection moves to another network, and CalibrationInvalid
+        if the network's calibration file cannot be used.
         """
         return list(self._all_versions(name))
 

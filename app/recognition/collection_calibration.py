@@ -40,8 +40,8 @@ class CalibrationService:
     ) -> tuple[Calibration, Path]:
         """Return the calibration of a collection's faces, and the file from which its decisions read it.
 
-        `on_progress` gets the numbers of faces read and of all faces. Raises CollectionUnknown, ModelMismatch,
-        CalibrationTooSmall.
+        `on_progress` gets the numbers of faces read and of all faces. Raises CollectionUnknown,
+        ModelMismatch if its network is not served, and CalibrationTooSmall if it has too few people.
         """
         collection = self._gallery.require(name)
         on_progress(0, collection.faces)

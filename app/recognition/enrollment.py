@@ -158,7 +158,8 @@ class EnrollmentService:
     ) -> AcceptedFace:
         """Analyse one photo and judge it, for a collection that is served.
 
-        Raises a PhotoRefused, also PresentationAttack, and the errors of `LivenessGate.check`.
+        Raises a PhotoRefused if the photo cannot be used, or if the collection, the choice or the gate
+        (PresentationAttack) refuses its face, and the errors of `LivenessGate.check`.
         """
         check = self._gate.check(collection, Operation.ENROLL, liveness)
         analysis = self._analysis_of(collection)

@@ -18,7 +18,10 @@ class FaceChoice(StrEnum):
 
 
 def chosen_face(faces: AnalysedFaces, choice: FaceChoice) -> Face:
-    """Return the face of a photo that is enrolled; raises NoFace, SeveralFaces."""
+    """Return the face of a photo that is enrolled.
+
+    Raises NoFace, and SeveralFaces if the photo has other faces that the choice does not allow.
+    """
     if not faces:
         raise NoFace
     if faces.detected > 1 and choice is FaceChoice.ONLY:

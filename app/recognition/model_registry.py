@@ -93,7 +93,10 @@ class ModelRegistry:
         return collection.settings.detector or self.of(collection).detector
 
     def analysis(self, network: ServedModel, detector: str | None = None) -> Analysis:
-        """Return what analyses photos by a network; raises NetworkError's children and SettingsInvalid."""
+        """Return what analyses photos by a network.
+
+        Raises NetworkError's children if a network cannot be opened, and SettingsInvalid if the detector is not one.
+        """
         detector = detector or network.detector
         known = self._analyses.get((network.model, detector))
         if known is not None:

@@ -14,7 +14,7 @@ from app.types import Page
 
 
 class PeopleService:
-    """All of it in collections of the running network: raises CollectionUnknown and ModelMismatch."""
+    """All of it in collections of the running network: raises CollectionUnknown, and ModelMismatch for others."""
 
     def __init__(
         self, gallery: Gallery, listing: ListingRepository, editing: EditingRepository, images: FaceImages

@@ -40,7 +40,7 @@ class PersonExportService:
     def of(self, collection: str, identity_id: str) -> PersonalData:
         """Return everything about a person, and note in the trail that it was asked for.
 
-        Raises CollectionUnknown, ModelMismatch, IdentityUnknown.
+        Raises CollectionUnknown, IdentityUnknown, and ModelMismatch if the collection's network is not served.
         """
         target = self._gallery.require(collection)
         identity = self._listing.identity(target, identity_id)

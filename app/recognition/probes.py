@@ -72,7 +72,7 @@ def main_face(
 ) -> JudgedFace:
     """Return the main face of a photo; a reference is embedded like an enrolled photo.
 
-    Raises a PhotoRefused, also NoFace with the photo's role.
+    Raises a PhotoRefused if the photo cannot be used: NoFace names the photo's role.
     """
     faces = analysis.analyse(
         photo, is_flip_averaged=is_flip_averaged, is_probe=role == "probe", most=1, has_liveness=check.is_on

@@ -71,7 +71,8 @@ class VerificationService:
 
         If its network is not served, the default one is used. `is_exact` is for callers who may read templates; others
         get the similarity through `SimilarityView`. `liveness` is about the probe only. Raises CollectionUnknown,
-        CalibrationMissing, the errors of `LivenessGate.check`, or a PhotoRefused (also NoFace, PresentationAttack).
+        CalibrationMissing if `max_fmr` is given and the network has no calibration, the errors of `LivenessGate.check`,
+        and a PhotoRefused if a photo cannot be used (NoFace) or the gate refuses the probe (PresentationAttack).
         """
         target = self._gallery.collection(collection)
         check = self._gate.check(target, Operation.VERIFY, liveness)
@@ -110,7 +111,7 @@ class VerificationService:
     ) -> Verification:
         """Compare a probe with an enrolled identity: with the template of all its faces; otherwise as `verify_photo`.
 
-        Raises IdentityUnknown and ModelMismatch, too.
+        Raises IdentityUnknown, and ModelMismatch if the collection's network is not served, too.
         """
         target = self._gallery.require(collection)
         check = self._gate.check(target, Operation.VERIFY, liveness)

@@ -38,7 +38,11 @@ class SignInService:
         self._sessions = sessions
 
     def sign_in(self, code: str, *, code_verifier: str, nonce: str, redirect_uri: str) -> tuple[ApiKey, str]:
-        """Return a new session and its secret; raises SignInRefused, OpenIdUnavailable."""
+        """Return a new session and its secret.
+
+        Raises SignInRefused if the provider does not confirm the person or nothing is granted to the person, and
+        OpenIdUnavailable if the provider does not answer as the standard requires.
+        """
         tokens = self.provider.tokens(code, code_verifier=code_verifier, redirect_uri=redirect_uri)
         claims = self._claims(tokens, nonce)
         grant = grant_of(claims, self._rules.claim, self._rules.grants)

@@ -88,7 +88,7 @@ def write_faces(
     faces: Sequence[NewFace],
     now: datetime,
 ) -> EnrollmentResult:
-    """Store a person and new faces with their crops; raises ConsentMissing."""
+    """Store a person and new faces with their crops; raises ConsentMissing if the collection requires consent."""
     identity, is_new = rows.identity_row(session, collection, person, now)
     consent.require(session, collection, identity, now)
     new = [_face_row(session, vault, face, collection, identity, now) for face in faces]

@@ -49,7 +49,7 @@ class Reencryption:
     def begin(self) -> int:
         """Return the target key of the rotation: the newest while rows lack it, otherwise a new one.
 
-        Raises MasterKeyMissing.
+        Raises MasterKeyMissing if encryption is off.
         """
         if not self._vault.is_on:
             raise MasterKeyMissing("there is no master key: set ARCID_ENCRYPTION__KEY_FILE (arcid keys new-master)")

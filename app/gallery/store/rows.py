@@ -168,7 +168,7 @@ def owned(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
 
 
 def vectors(read: Iterable[Row[*tuple[Any, ...]]], vault: Vault) -> Floats:
-    """Return the stored embeddings of rows with TEMPLATE as an array (n, d); raises SealBroken."""
+    """Return the embeddings (n, d) of rows with TEMPLATE; raises SealBroken if one cannot be decrypted."""
     return np.stack([_vector(row, vault) for row in read]).astype(np.float32)
 
 

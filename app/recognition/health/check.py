@@ -78,7 +78,8 @@ class HealthService:
         """Look at the identities with keys above `after`, at most `limit` of them: one search for all.
 
         `max_fpir` is the share of people without a second identity that may be paired wrongly; None: the collection's
-        own rate or threshold, or else 0.002. Raises CollectionUnknown, ModelMismatch, CalibrationMissing.
+        own rate or threshold, or else 0.002. Raises CollectionUnknown, ModelMismatch if its network is not served,
+        and CalibrationMissing if `max_fpir` is given and the network has no calibration.
         """
         target = self._gallery.require(collection)
         policy = self._policy_of(target)

@@ -54,8 +54,8 @@ class SavedBlocks:
     ) -> None:
         """Write changed blocks, then the manifest, then delete older files, which may contain deleted faces.
 
-        Each block is copied under the lock's reading side, one after the other. Raises OSError; the previous snapshot
-        then stays valid.
+        Each block is copied under the lock's reading side, one after the other. Raises OSError if a file cannot be
+        written; the previous snapshot then stays valid.
         """
         with locked(folder):
             key = origin.sealer.newest() if origin.sealer is not None else None
@@ -134,7 +134,7 @@ def purge_keys(folder: Path, keys: Keys) -> int:
     """Delete every file that may contain one of these keys. `load` reports its range as lost; `save` writes it again.
 
     Return the number of deleted files. Waits for a save of the same folder. Without a readable manifest all files are
-    deleted. Raises OSError.
+    deleted. Raises OSError if a file cannot be deleted.
     """
     if not folder.is_dir():
         return 0
