@@ -62,7 +62,7 @@ def save(state: State, file: Path) -> None:
 
 
 def _write(state: State, part: IO[bytes]) -> None:
-    """Write a state to an open file; raises OSError where PyTorch would raise a RuntimeError about its own format."""
+    """Write a state to an open file; raises OSError if it cannot be written, where PyTorch raises RuntimeError."""
     errors: list[OSError] = []
 
     class CheckpointWriter:

@@ -36,7 +36,10 @@ class CropPairs:
 def read_crop_pairs(
     verification_set: VerificationSet, cropper: FaceCropper | None, advance: Advance = lambda _: None
 ) -> CropPairs:
-    """Read a verification set and align its photos; raises TrainingInvalid and EvaluationInvalid."""
+    """Read a verification set and align its photos.
+
+    Raises EvaluationInvalid if its pairs or photos cannot be read, and TrainingInvalid if a key of the set is missing.
+    """
     pairs = _read_pairs(verification_set)
     if verification_set.aligned or cropper is None:
         encoded: list[bytes | str] = [photo.read() for photo in pairs.photos]

@@ -60,7 +60,7 @@ class Training:
     def __init__(
         self, config: TrainingConfig, source: CropSource, context: RunContext, learner: Learner | None = None
     ) -> None:
-        """Prepare a run. Without a `learner`, build_learner makes one from the seed. Raises TrainingInvalid."""
+        """Prepare a run, by default with a learner from the seed. Raises TrainingInvalid if photos are too few."""
         distributed, schedule = context.distributed, config.schedule
         self.iteration = 0
         self.learner = (learner or build_learner(config, len(source.classes))).to(distributed.device)
@@ -110,7 +110,8 @@ class Training:
     def run(self) -> bool:
         """Train until the end or a request to stop; return whether the end was reached.
 
-        Raises TrainingDiverged, PhotosDamaged and StorageNotWritable. The last checkpoint then stays as it was.
+        Raises TrainingDiverged if the loss or a weight is not finite, PhotosDamaged if too many photos cannot be read,
+        and StorageNotWritable if a checkpoint cannot be written. The last checkpoint then stays as it was.
         """
         keeping, every = self._config.keeping, self._config.evaluation.every
         self.learner.train()
@@ -137,7 +138,10 @@ class Training:
         return True
 
     def resume(self, file: Path) -> None:
-        """Continue from a checkpoint; raises CheckpointMismatch and TrainingInvalid."""
+        """Continue from a checkpoint.
+
+        Raises CheckpointMismatch if it is of another run, and TrainingInvalid if it is damaged.
+        """
         state = checkpoint.load(file)
         checkpoint.check_same_run(self._run, state["run"])
         try:

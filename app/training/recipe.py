@@ -1,4 +1,4 @@
-"""Recipes: published configurations by name, as a base for a run's own values."""
+"""Recipes: published configurations, whose values a run uses for the keys that it does not set."""
 
 import tomllib
 from collections.abc import Mapping
@@ -27,10 +27,11 @@ def read_recipe(name: str) -> dict[str, Any]:
 
 
 def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `base` with `values` over it, table by table.
+    """Return the keys of `base`, replaced by those of `values` where both have one, also in nested tables.
 
-    Another loss does not inherit the parameters of the base's loss, nor another backbone or optimizer the options that
-    belong to the base's. A length in epochs replaces one in iterations, and the reverse.
+    If `values` names another loss, the parameters of the loss in `base` are dropped. For another backbone, its options
+    are dropped, and for another optimizer its momentum and options. A length in epochs replaces one in iterations, and
+    the reverse.
     """
     merged = dict(base)
     for key, value in values.items():
@@ -43,7 +44,7 @@ def overlay(base: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
 
 def _inherited(table: str, below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a table that remain valid under the keys above it."""
+    """Return the keys of a table of the base that apply together with the keys of `above`."""
     if table == "schedule" and any(above.get(length) is not None for length in _LENGTHS):
         return {key: value for key, value in below.items() if key not in _LENGTHS}
     if "name" not in above or above["name"] == below.get("name"):

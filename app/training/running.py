@@ -49,7 +49,7 @@ def train(
     """Train until the end or until `is_stopping` returns true, and write all results to the folder `out`.
 
     With `is_resumed`, training continues from the last checkpoint in `out`, if there is one. Of several processes, only
-    the main one prints. `teach` is needed by a run with a teacher. Raises TrainingError's children.
+    the main one prints. `teach` is needed by a run with a teacher. Raises TrainingError's children if the run fails.
     """
     last = out / LAST
     check_config(config)

@@ -44,7 +44,7 @@ class Outliers:
 
 
 def embed_source(source: CropSource, embed: Embed, advance: Advance = lambda _: None) -> Floats:
-    """Return the vectors (n, d) of all crops; those of damaged crops are NaN. Raises TrainingInvalid."""
+    """Return the vectors (n, d) of all crops; those of damaged crops are NaN."""
     parts = []
     for start in range(0, len(source.labels), _BATCH):
         indices = range(start, min(start + _BATCH, len(source.labels)))
@@ -91,7 +91,8 @@ def write_list(
 ) -> None:
     """Write the photos to leave out in the format of `data.exclude`: name, cosine and reason, with tabs between.
 
-    `damaged` are the names of photos that have no crop because they cannot be read. Raises StorageNotWritable.
+    `damaged` are the names of photos that have no crop because they cannot be read. Raises StorageNotWritable if the
+    file cannot be written.
     """
     lines = [
         f"{source.name(index)}\t{outliers.cosines[index]:.4f}\t{_reason(outliers, index, threshold)}\n"

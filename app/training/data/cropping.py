@@ -101,6 +101,6 @@ def _read_cached(path: Path) -> bytes | str | None:
 
 
 def _write_cached(result: bytes | str, path: Path) -> None:
-    """Write a PNG or an error code to the cache atomically; raises StorageNotWritable."""
+    """Write a PNG or an error code to the cache atomically; raises StorageNotWritable if the disk is full."""
     suffix, content = (".none", result.encode()) if isinstance(result, str) else (".png", result)
     write_whole(content, path.with_suffix(suffix))

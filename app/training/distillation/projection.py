@@ -1,4 +1,4 @@
-"""Initialisation of the layer between a start's features and the teacher's embeddings."""
+"""Initialisation of a projection: the linear layer from a student's features to the teacher's embeddings."""
 
 import numpy as np
 import torch
@@ -13,9 +13,12 @@ _RIDGE = 1e-3  # of the mean variance of the features
 
 
 def fit_projection(backbone: nn.Module, source: CropSource, targets: Floats) -> None:
-    """Fit the last linear layer of a projected backbone to the teacher's embeddings (n, d) by ridge regression.
+    """Fit the projection of a backbone by ridge regression; a backbone without one does not change.
 
-    At most 1,000 crops are used, at equal intervals. A backbone without a projection does not change.
+    Args:
+        backbone: The student; a projection is its last layer.
+        source: Crops. At most 1,000 are used, at equal intervals.
+        targets: The teacher's embeddings of all crops (n, d).
     """
     if not (isinstance(backbone, nn.Sequential) and isinstance(backbone[-1], nn.Linear)):
         return

@@ -29,7 +29,7 @@ class Teacher:
     folder: Path
 
     def embed(self, source: CropSource, advance: Advance = lambda _: None) -> Floats:
-        """Return the flip-averaged unit embeddings (n, d) of all crops; raises StorageNotWritable."""
+        """Return the flip-averaged unit embeddings (n, d) of all crops; raises StorageNotWritable if a disk is full."""
         embeddings = np.empty((len(source.labels), self.dimension), np.float32)
         for start in range(0, len(source.labels), _BATCH):
             places = range(start, min(start + _BATCH, len(source.labels)))

@@ -15,7 +15,7 @@ from app.types import Pixels
 
 
 class UnlabelledSource:
-    """A data set whose names are ignored: the label of each crop is its index."""
+    """A data set without people, for distillation: the label of each crop is its index."""
 
     classes: tuple[str, ...] = ()
 
@@ -24,22 +24,22 @@ class UnlabelledSource:
         self.labels: Labels = np.arange(len(source.labels), dtype=np.int64)
 
     def name(self, index: int) -> str:
-        """See CropSource."""
+        """Return the name of a crop, as used in lists."""
         return self._source.name(index)
 
     def crop(self, index: int) -> Pixels:
-        """See CropSource."""
+        """Return a crop (112, 112, 3), RGB uint8; raises TrainingInvalid if it is damaged."""
         return self._source.crop(index)
 
     def encoded(self, index: int) -> bytes:
-        """See CropSource."""
+        """Return a crop as it is stored, a JPEG or PNG; raises TrainingInvalid if it cannot be read."""
         return self._source.encoded(index)
 
 
 def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
-    """Open photos at any depth of a folder, or another data set, without its names.
+    """Open a data set without its people; of a folder, photos at any depth.
 
-    Aligns, filters and caches like `open_data`, and raises the same errors.
+    Photos are aligned, left out and kept in memory as by `open_data`. Raises TrainingInvalid if there are no faces.
     """
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
     opened = _open_photos(data, open_cropper, advance)

@@ -33,7 +33,7 @@ class ComparedNetwork:
 
     @classmethod
     def opened(cls, name: str, network: bytes, preprocessing: Preprocessing, runtime: Runtime) -> Self:
-        """Open an ONNX network; raises NetworkError's children."""
+        """Open an ONNX network; raises NetworkInvalid if it cannot be opened."""
         return cls(name, len(network), Embedder(Session(network, runtime), preprocessing))
 
 

@@ -24,7 +24,7 @@ def write_pack(
     calibrate: Calibrate = lambda _: (),
     threshold: float | None = None,
 ) -> Manifest:
-    """Export a trained backbone as a pack to `folder`, which names the pack; raises TrainingInvalid."""
+    """Export a trained backbone as a pack to `folder`; raises as `write_network_pack`."""
     network = as_onnx(trained.backbone)
     return write_network_pack(
         network,

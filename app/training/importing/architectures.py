@@ -28,12 +28,16 @@ _MBF_STEM, _MBF_STEM_GROUPS, _MBF_LAST = 128, 64, 512
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Names of the layers with weights, in the order of execution, and a function dimension -> new network.
+    """An architecture of arcface_torch.
 
-    The last layer but one is the fully connected one.
+    Args:
+        layers: Names of the layers with weights, in the order of execution.
+        fully_connected: Name of the layer whose outputs are the dimensions of the embedding.
+        build: Function dimension -> new network.
     """
 
     layers: tuple[str, ...]
+    fully_connected: str
     build: Callable[[int], nn.Module]
 
 
@@ -68,7 +72,7 @@ def _iresnet(name: str) -> Architecture:
                     yield from (f"layer{stage}.0.downsample.{index}" for index in range(2))
         yield from ("bn2", "fc", "features")
 
-    return Architecture(tuple(names()), lambda dimension: build_backbone(BackboneSpec(name, dimension=dimension)))
+    return Architecture(tuple(names()), "fc", lambda dimension: build_backbone(BackboneSpec(name, dimension=dimension)))
 
 
 def _mobilefacenet() -> Architecture:
@@ -84,7 +88,7 @@ def _mobilefacenet() -> Architecture:
         yield from ("features.layers.0.layers.0", "features.layers.0.layers.1")
         yield from ("features.layers.2", "features.layers.3")
 
-    return Architecture(tuple(names()), WideMobileFaceNet)
+    return Architecture(tuple(names()), "features.layers.2", WideMobileFaceNet)
 
 
 ARCHITECTURES: Final[dict[str, Architecture]] = {**{name: _iresnet(name) for name in UNITS}, "mbf": _mobilefacenet()}

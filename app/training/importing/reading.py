@@ -36,7 +36,7 @@ def read_backbone(file: Path, architecture: str) -> nn.Module:
         raise TrainingInvalid(unknown_name("architecture", architecture, ARCHITECTURES))
     known, weights = ARCHITECTURES[architecture], _read(file)
     _require_same_layers(known, weights, f"{file} is not an {architecture} of arcface_torch")
-    network = known.build(len(weights[f"{known.layers[-2]}.weight"]))
+    network = known.build(len(weights[f"{known.fully_connected}.weight"]))
     layers = [module for module in network.modules() if module.state_dict() and not list(module.children())]
     with torch.no_grad():
         for layer, name in zip(layers, known.layers, strict=True):
@@ -75,8 +75,8 @@ def _require_same_layers(known: Architecture, weights: Weights, problem: str) ->
         raise TrainingInvalid(f"{problem}: it lacks {missing[0]}")
     if extra := sorted(names - set(known.layers)):
         raise TrainingInvalid(f"{problem}: it also has {extra[0]}")
-    if f"{known.layers[-2]}.weight" not in weights:
-        raise TrainingInvalid(f"{problem}: it lacks {known.layers[-2]}.weight")
+    if f"{known.fully_connected}.weight" not in weights:
+        raise TrainingInvalid(f"{problem}: it lacks {known.fully_connected}.weight")
 
 
 def _load(layer: nn.Module, name: str, weights: Weights, file: Path) -> None:

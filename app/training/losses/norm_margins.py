@@ -1,4 +1,4 @@
-"""Losses whose margin depends on the norm of the feature, which then indicates the quality of the photo."""
+"""Losses whose margin depends on the norm of the feature. The norm then indicates the quality of the photo."""
 
 import math
 
@@ -17,13 +17,16 @@ _FIRST_MEAN, _FIRST_DEVIATION = 20.0, 100.0  # of the norms, as in the authors' 
 
 
 class AdaFace(CosineLoss):
-    """cos(theta - m z) - (m + m z), with z in -1..1 from the norm of the feature: low for photos of low quality.
+    """Loss with the target logit cos(theta - m z) - (m + m z), where z measures the quality of the photo.
 
-    Kim, Jain, Liu: "AdaFace: Quality Adaptive Margin for Face Recognition", 2022. z is h (norm - mean) / deviation, cut
-    off at -1 and 1. Mean and deviation are moving averages over the batches of all processes, and are saved with the
-    weights. No gradient flows through z. So low-quality photos (z = -1) get ArcFace's margin, and high-quality ones
-    (z = 1) an additive margin of 2 m and a negative angular one. The angle stays within 0..pi; the authors' code stops
-    0.001 before, and clamps the cosines alike.
+    Kim, Jain, Liu: "AdaFace: Quality Adaptive Margin for Face Recognition", 2022.
+
+    z is h (norm - mean) / deviation of the feature's norm, clamped to -1..1. No gradient flows through it. Mean and
+    deviation are moving averages over the batches of all processes, and are saved with the weights. A photo of low
+    quality (z = -1) gets the angular margin of ArcFace. One of high quality (z = 1) gets a negative angular margin, and
+    an additive margin of 2 m.
+
+    The shifted angle is clamped to 0..pi. The authors' code clamps it to 0.001..pi - 0.001, and cosines to +-0.999.
     """
 
     mean: Tensor
@@ -39,7 +42,16 @@ class AdaFace(CosineLoss):
         concentration: float,
         momentum: float,
     ) -> None:
-        """Build the loss; `concentration` is h, and `momentum` the share of a new batch in the averages."""
+        """Build the loss.
+
+        Args:
+            head: Class weights.
+            sampler: Classes of each step.
+            scale: s.
+            margin: m.
+            concentration: h.
+            momentum: Share of a new batch in the moving averages.
+        """
         super().__init__(head, sampler, scale=scale)
         self.margin = margin
         self.concentration = concentration
@@ -48,13 +60,13 @@ class AdaFace(CosineLoss):
         self.register_buffer("deviation", torch.tensor(_FIRST_DEVIATION))
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Count the norms in training mode, then return the mean loss."""
+        """Return the mean loss; in training mode, first update the moving averages of the norm."""
         if self.training:
-            self._count(features)
+            self._update_averages(features)
         return super().forward(features, labels)
 
     def target(self, theta: Tensor) -> Tensor:
-        """Return the target of a feature of average norm: cos(theta) - m."""
+        """Return the target logit of a feature with the mean norm: cos(theta) - m."""
         return torch.cos(theta) - self.margin
 
     def targets(self, theta: Tensor, features: Tensor) -> Tensor:
@@ -67,7 +79,7 @@ class AdaFace(CosineLoss):
         relative = (_norms(features) - self.mean) / (self.deviation + _EPSILON)
         return (self.concentration * relative).clamp(-1, 1)
 
-    def _count(self, features: Tensor) -> None:
+    def _update_averages(self, features: Tensor) -> None:
         norms = gather(_norms(features.float()))
         self.mean.lerp_(norms.mean(), self.momentum)
         if len(norms) > 1:
@@ -75,12 +87,14 @@ class AdaFace(CosineLoss):
 
 
 class MagFace(CosineLoss):
-    """cos(theta + m(a)) with a margin that rises with the norm a of the feature, plus weight * g(a).
+    """Loss with the target logit cos(theta + m(a)), where a is the norm of the feature, plus weight * g(a).
 
     Meng, Zhao, Huang, Zhou: "MagFace: A Universal Representation for Face Recognition and Quality Assessment", 2021.
-    a is clamped to `norms`; m(a) rises linearly from the first to the second of `margins`. g(a) = a / longest ** 2 +
-    1 / a falls, so each photo gets as long a feature as its angle to the class permits. As in the authors' code, the
-    margin ends at 90 degrees, and the default weight is that of its published run.
+
+    a is clamped to `norms`. The margin m(a) rises linearly from the first to the second of `margins`. The regulariser
+    g(a) = a / longest ** 2 + 1 / a falls with a, so it lengthens features. The margin shortens those at a large angle
+    to their class. As in the authors' code, angles beyond 90 degrees have no margin. The default weight is that of
+    their published run.
     """
 
     def __init__(
@@ -99,14 +113,14 @@ class MagFace(CosineLoss):
         self.weight = weight
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss with the mean of weight * g(a)."""
+        """Return the mean loss plus the mean of weight * g(a)."""
         loss = super().forward(features, labels)
         with without_autocast(features):
             lengths = self._lengths(features.float())
             return loss + self.weight * (lengths / self.norms[1] ** 2 + 1 / lengths).mean()
 
     def target(self, theta: Tensor) -> Tensor:
-        """Return the target of a feature of the shortest norm."""
+        """Return the target logit of a feature with the shortest norm."""
         return self._with_margin(theta, torch.full_like(theta, self.margins[0]))
 
     def targets(self, theta: Tensor, features: Tensor) -> Tensor:
