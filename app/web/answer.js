@@ -4,6 +4,7 @@ import { button, make } from "./elements.js";
 import { faceCanvas } from "./facephoto.js";
 import { nameOf, reasonOf, summaryOf } from "./faces.js";
 import { rich, t } from "./i18n.js";
+import { livenessBadge } from "./liveness.js";
 import { beginnings } from "./newcomer.js";
 import { portrait } from "./portrait.js";
 
@@ -42,7 +43,7 @@ function item(/** @type {Answered} */ scene, /** @type {number} */ at, /** @type
   const [first] = face.candidates;
   const isTaken = verdict === "unknown" && first && faces.some((other, place) => place !== at && view.verdicts[place] === "match" && other.candidates[0].identity_id === first.identity_id);
   const sides = make("span", { class: "both" }, source ? faceCanvas(source, size, face.box) : null, verdict === "unknown" ? null : portrait(first));
-  const told = make("div", { class: "told" }, faces.length > 1 ? heading(face, verdict, at) : null, make("span", {}, reasonOf(face, verdict, { people: view.people, calibration }, isTaken)));
+  const told = make("div", { class: "told" }, faces.length > 1 ? heading(face, verdict, at) : null, make("span", {}, reasonOf(face, verdict, { people: view.people, calibration }, isTaken)), livenessBadge(face.liveness));
   if (verdict !== "match" && !isLive) {
     const onIgnore = () => (ignored.add(at), view.onIgnored());
     told.append(beginnings(scene, at, { onEnrolled: view.onEnrolled, onIgnore }));

@@ -3,6 +3,7 @@
 import { call, idempotencyKey } from "./api.js";
 import { button, byId, make, say } from "./elements.js";
 import { rich, t } from "./i18n.js";
+import { livenessBadge } from "./liveness.js";
 import { judgement, often, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
 import { portrait } from "./portrait.js";
@@ -95,6 +96,7 @@ function outcome(answer) {
       ];
       const tone = !face ? "refused" : doubts.length ? "possible" : "match";
       const words = [...doubts, ...(face ? [judgement(face.quality)] : [])].map((each) => make("span", {}, each));
+      if (face?.liveness) words.push(livenessBadge(face.liveness));
       if (refused) words.push(make("span", {}, ...explained(refused)));
       return make("li", { class: tone }, thumbnail(photo), make("div", {}, make("b", {}, t(!face ? "enroll.refused" : doubts.length ? "enroll.enrolledBut" : "enroll.enrolled")), ...words));
     }),

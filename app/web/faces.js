@@ -47,6 +47,7 @@ export function answerOf(face, verdict) {
  */
 export function reasonOf(face, verdict, gallery, isTaken) {
   const [first] = face.candidates;
+  if (!first && face.liveness?.verdict === "attack") return t("liveness.refused");
   if (!first) return t(gallery.people === 0 ? "answer.startHere" : "answer.resemblesNobody");
   const poor = face.low_quality && poorOf(face.quality);
   if (verdict === "unknown" && first.fpir >= COMMON) return sentences(t("answer.nobodyLike"), poor);

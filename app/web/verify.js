@@ -4,6 +4,7 @@ import { call } from "./api.js";
 import { pictureOf, sizeOf } from "./drawing.js";
 import { byId, make, say } from "./elements.js";
 import { t } from "./i18n.js";
+import { livenessBadge } from "./liveness.js";
 import { hintsOf, judgement, often, rate, similarity } from "./numbers.js";
 import { photoField } from "./photofield.js";
 import { clauses, sentences } from "./phrases.js";
@@ -76,7 +77,7 @@ async function verify(against) {
   mark(chosen.probe.picture, answer.probe_face);
   if (against === "photo") mark(chosen.reference.picture, answer.reference_face);
   const words = against === "person" ? t(PERSON[answer.verdict], { name: nameOf(byId("verify-id").value.trim()) }) : t(PHOTOS[answer.verdict]);
-  result(make("p", { class: `verdict ${answer.verdict}` }, words), make("p", {}, reasonOf(answer, against)), figures(answer));
+  result(make("p", { class: `verdict ${answer.verdict}` }, words), make("p", {}, reasonOf(answer, against)), livenessBadge(answer.probe_face.liveness), figures(answer));
   say(sentences(words, reasonOf(answer, against)));
 }
 
@@ -106,5 +107,5 @@ function figures({ similarity: alike, threshold, fmr, fmr_range: range, probe_fa
 }
 
 function result(...children) {
-  byId("verify-result").replaceChildren(...children);
+  byId("verify-result").replaceChildren(...children.filter(Boolean));
 }

@@ -63,6 +63,28 @@ def test_a_possible_match_says_what_is_in_doubt(page, faces_of):
     assert page.locator("#identify-result .begin").count() == 1
 
 
+def test_a_verdict_on_liveness_is_said_in_words(page, faces_of):
+    attack = {"score": 0.05, "verdict": "attack", "reasons": ["screen_pattern", "glare"], "calibration": "uncalibrated"}
+    changes: list[dict[str, object]] = [
+        {"liveness": attack},
+        {"liveness": attack, "verdict": "unknown", "candidates": []},
+    ]
+
+    def judged(route):
+        answer = route.fetch().json()
+        answer["faces"][0] |= changes.pop(0)
+        route.fulfill(json=answer)
+
+    page.route("**/identify", judged)
+    for heading in ("This is Ada.", "This is nobody enrolled here."):
+        identify(page, faces_of[0])
+        assert page.locator("#identify-result h3").inner_text() == heading
+        badge = page.locator("#identify-result .liveness.attack")
+        assert badge.inner_text() == "Print or screen: pattern of a screen, glare (not calibrated)"
+    text = page.locator("#identify-result .face").inner_text()
+    assert "Refused, because this seems to be a print or a screen, not a person." in text
+
+
 def test_a_photo_without_faces_is_an_ordinary_result(page, faceless):
     identify(page, faceless)
     assert page.locator("#identify-result h3").inner_text() == "No face was found."

@@ -7,6 +7,8 @@ import pytest
 
 from app import errors
 from app.api.http.errors import STATUS
+from app.recognition.liveness.decisions import LivenessVerdict
+from app.vision.liveness import AttackSign
 from app.vision.quality.components import Component
 from app.vision.quality.judgement import Reason
 from tests.web.markup import Markup
@@ -109,3 +111,8 @@ def test_each_reason_and_component_of_a_quality_has_a_name():
         f"component_{each}" for each in Component
     }
     assert names <= set(areas("en")["quality"])
+
+
+def test_each_verdict_and_reason_of_liveness_has_a_name():
+    names = {f"verdict_{each}" for each in LivenessVerdict} | {f"reason_{each}" for each in AttackSign}
+    assert names <= set(areas("en")["liveness"])
