@@ -17,7 +17,7 @@ _FIELD = re.compile(r'field "(\w+)"')
 
 def invalid_value(error: Mapping[str, Any]) -> str:
     """Return the text for an error of Pydantic about a setting. It repeats the value, unless it may hold a secret."""
-    name = PREFIX + "__".join(str(part) for part in error["loc"]).upper()
+    name = PREFIX + "__".join(part for part in error["loc"] if isinstance(part, str)).upper()  # no place in a list
     wrong = error["msg"].removeprefix("Value error, ").replace("Input should", "must", 1).partition(", unable to ")[0]
     wrong = CREDENTIALS.sub("(hidden)@", wrong)
     value = error["input"]
