@@ -177,7 +177,9 @@ class Container(Accounts):
     @cached_property
     def examination(self) -> ExaminationService:
         """Analysis of photos without a gallery."""
-        return ExaminationService(self.registry, is_flip_averaged=self.settings.inference.flip, gate=self.liveness_gate)
+        return ExaminationService(
+            self.registry, self.attributes, is_flip_averaged=self.settings.inference.flip, gate=self.liveness_gate
+        )
 
     @cached_property
     def collections(self) -> CollectionService:

@@ -88,6 +88,16 @@ class Effort(StrEnum):
     ACCURATE = "accurate"
 
 
+class Attribute(StrEnum):
+    """An attribute of a face that a request can ask for."""
+
+    AGE = "age"
+    GENDER = "gender"
+    POSE = "pose"
+    MASK = "mask"
+    EYES = "eyes"
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One face found in a photo: box, score in 0..1 and five landmarks.

@@ -8,7 +8,7 @@ from app.access.keys import Scope
 from app.config import PROJECT, Settings, WhenAway, read_settings, shipped
 from app.config.oidc import GrantSettings
 from app.errors import SettingsInvalid
-from app.types import Effort, Impostors, IndexKind, Provider
+from app.types import Attribute, Effort, Impostors, IndexKind, Provider
 from app.wiring.storage import models_folder
 from arcid.client import KEY_VARIABLE
 
@@ -21,6 +21,7 @@ SETTINGS = {
     "ARCID_PACKS": ("open, buffalo_l", ("open", "buffalo_l")),
     "ARCID_DETECTOR": ("yunet+mtcnn", "yunet+mtcnn"),
     "ARCID_EFFORT": ("fast", Effort.FAST),
+    "ARCID_ATTRIBUTES": ("age, pose", (Attribute.AGE, Attribute.POSE)),
     "ARCID_INSIGHTFACE_MIRROR": ("https://mirror.example/zoo", "https://mirror.example/zoo"),
     "ARCID_MODEL_MIRROR": ("/mnt/networks", "/mnt/networks"),
     "ARCID_INDEX": ("compressed", IndexKind.COMPRESSED),
@@ -333,6 +334,11 @@ def test_an_empty_value_is_refused_in_every_source(monkeypatch, tmp_path, file, 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        (
+            "ARCID_ATTRIBUTES",
+            "age,emotion",
+            "ARCID_ATTRIBUTES: must be 'age', 'gender', 'pose', 'mask' or 'eyes', not 'emotion'",
+        ),
         ("ARCID_EFFORT", "slow", "ARCID_EFFORT: must be 'fast', 'balanced' or 'accurate', not 'slow'"),
         ("ARCID_LIMITS__FACES", "many", "ARCID_LIMITS__FACES: must be a valid integer, not 'many'"),
         ("ARCID_LIMITS__FACES", "0", "ARCID_LIMITS__FACES: must be greater than 0, not '0'"),

@@ -13,7 +13,7 @@ SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "storage", "j
 CAPITALISED = {"InsightFace's"}
 CODES = """
 address_unusable archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown
-attributes_unsupported
+attribute_disabled attributes_unsupported
 backup_impossible backup_unknown body_empty body_malformed body_too_large body_too_slow calibration_invalid
 calibration_missing
 calibration_too_small checkpoint_mismatch collection_exists collection_forbidden collection_not_empty

@@ -108,6 +108,7 @@ def _networks(settings: Settings) -> Iterator[Finding]:
     for one in container.models.served:
         detector_parts(packs, one.detector)
     required = [each for one in container.models.served for each in packs.required_by(one.pack, one.detector)]
+    required += map(packs.manifest, container.models.further_packs)
     for manifest in {each.name: each for each in required}.values():
         yield Finding(f"pack {manifest.name}", f"{manifest.licence}; {_USE[manifest.commercial_use]}")
         for file in manifest.files:

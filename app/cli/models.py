@@ -26,13 +26,16 @@ AcceptLicense = Annotated[bool, typer.Option("--accept-license", help="Accept a 
 def list_packs() -> None:
     """List all packs, their licences, and which are pulled."""
     packs = Container(read_settings()).packs
-    table = Table("pack", "pulled", "commercial use", "licence", "detector", "embedder", "liveness", box=None)
+    table = Table(
+        "pack", "pulled", "commercial use", "licence", "detector", "embedder", "liveness", "attributes", box=None
+    )
     for each in packs.manifests():
         detector = each.detector.kind if each.detector else (each.default_detector or "")
         embedder = f"{each.embedder.model}, {each.embedder.dimension}-d" if each.embedder else ""
         liveness = counted(len(each.liveness.networks), "network") if each.liveness else ""
         pulled = "yes" if packs.has(each) else "no"
-        table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder, liveness)
+        attributes = "age, gender" if each.attributes else ""
+        table.add_row(each.name, pulled, each.commercial_use, each.licence, detector, embedder, liveness, attributes)
     show(table)
 
 

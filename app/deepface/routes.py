@@ -75,5 +75,5 @@ async def verify(
 async def analyze(
     request: Annotated[DeepFaceAnalysis, Depends(FormBody(DeepFaceAnalysis))],  # noqa: ARG001 - read, then refused
 ) -> None:
-    """Refuse: the service does not guess age, gender, emotion or race. Always 400 `attributes_unsupported`."""
+    """Refuse: the service never estimates emotion or race. Always 400 `attributes_unsupported`."""
     raise AttributesUnsupported

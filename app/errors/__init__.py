@@ -43,6 +43,7 @@ ArcidError
     * ContentTypeUnsupported
     * ContentEncodingUnsupported
     * AttributesUnsupported
+    * AttributeDisabled
     * IdempotencyConflict
     * PreconditionFailed
     * Overloaded

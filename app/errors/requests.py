@@ -46,9 +46,13 @@ class ContentEncodingUnsupported(ArcidError):
 
 
 class AttributesUnsupported(ArcidError):
-    """The request asks for a person's attributes, which the service does not guess."""
+    """The request asks for an analysis that includes emotion and race, which the service never estimates."""
 
-    message = "the service recognises people and does not guess their age, gender, emotion or race"
+    message = "emotion and race are never estimated; for age and gender, send attributes=age,gender to /detect"
+
+
+class AttributeDisabled(ArcidError):
+    """The request asks for an attribute that the settings do not allow."""
 
 
 class IdempotencyConflict(ArcidError):

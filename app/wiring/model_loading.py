@@ -10,6 +10,7 @@ from app.recognition.decisions.calibration.applicable import Calibrations, file_
 from app.recognition.decisions.calibration.error_rates import CalibrationOrigin
 from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.types import Effort
+from app.vision.attributes import NETWORK_ATTRIBUTES
 from app.vision.detection.detections import Detector
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
@@ -19,6 +20,7 @@ from app.vision.quality import SignNetworks
 from app.wiring.batching import batching_of
 from app.wiring.liveness import LivenessLoader
 from app.wiring.networks import (
+    AGE_GENDER_PACK,
     detector_of,
     embedder_of,
     open_detectors,
@@ -67,8 +69,16 @@ class ModelLoader:
         names = dict.fromkeys([self._settings.pack, *self._settings.packs])
         return [self._served_by(name) for name in names]
 
+    @property
+    def further_packs(self) -> list[str]:
+        """The packs that the settings need besides those of recognition."""
+        return [AGE_GENDER_PACK] if NETWORK_ATTRIBUTES.intersection(self._settings.attributes) else []
+
     def require_files(self) -> None:
-        """Check the files of all served networks; raises NetworkMissing, NetworkCorrupt with the remedy."""
+        """Check the files of all needed networks; raises NetworkMissing, NetworkCorrupt with the remedy."""
+        for further in map(self._packs.manifest, self.further_packs):
+            for each in further.files:
+                self._packs.verified(further, each.name)
         for network in self.served:
             pack = self._packs.manifest(network.pack)
             self._packs.verified(pack, embedder_of(pack).file)

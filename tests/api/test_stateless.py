@@ -18,7 +18,7 @@ def test_the_faces_of_a_photo_are_found_and_nothing_is_stored(client, group_phot
         near = [pytest.approx(point, abs=10) for point in other["landmarks"]]  # those of a probe cost less
         assert face["landmarks"] == near
         assert face["quality"].keys() == other["quality"].keys()
-    assert set(faces[0]) == {"box", "landmarks", "detection_score", "quality", "liveness"}
+    assert set(faces[0]) == {"box", "landmarks", "detection_score", "quality", "liveness", "attributes"}
     assert revision(client) == 0
 
 

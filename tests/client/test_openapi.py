@@ -9,7 +9,20 @@ import httpx2
 import pytest
 
 from app.main import create_app
-from arcid import Client, administration, answers, errors, figures, health, job, migration, resources, status, upload
+from arcid import (
+    Client,
+    administration,
+    answers,
+    attributes,
+    errors,
+    figures,
+    health,
+    job,
+    migration,
+    resources,
+    status,
+    upload,
+)
 from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
@@ -116,7 +129,19 @@ def test_every_method_has_a_route(document):
 def values() -> dict[str, type[Value]]:
     return {
         name: member
-        for module in (administration, answers, errors, figures, health, job, migration, resources, status, upload)
+        for module in (
+            administration,
+            answers,
+            attributes,
+            errors,
+            figures,
+            health,
+            job,
+            migration,
+            resources,
+            status,
+            upload,
+        )
         for name, member in vars(module).items()
         if isinstance(member, type) and issubclass(member, Value) and member is not Value
     }

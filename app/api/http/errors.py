@@ -39,6 +39,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.OriginForbidden,
         errors.WhereForbidden,
         errors.LivenessForbidden,
+        errors.AttributeDisabled,
         errors.UrlsDisabled,
         errors.ImportFolderForbidden,
         errors.GrantForbidden,

@@ -1,5 +1,6 @@
 """POST /detect, /embed: the faces of a photo, without a collection."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
@@ -12,21 +13,35 @@ from app.api.http.outcomes import OutcomesDependency
 from app.api.http.photos_by_url import PhotosBody
 from app.api.http.routing import router_at
 from app.api.schemas.answers import FaceSchema, FacesTruncated, PhotoCode
+from app.api.schemas.attributes import AttributesQuery, AttributesSchema, joined
 from app.api.schemas.face_parts import FaceParts
 from app.api.schemas.fields import MOST_PHOTOS
 from app.api.schemas.probe_requests import DetectRequest
 from app.api.schemas.requests import EmbedRequest
 from app.recognition.batches import PhotoOutcome, each_photo
-from app.recognition.examination import Examination
+from app.recognition.examination import Examination, ExaminedFace
 
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
+
+
+class DetectedFaceSchema(FaceSchema):
+    """A detected face, with the attributes that were asked for."""
+
+    attributes: Annotated[
+        AttributesSchema | None, Field(description="Null unless the request asks for `attributes`.")
+    ] = None
+
+    @classmethod
+    def of_examined(cls, examined: ExaminedFace, parts: FaceParts) -> "DetectedFaceSchema":
+        """Return the schema of an examined face."""
+        return cls.of(examined, parts, attributes=AttributesSchema.of(examined.attributes))
 
 
 class DetectedPhotoSchema(BaseModel):
     """One of many photos and its faces, the main face first. If it cannot be used, `code` and `detail` say why."""
 
     photo: Annotated[int, Field(description="Place of the photo in the request, from 0.")]
-    faces: list[FaceSchema]
+    faces: list[DetectedFaceSchema]
     faces_truncated: FacesTruncated
     code: PhotoCode
     detail: str | None
@@ -37,7 +52,7 @@ class DetectedPhotoSchema(BaseModel):
         result, refusal = outcome.result, outcome.refusal
         return cls(
             photo=outcome.photo,
-            faces=[FaceSchema.of(each, parts) for each in (result.faces if result else ())],
+            faces=_faces(result.faces if result else (), parts),
             faces_truncated=result is not None and result.is_truncated,
             code=refusal.code if refusal else None,
             detail=str(refusal) if refusal else None,
@@ -47,7 +62,7 @@ class DetectedPhotoSchema(BaseModel):
 class DetectAnswer(BaseModel):
     """The faces of the photo, the main face first; with `photos_of=many` there are `answers` instead of `faces`."""
 
-    faces: list[FaceSchema]
+    faces: list[DetectedFaceSchema]
     faces_truncated: FacesTruncated
     answers: Annotated[
         list[DetectedPhotoSchema] | None, Field(description="With `photos_of=many`: the answer to each photo.")
@@ -79,9 +94,15 @@ async def detect(
     batches: BatchesDependency,
     noted: OutcomesDependency,
     liveness: LivenessDependency,
+    attributes: AttributesQuery = (),
 ) -> DetectAnswer:
     """Find the faces of a photo, or of up to 50, and measure their quality; nothing is stored."""
-    examine = partial(services.examination.examine, model=request.model, liveness=liveness(request.liveness))
+    examine = partial(
+        services.examination.examine,
+        model=request.model,
+        liveness=liveness(request.liveness),
+        attributes=joined(request.attributes, attributes),
+    )
     parts = FaceParts.of(request)
     if request.photos_of == "many":
         await batches.take(request.count())
@@ -91,8 +112,12 @@ async def detect(
         return DetectAnswer(faces=[], faces_truncated=False, answers=answers)
     seen = await workers.run(examine, request.photo[0])
     noted.examined([PhotoOutcome(0, seen)])
-    faces = [FaceSchema.of(each, parts) for each in seen.faces]
+    faces = _faces(seen.faces, parts)
     return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
+
+
+def _faces(examined: Sequence[ExaminedFace], parts: FaceParts) -> list[DetectedFaceSchema]:
+    return [DetectedFaceSchema.of_examined(each, parts) for each in examined]
 
 
 @router.post("/embed")

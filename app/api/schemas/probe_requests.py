@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.api.schemas.attributes import AttributeNames
 from app.api.schemas.fields import (
     DEFAULT_COLLECTION,
     MOST_PHOTOS,
@@ -219,6 +220,7 @@ class DetectRequest(_BatchRequest):
     landmarks: Landmarks = True
     components: Components = True
     liveness: Liveness = None
+    attributes: AttributeNames
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:

@@ -185,8 +185,15 @@ class LivenessSection(_ManifestSchema):
         return self
 
 
+class AttributesSection(_ManifestSchema):
+    """Networks of attributes, as `app.vision.attributes.age_gender` runs them."""
+
+    age: str
+    gender: str
+
+
 class Manifest(_ManifestSchema):
-    """A pack: a detector, an embedder, both, or a detector of presentation attacks."""
+    """A pack: a detector, an embedder, both, a detector of presentation attacks, or networks of attributes."""
 
     name: Name
     title: str
@@ -200,13 +207,15 @@ class Manifest(_ManifestSchema):
     detector: DetectorSection | None = None
     embedder: EmbedderSection | None = None
     liveness: LivenessSection | None = None
+    attributes: AttributesSection | None = None
 
     def used_files(self) -> list[str]:
         """Return the names of the files that the sections use."""
         detector = self.detector.files if self.detector else ()
         embedder = (self.embedder.file,) if self.embedder else ()
         liveness = (each.file for each in (self.liveness.networks if self.liveness else ()))
-        return [*detector, *embedder, *liveness]
+        attributes = (self.attributes.age, self.attributes.gender) if self.attributes else ()
+        return [*detector, *embedder, *liveness, *attributes]
 
     def needs_licence_consent(self) -> bool:
         """Return whether the operator must accept the licence before the pack is pulled."""

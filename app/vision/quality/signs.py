@@ -49,3 +49,9 @@ def _components(covered: Floats, moved: float) -> Components:
 
 def _from_log_odds(value: float) -> float:
     return float(100 / (1 + np.exp(_SOFTENED * min(float(value), _CERTAIN))))
+
+
+def probability_covered(component: float) -> float:
+    """Return the probability (0..0.95) of a covering from its component: the inverse of its scale."""
+    hidden, seen = (100 - component) ** (1 / _SOFTENED), component ** (1 / _SOFTENED)
+    return float(hidden / (hidden + seen))

@@ -63,7 +63,7 @@ function append(form: FormData, field: string, file: Blob): void {
 function filled(form: FormData, fields: Fields): FormData {
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === null) continue;
-    const isSeveral = name.endsWith("_url") || name.endsWith("_urls");
+    const isSeveral = name.endsWith("_url") || name.endsWith("_urls") || name === "attributes";
     for (const each of isSeveral && Array.isArray(value) ? value : [value]) form.append(name, text(each));
   }
   return form;

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from arcid.attributes import Attributes
 from arcid.parsing import Value
 
 Box = tuple[float, float, float, float]
@@ -232,11 +233,18 @@ class IdentifyAnswer(Value):
 
 
 @dataclass(frozen=True, slots=True)
+class DetectedFace(Face):
+    """A detected face, with the requested attributes."""
+
+    attributes: Attributes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedPhoto(Value):
     """One of many photos and its faces. If it cannot be used, `code` and `detail` give the reason."""
 
     photo: int
-    faces: tuple[Face, ...]
+    faces: tuple[DetectedFace, ...]
     faces_truncated: bool
     code: str | None
     detail: str | None
@@ -246,7 +254,7 @@ class DetectedPhoto(Value):
 class DetectAnswer(Value):
     """All faces of the photo, the most prominent first; of many photos, `answers` has one entry for each."""
 
-    faces: tuple[Face, ...]
+    faces: tuple[DetectedFace, ...]
     faces_truncated: bool = False
     answers: tuple[DetectedPhoto, ...] | None = None
 

@@ -63,7 +63,7 @@ def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
 def test_every_shipped_manifest_is_valid_and_pinned(path):
     manifest = read_manifest(path)
     assert manifest.name == path.stem
-    assert manifest.detector or manifest.embedder or manifest.liveness
+    assert manifest.detector or manifest.embedder or manifest.liveness or manifest.attributes
     assert {file.name for file in manifest.files} == set(manifest.used_files())
     sources = [source for file in manifest.files for source in file.networks or (file,)]
     for source in sources:

@@ -1,6 +1,6 @@
 """Recognition: enrollment, verification, identification, detection, embedding and search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -14,6 +14,7 @@ from arcid.answers import (
     SearchAnswer,
     VerifyAnswer,
 )
+from arcid.attributes import AttributeName
 from arcid.calls import Body, Call, ValueT, photo_body, query, value_reader, without_none
 from arcid.photos import Photo, Photos
 from arcid.resources import Consent, LivenessMode, ScreeningAction
@@ -136,10 +137,12 @@ def detect(
     landmarks: bool | None = None,
     components: bool | None = None,
     liveness: LivenessMode | None = None,
+    attributes: Iterable[AttributeName] = (),
 ) -> Call[DetectAnswer]:
     """Detect the faces of a photo and rate their quality for a network. Nothing is stored.
 
     With `photos_of="many"`, examine up to 50 photos; `answers` has an entry for each of them.
+    Each face gets the `attributes` that are named. Raises Forbidden for those that the service does not allow.
     """
     members = {
         "photos_of": photos_of,
@@ -147,6 +150,7 @@ def detect(
         "landmarks": landmarks,
         "components": components,
         "liveness": liveness,
+        "attributes": ",".join(attributes) or None,
     }
     return _post("/detect", DetectAnswer, photo_body(members, photo=photo))
 
