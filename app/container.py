@@ -34,6 +34,7 @@ from app.names import nfc
 from app.periodic_worker import PeriodicWorker
 from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
+from app.recognition.challenges.challenge_service import ChallengeService
 from app.recognition.collection_calibration import CalibrationService
 from app.recognition.collections import CollectionService
 from app.recognition.enrollment import EnrollmentService
@@ -121,6 +122,7 @@ class Container(Accounts):
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
+            chores=[self.challenge_store.delete_expired],
         )
 
     @cached_property
@@ -161,6 +163,14 @@ class Container(Accounts):
         """Verification, 1:1."""
         registry = self.registry
         return VerificationService(registry.analysis_of, self.gallery, registry.policy_of, gate=self.liveness_gate)
+
+    @cached_property
+    def challenges(self) -> ChallengeService:
+        """Active liveness challenges."""
+        registry, gallery, gate = self.registry, self.gallery, self.liveness_gate
+        return ChallengeService(
+            self.challenge_store, registry.analysis_of, gallery, registry.policy_of, self.verification, gate=gate
+        )
 
     @cached_property
     def identification(self) -> IdentificationService:

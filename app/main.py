@@ -39,6 +39,7 @@ from app.api.routes import (
     identities,
     jobs,
     keys,
+    liveness,
     migration,
     page,
     privacy,
@@ -115,6 +116,7 @@ def _lifespan(settings: Settings, container: Container | None, tracing: "Tracing
 def _include_routes(app: FastAPI) -> None:
     app.include_router(recognise.router)
     app.include_router(analyse.router)
+    app.include_router(liveness.router)
     app.include_router(calibration.router)
     # Privacy before identities, whose ids take the rest of a path.
     for resource in (collections, privacy, identities, faces, health, migration):

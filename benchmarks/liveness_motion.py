@@ -64,10 +64,10 @@ def tilted(pixels: Pixels, rotation: NDArray[np.float64], distance: float, zoom:
 
 
 def bent(pixels: Pixels, radius: float, yaw: float) -> Pixels:
-    """Return a distant view of a photo on an upright cylinder, of a radius in widths of the photo, turned by `yaw`."""
+    """Return a distant view of a photo on an upright cylinder (`radius` in widths of the photo), turned by `yaw`."""
     height, width = pixels.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    angle = np.arcsin(np.clip((x / width - 0.5) / radius, -1, 1)) + yaw
+    angle = np.arcsin(np.clip((x / width - 0.5) / radius + np.sin(yaw), -1, 1)) - yaw
     source = ((angle * radius) + 0.5) * width
     view = cv2.remap(pixels, source.astype(np.float32), y, cv2.INTER_LINEAR, borderValue=(128, 128, 128))
     return np.asarray(view, np.uint8)
@@ -111,7 +111,7 @@ def flat_photos(detector: Detector, portraits: Path, tilts: int) -> None:
             yaw, pitch, roll = np.radians(rng.uniform(-1, 1, 3) * (most, most, 25))
             view = tilted(pixels, turning(yaw, pitch, roll), rng.uniform(1.2, 3), rng.uniform(0.5, 1.2))
             moved.setdefault(f"flat, to {most} degrees", []).append(between(start, landmarks_of(detector, view)))
-        for radius in (1.5, 0.8, 0.6):
+        for radius in (1.5, 1.0, 0.7):
             view = bent(pixels, radius, float(np.radians(rng.choice([-30, 30]))))
             moved.setdefault(f"bent, radius {radius}", []).append(between(start, landmarks_of(detector, view)))
     report("re-encoded", again)

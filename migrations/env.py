@@ -4,7 +4,12 @@ from typing import Any, Literal
 
 from alembic import context
 
-from app.database import calibration_tables, session_table, statistics_tables  # noqa: F401 - registers their tables
+from app.database import (  # noqa: F401 - registers their tables
+    calibration_tables,
+    liveness_tables,
+    session_table,
+    statistics_tables,
+)
 from app.database.table_types import UtcDateTime
 from app.database.tables import CollectionTable
 

@@ -9,18 +9,20 @@ from app import errors
 from app.errors import ArcidError
 
 APP = Path(errors.__file__).parent.parent
-SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "storage", "jobs", "commands")
+SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "liveness", "storage", "jobs", "commands")
 CAPITALISED = {"InsightFace's"}
 CODES = """
 address_unusable archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown
 attribute_disabled attributes_unsupported
 backup_impossible backup_unknown body_empty body_malformed body_too_large body_too_slow calibration_invalid
 calibration_missing
-calibration_too_small checkpoint_mismatch collection_exists collection_forbidden collection_not_empty
+calibration_too_small challenge_expired challenge_unknown challenge_used
+checkpoint_mismatch collection_exists collection_forbidden collection_not_empty
 collection_switched collection_unknown consent_missing content_encoding_unsupported content_type_unsupported
 database_in_use database_not_writable database_unavailable deadline_exceeded demo_photo_missing
 duplicate_identity encoding_unknown encryption_required evaluation_invalid export_gone face_exists
-face_image_unknown face_mismatch face_unknown file_unusable first_key_forbidden grant_forbidden host_forbidden
+face_image_unknown face_mismatch face_unknown file_unusable first_key_forbidden frames_invalid frames_replayed
+grant_forbidden host_forbidden
 idempotency_conflict identity_erased identity_exists identity_unknown image_damaged image_too_costly
 image_unsupported import_folder_forbidden import_invalid index_unavailable index_unusable item_invalid
 job_cancelled job_finished job_interrupted job_under_way job_unfinished job_unknown key_exists key_invalid

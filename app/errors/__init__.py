@@ -90,6 +90,12 @@ ArcidError
     * SignInRefused
     * OpenIdUnavailable
     * SessionUnknown
+  liveness
+    * ChallengeUnknown
+    * ChallengeExpired
+    * ChallengeUsed
+    * FramesInvalid
+    * FramesReplayed
   storage
     * DatabaseError
       * DatabaseUnavailable
@@ -153,6 +159,7 @@ from app.errors.base import *
 from app.errors.commands import *
 from app.errors.gallery import *
 from app.errors.jobs import *
+from app.errors.liveness import *
 from app.errors.networks import *
 from app.errors.photos import *
 from app.errors.requests import *

@@ -1,7 +1,7 @@
 """Retention worker: erase expired identities, one replica at a time, and finish delayed erasures."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -37,12 +37,17 @@ class RetentionWorker(PeriodicWorker):
         traces: JobRedaction | None = None,
         anchor: Callable[[], str] | None = None,
         anchor_every: float = 0,
+        chores: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """Log the end of the audit trail, from `anchor`, every `anchor_every` seconds; 0: never."""
+        """Log the end of the audit trail, from `anchor`, every `anchor_every` seconds; 0: never.
+
+        `chores` delete other data that has expired; each replica calls them with its sweeps.
+        """
         super().__init__("housekeeper", every=min(_RETRY, every))
         self._anchor = anchor if anchor_every else None
         self._anchor_every = anchor_every
         self._traces = traces
+        self._chores = chores
         self._gallery = gallery
         self._retention = retention
         self._lock = lock
@@ -87,6 +92,8 @@ class RetentionWorker(PeriodicWorker):
         if self._clock.is_settled() and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every
             self.sweep()
+            for chore in self._chores:
+                chore()
         self._log_anchor()
 
     def _log_anchor(self) -> None:

@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import Self
 
+from app.access.challenges import ChallengeStore
 from app.access.key_store import KeyStore
 from app.access.sessions import SessionStore
 from app.access.trail import Trail
@@ -100,6 +101,12 @@ class Resources:
         """Sessions of people who signed in; raises SchemaOutdated."""
         self.database.schema.require_current()
         return SessionStore(self.database.engine)
+
+    @cached_property
+    def challenge_store(self) -> ChallengeStore:
+        """The liveness challenges; raises SchemaOutdated."""
+        self.database.schema.require_current()
+        return ChallengeStore(self.database.engine)
 
     @cached_property
     def trail(self) -> Trail:

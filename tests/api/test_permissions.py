@@ -100,6 +100,8 @@ ALLOWED = {
     ("POST", "/embed"): {Scope.RECOGNISE},
     ("POST", "/search"): {Scope.SEARCH},
     ("POST", "/enroll"): {Scope.ENROLL},
+    ("POST", "/liveness/challenges"): {Scope.RECOGNISE},
+    ("POST", "/liveness/challenges/{challenge_id}/answers"): {Scope.RECOGNISE},
     ("GET", "/calibration"): {Scope.RECOGNISE},
     ("GET", "/collections"): {Scope.MANAGE},
     ("POST", "/collections"): {Scope.MANAGE},
@@ -257,6 +259,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "/identify": {"photo": "A" * 32},
     "/search": {"embedding": [1.0]},
     "/jobs": {"kind": "import", "file": "A" * 32},
+    "/liveness/challenges": {},
+    "/liveness/challenges/{challenge_id}/answers": {
+        "nonce": "x",
+        "frames": ["A" * 32] * 2,
+        "taken": [{"at_ms": 0, "sha256": "0" * 64}] * 2,
+    },
 }
 
 
@@ -278,9 +286,10 @@ def test_a_body_may_name_only_the_keys_own_collections(client, secrets, path):
         return client.post(path, json={**BODIES[path], "collection": collection}, headers=bearer(secrets["own"]))
 
     expect(post(OTHER), 403, "collection_forbidden")
-    assert post(OWN).status_code == 422  # the photo is invalid, the embedding has another length
-    if path == "/search":
-        return  # takes JSON only
+    # The photo is invalid, the embedding has another length.
+    assert post(OWN).status_code == (201 if path == "/liveness/challenges" else 422)
+    if path == "/search" or path.startswith("/liveness/"):
+        return  # takes JSON only, or lists of files
     fields = {name: value for name, value in BODIES[path].items() if name == "kind"}
     files = dict.fromkeys(BODIES[path].keys() - fields, b"x")
     answer = client.post(path, data={**fields, "collection": OTHER}, files=files, headers=bearer(secrets["own"]))

@@ -3,6 +3,7 @@
 import inspect
 import re
 from dataclasses import MISSING, Field, fields
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -18,11 +19,13 @@ from arcid import (
     figures,
     health,
     job,
+    liveness,
     migration,
     resources,
     status,
     upload,
 )
+from arcid.liveness import ChallengeFrame, LivenessChallenge
 from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
@@ -48,7 +51,23 @@ SAMPLES: dict[str, object] = {
     "length": 1,
     "data": b"P",
     "offset": 0,
+    "challenge": LivenessChallenge("c", "n", "staff", ("turn_left",), datetime.now(UTC), 10),
+    "frames": [ChallengeFrame(b"photo", 0)],
 }
+MODULES = (
+    administration,
+    answers,
+    attributes,
+    errors,
+    figures,
+    health,
+    job,
+    liveness,
+    migration,
+    resources,
+    status,
+    upload,
+)
 OPTIONS: dict[str, dict[str, object]] = {"collections.patch": {"flip": True}, "identities.patch": {"name": "Ada"}}
 
 PAGES = {
@@ -129,19 +148,7 @@ def test_every_method_has_a_route(document):
 def values() -> dict[str, type[Value]]:
     return {
         name: member
-        for module in (
-            administration,
-            answers,
-            attributes,
-            errors,
-            figures,
-            health,
-            job,
-            migration,
-            resources,
-            status,
-            upload,
-        )
+        for module in MODULES
         for name, member in vars(module).items()
         if isinstance(member, type) and issubclass(member, Value) and member is not Value
     }

@@ -23,6 +23,7 @@ SEMANTIC = {
     "given_at": "a format for moments knows no first and last year",
     "expires_at": "likewise",
     "until": "it must not be before since",
+    "taken": "in a form it is JSON text",
     "into": "nobody is merged into themselves",
 }
 """Fields that may get `request_invalid` although they match the document, with the reason."""

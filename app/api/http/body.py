@@ -28,7 +28,7 @@ FORM_OR_JSON = (
     "Content-Type: application/json"
 )
 FILE_FIELDS = frozenset(
-    {"photo", "photos", "probe", "reference", "file", "source_image", "target_image", "img", "img1", "img2"}
+    {"photo", "photos", "frames", "probe", "reference", "file", "source_image", "target_image", "img", "img1", "img2"}
 )
 """Fields that hold files in every schema. A part with one of these names is a file, even without a file name."""
 _LOOKED_AT = 1000

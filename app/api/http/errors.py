@@ -58,6 +58,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.SignInDisabled,
         errors.SessionUnknown,
         errors.UploadUnknown,
+        errors.ChallengeUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -82,8 +83,10 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.BackupImpossible,
         errors.UploadConflict,
         errors.UploadUnfinished,
+        errors.ChallengeUsed,
+        errors.FramesReplayed,
     ),
-    HTTPStatus.GONE: (errors.ExportGone,),
+    HTTPStatus.GONE: (errors.ExportGone, errors.ChallengeExpired),
     HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed, errors.TusVersionUnsupported),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         errors.TooManyBytes,
@@ -105,6 +108,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.ImportInvalid,
         errors.ArchiveRefused,
         errors.ConsentMissing,
+        errors.FramesInvalid,
     ),
     HTTPStatus.TOO_MANY_REQUESTS: (errors.RateExceeded,),
     HTTPStatus.SERVICE_UNAVAILABLE: (

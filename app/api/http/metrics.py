@@ -13,6 +13,7 @@ from app.api.http.liveness_metrics import add_liveness
 from app.api.http.permissions import ANY_KEY, needs
 from app.container import Container
 from app.errors import ArcidError
+from app.recognition.challenges.presentation import Presentation
 from app.recognition.identification import Identification
 from app.recognition.verification import Verification
 
@@ -73,7 +74,7 @@ class Metrics:
         )
         self._verdicts = Counter(
             "arcid_verdicts",
-            "Verdicts, one for each face or pair.",
+            "Verdicts, one for each face, pair or liveness challenge.",
             ("operation", "verdict"),
             registry=self.registry,
         )
@@ -122,6 +123,10 @@ class Metrics:
     def verified(self, verification: Verification) -> None:
         """Count a verdict."""
         self._verdicts.labels("verify", verification.verdict.value).inc()
+
+    def presented(self, presentation: Presentation) -> None:
+        """Count the verdict on an answer to a liveness challenge."""
+        self._verdicts.labels("liveness", presentation.verdict.value).inc()
 
 
 async def _metrics(request: Request) -> Metrics:

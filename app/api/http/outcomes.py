@@ -12,6 +12,7 @@ from app.api.http.request_notes import noted_collection, noted_outcomes
 from app.api.schemas.answers import verdict_of
 from app.errors import PhotoRefused
 from app.recognition.batches import PhotoOutcome
+from app.recognition.challenges.challenge_service import ChallengeResult
 from app.recognition.enrollment import Enrollment
 from app.recognition.examination import Examination
 from app.recognition.identification import Identification
@@ -62,6 +63,12 @@ class Outcomes:
         self._metrics.verified(verification)
         verdict, score = verification.verdict.value, verification.probe.quality.score
         self._noted += (Observation(Series.VERDICT, verdict), Observation.of_quality(score))
+
+    def presented(self, result: ChallengeResult) -> None:
+        """Note the verdict on an answer to a liveness challenge, and that of its verification."""
+        self._metrics.presented(result.presentation)
+        if result.verification is not None:
+            self.verified(result.verification)
 
     def searched(self, found: SearchResult) -> None:
         """Note a verdict."""

@@ -121,6 +121,14 @@ class LivenessGate:
         name = None if collection is None else collection.name
         return LivenessCheck(mode, self._thresholds_of(collection), LivenessRecord(self.log, operation, name))
 
+    def thresholds(self, collection: Collection) -> LivenessThresholds | None:
+        """Return the thresholds of a collection, whatever its mode; None if the detector cannot be opened."""
+        try:
+            self.require_detector()
+        except LivenessUnavailable:
+            return None
+        return self._thresholds_of(collection)
+
     def require_detector(self) -> None:
         """Open the detector; raises LivenessUnavailable if that is not possible."""
         if self._detector is None:

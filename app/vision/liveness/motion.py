@@ -27,6 +27,7 @@ _LEAST_AREA: Final = 0.02  # of each corner's triangle, in squared lengths of th
 # By measurement (benchmarks/liveness_motion.py).
 _LEAST_PARALLAX: Final = 0.18
 _LEAST_SHARE: Final = 0.4
+_MOST_TILT: Final = np.radians(50)  # detected landmarks are too inaccurate beyond it
 _FLAT_TILT: Final = np.radians(35)
 _FLAT_SHARE: Final = 0.3
 
@@ -52,8 +53,8 @@ class Motion:
 
     @property
     def has_depth(self) -> bool:
-        """Whether the nose moved before the face as that of a head does: enough, and enough for this tilt."""
-        return self.parallax >= max(_LEAST_PARALLAX, _LEAST_SHARE * self._expected)
+        """Whether the nose moved as that of a turning head does: far enough, also for this tilt."""
+        return self.tilt <= _MOST_TILT and self.parallax >= max(_LEAST_PARALLAX, _LEAST_SHARE * self._expected)
 
     @property
     def is_flat(self) -> bool:
@@ -75,7 +76,7 @@ def motion(start: Floats, end: Floats) -> Motion | None:
 
 
 def _nose_place(landmarks: Floats) -> NDArray[np.float64] | None:
-    """Return the nose tip (2,) in the frontal plane; None if the four other points are no convex quadrilateral."""
+    """Return the nose tip (2,) in the frontal plane; None unless the four others are a convex quadrilateral."""
     plane = np.ascontiguousarray(landmarks[list(_PLANE)], np.float32)
     if not _is_quadrilateral(plane):
         return None

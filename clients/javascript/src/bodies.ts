@@ -34,8 +34,13 @@ export async function photoBody(fields: Fields, photos: Record<string, PhotosInp
 
 /** Return a form with a file. */
 export function fileBody(fields: Fields, file: Blob): Body {
+  return formBody(fields, { file: [file] });
+}
+
+/** Return a form with one or more files for each name. */
+export function formBody(fields: Fields, files: Record<string, readonly Blob[]>): Body {
   const form = new FormData();
-  append(form, "file", file);
+  for (const [name, several] of Object.entries(files)) for (const each of several) append(form, name, each);
   return { form: filled(form, fields) };
 }
 

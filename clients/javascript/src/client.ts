@@ -8,6 +8,7 @@ import type { CallOptions, ClientOptions } from "./http.js";
 import { Identities } from "./identities.js";
 import { Jobs } from "./jobs.js";
 import { Keys } from "./keys.js";
+import { Liveness } from "./liveness.js";
 import type { PhotoInput, PhotosInput } from "./photos.js";
 import { Reembedding } from "./reembedding.js";
 import type * as schema from "./schema.js";
@@ -23,6 +24,7 @@ export class ArcidClient {
   readonly jobs: Jobs;
   readonly reembedding: Reembedding;
   readonly keys: Keys;
+  readonly liveness: Liveness;
   readonly audit: Audit;
   readonly backups: Backups;
   readonly #http: Http;
@@ -37,6 +39,7 @@ export class ArcidClient {
     this.jobs = new Jobs(this.#http, this.uploads);
     this.reembedding = new Reembedding(this.#http);
     this.keys = new Keys(this.#http);
+    this.liveness = new Liveness(this.#http);
     this.audit = new Audit(this.#http);
     this.backups = new Backups(this.#http);
   }

@@ -10,6 +10,7 @@ export type { CallOptions, ClientOptions } from "./http.js";
 export type { Identities } from "./identities.js";
 export type { Jobs, WaitOptions } from "./jobs.js";
 export type { Keys } from "./keys.js";
+export type { AnswerOptions, ChallengeFrame, Liveness } from "./liveness.js";
 export type * from "./photos.js";
 export type { Reembedding } from "./reembedding.js";
 export type * from "./schema.js";

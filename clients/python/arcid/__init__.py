@@ -22,6 +22,7 @@ from arcid.errors import (
     Unprocessable,
     WaitTimedOut,
 )
+from arcid.liveness import ChallengeFrame
 from arcid.photos import PhotoUrl, ServerPath
 from arcid.resources import Consent
 from arcid.version import __version__
@@ -32,6 +33,7 @@ __all__ = [
     "ArcidError",
     "AsyncClient",
     "BadRequest",
+    "ChallengeFrame",
     "Client",
     "Conflict",
     "ConnectionFailed",

@@ -9,6 +9,7 @@ from arcid.operations import (
     identities,
     jobs,
     keys,
+    liveness,
     recognition,
     service,
     statistics,
@@ -104,6 +105,13 @@ class Keys(Group[Transport]):
     revoke = Operation(keys.revoke)
 
 
+class Liveness(Group[Transport]):
+    """Liveness challenges."""
+
+    create = Operation(liveness.create)
+    answer = Operation(liveness.answer)
+
+
 class Audit(Group[Transport]):
     """The audit trail."""
 
@@ -146,5 +154,6 @@ class Service(Group[Transport]):
         self.uploads = Uploads(transport)
         self.reembedding = Reembedding(transport)
         self.keys = Keys(transport)
+        self.liveness = Liveness(transport)
         self.audit = Audit(transport)
         self.backups = Backups(transport)

@@ -38,6 +38,8 @@ const samples = {
   "jobs.importArchive": [photo],
   "jobs.importEmbeddings": [photo, "x"],
   "jobs.reembed": ["x", inX],
+  "liveness.create": [inX],
+  "liveness.answer": [{ challenge_id: "x", nonce: "x", collection: "x" }, [{ photo, at_ms: 0 }]],
   "reembedding.switch": ["x", inX],
 };
 const ofX = { identities: ["x", inX], faces: ["x", inX], jobs: ["x"], collections: ["x"], reembedding: [inX], keys: ["x"], audit: [], uploads: ["x"], backups: ["x"] };

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from app.vision.liveness.motion import Motion, motion
+
 # Left eye, right eye, nose tip, corners of the mouth, in eye distances; z grows away from the camera.
 HEAD = np.array([[-0.5, 0, 0], [0.5, 0, 0], [0, 0.57, -0.55], [-0.41, 1.08, 0], [0.41, 1.08, 0]])
 PHOTO = HEAD * [1, 1, 0]
@@ -20,3 +22,10 @@ def seen(points, *, yaw=0.0, pitch=0.0, roll=0.0, distance=8.0, noise=0.0, seed=
     pixels = np.column_stack([x, y]) / (z + distance)[:, None] * 800 + [320, 240]
     pixels += np.random.default_rng(seed).normal(0, noise * 800 / distance, (5, 2))
     return pixels.astype(np.float32)
+
+
+def moved(start, end) -> Motion:
+    """Return the motion between landmarks that have one."""
+    found = motion(start, end)
+    assert found is not None
+    return found

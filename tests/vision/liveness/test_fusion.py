@@ -9,7 +9,9 @@ def test_one_odd_frame_changes_nothing():
 def test_signs_of_half_of_the_frames_remain_the_most_frequent_first():
     both = (AttackSign.GLARE, AttackSign.BORDER)
     frames = [LivenessEvidence(0.2, both), LivenessEvidence(0.3, (AttackSign.BORDER,))]
-    assert fused(frames).signs == (AttackSign.BORDER, AttackSign.GLARE)
+    found = fused(frames)
+    assert found is not None
+    assert found.signs == (AttackSign.BORDER, AttackSign.GLARE)
 
 
 def test_unusable_frames_count_only_if_there_is_no_other():

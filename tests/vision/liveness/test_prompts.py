@@ -1,8 +1,8 @@
 import pytest
 
-from app.vision.liveness.motion import Motion, motion
+from app.vision.liveness.motion import Motion
 from app.vision.liveness.prompts import Prompt, TimedMotion, followed, is_flat
-from tests.vision.liveness.heads import HEAD, PHOTO, seen
+from tests.vision.liveness.heads import HEAD, PHOTO, moved, seen
 
 START = seen(HEAD)
 STANCES = {
@@ -16,8 +16,8 @@ ORDER = (Prompt.TURN_LEFT, Prompt.LOOK_UP, Prompt.COME_CLOSER)
 
 def shown(*prompts, every_ms=1000, points=HEAD):
     """Return the motions of a face that follows prompts, after a first frame at 0."""
-    found = [motion(seen(points), seen(points, **STANCES[each])) for each in prompts]
-    return [TimedMotion(place, place * every_ms, each) for place, each in enumerate(found, 1) if each is not None]
+    found = [moved(seen(points), seen(points, **STANCES[each])) for each in prompts]
+    return [TimedMotion(place, place * every_ms, each) for place, each in enumerate(found, 1)]
 
 
 @pytest.mark.parametrize("prompt", Prompt)
@@ -49,7 +49,7 @@ def test_movements_that_nobody_could_make_so_fast_do_not_count():
 
 
 def test_a_face_is_flat_if_it_tilts_and_never_shows_depth():
-    tilted = TimedMotion(1, 500, motion(seen(PHOTO), seen(PHOTO, yaw=45)))
+    tilted = TimedMotion(1, 500, moved(seen(PHOTO), seen(PHOTO, yaw=45)))
     assert is_flat([tilted])
     assert not is_flat([tilted, *shown(Prompt.TURN_LEFT)])
     assert not is_flat([TimedMotion(1, 500, Motion(0.01, 0.01, 0.2, 1))])
