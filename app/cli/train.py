@@ -78,10 +78,10 @@ def pack(
     from app.training.data.filtering import FilteredSource  # noqa: PLC0415 - as above
     from app.training.data.opening import open_path, read_list  # noqa: PLC0415 - as above
     from app.training.data.shards import pack as write  # noqa: PLC0415 - as above
-    from app.training.run_folder import make_run_folder  # noqa: PLC0415 - as above
+    from app.training.data.shards import require_empty  # noqa: PLC0415 - as above
 
     excluded = read_list(exclude) if exclude is not None else frozenset()
-    make_run_folder(out)
+    require_empty(out)
     with counting("photos") as advance:
         opened = open_path(folder, cropper_opener(), is_aligned=aligned, advance=advance)
     with counting("reading crops", len(opened.source.labels)) as advance:

@@ -69,15 +69,13 @@ def _schedule_warnings(config: TrainingConfig, labels: Labels, processes: int) -
         end = schedule.end(sampler.iterations)
     except TrainingInvalid:  # too few photos: an error, not a warning
         return
+    length = f"{end:g} {schedule.unit.removesuffix('s') if end == 1 else schedule.unit}"
     late = [milestone for milestone in schedule.milestones if milestone >= end]
     if schedule.kind == "step" and late:
         names = ", ".join(f"{milestone:g}" for milestone in late)
-        yield (
-            f"the run ends at {end:g} {schedule.unit}, so the learning rate does not drop at {names} "
-            "(schedule.milestones)"
-        )
+        yield (f"the run ends after {length}, so the learning rate does not drop at {names} (schedule.milestones)")
     if schedule.warm_up >= end:
-        yield f"the run ends at {end:g} {schedule.unit}, during schedule.warm_up = {schedule.warm_up:g}"
+        yield f"the run ends after {length}, during schedule.warm_up = {schedule.warm_up:g}"
 
 
 def computes_bf16(device: torch.device) -> bool:

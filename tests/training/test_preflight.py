@@ -50,14 +50,14 @@ def test_what_is_probably_not_intended_is_warned_of():
 def test_milestones_and_a_warm_up_beyond_the_end_are_warned_of():
     step = {"kind": "step", "milestones": [2, 5, 7], "batch_size": 2}
     (late,) = warned(config(schedule={**step, "epochs": 5}))
-    assert late == "the run ends at 5 epochs, so the learning rate does not drop at 5, 7 (schedule.milestones)"
+    assert late == "the run ends after 5 epochs, so the learning rate does not drop at 5, 7 (schedule.milestones)"
     (late,) = warned(config(schedule={**step, "iterations": 12}))  # two iterations per epoch
-    assert "ends at 6 epochs" in late
+    assert "ends after 6 epochs" in late
     assert "drop at 7 (" in late
     assert warned(config(schedule={**step, "epochs": 8})) == []
     assert warned(config(schedule={"epochs": 1, "batch_size": 2})) == []  # its decay has no milestones
     (late,) = warned(config(schedule={"epochs": 2, "warm_up": 2, "batch_size": 2}))
-    assert late == "the run ends at 2 epochs, during schedule.warm_up = 2"
+    assert late == "the run ends after 2 epochs, during schedule.warm_up = 2"
     assert warned(config(schedule={**step, "epochs": 5, "batch_size": 99})) == []
 
 

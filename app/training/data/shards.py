@@ -88,26 +88,39 @@ def pack(
 ) -> list[Path]:
     """Write all crops of a data set, as they are stored, to Arrow files; return the files.
 
-    Raises TrainingInvalid, and StorageNotWritable if the disk is full.
+    Raises TrainingInvalid if the folder is not empty, and StorageNotWritable if the disk is full.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise TrainingInvalid(f"{folder} is not empty; choose another folder")
-    make_run_folder(folder)
+    require_empty(folder)
     files = []
     for number, indices in enumerate(_slices(range(len(source.labels)), per_shard)):
         file = folder / f"{number:05d}.arrow"
         temporary = file.with_name(f".{file.name}")
-        with (
-            storage_errors(file),
-            pa.OSFile(str(temporary), "wb") as out,
-            pa.ipc.new_file(out, _SCHEMA) as writer,
-        ):
-            for batch in _record_batches(source, indices):
-                writer.write_batch(batch)
-                advance(len(batch))
-        temporary.replace(file)
+        with storage_errors(file):
+            try:
+                _write(source, indices, temporary, advance)
+                temporary.replace(file)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         files.append(file)
     return files
+
+
+def require_empty(folder: Path) -> None:
+    """Create a folder for shards.
+
+    Raises TrainingInvalid if it is not empty, and StorageNotWritable if it takes no files.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise TrainingInvalid(f"{folder} is not empty; choose another folder")
+    make_run_folder(folder)
+
+
+def _write(source: CropSource, indices: range, file: Path, advance: Advance) -> None:
+    with pa.OSFile(str(file), "wb") as out, pa.ipc.new_file(out, _SCHEMA) as writer:
+        for batch in _record_batches(source, indices):
+            writer.write_batch(batch)
+            advance(len(batch))
 
 
 def _record_batches(source: CropSource, indices: range) -> Iterator[Any]:

@@ -1,10 +1,12 @@
+import errno
+
 import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from app.errors import TrainingInvalid
+from app.errors import StorageNotWritable, TrainingInvalid
 from app.training.data.folder import read_folder
 from app.training.data.opening import open_path
 from app.training.data.shards import pack
@@ -34,6 +36,16 @@ def test_what_is_packed_is_the_same(folder, tmp_path):
         np.testing.assert_array_equal(shards.crop(place), folder.crop(place))
     with pytest.raises(TrainingInvalid, match="not empty"):
         pack(folder, tmp_path / "shards")
+
+
+def test_a_full_disk_leaves_no_part_of_a_shard(folder, tmp_path):
+    def fill(count):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StorageNotWritable, match=r"00000\.arrow cannot be written: the disk is full"):
+        pack(folder, tmp_path / "shards", fill)
+    assert list((tmp_path / "shards").iterdir()) == []
+    assert pack(folder, tmp_path / "shards")
 
 
 def test_a_jpeg_stays_a_jpeg(tmp_path):
