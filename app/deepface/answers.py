@@ -7,7 +7,8 @@ from pydantic import BaseModel, Field
 from app.deepface.distances import DistanceMetric, distance_of
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import Outcome
-from app.recognition.examination import Examination
+from app.recognition.examination import Examination, ExaminedFace
+from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict, worst_liveness
 from app.recognition.verification import Verification
 
 Network = Annotated[str, Field(description="The network that was used, whatever `model_name` is.")]
@@ -33,7 +34,26 @@ class FacialAreaSchema(BaseModel):
         return cls(x=left, y=top, w=right - left, h=bottom - top, left_eye=left_eye, right_eye=right_eye)
 
 
-class RepresentationSchema(BaseModel):
+class AntiSpoofingSchema(BaseModel):
+    """The verdict on liveness; both are missing if it was not checked."""
+
+    is_real: Annotated[bool | None, Field(description="Whether the face is live; false also if that is uncertain.")] = (
+        None
+    )
+    antispoof_score: Annotated[
+        float | None, Field(description="Confidence in `is_real`, 0 to 1; missing if the face cannot be judged.")
+    ] = None
+
+
+def anti_spoofing(decision: LivenessDecision | None) -> dict[str, bool | float | None]:
+    """Return the members of `AntiSpoofingSchema` for a decision."""
+    if decision is None:
+        return {}
+    is_real, score = decision.verdict is LivenessVerdict.LIVE, decision.score
+    return {"is_real": is_real, "antispoof_score": score if is_real or score is None else 1 - score}
+
+
+class RepresentationSchema(AntiSpoofingSchema):
     """A face and its embedding."""
 
     embedding: Annotated[list[float], Field(description="A vector of length 1.")]
@@ -41,10 +61,15 @@ class RepresentationSchema(BaseModel):
     face_confidence: Annotated[float, Field(description="The detection score.")]
 
     @classmethod
-    def of(cls, face: Face) -> "RepresentationSchema":
+    def of(cls, examined: ExaminedFace) -> "RepresentationSchema":
         """Return the representation of a face."""
-        confidence = round(min(face.detection.score, 1.0), 5)
-        return cls(embedding=face.vector.tolist(), facial_area=FacialAreaSchema.of(face), face_confidence=confidence)
+        face = examined.face
+        return cls(
+            embedding=face.vector.tolist(),
+            facial_area=FacialAreaSchema.of(face),
+            face_confidence=round(min(face.detection.score, 1.0), 5),
+            **anti_spoofing(examined.liveness),
+        )
 
 
 class RepresentAnswer(BaseModel):
@@ -57,7 +82,7 @@ class RepresentAnswer(BaseModel):
     @classmethod
     def of(cls, seen: Examination, detector: str, most: int | None) -> "RepresentAnswer":
         """Return the answer with at most `most` faces."""
-        results = [RepresentationSchema.of(each.face) for each in seen.faces[:most]]
+        results = [RepresentationSchema.of(each) for each in seen.faces[:most]]
         return cls(results=results, model=seen.model, detector_backend=detector)
 
 
@@ -68,7 +93,7 @@ class FacialAreasSchema(BaseModel):
     img2: FacialAreaSchema
 
 
-class DeepFaceVerifyAnswer(BaseModel):
+class DeepFaceVerifyAnswer(AntiSpoofingSchema):
     """The decision on the main faces of two photos."""
 
     verified: Annotated[bool, Field(description="Whether `arcid_verdict` is `match`.")]
@@ -93,7 +118,8 @@ class DeepFaceVerifyAnswer(BaseModel):
     ) -> "DeepFaceVerifyAnswer":
         """Return the answer about two photos."""
         assert verification.reference is not None  # noqa: S101 - two photos were compared
-        areas = [FacialAreaSchema.of(each.face) for each in (verification.probe, verification.reference)]
+        faces = (verification.probe, verification.reference)
+        areas = [FacialAreaSchema.of(each.face) for each in faces]
         return cls(
             verified=verification.verdict is Outcome.MATCH,
             distance=distance_of(verification.similarity, metric),
@@ -104,4 +130,5 @@ class DeepFaceVerifyAnswer(BaseModel):
             facial_areas=FacialAreasSchema(img1=areas[0], img2=areas[1]),
             time=round(seconds, 2),
             arcid_verdict=verification.verdict.value,
+            **anti_spoofing(worst_liveness(each.liveness for each in faces if each.liveness is not None)),
         )

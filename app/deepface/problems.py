@@ -8,9 +8,13 @@ from pydantic import BaseModel, Field
 
 from app.api.http.reshaping import ErrorForm
 from app.api.schemas.problem import FieldErrorSchema
+from app.errors import PresentationAttack
 
 PREFIX = "/deepface/"
 _STATUSES: Mapping[int, HTTPStatus] = {HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST}
+
+_SPOOF = "Spoof detected in the given image."
+"""DeepFace's own text: it has no codes, so clients compare this."""
 
 
 class DeepFaceError(BaseModel):
@@ -44,6 +48,8 @@ def reworded(problem: Mapping[str, Any], method: str = "", path: str = "") -> tu
     code, detail, fields = problem["code"], problem["detail"], problem.get("errors", [])
     if code in {"not_found", "method_not_allowed"}:
         detail = f"{method} {path} is not supported; docs/deepface.md lists the routes that are"
+    if code == PresentationAttack.code:
+        detail = _SPOOF
     error = {"error": detail, "arcid_code": code}
     status = int(_STATUSES.get(problem["status"], problem["status"]))
     return status, {**error, "errors": fields} if fields else error

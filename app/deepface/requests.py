@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from app.api.schemas.base64_photos import bytes_of
 from app.api.schemas.fields import PHOTO_KINDS, PIXEL, WHOLE
@@ -35,12 +34,6 @@ def _image(value: object, info: ValidationInfo) -> object:
     return text
 
 
-def _off(value: bool) -> bool:  # noqa: FBT001 - pydantic calls it
-    if value:
-        raise ValueError("this service does not check for spoofing; send false")
-    return value
-
-
 DeepFaceImage = Annotated[
     bytes | str,
     BeforeValidator(_image),
@@ -54,8 +47,9 @@ DeepFaceImage = Annotated[
         }
     ),
 ]
-AntiSpoofing = SkipJsonSchema[Annotated[bool, AfterValidator(_off)]]
-"""Not in the OpenAPI document: nobody can use it there, since only `false` is accepted."""
+AntiSpoofing = Annotated[
+    bool, Field(description="Refuse prints and screens (`presentation_attack`), and answer `is_real` for each face.")
+]
 
 
 class _ImagesRequest(PhotosRequest):

@@ -9,7 +9,7 @@ import numpy as np
 from app.errors import FaceMismatch, LowQuality, NoFace, PhotoRefused
 from app.recognition.analysis import Analysis, Face
 from app.recognition.decisions.policy import Outcome, Policy
-from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict, worst_liveness
+from app.recognition.liveness.decisions import LivenessDecision, is_attack, worst_liveness
 from app.recognition.liveness.gate import UNCHECKED, LivenessCheck
 from app.recognition.probe_fusion import FusedProbe, fuse
 from app.types import Floats
@@ -128,7 +128,7 @@ def _best(faces: Sequence[JudgedFace], fused: FusedProbe) -> JudgedFace:
     An attack in any photo counts, any other decision only if the photo was used.
     """
     used: list[JudgedFace] = [faces[place] for place in fused.used]
-    attacks = [each for each in faces if each.liveness and each.liveness.verdict is LivenessVerdict.ATTACK]
+    attacks = [each for each in faces if is_attack(each.liveness)]
     best = max(used, key=lambda each: each.quality.score)
     return replace(best, liveness=worst_liveness(each.liveness for each in [*used, *attacks] if each.liveness))
 

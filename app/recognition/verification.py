@@ -13,7 +13,7 @@ from app.recognition.decisions.reference_population import ReferencePopulation, 
 from app.recognition.decisions.scoring import similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate
-from app.recognition.liveness.gate import AS_SET, LivenessCheck, LivenessGate, LivenessRequest
+from app.recognition.liveness.gate import AS_SET, UNCHECKED, LivenessCheck, LivenessGate, LivenessRequest
 from app.recognition.probes import JudgedFace, Probe, ProbePhoto, main_face, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
 from app.statistics.counts import Operation
@@ -70,29 +70,29 @@ class VerificationService:
         """Compare a probe (`read_probe`) with a photo by the collection's policy, without its templates.
 
         If its network is not served, the default one is used. `is_exact` is for callers who may read templates; others
-        get the similarity through `SimilarityView`. `liveness` is about the probe only. Raises CollectionUnknown,
-        CalibrationMissing if `max_fmr` is given and the network has no calibration, the errors of `LivenessGate.check`,
-        and a PhotoRefused if a photo cannot be used (NoFace) or the gate refuses the probe (PresentationAttack).
+        get the similarity through `SimilarityView`. `liveness` is about the probe, and perhaps about the reference.
+        Raises CollectionUnknown, CalibrationMissing if `max_fmr` is given and the network has no calibration, the
+        errors of `LivenessGate.check`, and a PhotoRefused if a photo cannot be used (NoFace) or the gate refuses it
+        (PresentationAttack).
         """
         target = self._gallery.collection(collection)
         check = self._gate.check(target, Operation.VERIFY, liveness)
         policy = self._policy_of(target)
         probe = self._probe(photos, target, policy, check)
-        analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
         view = SimilarityView.of(lambda: policy.for_verification(1, probe.faces), is_exact=is_exact)
         rule = view.rule(policy.for_verification(1, probe.faces, max_fmr=max_fmr, threshold=threshold))
-        other = main_face(reference, "reference", analysis, policy, is_flip_averaged=is_flipped)
+        other = self._reference(reference, target, policy, check if liveness.is_about_reference else UNCHECKED)
         shown = view.seen(similarity_of(probe.vector, policy.vector(other.face)))
         is_poor = probe.is_poor or policy.is_poor(other.quality)
         return Verification(
-            check.limited(_verdict(shown, rule, probe, is_poor=is_poor), probe.liveness),
+            check.limited(_verdict(shown, rule, probe, is_poor=is_poor), probe.liveness, other.liveness),
             shown,
             rule.threshold,
             UNKNOWN if shown is None else policy.fmr(shown, 1, probe.faces),
             is_poor,
             probe.best,
             other,
-            model=analysis.model,
+            model=self._analysis_of(target).model,
             photos=probe.photos,
             population=reference_population(policy, target),
         )
@@ -145,6 +145,12 @@ class VerificationService:
         probe = read_probe(photos, analysis, policy, is_flip_averaged=is_flipped, check=check)
         check.require(probe.liveness)
         return probe
+
+    def _reference(self, photo: bytes, target: Collection, policy: Policy, check: LivenessCheck) -> JudgedFace:
+        analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
+        face = main_face(photo, "reference", analysis, policy, is_flip_averaged=is_flipped, check=check)
+        check.require(face.liveness)
+        return face
 
 
 def _verdict(similarity: float | None, rule: Rule, probe: Probe, *, is_poor: bool) -> Outcome:

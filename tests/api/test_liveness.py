@@ -2,34 +2,16 @@
 
 import base64
 
-import cv2
-import numpy as np
 import pytest
 
 from app.access.keys import ANONYMOUS, NewKey, Scope
 from app.access.trail import Trail
 from app.errors import NetworkMissing
-from app.vision.liveness import AttackSign, LivenessEvidence
-from app.wiring.liveness import LivenessLoader
+from tests.api.dim_photos import Brightness, dimmed
 from tests.api.test_errors import expect
 
 ATTACK = {"score": 0.05, "verdict": "attack", "reasons": ["screen_pattern"], "calibration": "uncalibrated"}
 LIVE = {"score": 0.95, "verdict": "live", "reasons": [], "calibration": "uncalibrated"}
-DIM = 90
-
-
-class Brightness:
-    """Takes faces of dim photos for attacks."""
-
-    def __init__(self):
-        self.photos = 0
-
-    def evidence(self, pixels, detections):
-        self.photos += 1
-        is_dim = pixels[::8, ::8].mean() < DIM
-        return [LivenessEvidence(0.05, (AttackSign.SCREEN_PATTERN,)) if is_dim else LivenessEvidence(0.95)] * len(
-            detections
-        )
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +21,13 @@ def detector():
 
 @pytest.fixture(scope="module", autouse=True)
 def _detector(detector):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LivenessLoader, "open", lambda _: detector)
+    with detector.installed():
         yield
 
 
 @pytest.fixture(scope="module")
 def dim(portrait):
-    """The portrait, darker than the detector likes."""
-    pixels = cv2.imdecode(np.frombuffer(portrait, np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    return cv2.imencode(".png", np.asarray(pixels // 2, np.uint8))[1].tobytes()
+    return dimmed(portrait)
 
 
 @pytest.fixture(scope="module", autouse=True)

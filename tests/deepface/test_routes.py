@@ -105,11 +105,9 @@ def test_attributes_are_not_guessed(client, portrait):
 
 
 @pytest.mark.parametrize("path", [REPRESENT, ANALYZE])
-def test_paths_and_spoofing_are_refused(client, portrait, path):
+def test_paths_are_refused(client, path):
     for sent in ({"json": {"img": "/etc/passwd"}}, {"files": {"img": (None, "dataset/img1.jpg")}}):
         assert "paths on the server" in expect(client.post(path, **sent), 400, "request_invalid")
-    sent = {"img": data_of(portrait), "anti_spoofing": True}
-    assert "spoofing" in expect(client.post(path, json=sent), 400, "request_invalid")
 
 
 def test_photos_by_url_follow_the_rules_of_all_routes(client, monkeypatch):

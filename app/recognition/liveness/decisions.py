@@ -48,6 +48,11 @@ def decide_liveness(evidence: LivenessEvidence, thresholds: LivenessThresholds) 
     return LivenessDecision(verdict, evidence.score, evidence.signs, origin)
 
 
+def is_attack(decision: LivenessDecision | None) -> bool:
+    """Return whether a decision, if there is one, is an attack."""
+    return decision is not None and decision.verdict is LivenessVerdict.ATTACK
+
+
 def worst_liveness(decisions: Iterable[LivenessDecision]) -> LivenessDecision | None:
     """Return the decision that speaks most against a live person, or None without any.
 

@@ -7,7 +7,13 @@ from app.errors import LivenessForbidden, LivenessUnavailable, NetworkError, Pre
 from app.gallery.store.values import Collection
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import Outcome
-from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict, decide_liveness
+from app.recognition.liveness.decisions import (
+    LivenessDecision,
+    LivenessVerdict,
+    decide_liveness,
+    is_attack,
+    worst_liveness,
+)
 from app.recognition.liveness.record import LivenessLog, LivenessRecord
 from app.recognition.liveness.thresholds import LivenessThresholds, LivenessThresholdsOf, uncalibrated
 from app.statistics.counts import Operation
@@ -19,10 +25,14 @@ _REMEDY = "arcid doctor on the server names the remedy"
 
 @dataclass(frozen=True, slots=True)
 class LivenessRequest:
-    """The mode that a caller asks for, None for the collection's; with `may_lower` it may be less strict than that."""
+    """The mode that a caller asks for, None for the collection's; with `may_lower` it may be less strict than that.
+
+    `is_about_reference`: a reference photo is checked like the probe.
+    """
 
     mode: LivenessMode | None = None
     may_lower: bool = True
+    is_about_reference: bool = False
 
 
 AS_SET = LivenessRequest()
@@ -58,8 +68,7 @@ class LivenessCheck:
 
     def is_refused(self, decision: LivenessDecision | None) -> bool:
         """Return whether a face with this decision is refused."""
-        is_attack = decision is not None and decision.verdict is LivenessVerdict.ATTACK
-        return is_attack and self.mode is LivenessMode.ENFORCE
+        return is_attack(decision) and self.mode is LivenessMode.ENFORCE
 
     def require(self, decision: LivenessDecision | None) -> None:
         """Raise PresentationAttack if a face with this decision is refused, and note that in the audit trail."""
@@ -73,8 +82,9 @@ class LivenessCheck:
         if refused and self.record is not None:
             self.record.note_refused(refused)
 
-    def limited(self, outcome: Outcome, decision: LivenessDecision | None) -> Outcome:
-        """Return the outcome that a decision leaves: enforced, only a live face matches, and an attack is unknown."""
+    def limited(self, outcome: Outcome, *decisions: LivenessDecision | None) -> Outcome:
+        """Return the outcome that decisions leave: enforced, only a live face matches, and an attack is unknown."""
+        decision = worst_liveness(each for each in decisions if each is not None)
         if decision is None or self.mode is not LivenessMode.ENFORCE or decision.verdict is LivenessVerdict.LIVE:
             return outcome
         if decision.verdict is LivenessVerdict.ATTACK:
