@@ -65,7 +65,7 @@ COMMANDS = {
         ),
         "gallery": ("app.cli.gallery:cli", "Find people enrolled twice, wrong-person faces and low-quality faces."),
         "calibrate": (
-            "app.cli.calibrate:calibrate",
+            "app.cli.calibration:cli",
             "Measure how similar different people are, and write a calibration for the network in use.",
         ),
     },

@@ -26,7 +26,12 @@ _SOURCE = "a folder of photos"
 _SHOWN_RATES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
+cli = typer.Typer(help="Measure how similar different people are, and write a calibration for the network in use.")
+
+
+@cli.callback(invoke_without_command=True)
 def calibrate(
+    context: typer.Context,
     *,
     collection: Annotated[
         str | None,
@@ -40,6 +45,8 @@ def calibrate(
 
     A collection of 20 to about 450 people adapts the shipped calibration instead.
     """
+    if context.invoked_subcommand is not None:
+        return
     if (collection is None) == (images is None):
         raise SettingsInvalid("give either --collection or --images")
     if images is not None and out is None:

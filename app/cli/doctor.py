@@ -187,7 +187,21 @@ def _gate(container: Container, collection: Collection) -> Iterator[Finding]:
     except LivenessUnavailable as error:
         yield Finding("  liveness", f"{mode}, and requests are refused: {error.reason or error}", is_sound=False)
     else:
-        yield Finding("  liveness", mode.value)
+        yield _thresholds(container, collection)
+
+
+def _thresholds(container: Container, collection: Collection) -> Finding:
+    """Report by which thresholds a collection decides on liveness."""
+    mode, thresholds = collection.settings.liveness, container.liveness_thresholds
+    stale = thresholds.stale(collection)
+    if stale is None:
+        return Finding("  liveness", f"{mode}, {thresholds(collection).origin or 'uncalibrated'}")
+    return Finding(
+        "  liveness",
+        f"{mode}, uncalibrated: calibration {stale.version} was made with other networks or another detector, so it is "
+        f"not used; run: arcid calibrate liveness --collection {collection.name} --live FOLDER",
+        is_sound=False,
+    )
 
 
 def _encryption(database: Database) -> Iterator[Finding]:

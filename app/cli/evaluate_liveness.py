@@ -69,9 +69,7 @@ def evaluate(
     models = ModelLoader(settings, open_packs(settings))
     pipeline = open_liveness_pipeline(settings, models)
     scored = score_sets(pipeline, [people, *kinds], threads_of(settings))
-    section = models.liveness.section
-    thresholds = limits or LivenessThresholds(section.live_from, section.attack_below)
-    evaluations = _evaluate(scored[0], scored[1:], thresholds, bootstrap)
+    evaluations = _evaluate(scored[0], scored[1:], limits or models.liveness.thresholds(), bootstrap)
     content = of_liveness(evaluations.get("real"), evaluations.get("simulated"), limits)
     report = {"kind": "liveness", **content, "setup": pipeline.setup}
     if out is not None:

@@ -44,7 +44,7 @@ class LivenessUnavailable(ArcidError):
 
 
 class CalibrationTooSmall(ArcidError):
-    """There are too few pairs of different people to calibrate with."""
+    """There are too few people, or too few pairs of different people, to calibrate with."""
 
 
 class CalibrationInvalid(ArcidError):

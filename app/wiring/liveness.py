@@ -6,7 +6,6 @@ import threading
 from functools import cached_property
 
 from app.errors import ManifestInvalid, SettingsInvalid
-from app.gallery.store.values import Collection
 from app.observability.logs import get_logger
 from app.recognition.liveness.thresholds import LivenessThresholds
 from app.vision.inference.manifest import LivenessNetworkSection, LivenessSection, Manifest
@@ -42,19 +41,19 @@ class LivenessLoader:
         """The pack's section, with its default thresholds; raises as `manifest`."""
         return liveness_of(self.manifest)
 
-    @property
-    def sha256s(self) -> dict[str, str | None]:
-        """The SHA-256 of each network by its file; None for one that is not pulled."""
-        return {each.file: self._packs.sha256(self.manifest, each.file) for each in self.section.networks}
+    @cached_property
+    def sha256s(self) -> dict[str, str]:
+        """The SHA-256 of the source of each network, by its file; conversion does not change it."""
+        return {each.file: self._packs.source_sha256(self.manifest, each.file) for each in self.section.networks}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of all that shapes a score: the networks, their crops and weights."""
         described = [self.sha256s, self.section.model_dump(exclude={"attack_below", "live_from"})]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
-    def thresholds_of(self, _collection: Collection | None) -> LivenessThresholds:
-        """Return the pack's default thresholds, as `LivenessThresholdsOf`."""
+    def thresholds(self) -> LivenessThresholds:
+        """Return the thresholds without a calibration; raises as `manifest`."""
         return LivenessThresholds(self.section.live_from, self.section.attack_below)
 
     def require_files(self) -> None:

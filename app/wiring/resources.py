@@ -19,6 +19,7 @@ from app.gallery.store.crops import CropSealer
 from app.gallery.store.face_images import FaceImages
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.listing import ListingRepository
+from app.gallery.store.liveness_calibrations import LivenessCalibrationRepository
 from app.gallery.store.values import CollectionSettings
 from app.gallery.unserved import UnservedCollections
 from app.jobs.store import JobStore
@@ -26,6 +27,7 @@ from app.recognition.attributes import AttributeService
 from app.recognition.collections import CollectionDefaults
 from app.recognition.liveness.gate import LivenessGate
 from app.recognition.liveness.record import LivenessLog
+from app.recognition.liveness.stored_thresholds import StoredThresholds
 from app.recognition.model_registry import ModelRegistry
 from app.transfer.backup_folder import BackupFolder
 from app.vision.inference.packs import Packs
@@ -180,7 +182,23 @@ class Resources:
     def liveness_gate(self) -> LivenessGate:
         """The checks of liveness; the detector is opened when it is first needed."""
         log, loader = LivenessLog(self.trail.note_refused_presentation), self.models.liveness
-        return LivenessGate(loader.open, thresholds_of=loader.thresholds_of, log=log)
+        return LivenessGate(loader.open, thresholds_of=self.liveness_thresholds, log=log)
+
+    @cached_property
+    def liveness_calibrations(self) -> LivenessCalibrationRepository:
+        """The calibrations of liveness of collections."""
+        return LivenessCalibrationRepository(self.current_database.engine)
+
+    @cached_property
+    def liveness_thresholds(self) -> StoredThresholds:
+        """The thresholds of liveness: calibrated ones, or those of the pack."""
+        loader = self.models.liveness
+        return StoredThresholds(
+            self.liveness_calibrations,
+            fingerprint=lambda: loader.fingerprint,
+            detector_of=self.registry.detector_of,
+            default=loader.thresholds,
+        )
 
     @cached_property
     def collection_settings(self) -> CollectionSettings:

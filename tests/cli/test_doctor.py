@@ -1,7 +1,7 @@
 import importlib.metadata
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from click.testing import Result
@@ -15,6 +15,7 @@ from app.gallery.store.values import CollectionSettings, Person
 from app.types import LivenessMode
 from app.wiring.liveness import LivenessLoader
 from tests.gallery.store.enrolling import new_face
+from tests.gallery.store.test_liveness_calibrations import MADE
 
 
 @dataclass
@@ -287,6 +288,22 @@ def test_a_check_of_liveness_without_its_networks_is_wrong_with_the_remedy(arcid
     assert "arcid models pull minifas-fused" in line
     monkeypatch.setattr(LivenessLoader, "open", lambda _: None)
     assert wrong(arcid("doctor")) == []
+    assert "enforce, uncalibrated" in arcid("doctor").output
+
+
+def test_a_calibration_of_liveness_with_other_networks_is_wrong(arcid, sound, tiny, monkeypatch):
+    monkeypatch.setattr(LivenessLoader, "open", lambda _: None)
+    with Container(read_settings()) as container:
+        gated = CollectionSettings(liveness=LivenessMode.ENFORCE)
+        collection = container.store.create_collection("gate", model="tiny-net", dimension=3, settings=gated)
+        in_use = container.models.liveness.fingerprint, container.registry.detector_of(collection)
+        container.liveness_calibrations.write("gate", replace(MADE, fingerprint=in_use[0], detector=in_use[1]))
+        assert wrong(arcid("doctor")) == []
+        assert "enforce, gate/1" in arcid("doctor").output
+        container.liveness_calibrations.write("gate", MADE)
+    (line,) = wrong(arcid("doctor"))
+    assert "calibration 2 was made with other networks or another detector" in line
+    assert "arcid calibrate liveness --collection gate" in line
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,11 @@ from sqlalchemy import inspect, text
 
 from app.access.trail import Trail
 from app.config import PROJECT
-from app.database import liveness_tables, statistics_tables  # noqa: F401 - registers their tables
+from app.database import (  # noqa: F401 - registers their tables
+    liveness_calibration_table,
+    liveness_tables,
+    statistics_tables,
+)
 from app.database.engine import open_engine, sqlite_url
 from app.database.schema import Schema
 from app.database.table_types import Base
@@ -34,7 +38,7 @@ FIRST_TABLES = {"collections", "enrolments", "faces", "identities"}
 TABLES = FIRST_TABLES | {"alembic_version", "api_keys", "audit", "audit_head", "changes", "shared_indexes"}
 TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates"}
 TABLES |= {"calibration_versions", "probe_moments", "sessions", "statistics"}
-TABLES |= {"liveness_challenges", "liveness_frames"}
+TABLES |= {"liveness_calibrations", "liveness_challenges", "liveness_frames"}
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ class LivenessCurves:
 
 
 class LivenessScores:
-    """Scores of live presentations and of attacks; only those with a usable face."""
+    """Scores of live presentations and of attacks, if there are any; only those with a usable face."""
 
     def __init__(self, live: Presentations, species: Sequence[Presentations]) -> None:
         self.live = live.only(live.is_answered)
@@ -51,7 +51,9 @@ class LivenessScores:
         self._live_people, self._attack_people = np.split(numbers, [len(self.live.people)])
         sizes = [len(each.people) for each in self.species]
         self._species = np.repeat(np.arange(len(sizes)), sizes)
-        self._comparisons = Comparisons(self.live.scores, np.concatenate([each.scores for each in self.species]))
+        self._comparisons = Comparisons(
+            self.live.scores, np.concatenate([np.empty(0), *(each.scores for each in self.species)])
+        )
         self.people = len(set(names))
 
     def curves(self, multiplicities: Doubles) -> LivenessCurves:
@@ -62,7 +64,8 @@ class LivenessScores:
             self._comparisons.curve(of_live, of_attacks * (self._species == number)).far
             for number in range(len(self.species))
         ]
-        return LivenessCurves(pooled.thresholds, 1 - pooled.tar, np.array(by_species), pooled.far)
+        apcer = np.array(by_species).reshape(len(self.species), len(pooled.thresholds))
+        return LivenessCurves(pooled.thresholds, 1 - pooled.tar, apcer, pooled.far)
 
 
 def rates_at(curves: LivenessCurves, thresholds: LivenessThresholds, counted: Ints) -> dict[str, float]:

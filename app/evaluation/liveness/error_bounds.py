@@ -65,7 +65,7 @@ class ErrorRate:
             interval = 0.0, count.at_most
         elif count.errors == count.photos:
             interval = 1 - upper_bound(0, count.people), 1.0
-        return cls(count, Estimate(estimate.value, interval))
+        return cls(count, Estimate(count.errors / count.photos, interval))
 
 
 def upper_bound(errors: int, people: int) -> float:

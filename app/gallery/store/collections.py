@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.calibration_tables import CalibrationVersionTable, ProbeMomentsTable
+from app.database.liveness_calibration_table import LivenessCalibrationTable
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
@@ -32,6 +33,7 @@ _CONTENT = (
     SharedIndexTable,
     CalibrationVersionTable,
     ProbeMomentsTable,
+    LivenessCalibrationTable,
 )
 
 
