@@ -54,7 +54,8 @@ def finetune(  # noqa: PLR0913 - the options of a command
 def _start(values: dict[str, Any], out: Path, pack: str, *, rate: float, is_frozen: bool) -> dict[str, Any]:
     """Copy the pack's network to the folder of the run and return the section `start` of its configuration.
 
-    Raises TrainingInvalid, and NetworkError's children.
+    Raises TrainingInvalid if the network cannot be trained or the folder contains a run, and NetworkError's children if
+    the network cannot be read.
     """
     if rate <= 0:
         raise TrainingInvalid("--backbone-learning-rate must be above 0; to train only the last layer, use --freeze")

@@ -25,7 +25,8 @@ def import_pack(
 ) -> Manifest:
     """Write the network of a file as a pack to `folder`, calibrated on `people` if they are given.
 
-    Raises TrainingInvalid, CalibrationTooSmall, NetworkError's children and SettingsInvalid.
+    Raises TrainingInvalid if the file does not contain the architecture or the folder is in use, CalibrationTooSmall if
+    the people are too few, NetworkError's children if a detector cannot be opened, and SettingsInvalid without one.
     """
     require_new_pack(folder)
     network = as_onnx(read_backbone(file, architecture))

@@ -41,7 +41,10 @@ def quantise_pack(
     """Write the int8 form of ARCID_PACK to `folder`, with ranges of the faces in a folder of photos.
 
     If the photos have people (person/photo.jpg), the ranges are measured on every second one, the networks compared on
-    the others, and the pack calibrated on all. Raises TrainingInvalid, NetworkError's children and SettingsInvalid.
+    the others, and the pack calibrated on all.
+
+    Raises TrainingInvalid if the network cannot be quantised, the photos are too few or the folder is in use,
+    NetworkError's children if a network cannot be opened, and SettingsInvalid if the pack has no embedder.
     """
     require_new_pack(folder)
     base = open_base(settings)

@@ -21,7 +21,8 @@ from app.wiring.training import detector_name, open_base
 def copy_network(settings: Settings, file: Path) -> PackNetwork:
     """Copy the embedding network of ARCID_PACK to a file of a run; return it with the pack's terms.
 
-    Raises NetworkError's children, SettingsInvalid and StorageNotWritable.
+    Raises NetworkError's children if the network cannot be read, SettingsInvalid if the pack has no embedder, and
+    StorageNotWritable if the file cannot be written.
     """
     base = open_base(settings)
     with storage_errors(file):

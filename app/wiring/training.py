@@ -38,7 +38,10 @@ class BasePack:
 
 
 def open_base(settings: Settings) -> BasePack:
-    """Read the embedder of ARCID_PACK; raises NetworkError's children and SettingsInvalid."""
+    """Read the embedder of ARCID_PACK.
+
+    Raises NetworkError's children if it cannot be read, and SettingsInvalid if the pack has no embedder.
+    """
     packs = open_packs(settings)
     manifest = packs.manifest(settings.pack)
     section = embedder_of(manifest)
@@ -58,7 +61,10 @@ def detector_name(settings: Settings) -> str:
 
 
 def open_cropper(settings: Settings) -> FaceCropper:
-    """Open the detector that the service would use; raises NetworkError's children and SettingsInvalid."""
+    """Open the detector that the service would use.
+
+    Raises NetworkError's children if a network cannot be opened, and SettingsInvalid as `detector_name`.
+    """
     packs, name = open_packs(settings), detector_name(settings)
     detector = open_detector(packs, name, open_runtime(settings), settings)
     limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
@@ -76,7 +82,7 @@ def open_cropper(settings: Settings) -> FaceCropper:
 def open_embed(settings: Settings) -> Callable[[Pixels], Floats]:
     """Open the embedder of ARCID_PACK: crops (n, 112, 112, 3) to unit vectors (n, d), as in a collection.
 
-    Raises NetworkError's children and SettingsInvalid.
+    Raises NetworkError's children if it cannot be read, and SettingsInvalid if the pack has no embedder.
     """
     packs = open_packs(settings)
     embedder = open_embedder(packs, packs.manifest(settings.pack), open_runtime(settings))
@@ -119,7 +125,7 @@ def calibration_of(
     model: Callable[[bytes], str],
     preprocessing: Preprocessing,
 ) -> Sequence[Calibration]:
-    """Return the calibrations of a network on people; raises TrainingInvalid and CalibrationTooSmall."""
+    """Return the calibrations of a network on people; raises as `calibrate_network`."""
     embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
     sha256 = hashlib.sha256(network).hexdigest()
     detector, is_flip_averaged = detector_name(settings), False  # set again for each calibration
